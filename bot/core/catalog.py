@@ -1,0 +1,154 @@
+"""The policy in force, as values: resources, what they give, and the rules by which it may be given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entitlement:
+    """One thing a target can give. ``what`` is the target's own words for it, sorted by name, such as
+    ``(("role", "orders_rw"),)``."""
+
+    target: str
+    what: tuple[tuple[str, str], ...]
+
+    def __getitem__(self, name: str) -> str:
+        return dict(self.what)[name]
+
+    def __str__(self) -> str:
+        return f"{', '.join(value for _, value in self.what)} on {self.target}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everyone:
+    """All full members of the workspace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InGroup:
+    """The members of a group, ``slack/dba``."""
+
+    group: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """One person, by Slack user id."""
+
+    person: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnCall:
+    """Whoever is on call for a schedule, at one of ``levels`` (none named: at any)."""
+
+    schedule: str
+    levels: tuple[int, ...] = ()
+    grace: int = 0
+    """Seconds that access may outlast the shift."""
+
+
+Selector = Everyone | InGroup | Named | OnCall
+AutomaticRule = OnCall | InGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """Allowed lengths, in seconds. ``default`` is taken where the person names none."""
+
+    default: int
+    max: int
+    min: int = 1
+    offer: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasonRule:
+    """``pattern`` must be found in the reason; ``say`` tells people in words what it wants."""
+
+    required: bool = True
+    pattern: str | None = None
+    say: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    name: str
+    title: str
+    gives: tuple[Entitlement, ...]
+    lengths: Lengths
+    who_may_ask: tuple[Selector, ...] = (Everyone(),)
+    reason: ReasonRule = field(default_factory=ReasonRule)
+    approve_automatically: tuple[AutomaticRule, ...] = ()
+    approvers: tuple[Selector, ...] = ()
+    approvals: int = 1
+    on_shift: OnCall | None = None
+    one_holder: bool = False
+    channel: str | None = None
+    lapse_after: int = 3_600
+
+    def selectors(self) -> tuple[Selector, ...]:
+        shift = (self.on_shift,) if self.on_shift else ()
+        return (*self.who_may_ask, *self.approve_automatically, *self.approvers, *shift)
+
+    def schedules(self) -> tuple[str, ...]:
+        found = (each.schedule for each in self.selectors() if isinstance(each, OnCall))
+        return tuple(dict.fromkeys(found))
+
+    def groups(self) -> tuple[str, ...]:
+        found = (each.group for each in self.selectors() if isinstance(each, InGroup))
+        return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleRules:
+    """``accounts``: Slack user id -> target -> account there; who is not named uses their email."""
+
+    email_domains: tuple[str, ...] = ()
+    accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRules:
+    """How old a source's roster may be: for an automatic yes, and for starting a shift. Seconds."""
+
+    stale_after: int = 600
+    start_stale_after: int = 6 * 3_600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """The whole policy. ``version`` is the hash of the text it was read from."""
+
+    version: str
+    resources: Mapping[str, Resource]
+    people: PeopleRules = field(default_factory=PeopleRules)
+    sources: Mapping[str, SourceRules] = field(default_factory=dict)
+    security_channel: str | None = None
+    session_notes: Mapping[str, str] = field(default_factory=dict)
+    """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
+
+    def schedules(self) -> tuple[str, ...]:
+        every = (name for resource in self.resources.values() for name in resource.schedules())
+        return tuple(dict.fromkeys(every))
+
+    def groups(self) -> tuple[str, ...]:
+        every = (name for resource in self.resources.values() for name in resource.groups())
+        return tuple(dict.fromkeys(every))
+
+    def source(self, schedule: str) -> SourceRules:
+        return self.sources.get(schedule.partition("/")[0], SourceRules())
+
+
+def version_of(text: str) -> str:
+    """The version of a policy text: the first 12 hex digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def digest(*parts: object) -> str:
+    """A short name for a combination of values; equal values give equal names."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]

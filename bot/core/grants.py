@@ -1,0 +1,219 @@
+"""A grant: one person's timed right to one resource, from asking to gone.
+
+    ASKED ──► APPROVED ──► ACTIVE ──► ENDING ──► ENDED
+      │           └─ could not be given: take back ─►┘
+      └─► DENIED · WITHDRAWN · LAPSED
+
+Moves are functions that return the grant moved, and raise Refused where the move is not legal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.core.catalog import OnCall
+from bot.core.errors import refuse
+from bot.core.reasons import Reason, Why, because
+
+GIVE_WITHIN = timedelta(minutes=15)
+"""What could not be given in this time after approval is taken back and told."""
+
+SLOW_GIVE = timedelta(seconds=30)
+"""Giving that took longer moves the end by as much as it took."""
+
+
+class State(StrEnum):
+    ASKED = "asked"
+    APPROVED = "approved"
+    ACTIVE = "active"
+    ENDING = "ending"
+    ENDED = "ended"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+LIVE = frozenset({State.APPROVED, State.ACTIVE})
+OPEN = LIVE | {State.ASKED, State.ENDING}
+"""Not finished: something may still be owed."""
+
+
+class Origin(StrEnum):
+    ASKED = "asked"
+    SHIFT = "shift"
+
+
+class HoldState(StrEnum):
+    """How one hold stands, seen from one grant. KEPT: another grant goes on holding it."""
+
+    PENDING = "pending"
+    GIVEN = "given"
+    GONE = "gone"
+    KEPT = "kept"
+    FAILED = "failed"
+
+
+SETTLED = frozenset({HoldState.GONE, HoldState.KEPT})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """One line of a decision: a rule, what it came to (yes, no, cannot tell), and why."""
+
+    rule: str
+    outcome: str
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vote:
+    person: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """``length`` is what was asked for in seconds, None for *until the shift ends*. ``until`` is the end
+    of the lease as last written. ``holds`` maps hold keys to how they stand. ``depends_on`` is the
+    shift rule the grant lives by, if it does. ``follows`` is the grant that this one prolongs."""
+
+    id: str
+    person: str
+    resource: str
+    origin: Origin
+    state: State
+    asked_at: datetime
+    length: int | None
+    reason: str
+    policy: str
+    rule: str = ""
+    trace: tuple[Traced, ...] = ()
+    approvals: int = 1
+    votes: tuple[Vote, ...] = ()
+    asked_people: tuple[str, ...] = ()
+    asked_in: str | None = None
+    depends_on: OnCall | None = None
+    follows: str | None = None
+    until: datetime | None = None
+    approved_at: datetime | None = None
+    active_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended: Reason | None = None
+    decided_by: str | None = None
+    holds: Mapping[str, HoldState] = field(default_factory=dict)
+    kept_by: str | None = None
+    had_before: bool = False
+    overdue_since: datetime | None = None
+    trouble: str | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.state in OPEN
+
+
+def approve(
+    grant: Grant, *, now: datetime, until: datetime, holds: Iterable[str], rule: str
+) -> Grant:
+    """ASKED to APPROVED, with the end of its lease and the holds it will stand behind."""
+    _only(grant, State.ASKED)
+    return replace(
+        grant,
+        state=State.APPROVED,
+        approved_at=now,
+        until=until,
+        rule=rule,
+        holds=dict.fromkeys(holds, HoldState.PENDING),
+    )
+
+
+def vote(grant: Grant, *, person: str, now: datetime) -> Grant:
+    """One more approval. Raises Refused for one's own ask and for a second vote of the same person."""
+    _only(grant, State.ASKED)
+    if person == grant.person:
+        raise refuse(Why.OWN_REQUEST)
+    if any(each.person == person for each in grant.votes):
+        raise refuse(Why.VOTED_ALREADY)
+    return replace(grant, votes=(*grant.votes, Vote(person=person, at=now)))
+
+
+def deny(grant: Grant, *, person: str, now: datetime, because_of: Reason | None = None) -> Grant:
+    _only(grant, State.ASKED)
+    return replace(grant, state=State.DENIED, decided_by=person, ended_at=now, ended=because_of)
+
+
+def withdraw(grant: Grant, *, now: datetime) -> Grant:
+    _only(grant, State.ASKED)
+    return replace(grant, state=State.WITHDRAWN, decided_by=grant.person, ended_at=now)
+
+
+def lapse(grant: Grant, *, now: datetime) -> Grant:
+    _only(grant, State.ASKED)
+    return replace(grant, state=State.LAPSED, ended_at=now, ended=because(Why.ASK_LAPSED))
+
+
+def end(grant: Grant, *, reason: Reason, by: str | None = None) -> Grant:
+    """APPROVED or ACTIVE to ENDING; what it held is to be taken from here on."""
+    _only(grant, *LIVE)
+    return replace(grant, state=State.ENDING, ended=reason, decided_by=by, trouble=None)
+
+
+def prolong(grant: Grant, *, until: datetime) -> Grant:
+    _only(grant, *LIVE)
+    return replace(grant, until=until)
+
+
+def shorten(grant: Grant, *, until: datetime) -> Grant:
+    _only(grant, *LIVE)
+    return replace(grant, until=min(until, grant.until or until))
+
+
+def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> Grant:
+    """A hold was observed given; the last one makes the grant ACTIVE."""
+    _only(grant, *LIVE)
+    holds = {**grant.holds, hold: HoldState.GIVEN}
+    moved = replace(grant, holds=holds, had_before=grant.had_before or had_before, trouble=None)
+    if grant.state is State.APPROVED and set(holds.values()) == {HoldState.GIVEN}:
+        return replace(moved, state=State.ACTIVE, active_at=now)
+    return moved
+
+
+def hold_failed(grant: Grant, hold: str, *, trouble: str) -> Grant:
+    """A hold cannot be given at all: the whole grant ends, and what was given of it is taken back."""
+    _only(grant, *LIVE)
+    moved = end(grant, reason=because(Why.COULD_NOT_GIVE))
+    return replace(moved, holds={**grant.holds, hold: HoldState.FAILED}, trouble=trouble)
+
+
+def hold_settled(grant: Grant, hold: str, *, now: datetime, kept_by: str | None = None) -> Grant:
+    """A hold was observed gone, or goes on for another grant; the last one makes the grant ENDED."""
+    _only(grant, State.ENDING)
+    how = HoldState.KEPT if kept_by else HoldState.GONE
+    holds = {**grant.holds, hold: how}
+    moved = replace(grant, holds=holds, kept_by=kept_by or grant.kept_by)
+    if set(holds.values()) <= SETTLED:
+        return replace(
+            moved, state=State.ENDED, ended_at=now, overdue_since=None, trouble=_lasting(moved)
+        )
+    return moved
+
+
+def _lasting(grant: Grant) -> str | None:
+    failed = grant.ended is not None and grant.ended.why is Why.COULD_NOT_GIVE
+    return grant.trouble if failed else None
+
+
+def _only(grant: Grant, *states: State) -> None:
+    if grant.state not in states:
+        raise refuse(Why.DECIDED_ALREADY, state=grant.state.value, **decided_by(grant))
+
+
+def decided_by(grant: Grant) -> dict[str, str | int]:
+    """Facts for a late clicker: who decided, where somebody did."""
+    if grant.decided_by:
+        return {"by_person": grant.decided_by}
+    if grant.votes:
+        return {"by_person": grant.votes[-1].person}
+    return {}

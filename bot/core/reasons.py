@@ -1,0 +1,92 @@
+"""Why something was decided: a code with facts, turned into a sentence only where people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Why(StrEnum):
+    """Each code has one sentence in ``bot.slack.wording``; the facts it needs are named there."""
+
+    # the person
+    PERSON_UNKNOWN = "person_unknown"
+    PERSON_EXTERNAL = "person_external"
+    PERSON_GUEST = "person_guest"
+    PERSON_BOT = "person_bot"
+    PERSON_DEACTIVATED = "person_deactivated"
+    NO_EMAIL = "no_email"
+    EMAIL_UNCONFIRMED = "email_unconfirmed"
+    EMAIL_FOREIGN = "email_foreign"
+    EMAIL_SHARED = "email_shared"
+    ACCOUNT_CHANGED = "account_changed"
+    WORKSPACE_UNKNOWN = "workspace_unknown"
+
+    # the ask
+    RESOURCE_UNKNOWN = "resource_unknown"
+    MAY_NOT_ASK = "may_not_ask"
+    DURATION_UNREADABLE = "duration_unreadable"
+    DURATION_FRACTION = "duration_fraction"
+    DURATION_TOO_LONG = "duration_too_long"
+    DURATION_TOO_SHORT = "duration_too_short"
+    NO_SHIFT_TO_END = "no_shift_to_end"
+    REASON_MISSING = "reason_missing"
+    REASON_TOO_LONG = "reason_too_long"
+    REASON_PATTERN = "reason_pattern"
+    HELD_BY_OTHER = "held_by_other"
+    TOO_MANY_ASKS = "too_many_asks"
+
+    # rules
+    ON_CALL = "on_call"
+    NOT_ON_CALL = "not_on_call"
+    IN_GROUP = "in_group"
+    NOT_IN_GROUP = "not_in_group"
+    ROSTER_MISSING = "roster_missing"
+    ROSTER_STALE = "roster_stale"
+    ROSTER_DOUBTED = "roster_doubted"
+    GROUP_MISSING = "group_missing"
+    GROUP_STALE = "group_stale"
+    SHIFT_STARTED = "shift_started"
+    EVERYONE = "everyone"
+    NAMED = "named"
+    NOT_NAMED = "not_named"
+    APPROVERS_ASKED = "approvers_asked"
+    APPROVED = "approved"
+
+    # votes and moves
+    OWN_REQUEST = "own_request"
+    NOT_AN_APPROVER = "not_an_approver"
+    APPROVER_UNCLEAR = "approver_unclear"
+    VOTED_ALREADY = "voted_already"
+    DECIDED_ALREADY = "decided_already"
+    ASK_LAPSED = "ask_lapsed"
+    GRANT_UNKNOWN = "grant_unknown"
+    GRANT_OVER = "grant_over"
+    NOT_YOURS = "not_yours"
+    NOTHING_OPEN = "nothing_open"
+    SEVERAL_OPEN = "several_open"
+    CANNOT_EXTEND_FURTHER = "cannot_extend_further"
+    SHORTER_ONLY = "shorter_only"
+    RESOURCE_GONE = "resource_gone"
+
+    # ends
+    EXPIRED = "expired"
+    GIVEN_BACK = "given_back"
+    REVOKED = "revoked"
+    SHIFT_OVER = "shift_over"
+    COULD_NOT_GIVE = "could_not_give"
+    RULE_NO_LONGER_HOLDS = "rule_no_longer_holds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """A code and its facts. Facts whose name ends in ``_at`` are epoch seconds, in ``_s`` lengths in
+    seconds; ``person`` and names ending in ``_person`` are Slack user ids; all else is text."""
+
+    why: Why
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+def because(why: Why, **facts: str | int) -> Reason:
+    return Reason(why=why, facts=facts)

@@ -1,0 +1,102 @@
+"""Shifts: half-open windows [start, end) in which a person is on call, and the roster that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """One person on call for one schedule at one level, overrides already applied.
+
+    ``schedule`` is ``source/id`` as in access.yaml. ``start`` None: since always; ``end`` None: no end
+    known. ``email`` is casefolded; ``person`` the Slack user id it belongs to, None where nobody does.
+    """
+
+    schedule: str
+    email: str
+    level: int
+    start: datetime | None
+    end: datetime | None
+    person: str | None = None
+
+    def covers(self, at: datetime) -> bool:
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roster:
+    """The shifts of a schedule as last read. ``doubted`` says why a newer answer was not believed."""
+
+    schedule: str
+    shifts: tuple[Shift, ...]
+    read_at: datetime
+    doubted: str | None = None
+
+    def age(self, now: datetime) -> timedelta:
+        return max(now - self.read_at, timedelta())
+
+
+def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
+    """One shift where shifts of one person at one level overlap or adjoin; ordered by start."""
+
+    def whose(shift: Shift) -> tuple[str, str, int]:
+        return shift.schedule, shift.email, shift.level
+
+    ordered = sorted(shifts, key=lambda shift: (whose(shift), _since(shift)))
+    found: list[Shift] = []
+    for _, group in groupby(ordered, key=whose):
+        found.extend(_joined(list(group)))
+    return tuple(sorted(found, key=lambda shift: (_since(shift), shift.level, shift.email)))
+
+
+def _joined(ordered: list[Shift]) -> list[Shift]:
+    found: list[Shift] = []
+    for shift in ordered:
+        last = found[-1] if found else None
+        if last is None or (last.end is not None and last.end.timestamp() < _since(shift)):
+            found.append(shift)
+        elif last.end is not None and (shift.end is None or shift.end > last.end):
+            found[-1] = replace(last, end=shift.end, person=shift.person or last.person)
+    return found
+
+
+def _since(shift: Shift) -> float:
+    return float("-inf") if shift.start is None else shift.start.timestamp()
+
+
+def at_levels(roster: Roster, levels: Sequence[int]) -> tuple[Shift, ...]:
+    """The roster's shifts at ``levels`` (none named: at all), as if levels did not divide them."""
+    wanted = [shift for shift in roster.shifts if not levels or shift.level in levels]
+    return merged(replace(shift, level=0) for shift in wanted)
+
+
+def on_call(roster: Roster, levels: Sequence[int], at: datetime) -> tuple[Shift, ...]:
+    """Who is on call at that moment: one shift a person, adjoining ones joined."""
+    return tuple(shift for shift in at_levels(roster, levels) if shift.covers(at))
+
+
+def last_ended(roster: Roster, levels: Sequence[int], person: str, at: datetime) -> Shift | None:
+    """The latest shift of the person that was over by ``at``."""
+    over = [
+        shift
+        for shift in at_levels(roster, levels)
+        if shift.person == person and shift.end is not None and shift.end <= at
+    ]
+    return max(over, key=lambda shift: shift.end or at, default=None)
+
+
+def next_boundary(
+    roster: Roster, levels: Sequence[int], after: datetime, grace: timedelta = timedelta()
+) -> datetime | None:
+    """The first moment after ``after`` at which a shift starts, ends, or its grace is over."""
+    moments: set[datetime] = set()
+    for shift in at_levels(roster, levels):
+        if shift.start is not None:
+            moments.add(shift.start)
+        if shift.end is not None:
+            moments |= {shift.end, shift.end + grace}
+    return min((moment for moment in moments if moment > after), default=None)

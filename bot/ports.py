@@ -1,0 +1,481 @@
+"""What the use-cases need of the world: two to five methods each, with what they promise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from bot.core.catalog import Entitlement
+from bot.core.grants import Grant
+from bot.core.holds import Hold, HoldRecord, Presence
+from bot.core.people import Group, Person
+from bot.core.reasons import Reason
+from bot.core.shifts import Roster, Shift
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment on this process's monotonic clock after which a call is not worth making any more."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        return cls(time.monotonic() + seconds)
+
+    def left(self) -> float:
+        """Seconds that are left; never negative."""
+        return max(self.at - time.monotonic(), 0.0)
+
+    @property
+    def passed(self) -> bool:
+        return self.left() <= 0
+
+    def sooner(self, other: Deadline) -> Deadline:
+        return min(self, other, key=lambda each: each.at)
+
+
+# ---------------------------------------------------------------------------------- on-call sources
+
+
+class OnCallSource(Protocol):
+    """Who is on call, from PagerDuty and its like. Ids are the source's own, without ``source/``.
+
+    Every method raises TemporaryFailure (no answer, limits, 5xx) or PermanentFailure (refused
+    credentials, a request that will never be good) within the deadline.
+    """
+
+    def shifts(
+        self, schedules: Sequence[str], since: datetime, until: datetime, deadline: Deadline
+    ) -> Mapping[str, tuple[Shift, ...]]:
+        """Final shifts, overrides applied, of all ``schedules`` in as few calls as the source allows;
+        an empty tuple where it shows nobody. Reading only."""
+        ...
+
+    def confirm(
+        self, schedule: str, since: datetime, until: datetime, deadline: Deadline
+    ) -> tuple[Shift, ...] | None:
+        """The shifts of one schedule, read another way; None where the source knows no such schedule."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------ targets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abilities:
+    """What a target can do, said as data."""
+
+    marks: bool
+    """It can tell what we made from what others made."""
+    keeps_end: bool
+    """It ends access by itself at ``until``; then ``give`` is called again when the end moves."""
+    ends_sessions: bool
+    """Open sessions are ended with the access."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    account: str
+    presence: Presence
+
+
+class Target(Protocol):
+    """A system where access is given.
+
+    ``give`` and ``take`` are idempotent: doing one again changes nothing. Both, and ``has``, return
+    only what the target itself has answered. All raise TemporaryFailure (try later: the outcome may be
+    unknown) or PermanentFailure (nothing will help until a person changes something), by the deadline.
+    """
+
+    @property
+    def abilities(self) -> Abilities: ...
+
+    def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
+        """Give; ``not_after`` is checked right before sending and, where the target has transactions,
+        inside one, so that a worker that was paused cannot give late."""
+        ...
+
+    def take(self, hold: Hold, deadline: Deadline) -> None:
+        """Take back what we gave, and only that; what is already gone is success."""
+        ...
+
+    def has(self, hold: Hold, deadline: Deadline) -> Presence:
+        """Whether the access is there, and whose making it is."""
+        ...
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
+        """Everybody who has the entitlement."""
+        ...
+
+
+# ------------------------------------------------------------------------------- people and messages
+
+
+class Directory(Protocol):
+    """Who people are. Raises TemporaryFailure or PermanentFailure by the deadline."""
+
+    def home(self, deadline: Deadline) -> Home:
+        """The workspace the bot itself belongs to."""
+        ...
+
+    def person(self, person: str, deadline: Deadline) -> Person | None:
+        """By Slack user id; None where Slack knows nobody of that id."""
+        ...
+
+    def by_email(self, email: str, deadline: Deadline) -> Person | None:
+        """By email address; None where nobody has it."""
+        ...
+
+    def groups(self, names: Collection[str], deadline: Deadline) -> Mapping[str, Group]:
+        """Groups by the names used in access.yaml; a group that is not there is left out."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a message is. ``channel`` is an id, or ``#name`` or a user id before it is first posted;
+    ``ts`` None until then. ``audience`` is ``approver`` or ``holder``."""
+
+    channel: str
+    audience: str
+    ts: str | None = None
+    shown: str | None = None
+    """Digest of what the message shows now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardView:
+    """Everything a card shows. ``needed`` is how many approvals are still missing. ``digest`` changes
+    exactly when something shown does."""
+
+    grant: Grant
+    title: str
+    gives: tuple[str, ...]
+    sessions: str
+    needed: int
+    offer: tuple[int, ...]
+    max_length: int
+    kept_until: datetime | None
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A message of its own, owed to somebody: in a channel, a DM (``channel`` is a user id), or only
+    visible to ``whisper_to``, who is in the channel."""
+
+    id: str
+    channel: str
+    reason: Reason
+    whisper_to: str | None = None
+
+
+class Messenger(Protocol):
+    """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` posts
+    where the place has no ``ts`` yet (a call whose answer was lost may then be posted twice), and else
+    makes the message there equal to the view, which is idempotent."""
+
+    def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...
+
+    def tell(self, note: Note, deadline: Deadline) -> None: ...
+
+
+# ------------------------------------------------------------------------------------------- ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """The workspace the bot belongs to: team id, and the enterprise's where there is one."""
+
+    team: str
+    enterprise: str | None
+    bot_user: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyInForce:
+    """The checked text of access.yaml, before ``${VAR}`` is filled in, and its version."""
+
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyText:
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailOwner:
+    """Who has an email address: Slack user ids of active people. Empty: nobody had it when we looked."""
+
+    people: tuple[str, ...]
+    read_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftGrant:
+    """The shift grant a person now has for a resource. ``ended_early``: the end of a shift that the
+    person gave back or was revoked from; it does not start again by itself."""
+
+    grant: str | None
+    ended_early: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """Who holds a resource that only one may hold."""
+
+    grant: str
+    person: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A person's account at a target, as it was when first used."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    places: tuple[Place, ...] = ()
+
+
+Document = (
+    Grant
+    | HoldRecord
+    | Person
+    | Group
+    | Roster
+    | Home
+    | PolicyInForce
+    | PolicyText
+    | EmailOwner
+    | ShiftGrant
+    | Seat
+    | Account
+    | Card
+    | Note
+)
+D = TypeVar(
+    "D",
+    Grant,
+    HoldRecord,
+    Person,
+    Group,
+    Roster,
+    Home,
+    PolicyInForce,
+    PolicyText,
+    EmailOwner,
+    ShiftGrant,
+    Seat,
+    Account,
+    Card,
+    Note,
+)
+
+KINDS: Mapping[str, type[Document]] = {
+    "grant": Grant,
+    "hold": HoldRecord,
+    "person": Person,
+    "group": Group,
+    "roster": Roster,
+    "home": Home,
+    "policy": PolicyInForce,
+    "policy-text": PolicyText,
+    "email": EmailOwner,
+    "shift": ShiftGrant,
+    "seat": Seat,
+    "account": Account,
+    "card": Card,
+    "note": Note,
+}
+KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """Names one document: its kind (a key of KINDS) and its id, which is empty where there is one only."""
+
+    kind: str
+    id: str = ""
+
+    @classmethod
+    def of(cls, shape: type[Document], name: str = "") -> Key:
+        return cls(KIND_OF[shape], name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Documents as they were at one moment, ``now`` on the ledger's clock. ``versions`` has every key
+    that was read, 0 where there is no document. ``leases`` has the live leases of the grants read:
+    the end, None for a lease without one."""
+
+    now: datetime
+    documents: Mapping[Key, Document] = field(default_factory=dict)
+    versions: Mapping[Key, int] = field(default_factory=dict)
+    leases: Mapping[str, datetime | None] = field(default_factory=dict)
+
+    def find(self, shape: type[D], name: str = "") -> D | None:
+        found = self.documents.get(Key.of(shape, name))
+        return found if isinstance(found, shape) else None
+
+    def all(self, shape: type[D]) -> tuple[D, ...]:
+        return tuple(each for each in self.documents.values() if isinstance(each, shape))
+
+    def live(self, grant: Grant) -> bool:
+        return grant.id in self.leases
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """A move of a grant's lease: ``start`` and ``move`` set its end (``move`` only where it still
+    exists, else Conflict), ``drop`` deletes it."""
+
+    grant: str
+    how: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """Something the worker owes: ``member`` names it, ``kind:id``, and ``at`` when it is owed."""
+
+    member: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The worker's right to do one due thing. ``tries`` counts failures in a row before this claim;
+    ``taken_over``: an earlier claim was never closed."""
+
+    member: str
+    generation: int
+    fence: int
+    owed_at: datetime
+    tries: int
+    taken_over: bool
+
+    @property
+    def kind(self) -> str:
+        return self.member.partition(":")[0]
+
+    @property
+    def id(self) -> str:
+        return self.member.partition(":")[2]
+
+    @property
+    def lane(self) -> str:
+        """What shares threads: one target's holds, or all of a kind."""
+        before, slash, _ = self.member.partition("/")
+        return before if slash else self.kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """Closes a claim: ``next_at`` None removes the member, unless it was armed again meanwhile.
+    ``failed`` counts one more failure in a row."""
+
+    claim: Claim
+    next_at: datetime | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """An audit entry: what happened, to which grant, by whom, on what facts."""
+
+    what: str
+    grant: str | None = None
+    by: str | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """All that one commit writes.
+
+    ``rests_on`` must be unchanged: the version of every document in it is checked. ``needs`` and
+    ``without`` are grants whose lease must be there, or must not. ``put`` writes (None deletes);
+    ``ensure`` writes only where nothing is. ``index`` adds (True) or removes (False) a grant id in a
+    named set. ``op`` makes the commit happen at most once in 15 minutes; its first ``answer`` is
+    returned to whoever repeats it. ``frees`` lets a full Redis still take it.
+    """
+
+    rests_on: tuple[Snapshot, ...] = ()
+    needs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    put: Mapping[Key, Document | None] = field(default_factory=dict)
+    ensure: Mapping[Key, Document] = field(default_factory=dict)
+    leases: tuple[Lease, ...] = ()
+    index: Mapping[tuple[str, str], bool] = field(default_factory=dict)
+    due: tuple[Due, ...] = ()
+    done: Done | None = None
+    audit: tuple[Entry, ...] = ()
+    op: str | None = None
+    answer: str = ""
+    frees: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """``now`` is when it was written; ``again`` that the op had been done before, with ``answer``."""
+
+    now: datetime
+    again: bool = False
+    answer: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claims:
+    """What was claimed, when the next thing is owed (None: nothing), and the ledger's now."""
+
+    now: datetime
+    claims: tuple[Claim, ...]
+    next_at: datetime | None
+
+
+class Ledger(Protocol):
+    """Documents, leases, indexes, the due set and the audit, changed together or not at all.
+
+    Every method raises TemporaryFailure where Redis does not answer.
+    """
+
+    def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
+        """The documents of ``keys`` and of all grants in the indexes ``follow``, in one moment; for
+        each grant read, its lease."""
+        ...
+
+    def commit(self, change: Change) -> Receipt:
+        """All or nothing. Raises Conflict where a version, a lease or the claim is not as it was."""
+        ...
+
+    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+        """Up to ``limit`` due things, no lane beyond ``share`` counting those ``busy`` with it already.
+        A claim lasts CLAIM_SECONDS; then the thing is due again for anybody."""
+        ...
+
+    def renew(self, claims: Collection[Claim]) -> None:
+        """CLAIM_SECONDS from now for those claims that are still ours; the others are left alone."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Return when something was newly owed, or after ``seconds``; may return early."""
+        ...
+
+
+CLAIM_SECONDS = 5.0
+
+
+class AuditTrail(Protocol):
+    """The audit, oldest first."""
+
+    def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
+        """Up to ``count`` entries behind the one named ``after``, each with its name and time."""
+        ...
