@@ -177,7 +177,8 @@ class Note:
 class Messenger(Protocol):
     """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` posts
     where the place has no ``ts`` yet (a call whose answer was lost may then be posted twice), and else
-    makes the message there equal to the view, which is idempotent."""
+    makes the message there equal to the view, which is idempotent. A place that is no longer there
+    (channel archived, message deleted) is PermanentFailure."""
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...
 

@@ -1,0 +1,58 @@
+"""What the use-cases answer: values that the Slack side turns into words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.core.catalog import Resource
+from bot.core.grants import Grant
+from bot.core.reasons import Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A grant as it stands: ``live`` while its lease exists, ``until`` the lease's end (None: none)."""
+
+    grant: Grant
+    title: str
+    live: bool
+    until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """``joined``: the very same ask was open already, and this is it."""
+
+    standing: Standing
+    joined: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extended:
+    """``ask`` is the new grant where approvers have to decide; else ``standing`` has the later end.
+    ``capped``: the end is earlier than asked for."""
+
+    standing: Standing
+    ask: Grant | None = None
+    capped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A resource the person may ask for, and what asking now would come to."""
+
+    resource: Resource
+    outcome: str
+    """``approve`` or ``ask``."""
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeView:
+    """What a person's App Home shows."""
+
+    person: str
+    mine: tuple[Standing, ...]
+    waiting: tuple[Standing, ...]
+    offers: tuple[Offer, ...]
