@@ -20,9 +20,7 @@ _UNIT_WORDS = {
 }
 _UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
 _PART = re.compile(r"\s*(\d{1,9})\s*([a-z]+)", re.ASCII)
-_SHIFT_END = re.compile(
-    r"(until|till|til)\s+(the\s+)?(end\s+of\s+(my\s+|the\s+)?shift|shift\s+end)"
-)
+_SHIFT_END = re.compile(r"(until|till|til)\s+(the\s+)?(end\s+of\s+(my\s+|the\s+)?shift|shift\s+end)")
 
 
 class UntilShiftEnds:

@@ -16,6 +16,7 @@ from enum import StrEnum
 
 from bot.core.catalog import OnCall
 from bot.core.errors import refuse
+from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
 
 GIVE_WITHIN = timedelta(minutes=15)
@@ -77,8 +78,10 @@ class Vote:
 @dataclass(frozen=True, kw_only=True)
 class Grant:
     """``length`` is what was asked for in seconds, None for *until the shift ends*. ``until`` is the end
-    of the lease as last written. ``holds`` maps hold keys to how they stand. ``depends_on`` is the
-    shift rule the grant lives by, if it does. ``follows`` is the grant that this one prolongs."""
+    of the lease as last written. ``gives`` is what it holds, resolved when approved, and ``holds`` maps
+    those holds' keys to how they stand. ``depends_on`` is the shift rule the grant lives by, if it does.
+    ``follows`` is the grant that this one prolongs. ``undecided``: facts are missing; the worker decides
+    when it has them. ``asked_people`` get the card where there is no channel ``asked_in``."""
 
     id: str
     person: str
@@ -91,6 +94,8 @@ class Grant:
     policy: str
     rule: str = ""
     trace: tuple[Traced, ...] = ()
+    undecided: bool = False
+    lapses_at: datetime | None = None
     approvals: int = 1
     votes: tuple[Vote, ...] = ()
     asked_people: tuple[str, ...] = ()
@@ -103,6 +108,7 @@ class Grant:
     ended_at: datetime | None = None
     ended: Reason | None = None
     decided_by: str | None = None
+    gives: tuple[Hold, ...] = ()
     holds: Mapping[str, HoldState] = field(default_factory=dict)
     kept_by: str | None = None
     had_before: bool = False
@@ -114,9 +120,7 @@ class Grant:
         return self.state in OPEN
 
 
-def approve(
-    grant: Grant, *, now: datetime, until: datetime, holds: Iterable[str], rule: str
-) -> Grant:
+def approve(grant: Grant, *, now: datetime, until: datetime, holds: Iterable[str], rule: str) -> Grant:
     """ASKED to APPROVED, with the end of its lease and the holds it will stand behind."""
     _only(grant, State.ASKED)
     return replace(
@@ -194,9 +198,7 @@ def hold_settled(grant: Grant, hold: str, *, now: datetime, kept_by: str | None 
     holds = {**grant.holds, hold: how}
     moved = replace(grant, holds=holds, kept_by=kept_by or grant.kept_by)
     if set(holds.values()) <= SETTLED:
-        return replace(
-            moved, state=State.ENDED, ended_at=now, overdue_since=None, trouble=_lasting(moved)
-        )
+        return replace(moved, state=State.ENDED, ended_at=now, overdue_since=None, trouble=_lasting(moved))
     return moved
 
 
