@@ -228,10 +228,11 @@ class ShiftGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """Who holds a resource that only one may hold."""
+    """Who holds a resource that only one may hold, and the end of it as last written."""
 
     grant: str
     person: str
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +245,13 @@ class Account:
 @dataclass(frozen=True, kw_only=True)
 class Card:
     places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Homepage:
+    """The person has looked at the App Home, so it is kept up to date for them."""
+
+    person: str
 
 
 Document = (
@@ -261,6 +269,7 @@ Document = (
     | Account
     | Card
     | Note
+    | Homepage
 )
 D = TypeVar(
     "D",
@@ -278,6 +287,7 @@ D = TypeVar(
     Account,
     Card,
     Note,
+    Homepage,
 )
 
 KINDS: Mapping[str, type[Document]] = {
@@ -295,6 +305,7 @@ KINDS: Mapping[str, type[Document]] = {
     "account": Account,
     "card": Card,
     "note": Note,
+    "homepage": Homepage,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
 

@@ -120,16 +120,19 @@ class Grant:
         return self.state in OPEN
 
 
-def approve(grant: Grant, *, now: datetime, until: datetime, holds: Iterable[str], rule: str) -> Grant:
+def approve(grant: Grant, *, now: datetime, until: datetime, gives: Iterable[Hold], rule: str) -> Grant:
     """ASKED to APPROVED, with the end of its lease and the holds it will stand behind."""
     _only(grant, State.ASKED)
+    held = tuple(gives)
     return replace(
         grant,
         state=State.APPROVED,
+        undecided=False,
         approved_at=now,
         until=until,
         rule=rule,
-        holds=dict.fromkeys(holds, HoldState.PENDING),
+        gives=held,
+        holds={hold.key: HoldState.PENDING for hold in held},
     )
 
 
@@ -143,7 +146,7 @@ def vote(grant: Grant, *, person: str, now: datetime) -> Grant:
     return replace(grant, votes=(*grant.votes, Vote(person=person, at=now)))
 
 
-def deny(grant: Grant, *, person: str, now: datetime, because_of: Reason | None = None) -> Grant:
+def deny(grant: Grant, *, person: str | None, now: datetime, because_of: Reason | None = None) -> Grant:
     _only(grant, State.ASKED)
     return replace(grant, state=State.DENIED, decided_by=person, ended_at=now, ended=because_of)
 

@@ -35,6 +35,8 @@ class Ask:
     resource: Resource
     length: int | None
     reason: str
+    any_reason: bool = False
+    """Only trying: the reason is not judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +55,14 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """``until`` is set where the outcome is approve. ``length``: seconds that approvers are asked for."""
+    """``until`` is set where the outcome is approve, and ``cap`` is the end of the shift it rests on.
+    ``length``: seconds that approvers are asked for."""
 
     outcome: Outcome
     reason: Reason
     rule: str = ""
     until: datetime | None = None
+    cap: datetime | None = None
     length: int | None = None
     depends_on: OnCall | None = None
     trace: tuple[Traced, ...] = ()
@@ -78,27 +82,28 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
         trace.append(line)
         if line.outcome == YES:
             return _approved(ask, rule, line, facts, tuple(trace))
-    return _people_decide(ask, facts, tuple(trace))
+    return ask_people(ask, facts, tuple(trace))
 
 
 def _approved(ask: Ask, rule: Selector, line: Traced, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
     longest = facts.now + timedelta(seconds=ask.resource.lengths.max)
     until = longest if ask.length is None else facts.now + timedelta(seconds=ask.length)
     depends = rule if isinstance(rule, OnCall) else None
-    if depends:
-        shift = _current(ask.person, depends, facts)
-        until = min(until, _end_of(shift, depends) or until) if shift else until
+    shift = _current(ask.person, depends, facts) if depends else None
+    cap = _end_of(shift, depends) if depends and shift else None
     return Decision(
         outcome=Outcome.APPROVE,
         reason=line.reason,
         rule=line.rule,
-        until=min(until, longest),
+        until=min(until, longest, cap or longest),
+        cap=cap,
         depends_on=depends,
         trace=trace,
     )
 
 
-def _people_decide(ask: Ask, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
+def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decision:
+    """The decision where no rule says yes by itself: the approvers', if there are any."""
     length = ask.length if ask.length is not None else _seconds_of_shift(ask, facts)
     unsure = next((line.reason for line in trace if line.outcome == CANNOT_TELL), None)
     if not ask.resource.approvers:
@@ -147,6 +152,8 @@ def _length_objection(ask: Ask, facts: Facts) -> Reason | None:
 
 
 def _reason_objection(ask: Ask) -> Reason | None:
+    if ask.any_reason:
+        return None
     rule, reason = ask.resource.reason, ask.reason.strip()
     if len(reason) > REASON_AT_MOST:
         return because(Why.REASON_TOO_LONG, most=REASON_AT_MOST)

@@ -53,6 +53,7 @@ class Why(StrEnum):
     NOT_NAMED = "not_named"
     APPROVERS_ASKED = "approvers_asked"
     APPROVED = "approved"
+    DENIED = "denied"
 
     # votes and moves
     OWN_REQUEST = "own_request"

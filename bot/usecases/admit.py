@@ -1,0 +1,112 @@
+"""Writing an approval: what is held from now on, until when, and what the worker owes for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.core import grants
+from bot.core.catalog import Catalog, OnCall, Resource
+from bot.core.errors import refuse
+from bot.core.grants import Grant
+from bot.core.holds import Hold
+from bot.core.people import Person
+from bot.core.reasons import Why
+from bot.ports import Account, Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
+
+PEOPLE_EVERY = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """Which rule let it in, until when, and the shift rule it lives by if it does."""
+
+    rule: str
+    until: datetime
+    depends_on: OnCall | None = None
+
+
+def indexes(grant: Grant) -> tuple[str, ...]:
+    """The sets an open grant is in."""
+    holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
+    return ("open", f"person:{grant.person}", f"resource:{grant.resource}", *holds)
+
+
+def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Hold, ...]:
+    """What the resource gives, at this person's accounts. Raises Refused where an account that was
+    taken from the email address is no longer the one used before."""
+    return tuple(
+        Hold(target=each.target, account=_account(person, each.target, catalog, snap), entitlement=each)
+        for each in resource.gives
+    )
+
+
+def _account(person: str, target: str, catalog: Catalog, snap: Snapshot) -> str:
+    named = catalog.people.accounts.get(person, {}).get(target)
+    if named:
+        return named
+    known = snap.find(Person, person)
+    email = known.email if known else None
+    if not email:
+        raise refuse(Why.NO_EMAIL, person=person)
+    pinned = snap.find(Account, f"{person}/{target}")
+    if pinned and pinned.name != email:
+        raise refuse(Why.ACCOUNT_CHANGED, person=person, target=target, was=pinned.name)
+    return email
+
+
+def admission(
+    grant: Grant, approval: Approval, resource: Resource, catalog: Catalog, snap: Snapshot
+) -> tuple[Grant, Change]:
+    """The approved grant and all that must be written for it, in one commit."""
+    held = holds_for(grant.person, resource, catalog, snap)
+    moved = replace(
+        grants.approve(grant, now=snap.now, until=approval.until, gives=held, rule=approval.rule),
+        depends_on=approval.depends_on,
+        policy=catalog.version,
+    )
+    due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in held]
+    due += [
+        Due(member=f"card:{grant.id}", at=snap.now),
+        Due(member=f"people:{grant.person}", at=snap.now + PEOPLE_EVERY),
+    ]
+    if approval.depends_on:
+        due.append(Due(member=f"shift:{resource.name}", at=approval.until))
+    put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
+    if resource.one_holder:
+        seat = Seat(grant=grant.id, person=grant.person, until=approval.until)
+        put[Key.of(Seat, resource.name)] = seat
+    return moved, Change(
+        rests_on=(snap,),
+        put=put,
+        ensure={
+            Key.of(Account, f"{grant.person}/{hold.target}"): Account(name=hold.account)
+            for hold in held
+            if not catalog.people.accounts.get(grant.person, {}).get(hold.target)
+        },
+        leases=(Lease(grant=grant.id, how="start", until=approval.until),),
+        index={(name, grant.id): True for name in indexes(moved)},
+        due=tuple(due),
+        audit=(approval_entry(moved),),
+    )
+
+
+def approval_entry(grant: Grant) -> Entry:
+    return Entry(
+        what="approved",
+        grant=grant.id,
+        by=grant.votes[-1].person if grant.votes else None,
+        facts={
+            "person": grant.person,
+            "resource": grant.resource,
+            "rule": grant.rule,
+            "policy": grant.policy,
+            "until": grant.until.isoformat() if grant.until else None,
+            "reason": grant.reason,
+            "votes": [vote.person for vote in grant.votes],
+            "trace": [
+                {"rule": t.rule, "outcome": t.outcome, "why": t.reason.why, **t.reason.facts}
+                for t in grant.trace
+            ],
+        },
+    )
