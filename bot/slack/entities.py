@@ -1,0 +1,48 @@
+"""Slack's own spellings in text that people typed: mentions, links, escapes; and back again."""
+
+from __future__ import annotations
+
+import re
+
+_ENTITY = re.compile(r"<([^<>\s][^<>]{0,3000})>")
+_PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
+
+
+def readable(text: str) -> str:
+    """What the person saw while typing: ``<@U1|ada>`` is @ada, ``&lt;`` is <."""
+    return _unescaped(_ENTITY.sub(lambda entity: _seen(entity[1]), text))
+
+
+def escaped(text: str) -> str:
+    """Text that Slack shows as it is: no mention, link or broadcast can hide in it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def mentioned(text: str) -> str | None:
+    """The Slack user id where the text is a mention of a person and nothing else."""
+    found = _PERSON.fullmatch(text.strip())
+    return found[1] if found else None
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _seen(entity: str) -> str:
+    what, _, label = entity.partition("|")
+    match what[0]:
+        case "@":
+            return "@" + (label or what[1:])
+        case "#":
+            return "#" + (label or what[1:])
+        case "!":
+            return label or "@" + what[1:].partition("^")[0]
+        case _:
+            return _link(what, label)
+
+
+def _link(url: str, label: str) -> str:
+    address = url.removeprefix("mailto:")
+    if not label or label in (address, url):
+        return label or address
+    return label if address.partition("://")[2].rstrip("/") == label else f"{label} ({address})"
