@@ -1,0 +1,144 @@
+"""The Web API's chat.* methods."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bot.sandbox.workspace import blocks as block_kit
+from bot.sandbox.workspace import shapes
+from bot.sandbox.workspace.app import App
+from bot.sandbox.workspace.conversations import Conversations
+from bot.sandbox.workspace.faults import Faults
+from bot.sandbox.workspace.memory import Memory
+from bot.sandbox.workspace.model import Json, Message, SlackError
+
+MOST_TEXT = 40_000
+MOST_UPDATED_TEXT = 4_000
+
+
+class Chat:
+    def __init__(self, memory: Memory, app: App, conversations: Conversations, faults: Faults) -> None:
+        self._memory = memory
+        self._app = app
+        self._conversations = conversations
+        self._faults = faults
+
+    def methods(self) -> dict[str, Callable[[Json], Json]]:
+        return {
+            "chat.postMessage": self._post_message,
+            "chat.postEphemeral": self._post_ephemeral,
+            "chat.update": self._update,
+            "chat.delete": self._delete,
+        }
+
+    def _post_message(self, args: Json) -> Json:
+        channel = self._conversations.writable(str(args["channel"])).id
+        text, blocks = content(args, MOST_TEXT)
+        with self._memory.moved:
+            self._keep_pace(channel)
+            message = self._new(channel, text, blocks)
+            message = replace(message, thread_ts=self._thread(args, channel), metadata=args.get("metadata"))
+            self._memory.put(message)
+        return {"channel": channel, "ts": message.ts, "message": shapes.message(message, self._app)}
+
+    def _post_ephemeral(self, args: Json) -> Json:
+        channel = self._conversations.writable(str(args["channel"]))
+        text, blocks = content(args, MOST_TEXT)
+        if str(args["user"]) not in channel.members:
+            raise SlackError("user_not_in_channel")
+        message = replace(self._new(channel.id, text, blocks), only_for=str(args["user"]))
+        self._memory.put(message)
+        return {"message_ts": message.ts}
+
+    def _update(self, args: Json) -> Json:
+        with self._memory.change():
+            message = self._own(args, "cant_update_message")
+            text, blocks = content(args, MOST_UPDATED_TEXT, message)
+            edited = replace(message, text=text, blocks=blocks, edited_ts=self._memory.new_ts())
+            self._memory.put(edited)
+        return {
+            "channel": edited.channel,
+            "ts": edited.ts,
+            "text": edited.text,
+            "message": shapes.message(edited, self._app),
+        }
+
+    def _delete(self, args: Json) -> Json:
+        with self._memory.change():
+            message = self._own(args, "cant_delete_message")
+            self._memory.drop(message)
+        return {"channel": message.channel, "ts": message.ts}
+
+    def _new(self, channel: str, text: str, blocks: list[Json]) -> Message:
+        return Message(
+            ts=self._memory.new_ts(),
+            channel=channel,
+            user=self._app.user_id,
+            text=text,
+            blocks=blocks,
+        )
+
+    def _own(self, args: Json, otherwise: str) -> Message:
+        channel = self._conversations.by_id(str(args["channel"]))
+        message = self._memory.message(channel.id, str(args["ts"]))
+        if message is None or message.only_for:
+            raise SlackError("message_not_found")
+        if message.user != self._app.user_id:
+            raise SlackError(otherwise)
+        return message
+
+    def _thread(self, args: Json, channel: str) -> str | None:
+        if not args.get("thread_ts"):
+            return None
+        parent = self._memory.message(channel, str(args["thread_ts"]))
+        if parent is None or parent.only_for:
+            raise SlackError("thread_not_found")
+        return parent.thread_ts or parent.ts
+
+    def _keep_pace(self, channel: str) -> None:
+        posted = [m for m in self._memory.in_channel(channel) if m.user == self._app.user_id]
+        soon = posted and self._memory.clock() - float(posted[-1].ts) < 1
+        if self._faults.one_a_second and soon:
+            raise SlackError("ratelimited")
+
+
+def content(args: Json, most_text: int, before: Message | None = None) -> tuple[str, list[Json]]:
+    """Text and blocks of a message; in an update, blocks not given stay as they were."""
+    text = str(args.get("text") or "")
+    if args.get("blocks") is None:
+        blocks = before.blocks if before else []
+    else:
+        blocks = shapes.with_ids(_valid(args["blocks"]))
+    if not text and not blocks:
+        raise SlackError("no_text")
+    if len(text) > most_text:
+        raise SlackError("msg_too_long")
+    return text, blocks
+
+
+def _valid(given: Any) -> list[Json]:
+    blocks = decoded(given, "invalid_blocks_format")
+    if not isinstance(blocks, list):
+        raise SlackError("invalid_blocks_format")
+    errors = block_kit.message_errors(blocks)
+    if errors:
+        refuse("invalid_blocks", errors)
+    if block_kit.too_long(blocks):
+        raise SlackError("msg_blocks_too_long")
+    return blocks
+
+
+def decoded(given: Any, otherwise: str) -> Any:
+    """A structure arrives as itself in a JSON body, and as JSON text in a form."""
+    if not isinstance(given, str):
+        return given
+    try:
+        return json.loads(given)
+    except ValueError:
+        raise SlackError(otherwise) from None
+
+
+def refuse(error: str, reasons: list[str]) -> None:
+    messages = [f"[ERROR] {reason}" for reason in reasons]
+    raise SlackError(error, errors=reasons, response_metadata={"messages": messages})

@@ -1,0 +1,47 @@
+"""What goes wrong at Slack when asked to, or between Slack and the bot."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(kw_only=True)
+class Faults:
+    """Set a field and it holds from the next call on. Counts run down to 0 by themselves."""
+
+    changed: Callable[[], None]
+    down: bool = False
+    """Every Web API call answers 503."""
+    refusing: bool = False
+    """The connection of every Web API call is closed before anything is done."""
+    slow: float = 0.0
+    """Seconds each Web API call takes."""
+    limited: int = 0
+    """The next n calls answer 429 with Retry-After: 1."""
+    one_a_second: bool = False
+    """A second message within a second in the same channel answers 429."""
+    lost_replies: int = 0
+    """The next n calls are done, and then the connection is closed without an answer."""
+    twice: bool = False
+    """Each delivery to the bot is sent twice at the same time, equal to the last byte."""
+    forged: bool = False
+    """Deliveries are signed with a secret that is not the app's."""
+    late_by: float = 0.0
+    """Deliveries carry (and are signed for) a time that many seconds ago."""
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if not name.startswith("_") and "_lock" in self.__dict__:
+            self.changed()
+
+    def take_one(self, count: str) -> bool:
+        """True for the next n callers, where n is what `count` holds."""
+        with self._lock:
+            left = int(getattr(self, count))
+            if left > 0:
+                setattr(self, count, left - 1)
+        return left > 0

@@ -1,0 +1,128 @@
+"""What a person types and picks in the elements of a message or a view."""
+
+from typing import Any
+
+from bot.sandbox.workspace.model import ImpossibleError, Json
+from bot.sandbox.workspace.shapes import touchable
+
+Values = dict[str, dict[str, Json]]
+
+REQUIRED = "Please complete this required field."
+
+# Under which name an element's state carries the value, and what it starts with.
+_STATE = {
+    "plain_text_input": ("value", "initial_value"),
+    "email_text_input": ("value", "initial_value"),
+    "url_text_input": ("value", "initial_value"),
+    "number_input": ("value", "initial_value"),
+    "static_select": ("selected_option", "initial_option"),
+    "external_select": ("selected_option", "initial_option"),
+    "radio_buttons": ("selected_option", "initial_option"),
+    "multi_static_select": ("selected_options", "initial_options"),
+    "multi_external_select": ("selected_options", "initial_options"),
+    "checkboxes": ("selected_options", "initial_options"),
+    "users_select": ("selected_user", "initial_user"),
+    "multi_users_select": ("selected_users", "initial_users"),
+    "conversations_select": ("selected_conversation", "initial_conversation"),
+    "multi_conversations_select": ("selected_conversations", "initial_conversations"),
+    "channels_select": ("selected_channel", "initial_channel"),
+    "multi_channels_select": ("selected_channels", "initial_channels"),
+    "datepicker": ("selected_date", "initial_date"),
+    "timepicker": ("selected_time", "initial_time"),
+    "datetimepicker": ("selected_date_time", "initial_date_time"),
+}
+
+
+def initial(blocks: list[Json]) -> Values:
+    """The state of everything that has one, before anybody touched it."""
+    values: Values = {}
+    for block in blocks:
+        for element in touchable(block):
+            if element["type"] in _STATE:
+                state = _state(element, element.get(_STATE[element["type"]][1]))
+                values.setdefault(block["block_id"], {})[element["action_id"]] = state
+    return values
+
+
+def filled(blocks: list[Json], before: Values, given: dict[str, dict[str, Any]]) -> Values:
+    """`given` says a value for some elements: a string, an option's value, a list, or a state."""
+    values = {block: dict(elements) for block, elements in before.items()}
+    for block_id, by_action in given.items():
+        for action_id, value in by_action.items():
+            _, element = find(blocks, action_id, block_id, None)
+            values.setdefault(block_id, {})[action_id] = stated(element, value)
+    return values
+
+
+def stated(element: Json, given: Any) -> Json:
+    """The state of `element` after somebody gave it a value it can take."""
+    if element["type"] not in _STATE:
+        raise ImpossibleError(f"nothing can be filled into a {element['type']}")
+    key = _STATE[element["type"]][0]
+    value = given.get(key) if isinstance(given, dict) and key in given else given
+    if value is None or value == "":
+        return _state(element, None)
+    if key == "selected_option":
+        return _state(element, _option(element, value))
+    if key == "selected_options":
+        return _state(element, [_option(element, each) for each in value])
+    return _state(element, value)
+
+
+def pressed(block: Json, element: Json, value: Any) -> Json:
+    """The action that pressing or choosing makes, as it stands in a block_actions payload."""
+    action: Json = {
+        "type": element["type"],
+        "action_id": element["action_id"],
+        "block_id": block["block_id"],
+    }
+    if element["type"] == "button":
+        kept = ("text", "value", "style", "url", "confirm")
+        return action | {name: element[name] for name in kept if name in element}
+    if element["type"] == "overflow":
+        return action | {"selected_option": _option(element, value)}
+    return action | stated(element, value)
+
+
+def find(blocks: list[Json], action_id: str, block_id: str | None, value: Any) -> tuple[Json, Json]:
+    """The block and element with this id; `value` tells buttons of one id apart."""
+    for block in blocks:
+        if block_id is not None and block["block_id"] != block_id:
+            continue
+        for element in touchable(block):
+            if element["action_id"] != action_id:
+                continue
+            if element["type"] != "button" or value in (None, element.get("value")):
+                return block, element
+    raise ImpossibleError(f"there is no {action_id!r} to press or fill in")
+
+
+def empty_fields(blocks: list[Json], values: Values) -> dict[str, str]:
+    """Required inputs left empty, by block id: Slack stops a submission over them by itself."""
+    errors = {}
+    for block in blocks:
+        if block["type"] == "input" and not block.get("optional", False):
+            element = block["element"]
+            state = values.get(block["block_id"], {}).get(element["action_id"], {})
+            if not state.get(_STATE[element["type"]][0]):
+                errors[block["block_id"]] = REQUIRED
+    return errors
+
+
+def _state(element: Json, value: Any) -> Json:
+    key = _STATE[element["type"]][0]
+    several = key.endswith("s")
+    return {"type": element["type"], key: (value or []) if several else value}
+
+
+def _option(element: Json, wanted: Any) -> Json:
+    value = wanted.get("value") if isinstance(wanted, dict) else wanted
+    groups = element.get("option_groups") or [{"options": element.get("options", [])}]
+    for group in groups:
+        for option in group["options"]:
+            if option["value"] == value:
+                offered: Json = option
+                return offered
+    if element["type"].endswith("external_select") and isinstance(wanted, dict):
+        return wanted
+    raise ImpossibleError(f"{value!r} is not among the options")
