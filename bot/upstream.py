@@ -1,0 +1,106 @@
+"""How we call anybody else's API: by a deadline, with short retries, and foreign errors made ours."""
+
+from __future__ import annotations
+
+import contextvars
+import math
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
+from http import HTTPStatus
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
+from tenacity.wait import wait_random_exponential
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.ports import Deadline
+
+TRIES = 3
+RETRY_SECONDS = 5.0
+
+T = TypeVar("T")
+
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_jitter = wait_random_exponential(multiplier=0.2, max=2)
+
+
+def short_retries(call: Callable[[], T], deadline: Deadline) -> T:
+    """Call again on TemporaryFailure: at most 3 tries, none of them begun after 5 s or the deadline.
+
+    A wait that the other side asked for is kept; where it does not fit, the failure is raised at once.
+    Only for calls that may be made twice.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(TemporaryFailure),
+        stop=stop_after_attempt(TRIES) | stop_before_delay(min(deadline.left(), RETRY_SECONDS)),
+        wait=_pause,
+        reraise=True,
+    )
+    return retrying(call)
+
+
+def within(deadline: Deadline, what: str, call: Callable[[], T]) -> T:
+    """The call's outcome, or TemporaryFailure at the deadline, whatever the call is still waiting for.
+
+    Timeouts of sockets begin again with every byte and leave out name resolution; this one does not.
+    A call given up on runs to its end unheard: for reading, or for what may be done twice.
+    """
+    outcome: Future[T] = Future()
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            outcome.set_result(context.run(call))
+        except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits for it
+            outcome.set_exception(error)
+
+    time_left(deadline, what)
+    threading.Thread(target=run, name=f"call to {what}", daemon=True).start()
+    wait([outcome], timeout=deadline.left())
+    if not outcome.done():
+        raise too_late(what)
+    return outcome.result()
+
+
+def time_left(deadline: Deadline, what: str) -> float:
+    """Seconds for a timeout, more than 0; TemporaryFailure where none are left."""
+    seconds = deadline.left()
+    if seconds <= 0:
+        raise too_late(what)
+    return seconds
+
+
+def too_late(what: str) -> TemporaryFailure:
+    return TemporaryFailure(f"{what} did not answer in time")
+
+
+def from_status(
+    status: int, what: str, *, retry_after: float | None = None, setting: str = ""
+) -> TemporaryFailure | PermanentFailure:
+    """What an HTTP status that is no success means to us. ``setting`` names where the credential is set."""
+    answered = f"{what} answered {status}"
+    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TemporaryFailure(answered, retry_after=retry_after)
+    if status in _REFUSED and setting:
+        return PermanentFailure(f"{answered}: check {setting}")
+    return PermanentFailure(answered)
+
+
+def wait_asked_for(headers: Mapping[str, str], *names: str) -> float | None:
+    """Seconds in the first of the named headers that holds a number of them; None where none does."""
+    for name in names:
+        try:
+            seconds = float(headers.get(name, ""))
+        except ValueError:
+            continue
+        if seconds >= 0 and math.isfinite(seconds):
+            return seconds
+    return None
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.retry_after if isinstance(error, TemporaryFailure) else None
+    return (asked or 0.0) + _jitter(state)
