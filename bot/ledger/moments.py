@@ -1,0 +1,22 @@
+"""Times as the ledger keeps them: whole milliseconds since 1970, in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(milliseconds=1)
+
+
+def from_ms(ms: int) -> datetime:
+    return _EPOCH + ms * _TICK
+
+
+def not_after(moment: datetime) -> int:
+    """The last whole millisecond up to ``moment``: a lease never lasts longer than was said."""
+    return (moment - _EPOCH) // _TICK
+
+
+def not_before(moment: datetime) -> int:
+    """The first whole millisecond from ``moment`` on: nothing is due earlier than was said."""
+    return -((_EPOCH - moment) // _TICK)

@@ -1,0 +1,265 @@
+"""The ledger in memory, on a clock that one sets: for tests of what is decided, not of Redis.
+
+It answers as ``bot.ledger.redis_ledger`` does; the tests of the ledger run both side by side. Documents
+pass through the same codec, so what comes back is what Redis would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import RLock
+
+from bot.core.errors import Conflict
+from bot.core.grants import Grant
+from bot.ledger.codec import decode, decode_entry, encode, encode_entry
+from bot.ledger.moments import from_ms, not_after, not_before
+from bot.ports import (
+    CLAIM_SECONDS,
+    KIND_OF,
+    Change,
+    Claim,
+    Claims,
+    Done,
+    Due,
+    Entry,
+    Key,
+    Lease,
+    Receipt,
+    Snapshot,
+)
+
+OP_KEPT = timedelta(minutes=15)
+_GRANT = KIND_OF[Grant]
+
+
+@dataclass
+class _Owed:
+    """A member of the due set. While it is claimed, ``at`` is the end of the claim."""
+
+    at: int
+    generation: int
+    fence: int | None = None
+    tries: int = 0
+
+
+class MemoryLedger:
+    """Implements Ledger and AuditTrail. Time stands still unless ``advance`` moves it or ``now`` is set;
+    it ticks in whole milliseconds, as the ledger in Redis does."""
+
+    def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
+        self._now = not_after(now)
+        self.claim_seconds = claim_seconds
+        self._lock = RLock()
+        self._counter = 0
+        self._documents: dict[Key, tuple[int, str]] = {}
+        self._leases: dict[str, int | None] = {}
+        self._indexes: dict[str, set[str]] = {}
+        self._due: dict[str, _Owed] = {}
+        self._ops: dict[str, tuple[int, str]] = {}
+        self._audit: list[tuple[int, int, str]] = []
+
+    @property
+    def now(self) -> datetime:
+        return from_ms(self._now)
+
+    @now.setter
+    def now(self, now: datetime) -> None:
+        self._now = not_after(now)
+
+    def advance(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+    # ------------------------------------------------------------------------------------- Ledger
+
+    def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
+        with self._lock:
+            followed = (Key(_GRANT, each) for name in follow for each in sorted(self._indexes.get(name, ())))
+            wanted = tuple(dict.fromkeys((*keys, *followed)))
+            found = {key: self._documents[key] for key in wanted if key in self._documents}
+            live = {key.id for key in wanted if key.kind == _GRANT and self._live(key.id)}
+            return Snapshot(
+                now=self.now,
+                documents={key: decode(key, text) for key, (_, text) in found.items()},
+                versions={key: found[key][0] if key in found else 0 for key in wanted},
+                leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
+            )
+
+    def commit(self, change: Change) -> Receipt:
+        with self._lock:
+            kept_until, answer = self._ops.get(change.op or "", (0, ""))
+            if kept_until > self._now:
+                return Receipt(now=self.now, again=True, answer=answer)
+            for objection in self._objections(change):
+                raise Conflict(objection)
+            self._write(change)
+            return Receipt(now=self.now, answer=change.answer)
+
+    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+        with self._lock:
+            load, claims = dict(busy), list[Claim]()
+            for member in self._due_now():
+                claim = self._claim_of(member)
+                if load.get(claim.lane, 0) >= share:
+                    continue
+                if len(claims) >= limit:
+                    return self._claimed(claims, waiting=self._due[member].at)
+                load[claim.lane] = load.get(claim.lane, 0) + 1
+                claims.append(claim)
+            return self._claimed(claims, waiting=None)
+
+    def renew(self, claims: Collection[Claim]) -> None:
+        with self._lock:
+            for claim in claims:
+                if self._is_ours(claim):
+                    self._due[claim.member].at = self._claim_end()
+
+    def wait(self, seconds: float) -> None:
+        """Return at once: in a test, time passes when the test says so."""
+
+    # --------------------------------------------------------------------------------- AuditTrail
+
+    def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
+        ms, _, number = after.partition("-")
+        behind = (int(ms), int(number or 0)) if after else (-1, 0)
+        with self._lock:
+            found = [each for each in self._audit if each[:2] > behind][:count]
+        return [_entry(ms, number, text) for ms, number, text in found]
+
+    # ------------------------------------------------------------------------------------- commit
+
+    def _objections(self, change: Change) -> Iterator[str]:
+        for snapshot in change.rests_on:
+            for key, version in snapshot.versions.items():
+                if self._documents.get(key, (0, ""))[0] != version:
+                    yield f"{key.kind}:{key.id} has changed"
+        yield from (f"lease of {each} is gone" for each in change.needs if not self._live(each))
+        yield from (f"lease of {each} is there" for each in change.without if self._live(each))
+        for lease in change.leases:
+            if lease.how == "move" and not self._live(lease.grant):
+                yield f"lease of {lease.grant} is gone"
+        if change.done and not self._is_ours(change.done.claim):
+            yield f"claim on {change.done.claim.member} is lost"
+
+    def _write(self, change: Change) -> None:
+        put = {key: encode(document) if document else None for key, document in change.put.items()}
+        ensure = {key: encode(document) for key, document in change.ensure.items()}
+        audit = [encode_entry(entry) for entry in change.audit]
+        version = self._next()
+        for key, text in put.items():
+            self._put(key, version, text)
+        for key, text in ensure.items():
+            self._documents.setdefault(key, (version, text))
+        for lease in change.leases:
+            self._move(lease)
+        for (name, grant), there in change.index.items():
+            members = self._indexes.setdefault(name, set())
+            (members.add if there else members.discard)(grant)
+        self._owe(change.due, change.done, version)
+        for text in audit:
+            self._log(text)
+        if change.op is not None:
+            self._ops[change.op] = (not_after(self.now + OP_KEPT), change.answer)
+
+    def _put(self, key: Key, version: int, text: str | None) -> None:
+        if text is None:
+            self._documents.pop(key, None)
+        else:
+            self._documents[key] = (version, text)
+
+    def _move(self, lease: Lease) -> None:
+        until = None if lease.until is None else not_after(lease.until)
+        over = until is not None and until <= self._now
+        if lease.how == "drop" or over:
+            self._leases.pop(lease.grant, None)
+        elif lease.how == "start" or self._live(lease.grant):
+            self._leases[lease.grant] = until
+
+    def _live(self, grant: str) -> bool:
+        if grant not in self._leases:
+            return False
+        until = self._leases[grant]
+        return until is None or until > self._now
+
+    def _log(self, text: str) -> None:
+        last, number, _ = self._audit[-1] if self._audit else (-1, 0, "")
+        self._audit.append((self._now, 0, text) if self._now > last else (last, number + 1, text))
+
+    def _next(self) -> int:
+        self._counter += 1
+        return self._counter
+
+    # ---------------------------------------------------------------------------------------- due
+
+    def _owe(self, due: Iterable[Due], done: Done | None, version: int) -> None:
+        touched = self._close(done) if done else set[str]()
+        for each in due:
+            self._arm(each, version)
+        for member in touched - {each.member for each in due}:
+            del self._due[member]
+
+    def _close(self, done: Done) -> set[str]:
+        """Give the claim back; the member where nothing more is owed."""
+        owed = self._due[done.claim.member]
+        owed.fence = None
+        owed.tries = owed.tries + 1 if done.failed else 0
+        if owed.generation != done.claim.generation:
+            owed.at = self._now
+        elif done.next_at is not None:
+            owed.at = not_before(done.next_at)
+        else:
+            owed.at = _NEVER
+            return {done.claim.member}
+        return set()
+
+    def _arm(self, due: Due, version: int) -> None:
+        owed = self._due.setdefault(due.member, _Owed(at=_NEVER, generation=version))
+        owed.generation = version
+        claimed = owed.fence is not None and owed.at > self._now
+        if not claimed:
+            owed.at = min(owed.at, not_before(due.at))
+
+    def _due_now(self) -> list[str]:
+        due = [(owed.at, member) for member, owed in self._due.items() if owed.at <= self._now]
+        return [member for _, member in sorted(due)]
+
+    def _claim_of(self, member: str) -> Claim:
+        owed = self._due[member]
+        return Claim(
+            member=member,
+            generation=owed.generation,
+            fence=self._counter + 1,
+            owed_at=from_ms(owed.at),
+            tries=owed.tries,
+            taken_over=owed.fence is not None,
+        )
+
+    def _claimed(self, claims: Sequence[Claim], waiting: int | None) -> Claims:
+        fence = self._next() if claims else 0
+        for claim in claims:
+            self._due[claim.member].fence = fence
+            self._due[claim.member].at = self._claim_end()
+        later = [owed.at for owed in self._due.values() if owed.at > self._now]
+        first = waiting if waiting is not None else min(later, default=None)
+        return Claims(now=self.now, claims=tuple(claims), next_at=_moment(first))
+
+    def _is_ours(self, claim: Claim) -> bool:
+        owed = self._due.get(claim.member)
+        return owed is not None and owed.fence == claim.fence
+
+    def _claim_end(self) -> int:
+        return self._now + round(self.claim_seconds * 1000)
+
+
+_NEVER = 2**62
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
+
+
+def _entry(ms: int, number: int, text: str) -> tuple[str, datetime, Entry]:
+    name = f"{ms}-{number}"
+    return name, from_ms(ms), decode_entry(name, text)
