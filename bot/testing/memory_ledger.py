@@ -135,11 +135,9 @@ class MemoryLedger:
             for key, version in snapshot.versions.items():
                 if self._documents.get(key, (0, ""))[0] != version:
                     yield f"{key.kind}:{key.id} has changed"
-        yield from (f"lease of {each} is gone" for each in change.needs if not self._live(each))
+        moved = (lease.grant for lease in change.leases if lease.how == "move")
+        yield from (f"lease of {each} is gone" for each in (*change.needs, *moved) if not self._live(each))
         yield from (f"lease of {each} is there" for each in change.without if self._live(each))
-        for lease in change.leases:
-            if lease.how == "move" and not self._live(lease.grant):
-                yield f"lease of {lease.grant} is gone"
         if change.done and not self._is_ours(change.done.claim):
             yield f"claim on {change.done.claim.member} is lost"
 

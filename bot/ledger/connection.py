@@ -1,0 +1,74 @@
+"""How we talk to Redis, and the one place where its errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis import BlockingConnectionPool, ConnectionPool, Redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import OutOfMemoryError, RedisError
+from redis.retry import Retry
+
+from bot.core.errors import Misconfigured, TemporaryFailure
+
+ANSWER_WITHIN = 1.5
+"""Seconds for one try. A call is sent at most three times, so it fails after about five seconds."""
+
+LONGEST_WAIT = 2.0
+"""Nobody waits for a nudge longer than this; who wants to, waits again."""
+
+
+def connect(url: str) -> Redis:
+    """A client that threads may share and that survives a fork. Connects when it is first used.
+
+    Options in the URL (``?socket_timeout=3``) have precedence. Raises Misconfigured.
+    """
+    settings: dict[str, Any] = {
+        "decode_responses": True,
+        "protocol": 2,
+        "socket_timeout": ANSWER_WITHIN,
+        "socket_connect_timeout": ANSWER_WITHIN,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.02, cap=0.2), retries=2),
+        "max_connections": 64,
+        "timeout": ANSWER_WITHIN,
+    }
+    if url.startswith("unix:"):
+        del settings["socket_keepalive"]
+    try:
+        return Redis.from_pool(BlockingConnectionPool.from_url(url, **settings))
+    except ValueError:
+        # its text may hold a part of the password
+        raise Misconfigured(
+            "REDIS_URL cannot be read: it looks like redis://user:password@host:6379/0, with rediss:// for"
+            " TLS and unix:///path for a socket; what is special in a password is written as %40 and the like"
+        ) from None
+
+
+def patient(client: Redis) -> Redis:
+    """The same server, for calls that Redis holds back for up to LONGEST_WAIT. Nothing is sent twice."""
+    pool = client.connection_pool
+    settings = pool.connection_kwargs | {
+        "socket_timeout": LONGEST_WAIT + ANSWER_WITHIN,
+        "retry": Retry(NoBackoff(), retries=0),
+    }
+    return Redis.from_pool(
+        ConnectionPool(connection_class=pool.connection_class, max_connections=16, **settings)
+    )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Any trouble with Redis is a TemporaryFailure."""
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise TemporaryFailure(
+            "Redis is full: nothing new is granted until it has more memory (maxmemory);"
+            " what has to be taken back still is"
+        ) from error
+    except RedisError as error:
+        raise TemporaryFailure(f"Redis does not answer as it should: {error}") from error

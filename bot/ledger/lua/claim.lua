@@ -1,0 +1,41 @@
+local limit, share, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local load = cjson.decode(ARGV[4])
+
+local function lane_of(member)
+  return string.match(member, '^(.-)/') or string.match(member, '^[^:]*')
+end
+
+local taken, waiting = {}, nil
+local offset, page = 0, limit + 16
+repeat
+  local owed = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', offset, page, 'WITHSCORES')
+  for i = 1, #owed, 2 do
+    local lane = lane_of(owed[i])
+    local busy = load[lane] or 0
+    if busy < share then
+      if #taken == limit then
+        waiting = owed[i + 1]
+        break
+      end
+      load[lane] = busy + 1
+      table.insert(taken, {owed[i], owed[i + 1]})
+    end
+  end
+  local last = #owed < 2 * page
+  offset, page = offset + page, page * 4
+until waiting or last
+
+local fence = #taken > 0 and text(redis.call('INCR', counter))
+local answer = {}
+for _, each in ipairs(taken) do
+  local member, owed_at = unpack(each)
+  local taken_over = redis.call('HEXISTS', claims, member)
+  redis.call('HSET', claims, member, fence)
+  redis.call('ZADD', due, text(now + length), member)
+  local generation = redis.call('HGET', generations, member) or '0'
+  local failures = redis.call('HGET', tries, member) or '0'
+  table.insert(answer, {member, generation, fence, owed_at, failures, taken_over})
+end
+
+local later = redis.call('ZRANGE', due, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
+return {text(now), answer, waiting or later[2] or ''}

@@ -1,0 +1,124 @@
+local plan = cjson.decode(ARGV[1])
+
+local function objection()
+  for _, each in ipairs(plan.rests_on) do
+    local name, version = unpack(each)
+    if (redis.call('HGET', doc .. name, 'v') or '0') ~= version then
+      return name .. ' has changed'
+    end
+  end
+  for _, grant in ipairs(plan.needs) do
+    if not lease_end(grant) then
+      return 'lease of ' .. grant .. ' is gone'
+    end
+  end
+  for _, grant in ipairs(plan.without) do
+    if lease_end(grant) then
+      return 'lease of ' .. grant .. ' is there'
+    end
+  end
+  if plan.done and redis.call('HGET', claims, plan.done.member) ~= plan.done.fence then
+    return 'claim on ' .. plan.done.member .. ' is lost'
+  end
+end
+
+local function move_lease(grant, how, ends)
+  local name = lease .. grant
+  if how == 'drop' or (ends and tonumber(ends) <= now) then
+    redis.call('DEL', name)
+    return
+  end
+  if how == 'start' then
+    redis.call('SET', name, '1')
+  end
+  if ends then
+    redis.call('PEXPIREAT', name, ends)
+  else
+    redis.call('PERSIST', name)
+  end
+end
+
+local soonest = math.huge
+
+local function close(done)
+  local member = done.member
+  redis.call('HDEL', claims, member)
+  if done.failed then
+    redis.call('HINCRBY', tries, member, 1)
+  else
+    redis.call('HDEL', tries, member)
+  end
+  if (redis.call('HGET', generations, member) or '0') ~= done.generation then
+    redis.call('ZADD', due, text(now), member)
+    soonest = now
+  elseif done.next_at then
+    redis.call('ZADD', due, done.next_at, member)
+  else
+    redis.call('ZREM', due, member)
+  end
+end
+
+local function arm(member, at, generation)
+  redis.call('HSET', generations, member, generation)
+  local claimed_until = redis.call('HEXISTS', claims, member) == 1 and redis.call('ZSCORE', due, member)
+  if not claimed_until or tonumber(claimed_until) <= now then
+    redis.call('ZADD', due, 'LT', at, member)
+    soonest = math.min(soonest, tonumber(at))
+  end
+end
+
+local function forget_unless_due(member)
+  if not redis.call('ZSCORE', due, member) then
+    redis.call('HDEL', generations, member)
+    redis.call('HDEL', tries, member)
+  end
+end
+
+local done_before = redis.call('GET', op .. plan.op)
+if done_before then
+  return {'again', text(now), done_before}
+end
+local conflict = objection()
+if conflict then
+  return {'conflict', text(now), conflict}
+end
+
+local version = text(redis.call('INCR', counter))
+for _, each in ipairs(plan.put) do
+  redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])
+end
+for _, name in ipairs(plan.delete) do
+  redis.call('DEL', doc .. name)
+end
+for _, each in ipairs(plan.ensure) do
+  if redis.call('EXISTS', doc .. each[1]) == 0 then
+    redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])
+  end
+end
+for _, each in ipairs(plan.leases) do
+  move_lease(each[1], each[2], each[3])
+end
+for _, each in ipairs(plan.index) do
+  redis.call(each[3] and 'SADD' or 'SREM', index .. each[1], each[2])
+end
+
+local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
+if plan.done then
+  close(plan.done)
+end
+for _, each in ipairs(plan.due) do
+  arm(each[1], each[2], version)
+end
+if plan.done then
+  forget_unless_due(plan.done.member)
+end
+if soonest <= now or soonest < (tonumber(first) or math.huge) then
+  redis.call('RPUSH', nudge, '1')
+  redis.call('LTRIM', nudge, -16, -1)
+end
+
+for _, entry in ipairs(plan.audit) do
+  redis.call('XADD', audit, '*', 'e', entry)
+end
+redis.call('SET', op .. plan.op, plan.answer, 'PX', plan.op_ms)
+return {'done', text(now), ''}

@@ -1,0 +1,7 @@
+local length = tonumber(ARGV[1])
+for _, claim in ipairs(cjson.decode(ARGV[2])) do
+  local member, fence = unpack(claim)
+  if redis.call('HGET', claims, member) == fence then
+    redis.call('ZADD', due, 'XX', text(now + length), member)
+  end
+end

@@ -1,0 +1,171 @@
+"""The ledger in Redis (7.0 or later) or Valkey: every call is one script, one round trip, all or nothing.
+
+Times are whole milliseconds on the clock of Redis. Versions, generations and fences are drawn from one
+counter a workspace, so none is ever used twice, not even for a document that was deleted and came back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from redis import Redis
+
+from bot.core.errors import Conflict
+from bot.core.grants import Grant
+from bot.ledger.codec import decode, decode_entry, encode, encode_entry
+from bot.ledger.connection import LONGEST_WAIT, patient, translated
+from bot.ledger.keys import NAMES, names
+from bot.ledger.moments import from_ms, not_after, not_before
+from bot.ledger.scripts import script
+from bot.ports import CLAIM_SECONDS, KIND_OF, Change, Claim, Claims, Entry, Key, Lease, Receipt, Snapshot
+
+OP_KEPT = timedelta(minutes=15)
+RESENT_WITHIN = timedelta(minutes=1)
+"""The client sends again what was not answered. A change without an ``op`` is known this long."""
+
+
+class RedisLedger:
+    """Implements Ledger and AuditTrail. Threads may share it."""
+
+    def __init__(self, client: Redis, workspace: str = "main", claim_seconds: float = CLAIM_SECONDS) -> None:
+        self._names = names(workspace)
+        self._claim_ms = round(claim_seconds * 1000)
+        self._client = client
+        self._patient = patient(client)
+        self._read = client.register_script(script("read", "no-writes"))
+        self._claim = client.register_script(script("claim", "allow-oom"))
+        self._renew = client.register_script(script("renew", "allow-oom"))
+        self._grant = client.register_script(script("commit"))
+        self._free = client.register_script(script("commit", "allow-oom"))
+
+    def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
+        wanted = _json({"keys": [_name(key) for key in keys], "follow": list(follow)})
+        now, found, leases = self._run(self._read, wanted, KIND_OF[Grant])
+        rows = [(Key(*name.split(":", 1)), int(version), text) for name, version, text in found]
+        return Snapshot(
+            now=_moment(now),
+            documents={key: decode(key, text) for key, version, text in rows if version},
+            versions={key: version for key, version, _ in rows},
+            leases={grant: None if end == "-1" else _moment(end) for grant, end in leases},
+        )
+
+    def commit(self, change: Change) -> Receipt:
+        how, now, said = self._run(self._free if change.frees else self._grant, _json(_plan(change)))
+        if how == "conflict":
+            raise Conflict(said)
+        if how == "again" and change.op is not None:
+            return Receipt(now=_moment(now), again=True, answer=said)
+        return Receipt(now=_moment(now), answer=change.answer)
+
+    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+        """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
+        is full does not count: the caller learns of its end by itself, and would only ask in vain."""
+        now, found, next_at = self._run(self._claim, limit, share, self._claim_ms, _json(dict(busy)))
+        return Claims(
+            now=_moment(now),
+            claims=tuple(_claim(*each) for each in found),
+            next_at=_moment(next_at) if next_at else None,
+        )
+
+    def renew(self, claims: Collection[Claim]) -> None:
+        if claims:
+            ours = _json([[claim.member, str(claim.fence)] for claim in claims])
+            self._run(self._renew, self._claim_ms, ours)
+
+    def wait(self, seconds: float) -> None:
+        if seconds > 0:
+            # Redis takes a zero for ever
+            held = max(min(seconds, LONGEST_WAIT), 0.001)
+            with translated():
+                self._patient.blpop([self._named("nudge")], timeout=held)
+
+    def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
+        """Raises ValueError where ``after`` is not the name of an entry."""
+        if not re.fullmatch(r"(\d+(-\d+)?)?", after):
+            raise ValueError(f"{after!r} is not the name of an audit entry")
+        with translated():
+            rows: Any = self._client.xrange(
+                self._named("audit"), min=f"({after}" if after else "-", count=count
+            )
+        return [(name, _moment(name.split("-")[0]), decode_entry(name, row["e"])) for name, row in rows]
+
+    def _run(self, which: Any, *arguments: str | int) -> Any:
+        with translated():
+            return which(keys=self._names, args=arguments)
+
+    def _named(self, name: str) -> str:
+        return self._names[NAMES.index(name)]
+
+
+def _plan(change: Change) -> dict[str, object]:
+    """The change as the script takes it: all numbers as text, what is None left out."""
+    versions = {
+        (_name(key), str(version)) for each in change.rests_on for key, version in each.versions.items()
+    }
+    return {
+        "rests_on": sorted(versions),
+        "needs": [*change.needs, *(each.grant for each in change.leases if each.how == "move")],
+        "without": change.without,
+        "put": [(_name(key), encode(document)) for key, document in change.put.items() if document],
+        "delete": [_name(key) for key, document in change.put.items() if document is None],
+        "ensure": [(_name(key), encode(document)) for key, document in change.ensure.items()],
+        "leases": [_lease(each) for each in change.leases],
+        "index": [(name, grant, there) for (name, grant), there in change.index.items()],
+        "due": [(each.member, str(not_before(each.at))) for each in change.due],
+        "audit": [encode_entry(entry) for entry in change.audit],
+        "answer": change.answer,
+        **_once(change),
+        **_closing(change),
+    }
+
+
+def _once(change: Change) -> dict[str, str]:
+    op, kept = (f"once:{uuid.uuid4()}", RESENT_WITHIN) if change.op is None else (change.op, OP_KEPT)
+    return {"op": op, "op_ms": str(kept // timedelta(milliseconds=1))}
+
+
+def _closing(change: Change) -> dict[str, dict[str, object]]:
+    done = change.done
+    if done is None:
+        return {}
+    claim = done.claim
+    found: dict[str, object] = {
+        "member": claim.member,
+        "generation": str(claim.generation),
+        "fence": str(claim.fence),
+        "failed": done.failed,
+    }
+    return {"done": found if done.next_at is None else found | {"next_at": str(not_before(done.next_at))}}
+
+
+def _lease(lease: Lease) -> tuple[str, ...]:
+    ends = () if lease.until is None else (str(not_after(lease.until)),)
+    return (lease.grant, lease.how, *ends)
+
+
+def _claim(member: str, generation: str, fence: str, owed_at: str, tries: str, taken_over: int) -> Claim:
+    return Claim(
+        member=member,
+        generation=int(generation),
+        fence=int(fence),
+        owed_at=_moment(owed_at),
+        tries=int(tries),
+        taken_over=bool(taken_over),
+    )
+
+
+def _name(key: Key) -> str:
+    return f"{key.kind}:{key.id}"
+
+
+def _moment(ms: str) -> datetime:
+    return from_ms(int(ms))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

