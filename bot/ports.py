@@ -220,10 +220,12 @@ class EmailOwner:
 @dataclass(frozen=True, kw_only=True)
 class ShiftGrant:
     """The shift grant a person now has for a resource. ``ended_early``: the end of a shift that the
-    person gave back or was revoked from; it does not start again by itself."""
+    person gave back or was revoked from; it does not start again by itself. ``told_at``: when the person
+    was last told that a shift could not be started."""
 
     grant: str | None
     ended_early: datetime | None = None
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -473,8 +475,9 @@ class Ledger(Protocol):
         A claim lasts CLAIM_SECONDS; then the thing is due again for anybody."""
         ...
 
-    def renew(self, claims: Collection[Claim]) -> None:
-        """CLAIM_SECONDS from now for those claims that are still ours; the others are left alone."""
+    def renew(self, claims: Collection[Claim]) -> frozenset[str]:
+        """CLAIM_SECONDS from now for those claims that are still ours, and their members; the others are
+        left alone."""
         ...
 
     def wait(self, seconds: float) -> None:

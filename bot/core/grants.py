@@ -81,7 +81,8 @@ class Grant:
     of the lease as last written. ``gives`` is what it holds, resolved when approved, and ``holds`` maps
     those holds' keys to how they stand. ``depends_on`` is the shift rule the grant lives by, if it does.
     ``follows`` is the grant that this one prolongs. ``undecided``: facts are missing; the worker decides
-    when it has them. ``asked_people`` get the card where there is no channel ``asked_in``."""
+    when it has them. ``asked_people`` get the card where there is no channel ``asked_in``. ``seated``: it
+    holds the seat of a resource that only one may hold."""
 
     id: str
     person: str
@@ -112,6 +113,7 @@ class Grant:
     holds: Mapping[str, HoldState] = field(default_factory=dict)
     kept_by: str | None = None
     had_before: bool = False
+    seated: bool = False
     overdue_since: datetime | None = None
     trouble: str | None = None
 

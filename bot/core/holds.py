@@ -66,8 +66,8 @@ class HoldRecord:
 
     @property
     def untouchable(self) -> bool:
-        """The access was there before us; it is not ours to take."""
-        return self.baseline is Presence.THEIRS
+        """The access was there before us, or may have been: it is not ours to take."""
+        return self.baseline in (Presence.THEIRS, Presence.UNKNOWN)
 
     @property
     def overdue(self) -> bool:

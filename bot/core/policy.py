@@ -224,6 +224,12 @@ def _on_call(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> Traced
     return Traced(rule=rule, outcome=YES, reason=because(Why.ON_CALL, **about))
 
 
+def facts_age(schedule: str, facts: Facts) -> float:
+    """How old what we know of a schedule is, in seconds; endless where we know nothing."""
+    roster = facts.rosters.get(schedule)
+    return roster.age(facts.now).total_seconds() if roster else float("inf")
+
+
 def rule_name(who: OnCall) -> str:
     levels = f" level {', '.join(map(str, who.levels))}" if who.levels else ""
     return f"on_call {who.schedule}{levels}"

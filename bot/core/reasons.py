@@ -77,7 +77,11 @@ class Why(StrEnum):
     REVOKED = "revoked"
     SHIFT_OVER = "shift_over"
     COULD_NOT_GIVE = "could_not_give"
-    RULE_NO_LONGER_HOLDS = "rule_no_longer_holds"
+    OVERDUE = "overdue"
+
+    # on-call sources
+    ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"
+    SHIFT_NOT_STARTED = "shift_not_started"
 
 
 @dataclass(frozen=True, kw_only=True)

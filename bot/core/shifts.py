@@ -29,12 +29,14 @@ class Shift:
 
 @dataclass(frozen=True, kw_only=True)
 class Roster:
-    """The shifts of a schedule as last read. ``doubted`` says why a newer answer was not believed."""
+    """The shifts of a schedule as last believed. ``doubted`` says why a newer answer was not.
+    ``unattached``: the schedule is in no escalation policy, so it is read the other way."""
 
     schedule: str
     shifts: tuple[Shift, ...]
     read_at: datetime
     doubted: str | None = None
+    unattached: bool = False
 
     def age(self, now: datetime) -> timedelta:
         return max(now - self.read_at, timedelta())

@@ -64,6 +64,7 @@ def admission(
         grants.approve(grant, now=snap.now, until=approval.until, gives=held, rule=approval.rule),
         depends_on=approval.depends_on,
         policy=catalog.version,
+        seated=resource.one_holder,
     )
     due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in held]
     due += [
