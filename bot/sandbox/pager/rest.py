@@ -1,0 +1,196 @@
+"""The pager's endpoints: what is asked comes from Flask's request, what is answered from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from flask import request
+
+from bot.sandbox.pager import answers
+from bot.sandbox.pager.answers import Json, Rejected, Row, Told
+from bot.sandbox.pager.memory import Pager, PagerError
+from bot.sandbox.pager.rota import Schedule, Stint
+
+FARTHEST = timedelta(days=90)
+"""PagerDuty tells nothing of on-calls beyond it."""
+TWO_WEEKS = timedelta(weeks=2)
+
+
+class Rest:
+    """One method an endpoint."""
+
+    def __init__(self, pager: Pager) -> None:
+        self._pager = pager
+
+    def oncalls(self) -> Json:
+        since, until = self._window()
+        asked = _asked()
+        rows = sorted(self._rows(since, until), key=lambda row: (row.start, row.level, row.policy.id))
+        if asked.get("earliest") == "true":
+            rows = answers.earliest(rows)
+        page = answers.page("oncalls", rows, asked)
+        told = answers.teller(asked, self._pager.zone)
+        include = request.args.getlist("include[]")
+        page["oncalls"] = [
+            answers.on_call(row, self._user(row.user, full="users" in include), include, told)
+            for row in page["oncalls"]
+        ]
+        return page
+
+    def users(self) -> Json:
+        query = _asked().get("query", "").casefold()
+        found = [
+            each for each in self._pager.users.values() if query in f"{each.name} {each.email}".casefold()
+        ]
+        return answers.page("users", [answers.user_full(each) for each in found], _asked())
+
+    def user(self, user: str) -> Json:
+        if user not in self._pager.users:
+            raise answers.not_found()
+        return {"user": answers.user_full(self._pager.users[user])}
+
+    def schedules(self) -> Json:
+        query = _asked().get("query", "").casefold()
+        found = [each for each in self._pager.schedules.values() if query in each.name.casefold()]
+        listed = [self._schedule(each) for each in found if not each.shift_based]
+        return answers.page("schedules", listed, _asked())
+
+    def schedule(self, schedule: str) -> Json:
+        found = self._layered(schedule)
+        shown: Json = {**self._schedule(found), "schedule_layers": []}
+        for key, name in (("final_schedule", "Final Schedule"), ("overrides_subschedule", "Overrides")):
+            shown[key] = {"name": name, "rendered_schedule_entries": []}
+        if "since" in _asked() or "until" in _asked():
+            since, until = self._rendering_window()
+            shown["final_schedule"] |= self._rendered(found.final(since, until), since, until)
+            over = [each for each in found.overrides if each.overlaps(since, until)]
+            shown["overrides_subschedule"] |= self._rendered(over, since, until)
+        return {"schedule": shown}
+
+    def schedule_users(self, schedule: str) -> Json:
+        found = self._layered(schedule)
+        since, until = self._rendering_window()
+        ids = {each.user for each in found.final(since, until)}
+        known = [each for each in self._pager.users.values() if each.id in ids]
+        return {"users": [answers.user_full(each) for each in known]}
+
+    def overrides(self, schedule: str) -> Json:
+        found = self._layered(schedule)
+        since, until = answers.moment(_asked(), "since"), answers.moment(_asked(), "until")
+        if not since or not until:
+            raise answers.invalid("since and until are required")
+        over = [each for each in found.overrides if each.overlaps(since, until)]
+        return {"overrides": answers.entries(over, self._name, self._told())}
+
+    def add_overrides(self, schedule: str) -> tuple[list[Json], int]:
+        self._layered(schedule)
+        wanted = (request.get_json(silent=True) or {}).get("overrides")
+        if not isinstance(wanted, list) or not wanted:
+            raise answers.invalid("overrides must be an array")
+        return [self._add_override(schedule, each) for each in wanted], 201
+
+    def end_override(self, schedule: str, override: str) -> tuple[str, int]:
+        self._layered(schedule)
+        return "", 200 if self._pager.end_override(schedule, override, self._pager.clock()) else 204
+
+    def shift_based(self, schedule: str) -> Json:
+        """Only for schedules of the newer kind; of the others it is no good request."""
+        found = self._pager.schedule(schedule)
+        if not found.shift_based:
+            raise answers.invalid("Schedule is not a v3 schedule")
+        shown: Json = {**answers.schedule_head(found), "type": "schedule_v3"}
+        if "final_schedule" in request.args.getlist("include[]"):
+            since, until = self._rendering_window()
+            stints = self._bounded(found.final(since, until), since, until)
+            shown["final_schedule"] = {
+                "type": "final_schedule",
+                "rendered_coverage_percentage": answers.coverage(stints, since, until),
+                "computed_shift_assignments": answers.assignments(stints, self._told()),
+            }
+        return {"schedule": shown}
+
+    def _rows(self, since: datetime, until: datetime) -> list[Row]:
+        unseen = self._pager.faults.unseen
+        found = [
+            row
+            for schedule in self._pager.schedules.values()
+            if schedule.id not in unseen
+            for row in answers.rows_of(schedule, since, until)
+        ]
+        found += [answers.row_of_direct(each) for each in self._pager.directs]
+        wanted: dict[str, Callable[[Row], str]] = {
+            "schedule_ids[]": lambda row: row.schedule.id if row.schedule else "null",
+            "user_ids[]": lambda row: row.user,
+            "escalation_policy_ids[]": lambda row: row.policy.id,
+        }
+        for name, of in wanted.items():
+            ids = request.args.getlist(name)
+            found = [row for row in found if not ids or of(row) in ids]
+        return found
+
+    def _window(self) -> tuple[datetime, datetime]:
+        now = self._pager.clock()
+        since = answers.moment(_asked(), "since") or now
+        until = answers.moment(_asked(), "until") or now
+        if until < since:
+            raise answers.invalid("until cannot be before since")
+        return since, min(until, now + FARTHEST)
+
+    def _rendering_window(self) -> tuple[datetime, datetime]:
+        until = answers.moment(_asked(), "until")
+        since = answers.moment(_asked(), "since")
+        until = until or (since or self._pager.clock()) + TWO_WEEKS
+        since = since or until - TWO_WEEKS
+        if until < since:
+            raise answers.invalid("until cannot be before since")
+        return since, until
+
+    def _layered(self, schedule: str) -> Schedule:
+        found = self._pager.schedule(schedule)
+        if found.shift_based:
+            raise answers.not_found()
+        return found
+
+    def _schedule(self, schedule: Schedule) -> Json:
+        ids = dict.fromkeys(user for layer in schedule.layers for user in layer.people)
+        people = [answers.user_reference(each, self._name(each)) for each in ids]
+        return {**answers.schedule_head(schedule), "users": people}
+
+    def _rendered(self, stints: list[Stint], since: datetime, until: datetime) -> Json:
+        shown = self._bounded(stints, since, until)
+        return {
+            "rendered_schedule_entries": answers.entries(shown, self._name, self._told()),
+            "rendered_coverage_percentage": answers.coverage(shown, since, until),
+        }
+
+    def _bounded(self, stints: list[Stint], since: datetime, until: datetime) -> list[Stint]:
+        return stints if _asked().get("overflow") == "true" else answers.clipped(stints, since, until)
+
+    def _add_override(self, schedule: str, wanted: Json) -> Json:
+        try:
+            start, end = answers.moment(wanted, "start"), answers.moment(wanted, "end")
+            if not start or not end:
+                raise answers.invalid("start and end are required")
+            made = self._pager.override(schedule, wanted["user"]["id"], start, end)
+        except (PagerError, Rejected, KeyError, TypeError) as error:
+            return {"status": 400, "errors": [str(error)], "override": wanted}
+        stint = next(each for each in self._pager.schedule(schedule).overrides if each.override == made)
+        return {"status": 201, "override": answers.entries([stint], self._name, self._told())[0]}
+
+    def _user(self, user: str, *, full: bool) -> Json:
+        known = self._pager.users.get(user)
+        if full and known and not self._pager.faults.bare:
+            return answers.user_full(known)
+        return answers.user_reference(user, self._name(user))
+
+    def _name(self, user: str) -> str:
+        known = self._pager.users.get(user)
+        return known.name if known else "Deleted User"
+
+    def _told(self) -> Told:
+        return answers.teller(_asked(), self._pager.zone)
+
+
+def _asked() -> dict[str, str]:
+    return request.args.to_dict()

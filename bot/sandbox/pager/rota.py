@@ -1,0 +1,133 @@
+"""Who is on call: shifts and rotations laid over one another, and overrides over them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+"""The start of what has none."""
+FOREVER = datetime.max.replace(tzinfo=UTC)
+"""The end of what has none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """``slack`` is for the sandbox's page; PagerDuty does not know it."""
+
+    id: str
+    name: str
+    email: str
+    slack: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stint:
+    """``user`` on call in [start, end); None: nobody, on purpose. ``override`` is the id of one."""
+
+    user: str | None
+    start: datetime
+    end: datetime
+    level: int = 1
+    override: str = ""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        return (self.user,) if self.user else ()
+
+    def overlaps(self, since: datetime, until: datetime) -> bool:
+        """An empty window asks for the moment it is at."""
+        return self.end > since and (self.start < until or self.start == since)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """The users in turn, each for ``turn``."""
+
+    users: tuple[str, ...]
+    start: datetime
+    turn: timedelta
+    end: datetime = FOREVER
+    level: int = 1
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        return self.users
+
+    def stints(self, since: datetime, until: datetime) -> list[Stint]:
+        """The turns that overlap the window, whole."""
+        first = max((since - self.start) // self.turn, 0) if since > self.start else 0
+        return list(self._turns(first, until))
+
+    def _turns(self, first: int, until: datetime) -> Iterator[Stint]:
+        number, start = first, self.start + first * self.turn
+        while start <= until and start < self.end:
+            end = min(start + self.turn, self.end)
+            yield Stint(user=self.users[number % len(self.users)], start=start, end=end, level=self.level)
+            number, start = number + 1, end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """An escalation policy that notifies a schedule at ``level``."""
+
+    id: str
+    name: str
+    level: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direct:
+    """A user whom a policy names without a schedule: always on call."""
+
+    user: str
+    policy: Policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A later layer lies over the earlier ones, a later override over all. Who is on call at a level of
+    the schedule is on call one further down for each level below 1 at which a policy names it."""
+
+    id: str
+    name: str
+    policies: tuple[Policy, ...]
+    shift_based: bool = False
+    layers: tuple[Stint | Rotation, ...] = ()
+    overrides: tuple[Stint, ...] = ()
+
+    def final(self, since: datetime, until: datetime) -> list[Stint]:
+        """Who is on call in the window, unclipped, by start."""
+        levels = {each.level for each in (*self.layers, *self.overrides)}
+        found = [stint for level in levels for stint in self._painted(level, since, until)]
+        shown = [each for each in found if each.user and each.overlaps(since, until)]
+        return sorted(shown, key=lambda each: (each.start, each.level))
+
+    def now(self, at: datetime, level: int) -> Stint | None:
+        return next((each for each in self.final(at, at) if each.level == level), None)
+
+    def _painted(self, level: int, since: datetime, until: datetime) -> list[Stint]:
+        painted: list[Stint] = []
+        for layer in self.layers:
+            if layer.level == level:
+                laid = layer.stints(since, until) if isinstance(layer, Rotation) else [layer]
+                painted = cut(painted, layer.start, layer.end) + laid
+        for override in self.overrides:
+            if override.level == level:
+                painted = [*cut(painted, override.start, override.end), override]
+        return painted
+
+
+def cut(stints: Iterable[Stint], start: datetime, end: datetime) -> list[Stint]:
+    """What of the stints lies outside [start, end)."""
+    left = []
+    for each in stints:
+        if each.end <= start or each.start >= end:
+            left.append(each)
+            continue
+        if each.start < start:
+            left.append(replace(each, end=start))
+        if each.end > end:
+            left.append(replace(each, start=end))
+    return left
