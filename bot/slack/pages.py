@@ -1,0 +1,78 @@
+"""What is longer than a sentence: the answers to ``mine``, ``list`` and ``who``, and the Home tab. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from bot.slack import kit
+from bot.slack.cards import APPROVER, holder_buttons
+from bot.slack.kit import Block, actions, button, context, divider, fitted, header, section
+from bot.slack.wording import answers as words
+from bot.slack.wording import cards
+from bot.usecases.answers import HomeView, Offer, Standing
+
+_IN_MESSAGE = {"most_blocks": 48, "most_characters": kit.MOST_CHARACTERS - 500}
+_IN_HOME = {"most_blocks": 30, "most_characters": 60_000}
+
+
+def mine(grants: Sequence[Standing]) -> tuple[str, list[Block]]:
+    if not grants:
+        return words.NOTHING_MINE, [section(words.NOTHING_MINE)]
+    return words.HAVE, _page(f"*{words.HAVE}*", [_held(each, "mine") for each in grants])
+
+
+def offered(offers: Sequence[Offer]) -> tuple[str, list[Block]]:
+    if not offers:
+        return words.NOTHING_OFFERED, [section(words.NOTHING_OFFERED)]
+    return words.OFFERS, _page(f"*{words.OFFERS}*", [[section(words.offer(each))] for each in offers])
+
+
+def who(resource: str, grants: Sequence[Standing]) -> tuple[str, list[Block]]:
+    if not grants:
+        return words.nobody_has(resource), [section(words.nobody_has(resource))]
+    lines = [[section(words.standing(each, whose=True))] for each in grants]
+    return words.who_has(resource), _page(words.who_has(resource), lines)
+
+
+def home(view: HomeView) -> Block:
+    """The Home tab, as Slack wants it for views.publish."""
+    blocks = [
+        *_part(words.HAVE, words.NOTHING_MINE, [_held(each, "mine") for each in view.mine]),
+        *_part(words.WAITING, words.NOTHING_WAITS, [_waiting(each) for each in view.waiting]),
+        *_part(words.OFFERS, words.NOTHING_OFFERED, [_offer(each) for each in view.offers]),
+    ]
+    return {"type": "home", "blocks": blocks}
+
+
+def _page(title: str, groups: Sequence[Sequence[Block]]) -> list[Block]:
+    shown, out = fitted(groups, **_IN_MESSAGE)
+    return [section(title), *shown, *_rest(out)]
+
+
+def _part(title: str, empty: str, groups: Sequence[Sequence[Block]]) -> list[Block]:
+    shown, out = fitted(groups, **_IN_HOME)
+    return [header(title), *(shown or [context(empty)]), *_rest(out), divider()]
+
+
+def _rest(left_out: int) -> Iterable[Block]:
+    return [context(words.left_out(left_out))] if left_out else []
+
+
+def _held(each: Standing, where: str) -> list[Block]:
+    buttons = holder_buttons(each.grant)
+    text = section(words.standing(each))
+    return [text, actions(buttons, block_id=f"{where}:{each.grant.id}")] if buttons else [text]
+
+
+def _waiting(each: Standing) -> list[Block]:
+    grant = each.grant
+    buttons = [
+        button(cards.APPROVE, "approve", grant.id, style="primary"),
+        button(cards.DENY, "deny", grant.id, style="danger"),
+    ]
+    return [section(words.standing(each, whose=True)), actions(buttons, block_id=f"{APPROVER}:{grant.id}")]
+
+
+def _offer(each: Offer) -> list[Block]:
+    ask = button(words.ASK, "request", each.resource.name)
+    return [section(words.offer(each), block_id=f"offer:{each.resource.name}", accessory=ask)]

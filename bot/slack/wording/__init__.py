@@ -1,0 +1,1 @@
+"""Every sentence a person reads: short, plain and exact, for somebody who was just woken up."""

@@ -1,0 +1,257 @@
+"""One sentence for each code a decision can come to, and what to do next where it is a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Formatter
+
+from bot.core.reasons import Reason, Why
+from bot.slack.likeness import nearest
+from bot.slack.wording import spoken
+
+SENTENCES: Mapping[Why, tuple[str, ...]] = {
+    Why.PERSON_UNKNOWN: ("Slack has not told me yet who this person is.",),
+    Why.PERSON_EXTERNAL: (
+        "{person} belongs to another workspace, and access is only for members of this one.",
+        "Access is only for members of this workspace.",
+    ),
+    Why.PERSON_GUEST: (
+        "{person} is a guest here, and guests can neither ask nor approve.",
+        "Guests can neither ask nor approve.",
+    ),
+    Why.PERSON_BOT: (
+        "{person} is a bot, and bots can neither ask nor approve.",
+        "Bots can neither ask nor approve.",
+    ),
+    Why.PERSON_DEACTIVATED: ("{person} is deactivated in Slack.", "This person is deactivated in Slack."),
+    Why.NO_EMAIL: (
+        "The Slack profile of {person} shows no usable email address.",
+        "The Slack profile shows no usable email address.",
+    ),
+    Why.EMAIL_UNCONFIRMED: (
+        "The email address of {person} is not confirmed in Slack.",
+        "The email address is not confirmed in Slack.",
+    ),
+    Why.EMAIL_FOREIGN: (
+        "The email address of {person} is not at {domains}.",
+        "The email address is not at an allowed domain.",
+    ),
+    Why.EMAIL_SHARED: (
+        "Somebody else in Slack has the same email address as {person}, so it names nobody.",
+        "Two people in Slack have this email address, so it names nobody.",
+    ),
+    Why.ACCOUNT_CHANGED: (
+        "The account of {person} at {target} was {was}, but the email address in Slack is another one now.",
+        "The email address in Slack is no longer the one that was used before.",
+    ),
+    Why.WORKSPACE_UNKNOWN: ("I cannot tell yet which workspace I belong to, because Slack does not answer.",),
+    Why.RESOURCE_UNKNOWN: (
+        "There is no resource {name}. Did you mean {near}?",
+        "There is no resource {name}.",
+        "There is no such resource.",
+    ),
+    Why.MAY_NOT_ASK: ("Not allowed to ask for *{resource}*.", "Not allowed to ask for this."),
+    Why.DURATION_UNREADABLE: (
+        "I cannot read “{text}” as a length of time.",
+        "I cannot read this length of time.",
+    ),
+    Why.DURATION_FRACTION: ("“{text}” is a fraction.", "The length is a fraction."),
+    Why.DURATION_TOO_LONG: (
+        "{asked_s} is too long: {max_s} is the most.",
+        "This is longer than allowed.",
+    ),
+    Why.DURATION_TOO_SHORT: (
+        "{asked_s} is too short: {min_s} is the least.",
+        "This is shorter than allowed.",
+    ),
+    Why.NO_SHIFT_TO_END: (
+        "No shift counts for *{resource}* right now, so it has no end to wait for.",
+        "There is no shift right now.",
+    ),
+    Why.REASON_MISSING: ("A reason is missing.",),
+    Why.REASON_TOO_LONG: ("The reason is longer than {most} characters.", "The reason is too long."),
+    Why.REASON_PATTERN: ("The reason must contain {wanted}.", "The reason is not of the wanted form."),
+    Why.HELD_BY_OTHER: (
+        "Only one person may have *{resource}*, and {by_person} has it until {until_at}.",
+        "Only one person may have *{resource}*, and {by_person} has it.",
+        "Only one person may have this, and somebody has it.",
+    ),
+    Why.TOO_MANY_ASKS: ("You have {most} asks waiting already.", "You have too many asks waiting already."),
+    Why.ON_CALL: (
+        "On call for {schedule} until {until_at}; the roster was read {age_s} ago.",
+        "On call for {schedule}; the roster was read {age_s} ago.",
+        "On call.",
+    ),
+    Why.NOT_ON_CALL: ("Not on call for {schedule}; the roster was read {age_s} ago.", "Not on call."),
+    Why.IN_GROUP: ("In {group}.", "In the group."),
+    Why.NOT_IN_GROUP: ("Not in {group}.", "Not in the group."),
+    Why.ROSTER_MISSING: (
+        "The roster of {schedule} has not been read yet.",
+        "The roster has not been read yet.",
+    ),
+    Why.ROSTER_STALE: (
+        "The roster of {schedule} was last read {age_s} ago, which is too old to go by.",
+        "The roster is too old to go by.",
+    ),
+    Why.ROSTER_DOUBTED: (
+        "The newest answer about {schedule} looks wrong, so I do not go by it.",
+        "The newest answer about the schedule looks wrong.",
+    ),
+    Why.GROUP_MISSING: (
+        "The members of {group} could not be read.",
+        "The members of the group could not be read.",
+    ),
+    Why.GROUP_STALE: (
+        "The members of {group} were last read {age_s} ago, which is too old to go by.",
+        "The members of the group were read too long ago to go by.",
+    ),
+    Why.SHIFT_STARTED: ("The shift for {schedule} has started.", "The shift has started."),
+    Why.EVERYONE: ("Open to every full member of the workspace.",),
+    Why.NAMED: ("Named in the policy.",),
+    Why.NOT_NAMED: ("Not named in the policy.",),
+    Why.APPROVERS_ASKED: ("Approvers decide.",),
+    Why.APPROVED: ("Approved by {by_person}.", "Approved."),
+    Why.DENIED: ("{said}", "No reason was given."),
+    Why.OWN_REQUEST: ("Nobody decides about their own ask.",),
+    Why.NOT_AN_APPROVER: (
+        "Only approvers of *{resource}* can do this, and you are not one of them.",
+        "Only approvers can do this, and you are not one of them.",
+    ),
+    Why.APPROVER_UNCLEAR: ("I cannot tell right now whether you may approve this.",),
+    Why.VOTED_ALREADY: ("You have approved this already.",),
+    Why.DECIDED_ALREADY: (
+        "{by_person} has decided this already: it is {state}.",
+        "This is decided already: it is {state}.",
+        "This is decided already.",
+    ),
+    Why.ASK_LAPSED: ("Nobody decided in time.",),
+    Why.GRANT_UNKNOWN: ("There is nothing here called {grant}.", "I do not know this one."),
+    Why.GRANT_OVER: ("The access to *{resource}* is over.", "This access is over."),
+    Why.NOT_YOURS: ("This belongs to somebody else.",),
+    Why.NOTHING_OPEN: ("Nothing is open for {which}.", "You have nothing open."),
+    Why.SEVERAL_OPEN: ("You have several open: {names}.", "You have several open."),
+    Why.CANNOT_EXTEND_FURTHER: (
+        "It already ends as late as it may: {max_s} from now is the most.",
+        "It already ends as late as it may.",
+    ),
+    Why.SHORTER_ONLY: (
+        "Approvers can give less than what was asked for, never more: that was {asked_s}.",
+        "Approvers can give less than what was asked for, never more.",
+    ),
+    Why.RESOURCE_GONE: ("*{resource}* is no longer in the policy.", "This is no longer in the policy."),
+    Why.EXPIRED: ("Its time is over.",),
+    Why.GIVEN_BACK: ("Given back.",),
+    Why.REVOKED: ("Revoked by {by_person}: {said}", "Revoked by {by_person}.", "Revoked."),
+    Why.SHIFT_OVER: ("The shift is over.",),
+    Why.COULD_NOT_GIVE: ("It could not be given.",),
+    Why.OVERDUE: (
+        "🚨 *{resource}* of {person} is overdue since {since_at} and could not be taken back: {trouble}",
+        "🚨 *{resource}* of {person} is overdue and could not be taken back.",
+        "Overdue: it could not be taken back.",
+    ),
+    Why.ROSTER_EMPTY_DOUBTED: (
+        "{schedule} suddenly shows nobody on call. I do not believe that: {doubt}",
+        "A schedule suddenly shows nobody on call. I could not confirm that, so the last known shifts stand.",
+    ),
+    Why.SHIFT_NOT_STARTED: (
+        "Your shift for *{resource}* may have started. I gave nothing: the roster of {schedule} is too old.",
+        "Your shift may have started. I gave nothing: the roster is too old to go by.",
+    ),
+}
+"""Of the sentences for a code the first is said whose facts are all there; the last needs none."""
+
+NEXT: Mapping[Why, tuple[str, ...]] = {
+    Why.PERSON_UNKNOWN: ("Try again in a minute.",),
+    Why.PERSON_EXTERNAL: ("Ask a member of this workspace.",),
+    Why.PERSON_GUEST: ("Ask a full member of the workspace.",),
+    Why.PERSON_BOT: ("A person has to do this.",),
+    Why.PERSON_DEACTIVATED: ("A workspace admin can activate the account again.",),
+    Why.NO_EMAIL: ("Put the work address into the profile, then try again.",),
+    Why.EMAIL_UNCONFIRMED: ("Confirm it in Slack's account settings, then try again.",),
+    Why.EMAIL_FOREIGN: ("Put the work address into the Slack profile, then try again.",),
+    Why.EMAIL_SHARED: ("A workspace admin has to correct one of the two.",),
+    Why.ACCOUNT_CHANGED: ("Whoever keeps access.yaml has to name the account under people.accounts.",),
+    Why.WORKSPACE_UNKNOWN: ("Try again in a minute.",),
+    Why.RESOURCE_UNKNOWN: ("`/access list` shows what you may ask for.",),
+    Why.MAY_NOT_ASK: ("`/access list` shows what you may ask for.",),
+    Why.DURATION_UNREADABLE: ("Write it like `45m`, `12h`, `1h30m`, `2d` or `until end of shift`.",),
+    Why.DURATION_FRACTION: ("Write it in whole units, like `90m` or `1h30m`.",),
+    Why.DURATION_TOO_LONG: ("Ask for {max_s} or less.", "Ask for less."),
+    Why.DURATION_TOO_SHORT: ("Ask for {min_s} or more.", "Ask for more."),
+    Why.NO_SHIFT_TO_END: ("Name a length instead, up to {max_s}.", "Name a length instead."),
+    Why.REASON_MISSING: (
+        "Write it like this: `/access request {resource} 1h because orders are stuck`.",
+        "Write it behind `because`.",
+    ),
+    Why.REASON_TOO_LONG: ("Say it in fewer words.",),
+    Why.REASON_PATTERN: ("Ask again with that in the reason.",),
+    Why.HELD_BY_OTHER: ("Ask {by_person} to hand it over with `/access done`.", "Try again later."),
+    Why.TOO_MANY_ASKS: ("Withdraw one with `/access done`, or wait for an answer.",),
+    Why.NOT_ON_CALL: ("Ask again while on call.",),
+    Why.NOT_IN_GROUP: ("Ask somebody who is, or see `/access list`.",),
+    Why.NOT_NAMED: ("See `/access list`.",),
+    Why.ROSTER_MISSING: ("Try again in a minute.",),
+    Why.ROSTER_STALE: ("Try again once the on-call service answers.",),
+    Why.ROSTER_DOUBTED: ("Check the schedule in the on-call service.",),
+    Why.GROUP_MISSING: ("Try again in a minute; if it stays so, check the name in access.yaml.",),
+    Why.GROUP_STALE: ("Try again once Slack answers.",),
+    Why.OWN_REQUEST: ("Somebody else has to; `/access done` withdraws it.",),
+    Why.NOT_AN_APPROVER: ("Ask one of them.",),
+    Why.APPROVER_UNCLEAR: ("Try again in a minute.",),
+    Why.VOTED_ALREADY: ("Now somebody else has to.",),
+    Why.DECIDED_ALREADY: ("Nothing has changed by this.",),
+    Why.ASK_LAPSED: ("Ask again if it is still needed.",),
+    Why.GRANT_UNKNOWN: ("`/access mine` shows what you have.",),
+    Why.GRANT_OVER: ("Ask again with `/access request {resource}`.", "Ask again with `/access request`."),
+    Why.NOT_YOURS: ("Only who holds it can do this.",),
+    Why.NOTHING_OPEN: ("`/access mine` shows what you have.",),
+    Why.SEVERAL_OPEN: ("Name one of them in the command.",),
+    Why.CANNOT_EXTEND_FURTHER: ("Extend it later, before it ends.",),
+    Why.SHORTER_ONLY: ("Choose a shorter length.",),
+    Why.RESOURCE_GONE: ("`/access list` shows what you may ask for.",),
+    Why.OVERDUE: ("I keep trying; please take it away by hand where it is.",),
+    Why.ROSTER_EMPTY_DOUBTED: ("Check the schedule in the on-call service.",),
+    Why.SHIFT_NOT_STARTED: (
+        "Ask with `/access request {resource}`.",
+        "Ask with `/access request`.",
+    ),
+}
+
+
+def say(reason: Reason) -> str:
+    """The fact alone."""
+    return _fitting(SENTENCES[reason.why], _spoken(reason))
+
+
+def refusal(reason: Reason) -> str:
+    """The fact, and what to do next."""
+    steps = NEXT.get(reason.why)
+    return f"{say(reason)} {_fitting(steps, _spoken(reason))}" if steps else say(reason)
+
+
+def facts_in(sentence: str) -> set[str]:
+    return {field for _, field, _, _ in Formatter().parse(sentence) if field}
+
+
+def _fitting(sentences: tuple[str, ...], facts: Mapping[str, str]) -> str:
+    fits = next(each for each in sentences if facts_in(each) <= facts.keys())
+    return fits.format_map(facts)
+
+
+def _spoken(reason: Reason) -> dict[str, str]:
+    facts = {name: _fact(name, value) for name, value in reason.facts.items()}
+    if reason.why is Why.RESOURCE_UNKNOWN:
+        known = str(reason.facts.get("known", "")).split(", ")
+        near = nearest(str(reason.facts.get("name", "")), known)
+        facts |= {"near": spoken.in_words([spoken.code(each) for each in near], "or")} if near else {}
+    return facts
+
+
+def _fact(name: str, value: str | int) -> str:
+    if name.endswith("_at") and isinstance(value, int):
+        return spoken.when(value)
+    if name.endswith("_s") and isinstance(value, int):
+        return spoken.lasting(value)
+    if name == "person" or name.endswith("_person"):
+        return spoken.person(str(value))
+    return spoken.typed(str(value))

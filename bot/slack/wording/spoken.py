@@ -1,0 +1,101 @@
+"""How people, times, lengths and what people typed are written in a message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.core.catalog import Resource
+from bot.core.durations import SECONDS
+from bot.slack.entities import escaped
+
+_NAMES = {
+    "w": ("week", "week"),
+    "d": ("day", "day"),
+    "h": ("hour", "h"),
+    "m": ("minute", "min"),
+    "s": ("second", "s"),
+}
+_PERSON = re.compile(r"[UW][A-Z0-9]{1,30}")
+_LONGEST = 300
+
+
+def when(at: datetime | int | None) -> str:
+    """A moment in the reader's own time zone. None: there is no end."""
+    if at is None:
+        return "no end"
+    moment = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+    fallback = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+def until(at: datetime | None) -> str:
+    return f"until {when(at)}" if at else "with no end"
+
+
+def lasting(seconds: int) -> str:
+    """``4 hours``, ``1 h 30 min``, ``2 days``."""
+    counted = [(count, unit) for count, unit in _counted(seconds) if count]
+    if not counted:
+        return "0 seconds"
+    if len(counted) == 1:
+        count, unit = counted[0]
+        return f"{count} {_NAMES[unit][0]}{'' if count == 1 else 's'}"
+    return " ".join(f"{count} {_short(unit, count)}" for count, unit in counted)
+
+
+def _counted(seconds: int) -> list[tuple[int, str]]:
+    found, rest = [], max(seconds, 0)
+    for unit, size in SECONDS.items():
+        count, rest = divmod(rest, size)
+        found.append((count, unit))
+    return found
+
+
+def _short(unit: str, count: int) -> str:
+    name = _NAMES[unit][1]
+    return f"{name}s" if unit in "wd" and count != 1 else name
+
+
+def for_length(seconds: int | None) -> str:
+    return "until the end of the shift" if seconds is None else f"for {lasting(seconds)}"
+
+
+def person(who: str) -> str:
+    return f"<@{who}>" if _PERSON.fullmatch(who) else typed(who, 40)
+
+
+def people(who: Sequence[str], word: str, most: int = 5) -> str:
+    """``<@U1>, <@U2> and <@U3>`` where ``word`` is *and*; of many only the first."""
+    shown = [person(each) for each in who[:most]]
+    return in_words([*shown, "others"] if len(who) > most else shown, word)
+
+
+def in_words(names: Sequence[str], word: str) -> str:
+    return f" {word} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def typed(text: str, most: int = _LONGEST) -> str:
+    """What somebody typed, on one line, so that nothing in it works, and at most so long."""
+    line = " ".join(text.split())
+    safe = escaped(line)
+    if len(safe) <= most:
+        return safe
+    kept, room = [], most - 1
+    for letter in line:
+        piece = escaped(letter)
+        if len(piece) > room:
+            break
+        kept.append(piece)
+        room -= len(piece)
+    return "".join(kept) + "…"
+
+
+def code(text: str, most: int = 80) -> str:
+    return f"`{typed(text.replace('`', ''), most)}`"
+
+
+def named(resource: str | Resource) -> str:
+    name = resource if isinstance(resource, str) else resource.name
+    return f"*{typed(name, 80)}*"

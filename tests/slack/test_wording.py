@@ -1,0 +1,216 @@
+"""What people read, word for word."""
+
+from __future__ import annotations
+
+import ast
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import bot
+from bot.core.reasons import Reason, Why, because
+from bot.slack.wording import spoken
+from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal, say
+
+SIX = 1_763_704_800
+AT_SIX = "<!date^1763704800^{date_short_pretty} at {time}|2025-11-21 06:00 UTC>"
+
+
+@pytest.mark.parametrize("why", Why)
+def test_every_code_has_a_sentence_that_needs_no_facts(why: Why) -> None:
+    assert say(because(why))
+    assert "{" not in refusal(because(why))
+
+
+@pytest.mark.parametrize("why", NEXT)
+def test_every_next_step_has_one_that_needs_no_facts(why: Why) -> None:
+    assert facts_in(NEXT[why][-1]) == set()
+
+
+def test_a_sentence_uses_only_facts_that_are_given_somewhere() -> None:
+    given = facts_given()
+    derived = {(Why.RESOURCE_UNKNOWN, "near")}
+    used = {
+        (why, fact)
+        for table in (SENTENCES, NEXT)
+        for why, sentences in table.items()
+        for sentence in sentences
+        for fact in facts_in(sentence)
+        if why.name in given
+    }
+    unknown = {(why, fact) for why, fact in used if not (given[why.name] & {fact, "**"})}
+    assert unknown <= derived
+
+
+def facts_given() -> dict[str, set[str]]:
+    """The facts that the code gives with each code; ``**`` where it gives more than can be read off."""
+    found: dict[str, set[str]] = {}
+    for path in Path(bot.__file__).parent.rglob("*.py"):
+        calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        for call in calls:
+            for name in codes_in(call):
+                found.setdefault(name, set()).update(each.arg or "**" for each in call.keywords)
+    return found
+
+
+def codes_in(call: ast.Call) -> list[str]:
+    inside = ast.walk(call.args[0]) if call.args else ()
+    attributes = [node for node in inside if isinstance(node, ast.Attribute)]
+    return [node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "Why"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        (
+            because(Why.RESOURCE_UNKNOWN, name="prod-bd", known="prod-cache, prod-db, vault"),
+            "There is no resource prod-bd. Did you mean `prod-db`? "
+            "`/access list` shows what you may ask for.",
+        ),
+        (
+            because(Why.RESOURCE_UNKNOWN, name="zzz", known="prod-db"),
+            "There is no resource zzz. `/access list` shows what you may ask for.",
+        ),
+        (
+            because(Why.DURATION_TOO_LONG, asked_s=86_400, min_s=60, max_s=43_200),
+            "1 day is too long: 12 hours is the most. Ask for 12 hours or less.",
+        ),
+        (
+            because(Why.DURATION_TOO_SHORT, asked_s=5, min_s=60, max_s=43_200),
+            "5 seconds is too short: 1 minute is the least. Ask for 1 minute or more.",
+        ),
+        (
+            because(Why.DURATION_UNREADABLE, text="until <18:00>"),
+            "I cannot read “until &lt;18:00&gt;” as a length of time. "
+            "Write it like `45m`, `12h`, `1h30m`, `2d` or `until end of shift`.",
+        ),
+        (
+            because(Why.DURATION_FRACTION, text="1.5h"),
+            "“1.5h” is a fraction. Write it in whole units, like `90m` or `1h30m`.",
+        ),
+        (
+            because(Why.REASON_MISSING, resource="prod-db"),
+            "A reason is missing. Write it like this: `/access request prod-db 1h because orders are stuck`.",
+        ),
+        (
+            because(Why.REASON_PATTERN, wanted="an incident number"),
+            "The reason must contain an incident number. Ask again with that in the reason.",
+        ),
+        (
+            because(Why.HELD_BY_OTHER, by_person="U02BOB", resource="schema-migration", until_at=SIX),
+            f"Only one person may have *schema-migration*, and <@U02BOB> has it until {AT_SIX}. "
+            "Ask <@U02BOB> to hand it over with `/access done`.",
+        ),
+        (
+            because(Why.OWN_REQUEST),
+            "Nobody decides about their own ask. Somebody else has to; `/access done` withdraws it.",
+        ),
+        (
+            because(Why.NOT_AN_APPROVER, resource="prod-db"),
+            "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them.",
+        ),
+        (
+            because(Why.DECIDED_ALREADY, state="denied", by_person="U02BOB"),
+            "<@U02BOB> has decided this already: it is denied. Nothing has changed by this.",
+        ),
+        (
+            because(Why.DECIDED_ALREADY, state="lapsed"),
+            "This is decided already: it is lapsed. Nothing has changed by this.",
+        ),
+        (
+            because(Why.PERSON_EXTERNAL, person="U0EVE"),
+            "<@U0EVE> belongs to another workspace, and access is only for members of this one. "
+            "Ask a member of this workspace.",
+        ),
+        (
+            because(Why.SEVERAL_OPEN, names="prod-db, vault"),
+            "You have several open: prod-db, vault. Name one of them in the command.",
+        ),
+        (
+            because(Why.CANNOT_EXTEND_FURTHER, max_s=43_200),
+            "It already ends as late as it may: 12 hours from now is the most. "
+            "Extend it later, before it ends.",
+        ),
+        (
+            because(Why.ROSTER_STALE, schedule="pagerduty/PDB", age_s=5_400),
+            "The roster of pagerduty/PDB was last read 1 h 30 min ago, which is too old to go by. "
+            "Try again once the on-call service answers.",
+        ),
+    ],
+)
+def test_refusals_in_full(reason: Reason, text: str) -> None:
+    assert refusal(reason) == text
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        (
+            because(Why.ON_CALL, schedule="pagerduty/PDB", until_at=SIX, age_s=12),
+            f"On call for pagerduty/PDB until {AT_SIX}; the roster was read 12 seconds ago.",
+        ),
+        (because(Why.REVOKED, by_person="U02BOB"), "Revoked by <@U02BOB>."),
+        (
+            because(Why.REVOKED, by_person="U02BOB", said="left <!channel>"),
+            "Revoked by <@U02BOB>: left &lt;!channel&gt;",
+        ),
+        (because(Why.REVOKED), "Revoked."),
+        (because(Why.EXPIRED), "Its time is over."),
+    ],
+)
+def test_facts_in_full(reason: Reason, text: str) -> None:
+    assert say(reason) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "1 second"),
+        (45, "45 seconds"),
+        (3_600, "1 hour"),
+        (14_400, "4 hours"),
+        (5_400, "1 h 30 min"),
+        (90_000, "1 day 1 h"),
+        (604_800, "1 week"),
+        (1_209_600 + 172_800, "2 weeks 2 days"),
+        (0, "0 seconds"),
+    ],
+)
+def test_lengths_in_words(seconds: int, text: str) -> None:
+    assert spoken.lasting(seconds) == text
+
+
+def test_times_are_in_the_readers_zone() -> None:
+    assert spoken.when(datetime(2025, 11, 21, 6, tzinfo=UTC)) == AT_SIX
+    assert spoken.until(None) == "with no end"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a <b> & c", "a &lt;b&gt; &amp; c"),
+        ("<!channel> <@U1> <https://x|y>", "&lt;!channel&gt; &lt;@U1&gt; &lt;https://x|y&gt;"),
+        ("one\n*two*\u2028three", "one *two* three"),
+    ],
+)
+def test_what_people_typed_cannot_do_anything(text: str, shown: str) -> None:
+    assert spoken.typed(text) == shown
+
+
+def test_what_people_typed_is_bounded_after_escaping() -> None:
+    assert spoken.typed("<" * 3_000, 20) == "&lt;&lt;&lt;&lt;…"
+    assert len(spoken.typed("&" * 3_000, 300)) <= 300
+
+
+def test_only_an_id_becomes_a_mention() -> None:
+    assert spoken.person("U02BOB") == "<@U02BOB>"
+    assert spoken.person("!channel") == "!channel"
+    assert spoken.person("U1> <!here") == "U1&gt; &lt;!here"
+
+
+def test_names_in_a_row() -> None:
+    assert spoken.people(["U1"], "and") == "<@U1>"
+    assert spoken.people(["U1", "U2", "U3"], "or") == "<@U1>, <@U2> or <@U3>"
+    assert spoken.people([f"U{n}" for n in range(9)], "and", most=2) == "<@U0>, <@U1> and others"
+    assert spoken.people([], "and") == ""
