@@ -1,0 +1,50 @@
+# Everything a newcomer needs: `make sandbox` shows it, `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
+
+.PHONY: sandbox test check bench lock clean
+.DELETE_ON_ERROR:
+
+sandbox: $(VENV)/sandbox-ready
+	@$(BIN)/rotakey sandbox $(ARGS)
+
+test: $(VENV)/dev-ready
+	@$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/dev-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev-ready
+	@$(BIN)/python -m bench $(ARGS)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Rotakey needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/sandbox-ready: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what the sandbox needs ..."
+	@$(PIP) install --no-compile --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --no-compile --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev-ready: requirements-dev.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what the tests need ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/sandbox-ready
+
+COMPILE = $(BIN)/uv pip compile pyproject.toml --extra sandbox --universal --python-version 3.11 \
+  --no-emit-index-url --no-emit-find-links --generate-hashes --no-header
+
+lock: $(VENV)/dev-ready
+	$(COMPILE) --group build -o requirements.lock
+	$(COMPILE) --group dev -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .sandbox
