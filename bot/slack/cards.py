@@ -9,6 +9,7 @@ from bot.slack.wording import cards as words
 from bot.slack.wording.spoken import for_length
 
 APPROVER, HOLDER = "approver", "holder"
+MOST_LENGTHS = 10
 BETWEEN = " "
 """Stands between a grant's id and a shorter length, in the values of the select of lengths."""
 
@@ -48,7 +49,9 @@ def _for_approver(view: CardView) -> list[Block]:
 
 
 def _for_less(grant: Grant, offer: tuple[int, ...]) -> list[Block]:
-    lengths = [each for each in sorted(set(offer)) if grant.length is None or each < grant.length]
+    lengths = [each for each in sorted(set(offer)) if grant.length is None or each < grant.length][
+        -MOST_LENGTHS:
+    ]
     if not lengths:
         return []
     options = {f"{grant.id}{BETWEEN}{each}": for_length(each) for each in lengths}

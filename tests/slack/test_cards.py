@@ -1,0 +1,259 @@
+"""What the card of a grant shows in each state, to Bob who approves and to Ada who holds it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.core.grants import HoldState, Origin, State, Vote
+from bot.core.reasons import Why, because
+from bot.slack.cards import card
+from tests.slack.scenes import (
+    ADA,
+    AT_SIX,
+    AT_TEN,
+    BOB,
+    CAROL,
+    EVIL,
+    HOUR,
+    NOW,
+    ON_CALL,
+    STALE,
+    TEN,
+    pressable,
+    slack_takes,
+    texts,
+    view,
+)
+
+TITLE = "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it."
+
+
+def test_bob_is_asked() -> None:
+    text, blocks = card(view(trace=(STALE,), lapses_at=TEN), "approver")
+    assert text == "<@U01ADA> asks for *prod-db* for 4 hours."
+    assert texts(blocks) == [
+        text,
+        "> orders are stuck",
+        TITLE,
+        "Why a human is asked:\n· The roster of pagerduty/PDB was last read 20 minutes ago, "
+        "which is too old to go by.",
+        f"If nobody decides, this lapses {AT_TEN}.",
+    ]
+    assert pressable(blocks) == [("approve", "Approve"), ("deny", "Deny"), ("approve", "Approve for less")]
+    assert slack_takes(blocks)
+
+
+def test_buttons_carry_the_id_and_only_shorter_lengths_are_offered() -> None:
+    _, blocks = card(view(), "approver")
+    first, less = (block["elements"] for block in blocks if block["type"] == "actions")
+    assert [each["value"] for each in first] == ["G7QX", "G7QX"]
+    assert [(each["text"]["text"], each["value"]) for each in less[0]["options"]] == [
+        ("for 1 hour", "G7QX 3600")
+    ]
+
+
+def test_two_approvals_are_needed_and_one_is_there() -> None:
+    voted = view(needed=1, approvals=2, votes=(Vote(person=BOB, at=NOW),))
+    _, blocks = card(voted, "approver")
+    assert "Approved by <@U02BOB>. 1 approval is missing." in texts(blocks)
+
+
+@pytest.mark.parametrize(
+    ("shown", "to_bob", "to_ada"),
+    [
+        (
+            view(),
+            "<@U01ADA> asks for *prod-db* for 4 hours.",
+            "You asked for *prod-db* for 4 hours. I asked <@U02BOB> and <@U03CAROL>.",
+        ),
+        (
+            view(asked_in="#db-access", needed=2),
+            "<@U01ADA> asks for *prod-db* for 4 hours.",
+            "You asked for *prod-db* for 4 hours. Its approvers are asked in #db-access. "
+            "2 approvals are missing.",
+        ),
+        (
+            view(length=None),
+            "<@U01ADA> asks for *prod-db* until the end of the shift.",
+            "You asked for *prod-db* until the end of the shift. I asked <@U02BOB> and <@U03CAROL>.",
+        ),
+        (
+            view(follows="G1"),
+            "<@U01ADA> asks for *prod-db* for 4 hours more.",
+            "You asked for *prod-db* for 4 hours more. I asked <@U02BOB> and <@U03CAROL>.",
+        ),
+        (
+            view(State.APPROVED),
+            f"<@U01ADA> gets *prod-db* until {AT_TEN}. It is being given now.",
+            f"You get *prod-db* until {AT_TEN}. It is being given now.",
+        ),
+        (
+            view(State.ACTIVE),
+            f"<@U01ADA> has *prod-db* until {AT_TEN}.",
+            f"You have *prod-db* until {AT_TEN}.",
+        ),
+        (
+            view(State.ACTIVE, until=None),
+            "<@U01ADA> has *prod-db* with no end.",
+            "You have *prod-db* with no end.",
+        ),
+        (
+            view(State.ACTIVE, origin=Origin.SHIFT, reason=""),
+            f"<@U01ADA> has *prod-db* until {AT_TEN}.",
+            f"You are on call. You have *prod-db* until {AT_TEN}.",
+        ),
+        (
+            view(State.ENDING, ended=because(Why.GIVEN_BACK)),
+            "*prod-db* is being taken back from <@U01ADA>. Given back.",
+            "Your *prod-db* is being taken back. Given back.",
+        ),
+        (
+            view(State.ENDING, ended=because(Why.EXPIRED), overdue_since=NOW, trouble="orders-db is down"),
+            f"🚨 *Overdue since {AT_SIX}:* *prod-db* of <@U01ADA> could not be taken back. "
+            "I keep trying; please take it away by hand where it is.",
+            f"🚨 *Overdue since {AT_SIX}:* *prod-db* of <@U01ADA> could not be taken back. "
+            "I keep trying; please take it away by hand where it is.",
+        ),
+        (
+            view(State.ENDED),
+            f"*prod-db* of <@U01ADA> ended {AT_SIX}. Its time is over.",
+            f"Your *prod-db* ended {AT_SIX}. Its time is over.",
+        ),
+        (
+            view(State.ENDED, ended=because(Why.REVOKED, by_person=CAROL, said="left")),
+            f"*prod-db* of <@U01ADA> ended {AT_SIX}. Revoked by <@U03CAROL>: left",
+            f"Your *prod-db* ended {AT_SIX}. Revoked by <@U03CAROL>: left",
+        ),
+        (
+            view(State.DENIED, decided_by=BOB, ended=because(Why.DENIED, said="no ticket")),
+            "<@U01ADA> does not get *prod-db*. Denied by <@U02BOB>: no ticket",
+            "You do not get *prod-db*. Denied by <@U02BOB>: no ticket",
+        ),
+        (
+            view(State.DENIED, decided_by=BOB),
+            "<@U01ADA> does not get *prod-db*. Denied by <@U02BOB>.",
+            "You do not get *prod-db*. Denied by <@U02BOB>.",
+        ),
+        (
+            view(State.DENIED, ended=because(Why.PERSON_GUEST, person=ADA)),
+            "<@U01ADA> does not get *prod-db*. <@U01ADA> is a guest here, and guests can neither ask nor "
+            "approve. Ask a full member of the workspace.",
+            "You do not get *prod-db*. <@U01ADA> is a guest here, and guests can neither ask nor "
+            "approve. Ask a full member of the workspace.",
+        ),
+        (
+            view(State.WITHDRAWN),
+            "<@U01ADA> withdrew the ask for *prod-db*.",
+            "You withdrew your ask for *prod-db*.",
+        ),
+        (
+            view(State.LAPSED),
+            "<@U01ADA> asked for *prod-db*. Nobody decided in time, so it was not given.",
+            "Nobody decided about *prod-db* in time, so it was not given.",
+        ),
+    ],
+)
+def test_headlines_in_full(shown: object, to_bob: str, to_ada: str) -> None:
+    assert [card(shown, who)[0] for who in ("approver", "holder")] == [to_bob, to_ada]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("state", "buttons"),
+    [
+        (State.ASKED, [("done", "Withdraw")]),
+        (State.APPROVED, [("done", "Done")]),
+        (State.ACTIVE, [("extend", "Extend"), ("done", "Done")]),
+        (State.ENDING, []),
+        (State.ENDED, [("ask_again", "Ask again")]),
+        (State.DENIED, [("ask_again", "Ask again")]),
+        (State.WITHDRAWN, [("ask_again", "Ask again")]),
+        (State.LAPSED, [("ask_again", "Ask again")]),
+    ],
+)
+def test_what_ada_can_do(state: State, buttons: list[tuple[str, str]]) -> None:
+    assert pressable(card(view(state), "holder")[1]) == buttons
+
+
+@pytest.mark.parametrize("state", [state for state in State if state is not State.ASKED])
+def test_once_it_is_decided_bob_has_nothing_to_press(state: State) -> None:
+    assert pressable(card(view(state), "approver")[1]) == []
+
+
+def test_an_undecided_ask_cannot_be_approved_yet() -> None:
+    text, _ = card(view(undecided=True), "holder")
+    assert text.endswith(
+        "It is written down and waits for facts that are missing just now; you hear from me."
+    )
+    assert pressable(card(view(undecided=True), "approver")[1]) == []
+
+
+def test_the_trace_tells_why_it_was_given() -> None:
+    shown = view(State.ACTIVE, rule="on_call pagerduty/PDB level 1", trace=(ON_CALL,), votes=())
+    assert (
+        f"Why it was given:\n✓ On call for pagerduty/PDB until {AT_TEN}; the roster was read 12 seconds ago."
+        in texts(card(shown, "holder")[1])
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "line"),
+    [
+        (
+            view(State.APPROVED, trouble="orders-db did not answer"),
+            "⚠️ orders-db did not answer. I keep trying.",
+        ),
+        (
+            view(State.ENDED, ended=because(Why.COULD_NOT_GIVE), trouble="no role orders_rw."),
+            "⚠️ no role orders_rw.",
+        ),
+        (
+            view(State.ENDED, holds={"h": HoldState.KEPT}, kept_by="G8", kept_until=TEN),
+            f"The access itself is kept until {AT_TEN}: another grant of <@U01ADA> needs it.",
+        ),
+        (
+            view(State.ENDED, had_before=True),
+            "The account had this access before, by other means; that is left as it was.",
+        ),
+    ],
+)
+def test_what_is_not_as_it_should_be(shown: object, line: str) -> None:
+    assert line in texts(card(shown, "holder")[1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "line"),
+    [
+        ("ended", "Open sessions are ended with it."),
+        ("kept", "Open sessions stay open when it ends."),
+        ("unknown", "Whether open sessions end with it depends on the target."),
+    ],
+)
+def test_what_becomes_of_open_sessions(sessions: str, line: str) -> None:
+    assert any(each.endswith(line) for each in texts(card(view(sessions=sessions), "approver")[1]))
+
+
+@pytest.mark.parametrize("audience", ["approver", "holder"])
+@pytest.mark.parametrize("state", State)
+def test_hostile_words_fit_and_mean_nothing(state: State, audience: str) -> None:
+    said = because(Why.REVOKED, by_person=EVIL, said=EVIL)
+    hostile = view(state, reason=EVIL, resource=EVIL, trouble=EVIL, ended=said, asked_in=EVIL)
+    hostile = replace(hostile, grant=replace(hostile.grant, trace=(STALE,) * 40, asked_people=(BOB,) * 60))
+    hostile = replace(hostile, title=EVIL, gives=(EVIL,) * 60, sessions=EVIL, offer=tuple(range(1, 200)))
+    text, blocks = card(hostile, audience)
+    assert slack_takes(blocks)
+    assert "<!channel>" not in text + "".join(texts(blocks))
+    assert len(text) < 3_000
+
+
+def test_nothing_a_person_typed_is_turned_into_a_link() -> None:
+    _, blocks = card(view(reason="see https://evil.example #general"), "approver")
+    assert [each["text"]["verbatim"] for each in blocks if each["type"] == "section"] == [True, True]
+
+
+def test_a_card_of_an_offer_without_shorter_lengths_has_no_select() -> None:
+    assert pressable(card(view(offer=(4 * HOUR,)), "approver")[1]) == [
+        ("approve", "Approve"),
+        ("deny", "Deny"),
+    ]

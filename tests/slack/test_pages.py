@@ -1,0 +1,115 @@
+"""Lists and the Home tab: what Ada has, what waits for her, what she may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.core.grants import State
+from bot.slack import pages
+from bot.slack.kit import fitted
+from bot.usecases.answers import HomeView, Standing
+from tests.slack.scenes import (
+    ADA,
+    AT_SIX,
+    AT_TEN,
+    BOB,
+    EVIL,
+    NOW,
+    offer,
+    pressable,
+    slack_takes,
+    slack_takes_view,
+    standing,
+    texts,
+)
+
+
+def test_what_ada_has() -> None:
+    text, blocks = pages.mine([standing(), standing(State.ASKED, id="G8")])
+    assert text == "What you have"
+    assert texts(blocks) == [
+        "*What you have*",
+        f"*prod-db*, until {AT_TEN}\n> orders are stuck",
+        "*prod-db*, waiting for approval, id `G8`, for 4 hours\n> orders are stuck",
+    ]
+    assert pressable(blocks) == [("extend", "Extend"), ("done", "Done"), ("done", "Withdraw")]
+    assert slack_takes(blocks)
+
+
+def test_ada_has_nothing() -> None:
+    text, blocks = pages.mine([])
+    assert text == "You have nothing now, and nothing is waiting."
+    assert slack_takes(blocks)
+
+
+def test_who_has_it() -> None:
+    overdue = standing(State.ENDING, person=BOB, overdue_since=NOW, reason="")
+    _, blocks = pages.who("prod-db", [standing(), overdue])
+    assert texts(blocks) == [
+        "Who has *prod-db*, or waits for it:",
+        f"<@U01ADA>: *prod-db*, until {AT_TEN}\n> orders are stuck",
+        f"<@U02BOB>: *prod-db*, 🚨 overdue since {AT_SIX}",
+    ]
+    assert pages.who("prod-db", [])[0] == "Nobody has *prod-db*, and nobody is waiting for it."
+
+
+def test_what_ada_may_ask_for() -> None:
+    _, blocks = pages.offered([offer()])
+    assert texts(blocks) == [
+        "*What you may ask for*",
+        "*prod-db* Orders database: approvers decide, up to 12 hours. Approvers decide.",
+    ]
+    assert pages.offered([])[0] == "There is nothing you may ask for. Ask whoever keeps access.yaml."
+
+
+def test_sixty_hostile_grants_fit_and_the_rest_is_counted() -> None:
+    many = [standing(State.ASKED, id=f"G{n}", reason=EVIL, resource=f"{n}{EVIL}") for n in range(60)]
+    for _, blocks in (pages.mine(many), pages.who(EVIL, many)):
+        assert slack_takes(blocks)
+        shown = sum(1 for text in texts(blocks) if "waiting for approval" in text)
+        assert 0 < shown < 60
+        assert texts(blocks)[-1] == f"… and {60 - shown} more."
+
+
+def test_two_hundred_offers_fit() -> None:
+    _, blocks = pages.offered([offer(f"r{n}", title=EVIL) for n in range(200)])
+    assert slack_takes(blocks)
+
+
+def test_the_home_tab() -> None:
+    shown = pages.home(HomeView(person=ADA, mine=(standing(),), waiting=(waiting(),), offers=(offer(),)))
+    assert texts(shown["blocks"]) == [
+        "What you have",
+        f"*prod-db*, until {AT_TEN}\n> orders are stuck",
+        "Waiting for you",
+        "<@U02BOB>: *prod-db*, waiting for approval, id `G9`, for 4 hours\n> orders are stuck",
+        "What you may ask for",
+        "*prod-db* Orders database: approvers decide, up to 12 hours. Approvers decide.",
+    ]
+    assert [verb for verb, _ in pressable(shown["blocks"])] == ["extend", "done", "approve", "deny"]
+    assert slack_takes_view(shown)
+
+
+def waiting() -> Standing:
+    return standing(State.ASKED, id="G9", person=BOB)
+
+
+def test_a_full_home_tab_fits() -> None:
+    mine = tuple(standing(State.ACTIVE, id=f"M{n}", reason=EVIL) for n in range(90))
+    others = tuple(
+        replace(waiting(), grant=replace(waiting().grant, id=f"W{n}", reason=EVIL)) for n in range(90)
+    )
+    offers = tuple(offer(f"{n}{EVIL}", title=EVIL) for n in range(90))
+    shown = pages.home(HomeView(person=ADA, mine=mine, waiting=others, offers=offers))
+    assert slack_takes_view(shown)
+    assert len([text for text in texts(shown["blocks"]) if text.startswith("… and ")]) == 3
+
+
+def test_an_empty_home_tab() -> None:
+    shown = pages.home(HomeView(person=ADA, mine=(), waiting=(), offers=()))
+    assert slack_takes_view(shown)
+
+
+def test_groups_are_shown_whole_or_not_at_all() -> None:
+    groups = [[{"type": "divider"}] * 2] * 3
+    assert fitted(groups, most_blocks=5, most_characters=999) == ([{"type": "divider"}] * 4, 1)
