@@ -97,9 +97,10 @@ class Chat:
         return parent.thread_ts or parent.ts
 
     def _keep_pace(self, channel: str) -> None:
-        posted = [m for m in self._memory.in_channel(channel) if m.user == self._app.user_id]
-        soon = posted and self._memory.clock() - float(posted[-1].ts) < 1
-        if self._faults.one_a_second and soon:
+        if not self._faults.one_a_second:
+            return
+        posted = [m.ts for m in self._memory.in_channel(channel) if m.user == self._app.user_id]
+        if posted and self._memory.clock() - float(posted[-1]) < 1:
             raise SlackError("ratelimited")
 
 

@@ -16,8 +16,6 @@ from bot.sandbox.workspace.model import Json, Reply
 
 Kind = Literal["slash_commands", "interactive", "events_api"]
 
-PATIENCE = 3.0
-RETRY_AFTER = (0.0, 60.0, 300.0)
 TIMED_OUT = "operation_timeout"
 FAILED = "dispatch_failed"
 
@@ -34,7 +32,6 @@ class Delivery:
         self._by_socket = by_socket
         self._closed = threading.Event()
         self.events_url: str | None = None
-        self.retry_after: tuple[float, ...] = RETRY_AFTER
 
     def send(self, kind: Kind, payload: Json) -> Reply:
         """One delivery; the bot has three seconds."""
@@ -57,7 +54,7 @@ class Delivery:
         self._closed.set()
 
     def _retry(self, payload: Json, reply: Reply) -> None:
-        for number, pause in enumerate(self.retry_after, start=1):
+        for number, pause in enumerate(self._faults.retry_pauses, start=1):
             if reply.ok or self._closed.wait(pause):
                 return
             reason = "http_timeout" if reply.error == TIMED_OUT else "http_error"
@@ -79,14 +76,15 @@ class Delivery:
             headers["X-Slack-Retry-Num"] = str(retry["retry_attempt"])
             headers["X-Slack-Retry-Reason"] = retry["retry_reason"]
         began = time.monotonic()
+        patience = self._faults.patience
         try:
-            status, answered, said = _request(url, body, headers)
+            status, answered, said = _request(url, body, headers, patience)
         except TimeoutError:
             return Reply(status=0, seconds=time.monotonic() - began, error=TIMED_OUT)
         except (OSError, http.client.HTTPException):
             return Reply(status=0, seconds=time.monotonic() - began, error=FAILED)
         took = time.monotonic() - began
-        error = TIMED_OUT if took > PATIENCE else "" if 200 <= status < 300 else FAILED
+        error = TIMED_OUT if took > patience else "" if 200 <= status < 300 else FAILED
         return Reply(status=status, seconds=took, body=_body(said, answered), error=error)
 
     def _signature(self, body: bytes) -> dict[str, str]:
@@ -112,11 +110,11 @@ def encoded(kind: Kind, payload: Json) -> tuple[bytes, str]:
     return urllib.parse.urlencode(fields).encode(), "application/x-www-form-urlencoded"
 
 
-def _request(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
+def _request(url: str, body: bytes, headers: dict[str, str], patience: float) -> tuple[int, str, bytes]:
     parts = urllib.parse.urlsplit(url)
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PATIENCE)
+    connection = kind(parts.hostname or "", parts.port, timeout=patience)
     try:
         connection.request("POST", parts.path or "/", body, headers)
         response = connection.getresponse()

@@ -29,6 +29,10 @@ class Faults:
     """Deliveries are signed with a secret that is not the app's."""
     late_by: float = 0.0
     """Deliveries carry (and are signed for) a time that many seconds ago."""
+    patience: float = 3.0
+    """How long Slack waits for the bot's answer to a delivery."""
+    retry_pauses: tuple[float, ...] = (0.0, 60.0, 300.0)
+    """How long Slack waits before each new attempt to deliver an event."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()

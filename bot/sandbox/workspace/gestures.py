@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.sandbox.workspace import inputs
+from bot.sandbox.workspace import inputs, shapes
 from bot.sandbox.workspace.app import App
 from bot.sandbox.workspace.delivery import Delivery
 from bot.sandbox.workspace.memory import Memory, dm_id
@@ -126,6 +126,9 @@ class Gestures:
             "channel": dm_id(user),
             "tab": "home",
         }
+        home = self.memory.homes.get(user)
+        if home:
+            event["view"] = shapes.view(home, self.app, inputs.initial(home.blocks))
         return self.tell(event)
 
     def tell(self, event: Json) -> Reply:
@@ -152,7 +155,7 @@ class Gestures:
                 with self.memory.change():
                     self.memory.modals[view.user] = []
             case "update":
-                self.views.replace(view, said.get("view"))
+                self.views.show_instead(view, said.get("view"))
             case "push":
                 self.views.push(view.user, said.get("view"))
             case "errors" if _only_inputs(view, said.get("errors")):

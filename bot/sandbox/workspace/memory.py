@@ -109,17 +109,16 @@ class Memory:
 
     def to_json(self) -> Json:
         with self.moved:
-            return {
-                "version": self.version,
-                "last_ts": self._last_ts,
-                "last_id": self._last_id,
-                "people": [asdict(each) for each in self.people.values()],
-                "channels": [asdict(each) for each in self.channels.values()],
-                "groups": [asdict(each) for each in self.groups.values()],
-                "messages": [asdict(m) for each in self.messages.values() for m in each.values()],
-                "homes": [asdict(each) for each in self.homes.values()],
-                "modals": [asdict(v) for stack in self.modals.values() for v in stack],
+            numbers = {"version": self.version, "last_ts": self._last_ts, "last_id": self._last_id}
+            values: dict[str, list[Any]] = {
+                "people": list(self.people.values()),
+                "channels": list(self.channels.values()),
+                "groups": list(self.groups.values()),
+                "messages": [m for each in self.messages.values() for m in each.values()],
+                "homes": list(self.homes.values()),
+                "modals": [view for stack in self.modals.values() for view in stack],
             }
+        return numbers | {name: [asdict(each) for each in kept] for name, kept in values.items()}
 
     def from_json(self, saved: Json) -> None:
         with self.change():

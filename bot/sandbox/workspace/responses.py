@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-from bot.sandbox.workspace import shapes
 from bot.sandbox.workspace.app import App
 from bot.sandbox.workspace.chat import MOST_TEXT, content
 from bot.sandbox.workspace.memory import Memory
@@ -51,7 +50,7 @@ class Responses:
         changed = replace(
             source,
             text=text,
-            blocks=shapes.with_ids(blocks),
+            blocks=blocks,
             edited_ts=self._memory.new_ts(),
         )
         self._memory.put(changed)

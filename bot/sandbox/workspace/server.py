@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,12 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = 64 * 1024
     disable_nagle_algorithm = True
+
+    def finish(self) -> None:
+        """Whoever hung up gets no answer, and leaves no socket behind."""
+        with suppress(ConnectionError):
+            super().finish()
+        self.rfile.close()
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 -- werkzeug's name
         pass

@@ -32,12 +32,10 @@ class Shelf:
             self._write_news()
 
     def _write_news(self) -> None:
-        with self._memory.moved:
-            version = self._memory.version
-            saved = self._memory.to_json() if version != self._written else None
-        if saved:
+        if self._memory.version != self._written:
+            saved = self._memory.to_json()
             write(self._path, saved)
-            self._written = version
+            self._written = saved["version"]
 
 
 def write(path: Path, saved: object) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-from bot.sandbox.workspace.delivery import PATIENCE, TIMED_OUT, Kind
+from bot.sandbox.workspace.delivery import TIMED_OUT, Kind
+from bot.sandbox.workspace.faults import Faults
 from bot.sandbox.workspace.model import Json, Reply, SlackError
 
 MOST_CONNECTIONS = 10
@@ -22,8 +23,9 @@ MOST_CONNECTIONS = 10
 class Sockets:
     """The listening socket is opened with the first `apps.connections.open`."""
 
-    def __init__(self, app_id: str) -> None:
+    def __init__(self, app_id: str, faults: Faults) -> None:
         self._app_id = app_id
+        self._faults = faults
         self._lock = threading.Lock()
         self._server: Server | None = None
         self._tickets: set[str] = set()
@@ -87,7 +89,7 @@ class Sockets:
         began = time.monotonic()
         try:
             connection.send(json.dumps(envelope))
-            ack = acks.get(timeout=PATIENCE)
+            ack = acks.get(timeout=self._faults.patience)
         except (ConnectionClosed, queue.Empty):
             return Reply(status=0, seconds=time.monotonic() - began, error=TIMED_OUT)
         body: Any = ack.get("payload") or ""

@@ -41,7 +41,7 @@ class Views:
             self._memory.modals[user] = [*stack, view]
         return view
 
-    def replace(self, view: View, given: Any) -> View:
+    def show_instead(self, view: View, given: Any) -> View:
         kind = view.given["type"]
         changed = replace(view, given=valid(given, kind), hash=self._hash(), errors={})
         self._memory.put_view(changed)
@@ -66,7 +66,7 @@ class Views:
             view = self._wanted(args)
             if args.get("hash") and args["hash"] != view.hash:
                 raise SlackError("hash_conflict")
-            changed = self.replace(view, args["view"])
+            changed = self.show_instead(view, args["view"])
         return {"view": shapes.view(changed, self._app)}
 
     def _publish(self, args: Json) -> Json:

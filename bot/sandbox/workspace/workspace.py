@@ -60,7 +60,7 @@ class Workspace:
         """Where it is served: response URLs begin with it."""
         self.memory = Memory(clock, self.app.user_id)
         self.faults = Faults(changed=self._touched)
-        self.sockets = Sockets(self.app.app_id)
+        self.sockets = Sockets(self.app.app_id, self.faults)
         self._shelf: shelf.Shelf | None = None
         self._assemble(clock)
         self.add_person(Person(id=self.app.user_id, name=self.app.name, is_bot=True))
@@ -187,7 +187,7 @@ class Workspace:
             self._shelf.close()
 
     def _assemble(self, clock: Callable[[], float]) -> None:
-        tokens = Tokens(clock)
+        tokens = self.tokens = Tokens(clock)
         views = Views(self.memory, self.app, tokens)
         self.responses = Responses(self.app, self.memory, tokens)
         self.api = Api(self.app, self.memory, self.faults, views, self.sockets.open)
