@@ -61,10 +61,12 @@ def patient(client: Redis) -> Redis:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Any trouble with Redis is a TemporaryFailure."""
+def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
+    """Any trouble with Redis is a TemporaryFailure, but for what the caller knows better."""
     try:
         yield
+    except apart_from:
+        raise
     except OutOfMemoryError as error:
         raise TemporaryFailure(
             "Redis is full: nothing new is granted until it has more memory (maxmemory);"

@@ -1,0 +1,160 @@
+"""Whatever is done to it, the ledger in memory answers exactly as the one in Redis."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any, cast
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
+from redis import Redis
+
+from bot.core.errors import Conflict
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Change, Claim, Claims, Done, Due, Entry, Lease, Receipt, Snapshot
+from bot.testing.memory_ledger import MemoryLedger
+from tests.ledger.conftest import AnyLedger
+from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, NINE, SOME_DAY, ask, grant_key
+
+ODD = timedelta(microseconds=1)
+GRANTS = st.sampled_from(["g1", "g2", "g3"])
+KEYS = st.sampled_from([grant_key("g1"), grant_key("g2"), ADAS_KEY])
+INDEXES = st.sampled_from(["open", "ada"])
+MEMBERS = st.sampled_from(["hold:db/1", "hold:db/2", "hold:aws/1", "card:g1", "card:g2"])
+LANES = st.sampled_from(["hold:db", "hold:aws", "card"])
+MOMENTS = st.sampled_from([LONG_AGO, LONG_AGO + ODD, SOME_DAY - ODD, SOME_DAY, SOME_DAY + timedelta(days=1)])
+ASKS = [ask("g1"), ask("g1", reason="still stuck"), ask("g2")]
+WRITES = st.sampled_from([(ADAS_KEY, ADA), *((grant_key(each.id), each) for each in ASKS)])
+
+
+def few(each: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(each, max_size=2).map(tuple)
+
+
+CHANGES: dict[str, st.SearchStrategy[Any]] = {
+    "needs": st.just(()) | few(GRANTS),
+    "without": st.just(()) | few(GRANTS),
+    "put": few(WRITES).map(dict) | st.dictionaries(KEYS, st.none(), max_size=1),
+    "ensure": few(WRITES).map(dict),
+    "leases": few(
+        st.builds(
+            Lease,
+            grant=GRANTS,
+            how=st.sampled_from(["start", "start", "move", "drop"]),
+            until=MOMENTS | st.none(),
+        )
+    ),
+    "index": st.dictionaries(st.tuples(INDEXES, GRANTS), st.booleans(), max_size=2),
+    "due": few(st.builds(Due, member=MEMBERS, at=MOMENTS)),
+    "audit": few(st.builds(Entry, what=st.sampled_from(["asked", "approved"]), grant=GRANTS)),
+    "op": st.none() | st.sampled_from(["click-1", "click-2"]),
+    "answer": st.sampled_from(["", "said"]),
+    "frees": st.booleans(),
+}
+
+
+class Lockstep(RuleBasedStateMachine):
+    """The memory's clock is set to what Redis said it was, so all that is compared is compared exactly."""
+
+    snapshots: Bundle[Snapshot] = Bundle("snapshots")
+    claims: Bundle[Claim] = Bundle("claims")
+
+    def __init__(self, client: Redis) -> None:
+        super().__init__()
+        workspace = uuid.uuid4().hex
+        self._redis = {n: RedisLedger(client, workspace, claim_seconds=n) for n in (0, 3600)}
+        self._memory = MemoryLedger(NINE)
+
+    @rule(target=snapshots, keys=st.lists(KEYS, max_size=3), follow=st.lists(INDEXES, max_size=2))
+    def read(self, keys: Any, follow: Any) -> Any:
+        theirs, ours = self._both(lambda ledger: ledger.read(keys, follow))
+        assert ours == theirs
+        assert list(ours.documents) == list(theirs.documents)
+        return theirs
+
+    @rule(rests_on=st.lists(snapshots, max_size=2), change=st.fixed_dictionaries(CHANGES))
+    def commit(self, rests_on: Any, change: Any) -> None:
+        self._commit(Change(rests_on=tuple(rests_on), **change))
+
+    @rule(change=st.fixed_dictionaries(CHANGES))
+    def commit_on_nothing(self, change: Any) -> None:
+        self._commit(Change(**{**change, "needs": (), "without": (), "op": None}))
+
+    @rule(claim=claims, next_at=st.none() | MOMENTS, failed=st.booleans(), due=CHANGES["due"])
+    def close(self, claim: Claim, next_at: Any, failed: bool, due: Any) -> None:
+        self._commit(Change(done=Done(claim=claim, next_at=next_at, failed=failed), due=due))
+
+    @rule(
+        target=claims,
+        limit=st.integers(0, 4),
+        share=st.integers(1, 3),
+        busy=st.dictionaries(LANES, st.integers(0, 2)),
+        seconds=st.sampled_from([0, 3600]),
+    )
+    def claim(self, limit: int, share: int, busy: Any, seconds: int) -> Any:
+        theirs, ours = self._both(lambda ledger: ledger.claim(limit, share, busy), seconds)
+        assert ours.claims == theirs.claims
+        assert near(ours, theirs)
+        return multiple(*theirs.claims)
+
+    @rule(claims=st.lists(claims, max_size=3))
+    def renew(self, claims: Any) -> None:
+        self._redis[3600].renew(claims)
+        self._memory.now = self._redis[3600].read().now
+        self._memory.claim_seconds = 3600
+        self._memory.renew(claims)
+
+    @rule(count=st.integers(1, 3))
+    def audit(self, count: int) -> None:
+        ours, theirs = trail(self._memory, count), trail(self._redis[0], count)
+        assert ours == theirs
+
+    def _commit(self, change: Change) -> None:
+        theirs, ours = self._both(lambda ledger: outcome(ledger, change))
+        assert ours == theirs
+
+    def _both(self, do: Callable[[AnyLedger], Any], seconds: int = 3600) -> tuple[Any, Any]:
+        theirs = do(self._redis[seconds])
+        if theirs is not None:
+            self._memory.now = theirs.now
+        self._memory.claim_seconds = seconds
+        return theirs, do(self._memory)
+
+
+def outcome(ledger: AnyLedger, change: Change) -> Receipt | None:
+    try:
+        return ledger.commit(change)
+    except Conflict:
+        return None
+
+
+def near(one: Claims, other: Claims) -> bool:
+    """Both wake at the same time. A renewed claim's end is known to some milliseconds only."""
+    if one.next_at is None or other.next_at is None:
+        return one.next_at is other.next_at
+    return abs(one.next_at - other.next_at) < timedelta(seconds=10)
+
+
+def trail(ledger: AnyLedger, count: int) -> list[Entry]:
+    found: list[Entry] = []
+    after = ""
+    while page := ledger.entries(after, count):
+        found.extend(entry for _, _, entry in page)
+        after = page[-1][0]
+    return found
+
+
+def test_memory_and_redis_answer_alike(client: Redis) -> None:
+    run_state_machine_as_test(
+        cast("type[Lockstep]", partial(Lockstep, client)),
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
