@@ -95,6 +95,10 @@ class Api:
         }
         self.calls: deque[Call] = deque(maxlen=MOST_CALLS_KEPT)
 
+    @property
+    def methods(self) -> frozenset[str]:
+        return frozenset(self._methods)
+
     def stop(self) -> None:
         self._stopped.set()
 

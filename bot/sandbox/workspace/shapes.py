@@ -9,6 +9,7 @@ from bot.sandbox.workspace.elements import ELEMENTS
 from bot.sandbox.workspace.model import Channel, Group, Json, Message, Person, View
 
 _EPOCH = 1_577_836_800
+_ICONS = (36, 48, 72)
 
 
 def user(person: Person, app: App) -> Json:
@@ -16,6 +17,8 @@ def user(person: Person, app: App) -> Json:
     name = person.real_name or person.name
     profile: Json = {
         "title": person.title,
+        "phone": "",
+        "skype": "",
         "real_name": name,
         "real_name_normalized": name,
         "display_name": person.name,
@@ -189,5 +192,5 @@ def _profile(app: App) -> Json:
         "team_id": app.team.id,
         "deleted": False,
         "updated": _EPOCH,
-        "icons": {},
+        "icons": {f"image_{size}": f"https://a.slack-edge.com/bot_{size}.png" for size in _ICONS},
     }
