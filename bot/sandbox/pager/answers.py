@@ -165,7 +165,7 @@ def assignments(stints: Iterable[Stint], told: Told) -> list[Json]:
             "start_time": told(each.start),
             "end_time": told(each.end),
             "member": {"type": "user_member", "user_id": each.user},
-            "source": {"type": "override" if each.override else "rotation"},
+            "source": {"type": "schedule_rotation_override" if each.override else "schedule_rotation"},
         }
         for each in stints
     ]

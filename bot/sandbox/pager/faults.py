@@ -36,8 +36,12 @@ class Faults:
     """Seconds between the bytes of an answer."""
     limited: int = 0
     """The next n calls answer 429."""
+    limit_seconds: float = 1
+    """How long a 429 says that it will last."""
     silent_limits: bool = False
-    """A 429 does not say when to come again."""
+    """A 429 does not say how long it will last."""
+    strict: bool = False
+    """/oncalls answers 404 where a schedule that is asked for is not there; else it shows nobody."""
     bare: bool = False
     """Users are references only, whatever is to be included."""
     unseen: frozenset[str] = frozenset()

@@ -111,6 +111,9 @@ class Rest:
         return {"schedule": shown}
 
     def _rows(self, since: datetime, until: datetime) -> list[Row]:
+        asked = set(request.args.getlist("schedule_ids[]")) - {"null"}
+        if self._pager.faults.strict and not asked <= set(self._pager.schedules):
+            raise answers.not_found()
         unseen = self._pager.faults.unseen
         found = [
             row

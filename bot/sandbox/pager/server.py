@@ -43,13 +43,13 @@ def app(pager: Pager) -> Flask:
 
 
 class Served:
-    """The pager on a port of 127.0.0.1, until it is closed."""
+    """An app with the pager in it on a port of 127.0.0.1, until it is closed."""
 
-    def __init__(self, pager: Pager, port: int = 0) -> None:
+    def __init__(self, pager: Pager, whole: Flask, port: int = 0) -> None:
         self._pager = pager
-        self._server = make_server("127.0.0.1", port, app(pager), threaded=True, request_handler=_Quiet)
+        self._server = make_server("127.0.0.1", port, whole, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="pager", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name="pager", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -67,9 +67,12 @@ class Served:
     ) -> None:
         self.close()
 
+    def _serve(self) -> None:
+        self._server.serve_forever(poll_interval=0.02)
+
 
 def serve(pager: Pager, port: int = 0) -> Served:
-    return Served(pager, port)
+    return Served(pager, app(pager), port)
 
 
 def _answering(pager: Pager, view: Callable[..., Any]) -> Callable[..., Any]:
@@ -123,7 +126,11 @@ def _json(body: object, status: int, headers: Mapping[str, str] | None = None) -
 def _limits(pager: Pager) -> dict[str, str]:
     if pager.faults.silent_limits:
         return {}
-    return {"ratelimit-limit": "960", "ratelimit-remaining": "0", "ratelimit-reset": "1"}
+    return {
+        "ratelimit-limit": "960",
+        "ratelimit-remaining": "0",
+        "ratelimit-reset": f"{pager.faults.limit_seconds:g}",
+    }
 
 
 def _dripping(pager: Pager, whole: Response) -> Response:
