@@ -1,0 +1,105 @@
+// "Try this": four steps that tick themselves off as the state shows that they happened.
+
+import { h, redraw } from "./dom.js";
+import { approves, isOnCall, requestLine } from "./examples.js";
+import { icon } from "./icons.js";
+import { first } from "./names.js";
+
+const KEY = "guide";
+
+let seen = null;
+
+export function drawGuide(box, ui) {
+  seen ??= restored(ui.state);
+  observe(ui.state);
+  sessionStorage.setItem(KEY, JSON.stringify(seen));
+  const cast = castOf(ui.state);
+  if (!cast.asker || !cast.approver) return box.replaceChildren();
+  const done = [seen.onCall.length > 0, seen.asked, seen.approved.length > 0, seen.gone];
+  const next = done.indexOf(false);
+  redraw(box, [cast, done, ui.me, seen.closed], () => [
+    h("header", {}, h("h2", {}, next < 0 ? "That is all there is to it" : "Try this"), h("span", { class: "quiet" }, next < 0 ? "" : `${done.filter(Boolean).length} of 4`), fold(box, ui)),
+    !seen.closed && h("ol", {}, steps(cast, ui).map((each, index) => step(index, each, done[index], index === next))),
+  ]);
+}
+
+function restored(state) {
+  const saved = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+  const fresh = { version: 0, onCall: [], asked: false, approved: [], gone: false, closed: false };
+  return saved && saved.version <= state.version ? saved : fresh;
+}
+
+function castOf({ people, pager, ...state }) {
+  const here = people.filter((each) => !each.deleted);
+  const others = here.filter((each) => !isOnCall({ pager }, each));
+  const approver = others.find(approves) ?? others.at(-1);
+  const asker = others.find((each) => each !== approver && !approves(each)) ?? others.find((each) => each !== approver);
+  return { onCall: here.find((each) => isOnCall({ pager }, each)), asker, approver, line: requestLine({ pager, ...state }) };
+}
+
+function observe(state) {
+  const { leases, database } = state;
+  const people = new Map(state.people.map((each) => [each.id, each]));
+  seen.version = state.version;
+  for (const { grant, person } of leases) {
+    if (seen.onCall.includes(grant) || seen.approved.some((each) => each.grant === grant)) continue;
+    if (people.has(person) && isOnCall(state, people.get(person))) seen.onCall.push(grant);
+    else seen.approved.push({ grant, account: people.get(person)?.name ?? person });
+  }
+  seen.asked ||= seen.approved.length > 0 || wasAsked(state, people.get(state.me));
+  const inside = new Set(database.roles.flatMap((each) => each.members.map((one) => one.account)));
+  const over = (each) => !leases.some((lease) => lease.grant === each.grant) && !inside.has(each.account);
+  seen.gone ||= !database.error && seen.approved.some(over);
+}
+
+/** A card with an Approve button is there, or I asked without being on call. */
+function wasAsked(state, me) {
+  const messages = state.channels.flatMap((each) => each.messages);
+  const typed = messages.some((each) => each.command && /^\S+ request /.test(each.text));
+  const button = messages.some((each) => (each.blocks ?? []).some((block) => (block.elements ?? []).some((one) => one.action_id === "approve")));
+  return button || (typed && me !== undefined && !isOnCall(state, me));
+}
+
+function steps({ onCall, asker, approver, line }, ui) {
+  return [
+    onCall
+      ? [`Ask as ${first(onCall)}, who is on call`, ["Given at once: ", doing(ui, onCall, line, true)]]
+      : ["Ask while on call", ["Nobody is on call now. Start a shift below."]],
+    [`Ask as ${first(asker)}, who is not`, ["Somebody has to say yes: ", doing(ui, asker, line)]],
+    [`Approve as ${first(approver)}`, ["The card is in the channel: ", becoming(ui, approver), " and press Approve."]],
+    ["Watch both go away when time is up", ["The lease in Redis and the role in PostgreSQL, seen below. Or type ", h("code", {}, line.replace(/ request .*/, " done")), "."]],
+  ];
+}
+
+function doing(ui, person, line, free = false) {
+  const word = free || ui.me === person.id ? [] : [becoming(ui, person), " and type "];
+  return [word, h("button", { type: "button", class: "chip", "data-focus": `guide ${line}`, on: { click: () => speak(ui, person, line) } }, line)];
+}
+
+function speak(ui, person, line) {
+  if (ui.me === person.id) return ui.propose(line);
+  ui.become(person.id);
+  ui.later = { person: person.id, line };
+}
+
+function becoming(ui, person) {
+  if (ui.me === person.id) return h("span", {}, `you are ${first(person)}`);
+  return h("button", { type: "button", class: "link", "data-focus": `be ${person.id}`, on: { click: () => ui.become(person.id) } }, `be ${first(person)}`);
+}
+
+function step(index, [title, how], done, current) {
+  return h(
+    "li",
+    { class: done ? "done" : current ? "current" : "", "aria-current": current ? "step" : null },
+    h("span", { class: "mark", role: "img", "aria-label": done ? "done" : `step ${index + 1}` }, done ? icon("check") : String(index + 1)),
+    h("div", {}, h("div", { class: "step-title" }, title), current && h("div", { class: "step-how" }, how)),
+  );
+}
+
+function fold(box, ui) {
+  const toggle = () => {
+    seen.closed = !seen.closed;
+    drawGuide(box, ui);
+  };
+  return h("button", { type: "button", class: "link fold", "data-focus": "fold", "aria-expanded": String(!seen.closed), on: { click: toggle } }, seen.closed ? "Show" : "Hide");
+}

@@ -1,0 +1,85 @@
+// The page: looks at the state again and again, and lets each part draw what it shows of it.
+
+import { refreshDates } from "./dates.js";
+import { setClock } from "./clock.js";
+import { drawComposer, propose } from "./composer.js";
+import { drawDatabase } from "./database.js";
+import { drawFaults } from "./faults.js";
+import { drawGuide } from "./guide.js";
+import { drawLeases, tickLeases } from "./leases.js";
+import { drawModal } from "./modal.js";
+import { namesIn } from "./names.js";
+import { drawPager } from "./pager.js";
+import { drawPlace } from "./place.js";
+import { lookNow, post, watch } from "./server.js";
+import { drawSidebar } from "./sidebar.js";
+import { drawSwitcher } from "./switcher.js";
+import { tick } from "./ticking.js";
+
+const $ = (id) => document.getElementById(id);
+
+const ui = { me: new URLSearchParams(location.search).get("me") ?? "", place: null, state: null, names: null, places: new Map() };
+
+ui.become = (person) => {
+  if (person === ui.me) return;
+  if (ui.place) ui.places.set(ui.me, ui.place);
+  ui.me = person;
+  ui.place = ui.places.get(person) ?? null;
+  history.replaceState(null, "", `?me=${encodeURIComponent(person)}`);
+  document.documentElement.classList.add("switching");
+  lookNow();
+};
+
+ui.go = (place) => {
+  ui.place = place;
+  if (place === "home") post("home", { me: ui.me });
+  draw();
+};
+
+ui.propose = (line) => {
+  if (ui.place === "home") ui.go(ui.state.channels[0].id);
+  propose(line);
+};
+
+function seen(state) {
+  $("link").replaceChildren();
+  document.body.classList.remove("lost");
+  const everybody = state.people.filter((each) => !each.deleted);
+  if (!everybody.some((each) => each.id === ui.me) && everybody.length) return ui.become(everybody[0].id);
+  ui.state = state;
+  ui.names = namesIn(state);
+  setClock(state.clock);
+  document.documentElement.classList.remove("switching");
+  draw();
+  const { later } = ui;
+  ui.later = null;
+  if (later?.person === ui.me) ui.propose(later.line);
+}
+
+function lost() {
+  document.body.classList.add("lost");
+  $("link").textContent = "The sandbox does not answer. Trying again…";
+}
+
+function draw() {
+  const there = ui.place === "home" || ui.state.channels.some((each) => each.id === ui.place);
+  if (!there) ui.place = ui.state.channels[0]?.id ?? "home";
+  drawSwitcher($("switcher"), ui);
+  drawPlace($, ui);
+  drawSidebar($("sidebar"), ui);
+  drawComposer($("composer"), ui);
+  drawModal(ui);
+  drawGuide($("guide"), ui);
+  drawDatabase($("database"), ui);
+  drawLeases($("leases"), ui);
+  drawPager($("pager"), ui);
+  drawFaults($("faults"), ui);
+  tick();
+}
+
+watch(() => ui.me, seen, lost);
+setInterval(() => {
+  tick();
+  tickLeases();
+}, 200);
+setInterval(refreshDates, 5000);
