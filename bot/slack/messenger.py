@@ -1,0 +1,67 @@
+"""Cards, notes and Home tabs, posted to Slack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_sdk import WebClient
+
+from bot.core.reasons import Why
+from bot.ports import CardView, Deadline, Note, Place
+from bot.slack import pages
+from bot.slack.calls import Declined, call
+from bot.slack.cards import card
+from bot.slack.kit import Block, actions, button, section
+from bot.slack.wording import answers as words
+from bot.slack.wording.reasons import refusal
+from bot.usecases.answers import HomeView
+
+_NOT_THERE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel", "is_archived"})
+_PLAIN = {"unfurl_links": False, "unfurl_media": False}
+
+
+class SlackMessenger:
+    """Implements ``Messenger`` and ``Publisher``. ``client`` gives the token and the address."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+
+    def show(self, view: CardView, place: Place, deadline: Deadline) -> Place:
+        """The place returned has the channel that Slack names, which for a person is their DM."""
+        text, blocks = card(view, place.audience)
+        shown: dict[str, Any] = {"channel": place.channel, "text": text, "blocks": blocks}
+        if place.ts is None:
+            answer = call(self._client, deadline, "chat.postMessage", shown | _PLAIN)
+        else:
+            answer = call(self._client, deadline, "chat.update", shown | {"ts": place.ts})
+        return Place(
+            channel=str(answer.get("channel", place.channel)),
+            audience=place.audience,
+            ts=str(answer.get("ts", place.ts)),
+            shown=view.digest,
+        )
+
+    def tell(self, note: Note, deadline: Deadline) -> None:
+        """A whisper that cannot be heard where it was meant to goes to the person's DM."""
+        said: dict[str, Any] = {"text": refusal(note.reason), "blocks": _blocks(note)}
+        if note.whisper_to is None:
+            call(self._client, deadline, "chat.postMessage", {"channel": note.channel, **said, **_PLAIN})
+            return
+        whisper = {"channel": note.channel, "user": note.whisper_to, **said}
+        try:
+            call(self._client, deadline, "chat.postEphemeral", whisper)
+        except Declined as declined:
+            if declined.error not in _NOT_THERE:
+                raise
+            call(self._client, deadline, "chat.postMessage", {"channel": note.whisper_to, **said, **_PLAIN})
+
+    def publish(self, home: HomeView, deadline: Deadline) -> None:
+        call(self._client, deadline, "views.publish", {"user_id": home.person, "view": pages.home(home)})
+
+
+def _blocks(note: Note) -> list[Block]:
+    blocks = [section(refusal(note.reason))]
+    resource = note.reason.facts.get("resource")
+    if note.reason.why is Why.SHIFT_NOT_STARTED and resource:
+        blocks.append(actions([button(words.ASK, "request", str(resource))], block_id="ask"))
+    return blocks

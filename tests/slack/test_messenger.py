@@ -1,0 +1,153 @@
+"""Cards and notes as they arrive in Slack, and what is said when they cannot."""
+
+from __future__ import annotations
+
+import pytest
+from slack_sdk import WebClient
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.grants import State
+from bot.core.reasons import Why, because
+from bot.ports import Deadline, Note, Place
+from bot.sandbox.workspace import Workspace
+from bot.slack.messenger import SlackMessenger
+from bot.usecases.answers import HomeView
+from tests.slack.conftest import BOT_TOKEN, CHANNEL, QUIET
+from tests.slack.scenes import ADA, BOB, offer, standing, view
+
+DENIAL = because(Why.DECIDED_ALREADY, state="denied", by_person=BOB)
+TOLD = "<@U02BOB> has decided this already: it is denied. Nothing has changed by this."
+
+
+@pytest.fixture
+def messenger(client: WebClient) -> SlackMessenger:
+    return SlackMessenger(client)
+
+
+def soon() -> Deadline:
+    return Deadline.after(10)
+
+
+def test_the_card_is_posted_once_and_then_updated(messenger: SlackMessenger, workspace: Workspace) -> None:
+    posted = messenger.show(view(), Place(channel="#db-access", audience="approver"), soon())
+    assert (posted.channel, posted.shown) == (CHANNEL, "d1")
+    again = messenger.show(view(State.ACTIVE, digest="d2"), posted, soon())
+    assert (again.channel, again.ts, again.shown) == (CHANNEL, posted.ts, "d2")
+    (message,) = workspace.messages(CHANNEL)
+    assert message.text.startswith("<@U01ADA> has *prod-db* until ")
+
+
+def test_adas_card_is_in_her_direct_messages(messenger: SlackMessenger, workspace: Workspace) -> None:
+    posted = messenger.show(view(State.ACTIVE), Place(channel=ADA, audience="holder"), soon())
+    assert posted.channel.startswith("D")
+    messenger.show(view(State.ENDED), posted, soon())
+    (message,) = workspace.dm(ADA)
+    assert message.text.startswith("Your *prod-db* ended ")
+
+
+def test_slack_is_told_to_unfurl_nothing(messenger: SlackMessenger, workspace: Workspace) -> None:
+    messenger.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+    arguments = workspace.calls[-1].args
+    assert (arguments["unfurl_links"], arguments["unfurl_media"]) == (False, False)
+
+
+def test_a_note_in_a_channel_and_a_direct_message(messenger: SlackMessenger, workspace: Workspace) -> None:
+    messenger.tell(Note(id="n1", channel=CHANNEL, reason=because(Why.EXPIRED)), soon())
+    messenger.tell(Note(id="n2", channel=ADA, reason=DENIAL), soon())
+    assert [message.text for message in workspace.messages(CHANNEL)] == ["Its time is over."]
+    assert [message.text for message in workspace.dm(ADA)] == [TOLD]
+
+
+def test_a_whisper_is_for_one_person_only(messenger: SlackMessenger, workspace: Workspace) -> None:
+    messenger.tell(Note(id="n1", channel=CHANNEL, reason=DENIAL, whisper_to=ADA), soon())
+    assert workspace.messages(CHANNEL) == []
+    assert [message.text for message in workspace.ephemerals(ADA)] == [TOLD]
+
+
+def test_a_whisper_where_the_bot_is_not_goes_to_the_dm(
+    messenger: SlackMessenger, workspace: Workspace
+) -> None:
+    messenger.tell(Note(id="n1", channel=QUIET, reason=DENIAL, whisper_to=ADA), soon())
+    assert [message.text for message in workspace.dm(ADA)] == [TOLD]
+
+
+def test_a_shift_that_did_not_start_can_be_asked_for(messenger: SlackMessenger, workspace: Workspace) -> None:
+    reason = because(Why.SHIFT_NOT_STARTED, resource="prod-db", schedule="pagerduty/PDB")
+    messenger.tell(Note(id="n1", channel=ADA, reason=reason), soon())
+    (message,) = workspace.dm(ADA)
+    assert message.text == (
+        "Your shift for *prod-db* may have started. I gave nothing: the roster of pagerduty/PDB is too old. "
+        "Ask with `/access request prod-db`."
+    )
+    assert message.blocks[1]["elements"][0]["action_id"] == "request"
+
+
+def test_the_home_tab_is_published(messenger: SlackMessenger, workspace: Workspace) -> None:
+    messenger.publish(HomeView(person=ADA, mine=(standing(),), waiting=(), offers=(offer(),)), soon())
+    shown = workspace.home(ADA)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == "What you have"
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        (
+            Place(channel="C0NOWHERE", audience="approver"),
+            "Slack's chat.postMessage answered channel_not_found: "
+            "invite the bot there, or name another channel in access.yaml",
+        ),
+        (
+            Place(channel=CHANNEL, audience="approver", ts="1.000001"),
+            "Slack's chat.update answered message_not_found: the message was deleted",
+        ),
+    ],
+)
+def test_a_place_that_is_not_there_is_permanent(
+    messenger: SlackMessenger, place: Place, sentence: str
+) -> None:
+    with pytest.raises(PermanentFailure) as caught:
+        messenger.show(view(), place, soon())
+    assert str(caught.value) == sentence
+
+
+def test_a_wrong_token_names_the_setting(client: WebClient) -> None:
+    stranger = SlackMessenger(WebClient(token="xoxb-wrong", base_url=client.base_url))
+    with pytest.raises(PermanentFailure, match="invalid_auth: check SLACK_BOT_TOKEN"):
+        stranger.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+
+
+def test_a_limit_says_how_long_to_wait(messenger: SlackMessenger, workspace: Workspace) -> None:
+    workspace.faults.limited = 1
+    with pytest.raises(TemporaryFailure) as caught:
+        messenger.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+    assert caught.value.retry_after == 1.0
+    assert len(workspace.calls) == 1
+
+
+@pytest.mark.parametrize("fault", ["down", "refusing", "lost_replies"])
+def test_an_outage_is_temporary_and_nothing_is_posted_twice(
+    messenger: SlackMessenger, workspace: Workspace, fault: str
+) -> None:
+    setattr(workspace.faults, fault, 1)
+    with pytest.raises(TemporaryFailure):
+        messenger.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+    assert len(workspace.calls) == 1
+
+
+def test_an_answer_that_is_late_is_not_waited_for(messenger: SlackMessenger, workspace: Workspace) -> None:
+    workspace.faults.slow = 30
+    with pytest.raises(TemporaryFailure, match="did not answer"):
+        messenger.show(view(), Place(channel=CHANNEL, audience="approver"), Deadline.after(0.2))
+
+
+def test_what_is_too_late_is_not_sent(messenger: SlackMessenger, workspace: Workspace) -> None:
+    with pytest.raises(TemporaryFailure):
+        messenger.show(view(), Place(channel=CHANNEL, audience="approver"), Deadline.after(-1))
+    assert workspace.calls == []
+
+
+def test_nobody_listens(client: WebClient) -> None:
+    nowhere = SlackMessenger(WebClient(token=BOT_TOKEN, base_url="http://127.0.0.1:1/api/"))
+    with pytest.raises(TemporaryFailure, match=r"chat\.postMessage did not answer"):
+        nowhere.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
