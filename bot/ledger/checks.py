@@ -56,7 +56,7 @@ def _config(client: Redis) -> Facts:
 def _replica(facts: Facts) -> str | None:
     if facts.get("role", "master") == "master":
         return None
-    return f"Redis is a {facts['role']} and takes no writes: let REDIS_URL name the primary"
+    return f"Redis takes no writes, for its role is {facts['role']}: let REDIS_URL name the primary"
 
 
 def _too_old(facts: Facts) -> str | None:
@@ -143,9 +143,7 @@ def _cannot_write(facts: Facts) -> str | None:
 def _cluster(facts: Facts) -> str | None:
     if facts.get("cluster_enabled", "0") == "0":
         return None
-    return (
-        "Redis runs as a cluster: REDIS_URL has to name the node that holds this workspace's slot, or a proxy"
-    )
+    return "Redis runs as a cluster: let REDIS_URL name the node that holds this workspace, or a proxy"
 
 
 def _evicting(facts: Facts) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -44,6 +45,17 @@ class Valkey:
         if self._process:
             self._process.kill()
             self._process.wait()
+
+    def pause(self) -> None:
+        """It takes connections and answers nothing, until it may ``go_on``."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, which: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(which)
 
     def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + STARTS_WITHIN

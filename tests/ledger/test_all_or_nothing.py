@@ -1,0 +1,99 @@
+"""A change is written in full or leaves no trace, and what is kept is kept for as long as it is needed."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from bot.core.errors import Conflict, Misconfigured
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Change, Done, Entry, Lease
+from tests.ledger.keyspace import everything
+from tests.ledger.people import ADAS_KEY, APPROVAL, LONG_AGO, SOME_DAY, ask, due, grant_key
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        {"needs": ("nowhere",)},
+        {"without": ("g2",)},
+        {"rests_on": "stale"},
+        {"leases": (Lease(grant="g2", how="drop"), Lease(grant="nowhere", how="move", until=SOME_DAY))},
+        {"done": "lost"},
+    ],
+    ids=lambda reason: next(iter(reason)),
+)
+def test_a_refused_change_leaves_no_trace(
+    redis_ledger: RedisLedger, client: Redis, workspace: str, reason: dict[str, Any]
+) -> None:
+    nothing = redis_ledger.read([grant_key("g1")])
+    redis_ledger.commit(APPROVAL)
+    claim, other = redis_ledger.claim(2, 9, {}).claims
+    redis_ledger.commit(Change(done=Done(claim=claim)))
+    asked = {"stale": (nothing,), "lost": Done(claim=claim)}
+    why = {name: asked[value] if isinstance(value, str) else value for name, value in reason.items()}
+    before = everything(client, workspace)
+    late = Change(
+        put={grant_key("g1"): None, grant_key("g9"): ask("g9")},
+        ensure={grant_key("g8"): ask("g8")},
+        index={("open", "g9"): True, ("open", "g1"): False},
+        due=(due("hold:db/9"), due(other.member)),
+        audit=(Entry(what="approved"),),
+        op="click-2",
+    )
+    with pytest.raises(Conflict):
+        redis_ledger.commit(Change(**{**vars(late), **why}))
+    assert everything(client, workspace) == before
+    redis_ledger.commit(late)
+    assert everything(client, workspace) != before
+
+
+def test_what_could_not_be_written_as_json_leaves_no_trace(
+    redis_ledger: RedisLedger, client: Redis, workspace: str
+) -> None:
+    broken = Entry(what="approved", facts={"by": object()})
+    with pytest.raises(Exception, match="Unable to serialize"):
+        redis_ledger.commit(replace(APPROVAL, audit=(broken,)))
+    assert everything(client, workspace) == {}
+
+
+def test_when_all_is_done_nothing_is_kept_about_what_was_due(
+    redis_ledger: RedisLedger, client: Redis, workspace: str
+) -> None:
+    redis_ledger.commit(Change(due=(due("card:a"), due("card:b"))))
+    for _ in range(2):
+        for claim in redis_ledger.claim(9, 9, {}).claims:
+            redis_ledger.commit(Change(done=Done(claim=claim, next_at=LONG_AGO, failed=True)))
+    for claim in redis_ledger.claim(9, 9, {}).claims:
+        redis_ledger.commit(Change(done=Done(claim=claim)))
+    left = {name.rsplit(":", 1)[-1] for name in everything(client, workspace) if ":op:" not in name}
+    assert left <= {"counter", "nudge"}
+
+
+def test_only_leases_and_operations_have_a_ttl(
+    redis_ledger: RedisLedger, client: Redis, workspace: str
+) -> None:
+    redis_ledger.commit(APPROVAL)
+    redis_ledger.claim(1, 9, {})
+    names = list(everything(client, workspace))
+    fleeting = {name.split(":", 2)[2] for name in names if client.ttl(name) != -1}
+    assert fleeting == {"lease:g1", "op:click-1"}
+    assert 0 < client.ttl(f"rotakey:{{{workspace}}}:op:click-1") <= 15 * 60
+
+
+def test_workspaces_do_not_see_each_other(client: Redis) -> None:
+    one, other = (RedisLedger(client, uuid.uuid4().hex) for _ in range(2))
+    one.commit(APPROVAL)
+    assert other.read([ADAS_KEY], follow=["open"]).documents == {}
+    assert other.claim(9, 9, {}).claims == ()
+    assert not other.commit(APPROVAL).again
+
+
+@pytest.mark.parametrize("name", ["", "a}b", "{", "two words", "a:b"])
+def test_a_workspace_that_would_not_lie_in_one_slot_is_refused(client: Redis, name: str) -> None:
+    with pytest.raises(Misconfigured, match="workspace"):
+        RedisLedger(client, name)
