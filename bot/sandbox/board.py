@@ -292,5 +292,6 @@ def _guarded(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["Cache-Control"] = "no-store"
+    if response.is_json:
+        response.headers["Cache-Control"] = "no-store"
     return response

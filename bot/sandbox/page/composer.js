@@ -44,7 +44,7 @@ function build(box) {
     hints: h("div", { class: "hints", id: "hints", role: "listbox", "aria-label": "Commands", hidden: true }),
     error: h("div", { class: "composer-error", id: "composer-error", role: "alert" }),
   };
-  box.replaceChildren(made.chips, h("div", { class: "composer-box" }, made.hints, input, send), made.error);
+  box.replaceChildren(made.chips, h("div", { class: "composer-box" }, made.hints, input, send), h("div", { class: "composer-foot" }, made.error, h("span", {}, h("b", {}, "Enter"), " sends, ", h("b", {}, "↑"), " brings back")));
   input.addEventListener("input", () => typed());
   input.addEventListener("keydown", pressed);
   input.addEventListener("blur", () => setTimeout(() => hint(""), 150));

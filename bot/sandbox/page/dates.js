@@ -54,8 +54,8 @@ function near(at) {
 
 function ago(at) {
   const seconds = Math.round(at.getTime() / 1000 - now());
-  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
-  const [unit, size] = units.find(([, each]) => Math.abs(seconds) >= each) ?? units[3];
+  const units = [["year", 31_557_600], ["month", 2_629_800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const [unit, size] = units.find(([, each]) => Math.abs(seconds) >= each) ?? units.at(-1);
   return new Intl.RelativeTimeFormat("en", { numeric: "auto" }).format(Math.trunc(seconds / size), unit);
 }
 

@@ -65,8 +65,8 @@ function steps({ onCall, asker, approver, line }, ui) {
     onCall
       ? [`Ask as ${first(onCall)}, who is on call`, ["Given at once: ", doing(ui, onCall, line, true)]]
       : ["Ask while on call", ["Nobody is on call now. Start a shift below."]],
-    [`Ask as ${first(asker)}, who is not`, ["Somebody has to say yes: ", doing(ui, asker, line)]],
-    [`Approve as ${first(approver)}`, ["The card is in the channel: ", becoming(ui, approver), " and press Approve."]],
+    [`Ask as ${first(asker)}, who is not`, ui.me === asker.id ? ["Somebody has to say yes: ", doing(ui, asker, line)] : [doing(ui, asker, line)]],
+    [`Approve as ${first(approver)}`, ui.me === approver.id ? ["Press Approve on the card in the channel."] : [becoming(ui, approver), " and press Approve on the card."]],
     ["Watch both go away when time is up", ["The lease in Redis and the role in PostgreSQL, seen below. Or type ", h("code", {}, line.replace(/ request .*/, " done")), "."]],
   ];
 }
@@ -83,8 +83,7 @@ function speak(ui, person, line) {
 }
 
 function becoming(ui, person) {
-  if (ui.me === person.id) return h("span", {}, `you are ${first(person)}`);
-  return h("button", { type: "button", class: "link", "data-focus": `be ${person.id}`, on: { click: () => ui.become(person.id) } }, `be ${first(person)}`);
+  return h("button", { type: "button", class: "link", "data-focus": `be ${person.id}`, on: { click: () => ui.become(person.id) } }, `Switch to ${first(person)}`);
 }
 
 function step(index, [title, how], done, current) {

@@ -30,14 +30,23 @@ function schedule(it, ui) {
     "div",
     { class: "schedule" },
     h("div", { class: "schedule-name" }, it.name, " ", h("code", {}, it.id)),
-    it.now.map((shift) => onCall(shift, ui)),
+    it.now.map((shift, index) => onCall(shift, ui, index === 0 && endOf(it))),
     !running && h("div", { class: "nobody" }, "Nobody is on call."),
     it.next.slice(0, 1).map((shift) => h("div", { class: "next" }, "next: ", name(shift, ui), `, ${when(shift.start)} to ${when(shift.end)}`)),
     controls(it, ui, running),
   );
 }
 
-function onCall(shift, ui) {
+function endOf(it) {
+  return press("End", it, () => ({ do: "end_shift" }), { "aria-label": `End the shift of ${it.name}`, title: "End this shift now" });
+}
+
+function press(label, it, what, props = {}) {
+  const click = (event) => send(event.currentTarget, { schedule: it.id, ...what() });
+  return h("button", { type: "button", class: "small-button", "data-focus": `${label} ${it.id}`, ...props, on: { click } }, label);
+}
+
+function onCall(shift, ui, end) {
   return h(
     "div",
     { class: "shift" },
@@ -48,6 +57,7 @@ function onCall(shift, ui) {
     shift.end
       ? h("span", { class: "shift-end" }, h("span", { class: "quiet" }, `until ${when(shift.end)}`), countdown(shift.end, "over"))
       : h("span", { class: "quiet shift-end" }, "with no end"),
+    end,
   );
 }
 
@@ -60,20 +70,17 @@ function controls(it, ui, running) {
     people.map((each) => h("option", { value: each.id, selected: each.id === (chosen.get(it.id) ?? spare?.id) }, first(each))),
   );
   select.addEventListener("change", () => chosen.set(it.id, select.value));
-  const act = (label, more, props = {}) =>
-    h("button", { type: "button", class: "small-button", "data-focus": `${label} ${it.id}`, ...props, on: { click: (event) => send(event.currentTarget, { schedule: it.id, ...more() }) } }, label);
   return h(
     "div",
     { class: "controls" },
     select,
-    running && act("Hand over", () => ({ do: "hand_over", to: select.value }), { title: "The rest of this shift goes to them" }),
+    running && press("Hand over", it, () => ({ do: "hand_over", to: select.value }), { title: "The rest of this shift goes to them" }),
     h(
       "span",
       { class: "joined-buttons", role: "group", "aria-label": "Start a shift" },
-      h("span", { class: "quiet" }, "on call for"),
-      LENGTHS.map((minutes) => act(`${minutes} min`, () => ({ do: "start_shift", who: select.value, minutes }))),
+      h("span", { class: "quiet" }, "shift of"),
+      LENGTHS.map((minutes) => press(`${minutes} min`, it, () => ({ do: "start_shift", who: select.value, minutes }))),
     ),
-    running && act("End now", () => ({ do: "end_shift" })),
   );
 }
 
