@@ -1,0 +1,85 @@
+"""The bot's own processes, started as in production and ended with the sandbox."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from bot.core.errors import Misconfigured
+
+KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
+"""Of this shell's environment the bot sees these alone: no real token slips into the sandbox."""
+
+STOPS_WITHIN = 30.0
+ROOT = Path(__file__).parents[2]
+
+
+class BotProcess:
+    """``rotakey <command>`` with an environment of its own. Its output goes to ``log``."""
+
+    def __init__(self, command: str, *arguments: str, environ: Mapping[str, str], log: Path) -> None:
+        self.command = command
+        self.arguments = arguments
+        self.environ = environ
+        self.log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
+                [sys.executable, "-m", "bot", self.command, *self.arguments],
+                env={**kept, **self.environ, "PYTHONPATH": str(ROOT), "ROTAKEY_PARENT": str(os.getpid())},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    def must_be_running(self) -> None:
+        """Raises Misconfigured, with its last words, where it has ended by itself."""
+        code = self._running().poll()
+        if code is not None:
+            last = self.log.read_text("utf-8", "replace").strip().splitlines()[-5:]
+            raise Misconfigured(f"rotakey {self.command} ended with {code}:\n" + "\n".join(last))
+
+    def stop(self) -> None:
+        """As an orderly shutdown does it; killed where it takes too long."""
+        process = self._process
+        if process is None:
+            return
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """At once, with what it started: as a crash does it."""
+        process = self._running()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise Misconfigured(f"rotakey {self.command} has not been started")
+        return self._process

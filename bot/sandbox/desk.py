@@ -1,0 +1,54 @@
+"""The pager as the page's buttons move it: now, by Slack id, and kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox.pager import Pager, PagerError
+from bot.sandbox.workspace.model import ImpossibleError
+
+
+class PagerDesk:
+    """What the board's Pager asks for. Each change is written to ``path`` at once."""
+
+    def __init__(
+        self, pager: Pager, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._pager = pager
+        self._path = path
+        self._clock = clock
+
+    @property
+    def down(self) -> bool:
+        return self._pager.faults.down
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        self._pager.faults.down = down
+
+    def state(self) -> dict[str, Any]:
+        return self._pager.state(self._clock())
+
+    def hand_over(self, schedule: str, to: str) -> None:
+        with self._kept():
+            self._pager.hand_over(schedule, to, self._clock())
+
+    def start_shift(self, schedule: str, who: str, minutes: float) -> None:
+        with self._kept():
+            self._pager.start_shift(schedule, who, self._clock(), minutes)
+
+    def end_shift(self, schedule: str) -> None:
+        with self._kept():
+            self._pager.end_shift(schedule, self._clock())
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except PagerError as error:
+            raise ImpossibleError(str(error)) from error
+        self._pager.save(self._path)

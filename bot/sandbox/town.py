@@ -1,0 +1,92 @@
+"""Who lives in the sandbox: four people, their channels and groups, and who is on call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from bot.core.catalog import Catalog
+from bot.sandbox.pager import Pager
+from bot.sandbox.workspace.model import Channel, Group, Person
+from bot.sandbox.workspace.workspace import Workspace
+
+PEOPLE = {
+    "U02ADA": ("ada", "Ada", "on call this week", "c2410c"),
+    "U02DAN": ("dan", "Dan", "not on call", "0f766e"),
+    "U02BOB": ("bob", "Bob", "database administrator, approves", "4338ca"),
+    "U02CAR": ("carol", "Carol", "database administrator, approves", "be185d"),
+}
+APPROVERS = ("U02BOB", "U02CAR")
+ROTATION = ("U02ADA", "U02DAN")
+SCHEDULE_NAMES = {"PDBPRIM": "Orders database, primary"}
+CHANNELS = ("general", "db-access", "security")
+
+
+def domain_of(catalog: Catalog) -> str:
+    return next(iter(catalog.people.email_domains), "example.com")
+
+
+def settle(workspace: Workspace, catalog: Catalog) -> None:
+    """Everybody and everything in Slack that the policy speaks of. Who is there already stays."""
+    domain = domain_of(catalog)
+    for person, (name, real_name, title, color) in PEOPLE.items():
+        workspace.add_person(
+            Person(
+                id=person,
+                name=name,
+                real_name=real_name,
+                title=title,
+                email=f"{name}@{domain}",
+                color=color,
+            )
+        )
+    members = (*PEOPLE, workspace.app.user_id)
+    for channel in dict.fromkeys((*CHANNELS, *_channels(catalog))):
+        workspace.add_channel(Channel(id=_id("C", channel), name=channel, members=members))
+    for group in dict.fromkeys(("slack/dba", *catalog.groups())):
+        handle = group.partition("/")[2]
+        workspace.add_group(Group(id=_id("S", handle), handle=handle, name=handle, users=APPROVERS))
+
+
+def _channels(catalog: Catalog) -> Iterable[str]:
+    named = [resource.channel for resource in catalog.resources.values()]
+    every = (*named, catalog.security_channel)
+    return (channel.removeprefix("#") for channel in every if channel and channel.startswith("#"))
+
+
+def _id(letter: str, name: str) -> str:
+    return letter + "0" + re.sub("[^A-Z0-9]", "", name.upper())
+
+
+def roster(pager: Pager, catalog: Catalog) -> None:
+    """The schedules the policy names, a week in turn each, with Ada on call now. What is there stays."""
+    for person, (name, real_name, _, _) in PEOPLE.items():
+        email = f"{name}@{domain_of(catalog)}"
+        pager.add_user(f"P{name.upper()}", real_name, email, slack=person)
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=1)
+    for schedule in catalog.schedules():
+        known = schedule.partition("/")[2]
+        if known in pager.schedules:
+            continue
+        pager.add_schedule(known, SCHEDULE_NAMES.get(known, known))
+        pager.add_rotation(known, ROTATION, start)
+
+
+def accounts(catalog: Catalog) -> dict[str, set[str]]:
+    """The logins that people of the sandbox need, by target: named in the policy, else their email."""
+    targets = {gives.target for resource in catalog.resources.values() for gives in resource.gives}
+    domain = domain_of(catalog)
+    return {
+        target: {
+            catalog.people.accounts.get(person, {}).get(target, f"{name}@{domain}")
+            for person, (name, *_) in PEOPLE.items()
+        }
+        for target in targets
+    }
+
+
+def roles(catalog: Catalog) -> set[str]:
+    """The database roles that the policy gives."""
+    every = (gives for resource in catalog.resources.values() for gives in resource.gives)
+    return {value for gives in every for name, value in gives.what if name == "role"}

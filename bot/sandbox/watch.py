@@ -1,0 +1,69 @@
+"""What is really true, seen from outside the bot: roles as PostgreSQL tells them, leases as Redis does."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+from bot.core.catalog import Catalog
+from bot.core.errors import TemporaryFailure
+from bot.core.grants import Grant
+from bot.core.people import Group
+from bot.core.shifts import Roster
+from bot.ports import Home, Key, Ledger
+
+Json = dict[str, Any]
+
+
+class Database(Protocol):
+    """Roles and sessions, read from the database itself."""
+
+    def state(self) -> Json: ...
+
+
+class Watch:
+    """Never raises: what cannot be read is told as such."""
+
+    def __init__(self, ledger: Ledger, database: Database, catalog: Catalog) -> None:
+        self._ledger = ledger
+        self._database = database
+        self._catalog = catalog
+
+    def clock(self) -> float:
+        try:
+            return self._ledger.read(()).now.timestamp()
+        except TemporaryFailure:
+            return time.time()
+
+    def database(self) -> Json:
+        return self._database.state()
+
+    def leases(self) -> list[Json]:
+        try:
+            snap = self._ledger.read((), ("open",))
+        except TemporaryFailure:
+            return []
+        return [
+            {
+                "grant": grant.id,
+                "person": grant.person,
+                "resource": grant.resource,
+                "until": until.timestamp() if (until := snap.leases[grant.id]) else None,
+            }
+            for grant in snap.all(Grant)
+            if snap.live(grant)
+        ]
+
+    def resources(self) -> list[Json]:
+        return [{"name": each.name, "title": each.title} for each in self._catalog.resources.values()]
+
+    def ready(self) -> bool:
+        """The worker has read all that the first decision rests on: workspace, groups and rosters."""
+        catalog = self._catalog
+        keys = {Key.of(Home)}
+        keys |= {Key.of(Group, name) for name in catalog.groups()}
+        keys |= {Key.of(Roster, schedule) for schedule in catalog.schedules()}
+        try:
+            return keys <= self._ledger.read(keys).documents.keys()
+        except TemporaryFailure:
+            return False
