@@ -25,7 +25,9 @@ class Stage(Protocol):
 
     first: str
     second: str
-    source: OnCallSource
+
+    @property
+    def source(self) -> OnCallSource: ...
 
     def on_call(self, schedule: str, email: str, start: datetime, end: datetime) -> None: ...
 
@@ -69,7 +71,7 @@ class PagerDutyStage:
         self._pager.faults.down = True
 
     def refuse_us(self) -> None:
-        self._pager.token = "another"  # noqa: S105 -- of the double
+        self._pager.token = "another"
 
     def take_for_ever(self) -> None:
         self._pager.faults.slow = 3600

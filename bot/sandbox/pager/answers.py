@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -88,15 +88,11 @@ def earliest(rows: Iterable[Row]) -> list[Row]:
     return list(found.values())
 
 
-def on_call(row: Row, user: Json, include: Sequence[str], told: Told) -> Json:
-    schedule: Json | None = None
-    if row.schedule:
-        full = "schedules" in include and not row.schedule.shift_based
-        schedule = schedule_head(row.schedule) if full else schedule_reference(row.schedule)
+def on_call(row: Row, user: Json, told: Told) -> Json:
     return {
         "escalation_policy": policy_reference(row.policy),
         "escalation_level": row.level,
-        "schedule": schedule,
+        "schedule": schedule_reference(row.schedule) if row.schedule else None,
         "user": user,
         "start": told(row.start),
         "end": told(row.end),
@@ -172,16 +168,7 @@ def assignments(stints: Iterable[Stint], told: Told) -> list[Json]:
 
 
 def clipped(stints: Iterable[Stint], since: datetime, until: datetime) -> list[Stint]:
-    return [
-        Stint(
-            user=each.user,
-            start=max(each.start, since),
-            end=min(each.end, until),
-            level=each.level,
-            override=each.override,
-        )
-        for each in stints
-    ]
+    return [replace(each, start=max(each.start, since), end=min(each.end, until)) for each in stints]
 
 
 def coverage(stints: Iterable[Stint], since: datetime, until: datetime) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from flask import request
@@ -10,7 +11,7 @@ from flask import request
 from bot.sandbox.pager import answers
 from bot.sandbox.pager.answers import Json, Rejected, Row, Told
 from bot.sandbox.pager.memory import Pager, PagerError
-from bot.sandbox.pager.rota import Schedule, Stint
+from bot.sandbox.pager.rota import ALWAYS, Schedule, Stint
 
 FARTHEST = timedelta(days=90)
 """PagerDuty tells nothing of on-calls beyond it."""
@@ -31,10 +32,9 @@ class Rest:
             rows = answers.earliest(rows)
         page = answers.page("oncalls", rows, asked)
         told = answers.teller(asked, self._pager.zone)
-        include = request.args.getlist("include[]")
+        full = "users" in request.args.getlist("include[]")
         page["oncalls"] = [
-            answers.on_call(row, self._user(row.user, full="users" in include), include, told)
-            for row in page["oncalls"]
+            answers.on_call(row, self._user(row.user, full=full), told) for row in page["oncalls"]
         ]
         return page
 
@@ -168,7 +168,10 @@ class Rest:
         }
 
     def _bounded(self, stints: list[Stint], since: datetime, until: datetime) -> list[Stint]:
-        return stints if _asked().get("overflow") == "true" else answers.clipped(stints, since, until)
+        """An entry may have no end but has a start."""
+        if _asked().get("overflow") != "true":
+            return answers.clipped(stints, since, until)
+        return [replace(each, start=since) if each.start == ALWAYS else each for each in stints]
 
     def _add_override(self, schedule: str, wanted: Json) -> Json:
         try:
