@@ -17,7 +17,7 @@ export function drawBlocks(blocks, surface) {
 
 export function text(object, names) {
   if (!object) return [];
-  return object.type === "mrkdwn" ? mrkdwn(object.text, names) : h("span", { class: "run" }, plain(object.text, object.emoji !== false));
+  return object.type === "mrkdwn" ? mrkdwn(object.text, { ...names, verbatim: object.verbatim }) : h("span", { class: "run" }, plain(object.text, object.emoji !== false));
 }
 
 function header(block, { names }) {

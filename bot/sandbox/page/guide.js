@@ -3,7 +3,7 @@
 import { h, redraw } from "./dom.js";
 import { approves, isOnCall, requestLine } from "./examples.js";
 import { icon } from "./icons.js";
-import { first } from "./names.js";
+import { first, isAccountOf } from "./names.js";
 
 const KEY = "guide";
 
@@ -34,7 +34,7 @@ function castOf({ people, pager, ...state }) {
   const others = here.filter((each) => !isOnCall({ pager }, each));
   const approver = others.find(approves) ?? others.at(-1);
   const asker = others.find((each) => each !== approver && !approves(each)) ?? others.find((each) => each !== approver);
-  return { onCall: here.find((each) => isOnCall({ pager }, each)), asker, approver, line: requestLine({ pager, ...state }) };
+  return { onCall: here.find((each) => isOnCall({ pager }, each)), asker, approver, line: requestLine({ pager, ...state }), card: channelOfCard(state)?.name };
 }
 
 function observe(state) {
@@ -44,29 +44,34 @@ function observe(state) {
   for (const { grant, person } of leases) {
     if (seen.onCall.includes(grant) || seen.approved.some((each) => each.grant === grant)) continue;
     if (people.has(person) && isOnCall(state, people.get(person))) seen.onCall.push(grant);
-    else seen.approved.push({ grant, account: people.get(person)?.name ?? person });
+    else seen.approved.push({ grant, person });
   }
   seen.asked ||= seen.approved.length > 0 || wasAsked(state, people.get(state.me));
-  const inside = new Set(database.roles.flatMap((each) => each.members.map((one) => one.account)));
-  const over = (each) => !leases.some((lease) => lease.grant === each.grant) && !inside.has(each.account);
+  const inside = database.roles.flatMap((each) => each.members.map((one) => one.account));
+  const out = (id) => people.has(id) && !inside.some((account) => isAccountOf(people.get(id), account));
+  const over = (each) => !leases.some((lease) => lease.grant === each.grant) && out(each.person);
   seen.gone ||= !database.error && seen.approved.some(over);
 }
 
 /** A card with an Approve button is there, or I asked without being on call. */
 function wasAsked(state, me) {
-  const messages = state.channels.flatMap((each) => each.messages);
-  const typed = messages.some((each) => each.command && /^\S+ request /.test(each.text));
-  const button = messages.some((each) => (each.blocks ?? []).some((block) => (block.elements ?? []).some((one) => one.action_id === "approve")));
-  return button || (typed && me !== undefined && !isOnCall(state, me));
+  const typed = state.channels.some((each) => each.messages.some((one) => one.command && /^\S+ request /.test(one.text)));
+  return Boolean(channelOfCard(state)) || (typed && me !== undefined && !isOnCall(state, me));
 }
 
-function steps({ onCall, asker, approver, line }, ui) {
+function channelOfCard(state) {
+  const asks = (block) => (block.elements ?? []).some((each) => each.action_id === "approve");
+  return state.channels.find((each) => each.messages.some((one) => (one.blocks ?? []).some(asks)));
+}
+
+function steps({ onCall, asker, approver, line, card }, ui) {
+  const where = card ? `press Approve on the card in #${card}.` : "press Approve on the card.";
   return [
     onCall
       ? [`Ask as ${first(onCall)}, who is on call`, ["Given at once: ", doing(ui, onCall, line, true)]]
       : ["Ask while on call", ["Nobody is on call now. Start a shift below."]],
     [`Ask as ${first(asker)}, who is not`, ui.me === asker.id ? ["Somebody has to say yes: ", doing(ui, asker, line)] : [doing(ui, asker, line)]],
-    [`Approve as ${first(approver)}`, ui.me === approver.id ? ["Press Approve on the card in the channel."] : [becoming(ui, approver), " and press Approve on the card."]],
+    [`Approve as ${first(approver)}`, ui.me === approver.id ? [where[0].toUpperCase() + where.slice(1)] : [becoming(ui, approver), ` and ${where}`]],
     ["Watch both go away when time is up", ["The lease in Redis and the role in PostgreSQL, seen below. Or type ", h("code", {}, line.replace(/ request .*/, " done")), "."]],
   ];
 }

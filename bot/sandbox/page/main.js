@@ -15,6 +15,7 @@ import { lookNow, post, watch } from "./server.js";
 import { drawSidebar } from "./sidebar.js";
 import { drawSwitcher } from "./switcher.js";
 import { tick } from "./ticking.js";
+import { unreadIn } from "./unread.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -63,7 +64,7 @@ function lost() {
 
 function draw() {
   const there = ui.place === "home" || ui.state.channels.some((each) => each.id === ui.place);
-  if (!there) ui.place = ui.state.channels[0]?.id ?? "home";
+  if (!there) ui.place = firstPlace();
   drawSwitcher($("switcher"), ui);
   drawPlace($, ui);
   drawSidebar($("sidebar"), ui);
@@ -75,6 +76,13 @@ function draw() {
   drawPager($("pager"), ui);
   drawFaults($("faults"), ui);
   tick();
+}
+
+/** Where something waits, else the channel for asking. */
+function firstPlace() {
+  const rooms = ui.state.channels.filter((each) => each.kind !== "dm");
+  const room = rooms.find((each) => unreadIn(each, ui.me).length) ?? rooms.find((each) => /access/.test(each.name)) ?? ui.state.channels[0];
+  return room?.id ?? "home";
 }
 
 watch(() => ui.me, seen, lost);

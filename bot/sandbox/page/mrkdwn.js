@@ -12,7 +12,8 @@ const LINE = [
   ["item", /^\s*(?:[•◦▪]|-)\s+(.*)$/],
 ];
 
-/** `names` knows people, channels and groups by id: {person(id), channel(id), group(id)}. */
+/** `names` knows people, channels and groups by id: {person(id), channel(id), group(id)};
+ *  `verbatim` in it leaves bare addresses alone. */
 export function mrkdwn(text, names) {
   const parts = text.replace(/[\uE000-\uF8FF]/g, "\uFFFD").split(/```([\s\S]*?)```/);
   return parts.map((part, index) => (index % 2 ? fenced(part, names) : lines(part, names))).flat();
@@ -70,6 +71,7 @@ function inline(text, names) {
   const kept = text.replace(ATOM, (whole, code, inside, bare) => {
     if (atoms.length > 6000) return whole;
     if (code !== undefined) return keep(h("code", {}, unescaped(code)));
+    if (bare && names.verbatim) return whole;
     return keep(bare ? link(unescaped(bare), unescaped(bare)) : angle(inside, names));
   });
   return emphasised(kept, atoms);

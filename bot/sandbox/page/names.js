@@ -12,7 +12,7 @@ export function namesIn(state) {
   const who = (id) => people.get(id) ?? stranger(id, state.bot);
   return {
     who,
-    byAccount: (account) => state.people.find((each) => each.name.toLowerCase() === account.toLowerCase()),
+    byAccount: (account) => state.people.find((each) => isAccountOf(each, account)),
     person: (id, label) => mention(`@${people.has(id) || !label ? first(who(id)) : label}`, id === state.me),
     channel: (id, label) => mention(`#${channels.get(id)?.name ?? label ?? id}`),
     group: (id, label) => {
@@ -25,6 +25,11 @@ export function namesIn(state) {
 function stranger(id, bot) {
   if (id === bot.id) return { id, name: bot.name, real_name: bot.name, app: true };
   return id === SLACKBOT.id ? SLACKBOT : { id, name: id, real_name: id, color: "#6b7280" };
+}
+
+/** Whether a login at the database looks like this person's: `ada`, or `ada@example.com`. */
+export function isAccountOf(person, account) {
+  return account.toLowerCase().split("@")[0] === person.name.toLowerCase();
 }
 
 /** "Ada" of "Ada Okafor". */
