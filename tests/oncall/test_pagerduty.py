@@ -239,6 +239,19 @@ def test_a_shift_based_schedule_may_also_be_named_among_the_others(
     assert who(pagerduty.confirm("PNEW", SINCE, UNTIL, soon())) == [(ADA, NOW, NOW + HOUR)]
 
 
+def test_a_400_of_the_newer_api_says_too_that_a_schedule_is_gone(pager: Pager, pagerduty: PagerDuty) -> None:
+    pager.faults.answer({"error": {"message": "Invalid request", "code": 2001}}, status=400, to="shift_based")
+    assert pagerduty.confirm("PGONE", SINCE, UNTIL, soon()) is None
+
+
+def test_a_shift_based_schedule_that_is_seen_and_not_readable_is_not_gone(
+    pager: Pager, pagerduty: PagerDuty
+) -> None:
+    pager.faults.answer({"schedule": {"id": "PNEW", "type": "schedule_v3"}}, to="schedule")
+    with pytest.raises(PermanentFailure, match="GET /v3/schedules/PNEW answered 404"):
+        pagerduty.confirm("PNEW", SINCE, UNTIL, soon())
+
+
 def test_a_shift_that_is_nobodys_on_purpose_is_nobodys(pager: Pager, pagerduty: PagerDuty) -> None:
     pager.add_schedule("PNEW", shift_based=True)
     times = {"start_time": "2026-03-02T09:00:00Z", "end_time": "2026-03-02T10:00:00Z"}
