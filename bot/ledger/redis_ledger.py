@@ -79,7 +79,7 @@ class RedisLedger:
 
     def wait(self, seconds: float) -> None:
         if seconds > 0:
-            # Redis takes a zero for ever
+            # Redis takes zero for ever; some versions take less than a millisecond for zero
             held = max(min(seconds, LONGEST_WAIT), 0.001)
             with translated():
                 self._patient.blpop([self._named("nudge")], timeout=held)

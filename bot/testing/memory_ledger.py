@@ -215,8 +215,7 @@ class MemoryLedger:
     def _arm(self, due: Due, version: int) -> None:
         owed = self._due.setdefault(due.member, _Owed(at=_NEVER, generation=version))
         owed.generation = version
-        claimed = owed.fence is not None and owed.at > self._now
-        if not claimed:
+        if owed.fence is None:
             owed.at = min(owed.at, not_before(due.at))
 
     def _due_now(self) -> list[str]:

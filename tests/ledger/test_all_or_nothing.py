@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -83,6 +84,34 @@ def test_only_leases_and_operations_have_a_ttl(
     fleeting = {name.split(":", 2)[2] for name in names if client.ttl(name) != -1}
     assert fleeting == {"lease:g1", "op:click-1"}
     assert 0 < client.ttl(f"rotakey:{{{workspace}}}:op:click-1") <= 15 * 60
+
+
+def test_the_clock_is_that_of_redis(redis_ledger: RedisLedger, client: Redis) -> None:
+    (seconds, micros), now, (later_seconds, later_micros) = (
+        client.time(),
+        redis_ledger.read().now,
+        client.time(),
+    )
+    moment = now.timestamp()
+    assert seconds + micros / 1e6 - 0.001 <= moment <= later_seconds + later_micros / 1e6
+
+
+def test_a_lease_is_never_seen_at_its_end_or_later(redis_ledger: RedisLedger) -> None:
+    end = redis_ledger.read().now + timedelta(milliseconds=15)
+    redis_ledger.commit(Change(leases=(Lease(grant="g1", how="start", until=end),)))
+    while "g1" in (seen := redis_ledger.read([grant_key("g1")])).leases:
+        assert seen.now < end
+    assert seen.now >= end
+
+
+def test_a_large_counter_is_written_in_full(redis_ledger: RedisLedger, client: Redis, workspace: str) -> None:
+    client.set(f"rotakey:{{{workspace}}}:counter", 2**52)
+    redis_ledger.commit(APPROVAL)
+    seen = redis_ledger.read([grant_key("g1")])
+    assert seen.versions == {grant_key("g1"): 2**52 + 1}
+    claim, *_ = redis_ledger.claim(1, 9, {}).claims
+    assert (claim.generation, claim.fence) == (2**52 + 1, 2**52 + 2)
+    redis_ledger.commit(Change(rests_on=(seen,), done=Done(claim=claim)))
 
 
 def test_workspaces_do_not_see_each_other(client: Redis) -> None:

@@ -122,7 +122,7 @@ def test_ensure_writes_only_where_nothing_is(ledger: AnyLedger) -> None:
 def test_a_lease_has_its_end_or_none_and_is_told_for_grants_only(ledger: AnyLedger) -> None:
     ledger.commit(Change(leases=(start("g1"), start("g2", None))))
     assert leases(ledger, "g1", "g2", "g3") == {"g1": SOME_DAY, "g2": None}
-    assert ledger.read([Key("seat", "g1")]).leases == {}
+    assert ledger.read([Key("group", "g1"), Key("seat", "g1")]).leases == {}
 
 
 def test_a_lease_ends_on_the_millisecond_before_what_was_said_at_the_latest(ledger: AnyLedger) -> None:
@@ -178,6 +178,12 @@ def test_following_an_index_reads_its_grants_and_their_leases(ledger: AnyLedger)
     assert set(seen.versions) == {ADAS_KEY, grant_key("g1"), grant_key("g2"), grant_key("lost")}
     assert seen.versions[grant_key("lost")] == 0
     assert seen.leases == {"g1": SOME_DAY}
+
+
+def test_the_grants_of_an_index_come_in_the_order_of_their_names(ledger: AnyLedger) -> None:
+    names = ["g3", "g1", "g20", "g2"]
+    ledger.commit(Change(index={("open", name): True for name in names}))
+    assert [key.id for key in ledger.read(follow=["open"]).versions] == ["g1", "g2", "g20", "g3"]
 
 
 def test_a_grant_leaves_an_index(ledger: AnyLedger) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Done, Due
+from bot.testing.valkey import Valkey
 from tests.ledger.people import ADA, ADAS_KEY, SOME_DAY, due
 
 
@@ -73,6 +75,11 @@ def test_nudges_do_not_pile_up(redis_ledger: RedisLedger, client: Redis, workspa
 @pytest.mark.parametrize("seconds", [0, -1, 0.00001, 0.02])
 def test_waiting_for_nothing_ends(redis_ledger: RedisLedger, seconds: float) -> None:
     redis_ledger.wait(seconds)
+
+
+def test_one_may_wait_longer_than_redis_may_take_to_answer(server: Valkey, workspace: str) -> None:
+    with connect(f"{server.url}?socket_timeout=0.05") as client:
+        RedisLedger(client, workspace).wait(0.2)
 
 
 def test_waiting_does_not_hold_up_anybody_else(redis_ledger: RedisLedger) -> None:

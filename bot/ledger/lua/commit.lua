@@ -24,13 +24,14 @@ end
 
 local function move_lease(grant, how, ends)
   local name = lease .. grant
-  if how == 'drop' or (ends and tonumber(ends) <= now) then
+  if how == 'drop' then
     redis.call('DEL', name)
     return
   end
   if how == 'start' then
     redis.call('SET', name, '1')
   end
+  -- an end that is past deletes it
   if ends then
     redis.call('PEXPIREAT', name, ends)
   else
@@ -60,8 +61,8 @@ end
 
 local function arm(member, at, generation)
   redis.call('HSET', generations, member, generation)
-  local claimed_until = redis.call('HEXISTS', claims, member) == 1 and redis.call('ZSCORE', due, member)
-  if not claimed_until or tonumber(claimed_until) <= now then
+  -- what is claimed is due when the claim is closed or lapses
+  if redis.call('HEXISTS', claims, member) == 0 then
     redis.call('ZADD', due, 'LT', at, member)
     soonest = math.min(soonest, tonumber(at))
   end
