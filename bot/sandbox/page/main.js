@@ -8,6 +8,7 @@ import { drawFaults } from "./faults.js";
 import { drawGuide } from "./guide.js";
 import { drawLeases, tickLeases } from "./leases.js";
 import { drawModal } from "./modal.js";
+import { followMessages } from "./messages.js";
 import { namesIn } from "./names.js";
 import { drawPager } from "./pager.js";
 import { drawPlace } from "./place.js";
@@ -85,6 +86,7 @@ function firstPlace() {
   return room?.id ?? "home";
 }
 
+followMessages($);
 watch(() => ui.me, seen, lost);
 setInterval(() => {
   tick();

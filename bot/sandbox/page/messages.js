@@ -16,34 +16,44 @@ const NEAR = 40;
 const kept = new Map();
 const openThreads = new Set();
 let shown = null;
+let atEnd = true;
+let top = 0;
 
 export function drawMessages($, ui, channel) {
   const scroller = $("scroller");
   const entering = shown !== `${ui.me} ${channel.id}`;
-  const before = lastTs(channel) > (scroller.dataset.last ?? "");
-  const atEnd = entering || scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+  const news = lastTs(channel) > (scroller.dataset.last ?? "");
+  if (entering) atEnd = true;
   shown = `${ui.me} ${channel.id}`;
   reconcile($("messages"), wanted(ui, channel, () => drawMessages($, ui, channel)));
-  if (atEnd) scroller.scrollTop = scroller.scrollHeight;
-  else if (before) $("newer").hidden = false;
+  if (atEnd) toEnd(scroller);
+  $("newer").hidden = atEnd || ($("newer").hidden && !news);
   scroller.dataset.last = lastTs(channel);
   markRead(ui.me, channel.id, lastTs(channel));
-  follow($, scroller);
-  if (atEnd) $("newer").hidden = true;
+}
+
+/** Whoever reads the newest message stays there, also when the list grows or its room shrinks. */
+export function followMessages($) {
+  const scroller = $("scroller");
+  const stay = new ResizeObserver(() => shown && atEnd && toEnd(scroller));
+  stay.observe(scroller);
+  stay.observe($("messages"));
+  $("newer").addEventListener("click", () => toEnd(scroller));
+  scroller.addEventListener("scroll", () => {
+    const near = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    atEnd = near || (atEnd && scroller.scrollTop >= top);
+    top = scroller.scrollTop;
+    if (atEnd) $("newer").hidden = true;
+  });
+}
+
+function toEnd(scroller) {
+  scroller.scrollTop = scroller.scrollHeight;
 }
 
 /** Coming back starts at the newest message. */
 export function leaveMessages() {
   shown = null;
-}
-
-function follow($, scroller) {
-  $("newer").onclick = () => {
-    scroller.scrollTop = scroller.scrollHeight;
-  };
-  scroller.onscroll = () => {
-    if (scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR) $("newer").hidden = true;
-  };
 }
 
 function lastTs(channel) {
