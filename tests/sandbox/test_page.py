@@ -93,6 +93,7 @@ def visit(chromium: Browser, server: BaseWSGIServer) -> Iterator[Visit]:
         settings = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US", **settings}
         contexts.append(chromium.new_context(**settings))
         page = contexts[-1].new_page()
+        page.set_default_timeout(8000)
         page.on("console", lambda line: complaints.append(line.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(f"http://127.0.0.1:{server.server_port}/?me={me}")
