@@ -75,9 +75,9 @@ def test_the_answer_to_a_command_is_seen_by_its_typist_only(workspace: Workspace
     assert [each.text for each in workspace.ephemerals(ADA)] == ["Try /access request prod-db"]
     assert workspace.ephemerals(BOB) == []
     (channel, _) = workspace.state(ADA)["channels"]
-    assert [(m["text"], m["command"]) for m in channel["messages"]] == [
-        ("/access help", True),
-        ("Try /access request prod-db", False),
+    assert [(m["text"], m["command"], m["ephemeral"]) for m in channel["messages"]] == [
+        ("/access help", True, True),
+        ("Try /access request prod-db", False, True),
     ]
     assert workspace.state(BOB)["channels"][0]["messages"] == []
 

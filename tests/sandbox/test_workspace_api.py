@@ -2,6 +2,7 @@
 
 import json
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -158,6 +159,7 @@ def test_the_bot_posts_where_it_is_a_member(client: WebClient, workspace: Worksp
         ("#nowhere", "channel_not_found"),
         ("#", "channel_not_found"),
         ("U99NOBODY", "channel_not_found"),
+        ("D0ROTAKEY", "channel_not_found"),
         (BOT, "cannot_dm_bot"),
     ):
         answer = refused(client, "chat.postMessage", channel=channel, text="x")
@@ -292,8 +294,13 @@ def test_what_a_channel_is(client: WebClient, workspace: Workspace) -> None:
     first = client.conversations_members(channel=CHANNEL, limit=2)
     cursor = first["response_metadata"]["next_cursor"]
     rest = client.conversations_members(channel=CHANNEL, limit=2, cursor=cursor)
+    end = b64encode(b"after:4").decode()
+    beyond = refused(client, "conversations.members", channel=CHANNEL, cursor=end)
+    assert beyond["error"] == "invalid_cursor"
     assert first["members"] + rest["members"] == [ADA, BOB, BOT]
     assert rest["response_metadata"]["next_cursor"] == ""
+    whole = client.conversations_members(channel=CHANNEL, limit=3)
+    assert whole["response_metadata"]["next_cursor"] == ""
 
 
 def test_all_flags_of_a_person(client: WebClient, workspace: Workspace) -> None:
@@ -377,6 +384,7 @@ def test_views_need_a_live_trigger() -> None:
 
 def test_a_view_is_updated_by_its_hash(client: WebClient, workspace: Workspace) -> None:
     opened = client.views_open(trigger_id=workspace.tokens.trigger(ADA), view=FORM)["view"]
+    assert (opened["clear_on_close"], opened["notify_on_close"]) == (False, False)
     renamed = {**FORM, "title": {"type": "plain_text", "text": "Once more"}}
 
     changed = client.views_update(view_id=opened["id"], hash=opened["hash"], view=renamed)["view"]

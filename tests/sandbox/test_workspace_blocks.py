@@ -332,6 +332,11 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "must define either `options` or `option_groups`, and not both",
         "/blocks/0/elements/0",
     ),
+    "an option that is a string": (
+        [actions(select(options=["4h"]))],
+        "must be an object",
+        "/blocks/0/elements/0/options/0",
+    ),
     "an option that is too long": (
         [actions(select(options=[option("t" * 76)]))],
         longer(75),

@@ -258,6 +258,7 @@ def test_of_two_buttons_the_value_says_which(client: WebClient, workspace: Works
         (({"text": "Done."}, 200), "Done.", "ephemeral"),
         (({"response_type": "in_channel", "text": "Done."}, 200), "Done.", "in_channel"),
         (("", 500), '/access failed with the error "dispatch_failed"', "ephemeral"),
+        (("{no json", 200, {"Content-Type": "application/json"}), "{no json", "ephemeral"),
         (("no", 404), '/access failed with the error "dispatch_failed"', "ephemeral"),
         (
             ({"text": "x", "blocks": [{"type": "banner"}]}, 200),
@@ -375,7 +376,7 @@ def test_a_response_url_works_five_times(client: WebClient, workspace: Workspace
     answers = [url.send(text=f"step {number}") for number in range(1, 7)]
 
     assert [each.status_code for each in answers] == [200] * 5 + [404]
-    assert json.loads(answers[5].body)["error"] == "used_url"
+    assert json.loads(answers[5].body) == {"ok": False, "error": "used_url"}
     assert [each.text for each in workspace.ephemerals(CAROL)] == [f"step {number}" for number in range(1, 6)]
 
 
@@ -407,6 +408,15 @@ def test_a_response_url_replaces_and_deletes_the_message_it_came_from(
     assert [each.text for each in workspace.messages(CHANNEL)] == ["for all"]
     assert url.send(delete_original=True).status_code == 200
     assert [each.text for each in workspace.ephemerals(ADA)] == ["aside"]
+    again = url.send(text="too late", replace_original=True)
+    assert (again.status_code, json.loads(again.body)["error"]) == (400, "message_not_found")
+
+
+def test_a_response_url_refuses_blocks_that_are_wrong(
+    client: WebClient, workspace: Workspace, ear: Ear
+) -> None:
+    workspace.type_command(ADA, CHANNEL, "/access")
+    url = WebhookClient(ear.fields()["response_url"])
     wrong = url.send(blocks=[{"type": "banner"}])
     assert (wrong.status_code, json.loads(wrong.body)["error"]) == (400, "invalid_blocks")
 

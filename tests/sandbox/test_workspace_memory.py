@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 from bot.sandbox.workspace import Channel, Workspace, serve
 from tests.sandbox.tiny_bot import (
     ADA,
+    APP_TOKEN,
     BOB,
     BOT_TOKEN,
     CARD,
@@ -19,6 +20,7 @@ from tests.sandbox.tiny_bot import (
     CHANNEL,
     FORM,
     MANIFEST,
+    SIGNING_SECRET,
     inhabited,
     soon,
 )
@@ -92,6 +94,12 @@ def test_timestamps_rise_though_the_clock_stands_still() -> None:
     assert given[0] == "1763719200.000000"
     assert len(set(given)) == 1000
     assert given == sorted(given)
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(inhabited().app)
+    assert "T0ROTAKEY" in shown
+    assert not any(secret in shown for secret in (BOT_TOKEN, SIGNING_SECRET, APP_TOKEN))
 
 
 def test_who_waits_for_a_change_is_told_at_once() -> None:

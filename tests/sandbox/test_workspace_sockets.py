@@ -1,6 +1,8 @@
 """The same bot in Socket Mode, with the stock builtin handler."""
 
+import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from websockets.sync.client import connect
 
 from bot.sandbox.workspace import Workspace, serve
 from tests.sandbox.tiny_bot import (
@@ -98,6 +101,24 @@ def test_slack_refreshes_the_connection_and_the_bot_comes_back(workspace: Worksp
         )
     )
     assert workspace.type_command(ADA, CHANNEL, "/access").text == "still here"
+
+
+def test_ten_connections_and_no_more(workspace: Workspace) -> None:
+    links = [ExitStack() for _ in range(11)]
+    greetings = []
+    for link in links:
+        connection = link.enter_context(connect(workspace.sockets.open()))
+        greetings.append(json.loads(connection.recv()))
+    counted = [each.get("num_connections") for each in greetings]
+    assert counted == [*range(1, 11), None]
+    assert greetings[10] == {"type": "disconnect", "reason": "too_many_websockets"}
+
+    with connect(workspace.sockets.open().replace("ticket=", "ticket=x")) as uninvited:
+        refusal = json.loads(uninvited.recv())
+    assert refusal == {"type": "disconnect", "reason": "link_disabled"}
+    for link in links:
+        link.close()
+    workspace.close()
 
 
 def test_a_socket_needs_the_apps_own_token(workspace: Workspace) -> None:

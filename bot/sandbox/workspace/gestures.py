@@ -46,7 +46,7 @@ class Gestures:
             raise ImpossibleError(f"{command} is not a valid command")
         typed = f"{command} {text}".strip()
         echo = self._echo(person, place, typed)
-        payload = self.payloads.command(person, place, command, text)
+        payload = self.payloads.command(person, place, command, text.strip())
         payload["response_url"] = self._response_url(person, place, None)
         payload["trigger_id"] = self.tokens.trigger(user)
         reply = self.delivery.send("slash_commands", payload)
