@@ -72,10 +72,11 @@ class RedisLedger:
             next_at=_moment(next_at) if next_at else None,
         )
 
-    def renew(self, claims: Collection[Claim]) -> None:
-        if claims:
-            ours = _json([[claim.member, str(claim.fence)] for claim in claims])
-            self._run(self._renew, self._claim_ms, ours)
+    def renew(self, claims: Collection[Claim]) -> frozenset[str]:
+        if not claims:
+            return frozenset()
+        asked = _json([[claim.member, str(claim.fence)] for claim in claims])
+        return frozenset(self._run(self._renew, self._claim_ms, asked))
 
     def wait(self, seconds: float) -> None:
         if seconds > 0:

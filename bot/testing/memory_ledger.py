@@ -110,11 +110,12 @@ class MemoryLedger:
                 claims.append(claim)
             return self._claimed(claims, waiting=None)
 
-    def renew(self, claims: Collection[Claim]) -> None:
+    def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         with self._lock:
-            for claim in claims:
-                if self._is_ours(claim):
-                    self._due[claim.member].at = self._claim_end()
+            ours = frozenset(claim.member for claim in claims if self._is_ours(claim))
+            for member in ours:
+                self._due[member].at = self._claim_end()
+            return ours
 
     def wait(self, seconds: float) -> None:
         """Return at once: in a test, time passes when the test says so."""

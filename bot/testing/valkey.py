@@ -1,7 +1,11 @@
-"""A real Valkey for tests: on a Unix socket in a folder of its own, each write on disk before its answer."""
+"""A real Valkey for tests: on a Unix socket in a folder of its own, each write on disk before its answer.
+
+Another server, a Redis say, is taken where ROTAKEY_TEST_SERVER has the path of its program.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -34,7 +38,7 @@ class Valkey:
         """Returns when it answers. ``options`` are as on its command line, ``"--maxmemory", "4mb"``."""
         settings = ["--port", "0", "--unixsocket", "socket", "--dir", str(self._folder), "--logfile", "log"]
         durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
-        command = [*_dying_with_us(), str(get_binary_path()), *settings, *durable, *options]
+        command = [*_dying_with_us(), _program(), *settings, *durable, *options]
         self._process = subprocess.Popen(  # noqa: S603 -- the packaged server, with our own options
             command, cwd=self._folder, stdin=subprocess.DEVNULL
         )
@@ -95,6 +99,10 @@ def _answers(client: Redis) -> bool:
         return bool(client.ping())
     except NotThere:
         return False
+
+
+def _program() -> str:
+    return os.environ.get("ROTAKEY_TEST_SERVER") or str(get_binary_path())
 
 
 def _dying_with_us() -> list[str]:

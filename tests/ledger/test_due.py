@@ -206,9 +206,10 @@ def test_a_renewed_claim_lasts_and_only_ours_is_renewed(lasting: Lasting) -> Non
     lost, ours = lasting(0).claim(2, 9, {}).claims
     theirs = claim_one(lasting(0))
     assert theirs.member == lost.member
-    lasting(60).renew([lost, ours])
+    assert lasting(60).renew([lost, ours]) == {ours.member}
     assert members(lasting(60).claim(9, 9, {}).claims) == [lost.member]
-    lasting(60).renew([])
+    close(lasting(60), ours)
+    assert lasting(60).renew([ours]) == lasting(60).renew([]) == frozenset()
 
 
 # -------------------------------------------------------------------------------------------- lanes

@@ -103,10 +103,10 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(claims=st.lists(claims, max_size=3))
     def renew(self, claims: Any) -> None:
-        self._redis[3600].renew(claims)
+        theirs = self._redis[3600].renew(claims)
         self._memory.now = self._redis[3600].read().now
         self._memory.claim_seconds = 3600
-        self._memory.renew(claims)
+        assert self._memory.renew(claims) == theirs
 
     @rule(count=st.integers(1, 3))
     def audit(self, count: int) -> None:
