@@ -1,0 +1,250 @@
+"""A server as a child process: started until it answers, ended for certain, never left behind."""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from concurrent.futures import Future
+from pathlib import Path
+from typing import BinaryIO, ClassVar, Self
+
+from bot.core.errors import Misconfigured
+
+STARTS_WITHIN = 30.0
+STOPS_WITHIN = 10.0
+TRIES = 3
+LAST_LINES = 12
+POLL = 0.01
+PROC = Path("/proc")
+LAUNCH = Path(__file__).with_name("launch.py")
+Account = tuple[int, int]
+
+
+class ServerProcess(ABC):
+    """Use it as a context manager, or ``start`` and ``stop`` it; it may be started again on its data.
+
+    It ends with this process, however that ends: on Linux at once; elsewhere the next start on the same
+    data ends it first. One process at a time may use a data directory.
+    """
+
+    name: ClassVar[str]
+    stop_signal: ClassVar[signal.Signals]
+    """For an orderly end."""
+    death_signal: ClassVar[signal.Signals]
+    """For a sure end when nobody is left to see to it."""
+
+    def __init__(self, data: Path, port: int = 0) -> None:
+        self.data = data.absolute()
+        self._port_given = port
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+        self._over = threading.Event()
+        self._lock: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    @property
+    def pid(self) -> int | None:
+        """Of the running server; None where there is none."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def log(self) -> Path:
+        return self.data / "log"
+
+    def start(self) -> None:
+        """Return when it answers. Raises Misconfigured, with the server's last words, where it does not."""
+        if self.pid:
+            return
+        self._forget()
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock_data()
+        try:
+            self._end_orphan()
+            self._prepare()
+            self._start_by(time.monotonic() + STARTS_WITHIN)
+        except BaseException:
+            self.stop()
+            raise
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """An orderly end; killed where that takes too long. Without a running server nothing happens."""
+        if process := self._process:
+            end(process, self.stop_signal, STOPS_WITHIN)
+        self._forget()
+
+    def kill(self) -> None:
+        """As a crash would: without a word."""
+        if process := self._process:
+            process.kill()
+            process.wait()
+        self._forget()
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make what the server needs before it starts; may find it made."""
+
+    @abstractmethod
+    def _command(self) -> list[str]: ...
+
+    @abstractmethod
+    def _answers(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def _home(self) -> Path:
+        """The directory that only this server has, named in its command line."""
+
+    @property
+    @abstractmethod
+    def _pid_file(self) -> Path:
+        """Written by the server itself, its pid on the first line."""
+
+    def _account(self) -> Account:
+        return os.getuid(), os.getgid()
+
+    def _start_by(self, deadline: float) -> None:
+        """A port may be gone by the time the server wants it, and what a dead one left may need a moment."""
+        for _ in range(TRIES):
+            if not self._port or not (self._port_given or is_free(self._port)):
+                self._port = free_port()
+            begins = self.log.stat().st_size if self.log.exists() else 0
+            self._process = self._launched(self._command(), self.death_signal)
+            if self._came_up(self._process, deadline):
+                return
+        raise Misconfigured(f"{self.name} did not start:\n{self._last_words(begins)}")
+
+    def _came_up(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
+        while process.poll() is None:
+            if self._answers():
+                return True
+            if time.monotonic() > deadline:
+                end(process, self.death_signal, STOPS_WITHIN)
+            time.sleep(POLL)
+        return False
+
+    def _launched(self, command: list[str], death_signal: signal.Signals) -> subprocess.Popen[bytes]:
+        """Linux sends the death signal when the *thread* that forked ends: one stays for it."""
+        uid, gid = self._account()
+        launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal))]
+        outcome: Future[subprocess.Popen[bytes]] = Future()
+        self._over.set()
+        self._over = over = threading.Event()
+
+        def fork() -> None:
+            try:
+                outcome.set_result(self._forked([*launch, f"{uid}:{gid}", *command]))
+            except OSError as error:
+                outcome.set_exception(error)
+            over.wait()
+
+        threading.Thread(target=fork, daemon=True, name=f"{self.name} is up").start()
+        return outcome.result()
+
+    def _forked(self, command: list[str]) -> subprocess.Popen[bytes]:
+        """In a session of its own, so that Ctrl-C at the terminal does not reach it before we end it."""
+        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(descriptor, "ab") as log:
+            return subprocess.Popen(  # noqa: S603 -- our own launcher and the packaged server
+                command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def _last_words(self, begins: int = 0) -> str:
+        with self.log.open("rb") as log:
+            log.seek(begins)
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
+        return "\n".join(lines[-LAST_LINES:]) or "it said nothing"
+
+    def _lock_data(self) -> None:
+        lock = (self.data / "lock").open("wb")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise Misconfigured(
+                f"{self.name}: another process is using {self.data}; end it, or name another directory"
+            ) from None
+        self._lock = lock
+
+    def _end_orphan(self) -> None:
+        """A server whose parent is gone (we have its lock) is ended; a pid file that lies is removed."""
+        if not self._pid_file.exists():
+            return
+        first = self._pid_file.read_text("utf-8", "replace").partition("\n")[0].strip()
+        pid = int(first) if first.isdecimal() else 0
+        for sign in (self.death_signal, signal.SIGKILL):
+            if not is_command(pid, self._home):
+                break
+            os.kill(pid, sign)
+            until = time.monotonic() + STOPS_WITHIN
+            while is_command(pid, self._home) and time.monotonic() < until:
+                time.sleep(POLL)
+        self._pid_file.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        atexit.unregister(self.stop)
+        self._process = None
+        self._over.set()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+
+def end(process: subprocess.Popen[bytes], sign: signal.Signals, within: float) -> None:
+    process.send_signal(sign)
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def is_command(pid: int, directory: Path) -> bool:
+    """Whether the process is there and was started on that directory."""
+    if pid <= 0:
+        return False
+    if PROC.exists():
+        try:
+            arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return os.fsencode(directory) in arguments
+    listed = subprocess.run(  # noqa: S603 -- a number in a fixed command
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False
+    )
+    return os.fsencode(directory) in listed.stdout
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,106 @@
+"""Where a server lies that will not run as root, and as whom it runs then.
+
+As root, PostgreSQL runs as ``nobody``. No directory is opened up for that account: where it could not reach
+the wanted directory or the programs, both get a place below the system's directory for temporary files.
+The place itself belongs to root, so that nobody else can put anything there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.core.errors import Misconfigured
+
+ACCOUNT = "nobody"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """``home`` is where the data goes, ``binaries`` where the programs are started from."""
+
+    account: tuple[int, int]
+    home: Path
+    binaries: Path
+    packaged: Path
+    moved: bool
+
+    def make(self) -> None:
+        """Idempotent. Raises Misconfigured where somebody else was there first."""
+        if self.account[0] == os.getuid():
+            return
+        if not self.moved:
+            self.home.chmod(0o711)
+            return
+        try:
+            self.home.mkdir(mode=0o711)
+        except FileExistsError:
+            _must_be_ours(self.home)
+        self.home.chmod(0o711)
+        if self.binaries != self.packaged and not self.binaries.exists():
+            self._copy_programs()
+
+    def _copy_programs(self) -> None:
+        root = self.packaged.parent
+        whole = self.home / "programs"
+        fresh = Path(tempfile.mkdtemp(dir=self.home))
+        inside = fresh / root.parent.name / root.name
+        shutil.copytree(root, inside, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        libraries = root.parent.with_name(f"{root.parent.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name, symlinks=True)
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+        shutil.rmtree(whole, ignore_errors=True)
+        fresh.rename(whole)
+
+    def remove(self) -> None:
+        if self.moved and self.home.exists():
+            _must_be_ours(self.home)
+            shutil.rmtree(self.home)
+
+
+def place_for(data: Path, packaged: Path) -> Place:
+    """A plain user's place is simply ``data``, with the programs where they are installed."""
+    if os.getuid() != 0:
+        account = os.getuid(), os.getgid()
+        return Place(account=account, home=data, binaries=packaged, packaged=packaged, moved=False)
+    entry = pwd.getpwnam(ACCOUNT)
+    account = entry.pw_uid, entry.pw_gid
+    programs = (packaged, packaged / "postgres", packaged.parent / "lib", packaged.parent / "share")
+    reach_programs = all(_reaches(account, each, 0o5) for each in programs)
+    reach_data = _reaches(account, data.parent, 0o1)
+    if reach_programs and reach_data:
+        return Place(account=account, home=data, binaries=packaged, packaged=packaged, moved=False)
+    name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+    home = Path(tempfile.gettempdir()).resolve() / f"rotakey-{name}"
+    copied = home / "programs" / packaged.parents[1].name / packaged.parent.name / packaged.name
+    binaries = packaged if reach_programs else copied
+    return Place(account=account, home=home, binaries=binaries, packaged=packaged, moved=True)
+
+
+def _reaches(account: tuple[int, int], path: Path, wanted: int) -> bool:
+    """Whether the account may enter every directory on the way, and what is ``wanted`` of its end."""
+    real = path.resolve()
+    return _may(account, real, wanted) and all(_may(account, each, 0o1) for each in real.parents)
+
+
+def _may(account: tuple[int, int], path: Path, wanted: int) -> bool:
+    found = path.stat()
+    uid, gid = account
+    shift = 6 if found.st_uid == uid else 3 if found.st_gid == gid else 0
+    return (found.st_mode >> shift) & wanted == wanted
+
+
+def _must_be_ours(path: Path) -> None:
+    found = path.lstat()
+    others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or others_write:
+        raise Misconfigured(f"{path} is there and is not ours: remove it, or name another directory")
