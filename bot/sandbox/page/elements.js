@@ -116,17 +116,27 @@ function dated(it, state, change, props) {
   const [type, key] = PICKED[it.type];
   const node = h("input", { ...props, class: "text-field short", type });
   node.value = state[key] ?? "";
-  node.addEventListener("change", () => change({ [key]: node.value || null }, node.value));
-  return node;
+  return settled(node, () => change({ [key]: node.value || null }, node.value));
 }
 
 function moment(it, state, change, props) {
   const node = h("input", { ...props, class: "text-field short", type: "datetime-local" });
   node.value = state.selected_date_time ? localInput(state.selected_date_time) : "";
-  node.addEventListener("change", () => {
+  return settled(node, () => {
     const epoch = node.value ? Math.floor(new Date(node.value).getTime() / 1000) : null;
     change({ selected_date_time: epoch }, epoch);
   });
+}
+
+/** Dates change with every digit: what counts is what is there when one leaves the field. */
+function settled(node, tell) {
+  let told = node.value;
+  const leave = () => {
+    if (node.value !== told) tell();
+    told = node.value;
+  };
+  node.addEventListener("blur", leave);
+  node.addEventListener("keydown", (event) => event.key === "Enter" && leave());
   return node;
 }
 

@@ -1,9 +1,10 @@
 // Talks to the server that sent this page.
 
 const PACE = 300;
-const TIRED = 1500;
+const TIRED = 800;
 
 let wake = () => {};
+let hurry = false;
 
 /** Looks at the state for ever; `seen` gets each one, `lost` is called while there is no answer. */
 export async function watch(who, seen, lost) {
@@ -13,24 +14,36 @@ export async function watch(who, seen, lost) {
     const asked = Date.now();
     if (me !== who()) since = null;
     me = who();
+    let state;
     try {
-      const state = await look(me, since);
-      if (me === who()) {
-        since = state.version;
-        seen(state);
-      }
-      await pause(Math.max(20, PACE - (Date.now() - asked)));
+      state = await look(me, hurry ? null : since);
     } catch (error) {
-      if (error.name !== "AbortError") {
-        lost(error);
-        await pause(TIRED);
-      }
+      if (error.name === "AbortError") continue;
+      lost();
+      await pause(TIRED);
+      continue;
     }
+    hurry = false;
+    if (me === who()) {
+      since = state.version;
+      show(seen, state);
+    }
+    await pause(Math.max(20, PACE - (Date.now() - asked)));
   }
 }
 
-/** Something was done here: look again without waiting. */
+/** What cannot be drawn is reported, and looked at again. */
+function show(seen, state) {
+  try {
+    seen(state);
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+/** Something was done here: look again without waiting, on neither side. */
 export function lookNow() {
+  hurry = true;
   wake();
 }
 
