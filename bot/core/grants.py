@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from bot.core.catalog import OnCall
+from bot.core.catalog import AutomaticRule
 from bot.core.errors import refuse
 from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
@@ -79,10 +79,11 @@ class Vote:
 class Grant:
     """``length`` is what was asked for in seconds, None for *until the shift ends*. ``until`` is the end
     of the lease as last written. ``gives`` is what it holds, resolved when approved, and ``holds`` maps
-    those holds' keys to how they stand. ``depends_on`` is the shift rule the grant lives by, if it does.
-    ``follows`` is the grant that this one prolongs. ``undecided``: facts are missing; the worker decides
-    when it has them. ``asked_people`` get the card where there is no channel ``asked_in``. ``seated``: it
-    holds the seat of a resource that only one may hold."""
+    those holds' keys to how they stand. ``depends_on`` is the rule of the policy that let it in and that it
+    lives by: it ends when the rule no longer holds. ``follows`` is the grant that this one prolongs.
+    ``undecided``: facts are missing; the worker decides when it has them. ``asked_people`` get the card
+    where there is no channel ``asked_in``. ``seated``: it holds the seat of a resource that only one may
+    hold."""
 
     id: str
     person: str
@@ -101,7 +102,7 @@ class Grant:
     votes: tuple[Vote, ...] = ()
     asked_people: tuple[str, ...] = ()
     asked_in: str | None = None
-    depends_on: OnCall | None = None
+    depends_on: AutomaticRule | None = None
     follows: str | None = None
     until: datetime | None = None
     approved_at: datetime | None = None
@@ -169,14 +170,10 @@ def end(grant: Grant, *, reason: Reason, by: str | None = None) -> Grant:
     return replace(grant, state=State.ENDING, ended=reason, decided_by=by, trouble=None)
 
 
-def prolong(grant: Grant, *, until: datetime) -> Grant:
+def move_end(grant: Grant, *, until: datetime) -> Grant:
+    """A live grant ends later, or earlier; its lease is to be moved in the same commit."""
     _only(grant, *LIVE)
     return replace(grant, until=until)
-
-
-def shorten(grant: Grant, *, until: datetime) -> Grant:
-    _only(grant, *LIVE)
-    return replace(grant, until=min(until, grant.until or until))
 
 
 def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> Grant:

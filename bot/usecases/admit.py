@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core import grants
-from bot.core.catalog import Catalog, OnCall, Resource
+from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource
 from bot.core.errors import refuse
 from bot.core.grants import Grant
 from bot.core.holds import Hold
@@ -19,11 +19,11 @@ PEOPLE_EVERY = timedelta(minutes=15)
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """Which rule let it in, until when, and the shift rule it lives by if it does."""
+    """Which rule let it in, until when, and that rule where the grant lives by it."""
 
     rule: str
     until: datetime
-    depends_on: OnCall | None = None
+    depends_on: AutomaticRule | None = None
 
 
 def indexes(grant: Grant) -> tuple[str, ...]:
@@ -71,7 +71,7 @@ def admission(
         Due(member=f"card:{grant.id}", at=snap.now),
         Due(member=f"people:{grant.person}", at=snap.now + PEOPLE_EVERY),
     ]
-    if approval.depends_on:
+    if isinstance(approval.depends_on, OnCall):
         due.append(Due(member=f"shift:{resource.name}", at=approval.until))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if resource.one_holder:

@@ -9,8 +9,9 @@ from bot.core.catalog import Catalog, Resource
 from bot.core.durations import UntilShiftEnds
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Grant, Origin, State, deny, lapse
+from bot.core.members import names_of
 from bot.core.people import Person
-from bot.core.policy import Ask, Decision, Outcome, decide, names_of
+from bot.core.policy import Ask, Decision, Outcome, decide
 from bot.core.reasons import Why
 from bot.ports import Change, Claim, Done, Due, Entry, Key, Snapshot
 from bot.usecases.admit import Approval, admission, indexes

@@ -9,8 +9,9 @@ from bot.core import grants
 from bot.core.catalog import Catalog
 from bot.core.errors import Refused, refuse
 from bot.core.grants import LIVE, Grant, State
-from bot.core.policy import Ask, Decision, Outcome, ask_people, decide, extended_end
+from bot.core.policy import Ask, Decision, Outcome, ask_people, decide
 from bot.core.reasons import Why
+from bot.core.rightful import extended_end
 from bot.ports import Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Extended
@@ -84,7 +85,7 @@ def _prolonged(
     catalog, snap = scene
     until = decision.until or snap.now
     if decision.rule == grant.rule:
-        moved = grants.prolong(grant, until=until)
+        moved = grants.move_end(grant, until=until)
         change = moved_lease(moved, until, snap, by=grant.person, what="extended")
     else:
         resource = catalog.resources[grant.resource]

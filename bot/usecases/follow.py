@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.errors import Refused
-from bot.core.grants import LIVE, Grant, Origin, State, Traced
+from bot.core.grants import LIVE, Grant, Origin, State, Traced, move_end
+from bot.core.members import Facts, facts_age, rule_name
 from bot.core.people import objection
-from bot.core.policy import Facts, facts_age, rightful_end, rule_name, seat_objection
+from bot.core.policy import seat_objection
 from bot.core.reasons import Reason, Why, because
+from bot.core.rightful import rightful_end
 from bot.core.shifts import Shift, next_boundary, on_call
 from bot.ports import Change, Document, Done, Due, Entry, Key, Note, ShiftGrant, Snapshot
 from bot.usecases.admit import PEOPLE_EVERY, Approval, admission
@@ -88,7 +90,7 @@ def judged(grant: Grant, scene: Scene) -> Change | None:
     until, reason = found
     if until <= snap.now:
         return ending(grant, snap, reason, None)[1]
-    moved = replace(grant, until=until)
+    moved = move_end(grant, until=until)
     return moved_lease(moved, until, Snapshot(now=snap.now), by=None, what="end moved with the shift")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import refuse
 from bot.core.grants import Grant, State
+from bot.core.members import Facts
 from bot.core.people import objection
-from bot.core.policy import Ask, Facts, Outcome, approver_objection, decide, may_not_ask
+from bot.core.policy import Ask, Outcome, approver_objection, decide, may_not_ask
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HomeView, Offer, Standing

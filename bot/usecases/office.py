@@ -11,8 +11,8 @@ from typing import TypeVar
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Conflict, PermanentFailure, Refused, TemporaryFailure, refuse
 from bot.core.grants import Grant
+from bot.core.members import Facts
 from bot.core.people import FRESH_FOR, KNOWN_FOR, Group, Person
-from bot.core.policy import Facts
 from bot.core.reasons import Why
 from bot.core.shifts import Roster
 from bot.ports import (

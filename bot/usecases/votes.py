@@ -9,12 +9,8 @@ from bot.core import grants
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Grant, State
-from bot.core.policy import (
-    Facts,
-    requester_objection,
-    seat_objection,
-    vote_objection,
-)
+from bot.core.members import Facts
+from bot.core.policy import requester_objection, vote_objection
 from bot.core.reasons import Why, because
 from bot.ports import Change, Due, Entry, Key, Snapshot
 from bot.usecases.admit import Approval, admission
@@ -58,10 +54,8 @@ def _approve(office: Office, person: str, grant_id: str, length: int | None, op:
 
 
 def _judge(person: str, grant: Grant, resource: Resource, catalog: Catalog, facts: Facts) -> None:
-    against = (
-        vote_objection(person, grant, resource, catalog, facts)
-        or requester_objection(grant, resource, catalog, facts)
-        or seat_objection(grant.person, resource, facts)
+    against = vote_objection(person, grant, resource, catalog, facts) or requester_objection(
+        grant, resource, catalog, facts
     )
     if against:
         raise Refused(against)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.core.grants import Grant, HoldState, Origin, State
-from bot.core.policy import YES
+from bot.core.members import YES
 from bot.core.reasons import Why
 from bot.ports import CardView
 from bot.slack.wording.reasons import refusal, say

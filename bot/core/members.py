@@ -1,0 +1,128 @@
+"""Who is meant by a selector, as far as the facts tell: everyone, a person, a group, who is on call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, Selector
+from bot.core.grants import Traced
+from bot.core.people import GROUP_KNOWN_FOR, Group, Person
+from bot.core.reasons import Reason, Why, because
+from bot.core.shifts import Roster, Shift, on_call
+
+YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What was known when it was decided. ``home`` is the bot's own team. ``holder`` and ``holder_until``
+    tell who has a resource that only one may hold."""
+
+    now: datetime
+    home: str | None
+    people: Mapping[str, Person] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    rosters: Mapping[str, Roster] = field(default_factory=dict)
+    holder: str | None = None
+    holder_until: datetime | None = None
+
+
+def belongs(person: str, who: Selector, catalog: Catalog, facts: Facts) -> Traced:
+    """Whether a person is one of those meant, and why; facts missing or too old: cannot tell."""
+    match who:
+        case Everyone():
+            return Traced(rule="everyone", outcome=YES, reason=because(Why.EVERYONE))
+        case Named():
+            same = who.person == person
+            reason = because(Why.NAMED if same else Why.NOT_NAMED)
+            return Traced(rule=f"person {who.person}", outcome=YES if same else NO, reason=reason)
+        case InGroup():
+            return _in_group(person, who, facts)
+        case OnCall():
+            return _on_call(person, who, catalog, facts)
+
+
+def names_of(who: Iterable[Selector], facts: Facts) -> tuple[str, ...]:
+    """The Slack user ids meant by the selectors, as far as the facts tell, in a stable order."""
+    found: dict[str, None] = {}
+    for each in who:
+        match each:
+            case Named():
+                found[each.person] = None
+            case InGroup():
+                group = facts.groups.get(each.group)
+                found.update(dict.fromkeys(group.members if group else ()))
+            case OnCall():
+                roster = facts.rosters.get(each.schedule)
+                shifts = on_call(roster, each.levels, facts.now) if roster else ()
+                found.update({shift.person: None for shift in shifts if shift.person})
+            case Everyone():
+                pass
+    return tuple(found)
+
+
+def rule_name(who: OnCall) -> str:
+    levels = f" level {', '.join(map(str, who.levels))}" if who.levels else ""
+    return f"on_call {who.schedule}{levels}"
+
+
+def current_shift(person: str, who: OnCall, facts: Facts) -> Shift | None:
+    """The person's shift at this moment by the roster as last believed, however old it is."""
+    roster = facts.rosters.get(who.schedule)
+    covering = on_call(roster, who.levels, facts.now) if roster else ()
+    return next((shift for shift in covering if shift.person == person), None)
+
+
+def end_of(shift: Shift, who: OnCall) -> datetime | None:
+    """When access by this shift ends; None where no end is known."""
+    return shift.end + timedelta(seconds=who.grace) if shift.end else None
+
+
+def facts_age(schedule: str, facts: Facts) -> float:
+    """How old what we know of a schedule is, in seconds; endless where we know nothing."""
+    roster = facts.rosters.get(schedule)
+    return roster.age(facts.now).total_seconds() if roster else float("inf")
+
+
+def _in_group(person: str, who: InGroup, facts: Facts) -> Traced:
+    rule = f"in_group {who.group}"
+    group = facts.groups.get(who.group)
+    if group is None:
+        return Traced(rule=rule, outcome=CANNOT_TELL, reason=because(Why.GROUP_MISSING, group=who.group))
+    age = facts.now - group.read_at
+    if age > GROUP_KNOWN_FOR:
+        reason = because(Why.GROUP_STALE, group=who.group, age_s=int(age.total_seconds()))
+        return Traced(rule=rule, outcome=CANNOT_TELL, reason=reason)
+    if person in group.members:
+        return Traced(rule=rule, outcome=YES, reason=because(Why.IN_GROUP, group=who.group))
+    return Traced(rule=rule, outcome=NO, reason=because(Why.NOT_IN_GROUP, group=who.group))
+
+
+def _on_call(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> Traced:
+    outcome, reason = _by_roster(person, who, catalog, facts)
+    return Traced(rule=rule_name(who), outcome=outcome, reason=reason)
+
+
+def _by_roster(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> tuple[str, Reason]:
+    about: dict[str, str | int] = {"schedule": who.schedule}
+    roster = facts.rosters.get(who.schedule)
+    if roster is None:
+        return CANNOT_TELL, because(Why.ROSTER_MISSING, **about)
+    age = roster.age(facts.now).total_seconds()
+    about["age_s"] = int(age)
+    if age > catalog.source(who.schedule).stale_after:
+        return CANNOT_TELL, because(Why.ROSTER_STALE, **about)
+    if roster.doubted:
+        return CANNOT_TELL, because(Why.ROSTER_DOUBTED, **about)
+    shift = current_shift(person, who, facts)
+    if shift is None or not _same_email(facts.people.get(person), shift):
+        return NO, because(Why.NOT_ON_CALL, **about)
+    if shift.end:
+        about["until_at"] = int(shift.end.timestamp())
+    return YES, because(Why.ON_CALL, **about)
+
+
+def _same_email(person: Person | None, shift: Shift) -> bool:
+    return person is not None and person.email == shift.email
