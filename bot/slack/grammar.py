@@ -134,6 +134,14 @@ def parse(text: str) -> Command:
     return _without_verb(typed, word)
 
 
+def length(text: str) -> Length:
+    """A length alone, as in a form; empty: None. Raises Refused."""
+    found, rest = _length(text)
+    if _level(rest).strip():
+        raise refuse(Why.DURATION_UNREADABLE, text=readable(text)[:40])
+    return found
+
+
 def _without_verb(typed: str, word: str) -> Command:
     """``prod-db 2h because …`` can only be an ask; a bare word may be anything."""
     asked = _request(typed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.core.durations import UNTIL_SHIFT_ENDS
@@ -248,12 +248,14 @@ def refusal_or_command(text: str) -> Command | Why:
         return refused.reason.why
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_any_text_is_a_command_or_refused(text: str) -> None:
     found = refusal_or_command(text)
     assert isinstance(found, Command) or found in (Why.DURATION_UNREADABLE, Why.DURATION_FRACTION)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.integers(1, 9_999))
 def test_whatever_the_reason_says_the_length_stays(reason: str, minutes: int) -> None:
     asked = parse(f"request prod-db {minutes}m because {reason}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-from bot.core.grants import Grant, Origin, State
+from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import Outcome
 from bot.slack.wording import cards
 from bot.slack.wording.reasons import say
@@ -23,11 +24,11 @@ from bot.slack.wording.spoken import (
 )
 from bot.usecases.answers import Asked, Extended, Offer, Standing
 
-NOT_RECORDED = "I could not write this down just now, so nothing has changed. Please try again in a moment."
-BROKEN = "Something went wrong here and it is in my log. `/access mine` shows what is true now."
-NOT_UNDERSTOOD = "I cannot read this request. Please try again."
-OTHER_WORKSPACE = "This works only for members of the workspace I belong to. Ask one of them to do it."
-COPIED = "This card is a copy or an old one. Please use the card in its own place, or `/access mine`."
+NOT_RECORDED = (
+    "I cannot write anything down just now, so count this as not done. Please try again in a moment."
+)
+BROKEN = "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
+COPIED = "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
 NOTHING_MINE = "You have nothing now, and nothing is waiting."
 NOTHING_OFFERED = "There is nothing you may ask for. Ask whoever keeps access.yaml."
 NOT_OPENED = "The form did not open."
@@ -54,7 +55,7 @@ def asked(answer: Asked) -> str:
     if grant.state is State.ASKED:
         start = f"You have asked for {what} already" if answer.joined else f"Asked for {what}"
         return " ".join([f"{start} {for_length(grant.length)}.", *_waiting(grant)])
-    if answer.standing.live:
+    if grant.state in LIVE:
         start = (
             f"You have {what} already, {until(answer.standing.until)}." if answer.joined else _given(answer)
         )
@@ -125,7 +126,7 @@ def approved(done: Standing) -> str:
     if grant.state is State.ASKED:
         still = cards.missing(grant.approvals - len(grant.votes))
         return f"Your approval counts: {what} for {whose}. {still}".strip()
-    if done.live or grant.state is State.APPROVED:
+    if grant.state in LIVE:
         return f"Approved: {whose} gets {what} {until(done.until)}."
     return standing(done)
 
@@ -213,6 +214,6 @@ def unknown(word: str, meant: tuple[str, ...]) -> str:
     return f"I do not know {code(word)}. {ask} `/access help` shows the rest."
 
 
-def refused_in_form(text: str) -> str:
-    """Forms show plain text only."""
-    return text.replace("*", "").replace("`", "")
+def plainly(text: str) -> str:
+    """For places where Slack shows plain text only."""
+    return re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text).replace("*", "").replace("`", "")

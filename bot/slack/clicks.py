@@ -1,0 +1,133 @@
+"""Buttons pressed, done. What comes of it is on the card; refusals are whispered by the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot.core.errors import Refused, TemporaryFailure, refuse
+from bot.core.reasons import Reason, Why, because
+from bot.slack.cards import BETWEEN
+from bot.slack.commands import Desk, not_recorded
+from bot.slack.forms import deny_form, notice, request_form
+from bot.slack.grammar import Request
+from bot.slack.visitor import Body, insider, person_in
+from bot.slack.wording import answers as words
+from bot.usecases import ask, extend, finish, look, votes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Click:
+    """``value`` is the grant's id, or a resource's name on a button that asks for one. ``length`` is a
+    shorter one that an approver chose. ``channel`` is where a whisper is heard."""
+
+    person: str
+    verb: str
+    value: str
+    length: int | None
+    trigger: str
+    channel: str
+    op: str
+
+
+def pressed(desk: Desk, body: Body) -> bool:
+    """Whether whoever clicked will see what came of it; if not, Slack is to show that it failed."""
+    click = click_in(body)
+    verb = _VERBS.get(click.verb)
+    if verb is None:
+        return True
+    try:
+        try:
+            insider(desk.office, body)
+            if not _in_its_place(desk, click, body):
+                return desk.open(click.trigger, notice(words.COPIED))
+            verb(desk, click)
+        except Refused as refused:
+            _whisper(desk, click, refused.reason)
+    except TemporaryFailure as failure:
+        return desk.open(click.trigger, notice(not_recorded(failure)))
+    return True
+
+
+def click_in(body: Body) -> Click:
+    action = body["actions"][0]
+    chosen = action.get("selected_option") or action
+    value, _, length = str(chosen.get("value") or "").partition(BETWEEN)
+    person, verb = person_in(body), str(action.get("action_id"))
+    return Click(
+        person=person,
+        verb=verb,
+        value=value,
+        length=int(length) if length.isascii() and length.isdigit() else None,
+        trigger=str(body.get("trigger_id", "")),
+        channel=str((body.get("channel") or {}).get("id") or person),
+        op=f"act:{person}:{value}:{verb}:{action.get('action_ts')}",
+    )
+
+
+def _in_its_place(desk: Desk, click: Click, body: Body) -> bool:
+    """A card counts where we posted it, not where somebody copied it to. What only the clicker sees,
+    the Home tab and our answers to commands, cannot be copied."""
+    container = body.get("container") or {}
+    if click.verb == "request" or container.get("type") == "view" or container.get("is_ephemeral") is True:
+        return True
+    here = (container.get("channel_id"), container.get("message_ts"))
+    return any((place.channel, place.ts) == here for place in desk.office.card_places(click.value))
+
+
+def _whisper(desk: Desk, click: Click, reason: Reason) -> None:
+    look.owe_whisper(desk.office, channel=click.channel, person=click.person, reason=reason, op=click.op)
+
+
+def _approve(desk: Desk, click: Click) -> None:
+    votes.approve(desk.office, person=click.person, grant=click.value, length=click.length, op=click.op)
+
+
+def _deny(desk: Desk, click: Click) -> None:
+    """Where the form for the reason does not open, without one."""
+    if not desk.open(click.trigger, deny_form(click.value)):
+        votes.deny(desk.office, person=click.person, grant=click.value, why="", op=click.op)
+
+
+def _extend(desk: Desk, click: Click) -> None:
+    extended = extend.extend(desk.office, person=click.person, which=click.value, length=None, op=click.op)
+    if extended.ask:
+        _whisper(desk, click, because(Why.APPROVERS_ASKED, resource=extended.ask.resource))
+
+
+def _done(desk: Desk, click: Click) -> None:
+    finish.give_back(desk.office, person=click.person, which=click.value, op=click.op)
+
+
+def _ask_again(desk: Desk, click: Click) -> None:
+    """The form, filled in as it was; where that does not open, the very same ask."""
+    before = desk.office.grant(click.value)
+    if before.person != click.person:
+        raise refuse(Why.NOT_YOURS)
+    again = Request(resource=before.resource, length=before.length, reason=before.reason)
+    offers = look.offers(desk.office, person=click.person)
+    if not desk.open(click.trigger, request_form(offers, again)):
+        ask.ask(
+            desk.office,
+            person=click.person,
+            resource=again.resource,
+            length=again.length,
+            reason=again.reason,
+            op=click.op,
+        )
+
+
+def _request(desk: Desk, click: Click) -> None:
+    offers = look.offers(desk.office, person=click.person)
+    if not desk.open(click.trigger, request_form(offers, Request(resource=click.value))):
+        raise TemporaryFailure("the form did not open")
+
+
+_VERBS: Mapping[str, Callable[[Desk, Click], None]] = {
+    "approve": _approve,
+    "deny": _deny,
+    "extend": _extend,
+    "done": _done,
+    "ask_again": _ask_again,
+    "request": _request,
+}

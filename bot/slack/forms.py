@@ -1,0 +1,88 @@
+"""The forms that people fill in, and what they filled in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.core.durations import UntilShiftEnds, brief
+from bot.core.policy import REASON_AT_MOST
+from bot.slack import grammar
+from bot.slack.grammar import Request
+from bot.slack.kit import Block, field, plain, section
+from bot.slack.wording import forms as words
+from bot.usecases.answers import Offer
+
+REQUEST, DENY = "request", "deny"
+RESOURCE, LENGTH, REASON = "resource", "length", "reason"
+_MOST_CHOICES, _LONGEST_CHOICE = 100, 75
+
+
+def request_form(offers: Sequence[Offer], asked: Request) -> Block:
+    """Filled in with what is known of the ask."""
+    fields = [
+        field(words.RESOURCE, RESOURCE, _choice(offers, asked.resource)),
+        field(words.LENGTH, LENGTH, _line(_spelled(asked.length)), hint=words.LENGTH_HINT, optional=True),
+        field(words.REASON, REASON, _line(asked.reason[:REASON_AT_MOST], lines=True), optional=True),
+    ]
+    return _modal(words.ASK_TITLE, fields, callback=REQUEST, submit=words.ASK)
+
+
+def deny_form(grant: str) -> Block:
+    """It carries the grant's id and nothing else."""
+    fields = [field(words.WHY, REASON, _line("", lines=True), hint=words.WHY_HINT, optional=True)]
+    return _modal(words.DENY_TITLE, fields, callback=DENY, submit=words.DENY) | {"private_metadata": grant}
+
+
+def notice(text: str) -> Block:
+    return _modal(words.NOTICE_TITLE, [section(text)])
+
+
+def asked_in(view: Mapping[str, Any]) -> Request:
+    """Raises Refused where the length is none."""
+    return Request(
+        resource=_filled(view, RESOURCE).casefold(),
+        length=grammar.length(_filled(view, LENGTH)),
+        reason=_filled(view, REASON),
+    )
+
+
+def why_in(view: Mapping[str, Any]) -> str:
+    return _filled(view, REASON)
+
+
+def _filled(view: Mapping[str, Any], name: str) -> str:
+    element = view.get("state", {}).get("values", {}).get(name, {}).get(name, {})
+    chosen = element.get("selected_option") or {}
+    return str(chosen.get("value") or element.get("value") or "").strip()
+
+
+def _choice(offers: Sequence[Offer], resource: str) -> Block:
+    """A menu, where all that is offered fits into one."""
+    names = [offer.resource.name for offer in offers]
+    if not names or len(names) > _MOST_CHOICES or any(len(name) > _LONGEST_CHOICE for name in names):
+        return _line(resource)
+    options = {name: {"text": plain(name, _LONGEST_CHOICE), "value": name} for name in names}
+    menu: Block = {"type": "static_select", "options": list(options.values())}
+    return menu | ({"initial_option": options[resource]} if resource in options else {})
+
+
+def _line(text: str, *, lines: bool = False) -> Block:
+    made: Block = {"type": "plain_text_input", "multiline": lines, "max_length": REASON_AT_MOST}
+    return made | ({"initial_value": text} if text else {})
+
+
+def _spelled(length: grammar.Length) -> str:
+    if length is None:
+        return ""
+    return words.UNTIL_SHIFT_ENDS if isinstance(length, UntilShiftEnds) else brief(length)
+
+
+def _modal(title: str, blocks: Sequence[Block], *, callback: str = "", submit: str = "") -> Block:
+    made: Block = {
+        "type": "modal",
+        "title": plain(title, 24),
+        "close": plain(words.CLOSE, 24),
+        "blocks": list(blocks),
+    }
+    return made | ({"callback_id": callback, "submit": plain(submit, 24)} if submit else {})

@@ -1,0 +1,109 @@
+"""What the bot listens to in Slack: each hears, has it done, and answers in the acknowledgement."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from secrets import token_urlsafe
+
+import structlog
+from slack_bolt import Ack, App, BoltResponse
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk import WebClient
+
+from bot.core.errors import TemporaryFailure
+from bot.slack import clicks, commands, forms, submissions
+from bot.slack.commands import Desk, said
+from bot.slack.kit import Block
+from bot.slack.visitor import Body
+from bot.slack.wording import answers as words
+from bot.usecases import look
+from bot.usecases.office import Office
+
+COMMAND = "/access"
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackSettings:
+    """``signing_secret`` empty: Socket Mode, where Slack's connection vouches for what comes in."""
+
+    token: str = field(repr=False)
+    signing_secret: str = field(default="", repr=False)
+    api_url: str = "https://slack.com/api/"
+
+
+def build(office: Office, settings: SlackSettings) -> App:
+    """Calls nobody. What a listener does is written down before it acknowledges."""
+    client = WebClient(token=settings.token, base_url=settings.api_url)
+    app = _app(settings)
+    desk = Desk(office=office, client=client)
+    app.error(_told)
+    app.command(COMMAND)(_acknowledging(desk, commands.answered))
+    app.view(forms.REQUEST)(_acknowledging(desk, submissions.asked))
+    app.view(forms.DENY)(_acknowledging(desk, submissions.denied))
+    app.action(re.compile(""))(_pressing(desk))
+    app.event("app_home_opened")(_opening(office))
+    return app
+
+
+def _app(settings: SlackSettings) -> App:
+    """Nothing is taken from the environment, and no request is ever logged: its body may hold secrets.
+    In Socket Mode nobody knows the signing secret, so that nothing is taken over HTTP."""
+    quiet = logging.getLogger("slack_bolt.quiet")
+    quiet.setLevel(logging.CRITICAL)
+    return App(
+        name="rotakey",
+        logger=quiet,
+        client=WebClient(base_url=settings.api_url, logger=quiet),
+        authorize=lambda enterprise_id, team_id: AuthorizeResult(
+            enterprise_id=enterprise_id, team_id=team_id, bot_token=settings.token
+        ),
+        signing_secret=settings.signing_secret or token_urlsafe(),
+        ssl_check_enabled=False,
+        token_verification_enabled=False,
+        process_before_response=True,
+    )
+
+
+def _acknowledging(desk: Desk, answer: Callable[[Desk, Body], Block]) -> Callable[..., None]:
+    def listener(ack: Ack, body: Body) -> None:
+        ack(answer(desk, body) or "")
+
+    return listener
+
+
+def _pressing(desk: Desk) -> Callable[..., BoltResponse | None]:
+    def listener(ack: Ack, body: Body) -> BoltResponse | None:
+        seen = clicks.pressed(desk, body)
+        return ack() if seen else BoltResponse(status=503)
+
+    return listener
+
+
+def _opening(office: Office) -> Callable[..., BoltResponse | None]:
+    """Slack sends an event again where it was not taken."""
+
+    def listener(body: Body) -> BoltResponse | None:
+        try:
+            home, event = office.home(), body["event"]
+            if event.get("tab") == "home" and home and body.get("team_id") == home.team:
+                look.owe_home(office, person=str(event["user"]))
+        except TemporaryFailure:
+            return BoltResponse(status=503)
+        return None
+
+    return listener
+
+
+def _told(error: Exception, body: Body) -> BoltResponse:
+    """The one place where anything unforeseen ends; what a person then sees is words, not a trace."""
+    log.error("listener failed", exc_info=error, kind=body.get("type") or body.get("command"))
+    if body.get("command"):
+        return BoltResponse(status=200, body=said(words.BROKEN))
+    if body.get("type") == "view_submission":
+        shown = {"response_action": "update", "view": forms.notice(words.BROKEN)}
+        return BoltResponse(status=200, body=shown)
+    return BoltResponse(status=503)

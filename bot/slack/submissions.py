@@ -1,0 +1,79 @@
+"""Forms sent in, done, and what the form then shows."""
+
+from __future__ import annotations
+
+from bot.core.errors import Refused, TemporaryFailure
+from bot.core.reasons import Reason, Why
+from bot.slack import forms
+from bot.slack.commands import Desk, not_recorded
+from bot.slack.kit import Block
+from bot.slack.visitor import Body, insider
+from bot.slack.wording import answers as words
+from bot.slack.wording.reasons import refusal
+from bot.usecases import ask, votes
+
+_ABOUT_LENGTH = frozenset(
+    {
+        Why.DURATION_UNREADABLE,
+        Why.DURATION_FRACTION,
+        Why.DURATION_TOO_LONG,
+        Why.DURATION_TOO_SHORT,
+        Why.NO_SHIFT_TO_END,
+    }
+)
+_ABOUT_REASON = frozenset({Why.REASON_MISSING, Why.REASON_TOO_LONG, Why.REASON_PATTERN})
+
+
+def asked(desk: Desk, body: Body) -> Block:
+    """The answer takes the form's place; what is wrong with a field is said there; any other refusal is
+    laid on top, so that nothing typed is lost."""
+    try:
+        person, wanted = insider(desk.office, body), forms.asked_in(body["view"])
+        answer = ask.ask(
+            desk.office,
+            person=person,
+            resource=wanted.resource,
+            length=wanted.length,
+            reason=wanted.reason,
+            op=_op(body),
+        )
+    except Refused as refused:
+        return _refused(refused.reason)
+    except TemporaryFailure as failure:
+        return _shown("push", not_recorded(failure))
+    return _shown("update", words.asked(answer))
+
+
+def denied(desk: Desk, body: Body) -> Block:
+    """The form closes; the card tells the rest."""
+    view = body["view"]
+    grant, why = str(view.get("private_metadata", "")), forms.why_in(view)
+    try:
+        votes.deny(desk.office, person=insider(desk.office, body), grant=grant, why=why, op=_op(body))
+    except Refused as refused:
+        return _shown("update", refusal(refused.reason))
+    except TemporaryFailure as failure:
+        return _shown("push", not_recorded(failure))
+    return {}
+
+
+def _op(body: Body) -> str:
+    """Each time the form is sent in is one operation, however often it is delivered."""
+    view = body["view"]
+    return f"view:{view['id']}:{body.get('trigger_id') or view.get('hash')}"
+
+
+def _refused(reason: Reason) -> Block:
+    if reason.why in _ABOUT_LENGTH:
+        return _wrong(forms.LENGTH, reason)
+    if reason.why in _ABOUT_REASON:
+        return _wrong(forms.REASON, reason)
+    return _shown("push", refusal(reason))
+
+
+def _wrong(field: str, reason: Reason) -> Block:
+    return {"response_action": "errors", "errors": {field: words.plainly(refusal(reason))}}
+
+
+def _shown(how: str, text: str) -> Block:
+    return {"response_action": how, "view": forms.notice(text)}

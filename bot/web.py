@@ -1,0 +1,145 @@
+"""The web server: Slack's requests, health, readiness and metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Flask, Response, request
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # it has no types
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from slack_bolt import App
+from slack_bolt.adapter.flask.handler import to_flask_response
+from slack_bolt.request import BoltRequest
+from werkzeug.exceptions import RequestEntityTooLarge
+
+LARGEST_BODY = 1_000_000
+THREADS = 16
+FINISH_WITHIN = 10
+"""Seconds that requests under way have on SIGTERM."""
+
+Ready = Callable[[], str | None]
+"""None where all is well, else what is not."""
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_answered = Histogram("rotakey_slack_answer_seconds", "Time to answer a request of Slack's", ["status"])
+
+
+def create(bolt_app: App | None, ready: Ready) -> Flask:
+    """``bolt_app`` None: Slack comes by Socket Mode, and nothing of it is taken over HTTP."""
+    site = Flask("rotakey", static_folder=None)
+    site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    site.add_url_rule("/healthz", view_func=_healthz)
+    site.add_url_rule("/readyz", view_func=lambda: _readyz(ready), endpoint="readyz")
+    site.add_url_rule("/metrics", view_func=_metrics)
+    if bolt_app is not None:
+        site.add_url_rule(
+            "/slack/events",
+            view_func=lambda: _from_slack(bolt_app),
+            endpoint="slack",
+            methods=["POST"],
+            provide_automatic_options=False,
+        )
+    return site
+
+
+def run(
+    load: Callable[[], Flask],
+    host: str,
+    port: int,
+    started: Callable[[], None] | None = None,
+    stopping: Callable[[], None] | None = None,
+) -> None:
+    """Serve until SIGTERM. ``load``, ``started`` and ``stopping`` run in the process that answers, which
+    is a child of this one: connections are to be made there. Does not return."""
+    options: dict[str, Any] = {
+        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "worker_class": "gthread",
+        "workers": 1,
+        "threads": THREADS,
+        "keepalive": 75,
+        "graceful_timeout": FINISH_WITHIN,
+        "loglevel": "warning",
+        "accesslog": None,
+        "control_socket_disable": True,
+        "proc_name": "rotakey web",
+    }
+    if started is not None:
+        options["post_worker_init"] = lambda _worker: started()
+    if stopping is not None:
+        options["worker_exit"] = lambda _server, _worker: stopping()
+    _Gunicorn(load, options).run()
+
+
+class _Gunicorn(BaseApplication):  # type: ignore[misc]  # it has no types
+    def __init__(self, load: Callable[[], Flask], options: dict[str, Any]) -> None:
+        self._load = load
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        return self._load()
+
+
+# --------------------------------------------------------------------------------------------- answers
+
+
+def _healthz() -> Response:
+    return Response("ok\n", mimetype="text/plain")
+
+
+def _readyz(ready: Ready) -> Response:
+    reason = ready()
+    return Response(f"{reason or 'ready'}\n", status=503 if reason else 200, mimetype="text/plain")
+
+
+def _metrics() -> Response:
+    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _from_slack(bolt_app: App) -> Response:
+    with _answered.time() as timer:
+        heard = _heard()
+        answer = heard if isinstance(heard, Response) else to_flask_response(bolt_app.dispatch(heard))
+        timer.labels(str(answer.status_code))
+    return answer
+
+
+def _heard() -> BoltRequest | Response:
+    """The request for Bolt, or why it does not come so far. Bolt would read it before it checks the
+    signature, and answer what it cannot read with a 500."""
+    if not _TIMESTAMP.fullmatch(request.headers.get("X-Slack-Request-Timestamp", "")):
+        return _turned_away("X-Slack-Request-Timestamp is no number")
+    try:
+        body = request.get_data().decode("utf-8")
+    except RequestEntityTooLarge:
+        return _turned_away("the body is too large", 413)
+    except UnicodeDecodeError:
+        return _turned_away("the body is not UTF-8")
+    if not _readable(body):
+        return _turned_away("the body is not what Slack sends")
+    try:
+        return BoltRequest(body=body, headers=dict(request.headers.items()))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return _turned_away("the body is not what Slack sends")
+
+
+def _readable(body: str) -> bool:
+    """JSON, or a form whose payload, where it has one, is JSON."""
+    as_json = request.mimetype == "application/json" or body.startswith("{")
+    try:
+        payload = body if as_json else dict(parse_qsl(body)).get("payload")
+        return payload is None or isinstance(json.loads(payload), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _turned_away(why: str, status: int = 400) -> Response:
+    return Response(f"{why}\n", status=status, mimetype="text/plain")

@@ -1,0 +1,497 @@
+"""Ada types and clicks, Bob approves: through Slack's own window, signatures and all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from bot.core.errors import Refused
+from bot.core.grants import Grant, State
+from bot.core.reasons import Why
+from bot.ports import Deadline, Home, Key
+from bot.sandbox.workspace import ImpossibleError, Server, Workspace
+from bot.slack.visitor import insider
+from bot.slack.wording.answers import NOT_RECORDED
+from bot.usecases.look import home_view
+from tests.slack.conftest import CHANNEL, EVE, GINA
+from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
+from tests.slack.town import Town, town
+
+ASK = "request prod-db 2h because orders are stuck"
+LAPSES = "<!date^1763708400^{date_short_pretty} at {time}|2025-11-21 07:00 UTC>"
+
+
+@pytest.fixture
+def it(workspace: Workspace, server: Server) -> Iterator[Town]:
+    with town(workspace, server) as made:
+        yield made
+
+
+@pytest.fixture
+def asked(it: Town) -> Grant:
+    """Ada has asked, and the card is in the channel."""
+    it.types(ADA, ASK)
+    it.posts(it.grant())
+    return it.grant()
+
+
+# ------------------------------------------------------------------------------------------ commands
+
+
+def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
+    assert it.types(CAROL, "request prod-db 4h because orders are stuck") == (
+        f"You get *prod-db* until {AT_TEN}. That is 4 hours. It is being given now; I tell you when it is "
+        f"there. On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
+    )
+    assert it.grant().state is State.APPROVED
+
+
+def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Town) -> None:
+    assert it.types(CAROL, "request prod-db 12h because orders are stuck") == (
+        f"You get *prod-db* until {AT_TEN}. You asked for 12 hours; for the rest ask approvers with "
+        "`/access extend`. It is being given now; I tell you when it is there. "
+        f"On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
+    )
+
+
+def test_ada_asks_and_is_told_whom(it: Town) -> None:
+    assert it.types(ADA, ASK) == (
+        f"Asked for *prod-db* for 2 hours. Its approvers are asked in #db-access. It lapses {LAPSES}."
+    )
+    assert (it.grant().person, it.grant().reason) == (ADA, "orders are stuck")
+
+
+def test_the_same_ask_twice_is_one(it: Town) -> None:
+    it.types(ADA, ASK)
+    assert it.types(ADA, ASK).startswith("You have asked for *prod-db* already for 2 hours.")
+    assert len(it.grants()) == 1
+
+
+def test_a_command_delivered_twice_is_one_ask(it: Town) -> None:
+    it.workspace.faults.twice = True
+    assert "for 2 hours. Its approvers are asked in #db-access." in it.types(ADA, ASK)
+    assert len(it.grants()) == 1
+
+
+def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None:
+    answer = it.types(ADA, "request prod-db because orders are stuck for 2h")
+    assert answer.startswith("Asked for *prod-db* for 4 hours.")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (
+            "request prod-bd 2h because x",
+            "There is no resource prod-bd. Did you mean `prod-db`? "
+            "`/access list` shows what you may ask for.",
+        ),
+        (
+            "request prod-db 2h",
+            "A reason is missing. Write it like this: `/access request prod-db 1h because orders are stuck`.",
+        ),
+        (
+            "request prod-db 13h because x",
+            "13 hours is too long: 12 hours is the most. Ask for 12 hours or less.",
+        ),
+        (
+            "request prod-db 1.5h because x",
+            "“1.5h” is a fraction. Write it in whole units, like `90m` or `1h30m`.",
+        ),
+        ("done", "You have nothing open. `/access mine` shows what you have."),
+        ("mine", "You have nothing now, and nothing is waiting."),
+        ("who prod-db", "Nobody has *prod-db*, and nobody is waiting for it."),
+        ("revok @bob prod-db", "I do not know `revok`. Did you mean `/access revoke`? Nothing has changed."),
+        (
+            "prod-db",
+            "I do not know `prod-db`. To ask for access: `/access request prod-db 2h because …`. "
+            "`/access help` shows the rest.",
+        ),
+        ("approve", "Write it like this: `/access approve ID`: approve an ask, by the id in `/access mine`."),
+        ("deny Gnone", "There is nothing here called Gnone. `/access mine` shows what you have."),
+    ],
+)
+def test_answers_in_full(it: Town, text: str, answer: str) -> None:
+    assert it.types(ADA, text) == answer
+
+
+def test_help_names_every_command(it: Town) -> None:
+    shown = it.types(ADA, "help")
+    for verb in ("request", "list", "mine", "who", "extend", "done", "approve", "deny", "revoke"):
+        assert f"`/access {verb}" in shown
+
+
+def test_lists(it: Town) -> None:
+    it.types(ADA, ASK)
+    assert it.types(ADA, "list") == "What you may ask for"
+    assert it.types(BOB, "who prod-db") == "Who has *prod-db*, or waits for it:"
+    mine = it.answers(ADA, "mine")
+    assert pressable(mine.blocks) == [("done", "Withdraw")]
+
+
+def test_bob_approves_and_carol_revokes_by_typing(it: Town, asked: Grant) -> None:
+    assert it.types(BOB, f"approve {asked.id}").startswith("Approved: <@U01ADA> gets *prod-db* until ")
+    assert it.types(CAROL, "revoke @ada prod-db because left") == (
+        "*prod-db* is being taken back from <@U01ADA> now."
+    )
+    assert it.grant().ended is not None
+    assert it.grant().ended.facts == {"by_person": CAROL, "said": "left"}  # type: ignore[union-attr]
+
+
+def test_bob_denies_by_typing(it: Town, asked: Grant) -> None:
+    assert it.types(BOB, f"deny {asked.id} because no ticket") == "Denied: *prod-db* for <@U01ADA>."
+    assert it.office.grant(asked.id).state is State.DENIED
+
+
+def test_ada_withdraws_by_typing(it: Town, asked: Grant) -> None:
+    assert it.types(ADA, "done") == "Withdrawn: your ask for *prod-db*."
+
+
+def test_carol_extends_and_gives_back_by_typing(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    assert it.types(CAROL, "extend by 1h").startswith("*prod-db* now ends ")
+    assert it.types(CAROL, "extend 12h") == (f"*prod-db* now ends {AT_TEN}. That is as late as it may be.")
+    assert it.types(CAROL, "done prod-db") == "Done: *prod-db* is being taken back now."
+
+
+def test_who_is_not_one_of_ours_gets_nothing(it: Town) -> None:
+    assert it.types(EVE, ASK) == (
+        "<@U05EVE> belongs to another workspace, and access is only for members of this one. "
+        "Ask a member of this workspace."
+    )
+    it.workspace.invite(CHANNEL, GINA)
+    assert it.types(GINA, ASK, CHANNEL) == (
+        "<@U04GINA> is a guest here, and guests can neither ask nor approve. "
+        "Ask a full member of the workspace."
+    )
+    assert it.grants() == ()
+
+
+def test_before_the_workspace_is_known_nobody_gets_anything(it: Town) -> None:
+    it.puts({Key.of(Home): None})
+    assert it.types(ADA, ASK) == (
+        "I cannot tell yet which workspace I belong to, because Slack does not answer. Try again in a minute."
+    )
+
+
+def test_people_of_the_same_organisation_are_let_in_to_be_judged(it: Town) -> None:
+    body: dict[str, object] = {"user_id": ADA, "team_id": "T2", "enterprise_id": "E1"}
+    body["is_enterprise_install"] = "true"
+    home = Home(team="T0ROTAKEY", enterprise="E1", bot_user="U0ROTAKEY")
+    it.puts({Key.of(Home): home})
+    assert visitor_is_let_in(it, body)
+    assert not visitor_is_let_in(it, body | {"enterprise_id": "E9"})
+    assert not visitor_is_let_in(it, body | {"is_enterprise_install": "false"})
+    it.puts({Key.of(Home): replace(home, enterprise=None)})
+    assert not visitor_is_let_in(it, body | {"enterprise_id": None})
+
+
+def visitor_is_let_in(it: Town, body: dict[str, object]) -> bool:
+    try:
+        return insider(it.office, body) == ADA
+    except Refused:
+        return False
+
+
+def test_while_redis_is_down_people_are_told_so(it: Town) -> None:
+    it.ledger.down = True
+    assert it.types(ADA, ASK) == NOT_RECORDED
+
+
+def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Town) -> None:
+    it.office.new_id = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    assert it.types(ADA, ASK) == (
+        "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
+    )
+
+
+# -------------------------------------------------------------------------------------------- clicks
+
+
+def test_bob_clicks_approve(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    assert it.grant().state is State.APPROVED
+    assert it.grant().until is not None
+    assert it.whispers() == []
+
+
+def test_bob_approves_for_less(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"less:{asked.id}", f"{asked.id} {HOUR}").ok
+    assert it.grant().length == HOUR
+
+
+def test_a_click_delivered_twice_is_one_vote(it: Town, asked: Grant) -> None:
+    it.workspace.faults.twice = True
+    card = it.workspace.messages(CHANNEL)[0]
+    it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}")
+    assert [vote.person for vote in it.grant().votes] == [BOB]
+    assert it.whispers() == []
+
+
+def test_the_second_to_click_is_told_who_was_first(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.types(CAROL, f"deny {asked.id}")
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    assert it.whispers() == [(CHANNEL, Why.DECIDED_ALREADY, BOB)]
+
+
+def test_ada_cannot_approve_her_own(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    assert it.workspace.click(ADA, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    assert it.whispers() == [(CHANNEL, Why.OWN_REQUEST, ADA)]
+    assert it.grant().state is State.ASKED
+
+
+def test_eve_from_another_company_cannot_click(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    for action, block in (("approve", "decide"), ("deny", "decide")):
+        assert it.workspace.click(EVE, CHANNEL, card.ts, action, f"{block}:{asked.id}").ok
+    assert it.whispers() == [(CHANNEL, Why.PERSON_EXTERNAL, EVE)] * 2
+    assert it.grant().state is State.ASKED
+    assert it.workspace.view(EVE) is None
+
+
+def test_a_copied_card_does_nothing(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    copied = it.messenger._client.chat_postMessage(channel=CHANNEL, text="copy", blocks=card.blocks)
+    assert it.workspace.click(BOB, CHANNEL, copied["ts"], "approve", f"decide:{asked.id}").ok
+    assert it.grant().state is State.ASKED
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == (
+        "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
+    )
+
+
+def test_bob_denies_and_says_why(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
+    assert it.grant().state is State.ASKED
+    assert it.workspace.submit_view(BOB, {"reason": {"reason": "no ticket"}}).ok
+    assert it.workspace.view(BOB) is None
+    denied = it.office.grant(asked.id)
+    assert (denied.state, denied.decided_by) == (State.DENIED, BOB)
+    assert denied.ended is not None
+    assert denied.ended.facts == {"said": "no ticket"}
+
+
+def test_where_the_form_does_not_open_the_denial_counts_all_the_same(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.types(BOB, "list")
+    it.workspace.faults.down = True
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
+    assert it.office.grant(asked.id).state is State.DENIED
+
+
+def test_a_denial_that_came_too_late_says_so_in_the_form(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}")
+    it.types(CAROL, f"approve {asked.id}")
+    it.workspace.submit_view(BOB, {})
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == (
+        "<@U03CAROL> has decided this already: it is approved. Nothing has changed by this."
+    )
+
+
+def test_carol_extends_and_gives_back_on_her_card(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    active = replace(it.grant(), state=State.ACTIVE)
+    it.puts({Key.of(Grant, active.id): active})
+    card = it.posts(active, CAROL, "holder")
+    assert it.workspace.click(CAROL, card.channel, card.ts, "extend").ok
+    later = it.grant().until
+    assert later is not None
+    assert active.until is not None
+    assert later > active.until
+    assert it.workspace.click(CAROL, card.channel, card.ts, "done").ok
+    assert it.grant().state is State.ENDING
+
+
+def test_an_extension_that_approvers_decide_is_whispered(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"approve {asked.id}")
+    active = replace(it.grant(), state=State.ACTIVE)
+    it.puts({Key.of(Grant, active.id): active})
+    card = it.posts(active, ADA, "holder")
+    assert it.workspace.click(ADA, card.channel, card.ts, "extend").ok
+    assert it.whispers() == [(card.channel, Why.APPROVERS_ASKED, ADA)]
+    assert [grant.follows for grant in it.grants() if grant.state is State.ASKED] == [active.id]
+
+
+def test_ada_asks_again(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, ADA, "holder")
+    assert it.workspace.click(ADA, card.channel, card.ts, "ask_again").ok
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    fields = {block["block_id"]: block["element"] for block in shown.blocks}
+    assert fields["resource"]["initial_option"]["value"] == "prod-db"
+    assert fields["length"]["initial_value"] == "2h"
+    assert fields["reason"]["initial_value"] == "orders are stuck"
+    it.workspace.submit_view(ADA)
+    again = it.workspace.view(ADA)
+    assert again is not None
+    assert again.blocks[0]["text"]["text"].startswith("Asked for *prod-db* for 2 hours.")
+    assert it.grant().id != asked.id
+
+
+def test_nobody_asks_again_for_somebody_else(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, CHANNEL, "holder")
+    assert it.workspace.click(CAROL, CHANNEL, card.ts, "ask_again").ok
+    assert it.whispers() == [(CHANNEL, Why.NOT_YOURS, CAROL)]
+
+
+def test_while_slack_does_not_open_forms_asking_again_is_the_very_same_ask(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, ADA, "holder")
+    it.workspace.faults.down = True
+    assert it.workspace.click(ADA, card.channel, card.ts, "ask_again").ok
+    assert (it.grant().length, it.grant().reason) == (2 * HOUR, "orders are stuck")
+
+
+def test_a_click_while_redis_is_down_is_told_in_a_window(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.ledger.down = True
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == NOT_RECORDED
+
+
+def test_a_click_while_nothing_works_is_shown_as_failed(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.ledger.down = True
+    it.workspace.faults.down = True
+    reply = it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}")
+    assert (reply.status, reply.body) == (503, "")
+
+
+def test_buttons_of_an_answer_only_ada_sees_work(it: Town, asked: Grant) -> None:
+    it.types(ADA, "mine")
+    mine = it.workspace.ephemerals(ADA)[-1]
+    assert it.workspace.click(ADA, mine.channel, mine.ts, "done").ok
+    assert it.office.grant(asked.id).state is State.WITHDRAWN
+
+
+def test_a_button_nobody_knows_is_acknowledged(it: Town) -> None:
+    block = {"type": "actions", "elements": [{"type": "button", "action_id": "x", "text": text("X")}]}
+    posted = it.messenger._client.chat_postMessage(channel=CHANNEL, text="x", blocks=[block])
+    assert it.workspace.click(ADA, CHANNEL, posted["ts"], "x").ok
+
+
+def text(label: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": label}
+
+
+# --------------------------------------------------------------------------------------------- forms
+
+
+def test_request_alone_opens_the_form(it: Town) -> None:
+    reply = it.answers(ADA, "request")
+    assert reply.text == ""
+    it.workspace.submit_view(
+        ADA, {"resource": {"resource": "vault"}, "length": {"length": "2h"}, "reason": {"reason": "x"}}
+    )
+    assert (it.grant().resource, it.grant().length, it.grant().reason) == ("vault", 2 * HOUR, "x")
+
+
+def test_where_the_form_does_not_open_the_way_to_type_it_is_shown(it: Town) -> None:
+    it.types(ADA, "list")
+    it.workspace.faults.down = True
+    assert it.types(ADA, "request") == (
+        "The form did not open. Write it like this: `/access request prod-db 4h because orders are stuck`: "
+        "ask for access."
+    )
+
+
+def test_what_is_wrong_with_a_field_is_said_there(it: Town) -> None:
+    it.types(ADA, "request")
+    fields = {"resource": {"resource": "vault"}, "length": {"length": "13h"}, "reason": {"reason": "x"}}
+    it.workspace.submit_view(ADA, fields)
+    assert form_errors(it) == {
+        "length": "13 hours is too long: 12 hours is the most. Ask for 12 hours or less."
+    }
+    it.workspace.submit_view(ADA, fields | {"length": {"length": "2h soon"}})
+    assert form_errors(it) == {
+        "length": "I cannot read “2h soon” as a length of time. "
+        "Write it like 45m, 12h, 1h30m, 2d or until end of shift."
+    }
+    it.workspace.submit_view(ADA, fields | {"length": {"length": ""}, "reason": {"reason": " "}})
+    assert list(form_errors(it)) == ["reason"]
+    it.workspace.submit_view(ADA, fields | {"length": {"length": ""}})
+    assert it.grant().length == 4 * HOUR
+
+
+def form_errors(it: Town) -> dict[str, str]:
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    return shown.errors
+
+
+def test_a_form_sent_in_while_redis_is_down_keeps_what_was_typed(it: Town) -> None:
+    it.types(ADA, "request")
+    it.ledger.down = True
+    fields = {"resource": {"resource": "vault"}, "reason": {"reason": "x"}}
+    it.workspace.submit_view(ADA, fields)
+    assert len(it.workspace.memory.modals[ADA]) == 2
+    it.ledger.down = False
+    it.workspace.close_view(ADA)
+    it.workspace.submit_view(ADA, fields)
+    assert it.grant().resource == "vault"
+
+
+# ---------------------------------------------------------------------------------------------- home
+
+
+def test_who_opens_the_home_tab_is_owed_it(it: Town) -> None:
+    assert it.workspace.open_home(ADA).ok
+    assert it.homes_owed() == [ADA]
+
+
+def test_slack_is_to_send_an_event_again_that_could_not_be_written_down(it: Town) -> None:
+    it.workspace.faults.retry_pauses = ()
+    it.ledger.down = True
+    assert it.workspace.open_home(ADA).status == 503
+
+
+def test_home_buttons_work(it: Town, asked: Grant) -> None:
+    it.messenger.publish(home_view(it.office, BOB), Deadline.after(10))
+    assert it.workspace.click_home(BOB, "approve", f"approver:{asked.id}").ok
+    assert it.grant().state is State.APPROVED
+    assert it.workspace.click_home(BOB, "request", "offer:vault").ok
+    assert it.workspace.view(BOB) is not None
+
+
+# ------------------------------------------------------------------------------------------- the door
+
+
+def test_a_forged_request_is_turned_away(it: Town) -> None:
+    it.workspace.faults.forged = True
+    assert it.workspace.type_command(ADA, CHANNEL, "/access", ASK).status == 401
+    assert it.grants() == ()
+
+
+def test_an_old_request_is_turned_away(it: Town) -> None:
+    it.workspace.faults.late_by = 600
+    assert it.workspace.type_command(ADA, CHANNEL, "/access", ASK).status == 401
+
+
+def test_the_environment_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, server: Server
+) -> None:
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "BOT_TOKEN", "SIGNING_SECRET", "VERIFICATION_TOKEN"):
+        monkeypatch.setenv(f"SLACK_{name}", "other")
+    with town(workspace, server) as it:
+        assert it.types(ADA, ASK).startswith("Asked for *prod-db*")
+
+
+def test_starting_asks_slack_nothing(it: Town) -> None:
+    assert it.workspace.calls == []
+    with pytest.raises(ImpossibleError):
+        it.workspace.type_command(ADA, CHANNEL, "/other", "")
