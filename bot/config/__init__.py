@@ -1,0 +1,8 @@
+"""The environment and access.yaml as frozen values; every mistake in them is told at once."""
+
+from bot.config.environment import WEB, WORKER, Environment
+from bot.config.mistakes import Mistake
+from bot.config.policy import Policy, bytes_of, check, load
+from bot.config.schema import schema
+
+__all__ = ["WEB", "WORKER", "Environment", "Mistake", "Policy", "bytes_of", "check", "load", "schema"]

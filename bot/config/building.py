@@ -1,0 +1,101 @@
+"""The judged file turned into the words of the core."""
+
+from __future__ import annotations
+
+from bot.config.shapes import (
+    File,
+    GroupRule,
+    LengthsShape,
+    OnCallPeople,
+    OnCallShape,
+    PeopleShape,
+    ReasonShape,
+    ResourceShape,
+    ShiftShape,
+)
+from bot.core.catalog import (
+    Catalog,
+    Entitlement,
+    Everyone,
+    InGroup,
+    Lengths,
+    Named,
+    OnCall,
+    PeopleRules,
+    ReasonRule,
+    Resource,
+    Selector,
+    SourceRules,
+    version_of,
+)
+from bot.kinds import Given
+
+USUAL = 3_600
+"""Seconds that are given where neither the policy nor the person names a length."""
+
+
+def catalog_of(file: File, text: str) -> Catalog:
+    return Catalog(
+        version=version_of(text),
+        resources={name: _resource(name, shape) for name, shape in file.resources.items()},
+        people=_people(file.people),
+        sources={
+            name: SourceRules(stale_after=each.stale_after, start_stale_after=each.start_stale_after)
+            for name, each in file.oncall.items()
+        },
+        security_channel=file.security.channel if file.security else None,
+        session_notes={name: each.sessions_end for name, each in file.targets.items()},
+    )
+
+
+def _people(shape: PeopleShape) -> PeopleRules:
+    return PeopleRules(email_domains=shape.email_domains, accounts=shape.accounts)
+
+
+def _resource(name: str, shape: ResourceShape) -> Resource:
+    return Resource(
+        name=name,
+        title=shape.title,
+        gives=tuple(map(_entitlement, shape.gives)),
+        lengths=_lengths(shape.duration),
+        who_may_ask=tuple(map(_selector, shape.who_may_ask)),
+        reason=_reason(shape.reason),
+        approve_automatically=tuple(
+            InGroup(group=rule.in_group) if isinstance(rule, GroupRule) else _on_call(rule.on_call)
+            for rule in shape.approve_automatically
+        ),
+        approvers=tuple(map(_selector, shape.approvers)),
+        approvals=shape.approvals,
+        on_shift=_on_call(shape.on_shift) if shape.on_shift else None,
+        one_holder=shape.one_holder,
+        channel=shape.channel,
+        lapse_after=shape.lapse_after,
+    )
+
+
+def _entitlement(given: Given) -> Entitlement:
+    return Entitlement(target=given.target, what=given.what())
+
+
+def _lengths(shape: LengthsShape) -> Lengths:
+    usual = max(min(USUAL, shape.max), shape.min)
+    return Lengths(default=shape.default or usual, max=shape.max, min=shape.min, offer=shape.offer)
+
+
+def _reason(shape: str | ReasonShape) -> ReasonRule:
+    if isinstance(shape, ReasonShape):
+        return ReasonRule(required=True, pattern=shape.pattern, say=shape.say)
+    return ReasonRule(required=shape == "required")
+
+
+def _selector(shape: str | OnCallPeople) -> Selector:
+    if isinstance(shape, OnCallPeople):
+        return _on_call(shape.on_call)
+    if shape == "everyone":
+        return Everyone()
+    return InGroup(group=shape) if shape.startswith("slack/") else Named(person=shape)
+
+
+def _on_call(shape: OnCallShape) -> OnCall:
+    grace = shape.grace if isinstance(shape, ShiftShape) else 0
+    return OnCall(schedule=shape.schedule, levels=shape.levels, grace=grace)

@@ -1,0 +1,193 @@
+"""The environment, read once: each variable straight or from the file that NAME_FILE names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from bot.config.variables import NotGiven, Variables
+from bot.core.errors import Misconfigured
+from bot.kinds import SourceSettings
+
+SLACK_API = "https://slack.com/api/"
+PAGERDUTY_API = "https://api.pagerduty.com"
+
+Need = tuple[str, ...]
+"""Variables of which one at least has to be set."""
+
+WEB: tuple[Need, ...] = (
+    ("SLACK_BOT_TOKEN",),
+    ("SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN"),
+    ("REDIS_URL",),
+)
+WORKER: tuple[Need, ...] = (("SLACK_BOT_TOKEN",), ("REDIS_URL",))
+
+WHERE: Mapping[Need, str] = {
+    ("SLACK_BOT_TOKEN",): "copy the Bot User OAuth Token, xoxb-…, from the app's page, OAuth & Permissions",
+    ("SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN"): (
+        "set the first, from the app's page, Basic Information, to hear Slack over HTTP,"
+        " or the second, an app-level token xapp-…, to hear it in Socket Mode"
+    ),
+    ("REDIS_URL",): "write it such as redis://user:password@host:6379/0",
+    (
+        "PAGERDUTY_TOKEN",
+    ): "create a REST API key in PagerDuty, read-only, under Integrations, API Access Keys",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Secrets that are not set are empty, which is false; so is WORKER_PORT None."""
+
+    slack_bot_token: SecretStr
+    slack_signing_secret: SecretStr
+    slack_app_token: SecretStr
+    slack_api_url: str
+    redis_url: SecretStr
+    access_file: Path
+    port: int
+    worker_port: int | None
+    pagerduty_token: SecretStr
+    pagerduty_api_url: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], *, needs: Collection[Need] = ()) -> Environment:
+        """``needs`` is what the command cannot do without: WEB, WORKER, or nothing.
+
+        Raises Misconfigured with all that is wrong, a line for each.
+        """
+        reader = _Reader(environ)
+        found = cls(
+            slack_bot_token=reader.secret("SLACK_BOT_TOKEN", _bot_token),
+            slack_signing_secret=reader.secret("SLACK_SIGNING_SECRET", _one_word),
+            slack_app_token=reader.secret("SLACK_APP_TOKEN", _app_token),
+            slack_api_url=reader.plain("SLACK_API_URL", _api_url) or SLACK_API,
+            redis_url=reader.secret("REDIS_URL", _redis_url),
+            access_file=Path(reader.plain("ACCESS_FILE", str) or "access.yaml"),
+            port=3000 if (port := reader.plain("PORT", _port)) is None else port,
+            worker_port=reader.plain("WORKER_PORT", _port),
+            pagerduty_token=reader.secret("PAGERDUTY_TOKEN", _one_word),
+            pagerduty_api_url=reader.plain("PAGERDUTY_API_URL", _url) or PAGERDUTY_API,
+        )
+        reader.demand(needs)
+        reader.finish()
+        return found
+
+    @property
+    def socket_mode(self) -> bool:
+        """Slack is heard over a socket that we open, not over HTTP."""
+        return bool(self.slack_app_token)
+
+    def suit(self, sources: Iterable[SourceSettings]) -> None:
+        """Raises Misconfigured where a source of the policy cannot be asked with what is set here."""
+        needed = {name: source.kind for source in sources for name in source.variables}
+        missing = [name for name in needed if not getattr(self, name.lower())]
+        if missing:
+            raise Misconfigured("\n".join(_missing((name,), needed[name]) for name in missing))
+
+
+def _missing(need: Need, kind: str = "") -> str:
+    names = " or ".join(need)
+    why = f", and access.yaml has a source of the kind {kind}" if kind else ""
+    verb = "is not set" if len(need) == 1 else "neither is set"
+    return f"{names}: {verb}{why}; {WHERE.get(need, 'set it')}"
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._variables = Variables(environ)
+        self._wrong: dict[str, str] = {}
+        self._set: set[str] = set()
+
+    def secret(self, name: str, judged: Callable[[str], str]) -> SecretStr:
+        """Set and empty is a mistake: it is never what was meant."""
+        text = self._found(name)
+        if text == "":
+            self._object(name, "is set, but empty; give it its value, or take it away")
+        return SecretStr((self._judged(name, text, judged) if text else None) or "")
+
+    def plain(self, name: str, judged: Callable[[str], T]) -> T | None:
+        text = self._found(name)
+        return self._judged(name, text, judged) if text else None
+
+    def demand(self, needs: Iterable[Need]) -> None:
+        for need in needs:
+            if not any(name in self._set or name in self._wrong for name in need):
+                self._wrong[" or ".join(need)] = _missing(need)
+
+    def finish(self) -> None:
+        if self._wrong:
+            raise Misconfigured("\n".join(self._wrong.values()))
+
+    def _object(self, name: str, text: str) -> None:
+        self._wrong[name] = f"{name}: {text}"
+
+    def _found(self, name: str) -> str | None:
+        try:
+            text = self._variables.find(name)
+        except NotGiven as why:
+            self._object(name, str(why))
+            return None
+        if text:
+            self._set.add(name)
+        return text
+
+    def _judged(self, name: str, text: str, judged: Callable[[str], T]) -> T | None:
+        try:
+            return judged(text)
+        except _Unfit as unfit:
+            self._object(name, str(unfit))
+            return None
+
+
+class _Unfit(Exception):
+    """What is wrong with a value, without the value, and what to do."""
+
+
+def _one_word(text: str) -> str:
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise _Unfit("has spaces or odd characters in it; copy it again, on one line")
+    return text
+
+
+def _bot_token(text: str) -> str:
+    if text.startswith(("xapp-", "xoxp-")):
+        raise _Unfit("is another kind of token; take the Bot User OAuth Token, which starts with xoxb-")
+    return _one_word(text)
+
+
+def _app_token(text: str) -> str:
+    if text.startswith(("xoxb-", "xoxp-")):
+        raise _Unfit("is another kind of token; take an app-level token, which starts with xapp-")
+    return _one_word(text)
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[\x21-\x7e]+", text):
+        raise _Unfit("is no address; write one that starts with https://")
+    return text
+
+
+def _api_url(text: str) -> str:
+    return _url(text).rstrip("/") + "/"
+
+
+def _redis_url(text: str) -> str:
+    if not re.match(r"(rediss?|unix)://.", text):
+        raise _Unfit(
+            "is no address of a Redis; start it with redis://, rediss:// (TLS) or unix:// (a socket)"
+        )
+    return text
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
+        raise _Unfit("is no port; write a number up to 65535")
+    return int(text)

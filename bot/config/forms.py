@@ -1,0 +1,114 @@
+"""What may be written in access.yaml in one word or line, and what is said of anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from bot.config import patterns
+from bot.kinds import Context, Form, unlike
+from bot.slack.likeness import nearest
+
+T = TypeVar("T")
+
+MOST_NAMES = 20
+"""Names that are listed at most where one of them was meant."""
+
+Several = Annotated[tuple[T, ...], Field(min_length=1)]
+
+
+def meant(name: str, names: Collection[str], otherwise: str = "take it out") -> str:
+    """What to write instead of a name that is not known."""
+    near = nearest(name, names)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    shown = sorted(names) if len(names) <= MOST_NAMES else []
+    return f"{otherwise}, or write {one_of(shown)}" if shown else otherwise
+
+
+def one_of(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def known(info: ValidationInfo) -> Context:
+    return info.context if isinstance(info.context, Context) else Context()
+
+
+def _known_target(name: str, info: ValidationInfo) -> str:
+    kinds = known(info).kinds
+    if name not in kinds:
+        raise unlike(f"is none of the targets; {meant(name, kinds, 'name it under targets')}")
+    return name
+
+
+def _known_source(schedule: str, info: ValidationInfo) -> str:
+    source, sources = schedule.partition("/")[0], known(info).sources
+    if source not in sources:
+        raise unlike(f"begins with no source that is known; {meant(source, sources, 'name it under oncall')}")
+    return schedule
+
+
+def _usable(pattern: str) -> str:
+    objection = patterns.objection(pattern)
+    if objection:
+        raise unlike(objection)
+    return pattern
+
+
+NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
+GROUP = r"slack/[^\s/#@A-Z]{1,80}"
+PERSON = r"[UW][A-Z0-9]{1,30}"
+
+Name = Annotated[
+    str,
+    Form(NAME, "is no good name; write 1 to 63 of a-z, 0-9, ., - and _, and begin with a letter or digit"),
+]
+TargetName = Annotated[str, AfterValidator(_known_target)]
+Workspace = Annotated[str, Form(r"[a-z0-9-]{1,63}", "is no workspace; write 1 to 63 of a-z, 0-9 and -")]
+PersonId = Annotated[
+    str, Form(PERSON, "is no Slack user id; write it as in the person's profile, such as U02ABCDEF")
+]
+Account = Annotated[str, Form(r"\S(?:[^\r\n\x00]{0,250}\S)?", "is no account; write its name at the target")]
+Domain = Annotated[
+    str,
+    AfterValidator(str.lower),
+    Form(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "is no domain; write what is behind the @, such as example.com"),
+]
+Channel = Annotated[
+    str,
+    Form(
+        r"#[^\s#@A-Z.,:;/]{1,80}|[CG][A-Z0-9]{2,30}",
+        "is no channel; write #name in small letters, or its id, such as C02ABCDEF",
+    ),
+]
+GroupName = Annotated[
+    str, Form(GROUP, "is no group; write slack/ and the group's handle in small letters, such as slack/dba")
+]
+Schedule = Annotated[
+    str,
+    Form(
+        r"[^/\s]+/[^/\s]{1,100}",
+        "is no schedule; write the source, a slash and the schedule's id there, such as pagerduty/PABC123",
+    ),
+    AfterValidator(_known_source),
+]
+Approver = Annotated[
+    str,
+    Form(
+        f"{GROUP}|{PERSON}",
+        "is no approver; write a group such as slack/dba, a user id such as U02ABCDEF, or {on_call: …}",
+    ),
+]
+Asker = Annotated[
+    str,
+    Form(
+        f"everyone|{GROUP}|{PERSON}",
+        "is nobody who may ask; write everyone, a group such as slack/dba, a user id, or {on_call: …}",
+    ),
+]
+Line = Annotated[str, Form(r"[^\r\n]*\S[^\r\n]*", "is empty or longer than a line; write some words")]
+Title = Annotated[Line, Field(max_length=150)]
+Pattern = Annotated[str, Field(min_length=1), AfterValidator(_usable)]
+Level = Annotated[int, Field(ge=1, le=99)]

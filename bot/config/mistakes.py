@@ -1,0 +1,71 @@
+"""What is wrong with a file, each mistake with its line, its place in the file, and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+"""A place in the file: keys, and positions in lists."""
+
+SHOWN = 40
+"""Characters of the file that a mistake repeats at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mistake:
+    file: str
+    line: int
+    path: str
+    text: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (f"{self.file}:{self.line}", self.path, self.text) if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A mistake before the file is known: its place, and where ``line`` says nothing that place's line."""
+
+    path: Path
+    text: str
+    line: int | None = None
+
+
+class Unreadable(Exception):
+    """The file cannot be read any further than this line."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+        self.text = text
+
+
+def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """By line, and of what is said about one place only the first."""
+    first: dict[tuple[int, str], Mistake] = {}
+    for mistake in mistakes:
+        first.setdefault((mistake.line, mistake.path), mistake)
+    return sorted(first.values(), key=lambda each: each.line)
+
+
+def written(path: Path) -> str:
+    """``resources.prod-db.gives[0].target``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
+def quoted(value: object) -> str:
+    """A value as the file has it, short and on one line."""
+    if isinstance(value, str):
+        return f'"{_printable(value)}"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _printable(str(value))
+    return "this"
+
+
+def _printable(text: str) -> str:
+    shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)

@@ -1,0 +1,121 @@
+"""access.yaml as a policy: read, filled in, judged, and every mistake in it told at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from pydantic import ValidationError
+
+from bot.config import sentences
+from bot.config.building import catalog_of
+from bot.config.mistakes import Fault, Mistake, Unreadable, in_order, written
+from bot.config.shapes import File, ResourceShape
+from bot.config.tree import Tree, decoded, read
+from bot.config.variables import Variables, filled
+from bot.core.catalog import Catalog
+from bot.core.errors import Misconfigured
+from bot.kinds import Context, SourceSettings, TargetSettings
+
+WAYS = ("approvers", "approve_automatically", "on_shift")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """``text`` is the file as it is, before ``${NAME}`` is filled in; the catalog's version is its."""
+
+    catalog: Catalog
+    workspace: str
+    targets: Mapping[str, TargetSettings]
+    oncall: Mapping[str, SourceSettings]
+    text: str = field(repr=False)
+
+
+def load(text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None) -> Policy:
+    """The policy of a text that has no mistakes; else Misconfigured with all of them, one on each line.
+    ``environ`` is this process's own where none is given."""
+    found = _read(text, name, environ)
+    if isinstance(found, Policy):
+        return found
+    raise Misconfigured("\n".join(map(str, found)))
+
+
+def check(
+    text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None
+) -> list[Mistake]:
+    """All mistakes, by line; none where ``load`` would give a policy."""
+    found = _read(text, name, environ)
+    return [] if isinstance(found, Policy) else found
+
+
+def bytes_of(path: FilePath) -> bytes:
+    """What is in the file, for ``load`` and ``check``. Raises Misconfigured."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        why = error.strerror or "it cannot be read"
+        raise Misconfigured(f"{path}: {why}; name the file of the policy with ACCESS_FILE") from None
+
+
+def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Policy | list[Mistake]:
+    try:
+        plain = decoded(text)
+        tree = read(plain)
+    except Unreadable as wrong:
+        return [Mistake(file=name, line=wrong.line, path="", text=wrong.text)]
+    found = list(tree.faults)
+    value = filled(tree.value, Variables(os.environ if environ is None else environ), found)
+    file = _judged(tree, value, found)
+    if file is None or found:
+        return in_order(_mistakes(found, tree, name))
+    return Policy(
+        catalog=catalog_of(file, plain),
+        workspace=file.workspace,
+        targets=file.targets,
+        oncall=file.oncall,
+        text=plain,
+    )
+
+
+def _judged(tree: Tree, value: object, found: list[Fault]) -> File | None:
+    context = Context(kinds=_kinds(value), sources=frozenset(_part(value, "oncall")))
+    try:
+        file = File.model_validate(value, context=context)
+    except ValidationError as error:
+        file = None
+        found += sentences.faults(error, tree, value, context)
+    found += _unapprovable(value)
+    return file
+
+
+def _mistakes(found: Iterable[Fault], tree: Tree, name: str) -> Iterator[Mistake]:
+    for each in found:
+        line = each.line or tree.line(each.path)
+        yield Mistake(file=name, line=line, path=written(each.path), text=each.text)
+
+
+def _kinds(value: object) -> Mapping[str, str | None]:
+    kinds = {name: settings.get("kind") for name, settings in _mappings(_part(value, "targets"))}
+    return {
+        name: kind if isinstance(kind := kinds.get(name), str) else None for name in _part(value, "targets")
+    }
+
+
+def _unapprovable(value: object) -> Iterator[Fault]:
+    """Resources that nobody can get. One with a key that is not known is not judged: it may be meant."""
+    for name, resource in _mappings(_part(value, "resources")):
+        known = all(key in ResourceShape.model_fields for key in resource)
+        if known and not any(way in resource for way in WAYS):
+            text = "nobody can get it; name approvers, approve_automatically or on_shift"
+            yield Fault(path=("resources", name), text=text)
+
+
+def _part(value: object, name: str) -> Mapping[str, object]:
+    part = value.get(name) if isinstance(value, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _mappings(part: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, object]]]:
+    return ((name, each) for name, each in part.items() if isinstance(each, dict))

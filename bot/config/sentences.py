@@ -1,0 +1,95 @@
+"""What the shapes found wrong, as sentences that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from bot.config.forms import meant, one_of
+from bot.config.mistakes import Fault, Path, quoted
+from bot.config.tree import Tree
+from bot.kinds import Context
+from bot.slack.likeness import nearest
+
+Error = Mapping[str, Any]
+
+OF_A_KEY = "[key]"
+OF_A_VARIANT = "?"
+
+
+def faults(error: ValidationError, tree: Tree, filled: object, context: Context) -> Iterator[Fault]:
+    """``tree`` is the file as it is, ``filled`` what was judged. A key that is missing and one that is
+    there by a slip of the finger are one mistake."""
+    errors = error.errors(include_url=False, include_input=False)
+    found = [(each, _place(each["loc"], tree)) for each in errors]
+    allowed = {
+        path: context.keys.get(id(Tree(value=filled).at(path[:-1])), ())
+        for each, path in found
+        if each["type"] == "extra_forbidden"
+    }
+    slips = {(*path[:-1], name) for path, names in allowed.items() for name in nearest(str(path[-1]), names)}
+    for each, path in found:
+        kind, value = each["type"], tree.at(path)
+        if kind in ("missing", "too_short") and (path in slips or value):
+            continue
+        if kind == "extra_forbidden":
+            text = f"there is no such key here; {meant(str(path[-1]), allowed[path])}"
+            yield Fault(path=path, text=text, line=tree.keys.get(path))
+        elif each["loc"][-1:] == (OF_A_KEY,):
+            yield Fault(path=path, text=f"{quoted(path[-1])} {each['msg']}", line=tree.keys.get(path))
+        else:
+            yield Fault(path=path, text=_text(each, value))
+
+
+def _place(loc: tuple[str | int, ...], tree: Tree) -> Path:
+    """Where it is in the file: variants of a shape are no places, and nothing is inside of a text."""
+    path: Path = ()
+    for part in loc:
+        if part == OF_A_KEY or (isinstance(part, str) and part.startswith(OF_A_VARIANT)):
+            continue
+        if not isinstance(tree.at(path), dict | tuple):
+            break
+        path = (*path, part)
+    return path
+
+
+def _text(error: Error, value: object) -> str:
+    kind, about = error["type"], error.get("ctx", {})
+    if kind == "missing":
+        return "is missing; add it"
+    match kind:
+        case "wrong":
+            return str(error["msg"])
+        case "unlike":
+            return f"{quoted(value)} {error['msg']}"
+        case "string_type":
+            return _not_text(value)
+        case "string_too_long":
+            return f"has too many characters; write {about['max_length']} or fewer"
+        case "literal_error":
+            allowed = str(about["expected"]).replace("'", "").split(" or ")
+            return f"{quoted(value)} is not known here; write {one_of(allowed)}"
+        case "greater_than_equal" | "less_than_equal":
+            bound = f"{about['ge']} or more" if "ge" in about else f"{about['le']} or less"
+            return f"{quoted(value)} is out of range; write {bound}"
+    return _NOT_OF_TYPE[kind]
+
+
+_NOT_OF_TYPE = {
+    "tuple_type": "must be a list; put it in brackets, such as [one, other]",
+    "dict_type": "must hold keys and their values; write one name: value on each line",
+    "int_type": "must be a whole number; write one such as 1",
+    "bool_type": "must be true or false; write one of them",
+    "too_short": "is empty; name at least one, or take the key out",
+    "string_too_short": "is empty; fill it in, or take the key out",
+}
+
+
+def _not_text(value: object) -> str:
+    if isinstance(value, bool):
+        return f"is read as {quoted(value)}; put it in quotes if it is a name"
+    if isinstance(value, int | float):
+        return f'{quoted(value)} is a number; put it in quotes, "{quoted(value)}"'
+    return "must be text; write one value here, no list and no further keys"

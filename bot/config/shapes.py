@@ -1,0 +1,297 @@
+"""The shape of access.yaml: which keys there are, and what may stand behind each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails
+
+from bot.config.forms import (
+    Account,
+    Approver,
+    Asker,
+    Channel,
+    Domain,
+    GroupName,
+    Level,
+    Line,
+    Name,
+    Pattern,
+    PersonId,
+    Schedule,
+    Several,
+    TargetName,
+    Title,
+    Workspace,
+    known,
+    meant,
+)
+from bot.kinds import SOURCES, TARGETS, Given, Length, Settings, SourceSettings, TargetSettings, unlike
+from bot.slack.likeness import nearest
+
+# ------------------------------------------------------------------------------------------ selectors
+
+
+class OnCallShape(Settings):
+    """Whoever is on call. Where only the schedule matters, it may stand for the whole."""
+
+    schedule: Schedule
+    levels: Several[Level] = ()
+    """Escalation levels that count; without it all do."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_short(cls, value: object) -> object:
+        return {"schedule": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        full = handler.resolve_ref_schema(handler(core))
+        return {"anyOf": [full["properties"]["schedule"], full]}
+
+
+class ShiftShape(OnCallShape):
+    grace: Length = 0
+    """How long access may outlast the shift."""
+
+
+class OnCallPeople(Settings):
+    on_call: OnCallShape
+
+
+class OnCallRule(Settings):
+    on_call: ShiftShape
+
+
+class GroupRule(Settings):
+    in_group: GroupName
+
+
+RULES = ("on_call", "in_group")
+
+
+def _rule(value: object) -> str | None:
+    """The tag of the rule that is meant, so that a slip is one mistake."""
+    if not isinstance(value, Mapping) or all(rule in value for rule in RULES):
+        return None
+    exact = [rule for rule in RULES if rule in value]
+    near = [rule for key in value for rule in nearest(str(key), RULES)]
+    return next((f"?{rule}" for rule in (*exact, *near)), None)
+
+
+def _text_or_on_call(value: object) -> str:
+    return "?on_call" if isinstance(value, Mapping) else "?text"
+
+
+AutomaticRule = Annotated[
+    Annotated[OnCallRule, Tag("?on_call")] | Annotated[GroupRule, Tag("?in_group")],
+    Discriminator(
+        _rule,
+        custom_error_type="wrong",
+        custom_error_message="must be one rule that is known; write {on_call: …} or {in_group: …}",
+    ),
+]
+WhoMayAsk = Annotated[
+    Annotated[Asker, Tag("?text")] | Annotated[OnCallPeople, Tag("?on_call")],
+    Discriminator(_text_or_on_call),
+]
+WhoApproves = Annotated[
+    Annotated[Approver, Tag("?text")] | Annotated[OnCallPeople, Tag("?on_call")],
+    Discriminator(_text_or_on_call),
+]
+
+
+# ------------------------------------------------------------------------------------------- resources
+
+
+class LengthsShape(Settings):
+    max: Length
+    """The longest that may be asked for."""
+    min: Length = 1
+    """The shortest that may be asked for."""
+    default: Length | None = None
+    """Taken where the person names none; without it 1h, as far as min and max allow."""
+    offer: Several[Length] = ()
+    """The lengths that are offered to choose from."""
+
+    @field_validator("min", "default", "offer")
+    @classmethod
+    def _fits(cls, value: int | tuple[int, ...] | None, info: ValidationInfo) -> int | tuple[int, ...] | None:
+        least, most = info.data.get("min", 1), info.data.get("max")
+        if isinstance(value, tuple):
+            _each_fits(value, least, most)
+        elif value is not None:
+            objection = _unfit(value, least, most)
+            if objection:
+                raise unlike(objection)
+        return value
+
+
+def _each_fits(values: tuple[int, ...], least: int, most: int | None) -> None:
+    unfit = [(place, _unfit(value, least, most)) for place, value in enumerate(values)]
+    wrongs = [
+        InitErrorDetails(type=unlike(objection), loc=(place,), input=None)
+        for place, objection in unfit
+        if objection
+    ]
+    if wrongs:
+        raise ValidationError.from_exception_data("lengths", wrongs)
+
+
+def _unfit(seconds: int, least: int, most: int | None) -> str | None:
+    if most is not None and seconds > most:
+        return "is longer than max; shorten it, or raise max"
+    if seconds < least:
+        return "is shorter than min; lengthen it, or lower min"
+    return None
+
+
+class ReasonShape(Settings):
+    pattern: Pattern
+    """What must be found in the reason."""
+    say: Line | None = None
+    """The same in words, for people: an incident number."""
+
+
+def _word_or_pattern(value: object) -> str:
+    return "?pattern" if isinstance(value, Mapping) else "?word"
+
+
+Reason = Annotated[
+    Annotated[Literal["required", "optional"], Tag("?word")] | Annotated[ReasonShape, Tag("?pattern")],
+    Discriminator(_word_or_pattern),
+]
+
+
+class _AnyGiven(Given):
+    """What can be said of an entitlement whose target, or its kind, is not known."""
+
+    model_config = ConfigDict(extra="allow")
+    target: TargetName
+
+
+def _given(value: object, info: ValidationInfo) -> Given:
+    target = value.get("target") if isinstance(value, Mapping) else None
+    kind = known(info).kinds.get(target) if isinstance(target, str) else None
+    shape = TARGETS[kind].gives if kind and kind in TARGETS else _AnyGiven
+    return shape.model_validate(value, context=info.context)
+
+
+class ResourceShape(Settings):
+    title: Title
+    """What people read."""
+    gives: Several[
+        Annotated[
+            Given,
+            PlainValidator(_given),
+            WithJsonSchema({"anyOf": [kind.gives.model_json_schema() for kind in TARGETS.values()]}),
+        ]
+    ]
+    """What whoever gets it has at the targets."""
+    who_may_ask: Several[WhoMayAsk] = ("everyone",)
+    """Everyone means all full members of the Slack workspace."""
+    duration: LengthsShape = LengthsShape.model_validate({"max": "12h"})
+    """Without it: 1h, at most 12h."""
+    reason: Reason = "required"
+    """Whether people have to say why they ask."""
+    approve_automatically: Several[AutomaticRule] = ()
+    """Whoever fits one of these needs no approval."""
+    approvers: Several[WhoApproves] = ()
+    """Who may approve. Nobody approves what they ask for themselves."""
+    approvals: Annotated[int, Field(ge=1, le=99)] = 1
+    """How many different people have to approve."""
+    on_shift: ShiftShape | None = None
+    """Whoever is on call here has it from the start of the shift to its end, without asking."""
+    one_holder: bool = False
+    """Only one person may have it at a time."""
+    channel: Channel | None = None
+    """Where approvers are asked; without it in direct messages."""
+    lapse_after: Length = 3_600
+    """A request that nobody has decided by then lapses."""
+
+    @field_validator("approvals")
+    @classmethod
+    def _enough_approvers(cls, value: int, info: ValidationInfo) -> int:
+        approvers = info.data.get("approvers")
+        if approvers is None or value == 1:
+            return value
+        if not approvers:
+            raise unlike("is more than nobody can give; name approvers, or leave it out")
+        people = {each for each in approvers if isinstance(each, str) and not each.startswith("slack/")}
+        if value > len(people) and all(each in people for each in approvers):
+            raise unlike("is more than the approvers named here can be; name more of them, or ask for fewer")
+        return value
+
+
+# ------------------------------------------------------------------------------------------- the file
+
+
+class PeopleShape(Settings):
+    email_domains: Several[Domain] = ()
+    """Whoever has an address elsewhere is refused."""
+    accounts: dict[PersonId, dict[TargetName, Account]] = Field(default_factory=dict)
+    """The account of a person at a target, where it is not their email address."""
+
+
+class SecurityShape(Settings):
+    channel: Channel
+    """Where trouble is told: access that could not be taken back, schedules that cannot be read."""
+
+
+def _of_kind(kinds: Mapping[str, type[Settings]]) -> Callable[[object, ValidationInfo], Settings]:
+    def there_is(kind: str) -> str:
+        if kind not in kinds:
+            raise unlike(f"is no kind there is; {meant(kind, kinds, 'look for another')}")
+        return kind
+
+    class Kind(Settings):
+        model_config = ConfigDict(extra="allow")
+        kind: Annotated[str, AfterValidator(there_is)]
+
+    def read(value: object, info: ValidationInfo) -> Settings:
+        kind = Kind.model_validate(value).kind
+        return kinds[kind].model_validate(value, context=info.context)
+
+    return read
+
+
+def _any_of(kinds: Mapping[str, type[Settings]]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [kind.model_json_schema() for kind in kinds.values()]})
+
+
+Source = Annotated[SourceSettings, PlainValidator(_of_kind(SOURCES)), _any_of(SOURCES)]
+Target = Annotated[TargetSettings, PlainValidator(_of_kind(TARGETS)), _any_of(TARGETS)]
+
+
+class File(Settings):
+    """All of access.yaml."""
+
+    workspace: Workspace = "main"
+    """Keeps several bots apart in one Redis."""
+    people: PeopleShape = PeopleShape()
+    oncall: dict[Name, Annotated[SourceSettings, PlainValidator(_of_kind(SOURCES)), _any_of(SOURCES)]] = (
+        Field(default_factory=dict)
+    )
+    """Who knows who is on call, by the name that schedules begin with."""
+    targets: dict[Name, Annotated[TargetSettings, PlainValidator(_of_kind(TARGETS)), _any_of(TARGETS)]] = (
+        Field(default_factory=dict)
+    )
+    """The systems where access is given."""
+    resources: Annotated[dict[Name, ResourceShape], Field(min_length=1)]
+    """What people ask for, by the name they ask for it."""
+    security: SecurityShape | None = None

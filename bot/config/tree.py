@@ -1,0 +1,175 @@
+"""YAML read as plain values that know their lines: no objects, no tags, nothing twice, nothing endless."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from bot.config.mistakes import Fault, Path, Unreadable, quoted
+
+MOST_BYTES = 1_000_000
+MOST_VALUES = 200_000
+MOST_DEEP = 20
+
+LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
+_FRACTION = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{0,18}")
+_TRUE = ("true", "yes", "on")
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = {_TAG + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp", "value")}
+_MERGE = _TAG + "merge"
+
+
+@dataclass(kw_only=True)
+class Tree:
+    """``value`` is built of dicts, tuples, text, numbers, truth and None."""
+
+    value: object = None
+    faults: list[Fault] = field(default_factory=list)
+    lines: dict[Path, int] = field(default_factory=dict)
+    keys: dict[Path, int] = field(default_factory=dict)
+
+    def at(self, path: Path) -> object:
+        """The value there; None where there is none."""
+        found = self.value
+        for part in path:
+            inside = dict(enumerate(found)) if isinstance(found, tuple) else found
+            found = inside.get(part) if isinstance(inside, dict) else None
+        return found
+
+    def line(self, path: Path) -> int:
+        """Of a text or number its own, of anything else its key's; of what is not there its parent's."""
+        if isinstance(self.at(path), str | int | float):
+            return self.lines[path]
+        found = self.keys.get(path) or self.lines.get(path)
+        return found or (self.line(path[:-1]) if path else 1)
+
+
+def decoded(text: str | bytes) -> str:
+    """Raises Unreadable."""
+    raw = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
+    if len(raw) > MOST_BYTES:
+        raise Unreadable(1, f"the file has {len(raw)} bytes; make it {MOST_BYTES} or fewer")
+    try:
+        found = raw.decode("utf-8-sig" if isinstance(text, bytes) else "utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise Unreadable(line, "this line is not UTF-8; save the file in UTF-8") from None
+    odd = _FORBIDDEN.search(found)
+    if odd:
+        line = found.count("\n", 0, odd.start()) + 1
+        raise Unreadable(line, f"there is a control character, {quoted(odd[0])}; take it out")
+    return found
+
+
+def read(text: str) -> Tree:
+    """Raises Unreadable where it is not YAML at all."""
+    last = max(len(text.splitlines()), 1)
+    try:
+        _refuse_depth(text)
+        node = yaml.compose(text, Loader=LOADER)
+        if node is None:
+            raise Unreadable(1, "the file is empty; write at least one resource, under resources:")
+        growing = _Growing()
+        growing.tree.value = growing.value(node, (), 0)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise Unreadable(min(line, last), _said(error, text, line)) from None
+    except (yaml.YAMLError, ValueError, OverflowError):  # the loader in Python lets some escapes through
+        raise Unreadable(1, "the file is not YAML; look for odd escapes such as \\x in quoted text") from None
+    tree = growing.tree
+    tree.lines = {path: min(line, last) for path, line in tree.lines.items()}
+    return tree
+
+
+def _refuse_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEEP:
+            raise Unreadable(event.start_mark.line + 1 if event.start_mark else 1, _TOO_DEEP)
+
+
+_TOO_DEEP = f"lists and mappings are nested here more than {MOST_DEEP} deep; nothing in this file is"
+
+
+def _said(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
+    lines = text.splitlines()
+    wrong = lines[line - 1] if line <= len(lines) else ""
+    if re.match(r" *\t", wrong):
+        return "this line is indented with a tab; indent with spaces"
+    said = " ".join(str(error.problem).split())
+    started = error.context_mark.line + 1 if error.context_mark else line
+    since = f", in what begins on line {started}" if started < line else ""
+    return (
+        f"this is not YAML: {said}{since}; look for missing quotes, brackets or colons, and the indentation"
+    )
+
+
+class _Growing:
+    """A tree while its nodes are read. Aliases are unfolded, so what they stand for is counted again."""
+
+    def __init__(self) -> None:
+        self.tree = Tree()
+        self._count = 0
+
+    def value(self, node: Node, path: Path, depth: int) -> object:
+        line = node.start_mark.line + 1
+        self._count += 1
+        if self._count > MOST_VALUES:
+            raise Unreadable(
+                line, f"the file has more than {MOST_VALUES} values, aliases unfolded; use fewer"
+            )
+        if depth > MOST_DEEP:
+            raise Unreadable(line, _TOO_DEEP)
+        self.tree.lines[path] = line
+        if node.tag not in _PLAIN | {_MERGE}:
+            self._fault(path, "has a tag, which means nothing here; take out the word that starts with !")
+            return None
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path, depth)
+        if isinstance(node, SequenceNode):
+            return tuple(self.value(each, (*path, i), depth + 1) for i, each in enumerate(node.value))
+        scalar = _scalar(str(node.value), node.tag.removeprefix(_TAG))
+        if scalar is None:
+            self._fault(path, "has no value; fill it in, or take it out")
+        return scalar
+
+    def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, ScalarNode):
+                self._fault(path, "has a key that is a list or a mapping; make it text", line)
+                continue
+            name, place = str(key.value), (*path, str(key.value))
+            if key.tag == _MERGE:
+                self._fault(place, "is not read here; write out the keys that it would bring", line)
+            elif name in found:
+                before = self.tree.keys[place]
+                self._fault(place, f"is here twice, first on line {before}; take one out", line)
+            else:
+                self.tree.keys[place] = line
+                found[name] = self.value(value, place, depth + 1)
+        return found
+
+    def _fault(self, path: Path, text: str, line: int | None = None) -> None:
+        self.tree.faults.append(Fault(path=path, text=text, line=line))
+
+
+def _scalar(text: str, kind: str) -> object:
+    """Numbers that are not plainly written, times and the like stay the text they are."""
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.casefold() in _TRUE
+    if kind == "int" and _WHOLE.fullmatch(text):
+        return int(text)
+    if kind == "float" and _FRACTION.fullmatch(text):
+        return float(text)
+    return text
