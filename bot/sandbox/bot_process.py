@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Self
 
 from bot.core.errors import Misconfigured
+from bot.sandbox.server_process import LAUNCH
 
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
 """Of this shell's environment the bot sees these alone: no real token slips into the sandbox."""
 
 STOPS_WITHIN = 30.0
 ROOT = Path(__file__).parents[2]
+
+
+def _launched() -> list[str]:
+    """Ended, on Linux, with the thread that starts it: start it from one that lives as long as we do."""
+    account = f"{os.getuid()}:{os.getgid()}"
+    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(signal.SIGTERM)), account]
 
 
 class BotProcess:
@@ -40,8 +47,8 @@ class BotProcess:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
-                [sys.executable, "-m", "bot", self.command, *self.arguments],
-                env={**kept, **self.environ, "PYTHONPATH": str(ROOT), "ROTAKEY_PARENT": str(os.getpid())},
+                [*_launched(), sys.executable, "-m", "bot", self.command, *self.arguments],
+                env={**kept, **self.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,5 @@
+"""`python -m bot` is `rotakey`."""
+
+from bot.cli import main
+
+main()

@@ -1,0 +1,122 @@
+"""The commands: web, worker, sandbox, check, schema. Exit 0 good, 1 found wrong, 2 misuse."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import webbrowser
+from collections.abc import Collection
+from pathlib import Path
+
+import click
+import structlog
+
+from bot import config, wiring
+from bot.core.errors import Misconfigured
+from bot.kinds import VARIABLE
+
+DATA = Path(".sandbox")
+
+
+def main() -> None:
+    """Run a command; what is wrongly set is told in words, with exit code 1."""
+    try:
+        rotakey()
+    except Misconfigured as mistake:
+        click.echo(str(mistake), err=True)
+        sys.exit(1)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rotakey")
+def rotakey() -> None:
+    """Access to production while you are on call or approved, and not a second longer."""
+
+
+@rotakey.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; the port is $PORT.")
+def web(host: str) -> None:
+    """Answer Slack: over HTTP, or by Socket Mode where SLACK_APP_TOKEN is set."""
+    wiring.serve(*_settings(config.WEB), os.environ, host)
+
+
+@rotakey.command()
+def worker() -> None:
+    """Give, take back, follow the shifts, and tell. Any number may run at once."""
+    wiring.work(*_settings(config.WORKER), os.environ)
+
+
+@rotakey.command()
+@click.argument("file", default="access.yaml", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network."""
+    mistakes = config.check(config.bytes_of(file), name=str(file))
+    for mistake in mistakes:
+        click.echo(str(mistake), err=True)
+    if mistakes:
+        sys.exit(1)
+    click.echo(f"{file}: no mistakes")
+
+
+@rotakey.command()
+def schema() -> None:
+    """Print the JSON Schema of access.yaml, for your editor."""
+    click.echo(json.dumps(config.schema(), indent=2))
+
+
+@rotakey.command()
+@click.option("--file", type=click.Path(path_type=Path), help="Your own access.yaml instead of ours.")
+@click.option("--data", default=DATA, type=click.Path(path_type=Path), help="Where everything is kept.")
+@click.option("--fresh", is_flag=True, help="Forget what happened before.")
+@click.option("--port", default=0, help="The page's port; else the one of last time, or a free one.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
+def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bool) -> None:
+    """Try it all on this machine: real databases, a small Slack and pager, one web page."""
+    try:
+        from bot.sandbox.run import POLICY, Policy, Sandbox  # noqa: PLC0415  # needs an extra
+    except ModuleNotFoundError as missing:
+        raise Misconfigured(f"{missing.name} is not installed: pip install 'rotakey[sandbox]'") from missing
+    path = (file or POLICY).resolve()
+    text = config.bytes_of(path)
+    names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode("utf-8", "replace")))
+    checked = config.load(
+        text, name=str(file or path.name), environ=dict.fromkeys(names, "postgresql://sandbox")
+    )
+    policy = Policy(path=path, catalog=checked.catalog, workspace=checked.workspace, variables=names)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with Sandbox(policy, data.resolve(), port=port, fresh=fresh, say=click.echo) as running:
+        click.echo(f"\n  Open {running.url}\n\n  Ctrl-C ends it. What happened is kept in {data}.\n")
+        if open_page:
+            webbrowser.open(running.url)
+        try:
+            running.watch_over()
+        except KeyboardInterrupt:
+            click.echo("Ending ...")
+
+
+def _settings(needs: Collection[tuple[str, ...]]) -> tuple[config.Environment, config.Policy]:
+    _log_as_json()
+    env = config.Environment.read(os.environ, needs=needs)
+    policy = config.load(config.bytes_of(env.access_file), name=str(env.access_file), environ=os.environ)
+    env.suit(policy.oncall.values())
+    return env, policy
+
+
+def _log_as_json() -> None:
+    """One line of JSON an event, to standard output, as platforms like it."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )

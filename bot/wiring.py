@@ -1,0 +1,277 @@
+"""Putting the parts together: the only module that names concrete adapters."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+import structlog
+from flask import Flask
+from redis import Redis
+from slack_sdk import WebClient
+
+from bot import config, web
+from bot.core.catalog import Catalog
+from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.kinds import PagerDutySettings, PostgresSettings
+from bot.ledger import checks
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Key, OnCallSource, PolicyInForce, Target
+from bot.slack.directory import SlackDirectory
+from bot.slack.listeners import SlackSettings, build
+from bot.slack.messenger import SlackMessenger
+from bot.slack.socket import SocketConnection
+from bot.usecases import ask, cards, converge, enact, follow, groups, rosters
+from bot.usecases.office import Office
+from bot.usecases.turn import Turn
+from bot.worker import Duty, Worker
+
+log = structlog.get_logger(__name__)
+
+RETRY_START = 0.5
+ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+ID_LENGTH = 12
+
+
+def new_id() -> str:
+    """Unguessable, and short enough to be typed: 60 bits without letters that look like others."""
+    return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What both processes stand on."""
+
+    env: config.Environment
+    policy: config.Policy
+    redis: Redis
+    ledger: RedisLedger
+    client: WebClient
+    fittings: Fittings
+    office: Office
+    unsafe: bool
+    """REDIS_UNSAFE: start on a Redis that may lose what is owed, loudly."""
+
+
+class Fittings:
+    """The adapters that the policy in force names, each built when it is first needed."""
+
+    def __init__(self, env: config.Environment, environ: Mapping[str, str], policy: config.Policy) -> None:
+        self._env = env
+        self._environ = environ
+        self._policy = policy
+        self._built: dict[tuple[str, Any], Any] = {}
+        self._building = threading.Lock()
+
+    def load(self, text: str) -> Catalog:
+        """Follow a policy text that another process put in force. Raises TemporaryFailure where this
+        process cannot: a variable it names is not set here, say."""
+        try:
+            self._policy = config.load(text, environ=self._environ)
+        except Misconfigured as mistake:
+            log.critical("the policy in force cannot be followed here", mistakes=str(mistake))
+            raise TemporaryFailure("this process cannot read the policy in force") from mistake
+        return self._policy.catalog
+
+    @property
+    def security_channel(self) -> str | None:
+        return self._policy.catalog.security_channel
+
+    def target(self, name: str) -> Target:
+        settings = self._policy.targets.get(name)
+        if settings is None:
+            raise PermanentFailure(
+                f"target {name} is not in access.yaml any more: put it back until nothing is held there"
+            )
+        built: Target = self._once(name, settings, TARGETS[type(settings)])
+        return built
+
+    def source(self, name: str) -> OnCallSource:
+        settings = self._policy.oncall.get(name)
+        if settings is None:
+            raise PermanentFailure(f"on-call source {name} is not in access.yaml any more")
+        built: OnCallSource = self._once(name, settings, SOURCES[type(settings)])
+        return built
+
+    def _once(self, name: str, settings: Any, build_it: Callable[..., Any]) -> Any:
+        with self._building:
+            key = (name, settings)
+            if key not in self._built:
+                self._built[key] = build_it(name, settings, self._env)
+            return self._built[key]
+
+
+def _postgres(name: str, settings: PostgresSettings, _: config.Environment) -> Target:
+    postgres = _needed("bot.targets.postgres", "postgres")
+    made: Target = postgres.Postgres(name, settings.url.get_secret_value(), settings.sessions)
+    return made
+
+
+def _pagerduty(name: str, _: PagerDutySettings, env: config.Environment) -> OnCallSource:
+    token = env.pagerduty_token.get_secret_value()
+    if not token:
+        raise PermanentFailure("PAGERDUTY_TOKEN is not set: create a read-only API key in PagerDuty")
+    pagerduty = import_module("bot.oncall.pagerduty")
+    made: OnCallSource = pagerduty.PagerDuty(name, token, env.pagerduty_api_url)
+    return made
+
+
+TARGETS: Mapping[type[Any], Callable[..., Target]] = {PostgresSettings: _postgres}
+SOURCES: Mapping[type[Any], Callable[..., OnCallSource]] = {PagerDutySettings: _pagerduty}
+
+
+def _needed(module: str, extra: str) -> Any:
+    """An adapter whose SDK comes with an extra. Raises PermanentFailure that says which."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as missing:
+        raise PermanentFailure(
+            f"{missing.name} is not installed: pip install 'rotakey[{extra}]'"
+        ) from missing
+
+
+def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> Parts:
+    redis = connect(env.redis_url.get_secret_value())
+    ledger = RedisLedger(redis, policy.workspace)
+    client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
+    fittings = Fittings(env, environ, policy)
+    return Parts(
+        env=env,
+        policy=policy,
+        redis=redis,
+        ledger=ledger,
+        client=client,
+        fittings=fittings,
+        office=Office(ledger, SlackDirectory(client), fittings.load, new_id),
+        unsafe=environ.get("REDIS_UNSAFE", "") not in ("", "0"),
+    )
+
+
+def begin(made: Parts, stopping: threading.Event) -> None:
+    """Wait for Redis, look whether it can be trusted, and put our policy in force. Raises Misconfigured
+    where this Redis would lose or evict what is owed."""
+    while not stopping.is_set():
+        try:
+            for warning in checks.warnings(made.redis):
+                log.warning("redis", warning=warning)
+            against = checks.objections(made.redis)
+            if against and not made.unsafe:
+                raise Misconfigured("\n".join((*against, "REDIS_UNSAFE=1 starts anyway")))
+            for objection in against:
+                log.error("redis is unsafe", objection=objection)
+            enact.enact(made.ledger, made.policy.catalog, made.policy.text)
+        except TemporaryFailure as failure:
+            log.warning("waiting for redis", error=str(failure))
+            stopping.wait(RETRY_START)
+        else:
+            return
+
+
+# ------------------------------------------------------------------------------------------- processes
+
+
+def serve(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
+    """Run the web process until SIGTERM. Does not return."""
+    door = _Door(env, policy, environ)
+    web.run(door.load, host, env.port, started=door.opened, stopping=door.closed)
+
+
+class _Door:
+    """Everything the web process makes is made in the child that answers, after the fork."""
+
+    def __init__(self, env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> None:
+        self._env, self._policy, self._environ = env, policy, environ
+        self._stopping = threading.Event()
+        self._trouble: str | None = "starting"
+        self._socket: SocketConnection | None = None
+
+    def load(self) -> Flask:
+        self._parts = parts(self._env, self._policy, self._environ)
+        socket = self._env.socket_mode
+        settings = SlackSettings(
+            token=self._env.slack_bot_token.get_secret_value(),
+            signing_secret="" if socket else self._env.slack_signing_secret.get_secret_value(),
+            api_url=self._env.slack_api_url,
+        )
+        self._bolt = build(self._parts.office, settings)
+        return web.create(None if socket else self._bolt, self._ready)
+
+    def opened(self) -> None:
+        threading.Thread(target=self._begin, name="begin", daemon=True).start()
+
+    def _begin(self) -> None:
+        try:
+            begin(self._parts, self._stopping)
+        except Misconfigured as mistake:
+            log.critical("cannot work like this", mistakes=str(mistake))
+            self._trouble = str(mistake)
+            return
+        self._trouble = None
+        if self._env.socket_mode:
+            self._socket = SocketConnection(self._bolt, self._env.slack_app_token.get_secret_value())
+
+    def closed(self) -> None:
+        self._stopping.set()
+        if self._socket:
+            self._socket.close()
+
+    def _ready(self) -> str | None:
+        trouble = self._trouble or (self._socket.trouble if self._socket else None)
+        if trouble:
+            return trouble
+        try:
+            known = self._parts.ledger.read({Key.of(PolicyInForce)})
+        except TemporaryFailure as failure:
+            return str(failure)
+        return None if known.documents else "no policy is in force"
+
+
+def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> None:
+    """Run the worker until SIGTERM or SIGINT; what is being done then is finished first."""
+    made = parts(env, policy, environ)
+    worker = Worker(made.ledger, duties(made))
+    stopping = threading.Event()
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        worker.stop()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, stop)
+    begin(made, stopping)
+    log.info("working")
+    worker.run()
+
+
+def duties(made: Parts) -> Mapping[str, Duty]:
+    """What the worker does for each kind of due thing."""
+    office, fittings = made.office, made.fittings
+    messenger = SlackMessenger(made.client)
+
+    def hold(turn: Turn) -> None:
+        channel = fittings.security_channel
+        converge.Convergence(office.ledger, fittings.target, turn, channel).run()
+
+    def alarm(turn: Turn) -> None:
+        converge.alarm(office.ledger, turn.claim, fittings.security_channel, new_id)
+
+    return {
+        "hold": hold,
+        "alarm": alarm,
+        "ask": lambda turn: ask.tend(office, turn.claim),
+        "card": partial(cards.show, office, messenger),
+        "note": partial(cards.tell, office, messenger),
+        "home": partial(cards.publish_home, office, messenger),
+        "roster": partial(rosters.read_roster, office, fittings.source),
+        "shift": partial(follow.follow, office),
+        "people": partial(follow.refresh_person, office),
+        "groups": partial(groups.refresh_groups, office),
+        "workspace": partial(groups.refresh_home, office),
+    }
