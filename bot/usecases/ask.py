@@ -184,7 +184,7 @@ def tend(office: Office, claim: Claim) -> None:
 
 
 def _tend(office: Office, claim: Claim) -> None:
-    grant = office.ledger.read({Key.of(Grant, claim.id)}).find(Grant)
+    grant = office.ledger.read({Key.of(Grant, claim.id)}).find(Grant, claim.id)
     if grant is None or grant.state is not State.ASKED:
         office.ledger.commit(Change(done=Done(claim=claim)))
         return

@@ -84,11 +84,11 @@ class Office:
         return self.ledger.read({HOME}).find(Home)
 
     def card_places(self, grant: str) -> tuple[Place, ...]:
-        card = self.ledger.read({Key.of(Card, grant)}).find(Card)
+        card = self.ledger.read({Key.of(Card, grant)}).find(Card, grant)
         return card.places if card else ()
 
     def grant(self, grant: str) -> Grant:
-        found = self.ledger.read({Key.of(Grant, grant)}).find(Grant)
+        found = self.ledger.read({Key.of(Grant, grant)}).find(Grant, grant)
         if found is None:
             raise refuse(Why.GRANT_UNKNOWN, grant=grant[:40])
         return found
@@ -127,7 +127,7 @@ class Office:
         with self._loading:
             if self._catalog and self._catalog.version == version:
                 return
-            text = self.ledger.read({Key.of(PolicyText, version)}).find(PolicyText)
+            text = self.ledger.read({Key.of(PolicyText, version)}).find(PolicyText, version)
             if text is None:
                 raise TemporaryFailure(f"the text of policy {version} is missing")
             self._catalog = self._load(text.text)
@@ -203,7 +203,7 @@ def _remember(ledger: Ledger, person: Person) -> Person:
         return person
     email = Key.of(EmailOwner, person.email)
     first = ledger.read({email})
-    before = first.find(EmailOwner)
+    before = first.find(EmailOwner, person.email)
     others = {each for each in (before.people if before else ()) if each != person.id}
     snap = ledger.read({Key.of(Person, person.id), *(Key.of(Person, each) for each in others)})
     namesakes = [

@@ -1,0 +1,214 @@
+"""A whole bot in one thread, on a clock that stands still until the story moves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+
+from bot.core import durations
+from bot.core.catalog import Catalog
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.grants import Grant
+from bot.core.holds import HoldRecord, backoff
+from bot.core.shifts import Shift
+from bot.ports import Change, Claim, Deadline, Done, Entry, Key, Ledger, ShiftGrant, Target
+from bot.testing import town
+from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.oncall import FakeSource
+from bot.testing.slack import FakeDirectory, FakeMessenger
+from bot.testing.target import FakeTarget
+from bot.usecases import ask, cards, converge, extend, finish, follow, groups, rosters, votes
+from bot.usecases.answers import Asked, Extended, Standing
+from bot.usecases.enact import enact
+from bot.usecases.office import Office
+from bot.usecases.turn import Turn
+
+REASON = "orders are stuck"
+MANY = 2_000
+"""More things than are ever owed at one moment; beyond it something is owed again and again."""
+
+
+class Story:
+    """Ada is on call until five, Dan is not, Bob and Carol approve. At nine all facts have been read."""
+
+    def __init__(
+        self,
+        policy: Catalog | None = None,
+        *,
+        rota: Mapping[str, tuple[Shift, ...]] | None = None,
+        targets: Mapping[str, FakeTarget] | None = None,
+        begin: bool = True,
+    ) -> None:
+        self.memory = MemoryLedger(town.NINE)
+        self.ledger: Ledger = self.memory
+        self.target = FakeTarget(lambda: self.now)
+        self.targets: dict[str, FakeTarget] = {"orders-db": self.target, **(targets or {})}
+        self.source = FakeSource(
+            dict(rota) if rota is not None else {"PDBPRIM": (town.nobodys(town.shift()),)}
+        )
+        self.directory = FakeDirectory(lambda: self.now)
+        self.messenger = FakeMessenger()
+        self.policy = policy or town.catalog()
+        self._policies: dict[str, Catalog] = {}
+        self._ids, self._ops = count(1), count(1)
+        self.office = self.another_office()
+        self.enact(self.policy)
+        if begin:
+            self.run_due()
+
+    # ------------------------------------------------------------------------------------ the bot
+
+    def another_office(self) -> Office:
+        """As another process has it: the same ledger, nothing remembered."""
+        return Office(self.ledger, self.directory, self._policies.__getitem__, self.new_id)
+
+    def enact(self, policy: Catalog) -> None:
+        """Put another policy in force, under a version of its own."""
+        version = f"v{len(self._policies) + 1}"
+        self.policy = replace(policy, version=version)
+        self._policies[version] = self.policy
+        enact(self.ledger, self.policy, version)
+
+    def new_id(self) -> str:
+        return f"G{next(self._ids)}"
+
+    def op(self) -> str:
+        return f"op-{next(self._ops)}"
+
+    def duties(self) -> Mapping[str, Callable[[Turn], None]]:
+        office, messenger = self.office, self.messenger
+        return {
+            "hold": lambda turn: self.convergence(turn).run(),
+            "alarm": lambda turn: converge.alarm(
+                self.ledger, turn.claim, self.policy.security_channel, self.new_id
+            ),
+            "ask": lambda turn: ask.tend(office, turn.claim),
+            "card": lambda turn: cards.show(office, messenger, turn),
+            "note": lambda turn: cards.tell(office, messenger, turn),
+            "home": lambda turn: cards.publish_home(office, messenger, turn),
+            "roster": lambda turn: rosters.read_roster(office, lambda _: self.source, turn),
+            "shift": lambda turn: follow.follow(office, turn),
+            "people": lambda turn: follow.refresh_person(office, turn),
+            "groups": lambda turn: groups.refresh_groups(office, turn),
+            "workspace": lambda turn: groups.refresh_home(office, turn),
+        }
+
+    def convergence(self, turn: Turn) -> converge.Convergence:
+        return converge.Convergence(self.ledger, self.find_target, turn, self.policy.security_channel)
+
+    def find_target(self, name: str) -> Target:
+        if name not in self.targets:
+            raise PermanentFailure(f"there is no target {name}")
+        return self.targets[name]
+
+    # ------------------------------------------------------------------------------------ the clock
+
+    @property
+    def now(self) -> datetime:
+        return self.memory.now
+
+    def run_due(self, *kinds: str) -> None:
+        """Do all that is owed by now, in this thread; only of these kinds, where some are named."""
+        for _ in range(MANY):
+            claim = self.claim(*kinds)
+            if claim is None:
+                return
+            self.do(claim)
+        raise AssertionError(f"owed again and again: {self.claim(*kinds)}")
+
+    def claim(self, *kinds: str) -> Claim | None:
+        """One thing that is owed by now; what is of other kinds is left as it was."""
+        lanes = {*self.duties(), *(f"hold:{target}" for target in self.targets)}
+        others = {lane: MANY for lane in lanes if kinds and lane.partition(":")[0] not in kinds}
+        found = self.ledger.claim(1, MANY, others)
+        return found.claims[0] if found.claims else None
+
+    def do(self, claim: Claim) -> None:
+        """As the worker does: what fails is due again later."""
+        try:
+            self.duties()[claim.kind](Turn(claim, Deadline.after(0)))
+        except Conflict:
+            self._again(claim, timedelta(), failed=False)
+        except (TemporaryFailure, PermanentFailure):
+            self._again(claim, min(backoff(claim.tries + 1), timedelta(seconds=10)), failed=True)
+
+    def _again(self, claim: Claim, pause: timedelta, *, failed: bool) -> None:
+        done = Done(claim=claim, next_at=self.now + pause, failed=failed)
+        try:
+            self.ledger.commit(Change(done=done, frees=True))
+        except (Conflict, TemporaryFailure):
+            return
+
+    def pass_time(self, seconds: float) -> None:
+        """Time goes by; each thing is done at the moment it is owed."""
+        end = self.now + timedelta(seconds=seconds)
+        self.run_due()
+        while (next_at := self.ledger.claim(0, 0, {}).next_at) is not None and next_at <= end:
+            self.memory.now = max(next_at, self.now)
+            self.run_due()
+        self.memory.now = end
+        self.run_due()
+
+    # ----------------------------------------------------------------------------------- what people do
+
+    def ask(
+        self, who: str, resource: str = "prod-db", length: str | None = "4h", reason: str = REASON
+    ) -> Asked:
+        wanted = durations.parse(length) if length else None
+        return ask.ask(self.office, person=who, resource=resource, length=wanted, reason=reason, op=self.op())
+
+    def approve(self, who: str, grant: str, length: int | None = None, op: str | None = None) -> Standing:
+        return votes.approve(self.office, person=who, grant=grant, length=length, op=op or self.op())
+
+    def deny(self, who: str, grant: str, why: str = "", op: str | None = None) -> Standing:
+        return votes.deny(self.office, person=who, grant=grant, why=why, op=op or self.op())
+
+    def give_back(self, who: str, which: str | None = None) -> Standing:
+        return finish.give_back(self.office, person=who, which=which, op=self.op())
+
+    def revoke(self, by: str, who: str, resource: str, why: str = "") -> Standing:
+        return finish.revoke(self.office, by=by, person=who, resource=resource, why=why, op=self.op())
+
+    def extend(self, who: str, which: str | None = None, length: int | None = None) -> Extended:
+        return extend.extend(self.office, person=who, which=which, length=length, op=self.op())
+
+    # ----------------------------------------------------------------------------------- what one sees
+
+    def grant(self, grant: str) -> Grant:
+        return self.office.grant(grant)
+
+    def live(self, grant: str) -> bool:
+        return grant in self.memory.read({Key.of(Grant, grant)}).leases
+
+    def lease(self, grant: str) -> datetime | None:
+        """The end of a live lease. Raises KeyError where it is not live."""
+        return self.memory.read({Key.of(Grant, grant)}).leases[grant]
+
+    def grants_of(self, who: str) -> tuple[Grant, ...]:
+        """Those that are not finished."""
+        return self.memory.read((), (f"person:{who}",)).all(Grant)
+
+    def shift_grant(self, who: str, resource: str = "orders-on-call") -> Grant | None:
+        """The grant that the person's shift now gives."""
+        snap = self.memory.read({Key.of(ShiftGrant, f"{resource}/{who}")})
+        found = snap.find(ShiftGrant, f"{resource}/{who}")
+        return self.grant(found.grant) if found and found.grant else None
+
+    def record(self, grant: str) -> HoldRecord | None:
+        """The record of the grant's first hold."""
+        key = self.grant(grant).gives[0].key
+        return self.memory.read({Key.of(HoldRecord, key)}).find(HoldRecord, key)
+
+    def audit(self, grant: str | None = None) -> list[Entry]:
+        found = [entry for _, _, entry in self.memory.entries(count=1_000_000)]
+        return [entry for entry in found if grant in (None, entry.grant)]
+
+    def happened(self, grant: str) -> list[str]:
+        """What the audit says became of a grant, in order."""
+        return [entry.what for entry in self.audit(grant)]
+
+    def has(self, who: str, role: str = "orders_rw", target: str = "orders-db") -> bool:
+        """Whether the person has the role at the target at this moment."""
+        return town.EMAILS[who] in self.targets[target].accounts(role)
