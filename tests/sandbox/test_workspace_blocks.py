@@ -397,6 +397,11 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "must define either `image_url` or `slack_file`, and not both",
         "/blocks/0",
     ),
+    "an accessory from nowhere": (
+        [section(accessory={"type": "image", "alt_text": "a"})],
+        "must define either `image_url` or `slack_file`, and not both",
+        "/blocks/0/accessory",
+    ),
     "an image without words": (
         [{"type": "image", "image_url": "https://example.com/a.png"}],
         "missing required field: alt_text",

@@ -259,6 +259,7 @@ def test_of_two_buttons_the_value_says_which(client: WebClient, workspace: Works
         (({"response_type": "in_channel", "text": "Done."}, 200), "Done.", "in_channel"),
         (("", 500), '/access failed with the error "dispatch_failed"', "ephemeral"),
         (("{no json", 200, {"Content-Type": "application/json"}), "{no json", "ephemeral"),
+        (('{"text": "no"}', 200, {"Content-Type": "text/plain"}), '{"text": "no"}', "ephemeral"),
         (("no", 404), '/access failed with the error "dispatch_failed"', "ephemeral"),
         (
             ({"text": "x", "blocks": [{"type": "banner"}]}, 200),
