@@ -7,7 +7,6 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -136,8 +135,13 @@ def test_secrets_are_not_shown() -> None:
 
 
 def test_a_refused_signature_is_not_logged(
-    web: FlaskClient, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    workspace: Workspace,
+    server: Server,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    sent(web, urlencode(MINE | {"text": "top secret"}).encode(), secret="wrong")
-    out: Any = capsys.readouterr()
-    assert "secret" not in caplog.text + out.out + out.err
+    caplog.set_level("DEBUG")
+    with town(workspace, server) as it:
+        sent(it.site.test_client(), urlencode(MINE | {"text": "top secret"}).encode(), secret="wrong")
+    shown = capsys.readouterr()
+    assert "secret" not in caplog.text + shown.out + shown.err
