@@ -1,0 +1,75 @@
+"""What PostgreSQL's errors mean to us, in one place."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+from psycopg import errors
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.upstream import too_late
+
+PASSED = "the deadline has passed"
+"""A value no setting takes: the server itself refuses to go on."""
+
+
+class NotThere(PermanentFailure):
+    """A role that is named does not exist, or does not any more."""
+
+
+class NotAllowed(PermanentFailure):
+    """The bot's role lacks a privilege."""
+
+
+PASSING = (
+    errors.OperationalError,  # 53 resources, 55 locks, 57 shutdowns and timeouts, 58 the system
+    errors.TransactionRollback,  # 40 deadlocks and lost races
+    errors.ReadOnlySqlTransaction,  # a standby, until it is promoted
+    errors.InvalidTransactionState,
+)
+
+REFUSED = re.compile(
+    r"password authentication failed|no password supplied|authentication failed|no pg_hba\.conf entry"
+    r"|is not permitted to log in|(role|database) \".*\" does not exist|does not support SSL|certificate"
+    r"|permission denied for database|invalid connection option|invalid integer value"
+)
+PREFIX = re.compile(r"^(connection failed: )?(connection to server .*? failed: )?((FATAL|ERROR):\s+)?")
+
+
+def trouble(error: psycopg.Error, name: str) -> TemporaryFailure | PermanentFailure:
+    """No URL, address or password gets into the message: what the server said, and what to do."""
+    said = error.diag.message_primary
+    if said is None:
+        return _of_connection(error, name)
+    if isinstance(error, errors.InvalidParameterValue) and PASSED in said:
+        return TemporaryFailure(f"{name}: nothing was done: {PASSED}")
+    if isinstance(error, errors.QueryCanceled):
+        return too_late(name)
+    if isinstance(error, errors.UndefinedObject):
+        return NotThere(f"{name}: {said}")
+    if isinstance(error, errors.InsufficientPrivilege):
+        return NotAllowed(f"{name}: {_in_full(error, said)}")
+    if isinstance(error, PASSING) or "tuple concurrently" in said:
+        return TemporaryFailure(f"{name}: {said}")
+    return PermanentFailure(f"{name}: {_in_full(error, said)}")
+
+
+def _in_full(error: psycopg.Error, said: str) -> str:
+    detail = error.diag.message_detail
+    return f"{said}: {detail}" if detail else said
+
+
+def _of_connection(error: psycopg.Error, name: str) -> TemporaryFailure | PermanentFailure:
+    """libpq gives no code here, only words; those unknown to us count as passing."""
+    if isinstance(error, psycopg.ProgrammingError):
+        return PermanentFailure(f"{name}: the target's url is not one PostgreSQL understands")
+    if isinstance(error, errors.ConnectionTimeout):
+        return too_late(name)
+    first = next(iter(str(error).splitlines()), "")
+    said = PREFIX.sub("", first) or "no answer"
+    if REFUSED.search(said):
+        return PermanentFailure(f"{name}: {said}: check the target's url and what the server lets in")
+    if said.startswith("failed to resolve host"):
+        said = "its host name cannot be resolved"
+    return TemporaryFailure(f"{name}: {said}")
