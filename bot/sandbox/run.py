@@ -1,0 +1,224 @@
+"""The whole thing on one machine: real Valkey and PostgreSQL, a small Slack and pager, and the bot itself
+started exactly as in production."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+from urllib.request import urlopen
+
+import yaml
+from flask import Flask
+
+from bot.core.catalog import Catalog
+from bot.core.errors import Misconfigured
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.sandbox import pager, town
+from bot.sandbox.board import board
+from bot.sandbox.bot_process import BotProcess
+from bot.sandbox.database import prepare
+from bot.sandbox.desk import PagerDesk
+from bot.sandbox.pager import Pager
+from bot.sandbox.server_process import free_port, is_free
+from bot.sandbox.servers import Postgres, Valkey
+from bot.sandbox.watch import Watch
+from bot.sandbox.workspace.server import serve
+from bot.sandbox.workspace.workspace import Workspace
+
+READY_WITHIN = 20.0
+HERE = Path(__file__).parent
+POLICY = HERE / "access.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The policy to try: its file, what it comes to, its workspace's name, and the ``${…}`` it uses."""
+
+    path: Path
+    catalog: Catalog
+    workspace: str
+    variables: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Made once and kept beside the data, so that a second start fits the first."""
+
+    bot_token: str
+    app_token: str
+    signing_secret: str
+    pagerduty_token: str
+
+    @classmethod
+    def kept_in(cls, path: Path) -> Secrets:
+        if path.exists():
+            return cls(**json.loads(path.read_text("utf-8")))
+        made = cls(
+            bot_token=f"xoxb-{secrets.token_hex(12)}",
+            app_token=f"xapp-{secrets.token_hex(12)}",
+            signing_secret=secrets.token_hex(16),
+            pagerduty_token=secrets.token_hex(10),
+        )
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(asdict(made), file)
+        return made
+
+
+def manifest() -> dict[str, object]:
+    """Slack's own description of the app: beside the package in a checkout, inside it once installed."""
+    places = (HERE / "manifest.yml", HERE.parent.parent / "manifest.yml")
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise Misconfigured("manifest.yml is missing: it belongs beside the package bot/")
+    loaded: dict[str, object] = yaml.safe_load(found.read_text("utf-8"))
+    return loaded
+
+
+class Sandbox:
+    """Use as a context manager. ``say`` is told each step. Nothing it started outlives it."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        data: Path,
+        *,
+        port: int = 0,
+        fresh: bool = False,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.policy = policy
+        self.data = data
+        self.say = say
+        self._wanted_port = port
+        self._fresh = fresh
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        if self._fresh and self.data.exists():
+            shutil.rmtree(self.data)
+        self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.secrets = Secrets.kept_in(self.data / "secrets.json")
+        self.say("Starting Valkey and PostgreSQL ...")
+        self.valkey = self._stack.enter_context(Valkey(self.data / "valkey"))
+        self.postgres = self._stack.enter_context(Postgres(self.data / "postgres"))
+        self.database = prepare(self.postgres.url, **self._orders())
+        self._stack.callback(self.database.close)
+        self.ledger = RedisLedger(connect(self.valkey.url), self.policy.workspace)
+        self._open_slack()
+        self._start_bot()
+
+    def _orders(self) -> dict[str, set[str]]:
+        """Who has an account in the database, and which roles there are to be given."""
+        people = town.accounts(self.policy.catalog).values()
+        return {"logins": set().union(*people), "roles": town.roles(self.policy.catalog)}
+
+    def _open_slack(self) -> None:
+        self.say("Opening the Slack workspace and the pager ...")
+        self.workspace = Workspace(
+            manifest(),
+            bot_token=self.secrets.bot_token,
+            signing_secret=self.secrets.signing_secret,
+            app_token=self.secrets.app_token,
+        )
+        self._stack.callback(self.workspace.close)
+        town.settle(self.workspace, self.policy.catalog)
+        self.workspace.keep_in(self.data / "workspace.json")
+        self.pager = Pager(token=self.secrets.pagerduty_token)
+        kept = self.data / "pager.json"
+        if kept.exists():
+            self.pager.load(kept)
+        town.roster(self.pager, self.policy.catalog)
+        self._stack.callback(self.pager.save, kept)
+        self._pager_served = pager.serve(self.pager)
+        self._stack.callback(self._pager_served.close)
+        self.watch = Watch(self.ledger, self.database, self.policy.catalog)
+        page = Flask("sandbox")
+        page.register_blueprint(board(self.workspace, PagerDesk(self.pager, kept), self.watch))
+        self._page = serve(self.workspace, self._port(), beside=page)
+        self._stack.callback(self._page.close)
+        (self.data / "port").write_text(self.url.rpartition(":")[2], "utf-8")
+
+    def _port(self) -> int:
+        """The port asked for, else the one of the last time, if it is still free."""
+        kept = self.data / "port"
+        last = int(kept.read_text("utf-8")) if kept.exists() else 0
+        return self._wanted_port or (last if last and is_free(last) else 0)
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return self._page.url
+
+    def _start_bot(self) -> None:
+        self.say("Starting the bot: web and worker ...")
+        self.web = self._stack.enter_context(
+            BotProcess("web", "--host", "127.0.0.1", environ=self._environ(), log=self.data / "web.log")
+        )
+        self.worker = self._stack.enter_context(
+            BotProcess("worker", environ=self._environ(), log=self.data / "worker.log")
+        )
+        self.workspace.connect(f"http://127.0.0.1:{self._web_port}/slack/events")
+        self._wait_until_ready()
+
+    def _environ(self) -> Mapping[str, str]:
+        """The bot's environment. Every ``${…}`` of the policy is the sandbox's own database, whatever this
+        shell has under that name: nothing real is touched."""
+        if not hasattr(self, "_web_port"):
+            self._web_port = free_port()
+        return {
+            **dict.fromkeys(self.policy.variables, self.database.bot_url),
+            "SLACK_BOT_TOKEN": self.secrets.bot_token,
+            "SLACK_SIGNING_SECRET": self.secrets.signing_secret,
+            "SLACK_API_URL": self._page.api_url,
+            "REDIS_URL": self.valkey.url,
+            "ACCESS_FILE": str(self.policy.path),
+            "PORT": str(self._web_port),
+            "PAGERDUTY_TOKEN": self.secrets.pagerduty_token,
+            "PAGERDUTY_API_URL": self._pager_served.url,
+        }
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_WITHIN
+        while time.monotonic() < deadline:
+            self.web.must_be_running()
+            self.worker.must_be_running()
+            if _answers(f"http://127.0.0.1:{self._web_port}/readyz") and self.watch.ready():
+                return
+            time.sleep(0.05)
+        raise Misconfigured(f"the bot was not ready in {READY_WITHIN:.0f} s: see {self.data}/web.log")
+
+    def watch_over(self) -> None:
+        """Until interrupted. Raises Misconfigured where a part of the bot ends by itself."""
+        while True:
+            self.web.must_be_running()
+            self.worker.must_be_running()
+            time.sleep(0.5)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=1) as answer:  # noqa: S310  # our own server on this machine
+            return bool(answer.status == 200)
+    except OSError:
+        return False
