@@ -113,6 +113,7 @@ def test_what_only_ada_sees_makes_a_channel_unread_for_nobody_else(
     assert latest[BOB] == {CHANNEL: card["ts"]}
     assert latest[ADA] == {CHANNEL: whisper["ts"]}
     again = world.workspace.say("D03BOB", "Somebody waits for you.")
+    world.workspace.say("D03BOB", "/access approve k3f9", user=BOB)
     assert seen(browser, ADA)["latest"][BOB] == {CHANNEL: card["ts"], "D03BOB": again["ts"]}
 
 

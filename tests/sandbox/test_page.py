@@ -3,6 +3,7 @@
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -207,7 +208,7 @@ def test_mrkdwn_is_drawn_as_slack_draws_it(visit: Visit, world: World) -> None:
 
 
 def test_dates_are_told_in_the_readers_zone(visit: Visit, world: World) -> None:
-    world.clock.ahead = 1_800_003_600 - world.clock.now()
+    world.clock.ahead = 1_800_003_600 - time.time()
     tokens = ("date_num", "date", "date_short", "date_long", "date_pretty", "time", "time_secs", "ago")
     for token in tokens:
         world.workspace.say(CHANNEL, f"<!date^1800000000^{{{token}}}|fallback>")
@@ -259,6 +260,8 @@ def test_news_takes_neither_focus_nor_words_nor_the_place_one_reads(visit: Visit
     page = visit()
     expect(page.locator("#messages article")).to_have_count(40)
     scroller = page.locator("#scroller")
+    page.set_viewport_size({"width": 1200, "height": 700})
+    expect(page.get_by_text("line 39")).to_be_in_viewport(ratio=1)
     assert scroller.evaluate("it => it.scrollHeight - it.scrollTop - it.clientHeight") < 2
     scroller.evaluate("it => { it.scrollTop = 500 }")
     page.locator("#composer textarea").press_sequentially("/access req")
@@ -485,6 +488,20 @@ def test_the_panel_tells_what_the_database_says(visit: Visit, world: World) -> N
     world.watch.error = None
     expect(page.locator("#database")).not_to_contain_text("Cannot be read")
     expect(page.locator("#database .gone")).to_have_count(0)
+
+
+def test_who_left_while_the_database_was_silent_is_gone_when_it_speaks_again(
+    visit: Visit, world: World
+) -> None:
+    world.clock.ahead = 1_800_000_000 - time.time()
+    world.workspace.give(DAN, "prod-db", "1h")
+    page = visit(timezone_id="UTC")
+    expect(page.locator("#database .member")).to_contain_text("dan")
+    world.watch.error = "connection refused"
+    expect(page.locator("#database")).to_contain_text("Cannot be read: connection refused")
+    world.clock.ahead += 2 * 3600
+    world.watch.error = None
+    expect(page.locator("#database .gone")).to_contain_text("dan gone at 10:0")
 
 
 def test_a_lease_counts_down_by_the_servers_clock(visit: Visit, world: World) -> None:
