@@ -76,8 +76,10 @@ def _seconds(value: object) -> int:
     return length
 
 
-def _held_back(value: object) -> object:
-    return SecretStr(value) if isinstance(value, str) else value
+def _held_back(value: object) -> SecretStr:
+    if not isinstance(value, str):
+        raise wrong("must be text; put it in quotes")
+    return SecretStr(value)
 
 
 Length = Annotated[
@@ -151,6 +153,8 @@ class SourceSettings(Settings):
 
     variables: ClassVar[tuple[str, ...]] = ()
     kind: str
+    every: Length = 60
+    """How often it is asked who is on call."""
     stale_after: Length = 600
     """A roster read longer ago cannot say yes to a request."""
     start_stale_after: Length = 6 * 3_600

@@ -40,7 +40,9 @@ def catalog_of(file: File, text: str) -> Catalog:
         resources={name: _resource(name, shape) for name, shape in file.resources.items()},
         people=_people(file.people),
         sources={
-            name: SourceRules(stale_after=each.stale_after, start_stale_after=each.start_stale_after)
+            name: SourceRules(
+                every=each.every, stale_after=each.stale_after, start_stale_after=each.start_stale_after
+            )
             for name, each in file.oncall.items()
         },
         security_channel=file.security.channel if file.security else None,

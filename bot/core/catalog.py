@@ -114,8 +114,10 @@ class PeopleRules:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRules:
-    """How old a source's roster may be: for an automatic yes, and for starting a shift. Seconds."""
+    """How often a source is read, and how old its roster may be for an automatic yes and for starting a
+    shift. Seconds."""
 
+    every: int = 60
     stale_after: int = 600
     start_stale_after: int = 6 * 3_600
 

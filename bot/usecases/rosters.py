@@ -23,10 +23,10 @@ from bot.ports import (
     OnCallSource,
     Snapshot,
 )
-from bot.usecases.office import Office, remember
+from bot.usecases.office import Office
+from bot.usecases.people import remember
 from bot.usecases.turn import Turn
 
-EVERY = timedelta(minutes=1)
 BACK, AHEAD = timedelta(hours=24), timedelta(days=14)
 RETRY_AT_MOST = timedelta(minutes=1)
 UNKNOWN_EMAIL_EVERY = timedelta(minutes=10)
@@ -168,8 +168,12 @@ def _store(office: Office, catalog: Catalog, rosters: Mapping[str, Roster], turn
             notes = _loud(office, catalog, roster)
             put.update(notes)
             due += [Due(member=f"note:{key.id}", at=snap.now) for key in notes]
-    done = Done(claim=turn.claim, next_at=snap.now + EVERY)
+    done = Done(claim=turn.claim, next_at=snap.now + _every(catalog, turn.claim.id))
     office.ledger.commit(Change(put=put, due=tuple(due), audit=tuple(audit), done=done))
+
+
+def _every(catalog: Catalog, source: str) -> timedelta:
+    return timedelta(seconds=catalog.source(f"{source}/").every)
 
 
 def _followers(catalog: Catalog, schedule: str, now: datetime) -> list[Due]:
