@@ -1,0 +1,163 @@
+"""The database that access is given to in the sandbox: Example Co's orders, and who may do what there."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.ports import Deadline
+from bot.targets.postgres.connections import Connections
+
+DATABASE = "orders"
+BOT = "rotakey"
+LOGINS = ("ada", "bob", "carol", "dan")
+PRIVILEGES = {
+    "orders_ro": "SELECT ON ALL TABLES IN SCHEMA public",
+    "orders_rw": "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public",
+    "migrator": "CREATE, USAGE ON SCHEMA public",
+}
+LEAST = PRIVILEGES["orders_ro"]
+READ_WITHIN = 2.0
+
+Json = dict[str, Any]
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS customers (id int PRIMARY KEY, name text NOT NULL);
+CREATE TABLE IF NOT EXISTS orders (
+    id int PRIMARY KEY, customer int NOT NULL REFERENCES customers, item text NOT NULL, state text NOT NULL
+);
+INSERT INTO customers VALUES (1, 'Miller & Sons'), (2, 'Okafor Trading'), (3, 'Studio Lind')
+    ON CONFLICT DO NOTHING;
+INSERT INTO orders VALUES (1001, 1, '40 m of rope', 'shipped'), (1002, 2, '12 lanterns', 'stuck'),
+    (1003, 3, '1 loom', 'stuck'), (1004, 1, '3 anchors', 'paid') ON CONFLICT DO NOTHING;
+"""
+
+
+class Watch:
+    """Reads roles, their members and open sessions; reconnects by itself, never raises."""
+
+    def __init__(self, url: str, name: str = "orders-db") -> None:
+        self._name = name
+        self._connections = Connections(name, url)
+        self._last: Json = {"name": name, "at": 0.0, "roles": [], "sessions": [], "error": None}
+
+    def state(self) -> Json:
+        """What is so now; where it cannot be read, what was last read, and why not."""
+        try:
+            with self._connections.borrowed(Deadline.after(READ_WITHIN)) as connection:
+                [[(at,)], roles, members, sessions] = connection.ask(CLOCK, ROLES, MEMBERS, SESSIONS)
+        except (TemporaryFailure, PermanentFailure) as failure:
+            return {**self._last, "error": str(failure)}
+        inside: dict[str, list[Json]] = {role: [] for (role,) in roles}
+        for role, account, grantor in members:
+            inside[role].append({"account": account, "grantor": grantor})
+        self._last = {
+            "name": self._name,
+            "at": at,
+            "roles": [{"role": role, "members": accounts} for role, accounts in inside.items()],
+            "sessions": [{"account": account, "count": count} for account, count in sessions],
+            "error": None,
+        }
+        return self._last
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """The database as it was prepared: the superuser's URL, the bot's, and everybody's by account."""
+
+    url: str
+    bot_url: str
+    logins: Mapping[str, str]
+    watch: Watch
+
+    def state(self) -> Json:
+        return self.watch.state()
+
+    def close(self) -> None:
+        self.watch.close()
+
+
+def watch(url: str) -> Watch:
+    return Watch(url)
+
+
+def prepare(url: str, *, logins: Iterable[str] = LOGINS, roles: Iterable[str] = tuple(PRIVILEGES)) -> Orders:
+    """Idempotent; ``url`` is a superuser's. Passwords follow from the superuser's: each time the same."""
+    secret = unquote(urlsplit(url).password or "")
+    here = _at(url, database=DATABASE)
+    accounts = {name: _password(secret, name) for name in (*logins, BOT)}
+    with psycopg.connect(url, autocommit=True) as server:
+        if not server.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchall():
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+    with psycopg.connect(here) as connection:
+        connection.execute(TABLES)
+        for role in roles:
+            _role(connection, role)
+        for account, password in accounts.items():
+            _login(connection, account, password)
+        for role in roles:
+            connection.execute(_named(MAY_GIVE, role=role, bot=BOT))
+        connection.execute(_named(MAY_END_SESSIONS, bot=BOT))
+    urls = {name: _at(here, user=name, password=password) for name, password in accounts.items()}
+    return Orders(url=here, bot_url=urls.pop(BOT), logins=urls, watch=Watch(here))
+
+
+MAY_GIVE = "GRANT {role} TO {bot} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE"
+MAY_END_SESSIONS = "GRANT pg_signal_backend TO {bot}"
+
+CLOCK = sql.SQL("SELECT extract(epoch FROM clock_timestamp())::float8")
+ROLES = sql.SQL(r"SELECT rolname FROM pg_roles WHERE NOT rolcanlogin AND rolname !~ '^pg_' ORDER BY rolname")
+MEMBERS = sql.SQL(
+    "SELECT role.rolname, member.rolname, grantor.rolname FROM pg_auth_members AS m"
+    " JOIN pg_roles AS role ON role.oid = m.roleid AND NOT role.rolcanlogin AND role.rolname !~ '^pg_'"
+    " JOIN pg_roles AS member ON member.oid = m.member JOIN pg_roles AS grantor ON grantor.oid = m.grantor"
+    " WHERE m.inherit_option OR m.set_option ORDER BY member.rolname, grantor.rolname"
+)
+SESSIONS = sql.SQL(
+    "SELECT usename, count(*) FROM pg_stat_activity JOIN pg_roles ON rolname = usename"
+    " WHERE NOT rolsuper AND usename <> {} GROUP BY usename ORDER BY usename"
+).format(BOT)
+
+
+def _role(connection: psycopg.Connection[Any], role: str) -> None:
+    if not _exists(connection, role):
+        connection.execute(_named("CREATE ROLE {role} NOLOGIN", role=role))
+    privileges = sql.SQL(PRIVILEGES.get(role, LEAST))
+    connection.execute(sql.SQL("GRANT {} TO {}").format(privileges, sql.Identifier(role)))
+
+
+def _login(connection: psycopg.Connection[Any], account: str, password: str) -> None:
+    verb = "ALTER" if _exists(connection, account) else "CREATE"
+    statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+    connection.execute(statement.format(sql.Identifier(account), password))
+
+
+def _exists(connection: psycopg.Connection[Any], role: str) -> bool:
+    return bool(connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall())
+
+
+def _named(statement: str, **names: str) -> sql.Composed:
+    return sql.SQL(statement).format(**{each: sql.Identifier(name) for each, name in names.items()})
+
+
+def _password(secret: str, account: str) -> str:
+    return hmac.new(secret.encode(), account.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _at(url: str, *, database: str = "", user: str = "", password: str = "") -> str:
+    parts = urlsplit(url)
+    _, _, where = parts.netloc.rpartition("@")
+    who = f"{quote(user, safe='')}:{password}" if user else parts.netloc.rpartition("@")[0]
+    path = f"/{quote(database, safe='')}" if database else parts.path
+    return parts._replace(netloc=f"{who}@{where}", path=path).geturl()
