@@ -75,7 +75,7 @@ def place_for(data: Path, packaged: Path) -> Place:
     entry = pwd.getpwnam(ACCOUNT)
     account = entry.pw_uid, entry.pw_gid
     programs = (packaged, packaged / "postgres", packaged.parent / "lib", packaged.parent / "share")
-    reach_programs = all(_reaches(account, each, 0o5) for each in programs)
+    reach_programs = all(_reaches(account, each, 0o5) for each in programs if each.exists())
     reach_data = _reaches(account, data.parent, 0o1)
     if reach_programs and reach_data:
         return Place(account=account, home=data, binaries=packaged, packaged=packaged, moved=False)

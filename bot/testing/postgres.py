@@ -1,0 +1,92 @@
+"""A fresh set of roles in a real PostgreSQL, for one test."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+Session = psycopg.Connection[Any]
+
+
+class Roles:
+    """Names are the server's for this test alone: ``roles["ada"]`` is Ada's. The bot may give ``orders_rw``,
+    and end sessions."""
+
+    def __init__(self, url: str, admin: Session, stack: ExitStack) -> None:
+        self._url = url
+        self._stack = stack
+        self._token = secrets.token_hex(4)
+        self._made: list[str] = []
+        self.admin = admin
+        for account in ("ada", "bob", "carol", "rotakey"):
+            self.login(account)
+        self.create("orders_rw")
+        self.run("GRANT {orders_rw} TO {rotakey} WITH ADMIN OPTION" + self._no_use())
+        self.run("GRANT pg_signal_backend TO {rotakey}")
+
+    def __getitem__(self, name: str) -> str:
+        return f"{name} {self._token}"
+
+    def create(self, name: str, options: str = "NOLOGIN") -> None:
+        """``options`` as in CREATE ROLE."""
+        self._made.append(self[name])
+        self.admin.execute(sql.SQL("CREATE ROLE {} " + options).format(sql.Identifier(self[name])))
+
+    def login(self, name: str) -> None:
+        self.create(name, "LOGIN PASSWORD 'open sesame'")
+
+    def run(self, statement: str, by: Session | None = None) -> None:
+        """By the administrator where nobody else is named; ``{ada}`` is Ada's account."""
+        names = {name.rpartition(" ")[0]: sql.Identifier(name) for name in self._made}
+        (by or self.admin).execute(sql.SQL(statement).format(**names))
+
+    def url(self, name: str, database: str = "postgres") -> str:
+        where = urlsplit(self._url).netloc.rpartition("@")[2]
+        return f"postgresql://{quote(self[name])}:open%20sesame@{where}/{database}"
+
+    def session(self, name: str, database: str = "postgres") -> Session:
+        opened = psycopg.connect(self.url(name, database), autocommit=True)
+        self._stack.callback(opened.close)
+        return opened
+
+    def members(self) -> dict[str, set[str]]:
+        """Of orders_rw: who is in it, by whose grant."""
+        rows = self.admin.execute(
+            "SELECT member::regrole::text, grantor::regrole::text FROM pg_auth_members"
+            " WHERE roleid = %s::regrole AND member <> %s::regrole",
+            (f'"{self["orders_rw"]}"', f'"{self["rotakey"]}"'),
+        ).fetchall()
+        inside: dict[str, set[str]] = {}
+        for member, grantor in rows:
+            inside.setdefault(self._plain(member), set()).add(self._plain(grantor))
+        return inside
+
+    def drop(self) -> None:
+        """Every role made here, and what is open under it."""
+        self.admin.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = ANY(%s)",
+            (self._made,),
+        )
+        for name in self._made:
+            self.admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+    def _no_use(self) -> str:
+        return ", INHERIT FALSE, SET FALSE" if self.admin.info.server_version >= 160_000 else ""
+
+    def _plain(self, name: str) -> str:
+        return name.strip('"').removesuffix(f" {self._token}")
+
+
+@contextmanager
+def fresh_roles(url: str) -> Iterator[Roles]:
+    """``url`` is a superuser's."""
+    with psycopg.connect(url, autocommit=True) as admin, ExitStack() as stack:
+        roles = Roles(url, admin, stack)
+        stack.callback(roles.drop)
+        yield roles
