@@ -25,7 +25,7 @@ export function requestLine(state, length = "1m") {
 export function examplesFor(person, state) {
   const command = mainCommand(state);
   const resource = mainResource(state);
-  if (isOnCall(state, person)) return [requestLine(state), `${command} mine`, `${command} done`, `${command} help`];
-  if (approves(person)) return [`${command} who ${resource}`, `${command} oncall`, `${command} list`, `${command} help`];
-  return [requestLine(state), `${command} why ${resource}`, `${command} list`, `${command} help`];
+  if (isOnCall(state, person)) return [requestLine(state), `${command} mine`, `${command} done ${resource}`, `${command} help`];
+  if (approves(person)) return [`${command} who ${resource}`, `${command} mine`, `${command} list`, `${command} help`];
+  return [requestLine(state), `${command} list`, `${command} mine`, `${command} help`];
 }

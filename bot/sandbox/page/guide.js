@@ -1,7 +1,7 @@
 // "Try this": four steps that tick themselves off as the state shows that they happened.
 
 import { h, redraw } from "./dom.js";
-import { approves, isOnCall, requestLine } from "./examples.js";
+import { approves, isOnCall, mainResource, requestLine } from "./examples.js";
 import { icon } from "./icons.js";
 import { first, isAccountOf } from "./names.js";
 
@@ -41,7 +41,8 @@ function observe(state) {
   const { leases, database } = state;
   const people = new Map(state.people.map((each) => [each.id, each]));
   seen.version = state.version;
-  for (const { grant, person } of leases) {
+  const asked = leases.filter((each) => each.resource === mainResource(state));
+  for (const { grant, person } of asked) {
     if (seen.onCall.includes(grant) || seen.approved.some((each) => each.grant === grant)) continue;
     if (people.has(person) && isOnCall(state, people.get(person))) seen.onCall.push(grant);
     else seen.approved.push({ grant, person });
@@ -72,7 +73,7 @@ function steps({ onCall, asker, approver, line, card }, ui) {
       : ["Ask while on call", ["Nobody is on call now. Start a shift below."]],
     [`Ask as ${first(asker)}, who is not`, ui.me === asker.id ? ["Somebody has to say yes: ", doing(ui, asker, line)] : [doing(ui, asker, line)]],
     [`Approve as ${first(approver)}`, ui.me === approver.id ? [where[0].toUpperCase() + where.slice(1)] : [becoming(ui, approver), ` and ${where}`]],
-    ["Watch both go away when time is up", ["The lease in Redis and the role in PostgreSQL, seen below. Or type ", h("code", {}, line.replace(/ request .*/, " done")), "."]],
+    ["Watch both go away when time is up", ["The lease in Redis and the role in PostgreSQL, seen below. Or type ", h("code", {}, line.replace(/ request (\S+) .*/, " done $1")), "."]],
   ];
 }
 
