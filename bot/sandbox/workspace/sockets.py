@@ -69,7 +69,7 @@ class Sockets:
     def refresh(self) -> None:
         """Ends every connection the way Slack does every few hours."""
         with self._lock:
-            connected = list(self._connected)
+            connected, self._connected = self._connected, []
         for connection in connected:
             connection.send(json.dumps({"type": "disconnect", "reason": "refresh_requested"}))
             connection.close()
@@ -114,7 +114,7 @@ class Sockets:
             pass
         finally:
             with self._lock:
-                self._connected.remove(connection)
+                self._connected = [each for each in self._connected if each is not connection]
 
     def _admit(self, connection: ServerConnection) -> None:
         path = connection.request.path if connection.request else ""
