@@ -1,0 +1,41 @@
+"""The table that is printed."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """``ratio`` is the worst that was measured, against what was promised for it."""
+
+    what: str
+    promised: str
+    measured: str
+    ratio: float | None = None
+
+    def __str__(self) -> str:
+        ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
+        return f"{self.what:<56} {self.promised:<27} {ratio:>6}  {self.measured}"
+
+    @staticmethod
+    def head() -> str:
+        return f"{'what':<56} {'promised':<27} {'ratio':>6}  measured"
+
+
+def quantile(seconds: Sequence[float], part: float) -> float:
+    """The smallest value that at least this part of all lies at or below."""
+    ordered = sorted(seconds)
+    return ordered[max(min(-int(-part * len(ordered) // 1), len(ordered)) - 1, 0)]
+
+
+def spread(seconds: Sequence[float]) -> str:
+    named = {
+        "median": statistics.median(seconds),
+        "p99": quantile(seconds, 0.99),
+        "max": max(seconds),
+    }
+    shown = ", ".join(f"{name} {value * 1000:.0f} ms" for name, value in named.items())
+    return f"{shown} (n={len(seconds)})"
