@@ -45,9 +45,10 @@ def web(host: str) -> None:
 
 
 @rotakey.command()
-def worker() -> None:
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where $WORKER_PORT, if set, listens.")
+def worker(host: str) -> None:
     """Give, take back, follow the shifts, and tell. Any number may run at once."""
-    wiring.work(*_settings(config.WORKER), os.environ)
+    wiring.work(*_settings(config.WORKER), os.environ, host)
 
 
 @rotakey.command()
