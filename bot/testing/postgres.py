@@ -73,7 +73,7 @@ class Roles:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = ANY(%s)",
             (self._made,),
         )
-        for name in self._made:
+        for name in reversed(self._made):
             self.admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
     def _no_use(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.core.holds import Presence
 from bot.targets.postgres import statements
@@ -45,12 +45,8 @@ class Look:
 
 
 def look_at(connection: Connection, pair: Pair) -> Look:
-    """All that superusers grant counts as the first superuser's: to a bot that is one, nothing is ours."""
     [[row]] = connection.ask(statements.look(pair.account, pair.role, connection.info.server_version))
-    look = Look(*row)
-    if look.bot_is_superuser:
-        return replace(look, ours=False, theirs=look.ours or look.theirs)
-    return look
+    return Look(*row)
 
 
 def unfit(name: str) -> str:

@@ -9,6 +9,9 @@ from bot.targets.postgres.troubles import PASSED
 ONE_ROW_PER_GRANTOR = 160_000
 """From PostgreSQL 16 on each grantor has a membership of their own, with options; before, all share one."""
 
+OURS = sql.SQL("(m.grantor = me.oid AND NOT me.rolsuper)")
+"""All that superusers grant counts as the first superuser's: to a bot that is one, nothing is ours."""
+
 
 def look(account: str, role: str, version: int) -> sql.Composed:
     """One row: see ``Look``."""
@@ -16,8 +19,8 @@ def look(account: str, role: str, version: int) -> sql.Composed:
         """
         SELECT extract(epoch FROM clock_timestamp())::float8, me.rolname, me.rolsuper, {may_give},
             pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'), account.oid::int8, account.rolsuper,
-            role.oid::int8, coalesce(bool_or(m.grantor = me.oid), false),
-            coalesce(bool_or(m.grantor <> me.oid AND {usable}), false)
+            role.oid::int8,
+            coalesce(bool_or({ours}), false), coalesce(bool_or(NOT {ours} AND {usable}), false)
         FROM pg_roles AS me
         LEFT JOIN pg_roles AS account ON account.rolname = {account}
         LEFT JOIN pg_roles AS role ON role.rolname = {role}
@@ -29,6 +32,7 @@ def look(account: str, role: str, version: int) -> sql.Composed:
     ).format(
         account=account,
         role=role,
+        ours=OURS,
         usable=_usable(version),
         may_give=sql.SQL(
             "EXISTS (SELECT FROM pg_auth_members AS a"
@@ -42,15 +46,15 @@ def members(role: str, version: int) -> sql.Composed:
     """Account, and whether its membership is of our making. Our own, which lets us give it, is left out."""
     return sql.SQL(
         """
-        SELECT member.rolname, bool_or(m.grantor = me.oid AND NOT me.rolsuper)
+        SELECT member.rolname, bool_or({ours})
         FROM pg_auth_members AS m
         JOIN pg_roles AS role ON role.oid = m.roleid AND role.rolname = {role}
         JOIN pg_roles AS me ON me.rolname = current_user
         JOIN pg_roles AS member ON member.oid = m.member AND member.oid <> me.oid
-        WHERE m.grantor = me.oid OR {usable}
+        WHERE {ours} OR {usable}
         GROUP BY member.rolname ORDER BY member.rolname
         """
-    ).format(role=role, usable=_usable(version))
+    ).format(role=role, ours=OURS, usable=_usable(version))
 
 
 def fence(moment: float) -> sql.Composed:

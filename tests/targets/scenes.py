@@ -1,0 +1,70 @@
+"""Words that the stories about PostgreSQL share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import psycopg
+from psycopg import errors
+
+from bot.core.catalog import Entitlement
+from bot.core.holds import Hold
+from bot.ports import Deadline
+from bot.targets.postgres import Postgres
+from bot.testing.postgres import Roles, Session
+
+
+def soon() -> Deadline:
+    return Deadline.after(10)
+
+
+def hold(account: str, role: str) -> Hold:
+    entitlement = Entitlement(target="orders-db", what=(("role", role),))
+    return Hold(target="orders-db", account=account, entitlement=entitlement)
+
+
+def orders_rw(roles: Roles, account: str) -> Hold:
+    return hold(roles[account], roles["orders_rw"])
+
+
+@contextmanager
+def bot(roles: Roles, sessions: Literal["end", "keep"] = "end") -> Iterator[Postgres]:
+    target = Postgres("orders-db", roles.url("rotakey"), sessions)
+    try:
+        yield target
+    finally:
+        target.close()
+
+
+def with_the_role(roles: Roles, name: str, database: str = "postgres") -> Session:
+    """A session that has used SET ROLE."""
+    session = roles.session(name, database)
+    roles.run("SET ROLE {orders_rw}", by=session)
+    return session
+
+
+def may_take_the_role(roles: Roles, session: Session) -> bool:
+    try:
+        roles.run("SET ROLE {orders_rw}", by=session)
+    except errors.InsufficientPrivilege:
+        return False
+    roles.run("RESET ROLE", by=session)
+    return True
+
+
+def alive(session: Session) -> bool:
+    try:
+        session.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def eventually(happens: Callable[[], bool], seconds: float = 10.0) -> bool:
+    until = time.monotonic() + seconds
+    while not (happened := happens()) and time.monotonic() < until:
+        time.sleep(0.005)
+    return happened

@@ -1,0 +1,285 @@
+"""Ada, Bob and Carol get roles at a real PostgreSQL, and lose them again."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from bot.core.errors import PermanentFailure
+from bot.core.holds import Presence
+from bot.ports import Abilities, Holder
+from bot.sandbox.servers import Postgres as Server
+from bot.targets.postgres import Postgres, target
+from bot.testing.postgres import Roles, fresh_roles
+from tests.targets.scenes import bot, eventually, hold, may_take_the_role, orders_rw, soon
+
+
+def test_it_says_what_it_can_do(roles: Roles) -> None:
+    with bot(roles) as ending, bot(roles, "keep") as keeping:
+        assert ending.abilities == Abilities(marks=True, keeps_end=False, ends_sessions=True)
+        assert keeping.abilities == Abilities(marks=True, keeps_end=False, ends_sessions=False)
+
+
+def test_ada_can_use_what_she_is_given_at_once(roles: Roles, postgres: Postgres) -> None:
+    roles.run("ALTER ROLE {ada} NOINHERIT")
+    ada = roles.session("ada")
+    assert not may_take_the_role(roles, ada)
+
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+
+    assert may_take_the_role(roles, ada)
+    [(inherits,)] = ada.execute("SELECT pg_has_role(%s, 'USAGE')", (roles["orders_rw"],))
+    assert inherits
+    assert roles.members() == {"ada": {"rotakey"}}
+
+
+def test_she_cannot_give_it_on(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+
+    with pytest.raises(errors.InsufficientPrivilege):
+        roles.run("GRANT {orders_rw} TO {bob}", by=roles.session("ada"))
+
+
+def test_names_may_be_anything_a_name_can_be(roles: Roles, postgres: Postgres) -> None:
+    hostile = 'a"; DROP ROLE x; --'
+    longest = "é" * 31 + "x"
+    for name in (hostile, longest):
+        roles.admin.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+    try:
+        roles.admin.execute(
+            sql.SQL("GRANT {} TO {} WITH ADMIN OPTION").format(
+                sql.Identifier(hostile), sql.Identifier(roles["rotakey"])
+            )
+        )
+        postgres.give(hold(longest, hostile), None, soon())
+        assert postgres.has(hold(longest, hostile), soon()) is Presence.OURS
+        postgres.take(hold(longest, hostile), soon())
+        assert postgres.has(hold(longest, hostile), soon()) is Presence.NONE
+    finally:
+        for name in (hostile, longest):
+            roles.admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("name", ["x" * 64, "é" * 32, "a\0b", "", "\ud800"])
+def test_a_name_that_cannot_be_one_is_never_sent(name: str) -> None:
+    nowhere = Postgres("orders-db", "postgresql://127.0.0.1:1/")
+    for impossible in (hold(name, "orders_rw"), hold("ada", name)):
+        with pytest.raises(PermanentFailure, match=r"63 bytes|is no name"):
+            nowhere.give(impossible, None, soon())
+        with pytest.raises(PermanentFailure, match=r"63 bytes|is no name"):
+            nowhere.has(impossible, soon())
+        nowhere.take(impossible, soon())
+    with pytest.raises(PermanentFailure, match=r"63 bytes|is no name"):
+        nowhere.holders(hold("ada", name).entitlement, soon())
+
+
+def test_what_an_administrator_gave_beside_ours_stays(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "bob"), None, soon())
+    roles.run("GRANT {orders_rw} TO {bob}")
+    bob = roles.session("bob")
+    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.OURS
+
+    postgres.take(orders_rw(roles, "bob"), soon())
+
+    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.THEIRS
+    assert roles.members() == {"bob": {"postgres"}}
+    assert may_take_the_role(roles, bob)
+
+
+def test_what_somebody_else_may_only_give_on_is_no_access(roles: Roles, postgres: Postgres) -> None:
+    roles.run("GRANT {orders_rw} TO {carol} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE")
+
+    assert postgres.has(orders_rw(roles, "carol"), soon()) is Presence.NONE
+    assert postgres.holders(orders_rw(roles, "carol").entitlement, soon()) == ()
+
+
+def test_what_hangs_on_ours_goes_with_it(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    roles.run("GRANT {orders_rw} TO {ada} WITH ADMIN OPTION GRANTED BY {rotakey}")
+    roles.run("GRANT {orders_rw} TO {bob}", by=roles.session("ada"))
+
+    postgres.take(orders_rw(roles, "ada"), soon())
+
+    assert roles.members() == {}
+
+
+def test_access_through_another_role_does_not_count(roles: Roles, postgres: Postgres) -> None:
+    roles.create("dba")
+    roles.run("GRANT {orders_rw} TO {dba}; GRANT {dba} TO {bob}")
+    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.NONE
+
+    postgres.give(orders_rw(roles, "bob"), None, soon())
+    postgres.take(orders_rw(roles, "bob"), soon())
+
+    assert roles.members() == {"dba": {"postgres"}}
+
+
+def test_strays_are_among_the_holders(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    roles.run("GRANT {orders_rw} TO {bob}")
+    roles.run("GRANT {orders_rw} TO {carol}", by=roles.session("rotakey"))
+
+    assert postgres.holders(orders_rw(roles, "ada").entitlement, soon()) == (
+        Holder(account=roles["ada"], presence=Presence.OURS),
+        Holder(account=roles["bob"], presence=Presence.THEIRS),
+        Holder(account=roles["carol"], presence=Presence.OURS),
+    )
+
+
+def test_a_superuser_has_it_all_already(roles: Roles, postgres: Postgres) -> None:
+    roles.run("ALTER ROLE {bob} SUPERUSER")
+
+    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.THEIRS
+    with pytest.raises(PermanentFailure, match="is a superuser"):
+        postgres.give(orders_rw(roles, "bob"), None, soon())
+
+
+def test_nobody_has_access_as_the_bot_itself(roles: Roles, postgres: Postgres) -> None:
+    with pytest.raises(PermanentFailure, match="the bot's own role"):
+        postgres.give(orders_rw(roles, "rotakey"), None, soon())
+
+
+def test_a_bot_that_is_a_superuser_takes_nothing_from_anybody(roles: Roles, server: Server) -> None:
+    roles.run("GRANT {orders_rw} TO {bob}")
+    superuser = Postgres("orders-db", server.url)
+
+    with pytest.raises(PermanentFailure, match="role of its own"):
+        superuser.give(orders_rw(roles, "ada"), None, soon())
+    superuser.take(orders_rw(roles, "bob"), soon())
+
+    assert superuser.has(orders_rw(roles, "bob"), soon()) is Presence.THEIRS
+    [bob] = superuser.holders(orders_rw(roles, "bob").entitlement, soon())
+    assert bob.presence is Presence.THEIRS
+    superuser.close()
+
+
+class TestRefused:
+    def test_it_says_how_to_let_the_bot_give(self, roles: Roles, postgres: Postgres) -> None:
+        roles.run("REVOKE {orders_rw} FROM {rotakey}")
+        with pytest.raises(PermanentFailure) as told:
+            postgres.give(orders_rw(roles, "ada"), None, soon())
+
+        roles.admin.execute(_sql_in(told.value))
+        postgres.give(orders_rw(roles, "ada"), None, soon())
+
+    def test_it_says_before_giving_that_it_could_not_end_sessions(
+        self, roles: Roles, postgres: Postgres
+    ) -> None:
+        roles.run("REVOKE pg_signal_backend FROM {rotakey}")
+        with pytest.raises(PermanentFailure) as told:
+            postgres.give(orders_rw(roles, "ada"), None, soon())
+        assert roles.members() == {}
+
+        roles.admin.execute(_sql_in(told.value))
+        postgres.give(orders_rw(roles, "ada"), None, soon())
+
+    def test_it_says_how_to_let_the_bot_take(self, roles: Roles, postgres: Postgres) -> None:
+        postgres.give(orders_rw(roles, "ada"), None, soon())
+        roles.session("ada")
+        roles.run("REVOKE pg_signal_backend FROM {rotakey}")
+        with pytest.raises(PermanentFailure) as told:
+            postgres.take(orders_rw(roles, "ada"), soon())
+
+        roles.admin.execute(_sql_in(told.value))
+        postgres.take(orders_rw(roles, "ada"), soon())
+
+
+def _sql_in(failure: Exception) -> sql.SQL:
+    """What the message says to run."""
+    [statement] = re.findall(r"run (GRANT [^;]*);", str(failure))
+    return sql.SQL(statement)
+
+
+def test_a_role_that_is_dropped_meanwhile_needs_no_taking(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    postgres.give(orders_rw(roles, "bob"), None, soon())
+
+    roles.run("DROP ROLE {ada}")
+    postgres.take(orders_rw(roles, "ada"), soon())
+    roles.run("DROP ROLE {orders_rw}")
+    postgres.take(orders_rw(roles, "bob"), soon())
+
+
+def test_many_at_once_do_not_disturb_each_other(roles: Roles) -> None:
+    people = [f"person {number}" for number in range(12)]
+    for each in people:
+        roles.login(each)
+
+    def comes_and_stays(name: str) -> None:
+        with bot(roles) as postgres:
+            postgres.give(orders_rw(roles, name), None, soon())
+            postgres.take(orders_rw(roles, name), soon())
+            postgres.give(orders_rw(roles, name), None, soon())
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(comes_and_stays, [*people, *people[:4], *people[:4]]))
+
+    assert roles.members() == {name: {"rotakey"} for name in people}
+
+
+def test_one_target_serves_many_threads(roles: Roles, postgres: Postgres) -> None:
+    def comes_and_goes(name: str) -> None:
+        for _ in range(3):
+            postgres.give(orders_rw(roles, name), None, soon())
+            postgres.take(orders_rw(roles, name), soon())
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(comes_and_goes, ["ada", "bob", "carol"] * 2))
+
+    assert roles.members() == {}
+    bots = "SELECT FROM pg_stat_activity WHERE usename = %s"
+    assert eventually(lambda: len(roles.admin.execute(bots, (roles["rotakey"],)).fetchall()) <= 2)
+
+
+def test_a_connection_that_died_is_made_anew(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    roles.admin.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s",
+        (roles["rotakey"],),
+    )
+
+    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+
+
+def test_what_the_administrator_is_told_to_run_is_enough(server: Server) -> None:
+    """Run to the letter, by one who is no superuser."""
+    told = re.findall(r"^    (\w+ .*;)$", target.__doc__ or "", re.MULTILINE)
+    assert len(told) == 3
+    with psycopg.connect(server.url, autocommit=True) as superuser:
+        superuser.execute("CREATE ROLE admin LOGIN CREATEROLE PASSWORD 'x'")
+        superuser.execute("GRANT pg_signal_backend TO admin WITH ADMIN OPTION")
+        with psycopg.connect(server.url_for("admin", "x"), autocommit=True) as admin:
+            admin.execute("CREATE ROLE orders_rw; CREATE ROLE ada LOGIN PASSWORD 'x'")
+            for statement in told:
+                admin.execute(sql.SQL(statement))
+        rotakey = Postgres("orders-db", server.url_for("rotakey", "..."))
+        ada = psycopg.connect(server.url_for("ada", "x"))
+
+        rotakey.give(hold("ada", "orders_rw"), None, soon())
+        assert rotakey.has(hold("ada", "orders_rw"), soon()) is Presence.OURS
+        rotakey.take(hold("ada", "orders_rw"), soon())
+        assert rotakey.has(hold("ada", "orders_rw"), soon()) is Presence.NONE
+
+        with pytest.raises(psycopg.OperationalError):
+            ada.execute("SELECT 1")
+        ada.close()
+        rotakey.close()
+        for role in ("rotakey", "ada", "orders_rw", "admin"):
+            superuser.execute(sql.SQL("DROP OWNED BY {r}; DROP ROLE {r}").format(r=sql.Identifier(role)))
+
+
+def test_before_postgresql_16_one_membership_serves_all(older_server: Server) -> None:
+    with fresh_roles(older_server.url) as roles, bot(roles) as postgres:
+        postgres.give(orders_rw(roles, "ada"), None, soon())
+        roles.run("GRANT {orders_rw} TO {ada}")
+        ada = roles.session("ada")
+
+        postgres.take(orders_rw(roles, "ada"), soon())
+
+        assert roles.members() == {}
+        with pytest.raises(psycopg.OperationalError):
+            ada.execute("SELECT 1")

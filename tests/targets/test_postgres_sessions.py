@@ -1,0 +1,116 @@
+"""What becomes of open sessions at PostgreSQL when access ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.holds import Presence
+from bot.ports import Deadline
+from bot.targets.postgres import Postgres
+from bot.testing.postgres import Roles
+from tests.targets.scenes import alive, bot, may_take_the_role, orders_rw, soon, with_the_role
+
+
+def test_a_session_with_the_role_outlives_a_mere_revoke(roles: Roles) -> None:
+    """Which is why all sessions are ended."""
+    with bot(roles, "keep") as postgres:
+        postgres.give(orders_rw(roles, "ada"), None, soon())
+        ada = with_the_role(roles, "ada")
+
+        postgres.take(orders_rw(roles, "ada"), soon())
+
+        [(now,)] = ada.execute("SELECT current_user")
+        assert now == roles["orders_rw"]
+        assert roles.members() == {}
+
+
+def test_all_her_sessions_end_in_every_database(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    hers = [with_the_role(roles, "ada"), with_the_role(roles, "ada", "template1"), roles.session("ada")]
+    bob = roles.session("bob")
+
+    postgres.take(orders_rw(roles, "ada"), soon())
+
+    assert [alive(each) for each in hers] == [False, False, False]
+    assert alive(bob)
+    assert not may_take_the_role(roles, roles.session("ada"))
+
+
+def test_who_had_it_from_others_keeps_his_sessions(roles: Roles, postgres: Postgres) -> None:
+    roles.run("GRANT {orders_rw} TO {bob}")
+    bob = with_the_role(roles, "bob")
+    postgres.give(orders_rw(roles, "bob"), None, soon())
+
+    postgres.take(orders_rw(roles, "bob"), soon())
+
+    assert alive(bob)
+
+
+def test_who_never_had_it_is_not_disturbed(roles: Roles, postgres: Postgres) -> None:
+    carol = roles.session("carol")
+
+    postgres.take(orders_rw(roles, "carol"), soon())
+
+    assert alive(carol)
+
+
+def test_a_take_that_was_cut_short_is_finished_by_the_next(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    ada = with_the_role(roles, "ada")
+    roles.run("REVOKE pg_signal_backend FROM {rotakey}")
+    with pytest.raises(PermanentFailure):
+        postgres.take(orders_rw(roles, "ada"), soon())
+
+    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+    assert alive(ada)
+    assert not may_take_the_role(roles, roles.session("ada"))
+
+    roles.run("GRANT pg_signal_backend TO {rotakey}")
+    postgres.take(orders_rw(roles, "ada"), soon())
+
+    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    assert not alive(ada)
+
+
+def test_a_take_that_was_cut_short_can_be_overtaken_by_giving(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    roles.session("ada")
+    roles.run("REVOKE pg_signal_backend FROM {rotakey}")
+    with pytest.raises(PermanentFailure):
+        postgres.take(orders_rw(roles, "ada"), soon())
+    roles.run("GRANT pg_signal_backend TO {rotakey}")
+
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+
+    assert may_take_the_role(roles, roles.session("ada"))
+
+
+def test_who_becomes_a_superuser_is_told_of(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "bob"), None, soon())
+    roles.session("bob")
+    roles.run("ALTER ROLE {bob} SUPERUSER")
+
+    with pytest.raises(PermanentFailure, match="is a superuser now"):
+        postgres.take(orders_rw(roles, "bob"), soon())
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may stop a server's process of another account")
+def test_it_is_not_done_while_a_session_is_left(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    ada = with_the_role(roles, "ada")
+    os.kill(ada.info.backend_pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(TemporaryFailure, match=r"1 sessions of .* have not ended yet"):
+            postgres.take(orders_rw(roles, "ada"), Deadline.after(0.3))
+        assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+    finally:
+        os.kill(ada.info.backend_pid, signal.SIGCONT)
+
+    postgres.take(orders_rw(roles, "ada"), soon())
+
+    assert not alive(ada)
+    assert roles.members() == {}
