@@ -27,7 +27,7 @@ from bot.core.reasons import Why
 VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
 """``${NAME}``, filled in from the environment: wherever text may stand, this may."""
 
-_LENGTH = r"(?=\d)(\d+ ?w ?)?(\d+ ?d ?)?(\d+ ?h ?)?(\d+ ?m ?)?(\d+ ?s)?"
+_LENGTH = "(?=[0-9])" + "".join(f"([0-9]{{1,9}} ?{unit} ?)?" for unit in "wdhm") + "([0-9]{1,9} ?s)?"
 
 
 def wrong(text: str) -> PydanticCustomError:

@@ -73,8 +73,8 @@ PersonId = Annotated[
 Account = Annotated[str, Form(r"\S(?:[^\r\n\x00]{0,250}\S)?", "is no account; write its name at the target")]
 Domain = Annotated[
     str,
+    Form(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "is no domain; write what is behind the @, such as example.com"),
     AfterValidator(str.lower),
-    Form(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "is no domain; write what is behind the @, such as example.com"),
 ]
 Channel = Annotated[
     str,

@@ -20,7 +20,9 @@ class Mistake:
     text: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (f"{self.file}:{self.line}", self.path, self.text) if part)
+        """One line, whatever the file holds."""
+        parts = (f"{self.file}:{self.line}", self.path, self.text)
+        return _printable(": ".join(part for part in parts if part))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,21 +53,22 @@ def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
 
 def written(path: Path) -> str:
     """``resources.prod-db.gives[0].target``."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{_printable(part)}" for part in path)
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_short(part)}" for part in path)
     return "".join(parts).removeprefix(".")
 
 
 def quoted(value: object) -> str:
     """A value as the file has it, short and on one line."""
     if isinstance(value, str):
-        return f'"{_printable(value)}"'
+        return f'"{_short(value)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return _printable(str(value))
-    return "this"
+    return str(value) if isinstance(value, int | float) else "this"
+
+
+def _short(text: str) -> str:
+    return _printable(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 
 def _printable(text: str) -> str:
-    shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown)
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -32,7 +32,7 @@ def faults(error: ValidationError, tree: Tree, filled: object, context: Context)
     slips = {(*path[:-1], name) for path, names in allowed.items() for name in nearest(str(path[-1]), names)}
     for each, path in found:
         kind, value = each["type"], tree.at(path)
-        if kind in ("missing", "too_short") and (path in slips or value):
+        if (kind == "missing" and path in slips) or (kind == "too_short" and value):
             continue
         if kind == "extra_forbidden":
             text = f"there is no such key here; {meant(str(path[-1]), allowed[path])}"

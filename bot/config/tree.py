@@ -75,7 +75,7 @@ def read(text: str) -> Tree:
         node = yaml.compose(text, Loader=LOADER)
         if node is None:
             raise Unreadable(1, "the file is empty; write at least one resource, under resources:")
-        growing = _Growing()
+        growing = _Growing(text)
         growing.tree.value = growing.value(node, (), 0)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -95,28 +95,35 @@ def _refuse_depth(text: str) -> None:
             raise Unreadable(event.start_mark.line + 1 if event.start_mark else 1, _TOO_DEEP)
 
 
+_HIDDEN = ", because # begins a comment; put the value in quotes"
 _TOO_DEEP = f"lists and mappings are nested here more than {MOST_DEEP} deep; nothing in this file is"
 
 
 def _said(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     lines = text.splitlines()
     wrong = lines[line - 1] if line <= len(lines) else ""
+    problem = " ".join(str(error.problem).split())
+    at = error.problem_mark.column if error.problem_mark else 0
     if re.match(r" *\t", wrong):
         return "this line is indented with a tab; indent with spaces"
-    said = " ".join(str(error.problem).split())
+    if "another document" in problem:
+        return "a second document begins here; keep one, and take out the line ---"
+    if "mapping values are not allowed" in problem:
+        return "there is a colon too many here; put the value in quotes, or mend the indentation"
+    if "cannot start any token" in problem:
+        return f"no value may begin with {quoted(wrong[at : at + 1])}; put the value in quotes"
     started = error.context_mark.line + 1 if error.context_mark else line
     since = f", in what begins on line {started}" if started < line else ""
-    return (
-        f"this is not YAML: {said}{since}; look for missing quotes, brackets or colons, and the indentation"
-    )
+    return f"this is not YAML: {problem}{since}; look for missing quotes and brackets, and at the indentation"
 
 
 class _Growing:
     """A tree while its nodes are read. Aliases are unfolded, so what they stand for is counted again."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         self.tree = Tree()
         self._count = 0
+        self._lines = text.splitlines()
 
     def value(self, node: Node, path: Path, depth: int) -> object:
         line = node.start_mark.line + 1
@@ -135,10 +142,17 @@ class _Growing:
             return self._mapping(node, path, depth)
         if isinstance(node, SequenceNode):
             return tuple(self.value(each, (*path, i), depth + 1) for i, each in enumerate(node.value))
-        scalar = _scalar(str(node.value), node.tag.removeprefix(_TAG))
-        if scalar is None:
-            self._fault(path, "has no value; fill it in, or take it out")
-        return scalar
+        return self._scalar(str(node.value), node.tag.removeprefix(_TAG), path)
+
+    def _scalar(self, text: str, kind: str, path: Path) -> object:
+        value = _plain(text, kind)
+        if value is None:
+            line = self.tree.line(path)
+            hidden = "#" in "".join(self._lines[line - 1 : line])
+            self._fault(path, f"has no value{_HIDDEN if hidden else '; fill it in, or take it out'}")
+        elif _FORBIDDEN.search(text):
+            self._fault(path, "has a control character in it; take that out")
+        return value
 
     def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -162,7 +176,7 @@ class _Growing:
         self.tree.faults.append(Fault(path=path, text=text, line=line))
 
 
-def _scalar(text: str, kind: str) -> object:
+def _plain(text: str, kind: str) -> object:
     """Numbers that are not plainly written, times and the like stay the text they are."""
     if kind == "null":
         return None

@@ -1,0 +1,76 @@
+"""Files to read in tests: a whole one, and one resource with something changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.config import Policy, check, load
+from bot.core.catalog import Resource
+
+ENVIRON = {"ORDERS_DB_URL": "postgresql://rotakey:tell-nobody@db.example.com/orders"}
+SANDBOX = Path("bot/sandbox/access.yaml")
+
+FULL = r"""
+workspace: acme-eu
+people:
+  email_domains: [Example.com, example.org]
+  accounts:
+    U02ADA: {orders-db: ada}
+oncall:
+  pagerduty: {kind: pagerduty, stale_after: 5m, start_stale_after: 2h}
+targets:
+  orders-db: {kind: postgres, url: "${ORDERS_DB_URL}", sessions: keep}
+  bills-db: {kind: postgres, url: "postgres://bills.example.com/bills"}
+resources:
+  prod-db:
+    title: Orders database, read and write
+    gives:
+      - {target: orders-db, role: orders_rw}
+      - {target: bills-db, role: bills_ro}
+    who_may_ask: [slack/engineers, U02ADA, {on_call: pagerduty/PDBPRIM}]
+    duration: {default: 4h, max: 12h, min: 5m, offer: [1h, 4h, 12h]}
+    reason: {pattern: "INC-\\d+", say: an incident number}
+    approve_automatically:
+      - on_call: {schedule: pagerduty/PDBPRIM, levels: [1, 2], grace: 15m}
+      - in_group: slack/sre
+    approvers: [slack/dba, U02BOB, {on_call: {schedule: pagerduty/PSEC, levels: [1]}}]
+    approvals: 2
+    on_shift: {schedule: pagerduty/PDBPRIM, levels: [1], grace: 1h30m}
+    one_holder: true
+    channel: "#db-access"
+    lapse_after: 2h
+security: {channel: C02SECURE}
+"""
+
+HEAD = """\
+oncall: {pagerduty: {kind: pagerduty}}
+targets: {orders-db: {kind: postgres, url: "postgres://db.example.com/orders"}}
+resources:
+  prod-db:
+    title: Orders database
+    gives: [{target: orders-db, role: orders_rw}]
+"""
+"""Six lines; what a resource says further begins on line 7."""
+
+
+def resource_text(*lines: str) -> str:
+    return HEAD + "".join(f"    {line}\n" for line in lines)
+
+
+def resource(*lines: str) -> Resource:
+    """The resource of a file without mistakes."""
+    return read(resource_text(*lines)).catalog.resources["prod-db"]
+
+
+def read(text: str | bytes, environ: dict[str, str] | None = None) -> Policy:
+    return load(text, environ=ENVIRON if environ is None else environ)
+
+
+def said(text: str | bytes, environ: dict[str, str] | None = None) -> list[str]:
+    return [str(mistake) for mistake in check(text, environ=ENVIRON if environ is None else environ)]
+
+
+def wrong_with(*lines: str) -> list[str]:
+    """What is said of a resource with these lines: line, key and text, without the common beginning."""
+    mistakes = check(resource_text(*lines), environ={})
+    return [f"{each.line} {each.path.removeprefix('resources.prod-db.')}: {each.text}" for each in mistakes]

@@ -1,0 +1,175 @@
+"""The environment is read once; all that is wrong is told together, and secrets stay unseen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.config import WEB, WORKER, Environment
+from bot.config.environment import Need
+from bot.core.errors import Misconfigured
+from bot.kinds import PagerDutySettings
+
+HTTP = {
+    "SLACK_BOT_TOKEN": "xoxb-1-tell-nobody",
+    "SLACK_SIGNING_SECRET": "tell-nobody-0123456789abcdef",
+    "REDIS_URL": "redis://:tell-nobody@redis.example.com:6379/0",
+}
+
+
+def wrong(environ: dict[str, str], needs: tuple[Need, ...] = ()) -> list[str]:
+    with pytest.raises(Misconfigured) as stopped:
+        Environment.read(environ, needs=needs)
+    return str(stopped.value).splitlines()
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    found = Environment.read(HTTP, needs=WEB)
+    assert found.slack_bot_token.get_secret_value() == "xoxb-1-tell-nobody"
+    assert found.slack_api_url == "https://slack.com/api/"
+    assert found.pagerduty_api_url == "https://api.pagerduty.com"
+    assert found.access_file == Path("access.yaml")
+    assert (found.port, found.worker_port) == (3000, None)
+    assert not found.pagerduty_token
+    assert not found.socket_mode
+
+
+def test_everything_can_be_set() -> None:
+    found = Environment.read(
+        {
+            **HTTP,
+            "SLACK_APP_TOKEN": "xapp-1",
+            "SLACK_API_URL": "http://127.0.0.1:8080/api",
+            "ACCESS_FILE": "/etc/rotakey/access.yaml",
+            "PORT": "0",
+            "WORKER_PORT": "9100",
+            "PAGERDUTY_TOKEN": "u+1",
+            "PAGERDUTY_API_URL": "http://127.0.0.1:8081",
+        },
+        needs=WEB,
+    )
+    assert found.socket_mode
+    assert found.slack_api_url == "http://127.0.0.1:8080/api/"
+    assert found.access_file == Path("/etc/rotakey/access.yaml")
+    assert (found.port, found.worker_port) == (0, 9100)
+    assert found.pagerduty_token.get_secret_value() == "u+1"
+    assert found.pagerduty_api_url == "http://127.0.0.1:8081"
+
+
+def test_nobody_sees_a_secret() -> None:
+    found = Environment.read(HTTP)
+    assert "tell-nobody" not in f"{found} {found!r} {vars(found)}"
+
+
+def test_each_command_demands_what_it_needs() -> None:
+    assert [line.partition(":")[0] for line in wrong({}, WEB)] == [
+        "SLACK_BOT_TOKEN",
+        "SLACK_SIGNING_SECRET or SLACK_APP_TOKEN",
+        "REDIS_URL",
+    ]
+    assert [line.partition(":")[0] for line in wrong({}, WORKER)] == ["SLACK_BOT_TOKEN", "REDIS_URL"]
+    assert not Environment.read({}).redis_url
+
+
+def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
+    unheard = {name: HTTP[name] for name in ("SLACK_BOT_TOKEN", "REDIS_URL")}
+    assert wrong(unheard, WEB) == [
+        "SLACK_SIGNING_SECRET or SLACK_APP_TOKEN: neither is set; set the first, from the app's page,"
+        " Basic Information, to hear Slack over HTTP, or the second, an app-level token xapp-…,"
+        " to hear it in Socket Mode"
+    ]
+    assert Environment.read({**unheard, "SLACK_APP_TOKEN": "xapp-1"}, needs=WEB).socket_mode
+    assert Environment.read(unheard, needs=WORKER).slack_bot_token
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SLACK_SIGNING_SECRET", "", "is set, but empty; give it its value, or take it away"),
+        ("SLACK_SIGNING_SECRET", " \n", "is set, but empty; give it its value, or take it away"),
+        ("SLACK_SIGNING_SECRET", "a b", "has spaces or odd characters in it; copy it again, on one line"),
+        ("SLACK_BOT_TOKEN", "xapp-1", "is another kind of token; take the Bot User OAuth Token, which starts"
+         " with xoxb-"),
+        ("SLACK_BOT_TOKEN", "xoxb-“1”", "has spaces or odd characters in it; copy it again, on one line"),
+        ("SLACK_APP_TOKEN", "xoxb-1", "is another kind of token; take an app-level token, which starts with"
+         " xapp-"),
+        ("SLACK_API_URL", "slack.com", "is no address; write one that starts with https://"),
+        ("PAGERDUTY_API_URL", "https://a b", "is no address; write one that starts with https://"),
+        ("REDIS_URL", "localhost:6379", "is no address of a Redis; start it with redis://, rediss:// (TLS) or"
+         " unix:// (a socket)"),
+        ("PORT", "http", "is no port; write a number up to 65535"),
+        ("PORT", "65536", "is no port; write a number up to 65535"),
+        ("WORKER_PORT", "-1", "is no port; write a number up to 65535"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used(name: str, value: str, told: str) -> None:
+    assert wrong({**HTTP, name: value}) == [f"{name}: {told}"]
+
+
+@pytest.mark.parametrize("url", ["redis://a", "rediss://:p@a:1/2", "unix:///run/redis.sock"])
+def test_ways_to_redis(url: str) -> None:
+    assert Environment.read({"REDIS_URL": url}).redis_url.get_secret_value() == url
+
+
+def test_what_is_no_secret_may_be_empty_and_then_counts_as_not_set() -> None:
+    found = Environment.read({"PORT": "", "ACCESS_FILE": "", "SLACK_API_URL": ""})
+    assert (found.port, found.access_file) == (3000, Path("access.yaml"))
+    assert found.slack_api_url == "https://slack.com/api/"
+
+
+def test_all_that_is_wrong_is_told_together_and_without_the_values() -> None:
+    told = wrong({"SLACK_SIGNING_SECRET": "", "PORT": "tell-nobody", "REDIS_URL": "http://tell-nobody"}, WEB)
+    assert [line.partition(":")[0] for line in told] == [
+        "SLACK_SIGNING_SECRET",
+        "REDIS_URL",
+        "PORT",
+        "SLACK_BOT_TOKEN",
+    ]
+    assert "tell-nobody" not in "".join(told)
+
+
+def test_any_of_them_may_be_read_from_a_file(tmp_path: Path) -> None:
+    token, port = tmp_path / "token", tmp_path / "port"
+    token.write_text("xoxb-from-a-file\n")
+    port.write_text("8080\n")
+    found = Environment.read({"SLACK_BOT_TOKEN_FILE": str(token), "PORT_FILE": str(port)})
+    assert found.slack_bot_token.get_secret_value() == "xoxb-from-a-file"
+    assert found.port == 8080
+
+
+def test_a_file_that_is_not_there_or_no_text_or_empty_is_told(tmp_path: Path) -> None:
+    binary, empty = tmp_path / "binary", tmp_path / "empty"
+    binary.write_bytes(b"\xff\xfe")
+    empty.write_text("\n")
+    environ = {
+        "SLACK_BOT_TOKEN_FILE": str(tmp_path / "none"),
+        "SLACK_SIGNING_SECRET_FILE": str(binary),
+        "SLACK_APP_TOKEN_FILE": str(empty),
+        "PAGERDUTY_TOKEN_FILE": str(tmp_path),
+    }
+    names = "cannot be read from the file that {0}_FILE names: {1}; check the path"
+    assert wrong(environ) == [
+        "SLACK_BOT_TOKEN: " + names.format("SLACK_BOT_TOKEN", "No such file or directory"),
+        "SLACK_SIGNING_SECRET: " + names.format("SLACK_SIGNING_SECRET", "it is not text in UTF-8"),
+        "SLACK_APP_TOKEN: is set, but empty; give it its value, or take it away",
+        "PAGERDUTY_TOKEN: " + names.format("PAGERDUTY_TOKEN", "Is a directory"),
+    ]
+
+
+def test_a_variable_and_its_file_are_one_too_many(tmp_path: Path) -> None:
+    assert wrong({**HTTP, "SLACK_BOT_TOKEN_FILE": str(tmp_path)}, WEB) == [
+        "SLACK_BOT_TOKEN: is set, and SLACK_BOT_TOKEN_FILE is too; take one of them away"
+    ]
+
+
+def test_a_policy_that_asks_pagerduty_needs_its_token() -> None:
+    pagerduty = PagerDutySettings.model_validate({"kind": "pagerduty"})
+    Environment.read({"PAGERDUTY_TOKEN": "u+1"}).suit([pagerduty])
+    Environment.read({}).suit([])
+    with pytest.raises(Misconfigured) as stopped:
+        Environment.read({}).suit([pagerduty, pagerduty])
+    assert str(stopped.value) == (
+        "PAGERDUTY_TOKEN: is not set, and access.yaml has a source of the kind pagerduty;"
+        " create a REST API key in PagerDuty, read-only, under Integrations, API Access Keys"
+    )

@@ -1,0 +1,83 @@
+"""A file with a mistake of every sort, and what `rotakey check` prints of it, word for word."""
+
+from __future__ import annotations
+
+from bot.config import check
+
+FILE = r"""
+people:
+  email_domains: ["@example.com"]
+  accounts:
+    ada: {orders-db: ada}
+oncall:
+  pagerduty: {kind: pagerdutty}
+targets:
+  orders-db: {kind: postgres, url: "${ORDERS_DB_URL}"}
+  bills-db: {kind: postgres, url: "mysql://root:hunter2@bills.example.com/bills"}
+resources:
+  prod-db:
+    titel: Orders database
+    gives: [{target: orders-bd, role: orders_rw}]
+    duration: {default: 2d, max: 12h, offer: [1h, 24]}
+    reason: {pattern: "(INC-)+(\\d+", say: an incident number}
+    approve_automatically:
+      - on_cal: {schedule: pagerduty/PDBPRIM}
+      - on_call: {schedule: opsgenie/PDBPRIM, levels: 1}
+    approvers: []
+    channel: #db-access
+  prod-db:
+    title: The same again
+  Schema Migration:
+    title: The one who may migrate the schema
+    gives: [{target: orders-db, role: migrator}]
+    one_holder: 1
+    approvers: [U02BOB]
+    approvals: 2
+  reports:
+    title: Reports
+    gives: [{target: bills-db, role: bills_ro}]
+    who_may_ask: everyone
+"""
+
+PRINTED = r"""
+access.yaml:3: people.email_domains[0]: "@example.com" is no domain; write what is behind the @, such as example.com
+access.yaml:5: people.accounts.ada: "ada" is no Slack user id; write it as in the person's profile, such as U02ABCDEF
+access.yaml:7: oncall.pagerduty.kind: "pagerdutty" is no kind there is; did you mean pagerduty?
+access.yaml:9: targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment
+access.yaml:10: targets.bills-db.url: is no address of a Postgres server; write postgresql://user:password@host:5432/database
+access.yaml:13: resources.prod-db.titel: there is no such key here; did you mean title?
+access.yaml:14: resources.prod-db.gives[0].target: "orders-bd" is none of the targets; did you mean orders-db?
+access.yaml:15: resources.prod-db.duration.default: "2d" is longer than max; shorten it, or raise max
+access.yaml:15: resources.prod-db.duration.offer[1]: 24 is a number without a unit; write a length such as 12h, 45m or 1h30m
+access.yaml:16: resources.prod-db.reason.pattern: "(INC-)+(\d+" is no regular expression from character 8 on; try it with Python's re module
+access.yaml:18: resources.prod-db.approve_automatically[0].on_cal: there is no such key here; did you mean on_call?
+access.yaml:19: resources.prod-db.approve_automatically[1].on_call.schedule: "opsgenie/PDBPRIM" begins with no source that is known; name it under oncall, or write pagerduty
+access.yaml:19: resources.prod-db.approve_automatically[1].on_call.levels: must be a list; put it in brackets, such as [one, other]
+access.yaml:20: resources.prod-db.approvers: is empty; name at least one, or take the key out
+access.yaml:21: resources.prod-db.channel: has no value, because # begins a comment; put the value in quotes
+access.yaml:22: resources.prod-db: is here twice, first on line 12; take one out
+access.yaml:24: resources.Schema Migration: "Schema Migration" is no good name; write 1 to 63 of a-z, 0-9, ., - and _, and begin with a letter or digit
+access.yaml:27: resources.Schema Migration.one_holder: must be true or false; write one of them
+access.yaml:29: resources.Schema Migration.approvals: 2 is more than the approvers named here can be; name more of them, or ask for fewer
+access.yaml:30: resources.reports: nobody can get it; name approvers, approve_automatically or on_shift
+access.yaml:33: resources.reports.who_may_ask: must be a list; put it in brackets, such as [one, other]
+""".lstrip()  # noqa: E501 -- lines as they are printed
+
+
+def test_every_mistake_is_told_at_once_by_line_and_says_what_to_write() -> None:
+    printed = "".join(f"{mistake}\n" for mistake in check(FILE, environ={}))
+    assert printed == PRINTED
+
+
+def test_every_sentence_says_what_is_wrong_and_then_what_to_do() -> None:
+    for line in PRINTED.splitlines():
+        wrong, _, remedy = line.partition("; ")
+        assert wrong
+        assert remedy.split()[0] in {"did", "give", "name", "put", "shorten", "take", "try", "write"}
+
+
+def test_no_mistake_tells_a_secret() -> None:
+    environ = {"ORDERS_DB_URL": "mysql://root:hunter2@orders.example.com/orders"}
+    told = "".join(map(str, check(FILE, environ=environ)))
+    assert "targets.orders-db.url: is no address of a Postgres server" in told
+    assert "hunter2" not in told

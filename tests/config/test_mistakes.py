@@ -1,0 +1,208 @@
+"""Each thing that can be wrong with access.yaml is told where it is, with what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.config import load
+from bot.core.errors import Misconfigured
+from tests.config.files import FULL, HEAD, said, wrong_with
+
+BOB = "approvers: [U02BOB]"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("approvers: [slack/DBA]", '"slack/DBA" is no approver; write a group such as slack/dba'),
+        ("approvers: ['@bob']", '"@bob" is no approver'),
+        ("approvers: [everyone]", '"everyone" is no approver'),
+        ("approvers: [okta/dba]", '"okta/dba" is no approver'),
+        ("approvers: [12]", '12 is a number; put it in quotes, "12"'),
+    ],
+)
+def test_who_may_approve_is_a_group_a_person_or_a_schedule(line: str, told: str) -> None:
+    (only,) = wrong_with(line)
+    assert only.startswith(f"7 approvers[0]: {told}")
+
+
+def test_an_empty_list_of_approvers_approves_nothing() -> None:
+    told = "7 approvers: is empty; name at least one, or take the key out"
+    assert wrong_with("approvers: []") == [told]
+    assert wrong_with("approvers: []", "on_shift: pagerduty/PDBPRIM") == [told]
+
+
+def test_somebody_must_be_able_to_get_it() -> None:
+    assert said(HEAD) == [
+        "access.yaml:4: resources.prod-db: nobody can get it;"
+        " name approvers, approve_automatically or on_shift"
+    ]
+
+
+def test_a_slip_in_the_way_to_get_it_is_one_mistake() -> None:
+    assert wrong_with("aprovers: [U02BOB]") == [
+        "7 aprovers: there is no such key here; did you mean approvers?"
+    ]
+
+
+@pytest.mark.parametrize(
+    "way", [BOB, "on_shift: pagerduty/PX", "approve_automatically: [{in_group: slack/sre}]"]
+)
+def test_each_way_to_get_it_is_enough(way: str) -> None:
+    assert wrong_with(way) == []
+
+
+def test_a_slip_in_a_rule_is_one_mistake() -> None:
+    rule = "approve_automatically: [{on_cal: {schedule: pagerduty/PX}}]"
+    assert wrong_with(rule) == [
+        "7 approve_automatically[0].on_cal: there is no such key here; did you mean on_call?"
+    ]
+    deeper = "approve_automatically: [{on_call: {schedul: pagerduty/PX}}]"
+    assert wrong_with(deeper) == [
+        "7 approve_automatically[0].on_call.schedul: there is no such key here; did you mean schedule?"
+    ]
+
+
+@pytest.mark.parametrize("rule", ["{on_incident: x}", "{ask: {url: x}}", "on_call", "[]", "{}"])
+def test_a_rule_that_there_is_not_is_one_mistake(rule: str) -> None:
+    assert wrong_with(f"approve_automatically: [{rule}]") == [
+        "7 approve_automatically[0]: must be one rule that is known; write {on_call: …} or {in_group: …}"
+    ]
+
+
+def test_two_rules_in_one_are_one_mistake() -> None:
+    (only,) = wrong_with("approve_automatically: [{in_group: slack/sre, on_call: pagerduty/PX}]")
+    assert "must be one rule" in only
+
+
+@pytest.mark.parametrize("key", ["escalate", "break_glass", "keep"])
+def test_what_is_not_there_yet_is_no_key(key: str) -> None:
+    (only,) = wrong_with(BOB, f"{key}: 10m")
+    assert only.startswith(f"8 {key}: there is no such key here; take it out, or write approvals, ")
+
+
+@pytest.mark.parametrize(
+    ("lengths", "told"),
+    [
+        ("{max: 4h, default: 5h}", 'default: "5h" is longer than max; shorten it, or raise max'),
+        ("{max: 4h, offer: [1h, 5h]}", 'offer[1]: "5h" is longer than max; shorten it, or raise max'),
+        ("{max: 4h, min: 5h}", 'min: "5h" is longer than max; shorten it, or raise max'),
+        ("{max: 4h, min: 1h, default: 5m}", 'default: "5m" is shorter than min; lengthen it, or lower min'),
+        ("{max: 4h, min: 1h, offer: [5m]}", 'offer[0]: "5m" is shorter than min; lengthen it, or lower min'),
+        ("{max: 12}", "max: 12 is a number without a unit; write a length such as 12h, 45m or 1h30m"),
+        ("{max: 1.5h}", 'max: "1.5h" is not whole; write 1h30m rather than 1.5h'),
+        ("{max: 0h}", 'max: "0h" is no length; write it such as 12h, 45m, 1h30m or 2d,'
+         " the larger unit first"),
+        ("{max: until end of shift}", 'max: "until end of shift" has no fixed length;'
+         " write one such as 12h, 45m or 1h30m"),
+        ("{max: [1h]}", "max: must be a length; write it such as 12h, 45m or 1h30m"),
+        ("{max: 4h, offer: []}", "offer: is empty; name at least one, or take the key out"),
+        ("{default: 4h}", "max: is missing; add it"),
+    ],
+)  # fmt: skip
+def test_lengths_are_texts_and_fit_each_other(lengths: str, told: str) -> None:
+    assert wrong_with(BOB, f"duration: {lengths}") == [f"8 duration.{told}"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ((BOB, "approvals: 2"), "2 is more than the approvers named here can be; name more of them,"),
+        (("approvers: [U1, U1]", "approvals: 2"), "2 is more than the approvers named here can be"),
+        (("on_shift: pagerduty/PX", "approvals: 2"), "2 is more than nobody can give; name approvers"),
+        ((BOB, "approvals: 0"), "0 is out of range; write 1 or more"),
+        ((BOB, "approvals: two"), "must be a whole number; write one such as 1"),
+        ((BOB, "approvals: true"), "must be a whole number; write one such as 1"),
+    ],
+)
+def test_as_many_approvals_as_there_can_be(lines: tuple[str, ...], told: str) -> None:
+    (only,) = wrong_with(*lines)
+    assert only.startswith(f"8 approvals: {told}")
+
+
+@pytest.mark.parametrize("who", ["[U1, U2]", "[U1, slack/dba]", "[slack/dba]", "[{on_call: pagerduty/PX}]"])
+def test_groups_and_schedules_may_be_any_number_of_people(who: str) -> None:
+    assert wrong_with(f"approvers: {who}", "approvals: 2") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("channel: db-access", '"db-access" is no channel; write #name in small letters, or its id'),
+        ("channel: '#DB Access'", '"#DB Access" is no channel'),
+        ("channel: #db-access", "has no value, because # begins a comment; put the value in quotes"),
+        ("channel:", "has no value; fill it in, or take it out"),
+        ("on_shift:", "has no value; fill it in, or take it out"),
+        ("one_holder: 'true'", "must be true or false; write one of them"),
+        ("reason: sometimes", '"sometimes" is not known here; write required or optional'),
+        ("reason: yes", "true is not known here; write required or optional"),
+        ("who_may_ask: slack/dba", "must be a list; put it in brackets, such as [one, other]"),
+        ("on_shift: {schedule: opsgenie/x}", '"opsgenie/x" begins with no source that is known;'),
+        ("on_shift: pagerdut/PX", "begins with no source that is known; did you mean pagerduty?"),
+        ("on_shift: {schedule: PX}", '"PX" is no schedule; write the source, a slash and the schedule\'s id'),
+        ("on_shift: {schedule: pagerduty/PX, levels: 1}", "must be a list; put it in brackets"),
+        ("on_shift: {schedule: pagerduty/PX, levels: [0]}", "0 is out of range; write 1 or more"),
+    ],
+)  # fmt: skip
+def test_whatever_else_a_resource_says(line: str, told: str) -> None:
+    (only,) = wrong_with(BOB, line)
+    assert only.startswith(f"8 {line.partition(':')[0]}")
+    assert told in only
+
+
+def test_a_pattern_must_compile_and_must_not_take_for_ever() -> None:
+    (broken,) = wrong_with(BOB, "reason: {pattern: 'INC-(\\d+'}")
+    assert broken.startswith('8 reason.pattern: "INC-(\\d+" is no regular expression from character 5 on;')
+    (slow,) = wrong_with(BOB, "reason: {pattern: '(a+)+$'}")
+    assert slow.startswith('8 reason.pattern: "(a+)+$" repeats a group that itself repeats or chooses')
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "told"),
+    [
+        ("[Example.com", "['@example.com'", 'email_domains[0]: "@example.com" is no domain; write what is'),
+        ("U02ADA: {", "ada: {", 'people.accounts.ada: "ada" is no Slack user id'),
+        ("{orders-db: ada}", "{orders: ada}", '"orders" is none of the targets; did you mean orders-db?'),
+        ("{orders-db: ada}", "{orders-db: 12}", '12 is a number; put it in quotes, "12"'),
+        ("{orders-db: ada}", "{orders-db: no}", "is read as false; put it in quotes if it is a name"),
+        ("kind: pagerduty", "kind: pagerdury", '"pagerdury" is no kind there is; did you mean pagerduty?'),
+        ("kind: postgres, url: \"${O", "url: \"${O", "targets.orders-db.kind: is missing; add it"),
+        ("sessions: keep", "sessions: stay", '"stay" is not known here; write end or keep'),
+        ("target: orders-db", "target: order", '"order" is none of the targets; did you mean orders-db?'),
+        ("role: orders_rw", "rolle: orders_rw", "[0].rolle: there is no such key here; did you mean role?"),
+        ("role: orders_rw}", "role: orders_rw, x: y}", "gives[0].x: there is no such key here; take it out"),
+        ("acme-eu", "Acme EU", 'workspace: "Acme EU" is no workspace; write 1 to 63 of a-z, 0-9 and -'),
+        ("C02SECURE", "security", 'security.channel: "security" is no channel'),
+        ("  prod-db:", "  Prod DB:", 'resources.Prod DB: "Prod DB" is no good name; write 1 to 63 of a-z'),
+        ("people:", "peple:", "peple: there is no such key here; did you mean people?"),
+    ],
+)  # fmt: skip
+def test_outside_of_the_resources(good: str, bad: str, told: str) -> None:
+    assert good in FULL
+    (only,) = said(FULL.replace(good, bad, 1))
+    assert told in only
+
+
+def test_two_resources_of_one_name_are_a_key_written_twice() -> None:
+    again = FULL.replace("security:", "  prod-db: {title: again}\nsecurity:")
+    line = again.count("\n", 0, again.index("  prod-db: {")) + 1
+    assert said(again) == [
+        f"access.yaml:{line}: resources.prod-db: is here twice, first on line 13; take one out"
+    ]
+
+
+def test_a_typo_in_a_target_is_not_told_of_each_resource_that_names_it() -> None:
+    (only,) = said(FULL.replace("kind: postgres, url: \"${O", "kind: postgrs, url: \"${O"))  # fmt: skip
+    assert "targets.orders-db.kind" in only
+
+
+def test_all_mistakes_stop_the_start_together() -> None:
+    bad = FULL.replace("acme-eu", "ACME").replace("approvals: 2", "approvals: 0")
+    with pytest.raises(Misconfigured) as stopped:
+        load(bad, name="policy/access.yaml", environ={})
+    lines = str(stopped.value).splitlines()
+    assert [line.split(": ")[:2] for line in lines] == [
+        ["policy/access.yaml:2", "workspace"],
+        ["policy/access.yaml:10", "targets.orders-db.url"],
+        ["policy/access.yaml:25", "resources.prod-db.approvals"],
+    ]

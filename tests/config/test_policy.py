@@ -1,0 +1,141 @@
+"""A good access.yaml becomes the policy, word for word."""
+
+from __future__ import annotations
+
+from bot.core.catalog import (
+    Catalog,
+    Entitlement,
+    Everyone,
+    InGroup,
+    Lengths,
+    Named,
+    OnCall,
+    PeopleRules,
+    ReasonRule,
+    Resource,
+    SourceRules,
+    version_of,
+)
+from bot.kinds import PagerDutySettings, PostgresSettings
+from tests.config.files import ENVIRON, FULL, SANDBOX, read, resource, resource_text
+
+HOUR = 3_600
+
+
+def test_everything_that_can_be_written_is_read() -> None:
+    assert read(FULL).catalog == Catalog(
+        version=version_of(FULL),
+        people=PeopleRules(
+            email_domains=("example.com", "example.org"), accounts={"U02ADA": {"orders-db": "ada"}}
+        ),
+        sources={"pagerduty": SourceRules(stale_after=300, start_stale_after=2 * HOUR)},
+        security_channel="C02SECURE",
+        session_notes={"orders-db": "kept", "bills-db": "ended"},
+        resources={
+            "prod-db": Resource(
+                name="prod-db",
+                title="Orders database, read and write",
+                gives=(
+                    Entitlement(target="orders-db", what=(("role", "orders_rw"),)),
+                    Entitlement(target="bills-db", what=(("role", "bills_ro"),)),
+                ),
+                lengths=Lengths(default=4 * HOUR, max=12 * HOUR, min=300, offer=(HOUR, 4 * HOUR, 12 * HOUR)),
+                who_may_ask=(
+                    InGroup(group="slack/engineers"),
+                    Named(person="U02ADA"),
+                    OnCall(schedule="pagerduty/PDBPRIM"),
+                ),
+                reason=ReasonRule(required=True, pattern=r"INC-\d+", say="an incident number"),
+                approve_automatically=(
+                    OnCall(schedule="pagerduty/PDBPRIM", levels=(1, 2), grace=900),
+                    InGroup(group="slack/sre"),
+                ),
+                approvers=(
+                    InGroup(group="slack/dba"),
+                    Named(person="U02BOB"),
+                    OnCall(schedule="pagerduty/PSEC", levels=(1,)),
+                ),
+                approvals=2,
+                on_shift=OnCall(schedule="pagerduty/PDBPRIM", levels=(1,), grace=5_400),
+                one_holder=True,
+                channel="#db-access",
+                lapse_after=2 * HOUR,
+            )
+        },
+    )
+
+
+def test_beside_the_catalog_stands_what_the_adapters_need() -> None:
+    policy = read(FULL)
+    orders, pager = policy.targets["orders-db"], policy.oncall["pagerduty"]
+    assert policy.workspace == "acme-eu"
+    assert isinstance(orders, PostgresSettings)
+    assert orders.url.get_secret_value() == ENVIRON["ORDERS_DB_URL"]
+    assert isinstance(pager, PagerDutySettings)
+    assert pager.variables == ("PAGERDUTY_TOKEN",)
+
+
+def test_a_short_resource_gets_careful_defaults() -> None:
+    assert resource("approvers: [slack/dba]") == Resource(
+        name="prod-db",
+        title="Orders database",
+        gives=(Entitlement(target="orders-db", what=(("role", "orders_rw"),)),),
+        lengths=Lengths(default=HOUR, max=12 * HOUR, min=1, offer=()),
+        who_may_ask=(Everyone(),),
+        reason=ReasonRule(required=True),
+        approvers=(InGroup(group="slack/dba"),),
+        approvals=1,
+        lapse_after=HOUR,
+    )
+    policy = read(resource_text("approvers: [slack/dba]"))
+    assert policy.workspace == "main"
+    assert policy.catalog.sources == {"pagerduty": SourceRules()}
+    assert policy.catalog.people == PeopleRules()
+    assert policy.catalog.security_channel is None
+
+
+def test_without_a_default_length_it_is_an_hour_as_far_as_that_is_allowed() -> None:
+    assert resource("approvers: [U02BOB]", "duration: {max: 30m}").lengths.default == 1_800
+    assert resource("approvers: [U02BOB]", "duration: {max: 8h, min: 2h}").lengths.default == 2 * HOUR
+    assert resource("approvers: [U02BOB]", "duration: {max: 8h}").lengths.default == HOUR
+
+
+def test_a_reason_may_be_left_out_only_where_the_policy_says_so() -> None:
+    assert not resource("approvers: [U02BOB]", "reason: optional").reason.required
+    assert resource("approvers: [U02BOB]", "reason: required").reason.required
+    assert resource("approvers: [U02BOB]", "reason: {pattern: INC}").reason.required
+
+
+def test_a_schedule_alone_stands_for_all_its_levels() -> None:
+    short = resource("on_shift: pagerduty/PDBPRIM", "approve_automatically: [{on_call: pagerduty/PDBPRIM}]")
+    assert short.on_shift == OnCall(schedule="pagerduty/PDBPRIM")
+    assert short.approve_automatically == (OnCall(schedule="pagerduty/PDBPRIM"),)
+
+
+def test_only_one_may_hold_it_and_the_shift_brings_it() -> None:
+    seat = resource("one_holder: true", "on_shift: {schedule: pagerduty/PDBPRIM}")
+    assert seat.one_holder
+    assert seat.on_shift
+
+
+def test_the_sandbox_policy_is_good() -> None:
+    catalog = read(SANDBOX.read_bytes()).catalog
+    assert list(catalog.resources) == ["prod-db", "orders-on-call", "schema-migration"]
+    assert catalog.resources["prod-db"].lengths.offer == (HOUR, 4 * HOUR, 12 * HOUR)
+    assert catalog.resources["schema-migration"].one_holder
+    assert catalog.resources["schema-migration"].channel is None
+    assert catalog.people.accounts["U02CAR"] == {"orders-db": "carol"}
+
+
+def test_the_version_is_that_of_the_text_and_nobody_sees_the_secret_in_it() -> None:
+    ours = read(FULL)
+    theirs = read(FULL, {"ORDERS_DB_URL": "postgresql://elsewhere.example.com/orders"})
+    assert ours.catalog.version == theirs.catalog.version == version_of(ours.text)
+    assert "tell-nobody" not in repr(ours) + ours.text + str(ours.targets)
+
+
+def test_windows_line_ends_and_a_byte_order_mark_change_nothing_but_the_version() -> None:
+    plain = read(FULL)
+    windows = read(b"\xef\xbb\xbf" + FULL.replace("\n", "\r\n").encode())
+    assert windows.catalog.resources == plain.catalog.resources
+    assert windows.catalog.version != plain.catalog.version
