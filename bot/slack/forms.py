@@ -7,9 +7,9 @@ from typing import Any
 
 from bot.core.durations import UntilShiftEnds, brief
 from bot.core.policy import REASON_AT_MOST
-from bot.slack import grammar
 from bot.slack.grammar import Request
 from bot.slack.kit import Block, field, plain, section
+from bot.slack.reading import Length, length_in
 from bot.slack.wording import forms as words
 from bot.usecases.answers import Offer
 
@@ -42,7 +42,7 @@ def asked_in(view: Mapping[str, Any]) -> Request:
     """Raises Refused where the length is none."""
     return Request(
         resource=_filled(view, RESOURCE).casefold(),
-        length=grammar.length(_filled(view, LENGTH)),
+        length=length_in(_filled(view, LENGTH)),
         reason=_filled(view, REASON),
     )
 
@@ -72,7 +72,7 @@ def _line(text: str, *, lines: bool = False) -> Block:
     return made | ({"initial_value": text} if text else {})
 
 
-def _spelled(length: grammar.Length) -> str:
+def _spelled(length: Length) -> str:
     if length is None:
         return ""
     return words.UNTIL_SHIFT_ENDS if isinstance(length, UntilShiftEnds) else brief(length)

@@ -192,9 +192,9 @@ def test_an_undecided_ask_cannot_be_approved_yet() -> None:
 def test_the_trace_tells_why_it_was_given() -> None:
     shown = view(State.ACTIVE, rule="on_call pagerduty/PDB level 1", trace=(ON_CALL,), votes=())
     assert (
-        f"Why it was given:\n✓ On call for pagerduty/PDB until {AT_TEN}; the roster was read 12 seconds ago."
-        in texts(card(shown, "holder")[1])
-    )
+        f"Why it was given:\n✓ On call for pagerduty/PDB, level 1, until {AT_TEN}; "
+        "the roster was read 12 seconds ago."
+    ) in texts(card(shown, "holder")[1])
 
 
 @pytest.mark.parametrize(

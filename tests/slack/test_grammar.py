@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from bot.core.durations import UNTIL_SHIFT_ENDS
 from bot.core.errors import Refused
 from bot.core.reasons import Why
-from bot.slack import grammar
 from bot.slack.grammar import (
     Approve,
     Command,
@@ -26,6 +25,7 @@ from bot.slack.grammar import (
     parse,
 )
 from bot.slack.likeness import nearest
+from bot.slack.reading import Length
 
 HOUR = 3_600
 STUCK = "orders are stuck"
@@ -99,7 +99,7 @@ def test_the_same_ask_in_many_spellings(text: str) -> None:
         ("for the rest of my shift", UNTIL_SHIFT_ENDS),
     ],
 )
-def test_lengths(said: str, length: grammar.Length) -> None:
+def test_lengths(said: str, length: Length) -> None:
     expected = Request(resource="prod-db", length=length, reason="x")
     assert parse(f"request prod-db {said} because x") == expected
 
@@ -213,6 +213,8 @@ def test_the_refusal_quotes_what_was_typed() -> None:
         ("deny", Help(topic="deny")),
         ("prod-db", Unknown(word="prod-db")),
         ("bogus thing", Unknown(word="bogus")),
+        ("why prod-db", Unknown(word="why")),
+        ("break-glass prod-db", Unknown(word="break-glass")),
     ],
 )
 def test_commands(text: str, command: Command) -> None:
@@ -225,7 +227,7 @@ def test_commands(text: str, command: Command) -> None:
         ("revok <@U1> prod-db", ("revoke",)),
         ("aprove G7x", ("approve",)),
         ("dney G7x", ("deny",)),
-        ("don prod-db", ("done",)),
+        ("dnoe prod-db", ("done",)),
     ],
 )
 def test_what_decides_about_somebody_is_never_guessed(text: str, meant: tuple[str, ...]) -> None:

@@ -109,8 +109,15 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
             "I do not know `prod-db`. To ask for access: `/access request prod-db 2h because …`. "
             "`/access help` shows the rest.",
         ),
-        ("approve", "Write it like this: `/access approve ID`: approve an ask, by the id in `/access mine`."),
-        ("deny Gnone", "There is nothing here called Gnone. `/access mine` shows what you have."),
+        (
+            "approve",
+            "Write it like this: `/access approve ID`: approve an ask, by the id that "
+            "`/access who prod-db` shows.",
+        ),
+        (
+            "deny Gnone",
+            "There is nothing here called Gnone. `/access who prod-db` shows what is open, with its id.",
+        ),
     ],
 )
 def test_answers_in_full(it: Town, text: str, answer: str) -> None:

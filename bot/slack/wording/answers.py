@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import Outcome
 from bot.slack.wording import cards
-from bot.slack.wording.reasons import say
+from bot.slack.wording.reasons import say, traced
 from bot.slack.wording.spoken import (
     code,
     for_length,
@@ -44,7 +44,7 @@ USAGE: Mapping[str, str] = {
     "who": "`/access who prod-db`: who has it",
     "extend": "`/access extend prod-db 2h`: ask for more time",
     "done": "`/access done prod-db`: give it back, or withdraw your ask",
-    "approve": "`/access approve ID`: approve an ask, by the id in `/access mine`",
+    "approve": "`/access approve ID`: approve an ask, by the id that `/access who prod-db` shows",
     "deny": "`/access deny ID because …`: turn an ask down",
     "revoke": "`/access revoke @ada prod-db because …`: take it back from somebody",
 }
@@ -81,7 +81,7 @@ def _shorter(given: Standing) -> str:
 
 def _why(grant: Grant) -> str:
     yes = [line for line in grant.trace if line.outcome == "yes"]
-    return say(yes[-1].reason) if yes else ""
+    return traced(yes[-1]) if yes else ""
 
 
 def _waiting(grant: Grant) -> list[str]:
@@ -95,7 +95,7 @@ def _waiting(grant: Grant) -> list[str]:
         else "Its approvers decide."
     )
     lapse = [f"It lapses {when(grant.lapses_at)}."] if grant.lapses_at else []
-    unsure = [say(line.reason) for line in grant.trace if line.outcome == "cannot tell"]
+    unsure = [traced(line) for line in grant.trace if line.outcome == "cannot tell"]
     return [*unsure, asked_whom, *lapse]
 
 

@@ -6,7 +6,7 @@ from bot.core.grants import Grant, HoldState, Origin, State
 from bot.core.members import YES
 from bot.core.reasons import Why
 from bot.ports import CardView
-from bot.slack.wording.reasons import refusal, say
+from bot.slack.wording.reasons import refusal, say, traced
 from bot.slack.wording.spoken import for_length, named, people, person, typed, until, when
 
 LONGEST_REASON = 1_500
@@ -155,8 +155,9 @@ def trace(grant: Grant) -> str:
     """Why it was given, or why a human is asked."""
     if not grant.trace:
         return ""
-    lines = [f"{'✓' if line.outcome == YES else '·'} {say(line.reason)}" for line in grant.trace[:8]]
-    head = "Why a human is asked:" if grant.rule == "approvers" else "Why it was given:"
+    lines = [f"{'✓' if line.outcome == YES else '·'} {traced(line)}" for line in grant.trace[:8]]
+    asked = "is" if grant.state is State.ASKED else "was"
+    head = f"Why a human {asked} asked:" if grant.rule == "approvers" else "Why it was given:"
     return "\n".join([head, *lines])
 
 

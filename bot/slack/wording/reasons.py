@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from string import Formatter
 
+from bot.core.grants import Traced
 from bot.core.reasons import Reason, Why
 from bot.slack.likeness import nearest
 from bot.slack.wording import spoken
@@ -78,11 +80,17 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.TOO_MANY_ASKS: ("You have {most} asks waiting already.", "You have too many asks waiting already."),
     Why.ON_CALL: (
+        "On call for {schedule}, level {levels}, until {until_at}; the roster was read {age_s} ago.",
+        "On call for {schedule}, level {levels}; the roster was read {age_s} ago.",
         "On call for {schedule} until {until_at}; the roster was read {age_s} ago.",
         "On call for {schedule}; the roster was read {age_s} ago.",
         "On call.",
     ),
-    Why.NOT_ON_CALL: ("Not on call for {schedule}; the roster was read {age_s} ago.", "Not on call."),
+    Why.NOT_ON_CALL: (
+        "Not on call for {schedule}, level {levels}; the roster was read {age_s} ago.",
+        "Not on call for {schedule}; the roster was read {age_s} ago.",
+        "Not on call.",
+    ),
     Why.IN_GROUP: ("In {group}.", "In the group."),
     Why.NOT_IN_GROUP: ("Not in {group}.", "Not in the group."),
     Why.ROSTER_MISSING: (
@@ -105,7 +113,12 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "The members of {group} were last read {age_s} ago, which is too old to go by.",
         "The members of the group were read too long ago to go by.",
     ),
-    Why.SHIFT_STARTED: ("The shift for {schedule} has started.", "The shift has started."),
+    Why.SHIFT_STARTED: (
+        "On shift for {schedule}, level {levels}, until {until_at}; the roster was read {age_s} ago.",
+        "On shift for {schedule} until {until_at}; the roster was read {age_s} ago.",
+        "On shift for {schedule}; the roster was read {age_s} ago.",
+        "The shift has started.",
+    ),
     Why.EVERYONE: ("Open to every full member of the workspace.",),
     Why.NAMED: ("Named in the policy.",),
     Why.NOT_NAMED: ("Not named in the policy.",),
@@ -201,7 +214,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.VOTED_ALREADY: ("Now somebody else has to.",),
     Why.DECIDED_ALREADY: ("Nothing has changed by this.",),
     Why.ASK_LAPSED: ("Ask again if it is still needed.",),
-    Why.GRANT_UNKNOWN: ("`/access mine` shows what you have.",),
+    Why.GRANT_UNKNOWN: ("`/access who prod-db` shows what is open, with its id.",),
     Why.GRANT_OVER: ("Ask again with `/access request {resource}`.", "Ask again with `/access request`."),
     Why.NOT_YOURS: ("Only who holds it can do this.",),
     Why.NOTHING_OPEN: ("`/access mine` shows what you have.",),
@@ -221,6 +234,12 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
 def say(reason: Reason) -> str:
     """The fact alone."""
     return _fitting(SENTENCES[reason.why], _spoken(reason))
+
+
+def traced(line: Traced) -> str:
+    """The same for a rule that was looked at, with the levels that it names."""
+    levels = line.rule.partition(" level ")[2]
+    return say(replace(line.reason, facts={**line.reason.facts, "levels": levels}) if levels else line.reason)
 
 
 def refusal(reason: Reason) -> str:
