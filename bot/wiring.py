@@ -16,7 +16,7 @@ from flask import Flask
 from prometheus_client import Gauge
 from redis import Redis
 from slack_sdk import WebClient
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot import config, web
 from bot.core.catalog import Catalog
@@ -234,6 +234,11 @@ class _Door:
         return _trouble(self._parts)
 
 
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Nobody reads a line for each look at the health."""
+
+
 def _trouble(made: Parts) -> str | None:
     """Why this process could not do its work now."""
     try:
@@ -266,7 +271,8 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
     if env.worker_port is not None:
-        health = make_server(host, env.worker_port, web.create(None, lambda: _trouble(made)), threaded=True)
+        site = web.create(None, lambda: _trouble(made))
+        health = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=health.serve_forever, name="health", daemon=True).start()
     begin(made, stopping)
     log.info("working")
