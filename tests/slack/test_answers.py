@@ -1,0 +1,142 @@
+"""What is answered to a command, word for word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.grants import Origin, State, Vote
+from bot.core.reasons import Why, because
+from bot.slack.wording import answers as words
+from bot.usecases.answers import Asked, Extended, Standing
+from tests.slack.scenes import (
+    ADA,
+    AT_SIX,
+    AT_TEN,
+    BOB,
+    HOUR,
+    NOW,
+    ON_CALL,
+    STALE,
+    TEN,
+    grant,
+    offer,
+    standing,
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (
+            Asked(standing=standing(State.ASKED, trace=(STALE,), lapses_at=TEN)),
+            "Asked for *prod-db* for 4 hours. The roster of pagerduty/PDB was last read 20 minutes ago, "
+            f"which is too old to go by. I asked <@U02BOB> and <@U03CAROL>. It lapses {AT_TEN}.",
+        ),
+        (
+            Asked(standing=standing(State.ASKED, asked_people=(), length=None), joined=True),
+            "You have asked for *prod-db* already until the end of the shift. Its approvers decide.",
+        ),
+        (
+            Asked(standing=standing(State.ASKED, undecided=True)),
+            "Asked for *prod-db* for 4 hours. It is written down and waits for facts that are missing "
+            "just now; you hear from me.",
+        ),
+        (
+            Asked(standing=standing(State.ACTIVE, trace=(ON_CALL,)), joined=True),
+            f"You have *prod-db* already, until {AT_TEN}. "
+            f"On call for pagerduty/PDB, level 1, until {AT_TEN}; the roster was read 12 seconds ago.",
+        ),
+        (
+            Asked(standing=standing(State.APPROVED, length=None)),
+            f"You get *prod-db* until {AT_TEN}. It is being given now; I tell you when it is there.",
+        ),
+        (
+            Asked(standing=standing(State.ENDED)),
+            f"*prod-db*, ended {AT_SIX}\n> orders are stuck",
+        ),
+    ],
+)
+def test_to_an_ask(answer: Asked, text: str) -> None:
+    assert words.asked(answer) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (words.gave_back(standing(State.WITHDRAWN)), "Withdrawn: your ask for *prod-db*."),
+        (words.gave_back(standing(State.ENDING)), "Done: *prod-db* is being taken back now."),
+        (words.gave_back(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
+        (words.revoked(standing(State.ENDING)), "*prod-db* is being taken back from <@U01ADA> now."),
+        (words.revoked(standing(State.DENIED)), "Denied: the ask of <@U01ADA> for *prod-db*."),
+        (words.revoked(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
+        (words.denied(standing(State.DENIED)), "Denied: *prod-db* for <@U01ADA>."),
+        (words.approved(standing(State.APPROVED)), f"Approved: <@U01ADA> gets *prod-db* until {AT_TEN}."),
+        (
+            words.approved(standing(State.ASKED, approvals=3, votes=(Vote(person=BOB, at=NOW),))),
+            "Your approval counts: *prod-db* for <@U01ADA>. 2 approvals are missing.",
+        ),
+        (words.approved(standing(State.DENIED)), "*prod-db*, denied\n> orders are stuck"),
+    ],
+)
+def test_to_what_ends_or_decides(said: str, text: str) -> None:
+    assert said == text
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (Extended(standing=standing()), f"*prod-db* now ends {AT_TEN}."),
+        (
+            Extended(standing=standing(), capped=True),
+            f"*prod-db* now ends {AT_TEN}. That is as late as it may be.",
+        ),
+        (
+            Extended(standing=standing(), ask=grant(length=2 * HOUR)),
+            f"Asked approvers for *prod-db* for 2 hours more. Until they decide it ends {AT_TEN}.",
+        ),
+        (
+            Extended(standing=standing(), ask=grant(length=None)),
+            f"Asked approvers for *prod-db*. Until they decide it ends {AT_TEN}.",
+        ),
+    ],
+)
+def test_to_an_extension(answer: Extended, text: str) -> None:
+    assert words.extended(answer) == text
+
+
+@pytest.mark.parametrize(
+    ("each", "line"),
+    [
+        (standing(reason=""), f"*prod-db*, until {AT_TEN}"),
+        (standing(reason="", origin=Origin.SHIFT), f"*prod-db*, until {AT_TEN} (on call)"),
+        (replace(standing(reason=""), until=None), "*prod-db*, with no end"),
+        (replace(standing(reason=""), live=False), "*prod-db*, being taken back"),
+        (standing(State.APPROVED, reason=""), f"*prod-db*, being given, until {AT_TEN}"),
+        (standing(State.ENDING, reason=""), "*prod-db*, being taken back"),
+        (standing(State.ENDING, reason="", overdue_since=NOW), f"*prod-db*, 🚨 overdue since {AT_SIX}"),
+        (standing(State.ASKED, reason=""), "*prod-db*, waiting for approval, id `G7QX`, for 4 hours"),
+        (standing(State.LAPSED, reason=""), "*prod-db*, lapsed"),
+    ],
+)
+def test_a_line_in_a_list(each: Standing, line: str) -> None:
+    assert words.standing(each) == line
+    assert words.standing(each, whose=True) == f"<@{ADA}>: {line}"
+
+
+def test_what_is_given_at_once_says_so() -> None:
+    at_once = replace(offer(), outcome="approve", reason=because(Why.IN_GROUP, group="slack/dba"))
+    assert words.offer(at_once) == "*prod-db* Orders database: given at once, up to 12 hours. In slack/dba."
+
+
+def test_a_shift_that_ends_a_moment_too_soon_is_not_worth_mentioning() -> None:
+    nearly = standing(State.APPROVED, approved_at=NOW, until=TEN - timedelta(milliseconds=300))
+    assert "That is 4 hours." in words.asked(Asked(standing=nearly))
+
+
+def test_where_only_plain_text_is_shown() -> None:
+    assert words.plainly(f"*prod-db* ends {AT_TEN}, see `/access mine`") == (
+        "prod-db ends 2025-11-21 10:00 UTC, see /access mine"
+    )
