@@ -63,6 +63,15 @@ def names_of(who: Iterable[Selector], facts: Facts) -> tuple[str, ...]:
     return tuple(found)
 
 
+def unread(who: Selector, facts: Facts) -> Reason | None:
+    """What has to be read before anything can be told about a selector; None where it was read once."""
+    if isinstance(who, InGroup) and who.group not in facts.groups:
+        return because(Why.GROUP_MISSING, group=who.group)
+    if isinstance(who, OnCall) and who.schedule not in facts.rosters:
+        return because(Why.ROSTER_MISSING, schedule=who.schedule)
+    return None
+
+
 def rule_name(who: OnCall) -> str:
     levels = f" level {', '.join(map(str, who.levels))}" if who.levels else ""
     return f"on_call {who.schedule}{levels}"

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource
 from bot.core.grants import Grant, Traced
-from bot.core.members import CANNOT_TELL, YES, Facts, belongs, current_shift, end_of
+from bot.core.members import CANNOT_TELL, YES, Facts, belongs, current_shift, end_of, names_of, unread
 from bot.core.people import objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift
@@ -96,6 +96,9 @@ def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decisi
     if not ask.resource.approvers:
         last = trace[-1].reason if trace else because(Why.MAY_NOT_ASK, resource=ask.resource.name)
         return Decision(outcome=Outcome.REFUSE, reason=unsure or last, trace=trace)
+    unknown = _unknown_approvers(ask, facts)
+    if unknown:
+        return Decision(outcome=Outcome.NEED_FACTS, reason=unknown, length=ask.length, trace=trace)
     return Decision(
         outcome=Outcome.ASK,
         reason=unsure or because(Why.APPROVERS_ASKED),
@@ -103,6 +106,15 @@ def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decisi
         length=ask.length if ask.length is not None else _seconds_of_shift(ask, facts),
         trace=trace,
     )
+
+
+def _unknown_approvers(ask: Ask, facts: Facts) -> Reason | None:
+    """Why nobody can be asked yet, where there is no channel to ask in and no approver is known."""
+    resource = ask.resource
+    if resource.channel or set(names_of(resource.approvers, facts)) - {ask.person}:
+        return None
+    lines = (unread(who, facts) for who in resource.approvers)
+    return next((reason for reason in lines if reason), None)
 
 
 def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:

@@ -23,11 +23,12 @@ def rightful_end(grant: Grant, catalog: Catalog, facts: Facts) -> tuple[datetime
         against = objection(person, home=facts.home, domains=catalog.people.email_domains)
         if against and against.why is not Why.WORKSPACE_UNKNOWN:
             return facts.now, against
-    match grant.depends_on:
+    rule = _followed(grant, catalog) or grant.depends_on
+    match rule:
         case InGroup():
-            return _by_group(grant.person, grant.depends_on, catalog, facts)
+            return _by_group(grant.person, rule, catalog, facts)
         case OnCall():
-            return _by_shift(grant, grant.depends_on, catalog, facts)
+            return _by_shift(grant, rule, catalog, facts)
         case None:
             return None
 
@@ -46,14 +47,14 @@ def _by_shift(grant: Grant, rule: OnCall, catalog: Catalog, facts: Facts) -> tup
     if rule.schedule not in facts.rosters or grant.until is None:
         return None
     end = _shift_end(grant, rule, catalog, facts)
-    moved = end != grant.until if _moves_along(grant, rule, catalog) else end < grant.until
+    moved = end != grant.until if _followed(grant, catalog) else end < grant.until
     return (end, because(Why.SHIFT_OVER)) if moved else None
 
 
-def _moves_along(grant: Grant, rule: OnCall, catalog: Catalog) -> bool:
-    """A shift's own grant, for as long as the policy still gives it by that rule."""
+def _followed(grant: Grant, catalog: Catalog) -> OnCall | None:
+    """The rule by which a shift's own grant moves with the shift: today's, while there is one."""
     resource = catalog.resources.get(grant.resource)
-    return grant.origin is Origin.SHIFT and resource is not None and resource.on_shift == rule
+    return resource.on_shift if resource and grant.origin is Origin.SHIFT else None
 
 
 def _shift_end(grant: Grant, rule: OnCall, catalog: Catalog, facts: Facts) -> datetime:

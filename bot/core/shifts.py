@@ -26,6 +26,9 @@ class Shift:
     def covers(self, at: datetime) -> bool:
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
 
+    def overlaps(self, since: datetime, until: datetime) -> bool:
+        return (self.start is None or self.start < until) and (self.end is None or since < self.end)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Roster:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.core.catalog import Catalog, OnCall
 from bot.ports import Change, Document, Due, Entry, Key, Ledger, PolicyInForce, PolicyText
-from bot.usecases.office import settled
+from bot.usecases.attempts import settled
 
 
 def enact(ledger: Ledger, catalog: Catalog, text: str) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from bot.core import grants
-from bot.core.catalog import Catalog
+from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
-from bot.core.grants import LIVE, Grant, State
+from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import Ask, Decision, Outcome, ask_people, decide
 from bot.core.reasons import Why
 from bot.core.rightful import extended_end
 from bot.ports import Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Extended
-from bot.usecases.ask import asked_grant, waiting
+from bot.usecases.attempts import answered
 from bot.usecases.finish import chosen_of
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing
+from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing, standing_after
+from bot.usecases.waiting import asked_grant, waiting
 
 
 def extend(office: Office, *, person: str, which: str | None, length: int | None, op: str) -> Extended:
@@ -29,75 +31,89 @@ def extend(office: Office, *, person: str, which: str | None, length: int | None
 
 
 def _extend(office: Office, person: str, which: str | None, length: int | None, op: str) -> Extended:
-    catalog, snap, grant = _mine(office, person, which)
+    scene, grant = _mine(office, person, which)
+    catalog, snap = scene
     resource = catalog.resources.get(grant.resource)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
     end = snap.leases.get(grant.id)
     if end is None:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    wanted = length or resource.lengths.default
+    wanted = resource.lengths.default if length is None else length
     question = Ask(
-        person=person, resource=resource, length=min(wanted, resource.lengths.max), reason=grant.reason
+        person=person,
+        resource=resource,
+        length=min(wanted, resource.lengths.max),
+        reason=grant.reason,
+        any_reason=True,
     )
     facts = facts_of(snap, resource)
-    decision = decide(question, catalog, facts)
-    if decision.outcome is Outcome.REFUSE:
-        raise Refused(decision.reason)
-    later = min(
-        extended_end(end, wanted, resource.lengths, snap.now),
-        decision.cap or datetime.max.replace(tzinfo=UTC),
-    )
-    if later <= end and (decision.outcome is Outcome.ASK or not resource.approvers):
+    decision = _not_refused(decide(question, catalog, facts))
+    later = extended_end(end, wanted, resource.lengths, snap.now)
+    if decision.outcome is Outcome.APPROVE:
+        by_rule = min(later, decision.cap or later)
+        if by_rule > end:
+            change, moved = _prolonged(office, grant, replace(decision, until=by_rule), scene)
+            return _committed(office, change, moved, scene, op, capped=_short_of(end, wanted, by_rule))
+    if later <= end or not resource.approvers:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    if decision.outcome is Outcome.APPROVE and later > end:
-        capped = later < end + timedelta(seconds=wanted)
-        return _prolonged(office, grant, replace(decision, until=later), (catalog, snap), op, capped)
-    return _asked(office, grant, question, ask_people(question, facts), (catalog, snap), op)
+    return _asked(office, grant, question, _not_refused(ask_people(question, facts)), scene, op)
 
 
-def _mine(office: Office, person: str, which: str | None) -> tuple[Catalog, Snapshot, Grant]:
+def _not_refused(decision: Decision) -> Decision:
+    if decision.outcome in (Outcome.REFUSE, Outcome.NEED_FACTS):
+        raise Refused(decision.reason)
+    return decision
+
+
+def _short_of(end: datetime, wanted: int, until: datetime) -> bool:
+    return (until - end).total_seconds() < wanted
+
+
+def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]:
+    """The person's grant that is meant; of several of one resource, the one that ends last."""
     first = office.ledger.read((), (f"person:{person}",))
     chosen = chosen_of([g for g in first.all(Grant) if g.state in LIVE and first.live(g)], which)
-    grant = max(chosen, key=lambda each: each.until or each.asked_at)
-    catalog, snap = office.gather(
-        lambda known: (
-            {Key.of(Grant, grant.id)}
-            | (
-                fact_keys(known.resources[grant.resource], person)
-                if grant.resource in known.resources
-                else set()
-            )
-        ),
-        (f"person:{person}",),
-    )
+    unending = [g for g in chosen if first.leases[g.id] is None]
+    grant = unending[0] if unending else max(chosen, key=lambda each: each.until or each.asked_at)
+    catalog, snap = office.gather(lambda known: _keys(known, grant, person), (f"person:{person}",))
     current = snap.find(Grant, grant.id)
     if current is None or current.state not in LIVE or not snap.live(current):
         raise refuse(Why.GRANT_OVER, resource=grant.resource)
-    return catalog, snap, current
+    return (catalog, snap), current
 
 
-def _prolonged(
-    office: Office, grant: Grant, decision: Decision, scene: Scene, op: str, capped: bool
-) -> Extended:
-    """The same lease moved where the same rule lets it; by another rule, a grant of its own behind the
-    same hold, so that each lives exactly as long as its own reason."""
+def _keys(catalog: Catalog, grant: Grant, person: str) -> set[Key]:
+    resource: Resource | None = catalog.resources.get(grant.resource)
+    keys = {Key.of(Grant, grant.id)}
+    return keys | fact_keys(resource, person) if resource else keys
+
+
+def _prolonged(office: Office, grant: Grant, decision: Decision, scene: Scene) -> tuple[Change, Grant]:
+    """The same lease moved where the same rule lets it; by another rule, and for what a shift gave, a
+    grant of its own behind the same hold, so that each lives exactly as long as its own reason."""
     catalog, snap = scene
     until = decision.until or snap.now
-    if decision.rule == grant.rule:
+    same_rule = (decision.rule, decision.depends_on) == (grant.rule, grant.depends_on)
+    if same_rule and grant.origin is Origin.ASKED:
         moved = grants.move_end(grant, until=until)
-        change = moved_lease(moved, until, snap, by=grant.person, what="extended")
-    else:
-        resource = catalog.resources[grant.resource]
-        length = max(int((until - snap.now).total_seconds()), 1)
-        ask = Ask(person=grant.person, resource=resource, length=length, reason=grant.reason)
-        new = replace(asked_grant(office.new_id(), ask, decision, scene), follows=grant.id)
-        approval = Approval(rule=decision.rule, until=until, depends_on=decision.depends_on)
-        moved, change = admission(new, approval, resource, catalog, snap)
+        return moved_lease(moved, until, snap, by=grant.person, what="extended"), moved
+    resource = catalog.resources[grant.resource]
+    length = math.ceil((until - snap.now).total_seconds())
+    ask = Ask(person=grant.person, resource=resource, length=length, reason=grant.reason)
+    new = replace(asked_grant(office.new_id(), ask, decision, scene), follows=grant.id)
+    approval = Approval(rule=decision.rule, until=until, depends_on=decision.depends_on)
+    moved, change = admission(new, approval, resource, catalog, snap)
+    return change, moved
+
+
+def _committed(
+    office: Office, change: Change, moved: Grant, scene: Scene, op: str, *, capped: bool
+) -> Extended:
     receipt = office.ledger.commit(replace(change, op=op, answer=moved.id))
     if receipt.again:
-        return Extended(standing=stand(office, receipt.answer))
-    return Extended(standing=replace(standing(snap, catalog, moved), until=until), capped=capped)
+        return Extended(standing=stand(office, answered(receipt)))
+    return Extended(standing=standing_after(change, moved, scene), capped=capped)
 
 
 def moved_lease(moved: Grant, until: datetime, snap: Snapshot, *, by: str | None, what: str) -> Change:
@@ -129,7 +145,9 @@ def _asked(office: Office, grant: Grant, ask: Ask, decision: Decision, scene: Sc
         if other.follows == grant.id and other.state is State.ASKED:
             return Extended(standing=standing(snap, catalog, grant), ask=other)
     new = replace(asked_grant(office.new_id(), ask, decision, scene), follows=grant.id)
-    receipt = office.ledger.commit(replace(waiting(new, snap), op=op, answer=grant.id))
+    change = waiting(new, snap)
+    untouched = {Key.of(Grant, grant.id): grant}  # so that two extensions at one moment collide
+    receipt = office.ledger.commit(replace(change, put={**change.put, **untouched}, op=op, answer=grant.id))
     if receipt.again:
-        return Extended(standing=stand(office, grant.id))
+        return Extended(standing=stand(office, answered(receipt)))
     return Extended(standing=standing(snap, catalog, grant), ask=new)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from bot.core import grants
+from bot.core.catalog import OnCall
 from bot.core.errors import Refused, refuse
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import approver_objection
@@ -13,7 +15,8 @@ from bot.ports import Change, Document, Due, Entry, Key, Lease, ShiftGrant, Snap
 from bot.usecases.admit import indexes
 from bot.usecases.answers import Standing
 from bot.usecases.ask import named
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing
+from bot.usecases.attempts import answered
+from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing_after
 
 
 def give_back(office: Office, *, person: str, which: str | None, op: str) -> Standing:
@@ -80,14 +83,14 @@ def _revoke(office: Office, by: str, person: str, name: str, why: str, op: str) 
 def _finished(
     office: Office, chosen: list[Grant], scene: Scene, op: str, by: str, reason: Reason
 ) -> Standing:
-    catalog, snap = scene
+    snap = scene[1]
     change, moved = Change(rests_on=(snap,), op=op, answer=chosen[0].id, frees=True), chosen[0]
     for grant in chosen:
         ended, part = _ended(grant, snap, by, reason)
         moved = ended if grant is chosen[0] else moved
         change = joined(change, part)
     receipt = office.ledger.commit(change)
-    return stand(office, receipt.answer) if receipt.again else standing(snap, catalog, moved)
+    return stand(office, answered(receipt)) if receipt.again else standing_after(change, moved, scene)
 
 
 def _ended(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:
@@ -116,7 +119,7 @@ def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tupl
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if grant.origin is Origin.SHIFT and by is not None:
         shift = Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")
-        put[shift] = ShiftGrant(grant=None, ended_early=grant.until)
+        put[shift] = ShiftGrant(grant=None, ended_early=_end_of_shift(grant))
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(
         put=put,
@@ -127,11 +130,18 @@ def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tupl
     )
 
 
+def _end_of_shift(grant: Grant) -> datetime | None:
+    grace = grant.depends_on.grace if isinstance(grant.depends_on, OnCall) else 0
+    return grant.until - timedelta(seconds=grace) if grant.until else None
+
+
 def joined(one: Change, other: Change) -> Change:
-    """Two changes as one commit."""
+    """Two changes as one commit; what closes a claim or answers an op is the first's."""
     return replace(
         one,
         rests_on=(*one.rests_on, *other.rests_on),
+        needs=(*one.needs, *other.needs),
+        without=(*one.without, *other.without),
         put={**one.put, **other.put},
         ensure={**one.ensure, **other.ensure},
         leases=(*one.leases, *other.leases),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.core.catalog import Catalog, Resource
-from bot.core.errors import Conflict, PermanentFailure, Refused, TemporaryFailure, refuse
+from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, refuse
 from bot.core.grants import Grant
 from bot.core.members import Facts
 from bot.core.people import FRESH_FOR, KNOWN_FOR, Group, Person
@@ -21,8 +21,6 @@ from bot.ports import (
     Change,
     Deadline,
     Directory,
-    Document,
-    EmailOwner,
     Entry,
     Home,
     Key,
@@ -34,6 +32,8 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.answers import Standing
+from bot.usecases.attempts import answered, refusal_answer, settled
+from bot.usecases.people import remember
 
 T = TypeVar("T")
 Scene = tuple[Catalog, Snapshot]
@@ -93,34 +93,35 @@ class Office:
             raise refuse(Why.GRANT_UNKNOWN, grant=grant[:40])
         return found
 
-    def meet(self, *people: str) -> None:
-        """See to it that these are known: who was not read lately is looked up, within a second; where
-        that fails, what is known within a day still counts, and who is not known stays unknown."""
+    def meet(self, *people: str, within: timedelta = FRESH_FOR) -> None:
+        """See to it that these are known: who was not read ``within`` that is looked up, all in a second.
+        Where Slack does not answer, what is known within a day still counts, and who is not known stays
+        unknown."""
+        deadline = Deadline.after(LOOK_UP_WITHIN)
         snap = self.ledger.read({Key.of(Person, each) for each in people})
-        for each in people:
+        for each in dict.fromkeys(people):
             known = snap.find(Person, each)
-            if known is None or snap.now - known.read_at > FRESH_FOR:
-                self._look_up(each)
-
-    def _look_up(self, person: str) -> None:
-        try:
-            found = self.directory.person(person, Deadline.after(LOOK_UP_WITHIN))
-        except (TemporaryFailure, PermanentFailure):
-            return
-        if found:
-            remember(self.ledger, found)
+            if known and snap.now - known.read_at <= within:
+                continue
+            try:
+                found = self.directory.person(each, deadline)
+            except (TemporaryFailure, PermanentFailure):
+                return
+            if found:
+                remember(self.ledger, found)
 
     def once(self, op: str, what: str, by: str, attempt: Callable[[], T]) -> T | str:
         """What ``attempt`` returns, tried again where it lost to somebody else. A refusal is put in the
-        audit; where this very op had been done before, the answer it gave then is returned instead."""
+        audit; where this very op had been done before, the answer it gave then is given again."""
         try:
             return settled(attempt)
         except Refused as refused:
             about = {"why": refused.reason.why.value, **refused.reason.facts}
             entry = Entry(what=f"{what} refused", by=by, facts=about)
-            receipt = self.ledger.commit(Change(op=op, audit=(entry,)))
-            if receipt.again and receipt.answer:
-                return receipt.answer
+            answer = refusal_answer(refused.reason)
+            receipt = self.ledger.commit(Change(op=op, answer=answer, audit=(entry,)))
+            if receipt.again:
+                return answered(receipt)
             raise
 
     def _follow(self, version: str) -> None:
@@ -131,16 +132,6 @@ class Office:
             if text is None:
                 raise TemporaryFailure(f"the text of policy {version} is missing")
             self._catalog = self._load(text.text)
-
-
-def settled(attempt: Callable[[], T]) -> T:
-    """Decide and commit, looking again as often as somebody else was faster; at most ten times."""
-    for _ in range(10):
-        try:
-            return attempt()
-        except Conflict:
-            continue
-    raise TemporaryFailure("too much is changing at once")
 
 
 # -------------------------------------------------------------------------------------------- facts
@@ -180,6 +171,16 @@ def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:
     return Standing(grant=grant, title=title, live=live, until=until)
 
 
+def standing_after(change: Change, grant: Grant, scene: Scene) -> Standing:
+    """A grant as it stands once the change is written."""
+    catalog, snap = scene
+    lease = next((each for each in change.leases if each.grant == grant.id), None)
+    if lease is None:
+        return standing(snap, catalog, grant)
+    live = lease.how != "drop"
+    return replace(standing(snap, catalog, grant), live=live, until=lease.until if live else grant.until)
+
+
 def stand(office: Office, grant: str) -> Standing:
     """How a grant stands now, read afresh."""
     catalog, snap = office.gather(lambda _: {Key.of(Grant, grant)})
@@ -187,33 +188,3 @@ def stand(office: Office, grant: str) -> Standing:
     if found is None:
         raise refuse(Why.GRANT_UNKNOWN, grant=grant[:40])
     return standing(snap, catalog, found)
-
-
-# ------------------------------------------------------------------------------------------- people
-
-
-def remember(ledger: Ledger, person: Person) -> Person:
-    """Keep a person as Slack described them, marked where an active somebody has the same email."""
-    return settled(lambda: _remember(ledger, person))
-
-
-def _remember(ledger: Ledger, person: Person) -> Person:
-    if not person.email:
-        ledger.commit(Change(put={Key.of(Person, person.id): person}))
-        return person
-    email = Key.of(EmailOwner, person.email)
-    first = ledger.read({email})
-    before = first.find(EmailOwner, person.email)
-    others = {each for each in (before.people if before else ()) if each != person.id}
-    snap = ledger.read({Key.of(Person, person.id), *(Key.of(Person, each) for each in others)})
-    namesakes = [
-        p for p in snap.all(Person) if p.id in others and p.email == person.email and not p.deactivated
-    ]
-    owners = {p.id for p in namesakes} | (set() if person.deactivated else {person.id})
-    shared = len(owners) > 1
-    put: dict[Key, Document] = {
-        Key.of(Person, p.id): replace(p, shared_email=shared) for p in (*namesakes, person)
-    }
-    put[email] = EmailOwner(people=tuple(sorted(owners)), read_at=person.read_at)
-    ledger.commit(Change(rests_on=(first, snap), put=put))
-    return replace(person, shared_email=shared)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Roster, Shift, merged
 from bot.ports import (
@@ -19,6 +18,7 @@ from bot.ports import (
     EmailOwner,
     Entry,
     Key,
+    Ledger,
     Note,
     OnCallSource,
     Snapshot,
@@ -29,6 +29,12 @@ from bot.usecases.turn import Turn
 
 BACK, AHEAD = timedelta(hours=24), timedelta(days=14)
 RETRY_AT_MOST = timedelta(minutes=1)
+NAMES_AGAIN = timedelta(seconds=10)
+OLD = timedelta(minutes=5)
+"""A roster older than this may have held something up, though the new one says the same."""
+LEAVE_SECONDS = 5.0
+"""Of a turn, for storing what was read."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 UNKNOWN_EMAIL_EVERY = timedelta(minutes=10)
 KNOWN_EMAIL_EVERY = timedelta(hours=6)
 
@@ -60,8 +66,10 @@ def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Tur
     except (TemporaryFailure, PermanentFailure) as failure:
         _unread(office, turn, snap, failure)
         return
-    owners = _owners(office, rosters, turn)
-    _store(office, catalog, {s: _owned(r, owners) for s, r in rosters.items()}, turn)
+    owners = _Owners(office, turn)
+    owners.find(_emails(rosters.values()))
+    owned = {schedule: _owned(roster, owners.people) for schedule, roster in rosters.items()}
+    _store(office, catalog, owned, turn, names_missing=owners.left)
 
 
 def _id(schedule: str) -> str:
@@ -115,34 +123,64 @@ def _unread(office: Office, turn: Turn, snap: Snapshot, failure: TemporaryFailur
 # ----------------------------------------------------------------------------------- whose email it is
 
 
-def _owners(office: Office, rosters: Mapping[str, Roster], turn: Turn) -> Mapping[str, str | None]:
-    """The Slack user of each email address in the rosters, looked up where it is not known yet."""
-    emails = {shift.email for roster in rosters.values() for shift in roster.shifts}
-    snap = office.ledger.read({Key.of(EmailOwner, email) for email in emails})
-    return {email: _owner(office, email, snap, turn) for email in sorted(emails)}
+@dataclass
+class _Owners:
+    """The Slack users of email addresses, looked up where they are not known: for as long as Slack answers
+    and this turn has time. ``left``: some could not be."""
+
+    office: Office
+    turn: Turn
+    people: dict[str, str | None] = field(default_factory=dict)
+    left: bool = False
+
+    def find(self, emails: Iterable[str]) -> None:
+        wanted = tuple(dict.fromkeys(emails))
+        snap = self.office.ledger.read({Key.of(EmailOwner, email) for email in wanted})
+        for email in wanted:
+            known = snap.find(EmailOwner, email)
+            if known is None or snap.now - known.read_at > _wait(known):
+                known = self._looked_up(email) or known
+            people = known.people if known else ()
+            self.people[email] = people[0] if len(people) == 1 else None
+
+    def _looked_up(self, email: str) -> EmailOwner | None:
+        if self.left or self.turn.deadline.left() < LEAVE_SECONDS:
+            self.left = True
+            return None
+        try:
+            person = self.office.directory.by_email(email, self.turn.call())
+        except (TemporaryFailure, PermanentFailure):
+            self.left = True
+            return None
+        ledger = self.office.ledger
+        if person:
+            remember(ledger, person)
+        else:
+            _nobody(ledger, email)
+        return ledger.read({Key.of(EmailOwner, email)}).find(EmailOwner, email)
 
 
-def _owner(office: Office, email: str, snap: Snapshot, turn: Turn) -> str | None:
-    known = snap.find(EmailOwner, email)
-    wait = KNOWN_EMAIL_EVERY if known and known.people else UNKNOWN_EMAIL_EVERY
-    if known is None or snap.now - known.read_at > wait:
-        known = _looked_up(office, email, snap.now, turn) or known
-    people = known.people if known else ()
-    return people[0] if len(people) == 1 else None
+def _wait(known: EmailOwner) -> timedelta:
+    return KNOWN_EMAIL_EVERY if known.people else UNKNOWN_EMAIL_EVERY
 
 
-def _looked_up(office: Office, email: str, now: datetime, turn: Turn) -> EmailOwner | None:
-    try:
-        person: Person | None = office.directory.by_email(email, turn.call())
-    except (TemporaryFailure, PermanentFailure):
-        return None
-    if person is None:
-        nobody = EmailOwner(people=(), read_at=now)
-        entry = Entry(what="on call but not in Slack", facts={"email": email})
-        office.ledger.commit(Change(put={Key.of(EmailOwner, email): nobody}, audit=(entry,)))
-        return nobody
-    remember(office.ledger, person)
-    return office.ledger.read({Key.of(EmailOwner, email)}).find(EmailOwner, email)
+def _nobody(ledger: Ledger, email: str) -> None:
+    key = Key.of(EmailOwner, email)
+    snap = ledger.read({key})
+    before = snap.find(EmailOwner, email)
+    entry = Entry(what="on call but not in Slack", facts={"email": email})
+    ledger.commit(
+        Change(
+            put={key: EmailOwner(people=(), read_at=snap.now)},
+            audit=(entry,) if before is None or before.people else (),
+        )
+    )
+
+
+def _emails(rosters: Iterable[Roster]) -> Iterable[str]:
+    """Whose shift comes first is looked up first."""
+    shifts = [shift for roster in rosters for shift in roster.shifts]
+    return (shift.email for shift in sorted(shifts, key=lambda each: (each.start or LONG_AGO, each.email)))
 
 
 def _owned(roster: Roster, owners: Mapping[str, str | None]) -> Roster:
@@ -153,7 +191,9 @@ def _owned(roster: Roster, owners: Mapping[str, str | None]) -> Roster:
 # ---------------------------------------------------------------------------------------------- store
 
 
-def _store(office: Office, catalog: Catalog, rosters: Mapping[str, Roster], turn: Turn) -> None:
+def _store(
+    office: Office, catalog: Catalog, rosters: Mapping[str, Roster], turn: Turn, *, names_missing: bool
+) -> None:
     snap = office.ledger.read({Key.of(Roster, schedule) for schedule in rosters})
     put: dict[Key, Document | None] = {}
     due: list[Due] = []
@@ -161,14 +201,17 @@ def _store(office: Office, catalog: Catalog, rosters: Mapping[str, Roster], turn
     for schedule, roster in rosters.items():
         before = snap.find(Roster, schedule)
         put[Key.of(Roster, schedule)] = roster
-        if before is None or (before.shifts, before.doubted) != (roster.shifts, roster.doubted):
-            due += _followers(catalog, schedule, snap.now)
+        changed = before is None or (before.shifts, before.doubted) != (roster.shifts, roster.doubted)
+        if changed:
             audit.append(_entry(roster))
+        if changed or (before and before.age(snap.now) > OLD):
+            due += _followers(catalog, schedule, snap.now)
         if roster.doubted and (before is None or before.doubted != roster.doubted):
             notes = _loud(office, catalog, roster)
             put.update(notes)
             due += [Due(member=f"note:{key.id}", at=snap.now) for key in notes]
-    done = Done(claim=turn.claim, next_at=snap.now + _every(catalog, turn.claim.id))
+    every = _every(catalog, turn.claim.id)
+    done = Done(claim=turn.claim, next_at=snap.now + (min(every, NAMES_AGAIN) if names_missing else every))
     office.ledger.commit(Change(put=put, due=tuple(due), audit=tuple(audit), done=done))
 
 

@@ -9,63 +9,64 @@ from bot.core import grants
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Grant, State
-from bot.core.members import Facts
 from bot.core.policy import requester_objection, vote_objection
 from bot.core.reasons import Why, because
 from bot.ports import Change, Due, Entry, Key, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Standing
-from bot.usecases.ask import closed
-from bot.usecases.office import Office, fact_keys, facts_of, stand, standing
+from bot.usecases.attempts import answered
+from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing_after
+from bot.usecases.waiting import closed
+
+FRESH_FOR_A_VOTE = timedelta(minutes=5)
+"""Who asked and who votes is looked up again where that was longer ago."""
 
 
 def approve(office: Office, *, person: str, grant: str, length: int | None, op: str) -> Standing:
     """One approval by ``person``; ``length`` in seconds shortens what is given. Raises Refused."""
     found = office.grant(grant)
-    office.meet(person, found.person)
+    office.meet(person, found.person, *(vote.person for vote in found.votes), within=FRESH_FOR_A_VOTE)
     done = office.once(op, "approval", person, lambda: _approve(office, person, grant, length, op))
     return stand(office, done) if isinstance(done, str) else done
 
 
 def deny(office: Office, *, person: str, grant: str, why: str, op: str) -> Standing:
     """Turn an ask down, with a reason if one was given. Raises Refused."""
-    office.meet(person)
+    office.meet(person, within=FRESH_FOR_A_VOTE)
     done = office.once(op, "denial", person, lambda: _deny(office, person, grant, why, op))
     return stand(office, done) if isinstance(done, str) else done
 
 
 def _approve(office: Office, person: str, grant_id: str, length: int | None, op: str) -> Standing:
-    grant, resource, catalog, snap = _open(office, grant_id, person)
+    grant, resource, scene = _open(office, grant_id, person)
+    catalog, snap = scene
     facts = facts_of(snap, resource)
-    _judge(person, grant, resource, catalog, facts)
-    voted = _shortened(grants.vote(grant, person=person, now=snap.now), length)
-    standing_votes = tuple(
-        vote for vote in voted.votes if not vote_objection(vote.person, grant, resource, catalog, facts)
-    )
-    voted = replace(voted, votes=standing_votes, approvals=resource.approvals)
-    if len(voted.votes) < resource.approvals:
-        change = _counted(voted, person, snap)
-    else:
-        voted, change = _admitted(voted, resource, catalog, snap)
-    receipt = office.ledger.commit(replace(change, op=op, answer=grant_id))
-    if receipt.again:
-        return stand(office, grant_id)
-    return replace(standing(snap, catalog, voted), until=voted.until)
-
-
-def _judge(person: str, grant: Grant, resource: Resource, catalog: Catalog, facts: Facts) -> None:
+    shorter = _shortened(grant, length, resource)
     against = vote_objection(person, grant, resource, catalog, facts) or requester_objection(
-        grant, resource, catalog, facts
+        shorter, resource, catalog, facts
     )
     if against:
         raise Refused(against)
+    voted = grants.vote(shorter, person=person, now=snap.now)
+    still_count = (
+        vote for vote in voted.votes if not vote_objection(vote.person, grant, resource, catalog, facts)
+    )
+    voted = replace(voted, votes=tuple(still_count), approvals=resource.approvals)
+    if len(voted.votes) < resource.approvals:
+        change = _counted(voted, person, snap)
+    else:
+        voted, change = _admitted(voted, resource, scene)
+    receipt = office.ledger.commit(replace(change, op=op, answer=grant_id))
+    return stand(office, answered(receipt)) if receipt.again else standing_after(change, voted, scene)
 
 
-def _shortened(grant: Grant, length: int | None) -> Grant:
+def _shortened(grant: Grant, length: int | None, resource: Resource) -> Grant:
+    """What the approver gives of what was asked for."""
     if length is None:
         return grant
-    if grant.length is not None and length > grant.length:
-        raise refuse(Why.SHORTER_ONLY, asked_s=grant.length)
+    asked = grant.length if grant.length is not None else resource.lengths.max
+    if length > asked:
+        raise refuse(Why.SHORTER_ONLY, asked_s=asked)
     return replace(grant, length=max(length, 1))
 
 
@@ -79,28 +80,30 @@ def _counted(voted: Grant, person: str, snap: Snapshot) -> Change:
     )
 
 
-def _admitted(voted: Grant, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Grant, Change]:
-    length = min(voted.length or resource.lengths.default, resource.lengths.max)
-    base = snap.now
-    if voted.follows:
-        before = snap.leases.get(voted.follows)
-        base = max(before, snap.now) if before else snap.now
-    until = min(base + timedelta(seconds=length), snap.now + timedelta(seconds=resource.lengths.max))
+def _admitted(voted: Grant, resource: Resource, scene: Scene) -> tuple[Grant, Change]:
+    """What prolongs another grant goes on from that one's end, if it is still live."""
+    catalog, snap = scene
+    longest = timedelta(seconds=resource.lengths.max)
+    length = timedelta(seconds=voted.length) if voted.length is not None else longest
+    before = snap.leases.get(voted.follows) if voted.follows else None
+    until = min((before or snap.now) + length, snap.now + longest)
     return admission(voted, Approval(rule="approvers", until=until), resource, catalog, snap)
 
 
 def _deny(office: Office, person: str, grant_id: str, why: str, op: str) -> Standing:
-    grant, resource, catalog, snap = _open(office, grant_id, person)
+    grant, resource, scene = _open(office, grant_id, person)
+    catalog, snap = scene
     against = vote_objection(person, grant, resource, catalog, facts_of(snap, resource))
     if against:
         raise Refused(against)
     said = because(Why.DENIED, said=why.strip()[:300]) if why.strip() else None
     denied = grants.deny(grant, person=person, now=snap.now, because_of=said)
-    receipt = office.ledger.commit(replace(closed(denied, snap, "denied", person), op=op, answer=grant_id))
-    return stand(office, grant_id) if receipt.again else standing(snap, catalog, denied)
+    change = replace(closed(denied, snap, "denied", person), op=op, answer=grant_id)
+    receipt = office.ledger.commit(change)
+    return stand(office, answered(receipt)) if receipt.again else standing_after(change, denied, scene)
 
 
-def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, Catalog, Snapshot]:
+def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, Scene]:
     """The ask with all that judging it needs. Raises Refused where it is decided or over already."""
     first = office.grant(grant_id)
     people = (person, first.person, *(vote.person for vote in first.votes))
@@ -110,14 +113,14 @@ def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, 
         raise refuse(Why.GRANT_UNKNOWN, grant=grant_id[:40])
     if grant.state is not State.ASKED:
         raise refuse(Why.DECIDED_ALREADY, state=grant.state.value, **grants.decided_by(grant))
-    if grant.undecided:
-        raise refuse(Why.WORKSPACE_UNKNOWN)
     if grant.lapses_at and grant.lapses_at <= snap.now:
         raise refuse(Why.ASK_LAPSED)
+    if grant.undecided:
+        raise refuse(Why.APPROVER_UNCLEAR)
     resource = catalog.resources.get(grant.resource)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
-    return grant, resource, catalog, snap
+    return grant, resource, (catalog, snap)
 
 
 def _keys(catalog: Catalog, grant: Grant, people: tuple[str, ...]) -> set[Key]:

@@ -98,11 +98,17 @@ def test_a_longer_shift_prolongs_only_the_shift_s_own_access() -> None:
     assert end(by_shift(), shift(end=at(20))) == (at(20) + GRACE, OVER)
 
 
-def test_the_shift_s_own_access_does_not_grow_once_the_policy_gives_it_otherwise() -> None:
-    grant = by_shift(depends_on=OnCall(schedule=SCHEDULE, levels=(1, 2), grace=900))
+def test_the_shift_s_own_access_follows_the_policy_of_today() -> None:
+    grant = by_shift(depends_on=OnCall(schedule=SCHEDULE, levels=(2,), grace=0))
+    assert end(grant, shift(end=at(20))) == (at(20) + GRACE, OVER)
+    assert end(grant, shift(level=2)) == (NINE, OVER)
+
+
+@pytest.mark.parametrize("resource", ["no-more", "prod-db"])
+def test_the_shift_s_own_access_does_not_grow_once_the_policy_gives_none_by_shift(resource: str) -> None:
+    grant = by_shift(resource=resource)
     assert end(grant, shift(end=at(20))) is None
     assert end(grant, shift(end=at(2))) == (at(2) + GRACE, OVER)
-    assert end(replace(grant, resource="no-more"), shift(end=at(20))) is None
 
 
 def test_within_its_grace_the_access_stays() -> None:

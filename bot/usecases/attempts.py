@@ -1,0 +1,39 @@
+"""Deciding again where somebody else was faster, and answering what was asked twice as the first time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+from bot.core.errors import Conflict, Refused, TemporaryFailure
+from bot.core.reasons import Reason, Why
+from bot.ports import Receipt
+
+T = TypeVar("T")
+
+MOST_ATTEMPTS = 10
+_REFUSED = "refused "
+
+
+def settled(attempt: Callable[[], T]) -> T:
+    """Decide and commit, looking again as often as somebody else was faster; at most ten times."""
+    for _ in range(MOST_ATTEMPTS):
+        try:
+            return attempt()
+        except Conflict:
+            continue
+    raise TemporaryFailure("too much is changing at once")
+
+
+def refusal_answer(reason: Reason) -> str:
+    """A refusal as the answer of an op."""
+    return _REFUSED + json.dumps({"why": reason.why, "facts": dict(reason.facts)})
+
+
+def answered(receipt: Receipt) -> str:
+    """The grant that an op done before was about. Raises Refused where it was refused then."""
+    if receipt.answer.startswith(_REFUSED):
+        told = json.loads(receipt.answer.removeprefix(_REFUSED))
+        raise Refused(Reason(why=Why(told["why"]), facts=told["facts"]))
+    return receipt.answer

@@ -1,0 +1,154 @@
+"""Access that begins with a shift: whoever is on call now and has it not yet is given it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.core.catalog import Catalog, OnCall, Resource
+from bot.core.errors import Refused
+from bot.core.grants import LIVE, Grant, Origin, State, Traced
+from bot.core.members import YES, Facts, facts_age, rule_name
+from bot.core.people import objection
+from bot.core.policy import seat_objection
+from bot.core.reasons import Reason, Why, because
+from bot.core.shifts import Shift, on_call
+from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
+from bot.usecases.admit import Approval, admission
+from bot.usecases.office import Scene, facts_of
+
+PASSING = frozenset({Why.PERSON_UNKNOWN, Why.WORKSPACE_UNKNOWN})
+"""Nobody is told of what a look-up that is under way will settle."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What is to be written for one person on call. ``again``: a fact is missing that may soon be there."""
+
+    change: Change | None = None
+    again: bool = False
+
+
+def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], str]) -> Iterator[Start]:
+    """For each person who is on call by the rule and has no access by it. What only one may hold goes to
+    the first."""
+    catalog, snap = scene
+    facts = facts_of(snap, resource)
+    roster = facts.rosters.get(rule.schedule)
+    for shift in on_call(roster, rule.levels, snap.now) if roster else ():
+        if shift.person is None or _held(resource, shift, snap):
+            continue
+        against = _objection(resource, rule, shift, catalog, facts)
+        if against:
+            yield _not_started(resource, shift, against, snap, new_id)
+            continue
+        if seat_objection(shift.person, resource, facts):
+            continue
+        try:
+            change = _started(new_id(), resource, rule, shift, scene)
+        except Refused as refused:
+            yield _not_started(resource, shift, refused.reason, snap, new_id)
+            continue
+        yield Start(change=change)
+        if resource.one_holder:
+            return
+
+
+def shift_key(resource: str, person: str) -> Key:
+    return Key.of(ShiftGrant, f"{resource}/{person}")
+
+
+def _held(resource: Resource, shift: Shift, snap: Snapshot) -> bool:
+    """The person has this shift's access already, or has given it back for this shift."""
+    known = snap.find(ShiftGrant, f"{resource.name}/{shift.person}")
+    if known and known.ended_early and _same_shift(shift, known.ended_early, snap.now):
+        return True
+    return any(
+        grant.person == shift.person and grant.origin is Origin.SHIFT and grant.state in LIVE
+        for grant in snap.all(Grant)
+        if snap.live(grant)
+    )
+
+
+def _same_shift(shift: Shift, ended_early: datetime, now: datetime) -> bool:
+    """Whether the shift that was to last until then is this one. One without an end is a new one each
+    time that its longest length is over."""
+    if shift.end is None:
+        return now < ended_early
+    return shift.start is None or shift.start < ended_early
+
+
+def _objection(
+    resource: Resource, rule: OnCall, shift: Shift, catalog: Catalog, facts: Facts
+) -> Reason | None:
+    if facts_age(rule.schedule, facts) > catalog.source(rule.schedule).start_stale_after:
+        return because(Why.SHIFT_NOT_STARTED, resource=resource.name, schedule=rule.schedule)
+    person = facts.people.get(str(shift.person))
+    against = objection(person, home=facts.home, domains=catalog.people.email_domains)
+    if against is None and person and person.email != shift.email:
+        return because(Why.NOT_ON_CALL, schedule=rule.schedule)
+    return against
+
+
+def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scene: Scene) -> Change:
+    """Raises Refused where the person has no account to give it to."""
+    catalog, snap = scene
+    approval = Approval(rule=rule_name(rule), until=_until(shift, rule, resource, snap.now), depends_on=rule)
+    grant = _grant(grant_id, resource, rule, shift, scene)
+    grant, change = admission(grant, approval, resource, catalog, snap)
+    key = shift_key(resource.name, grant.person)
+    return replace(change, put={**change.put, key: ShiftGrant(grant=grant.id)})
+
+
+def _until(shift: Shift, rule: OnCall, resource: Resource, now: datetime) -> datetime:
+    if shift.end is None:
+        return now + timedelta(seconds=resource.lengths.max)
+    return shift.end + timedelta(seconds=rule.grace)
+
+
+def _grant(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scene: Scene) -> Grant:
+    catalog, snap = scene
+    about: dict[str, str | int] = {
+        "schedule": rule.schedule,
+        "age_s": int(facts_age(rule.schedule, facts_of(snap))),
+    }
+    if shift.end:
+        about["until_at"] = int(shift.end.timestamp())
+    trace = Traced(rule=rule_name(rule), outcome=YES, reason=because(Why.SHIFT_STARTED, **about))
+    return Grant(
+        id=grant_id,
+        person=str(shift.person),
+        resource=resource.name,
+        origin=Origin.SHIFT,
+        state=State.ASKED,
+        asked_at=snap.now,
+        length=None,
+        reason="",
+        policy=catalog.version,
+        trace=(trace,),
+    )
+
+
+def _not_started(
+    resource: Resource, shift: Shift, reason: Reason, snap: Snapshot, new_id: Callable[[], str]
+) -> Start:
+    """The person on call is told, once a shift, why its access was not given."""
+    if reason.why in PASSING:
+        return Start(again=True)
+    person = str(shift.person)
+    known = snap.find(ShiftGrant, f"{resource.name}/{person}") or ShiftGrant(grant=None)
+    if known.told_at and (shift.start is None or shift.start <= known.told_at):
+        return Start()
+    note = Note(id=new_id(), channel=person, reason=reason)
+    put: dict[Key, Document | None] = {
+        Key.of(Note, note.id): note,
+        shift_key(resource.name, person): replace(known, grant=None, told_at=snap.now),
+    }
+    facts = {"person": person, "resource": resource.name, "why": reason.why.value}
+    change = Change(
+        put=put,
+        due=(Due(member=f"note:{note.id}", at=snap.now),),
+        audit=(Entry(what="shift not started", facts=facts),),
+    )
+    return Start(change=change)

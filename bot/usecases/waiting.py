@@ -1,0 +1,85 @@
+"""An ask that waits: whom it is put to, until when, and how it is closed where it came to nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.core.grants import Grant, Origin, State
+from bot.core.members import names_of
+from bot.core.policy import Ask, Decision, Outcome
+from bot.ports import Change, Done, Due, Entry, Key, Snapshot
+from bot.usecases.admit import PEOPLE_EVERY, indexes
+from bot.usecases.office import Scene, facts_of
+
+MOST_DM_APPROVERS = 5
+
+
+def asked_grant(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> Grant:
+    """The grant at its beginning, ASKED, with whom it is put to."""
+    catalog, snap = scene
+    resource = ask.resource
+    asking = decision.outcome is Outcome.ASK
+    return Grant(
+        id=grant_id,
+        person=ask.person,
+        resource=resource.name,
+        origin=Origin.ASKED,
+        state=State.ASKED,
+        asked_at=snap.now,
+        length=decision.length if asking else ask.length,
+        reason=ask.reason,
+        policy=catalog.version,
+        rule=decision.rule,
+        trace=decision.trace,
+        undecided=decision.outcome is Outcome.NEED_FACTS,
+        lapses_at=snap.now + timedelta(seconds=resource.lapse_after),
+        approvals=resource.approvals,
+        asked_in=resource.channel if asking else None,
+        asked_people=_approvers(ask, snap) if asking else (),
+    )
+
+
+def waiting(grant: Grant, snap: Snapshot, what: str = "asked") -> Change:
+    """An ask that is not decided yet: its card, and the moment it is looked at again."""
+    look_at = snap.now if grant.undecided else grant.lapses_at or snap.now
+    due = [
+        Due(member=f"ask:{grant.id}", at=look_at),
+        Due(member=f"people:{grant.person}", at=snap.now + PEOPLE_EVERY),
+    ]
+    if not grant.undecided:
+        due.append(Due(member=f"card:{grant.id}", at=snap.now))
+    facts = {
+        "person": grant.person,
+        "resource": grant.resource,
+        "seconds": grant.length,
+        "reason": grant.reason,
+        "policy": grant.policy,
+    }
+    return Change(
+        rests_on=(snap,),
+        put={Key.of(Grant, grant.id): grant},
+        index={(name, grant.id): True for name in indexes(grant)},
+        due=tuple(due),
+        audit=(Entry(what=what, grant=grant.id, by=grant.person, facts=facts),),
+    )
+
+
+def closed(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done | None = None) -> Change:
+    """An ask that came to nothing: no longer open, its card made equal."""
+    facts: dict[str, object] = {"person": grant.person, "resource": grant.resource}
+    if grant.ended:
+        facts["why"] = grant.ended.why.value
+        facts.update(grant.ended.facts)
+    return Change(
+        rests_on=(snap,),
+        put={Key.of(Grant, grant.id): grant},
+        index={(name, grant.id): False for name in indexes(grant)},
+        due=(Due(member=f"card:{grant.id}", at=snap.now),),
+        audit=(Entry(what=what, grant=grant.id, by=by, facts=facts),),
+        done=done,
+    )
+
+
+def _approvers(ask: Ask, snap: Snapshot) -> tuple[str, ...]:
+    names = names_of(ask.resource.approvers, facts_of(snap, ask.resource))
+    return tuple(name for name in names if name != ask.person)[:MOST_DM_APPROVERS]
