@@ -153,3 +153,27 @@ def test_a_group_of_another_organisation_is_not_ours() -> None:
     assert _ours({"handle": "dba", "is_external": False, "date_delete": 0})
     assert not _ours({"handle": "dba", "is_external": True, "date_delete": 0})
     assert not _ours({"handle": "dba", "is_external": False, "date_delete": 1_700_000_000})
+
+
+class TerseSlack(SlackDirectory):
+    """Slack where it lists groups without all of their members, and groups of others too."""
+
+    def __init__(self, groups: list[dict[str, Any]]) -> None:
+        super().__init__(WebClient(token="none"), now=lambda: NOW)
+        self._groups = groups
+        self.asked: list[str] = []
+
+    def _ask(self, method: str, arguments: Any, deadline: Deadline) -> dict[str, Any]:
+        self.asked.append(method)
+        return {"usergroups": self._groups} if method == "usergroups.list" else {"users": [BOB, CAROL]}
+
+
+def test_members_that_did_not_come_along_are_asked_for() -> None:
+    slack = TerseSlack([{"id": "S1", "handle": "DBA", "users": [BOB], "user_count": 2}])
+    assert slack.groups(["slack/dba"], soon())["slack/dba"].members == (BOB, CAROL)
+    assert slack.asked == ["usergroups.list", "usergroups.users.list"]
+
+
+def test_nobody_of_another_organisations_group_is_taken_in() -> None:
+    external = {"id": "S1", "handle": "dba", "users": [EVE], "user_count": 1, "is_external": True}
+    assert TerseSlack([external]).groups(["slack/dba"], soon()) == {}

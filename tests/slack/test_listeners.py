@@ -461,6 +461,13 @@ def test_who_opens_the_home_tab_is_owed_it(it: Town) -> None:
     assert it.homes_owed() == [ADA]
 
 
+def test_only_the_home_tab_of_our_own_people_is_owed(it: Town) -> None:
+    it.workspace.tell({"type": "app_home_opened", "user": ADA, "tab": "messages"})
+    it.puts({Key.of(Home): Home(team="T9EVIL", enterprise=None, bot_user="U1")})
+    it.workspace.open_home(ADA)
+    assert it.homes_owed() == []
+
+
 def test_slack_is_to_send_an_event_again_that_could_not_be_written_down(it: Town) -> None:
     it.workspace.faults.retry_pauses = ()
     it.ledger.down = True

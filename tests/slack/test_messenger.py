@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 from slack_sdk import WebClient
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
@@ -14,6 +15,7 @@ from bot.slack.messenger import SlackMessenger
 from bot.usecases.answers import HomeView
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, QUIET
 from tests.slack.scenes import ADA, BOB, offer, standing, view
+from tests.slack.town import listening
 
 DENIAL = because(Why.DECIDED_ALREADY, state="denied", by_person=BOB)
 TOLD = "<@U02BOB> has decided this already: it is denied. Nothing has changed by this."
@@ -151,3 +153,12 @@ def test_nobody_listens(client: WebClient) -> None:
     nowhere = SlackMessenger(WebClient(token=BOT_TOKEN, base_url="http://127.0.0.1:1/api/"))
     with pytest.raises(TemporaryFailure, match=r"chat\.postMessage did not answer"):
         nowhere.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+
+
+def test_an_answer_that_is_not_slacks_is_temporary() -> None:
+    site = Flask("proxy")
+    site.add_url_rule("/api/<method>", view_func=lambda method: "<html>sign in</html>", methods=["POST"])
+    with listening(site) as url:
+        behind = SlackMessenger(WebClient(token=BOT_TOKEN, base_url=f"{url}/api/"))
+        with pytest.raises(TemporaryFailure, match="answered 200"):
+            behind.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
