@@ -149,6 +149,19 @@ def test_a_newcomer_is_led_through_and_every_step_ticks_itself_off(visit: Visit,
     expect(page.locator("#leases")).not_to_contain_text("prod-db")
     page.reload()
     expect(steps_done(page)).to_have_count(4)
+    page.get_by_role("button", name="Again").click()
+    expect(steps_done(page)).to_have_count(0)
+
+
+def test_the_guide_counts_only_what_happens_while_it_is_read(visit: Visit, world: World) -> None:
+    world.clock.ahead = -60
+    world.workspace.give(DAN, "prod-db", "4h")
+    world.workspace.type_command(DAN, CHANNEL, "/access", "request prod-db 2m because x")
+    world.clock.ahead = 0
+    page = visit(DAN)
+    expect(page.locator("#messages article.typed")).to_contain_text("request prod-db")
+    expect(page.locator("#leases .lease")).to_have_count(1)
+    expect(steps_done(page)).to_have_count(0)
 
 
 def test_text_is_only_ever_text(visit: Visit, world: World) -> None:

@@ -16,6 +16,13 @@ export function timeOfDay(epoch, seconds = false) {
   return new Date(epoch * 1000).toLocaleTimeString([], parts);
 }
 
+/** The time alone where it is today, else with its day. */
+export function dayAndTime(epoch, seconds = false) {
+  const day = (moment) => new Date(moment * 1000).toDateString();
+  if (day(epoch) === day(now())) return timeOfDay(epoch, seconds);
+  return new Date(epoch * 1000).toLocaleString([], { weekday: "short", hour: "numeric", minute: "2-digit" });
+}
+
 /** What is left until `end`, in the two largest units: "3h 58m", "1m 42s", "9s". */
 export function left(end) {
   const seconds = Math.max(0, Math.ceil(end - now()));

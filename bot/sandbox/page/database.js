@@ -59,9 +59,13 @@ function drawn(role, rows, gone, ui, old) {
   return h(
     "div",
     { class: rows.length ? "role held" : "role" },
-    h("div", { class: "role-name" }, h("code", {}, role), rows.length === 0 && h("span", { class: "nobody" }, "nobody")),
-    members,
-    gone && !back && h("div", { class: "gone" }, h("s", {}, gone.account), ` gone at ${timeOfDay(gone.at, true)}`),
+    h("code", { class: "role-name" }, role),
+    h(
+      "div",
+      { class: "members" },
+      members.length ? members : h("div", { class: "nobody" }, "nobody"),
+      gone && !back && h("div", { class: "gone" }, h("s", {}, gone.account), ` gone at ${timeOfDay(gone.at, true)}`),
+    ),
   );
 }
 
@@ -72,7 +76,7 @@ function member({ account, grantor, sessions }, ui, arrived) {
     { class: arrived ? "member arrived" : "member", "data-account": account },
     avatar(person, "small"),
     h("span", { class: "account" }, account),
-    grantor && h("span", { class: "quiet" }, "granted by ", h("code", {}, grantor)),
+    grantor && h("span", { class: "quiet", title: "who granted it, by PostgreSQL" }, "granted by ", h("code", {}, grantor)),
     sessions > 0 && h("span", { class: "live" }, sessions === 1 ? "1 live session" : `${sessions} live sessions`),
   );
 }

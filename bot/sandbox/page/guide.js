@@ -12,21 +12,25 @@ let seen = null;
 export function drawGuide(box, ui) {
   seen ??= restored(ui.state);
   observe(ui.state);
-  sessionStorage.setItem(KEY, JSON.stringify(seen));
+  localStorage.setItem(KEY, JSON.stringify(seen));
   const cast = castOf(ui.state);
   if (!cast.asker || !cast.approver) return box.replaceChildren();
   const done = [seen.onCall.length > 0, seen.asked, seen.approved.length > 0, seen.gone];
   const next = done.indexOf(false);
   redraw(box, [cast, done, ui.me, seen.closed], () => [
-    h("header", {}, h("h2", {}, next < 0 ? "That is all there is to it" : "Try this"), h("span", { class: "quiet" }, next < 0 ? "" : `${done.filter(Boolean).length} of 4`), fold(box, ui)),
+    h("header", {}, h("h2", {}, next < 0 ? "That is all there is to it" : "Try this"), h("span", { class: "quiet" }, next < 0 ? "" : `${done.filter(Boolean).length} of 4`), next < 0 && again(box, ui), fold(box, ui)),
     !seen.closed && h("ol", {}, steps(cast, ui).map((each, index) => step(index, each, done[index], index === next))),
   ]);
 }
 
+/** What this browser has seen so far, unless the sandbox has begun anew since. */
 function restored(state) {
-  const saved = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
-  const fresh = { version: 0, onCall: [], asked: false, approved: [], gone: false, closed: false };
-  return saved && saved.version <= state.version ? saved : fresh;
+  const saved = JSON.parse(localStorage.getItem(KEY) ?? "null");
+  return saved && saved.version <= state.version ? saved : fresh(state);
+}
+
+function fresh({ version, clock, leases }) {
+  return { version, began: clock, before: leases.map((each) => each.grant), onCall: [], asked: false, approved: [], gone: false, closed: false };
 }
 
 function castOf({ people, pager, ...state }) {
@@ -45,24 +49,26 @@ function observe(state) {
   for (const { grant, person } of asked) {
     if (seen.onCall.includes(grant) || seen.approved.some((each) => each.grant === grant)) continue;
     if (people.has(person) && isOnCall(state, people.get(person))) seen.onCall.push(grant);
-    else seen.approved.push({ grant, person });
+    else if (!seen.before.includes(grant)) seen.approved.push({ grant, person });
   }
   seen.asked ||= seen.approved.length > 0 || wasAsked(state, people.get(state.me));
   const inside = database.roles.flatMap((each) => each.members.map((one) => one.account));
   const out = (id) => people.has(id) && !inside.some((account) => isAccountOf(people.get(id), account));
-  const over = (each) => !leases.some((lease) => lease.grant === each.grant) && out(each.person);
+  const holds = (id) => leases.some((each) => each.person === id);
+  const over = (each) => !leases.some((lease) => lease.grant === each.grant) && (out(each.person) || holds(each.person));
   seen.gone ||= !database.error && seen.approved.some(over);
 }
 
 /** A card with an Approve button is there, or I asked without being on call. */
 function wasAsked(state, me) {
-  const typed = state.channels.some((each) => each.messages.some((one) => one.command && /^\S+ request /.test(one.text)));
+  const asks = (it) => it.command && it.ts > seen.began && /^\S+ request /.test(it.text);
+  const typed = state.channels.some((each) => each.messages.some(asks));
   return Boolean(channelOfCard(state)) || (typed && me !== undefined && !isOnCall(state, me));
 }
 
 function channelOfCard(state) {
   const asks = (block) => (block.elements ?? []).some((each) => each.action_id === "approve");
-  return state.channels.find((each) => each.messages.some((one) => (one.blocks ?? []).some(asks)));
+  return state.channels.find((each) => each.messages.some((one) => one.ts > seen.began && (one.blocks ?? []).some(asks)));
 }
 
 function steps({ onCall, asker, approver, line, card }, ui) {
@@ -99,6 +105,14 @@ function step(index, [title, how], done, current) {
     h("span", { class: "mark", role: "img", "aria-label": done ? "done" : `step ${index + 1}` }, done ? icon("check") : String(index + 1)),
     h("div", {}, h("div", { class: "step-title" }, title), current && h("div", { class: "step-how" }, how)),
   );
+}
+
+function again(box, ui) {
+  const start = () => {
+    seen = fresh(ui.state);
+    drawGuide(box, ui);
+  };
+  return h("button", { type: "button", class: "link fold", "data-focus": "again", on: { click: start } }, "Again");
 }
 
 function fold(box, ui) {

@@ -1,6 +1,6 @@
 // The leases, each with the time it has left. Bars shrink from where the lease was first seen.
 
-import { now, timeOfDay } from "./clock.js";
+import { dayAndTime, now } from "./clock.js";
 import { h, reconcile, redraw } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar, first } from "./names.js";
@@ -12,7 +12,8 @@ export function drawLeases(box, ui) {
     h("header", {}, icon("clock"), h("h3", {}, "Leases ", h("span", { class: "quiet" }, "in Redis"))),
     h("div", { class: "lease-list" }),
   ]);
-  const rows = leases.map((each) => [each.grant, JSON.stringify([each, ui.names.who(each.person)]), () => lease(each, ui)]);
+  const soonest = [...leases].sort((one, other) => (one.until ?? Infinity) - (other.until ?? Infinity));
+  const rows = soonest.map((each) => [each.grant, JSON.stringify([each, ui.names.who(each.person)]), () => lease(each, ui)]);
   if (!rows.length) rows.push(["none", "", () => h("p", { class: "nobody" }, "None: nobody has access.")]);
   reconcile(box.querySelector(".lease-list"), rows);
   tickLeases();
@@ -35,8 +36,7 @@ function lease({ grant, person, resource, until }, ui) {
     avatar(who, "small"),
     h("span", { class: "lease-what" }, h("strong", {}, first(who)), " → ", h("code", {}, resource)),
     until ? countdown(until) : h("span", { class: "countdown" }, "no end"),
-    h("div", { class: "bar" }, bar(grant, until)),
-    h("span", { class: "quiet lease-until" }, until ? `until ${timeOfDay(until, true)}` : "until given back or revoked"),
+    h("div", { class: "lease-rest" }, h("div", { class: "bar" }, bar(grant, until)), h("span", { class: "quiet" }, until ? `until ${dayAndTime(until, true)}` : "until given back")),
   );
 }
 

@@ -1,6 +1,6 @@
 // Who is on call by the pager, and buttons to change it.
 
-import { now, timeOfDay } from "./clock.js";
+import { dayAndTime, now } from "./clock.js";
 import { h, redraw } from "./dom.js";
 import { icon } from "./icons.js";
 import { avatar, first } from "./names.js";
@@ -32,7 +32,7 @@ function schedule(it, ui) {
     h("div", { class: "schedule-name" }, it.name, " ", h("code", {}, it.id)),
     it.now.map((shift, index) => onCall(shift, ui, index === 0 && endOf(it))),
     !running && h("div", { class: "nobody" }, "Nobody is on call."),
-    it.next.slice(0, 1).map((shift) => h("div", { class: "next" }, "next: ", name(shift, ui), `, ${when(shift.start)} to ${when(shift.end)}`)),
+    it.next.slice(0, 1).map((shift) => h("div", { class: "next" }, "next: ", name(shift, ui), `, ${dayAndTime(shift.start)} to ${dayAndTime(shift.end)}`)),
     controls(it, ui, running),
   );
 }
@@ -55,7 +55,7 @@ function onCall(shift, ui, end) {
     shift.level > 1 && h("span", { class: "tag" }, `level ${shift.level}`),
     shift.override && h("span", { class: "tag" }, "override"),
     shift.end
-      ? h("span", { class: "shift-end" }, h("span", { class: "quiet" }, `until ${when(shift.end)}`), countdown(shift.end, "over"))
+      ? h("span", { class: "shift-end" }, h("span", { class: "quiet" }, `until ${dayAndTime(shift.end)}`), countdown(shift.end, "over"))
       : h("span", { class: "quiet shift-end" }, "with no end"),
     end,
   );
@@ -93,10 +93,4 @@ async function send(button, what) {
 
 function name(shift, ui) {
   return ui.state.people.some((each) => each.id === shift.user) ? first(ui.names.who(shift.user)) : shift.name;
-}
-
-function when(epoch) {
-  const at = new Date(epoch * 1000);
-  if (at.toDateString() === today()) return timeOfDay(epoch);
-  return at.toLocaleString([], { weekday: "short", hour: "numeric", minute: "2-digit" });
 }
