@@ -66,13 +66,17 @@ class BotProcess:
             last = self.log.read_text("utf-8", "replace").strip().splitlines()[-5:]
             raise Misconfigured(f"rotakey {self.command} ended with {code}:\n" + "\n".join(last))
 
+    def tell_to_stop(self) -> None:
+        """And wait for nothing: ``stop`` does."""
+        if self._process and self._process.poll() is None:
+            self._process.terminate()
+
     def stop(self) -> None:
         """As an orderly shutdown does it; killed where it takes too long."""
         process = self._process
         if process is None:
             return
-        if process.poll() is None:
-            process.terminate()
+        self.tell_to_stop()
         try:
             process.wait(STOPS_WITHIN)
         except subprocess.TimeoutExpired:

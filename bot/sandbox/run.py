@@ -3,13 +3,14 @@ started exactly as in production."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -35,6 +36,8 @@ from bot.sandbox.workspace.server import serve
 from bot.sandbox.workspace.workspace import Workspace
 
 READY_WITHIN = 20.0
+KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log")
+"""Besides what the servers keep, each in a folder of its own."""
 HERE = Path(__file__).parent
 POLICY = HERE / "access.yaml"
 
@@ -115,9 +118,10 @@ class Sandbox:
         self._stack.close()
 
     def _start(self) -> None:
-        if self._fresh and self.data.exists():
-            shutil.rmtree(self.data)
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._stack.enter_context(_alone_in(self.data))
+        if self._fresh:
+            forget(self.data)
         self.secrets = Secrets.kept_in(self.data / "secrets.json")
         self.say("Starting Valkey and PostgreSQL ...")
         self.valkey = self._stack.enter_context(Valkey(self.data / "valkey"))
@@ -172,20 +176,26 @@ class Sandbox:
 
     def _start_bot(self) -> None:
         self.say("Starting the bot: web and worker ...")
+        self._web_port = free_port()
         self.web = self._stack.enter_context(
-            BotProcess("web", "--host", "127.0.0.1", environ=self._environ(), log=self.data / "web.log")
+            BotProcess("web", "--host", "127.0.0.1", environ=self.environ, log=self.data / "web.log")
         )
         self.worker = self._stack.enter_context(
-            BotProcess("worker", environ=self._environ(), log=self.data / "worker.log")
+            BotProcess("worker", environ=self.environ, log=self.data / "worker.log")
         )
+        self._stack.callback(self._end_both)
         self.workspace.connect(f"http://127.0.0.1:{self._web_port}/slack/events")
         self._wait_until_ready()
 
-    def _environ(self) -> Mapping[str, str]:
+    def _end_both(self) -> None:
+        """Tell both before either is waited for."""
+        self.web.tell_to_stop()
+        self.worker.tell_to_stop()
+
+    @property
+    def environ(self) -> Mapping[str, str]:
         """The bot's environment. Every ``${…}`` of the policy is the sandbox's own database, whatever this
         shell has under that name: nothing real is touched."""
-        if not hasattr(self, "_web_port"):
-            self._web_port = free_port()
         return {
             **dict.fromkeys(self.policy.variables, self.database.bot_url),
             "SLACK_BOT_TOKEN": self.secrets.bot_token,
@@ -214,6 +224,27 @@ class Sandbox:
             self.web.must_be_running()
             self.worker.must_be_running()
             time.sleep(0.5)
+
+
+def forget(data: Path) -> None:
+    """Remove what a sandbox kept there, and what of it lies elsewhere for another account's sake. Only
+    what sandboxes make is touched."""
+    shutil.rmtree(data / "valkey", ignore_errors=True)
+    Postgres(data / "postgres").remove()
+    for name in KEPT:
+        (data / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone_in(data: Path) -> Iterator[None]:
+    with (data / "lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Misconfigured(
+                f"another sandbox is running on {data}: end it, or name another directory with --data"
+            ) from None
+        yield
 
 
 def _answers(url: str) -> bool:
