@@ -108,7 +108,10 @@ Asker = Annotated[
         "is nobody who may ask; write everyone, a group such as slack/dba, a user id, or {on_call: …}",
     ),
 ]
-Line = Annotated[str, Form(r"[^\r\n]*\S[^\r\n]*", "is empty or longer than a line; write some words")]
-Title = Annotated[Line, Field(max_length=150)]
+Line = Annotated[
+    str,
+    Field(max_length=150),
+    Form(r"[^\r\n]*\S[^\r\n]*", "is empty or longer than a line; write some words"),
+]
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_usable)]
 Level = Annotated[int, Field(ge=1, le=99)]

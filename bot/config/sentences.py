@@ -38,7 +38,7 @@ def faults(error: ValidationError, tree: Tree, filled: object, context: Context)
             text = f"there is no such key here; {meant(str(path[-1]), allowed[path])}"
             yield Fault(path=path, text=text, line=tree.keys.get(path))
         elif each["loc"][-1:] == (OF_A_KEY,):
-            yield Fault(path=path, text=f"{quoted(path[-1])} {each['msg']}", line=tree.keys.get(path))
+            yield Fault(path=path, text=_text(each, path[-1]), line=tree.keys.get(path))
         else:
             yield Fault(path=path, text=_text(each, value))
 
@@ -57,8 +57,6 @@ def _place(loc: tuple[str | int, ...], tree: Tree) -> Path:
 
 def _text(error: Error, value: object) -> str:
     kind, about = error["type"], error.get("ctx", {})
-    if kind == "missing":
-        return "is missing; add it"
     match kind:
         case "wrong":
             return str(error["msg"])
@@ -71,18 +69,21 @@ def _text(error: Error, value: object) -> str:
         case "literal_error":
             allowed = str(about["expected"]).replace("'", "").split(" or ")
             return f"{quoted(value)} is not known here; write {one_of(allowed)}"
-        case "greater_than_equal" | "less_than_equal":
-            bound = f"{about['ge']} or more" if "ge" in about else f"{about['le']} or less"
-            return f"{quoted(value)} is out of range; write {bound}"
-    return _NOT_OF_TYPE[kind]
+        case "greater_than_equal":
+            return f"{quoted(value)} is out of range; write {about['ge']} or more"
+        case "less_than_equal":
+            return f"{quoted(value)} is out of range; write {about['le']} or less"
+    return _SAID[kind]
 
 
-_NOT_OF_TYPE = {
+_SAID = {
+    "missing": "is missing; add it",
     "tuple_type": "must be a list; put it in brackets, such as [one, other]",
     "dict_type": "must hold keys and their values; write one name: value on each line",
     "int_type": "must be a whole number; write one such as 1",
     "bool_type": "must be true or false; write one of them",
     "too_short": "is empty; name at least one, or take the key out",
+    "string_unicode": "has something in it that is no character; take it out",
     "string_too_short": "is empty; fill it in, or take the key out",
 }
 

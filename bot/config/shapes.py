@@ -36,7 +36,6 @@ from bot.config.forms import (
     Schedule,
     Several,
     TargetName,
-    Title,
     Workspace,
     known,
     meant,
@@ -193,7 +192,7 @@ def _given(value: object, info: ValidationInfo) -> Given:
 
 
 class ResourceShape(Settings):
-    title: Title
+    title: Line
     """What people read."""
     gives: Several[
         Annotated[

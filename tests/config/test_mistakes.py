@@ -6,7 +6,7 @@ import pytest
 
 from bot.config import load
 from bot.core.errors import Misconfigured
-from tests.config.files import FULL, HEAD, said, wrong_with
+from tests.config.files import FULL, HEAD, resource_text, said, wrong_with
 
 BOB = "approvers: [U02BOB]"
 
@@ -111,6 +111,7 @@ def test_lengths_are_texts_and_fit_each_other(lengths: str, told: str) -> None:
         (("approvers: [U1, U1]", "approvals: 2"), "2 is more than the approvers named here can be"),
         (("on_shift: pagerduty/PX", "approvals: 2"), "2 is more than nobody can give; name approvers"),
         ((BOB, "approvals: 0"), "0 is out of range; write 1 or more"),
+        (("approvers: [slack/dba]", "approvals: 100"), "100 is out of range; write 99 or less"),
         ((BOB, "approvals: two"), "must be a whole number; write one such as 1"),
         ((BOB, "approvals: true"), "must be a whole number; write one such as 1"),
     ],
@@ -148,6 +149,23 @@ def test_whatever_else_a_resource_says(line: str, told: str) -> None:
     (only,) = wrong_with(BOB, line)
     assert only.startswith(f"8 {line.partition(':')[0]}")
     assert told in only
+
+
+@pytest.mark.parametrize(
+    ("title", "told"),
+    [
+        ("' '", '" " is empty or longer than a line; write some words'),
+        ('"two\\nlines"', "is empty or longer than a line; write some words"),
+        ("x" * 151, "has too many characters; write 150 or fewer"),
+        ("[Orders]", "must be text; write one value here, no list and no further keys"),
+        ("2026", '2026 is a number; put it in quotes, "2026"'),
+        ("1.5", '1.5 is a number; put it in quotes, "1.5"'),
+    ],
+)
+def test_a_title_is_a_line_of_words(title: str, told: str) -> None:
+    (only,) = said(resource_text(BOB).replace("Orders database", title))
+    assert only.startswith("access.yaml:5: resources.prod-db.title: ")
+    assert only.endswith(told)
 
 
 def test_a_pattern_must_compile_and_must_not_take_for_ever() -> None:
