@@ -128,7 +128,8 @@ class Sandbox:
         self.postgres = self._stack.enter_context(Postgres(self.data / "postgres"))
         self.database = prepare(self.postgres.url, **self._orders())
         self._stack.callback(self.database.close)
-        self.ledger = RedisLedger(connect(self.valkey.url), self.policy.workspace)
+        self.redis = connect(self.valkey.url)
+        self.ledger = RedisLedger(self.redis, self.policy.workspace)
         self._open_slack()
         self._start_bot()
 

@@ -1,0 +1,39 @@
+"""Whoever is on call has access by asking, and approvers hear nothing of it."""
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege
+
+from tests.e2e.town import ADA, BOB, CAROL, DB_ACCESS, Town, until
+
+PAY = "UPDATE orders SET state = 'paid' WHERE id = 3"
+
+
+def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> None:
+    approvers_read = [town.slack.messages(DB_ACCESS), town.slack.dm(BOB), town.slack.dm(CAROL)]
+    answer = town.types(ADA, "request prod-db 3s because orders are stuck")
+    assert answer == (
+        "You get *prod-db* until TIME. That is 3 seconds. It is being given now; I tell you when it is there."
+        " On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago."
+    )
+    town.has("orders_rw", "ada", within=3)
+    with town.login("ada") as session:
+        assert session.execute(PAY).rowcount == 1
+        card = town.card(ADA, "orders are stuck")
+        assert town.lines(card) == [
+            "You have *prod-db* until TIME.",
+            "> orders are stuck",
+            "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it.",
+            "Why it was given:",
+            "✓ On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago.",
+            "Extend",
+            "Done",
+        ]
+        town.has("orders_rw", within=6)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute(PAY)
+    with town.login("ada") as session, pytest.raises(InsufficientPrivilege):
+        session.execute(PAY)
+    town.sees(ADA, "orders are stuck", "Your *prod-db* ended TIME. Its time is over.")
+    until(town.quiet)
+    assert [town.slack.messages(DB_ACCESS), town.slack.dm(BOB), town.slack.dm(CAROL)] == approvers_read

@@ -1,0 +1,230 @@
+"""What the stories see and do: people in Slack, the on-call schedules, and PostgreSQL as it really is."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+
+from bot import config
+from bot.core.grants import Grant, Origin, State
+from bot.kinds import VARIABLE
+from bot.ports import Entry
+from bot.sandbox.bot_process import BotProcess
+from bot.sandbox.run import Policy, Sandbox, forget
+from bot.sandbox.workspace.model import Message, Reply
+
+ADA, BOB, CAROL, DAN = "U02ADA", "U02BOB", "U02CAR", "U02DAN"
+DB_ACCESS, SECURITY = "C0DBACCESS", "C0SECURITY"
+POLICY = Path(__file__).with_name("access.yaml")
+PATIENCE = 20.0
+MEMBERS = """
+SELECT u.rolname FROM pg_auth_members m
+JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
+WHERE r.rolname = %s AND u.rolname <> 'rotakey'
+"""
+OWED_SOON = re.compile("(card|note|home):")
+
+Session = psycopg.Connection[Any]
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], seconds: float = PATIENCE, *, expected: T | None = None) -> T:
+    """What is seen as soon as that is as expected, else as soon as it counts as true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen == expected if expected is not None else seen:
+            return seen
+        if time.monotonic() > deadline:
+            wanted = "something" if expected is None else repr(expected)
+            raise AssertionError(f"not within {seconds:.0f} s: wanted {wanted}, at last saw {seen!r}")
+        time.sleep(0.01)
+
+
+def policy_in(path: Path) -> Policy:
+    text = config.bytes_of(path)
+    names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode()))
+    checked = config.load(text, name=path.name, environ=dict.fromkeys(names, "postgresql://sandbox"))
+    return Policy(path=path, catalog=checked.catalog, workspace=checked.workspace, variables=names)
+
+
+@contextmanager
+def town_in(folder: Path, policy: Path = POLICY) -> Iterator[Town]:
+    """A running sandbox, of which nothing is left behind."""
+    try:
+        with Sandbox(policy_in(policy), folder) as sandbox, Town(sandbox) as town:
+            yield town
+    finally:
+        forget(folder)
+
+
+class Town:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.slack = sandbox.workspace
+        self.pager = sandbox.pager
+        self.ledger = sandbox.ledger
+        self._eye: Session | None = None
+
+    def __enter__(self) -> Town:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._eye:
+            self._eye.close()
+
+    # ------------------------------------------------------------------------------------ in Slack
+
+    def types(self, who: str, text: str, channel: str = DB_ACCESS) -> str:
+        """What only ``who`` reads in answer."""
+        return self.read(self.slack.type_command(who, channel, "/access", text).text)
+
+    def clicks(self, who: str, card: Message, verb: str) -> Reply:
+        return self.slack.click(who, card.channel, card.ts, verb)
+
+    def cards(self, where: str, reason: str) -> list[Message]:
+        """The bot's messages that quote the reason, in a channel or, by a person's id, in their DM."""
+        messages = self.slack.dm(where) if where.startswith("U") else self.slack.messages(where)
+        return [each for each in messages if f"> {reason}" in self.lines(each)]
+
+    def card(self, where: str, reason: str) -> Message:
+        """The one message about it, as soon as it is there."""
+        until(lambda: self.cards(where, reason))
+        [card] = self.cards(where, reason)
+        return card
+
+    def headlines(self, where: str, reason: str) -> list[str]:
+        return [self.read(each.text) for each in self.cards(where, reason)]
+
+    def sees(self, where: str, reason: str, headline: str) -> None:
+        """One message about it is there, and comes to say so."""
+        until(lambda: self.headlines(where, reason), expected=[headline])
+
+    def hears(self, who: str, whisper: str, times: int = 1) -> None:
+        """Something that only ``who`` sees."""
+        until(lambda: self.whispers(who).count(whisper), expected=times)
+
+    def dm(self, who: str) -> list[str]:
+        """What the bot told ``who`` in direct messages."""
+        return [self.read(each.text) for each in self.slack.dm(who)]
+
+    def whispers(self, who: str) -> list[str]:
+        """What the bot said that only ``who`` sees."""
+        return [self.read(each.text) for each in self.slack.ephemerals(who)]
+
+    def lines(self, message: Message) -> list[str]:
+        """All that is written on a card, in order."""
+        texts = [
+            part["text"]
+            for block in message.blocks
+            for part in (block.get("text"), *block.get("elements", ()))
+            if isinstance(part, dict) and isinstance(part.get("text"), str | dict)
+        ]
+        plain = [text if isinstance(text, str) else str(text["text"]) for text in texts]
+        return [line for text in plain for line in self.read(text).splitlines()]
+
+    def read(self, text: str) -> str:
+        """As people read it: names for ids, TIME for any moment, N for how long something is ago."""
+        text = re.sub(r"<!date\^[^>]*>", "TIME", text)
+        text = re.sub(r"<@(\w+)>", lambda found: "@" + self.slack.memory.people[found[1]].real_name, text)
+        text = re.sub(r"<#(\w+)>", lambda found: "#" + self.slack.memory.channels[found[1]].name, text)
+        return html.unescape(re.sub(r"\d+ seconds? ago", "N seconds ago", text))
+
+    # --------------------------------------------------------------------------------- in PostgreSQL
+
+    def has(self, role: str, *accounts: str, within: float = PATIENCE) -> None:
+        """These and nobody else come to be in the role."""
+        until(lambda: self.members(role), within, expected=set(accounts))
+
+    def members(self, role: str) -> set[str]:
+        """Who has it, as PostgreSQL tells at this moment."""
+        if self._eye is None or self._eye.closed:
+            self._eye = psycopg.connect(self.sandbox.database.admin_url, autocommit=True)
+        return {name for (name,) in self._eye.execute(MEMBERS, (role,))}
+
+    def login(self, account: str) -> Session:
+        return psycopg.connect(self.sandbox.database.url_for(account), autocommit=True)
+
+    def administrator(self) -> Session:
+        return psycopg.connect(self.sandbox.database.admin_url)
+
+    # ---------------------------------------------------------------------------------- in the ledger
+
+    def open_grants(self) -> list[Grant]:
+        return list(self.ledger.read((), ("open",)).all(Grant))
+
+    def grant(self, reason: str) -> Grant:
+        """The open grant asked for with this reason."""
+        [found] = [each for each in self.open_grants() if each.reason == reason]
+        return found
+
+    def live(self, grant: str) -> bool:
+        return any(each["grant"] == grant for each in self.sandbox.watch.leases())
+
+    def audit(self, grant: str) -> list[str]:
+        """What happened to it, in order."""
+        return [each.what for each in self.entries() if each.grant == grant]
+
+    def entries(self) -> list[Entry]:
+        found, after = [], ""
+        while page := self.ledger.entries(after, 1000):
+            after = page[-1][0]
+            found += [entry for _, _, entry in page]
+        return found
+
+    def quiet(self) -> bool:
+        """Nothing is owed to anybody's eyes."""
+        owed: Any = self.sandbox.redis.zrange(f"rotakey:{{{self.sandbox.policy.workspace}}}:due", 0, -1)
+        return not any(OWED_SOON.match(each) for each in owed)
+
+    # ----------------------------------------------------------------------------------- and around
+
+    @contextmanager
+    def also(self, command: str, *arguments: str, **environ: str) -> Iterator[BotProcess]:
+        """One more process of the bot."""
+        log = self.sandbox.data / f"another-{command}.log"
+        with BotProcess(command, *arguments, environ={**self.sandbox.environ, **environ}, log=log) as process:
+            yield process
+
+    @contextmanager
+    def slack_is(self, **faults: Any) -> Iterator[None]:
+        for name, value in faults.items():
+            setattr(self.slack.faults, name, value)
+        try:
+            yield
+        finally:
+            for name, value in faults.items():
+                setattr(self.slack.faults, name, type(value)())
+
+    @contextmanager
+    def pager_is(self, **faults: Any) -> Iterator[None]:
+        for name, value in faults.items():
+            setattr(self.pager.faults, name, value)
+        try:
+            yield
+        finally:
+            for name, value in faults.items():
+                setattr(self.pager.faults, name, type(value)())
+
+    def is_on_call(self, schedule: str, who: str, since: datetime, to: datetime) -> None:
+        """An override in the on-call service."""
+        self.pager.override(schedule, who, since, to)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def settle(self) -> None:
+        """End what a story left open, and wait until everybody has been told."""
+        for grant in self.open_grants():
+            if grant.origin is Origin.ASKED and grant.state is not State.ENDING:
+                self.types(grant.person, f"done {grant.id}")
+        until(lambda: not [each for each in self.open_grants() if each.origin is Origin.ASKED])
+        until(self.quiet)
