@@ -52,11 +52,13 @@ class Hold:
 @dataclass(frozen=True, kw_only=True)
 class HoldRecord:
     """How far a hold has come. ``baseline`` is what the target showed before we first gave; None
-    while the hold is empty. ``failures`` counts failed attempts in a row."""
+    while the hold is empty. ``given_until`` is the end that the target was last told, for one that
+    keeps ends itself. ``failures`` counts failed attempts in a row."""
 
     hold: Hold
     phase: Phase = Phase.EMPTY
     baseline: Presence | None = None
+    given_until: datetime | None = None
     seen_at: datetime | None = None
     failures: int = 0
     failing_since: datetime | None = None
@@ -68,10 +70,6 @@ class HoldRecord:
     def untouchable(self) -> bool:
         """The access was there before us, or may have been: it is not ours to take."""
         return self.baseline in (Presence.THEIRS, Presence.UNKNOWN)
-
-    @property
-    def overdue(self) -> bool:
-        return self.phase is Phase.TAKING and self.failures >= OVERDUE_AFTER_FAILURES
 
 
 def backoff(failures: int) -> timedelta:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.catalog import Catalog, Resource, digest
-from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant, State
+from bot.core.members import names_of
 from bot.ports import (
     Card,
     CardView,
@@ -27,12 +28,16 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.answers import HomeView
+from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
-from bot.usecases.office import Office
+from bot.usecases.office import Office, Scene, facts_of, grant_keys
 from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
+
+REFUSED_AGAIN = timedelta(minutes=10)
+REFUSED_TRIES = 6
 
 
 class Publisher(Protocol):
@@ -42,89 +47,119 @@ class Publisher(Protocol):
 
 
 def show(office: Office, messenger: Messenger, turn: Turn) -> None:
-    """Make every message that shows the grant equal to it. Each message is recorded as soon as it is
-    posted. Raises TemporaryFailure where one could not be shown now; the others have been."""
+    """Make every message that shows the grant equal to it. Where messages are to be is written before
+    the first is posted, and each is recorded as soon as it is there. Raises TemporaryFailure where one
+    could not be shown now; the others have been. What Slack refuses is tried again for an hour."""
     grant_id = turn.claim.id
-    catalog, snap = office.gather(lambda _: {Key.of(Grant, grant_id), Key.of(Card, grant_id)})
-    grant = snap.find(Grant, grant_id)
-    if grant is None:
+    first = office.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
+    if first is None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
+    catalog, snap = office.gather(lambda known: grant_keys(known, first))
+    grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
-    card = snap.find(Card, grant_id) or Card()
+    places = [place for place in _planned(office, grant).places if _owes(place, view)]
     failed: TemporaryFailure | None = None
-    for place in _places(grant, card):
-        if place.shown == f"{place.audience}:{view.digest}":
-            continue
+    refused = False
+    while places:
+        place = places.pop(0)
         try:
-            card = _shown(office, messenger, view, place, turn)
+            posted = messenger.show(view, place, turn.call())
         except TemporaryFailure as failure:
-            failed = failure
+            failed = failed or failure
+        except PermanentFailure as failure:
+            refused = True
+            places += _lost(office, view, place, failure)
+        else:
+            _recorded(office, grant_id, place, (replace(posted, shown=_shown(place, view)),))
     if failed:
         raise failed
-    _close(office, grant, snap, turn.claim)
+    _close(office, grant, (catalog, snap), turn.claim, refused=refused)
 
 
-def _places(grant: Grant, card: Card) -> tuple[Place, ...]:
+def _planned(office: Office, grant: Grant) -> Card:
     """The messages that there are, and those there should be."""
-    wanted: list[Place] = list(card.places)
-    if not any(place.audience == "approver" for place in wanted) and not grant.undecided:
+    return settled(lambda: _plan(office, grant))
+
+
+def _plan(office: Office, grant: Grant) -> Card:
+    key = Key.of(Card, grant.id)
+    snap = office.ledger.read({key})
+    card = snap.find(Card, grant.id) or Card()
+    audiences = {place.audience for place in card.places}
+    wanted: list[Place] = []
+    if "approver" not in audiences and grant.state is State.ASKED and not grant.undecided:
         channels = (grant.asked_in,) if grant.asked_in else grant.asked_people
         wanted += [Place(channel=channel, audience="approver") for channel in channels]
-    holder_known = any(place.audience == "holder" for place in wanted)
-    if not holder_known and (grant.state in NEWS or grant.trouble):
+    if "holder" not in audiences and (grant.state in NEWS or grant.trouble):
         wanted.append(Place(channel=grant.person, audience="holder"))
-    return tuple(place for place in wanted if place.shown != "lost")
+    if not wanted:
+        return card
+    planned = Card(places=(*card.places, *wanted))
+    office.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
+    return planned
 
 
-def _shown(office: Office, messenger: Messenger, view: CardView, place: Place, turn: Turn) -> Card:
-    try:
-        posted = messenger.show(view, place, turn.call())
-        posted = replace(posted, shown=f"{place.audience}:{view.digest}")
-        replaced: tuple[Place, ...] = (posted,)
-    except PermanentFailure as failure:
-        replaced = _instead(view.grant, place)
-        entry = Entry(what="card lost", grant=view.grant.id, facts={"error": str(failure)[:300]})
-        office.ledger.commit(Change(audit=(entry,)))
-    return _recorded(office, view.grant.id, place, replaced)
+def _owes(place: Place, view: CardView) -> bool:
+    """Approvers who were never asked are not told of what is decided already."""
+    if place.ts is None and place.audience == "approver" and view.grant.state is not State.ASKED:
+        return False
+    return place.shown != _shown(place, view)
 
 
-def _instead(grant: Grant, place: Place) -> tuple[Place, ...]:
+def _shown(place: Place, view: CardView) -> str:
+    return f"{place.audience}:{view.digest}"
+
+
+def _lost(office: Office, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
     """Where approvers cannot be reached in their channel, they are asked in direct messages."""
-    lost = replace(place, shown="lost")
-    if place.audience == "approver" and place.ts is None and grant.asked_in == place.channel:
-        return (lost, *(Place(channel=person, audience="approver") for person in grant.asked_people))
-    return (lost,)
+    grant = view.grant
+    instead: list[Place] = []
+    if place.audience == "approver" and grant.state is State.ASKED and grant.asked_in:
+        others = [each for each in _card(office, grant.id).places if each.audience == "approver"]
+        if len(others) == 1:
+            instead = [Place(channel=person, audience="approver") for person in grant.asked_people]
+    entry = Entry(what="card lost", grant=grant.id, facts={"to": place.channel, "error": str(failure)[:300]})
+    _recorded(office, grant.id, place, (replace(place, shown="lost"), *instead), entry)
+    return instead
 
 
-def _recorded(office: Office, grant: str, old: Place, new: Iterable[Place]) -> Card:
-    key = Key.of(Card, grant)
-    for _ in range(10):
+def _recorded(office: Office, grant: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
+    def attempt() -> None:
+        key = Key.of(Card, grant)
         snap = office.ledger.read({key})
         kept = [place for place in (snap.find(Card, grant) or Card()).places if not _same(place, old)]
         card = Card(places=(*kept, *new))
-        try:
-            office.ledger.commit(Change(rests_on=(snap,), put={key: card}, frees=True))
-        except Conflict:
-            continue
-        return card
-    raise TemporaryFailure("the card is changing too fast")
+        office.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
+
+    settled(attempt)
+
+
+def _card(office: Office, grant: str) -> Card:
+    return office.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
 
 
 def _same(one: Place, other: Place) -> bool:
     return (one.channel, one.ts, one.audience) == (other.channel, other.ts, other.audience)
 
 
-def _close(office: Office, grant: Grant, snap: Snapshot, claim: Claim) -> None:
-    """Whoever looks at an App Home that shows this grant sees it change too; a place that came to be
-    while showing is shown at once."""
-    people = {grant.person, *grant.asked_people, *(vote.person for vote in grant.votes)}
+def _close(office: Office, grant: Grant, scene: Scene, claim: Claim, *, refused: bool) -> None:
+    """Whoever looks at an App Home that shows this grant sees it change too."""
+    catalog, snap = scene
+    resource = catalog.resources.get(grant.resource)
+    approvers = names_of(resource.approvers, facts_of(snap, resource)) if resource else ()
+    people = {grant.person, *approvers, *(vote.person for vote in grant.votes)}
     homes = office.ledger.read({Key.of(Homepage, person) for person in people})
-    due = tuple(Due(member=f"home:{page.person}", at=snap.now) for page in homes.all(Homepage))
-    latest = office.ledger.read({Key.of(Card, grant.id)}).find(Card, grant.id) or Card()
-    unshown = any(place.shown is None for place in latest.places)
-    done = Done(claim=claim, next_at=snap.now if unshown else None)
+    due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
+    done = _again(claim, homes.now) if refused else Done(claim=claim)
     office.ledger.commit(Change(due=due, done=done, frees=True))
+
+
+def _again(claim: Claim, now: datetime) -> Done:
+    """What was refused may have been so for a setting that somebody puts right."""
+    return Done(
+        claim=claim, next_at=now + REFUSED_AGAIN if claim.tries < REFUSED_TRIES else None, failed=True
+    )
 
 
 def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) -> CardView:
@@ -171,16 +206,24 @@ def _kept_until(office: Office, grant: Grant) -> datetime | None:
 
 
 def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
-    """Send a note that is owed, and forget it once it is sent or can never be."""
+    """Send a note that is owed, and forget it once it is sent, or was refused for an hour."""
     key = Key.of(Note, turn.claim.id)
-    note = office.ledger.read({key}).find(Note, turn.claim.id)
-    audit: tuple[Entry, ...] = ()
+    snap = office.ledger.read({key})
+    note = snap.find(Note, turn.claim.id)
+    change = Change(put={key: None}, done=Done(claim=turn.claim), frees=True)
     if note:
         try:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:
-            audit = (Entry(what="note lost", facts={"error": str(failure)[:300], "to": note.channel}),)
-    office.ledger.commit(Change(put={key: None}, done=Done(claim=turn.claim), audit=audit, frees=True))
+            again = _again(turn.claim, snap.now)
+            entry = Entry(what="note lost", facts={"error": str(failure)[:300], "to": note.channel})
+            change = Change(
+                put={} if again.next_at else {key: None},
+                done=again,
+                audit=() if again.next_at else (entry,),
+                frees=True,
+            )
+    office.ledger.commit(change)
 
 
 def publish_home(office: Office, publisher: Publisher, turn: Turn) -> None:

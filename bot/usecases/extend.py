@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.core import grants
-from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import Ask, Decision, Outcome, ask_people, decide
@@ -18,7 +17,7 @@ from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Extended
 from bot.usecases.attempts import answered
 from bot.usecases.finish import chosen_of
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing, standing_after
+from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing, standing_after
 from bot.usecases.waiting import asked_grant, waiting
 
 
@@ -76,17 +75,11 @@ def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]
     chosen = chosen_of([g for g in first.all(Grant) if g.state in LIVE and first.live(g)], which)
     unending = [g for g in chosen if first.leases[g.id] is None]
     grant = unending[0] if unending else max(chosen, key=lambda each: each.until or each.asked_at)
-    catalog, snap = office.gather(lambda known: _keys(known, grant, person), (f"person:{person}",))
+    catalog, snap = office.gather(lambda known: grant_keys(known, grant, person), (f"person:{person}",))
     current = snap.find(Grant, grant.id)
     if current is None or current.state not in LIVE or not snap.live(current):
         raise refuse(Why.GRANT_OVER, resource=grant.resource)
     return (catalog, snap), current
-
-
-def _keys(catalog: Catalog, grant: Grant, person: str) -> set[Key]:
-    resource: Resource | None = catalog.resources.get(grant.resource)
-    keys = {Key.of(Grant, grant.id)}
-    return keys | fact_keys(resource, person) if resource else keys
 
 
 def _prolonged(office: Office, grant: Grant, decision: Decision, scene: Scene) -> tuple[Change, Grant]:

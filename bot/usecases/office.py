@@ -148,6 +148,13 @@ def fact_keys(resource: Resource, *people: str) -> set[Key]:
     return keys
 
 
+def grant_keys(catalog: Catalog, grant: Grant, *people: str) -> set[Key]:
+    """The grant, what it prolongs, and what a decision about its resource and these people rests on."""
+    keys = {Key.of(Grant, each) for each in (grant.id, grant.follows) if each}
+    resource = catalog.resources.get(grant.resource)
+    return keys | fact_keys(resource, *people) if resource else keys
+
+
 def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
     """The facts in a snapshot. People read too long ago are left out: they count as unknown."""
     home = snap.find(Home)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.core import grants
-from bot.core.catalog import Catalog, Resource
+from bot.core.catalog import Resource
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Grant, State
 from bot.core.policy import requester_objection, vote_objection
@@ -15,7 +15,7 @@ from bot.ports import Change, Due, Entry, Key, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import answered
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing_after
+from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
 from bot.usecases.waiting import closed
 
 FRESH_FOR_A_VOTE = timedelta(minutes=5)
@@ -107,7 +107,7 @@ def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, 
     """The ask with all that judging it needs. Raises Refused where it is decided or over already."""
     first = office.grant(grant_id)
     people = (person, first.person, *(vote.person for vote in first.votes))
-    catalog, snap = office.gather(lambda known: _keys(known, first, people))
+    catalog, snap = office.gather(lambda known: grant_keys(known, first, *people))
     grant = snap.find(Grant, grant_id)
     if grant is None:
         raise refuse(Why.GRANT_UNKNOWN, grant=grant_id[:40])
@@ -121,11 +121,3 @@ def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, 
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
     return grant, resource, (catalog, snap)
-
-
-def _keys(catalog: Catalog, grant: Grant, people: tuple[str, ...]) -> set[Key]:
-    keys = {Key.of(Grant, grant.id)}
-    if grant.follows:
-        keys.add(Key.of(Grant, grant.follows))
-    resource = catalog.resources.get(grant.resource)
-    return keys | fact_keys(resource, *people) if resource else keys

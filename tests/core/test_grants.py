@@ -12,7 +12,7 @@ import pytest
 from bot.core import grants
 from bot.core.errors import Refused
 from bot.core.grants import Grant, HoldState, Origin, State, Vote
-from bot.core.holds import Hold, HoldRecord, Phase, Presence, backoff
+from bot.core.holds import Hold, HoldRecord, Presence, backoff
 from bot.core.reasons import Why, because
 from bot.testing.town import ADA, BOB, CAROL, HOUR, NINE, PROD_DB
 
@@ -203,14 +203,6 @@ def test_a_grant_is_open_until_nothing_is_owed_for_it(state: State) -> None:
 def test_failures_are_waited_out_ever_longer_but_never_beyond_five_minutes() -> None:
     seconds = [backoff(failures).total_seconds() for failures in (0, 1, 2, 3, 8, 9, 10, 10_000)]
     assert seconds == [1, 1, 2, 4, 128, 256, 300, 300]
-
-
-@pytest.mark.parametrize(
-    ("phase", "failures", "overdue"),
-    [(Phase.TAKING, 2, False), (Phase.TAKING, 3, True), (Phase.GIVING, 9, False), (Phase.GIVEN, 9, False)],
-)
-def test_what_could_not_be_taken_three_times_is_overdue(phase: Phase, failures: int, overdue: bool) -> None:
-    assert HoldRecord(hold=ONE, phase=phase, failures=failures).overdue is overdue
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,271 @@
+"""What is written about a hold once a target answered, for each grant behind it: given, gone, failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.core import grants
+from bot.core.catalog import OnCall
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Grant, HoldState, Origin, State
+from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Presence, backoff
+from bot.core.reasons import Why, because
+from bot.ports import CLAIM_SECONDS, Change, Claim, Document, Done, Due, Entry, Key, Lease, Seat
+from bot.usecases.admit import indexes
+from bot.usecases.finish import ending, joined
+from bot.usecases.views import View
+
+LOOK_EVERY = timedelta(minutes=10)
+LOOK_AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
+LONGEST_RETRY_AFTER = 300
+Failure = TemporaryFailure | PermanentFailure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What the target showed, None where it was seen lately and nothing new rests on it. ``until`` is the
+    end the target was last told. ``again``: what had vanished was given again."""
+
+    presence: Presence | None
+    until: datetime | None
+    again: bool = False
+
+
+def ended_over(view: View) -> Change:
+    """Whose time is over is written down before anything is taken."""
+    change = Change(rests_on=(view.snap,), frees=True)
+    for grant in view.over:
+        moved, part = ending(grant, view.snap, because(_why_over(view, grant)), None)
+        if view.snap.live(grant):
+            part = replace(
+                part, put={**part.put, Key.of(Grant, grant.id): replace(moved, trouble=grant.trouble)}
+            )
+        change = joined(change, part)
+    return change
+
+
+def _why_over(view: View, grant: Grant) -> Why:
+    if view.snap.live(grant):
+        return Why.COULD_NOT_GIVE
+    return Why.SHIFT_OVER if grant.origin is Origin.SHIFT else Why.EXPIRED
+
+
+# ------------------------------------------------------------------------------------------------- given
+
+
+def given(view: View, seen: Observed, claim: Claim) -> Change:
+    """Nobody's lease may have ended since the look: that would be a Conflict."""
+    now = view.now
+    change = Change(rests_on=(view.snap,))
+    for grant in view.live:
+        if seen.presence and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
+            change = joined(change, _one_given(view, grant, seen.presence))
+    change = joined(change, kept(view))
+    record = replace(
+        view.record,
+        phase=Phase.GIVEN if view.live else Phase.GIVING,
+        given_until=seen.until,
+        seen_at=now if seen.presence and not claim.taken_over else view.record.seen_at,
+        failures=0,
+        failing_since=None,
+        last_error=None,
+        look_again=False,
+    )
+    audit = (Entry(what="given again", facts={"hold": named(view.hold)}),) if seen.again else ()
+    return replace(
+        change,
+        put={**change.put, Key.of(HoldRecord, view.key): record},
+        audit=(*change.audit, *audit),
+        done=Done(claim=claim, next_at=now if change.leases or not view.live else _look_at(view, claim)),
+    )
+
+
+def kept(view: View) -> Change:
+    """Grants that end while others live on behind the hold: no call to the target is owed for them."""
+    change = Change()
+    for grant in view.ending if view.live else ():
+        change = joined(change, _one_settled(view, grant, view.last))
+    return change
+
+
+def _look_at(view: View, claim: Claim) -> datetime:
+    """At the first end of a lease behind it, and now and then; soon where somebody may act late."""
+    ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
+    again = LOOK_AGAIN_AFTER if claim.taken_over else LOOK_EVERY
+    return min([*ends, view.now + again])
+
+
+def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
+    now = view.now
+    moved = grants.hold_given(grant, view.key, now=now, had_before=view.record.untouchable)
+    facts = {"hold": named(view.hold), "seen": seen.value, "person": grant.person}
+    change = Change(
+        needs=(grant.id,),
+        put={Key.of(Grant, grant.id): moved},
+        due=(Due(member=f"card:{grant.id}", at=now),),
+        audit=(Entry(what="given", grant=grant.id, facts=facts),),
+    )
+    if moved.state is State.ACTIVE and grant.state is State.APPROVED:
+        change = _now_active(view, moved, change)
+    return change
+
+
+def _now_active(view: View, moved: Grant, change: Change) -> Change:
+    """Time runs from approval; where giving was slow, the end moves by as much, but never beyond a shift."""
+    waited = view.now - (moved.approved_at or view.now)
+    entry = Entry(what="active", grant=moved.id, facts={"person": moved.person})
+    change = replace(change, audit=(*change.audit, entry))
+    if waited <= SLOW_GIVE or moved.until is None or isinstance(moved.depends_on, OnCall):
+        return change
+    later = grants.move_end(moved, until=moved.until + waited)
+    put: dict[Key, Document | None] = {Key.of(Grant, moved.id): later}
+    seat = view.snap.find(Seat, moved.resource)
+    if seat and seat.grant == moved.id:
+        put[Key.of(Seat, moved.resource)] = replace(seat, until=later.until)
+    lease = Lease(grant=moved.id, how="move", until=later.until)
+    return replace(change, put={**change.put, **put}, leases=(lease,))
+
+
+# -------------------------------------------------------------------------------------------------- gone
+
+
+def gone(view: View, seen: Presence, claim: Claim) -> Change:
+    """Where somebody was approved meanwhile, the hold is empty and due at once."""
+    key = Key.of(HoldRecord, view.key)
+    change = Change(rests_on=(view.snap,), frees=True)
+    for grant in () if view.live else view.ending:
+        change = joined(change, _one_settled(view, grant, None, seen))
+    late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY
+    next_at = view.now + LOOK_AGAIN_AFTER if late else None
+    if view.live or view.over:
+        next_at = view.now
+    record = HoldRecord(hold=view.hold, look_again=True) if next_at else None
+    return replace(change, put={**change.put, key: record}, done=Done(claim=claim, next_at=next_at))
+
+
+def _one_settled(view: View, grant: Grant, keeper: Grant | None, seen: Presence = Presence.NONE) -> Change:
+    moved = grants.hold_settled(grant, view.key, now=view.now, kept_by=keeper.id if keeper else None)
+    facts: dict[str, object] = {"hold": named(view.hold), "person": grant.person}
+    facts["kept_by" if keeper else "seen"] = keeper.id if keeper else seen.value
+    change = Change(
+        put={Key.of(Grant, grant.id): moved},
+        due=(Due(member=f"card:{grant.id}", at=view.now),),
+        audit=(Entry(what="kept" if keeper else "taken", grant=grant.id, facts=facts),),
+        frees=True,
+    )
+    return joined(change, _ended(view, grant)) if moved.state is State.ENDED else change
+
+
+def _ended(view: View, grant: Grant) -> Change:
+    freed = _freed(view, grant)
+    entry = Entry(what="ended", grant=grant.id, facts={"person": grant.person})
+    return Change(
+        put=freed,
+        index={(name, grant.id): False for name in indexes(grant)},
+        due=(Due(member=f"shift:{grant.resource}", at=view.now),) if freed else (),
+        audit=(entry,),
+        frees=True,
+    )
+
+
+def _freed(view: View, grant: Grant) -> dict[Key, Document | None]:
+    """The seat is free once *gone* was observed; it passes to whatever else the person has of the
+    resource."""
+    seat = view.snap.find(Seat, grant.resource)
+    if seat is None or seat.grant != grant.id:
+        return {}
+    heirs = [
+        other
+        for other in view.snap.all(Grant)
+        if (other.person, other.resource) == (grant.person, grant.resource)
+        and other.id != grant.id
+        and other.seated
+        and other.state in (*LIVE, State.ENDING)
+    ]
+    heir = max(heirs, key=lambda each: (each.state in LIVE, each.until or view.now), default=None)
+    passed = Seat(grant=heir.id, person=heir.person, until=heir.until) if heir else None
+    return {Key.of(Seat, grant.resource): passed}
+
+
+# ------------------------------------------------------------------------------------------------ failed
+
+
+def failed(view: View, failure: Failure, claim: Claim, *, loudly: bool) -> Change:
+    """One more failure in a row; ``loudly``: there is a security channel to be told."""
+    record = replace(
+        view.record,
+        failures=view.record.failures + 1,
+        failing_since=view.record.failing_since or view.now,
+        last_error=str(failure)[:300],
+        look_again=view.record.look_again or claim.taken_over,
+    )
+    change = joined(Change(rests_on=(view.snap,), frees=not view.live), kept(view))
+    for grant in view.live:
+        change = joined(change, _not_given(view, grant, failure))
+    for grant in () if view.live else view.ending:
+        change = joined(change, _not_taken(view, record, grant, loudly))
+    put = {**change.put, Key.of(HoldRecord, view.key): record}
+    done = Done(claim=claim, next_at=_try_at(view, record, failure))
+    return replace(change, put=put, done=done)
+
+
+def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
+    """After a pause; but when a lease ends, or it is too late to give, that is seen to on time."""
+    if isinstance(failure, PermanentFailure) and any(g.state is State.APPROVED for g in view.live):
+        return view.now
+    pause = backoff(record.failures)
+    if isinstance(failure, TemporaryFailure) and failure.retry_after:
+        pause = max(pause, timedelta(seconds=min(failure.retry_after, LONGEST_RETRY_AFTER)))
+    ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
+    tick = timedelta(milliseconds=1)
+    asked = [g.approved_at for g in view.live if g.state is State.APPROVED and g.approved_at]
+    return min([view.now + pause, *ends, *(at + GIVE_WITHIN + tick for at in asked)])
+
+
+def _not_given(view: View, grant: Grant, failure: Failure) -> Change:
+    if grant.state is State.APPROVED and isinstance(failure, PermanentFailure):
+        return _could_not_give(view, grant, failure)
+    return _troubled(view, grant, replace(grant, trouble=str(failure)[:300]))
+
+
+def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
+    """All or nothing: the lease goes, and what was given of the grant is taken back."""
+    moved = grants.hold_failed(grant, view.key, trouble=str(failure)[:300])
+    others = (hold for hold in grant.gives if hold.key != view.key)
+    facts = {"hold": named(view.hold), "person": grant.person, "error": str(failure)[:300]}
+    return Change(
+        put={Key.of(Grant, grant.id): moved},
+        leases=(Lease(grant=grant.id, how="drop"),),
+        due=(
+            *(Due(member=f"hold:{hold.key}", at=view.now) for hold in others),
+            Due(member=f"card:{grant.id}", at=view.now),
+        ),
+        audit=(Entry(what="could not be given", grant=grant.id, facts=facts),),
+        frees=True,
+    )
+
+
+def _not_taken(view: View, record: HoldRecord, grant: Grant, loudly: bool) -> Change:
+    """What is still there after the third try is overdue: written down, and told at once and hourly."""
+    overdue = record.failures >= OVERDUE_AFTER_FAILURES
+    since = grant.overdue_since or (view.now if overdue else None)
+    moved = replace(grant, trouble=record.last_error, overdue_since=since)
+    change = _troubled(view, grant, moved)
+    if grant.overdue_since or not overdue:
+        return change
+    facts = {"hold": named(view.hold), "person": grant.person, "error": record.last_error or ""}
+    alarm = Due(member=f"alarm:{grant.id}", at=view.now)
+    entry = Entry(what="overdue", grant=grant.id, facts=facts)
+    return joined(change, Change(due=(alarm,) if loudly else (), audit=(entry,)))
+
+
+def _troubled(view: View, grant: Grant, moved: Grant) -> Change:
+    if moved == grant:
+        return Change()
+    card = Due(member=f"card:{grant.id}", at=view.now)
+    return Change(put={Key.of(Grant, grant.id): moved}, due=(card,))
+
+
+def named(hold: Hold) -> str:
+    return f"{hold.entitlement} for {hold.account}"

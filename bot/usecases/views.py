@@ -1,0 +1,99 @@
+"""A hold as it stands at one moment: its record, the grants behind it, and which of them are live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
+from bot.core.holds import Hold, HoldRecord, Phase, Presence
+from bot.ports import Deadline, Key, Ledger, Seat, Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """``looked_at`` is the moment of ``snap`` on our own clock, or a little before."""
+
+    hold: Hold
+    record: HoldRecord
+    snap: Snapshot
+    looked_at: Deadline
+
+    @property
+    def key(self) -> str:
+        return self.hold.key
+
+    @property
+    def now(self) -> datetime:
+        return self.snap.now
+
+    @property
+    def behind(self) -> tuple[Grant, ...]:
+        return tuple(g for g in self.snap.all(Grant) if self.key in g.holds)
+
+    @property
+    def live(self) -> tuple[Grant, ...]:
+        return tuple(g for g in self.behind if g.state in LIVE and self.snap.live(g))
+
+    @property
+    def ending(self) -> tuple[Grant, ...]:
+        unsettled = (g for g in self.behind if g.state is State.ENDING)
+        return tuple(g for g in unsettled if g.holds[self.key] not in SETTLED)
+
+    @property
+    def over(self) -> tuple[Grant, ...]:
+        """Live by their state, but their lease is gone or they could not be given in time."""
+        return tuple(
+            g for g in self.behind if g.state in LIVE and (not self.snap.live(g) or too_late(g, self.now))
+        )
+
+    @property
+    def until(self) -> datetime | None:
+        """The latest end of those that are live; None where one of them has none."""
+        ends = [self.snap.leases[g.id] for g in self.live]
+        known = [end for end in ends if end is not None]
+        return max(known) if len(known) == len(ends) else None
+
+    @property
+    def last(self) -> Grant | None:
+        """The live grant that ends last."""
+        unending = [g for g in self.live if self.snap.leases[g.id] is None]
+        return unending[0] if unending else max(self.live, key=self._end, default=None)
+
+    def _end(self, grant: Grant) -> datetime:
+        return self.snap.leases[grant.id] or self.now
+
+
+def too_late(grant: Grant, now: datetime) -> bool:
+    """It was approved so long ago that what is not given yet is not to be given any more."""
+    return grant.state is State.APPROVED and now - (grant.approved_at or now) > GIVE_WITHIN
+
+
+def look(ledger: Ledger, hold: str) -> View | None:
+    """None where there is neither a record nor a grant behind the hold of this key."""
+    key, behind = Key.of(HoldRecord, hold), f"hold:{hold}"
+    looked_at = Deadline.after(0)
+    snap = ledger.read({key}, (behind,))
+    seated = {grant.resource for grant in snap.all(Grant) if grant.seated}
+    if seated:
+        looked_at = Deadline.after(0)
+        seats = {Key.of(Seat, resource) for resource in seated}
+        snap = ledger.read({key, *seats}, (behind, *(f"resource:{each}" for each in sorted(seated))))
+    found = _hold_in(snap, hold)
+    record = snap.find(HoldRecord, hold) or (_unrecorded(found, snap) if found else None)
+    return View(hold=record.hold, record=record, snap=snap, looked_at=looked_at) if record else None
+
+
+def _hold_in(snap: Snapshot, key: str) -> Hold | None:
+    every = (hold for grant in snap.all(Grant) for hold in grant.gives)
+    return next((hold for hold in every if hold.key == key), None)
+
+
+def _unrecorded(hold: Hold, snap: Snapshot) -> HoldRecord:
+    """Nothing was ever done about it; unless a grant says otherwise, and then the record was lost."""
+    behind = [grant for grant in snap.all(Grant) if hold.key in grant.holds]
+    touched = [g for g in behind if g.holds[hold.key] in (HoldState.GIVEN, HoldState.FAILED)]
+    if not touched:
+        return HoldRecord(hold=hold)
+    theirs = any(grant.had_before for grant in touched)
+    return HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.THEIRS if theirs else Presence.NONE)
