@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from bot.sandbox.board import board
@@ -137,6 +137,7 @@ def test_a_newcomer_is_led_through_and_every_step_ticks_itself_off(visit: Visit,
     expect(page.locator("#database .role.held", has_text="orders_rw")).to_contain_text("ada")
     page.get_by_role("button", name="Switch to Dan").click()
     page.locator("#guide .chip").click()
+    expect(page.locator("#composer textarea")).to_be_focused()
     page.keyboard.press("Enter")
     expect(steps_done(page)).to_have_count(2)
     page.get_by_role("button", name="Switch to Bob").click()
@@ -442,6 +443,25 @@ def test_an_open_form_waits_for_its_owner_and_escape_closes_it(visit: Visit, wor
     expect(dialog).to_have_count(0)
     assert world.workspace.views == {}
     assert not page.locator("#place").evaluate("it => it.inert")
+
+
+def test_whoever_is_quicker_than_the_switch_loses_nothing_and_sends_nothing(
+    visit: Visit, world: World
+) -> None:
+    world.workspace.give(ADA, "prod-db", "2m")
+    page = visit(ADA)
+    held: list[Route] = []
+    page.route("**/sandbox/state?me=U05DAN*", lambda route: held.append(route))  # noqa: PLW0108 -- a builtin cannot be marked
+    with page.expect_request("**/sandbox/state?me=U05DAN*"):
+        page.get_by_role("button", name="Switch to Dan").click()
+    page.locator("#guide .chip").click()
+    page.locator("#composer textarea").press("Enter")
+    expect(page.locator(".me-name")).to_have_text("Ada Okafor")
+    held[0].continue_()
+    expect(page.locator(".me-name")).to_have_text("Dan Weiss")
+    expect(page.locator("#composer textarea")).to_be_focused()
+    expect(page.locator("#composer textarea")).to_have_value(re.compile("^/access request"))
+    assert world.workspace.commands == []
 
 
 def test_home_tells_the_app_that_somebody_looks(visit: Visit, world: World) -> None:

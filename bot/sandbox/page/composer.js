@@ -126,7 +126,7 @@ function recall(event) {
 
 async function submit() {
   const line = parts.input.value.trim();
-  if (!line) return;
+  if (!line || ui.state.me !== ui.me) return;
   const place = key();
   const lines = sent.get(ui.me) ?? [];
   sent.set(ui.me, [...lines.filter((each) => each !== line), line]);

@@ -89,9 +89,8 @@ function doing(ui, person, line, free = false) {
 }
 
 function speak(ui, person, line) {
-  if (ui.me === person.id) return ui.propose(line);
   ui.become(person.id);
-  ui.later = { person: person.id, line };
+  ui.propose(line);
 }
 
 function becoming(ui, person) {

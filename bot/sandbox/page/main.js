@@ -20,12 +20,13 @@ import { unreadIn } from "./unread.js";
 
 const $ = (id) => document.getElementById(id);
 
-const ui = { me: new URLSearchParams(location.search).get("me") ?? "", place: null, state: null, names: null, places: new Map() };
+const ui = { me: new URLSearchParams(location.search).get("me") ?? "", place: null, state: null, names: null, later: null, places: new Map() };
 
 ui.become = (person) => {
   if (person === ui.me) return;
   if (ui.place) ui.places.set(ui.me, ui.place);
   ui.me = person;
+  ui.later = null;
   ui.place = ui.places.get(person) ?? null;
   history.replaceState(null, "", `?me=${encodeURIComponent(person)}`);
   document.documentElement.classList.add("switching");
@@ -38,7 +39,11 @@ ui.go = (place) => {
   draw();
 };
 
+/** Waits for the Slack of whoever one has just become. */
 ui.propose = (line) => {
+  ui.later = line;
+  if (ui.state.me !== ui.me) return;
+  ui.later = null;
   if (ui.place === "home") ui.go(ui.state.channels[0].id);
   propose(line);
 };
@@ -53,9 +58,7 @@ function seen(state) {
   setClock(state.clock);
   document.documentElement.classList.remove("switching");
   draw();
-  const { later } = ui;
-  ui.later = null;
-  if (later?.person === ui.me) ui.propose(later.line);
+  if (ui.later) ui.propose(ui.later);
 }
 
 function lost() {
