@@ -1,4 +1,4 @@
-"""A bot that is stopped just before it sends what gives Ada the role, or just before it connects.
+"""A bot that is stopped just before it connects, before it looks, or before it sends what gives the role.
 
 ``late_giver.py URL ACCOUNT ROLE WHERE``: prints the moment after which nothing may be given, then stops.
 """
@@ -6,29 +6,32 @@
 import os
 import signal
 import sys
+from itertools import count
 
 from bot.core.catalog import Entitlement
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold
 from bot.ports import Deadline
-from bot.targets.postgres import Postgres, statements
-from bot.targets.postgres.connections import Connections
+from bot.targets.postgres import Postgres
+from bot.targets.postgres.connections import Connection, Connections
 
-STOPS_AT = {"before sending": (statements, "grant"), "before connecting": (Connections, "borrowed")}
+STOPS_AT = {"connecting": (Connections, "borrowed", 1), "looking": (Connection, "wait", 1)}
+STOPS_AT["giving"] = (Connection, "wait", 2)
 
 
 def main(url: str, account: str, role: str, where: str) -> None:
-    entitlement = Entitlement(target="orders-db", what=(("role", role),))
     not_after = Deadline.after(0.4)
-    owner, name = STOPS_AT[where]
-    go_on = getattr(owner, name)
+    owner, name, time = STOPS_AT[where]
+    go_on, times = getattr(owner, name), count(1)
 
     def stopped(*arguments: object) -> object:
-        print(not_after.at, flush=True)  # noqa: T201
-        os.kill(os.getpid(), signal.SIGSTOP)
+        if next(times) == time:
+            print(not_after.at, flush=True)  # noqa: T201 -- for the one who goes on with it
+            os.kill(os.getpid(), signal.SIGSTOP)
         return go_on(*arguments)
 
     setattr(owner, name, stopped)
+    entitlement = Entitlement(target="orders-db", what=(("role", role),))
     try:
         Postgres("orders-db", url).give(
             Hold(target="orders-db", account=account, entitlement=entitlement), None, not_after

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
+import psycopg
 import pytest
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence
 from bot.ports import Deadline
 from bot.targets.postgres import Postgres
-from bot.testing.postgres import Roles
-from tests.targets.scenes import alive, bot, may_take_the_role, orders_rw, soon, with_the_role
+from bot.targets.postgres.statements import STARTING
+from bot.testing.postgres import Roles, fresh_roles
+from tests.targets.scenes import alive, bot, eventually, may_take_the_role, orders_rw, soon, with_the_role
 
 
 def test_a_session_with_the_role_outlives_a_mere_revoke(roles: Roles) -> None:
@@ -89,6 +93,23 @@ def test_a_take_that_was_cut_short_can_be_overtaken_by_giving(roles: Roles, post
     assert may_take_the_role(roles, roles.session("ada"))
 
 
+@pytest.mark.parametrize("which", ["server", "older_server"])
+def test_a_session_that_is_slow_to_start_does_not_slip_by(request: pytest.FixtureRequest, which: str) -> None:
+    """It has the role before it is listed anywhere as hers."""
+    with fresh_roles(request.getfixturevalue(which).url) as roles, bot(roles) as postgres:
+        postgres.give(orders_rw(roles, "ada"), None, soon())
+        role = roles["orders_rw"].replace(" ", r"\ ")
+        slow = f"{roles.url('ada')}?options={quote(f'-c post_auth_delay=60 -c role={role}')}"
+        with ThreadPoolExecutor(1) as pool:
+            starting = pool.submit(lambda: psycopg.connect(slow, autocommit=True))
+            assert eventually(lambda: bool(roles.admin.execute(STARTING).fetchall()))
+
+            postgres.take(orders_rw(roles, "ada"), soon())
+
+            with starting.result() as ada:
+                assert not alive(ada)
+
+
 def test_who_becomes_a_superuser_is_told_of(roles: Roles, postgres: Postgres) -> None:
     postgres.give(orders_rw(roles, "bob"), None, soon())
     roles.session("bob")
@@ -104,7 +125,7 @@ def test_it_is_not_done_while_a_session_is_left(roles: Roles, postgres: Postgres
     ada = with_the_role(roles, "ada")
     os.kill(ada.info.backend_pid, signal.SIGSTOP)
     try:
-        with pytest.raises(TemporaryFailure, match=r"1 sessions of .* have not ended yet"):
+        with pytest.raises(TemporaryFailure, match=r"1 sessions have not ended yet"):
             postgres.take(orders_rw(roles, "ada"), Deadline.after(0.3))
         assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
     finally:

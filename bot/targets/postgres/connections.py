@@ -75,7 +75,7 @@ class Connections:
 
     @contextmanager
     def borrowed(self, deadline: Deadline) -> Iterator[Connection]:
-        """A connection for one thread. One that broke is closed, and so are all that were kept."""
+        """A connection for one thread; one that broke, or still waits for an answer, is closed after it."""
         connection = self._kept() or self._opened(deadline)
         connection.deadline = deadline
         try:
@@ -101,8 +101,6 @@ class Connections:
 
     def _put_back(self, connection: Connection) -> None:
         status = connection.info.transaction_status
-        if connection.closed:
-            self.close()
         if status is not psycopg.pq.TransactionStatus.IDLE:
             connection.close()
             return

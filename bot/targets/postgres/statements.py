@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from psycopg import sql
 
 from bot.targets.postgres.troubles import PASSED
@@ -58,13 +60,10 @@ def members(role: str, version: int) -> sql.Composed:
 
 
 def fence(moment: float) -> sql.Composed:
-    """Fails from that moment on, by the server's clock; and lets nothing in the transaction wait longer."""
+    """Fails, and its transaction with it, from that moment on by the server's clock (epoch seconds)."""
     return sql.SQL(
-        """
-        SELECT set_config(setting, CASE WHEN left_ms > 0 THEN left_ms::text ELSE {passed} END, true)
-        FROM (SELECT ceil(({moment} - extract(epoch FROM clock_timestamp())) * 1000)::int8) AS f(left_ms),
-            (VALUES ('statement_timeout'), ('lock_timeout')) AS s(setting)
-        """
+        "SELECT set_config('statement_timeout', CASE WHEN extract(epoch FROM clock_timestamp()) < {moment}"
+        " THEN current_setting('statement_timeout') ELSE {passed} END, true)"
     ).format(moment=moment, passed=PASSED)
 
 
@@ -84,18 +83,30 @@ def revoke(account: str, role: str) -> sql.Composed:
     return _membership("REVOKE {role} FROM {account} GRANTED BY CURRENT_USER CASCADE", account, role)
 
 
-def end_sessions(account: int) -> sql.Composed:
-    """The pids of all sessions of the account, in every database, that were told to end."""
-    return sql.SQL(
-        "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE usesysid = {account} AND pid <> pg_backend_pid()"
-    ).format(account=account)
+STARTING = sql.SQL(
+    "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass"
+    " AND mode = 'RowExclusiveLock' AND granted"
+)
+"""Every session holds this lock while it is starting, from after its password was checked."""
 
 
-def sessions_left(account: int, pids: frozenset[int]) -> sql.Composed:
+def sessions(account: int, pids: Sequence[int]) -> sql.Composed:
+    """Pid, and whether it is the account's: of all that are the account's, and of those named."""
     return sql.SQL(
-        "SELECT count(*) FROM pg_stat_activity WHERE usesysid = {account} AND pid = ANY({pids})"
-    ).format(account=account, pids=sorted(pids))
+        "SELECT pid, usesysid = {account} FROM pg_stat_activity"
+        " WHERE usesysid IS NOT NULL AND (usesysid = {account} OR pid = ANY({pids}::int[]))"
+    ).format(account=account, pids=list(pids))
+
+
+def end_sessions(account: int, pids: Sequence[int]) -> sql.Composed:
+    return sql.SQL(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usesysid = {account} AND pid = ANY({pids}::int[])"
+    ).format(account=account, pids=list(pids))
+
+
+def end_starting(pid: int) -> sql.Composed:
+    return sql.SQL("SELECT pg_terminate_backend({})").format(pid)
 
 
 def _usable(version: int) -> sql.SQL:

@@ -13,25 +13,22 @@ what an administrator grants while ours is there changes nothing, and ends with 
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Literal
 
 from bot.core.catalog import Entitlement
-from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold, Presence
 from bot.ports import Abilities, Deadline, Holder
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection, Connections
 from bot.targets.postgres.look import Look, Pair, look_at, unfit
-from bot.targets.postgres.refusals import quoted, why_not_give, why_not_taken
+from bot.targets.postgres.refusals import why_not_give, why_not_taken
+from bot.targets.postgres.sessions import end_all
 from bot.targets.postgres.troubles import NotAllowed, NotThere
 from bot.upstream import short_retries, time_left
 
 LONGEST_FENCE = 60.0
-LATE_START = 0.05
-"""A session that is just starting may have the role already and not be listed yet."""
-POLL = 0.02
 
 
 class Postgres:
@@ -55,8 +52,8 @@ class Postgres:
         self._connections.close()
 
     def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:  # noqa: ARG002 -- has no end
-        """``not_after`` becomes a moment on the server's clock, which the server itself checks before and
-        after the GRANT, all in one message: a pause of ours, wherever it falls, cannot give late."""
+        """``not_after`` becomes a moment on the server's clock, which the server itself checks after the
+        GRANT, in the same message and transaction: a pause of ours, wherever it falls, cannot give late."""
         pair = self._pair(hold)
 
         def once() -> None:
@@ -107,9 +104,8 @@ class Postgres:
         moment = look.at + min(time_left(not_after, self.name), LONGEST_FENCE)
         if refusal := why_not_give(self.name, look, pair, ends_sessions=self._ends_sessions):
             raise refusal
-        fence = statements.fence(moment)
         grant = statements.grant(pair.account, pair.role, connection.info.server_version)
-        connection.ask(fence, grant, fence)
+        connection.ask(grant, statements.fence(moment))
 
     def _take(self, connection: Connection, pair: Pair) -> None:
         look = look_at(connection, pair)
@@ -144,19 +140,9 @@ class Postgres:
             self._end_sessions(connection, pair, look)
 
     def _end_sessions(self, connection: Connection, pair: Pair, look: Look) -> None:
-        """Return when all that were there are gone. Who begins one later has not got the role; who has it
-        from others as well keeps theirs."""
-        if look.account is None or look.theirs or pair.account == look.bot:
-            return
-        told = _told_to_end(connection, look.account)
-        time.sleep(LATE_START)
-        told |= _told_to_end(connection, look.account)
-        while left := _still_there(connection, look.account, told):
-            if connection.deadline.left() < 2 * POLL:
-                raise TemporaryFailure(
-                    f"{self.name}: {left} sessions of {quoted(pair.account)} have not ended yet"
-                )
-            time.sleep(POLL)
+        """Who begins one later has not got the role; who has it from others as well keeps theirs."""
+        if look.account is not None and not look.theirs and pair.account != look.bot:
+            end_all(connection, look.account, look)
 
     def _pair(self, hold: Hold) -> Pair:
         return Pair(self._fit(hold.account, "account"), self._fit(hold.entitlement["role"], "role"))
@@ -165,15 +151,3 @@ class Postgres:
         if reason := unfit(name):
             raise PermanentFailure(f"{self.name}: the {what} {name[:80]!r} {reason}")
         return name
-
-
-def _told_to_end(connection: Connection, account: int) -> frozenset[int]:
-    [rows] = connection.ask(statements.end_sessions(account))
-    return frozenset(pid for pid, _ in rows)
-
-
-def _still_there(connection: Connection, account: int, told: frozenset[int]) -> int:
-    if not told:
-        return 0
-    [[(left,)]] = connection.ask(statements.sessions_left(account, told))
-    return int(left)
