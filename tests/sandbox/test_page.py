@@ -451,6 +451,7 @@ def test_whoever_is_quicker_than_the_switch_loses_nothing_and_sends_nothing(
     world.workspace.give(ADA, "prod-db", "2m")
     page = visit(ADA)
     held: list[Route] = []
+    page.locator("#composer textarea").fill("/access list")
     page.route("**/sandbox/state?me=U05DAN*", lambda route: held.append(route))  # noqa: PLW0108 -- a builtin cannot be marked
     with page.expect_request("**/sandbox/state?me=U05DAN*"):
         page.get_by_role("button", name="Switch to Dan").click()
