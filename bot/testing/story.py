@@ -31,7 +31,8 @@ MANY = 2_000
 
 
 class Story:
-    """Ada is on call until five, Dan is not, Bob and Carol approve. At nine all facts have been read."""
+    """Ada is on call for the database until five, Dan is not, Bob and Carol approve. At nine all facts have
+    been read. ``rota`` has the shifts of ``PDBPRIM`` and ``PORDERS``."""
 
     def __init__(
         self,
@@ -45,9 +46,7 @@ class Story:
         self.ledger: Ledger = self.memory
         self.target = FakeTarget(lambda: self.now)
         self.targets: dict[str, FakeTarget] = {"orders-db": self.target, **(targets or {})}
-        self.source = FakeSource(
-            dict(rota) if rota is not None else {"PDBPRIM": (town.nobodys(town.shift()),)}
-        )
+        self.source = FakeSource({"PDBPRIM": (town.nobodys(town.shift()),), "PORDERS": (), **(rota or {})})
         self.directory = FakeDirectory(lambda: self.now)
         self.messenger = FakeMessenger()
         self.policy = policy or town.catalog()
@@ -56,6 +55,7 @@ class Story:
         self.office = self.another_office()
         self.enact(self.policy)
         if begin:
+            self.run_due("workspace", "groups")
             self.run_due()
 
     # ------------------------------------------------------------------------------------ the bot

@@ -27,7 +27,7 @@ ADA, DAN, BOB, CAROL, EVE = "U01ADA", "U02DAN", "U03BOB", "U04CAROL", "U05EVE"
 NAMES = {ADA: "ada", DAN: "dan", BOB: "bob", CAROL: "carol", EVE: "eve"}
 EMAILS = {person: f"{name}@example.com" for person, name in NAMES.items()}
 GROUP = "slack/dba"
-SCHEDULE = "pagerduty/PDBPRIM"
+SCHEDULE, ORDERS_SCHEDULE = "pagerduty/PDBPRIM", "pagerduty/PORDERS"
 SECURITY = "#security"
 SHIFT_ENDS = NINE + timedelta(hours=8)
 
@@ -47,7 +47,7 @@ ORDERS_ON_CALL = Resource(
     gives=(Entitlement(target="orders-db", what=(("role", "orders_ops"),)),),
     lengths=Lengths(default=4 * HOUR, max=12 * HOUR),
     approvers=(InGroup(group=GROUP),),
-    on_shift=OnCall(schedule=SCHEDULE, levels=(1,), grace=15 * MINUTE),
+    on_shift=OnCall(schedule=ORDERS_SCHEDULE, levels=(1,), grace=15 * MINUTE),
 )
 SCHEMA_MIGRATION = Resource(
     name="schema-migration",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.core.people import Person
-from bot.ports import Change, Document, EmailOwner, Key, Ledger, Snapshot
+from bot.ports import Change, Document, EmailOwner, Key, Ledger
 from bot.usecases.attempts import settled
 
 
-def remember(ledger: Ledger, person: Person) -> Person:
+def remember(ledger: Ledger, person: Person) -> None:
     """Keep a person as Slack described them just now, marked where an active somebody has the same email."""
-    return settled(lambda: _remember(ledger, person))
+    settled(lambda: _remember(ledger, person))
 
 
 def forget(ledger: Ledger, person: str) -> None:
@@ -21,32 +21,21 @@ def forget(ledger: Ledger, person: str) -> None:
         remember(ledger, replace(known, deactivated=True))
 
 
-def _remember(ledger: Ledger, person: Person) -> Person:
-    own = Key.of(Person, person.id)
-    if not person.email:
-        snap = ledger.read({own})
-        kept = replace(person, read_at=snap.now)
-        ledger.commit(Change(rests_on=(snap,), put={own: kept}))
-        return kept
-    email = Key.of(EmailOwner, person.email)
-    first = ledger.read({email})
-    before = first.find(EmailOwner, person.email)
-    others = {each for each in (before.people if before else ()) if each != person.id}
-    snap = ledger.read({own, *(Key.of(Person, each) for each in others)})
-    namesakes = _namesakes(snap, person, others)
-    owners = {p.id for p in namesakes} | (set() if person.deactivated else {person.id})
-    shared = len(owners) > 1
-    kept = replace(person, shared_email=shared, read_at=snap.now)
-    put: dict[Key, Document | None] = {
-        Key.of(Person, p.id): replace(p, shared_email=shared) for p in namesakes
-    }
-    put[own] = kept
-    put[email] = EmailOwner(people=tuple(sorted(owners)), read_at=snap.now)
-    ledger.commit(Change(rests_on=(first, snap), put=put))
-    return kept
-
-
-def _namesakes(snap: Snapshot, person: Person, others: set[str]) -> list[Person]:
-    """Those of the others who are active and still have the person's email address."""
-    known = (p for p in snap.all(Person) if p.id in others)
-    return [p for p in known if p.email == person.email and not p.deactivated]
+def _remember(ledger: Ledger, person: Person) -> None:
+    """The email address that the person had before has other owners from now on, too."""
+    first = ledger.read({Key.of(Person, person.id)})
+    before = first.find(Person, person.id)
+    emails = {each.email for each in (before, person) if each and each.email}
+    owned = ledger.read({Key.of(EmailOwner, email) for email in emails})
+    others = {each for owner in owned.all(EmailOwner) for each in owner.people} - {person.id}
+    snap = ledger.read({Key.of(Person, each) for each in others})
+    known = {each.id: each for each in snap.all(Person)}
+    known[person.id] = replace(person, shared_email=False, read_at=snap.now)
+    put: dict[Key, Document | None] = {}
+    for email in emails:
+        owners = sorted(p.id for p in known.values() if p.email == email and not p.deactivated)
+        owner = EmailOwner(people=tuple(owners), read_at=snap.now)
+        put[Key.of(EmailOwner, email)] = owner if owners or email == person.email else None
+        known |= {each: replace(known[each], shared_email=len(owners) > 1) for each in owners}
+    put |= {Key.of(Person, each.id): each for each in known.values() if each not in snap.all(Person)}
+    ledger.commit(Change(rests_on=(first, owned, snap), put=put))

@@ -21,6 +21,7 @@ from bot.testing.town import (
     HOUR,
     NINE,
     ORDERS_ON_CALL,
+    ORDERS_SCHEDULE,
     PROD_DB,
     SCHEDULE,
     SHIFT_ENDS,
@@ -69,7 +70,8 @@ def by_shift(**changes: Any) -> Grant:
 
 
 def end(grant: Grant, *shifts: Shift, now: datetime = NINE, **changes: Any) -> tuple[datetime, Reason] | None:
-    known = {"rosters": {SCHEDULE: roster(*shifts, read_at=now)} if shifts else {}, "now": now, **changes}
+    rosters = dict.fromkeys((SCHEDULE, ORDERS_SCHEDULE), roster(*shifts, read_at=now))
+    known = {"rosters": rosters if shifts else {}, "now": now, **changes}
     return rightful_end(grant, catalog(), facts(**known))
 
 
@@ -130,9 +132,9 @@ def test_a_roster_that_is_missing_changes_nothing(grant: Grant) -> None:
 @pytest.mark.parametrize("grant", [held(), by_shift()])
 def test_a_stale_or_doubted_roster_still_ends_it_at_the_last_known_end(grant: Grant) -> None:
     old = replace(roster(read_at=NINE - timedelta(days=1)), doubted="it is empty")
-    assert end(grant, rosters={SCHEDULE: old}) is None
+    assert end(grant, rosters={SCHEDULE: old, ORDERS_SCHEDULE: old}) is None
     gone = replace(roster(shift(end=at(1)), read_at=NINE - timedelta(days=1)), doubted="it is empty")
-    found = end(grant, rosters={SCHEDULE: gone})
+    found = end(grant, rosters={SCHEDULE: gone, ORDERS_SCHEDULE: gone})
     assert found is not None
     assert found[0] <= at(1) + GRACE
 
