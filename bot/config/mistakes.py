@@ -53,7 +53,7 @@ def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
 
 def written(path: Path) -> str:
     """``resources.prod-db.gives[0].target``."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{_short(part)}" for part in path)
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_short(part) or quoted(part)}" for part in path)
     return "".join(parts).removeprefix(".")
 
 

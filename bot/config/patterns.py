@@ -128,7 +128,4 @@ def _crowding(pieces: list[_Piece]) -> str | None:
 
 
 def _fits(atom: str, character: str) -> bool:
-    try:
-        return re.fullmatch(atom, character, re.IGNORECASE | re.DOTALL) is not None
-    except re.error:
-        return True
+    return re.fullmatch(atom, character, re.IGNORECASE | re.DOTALL) is not None

@@ -27,9 +27,11 @@ _MERGE = _TAG + "merge"
 
 @dataclass(kw_only=True)
 class Tree:
-    """``value`` is built of dicts, tuples, text, numbers, truth and None."""
+    """``value`` is built of dicts, tuples, text, numbers, truth and None; ``last`` is the
+    last line."""
 
     value: object = None
+    last: int = 1
     faults: list[Fault] = field(default_factory=list)
     lines: dict[Path, int] = field(default_factory=dict)
     keys: dict[Path, int] = field(default_factory=dict)
@@ -38,8 +40,10 @@ class Tree:
         """The value there; None where there is none."""
         found = self.value
         for part in path:
-            inside = dict(enumerate(found)) if isinstance(found, tuple) else found
-            found = inside.get(part) if isinstance(inside, dict) else None
+            if isinstance(found, tuple) and isinstance(part, int) and part < len(found):
+                found = found[part]
+            else:
+                found = found.get(part) if isinstance(found, dict) else None
         return found
 
     def line(self, path: Path) -> int:
@@ -56,7 +60,7 @@ def decoded(text: str | bytes) -> str:
     if len(raw) > MOST_BYTES:
         raise Unreadable(1, f"the file has {len(raw)} bytes; make it {MOST_BYTES} or fewer")
     try:
-        found = raw.decode("utf-8-sig" if isinstance(text, bytes) else "utf-8")
+        found = raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise Unreadable(line, "this line is not UTF-8; save the file in UTF-8") from None
@@ -69,7 +73,6 @@ def decoded(text: str | bytes) -> str:
 
 def read(text: str) -> Tree:
     """Raises Unreadable where it is not YAML at all."""
-    last = max(len(text.splitlines()), 1)
     try:
         _refuse_depth(text)
         node = yaml.compose(text, Loader=LOADER)
@@ -79,12 +82,14 @@ def read(text: str) -> Tree:
         growing.tree.value = growing.value(node, (), 0)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Unreadable(min(line, last), _said(error, text, line)) from None
+        raise Unreadable(min(line, _last(text)), _said(error, text, line)) from None
     except (yaml.YAMLError, ValueError, OverflowError):  # the loader in Python lets some escapes through
         raise Unreadable(1, "the file is not YAML; look for odd escapes such as \\x in quoted text") from None
-    tree = growing.tree
-    tree.lines = {path: min(line, last) for path, line in tree.lines.items()}
-    return tree
+    return growing.tree
+
+
+def _last(text: str) -> int:
+    return max(len(text.splitlines()), 1)
 
 
 def _refuse_depth(text: str) -> None:
@@ -121,7 +126,7 @@ class _Growing:
     """A tree while its nodes are read. Aliases are unfolded, so what they stand for is counted again."""
 
     def __init__(self, text: str) -> None:
-        self.tree = Tree()
+        self.tree = Tree(last=_last(text))
         self._count = 0
         self._lines = text.splitlines()
 

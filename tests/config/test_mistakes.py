@@ -201,6 +201,13 @@ def test_outside_of_the_resources(good: str, bad: str, told: str) -> None:
     assert told in only
 
 
+def test_what_should_be_a_secret_is_not_repeated_whatever_it_is() -> None:
+    for given in ("13371337", "[13371337]", "{13371337: x}", "mysql://13371337", "13.371337"):
+        (only,) = said(FULL.replace('"${ORDERS_DB_URL}"', given))
+        assert "targets.orders-db.url: " in only
+        assert "1337" not in only
+
+
 def test_two_resources_of_one_name_are_a_key_written_twice() -> None:
     again = FULL.replace("security:", "  prod-db: {title: again}\nsecurity:")
     line = again.count("\n", 0, again.index("  prod-db: {")) + 1

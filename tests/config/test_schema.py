@@ -25,6 +25,7 @@ def fits(text: str) -> bool:
 def test_it_is_a_schema() -> None:
     Draft202012Validator.check_schema(schema())
     assert schema()["title"] == "access.yaml"
+    assert "'null'" not in str(schema())
 
 
 def test_good_files_fit() -> None:

@@ -51,10 +51,13 @@ def test_what_cannot_be_read(text: str | bytes, told: str) -> None:
     assert said(text) == [f"access.yaml:{told}"]
 
 
-@pytest.mark.parametrize("text", ["a: [1, 2\nb: 3\n", "a: 'x\n", "a: *nobody\n", "- a\nb: c\n"])
-def test_what_is_no_yaml_is_told_with_its_line(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a: [1, 2\nb: 3\n", 2), ("a:\n  b: 'x\n", 2), ("a: *nobody\n", 1), ("- a\nb: c\n", 2), ("a: {", 1)],
+)
+def test_what_is_no_yaml_is_told_with_its_line(text: str, line: int) -> None:
     (only,) = said(text)
-    assert only.startswith(("access.yaml:1: this is not YAML: ", "access.yaml:2: this is not YAML: "))
+    assert only.startswith(f"access.yaml:{line}: this is not YAML: ")
     assert only.endswith("look for missing quotes and brackets, and at the indentation")
 
 
@@ -95,6 +98,10 @@ def test_a_key_is_text_however_it_looks() -> None:
     assert "access.yaml:7: resources.prod-db: has a key that is a list or a mapping; make it text" in said(
         resource_text("? [approvers]", ": x")
     )
+
+
+def test_what_is_left_open_at_the_end_is_on_the_last_line() -> None:
+    assert said("resources: 1\n? \n")[1:] == ['access.yaml:2: "": has no value; fill it in, or take it out']
 
 
 def test_what_is_printed_of_a_file_cannot_move_the_cursor() -> None:
