@@ -34,9 +34,7 @@ WHERE: Mapping[Need, str] = {
         " or the second, an app-level token xapp-…, to hear it in Socket Mode"
     ),
     ("REDIS_URL",): "write it such as redis://user:password@host:6379/0",
-    (
-        "PAGERDUTY_TOKEN",
-    ): "create a REST API key in PagerDuty, read-only, under Integrations, API Access Keys",
+    ("PAGERDUTY_TOKEN",): "create a read-only REST API key in PagerDuty, Integrations, API Access Keys",
 }
 
 T = TypeVar("T")
@@ -44,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Secrets that are not set are empty, which is false; so is WORKER_PORT None."""
+    """Secrets that are not set are empty, which is false; ``worker_port`` is then None."""
 
     slack_bot_token: SecretStr
     slack_signing_secret: SecretStr

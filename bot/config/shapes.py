@@ -283,13 +283,9 @@ class File(Settings):
     workspace: Workspace = "main"
     """Keeps several bots apart in one Redis."""
     people: PeopleShape = PeopleShape()
-    oncall: dict[Name, Annotated[SourceSettings, PlainValidator(_of_kind(SOURCES)), _any_of(SOURCES)]] = (
-        Field(default_factory=dict)
-    )
+    oncall: dict[Name, Source] = Field(default_factory=dict)
     """Who knows who is on call, by the name that schedules begin with."""
-    targets: dict[Name, Annotated[TargetSettings, PlainValidator(_of_kind(TARGETS)), _any_of(TARGETS)]] = (
-        Field(default_factory=dict)
-    )
+    targets: dict[Name, Target] = Field(default_factory=dict)
     """The systems where access is given."""
     resources: Annotated[dict[Name, ResourceShape], Field(min_length=1)]
     """What people ask for, by the name they ask for it."""

@@ -171,5 +171,5 @@ def test_a_policy_that_asks_pagerduty_needs_its_token() -> None:
         Environment.read({}).suit([pagerduty, pagerduty])
     assert str(stopped.value) == (
         "PAGERDUTY_TOKEN: is not set, and access.yaml has a source of the kind pagerduty;"
-        " create a REST API key in PagerDuty, read-only, under Integrations, API Access Keys"
+        " create a read-only REST API key in PagerDuty, Integrations, API Access Keys"
     )
