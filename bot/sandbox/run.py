@@ -175,6 +175,11 @@ class Sandbox:
         """Where the page is."""
         return self._page.url
 
+    @property
+    def bot_url(self) -> str:
+        """Where the bot's own web process listens."""
+        return f"http://127.0.0.1:{self._web_port}"
+
     def _start_bot(self) -> None:
         self.say("Starting the bot: web and worker ...")
         self._web_port = free_port()
@@ -185,7 +190,7 @@ class Sandbox:
             BotProcess("worker", environ=self.environ, log=self.data / "worker.log")
         )
         self._stack.callback(self._end_both)
-        self.workspace.connect(f"http://127.0.0.1:{self._web_port}/slack/events")
+        self.workspace.connect(f"{self.bot_url}/slack/events")
         self._wait_until_ready()
 
     def _end_both(self) -> None:
@@ -214,7 +219,7 @@ class Sandbox:
         while time.monotonic() < deadline:
             self.web.must_be_running()
             self.worker.must_be_running()
-            if _answers(f"http://127.0.0.1:{self._web_port}/readyz") and self.watch.ready():
+            if _answers(f"{self.bot_url}/readyz") and self.watch.ready():
                 return
             time.sleep(0.05)
         raise Misconfigured(f"the bot was not ready in {READY_WITHIN:.0f} s: see {self.data}/web.log")

@@ -23,7 +23,7 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
         "Asked for *prod-db* for 1 hour. Its approvers are asked in #db-access. It lapses TIME."
     )
     card = town.card(DB_ACCESS, "Mrs Miller waits")
-    assert town.lines(card)[:6] == [
+    assert town.lines(card.blocks)[:6] == [
         "@Dan asks for *prod-db* for 1 hour.",
         "> Mrs Miller waits",
         "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it.",
@@ -36,7 +36,7 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
         town.has("orders_rw", "dan", within=3)
         assert town.clicks(CAROL, card, "approve").ok
     town.sees(DB_ACCESS, "Mrs Miller waits", "@Dan has *prod-db* until TIME.")
-    assert "Approved by @Bob." in town.lines(town.card(DB_ACCESS, "Mrs Miller waits"))
+    assert "Approved by @Bob." in town.lines(town.card(DB_ACCESS, "Mrs Miller waits").blocks)
     town.hears(CAROL, "@Bob has decided this already: it is active. Nothing has changed by this.")
     with town.login("dan") as session:
         session.execute("SET ROLE orders_rw")

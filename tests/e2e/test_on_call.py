@@ -20,7 +20,7 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> No
     with town.login("ada") as session:
         assert session.execute(PAY).rowcount == 1
         card = town.card(ADA, "orders are stuck")
-        assert town.lines(card) == [
+        assert town.lines(card.blocks) == [
             "You have *prod-db* until TIME.",
             "> orders are stuck",
             "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it.",

@@ -16,10 +16,11 @@ import psycopg
 from bot import config
 from bot.core.grants import Grant, Origin, State
 from bot.kinds import VARIABLE
-from bot.ports import Entry
+from bot.ports import Card, Entry, Key
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.run import Policy, Sandbox, forget
-from bot.sandbox.workspace.model import Message, Reply
+from bot.sandbox.server_process import ServerProcess
+from bot.sandbox.workspace.model import Json, Message, Reply
 
 ADA, BOB, CAROL, DAN = "U02ADA", "U02BOB", "U02CAR", "U02DAN"
 DB_ACCESS, SECURITY = "C0DBACCESS", "C0SECURITY"
@@ -30,7 +31,6 @@ SELECT u.rolname FROM pg_auth_members m
 JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
 WHERE r.rolname = %s AND u.rolname <> 'rotakey'
 """
-OWED_SOON = re.compile("(card|note|home):")
 
 Session = psycopg.Connection[Any]
 T = TypeVar("T")
@@ -60,8 +60,8 @@ def policy_in(path: Path) -> Policy:
 def town_in(folder: Path, policy: Path = POLICY) -> Iterator[Town]:
     """A running sandbox, of which nothing is left behind."""
     try:
-        with Sandbox(policy_in(policy), folder) as sandbox, Town(sandbox) as town:
-            yield town
+        with Sandbox(policy_in(policy), folder) as sandbox:
+            yield Town(sandbox)
     finally:
         forget(folder)
 
@@ -72,14 +72,6 @@ class Town:
         self.slack = sandbox.workspace
         self.pager = sandbox.pager
         self.ledger = sandbox.ledger
-        self._eye: Session | None = None
-
-    def __enter__(self) -> Town:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._eye:
-            self._eye.close()
 
     # ------------------------------------------------------------------------------------ in Slack
 
@@ -87,13 +79,29 @@ class Town:
         """What only ``who`` reads in answer."""
         return self.read(self.slack.type_command(who, channel, "/access", text).text)
 
+    def listed(self, who: str, text: str) -> list[str]:
+        """The lines of an answer that is a list."""
+        return self.lines(self.slack.type_command(who, DB_ACCESS, "/access", text).blocks)
+
     def clicks(self, who: str, card: Message, verb: str) -> Reply:
+        """No faster than a person can: the bot has noted by then which message is the card."""
+        [grant] = {
+            each["value"]
+            for block in card.blocks
+            for each in block.get("elements", ())
+            if each.get("action_id") == verb and "value" in each
+        }
+        until(lambda: (card.channel, card.ts) in self._places(grant))
         return self.slack.click(who, card.channel, card.ts, verb)
+
+    def _places(self, grant: str) -> set[tuple[str, str | None]]:
+        card = self.ledger.read({Key.of(Card, grant)}).find(Card, grant)
+        return {(each.channel, each.ts) for each in card.places} if card else set()
 
     def cards(self, where: str, reason: str) -> list[Message]:
         """The bot's messages that quote the reason, in a channel or, by a person's id, in their DM."""
         messages = self.slack.dm(where) if where.startswith("U") else self.slack.messages(where)
-        return [each for each in messages if f"> {reason}" in self.lines(each)]
+        return [each for each in messages if f"> {reason}" in self.lines(each.blocks)]
 
     def card(self, where: str, reason: str) -> Message:
         """The one message about it, as soon as it is there."""
@@ -120,11 +128,11 @@ class Town:
         """What the bot said that only ``who`` sees."""
         return [self.read(each.text) for each in self.slack.ephemerals(who)]
 
-    def lines(self, message: Message) -> list[str]:
+    def lines(self, blocks: list[Json]) -> list[str]:
         """All that is written on a card, in order."""
         texts = [
             part["text"]
-            for block in message.blocks
+            for block in blocks
             for part in (block.get("text"), *block.get("elements", ()))
             if isinstance(part, dict) and isinstance(part.get("text"), str | dict)
         ]
@@ -146,9 +154,8 @@ class Town:
 
     def members(self, role: str) -> set[str]:
         """Who has it, as PostgreSQL tells at this moment."""
-        if self._eye is None or self._eye.closed:
-            self._eye = psycopg.connect(self.sandbox.database.admin_url, autocommit=True)
-        return {name for (name,) in self._eye.execute(MEMBERS, (role,))}
+        with self.administrator() as eye:
+            return {name for (name,) in eye.execute(MEMBERS, (role,))}
 
     def login(self, account: str) -> Session:
         return psycopg.connect(self.sandbox.database.url_for(account), autocommit=True)
@@ -182,8 +189,13 @@ class Town:
 
     def quiet(self) -> bool:
         """Nothing is owed to anybody's eyes."""
-        owed: Any = self.sandbox.redis.zrange(f"rotakey:{{{self.sandbox.policy.workspace}}}:due", 0, -1)
-        return not any(OWED_SOON.match(each) for each in owed)
+        return not self.owed("card:", "note:", "home:")
+
+    def owed(self, *kinds: str, within: float = float("inf")) -> list[str]:
+        """What the worker still has to do, now or ``within`` so many seconds."""
+        latest = self.sandbox.watch.clock() + within
+        due: Any = self.sandbox.redis.zrange("rotakey:{main}:due", 0, latest * 1000, byscore=True)
+        return [each for each in due if each.startswith(kinds)]
 
     # ----------------------------------------------------------------------------------- and around
 
@@ -193,6 +205,15 @@ class Town:
         log = self.sandbox.data / f"another-{command}.log"
         with BotProcess(command, *arguments, environ={**self.sandbox.environ, **environ}, log=log) as process:
             yield process
+
+    @contextmanager
+    def crashed(self, server: ServerProcess) -> Iterator[None]:
+        """Killed without a word, and started again on what it had written."""
+        server.kill()
+        try:
+            yield
+        finally:
+            server.start()
 
     @contextmanager
     def slack_is(self, **faults: Any) -> Iterator[None]:

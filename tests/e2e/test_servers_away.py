@@ -1,0 +1,72 @@
+"""Valkey or PostgreSQL goes away in the middle: nothing is promised in vain, nothing is forgotten."""
+
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from tests.e2e.town import ADA, SECURITY, Town, until
+
+NOT_RECORDED = (
+    "I cannot write anything down just now, so count this as not done. Please try again in a moment."
+)
+BY_HAND = " I keep trying; please take it away by hand where it is."
+OVERDUE = f"🚨 *Overdue since TIME:* *prod-db* of @Ada could not be taken back.{BY_HAND}"
+ALARM = "🚨 *prod-db* of @Ada is overdue since TIME and could not be taken back: orders-db: "
+
+
+def ready(town: Town) -> bool:
+    try:
+        with urlopen(f"{town.sandbox.bot_url}/readyz", timeout=10) as answer:
+            return bool(answer.status == 200)
+    except HTTPError as error:
+        with error:
+            return False
+
+
+def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None:
+    valkey = town.sandbox.valkey
+    town.types(ADA, "request prod-db 4s because of a power cut")
+    town.types(ADA, "request workbench 1h because of a power cut, longer")
+    town.has("orders_rw", "ada")
+    town.has("scratch", "ada")
+    port = valkey.port
+    with town.crashed(valkey):
+        assert town.types(ADA, "request workbench 1h because nobody can write") == NOT_RECORDED
+        assert not ready(town)
+        assert town.members("orders_rw") == {"ada"}
+    assert valkey.port == port
+    until(lambda: ready(town))
+    assert [each.reason for each in town.open_grants()].count("nobody can write") == 0
+    town.has("orders_rw", within=6)
+    assert town.live(town.grant("of a power cut, longer").id)
+    assert town.members("scratch") == {"ada"}
+    town.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Its time is over.")
+
+
+def test_what_ended_while_valkey_was_away_is_taken_as_soon_as_it_is_back(town: Town) -> None:
+    town.types(ADA, "request prod-db 1s because of another power cut")
+    town.has("orders_rw", "ada")
+    end = town.sandbox.watch.clock() + 1
+    with town.crashed(town.sandbox.valkey):
+        until(lambda: town.sandbox.watch.clock() > end)
+        assert town.members("orders_rw") == {"ada"}
+    town.has("orders_rw", within=5)
+
+
+def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone(town: Town) -> None:
+    town.types(ADA, "request prod-db 1s because the database goes down")
+    town.has("orders_rw", "ada")
+    town.sees(ADA, "the database goes down", "You have *prod-db* until TIME.")
+    grant = town.grant("the database goes down").id
+    with town.crashed(town.sandbox.postgres):
+        town.sees(ADA, "the database goes down", OVERDUE)
+        until(lambda: len(alarms(town)), expected=1)
+        assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in town.listed(ADA, "mine"))
+    town.has("orders_rw")
+    town.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Its time is over.")
+    assert town.audit(grant)[-2:] == ["taken", "ended"]
+    assert len(alarms(town)) == 1
+
+
+def alarms(town: Town) -> list[str]:
+    heard = [town.read(each.text) for each in town.slack.messages(SECURITY)]
+    return [each for each in heard if each.startswith(ALARM) and each.endswith(BY_HAND)]
