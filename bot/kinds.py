@@ -16,6 +16,7 @@ from pydantic import (
     SecretStr,
     ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -159,6 +160,13 @@ class SourceSettings(Settings):
     """A roster read longer ago cannot say yes to a request."""
     start_stale_after: Length = 6 * 3_600
     """A roster read longer ago cannot start the access that comes with a shift."""
+
+    @field_validator("stale_after", "start_stale_after")
+    @classmethod
+    def _outlasts(cls, value: int, info: ValidationInfo) -> int:
+        if value <= info.data.get("every", 0):
+            raise unlike("is over before the source is read again; make it longer than every")
+        return value
 
 
 # ------------------------------------------------------------------------------------------- kinds

@@ -17,7 +17,7 @@ people:
   accounts:
     U02ADA: {orders-db: ada}
 oncall:
-  pagerduty: {kind: pagerduty, stale_after: 5m, start_stale_after: 2h}
+  pagerduty: {kind: pagerduty, every: 30s, stale_after: 5m, start_stale_after: 2h}
 targets:
   orders-db: {kind: postgres, url: "${ORDERS_DB_URL}", sessions: keep}
   bills-db: {kind: postgres, url: "postgres://bills.example.com/bills"}

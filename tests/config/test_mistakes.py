@@ -185,6 +185,8 @@ def test_a_pattern_must_compile_and_must_not_take_for_ever() -> None:
         ("{orders-db: ada}", "{orders-db: no}", "is read as false; put it in quotes if it is a name"),
         ("kind: pagerduty", "kind: pagerdury", '"pagerdury" is no kind there is; did you mean pagerduty?'),
         ("kind: postgres, url: \"${O", "url: \"${O", "targets.orders-db.kind: is missing; add it"),
+        ("stale_after: 5m", "stale_after: 30s", '"30s" is over before the source is read again;'
+         " make it longer than every"),
         ("sessions: keep", "sessions: stay", '"stay" is not known here; write end or keep'),
         ("target: orders-db", "target: order", '"order" is none of the targets; did you mean orders-db?'),
         ("role: orders_rw", "rolle: orders_rw", "[0].rolle: there is no such key here; did you mean role?"),

@@ -28,7 +28,7 @@ def test_everything_that_can_be_written_is_read() -> None:
         people=PeopleRules(
             email_domains=("example.com", "example.org"), accounts={"U02ADA": {"orders-db": "ada"}}
         ),
-        sources={"pagerduty": SourceRules(stale_after=300, start_stale_after=2 * HOUR)},
+        sources={"pagerduty": SourceRules(every=30, stale_after=300, start_stale_after=2 * HOUR)},
         security_channel="C02SECURE",
         session_notes={"orders-db": "kept", "bills-db": "ended"},
         resources={
