@@ -32,6 +32,7 @@ SECURITY = "#security"
 SHIFT_ENDS = NINE + timedelta(hours=8)
 
 FIRST_LINE = OnCall(schedule=SCHEDULE, levels=(1, 2))
+ON_SHIFT = OnCall(schedule=ORDERS_SCHEDULE, levels=(1,), grace=15 * MINUTE)
 PROD_DB = Resource(
     name="prod-db",
     title="Orders database, read and write",
@@ -47,7 +48,7 @@ ORDERS_ON_CALL = Resource(
     gives=(Entitlement(target="orders-db", what=(("role", "orders_ops"),)),),
     lengths=Lengths(default=4 * HOUR, max=12 * HOUR),
     approvers=(InGroup(group=GROUP),),
-    on_shift=OnCall(schedule=ORDERS_SCHEDULE, levels=(1,), grace=15 * MINUTE),
+    on_shift=ON_SHIFT,
 )
 SCHEMA_MIGRATION = Resource(
     name="schema-migration",
