@@ -163,7 +163,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Overdue: it could not be taken back.",
     ),
     Why.ROSTER_EMPTY_DOUBTED: (
-        "{schedule} suddenly shows nobody on call. I do not believe that: {doubt}",
+        "{schedule} suddenly shows nobody on call. I do not believe that: {doubt}.",
         "A schedule suddenly shows nobody on call. I could not confirm that, so the last known shifts stand.",
     ),
     Why.SHIFT_NOT_STARTED: (
