@@ -59,6 +59,7 @@ class Office:
         self.new_id = new_id
         self._load = load
         self._catalog: Catalog | None = None
+        self._home: Home | None = None
         self._loading = threading.Lock()
 
     def gather(
@@ -69,6 +70,7 @@ class Office:
             catalog = self._catalog
             keys = {POLICY, HOME, *(wanted(catalog) if catalog else ())}
             snap = self.ledger.read(keys, follow)
+            self._home = snap.find(Home)
             force = snap.find(PolicyInForce)
             if force is None:
                 raise TemporaryFailure("no policy is in force yet: start a process with an access.yaml")
@@ -81,7 +83,10 @@ class Office:
         return self.gather(lambda _: ())[0]
 
     def home(self) -> Home | None:
-        return self.ledger.read({HOME}).find(Home)
+        """The workspace the bot belongs to, as it was last seen; a decision sees it anew."""
+        if self._home is None:
+            self._home = self.ledger.read({HOME}).find(Home)
+        return self._home
 
     def card_places(self, grant: str) -> tuple[Place, ...]:
         card = self.ledger.read({Key.of(Card, grant)}).find(Card, grant)
