@@ -48,7 +48,14 @@ def ended_over(view: View) -> Change:
 def _why_over(view: View, grant: Grant) -> Why:
     if view.snap.live(grant):
         return Why.COULD_NOT_GIVE
-    return Why.SHIFT_OVER if grant.origin is Origin.SHIFT else Why.EXPIRED
+    return Why.SHIFT_OVER if grant.origin is Origin.SHIFT or _cut_short(grant) else Why.EXPIRED
+
+
+def _cut_short(grant: Grant) -> bool:
+    """It lived by a shift that ended before what was asked for did."""
+    if not isinstance(grant.depends_on, OnCall) or grant.approved_at is None or grant.until is None:
+        return False
+    return grant.length is None or grant.until - grant.approved_at < timedelta(seconds=grant.length - 1)
 
 
 # ------------------------------------------------------------------------------------------------- given
