@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import psycopg
 
 from bot import config
 from bot.core.grants import Grant, Origin, State
+from bot.core.shifts import Roster
 from bot.kinds import VARIABLE
 from bot.ports import Card, Entry, Key
 from bot.sandbox.bot_process import BotProcess
@@ -112,9 +113,9 @@ class Town:
     def headlines(self, where: str, reason: str) -> list[str]:
         return [self.read(each.text) for each in self.cards(where, reason)]
 
-    def sees(self, where: str, reason: str, headline: str) -> None:
+    def sees(self, where: str, reason: str, headline: str, *, within: float = PATIENCE) -> None:
         """One message about it is there, and comes to say so."""
-        until(lambda: self.headlines(where, reason), expected=[headline])
+        until(lambda: self.headlines(where, reason), within, expected=[headline])
 
     def hears(self, who: str, whisper: str, times: int = 1) -> None:
         """Something that only ``who`` sees."""
@@ -171,6 +172,11 @@ class Town:
     def grant(self, reason: str) -> Grant:
         """The open grant asked for with this reason."""
         [found] = [each for each in self.open_grants() if each.reason == reason]
+        return found
+
+    def roster(self, schedule: str) -> Roster:
+        found = self.ledger.read({Key.of(Roster, schedule)}).find(Roster, schedule)
+        assert found
         return found
 
     def live(self, grant: str) -> bool:
@@ -235,12 +241,9 @@ class Town:
             for name, value in faults.items():
                 setattr(self.pager.faults, name, type(value)())
 
-    def is_on_call(self, schedule: str, who: str, since: datetime, to: datetime) -> None:
-        """An override in the on-call service."""
-        self.pager.override(schedule, who, since, to)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
+    def second(self, ahead: int = 0) -> datetime:
+        """The second that runs now, or so many ahead: on-call services know nothing smaller."""
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ahead)
 
     def settle(self) -> None:
         """End what a story left open, and wait until everybody has been told."""
