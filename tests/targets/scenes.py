@@ -63,6 +63,11 @@ def alive(session: Session) -> bool:
     return True
 
 
+def waits_for_a_lock(session: Session) -> bool:
+    """Whether anybody does."""
+    return bool(session.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
+
+
 def eventually(happens: Callable[[], bool], seconds: float = 10.0) -> bool:
     until = time.monotonic() + seconds
     while not (happened := happens()) and time.monotonic() < until:

@@ -14,9 +14,9 @@ from bot.core.errors import PermanentFailure
 from bot.core.holds import Presence
 from bot.ports import Abilities, Holder
 from bot.sandbox.servers import Postgres as Server
-from bot.targets.postgres import Postgres, target
+from bot.targets.postgres import Postgres, connections, target
 from bot.testing.postgres import Roles, fresh_roles
-from tests.targets.scenes import bot, eventually, hold, may_take_the_role, orders_rw, soon
+from tests.targets.scenes import bot, eventually, hold, may_take_the_role, orders_rw, soon, waits_for_a_lock
 
 
 def test_it_says_what_it_can_do(roles: Roles) -> None:
@@ -207,6 +207,19 @@ def test_a_role_that_is_dropped_meanwhile_needs_no_taking(roles: Roles, postgres
     postgres.take(orders_rw(roles, "bob"), soon())
 
 
+def test_an_account_that_is_dropped_at_this_moment_needs_no_taking(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    roles.run("BEGIN; DROP ROLE {ada}")
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(postgres.take, orders_rw(roles, "ada"), soon())
+        with psycopg.connect(roles.url("bob"), autocommit=True) as bob:
+            assert eventually(lambda: waits_for_a_lock(bob))
+        roles.run("COMMIT")
+        taking.result()
+
+    assert roles.members() == {}
+
+
 def test_many_at_once_do_not_disturb_each_other(roles: Roles) -> None:
     people = [f"person {number}" for number in range(12)]
     for each in people:
@@ -236,6 +249,20 @@ def test_one_target_serves_many_threads(roles: Roles, postgres: Postgres) -> Non
     assert roles.members() == {}
     bots = "SELECT FROM pg_stat_activity WHERE usename = %s"
     assert eventually(lambda: len(roles.admin.execute(bots, (roles["rotakey"],)).fetchall()) <= 2)
+
+
+def test_a_connection_is_not_kept_for_long(
+    roles: Roles, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bots = "SELECT pid FROM pg_stat_activity WHERE usename = %s"
+    backends = set()
+    for kept_seconds in (30, 30, 0):
+        monkeypatch.setattr(connections, "KEPT_SECONDS", kept_seconds)
+        postgres.has(orders_rw(roles, "ada"), soon())
+        assert eventually(lambda: len(roles.admin.execute(bots, (roles["rotakey"],)).fetchall()) == 1)
+        backends |= set(roles.admin.execute(bots, (roles["rotakey"],)).fetchall())
+
+    assert len(backends) == 2
 
 
 def test_a_connection_that_died_is_made_anew(roles: Roles, postgres: Postgres) -> None:

@@ -19,7 +19,7 @@ from bot.ports import Deadline
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles
 from tests.targets.late_giver import STOPS_AT
-from tests.targets.scenes import eventually, orders_rw, soon
+from tests.targets.scenes import eventually, orders_rw, soon, waits_for_a_lock
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,15 +57,11 @@ def test_it_waits_for_a_lock_while_it_has_time(roles: Roles, postgres: Postgres)
     with ThreadPoolExecutor(1) as pool:
         giving = pool.submit(postgres.give, orders_rw(roles, "ada"), None, soon())
         with psycopg.connect(roles.url("bob"), autocommit=True) as bob:
-            assert eventually(lambda: _waiting(bob))
+            assert eventually(lambda: waits_for_a_lock(bob))
         roles.run("COMMIT")
         giving.result()
 
     assert roles.members() == {"carol": {"postgres"}, "ada": {"rotakey"}}
-
-
-def _waiting(session: psycopg.Connection[tuple[object, ...]]) -> bool:
-    return bool(session.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may stop a server's process of another account")

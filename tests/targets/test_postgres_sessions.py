@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from urllib.parse import quote
 
 import psycopg
@@ -13,9 +15,10 @@ import pytest
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence
 from bot.ports import Deadline
+from bot.sandbox.servers import Postgres as Server
 from bot.targets.postgres import Postgres
 from bot.targets.postgres.statements import STARTING
-from bot.testing.postgres import Roles, fresh_roles
+from bot.testing.postgres import Roles, Session, fresh_roles
 from tests.targets.scenes import alive, bot, eventually, may_take_the_role, orders_rw, soon, with_the_role
 
 
@@ -95,19 +98,46 @@ def test_a_take_that_was_cut_short_can_be_overtaken_by_giving(roles: Roles, post
 
 @pytest.mark.parametrize("which", ["server", "older_server"])
 def test_a_session_that_is_slow_to_start_does_not_slip_by(request: pytest.FixtureRequest, which: str) -> None:
-    """It has the role before it is listed anywhere as hers."""
     with fresh_roles(request.getfixturevalue(which).url) as roles, bot(roles) as postgres:
         postgres.give(orders_rw(roles, "ada"), None, soon())
-        role = roles["orders_rw"].replace(" ", r"\ ")
-        slow = f"{roles.url('ada')}?options={quote(f'-c post_auth_delay=60 -c role={role}')}"
-        with ThreadPoolExecutor(1) as pool:
-            starting = pool.submit(lambda: psycopg.connect(slow, autocommit=True))
-            assert eventually(lambda: bool(roles.admin.execute(STARTING).fetchall()))
-
+        with starting_with_the_role(roles, "ada") as starting:
             postgres.take(orders_rw(roles, "ada"), soon())
+        with starting.result() as ada:
+            assert not alive(ada)
 
-            with starting.result() as ada:
-                assert not alive(ada)
+
+def test_nor_where_the_bot_may_not_end_it(roles: Roles, postgres: Postgres) -> None:
+    postgres.give(orders_rw(roles, "ada"), None, soon())
+    roles.run("REVOKE pg_signal_backend FROM {rotakey}")
+    with starting_with_the_role(roles, "ada") as starting:
+        with pytest.raises(PermanentFailure, match="GRANT pg_signal_backend"):
+            postgres.take(orders_rw(roles, "ada"), Deadline.after(1))
+        assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+        roles.run("GRANT pg_signal_backend TO {rotakey}")
+        postgres.take(orders_rw(roles, "ada"), soon())
+    with starting.result() as ada:
+        assert not alive(ada)
+
+
+@contextmanager
+def starting_with_the_role(roles: Roles, name: str) -> Iterator[Future[Session]]:
+    """It has the role for a minute before it is listed anywhere as hers; what it came to, afterwards."""
+    role = roles["orders_rw"].replace(" ", r"\ ")
+    slow = f"{roles.url(name)}?options={quote(f'-c post_auth_delay=60 -c role={role}')}"
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(lambda: psycopg.connect(slow, autocommit=True))
+        assert eventually(lambda: bool(roles.admin.execute(STARTING).fetchall()))
+        yield starting
+
+
+def test_without_the_role_nobody_is_disturbed(older_server: Server) -> None:
+    with fresh_roles(older_server.url) as roles, bot(roles) as postgres:
+        carol = roles.session("carol")
+        roles.run("DROP ROLE {orders_rw}")
+
+        postgres.take(orders_rw(roles, "carol"), soon())
+
+        assert alive(carol)
 
 
 def test_who_becomes_a_superuser_is_told_of(roles: Roles, postgres: Postgres) -> None:
