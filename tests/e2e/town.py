@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -205,12 +205,10 @@ class Town:
 
     # ----------------------------------------------------------------------------------- and around
 
-    @contextmanager
-    def also(self, command: str, *arguments: str, **environ: str) -> Iterator[BotProcess]:
-        """One more process of the bot."""
-        log = self.sandbox.data / f"another-{command}.log"
-        with BotProcess(command, *arguments, environ={**self.sandbox.environ, **environ}, log=log) as process:
-            yield process
+    def also(self, command: str, environ: Mapping[str, str] | None = None, **more: str) -> BotProcess:
+        """One more process of the bot, in the environment of the others or another."""
+        whole = {**(self.sandbox.environ if environ is None else environ), **more}
+        return BotProcess(command, environ=whole, log=self.sandbox.data / f"another-{command}.log")
 
     @contextmanager
     def crashed(self, server: ServerProcess) -> Iterator[None]:

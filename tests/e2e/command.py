@@ -1,0 +1,113 @@
+"""A command of ours as a process of its own, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from bot.sandbox.bot_process import ROOT
+from tests.e2e.town import until
+
+Json = dict[str, Any]
+
+
+def rotakey(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bot", *map(str, arguments)]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Running:
+    """``rotakey sandbox``, with its page answering."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.said: list[str] = []
+        for line in process.stdout or ():
+            self.said.append(line)
+            if found := re.search(r"Open (http://\S+)", line):
+                self.url = found[1]
+                break
+        assert hasattr(self, "url"), "".join(self.said)
+        self.all = {process.pid, *descendants(process.pid)}
+
+    def ends(self, by: signal.Signals) -> int:
+        """Its exit code, once nothing that it started is left."""
+        self.all |= descendants(self.process.pid)
+        self.process.send_signal(by)
+        code = self.process.wait(30)
+        until(lambda: not [pid for pid in self.all if alive(pid)])
+        return code
+
+    def sees(self, who: str) -> Json:
+        with urlopen(f"{self.url}/sandbox/state?me={who}", timeout=10) as answer:
+            state: Json = json.load(answer)
+        return state
+
+    def does(self, gesture: str, **body: Any) -> None:
+        headers = {"Content-Type": "application/json"}
+        request = Request(f"{self.url}/sandbox/{gesture}", json.dumps(body).encode(), headers)
+        with urlopen(request, timeout=10) as answer:
+            assert json.load(answer) == {"ok": True}
+
+    def members(self, role: str) -> list[str]:
+        found = self.sees("U02ADA")["database"]["roles"]
+        return [each["account"] for one in found if one["role"] == role for each in one["members"]]
+
+    def messages(self, who: str) -> list[str]:
+        """What the bot said where ``who`` reads."""
+        state = self.sees(who)
+        said = (each for channel in state["channels"] for each in channel["messages"])
+        return [each["text"] for each in said if each["user"] == state["bot"]["id"]]
+
+
+@contextmanager
+def sandbox(*arguments: str | Path) -> Iterator[Running]:
+    command = [sys.executable, "-m", "bot", "sandbox", *map(str, arguments)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield Running(process)
+        finally:
+            process.terminate()
+
+
+def descendants(parent: int) -> set[int]:
+    """Everything that it started, and what that started."""
+    parents = {}
+    for each in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = each.read_text().rpartition(")")
+        except OSError:
+            continue
+        parents[int(name.split()[0])] = int(rest.split()[1])
+    found, new = set[int](), {parent}
+    while new:
+        new = {pid for pid, its in parents.items() if its in new} - found
+        found |= new
+    return found
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

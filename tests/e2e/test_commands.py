@@ -1,0 +1,81 @@
+"""The commands as a newcomer starts them."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.run import POLICY, forget
+from tests.e2e.command import rotakey, sandbox
+from tests.e2e.town import until
+
+OWN = Path(__file__).with_name("own.yaml")
+ASK = "/access request stock 1h because ST-7 is wrong"
+MISTAKEN = """\
+oncall:
+  pd: {kind: pagerdutty}
+resources:
+  stock:
+    title: The stock
+    gives: [{target: warehouse, role: keeper}]
+    duration: {default: 3h, max: 2 parsecs}
+    aprovers: [slack/dba]
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found in /proc, which is not here")
+def test_a_sandbox_ends_whole_goes_on_where_it_was_and_forgets_when_told_to(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    try:
+        with sandbox("--file", OWN, "--data", data) as first:
+            url = first.url
+            first.does("command", me="U02ADA", channel="C0STOCK", text=ASK)
+            until(lambda: first.members("stock keeper"), expected=["ada@acme.example"])
+            until(lambda: any(each.startswith("You have *stock*") for each in first.messages("U02ADA")))
+            assert first.ends(signal.SIGINT) == 0
+        with sandbox("--file", OWN, "--data", data) as second:
+            assert second.url == url
+            assert second.members("stock keeper") == ["ada@acme.example"]
+            assert [each["resource"] for each in second.sees("U02ADA")["leases"]] == ["stock"]
+            assert any(each.startswith("You have *stock*") for each in second.messages("U02ADA"))
+            assert "another sandbox is running on" in rotakey("sandbox", "--data", data, "--fresh").stderr
+            second.does("command", me="U02ADA", channel="C0STOCK", text="/access done")
+            until(lambda: not second.members("stock keeper"))
+            assert second.ends(signal.SIGKILL) == -signal.SIGKILL
+        with sandbox("--file", OWN, "--data", data, "--fresh") as third:
+            assert third.messages("U02ADA") == []
+            assert third.sees("U02ADA")["leases"] == []
+            assert third.ends(signal.SIGTERM) == 0
+    finally:
+        forget(data)
+
+
+def test_a_file_with_mistakes_starts_nothing_and_all_of_them_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    path.write_text(MISTAKEN)
+    for command in (("sandbox", "--data", tmp_path / "data", "--file"), ("check",)):
+        ended = rotakey(*command, path)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert [each.split(": ")[0].rpartition(":")[2] for each in ended.stderr.splitlines()] == [
+            *("2", "6", "7", "8")
+        ]
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_good_file_is_said_to_be_good() -> None:
+    checked = rotakey("check", POLICY, ORDERS_DB_URL="postgresql://rotakey@db.example.com/orders")
+    assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
+
+
+def test_the_schema_is_json() -> None:
+    assert "resources" in json.loads(rotakey("schema").stdout)["properties"]
+
+
+def test_misuse_is_told_from_what_is_wrong() -> None:
+    assert rotakey("chekc").returncode == 2
+    missing = rotakey("check", "nowhere.yaml")
+    assert (missing.returncode, missing.stderr) == (
+        1,
+        "nowhere.yaml: No such file or directory; name the file of the policy with ACCESS_FILE\n",
+    )

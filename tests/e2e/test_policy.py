@@ -1,0 +1,45 @@
+"""A policy is changed while the bot runs: all processes follow, and old cards are judged by it."""
+
+from pathlib import Path
+
+from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, Town, until
+
+STRICTER = (
+    ("duration: {default: 4h, max: 12h, offer: [1h, 4h, 12h]}", "duration: {default: 1h, max: 2h}"),
+    ("approvers: [slack/dba]\n    channel", "approvers: [U02CAR]\n    channel"),
+)
+
+
+def test_every_process_follows_the_newest_file_and_so_do_old_cards(town: Town, tmp_path: Path) -> None:
+    stricter = tmp_path / "stricter.yaml"
+    text = POLICY.read_text("utf-8")
+    for before, now in STRICTER:
+        assert before in text
+        text = text.replace(before, now, 1)
+    stricter.write_text(text, "utf-8")
+    town.types(DAN, "request prod-db 1h because it was asked under the old policy")
+    town.types(DAN, "request prod-db 3h because it was asked under the old policy, for long")
+    old = town.card(DB_ACCESS, "it was asked under the old policy")
+    long = town.card(DB_ACCESS, "it was asked under the old policy, for long")
+    try:
+        with town.also("worker", ACCESS_FILE=str(stricter)):
+            until(lambda: "up to 2 hours" in offered(town))
+            too_long = "12 hours is too long: 2 hours is the most. Ask for 2 hours or less."
+            assert town.types(ADA, "request prod-db 12h because of the policy") == too_long
+        town.clicks(BOB, old, "approve")
+        town.hears(
+            BOB, "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
+        )
+        town.clicks(CAROL, long, "approve")
+        town.hears(CAROL, "3 hours is too long: 2 hours is the most. Ask for 2 hours or less.")
+        assert town.members("orders_rw") == set()
+        town.clicks(CAROL, old, "approve")
+        town.has("orders_rw", "dan")
+    finally:
+        with town.also("worker"):
+            until(lambda: "up to 12 hours" in offered(town))
+
+
+def offered(town: Town) -> str:
+    [line] = [each for each in town.listed(ADA, "list") if each.startswith("*prod-db*")]
+    return line
