@@ -25,7 +25,7 @@ from bot.targets.postgres.connections import Connection, Connections
 from bot.targets.postgres.look import Look, Pair, look_at, unfit
 from bot.targets.postgres.refusals import why_not_give, why_not_taken
 from bot.targets.postgres.sessions import end_all
-from bot.targets.postgres.troubles import NotAllowed, NotThere
+from bot.targets.postgres.troubles import NotAllowed
 from bot.upstream import short_retries, time_left
 
 LONGEST_FENCE = 60.0
@@ -116,8 +116,6 @@ class Postgres:
                 self._take_ours(connection, pair, look)
             else:
                 self._take_the_one(connection, pair, look)
-        except NotThere:
-            return
         except NotAllowed as refusal:
             raise why_not_taken(
                 self.name, look, pair, refusal, ends_sessions=self._ends_sessions

@@ -14,10 +14,6 @@ PASSED = "the deadline has passed"
 """A value no setting takes: the server itself refuses to go on."""
 
 
-class NotThere(PermanentFailure):
-    """A role that is named does not exist, or does not any more."""
-
-
 class NotAllowed(PermanentFailure):
     """The bot's role lacks a privilege."""
 
@@ -27,6 +23,7 @@ PASSING = (
     errors.TransactionRollback,  # 40 deadlocks and lost races
     errors.ReadOnlySqlTransaction,  # a standby, until it is promoted
     errors.InvalidTransactionState,
+    errors.UndefinedObject,  # was there a moment ago, or we had not asked
 )
 
 REFUSED = re.compile(
@@ -46,8 +43,6 @@ def trouble(error: psycopg.Error, name: str) -> TemporaryFailure | PermanentFail
         return TemporaryFailure(f"{name}: nothing was done: {PASSED}")
     if isinstance(error, errors.QueryCanceled):
         return too_late(name)
-    if isinstance(error, errors.UndefinedObject):
-        return NotThere(f"{name}: {said}")
     if isinstance(error, errors.InsufficientPrivilege):
         return NotAllowed(f"{name}: {_in_full(error, said)}")
     if isinstance(error, PASSING) or "tuple concurrently" in said:
