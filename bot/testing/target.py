@@ -36,7 +36,7 @@ class FakeTarget:
 
     ``failing`` raises for the verbs named in it; ``loses_answers`` does what was asked and raises then.
     ``before`` and ``after`` are called around each call, with the verb, for whatever a story wants to
-    happen just then.
+    happen just then. ``stuck``: what it shows whatever is there.
     """
 
     def __init__(self, now: Callable[[], datetime], *, marks: bool = True, keeps_end: bool = False) -> None:
@@ -46,6 +46,7 @@ class FakeTarget:
         self.calls: list[Call] = []
         self.failing: dict[str, Failure] = {}
         self.loses_answers: set[str] = set()
+        self.stuck: Presence | None = None
         self.before: Callable[[str], None] = _nothing
         self.after: Callable[[str], None] = _nothing
 
@@ -64,7 +65,7 @@ class FakeTarget:
 
     def has(self, hold: Hold, deadline: Deadline) -> Presence:
         self._begin("has", hold, deadline)
-        found = self._shown(self._held(hold))
+        found = self.stuck or self._shown(self._held(hold))
         self._end("has")
         return found
 

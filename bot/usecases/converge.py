@@ -15,8 +15,22 @@ from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant, HoldState, State
 from bot.core.holds import HoldRecord, Phase, Presence
 from bot.core.reasons import Why, because
-from bot.ports import Change, Claim, Deadline, Done, Due, Entry, Key, Ledger, Note, Snapshot, Target
+from bot.ports import (
+    Change,
+    Claim,
+    Deadline,
+    Document,
+    Done,
+    Due,
+    Entry,
+    Key,
+    Ledger,
+    Note,
+    Snapshot,
+    Target,
+)
 from bot.usecases import outcomes
+from bot.usecases.attempts import settled
 from bot.usecases.outcomes import LOOK_EVERY, Failure, Observed, named
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, look
@@ -49,6 +63,7 @@ class Convergence:
         self.turn = turn
         self.claim: Claim = turn.claim
         self.security_channel = security_channel
+        self._acted: HoldRecord | None = None
 
     def run(self) -> None:
         """Bring the hold one whole step on, and close the claim. What fails is written and due again.
@@ -66,7 +81,7 @@ class Convergence:
             except TargetFailed as raised:
                 self._note_failure(raised.failure)
             return
-        self._arm()
+        self._look_once_more()
 
     def _step(self) -> None:
         view = self._look()
@@ -125,6 +140,7 @@ class Convergence:
     def _give(self, target: Target, view: View) -> Observed:
         if view.record.untouchable:
             return Observed(presence=view.record.baseline, until=None)
+        self._acted = view.record
         with _calling():
             target.give(view.hold, view.until, self._not_after(view))
         seen = self._has(target, view)
@@ -153,6 +169,7 @@ class Convergence:
             target = self.target(view.hold.target)
         if self.turn.fence.passed:
             raise Conflict
+        self._acted = replace(view.record, phase=Phase.TAKING)
         with _calling():
             target.take(view.hold, self.turn.call())
         seen = self._has(target, view)
@@ -196,22 +213,35 @@ class Convergence:
         for _ in range(MOST_LOOKS):
             view = self._look()
             if view is None:
-                return
+                break
             try:
                 self._commit(outcome(view))
             except Conflict:
                 continue
             return
-        self._arm()
+        self._look_once_more()
 
     def _commit(self, change: Change) -> None:
         """What is owed for this very hold is being done here and now."""
         due = tuple(each for each in change.due if each.member != self.claim.member)
         self.ledger.commit(replace(change, due=due))
 
-    def _arm(self) -> None:
-        now = self.ledger.read(()).now
-        self.ledger.commit(Change(due=(Due(member=self.claim.member, at=now),), frees=True))
+    def _look_once_more(self) -> None:
+        """The claim was lost to somebody who did not know what we would still do at the target: whoever is
+        next is to look there, and takes back what we gave too late."""
+        settled(self._owe_a_look)
+
+    def _owe_a_look(self) -> None:
+        key = Key.of(HoldRecord, self.claim.id)
+        snap = self.ledger.read({key})
+        record = snap.find(HoldRecord, self.claim.id)
+        if record and self._acted:
+            record = replace(record, seen_at=None, look_again=True)
+        elif self._acted and self._acted.phase is not Phase.TAKING:
+            record = self._acted
+        put: dict[Key, Document | None] = {key: record} if record else {}
+        due = (Due(member=self.claim.member, at=snap.now),)
+        self.ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
 
 
 def _ends_elsewhen(target: Target, view: View) -> bool:

@@ -1,0 +1,214 @@
+"""The process dies at any point whatever, another goes on, and in the end everything is as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.catalog import Entitlement, SourceRules
+from bot.core.errors import Refused
+from bot.core.grants import State
+from bot.core.shifts import Shift
+from bot.ports import CLAIM_SECONDS
+from bot.testing.fuse import Died, Fuse
+from bot.testing.slack import dm
+from bot.testing.story import Story
+from bot.testing.target import FakeTarget
+from bot.testing.town import (
+    ADA,
+    BOB,
+    CAROL,
+    DAN,
+    EMAILS,
+    EVE,
+    MINUTE,
+    NINE,
+    ON_SHIFT,
+    ORDERS_ON_CALL,
+    PROD_DB,
+    catalog,
+    nobodys,
+    shift,
+)
+from bot.usecases import ask, extend, finish, votes
+
+SECRET = Entitlement(target="vault", what=(("group", "orders"),))
+ROLES = ("orders_rw", "orders_ops", "migrator")
+
+
+@dataclass
+class Told:
+    """A story told step by step; where the process dies in one, it is taken up again by another process."""
+
+    story: Story
+    fuse: Fuse
+
+    def __post_init__(self) -> None:
+        self.steps = 0
+
+    def step(self, do: Callable[[], object]) -> None:
+        """People try again with the very same click; the worker's claims run out."""
+        try:
+            with _refusals():
+                do()
+            self.story.run_due()
+        except Died:
+            self.story.office = self.story.another_office()
+            self.story.memory.advance(CLAIM_SECONDS + 0.001)
+            with _refusals():
+                do()
+            self.story.run_due()
+
+    def wait(self, seconds: float) -> None:
+        end = self.story.now.timestamp() + seconds
+        while self.story.now.timestamp() < end:
+            try:
+                self.story.pass_time(end - self.story.now.timestamp())
+            except Died:
+                self.story.office = self.story.another_office()
+
+    def asks(self, who: str, resource: str, minutes: int, op: str) -> None:
+        self.step(
+            lambda: ask.ask(
+                self.story.office, person=who, resource=resource, length=minutes * MINUTE, reason=op, op=op
+            )
+        )
+
+    def ask_of(self, who: str) -> str:
+        """The id of what the person has asked for; looking kills nobody."""
+        left, self.fuse.left = self.fuse.left, None
+        found = next((g.id for g in self.story.grants_of(who) if g.state is State.ASKED), "none")
+        self.fuse.left = left
+        return found
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What was done although its answer was lost is refused when it is tried again; that is fine."""
+    try:
+        yield
+    except Refused:
+        return
+
+
+# ------------------------------------------------------------------------------------- the stories
+
+
+def on_call(told: Told) -> None:
+    told.asks(ADA, "prod-db", 2, "a1")
+    told.wait(30)
+    told.step(lambda: extend.extend(told.story.office, person=ADA, which=None, length=MINUTE, op="e1"))
+    told.wait(5 * MINUTE)
+
+
+def approved_and_given_back(told: Told) -> None:
+    told.asks(DAN, "prod-db", 10, "a1")
+    grant = told.ask_of(DAN)
+    for who in (BOB, CAROL):
+        told.step(
+            lambda who=who: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
+                told.story.office, person=who, grant=grant, length=None, op=f"v-{who}"
+            )
+        )
+    told.step(lambda: finish.give_back(told.story.office, person=DAN, which="prod-db", op="g1"))
+    told.wait(2 * MINUTE)
+
+
+def two_behind_one_hold(told: Told) -> None:
+    told.asks(ADA, "prod-db", 1, "a1")
+    told.asks(ADA, "prod-db", 2, "a2")
+    told.wait(5 * MINUTE)
+
+
+def the_seat(told: Told) -> None:
+    for who, by in ((DAN, BOB), (EVE, CAROL)):
+        told.asks(who, "schema-migration", 1, f"a-{who}")
+        grant = told.ask_of(who)
+        told.step(
+            lambda grant=grant, by=by: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
+                told.story.office, person=by, grant=grant, length=None, op=f"v-{by}"
+            )
+        )
+        told.wait(2 * MINUTE)
+    told.wait(2 * MINUTE)
+
+
+def a_shift(told: Told) -> None:
+    """It begins at one past nine and ends at three past."""
+    told.wait(5 * MINUTE)
+
+
+ADAS_SHIFT = shift(ADA, start=NINE + timedelta(minutes=1), end=NINE + timedelta(minutes=3))
+
+STORIES: dict[Callable[[Told], None], tuple[Shift, ...]] = {
+    on_call: (),
+    approved_and_given_back: (),
+    two_behind_one_hold: (),
+    the_seat: (),
+    a_shift: (nobodys(ADAS_SHIFT),),
+}
+"""With the shifts that are on in each."""
+
+
+def begun(shifts: tuple[Shift, ...] = ()) -> Told:
+    """The vault cannot tell what we gave from what others did: what was noted before giving must be there."""
+    prod_db = replace(PROD_DB, gives=(*PROD_DB.gives, SECRET), approvals=2)
+    on_call = replace(ORDERS_ON_CALL, on_shift=replace(ON_SHIFT, grace=0))
+    policy = replace(catalog(prod_db, on_call), sources={"pagerduty": SourceRules(every=3_600)})
+    story = Story(policy, rota={"PORDERS": shifts})
+    story.targets["vault"] = FakeTarget(lambda: story.now, marks=False)
+    story.target.give_by_hand(EMAILS[CAROL], PROD_DB.gives[0])
+    return Told(story, Fuse(story))
+
+
+@pytest.mark.parametrize("tell", STORIES)
+def test_wherever_the_process_dies_another_brings_it_to_its_end(tell: Callable[[Told], None]) -> None:
+    deaths = 0
+    while True:
+        told = begun(STORIES[tell])
+        told.fuse.left = deaths
+        tell(told)
+        died, told.fuse.left = told.fuse.burnt, None
+        ended_well(told.story, deaths)
+        if not died:
+            break
+        deaths += 1
+    assert deaths > 80
+
+
+def ended_well(story: Story, death: int) -> None:
+    """Nobody has anything any more but what others gave; each grant ended once and is told of once."""
+    left = {role: story.target.accounts(role) for role in ROLES}
+    assert left == {"orders_rw": {EMAILS[CAROL]}, "orders_ops": set(), "migrator": set()}, death
+    assert story.targets["vault"].access == {}, death
+    grants = {entry.grant for entry in story.audit() if entry.grant}
+    assert grants, death
+    for each in grants:
+        happened, grant = story.happened(each), story.grant(each)
+        assert grant.state in (State.ENDED, State.LAPSED, State.WITHDRAWN), (death, happened)
+        assert not story.live(each), death
+        for once in ("asked", "approved", "active", "ending", "ended"):
+            assert happened.count(once) <= 1, (death, happened)
+        assert (happened.count("ended") == 1) is (grant.state is State.ENDED), (death, happened)
+    assert not [member for member in owed(story) if member.startswith(("hold:", "card:", "note:", "alarm:"))]
+
+
+def owed(story: Story) -> list[str]:
+    """All that is still owed, whenever."""
+    story.memory.advance(400 * 86_400)
+    return [claim.member for claim in story.memory.claim(1_000, 1_000, {}).claims]
+
+
+def test_the_holder_s_card_shows_the_end_after_each_death() -> None:
+    for deaths in range(0, 400, 7):
+        told = begun()
+        told.fuse.left = deaths
+        on_call(told)
+        cards = [m for (channel, _), m in told.story.messenger.cards.items() if channel == dm(ADA)]
+        assert cards, deaths
+        assert cards[-1].view.grant.state is State.ENDED, deaths
+        assert len(cards) <= 2, deaths
