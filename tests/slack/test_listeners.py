@@ -461,8 +461,12 @@ def test_who_opens_the_home_tab_is_owed_it(it: Town) -> None:
     assert it.homes_owed() == [ADA]
 
 
-def test_only_the_home_tab_of_our_own_people_is_owed(it: Town) -> None:
+def test_only_the_home_tab_is_owed(it: Town) -> None:
     it.workspace.tell({"type": "app_home_opened", "user": ADA, "tab": "messages"})
+    assert it.homes_owed() == []
+
+
+def test_only_the_home_tab_of_our_own_people_is_owed(it: Town) -> None:
     it.puts({Key.of(Home): Home(team="T9EVIL", enterprise=None, bot_user="U1")})
     it.workspace.open_home(ADA)
     assert it.homes_owed() == []
