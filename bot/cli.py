@@ -11,6 +11,7 @@ import sys
 import webbrowser
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import structlog
@@ -18,6 +19,9 @@ import structlog
 from bot import config, wiring
 from bot.core.errors import Misconfigured
 from bot.kinds import VARIABLE
+
+if TYPE_CHECKING:
+    from bot.sandbox.run import Policy
 
 DATA = Path(".sandbox")
 
@@ -78,16 +82,10 @@ def schema() -> None:
 def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bool) -> None:
     """Try it all on this machine: real databases, a small Slack and pager, one web page."""
     try:
-        from bot.sandbox.run import POLICY, Policy, Sandbox  # noqa: PLC0415  # needs an extra
+        from bot.sandbox.run import POLICY, Sandbox  # noqa: PLC0415  # needs an extra
     except ModuleNotFoundError as missing:
         raise Misconfigured(f"{missing.name} is not installed: pip install 'rotakey[sandbox]'") from missing
-    path = (file or POLICY).resolve()
-    text = config.bytes_of(path)
-    names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode("utf-8", "replace")))
-    checked = config.load(
-        text, name=str(file or path.name), environ=dict.fromkeys(names, "postgresql://sandbox")
-    )
-    policy = Policy(path=path, catalog=checked.catalog, workspace=checked.workspace, variables=names)
+    policy = to_try(file or POLICY)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Sandbox(policy, data.resolve(), port=port, fresh=fresh, say=click.echo) as running:
         click.echo(f"\n  Open {running.url}\n\n  Ctrl-C ends it. What happened is kept in {data}.\n")
@@ -97,6 +95,17 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
             running.watch_over()
         except KeyboardInterrupt:
             click.echo("Ending ...")
+
+
+def to_try(path: Path) -> Policy:
+    """The policy for a sandbox. Raises Misconfigured with all mistakes. Whatever its variables are called,
+    each will be the sandbox's own database."""
+    from bot.sandbox.run import Policy  # noqa: PLC0415  # needs an extra
+
+    text = config.bytes_of(path)
+    names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode("utf-8", "replace")))
+    checked = config.load(text, name=str(path), environ=dict.fromkeys(names, "postgresql://sandbox"))
+    return Policy(path=path.resolve(), catalog=checked.catalog, workspace=checked.workspace, variables=names)
 
 
 def _settings(needs: Collection[tuple[str, ...]]) -> tuple[config.Environment, config.Policy]:

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.town import Town, town_in
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     with town_in(tmp_path_factory.mktemp("sandbox")) as town:
         yield town

@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from bot import config
+from bot.cli import to_try
 from bot.core.grants import Grant, Origin, State
 from bot.core.shifts import Roster
-from bot.kinds import VARIABLE
 from bot.ports import Card, Entry, Key
 from bot.sandbox.bot_process import BotProcess
-from bot.sandbox.run import Policy, Sandbox, forget
+from bot.sandbox.run import Sandbox, forget
 from bot.sandbox.server_process import ServerProcess
 from bot.sandbox.workspace.model import Json, Message, Reply
 
@@ -50,18 +49,11 @@ def until(look: Callable[[], T], seconds: float = PATIENCE, *, expected: T | Non
         time.sleep(0.01)
 
 
-def policy_in(path: Path) -> Policy:
-    text = config.bytes_of(path)
-    names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode()))
-    checked = config.load(text, name=path.name, environ=dict.fromkeys(names, "postgresql://sandbox"))
-    return Policy(path=path, catalog=checked.catalog, workspace=checked.workspace, variables=names)
-
-
 @contextmanager
 def town_in(folder: Path, policy: Path = POLICY) -> Iterator[Town]:
     """A running sandbox, of which nothing is left behind."""
     try:
-        with Sandbox(policy_in(policy), folder) as sandbox:
+        with Sandbox(to_try(policy), folder) as sandbox:
             yield Town(sandbox)
     finally:
         forget(folder)
