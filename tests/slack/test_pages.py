@@ -57,7 +57,7 @@ def test_what_ada_may_ask_for() -> None:
     _, blocks = pages.offered([offer()])
     assert texts(blocks) == [
         "*What you may ask for*",
-        "*prod-db* Orders database: approvers decide, up to 12 hours. Approvers decide.",
+        "*prod-db* Orders database: approvers decide, up to 12 hours.",
     ]
     assert pages.offered([])[0] == "There is nothing you may ask for. Ask whoever keeps access.yaml."
 
@@ -84,7 +84,7 @@ def test_the_home_tab() -> None:
         "Waiting for you",
         "<@U02BOB>: *prod-db*, waiting for approval, id `G9`, for 4 hours\n> orders are stuck",
         "What you may ask for",
-        "*prod-db* Orders database: approvers decide, up to 12 hours. Approvers decide.",
+        "*prod-db* Orders database: approvers decide, up to 12 hours.",
     ]
     assert [verb for verb, _ in pressable(shown["blocks"])] == ["extend", "done", "approve", "deny"]
     assert slack_takes_view(shown)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import Outcome
+from bot.core.reasons import Why
 from bot.slack.wording import cards
 from bot.slack.wording.reasons import say, traced
 from bot.slack.wording.spoken import (
@@ -184,8 +185,9 @@ def _state(each: Standing) -> str:
 def offer(each: Offer) -> str:
     resource = each.resource
     how = "given at once" if each.outcome == Outcome.APPROVE else "approvers decide"
+    why = "" if each.reason.why is Why.APPROVERS_ASKED else f" {say(each.reason)}"
     most = lasting(resource.lengths.max)
-    return f"{named(resource)} {typed(resource.title, 150)}: {how}, up to {most}. {say(each.reason)}"
+    return f"{named(resource)} {typed(resource.title, 150)}: {how}, up to {most}.{why}"
 
 
 def nobody_has(resource: str) -> str:
