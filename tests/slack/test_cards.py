@@ -197,6 +197,12 @@ def test_the_trace_tells_why_it_was_given() -> None:
     ) in texts(card(shown, "holder")[1])
 
 
+def test_several_levels_are_told_as_words() -> None:
+    either = replace(ON_CALL, rule="on_call pagerduty/PDB level 1, 2, 3")
+    shown = view(State.ACTIVE, rule=either.rule, trace=(either,), votes=())
+    assert "On call for pagerduty/PDB, level 1, 2 or 3, until" in str(card(shown, "holder")[1])
+
+
 @pytest.mark.parametrize(
     ("shown", "line"),
     [

@@ -238,8 +238,9 @@ def say(reason: Reason) -> str:
 
 def traced(line: Traced) -> str:
     """The same for a rule that was looked at, with the levels that it names."""
-    levels = line.rule.partition(" level ")[2]
-    return say(replace(line.reason, facts={**line.reason.facts, "levels": levels}) if levels else line.reason)
+    named = line.rule.partition(" level ")[2]
+    levels = spoken.in_words(named.split(", "), "or")
+    return say(replace(line.reason, facts={**line.reason.facts, "levels": levels}) if named else line.reason)
 
 
 def refusal(reason: Reason) -> str:
