@@ -123,13 +123,15 @@ class ServerProcess(ABC):
 
     def _start_by(self, deadline: float) -> None:
         """A port may be gone by the time the server wants it, and what a dead one left may need a moment."""
+        begins = self.log.stat().st_size if self.log.exists() else 0
         for _ in range(TRIES):
             if not self._port or not (self._port_given or is_free(self._port)):
                 self._port = free_port()
-            begins = self.log.stat().st_size if self.log.exists() else 0
             self._process = self._launched(self._command(), self.death_signal)
             if self._came_up(self._process, deadline):
                 return
+            if time.monotonic() > deadline:
+                break
         raise Misconfigured(f"{self.name} did not start:\n{self._last_words(begins)}")
 
     def _came_up(self, process: subprocess.Popen[bytes], deadline: float) -> bool:

@@ -21,6 +21,7 @@ from bot.sandbox.server_process import STARTS_WITHIN, Account, ServerProcess
 from bot.sandbox.unprivileged import Place, place_for
 
 SUPERUSER = "postgres"
+ANSWERS_WITHIN = 1
 
 
 class Valkey(ServerProcess):
@@ -45,7 +46,7 @@ class Valkey(ServerProcess):
 
     def _answers(self) -> bool:
         try:
-            with Redis.from_url(self.url, retry=None, socket_timeout=STARTS_WITHIN) as client:
+            with Redis.from_url(self.url, retry=None, socket_timeout=ANSWERS_WITHIN) as client:
                 return bool(client.info("server")["process_id"] == self.pid)
         except RedisError:
             return False
@@ -63,8 +64,8 @@ class Postgres(ServerProcess):
     """PostgreSQL with one superuser, whose password is made once and kept in ``data``.
 
     PostgreSQL refuses to run as root; then it runs as ``nobody``, and what that account could not reach
-    lies below the system's directory for temporary files instead. ``fsync=False`` is for data that may be
-    lost. ``binaries`` is the directory of another PostgreSQL's ``initdb`` and ``postgres``.
+    lies below the system's directory for temporary files instead. ``fsync=False`` is for data that need
+    not outlive a crash of the machine. ``binaries`` is where another PostgreSQL has its programs.
     """
 
     name: ClassVar[str] = "PostgreSQL"
@@ -161,18 +162,20 @@ class Postgres(ServerProcess):
             "logging_collector": "off",
         }
         if not self.fsync:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         options = (f"--{name.replace('_', '-')}={value}" for name, value in settings.items())
         home = str(self._home)
         return [str(self._where.binaries / "postgres"), "-D", home, "-p", str(self.port), *options]
 
     def _answers(self) -> bool:
+        """Its own file says that it is ready, before which somebody else may be at the port."""
         try:
-            if self._pid_file.read_text("utf-8").partition("\n")[0] != str(self.pid):
+            first, *_, status = self._pid_file.read_text("utf-8").splitlines()
+            if (first, status.strip()) != (str(self.pid), "ready"):
                 return False
-            with psycopg.connect(self.url, connect_timeout=int(STARTS_WITHIN)):
+            with psycopg.connect(self.url, connect_timeout=ANSWERS_WITHIN):
                 return True
-        except (OSError, psycopg.OperationalError):
+        except (OSError, ValueError, psycopg.OperationalError):
             return False
 
 

@@ -19,6 +19,9 @@ from pathlib import Path
 from bot.core.errors import Misconfigured
 
 ACCOUNT = "nobody"
+PREFIX = "rotakey-of-"
+WANTED = "wanted"
+"""The file in a place that says which directory it stands for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,11 @@ class Place:
     home: Path
     binaries: Path
     packaged: Path
-    moved: bool
+    wanted: Path
+
+    @property
+    def moved(self) -> bool:
+        return self.home != self.wanted
 
     def make(self) -> None:
         """Idempotent. Raises Misconfigured where somebody else was there first."""
@@ -43,8 +50,10 @@ class Place:
         except FileExistsError:
             _must_be_ours(self.home)
         self.home.chmod(0o711)
+        (self.home / WANTED).write_bytes(os.fsencode(self.wanted))
         if self.binaries != self.packaged and not self.binaries.exists():
             self._copy_programs()
+        _sweep(self.home)
 
     def _copy_programs(self) -> None:
         root = self.packaged.parent
@@ -71,19 +80,19 @@ def place_for(data: Path, packaged: Path) -> Place:
     """A plain user's place is simply ``data``, with the programs where they are installed."""
     if os.getuid() != 0:
         account = os.getuid(), os.getgid()
-        return Place(account=account, home=data, binaries=packaged, packaged=packaged, moved=False)
+        return Place(account=account, home=data, binaries=packaged, packaged=packaged, wanted=data)
     entry = pwd.getpwnam(ACCOUNT)
     account = entry.pw_uid, entry.pw_gid
     programs = (packaged, packaged / "postgres", packaged.parent / "lib", packaged.parent / "share")
     reach_programs = all(_reaches(account, each, 0o5) for each in programs if each.exists())
     reach_data = _reaches(account, data.parent, 0o1)
     if reach_programs and reach_data:
-        return Place(account=account, home=data, binaries=packaged, packaged=packaged, moved=False)
+        return Place(account=account, home=data, binaries=packaged, packaged=packaged, wanted=data)
     name = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
-    home = Path(tempfile.gettempdir()).resolve() / f"rotakey-{name}"
+    home = Path(tempfile.gettempdir()).resolve() / f"{PREFIX}{name}"
     copied = home / "programs" / packaged.parents[1].name / packaged.parent.name / packaged.name
     binaries = packaged if reach_programs else copied
-    return Place(account=account, home=home, binaries=binaries, packaged=packaged, moved=True)
+    return Place(account=account, home=home, binaries=binaries, packaged=packaged, wanted=data)
 
 
 def _reaches(account: tuple[int, int], path: Path, wanted: int) -> bool:
@@ -99,8 +108,20 @@ def _may(account: tuple[int, int], path: Path, wanted: int) -> bool:
     return (found.st_mode >> shift) & wanted == wanted
 
 
-def _must_be_ours(path: Path) -> None:
+def _sweep(place: Path) -> None:
+    """Remove what stands for directories that are there no more."""
+    for each in place.parent.glob(f"{PREFIX}*"):
+        note = each / WANTED
+        if _is_ours(each) and note.is_file() and not Path(os.fsdecode(note.read_bytes())).exists():
+            shutil.rmtree(each, ignore_errors=True)
+
+
+def _is_ours(path: Path) -> bool:
     found = path.lstat()
     others_write = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or others_write:
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not others_write
+
+
+def _must_be_ours(path: Path) -> None:
+    if not _is_ours(path):
         raise Misconfigured(f"{path} is there and is not ours: remove it, or name another directory")
