@@ -1,7 +1,8 @@
 """Many people typing at once: signed commands from a process of its own, as Slack sends them.
 
-``python -m bench.crowd URL AT_ONCE EACH`` with the signing secret in SLACK_SIGNING_SECRET; prints the
-seconds of every acknowledgement, one on a line. It sends what it has prepared over open connections and
+``python -m bench.crowd URL AT_ONCE EACH PAUSE`` with the signing secret in SLACK_SIGNING_SECRET; prints
+the seconds of every acknowledgement, one on a line. All type at the same moment, and again PAUSE seconds
+after the last of them was answered. It sends what it has prepared over open connections and
 does nothing else, so that it takes little from the machine that it shares with what it measures.
 """
 
@@ -18,29 +19,28 @@ COMMANDS = ("mine", "request prod-db 1h because orders are stuck", "list", "done
 WARM_UP = 5
 
 
-async def main(url: str, at_once: int, each: int) -> None:
+async def main(url: str, at_once: int, each: int, pause: float) -> None:
     secret = os.environ["SLACK_SIGNING_SECRET"].encode()
     parts = urlsplit(url)
     typed = [[_request(parts.path, secret, n, i) for i in range(WARM_UP + each)] for n in range(at_once)]
-    crowd = (_one(parts.hostname or "", parts.port or 80, mine) for mine in typed)
-    for seconds in await asyncio.gather(*crowd):
-        print(*seconds[WARM_UP:], sep="\n")
+    lines = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(at_once)]
+    found: list[float] = []
+    for together in zip(*typed, strict=True):
+        asks = zip(lines, together, strict=True)
+        found += await asyncio.gather(*(_one(reader, writer, ask) for (reader, writer), ask in asks))
+        await asyncio.sleep(pause)
+    print(*found[WARM_UP * at_once :], sep="\n")
 
 
-async def _one(host: str, port: int, typed: list[bytes]) -> list[float]:
-    reader, writer = await asyncio.open_connection(host, port)
-    found = []
-    for request in typed:
-        began = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-        await reader.readexactly(int(lengths[0].partition(b":")[2]))
-        found.append(time.perf_counter() - began)
-        if b" 200 " not in head.split(b"\r\n", 1)[0]:
-            raise RuntimeError(head.decode())
-    writer.close()
-    return found
+async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> float:
+    began = time.perf_counter()
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    await reader.readexactly(int(lengths[0].partition(b":")[2]))
+    if b" 200 " not in head.split(b"\r\n", 1)[0]:
+        raise RuntimeError(head.decode())
+    return time.perf_counter() - began
 
 
 def _request(path: str, secret: bytes, number: int, count: int) -> bytes:
@@ -62,4 +62,4 @@ def _request(path: str, secret: bytes, number: int, count: int) -> bytes:
     return (head + body).encode()
 
 
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))

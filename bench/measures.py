@@ -149,16 +149,21 @@ def shifts() -> Iterator[Row]:
 
 
 def acks() -> Iterator[Row]:
-    for at_once in (1, AT_ONCE):
+    for at_once, pause, how in (
+        (1, 0.0, "one after the other"),
+        (AT_ONCE, 0.3, f"{AT_ONCE} at once"),
+        (AT_ONCE, 0.0, f"{AT_ONCE} at once, without a pause"),
+    ):
         with _bench() as bench:
-            seconds = _crowd(bench.sandbox, at_once)
-        promised = "p99 50 ms" if at_once == AT_ONCE else ""
-        what = f"acknowledgement to Slack, {at_once} at once"
-        yield Row(what, promised, spread(seconds), quantile(seconds, 0.99) / 0.050)
+            seconds = _crowd(bench.sandbox, at_once, pause)
+        promised = "p99 50 ms" if pause else ""
+        yield Row(
+            f"acknowledgement to Slack, {how}", promised, spread(seconds), quantile(seconds, 0.99) / 0.050
+        )
 
 
-def _crowd(sandbox: Sandbox, at_once: int) -> list[float]:
-    arguments = (f"{sandbox.bot_url}/slack/events", str(at_once), str(ACKS // at_once))
+def _crowd(sandbox: Sandbox, at_once: int, pause: float) -> list[float]:
+    arguments = (f"{sandbox.bot_url}/slack/events", str(at_once), str(ACKS // at_once), str(pause))
     done = subprocess.run(
         [sys.executable, "-m", "bench.crowd", *arguments],
         env={**os.environ, "SLACK_SIGNING_SECRET": sandbox.secrets.signing_secret},
