@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -76,9 +76,9 @@ class Watch:
 class Orders:
     """The database as it was prepared: the superuser's URL, the bot's, and everybody's by account."""
 
-    url: str
-    bot_url: str
-    logins: Mapping[str, str]
+    url: str = field(repr=False)
+    bot_url: str = field(repr=False)
+    logins: Mapping[str, str] = field(repr=False)
     watch: Watch
 
     def state(self) -> Json:

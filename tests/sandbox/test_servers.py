@@ -166,7 +166,8 @@ def test_one_data_directory_has_one_owner(server: ServerProcess) -> None:
 
 
 def test_a_port_that_is_taken_is_told_in_the_servers_own_words(folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         with pytest.raises(Misconfigured, match="Address already in use"):
             Valkey(folder / "valkey", port=port).start()
