@@ -186,8 +186,8 @@ class Convergence:
         return self._has(target, view) is Presence.OURS
 
     def _note_taking(self, view: View) -> None:
-        """Rests on the very look that found nobody behind the hold: a worker that slept since then, or
-        an approval at this moment, makes it a Conflict and nothing is taken."""
+        """Rests on the very look that found nobody behind the hold, for a worker that slept since then; and
+        whoever was approved in this moment loses nothing."""
         record, first = view.record, view.record.phase is not Phase.TAKING
         if first:
             record = replace(record, phase=Phase.TAKING, failures=0, failing_since=None)
@@ -200,6 +200,9 @@ class Convergence:
                 frees=True,
             )
         )
+        fresh = self._look()
+        if fresh is None or fresh.live:
+            raise Conflict
 
     # ------------------------------------------------------------------------------------- writing
 

@@ -141,7 +141,7 @@ def gone(view: View, seen: Presence, claim: Claim) -> Change:
     """Where somebody was approved meanwhile, the hold is empty and due at once."""
     key = Key.of(HoldRecord, view.key)
     change = Change(rests_on=(view.snap,), frees=True)
-    for grant in () if view.live else view.ending:
+    for grant in view.ending:
         change = joined(change, _one_settled(view, grant, None, seen))
     late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY
     next_at = view.now + LOOK_AGAIN_AFTER if late else None
