@@ -48,9 +48,9 @@ def test_a_newcomer_follows_the_guide_and_sees_it_all_come_true(untouched: Town,
     role = page.locator("#database .role", has_text="orders_rw")
     leases, done = page.locator("#leases"), page.locator("#guide li.done")
     expect(leases).to_contain_text("Ada → orders-on-call")
-    ask(page, 6)
+    ask(page, 5)
     expect(role).to_contain_text("ada")
-    for left in ("4s", "3s"):
+    for left in ("3s", "2s"):
         expect(leases.locator(".lease", has_text="Ada → prod-db")).to_contain_text(left)
     expect(done).to_have_count(1)
     page.get_by_role("button", name="Switch to Dan").click()

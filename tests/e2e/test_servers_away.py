@@ -24,10 +24,10 @@ def ready(town: Town) -> bool:
 
 def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None:
     valkey = town.sandbox.valkey
-    town.types(ADA, "request prod-db 4s because of a power cut")
+    town.types(ADA, "request prod-db 3s because of a power cut")
     town.types(ADA, "request workbench 1h because of a power cut, longer")
-    town.has("orders_rw", "ada")
-    town.has("scratch", "ada")
+    for resource, reason in (("prod-db", "of a power cut"), ("workbench", "of a power cut, longer")):
+        town.sees(ADA, reason, f"You have *{resource}* until TIME.")
     port = valkey.port
     with town.crashed(valkey):
         assert town.types(ADA, "request workbench 1h because nobody can write") == NOT_RECORDED

@@ -10,7 +10,7 @@ AFTERWARDS = 15.0
 
 
 @pytest.mark.parametrize(
-    "trouble", [{"down": True}, {"refusing": True}, {"limited": 1_000}, {"slow": 4.0}], ids=str
+    "trouble", [{"down": True}, {"refusing": True}, {"limited": 1_000}, {"slow": 2.5}], ids=str
 )
 def test_access_does_not_wait_for_slack(town: Town, trouble: dict[str, Any]) -> None:
     shown = f"of {trouble}"

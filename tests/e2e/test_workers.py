@@ -14,20 +14,20 @@ WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE usename = 'rotakey' AND
 
 def test_a_worker_killed_before_the_end_leaves_it_to_the_next(town: Town) -> None:
     town.types(ADA, "request prod-db 2s because the worker will die")
-    town.has("orders_rw", "ada")
+    town.sees(ADA, "the worker will die", "You have *prod-db* until TIME.")
     grant = town.grant("the worker will die").id
     town.sandbox.worker.kill()
     until(lambda: not town.live(grant))
     assert town.members("orders_rw") == {"ada"}
     town.sandbox.worker.start()
-    town.has("orders_rw", within=6)
+    town.has("orders_rw", within=5)
     town.sees(ADA, "the worker will die", "Your *prod-db* ended TIME. Its time is over.")
 
 
 @contextmanager
 def nothing_can_be_granted(town: Town) -> Iterator[None]:
     """In PostgreSQL: whoever tries waits for the lock."""
-    with town.administrator() as session:
+    with town.administrator() as session, session.transaction():
         session.execute("LOCK TABLE pg_auth_members IN SHARE MODE")
         yield
 
@@ -35,7 +35,6 @@ def nothing_can_be_granted(town: Town) -> Iterator[None]:
 def test_a_worker_that_slept_while_it_gave_spoils_nothing(town: Town) -> None:
     sleeper = town.sandbox.worker
     with town.administrator() as eye:
-        eye.autocommit = True
         with nothing_can_be_granted(town):
             town.types(ADA, "request prod-db 1h because the worker sleeps")
             until(lambda: eye.execute(WAITS_FOR_A_LOCK).fetchone())

@@ -6,7 +6,7 @@ import html
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,8 +53,8 @@ def until(look: Callable[[], T], seconds: float = PATIENCE, *, expected: T | Non
 def town_in(folder: Path, policy: Path = POLICY) -> Iterator[Town]:
     """A running sandbox, of which nothing is left behind."""
     try:
-        with Sandbox(to_try(policy), folder) as sandbox:
-            yield Town(sandbox)
+        with Sandbox(to_try(policy), folder) as sandbox, closing(Town(sandbox)) as town:
+            yield town
     finally:
         forget(folder)
 
@@ -65,6 +65,10 @@ class Town:
         self.slack = sandbox.workspace
         self.pager = sandbox.pager
         self.ledger = sandbox.ledger
+        self._eye = self.administrator()
+
+    def close(self) -> None:
+        self._eye.close()
 
     # ------------------------------------------------------------------------------------ in Slack
 
@@ -147,14 +151,18 @@ class Town:
 
     def members(self, role: str) -> set[str]:
         """Who has it, as PostgreSQL tells at this moment."""
-        with self.administrator() as eye:
-            return {name for (name,) in eye.execute(MEMBERS, (role,))}
+        try:
+            found = self._eye.execute(MEMBERS, (role,)).fetchall()
+        except psycopg.OperationalError:  # PostgreSQL was away meanwhile
+            self._eye = self.administrator()
+            found = self._eye.execute(MEMBERS, (role,)).fetchall()
+        return {name for (name,) in found}
 
     def login(self, account: str) -> Session:
         return psycopg.connect(self.sandbox.database.url_for(account), autocommit=True)
 
     def administrator(self) -> Session:
-        return psycopg.connect(self.sandbox.database.admin_url)
+        return psycopg.connect(self.sandbox.database.admin_url, autocommit=True)
 
     # ---------------------------------------------------------------------------------- in the ledger
 
