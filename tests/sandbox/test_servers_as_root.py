@@ -44,6 +44,16 @@ def owner_and_mode(path: Path) -> tuple[int, int]:
     return found.st_uid, stat.S_IMODE(found.st_mode)
 
 
+@pytest.fixture
+def in_a_group() -> Iterator[None]:
+    """Root is, as on most machines."""
+    before = os.getgroups()
+    os.setgroups([*before, 4])
+    yield
+    os.setgroups(before)
+
+
+@pytest.mark.usefixtures("in_a_group")
 def test_it_runs_as_nobody_and_opens_nothing_up(private: Path, postgres: Postgres) -> None:
     with postgres:
         assert postgres.pid
