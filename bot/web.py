@@ -15,7 +15,8 @@ from slack_bolt.request import BoltRequest
 from werkzeug.exceptions import RequestEntityTooLarge
 
 LARGEST_BODY = 1_000_000
-THREADS = 16
+THREADS = 8
+"""More would only wait for each other: an answer is a millisecond of work, and Slack sends few at once."""
 FINISH_WITHIN = 10
 """Seconds that requests under way have on SIGTERM."""
 
