@@ -16,7 +16,7 @@ PICTURE = Path(__file__).parents[1] / "docs" / "sandbox.png"
 WINDOW = {"width": 1440, "height": 900}
 WHY_ADA = "/access request prod-db 2m because orders 1002 and 1003 are stuck"
 WHY_CAROL = "/access request prod-db 4h because the night's import left a gap"
-WHY_DAN = "/access request prod-db 1m because Mrs Miller waits for her refund"
+WHY_DAN = "/access request prod-db 1m because a customer waits for a refund"
 
 
 def main() -> None:

@@ -18,14 +18,14 @@ def card_of_dan(town: Town, reason: str) -> Message:
 def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town) -> None:
     for approver in (BOB, CAROL):
         town.types(approver, "who prod-db")
-    answer = town.types(DAN, "request prod-db 1h because Mrs Miller waits")
+    answer = town.types(DAN, "request prod-db 1h because a customer waits")
     assert answer == (
         "Asked for *prod-db* for 1 hour. Its approvers are asked in #db-access. It lapses TIME."
     )
-    card = town.card(DB_ACCESS, "Mrs Miller waits")
+    card = town.card(DB_ACCESS, "a customer waits")
     assert town.lines(card.blocks)[:6] == [
         "@Dan asks for *prod-db* for 1 hour.",
-        "> Mrs Miller waits",
+        "> a customer waits",
         "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it.",
         "Why a human is asked:",
         "· Not on call for pagerduty/PDBPRIM; the roster was read N seconds ago.",
@@ -35,8 +35,8 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
         assert town.clicks(BOB, card, "approve").ok
         town.has("orders_rw", "dan", within=3)
         assert town.clicks(CAROL, card, "approve").ok
-    town.sees(DB_ACCESS, "Mrs Miller waits", "@Dan has *prod-db* until TIME.")
-    assert "Approved by @Bob." in town.lines(town.card(DB_ACCESS, "Mrs Miller waits").blocks)
+    town.sees(DB_ACCESS, "a customer waits", "@Dan has *prod-db* until TIME.")
+    assert "Approved by @Bob." in town.lines(town.card(DB_ACCESS, "a customer waits").blocks)
     town.hears(CAROL, "@Bob has decided this already: it is active. Nothing has changed by this.")
     with town.login("dan") as session:
         session.execute("SET ROLE orders_rw")
@@ -45,8 +45,8 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
         town.has("orders_rw")
         with pytest.raises(AdminShutdown):
             session.execute("SELECT * FROM orders")
-    town.sees(DB_ACCESS, "Mrs Miller waits", "*prod-db* of @Dan ended TIME. Given back.")
-    town.sees(DAN, "Mrs Miller waits", "Your *prod-db* ended TIME. Given back.")
+    town.sees(DB_ACCESS, "a customer waits", "*prod-db* of @Dan ended TIME. Given back.")
+    town.sees(DAN, "a customer waits", "Your *prod-db* ended TIME. Given back.")
 
 
 def test_one_person_at_a_time_migrates_the_schema(town: Town) -> None:
