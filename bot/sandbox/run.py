@@ -235,6 +235,8 @@ class Sandbox:
 def forget(data: Path) -> None:
     """Remove what a sandbox kept there, and what of it lies elsewhere for another account's sake. Only
     what sandboxes make is touched."""
+    if not data.exists():
+        return
     shutil.rmtree(data / "valkey", ignore_errors=True)
     Postgres(data / "postgres").remove()
     for name in KEPT:

@@ -28,6 +28,7 @@ def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None
     town.types(ADA, "request workbench 1h because of a power cut, longer")
     for resource, reason in (("prod-db", "of a power cut"), ("workbench", "of a power cut, longer")):
         town.sees(ADA, reason, f"You have *{resource}* until TIME.")
+    until(town.quiet)
     port = valkey.port
     with town.crashed(valkey):
         assert town.types(ADA, "request workbench 1h because nobody can write") == NOT_RECORDED

@@ -15,6 +15,7 @@ WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE usename = 'rotakey' AND
 def test_a_worker_killed_before_the_end_leaves_it_to_the_next(town: Town) -> None:
     town.types(ADA, "request prod-db 2s because the worker will die")
     town.sees(ADA, "the worker will die", "You have *prod-db* until TIME.")
+    until(town.quiet)
     grant = town.grant("the worker will die").id
     town.sandbox.worker.kill()
     until(lambda: not town.live(grant))
