@@ -24,6 +24,8 @@ SHARE = 8
 SLEEP_AT_MOST = 1.0
 RENEW_EVERY = 1.0
 REDIS_AWAY_PAUSE = 0.5
+LONGEST_PAUSE = 300
+UNKNOWN_PAUSE = timedelta(minutes=5)
 BACKOFF_AT_MOST = {"card": 10, "note": 10, "home": 10, "roster": 60, "workspace": 10, "groups": 30}
 """Seconds; five minutes for all else. Messages held back by an outage go out soon after its end."""
 
@@ -51,15 +53,16 @@ class Worker:
         self.duties = duties
         self.threads = threads
         self.share = share
-        self._running: dict[str, Turn] = {}
+        self._running: dict[Claim, Turn] = {}
         self._lock = threading.Lock()
-        self._stopping = threading.Event()
+        self._told_to_stop = False
+        self._finished = threading.Event()
         self._stir = threading.Event()
 
     def stop(self) -> None:
-        """Claim nothing more; what is running is finished. Safe in a signal handler."""
-        self._stopping.set()
-        self._stir.set()
+        """Claim nothing more; what is running is finished. Returns at once, and the loop sees it within a
+        second. Safe in a signal handler, because it waits for no lock."""
+        self._told_to_stop = True
 
     def run(self) -> None:
         """Work until ``stop``. Redis being away is waited out."""
@@ -69,17 +72,20 @@ class Worker:
         ]
         for thread in side:
             thread.start()
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="turn") as pool:
-            while not self._stopping.is_set():
-                self._stir.clear()
-                self._stir.wait(self._round(pool))
+        try:
+            with ThreadPoolExecutor(self.threads, thread_name_prefix="turn") as pool:
+                while not self._told_to_stop:
+                    self._stir.clear()
+                    self._stir.wait(self._round(pool))
+        finally:
+            self._finished.set()
         for thread in side:
             thread.join(timeout=2 * SLEEP_AT_MOST)
 
     def _round(self, pool: ThreadPoolExecutor) -> float:
         """Claim and start what is due; answers how long there is nothing to claim, at most a second."""
         with self._lock:
-            busy = Counter(turn.claim.lane for turn in self._running.values())
+            busy = Counter(claim.lane for claim in self._running)
         free = self.threads - busy.total()
         if free <= 0:
             return SLEEP_AT_MOST
@@ -91,40 +97,48 @@ class Worker:
             return REDIS_AWAY_PAUSE
         for claim in found.claims:
             LAG.labels(claim.kind).observe(max((found.now - claim.owed_at).total_seconds(), 0))
-            turn = Turn(claim, asked_at)
-            with self._lock:
-                self._running[claim.member] = turn
-            pool.submit(self._do, turn)
+            self._begin(pool, Turn(claim, asked_at))
         if len(found.claims) == free or found.next_at is None:
             return SLEEP_AT_MOST
         return min(max((found.next_at - found.now).total_seconds(), 0.0), SLEEP_AT_MOST)
 
+    def _begin(self, pool: ThreadPoolExecutor, turn: Turn) -> None:
+        with self._lock:
+            self._running[turn.claim] = turn
+        try:
+            pool.submit(self._do, turn)
+        except RuntimeError:  # no thread to be had: its claim runs out, and somebody else has it
+            log.exception("could not begin", member=turn.claim.member)
+            self._over(turn)
+
     def _do(self, turn: Turn) -> None:
-        claim = turn.claim
         RUNNING.inc()
         try:
             outcome = self._outcome(turn)
         finally:
             RUNNING.dec()
-            with self._lock:
-                self._running.pop(claim.member, None)
-            self._stir.set()
-        TURNS.labels(claim.kind, outcome).inc()
+            self._over(turn)
+        TURNS.labels(turn.claim.kind, outcome).inc()
+
+    def _over(self, turn: Turn) -> None:
+        with self._lock:
+            self._running.pop(turn.claim, None)
+        self._stir.set()
 
     def _outcome(self, turn: Turn) -> str:
         claim = turn.claim
         duty = self.duties.get(claim.kind)
         if duty is None:
             log.error("nobody knows how to do this", member=claim.member)
-            return self._later(claim, timedelta(minutes=5), "unknown")
+            return self._later(claim, UNKNOWN_PAUSE, "unknown")
         try:
             duty(turn)
         except Conflict:
             return self._later(claim, timedelta(), "conflict")
         except TemporaryFailure as failure:
             log.warning("will be tried again", member=claim.member, error=str(failure))
-            pause = timedelta(seconds=failure.retry_after or 0)
-            return self._later(claim, max(pause, _pause(claim)), "temporary")
+            asked_for = timedelta(seconds=min(failure.retry_after or 0, LONGEST_PAUSE))
+            return self._later(claim, max(asked_for, _pause(claim)), "temporary")
         except PermanentFailure as failure:
             log.warning("somebody must look at this", member=claim.member, error=str(failure))
             return self._later(claim, _pause(claim), "permanent")
@@ -145,16 +159,16 @@ class Worker:
 
     def _listen(self) -> None:
         """Wake the loop when something is newly owed."""
-        while not self._stopping.is_set():
+        while not self._told_to_stop:
             try:
                 self.ledger.wait(SLEEP_AT_MOST)
             except TemporaryFailure:
-                self._stopping.wait(REDIS_AWAY_PAUSE)
+                self._finished.wait(REDIS_AWAY_PAUSE)
             self._stir.set()
 
     def _renew(self) -> None:
-        """Keep the claims of what is still being done, each until its own deadline."""
-        while not self._stopping.wait(RENEW_EVERY) or self._running:
+        """Keep the claims of what is still being done, each until its own deadline; also while finishing."""
+        while not self._finished.wait(RENEW_EVERY):
             with self._lock:
                 turns = [turn for turn in self._running.values() if not turn.deadline.passed]
             if not turns:
@@ -162,7 +176,8 @@ class Worker:
             asked_at = Deadline.after(0)
             try:
                 kept = self.ledger.renew([turn.claim for turn in turns])
-            except TemporaryFailure:
+            except TemporaryFailure as failure:
+                log.warning("claims were not renewed", error=str(failure))
                 continue
             for turn in turns:
                 if turn.claim.member in kept:
@@ -170,5 +185,5 @@ class Worker:
 
 
 def _pause(claim: Claim) -> timedelta:
-    most = BACKOFF_AT_MOST.get(claim.kind, 300)
+    most = BACKOFF_AT_MOST.get(claim.kind, LONGEST_PAUSE)
     return min(backoff(claim.tries + 1), timedelta(seconds=most))

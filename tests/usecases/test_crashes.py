@@ -79,11 +79,9 @@ class Told:
         )
 
     def ask_of(self, who: str) -> str:
-        """The id of what the person has asked for; looking kills nobody."""
-        left, self.fuse.left = self.fuse.left, None
-        found = next((g.id for g in self.story.grants_of(who) if g.state is State.ASKED), "none")
-        self.fuse.left = left
-        return found
+        """The id of what the person has asked for."""
+        with self.fuse.off():
+            return next((g.id for g in self.story.grants_of(who) if g.state is State.ASKED), "none")
 
 
 @contextmanager

@@ -1,0 +1,323 @@
+"""The worker's loop: who gets a thread, who keeps a claim, and what comes of what fails."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+
+from bot import worker
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Due, Receipt
+from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.town import NINE
+from bot.usecases.turn import Turn
+from bot.worker import Worker
+
+LONG_ENOUGH = 10.0
+
+
+class Bell(MemoryLedger):
+    """A ledger that wakes who waits, can be away, and remembers what was renewed."""
+
+    def __init__(self) -> None:
+        super().__init__(NINE)
+        self.rung = threading.Event()
+        self.away = False
+        self.refused = 0
+        self.renewed: list[str] = []
+
+    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+        self._answer()
+        return super().claim(limit, share, busy)
+
+    def commit(self, change: Change) -> Receipt:
+        self._answer()
+        receipt = super().commit(change)
+        self.rung.set()
+        return receipt
+
+    def renew(self, claims: Collection[Claim]) -> frozenset[str]:
+        self._answer()
+        kept = super().renew(claims)
+        self.renewed += sorted(kept)
+        return kept
+
+    def wait(self, seconds: float) -> None:
+        self._answer()
+        self.rung.wait(seconds)
+        self.rung.clear()
+
+    def owe(self, *members: str) -> None:
+        self.commit(Change(due=tuple(Due(member=each, at=self.now) for each in members)))
+
+    def _answer(self) -> None:
+        if self.away:
+            self.refused += 1
+            raise TemporaryFailure("Redis does not answer as it should")
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Bell:
+    monkeypatch.setattr(worker, "RENEW_EVERY", 0.01)
+    monkeypatch.setattr(worker, "REDIS_AWAY_PAUSE", 0.01)
+    monkeypatch.setattr(worker, "SLEEP_AT_MOST", 0.05)
+    return Bell()
+
+
+@contextmanager
+def running(it: Worker) -> Iterator[threading.Thread]:
+    thread = threading.Thread(target=it.run)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        it.stop()
+        thread.join(LONG_ENOUGH)
+        assert not thread.is_alive()
+
+
+def until(true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + LONG_ENOUGH
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.001)
+
+
+class Gate:
+    """A duty that waits to be let through."""
+
+    def __init__(self, ledger: Bell) -> None:
+        self.ledger = ledger
+        self.open = threading.Event()
+        self.inside: list[Turn] = []
+        self.most: dict[str, int] = {}
+        self.done: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, turn: Turn) -> None:
+        with self._lock:
+            self.inside.append(turn)
+            lane = turn.claim.lane
+            here = sum(each.claim.lane == lane for each in self.inside)
+            self.most[lane] = max(self.most.get(lane, 0), here)
+        self.open.wait(LONG_ENOUGH)
+        with self._lock:
+            self.inside.remove(turn)
+            self.done.append(turn.claim.member)
+        self.ledger.commit(Change(done=Done(claim=turn.claim)))
+
+
+def closes(ledger: Bell, seen: list[Claim]) -> Callable[[Turn], None]:
+    def duty(turn: Turn) -> None:
+        seen.append(turn.claim)
+        ledger.commit(Change(done=Done(claim=turn.claim)))
+
+    return duty
+
+
+def owed(ledger: Bell, after: timedelta) -> list[Claim]:
+    """What is owed that long after nine."""
+    ledger.now = NINE + after
+    return list(ledger.claim(100, 100, {}).claims)
+
+
+# ------------------------------------------------------------------------------------------ threads
+
+
+def test_no_target_holds_more_than_its_share_of_the_threads(ledger: Bell) -> None:
+    gate, quick = Gate(ledger), list[Claim]()
+    slow = [f"hold:slow/{number}" for number in range(9)]
+    ledger.owe(*slow, "card:1")
+    with running(Worker(ledger, {"hold": gate, "card": closes(ledger, quick)}, threads=4, share=2)):
+        until(lambda: len(gate.inside) == 2 and len(quick) == 1)
+        ledger.owe("hold:other/1", "card:2")
+        until(lambda: len(gate.inside) == 3 and len(quick) == 2)
+        assert gate.most == {"hold:slow": 2, "hold:other": 1}
+        gate.open.set()
+        until(lambda: len(gate.done) == 10)
+    assert gate.most["hold:slow"] == 2
+    assert sorted(gate.done) == sorted([*slow, "hold:other/1"])
+
+
+def test_what_is_newly_owed_is_done_at_once(ledger: Bell) -> None:
+    seen: list[Claim] = []
+    with running(Worker(ledger, {"card": closes(ledger, seen)})):
+        ledger.owe("card:1")
+        until(lambda: len(seen) == 1)
+        ledger.owe("card:2")
+        until(lambda: len(seen) == 2)
+    assert owed(ledger, timedelta(days=1)) == []
+
+
+# ------------------------------------------------------------------------------------------- claims
+
+
+def test_a_claim_is_renewed_for_as_long_as_its_duty_has_time(ledger: Bell) -> None:
+    gate = Gate(ledger)
+    ledger.owe("hold:db/1", "hold:db/2")
+    with running(Worker(ledger, {"hold": gate})):
+        until(lambda: len(gate.inside) == 2)
+        fences = [turn.fence.at for turn in gate.inside]
+        until(lambda: all(turn.fence.at > fence for turn, fence in zip(gate.inside, fences, strict=True)))
+        first, second = (turn.claim.member for turn in gate.inside)
+        gate.inside[0].deadline = Deadline.after(0)
+        renewed_often(ledger, second)
+        before = ledger.renewed.count(first)
+        renewed_often(ledger, second)
+        assert ledger.renewed.count(first) == before
+        gate.open.set()
+    assert sorted(gate.done) == ["hold:db/1", "hold:db/2"]
+
+
+def test_a_claim_lost_to_another_is_not_taken_for_renewed(ledger: Bell) -> None:
+    gate = Gate(ledger)
+    ledger.owe("hold:db/1")
+    with running(Worker(ledger, {"hold": gate}, threads=2)):
+        until(lambda: gate.inside)
+        with ledger._lock:
+            ledger.advance(CLAIM_SECONDS + 1)
+            assert [claim.taken_over for claim in ledger.claim(1, 1, {}).claims] == [True]
+        ledger.owe("card:1", "hold:db/2")
+        until(lambda: len(gate.inside) == 2)
+        renewed_often(ledger, "hold:db/2")
+        fence = gate.inside[0].fence
+        renewed_often(ledger, "hold:db/2")
+        assert gate.inside[0].fence == fence
+        gate.open.set()
+
+
+def renewed_often(ledger: Bell, member: str) -> None:
+    before = ledger.renewed.count(member)
+    until(lambda: ledger.renewed.count(member) > before + 2)
+
+
+def test_one_that_hangs_beyond_its_claim_does_not_stop_the_next_from_keeping_its_own(ledger: Bell) -> None:
+    gate, hanging = Gate(ledger), threading.Event()
+    turns: list[Turn] = []
+
+    def hangs_at_first(turn: Turn) -> None:
+        turns.append(turn)
+        if len(turns) == 1:
+            hanging.wait(LONG_ENOUGH)
+        else:
+            gate(turn)
+
+    ledger.owe("hold:db/1", "card:1")
+    it = Worker(ledger, {"hold": hangs_at_first, "card": gate})
+    with running(it):
+        until(lambda: turns and gate.inside)
+        turns[0].deadline = Deadline.after(0)
+        renewed_often(ledger, "card:1")
+        with ledger._lock:
+            ledger.advance(CLAIM_SECONDS + 1)
+            ledger.renew([gate.inside[0].claim])
+        until(lambda: len(turns) == 2)
+        assert turns[1].claim.taken_over
+        hanging.set()
+        until(lambda: len(it._running) == 2)
+        renewed_often(ledger, "hold:db/1")
+        gate.open.set()
+
+
+# --------------------------------------------------------------------------------------------- stop
+
+
+def test_what_is_running_is_finished_and_nothing_more_is_begun(ledger: Bell) -> None:
+    gate = Gate(ledger)
+    ledger.owe("card:1")
+    it = Worker(ledger, {"card": gate})
+    with running(it) as thread:
+        until(lambda: gate.inside)
+        it.stop()
+        ledger.owe("card:2")
+        renewed = len(ledger.renewed)
+        until(lambda: len(ledger.renewed) > renewed + 2)
+        assert thread.is_alive()
+        gate.open.set()
+        thread.join(LONG_ENOUGH)
+    assert gate.done == ["card:1"]
+    assert [claim.member for claim in owed(ledger, timedelta())] == ["card:2"]
+
+
+# ------------------------------------------------------------------------------------------ failing
+
+
+@pytest.mark.parametrize(
+    ("kind", "failure", "tries", "pause"),
+    [
+        ("hold", TemporaryFailure("down"), 0, 1),
+        ("hold", TemporaryFailure("down"), 3, 8),
+        ("hold", TemporaryFailure("down"), 30, 300),
+        ("hold", TemporaryFailure("slow down", retry_after=20), 0, 20),
+        ("hold", TemporaryFailure("go away", retry_after=1e9), 0, 300),
+        ("card", TemporaryFailure("down"), 30, 10),
+        ("hold", PermanentFailure("no such role"), 0, 1),
+        ("hold", ZeroDivisionError("a fault of ours"), 0, 1),
+        ("hold", Conflict("somebody was faster"), 30, 0),
+    ],
+)
+def test_what_fails_is_owed_again_after_a_growing_pause(
+    ledger: Bell, kind: str, failure: Exception, tries: int, pause: int
+) -> None:
+    member = f"{kind}:1"
+    ledger.owe(member)
+    for _ in range(tries):
+        claim = ledger.claim(1, 1, {}).claims[0]
+        ledger.commit(Change(done=Done(claim=claim, next_at=ledger.now, failed=True)))
+    happened: list[Claim] = []
+
+    def duty(turn: Turn) -> None:
+        happened.append(turn.claim)
+        if len(happened) == 1:
+            raise failure
+        ledger.commit(Change(done=Done(claim=turn.claim)))
+
+    with running(Worker(ledger, {kind: duty})):
+        if pause:
+            until(lambda: ledger.claim(0, 0, {}).next_at == NINE + timedelta(seconds=pause))
+            ledger.advance(pause)
+        until(lambda: len(happened) == 2)
+    assert happened[1].tries == (0 if isinstance(failure, Conflict) else tries + 1)
+
+
+def test_what_nobody_knows_how_to_do_is_left_for_who_may(ledger: Bell) -> None:
+    ledger.owe("novelty:1")
+    with running(Worker(ledger, {})):
+        until(lambda: ledger.claim(0, 0, {}).next_at == NINE + timedelta(minutes=5))
+    assert [claim.tries for claim in owed(ledger, timedelta(minutes=5))] == [1]
+
+
+def test_redis_being_away_is_waited_out(ledger: Bell) -> None:
+    seen: list[Claim] = []
+    ledger.owe("card:1")
+    ledger.away = True
+    with running(Worker(ledger, {"card": closes(ledger, seen)})) as thread:
+        until(lambda: ledger.refused > 5)
+        assert thread.is_alive()
+        assert seen == []
+        ledger.away = False
+        until(lambda: len(seen) == 1)
+
+
+def test_what_could_not_be_given_back_is_claimed_again_when_its_claim_runs_out(ledger: Bell) -> None:
+    happened: list[Claim] = []
+
+    def duty(turn: Turn) -> None:
+        happened.append(turn.claim)
+        ledger.away = len(happened) == 1
+        if ledger.away:
+            raise TemporaryFailure("down")
+        ledger.commit(Change(done=Done(claim=turn.claim)))
+
+    ledger.owe("card:1")
+    with running(Worker(ledger, {"card": duty})):
+        until(lambda: ledger.refused > 5)
+        ledger.away = False
+        ledger.advance(CLAIM_SECONDS + 1)
+        until(lambda: len(happened) == 2)
+    assert happened[1].taken_over

@@ -1,0 +1,232 @@
+"""People, targets, Slack, the pager and the clock do anything in any order; the promises hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import ClassVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from bot.core.catalog import Entitlement, InGroup, SourceRules
+from bot.core.errors import PermanentFailure, Refused, TemporaryFailure
+from bot.core.grants import LIVE, State
+from bot.ports import CLAIM_SECONDS
+from bot.testing.fuse import Died, Fuse
+from bot.testing.story import Story
+from bot.testing.target import FakeTarget
+from bot.testing.town import (
+    ADA,
+    BOB,
+    CAROL,
+    DAN,
+    EMAILS,
+    EVE,
+    HOUR,
+    MINUTE,
+    PROD_DB,
+    SHIFT_ENDS,
+    catalog,
+    nobodys,
+    shift,
+)
+
+SECRET = Entitlement(target="vault", what=(("role", "secret"),))
+PEOPLE = st.sampled_from([ADA, DAN, BOB])
+APPROVERS = st.sampled_from([BOB, CAROL])
+RESOURCES = st.sampled_from(["prod-db", "schema-migration", "orders-on-call"])
+TARGETS = st.sampled_from(["orders-db", "vault"])
+SHIFTS = st.sampled_from(
+    [
+        (),
+        (shift(ADA),),
+        (shift(DAN),),
+        (shift(ADA, end=SHIFT_ENDS.replace(hour=10)),),
+        (shift(ADA, end=None),),
+        (shift(ADA), shift(DAN, level=2)),
+    ]
+)
+ROLES = ("orders_rw", "orders_ops", "migrator")
+
+
+class Anything(RuleBasedStateMachine):
+    """The vault keeps the end itself. Eve was given the role by somebody else: nobody takes that from her."""
+
+    KEPT_BY_OTHERS: ClassVar[set[str]] = {EMAILS[EVE]}
+
+    def __init__(self) -> None:
+        super().__init__()
+        by_rule = (*PROD_DB.approve_automatically, InGroup(group="slack/dba"))
+        prod_db = replace(PROD_DB, gives=(*PROD_DB.gives, SECRET), approve_automatically=by_rule)
+        policy = replace(catalog(prod_db), sources={"pagerduty": SourceRules(every=300)})
+        self.story = Story(policy, rota={"PORDERS": ()})
+        self.story.targets["vault"] = FakeTarget(lambda: self.story.now, keeps_end=True)
+        self.story.target.give_by_hand(EMAILS[EVE], PROD_DB.gives[0])
+        self.fuse = Fuse(self.story)
+        self.fuse.left = None
+
+    # --------------------------------------------------------------------------------- what people do
+
+    @rule(who=PEOPLE, resource=RESOURCES, minutes=st.sampled_from([1, 5, 60]), why=st.sampled_from("ab"))
+    def ask(self, who: str, resource: str, minutes: int, why: str) -> None:
+        with self.spared():
+            self.story.ask(who, resource, f"{minutes}m", why)
+
+    @rule(by=APPROVERS, who=PEOPLE)
+    def approve(self, by: str, who: str) -> None:
+        with self.fuse.off():
+            asked = [grant.id for grant in self.story.grants_of(who) if grant.state is State.ASKED]
+        for grant in asked:
+            with self.spared():
+                self.story.approve(by, grant)
+
+    @rule(who=PEOPLE, resource=RESOURCES)
+    def give_back(self, who: str, resource: str) -> None:
+        with self.spared():
+            self.story.give_back(who, resource)
+
+    @rule(by=APPROVERS, who=PEOPLE, resource=RESOURCES)
+    def revoke(self, by: str, who: str, resource: str) -> None:
+        with self.spared():
+            self.story.revoke(by, who, resource)
+
+    @rule(who=PEOPLE, resource=RESOURCES, minutes=st.sampled_from([1, 30, 600]))
+    def extend(self, who: str, resource: str, minutes: int) -> None:
+        with self.spared():
+            self.story.extend(who, resource, minutes * MINUTE)
+
+    # ------------------------------------------------------------------------------ what the world does
+
+    @rule(shifts=SHIFTS, schedule=st.sampled_from(["PDBPRIM", "PORDERS"]))
+    def rota_changes(self, shifts: tuple[object, ...], schedule: str) -> None:
+        self.story.source.rota[schedule] = tuple(nobodys(each) for each in shifts)  # type: ignore[arg-type]
+
+    @rule(name=TARGETS, verb=st.sampled_from(["give", "take", "has"]), lost=st.booleans(), good=st.booleans())
+    def target_fails(self, name: str, verb: str, lost: bool, good: bool) -> None:
+        target = self.story.targets[name]
+        target.failing[verb] = TemporaryFailure("down") if good else PermanentFailure("no")
+        (target.loses_answers.add if lost else target.loses_answers.discard)(verb)
+
+    @rule()
+    def targets_recover(self) -> None:
+        for target in self.story.targets.values():
+            target.failing.clear()
+
+    @rule(name=TARGETS)
+    def somebody_takes_by_hand(self, name: str) -> None:
+        target = self.story.targets[name]
+        for account, what in list(target.access):
+            if account != EMAILS[EVE]:
+                target.take_by_hand(account, what)
+
+    @rule(slack=st.booleans(), pager=st.booleans(), posts=st.booleans())
+    def others_are_away(self, slack: bool, pager: bool, posts: bool) -> None:
+        self.story.directory.away, self.story.source.away, self.story.messenger.away = slack, pager, posts
+
+    @rule(who=PEOPLE, gone=st.booleans())
+    def person_changes(self, who: str, gone: bool) -> None:
+        self.story.directory.change(who, deactivated=gone)
+
+    # --------------------------------------------------------------------------------- what time does
+
+    @rule(seconds=st.sampled_from([0.001, 1, 7, 60, 300, HOUR]))
+    def time_passes(self, seconds: float) -> None:
+        with self.spared():
+            self.story.pass_time(seconds)
+
+    @rule(seconds=st.sampled_from([1, 30, 3 * HOUR]))
+    def all_processes_are_down(self, seconds: float) -> None:
+        self.story.memory.advance(seconds)
+
+    @precondition(lambda self: self.fuse.left is None or self.fuse.burnt)
+    @rule(after=st.integers(0, 120))
+    def a_process_is_to_die(self, after: int) -> None:
+        self.fuse.left = after
+
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Refusals are answers. A process that dies is followed by another."""
+        try:
+            yield
+        except (Refused, TemporaryFailure):
+            return
+        except Died:
+            self.story.office = self.story.another_office()
+            self.story.memory.advance(CLAIM_SECONDS + 0.001)
+
+    # ----------------------------------------------------------------------------------- what must hold
+
+    @invariant()
+    def only_one_has_the_seat(self) -> None:
+        assert len(self.story.target.accounts("migrator")) <= 1
+
+    @invariant()
+    def what_others_gave_stays(self) -> None:
+        assert EMAILS[EVE] in self.story.target.accounts("orders_rw")
+
+    @invariant()
+    def each_step_is_taken_once(self) -> None:
+        with self.fuse.off():
+            for grant in {entry.grant for entry in self.story.audit() if entry.grant}:
+                happened = self.story.happened(grant)
+                for once in ("asked", "approved", "active", "ending", "ended", "denied", "lapsed", "overdue"):
+                    assert happened.count(once) <= 1, happened
+                state = self.story.grant(grant).state
+                assert state in LIVE or not self.story.live(grant)
+                assert ("ended" in happened) is (state is State.ENDED)
+
+    def teardown(self) -> None:
+        """Once the world is well again, access is what is live, and in the end it is gone."""
+        self.fuse.left = None
+        story = self.story
+        story.directory.away = story.source.away = story.messenger.away = False
+        self.targets_recover()
+        story.pass_time(15 * MINUTE)
+        self.access_is_what_is_live()
+        story.source.rota = {"PDBPRIM": (), "PORDERS": ()}
+        story.memory.advance(26 * HOUR)
+        story.pass_time(15 * MINUTE)
+        self.access_is_what_is_live()
+        assert not [claim for claim in self.owed() if claim.startswith(("hold:", "card:", "note:", "alarm:"))]
+
+    def access_is_what_is_live(self) -> None:
+        live = {
+            (hold.account, hold.entitlement["role"])
+            for who in (ADA, DAN, BOB, CAROL)
+            for grant in self.story.grants_of(who)
+            if self.story.live(grant.id)
+            for hold in grant.gives
+        }
+        there = {
+            (account, role)
+            for target in self.story.targets.values()
+            for role in (*ROLES, "secret")
+            for account in target.accounts(role)
+        }
+        assert there - {(EMAILS[EVE], "orders_rw")} == live
+
+    def owed(self) -> list[str]:
+        snap = self.story.memory
+        snap.advance(400 * 86_400)
+        return [claim.member for claim in snap.claim(1_000, 1_000, {}).claims]
+
+
+def test_whatever_happens_access_is_what_is_live_and_ends() -> None:
+    run_state_machine_as_test(
+        Anything,
+        settings=settings(
+            max_examples=150,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
