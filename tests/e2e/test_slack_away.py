@@ -1,5 +1,6 @@
 """Slack fails in its several ways: access does not wait for it, and no message is lost or told twice."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -43,3 +44,15 @@ def test_what_slack_delivers_twice_is_done_once(town: Town) -> None:
     ]
     assert len(town.cards(DB_ACCESS, "Slack stutters")) == 1
     assert not any("decided this already" in each for each in town.whispers(BOB))
+
+
+def test_more_time_asked_for_once_and_delivered_twice_is_given_once(town: Town) -> None:
+    town.types(ADA, "request prod-db 1h because of a slow repair")
+    town.sees(ADA, "of a slow repair", "You have *prod-db* until TIME.")
+    grant = town.grant("of a slow repair")
+    with town.slack_is(twice=True):
+        assert town.types(ADA, "extend prod-db 1h") == "*prod-db* now ends TIME."
+    before, after = grant.until, town.grant("of a slow repair").until
+    assert before
+    assert after
+    assert after - before == timedelta(hours=1)
