@@ -84,7 +84,7 @@ def given(view: View, seen: Observed, claim: Claim) -> Change:
         change,
         put={**change.put, Key.of(HoldRecord, view.key): record},
         audit=(*change.audit, *audit),
-        done=Done(claim=claim, next_at=now if change.leases or not view.live else _look_at(view, claim)),
+        done=Done(claim=claim, next_at=_look_at(view, record, claim) if not change.leases else now),
     )
 
 
@@ -96,11 +96,14 @@ def kept(view: View) -> Change:
     return change
 
 
-def _look_at(view: View, claim: Claim) -> datetime:
+def _look_at(view: View, record: HoldRecord, claim: Claim) -> datetime:
     """At the first end of a lease behind it, and now and then; soon where somebody may act late."""
+    if not view.live:
+        return view.now
     ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
-    again = LOOK_AGAIN_AFTER if claim.taken_over else LOOK_EVERY
-    return min([*ends, view.now + again])
+    look_again = view.now + LOOK_AGAIN_AFTER
+    regularly = (record.seen_at or view.now) + LOOK_EVERY
+    return min([*ends, look_again if claim.taken_over else regularly])
 
 
 def _one_given(view: View, grant: Grant, seen: Presence) -> Change:

@@ -72,7 +72,7 @@ class Anything(RuleBasedStateMachine):
         self.story.targets["vault"] = FakeTarget(lambda: self.story.now, keeps_end=True)
         self.story.target.give_by_hand(EMAILS[EVE], PROD_DB.gives[0])
         self.fuse = Fuse(self.story)
-        self.fuse.left = None
+        self.well = True
 
     # --------------------------------------------------------------------------------- what people do
 
@@ -112,17 +112,23 @@ class Anything(RuleBasedStateMachine):
 
     @rule(name=TARGETS, verb=st.sampled_from(["give", "take", "has"]), lost=st.booleans(), good=st.booleans())
     def target_fails(self, name: str, verb: str, lost: bool, good: bool) -> None:
+        self.well = False
         target = self.story.targets[name]
         target.failing[verb] = TemporaryFailure("down") if good else PermanentFailure("no")
         (target.loses_answers.add if lost else target.loses_answers.discard)(verb)
 
     @rule()
-    def targets_recover(self) -> None:
+    def the_world_recovers(self) -> None:
+        """Pauses are five minutes at the most, and what a target shows is looked at every ten."""
+        self.fuse.left = None
         for target in self.story.targets.values():
             target.failing.clear()
+        self.story.pass_time(10 * MINUTE + 1)
+        self.well = True
 
     @rule(name=TARGETS)
     def somebody_takes_by_hand(self, name: str) -> None:
+        self.well = False
         target = self.story.targets[name]
         for account, what in list(target.access):
             if account != EMAILS[EVE]:
@@ -147,10 +153,9 @@ class Anything(RuleBasedStateMachine):
     def all_processes_are_down(self, seconds: float) -> None:
         self.story.memory.advance(seconds)
 
-    @precondition(lambda self: self.fuse.left is None or self.fuse.burnt)
     @rule(after=st.integers(0, 120))
     def a_process_is_to_die(self, after: int) -> None:
-        self.fuse.left = after
+        self.well, self.fuse.left = False, after
 
     @contextmanager
     def spared(self) -> Iterator[None]:
@@ -173,6 +178,12 @@ class Anything(RuleBasedStateMachine):
     def what_others_gave_stays(self) -> None:
         assert EMAILS[EVE] in self.story.target.accounts("orders_rw")
 
+    @precondition(lambda self: self.well)
+    @invariant()
+    def while_all_is_well_access_is_what_is_live(self) -> None:
+        self.story.run_due()
+        self.access_is_what_is_live()
+
     @invariant()
     def each_step_is_taken_once(self) -> None:
         with self.fuse.off():
@@ -186,11 +197,9 @@ class Anything(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Once the world is well again, access is what is live, and in the end it is gone."""
-        self.fuse.left = None
         story = self.story
         story.directory.away = story.source.away = story.messenger.away = False
-        self.targets_recover()
-        story.pass_time(15 * MINUTE)
+        self.the_world_recovers()
         self.access_is_what_is_live()
         story.source.rota = {"PDBPRIM": (), "PORDERS": ()}
         story.memory.advance(26 * HOUR)
