@@ -26,8 +26,8 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.sandbox import pager, town
 from bot.sandbox.board import board
 from bot.sandbox.bot_process import BotProcess
-from bot.sandbox.database import prepare
 from bot.sandbox.desk import PagerDesk
+from bot.sandbox.orders import prepare
 from bot.sandbox.pager import Pager
 from bot.sandbox.server_process import free_port, is_free
 from bot.sandbox.servers import Postgres, Valkey

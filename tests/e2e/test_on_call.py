@@ -6,7 +6,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from tests.e2e.town import ADA, BOB, CAROL, DB_ACCESS, Town, until
 
-PAY = "UPDATE orders SET state = 'paid' WHERE id = 3"
+PAY = "UPDATE orders SET state = 'paid' WHERE id = 1003"
 
 
 def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> None:

@@ -159,10 +159,10 @@ class Town:
         return {name for (name,) in found}
 
     def login(self, account: str) -> Session:
-        return psycopg.connect(self.sandbox.database.url_for(account), autocommit=True)
+        return psycopg.connect(self.sandbox.database.logins[account], autocommit=True)
 
     def administrator(self) -> Session:
-        return psycopg.connect(self.sandbox.database.admin_url, autocommit=True)
+        return psycopg.connect(self.sandbox.database.url, autocommit=True)
 
     # ---------------------------------------------------------------------------------- in the ledger
 
