@@ -18,12 +18,13 @@ import structlog
 
 from bot import config, wiring
 from bot.core.errors import Misconfigured
-from bot.kinds import VARIABLE
+from bot.kinds import VARIABLE, PostgresSettings
 
 if TYPE_CHECKING:
     from bot.sandbox.run import Policy
 
 DATA = Path(".sandbox")
+NOWHERE = "postgresql://sandbox"
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def worker(host: str) -> None:
 
 
 @rotakey.command()
-@click.argument("file", default="access.yaml", type=click.Path(path_type=Path))
+@click.argument("file", default="access.yaml", envvar="ACCESS_FILE", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
     """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network."""
     mistakes = config.check(config.bytes_of(file), name=str(file))
@@ -94,17 +95,26 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
         try:
             running.watch_over()
         except KeyboardInterrupt:
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, signal.SIG_IGN)  # an impatient second one must leave nothing behind
             click.echo("Ending ...")
 
 
 def to_try(path: Path) -> Policy:
     """The policy for a sandbox. Raises Misconfigured with all mistakes. Whatever its variables are called,
-    each will be the sandbox's own database."""
+    each will be the sandbox's own database; a target that names its server itself is refused."""
     from bot.sandbox.run import Policy  # noqa: PLC0415  # needs an extra
 
     text = config.bytes_of(path)
     names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode("utf-8", "replace")))
-    checked = config.load(text, name=str(path), environ=dict.fromkeys(names, "postgresql://sandbox"))
+    checked = config.load(text, name=str(path), environ=dict.fromkeys(names, NOWHERE))
+    real = [
+        f"{path}: targets.{name}.url: the sandbox touches nothing real; write a variable alone, ${{…_URL}}"
+        for name, settings in checked.targets.items()
+        if isinstance(settings, PostgresSettings) and settings.url.get_secret_value() != NOWHERE
+    ]
+    if real:
+        raise Misconfigured("\n".join(real))
     return Policy(path=path.resolve(), catalog=checked.catalog, workspace=checked.workspace, variables=names)
 
 

@@ -63,6 +63,26 @@ def test_a_file_with_mistakes_starts_nothing_and_all_of_them_are_told(tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
+def test_the_sandbox_lets_no_file_reach_a_real_database(tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    for url in (
+        "postgresql://rotakey:s3cret@db.example.com/orders",
+        "postgresql://rotakey:${SECRET}@db/orders",
+    ):
+        path.write_text(POLICY.read_text("utf-8").replace("${ORDERS_DB_URL}", url))
+        ended = rotakey("sandbox", "--data", tmp_path / "data", "--file", path)
+        said = "targets.orders-db.url: the sandbox touches nothing real; write a variable alone, ${…_URL}"
+        assert (ended.returncode, ended.stderr) == (1, f"{path}: {said}\n")
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_policy_to_check_may_come_from_the_environment() -> None:
+    checked = rotakey(
+        "check", ACCESS_FILE=str(POLICY), ORDERS_DB_URL="postgresql://rotakey@db.example.com/orders"
+    )
+    assert checked.stdout == f"{POLICY}: no mistakes\n"
+
+
 def test_a_good_file_is_said_to_be_good() -> None:
     checked = rotakey("check", POLICY, ORDERS_DB_URL="postgresql://rotakey@db.example.com/orders")
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
