@@ -45,14 +45,14 @@ class Running:
                 self.url = found[1]
                 break
         assert hasattr(self, "url"), "".join(self.said)
-        self.all = {process.pid, *descendants(process.pid)}
+        self.started = descendants(process.pid)
 
     def ends(self, by: signal.Signals) -> int:
         """Its exit code, once nothing that it started is left."""
-        self.all |= descendants(self.process.pid)
+        self.started |= descendants(self.process.pid)
         self.process.send_signal(by)
         code = self.process.wait(30)
-        until(lambda: not [pid for pid in self.all if alive(pid)])
+        until(lambda: not self.started & running())
         return code
 
     def sees(self, who: str) -> Json:
@@ -89,25 +89,30 @@ def sandbox(*arguments: str | Path) -> Iterator[Running]:
             process.terminate()
 
 
-def descendants(parent: int) -> set[int]:
+Process = tuple[int, str]
+"""Its pid, and when it started: pids are used again."""
+
+
+def descendants(parent: int) -> set[Process]:
     """Everything that it started, and what that started."""
-    parents = {}
-    for each in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            name, _, rest = each.read_text().rpartition(")")
-        except OSError:
-            continue
-        parents[int(name.split()[0])] = int(rest.split()[1])
-    found, new = set[int](), {parent}
+    parents = {each: its for each, its, _ in processes()}
+    found, new = set[Process](), {parent}
     while new:
-        new = {pid for pid, its in parents.items() if its in new} - found
-        found |= new
+        children = {each for each, its in parents.items() if its in new}
+        found, new = found | children, {pid for pid, _ in children}
     return found
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def running() -> set[Process]:
+    return {each for each, _, state in processes() if state != "Z"}
+
+
+def processes() -> Iterator[tuple[Process, int, str]]:
+    """Each with its parent and its state."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            stat = path.read_text()
+        except OSError:  # it has just ended
+            continue
+        state, parent, *rest = stat.rpartition(")")[2].split()
+        yield (int(path.parent.name), rest[17]), int(parent), state
