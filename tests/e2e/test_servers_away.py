@@ -61,6 +61,7 @@ def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone
     with town.crashed(town.sandbox.postgres):
         town.sees(ADA, "the database goes down", OVERDUE)
         until(lambda: len(alarms(town)), expected=1)
+        assert town.sandbox.watch.database()["error"]
         assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in town.listed(ADA, "mine"))
     town.has("orders_rw")
     town.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Its time is over.")
