@@ -14,7 +14,8 @@ class FakeSource:
     """Implements OnCallSource. ``rota`` has the shifts by the source's own schedule ids.
 
     ``away``: nothing answers. ``hidden``: schedules that ``shifts`` shows nobody of, though there is
-    somebody. ``unknown``: schedules that the source says it does not have.
+    somebody. ``unknown``: schedules that the source says it does not have. ``rendered``: what ``confirm``
+    shows of a schedule, where that is something else.
     """
 
     def __init__(self, rota: dict[str, tuple[Shift, ...]]) -> None:
@@ -22,6 +23,7 @@ class FakeSource:
         self.away = False
         self.hidden: set[str] = set()
         self.unknown: set[str] = set()
+        self.rendered: dict[str, tuple[Shift, ...]] = {}
         self.reads = 0
 
     def shifts(
@@ -35,7 +37,9 @@ class FakeSource:
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
         self._answer(deadline)
-        return None if schedule in self.unknown else self._between(schedule, since, until)
+        if schedule in self.unknown:
+            return None
+        return self.rendered.get(schedule) or self._between(schedule, since, until)
 
     def _answer(self, deadline: Deadline) -> None:
         self.reads += 1

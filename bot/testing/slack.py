@@ -64,8 +64,9 @@ class Message:
 
 
 class FakeMessenger:
-    """Implements Messenger and Publisher. ``away``: nothing answers. Posting to what is in ``lost``, or
-    changing a message there, fails for good. A DM is named by its person, with ``D`` for ``U``."""
+    """Implements Messenger and Publisher. ``away``: nothing answers; ``busy``: not for these. Posting to
+    what is in ``lost``, or changing a message there, fails for good. A DM is named by its person, with
+    ``D`` for ``U``."""
 
     def __init__(self) -> None:
         self.cards: dict[tuple[str, str], Message] = {}
@@ -73,6 +74,7 @@ class FakeMessenger:
         self.homes: dict[str, HomeView] = {}
         self.away = False
         self.lost: set[str] = set()
+        self.busy: set[str] = set()
         self.before: Callable[[], None] = lambda: None
         self.after: Callable[[], None] = lambda: None
         self._ts = count(1)
@@ -116,7 +118,7 @@ class FakeMessenger:
 
     def _answer(self, channel: str, deadline: Deadline) -> None:
         self.before()
-        if self.away or deadline.passed:
+        if self.away or deadline.passed or channel in self.busy:
             raise TemporaryFailure(AWAY)
         if channel in self.lost or _channel(channel) in self.lost:
             raise PermanentFailure("is_archived")

@@ -145,6 +145,16 @@ def test_a_shift_without_an_end_goes_on_for_as_long_as_it_is_there() -> None:
     assert not story.has(ADA, OPS)
 
 
+def test_a_shift_without_an_end_has_no_gaps_where_the_longest_length_is_short() -> None:
+    short = replace(ORDERS_ON_CALL, lengths=replace(ORDERS_ON_CALL.lengths, default=60, max=120))
+    story = Story(catalog(short), rota={"PORDERS": (on(start=0, end=None),)})
+    grant = story.shift_grant(ADA)
+    assert grant is not None
+    story.pass_time(HOUR)
+    assert story.live(grant.id)
+    assert story.target.count("take") == 0
+
+
 # ------------------------------------------------------------------------------------- it changes
 
 
@@ -282,6 +292,15 @@ def test_an_email_of_two_people_gives_neither_of_them_the_shift() -> None:
     assert story.target.accounts(OPS) == set()
 
 
+def test_a_shift_of_an_email_that_is_no_longer_the_persons_gives_nothing_and_is_told() -> None:
+    story = begun(on(start=1.5))
+    story.source.away = True
+    story.directory.change(ADA, email="countess@example.com")
+    story.pass_time(1.5 * HOUR)
+    assert story.target.accounts(OPS) == set()
+    assert [note.reason.why for note in story.messenger.told(ADA)] == [Why.NOT_ON_CALL]
+
+
 def test_while_slack_is_away_a_shift_of_somebody_known_begins_on_time() -> None:
     story = begun(on())
     story.pass_time(55 * MINUTE)
@@ -316,6 +335,7 @@ def test_a_large_rota_is_stored_although_slack_answers_slowly() -> None:
 
     story.directory.by_email = slow  # type: ignore[method-assign,assignment]
     rosters.read_roster(story.office, lambda _: story.source, turn)
+    assert not turn.deadline.passed
     known = story.memory.read({Key.of(Roster, ORDERS_SCHEDULE)}).find(Roster, ORDERS_SCHEDULE)
     assert known is not None
     assert len(known.shifts) == 51
@@ -344,6 +364,27 @@ def test_one_wrong_empty_answer_cuts_nobody_and_is_told() -> None:
     known = story.memory.read({Key.of(Roster, ORDERS_SCHEDULE)}).find(Roster, ORDERS_SCHEDULE)
     assert known is not None
     assert known.doubted is None
+
+
+def test_two_answers_that_contradict_each_other_cut_nobody_and_are_told() -> None:
+    story = begun(on(start=0))
+    story.source.rendered["PORDERS"] = (on(start=0),)
+    rota(story, on(DAN, start=20, end=30))
+    assert story.has(ADA, OPS)
+    doubt = story.messenger.told(SECURITY)[0].reason.facts["doubt"]
+    assert doubt == "two answers of the source contradict each other"
+    assert story.ask(ADA, "prod-db", "1h").standing.live
+    del story.source.rendered["PORDERS"]
+    story.pass_time(61)
+    assert not story.has(ADA, OPS)
+
+
+def test_while_a_roster_is_doubted_it_says_yes_to_nobody() -> None:
+    story = Story()
+    story.source.hidden = {"PDBPRIM"}
+    story.pass_time(61)
+    asked = story.ask(ADA).standing.grant
+    assert (asked.state, asked.trace[0].reason.why) == (State.ASKED, Why.ROSTER_DOUBTED)
 
 
 def test_an_empty_answer_that_is_confirmed_is_believed() -> None:

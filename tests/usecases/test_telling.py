@@ -1,0 +1,261 @@
+"""Cards, notes and Home tabs: told once what is done, kept up to date, and caught up after an outage."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.errors import TemporaryFailure
+from bot.core.grants import State
+from bot.core.reasons import Why, because
+from bot.ports import Card, Key, Note
+from bot.testing.fuse import Died
+from bot.testing.slack import dm
+from bot.testing.story import Story
+from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, dba
+from bot.usecases import look
+
+CHANNEL = "CDB-ACCESS"
+PRIVATE = replace(PROD_DB, channel=None)
+
+
+def dans_ask(story: Story, resource: str = "prod-db") -> str:
+    grant = story.ask(DAN, resource, "1h").standing.grant.id
+    story.run_due()
+    return grant
+
+
+def places(story: Story, grant: str) -> dict[str, str | None]:
+    """Where messages of a grant are, by the ledger, and what they show."""
+    found = story.memory.read({Key.of(Card, grant)}).find(Card, grant)
+    return {place.channel: place.shown for place in (found.places if found else ())}
+
+
+# -------------------------------------------------------------------------------------------- cards
+
+
+def test_an_ask_is_one_card_in_its_channel_that_follows_it_to_the_end(story: Story) -> None:
+    grant = dans_ask(story)
+    assert set(story.messenger.posted(grant)) == {CHANNEL}
+    story.approve(BOB, grant)
+    story.run_due()
+    story.pass_time(HOUR)
+    cards = story.messenger.posted(grant)
+    assert set(cards) == {CHANNEL, dm(DAN)}
+    assert cards[CHANNEL].shown[0] is State.ASKED
+    assert cards[CHANNEL].shown[-1] is cards[dm(DAN)].shown[-1] is State.ENDED
+    assert cards[dm(DAN)].shown[0] is State.ACTIVE
+    assert (cards[CHANNEL].audience, cards[dm(DAN)].audience) == ("approver", "holder")
+
+
+def test_an_automatic_approval_sends_approvers_nothing(story: Story) -> None:
+    grant = story.ask(ADA).standing.grant.id
+    story.pass_time(5 * HOUR)
+    assert set(story.messenger.posted(grant)) == {dm(ADA)}
+    assert [channel for channel, _ in story.messenger.cards] == [dm(ADA)]
+    assert story.messenger.notes == []
+
+
+def test_without_a_channel_up_to_five_approvers_are_asked_directly() -> None:
+    story = Story(catalog(PRIVATE))
+    story.directory.members[GROUP] = dba(*(f"U1{letter}" for letter in "ABCDEFG"))
+    story.pass_time(300)
+    grant = dans_ask(story)
+    assert set(story.messenger.posted(grant, "approver")) == {f"D1{letter}" for letter in "ABCDE"}
+
+
+def test_where_the_channel_is_lost_approvers_are_asked_directly(story: Story) -> None:
+    story.messenger.lost = {"#db-access"}
+    grant = dans_ask(story)
+    assert set(story.messenger.posted(grant)) == {dm(BOB), dm(CAROL)}
+    assert places(story, grant)["#db-access"] == "lost"
+    story.approve(BOB, grant)
+    story.run_due()
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    assert shown == {dm(BOB): State.ACTIVE, dm(CAROL): State.ACTIVE, dm(DAN): State.ACTIVE}
+
+
+def test_a_channel_lost_after_the_card_was_posted_is_made_up_for_too(story: Story) -> None:
+    story.enact(catalog(replace(PROD_DB, approvals=2)))
+    grant = dans_ask(story)
+    story.messenger.lost = {CHANNEL}
+    story.approve(BOB, grant)
+    story.run_due()
+    assert set(story.messenger.posted(grant)) == {CHANNEL, dm(BOB), dm(CAROL)}
+
+
+def test_what_slack_refuses_is_tried_again_for_an_hour(story: Story) -> None:
+    story.messenger.lost = {"#db-access", dm(BOB), dm(CAROL)}
+    grant = dans_ask(story)
+    assert story.messenger.posted(grant) == {}
+    story.messenger.lost = set()
+    story.pass_time(600)
+    assert set(story.messenger.posted(grant)) == {CHANNEL, dm(BOB), dm(CAROL)}
+    story.messenger.lost = {dm(DAN)}
+    story.approve(BOB, grant)
+    story.pass_time(3 * HOUR)
+    assert not [claim for claim in story.memory.claim(99, 99, {}).claims if claim.kind == "card"]
+    assert sum(each.what == "card lost" for each in story.audit(grant)) <= 20
+
+
+def test_while_slack_is_away_nothing_is_lost_and_all_is_shown_soon_after(story: Story) -> None:
+    story.messenger.away = True
+    grant = dans_ask(story)
+    assert places(story, grant) == {"#db-access": None}
+    story.pass_time(1800)
+    assert story.messenger.cards == {}
+    story.messenger.away = False
+    story.pass_time(11)
+    assert set(story.messenger.posted(grant)) == {CHANNEL}
+
+
+def test_one_who_cannot_be_told_just_now_keeps_nobody_else_waiting() -> None:
+    story = Story(catalog(PRIVATE))
+    story.messenger.busy = {BOB}
+    grant = dans_ask(story)
+    assert set(story.messenger.posted(grant)) == {dm(CAROL)}
+    story.messenger.busy = set()
+    story.pass_time(10)
+    assert set(story.messenger.posted(grant)) == {dm(BOB), dm(CAROL)}
+    assert len(story.messenger.posted(grant)[dm(CAROL)].shown) == 1
+
+
+def test_approvers_who_were_never_asked_are_not_told_of_what_is_decided(story: Story) -> None:
+    story.messenger.away = True
+    grant = dans_ask(story)
+    story.approve(BOB, grant)
+    story.run_due()
+    story.messenger.away = False
+    story.pass_time(20)
+    assert set(story.messenger.posted(grant)) == {dm(DAN)}
+
+
+def test_each_card_is_recorded_right_after_it_was_posted() -> None:
+    story = Story(catalog(PRIVATE))
+    grant = story.ask(DAN, length="1h").standing.grant.id
+    posted: list[int] = []
+
+    def dies_at_the_second() -> None:
+        posted.append(1)
+        if len(posted) == 2:
+            raise Died
+
+    story.messenger.after = dies_at_the_second
+    with pytest.raises(Died):
+        story.run_due()
+    assert set(places(story, grant)) == {dm(BOB), CAROL}
+    story.messenger.after = lambda: None
+    story.pass_time(10)
+    channels = sorted(channel for channel, _ in story.messenger.cards)
+    assert channels == sorted([dm(BOB), dm(CAROL), dm(CAROL)])
+
+
+def test_a_death_between_two_posts_leaves_nobody_unasked() -> None:
+    story = Story(catalog(PRIVATE))
+    grant = story.ask(DAN, length="1h").standing.grant.id
+    posted: list[int] = []
+
+    def dies_before_the_second() -> None:
+        posted.append(1)
+        if len(posted) == 2:
+            raise Died
+
+    story.messenger.before = dies_before_the_second
+    with pytest.raises(Died):
+        story.run_due()
+    story.messenger.before = lambda: None
+    story.pass_time(10)
+    assert set(story.messenger.posted(grant)) == {dm(BOB), dm(CAROL)}
+
+
+def test_a_card_is_not_touched_where_it_shows_the_same_already(story: Story) -> None:
+    grant = dans_ask(story)
+    calls: list[int] = []
+    story.messenger.before = lambda: calls.append(1)
+    story.pass_time(600)
+    assert calls == []
+    assert len(story.messenger.posted(grant)[CHANNEL].shown) == 1
+
+
+def test_a_change_while_the_card_is_being_shown_is_shown_too(story: Story) -> None:
+    grant = story.ask(DAN, length="1h").standing.grant.id
+
+    def bob_is_quick() -> None:
+        story.messenger.after = lambda: None
+        story.approve(BOB, grant)
+
+    story.messenger.after = bob_is_quick
+    story.run_due()
+    assert story.messenger.posted(grant)[CHANNEL].shown[-1] is State.ACTIVE
+
+
+def test_what_a_card_shows(story: Story) -> None:
+    grant = dans_ask(story)
+    view = story.messenger.posted(grant)[CHANNEL].view
+    assert (view.title, view.gives) == ("Orders database, read and write", ("orders_rw on orders-db",))
+    assert (view.sessions, view.needed, view.offer, view.max_length) == ("ended", 1, (), 12 * HOUR)
+    longer = story.ask(DAN, length="8h").standing.grant.id
+    story.run_due()
+    assert story.messenger.posted(longer)[CHANNEL].view.offer == (HOUR, 4 * HOUR)
+    story.approve(BOB, longer, HOUR)
+    story.run_due()
+    assert story.messenger.posted(longer)[dm(DAN)].view.grant.until == NINE + timedelta(hours=1)
+
+
+# ---------------------------------------------------------------------------------- notes and Home tabs
+
+
+def test_a_whisper_is_told_once_and_forgotten(story: Story) -> None:
+    reason = because(Why.NOT_AN_APPROVER, resource="prod-db")
+    for _ in range(2):
+        look.owe_whisper(story.office, channel="C1", person=EVE, reason=reason, op="click-1")
+    story.run_due()
+    assert [(note.whisper_to, note.reason) for note in story.messenger.told("C1")] == [(EVE, reason)]
+    left = story.memory.read({Key.of(Note, story.messenger.notes[0].id)})
+    assert left.documents == {}
+
+
+def test_a_note_waits_for_slack_and_is_given_up_only_after_an_hour(story: Story) -> None:
+    story.messenger.lost = {"C1"}
+    look.owe_whisper(story.office, channel="C1", person=EVE, reason=because(Why.APPROVED), op="c1")
+    story.pass_time(1800)
+    story.messenger.lost = set()
+    story.pass_time(600)
+    assert len(story.messenger.told("C1")) == 1
+    story.messenger.lost = {"C2"}
+    look.owe_whisper(story.office, channel="C2", person=EVE, reason=because(Why.APPROVED), op="c2")
+    story.pass_time(2 * HOUR)
+    assert "note lost" in [each.what for each in story.audit()]
+    story.messenger.lost = set()
+    story.pass_time(HOUR)
+    assert story.messenger.told("C2") == []
+
+
+def test_a_home_tab_once_looked_at_is_kept_up_to_date(story: Story) -> None:
+    for who in (BOB, DAN):
+        look.owe_home(story.office, person=who)
+    story.run_due()
+    assert story.messenger.homes[BOB].waiting == ()
+    grant = dans_ask(story)
+    assert [each.grant.id for each in story.messenger.homes[BOB].waiting] == [grant]
+    assert [each.grant.id for each in story.messenger.homes[DAN].mine] == [grant]
+    story.approve(CAROL, grant)
+    story.run_due()
+    assert story.messenger.homes[BOB].waiting == ()
+    assert story.messenger.homes[DAN].mine[0].grant.state is State.ACTIVE
+    assert CAROL not in story.messenger.homes
+
+
+def test_nothing_is_told_that_is_not_done(story: Story) -> None:
+    """The holder hears of it once it was seen given, not when it was approved."""
+    story.target.failing["give"] = TemporaryFailure("down")
+    grant = dans_ask(story)
+    story.approve(BOB, grant)
+    story.run_due()
+    assert story.messenger.posted(grant)[CHANNEL].view.grant.state is State.APPROVED
+    assert State.ACTIVE not in story.messenger.posted(grant)[dm(DAN)].shown
+    story.target.failing.clear()
+    story.pass_time(5)
+    assert story.messenger.posted(grant)[dm(DAN)].shown[-1] is State.ACTIVE
