@@ -18,9 +18,9 @@ from typing import Any
 import psycopg
 
 from bench.table import Row, quantile, spread
-from bot import config
+from bot.cli import to_try
 from bot.core.grants import Grant, State
-from bot.sandbox.run import POLICY, Policy, Sandbox
+from bot.sandbox.run import POLICY, Sandbox, forget
 
 ASKS, ENDS, KILLS, SHIFTS, ACKS, AT_ONCE = 60, 30, 5, 4, 480, 16
 HELD = """
@@ -59,20 +59,21 @@ class Bench:
 
 @contextmanager
 def _bench() -> Iterator[Bench]:
-    text = POLICY.read_bytes()
-    checked = config.load(text, environ={"ORDERS_DB_URL": "postgresql://sandbox"})
-    policy = Policy(
-        path=POLICY,
-        catalog=checked.catalog,
-        workspace=checked.workspace,
-        variables=frozenset({"ORDERS_DB_URL"}),
-    )
     with (
-        tempfile.TemporaryDirectory() as data,
-        Sandbox(policy, Path(data)) as sandbox,
+        _folder() as data,
+        Sandbox(to_try(POLICY), data) as sandbox,
         psycopg.connect(sandbox.postgres.url, autocommit=True) as eye,
     ):
         yield Bench(sandbox, eye)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            yield Path(folder)
+        finally:
+            forget(Path(folder))
 
 
 def _when(condition: Callable[[], bool], seconds: float = 30) -> float:
@@ -175,10 +176,10 @@ def _crowd(sandbox: Sandbox, at_once: int, pause: float) -> list[float]:
 
 
 def starts() -> Iterator[Row]:
-    with tempfile.TemporaryDirectory() as data:
+    with _folder() as data:
         for which, promised in (("first", 20.0), ("second", 5.0)):
             began = time.monotonic()
-            command = [sys.executable, "-m", "bot", "sandbox", "--data", data]
+            command = [sys.executable, "-m", "bot", "sandbox", "--data", str(data)]
             with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sandbox:
                 for line in sandbox.stdout or ():
                     if "Open http" in line:
