@@ -6,19 +6,17 @@ about to be done is written before it is done, and what was observed is written 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.errors import Conflict
 from bot.core.grants import Grant, HoldState, State
 from bot.core.holds import HoldRecord, Phase, Presence
 from bot.core.reasons import Why, because
 from bot.ports import (
     Change,
     Claim,
-    Deadline,
     Document,
     Done,
     Due,
@@ -32,20 +30,12 @@ from bot.ports import (
 from bot.usecases import outcomes
 from bot.usecases.attempts import settled
 from bot.usecases.outcomes import LOOK_EVERY, Failure, Observed, named
+from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, look
 
 TELL_OVERDUE_EVERY = timedelta(hours=1)
-FOREVER = timedelta(days=36_500)
 MOST_LOOKS = 10
-
-
-class TargetFailed(Exception):
-    """A target did not do what it was asked. Redis failing is something else, and not told on a card."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
 
 
 class Convergence:
@@ -100,17 +90,19 @@ class Convergence:
     def _look(self) -> View | None:
         return look(self.ledger, self.claim.id)
 
+    def _reach(self, view: View) -> Reach:
+        return Reach(self.target, view.hold.target, self.turn)
+
     # ------------------------------------------------------------------------------------- keeping
 
     def _keep(self, view: View) -> Observed:
-        with _calling():
-            target = self.target(view.hold.target)
+        target = self._reach(view)
         record, given_once = view.record, view.record.phase is Phase.GIVEN
-        if given_once and not record.untouchable and _ends_elsewhen(target, view):
+        if given_once and not record.untouchable and target.keeps_end and record.given_until != view.until:
             return self._give(target, view)
         if given_once and _seen_lately(view):
             return Observed(presence=None, until=record.given_until)
-        seen = self._has(target, view)
+        seen = target.has(view)
         if seen is not Presence.NONE and (given_once or record.untouchable):
             return Observed(presence=seen, until=record.given_until)
         baseline = seen if record.baseline is None or record.untouchable else record.baseline
@@ -137,25 +129,11 @@ class Convergence:
             raise Conflict
         return fresh
 
-    def _give(self, target: Target, view: View) -> Observed:
+    def _give(self, target: Reach, view: View) -> Observed:
         if view.record.untouchable:
             return Observed(presence=view.record.baseline, until=None)
         self._acted = view.record
-        with _calling():
-            target.give(view.hold, view.until, self._not_after(view))
-        seen = self._has(target, view)
-        if seen is Presence.NONE:
-            raise TargetFailed(TemporaryFailure(f"{view.hold.target} did not show it after giving"))
-        return Observed(presence=seen, until=view.until)
-
-    def _not_after(self, view: View) -> Deadline:
-        """The end of the lease or of our claim, whichever is sooner, on our own clock."""
-        left = (view.until - view.now if view.until else FOREVER).total_seconds()
-        return self.turn.fence.sooner(Deadline(view.looked_at.at + left))
-
-    def _has(self, target: Target, view: View) -> Presence:
-        with _calling():
-            return target.has(view.hold, self.turn.call())
+        return Observed(presence=target.give(view), until=view.until)
 
     # ------------------------------------------------------------------------------------- clearing
 
@@ -165,25 +143,17 @@ class Convergence:
         if view.record.phase is Phase.EMPTY and not self._left_behind(view):
             return Presence.NONE
         self._note_taking(view)
-        with _calling():
-            target = self.target(view.hold.target)
+        target = self._reach(view)
         if self.turn.fence.passed:
             raise Conflict
         self._acted = replace(view.record, phase=Phase.TAKING)
-        with _calling():
-            target.take(view.hold, self.turn.call())
-        seen = self._has(target, view)
-        if seen in (Presence.OURS, Presence.UNKNOWN):
-            raise TargetFailed(TemporaryFailure(f"{view.hold.target} still shows it after taking it back"))
-        return seen
+        return target.take(view)
 
     def _left_behind(self, view: View) -> bool:
         """After a claim was taken over: did the one we thought dead give after all?"""
         if not (view.record.look_again or self.claim.taken_over):
             return False
-        with _calling():
-            target = self.target(view.hold.target)
-        return self._has(target, view) is Presence.OURS
+        return self._reach(view).has(view) is Presence.OURS
 
     def _note_taking(self, view: View) -> None:
         """Rests on the very look that found nobody behind the hold, for a worker that slept since then; and
@@ -247,24 +217,11 @@ class Convergence:
         self.ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
 
 
-def _ends_elsewhen(target: Target, view: View) -> bool:
-    """The target ends it by itself, and not when it is to end by now."""
-    return target.abilities.keeps_end and view.record.given_until != view.until
-
-
 def _seen_lately(view: View) -> bool:
     """It was seen not long ago, and nobody new stands behind it."""
     pending = any(g.holds[view.key] is not HoldState.GIVEN for g in view.live)
     seen_at = view.record.seen_at
     return not pending and seen_at is not None and view.now - seen_at < LOOK_EVERY
-
-
-@contextmanager
-def _calling() -> Iterator[None]:
-    try:
-        yield
-    except (TemporaryFailure, PermanentFailure) as failure:
-        raise TargetFailed(failure) from failure
 
 
 def alarm(ledger: Ledger, claim: Claim, channel: str | None, new_id: Callable[[], str]) -> None:
