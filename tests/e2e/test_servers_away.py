@@ -1,8 +1,9 @@
 """Valkey or PostgreSQL goes away in the middle: nothing is promised in vain, nothing is forgotten."""
 
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from bot.sandbox.server_process import free_port
 from tests.e2e.town import ADA, SECURITY, Town, until
 
 NOT_RECORDED = (
@@ -13,13 +14,15 @@ OVERDUE = f"🚨 *Overdue since TIME:* *prod-db* of @Ada could not be taken back
 ALARM = "🚨 *prod-db* of @Ada is overdue since TIME and could not be taken back: orders-db: "
 
 
-def ready(town: Town) -> bool:
+def ready(url: str) -> bool:
     try:
-        with urlopen(f"{town.sandbox.bot_url}/readyz", timeout=10) as answer:
+        with urlopen(f"{url}/readyz", timeout=10) as answer:
             return bool(answer.status == 200)
     except HTTPError as error:
         with error:
             return False
+    except URLError:
+        return False
 
 
 def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None:
@@ -32,15 +35,21 @@ def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None
     port = valkey.port
     with town.crashed(valkey):
         assert town.types(ADA, "request workbench 1h because nobody can write") == NOT_RECORDED
-        assert not ready(town)
+        assert not ready(town.sandbox.bot_url)
         assert town.members("orders_rw") == {"ada"}
     assert valkey.port == port
-    until(lambda: ready(town))
+    until(lambda: ready(town.sandbox.bot_url))
     assert [each.reason for each in town.open_grants()].count("nobody can write") == 0
     town.has("orders_rw", within=6)
     assert town.live(town.grant("of a power cut, longer").id)
     assert town.members("scratch") == {"ada"}
     town.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Its time is over.")
+
+
+def test_a_new_web_process_is_ready_though_slack_and_pagerduty_are_down(town: Town) -> None:
+    port = free_port()
+    with town.slack_is(down=True), town.pager_is(down=True), town.also("web", PORT=str(port)):
+        until(lambda: ready(f"http://127.0.0.1:{port}"), 10)
 
 
 def test_what_ended_while_valkey_was_away_is_taken_as_soon_as_it_is_back(town: Town) -> None:
