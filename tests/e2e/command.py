@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -20,17 +19,12 @@ from tests.e2e.town import until
 Json = dict[str, Any]
 
 
-def rotakey(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
+def refused(*arguments: str | Path) -> str:
+    """What a command says that ends with exit code 1."""
     command = [sys.executable, "-m", "bot", *map(str, arguments)]
-    return subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended.stderr
 
 
 class Running:

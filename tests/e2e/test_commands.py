@@ -2,12 +2,15 @@
 
 import json
 import signal
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from bot.cli import main
 from bot.sandbox.run import POLICY, forget
-from tests.e2e.command import rotakey, sandbox
+from tests.e2e.command import refused, sandbox
 from tests.e2e.town import until
 
 OWN = Path(__file__).with_name("own.yaml")
@@ -22,6 +25,36 @@ resources:
     duration: {default: 3h, max: 2 parsecs}
     aprovers: [slack/dba]
 """
+
+
+@dataclass(frozen=True)
+class Ended:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Rotakey = Callable[..., Ended]
+
+
+@pytest.fixture
+def rotakey(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rotakey:
+    """A command that ends at once; ``NAME=value`` is put into its environment."""
+
+    def run(*arguments: str | Path, **environ: str) -> Ended:
+        monkeypatch.setattr("sys.argv", ["rotakey", *map(str, arguments)])
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        code: object = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        assert isinstance(code, int)
+        said = capsys.readouterr()
+        return Ended(code, said.out, said.err)
+
+    return run
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="processes are found in /proc, which is not here")
@@ -39,7 +72,7 @@ def test_a_sandbox_ends_whole_goes_on_where_it_was_and_forgets_when_told_to(tmp_
             assert second.members("stock keeper") == ["ada@acme.example"]
             assert [each["resource"] for each in second.sees("U02ADA")["leases"]] == ["stock"]
             assert any(each.startswith("You have *stock*") for each in second.messages("U02ADA"))
-            assert "another sandbox is running on" in rotakey("sandbox", "--data", data, "--fresh").stderr
+            assert refused("sandbox", "--data", data, "--fresh").startswith("another sandbox is running on")
             second.does("command", me="U02ADA", channel="C0STOCK", text="/access done")
             until(lambda: not second.members("stock keeper"))
             assert second.ends(signal.SIGKILL) == -signal.SIGKILL
@@ -51,7 +84,9 @@ def test_a_sandbox_ends_whole_goes_on_where_it_was_and_forgets_when_told_to(tmp_
         forget(data)
 
 
-def test_a_file_with_mistakes_starts_nothing_and_all_of_them_are_told(tmp_path: Path) -> None:
+def test_a_file_with_mistakes_starts_nothing_and_all_of_them_are_told(
+    rotakey: Rotakey, tmp_path: Path
+) -> None:
     path = tmp_path / "access.yaml"
     path.write_text(MISTAKEN)
     for command in (("sandbox", "--data", tmp_path / "data", "--file"), ("check",)):
@@ -63,7 +98,7 @@ def test_a_file_with_mistakes_starts_nothing_and_all_of_them_are_told(tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
-def test_the_sandbox_lets_no_file_reach_a_real_database(tmp_path: Path) -> None:
+def test_the_sandbox_lets_no_file_reach_a_real_database(rotakey: Rotakey, tmp_path: Path) -> None:
     path = tmp_path / "access.yaml"
     for url in (
         "postgresql://rotakey:s3cret@db.example.com/orders",
@@ -76,23 +111,23 @@ def test_the_sandbox_lets_no_file_reach_a_real_database(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_the_policy_to_check_may_come_from_the_environment() -> None:
+def test_the_policy_to_check_may_come_from_the_environment(rotakey: Rotakey) -> None:
     checked = rotakey(
         "check", ACCESS_FILE=str(POLICY), ORDERS_DB_URL="postgresql://rotakey@db.example.com/orders"
     )
     assert checked.stdout == f"{POLICY}: no mistakes\n"
 
 
-def test_a_good_file_is_said_to_be_good() -> None:
+def test_a_good_file_is_said_to_be_good(rotakey: Rotakey) -> None:
     checked = rotakey("check", POLICY, ORDERS_DB_URL="postgresql://rotakey@db.example.com/orders")
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
 
 
-def test_the_schema_is_json() -> None:
+def test_the_schema_is_json(rotakey: Rotakey) -> None:
     assert "resources" in json.loads(rotakey("schema").stdout)["properties"]
 
 
-def test_misuse_is_told_from_what_is_wrong() -> None:
+def test_misuse_is_told_from_what_is_wrong(rotakey: Rotakey) -> None:
     assert rotakey("chekc").returncode == 2
     missing = rotakey("check", "nowhere.yaml")
     assert (missing.returncode, missing.stderr) == (

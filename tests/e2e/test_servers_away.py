@@ -54,8 +54,9 @@ def test_a_new_web_process_is_ready_though_slack_and_pagerduty_are_down(town: To
 
 def test_what_ended_while_valkey_was_away_is_taken_as_soon_as_it_is_back(town: Town) -> None:
     town.types(ADA, "request prod-db 1s because of another power cut")
-    town.has("orders_rw", "ada")
     end = town.sandbox.watch.clock() + 1
+    town.sees(ADA, "of another power cut", "You have *prod-db* until TIME.")
+    until(town.quiet)
     with town.crashed(town.sandbox.valkey):
         until(lambda: town.sandbox.watch.clock() > end)
         assert town.members("orders_rw") == {"ada"}

@@ -10,9 +10,7 @@ from tests.e2e.town import ADA, BOB, DAN, DB_ACCESS, Town, until
 AFTERWARDS = 15.0
 
 
-@pytest.mark.parametrize(
-    "trouble", [{"down": True}, {"refusing": True}, {"limited": 1_000}, {"slow": 2.5}], ids=str
-)
+@pytest.mark.parametrize("trouble", [{"down": True}, {"limited": 1_000}, {"slow": 2.5}], ids=str)
 def test_access_does_not_wait_for_slack(town: Town, trouble: dict[str, Any]) -> None:
     shown = f"of {trouble}"
     with town.slack_is(**trouble):
