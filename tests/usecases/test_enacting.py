@@ -1,0 +1,61 @@
+"""A policy comes into force, with the duties it needs, and is followed by every process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.core.catalog import Catalog
+from bot.core.errors import TemporaryFailure
+from bot.ports import Change, Key, PolicyInForce, PolicyText
+from bot.testing.story import Story
+from bot.testing.town import ORDERS_SCHEDULE, SCHEDULE, catalog
+from bot.usecases.enact import enact, standing_duties
+from bot.usecases.office import Office
+
+
+def test_a_policy_needs_its_groups_rosters_and_shifts_kept_up_to_date() -> None:
+    assert set(standing_duties(catalog())) == {
+        "workspace:self",
+        "groups:all",
+        "roster:pagerduty",
+        "shift:prod-db",
+        "shift:orders-on-call",
+    }
+    assert {SCHEDULE, ORDERS_SCHEDULE} == set(catalog().schedules())
+
+
+def test_a_process_that_starts_with_the_same_policy_changes_nothing(story: Story) -> None:
+    before = story.audit()
+    enact(story.ledger, story.policy, "v1")
+    assert story.audit() == before
+
+
+def test_the_last_process_to_start_with_a_new_policy_wins_and_the_audit_says_so(story: Story) -> None:
+    story.enact(replace(story.policy, security_channel="#other"))
+    in_force = story.memory.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+    assert in_force == PolicyInForce(version="v2")
+    entry = story.audit()[-1]
+    assert (entry.what, entry.facts) == ("policy in force", {"version": "v2", "was": "v1"})
+    assert story.office.catalog().security_channel == "#other"
+
+
+def test_a_policy_whose_text_is_missing_is_not_followed(story: Story) -> None:
+    story.memory.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
+    with pytest.raises(TemporaryFailure, match="the text of policy lost is missing"):
+        story.office.catalog()
+
+
+def test_a_policy_is_read_once_however_often_it_is_needed(story: Story) -> None:
+    loaded: list[str] = []
+
+    def load(text: str) -> Catalog:
+        loaded.append(text)
+        return story.policy
+
+    office = Office(story.ledger, story.directory, load, story.new_id)
+    for _ in range(3):
+        assert office.catalog() == story.policy
+    assert loaded == ["v1"]
+    assert story.memory.read({Key.of(PolicyText, "v1")}).find(PolicyText, "v1") == PolicyText(text="v1")
