@@ -89,10 +89,10 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
     policy = to_try(file or POLICY)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Sandbox(policy, data.resolve(), port=port, fresh=fresh, say=click.echo) as running:
-        click.echo(f"\n  Open {running.url}\n\n  Ctrl-C ends it. What happened is kept in {data}.\n")
-        if open_page:
-            webbrowser.open(running.url)
         try:
+            click.echo(f"\n  Open {running.url}\n\n  Ctrl-C ends it. What happened is kept in {data}.\n")
+            if open_page:
+                webbrowser.open(running.url)
             running.watch_over()
         except KeyboardInterrupt:
             for each in (signal.SIGINT, signal.SIGTERM):
