@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -159,10 +161,16 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
     )
 
 
-def begin(made: Parts, stopping: threading.Event) -> None:
+class Stop:
+    """Set in a signal handler, which must wait for no lock."""
+
+    told = False
+
+
+def begin(made: Parts, stop: Stop) -> None:
     """Wait for Redis, look whether it can be trusted, and put our policy in force. Raises Misconfigured
     where this Redis would lose or evict what is owed."""
-    while not stopping.is_set():
+    while not stop.told:
         try:
             for warning in checks.warnings(made.redis):
                 log.warning("redis", warning=warning)
@@ -174,7 +182,7 @@ def begin(made: Parts, stopping: threading.Event) -> None:
             enact.enact(made.ledger, made.policy.catalog, made.policy.text)
         except TemporaryFailure as failure:
             log.warning("waiting for redis", error=str(failure))
-            stopping.wait(RETRY_START)
+            time.sleep(RETRY_START)
         else:
             return
 
@@ -193,7 +201,7 @@ class _Door:
 
     def __init__(self, env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> None:
         self._env, self._policy, self._environ = env, policy, environ
-        self._stopping = threading.Event()
+        self._stop = Stop()
         self._trouble: str | None = "starting"
         self._socket: SocketConnection | None = None
 
@@ -213,7 +221,7 @@ class _Door:
 
     def _begin(self) -> None:
         try:
-            begin(self._parts, self._stopping)
+            begin(self._parts, self._stop)
         except Misconfigured as mistake:
             log.critical("cannot work like this", mistakes=str(mistake))
             self._trouble = str(mistake)
@@ -223,7 +231,7 @@ class _Door:
             self._socket = SocketConnection(self._bolt, self._env.slack_app_token.get_secret_value())
 
     def closed(self) -> None:
-        self._stopping.set()
+        self._stop.told = True
         if self._socket:
             self._socket.close()
 
@@ -262,10 +270,10 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     metrics are served on WORKER_PORT, where that is set."""
     made = parts(env, policy, environ)
     worker = Worker(made.ledger, duties(made))
-    stopping = threading.Event()
+    stopping = Stop()
 
     def stop(*_: object) -> None:
-        stopping.set()
+        stopping.told = True
         worker.stop()
 
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -285,6 +293,8 @@ def duties(made: Parts) -> Mapping[str, Duty]:
     messenger = SlackMessenger(made.client)
 
     def hold(turn: Turn) -> None:
+        with suppress(TemporaryFailure):  # a target new in the policy; but taking back waits for no policy
+            office.catalog()
         channel = fittings.security_channel
         converge.Convergence(office.ledger, fittings.target, turn, channel).run()
 
