@@ -156,7 +156,7 @@ def test_it_is_not_done_while_a_session_is_left(roles: Roles, postgres: Postgres
     os.kill(ada.info.backend_pid, signal.SIGSTOP)
     try:
         with pytest.raises(TemporaryFailure, match=r"1 sessions have not ended yet"):
-            postgres.take(orders_rw(roles, "ada"), Deadline.after(0.3))
+            postgres.take(orders_rw(roles, "ada"), Deadline.after(1.5))
         assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
     finally:
         os.kill(ada.info.backend_pid, signal.SIGCONT)
