@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from psycopg.errors import AdminShutdown
 
+from bot.core.grants import State
 from bot.sandbox.workspace.model import Message, Person
 from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, Town, until
 
@@ -34,6 +35,7 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
     with town.slack_is(down=True):  # so that Carol's Slack still shows the buttons
         assert town.clicks(BOB, card, "approve").ok
         town.has("orders_rw", "dan", within=3)
+        until(lambda: town.grant("a customer waits").state, expected=State.ACTIVE)
         assert town.clicks(CAROL, card, "approve").ok
     town.sees(DB_ACCESS, "a customer waits", "@Dan has *prod-db* until TIME.")
     assert "Approved by @Bob." in town.lines(town.card(DB_ACCESS, "a customer waits").blocks)

@@ -114,8 +114,8 @@ class Town:
         until(lambda: self.headlines(where, reason), within, expected=[headline])
 
     def hears(self, who: str, whisper: str, times: int = 1) -> None:
-        """Something that only ``who`` sees."""
-        until(lambda: self.whispers(who).count(whisper), expected=times)
+        """What only ``who`` sees, as the newest of its kind."""
+        until(lambda: self.whispers(who)[-times:], expected=[whisper] * times)
 
     def dm(self, who: str) -> list[str]:
         """What the bot told ``who`` in direct messages."""
