@@ -28,6 +28,7 @@ class Watch:
         self._ledger = ledger
         self._database = database
         self._catalog = catalog
+        self._leases: list[Json] = []
 
     def clock(self) -> float:
         try:
@@ -39,11 +40,12 @@ class Watch:
         return self._database.state()
 
     def leases(self) -> list[Json]:
+        """Those that are live; while Redis is away, those that were when it was last read."""
         try:
             snap = self._ledger.read((), ("open",))
         except TemporaryFailure:
-            return []
-        return [
+            return self._leases
+        self._leases = [
             {
                 "grant": grant.id,
                 "person": grant.person,
@@ -53,6 +55,7 @@ class Watch:
             for grant in snap.all(Grant)
             if snap.live(grant)
         ]
+        return self._leases
 
     def resources(self) -> list[Json]:
         return [{"name": each.name, "title": each.title} for each in self._catalog.resources.values()]
