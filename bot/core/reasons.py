@@ -52,7 +52,6 @@ class Why(StrEnum):
     NAMED = "named"
     NOT_NAMED = "not_named"
     APPROVERS_ASKED = "approvers_asked"
-    APPROVED = "approved"
     DENIED = "denied"
 
     # votes and moves

@@ -219,13 +219,13 @@ def test_a_whisper_is_told_once_and_forgotten(story: Story) -> None:
 
 def test_a_note_waits_for_slack_and_is_given_up_only_after_an_hour(story: Story) -> None:
     story.messenger.lost = {"C1"}
-    look.owe_whisper(story.office, channel="C1", person=EVE, reason=because(Why.APPROVED), op="c1")
+    look.owe_whisper(story.office, channel="C1", person=EVE, reason=because(Why.OWN_REQUEST), op="c1")
     story.pass_time(1800)
     story.messenger.lost = set()
     story.pass_time(600)
     assert len(story.messenger.told("C1")) == 1
     story.messenger.lost = {"C2"}
-    look.owe_whisper(story.office, channel="C2", person=EVE, reason=because(Why.APPROVED), op="c2")
+    look.owe_whisper(story.office, channel="C2", person=EVE, reason=because(Why.OWN_REQUEST), op="c2")
     story.pass_time(2 * HOUR)
     assert "note lost" in [each.what for each in story.audit()]
     story.messenger.lost = set()

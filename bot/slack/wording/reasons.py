@@ -123,7 +123,6 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.NAMED: ("Named in the policy.",),
     Why.NOT_NAMED: ("Not named in the policy.",),
     Why.APPROVERS_ASKED: ("Asked approvers of *{resource}* for more time.", "Approvers decide."),
-    Why.APPROVED: ("Approved by {by_person}.", "Approved."),
     Why.DENIED: ("{said}", "No reason was given."),
     Why.OWN_REQUEST: ("Nobody decides about their own ask.",),
     Why.NOT_AN_APPROVER: (
