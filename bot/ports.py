@@ -250,6 +250,17 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Restore:
+    """Redis came back older than what was once written down outside it. While this document is there,
+    nothing is given; taking back goes on. ``anchored`` and ``found`` say what the anchor and the ledger
+    have, in words."""
+
+    noticed_at: datetime
+    anchored: str
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Homepage:
     """The person has looked at the App Home, so it is kept up to date for them."""
 
@@ -271,6 +282,7 @@ Document = (
     | Account
     | Card
     | Note
+    | Restore
     | Homepage
 )
 D = TypeVar(
@@ -289,6 +301,7 @@ D = TypeVar(
     Account,
     Card,
     Note,
+    Restore,
     Homepage,
 )
 
@@ -307,6 +320,7 @@ KINDS: Mapping[str, type[Document]] = {
     "account": Account,
     "card": Card,
     "note": Note,
+    "restore": Restore,
     "homepage": Homepage,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
@@ -419,7 +433,9 @@ class Change:
     ``without`` are grants whose lease must be there, or must not. ``put`` writes (None deletes);
     ``ensure`` writes only where nothing is. ``index`` adds (True) or removes (False) a grant id in a
     named set. ``op`` makes the commit happen at most once in 15 minutes; its first ``answer`` is
-    returned to whoever repeats it. ``frees`` lets a full Redis still take it.
+    returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants it on as
+    many replicas as this deployment asks for: where they do not say so in time, it is written all the
+    same, and TemporaryFailure is raised.
     """
 
     rests_on: tuple[Snapshot, ...] = ()
@@ -435,6 +451,7 @@ class Change:
     op: str | None = None
     answer: str = ""
     frees: bool = False
+    copied: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -470,9 +487,10 @@ class Ledger(Protocol):
         """All or nothing. Raises Conflict where a version, a lease or the claim is not as it was."""
         ...
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
-        """Up to ``limit`` due things, no lane beyond ``share`` counting those ``busy`` with it already.
-        A claim lasts CLAIM_SECONDS; then the thing is due again for anybody."""
+    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
+        """Up to ``limit`` due things, no lane beyond ``share`` counting those ``busy`` with it already;
+        only of these ``kinds``, where some are named. A claim lasts CLAIM_SECONDS; then the thing is due
+        again for anybody."""
         ...
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
@@ -493,4 +511,44 @@ class AuditTrail(Protocol):
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
         """Up to ``count`` entries behind the one named ``after``, each with its name and time."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owed:
+    """A due thing that failed ``tries`` times in a row; ``at`` is when it is tried again."""
+
+    member: str
+    at: datetime
+    tries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """A record that could not be read. Its bytes are kept; ``error`` says what was wrong with them."""
+
+    key: Key
+    at: datetime
+    error: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """How the ledger is. ``beat`` is when any worker last asked for work, None if never. ``oldest`` is
+    since when the oldest due thing that nobody has claimed waits, None where nothing waits."""
+
+    now: datetime
+    beat: datetime | None
+    owed: int
+    oldest: datetime | None
+    failing: tuple[Owed, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+class Inspection(Protocol):
+    """What is told of the ledger itself, to those who watch over it."""
+
+    def condition(self) -> Condition:
+        """Raises TemporaryFailure where Redis does not answer."""
         ...

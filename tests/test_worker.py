@@ -31,9 +31,9 @@ class Bell(MemoryLedger):
         self.refused = 0
         self.renewed: list[str] = []
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         self._answer()
-        return super().claim(limit, share, busy)
+        return super().claim(limit, share, busy, kinds)
 
     def commit(self, change: Change) -> Receipt:
         self._answer()

@@ -62,10 +62,12 @@ class RedisLedger:
             return Receipt(now=_moment(now), again=True, answer=said)
         return Receipt(now=_moment(now), answer=change.answer)
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
         is full does not count: the caller learns of its end by itself, and would only ask in vain."""
-        now, found, next_at = self._run(self._claim, limit, share, self._claim_ms, _json(dict(busy)))
+        now, found, next_at = self._run(
+            self._claim, limit, share, self._claim_ms, _json(dict(busy)), _json(dict.fromkeys(kinds, 1))
+        )
         return Claims(
             now=_moment(now),
             claims=tuple(_claim(*each) for each in found),

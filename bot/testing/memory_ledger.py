@@ -97,12 +97,12 @@ class MemoryLedger:
             self._write(change)
             return Receipt(now=self.now, answer=change.answer)
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         with self._lock:
             load, claims = dict(busy), list[Claim]()
             for member in self._due_now():
                 claim = self._claim_of(member)
-                if load.get(claim.lane, 0) >= share:
+                if load.get(claim.lane, 0) >= share or (kinds and claim.kind not in kinds):
                     continue
                 if len(claims) >= limit:
                     return self._claimed(claims, waiting=self._due[member].at)

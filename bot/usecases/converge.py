@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.core.errors import Conflict
+from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import Grant, HoldState, State
 from bot.core.holds import HoldRecord, Phase, Presence
 from bot.core.reasons import Why, because
@@ -24,6 +24,7 @@ from bot.ports import (
     Key,
     Ledger,
     Note,
+    Restore,
     Snapshot,
     Target,
 )
@@ -36,6 +37,10 @@ from bot.usecases.views import View, look
 
 TELL_OVERDUE_EVERY = timedelta(hours=1)
 MOST_LOOKS = 10
+RESTORED = (
+    "Redis came back older than it was: nothing is given until somebody has looked at what it forgot"
+    " (rotakey doctor)"
+)
 
 
 class Convergence:
@@ -113,6 +118,7 @@ class Convergence:
     def _note_giving(self, view: View, baseline: Presence) -> View:
         """What was there before us is committed before giving: after a crash it cannot be taken for ours,
         nor ours for theirs. A worker that slept writes nothing once nobody is live any more."""
+        _nothing_lost(view)
         key = Key.of(HoldRecord, view.key)
         own = Snapshot(now=view.now, versions={key: view.snap.versions.get(key, 0)})
         entry = Entry(what="giving", facts={"hold": named(view.hold), "baseline": baseline.value})
@@ -122,6 +128,7 @@ class Convergence:
                 needs=(view.last.id,) if view.last else (),
                 put={key: replace(view.record, phase=Phase.GIVING, baseline=baseline)},
                 audit=(entry,),
+                copied=True,
             )
         )
         fresh = self._look()
@@ -132,6 +139,7 @@ class Convergence:
     def _give(self, target: Reach, view: View) -> Observed:
         if view.record.untouchable:
             return Observed(presence=view.record.baseline, until=None)
+        _nothing_lost(view)
         self._acted = view.record
         return Observed(presence=target.give(view), until=view.until)
 
@@ -215,6 +223,12 @@ class Convergence:
         put: dict[Key, Document | None] = {key: record} if record else {}
         due = (Due(member=self.claim.member, at=snap.now),)
         self.ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
+
+
+def _nothing_lost(view: View) -> None:
+    """Raises TargetFailed while it is not known what a Redis that came back older has forgotten."""
+    if view.snap.find(Restore):
+        raise TargetFailed(TemporaryFailure(RESTORED))
 
 
 def _seen_lately(view: View) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
-from bot.ports import Deadline, Key, Ledger, Seat, Snapshot
+from bot.ports import Deadline, Key, Ledger, Restore, Seat, Snapshot
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +71,14 @@ def too_late(grant: Grant, now: datetime) -> bool:
 
 def look(ledger: Ledger, hold: str) -> View | None:
     """None where there is neither a record nor a grant behind the hold of this key."""
-    key, behind = Key.of(HoldRecord, hold), f"hold:{hold}"
+    keys, behind = {Key.of(HoldRecord, hold), Key.of(Restore)}, f"hold:{hold}"
     looked_at = Deadline.after(0)
-    snap = ledger.read({key}, (behind,))
+    snap = ledger.read(keys, (behind,))
     seated = {grant.resource for grant in snap.all(Grant) if grant.seated}
     if seated:
         looked_at = Deadline.after(0)
         seats = {Key.of(Seat, resource) for resource in seated}
-        snap = ledger.read({key, *seats}, (behind, *(f"resource:{each}" for each in sorted(seated))))
+        snap = ledger.read(keys | seats, (behind, *(f"resource:{each}" for each in sorted(seated))))
     found = _hold_in(snap, hold)
     record = snap.find(HoldRecord, hold) or (_unrecorded(found, snap) if found else None)
     return View(hold=record.hold, record=record, snap=snap, looked_at=looked_at) if record else None

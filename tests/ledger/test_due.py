@@ -260,3 +260,10 @@ def test_a_claim_says_what_kind_of_thing_is_owed_and_which(ledger: AnyLedger) ->
     arm(ledger, "roster:pagerduty/P1")
     claim = claim_one(ledger)
     assert (claim.kind, claim.id) == ("roster", "pagerduty/P1")
+
+
+def test_only_the_kinds_that_are_wanted_are_claimed(ledger: AnyLedger) -> None:
+    arm(ledger, "card:g1", "hold:db/1", "hold:aws/1", "roster:pagerduty")
+    found = ledger.claim(10, 10, {}, ("hold", "card"))
+    assert sorted(members(found.claims)) == ["card:g1", "hold:aws/1", "hold:db/1"]
+    assert members(ledger.claim(10, 10, {}).claims) == ["roster:pagerduty"]

@@ -1,5 +1,7 @@
 local limit, share, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local load = cjson.decode(ARGV[4])
+local kinds = cjson.decode(ARGV[5])
+local any_kind = next(kinds) == nil
 
 local function lane_of(member)
   return string.match(member, '^(.-)/') or string.match(member, '^[^:]*')
@@ -12,7 +14,7 @@ repeat
   for i = 1, #owed, 2 do
     local lane = lane_of(owed[i])
     local busy = load[lane] or 0
-    if busy < share then
+    if busy < share and (any_kind or kinds[string.match(owed[i], '^[^:]*')]) then
       if #taken == limit then
         waiting = owed[i + 1]
         break
