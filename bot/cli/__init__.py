@@ -1,22 +1,23 @@
-"""The commands: web, worker, sandbox, check, schema. Exit 0 good, 1 found wrong, 2 misuse."""
+"""The commands: web, worker, sandbox, check, schema. Exit 0 good, 1 found wrong, 2 misuse.
+
+Larger ones have a module of their own here, and are added to the group at the end of this file.
+"""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import signal
 import sys
 import webbrowser
-from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import structlog
 
 from bot import config, wiring
+from bot.cli.settings import log_as_json, settings
 from bot.core.errors import Misconfigured
 from bot.kinds import VARIABLE, PostgresSettings
 
@@ -46,14 +47,16 @@ def rotakey() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; the port is $PORT.")
 def web(host: str) -> None:
     """Answer Slack: over HTTP, or by Socket Mode where SLACK_APP_TOKEN is set."""
-    wiring.serve(*_settings(config.WEB), os.environ, host)
+    log_as_json()
+    wiring.serve(*settings(config.WEB), os.environ, host)
 
 
 @rotakey.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where $WORKER_PORT, if set, listens.")
 def worker(host: str) -> None:
     """Give, take back, follow the shifts, and tell. Any number may run at once."""
-    wiring.work(*_settings(config.WORKER), os.environ, host)
+    log_as_json()
+    wiring.work(*settings(config.WORKER), os.environ, host)
 
 
 @rotakey.command()
@@ -116,27 +119,3 @@ def to_try(path: Path) -> Policy:
     if real:
         raise Misconfigured("\n".join(real))
     return Policy(path=path.resolve(), catalog=checked.catalog, workspace=checked.workspace, variables=names)
-
-
-def _settings(needs: Collection[tuple[str, ...]]) -> tuple[config.Environment, config.Policy]:
-    _log_as_json()
-    env = config.Environment.read(os.environ, needs=needs)
-    policy = config.load(config.bytes_of(env.access_file), name=str(env.access_file), environ=os.environ)
-    env.suit(policy.oncall.values())
-    return env, policy
-
-
-def _log_as_json() -> None:
-    """One line of JSON an event, to standard output, as platforms like it."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
-    )
