@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from bot.core.catalog import Entitlement
+from bot.core.errors import Conflict
 from bot.core.grants import Grant
 from bot.core.holds import Hold, HoldRecord, Presence
 from bot.core.people import Group, Person
@@ -430,7 +431,8 @@ class Change:
     """All that one commit writes.
 
     ``rests_on`` must be unchanged: the version of every document in it is checked. ``needs`` and
-    ``without`` are grants whose lease must be there, or must not. ``put`` writes (None deletes);
+    ``without`` are grants whose lease must be there, or must not. ``members`` are indexes that must have
+    just these grants in them. ``put`` writes (None deletes);
     ``ensure`` writes only where nothing is. ``index`` adds (True) or removes (False) a grant id in a
     named set. ``op`` makes the commit happen at most once in 15 minutes; its first ``answer`` is
     returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants it on as
@@ -441,6 +443,7 @@ class Change:
     rests_on: tuple[Snapshot, ...] = ()
     needs: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    members: Mapping[str, Collection[str]] = field(default_factory=dict)
     put: Mapping[Key, Document | None] = field(default_factory=dict)
     ensure: Mapping[Key, Document] = field(default_factory=dict)
     leases: tuple[Lease, ...] = ()
@@ -456,9 +459,11 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """``now`` is when it was written; ``again`` that the op had been done before, with ``answer``."""
+    """``now`` is when it was written; ``again`` that the op had been done before, with ``answer``.
+    ``version`` is what every document written has now, 0 where nothing was written."""
 
     now: datetime
+    version: int = 0
     again: bool = False
     answer: str = ""
 
@@ -483,8 +488,16 @@ class Ledger(Protocol):
         each grant read, its lease."""
         ...
 
+    def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> Sequence[Snapshot]:
+        """Several reads in one round trip, all as of the same moment."""
+        ...
+
     def commit(self, change: Change) -> Receipt:
         """All or nothing. Raises Conflict where a version, a lease or the claim is not as it was."""
+        ...
+
+    def commit_all(self, changes: Sequence[Change]) -> Sequence[Receipt | Conflict]:
+        """Several commits in one round trip, each for itself: all or nothing of each."""
         ...
 
     def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:

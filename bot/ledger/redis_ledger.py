@@ -44,23 +44,27 @@ class RedisLedger:
         self._free = client.register_script(script("commit", "allow-oom"))
 
     def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
-        wanted = _json({"keys": [_name(key) for key in keys], "follow": list(follow)})
-        now, found, leases = self._run(self._read, wanted, KIND_OF[Grant])
-        rows = [(Key(*name.split(":", 1)), int(version), text) for name, version, text in found]
-        return Snapshot(
-            now=_moment(now),
-            documents={key: decode(key, text) for key, version, text in rows if version},
-            versions={key: version for key, version, _ in rows},
-            leases={grant: None if end == "-1" else _moment(end) for grant, end in leases},
-        )
+        return self.read_all(((keys, follow),))[0]
+
+    def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
+        asked = [
+            _json({"keys": [_name(key) for key in keys], "follow": list(names)}) for keys, names in wanted
+        ]
+        now, *answers = self._run(self._read, KIND_OF[Grant], *asked)
+        moment = _moment(now)
+        return tuple(_snapshot(moment, *answer) for answer in answers)
 
     def commit(self, change: Change) -> Receipt:
-        how, now, said = self._run(self._free if change.frees else self._grant, _json(_plan(change)))
-        if how == "conflict":
-            raise Conflict(said)
-        if how == "again" and change.op is not None:
-            return Receipt(now=_moment(now), again=True, answer=said)
-        return Receipt(now=_moment(now), answer=change.answer)
+        written = self.commit_all((change,))[0]
+        if isinstance(written, Conflict):
+            raise written
+        return written
+
+    def commit_all(self, changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+        script = self._free if all(change.frees for change in changes) else self._grant
+        now, *answers = self._run(script, *(_json(_plan(change)) for change in changes))
+        moment = _moment(now)
+        return tuple(_written(change, moment, *each) for change, each in zip(changes, answers, strict=True))
 
     def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
@@ -105,6 +109,24 @@ class RedisLedger:
         return self._names[NAMES.index(name)]
 
 
+def _snapshot(now: datetime, found: Sequence[Sequence[str]], leases: Sequence[tuple[str, str]]) -> Snapshot:
+    rows = [(Key(*name.split(":", 1)), int(version), text) for name, version, text in found]
+    return Snapshot(
+        now=now,
+        documents={key: decode(key, text) for key, version, text in rows if version},
+        versions={key: version for key, version, _ in rows},
+        leases={grant: None if end == "-1" else _moment(end) for grant, end in leases},
+    )
+
+
+def _written(change: Change, now: datetime, how: str, version: str, said: str) -> Receipt | Conflict:
+    if how == "conflict":
+        return Conflict(said)
+    if how == "again" and change.op is not None:
+        return Receipt(now=now, again=True, answer=said)
+    return Receipt(now=now, answer=change.answer, version=int(version))
+
+
 def _plan(change: Change) -> dict[str, object]:
     """The change as the script takes it: all numbers as text, what is None left out."""
     versions = {
@@ -114,6 +136,7 @@ def _plan(change: Change) -> dict[str, object]:
         "rests_on": sorted(versions),
         "needs": [*change.needs, *(each.grant for each in change.leases if each.how == "move")],
         "without": change.without,
+        "members": [(name, sorted(ids)) for name, ids in change.members.items()],
         "put": [(_name(key), encode(document)) for key, document in change.put.items() if document],
         "delete": [_name(key) for key, document in change.put.items() if document is None],
         "ensure": [(_name(key), encode(document)) for key, document in change.ensure.items()],

@@ -87,6 +87,20 @@ class MemoryLedger:
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
             )
 
+    def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
+        with self._lock:
+            return tuple(self.read(keys, follow) for keys, follow in wanted)
+
+    def commit_all(self, changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+        with self._lock:
+            return tuple(self._committed(change) for change in changes)
+
+    def _committed(self, change: Change) -> Receipt | Conflict:
+        try:
+            return self.commit(change)
+        except Conflict as conflict:
+            return conflict
+
     def commit(self, change: Change) -> Receipt:
         with self._lock:
             kept_until, answer = self._ops.get(change.op or "", (0, ""))
@@ -94,8 +108,8 @@ class MemoryLedger:
                 return Receipt(now=self.now, again=True, answer=answer)
             for objection in self._objections(change):
                 raise Conflict(objection)
-            self._write(change)
-            return Receipt(now=self.now, answer=change.answer)
+            version = self._write(change)
+            return Receipt(now=self.now, answer=change.answer, version=version)
 
     def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         with self._lock:
@@ -139,10 +153,13 @@ class MemoryLedger:
         moved = (lease.grant for lease in change.leases if lease.how == "move")
         yield from (f"lease of {each} is gone" for each in (*change.needs, *moved) if not self._live(each))
         yield from (f"lease of {each} is there" for each in change.without if self._live(each))
+        for name, ids in change.members.items():
+            if self._indexes.get(name, set()) != set(ids):
+                yield f"index {name} has changed"
         if change.done and not self._is_ours(change.done.claim):
             yield f"claim on {change.done.claim.member} is lost"
 
-    def _write(self, change: Change) -> None:
+    def _write(self, change: Change) -> int:
         put = {key: encode(document) if document else None for key, document in change.put.items()}
         ensure = {key: encode(document) for key, document in change.ensure.items()}
         audit = [encode_entry(entry) for entry in change.audit]
@@ -161,6 +178,7 @@ class MemoryLedger:
             self._log(text)
         if change.op is not None:
             self._ops[change.op] = (not_after(self.now + OP_KEPT), change.answer)
+        return version
 
     def _put(self, key: Key, version: int, text: str | None) -> None:
         if text is None:

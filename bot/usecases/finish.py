@@ -142,6 +142,7 @@ def joined(one: Change, other: Change) -> Change:
         rests_on=(*one.rests_on, *other.rests_on),
         needs=(*one.needs, *other.needs),
         without=(*one.without, *other.without),
+        members={**one.members, **other.members},
         put={**one.put, **other.put},
         ensure={**one.ensure, **other.ensure},
         leases=(*one.leases, *other.leases),

@@ -12,9 +12,10 @@ from redis import Redis
 
 from bot.core.errors import Conflict, Misconfigured
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry, Lease
+from bot.ports import Change, Done, Entry, Lease, Receipt
+from tests.ledger.conftest import AnyLedger
 from tests.ledger.keyspace import everything
-from tests.ledger.people import ADAS_KEY, APPROVAL, LONG_AGO, SOME_DAY, ask, due, grant_key
+from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, LONG_AGO, SOME_DAY, ask, due, grant_key
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,28 @@ def test_workspaces_do_not_see_each_other(client: Redis) -> None:
 def test_a_workspace_that_would_not_lie_in_one_slot_is_refused(client: Redis, name: str) -> None:
     with pytest.raises(Misconfigured, match="workspace"):
         RedisLedger(client, name)
+
+
+def test_an_index_that_has_others_in_it_by_now_is_a_conflict(ledger: AnyLedger) -> None:
+    ledger.commit(Change(index={("hold:a", "g1"): True}))
+    ledger.commit(Change(members={"hold:a": ("g1",), "hold:b": ()}))
+    for others in ((), ("g2",), ("g1", "g2")):
+        with pytest.raises(Conflict, match="index hold:a has changed"):
+            ledger.commit(Change(members={"hold:a": others}))
+
+
+def test_of_several_commits_at_once_each_stands_for_itself(ledger: AnyLedger) -> None:
+    before = ledger.read({ADAS_KEY})
+    first, second, third = ledger.commit_all(
+        (
+            Change(rests_on=(before,), put={ADAS_KEY: ADA}),
+            Change(rests_on=(before,), put={grant_key("g1"): ask("g1")}),
+            Change(put={grant_key("g2"): ask("g2")}),
+        )
+    )
+    assert isinstance(second, Conflict)
+    assert isinstance(first, Receipt)
+    assert isinstance(third, Receipt)
+    snaps = ledger.read_all(((key,), ()) for key in (grant_key("g2"), ADAS_KEY, grant_key("g1")))
+    assert [set(each.documents) for each in snaps] == [{grant_key("g2")}, {ADAS_KEY}, set()]
+    assert [list(each.versions.values()) for each in snaps] == [[third.version], [first.version], [0]]

@@ -38,6 +38,7 @@ def few(each: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "needs": st.just(()) | few(GRANTS),
     "without": st.just(()) | few(GRANTS),
+    "members": st.just({}) | st.dictionaries(INDEXES, st.frozensets(GRANTS, max_size=2), max_size=1),
     "put": few(WRITES).map(dict) | st.dictionaries(KEYS, st.none(), max_size=1),
     "ensure": few(WRITES).map(dict),
     "leases": few(
@@ -82,7 +83,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule(change=st.fixed_dictionaries(CHANGES))
     def commit_on_nothing(self, change: Any) -> None:
-        self._commit(Change(**{**change, "needs": (), "without": (), "op": None}))
+        self._commit(Change(**{**change, "needs": (), "without": (), "members": {}, "op": None}))
 
     @rule(claim=claims, next_at=st.none() | MOMENTS, failed=st.booleans(), due=CHANGES["due"])
     def close(self, claim: Claim, next_at: Any, failed: bool, due: Any) -> None:

@@ -1,6 +1,4 @@
-local plan = cjson.decode(ARGV[1])
-
-local function objection()
+local function objection(plan)
   for _, each in ipairs(plan.rests_on) do
     local name, version = unpack(each)
     if (redis.call('HGET', doc .. name, 'v') or '0') ~= version then
@@ -15,6 +13,17 @@ local function objection()
   for _, grant in ipairs(plan.without) do
     if lease_end(grant) then
       return 'lease of ' .. grant .. ' is there'
+    end
+  end
+  for _, each in ipairs(plan.members) do
+    local name, ids = unpack(each)
+    if redis.call('SCARD', index .. name) ~= #ids then
+      return 'index ' .. name .. ' has changed'
+    end
+    for _, id in ipairs(ids) do
+      if redis.call('SISMEMBER', index .. name, id) == 0 then
+        return 'index ' .. name .. ' has changed'
+      end
     end
   end
   if plan.done and redis.call('HGET', claims, plan.done.member) ~= plan.done.fence then
@@ -75,51 +84,60 @@ local function forget_unless_due(member)
   end
 end
 
-local done_before = redis.call('GET', op .. plan.op)
-if done_before then
-  return {'again', text(now), done_before}
-end
-local conflict = objection()
-if conflict then
-  return {'conflict', text(now), conflict}
-end
+local function commit(plan)
+  local done_before = redis.call('GET', op .. plan.op)
+  if done_before then
+    return {'again', '0', done_before}
+  end
+  local conflict = objection(plan)
+  if conflict then
+    return {'conflict', '0', conflict}
+  end
 
-local version = text(redis.call('INCR', counter))
-for _, each in ipairs(plan.put) do
-  redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])
-end
-for _, name in ipairs(plan.delete) do
-  redis.call('DEL', doc .. name)
-end
-for _, each in ipairs(plan.ensure) do
-  if redis.call('EXISTS', doc .. each[1]) == 0 then
+  local version = text(redis.call('INCR', counter))
+  for _, each in ipairs(plan.put) do
     redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])
   end
-end
-for _, each in ipairs(plan.leases) do
-  move_lease(each[1], each[2], each[3])
-end
-for _, each in ipairs(plan.index) do
-  redis.call(each[3] and 'SADD' or 'SREM', index .. each[1], each[2])
+  for _, name in ipairs(plan.delete) do
+    redis.call('DEL', doc .. name)
+  end
+  for _, each in ipairs(plan.ensure) do
+    if redis.call('EXISTS', doc .. each[1]) == 0 then
+      redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])
+    end
+  end
+  for _, each in ipairs(plan.leases) do
+    move_lease(each[1], each[2], each[3])
+  end
+  for _, each in ipairs(plan.index) do
+    redis.call(each[3] and 'SADD' or 'SREM', index .. each[1], each[2])
+  end
+
+  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
+  if plan.done then
+    close(plan.done)
+  end
+  for _, each in ipairs(plan.due) do
+    arm(each[1], each[2], version)
+  end
+  if plan.done then
+    forget_unless_due(plan.done.member)
+  end
+  if soonest <= now or soonest < (tonumber(first) or math.huge) then
+    redis.call('RPUSH', nudge, '1')
+    redis.call('LTRIM', nudge, -16, -1)
+  end
+
+  for _, entry in ipairs(plan.audit) do
+    redis.call('XADD', audit, '*', 'e', entry)
+  end
+  redis.call('SET', op .. plan.op, plan.answer, 'PX', plan.op_ms)
+  return {'done', version, ''}
 end
 
-local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
-if plan.done then
-  close(plan.done)
+local answers = {text(now)}
+for i = 1, #ARGV do
+  soonest = math.huge
+  table.insert(answers, commit(cjson.decode(ARGV[i])))
 end
-for _, each in ipairs(plan.due) do
-  arm(each[1], each[2], version)
-end
-if plan.done then
-  forget_unless_due(plan.done.member)
-end
-if soonest <= now or soonest < (tonumber(first) or math.huge) then
-  redis.call('RPUSH', nudge, '1')
-  redis.call('LTRIM', nudge, -16, -1)
-end
-
-for _, entry in ipairs(plan.audit) do
-  redis.call('XADD', audit, '*', 'e', entry)
-end
-redis.call('SET', op .. plan.op, plan.answer, 'PX', plan.op_ms)
-return {'done', text(now), ''}
+return answers
