@@ -14,8 +14,10 @@ NAMES = (
     "due",  # sorted set: member -> ms when it is owed; while it is claimed, the end of the claim
     "generations",  # hash: member -> generation of its last arming
     "claims",  # hash: member -> fence of the claim that is not closed
-    "tries",  # hash: member -> failures in a row
+    "failures",  # sorted set: member -> failures in a row
     "nudge",  # list: something is owed earlier than anybody knew
+    "beat",  # string: ms when a worker last asked for work
+    "aside",  # hash: <kind>:<id>@<version> -> a record that could not be read, kept as it was
     "audit",  # stream: one field, ``e``, the entry as JSON
     "doc:",  # and <kind>:<id>; hash: v the version, d the document as JSON
     "lease:",  # and the grant's id; string with a TTL, or without one

@@ -22,15 +22,33 @@ from bot.ledger.connection import LONGEST_WAIT, patient, translated
 from bot.ledger.keys import NAMES, names
 from bot.ledger.moments import from_ms, not_after, not_before
 from bot.ledger.scripts import script
-from bot.ports import CLAIM_SECONDS, KIND_OF, Change, Claim, Claims, Entry, Key, Lease, Receipt, Snapshot
+from bot.ports import (
+    CLAIM_SECONDS,
+    KIND_OF,
+    Change,
+    Claim,
+    Claims,
+    Condition,
+    Entry,
+    Key,
+    Lease,
+    Owed,
+    Receipt,
+    SetAside,
+    Snapshot,
+)
 
 OP_KEPT = timedelta(minutes=15)
 RESENT_WITHIN = timedelta(minutes=1)
 """The client sends again what was not answered. A change without an ``op`` is known this long."""
+FAILING_AFTER = 3
+"""Failures in a row."""
+MOST_TOLD = 100
+"""That many failing things, and records set aside, are told at most: the worst, and the latest."""
 
 
 class RedisLedger:
-    """Implements Ledger and AuditTrail. Threads may share it."""
+    """Implements Ledger, AuditTrail and Inspection. Threads may share it."""
 
     def __init__(self, client: Redis, workspace: str = "main", claim_seconds: float = CLAIM_SECONDS) -> None:
         self._names = names(workspace)
@@ -41,6 +59,7 @@ class RedisLedger:
         self._claim = client.register_script(script("claim", "allow-oom"))
         self._renew = client.register_script(script("renew", "allow-oom"))
         self._grant = client.register_script(script("commit"))
+        self._condition = client.register_script(script("condition", "no-writes"))
         self._free = client.register_script(script("commit", "allow-oom"))
 
     def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
@@ -100,6 +119,22 @@ class RedisLedger:
                 self._named("audit"), min=f"({after}" if after else "-", count=count
             )
         return [(name, _moment(name.split("-")[0]), decode_entry(name, row["e"])) for name, row in rows]
+
+    def condition(self) -> Condition:
+        now, beat, owed, oldest, failing, aside = self._run(self._condition, FAILING_AFTER, MOST_TOLD)
+        kept = sorted(
+            (_set_aside(*each) for each in zip(aside[::2], aside[1::2], strict=True)), key=lambda it: it.at
+        )
+        return Condition(
+            now=_moment(now),
+            beat=_moment(beat) if beat else None,
+            owed=owed,
+            oldest=_moment(oldest) if oldest else None,
+            failing=tuple(
+                Owed(member=member, at=_moment(at), tries=int(tries)) for member, at, tries in failing
+            ),
+            set_aside=tuple(kept[-MOST_TOLD:]),
+        )
 
     def _run(self, which: Any, *arguments: str | int) -> Any:
         with translated():
@@ -183,6 +218,11 @@ def _claim(member: str, generation: str, fence: str, owed_at: str, tries: str, t
         tries=int(tries),
         taken_over=bool(taken_over),
     )
+
+
+def _set_aside(field: str, kept: str) -> SetAside:
+    at, error, text = kept.split("\n", 2)
+    return SetAside(key=Key(*field.rpartition("@")[0].split(":", 1)), at=_moment(at), error=error, text=text)
 
 
 def _name(key: Key) -> str:

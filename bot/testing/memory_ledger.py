@@ -21,16 +21,22 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
+    Condition,
     Done,
     Due,
     Entry,
     Key,
     Lease,
+    Owed,
     Receipt,
+    SetAside,
     Snapshot,
 )
 
 OP_KEPT = timedelta(minutes=15)
+BEAT_EVERY = 1000
+FAILING_AFTER = 3
+MOST_TOLD = 100
 _GRANT = KIND_OF[Grant]
 
 
@@ -45,8 +51,8 @@ class _Owed:
 
 
 class MemoryLedger:
-    """Implements Ledger and AuditTrail. Time stands still unless ``advance`` moves it or ``now`` is set;
-    it ticks in whole milliseconds, as the ledger in Redis does."""
+    """Implements Ledger, AuditTrail and Inspection. Time stands still unless ``advance`` moves it or ``now``
+    is set; it ticks in whole milliseconds, as the ledger in Redis does."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -59,6 +65,8 @@ class MemoryLedger:
         self._due: dict[str, _Owed] = {}
         self._ops: dict[str, tuple[int, str]] = {}
         self._audit: list[tuple[int, int, str]] = []
+        self._beat: int | None = None
+        self._aside: dict[tuple[Key, int], SetAside] = {}
 
     @property
     def now(self) -> datetime:
@@ -113,6 +121,8 @@ class MemoryLedger:
 
     def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         with self._lock:
+            if not kinds and (self._beat is None or self._now - self._beat >= BEAT_EVERY):
+                self._beat = self._now
             load, claims = dict(busy), list[Claim]()
             for member in self._due_now():
                 claim = self._claim_of(member)
@@ -142,6 +152,25 @@ class MemoryLedger:
         with self._lock:
             found = [each for each in self._audit if each[:2] > behind][:count]
         return [_entry(ms, number, text) for ms, number, text in found]
+
+    # --------------------------------------------------------------------------------- Inspection
+
+    def condition(self) -> Condition:
+        with self._lock:
+            failing = [
+                Owed(member=member, at=from_ms(owed.at), tries=owed.tries)
+                for member, owed in self._due.items()
+                if owed.tries >= FAILING_AFTER
+            ]
+            failing.sort(key=lambda each: (each.tries, each.member), reverse=True)
+            return Condition(
+                now=self.now,
+                beat=_moment(self._beat),
+                owed=len(self._due),
+                oldest=_moment(min((self._due[each].at for each in self._due_now()), default=None)),
+                failing=tuple(failing[:MOST_TOLD]),
+                set_aside=tuple(self._aside.values())[-MOST_TOLD:],
+            )
 
     # ------------------------------------------------------------------------------------- commit
 

@@ -11,12 +11,13 @@ from redis import Redis
 
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import AuditTrail, Ledger
+from bot.ports import AuditTrail, Inspection, Ledger
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.valkey import Valkey, valkey
 
 AnyLedger = RedisLedger | MemoryLedger
 LEDGERS: tuple[type[Ledger], ...] = (RedisLedger, MemoryLedger)
+INSPECTIONS: tuple[type[Inspection], ...] = (RedisLedger, MemoryLedger)
 TRAILS: tuple[type[AuditTrail], ...] = (RedisLedger, MemoryLedger)
 
 

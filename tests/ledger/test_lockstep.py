@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -109,6 +109,15 @@ class Lockstep(RuleBasedStateMachine):
         self._memory.claim_seconds = 3600
         assert self._memory.renew(claims) == theirs
 
+    @rule()
+    def condition(self) -> None:
+        theirs, ours = self._both(lambda ledger: ledger.condition())
+        assert (ours.beat, ours.owed) == (theirs.beat, theirs.owed)
+        assert alike(ours.oldest, theirs.oldest)
+        assert [(each.member, each.tries) for each in ours.failing] == [
+            (each.member, each.tries) for each in theirs.failing
+        ]
+
     @rule(count=st.integers(1, 3))
     def audit(self, count: int) -> None:
         ours, theirs = trail(self._memory, count), trail(self._redis[0], count)
@@ -134,10 +143,15 @@ def outcome(ledger: AnyLedger, change: Change) -> Receipt | None:
 
 
 def near(one: Claims, other: Claims) -> bool:
-    """Both wake at the same time. A renewed claim's end is known to some milliseconds only."""
-    if one.next_at is None or other.next_at is None:
-        return one.next_at is other.next_at
-    return abs(one.next_at - other.next_at) < timedelta(seconds=10)
+    """Both wake at the same time."""
+    return alike(one.next_at, other.next_at)
+
+
+def alike(one: datetime | None, other: datetime | None) -> bool:
+    """A renewed claim's end is known to some milliseconds only."""
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) < timedelta(seconds=10)
 
 
 def trail(ledger: AnyLedger, count: int) -> list[Entry]:

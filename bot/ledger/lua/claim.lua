@@ -3,6 +3,11 @@ local load = cjson.decode(ARGV[4])
 local kinds = cjson.decode(ARGV[5])
 local any_kind = next(kinds) == nil
 
+-- a sign of life of the workers, which ask for whatever is due
+if any_kind and now - tonumber(redis.call('GET', beat) or 0) >= 1000 then
+  redis.call('SET', beat, text(now))
+end
+
 local function lane_of(member)
   return string.match(member, '^(.-)/') or string.match(member, '^[^:]*')
 end
@@ -35,8 +40,8 @@ for _, each in ipairs(taken) do
   redis.call('HSET', claims, member, fence)
   redis.call('ZADD', due, text(now + length), member)
   local generation = redis.call('HGET', generations, member) or '0'
-  local failures = redis.call('HGET', tries, member) or '0'
-  table.insert(answer, {member, generation, fence, owed_at, failures, taken_over})
+  local failed = redis.call('ZSCORE', failures, member) or '0'
+  table.insert(answer, {member, generation, fence, owed_at, failed, taken_over})
 end
 
 local later = redis.call('ZRANGE', due, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')

@@ -54,9 +54,9 @@ local function close(done)
   local member = done.member
   redis.call('HDEL', claims, member)
   if done.failed then
-    redis.call('HINCRBY', tries, member, 1)
+    redis.call('ZINCRBY', failures, 1, member)
   else
-    redis.call('HDEL', tries, member)
+    redis.call('ZREM', failures, member)
   end
   if (redis.call('HGET', generations, member) or '0') ~= done.generation then
     redis.call('ZADD', due, text(now), member)
@@ -80,7 +80,7 @@ end
 local function forget_unless_due(member)
   if not redis.call('ZSCORE', due, member) then
     redis.call('HDEL', generations, member)
-    redis.call('HDEL', tries, member)
+    redis.call('ZREM', failures, member)
   end
 end
 

@@ -1,0 +1,17 @@
+local often, most = ARGV[1], ARGV[2]
+
+local failing = {}
+local found = redis.call('ZRANGE', failures, '+inf', often, 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES')
+for i = 1, #found, 2 do
+  table.insert(failing, {found[i], redis.call('ZSCORE', due, found[i]) or text(now), found[i + 1]})
+end
+
+local first = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+return {
+  text(now),
+  redis.call('GET', beat) or '',
+  redis.call('ZCARD', due),
+  first or '',
+  failing,
+  redis.call('HGETALL', aside),
+}
