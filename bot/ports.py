@@ -549,7 +549,8 @@ class SetAside:
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """How the ledger is. ``beat`` is when any worker last asked for work, None if never. ``oldest`` is
-    since when the oldest due thing that nobody has claimed waits, None where nothing waits."""
+    since when the oldest due thing that nobody has claimed waits, None where nothing waits. ``open`` and
+    ``overdue`` count the grants in the indexes of these names."""
 
     now: datetime
     beat: datetime | None
@@ -557,6 +558,8 @@ class Condition:
     oldest: datetime | None
     failing: tuple[Owed, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
+    open: int = 0
+    overdue: int = 0
 
 
 class Inspection(Protocol):

@@ -121,7 +121,8 @@ class RedisLedger:
         return [(name, _moment(name.split("-")[0]), decode_entry(name, row["e"])) for name, row in rows]
 
     def condition(self) -> Condition:
-        now, beat, owed, oldest, failing, aside = self._run(self._condition, FAILING_AFTER, MOST_TOLD)
+        found = self._run(self._condition, FAILING_AFTER, MOST_TOLD, "open", "overdue")
+        now, beat, owed, oldest, failing, aside, (still_open, overdue) = found
         kept = sorted(
             (_set_aside(*each) for each in zip(aside[::2], aside[1::2], strict=True)), key=lambda it: it.at
         )
@@ -134,6 +135,8 @@ class RedisLedger:
                 Owed(member=member, at=_moment(at), tries=int(tries)) for member, at, tries in failing
             ),
             set_aside=tuple(kept[-MOST_TOLD:]),
+            open=still_open,
+            overdue=overdue,
         )
 
     def _run(self, which: Any, *arguments: str | int) -> Any:

@@ -170,6 +170,8 @@ class MemoryLedger:
                 oldest=_moment(min((self._due[each].at for each in self._due_now()), default=None)),
                 failing=tuple(failing[:MOST_TOLD]),
                 set_aside=tuple(self._aside.values())[-MOST_TOLD:],
+                open=len(self._indexes.get("open", ())),
+                overdue=len(self._indexes.get("overdue", ())),
             )
 
     # ------------------------------------------------------------------------------------- commit

@@ -29,7 +29,8 @@ class Approval:
 def indexes(grant: Grant) -> tuple[str, ...]:
     """The sets an open grant is in."""
     holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
-    return ("open", f"person:{grant.person}", f"resource:{grant.resource}", *holds)
+    late = ("overdue",) if grant.overdue_since else ()
+    return ("open", *late, f"person:{grant.person}", f"resource:{grant.resource}", *holds)
 
 
 def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Hold, ...]:

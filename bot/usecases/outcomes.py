@@ -216,7 +216,7 @@ def failed(view: View, failure: Failure, claim: Claim, *, loudly: bool) -> Chang
     for grant in () if view.live else view.ending:
         change = joined(change, _not_taken(view, record, grant, loudly))
     put = {**change.put, Key.of(HoldRecord, view.key): record}
-    done = Done(claim=claim, next_at=_try_at(view, record, failure))
+    done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=True)
     return replace(change, put=put, done=done)
 
 
@@ -267,7 +267,8 @@ def _not_taken(view: View, record: HoldRecord, grant: Grant, loudly: bool) -> Ch
     facts = {"hold": named(view.hold), "person": grant.person, "error": record.last_error or ""}
     alarm = Due(member=f"alarm:{grant.id}", at=view.now)
     entry = Entry(what="overdue", grant=grant.id, facts=facts)
-    return joined(change, Change(due=(alarm,) if loudly else (), audit=(entry,)))
+    late = Change(index={("overdue", grant.id): True}, due=(alarm,) if loudly else (), audit=(entry,))
+    return joined(change, late)
 
 
 def _troubled(view: View, grant: Grant, moved: Grant) -> Change:

@@ -87,6 +87,14 @@ def test_what_went_well_at_last_fails_no_more(ledger: AnyLedger) -> None:
     assert ledger.condition().failing == ()
 
 
+def test_open_grants_and_those_overdue_are_counted(ledger: AnyLedger) -> None:
+    there = {("open", "g1"): True, ("open", "g2"): True, ("overdue", "g2"): True}
+    ledger.commit(Change(index=there))
+    assert (ledger.condition().open, ledger.condition().overdue) == (2, 1)
+    ledger.commit(Change(index=dict.fromkeys(there, False)))
+    assert (ledger.condition().open, ledger.condition().overdue) == (0, 0)
+
+
 def test_no_more_than_a_hundred_failing_things_are_told(ledger: AnyLedger) -> None:
     fail(ledger, *(f"hold:db/{n:03}" for n in range(120)), times=3)
     found = ledger.condition()

@@ -112,7 +112,7 @@ class Lockstep(RuleBasedStateMachine):
     @rule()
     def condition(self) -> None:
         theirs, ours = self._both(lambda ledger: ledger.condition())
-        assert (ours.beat, ours.owed) == (theirs.beat, theirs.owed)
+        assert (ours.beat, ours.owed, ours.open) == (theirs.beat, theirs.owed, theirs.open)
         assert alike(ours.oldest, theirs.oldest)
         assert [(each.member, each.tries) for each in ours.failing] == [
             (each.member, each.tries) for each in theirs.failing

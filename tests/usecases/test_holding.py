@@ -296,11 +296,16 @@ def test_after_the_third_failed_take_it_is_overdue_and_tried_for_ever(story: Sto
     assert len(story.messenger.told(SECURITY)) == 6
     assert story.target.count("take") > 60
     assert story.happened(grant).count("overdue") == 1
+    condition = story.memory.condition()
+    assert (condition.open, condition.overdue) == (1, 1)
+    assert condition.failing[0].member == f"hold:{overdue.gives[0].key}"
     del story.target.failing["take"]
     story.pass_time(300)
     ended = story.grant(grant)
     assert (ended.state, ended.overdue_since, ended.trouble) == (State.ENDED, None, None)
     assert not story.has(ADA)
+    condition = story.memory.condition()
+    assert (condition.open, condition.overdue, condition.failing) == (0, 0, ())
     story.pass_time(2 * HOUR)
     assert len(story.messenger.told(SECURITY)) == 6
 

@@ -1,9 +1,14 @@
-local often, most = ARGV[1], ARGV[2]
+local often, most, counted = ARGV[1], ARGV[2], {unpack(ARGV, 3)}
 
 local failing = {}
 local found = redis.call('ZRANGE', failures, '+inf', often, 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES')
 for i = 1, #found, 2 do
   table.insert(failing, {found[i], redis.call('ZSCORE', due, found[i]) or text(now), found[i + 1]})
+end
+
+local counts = {}
+for i, name in ipairs(counted) do
+  counts[i] = redis.call('SCARD', index .. name)
 end
 
 local first = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
@@ -14,4 +19,5 @@ return {
   first or '',
   failing,
   redis.call('HGETALL', aside),
+  counts,
 }
