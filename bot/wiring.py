@@ -15,20 +15,18 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from prometheus_client import Gauge
 from redis import Redis
 from slack_sdk import WebClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bot import config, web
+from bot import config, health, web
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
-from bot.core.grants import Grant
 from bot.kinds import PagerDutySettings, PostgresSettings
 from bot.ledger import checks
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Key, Ledger, OnCallSource, PolicyInForce, Target
+from bot.ports import OnCallSource, Target
 from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
@@ -40,7 +38,6 @@ from bot.worker import Duty, Worker
 
 log = structlog.get_logger(__name__)
 
-OVERDUE = Gauge("rotakey_overdue", "Accesses that should be gone and could not be taken back yet")
 RETRY_START = 0.5
 ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 ID_LENGTH = 12
@@ -147,7 +144,7 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
     redis = connect(env.redis_url.get_secret_value())
     ledger = RedisLedger(redis, policy.workspace)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
-    OVERDUE.set_function(lambda: _overdue(ledger))
+    health.WATCHED.ledger = ledger
     fittings = Fittings(env, environ, policy)
     return Parts(
         env=env,
@@ -239,30 +236,12 @@ class _Door:
         trouble = self._trouble or (self._socket.trouble if self._socket else None)
         if trouble:
             return trouble
-        return _trouble(self._parts)
+        return health.trouble(self._parts.office)
 
 
 class _Quiet(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nobody reads a line for each look at the health."""
-
-
-def _trouble(made: Parts) -> str | None:
-    """Why this process could not do its work now."""
-    try:
-        known = made.ledger.read({Key.of(PolicyInForce)})
-    except TemporaryFailure as failure:
-        return str(failure)
-    return None if known.documents else "no policy is in force"
-
-
-def _overdue(ledger: Ledger) -> float:
-    """How many accesses should be gone and are not, as of now."""
-    try:
-        still_open = ledger.read((), ("open",)).all(Grant)
-    except TemporaryFailure:
-        return float("nan")
-    return sum(grant.overdue_since is not None for grant in still_open)
 
 
 def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
@@ -279,9 +258,9 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
     if env.worker_port is not None:
-        site = web.create(None, lambda: _trouble(made))
-        health = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
-        threading.Thread(target=health.serve_forever, name="health", daemon=True).start()
+        site = web.create(None, lambda: health.trouble(made.office) or health.stuck(worker.last_round))
+        server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
+        threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     begin(made, stopping)
     log.info("working")
     worker.run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,8 @@ class Worker:
         self.share = share
         self._running: dict[Claim, Turn] = {}
         self._lock = threading.Lock()
+        self.last_round = time.monotonic()
+        """When the loop last came round, with those beside it alive. On this process's monotonic clock."""
         self._told_to_stop = False
         self._finished = threading.Event()
         self._stir = threading.Event()
@@ -76,7 +79,10 @@ class Worker:
             with ThreadPoolExecutor(self.threads, thread_name_prefix="turn") as pool:
                 while not self._told_to_stop:
                     self._stir.clear()
-                    self._stir.wait(self._round(pool))
+                    pause = self._round(pool)
+                    if all(thread.is_alive() for thread in side):
+                        self.last_round = time.monotonic()
+                    self._stir.wait(pause)
         finally:
             self._finished.set()
         for thread in side:

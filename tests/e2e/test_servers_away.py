@@ -46,6 +46,22 @@ def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None
     town.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Its time is over.")
 
 
+def test_a_worker_tells_whether_it_can_work(town: Town) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with town.also("worker", WORKER_PORT=str(port)):
+        until(lambda: ready(url), 10)
+        assert {"rotakey_ledger_up 1.0", "rotakey_overdue 0.0"} <= metrics(url)
+        with town.crashed(town.sandbox.valkey):
+            assert not ready(url)
+            assert {"rotakey_ledger_up 0.0", "rotakey_overdue NaN"} <= metrics(url)
+        until(lambda: ready(url))
+
+
+def metrics(url: str) -> set[str]:
+    with urlopen(f"{url}/metrics", timeout=10) as answer:
+        return set(answer.read().decode().splitlines())
+
+
 def test_a_new_web_process_is_ready_though_slack_and_pagerduty_are_down(town: Town) -> None:
     port = free_port()
     with town.slack_is(down=True), town.pager_is(down=True), town.also("web", PORT=str(port)):

@@ -1,0 +1,87 @@
+"""How this process and the ledger are, for those who watch: why /readyz says no, and gauges for /metrics."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import GaugeMetricFamily
+
+from bot.core.errors import TemporaryFailure
+from bot.ports import Condition, Inspection
+from bot.usecases.office import Office
+
+STUCK_AFTER = 10.0
+"""Seconds. The worker's loop comes round every second, and after five where Redis does not answer."""
+
+
+def trouble(office: Office) -> str | None:
+    """Why this process could not do its work now: no Redis, no policy in force, or one it cannot follow."""
+    try:
+        office.catalog()
+    except TemporaryFailure as failure:
+        return str(failure)
+    return None
+
+
+def stuck(last_round: float) -> str | None:
+    """``last_round``: when the worker's loop last came round, on this process's monotonic clock."""
+    seconds = time.monotonic() - last_round
+    if seconds <= STUCK_AFTER:
+        return None
+    return f"the worker's loop has not come round for {seconds:.0f} s: restart this process"
+
+
+class Gauges:
+    """What the ledger says of itself, asked once a scrape; not a number where it does not answer."""
+
+    def __init__(self) -> None:
+        self.ledger: Inspection | None = None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        condition = self._condition()
+        yield GaugeMetricFamily("rotakey_ledger_up", "Redis answers this process", condition is not None)
+        for name, (told, value) in GAUGES.items():
+            yield GaugeMetricFamily(name, told, value(condition) if condition else math.nan)
+
+    def _condition(self) -> Condition | None:
+        try:
+            return self.ledger.condition() if self.ledger else None
+        except TemporaryFailure:
+            return None
+
+
+def _seconds_since(moment: datetime | None, now: datetime, *, never: float) -> float:
+    return never if moment is None else max((now - moment).total_seconds(), 0.0)
+
+
+GAUGES: Mapping[str, tuple[str, Callable[[Condition], float]]] = {
+    "rotakey_overdue": (
+        "Accesses that should be gone and could not be taken back yet",
+        lambda it: it.overdue,
+    ),
+    "rotakey_worker_heartbeat_age_seconds": (
+        "Since any worker last asked for work; +Inf if none ever did",
+        lambda it: _seconds_since(it.beat, it.now, never=math.inf),
+    ),
+    "rotakey_oldest_due_seconds": (
+        "How long the oldest due thing that nobody has claimed waits",
+        lambda it: _seconds_since(it.oldest, it.now, never=0.0),
+    ),
+    "rotakey_owed": ("Things owed, now or later", lambda it: it.owed),
+    "rotakey_failing": (
+        "Owed things that failed three times in a row or more; counted to a hundred",
+        lambda it: len(it.failing),
+    ),
+    "rotakey_set_aside": (
+        "Records that could not be read; counted to a hundred",
+        lambda it: len(it.set_aside),
+    ),
+    "rotakey_open_grants": ("Grants from asking to gone", lambda it: it.open),
+}
+
+WATCHED = Gauges()
+REGISTRY.register(WATCHED)

@@ -1,0 +1,172 @@
+"""What is told to those who watch: whether a process can work, and how the ledger is."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+
+import pytest
+
+from bot import health, worker
+from bot.core.catalog import Catalog
+from bot.core.errors import TemporaryFailure
+from bot.health import Gauges, stuck, trouble
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Claims, Inspection, Ledger
+from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.slack import FakeDirectory
+from bot.testing.story import Story
+from bot.testing.town import ADA, HOUR, NINE, catalog
+from bot.testing.valkey import valkey
+from bot.usecases.enact import enact
+from bot.usecases.office import Office
+from bot.worker import Worker
+from tests.test_worker import LONG_ENOUGH, Bell, running, until
+
+DOWN = TemporaryFailure("orders-db does not answer")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "SLEEP_AT_MOST", 0.01)
+    monkeypatch.setattr(worker, "REDIS_AWAY_PAUSE", 0.01)
+
+
+class Hanging(Bell):
+    """A ledger that, when told to, never answers who asks for work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hang = threading.Event()
+        self.hanging = threading.Event()
+        self.let_go = threading.Event()
+
+    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
+        if self.hang.is_set():
+            self.hanging.set()
+            self.let_go.wait(LONG_ENOUGH)
+        return super().claim(limit, share, busy, kinds)
+
+
+# ------------------------------------------------------------------------------------- /readyz
+
+
+def test_a_loop_that_hangs_is_noticed_and_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = Hanging()
+    it = Worker(ledger, {})
+    began = it.last_round
+    with running(it):
+        until(lambda: it.last_round > began)
+        ledger.hang.set()
+        assert ledger.hanging.wait(LONG_ENOUGH)
+        last = it.last_round
+        assert stuck(last) is None
+        monkeypatch.setattr(health, "STUCK_AFTER", 0.0)
+        until(lambda: stuck(it.last_round))
+        assert it.last_round == last
+        ledger.let_go.set()
+        until(lambda: it.last_round > last)
+
+
+def test_what_is_said_of_a_loop_that_hangs() -> None:
+    said = "the worker's loop has not come round for 11 s: restart this process"
+    assert stuck(time.monotonic() - 11) == said
+
+
+def test_redis_being_away_is_not_the_loops_fault() -> None:
+    ledger = Bell()
+    ledger.away = True
+    it = Worker(ledger, {})
+    began = it.last_round
+    with running(it):
+        until(lambda: it.last_round > began)
+
+
+def test_a_loop_that_nobody_keeps_claims_for_counts_as_stuck() -> None:
+    class Forgetful(Worker):
+        def _renew(self) -> None:
+            """The thread is dead."""
+
+    ledger = Bell()
+    it = Forgetful(ledger, {})
+    began = it.last_round
+    with running(it):
+        ledger.away = True
+        until(lambda: ledger.refused > 5)
+        assert it.last_round == began
+
+
+def office(ledger: Ledger, load: Callable[[str], Catalog] = lambda _: catalog()) -> Office:
+    return Office(ledger, FakeDirectory(lambda: NINE), load, lambda: "G1")
+
+
+def test_a_process_that_cannot_work_says_why() -> None:
+    ledger = Bell()
+    assert trouble(office(ledger)) == "no policy is in force yet: start a process with an access.yaml"
+    enact(ledger, catalog(), "its text")
+    assert trouble(office(ledger)) is None
+    assert trouble(office(ledger, cannot_be_followed)) == "this process cannot read the policy in force"
+    with connect("unix:///nowhere/socket") as client:
+        assert str(trouble(office(RedisLedger(client)))).startswith("Redis does not answer as it should: ")
+
+
+def cannot_be_followed(_text: str) -> Catalog:
+    raise TemporaryFailure("this process cannot read the policy in force")
+
+
+# ------------------------------------------------------------------------------------ /metrics
+
+
+def told(ledger: Inspection | None) -> dict[str, float]:
+    gauges = Gauges()
+    gauges.ledger = ledger
+    samples = [sample for metric in gauges.collect() for sample in metric.samples]
+    return {sample.name.removeprefix("rotakey_"): sample.value for sample in samples}
+
+
+def test_all_is_well() -> None:
+    story = Story()
+    story.ledger.claim(1, 1, {})
+    found = told(story.memory)
+    owed = found.pop("owed")
+    assert owed > 0
+    assert found == {
+        "ledger_up": 1,
+        "overdue": 0,
+        "worker_heartbeat_age_seconds": 0,
+        "oldest_due_seconds": 0,
+        "failing": 0,
+        "set_aside": 0,
+        "open_grants": 0,
+    }
+
+
+def test_what_fails_and_who_has_died_is_seen() -> None:
+    story = Story()
+    story.ask(ADA, length="1h")
+    story.run_due()
+    story.target.failing["take"] = DOWN
+    story.pass_time(HOUR + 60)
+    story.memory.advance(3600)
+    found = told(story.memory)
+    assert found["overdue"] == found["failing"] == found["open_grants"] == 1
+    assert found["worker_heartbeat_age_seconds"] == 3600
+    assert 3500 < found["oldest_due_seconds"] <= 3600
+
+
+def test_where_no_worker_ever_ran_its_sign_of_life_is_endlessly_old() -> None:
+    assert told(MemoryLedger(NINE))["worker_heartbeat_age_seconds"] == math.inf
+
+
+def test_a_redis_that_is_away_hides_numbers_and_raises_nothing() -> None:
+    with valkey() as server, connect(server.url) as client:
+        ledger = RedisLedger(client)
+        assert told(ledger)["owed"] == 0
+        server.kill()
+        found = told(ledger)
+    assert found.pop("ledger_up") == 0
+    assert all(math.isnan(value) for value in found.values())
+    assert all(math.isnan(value) for name, value in told(None).items() if name != "ledger_up")
