@@ -2,30 +2,50 @@
 
 Web and worker run as processes of their own on a real Valkey and a real PostgreSQL; Slack is the
 sandbox's workspace, which answers at once. Nothing passes or fails here. Names of measures as
-arguments (asks ends worker shifts acks starts) limit it to those.
+arguments limit it to those: ``make bench ARGS="load --live 10000 --ends 1000 --workers 1"``.
 """
 
-import sys
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
 
 from bench import measures
+from bench.load import Size, load
 from bench.table import Row
 
-MEASURES = {
-    "asks": measures.asks,
-    "ends": measures.ends,
-    "worker": measures.worker_away,
-    "shifts": measures.shifts,
-    "acks": measures.acks,
-    "starts": measures.starts,
+MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "asks": lambda _: measures.asks(),
+    "ends": lambda _: measures.ends(),
+    "worker": lambda _: measures.worker_away(),
+    "shifts": lambda _: measures.shifts(),
+    "acks": lambda _: measures.acks(),
+    "starts": lambda _: measures.starts(),
+    "load": lambda a: load(Size(live=a.live, ends=a.ends, workers=a.workers, targets=a.targets)),
 }
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or list(MEASURES)
-    print(Row.head())
-    for name in wanted:
-        for row in MEASURES[name]():
+    wanted = _arguments()
+    print(Row.head(), flush=True)
+    for name in wanted.names or MEASURES:
+        for row in MEASURES[name](wanted):
             print(row, flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}; else all")
+    of_load = parser.add_argument_group("load")
+    of_load.add_argument("--live", type=int, default=Size.live, help="leases that live on (%(default)s)")
+    of_load.add_argument("--ends", type=int, default=Size.ends, help="leases that end at once (%(default)s)")
+    of_load.add_argument("--workers", type=int, default=Size.workers, help="processes (%(default)s)")
+    of_load.add_argument("--targets", type=int, default=Size.targets, help="they lie at (%(default)s)")
+    found = parser.parse_args()
+    unknown = [name for name in found.names if name not in MEASURES]
+    if unknown:
+        parser.error(f"nothing is called {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    return found
 
 
 main()

@@ -1,0 +1,56 @@
+"""A Slack that answers every call at once, and remembers when each channel was last written to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+ANSWER = {"ok": True, "team_id": "T0ROTAKEY", "user_id": "U0ROTAKEY", "channel": "", "ts": "1.000001"}
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+
+
+class AlwaysOk:
+    """``written`` maps a channel to the time of the last message posted or changed in it."""
+
+    def __init__(self) -> None:
+        self.written: dict[str, float] = {}
+        self.url = ""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        body = await reader.readexactly(int(lengths[0].partition(b":")[2])) if lengths else b""
+        channel = json.loads(body)["channel"] if b"/chat." in head.split(b"\r\n", 1)[0] else ""
+        self.written[channel] = time.time()
+        said = json.dumps(ANSWER | {"channel": channel}).encode()
+        writer.write(HEAD % len(said) + said)
+        await writer.drain()
+        writer.close()
+
+
+@contextmanager
+def always_ok() -> Iterator[AlwaysOk]:
+    """Served on a free port by a thread of its own."""
+    slack, loop, up = AlwaysOk(), asyncio.new_event_loop(), threading.Event()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(slack.answer, "127.0.0.1", 0, backlog=512)
+        slack.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/"
+        up.set()
+
+    def run() -> None:
+        loop.run_until_complete(serve())
+        loop.run_forever()
+
+    thread = threading.Thread(target=run, name="slack", daemon=True)
+    thread.start()
+    up.wait()
+    try:
+        yield slack
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()

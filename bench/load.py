@@ -1,0 +1,217 @@
+"""Ten thousand leases that end in one second while a hundred thousand others live on.
+
+Real workers on a real Valkey that writes each change to its disk; the databases do nothing and Slack agrees
+to everything. Those who live on are looked at every ten minutes, as in earnest, spread evenly.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from bench.always_ok import AlwaysOk, always_ok
+from bench.population import Life, account_of, channel_of, settle
+from bench.table import Row, quantile, spread
+from bot import config
+from bot.core.catalog import Catalog
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.testing.valkey import valkey
+from bot.usecases.outcomes import LOOK_EVERY
+
+RESOURCES = 50
+WRITTEN_A_SECOND = 1_000
+"""A cautious guess, so that all that end are there before the first does."""
+OVER_WITHIN = 120.0
+PROMISED = 2.0
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    live: int = 100_000
+    ends: int = 10_000
+    workers: int = 2
+    targets: int = 1
+
+
+def load(size: Size) -> Iterator[Row]:
+    """Evenly over one second, then all in the same millisecond."""
+    with _scene(size) as scene:
+        scene.start_workers()
+        scene.fill()
+        for how, apart in (("in one second", 1.0), ("at the same millisecond", 0.0)):
+            yield from scene.measured(how, apart)
+
+
+@contextmanager
+def _scene(size: Size) -> Iterator[Scene]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        valkey() as server,
+        always_ok() as slack,
+        ExitStack() as stack,
+    ):
+        yield Scene(size, Path(folder), server.url, slack, stack)
+
+
+class Scene:
+    def __init__(self, size: Size, folder: Path, redis_url: str, slack: AlwaysOk, stack: ExitStack) -> None:
+        self.size, self.folder, self.slack, self._stack = size, folder, slack, stack
+        self.policy = folder / "access.yaml"
+        self.policy.write_text(_policy(size.targets), "utf-8")
+        self.catalog: Catalog = config.load(self.policy.read_bytes(), environ={}).catalog
+        self.environ = {
+            **os.environ,
+            "SLACK_BOT_TOKEN": "xoxb-bench",
+            "SLACK_API_URL": slack.url,
+            "REDIS_URL": redis_url,
+            "ACCESS_FILE": str(self.policy),
+        }
+        self.redis: Redis = connect(redis_url)
+        self.ledger = RedisLedger(self.redis)
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def fill(self) -> None:
+        """Those who live on. Their holds are looked at every ten minutes, as always: evenly spread."""
+        now = self.ledger.read(()).now
+        lives = (
+            Life(
+                name=f"L{number:07}",
+                given_at=now,
+                seen_at=now + (number / self.size.live - 1) * LOOK_EVERY,
+                until=now + timedelta(hours=4, seconds=number % 3600),
+            )
+            for number in range(self.size.live)
+        )
+        settle(self.ledger, self.catalog, lives)
+
+    def start_workers(self) -> None:
+        for number in range(self.size.workers):
+            log = self._stack.enter_context((self.folder / f"worker{number}.log").open("wb"))
+            command = [sys.executable, "-m", "bench.load_worker", str(self.folder / "takes")]
+            worker = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
+            self._stack.callback(worker.wait)
+            self._stack.callback(worker.terminate)
+            self.workers.append(worker)
+        print("workers:", *(worker.pid for worker in self.workers), file=sys.stderr)
+
+    def measured(self, how: str, apart: float) -> Iterator[Row]:
+        size = self.size
+        yield Row(f"{size.ends} leases end {how}, {size.live} live, {size.workers} workers", "", "")
+        last = self._last_entry()
+        ends = self._about_to_end(apart, how)
+        first = min(ends.values())
+        time.sleep(max(first - 0.5 - time.time(), 0))
+        cpu = self._cpu()
+        ended: dict[str, float] = {}
+        _until(lambda: self._see_ended(ended, last) >= len(ends))
+        over, spent = max(ended.values(), default=first), self._cpu() - cpu
+        taken = self._taken()
+        yield _late("take", {name: taken.get(account_of(name)) for name in ends}, ends, PROMISED)
+        yield _late("ended in Redis", {name: ended.get(name) for name in ends}, ends)
+        _until(lambda: all(self._told_at(name) >= at for name, at in ended.items()))
+        yield _late("card", {name: self._told_at(name) or None for name in ends}, ends)
+        yield Row(
+            "  pace",
+            "",
+            f"{len(ended) / max(over - first, 0.001):.0f} a second; {spent.each(max(len(ended), 1))}",
+        )
+
+    def _told_at(self, name: str) -> float:
+        return self.slack.written.get(channel_of(name), 0.0)
+
+    def _about_to_end(self, apart: float, how: str) -> dict[str, float]:
+        """Written now, and ending once all are; the ends as Redis has them."""
+        now, count = self.ledger.read(()).now, self.size.ends
+        first = now.replace(microsecond=0) + timedelta(seconds=5 + count / WRITTEN_A_SECOND)
+        lives = [
+            Life(
+                name=f"{how[:3].strip()}{number:07}",
+                given_at=now,
+                seen_at=now,
+                until=first + timedelta(milliseconds=number * apart * 1000 // count),
+            )
+            for number in range(count)
+        ]
+        settle(self.ledger, self.catalog, lives)
+        if self.ledger.read(()).now > first - timedelta(seconds=1):
+            raise RuntimeError("this machine is too slow: not all was written before the first end")
+        return {life.name: life.until.timestamp() for life in lives}
+
+    def _see_ended(self, ended: dict[str, float], last: list[str]) -> int:
+        """What the audit has told since the entry named in ``last``."""
+        while rows := self.ledger.entries(last[0], 1000):
+            last[0] = rows[-1][0]
+            ended.update((e.grant, at.timestamp()) for _, at, e in rows if e.what == "ended" and e.grant)
+        return len(ended)
+
+    def _last_entry(self) -> list[str]:
+        found: Any = self.redis.xrevrange("rotakey:{main}:audit", count=1)
+        return [str(name) for name, _ in found] or [""]
+
+    def _taken(self) -> dict[str, float]:
+        lines = (line.split() for line in (self.folder / "takes").read_text().splitlines())
+        return {account: float(at) for at, account in lines}
+
+    def _cpu(self) -> Spent:
+        server = int(self.redis.info("server")["process_id"])
+        return Spent(worker=sum(_cpu(worker.pid) for worker in self.workers), server=_cpu(server))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Seconds of CPU."""
+
+    worker: float
+    server: float
+
+    def each(self, count: int) -> str:
+        parts = {"workers": self.worker, "Valkey": self.server}
+        told = (f"{cpu:.1f} s of {who} ({cpu / count * 1000:.2f} ms each)" for who, cpu in parts.items())
+        return f"CPU {', '.join(told)}"
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(worker=self.worker - other.worker, server=self.server - other.server)
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _late(what: str, seen: dict[str, float | None], ends: dict[str, float], promised: float = 0) -> Row:
+    """What has not come to be by now is late by at least that much."""
+    missing, now = sum(at is None for at in seen.values()), time.time()
+    late = [(seen[name] or now) - end for name, end in ends.items()]
+    told = spread(late) + (f"; {missing} NOT YET" if missing else "")
+    ratio = quantile(late, 0.99) / promised if promised else None
+    return Row(f"  lease end to {what}", f"p99 {promised:.0f} s" if promised else "", told, ratio)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    """It is so, or OVER_WITHIN is over."""
+    deadline = time.monotonic() + OVER_WITHIN
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.25)
+
+
+def _policy(targets: int) -> str:
+    named = [f"  db{number}: {{kind: postgres, url: 'postgresql://nowhere'}}" for number in range(targets)]
+    resources = [
+        f"  r{number}: {{title: R, gives: [{{target: db{number % targets}, role: rw}}], approvers: [U02BOB],"
+        " duration: {max: 12h}}"
+        for number in range(RESOURCES)
+    ]
+    return "\n".join(("people: {email_domains: [example.com]}", "targets:", *named, "resources:", *resources))

@@ -1,0 +1,125 @@
+"""Many people who hold something: each grant as it lies in Redis once it was approved, given and told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from bot.core import grants
+from bot.core.catalog import Catalog, Resource
+from bot.core.grants import Grant, Origin, State, Vote
+from bot.core.holds import Hold, HoldRecord, Phase, Presence
+from bot.core.people import Person
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place
+from bot.usecases.admit import PEOPLE_EVERY, approval_entry, indexes
+from bot.usecases.finish import joined
+from bot.usecases.outcomes import LOOK_EVERY, named
+
+AT_ONCE = 50
+"""Grants in one commit, so that a hundred thousand are written in a minute."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """``seen_at``: when the hold was last looked at; it is looked at again ten minutes later."""
+
+    name: str
+    given_at: datetime
+    seen_at: datetime
+    until: datetime
+
+
+def settle(ledger: RedisLedger, catalog: Catalog, lives: Iterable[Life]) -> None:
+    resources = list(catalog.resources.values())
+    numbered = iter(enumerate(lives))
+    while some := tuple(islice(numbered, AT_ONCE)):
+        change = Change()
+        for number, life in some:
+            change = joined(change, _lived(life, resources[number % len(resources)], catalog.version))
+        ledger.commit(change)
+
+
+def account_of(name: str) -> str:
+    return f"{name}@example.com"
+
+
+def channel_of(name: str) -> str:
+    return f"D{name}"
+
+
+def _lived(life: Life, resource: Resource, policy: str) -> Change:
+    grant = _grant(life, resource, policy)
+    holds = tuple(_records(grant, life))
+    about = {"seen": "ours", "person": grant.person}
+    given = (Entry(what="given", grant=grant.id, facts={"hold": named(h), **about}) for h in grant.gives)
+    looks = (Due(member=f"hold:{h.key}", at=min(life.until, life.seen_at + LOOK_EVERY)) for h in grant.gives)
+    accounts = {f"{grant.person}/{hold.target}": Account(name=hold.account) for hold in grant.gives}
+    place = Place(channel=channel_of(life.name), audience="holder", ts="1.000001", shown="holder:then")
+    return Change(
+        put={
+            Key.of(Grant, grant.id): grant,
+            Key.of(Card, grant.id): Card(places=(place,)),
+            **_person(life, grant.person),
+            **{Key.of(HoldRecord, record.hold.key): record for record in holds},
+            **{Key.of(Account, name): account for name, account in accounts.items()},
+        },
+        leases=(Lease(grant=grant.id, how="start", until=life.until),),
+        index={(name, grant.id): True for name in indexes(grant)},
+        due=(
+            *looks,
+            Due(member=f"people:{grant.person}", at=life.seen_at + LOOK_EVERY + PEOPLE_EVERY),
+        ),
+        audit=(
+            approval_entry(grant),
+            *given,
+            Entry(what="active", grant=grant.id, facts={"person": grant.person}),
+        ),
+    )
+
+
+def _grant(life: Life, resource: Resource, policy: str) -> Grant:
+    asked = Grant(
+        id=life.name,
+        person=f"U{life.name}",
+        resource=resource.name,
+        origin=Origin.ASKED,
+        state=State.ASKED,
+        asked_at=life.given_at,
+        length=round((life.until - life.given_at).total_seconds()),
+        reason="orders 1002 and 1003 are stuck",
+        policy=policy,
+        votes=(Vote(person="U02BOB", at=life.given_at),),
+        asked_people=("U02BOB",),
+    )
+    held = [
+        Hold(target=each.target, account=account_of(life.name), entitlement=each) for each in resource.gives
+    ]
+    grant = grants.approve(asked, now=life.given_at, until=life.until, gives=held, rule="approvers")
+    for hold in held:
+        grant = grants.hold_given(grant, hold.key, now=life.given_at, had_before=False)
+    return grant
+
+
+def _records(grant: Grant, life: Life) -> Iterator[HoldRecord]:
+    for hold in grant.gives:
+        yield HoldRecord(
+            hold=hold,
+            phase=Phase.GIVEN,
+            baseline=Presence.NONE,
+            given_until=life.until,
+            seen_at=life.seen_at,
+        )
+
+
+def _person(life: Life, person: str) -> dict[Key, Person | EmailOwner]:
+    email = account_of(life.name)
+    known = Person(
+        id=person, team="T0ROTAKEY", name=life.name, email=email, email_confirmed=True, read_at=life.given_at
+    )
+    return {
+        Key.of(Person, person): known,
+        Key.of(EmailOwner, email): EmailOwner(people=(person,), read_at=life.given_at),
+    }
