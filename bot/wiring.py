@@ -31,10 +31,10 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
-from bot.usecases import ask, cards, converge, enact, follow, groups, rosters
+from bot.usecases import ask, cards, converge, enact, ends, follow, groups, rosters
 from bot.usecases.office import Office
 from bot.usecases.turn import Turn
-from bot.worker import Duty, Worker
+from bot.worker import Duty, Together, Worker
 
 log = structlog.get_logger(__name__)
 
@@ -248,7 +248,7 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     """Run the worker until SIGTERM or SIGINT; what is being done then is finished first. Health and
     metrics are served on WORKER_PORT, where that is set."""
     made = parts(env, policy, environ)
-    worker = Worker(made.ledger, duties(made))
+    worker = Worker(made.ledger, duties(made), together(made))
     stopping = Stop()
 
     def stop(*_: object) -> None:
@@ -266,6 +266,16 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     worker.run()
 
 
+def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
+    fittings = made.fittings
+    return lambda turn: converge.Convergence(made.ledger, fittings.target, turn, fittings.security_channel)
+
+
+def together(made: Parts) -> Mapping[str, Together]:
+    """What the worker does for many due things of a kind in one go."""
+    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made)).take_back}
+
+
 def duties(made: Parts) -> Mapping[str, Duty]:
     """What the worker does for each kind of due thing."""
     office, fittings = made.office, made.fittings
@@ -274,8 +284,7 @@ def duties(made: Parts) -> Mapping[str, Duty]:
     def hold(turn: Turn) -> None:
         with suppress(TemporaryFailure):  # a target new in the policy; but taking back waits for no policy
             office.catalog()
-        channel = fittings.security_channel
-        converge.Convergence(office.ledger, fittings.target, turn, channel).run()
+        converging(made)(turn).run()
 
     def alarm(turn: Turn) -> None:
         converge.alarm(office.ledger, turn.claim, fittings.security_channel, new_id)

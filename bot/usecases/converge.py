@@ -166,23 +166,23 @@ class Convergence:
     def _note_taking(self, view: View) -> None:
         """Rests on the very look that found nobody behind the hold, for a worker that slept since then; and
         whoever was approved in this moment loses nothing."""
-        record, first = view.record, view.record.phase is not Phase.TAKING
-        if first:
-            record = replace(record, phase=Phase.TAKING, failures=0, failing_since=None)
-        entry = Entry(what="taking", facts={"hold": named(view.hold)})
-        self.ledger.commit(
-            Change(
-                rests_on=(view.snap,),
-                put={Key.of(HoldRecord, view.key): record},
-                audit=(entry,) if first else (),
-                frees=True,
-            )
-        )
+        self.ledger.commit(outcomes.taking(view))
         fresh = self._look()
         if fresh is None or fresh.live:
             raise Conflict
 
     # ------------------------------------------------------------------------------------- writing
+
+    def write_taken(self, record: HoldRecord, left: Presence) -> None:
+        """Somebody took it on this very claim, having noted so in ``record``: write what was left, and close
+        the claim."""
+        self._acted = record
+        self._settle(lambda view: outcomes.gone(view, left, self.claim))
+
+    def write_failed(self, record: HoldRecord, failure: Failure) -> None:
+        """Somebody could not take it on this very claim: write so, and close the claim."""
+        self._acted = record
+        self._note_failure(failure)
 
     def _note_failure(self, failure: Failure) -> None:
         loudly = self.security_channel is not None
@@ -203,9 +203,7 @@ class Convergence:
         self._look_once_more()
 
     def _commit(self, change: Change) -> None:
-        """What is owed for this very hold is being done here and now."""
-        due = tuple(each for each in change.due if each.member != self.claim.member)
-        self.ledger.commit(replace(change, due=due))
+        self.ledger.commit(outcomes.done_here(change, self.claim))
 
     def _look_once_more(self) -> None:
         """The claim was lost to somebody who did not know what we would still do at the target: whoever is

@@ -45,6 +45,25 @@ def ended_over(view: View) -> Change:
     return change
 
 
+def taking(view: View) -> Change:
+    """What is about to be taken is written down first."""
+    record, first = view.record, view.record.phase is not Phase.TAKING
+    if first:
+        record = replace(record, phase=Phase.TAKING, failures=0, failing_since=None)
+    entry = Entry(what="taking", facts={"hold": named(view.hold)})
+    return Change(
+        rests_on=(view.snap,),
+        put={Key.of(HoldRecord, view.key): record},
+        audit=(entry,) if first else (),
+        frees=True,
+    )
+
+
+def done_here(change: Change, claim: Claim) -> Change:
+    """What is owed for the very thing that is being done need not be owed again."""
+    return replace(change, due=tuple(each for each in change.due if each.member != claim.member))
+
+
 def _why_over(view: View, grant: Grant) -> Why:
     if view.snap.live(grant):
         return Why.COULD_NOT_GIVE

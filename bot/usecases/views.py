@@ -71,14 +71,24 @@ def too_late(grant: Grant, now: datetime) -> bool:
 
 def look(ledger: Ledger, hold: str) -> View | None:
     """None where there is neither a record nor a grant behind the hold of this key."""
-    keys, behind = {Key.of(HoldRecord, hold), Key.of(Restore)}, f"hold:{hold}"
+    keys, behind = wanted(hold)
     looked_at = Deadline.after(0)
-    snap = ledger.read(keys, (behind,))
+    snap = ledger.read(keys, behind)
     seated = {grant.resource for grant in snap.all(Grant) if grant.seated}
     if seated:
         looked_at = Deadline.after(0)
         seats = {Key.of(Seat, resource) for resource in seated}
-        snap = ledger.read(keys | seats, (behind, *(f"resource:{each}" for each in sorted(seated))))
+        snap = ledger.read(keys | seats, (*behind, *(f"resource:{each}" for each in sorted(seated))))
+    return seen(hold, snap, looked_at)
+
+
+def wanted(hold: str) -> tuple[set[Key], tuple[str, ...]]:
+    """What has to be read to see a hold, where nobody behind it holds a seat."""
+    return {Key.of(HoldRecord, hold), Key.of(Restore)}, (f"hold:{hold}",)
+
+
+def seen(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:
+    """What a snapshot shows of a hold; None where it shows nothing."""
     found = _hold_in(snap, hold)
     record = snap.find(HoldRecord, hold) or (_unrecorded(found, snap) if found else None)
     return View(hold=record.hold, record=record, snap=snap, looked_at=looked_at) if record else None
