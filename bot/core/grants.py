@@ -198,10 +198,18 @@ def hold_settled(grant: Grant, hold: str, *, now: datetime, kept_by: str | None 
     _only(grant, State.ENDING)
     how = HoldState.KEPT if kept_by else HoldState.GONE
     holds = {**grant.holds, hold: how}
-    moved = replace(grant, holds=holds, kept_by=kept_by or grant.kept_by)
-    if set(holds.values()) <= SETTLED:
-        return replace(moved, state=State.ENDED, ended_at=now, overdue_since=None, trouble=_lasting(moved))
-    return moved
+    keeper = kept_by or grant.kept_by
+    if not SETTLED.issuperset(holds.values()):
+        return replace(grant, holds=holds, kept_by=keeper)
+    return replace(
+        grant,
+        holds=holds,
+        kept_by=keeper,
+        state=State.ENDED,
+        ended_at=now,
+        overdue_since=None,
+        trouble=_lasting(grant),
+    )
 
 
 def _lasting(grant: Grant) -> str | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from bot.core.catalog import Entitlement, digest
 
@@ -43,7 +44,7 @@ class Hold:
     account: str
     entitlement: Entitlement
 
-    @property
+    @cached_property
     def key(self) -> str:
         """``target/digest``: the part before the slash is the lane the worker's threads are shared by."""
         return f"{self.target}/{digest(self.account, self.entitlement.what)}"

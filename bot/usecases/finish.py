@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.core import grants
@@ -137,8 +136,7 @@ def _end_of_shift(grant: Grant) -> datetime | None:
 
 def joined(one: Change, other: Change) -> Change:
     """Two changes as one commit; what closes a claim or answers an op is the first's."""
-    return replace(
-        one,
+    return Change(
         rests_on=(*one.rests_on, *other.rests_on),
         needs=(*one.needs, *other.needs),
         without=(*one.without, *other.without),
@@ -148,6 +146,10 @@ def joined(one: Change, other: Change) -> Change:
         leases=(*one.leases, *other.leases),
         index={**one.index, **other.index},
         due=(*one.due, *other.due),
+        done=one.done,
         audit=(*one.audit, *other.audit),
+        op=one.op,
+        answer=one.answer,
         frees=one.frees or other.frees,
+        copied=one.copied or other.copied,
     )
