@@ -194,8 +194,6 @@ class Worker:
         except Exception:  # one of them may be to blame: each for itself
             log.exception("unforeseen", member=turns[0].claim.member, together=len(turns))
             return turns
-        with self._lock:
-            self._running.difference_update(set(turns).difference(left))
         TURNS.labels(kind, "done").inc(len(turns) - len(left))
         return left
 

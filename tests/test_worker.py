@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -142,6 +142,94 @@ def test_no_target_holds_more_than_its_share_of_the_threads(ledger: Bell) -> Non
         until(lambda: len(gate.done) == 10)
     assert gate.most["hold:slow"] == 2
     assert sorted(gate.done) == sorted([*slow, "hold:other/1"])
+
+
+class Lots:
+    """A way to do many together that waits to be let through, and leaves what it is told to leave."""
+
+    def __init__(self, ledger: Bell, *leaving: str) -> None:
+        self.ledger = ledger
+        self.leaving = leaving
+        self.open = threading.Event()
+        self.lots: list[list[str]] = []
+        self.raising: Exception | None = None
+
+    def __call__(self, turns: Sequence[Turn]) -> list[Turn]:
+        self.lots.append([turn.claim.member for turn in turns])
+        self.open.wait(LONG_ENOUGH)
+        if self.raising:
+            raise self.raising
+        done = [turn for turn in turns if turn.claim.member not in self.leaving]
+        for turn in done:
+            self.ledger.commit(Change(done=Done(claim=turn.claim)))
+        return [turn for turn in turns if turn not in done]
+
+
+def test_many_of_a_target_are_done_together_on_no_more_threads_than_its_share(ledger: Bell) -> None:
+    lots, alone, quick = Lots(ledger, "hold:db/7"), list[Claim](), list[Claim]()
+    ledger.owe(*(f"hold:db/{number}" for number in range(10)), "card:1")
+    duties = {"hold": closes(ledger, alone), "card": closes(ledger, quick)}
+    with running(Worker(ledger, duties, {"hold": lots}, threads=4, share=2)):
+        until(lambda: len(lots.lots) == 2 and len(quick) == 1)
+        assert [len(lot) for lot in lots.lots] == [5, 5]
+        ledger.owe("hold:other/1", "card:2")
+        until(lambda: len(lots.lots) == 3 and len(quick) == 2)
+        ledger.owe("hold:db/11")
+        until(lambda: len(ledger.renewed) > 0)
+        assert len(lots.lots) == 3
+        lots.open.set()
+        until(lambda: sum(map(len, lots.lots)) == 12 and alone)
+    assert [claim.member for claim in alone] == ["hold:db/7"]
+    assert owed(ledger, timedelta(days=1)) == []
+
+
+def test_more_than_can_be_claimed_at_once_leaves_threads_for_all_else(ledger: Bell) -> None:
+    lots, gate = Lots(ledger), Gate(ledger)
+    ledger.owe(*(f"hold:db/{number}" for number in range(65)), *(f"card:{number}" for number in range(9)))
+    with running(Worker(ledger, {"card": gate}, {"hold": lots}, threads=8, share=2)):
+        until(lambda: len(gate.inside) >= worker.BESIDES)
+        renewed_often(ledger, gate.inside[0].claim.member)
+        assert len(gate.inside) == worker.BESIDES
+        assert [len(lot) for lot in lots.lots] == [32, 32]
+        lots.open.set()
+        gate.open.set()
+        until(lambda: len(gate.done) == 9 and sum(map(len, lots.lots)) == 65)
+
+
+@pytest.mark.parametrize(
+    ("failure", "alone"), [(TemporaryFailure("down"), 0), (ZeroDivisionError("a fault of ours"), 2)]
+)
+def test_what_fails_together_is_tried_again_and_what_nobody_foresaw_is_done_one_by_one(
+    ledger: Bell, failure: Exception, alone: int
+) -> None:
+    lots, seen = Lots(ledger), list[Claim]()
+    lots.raising = failure
+    lots.open.set()
+    ledger.owe("hold:db/1", "hold:db/2")
+    with running(Worker(ledger, {"hold": closes(ledger, seen)}, {"hold": lots}, threads=1)):
+        until(lambda: lots.lots)
+        until(lambda: len(seen) == alone)
+    assert len(lots.lots) == 1
+    assert [claim.tries for claim in owed(ledger, timedelta(seconds=1))] == [1] * (2 - alone)
+
+
+def test_what_waited_too_long_for_those_before_it_is_handed_back(ledger: Bell) -> None:
+    lots, seen = Lots(ledger, "hold:db/1", "hold:db/2"), list[Claim]()
+    ledger.owe("hold:db/1", "hold:db/2")
+
+    def slow(turn: Turn) -> None:
+        for other in it._running:
+            other.deadline = Deadline.after(1)
+        closes(ledger, seen)(turn)
+
+    it = Worker(ledger, {"hold": slow}, {"hold": lots}, threads=1)
+    with running(it):
+        until(lambda: lots.lots)
+        lots.open.set()
+        until(lambda: len(seen) == 2)
+    assert lots.lots[0] == ["hold:db/1", "hold:db/2"]
+    assert lots.lots[1] == [seen[1].member]
+    assert seen[1].tries == 0
 
 
 def test_what_is_newly_owed_is_done_at_once(ledger: Bell) -> None:

@@ -20,7 +20,7 @@ class Fuse:
     def __init__(self, story: Story) -> None:
         self.left: int | None = None
         self.burn: Callable[[], None] = _die
-        for name in ("read", "commit", "claim"):
+        for name in ("read", "commit", "claim", "read_all", "commit_all"):
             setattr(story.memory, name, self._around(getattr(story.memory, name)))
         for target in story.targets.values():
             target.before = target.after = self._tick

@@ -19,7 +19,7 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource
 from bot.testing.slack import FakeDirectory, FakeMessenger
 from bot.testing.target import FakeTarget
-from bot.usecases import ask, cards, converge, extend, finish, follow, groups, rosters, votes
+from bot.usecases import ask, cards, converge, ends, extend, finish, follow, groups, rosters, votes
 from bot.usecases.answers import Asked, Extended, Standing
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
@@ -80,7 +80,7 @@ class Story:
     def duties(self) -> Mapping[str, Callable[[Turn], None]]:
         office, messenger = self.office, self.messenger
         return {
-            "hold": lambda turn: self.convergence(turn).run(),
+            "hold": self.do_hold,
             "alarm": lambda turn: converge.alarm(
                 self.ledger, turn.claim, self.policy.security_channel, self.new_id
             ),
@@ -94,6 +94,10 @@ class Story:
             "groups": lambda turn: groups.refresh_groups(office, turn),
             "workspace": lambda turn: groups.refresh_home(office, turn),
         }
+
+    def do_hold(self, turn: Turn) -> None:
+        for left in ends.Ends(self.ledger, self.find_target, self.convergence).take_back([turn]):
+            self.convergence(left).run()
 
     def convergence(self, turn: Turn) -> converge.Convergence:
         return converge.Convergence(self.ledger, self.find_target, turn, self.policy.security_channel)

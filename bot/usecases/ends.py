@@ -6,10 +6,14 @@ Whatever else there is, and whatever goes wrong, is a Convergence's own to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from threading import Timer
 
+from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import Phase, Presence
 from bot.ports import Change, Deadline, Done, Ledger, Receipt, Target
@@ -17,11 +21,14 @@ from bot.usecases import outcomes
 from bot.usecases.converge import Convergence
 from bot.usecases.finish import joined
 from bot.usecases.reach import Reach, TargetFailed
-from bot.usecases.turn import CALL_SECONDS, Turn
+from bot.usecases.turn import Turn
 from bot.usecases.views import View, seen, wanted
 
 WRITE_AFTER = 0.2
 """Seconds after which what was taken is written down, though more is being taken."""
+
+LASTS = 1.0
+"""Seconds after which what was not begun is handed back."""
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -39,7 +46,7 @@ class Noted:
         later = (Deadline.after(0).at - self.at.at) // MILLISECOND.total_seconds() * MILLISECOND
         snap = replace(self.view.snap, now=self.view.now + later)
         change = outcomes.gone(replace(self.view, snap=snap), left, self.turn.claim)
-        return outcomes.done_here(replace(change, members=_behind(self.view)), self.turn.claim)
+        return outcomes.done_here(change, self.turn.claim)
 
 
 class Ends:
@@ -55,27 +62,47 @@ class Ends:
     def take_back(self, turns: Sequence[Turn]) -> list[Turn]:
         """Take what is plainly over and close those claims; answers the turns that are not closed.
 
-        Where the target fails, or the time is up, the rest is due again at once for whoever is free.
+        Where the target fails, or is slow, the rest is due again for whoever is free: nobody waits long
+        for what happened to be claimed before them.
         """
         noted, others = self._note(turns)
+        waiting = deque(noted)
+        with self._relieved(waiting):
+            self._take(waiting)
+        return others
+
+    def _take(self, waiting: deque[Noted]) -> None:
         taken: list[tuple[Noted, Presence]] = []
         write_at = Deadline.after(WRITE_AFTER)
-        while noted:
-            each = noted.pop(0)
-            if each.turn.fence.passed or each.turn.deadline.left() < CALL_SECONDS:
-                self._hand_back([each, *noted])
+        while (each := _next(waiting)) is not None:
+            if each.turn.fence.passed:
+                self._hand_back([each, *_all(waiting)])
                 break
             try:
-                taken.append((each, Reach(self.target, each.view.hold.target, each.turn).take(each.view)))
+                left = Reach(self.target, each.view.hold.target, each.turn).take(each.view)
             except TargetFailed as raised:
                 self.convergence(each.turn).write_failed(each.view.record, raised.failure)
-                self._hand_back(noted)
+                self._hand_back(_all(waiting))
                 break
+            taken.append((each, left))
             if write_at.passed:
                 self._write(taken)
                 taken, write_at = [], Deadline.after(WRITE_AFTER)
         self._write(taken)
-        return others
+
+    @contextmanager
+    def _relieved(self, waiting: deque[Noted]) -> Iterator[None]:
+        """What still waits when the time is up is handed back, though a call may hang just then."""
+        if len(waiting) < 2:
+            yield
+            return
+        relief = Timer(LASTS, lambda: self._hand_back(_all(waiting)))
+        relief.daemon = True
+        relief.start()
+        try:
+            yield
+        finally:
+            relief.cancel()
 
     def _note(self, turns: Sequence[Turn]) -> tuple[list[Noted], list[Turn]]:
         """Whose time is over, and what is about to be taken, in one commit for each hold. It rests on nobody
@@ -106,14 +133,28 @@ class Ends:
         closing = [
             Change(done=Done(claim=each.turn.claim, next_at=each.view.now), frees=True) for each in noted
         ]
-        if closing:
+        with suppress(TemporaryFailure):  # then their claims run out
             self.ledger.commit_all(closing)
+
+
+def _next(waiting: deque[Noted]) -> Noted | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _all(waiting: deque[Noted]) -> list[Noted]:
+    found = []
+    while (each := _next(waiting)) is not None:
+        found.append(each)
+    return found
 
 
 def _plainly_over(turn: Turn, view: View) -> bool:
     record = view.record
     unusual = turn.claim.taken_over or record.look_again or record.untouchable
-    if unusual or record.phase not in (Phase.GIVING, Phase.GIVEN):
+    if unusual or record.failures or record.phase is Phase.EMPTY:
         return False
     left = view.over or view.ending
     return bool(left) and not view.snap.leases and not any(grant.seated for grant in view.snap.all(Grant))

@@ -1,0 +1,214 @@
+"""Many leases that end at once are taken back in one go, and whatever is unusual in full."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from bot.core.errors import Conflict, TemporaryFailure
+from bot.core.grants import State
+from bot.core.holds import HoldRecord, Phase, Presence
+from bot.ports import Change, Deadline, Done, Key, Receipt
+from bot.testing.story import Story
+from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE
+from bot.usecases import ends
+from bot.usecases.ends import Ends
+from bot.usecases.turn import Turn
+
+ACCOUNTS = ("ada@example.com", "bob@example.com", "carol@example.com", "dan@example.com")
+MANY = 99
+
+
+def all_have_it(story: Story, length: str = "2m") -> list[str]:
+    """Ada is on call, and the approvers approve the others."""
+    first, *others = [story.ask(each, length=length).standing.grant.id for each in (ADA, BOB, CAROL, DAN)]
+    for grant, approver in zip(others, (CAROL, BOB, BOB), strict=True):
+        story.approve(approver, grant)
+    story.run_due()
+    assert story.target.accounts("orders_rw") == set(ACCOUNTS)
+    return [first, *others]
+
+
+def claimed(story: Story) -> list[Turn]:
+    found = story.ledger.claim(MANY, MANY, {}, ("hold",))
+    return [Turn(each, Deadline.after(0)) for each in found.claims]
+
+
+def in_one_go(story: Story) -> list[Turn]:
+    return Ends(story.ledger, story.find_target, story.convergence).take_back(claimed(story))
+
+
+def states(story: Story, grants: Sequence[str]) -> list[State]:
+    return [story.grant(each).state for each in grants]
+
+
+def noted_by(story: Story, then: Callable[[], object]) -> None:
+    """``then`` happens right before the first thing of several is written."""
+    commit_all = story.memory.commit_all
+
+    def after_it(changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+        story.memory.commit_all = commit_all  # type: ignore[method-assign]  # as it was
+        then()
+        return commit_all(changes)
+
+    story.memory.commit_all = after_it  # type: ignore[method-assign]  # somebody is faster
+
+
+def test_what_ends_at_once_is_taken_and_written_in_one_go(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    assert in_one_go(story) == []
+    assert story.target.accounts("orders_rw") == set()
+    assert states(story, grants) == [State.ENDED] * 4
+    for grant in grants:
+        assert story.happened(grant)[-3:] == ["ending", "taken", "ended"]
+        assert story.record(grant) is None
+    assert claimed(story) == []
+
+
+def test_somebody_who_is_approved_in_that_moment_loses_nothing(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    noted_by(story, lambda: story.ask(ADA, length="1h"))
+    (left,) = in_one_go(story)
+    assert left.claim.id == story.grant(grants[0]).gives[0].key
+    assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
+    story.convergence(left).run()
+    assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
+    assert story.target.count("give") == 4
+    assert story.grant(grants[0]).state is State.ENDED
+
+
+def test_somebody_who_is_approved_while_it_is_taken_has_it_again_at_once(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+
+    def again(verb: str) -> None:
+        story.target.before = lambda _: None
+        story.ask(ADA, length="1h")
+
+    story.target.before = again
+    assert in_one_go(story) == []
+    story.run_due()
+    assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
+    assert states(story, grants) == [State.ENDED] * 4
+
+
+def test_where_the_target_fails_one_is_written_as_failed_and_the_others_are_due_at_once(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    story.target.failing["take"] = TemporaryFailure("orders-db: the database is starting up")
+    assert in_one_go(story) == []
+    assert states(story, grants) == [State.ENDING] * 4
+    records = [story.record(each) for each in grants]
+    assert sorted(each.failures for each in records if each) == [0, 0, 0, 1]
+    assert len(claimed(story)) == 3
+    story.target.failing.clear()
+    story.pass_time(10)
+    assert states(story, grants) == [State.ENDED] * 4
+    assert story.target.accounts("orders_rw") == set()
+
+
+def test_a_claim_that_has_run_out_is_not_acted_on(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    turns = claimed(story)
+    for turn in turns:
+        turn.fence = Deadline.after(-1)
+    assert Ends(story.ledger, story.find_target, story.convergence).take_back(turns) == []
+    assert story.target.count("take") == 0
+    story.run_due()
+    assert states(story, grants) == [State.ENDED] * 4
+
+
+def test_what_waits_behind_a_call_that_hangs_is_handed_back(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    monkeypatch.setattr(ends, "LASTS", 0.01)
+    handed_back = threading.Event()
+    commit_all = story.memory.commit_all
+
+    def watched(changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+        written = commit_all(changes)
+        if all(each.done and each.done.next_at for each in changes):
+            handed_back.set()
+        return written
+
+    story.memory.commit_all = watched  # type: ignore[method-assign]  # to see it
+
+    def hang(verb: str) -> None:
+        handed_back.wait(10)
+
+    story.target.before = hang
+    assert in_one_go(story) == []
+    story.target.before = lambda _: None
+    assert (handed_back.is_set(), story.target.count("take")) == (True, 1)
+    assert len(claimed(story)) == 3
+
+
+def test_a_worker_that_was_thought_dead_leaves_a_look_to_whoever_is_next(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+
+    def taken_over(verb: str) -> None:
+        story.target.before = lambda _: None
+        story.memory.advance(6)
+        for turn in claimed(story):
+            story.ledger.commit(Change(done=Done(claim=turn.claim), frees=True))
+
+    story.target.before = taken_over
+    assert in_one_go(story) == []
+    story.pass_time(MINUTE)
+    assert states(story, grants) == [State.ENDED] * 4
+    assert story.target.accounts("orders_rw") == set()
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        {"baseline": Presence.THEIRS},
+        {"look_again": True},
+        {"failures": 2},
+        {"phase": Phase.EMPTY, "baseline": None},
+    ],
+    ids=lambda unusual: next(iter(unusual)),
+)
+def test_an_unusual_hold_is_left_to_be_done_in_full(story: Story, unusual: dict[str, object]) -> None:
+    story.ask(ADA, length="2m")
+    story.run_due()
+    key = Key.of(HoldRecord, story.grants_of(ADA)[0].gives[0].key)
+    record = story.ledger.read({key}).find(HoldRecord, key.id)
+    assert record is not None
+    story.ledger.commit(Change(put={key: replace(record, **unusual)}))  # type: ignore[arg-type]  # as named
+    story.memory.advance(2 * MINUTE)
+    assert [turn.claim.id for turn in in_one_go(story)] == [key.id]
+    assert story.target.count("take") == 0
+
+
+def test_what_is_live_and_a_seat_are_left_to_be_done_in_full(story: Story) -> None:
+    grant = story.ask(ADA, length="2m").standing.grant.id
+    (given,) = in_one_go(story)
+    story.convergence(given).run()
+    assert story.grant(grant).state is State.ACTIVE
+    seat = story.ask(DAN, "schema-migration", "2m").standing.grant.id
+    story.approve(BOB, seat)
+    story.run_due()
+    story.memory.advance(2 * MINUTE)
+    (left,) = in_one_go(story)
+    assert left.claim.id == story.grant(seat).gives[0].key
+    story.convergence(left).run()
+    assert states(story, [grant, seat]) == [State.ENDED] * 2
+
+
+def test_what_another_claimed_before_is_left_to_be_done_in_full(story: Story) -> None:
+    story.ask(ADA, length="2m")
+    story.run_due()
+    story.memory.advance(2 * MINUTE)
+    assert len(claimed(story)) == 1
+    story.memory.advance(6)
+    assert [turn.claim.taken_over for turn in in_one_go(story)] == [True]
