@@ -25,7 +25,9 @@ SHARE = 8
 TOGETHER = 32
 """Things that one thread does together at most, where there is a way to do them so."""
 BESIDES = 2
-"""Threads for all else while more is due together than can be claimed at once."""
+"""Threads for all else while very many things are due that are done together."""
+PRESSED_FOR = 0.25
+"""Seconds for which many things that were due at once have precedence."""
 SLEEP_AT_MOST = 1.0
 RENEW_EVERY = 1.0
 REDIS_AWAY_PAUSE = 0.5
@@ -66,6 +68,7 @@ class Worker:
         self.share = share
         self._running: set[Turn] = set()
         self._tasks: Counter[str] = Counter()
+        self._pressed = Deadline.after(0)
         self._lock = threading.Lock()
         self.last_round = time.monotonic()
         """When the loop last came round, with those beside it alive. On this process's monotonic clock."""
@@ -102,17 +105,18 @@ class Worker:
     def _round(self, pool: ThreadPoolExecutor) -> float:
         """Claim and start what is due; answers how long there is nothing to claim, at most a second."""
         try:
-            many = bool(self.together) and self._begin_together(pool)
-            return self._begin_others(pool, BESIDES if many else self.threads)
+            if self.together:
+                self._begin_together(pool)
+            return self._begin_others(pool)
         except TemporaryFailure as failure:
             log.warning("redis is away", error=str(failure))
             return REDIS_AWAY_PAUSE
 
-    def _begin_together(self, pool: ThreadPoolExecutor) -> bool:
-        """Claim what can be done together, in lots as even as can be; answers whether more is due."""
+    def _begin_together(self, pool: ThreadPoolExecutor) -> None:
+        """Claim what can be done together, in lots as even as can be."""
         tasks, free = self._load()
         if free <= 0:
-            return False
+            return
         asked_at = Deadline.after(0)
         busy = {lane: count * TOGETHER for lane, count in tasks.items()}
         most = free * TOGETHER
@@ -125,11 +129,14 @@ class Worker:
             size = -(-len(turns) // threads)
             for first in range(0, len(turns), size):
                 self._begin(pool, turns[first : first + size])
-        return len(found.claims) >= min(most, self.share * TOGETHER)
+        if len(found.claims) >= min(most, self.share * TOGETHER) // 2:
+            self._pressed = Deadline.after(PRESSED_FOR)
 
-    def _begin_others(self, pool: ThreadPoolExecutor, most: int) -> float:
+    def _begin_others(self, pool: ThreadPoolExecutor) -> float:
         tasks, free = self._load()
-        free = min(free, most)
+        if not self._pressed.passed:
+            others = (count for lane, count in tasks.items() if lane.partition(":")[0] not in self.together)
+            free = min(free, BESIDES - sum(others))
         if free <= 0:
             return SLEEP_AT_MOST
         asked_at = Deadline.after(0)

@@ -183,17 +183,24 @@ def test_many_of_a_target_are_done_together_on_no_more_threads_than_its_share(le
     assert owed(ledger, timedelta(days=1)) == []
 
 
-def test_more_than_can_be_claimed_at_once_leaves_threads_for_all_else(ledger: Bell) -> None:
+def test_very_many_things_that_are_done_together_have_precedence_for_a_while(
+    ledger: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PRESSED_FOR", LONG_ENOUGH)
     lots, gate = Lots(ledger), Gate(ledger)
-    ledger.owe(*(f"hold:db/{number}" for number in range(65)), *(f"card:{number}" for number in range(9)))
-    with running(Worker(ledger, {"card": gate}, {"hold": lots}, threads=8, share=2)):
-        until(lambda: len(gate.inside) >= worker.BESIDES)
-        renewed_often(ledger, gate.inside[0].claim.member)
-        assert len(gate.inside) == worker.BESIDES
-        assert [len(lot) for lot in lots.lots] == [32, 32]
+    ledger.owe(*(f"hold:db/{number}" for number in range(97)), *(f"card:{number}" for number in range(9)))
+    it = Worker(ledger, {"card": gate}, {"hold": lots}, threads=8, share=3)
+    with running(it):
+        until(lambda: len(gate.inside) == worker.BESIDES)
+        rounds = len(ledger.renewed)
+        until(lambda: len(ledger.renewed) > rounds + 1_000)
+        assert gate.most == {"card": worker.BESIDES}
+        assert [len(lot) for lot in lots.lots] == [32, 32, 32]
+        it._pressed = Deadline.after(0)
+        until(lambda: gate.most["card"] > worker.BESIDES)
         lots.open.set()
         gate.open.set()
-        until(lambda: len(gate.done) == 9 and sum(map(len, lots.lots)) == 65)
+        until(lambda: len(gate.done) == 9 and sum(map(len, lots.lots)) == 97)
 
 
 @pytest.mark.parametrize(
