@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -560,6 +560,25 @@ class Condition:
     set_aside: tuple[SetAside, ...] = ()
     open: int = 0
     overdue: int = 0
+
+
+class Census(Protocol):
+    """All that is held, in pages of bounded size, and claims on what is named: for who takes back what
+    nobody else does. What comes or goes meanwhile may be left out or be there twice."""
+
+    def grants(self, index: str) -> Iterator[Sequence[str]]:
+        """The ids of the grants in an index."""
+        ...
+
+    def holds(self) -> Iterator[Sequence[str]]:
+        """The ids of all hold records."""
+        ...
+
+    def claim_these(
+        self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
+    ) -> Claims:
+        """As ``Ledger.claim``, of these members alone; it is no sign of life of a worker."""
+        ...
 
 
 class Inspection(Protocol):

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from redis import Redis
 
 from bot.core.errors import Conflict
 from bot.core.grants import Grant
+from bot.core.holds import HoldRecord
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry
 from bot.ledger.connection import LONGEST_WAIT, patient, translated
 from bot.ledger.keys import NAMES, names
@@ -46,9 +48,11 @@ FAILING_AFTER = 3
 MOST_TOLD = 100
 """That many failing things, and records set aside, are told at most: the worst, and the latest."""
 
+PAGE = 500
+
 
 class RedisLedger:
-    """Implements Ledger, AuditTrail and Inspection. Threads may share it."""
+    """Implements Ledger, AuditTrail, Inspection and Census. Threads may share it."""
 
     def __init__(self, client: Redis, workspace: str = "main", claim_seconds: float = CLAIM_SECONDS) -> None:
         self._names = names(workspace)
@@ -88,13 +92,10 @@ class RedisLedger:
     def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
         is full does not count: the caller learns of its end by itself, and would only ask in vain."""
-        now, found, next_at = self._run(
-            self._claim, limit, share, self._claim_ms, _json(dict(busy)), _json(dict.fromkeys(kinds, 1))
-        )
-        return Claims(
-            now=_moment(now),
-            claims=tuple(_claim(*each) for each in found),
-            next_at=_moment(next_at) if next_at else None,
+        return _claims(
+            self._run(
+                self._claim, limit, share, self._claim_ms, _json(dict(busy)), _json(dict.fromkeys(kinds, 1))
+            )
         )
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
@@ -138,6 +139,27 @@ class RedisLedger:
             open=still_open,
             overdue=overdue,
         )
+
+    # ------------------------------------------------------------------------------------- Census
+
+    def grants(self, index: str) -> Iterator[Sequence[str]]:
+        with translated():
+            yield from _pages(self._client.sscan_iter(f"{self._named('index:')}{index}", count=PAGE))
+
+    def holds(self) -> Iterator[Sequence[str]]:
+        """Goes through all that is in this Redis, which takes a second for each million keys."""
+        before = f"{self._named('doc:')}{KIND_OF[HoldRecord]}:"
+        with translated():
+            found = self._client.scan_iter(match=f"{before}*", count=PAGE)
+            yield from _pages(name.removeprefix(before) for name in found)
+
+    def claim_these(
+        self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
+    ) -> Claims:
+        found = self._run(
+            self._claim, limit, share, self._claim_ms, _json(dict(busy)), "{}", _json(list(members))
+        )
+        return _claims(found)
 
     def _run(self, which: Any, *arguments: str | int) -> Any:
         with translated():
@@ -212,6 +234,15 @@ def _lease(lease: Lease) -> tuple[str, ...]:
     return (lease.grant, lease.how, *ends)
 
 
+def _claims(answer: tuple[str, Sequence[Any], str]) -> Claims:
+    now, found, next_at = answer
+    return Claims(
+        now=_moment(now),
+        claims=tuple(_claim(*each) for each in found),
+        next_at=_moment(next_at) if next_at else None,
+    )
+
+
 def _claim(member: str, generation: str, fence: str, owed_at: str, tries: str, taken_over: int) -> Claim:
     return Claim(
         member=member,
@@ -226,6 +257,11 @@ def _claim(member: str, generation: str, fence: str, owed_at: str, tries: str, t
 def _set_aside(field: str, kept: str) -> SetAside:
     at, error, text = kept.split("\n", 2)
     return SetAside(key=Key(*field.rpartition("@")[0].split(":", 1)), at=_moment(at), error=error, text=text)
+
+
+def _pages(names: Iterator[str]) -> Iterator[Sequence[str]]:
+    while page := list(islice(names, PAGE)):
+        yield page
 
 
 def _name(key: Key) -> str:

@@ -13,6 +13,7 @@ from threading import RLock
 
 from bot.core.errors import Conflict
 from bot.core.grants import Grant
+from bot.core.holds import HoldRecord
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry
 from bot.ledger.moments import from_ms, not_after, not_before
 from bot.ports import (
@@ -37,7 +38,7 @@ OP_KEPT = timedelta(minutes=15)
 BEAT_EVERY = 1000
 FAILING_AFTER = 3
 MOST_TOLD = 100
-_GRANT = KIND_OF[Grant]
+_GRANT, _HOLD = KIND_OF[Grant], KIND_OF[HoldRecord]
 
 
 @dataclass
@@ -51,8 +52,8 @@ class _Owed:
 
 
 class MemoryLedger:
-    """Implements Ledger, AuditTrail and Inspection. Time stands still unless ``advance`` moves it or ``now``
-    is set; it ticks in whole milliseconds, as the ledger in Redis does."""
+    """Implements Ledger, AuditTrail, Inspection and Census. Time stands still unless ``advance`` moves it or
+    ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -123,16 +124,20 @@ class MemoryLedger:
         with self._lock:
             if not kinds and (self._beat is None or self._now - self._beat >= BEAT_EVERY):
                 self._beat = self._now
-            load, claims = dict(busy), list[Claim]()
-            for member in self._due_now():
-                claim = self._claim_of(member)
-                if load.get(claim.lane, 0) >= share or (kinds and claim.kind not in kinds):
-                    continue
-                if len(claims) >= limit:
-                    return self._claimed(claims, waiting=self._due[member].at)
-                load[claim.lane] = load.get(claim.lane, 0) + 1
-                claims.append(claim)
-            return self._claimed(claims, waiting=None)
+            wanted = (each for each in self._due_now() if not kinds or each.partition(":")[0] in kinds)
+            return self._picked(wanted, limit, share, busy)
+
+    def _picked(self, members: Iterable[str], limit: int, share: int, busy: Mapping[str, int]) -> Claims:
+        load, claims = dict(busy), list[Claim]()
+        for member in members:
+            claim = self._claim_of(member)
+            if load.get(claim.lane, 0) >= share:
+                continue
+            if len(claims) >= limit:
+                return self._claimed(claims, waiting=self._due[member].at)
+            load[claim.lane] = load.get(claim.lane, 0) + 1
+            claims.append(claim)
+        return self._claimed(claims, waiting=None)
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         with self._lock:
@@ -173,6 +178,23 @@ class MemoryLedger:
                 open=len(self._indexes.get("open", ())),
                 overdue=len(self._indexes.get("overdue", ())),
             )
+
+    # ------------------------------------------------------------------------------------- Census
+
+    def grants(self, index: str) -> Iterator[Sequence[str]]:
+        with self._lock:
+            yield sorted(self._indexes.get(index, ()))
+
+    def holds(self) -> Iterator[Sequence[str]]:
+        with self._lock:
+            yield sorted(key.id for key in self._documents if key.kind == _HOLD)
+
+    def claim_these(
+        self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
+    ) -> Claims:
+        with self._lock:
+            due = set(self._due_now())
+            return self._picked([each for each in members if each in due], limit, share, busy)
 
     # ------------------------------------------------------------------------------------- commit
 

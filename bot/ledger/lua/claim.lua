@@ -2,9 +2,10 @@ local limit, share, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV
 local load = cjson.decode(ARGV[4])
 local kinds = cjson.decode(ARGV[5])
 local any_kind = next(kinds) == nil
+local named = ARGV[6] and cjson.decode(ARGV[6])
 
 -- a sign of life of the workers, which ask for whatever is due
-if any_kind and now - tonumber(redis.call('GET', beat) or 0) >= 1000 then
+if any_kind and not named and now - tonumber(redis.call('GET', beat) or 0) >= 1000 then
   redis.call('SET', beat, text(now))
 end
 
@@ -13,9 +14,8 @@ local function lane_of(member)
 end
 
 local taken, waiting = {}, nil
-local offset, page = 0, limit + 16
-repeat
-  local owed = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', offset, page, 'WITHSCORES')
+
+local function pick(owed)
   for i = 1, #owed, 2 do
     local lane = lane_of(owed[i])
     local busy = load[lane] or 0
@@ -28,9 +28,35 @@ repeat
       table.insert(taken, {owed[i], owed[i + 1]})
     end
   end
-  local last = #owed < 2 * page
-  offset, page = offset + page, page * 4
-until waiting or last
+end
+
+local function pick_any()
+  local offset, page = 0, limit + 16
+  repeat
+    local owed = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', offset, page, 'WITHSCORES')
+    pick(owed)
+    local last = #owed < 2 * page
+    offset, page = offset + page, page * 4
+  until waiting or last
+end
+
+local function pick_named()
+  local owed = {}
+  for _, member in ipairs(named) do
+    local at = redis.call('ZSCORE', due, member)
+    if at and tonumber(at) <= now then
+      table.insert(owed, member)
+      table.insert(owed, at)
+    end
+  end
+  pick(owed)
+end
+
+if named then
+  pick_named()
+else
+  pick_any()
+end
 
 local fence = #taken > 0 and text(redis.call('INCR', counter))
 local answer = {}

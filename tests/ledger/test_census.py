@@ -1,0 +1,81 @@
+"""All that is held, page by page, and claims on what is named. Promised of any ledger."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from bot.core.catalog import Entitlement
+from bot.core.errors import TemporaryFailure
+from bot.core.holds import Hold, HoldRecord
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import PAGE, RedisLedger
+from bot.ports import Change, Done, Key
+from tests.ledger.conftest import AnyLedger
+from tests.ledger.people import LONG_AGO, SOME_DAY, due
+
+MANY = 3 * PAGE
+
+
+def record(account: str) -> HoldRecord:
+    role = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
+    return HoldRecord(hold=Hold(target="orders-db", account=account, entitlement=role))
+
+
+def test_all_grants_of_an_index_come_in_pages(ledger: AnyLedger) -> None:
+    everybody = {f"g{n}" for n in range(MANY)}
+    ledger.commit(Change(index={("open", each): True for each in everybody} | {("ada", "g1"): True}))
+    assert {each for page in ledger.grants("open") for each in page} == everybody
+    assert [list(page) for page in ledger.grants("ada")] == [["g1"]]
+    assert [each for page in ledger.grants("nobody") for each in page] == []
+
+
+def test_pages_are_bounded_also_where_redis_gives_more(redis_ledger: RedisLedger) -> None:
+    redis_ledger.commit(Change(index={("open", str(n)): True for n in range(PAGE)}))
+    assert max(len(page) for page in redis_ledger.grants("open")) <= PAGE
+
+
+def test_all_hold_records_are_found_and_nothing_else(
+    ledger: AnyLedger, client: Redis, workspace: str
+) -> None:
+    ledger.commit(Change(put={Key("hold", f"db/{n}"): record(f"ada{n}") for n in range(10)}))
+    ledger.commit(Change(index={("hold:db/9", "g1"): True}, due=(due("hold:db/11"),)))
+    stranger = RedisLedger(client, workspace + "x")
+    stranger.commit(Change(put={Key("hold", "db/10"): record("dan")}))
+    assert {each for page in ledger.holds() for each in page} == {f"db/{n}" for n in range(10)}
+
+
+def test_what_is_named_is_claimed_and_nothing_else(ledger: AnyLedger) -> None:
+    ledger.commit(Change(due=(due("hold:db/1", LONG_AGO), due("hold:db/2"), due("hold:db/3"))))
+    ledger.commit(Change(due=(due("hold:db/4", SOME_DAY),)))
+    named = ("hold:db/4", "hold:db/3", "hold:db/5", "hold:db/2")
+    found = ledger.claim_these(named, 9, 9, {})
+    assert [each.member for each in found.claims] == ["hold:db/3", "hold:db/2"]
+    assert ledger.claim_these(named, 9, 9, {}).claims == ()
+    assert ledger.claim_these((), 9, 9, {}).claims == ()
+    assert [each.member for each in ledger.claim(9, 9, {}).claims] == ["hold:db/1"]
+    ledger.commit(Change(done=Done(claim=found.claims[0])))
+    assert ledger.condition().owed == 3
+
+
+def test_what_is_named_keeps_to_the_limit_and_to_the_share(ledger: AnyLedger) -> None:
+    named = ("hold:db/1", "hold:db/2", "hold:db/3", "hold:aws/1", "hold:aws/2")
+    ledger.commit(Change(due=tuple(due(each) for each in named)))
+    first = ledger.claim_these(named, 3, 2, {"hold:db": 1})
+    assert [each.member for each in first.claims] == ["hold:db/1", "hold:aws/1", "hold:aws/2"]
+    assert len(ledger.claim_these(named, 1, 9, {}).claims) == 1
+
+
+def test_who_claims_what_is_named_is_no_worker(ledger: AnyLedger) -> None:
+    ledger.claim_these(("hold:db/1",), 1, 1, {})
+    ledger.claim_these((), 1, 1, {})
+    assert ledger.condition().beat is None
+
+
+def test_a_redis_that_is_away_is_a_temporary_failure() -> None:
+    with connect("unix:///nowhere/socket") as client:
+        away = RedisLedger(client)
+        with pytest.raises(TemporaryFailure):
+            list(away.grants("open"))
+        with pytest.raises(TemporaryFailure):
+            list(away.holds())
