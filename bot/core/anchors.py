@@ -1,0 +1,95 @@
+"""What is kept of the audit outside Redis: the newest seal, and what has ended lately."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.core.chain import before_all, moment, read_moment
+
+SETTLES = timedelta(seconds=2)
+"""What is younger is not sealed: it may be lost when a Redis that writes its disk each second crashes."""
+
+LASTS = timedelta(seconds=4)
+"""A seal as old as this is taken for one that no crash can lose; a ledger without it is an older one."""
+
+ENDED_KEPT = timedelta(hours=24)
+ENDED_MOST = 1_000
+
+_SHORT = re.compile(r"(\d{1,12}):([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A grant that began to end at ``at``: whatever ledger says later that it is live is older than that."""
+
+    grant: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anchored:
+    """A seal that was in the ledger: its number, its head, and the last entry that it closed. ``ended`` are
+    the grants that had ended by then, the last of them."""
+
+    number: int
+    head: str
+    last: str = ""
+    ended: tuple[Ended, ...] = ()
+
+    @property
+    def short(self) -> str:
+        """What people copy."""
+        return f"{self.number}:{self.head}"
+
+
+def ended_lately(before: Iterable[Ended], since: Iterable[Ended], now: datetime) -> tuple[Ended, ...]:
+    """What is kept of the grants that ended: those of the last day, and of many the latest."""
+    every = {each.grant: each for each in (*since, *before)}
+    recent = sorted((each for each in every.values() if now - each.at <= ENDED_KEPT), key=lambda it: it.at)
+    return tuple(recent[-ENDED_MOST:])
+
+
+def newer(one: Anchored | None, other: Anchored | None) -> Anchored | None:
+    """The one with the higher number: numbers only grow, also where a restore is accepted."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda each: each.number)
+
+
+# ---------------------------------------------------------------------------------- writing and reading
+
+
+def text_of(anchored: Anchored) -> str:
+    """One line."""
+    said = {
+        "seal": anchored.number,
+        "head": anchored.head,
+        "last": anchored.last,
+        "ended": [[each.grant, moment(each.at)] for each in anchored.ended],
+    }
+    return json.dumps(said, separators=(",", ":")) + "\n"
+
+
+def read_anchor(text: str) -> Anchored:
+    """From the line of ``text_of``, or from what people copy. Raises ValueError where it is neither."""
+    short = _SHORT.fullmatch(text.strip())
+    if short:
+        return Anchored(number=int(short[1]), head=short[2])
+    try:
+        said = json.loads(text)
+        before_all(said["last"])
+        found = Anchored(
+            number=int(said["seal"]),
+            head=str(said["head"]),
+            last=said["last"],
+            ended=tuple(Ended(grant=str(grant), at=read_moment(at)) for grant, at in said["ended"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError("it is no anchor of an audit") from error
+    if not _SHORT.fullmatch(found.short):
+        raise ValueError("it is no anchor of an audit")
+    return found

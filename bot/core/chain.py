@@ -1,0 +1,225 @@
+"""The audit as a chain: SHA-256 from entry to entry, closed by seals, so that nothing is changed unseen.
+
+    previous head ──► entry ──► entry ──► … ──► seal: head ──► entry ──► …
+
+An entry goes into the chain as it is stored, byte for byte: nothing depends on writing it down again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+GENESIS = "0" * 64
+"""The head before the first seal."""
+
+FORM = 1
+MARK = 8
+"""Letters of an entry's digest that its seal keeps, to tell which entry was touched; the head proves it."""
+
+_HEAD = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"(\d{1,16})-(\d{1,16})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """An audit entry as it is stored: its name in the audit, its time, and its JSON text."""
+
+    name: str
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sealed:
+    """A seal as it is stored: the number it stands under, and its JSON text."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """Why a chain goes on although a later seal of it was lost: somebody accepted a restore. ``seal`` and
+    ``head`` are the newest seal that is known to have been there."""
+
+    by: str
+    why: str
+    seal: int
+    head: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seal:
+    """The entries behind those of the seal before, up to ``last``, closed by a head that is like no other.
+
+    ``links`` is the last link of the chain over the entries; ``key`` names the key of the ``signature``,
+    which is over the head. A seal with an ``accepted`` restore has no entries.
+    """
+
+    number: int
+    first: str
+    last: str
+    count: int
+    previous: str
+    links: str
+    marks: str
+    at: datetime
+    head: str
+    key: str | None = None
+    signature: str | None = None
+    accepted: Acceptance | None = None
+
+
+def place(name: str) -> tuple[int, int]:
+    """Where an entry of this name stands among others. Raises ValueError where it is no such name."""
+    found = _NAME.fullmatch(name)
+    if not found:
+        raise ValueError(f"{name[:40]!r} is not the name of an audit entry")
+    return int(found[1]), int(found[2])
+
+
+def before_all(name: str) -> tuple[int, int]:
+    """The same, where the empty name stands before all entries."""
+    return place(name) if name else (-1, -1)
+
+
+# --------------------------------------------------------------------------------------------- making
+
+
+def seal_of(
+    entries: Sequence[Written], *, number: int, previous: str, at: datetime, key: str | None = None
+) -> Seal:
+    """The seal over these entries; not signed yet."""
+    return _closed(
+        Seal(
+            number=number,
+            first=entries[0].name,
+            last=entries[-1].name,
+            count=len(entries),
+            previous=previous,
+            links=linked(previous, entries),
+            marks="".join(map(mark_of, entries)),
+            at=at,
+            head="",
+            key=key,
+        )
+    )
+
+
+def acceptance_seal(
+    accepted: Acceptance, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
+) -> Seal:
+    """The seal that goes on from ``previous``, the ledger's own head, for a restore that was accepted."""
+    return _closed(
+        Seal(
+            number=number,
+            first="",
+            last=last,
+            count=0,
+            previous=previous,
+            links=linked(previous, ()),
+            marks="",
+            at=at,
+            head="",
+            key=key,
+            accepted=accepted,
+        )
+    )
+
+
+def signed(seal: Seal, signature: bytes) -> Seal:
+    return replace(seal, signature=urlsafe_b64encode(signature).decode())
+
+
+def linked(previous: str, entries: Iterable[Written]) -> str:
+    """The last link of the chain that begins behind the head ``previous``."""
+    link = bytes.fromhex(previous)
+    for each in entries:
+        link = hashlib.sha256(link + digest_of(each)).digest()
+    return link.hex()
+
+
+def digest_of(entry: Written) -> bytes:
+    """Names and times have no line breaks in them, so no two entries have the same bytes. A text that is
+    no UTF-8 keeps its bytes all the same."""
+    stored = f"{entry.name}\n{moment(entry.at)}\n{entry.text}".encode("utf-8", "surrogateescape")
+    return hashlib.sha256(stored).digest()
+
+
+def mark_of(entry: Written) -> str:
+    return urlsafe_b64encode(digest_of(entry)[: MARK * 3 // 4]).decode()
+
+
+def head_of(seal: Seal) -> str:
+    """What the head must be: over all that the seal says but the head itself and the signature on it."""
+    return hashlib.sha256(b"rotakey seal\n" + _json(_said(seal)).encode()).hexdigest()
+
+
+def _closed(seal: Seal) -> Seal:
+    return replace(seal, head=head_of(seal))
+
+
+# ---------------------------------------------------------------------------------- writing and reading
+
+
+def text_of(seal: Seal) -> str:
+    return _json({**_said(seal), "head": seal.head, "signature": seal.signature})
+
+
+def read_seal(text: str) -> Seal:
+    """Raises ValueError where the text is no seal."""
+    try:
+        found = json.loads(text)
+        if found.pop("form") != FORM:
+            raise ValueError("it was made by another version of Rotakey")
+        accepted = found.pop("accepted")
+        seal = Seal(
+            **{**found, "at": read_moment(found["at"])},
+            accepted=Acceptance(**accepted) if accepted else None,
+        )
+        _expect_sound(seal)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("something is missing in it, or should not be there") from error
+    return seal
+
+
+def _expect_sound(seal: Seal) -> None:
+    """Raises ValueError or TypeError where a field could not be worked with."""
+    for name in (seal.first, seal.last):
+        before_all(name)
+    if not all(_HEAD.fullmatch(each) for each in (seal.previous, seal.links, seal.head)):
+        raise ValueError("a digest in it is none")
+    if seal.accepted and not _HEAD.fullmatch(seal.accepted.head):
+        raise ValueError("a digest in it is none")
+    numbers = (seal.number, seal.count, seal.accepted.seal if seal.accepted else 0)
+    if not all(type(each) is int for each in numbers) or len(seal.marks) != seal.count * MARK:
+        raise ValueError("a number in it does not fit")
+
+
+def moment(at: datetime) -> str:
+    """A time as it is written in the chain: UTC, with milliseconds."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def read_moment(text: str) -> datetime:
+    """Raises ValueError where the text is no time with its zone."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return found.astimezone(UTC)
+
+
+def _said(seal: Seal) -> dict[str, object]:
+    said = {"form": FORM, **asdict(seal), "at": moment(seal.at)}
+    del said["head"], said["signature"]
+    return said
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"), sort_keys=True)

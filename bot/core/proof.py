@@ -1,0 +1,223 @@
+"""Looking a whole audit through, entry by entry and seal by seal, and saying what is wrong with it.
+
+Nothing is kept of it but the entries since the last seal, so it may be of any length.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.core.anchors import Anchored
+from bot.core.chain import (
+    GENESIS,
+    MARK,
+    Seal,
+    Sealed,
+    Written,
+    before_all,
+    head_of,
+    linked,
+    mark_of,
+    moment,
+    place,
+    read_seal,
+)
+
+MOST_TOLD = 100
+"""Findings that are told; one break can make a thousand."""
+
+Trusts = Callable[[str, bytes], bool]
+"""Whether the signature on a head is by a key that is trusted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """``wrong`` says what was changed, where; ``notes`` what one should know of an audit that is whole."""
+
+    entries: int
+    seals: int
+    head: Anchored | None
+    wrong: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class Examination:
+    """Entries and seals are told in the order of the chain: a seal behind what it seals. ``trusts`` None:
+    signatures are not looked at. ``anchored`` is a seal that must be there."""
+
+    def __init__(self, trusts: Trusts | None = None, anchored: Anchored | None = None) -> None:
+        self._trusts = trusts
+        self._anchored = anchored
+        self._wrong: list[str] = []
+        self._more = 0
+        self._notes: list[str] = []
+        self._entries = self._seals = 0
+        self._since: list[Written] = []
+        self._last_name = ""
+        self._before: Seal | None = None
+        self._number = 0
+        self._unknown = False
+        self._signed: int | None = None
+        self._found_anchor = anchored is None
+
+    def entry(self, each: Written) -> None:
+        self._entries += 1
+        try:
+            if place(each.name) <= before_all(self._last_name):
+                self._object(f"entry {each.name} stands behind entry {self._last_name}: the order is wrong")
+            self._last_name = max(each.name, self._last_name, key=before_all)
+        except ValueError as error:
+            self._object(str(error))
+            return
+        self._since.append(each)
+
+    def seal(self, each: Sealed) -> None:
+        number = each.number
+        self._seals += 1
+        entries, self._since = self._since, []
+        try:
+            seal = read_seal(each.text)
+        except ValueError as error:
+            self._object(f"seal {number} cannot be read: {error}")
+            self._lost(number)
+            return
+        if seal.number != number or seal.head != head_of(seal):
+            self._object(f"seal {number} was changed after it was made")
+            self._lost(number)
+            return
+        if seal.number <= self._number:
+            self._object(f"seal {number} stands behind seal {self._number}: the order is wrong")
+            self._since = entries
+            return
+        self._judge(seal, entries)
+        self._before, self._number, self._unknown = seal, seal.number, False
+
+    def finish(self) -> Findings:
+        if self._since:
+            oldest = moment(self._since[0].at)
+            self._notes.append(f"{_many(len(self._since))} since {oldest} not sealed yet")
+        if self._trusts and self._signed is None:
+            self._object("no seal is signed with this key")
+        if not self._found_anchor and self._anchored:
+            self._object(
+                f"the anchored seal {self._anchored.number} is not in it: it was cut off or put back to an"
+                f" older state, and its newest seal is {self._number or 'none'}"
+            )
+        if self._more:
+            self._wrong.append(f"and {self._more} more")
+        head = self._before
+        return Findings(
+            entries=self._entries,
+            seals=self._seals,
+            head=Anchored(number=head.number, head=head.head, last=head.last) if head else None,
+            wrong=tuple(self._wrong),
+            notes=tuple(self._notes),
+        )
+
+    # --------------------------------------------------------------------------------------- judging
+
+    def _judge(self, seal: Seal, entries: list[Written]) -> None:
+        follows = self._follows(seal)
+        if not follows:
+            entries = self._without_strangers(seal, entries)
+        objection = _objection(seal, entries)
+        if objection:
+            self._object(f"seal {seal.number} does not fit what it seals: {objection}")
+        if (seal.key is None) is not (seal.signature is None):
+            self._object(f"the signature of seal {seal.number} was {'taken away' if seal.key else 'added'}")
+        if self._trusts:
+            self._check_signature(seal, self._trusts)
+        if seal.accepted:
+            self._notes.append(
+                f"seal {seal.number}: a restore was accepted on {moment(seal.at)} by {seal.accepted.by}"
+                f" ({seal.accepted.why or 'no reason was given'}); seal {seal.accepted.seal} was given up,"
+                f" and the chain goes on from {f'seal {self._number}' if self._number else 'its beginning'}"
+            )
+        self._look_for_anchor(seal)
+
+    def _follows(self, seal: Seal) -> bool:
+        """Whether nothing is missing between the seal before and this one."""
+        if self._unknown:
+            return False
+        expected = max(self._number, seal.accepted.seal if seal.accepted else 0) + 1
+        if seal.number != expected:
+            self._object(_gap(expected, seal.number))
+            return False
+        if seal.previous != (self._before.head if self._before else GENESIS):
+            before = f"seal {self._number}" if self._before else "the beginning"
+            self._object(f"seal {seal.number} was not made behind {before} as it is here")
+        elif seal.accepted and seal.last != (self._before.last if self._before else ""):
+            self._object(f"seal {seal.number} does not go on where the seal before ended")
+        return True
+
+    def _without_strangers(self, seal: Seal, entries: list[Written]) -> list[Written]:
+        """Only what this seal can be about, where the seal before is missing."""
+        first = before_all(seal.first or seal.last)
+        own = [each for each in entries if place(each.name) >= first]
+        return [] if seal.accepted else own
+
+    def _check_signature(self, seal: Seal, trusts: Trusts) -> None:
+        """From the first seal with a good signature on all must have one; it vouches for those before."""
+        if seal.signature is not None and trusts(seal.head, _signature_of(seal)):
+            if self._signed is None and seal.number > 1:
+                self._notes.append(f"seals are signed with this key from seal {seal.number} on")
+            self._signed = seal.number
+        elif self._signed is not None:
+            self._object(f"seal {seal.number} is not signed with this key, and seal {self._signed} is")
+
+    def _look_for_anchor(self, seal: Seal) -> None:
+        anchored = self._anchored
+        if anchored is None or self._found_anchor:
+            return
+        if seal.head == anchored.head:
+            self._found_anchor = True
+        elif seal.accepted and anchored.number <= seal.accepted.seal:
+            self._found_anchor = True
+            self._notes.append(
+                f"the anchored seal {anchored.number} is not in it, and was given up when that was accepted"
+            )
+
+    def _lost(self, number: int) -> None:
+        """What follows cannot be held against a seal that cannot be believed."""
+        self._before, self._number, self._unknown = None, number, True
+
+    def _object(self, what: str) -> None:
+        if len(self._wrong) < MOST_TOLD:
+            self._wrong.append(what)
+        else:
+            self._more += 1
+
+
+def _gap(expected: int, number: int) -> str:
+    several = f"seals {expected} to {number - 1} are" if number > expected + 1 else f"seal {expected} is"
+    return f"{several} missing before seal {number}"
+
+
+def _objection(seal: Seal, entries: list[Written]) -> str | None:
+    """What is wrong with the entries of a seal that was not changed itself."""
+    if linked(seal.previous, entries) == seal.links:
+        return None
+    sealed = [seal.marks[i : i + MARK] for i in range(0, len(seal.marks), MARK)]
+    found = [mark_of(each) for each in entries]
+    at = next((i for i, (one, other) in enumerate(zip(sealed, found, strict=False)) if one != other), None)
+    at = min(len(sealed), len(found)) if at is None else at
+    if len(found) > len(sealed):
+        return f"entry {entries[at].name} was added"
+    if len(found) < len(sealed):
+        missing = f"{len(sealed) - len(found)} of {_many(len(sealed))} missing"
+        where = f"behind {entries[at - 1].name}" if at else f"at the beginning, {seal.first}"
+        return f"{missing}, the first {where}"
+    return f"entry {entries[at].name} was changed" if at < len(found) else "its entries were changed"
+
+
+def _signature_of(seal: Seal) -> bytes:
+    try:
+        return urlsafe_b64decode(seal.signature or "")
+    except ValueError:
+        return b""
+
+
+def _many(entries: int) -> str:
+    return "1 entry" if entries == 1 else f"{entries} entries"

@@ -1,0 +1,401 @@
+"""Bob's approval of Ada is in the audit; whoever touches it afterwards, or a seal over it, is found out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.core.anchors import Anchored
+from bot.core.chain import (
+    GENESIS,
+    Acceptance,
+    Seal,
+    Sealed,
+    Written,
+    acceptance_seal,
+    head_of,
+    read_seal,
+    seal_of,
+    signed,
+    text_of,
+)
+from bot.core.proof import Examination, Findings, Trusts
+
+NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
+Line = Written | Seal
+
+
+def entry(second: int, what: str = "approved") -> Written:
+    at = NINE + timedelta(seconds=second)
+    text = json.dumps({"what": what, "grant": f"g{second}", "by": "U03BOB"})
+    return Written(name=f"{int(at.timestamp() * 1000)}-0", at=at, text=text)
+
+
+def audit(*sizes: int) -> list[Line]:
+    """So many entries behind each other, one a second, each lot with its seal."""
+    lines: list[Line] = []
+    head, second = GENESIS, 0
+    for number, size in enumerate(sizes, 1):
+        entries = [entry(second + i) for i in range(size)]
+        second += size
+        seal = seal_of(entries, number=number, previous=head, at=NINE + timedelta(seconds=second))
+        lines += [*entries, seal]
+        head = seal.head
+    return lines
+
+
+def examined(
+    lines: Iterable[Line], trusts: Trusts | None = None, anchored: Anchored | None = None
+) -> Findings:
+    examination = Examination(trusts, anchored)
+    for line in lines:
+        if isinstance(line, Seal):
+            examination.seal(Sealed(number=line.number, text=text_of(line)))
+        else:
+            examination.entry(line)
+    return examination.finish()
+
+
+def wrong(lines: Iterable[Line], anchored: Anchored | None = None) -> tuple[str, ...]:
+    return examined(lines, anchored=anchored).wrong
+
+
+def seals(lines: Iterable[Line]) -> list[Seal]:
+    return [line for line in lines if isinstance(line, Seal)]
+
+
+def anchor(seal: Seal) -> Anchored:
+    return Anchored(number=seal.number, head=seal.head)
+
+
+def changed(lines: list[Line], at: int, change: Callable[[Written], Written]) -> list[Line]:
+    line = lines[at]
+    assert isinstance(line, Written)
+    return [*lines[:at], change(line), *lines[at + 1 :]]
+
+
+def test_what_nobody_touched_is_whole() -> None:
+    found = examined([*audit(3, 1, 2), entry(6), entry(7)])
+    assert (found.entries, found.seals, found.wrong) == (8, 3, ())
+    assert found.head
+    assert found.head.number == 3
+    assert found.notes == ("2 entries since 2026-03-02T09:00:06.000Z not sealed yet",)
+
+
+def test_an_empty_audit_is_whole() -> None:
+    assert examined([]) == Findings(entries=0, seals=0, head=None, wrong=(), notes=())
+
+
+def test_an_entry_that_was_changed_is_named() -> None:
+    lines = changed(audit(3, 2), 1, lambda it: replace(it, text=it.text.replace("U03BOB", "U04CAROL")))
+    assert wrong(lines) == (f"seal 1 does not fit what it seals: entry {entry(1).name} was changed",)
+
+
+def test_an_entry_whose_time_was_changed_is_named() -> None:
+    lines = changed(audit(3), 2, lambda it: replace(it, at=it.at - timedelta(hours=1)))
+    assert wrong(lines) == (f"seal 1 does not fit what it seals: entry {entry(2).name} was changed",)
+
+
+@pytest.mark.parametrize(
+    ("at", "where"), [(0, f"at the beginning, {entry(0).name}"), (2, f"behind {entry(1).name}")]
+)
+def test_an_entry_that_was_removed_is_missed(at: int, where: str) -> None:
+    lines = audit(3, 2)
+    del lines[at]
+    assert wrong(lines) == (f"seal 1 does not fit what it seals: 1 of 3 entries missing, the first {where}",)
+
+
+@pytest.mark.parametrize("at", [0, 1, 3, 4, 5])
+def test_an_entry_that_was_added_is_named(at: int) -> None:
+    lines = audit(3, 2)
+    behind = lines[at]
+    name = f"{(behind.name if isinstance(behind, Written) else behind.last)[:-2]}-1"
+    lines.insert(at + 1, replace(entry(0), name=name))
+    assert wrong(lines) == (f"seal {1 if at < 3 else 2} does not fit what it seals: entry {name} was added",)
+
+
+def test_two_entries_that_were_swapped_are_found() -> None:
+    lines = audit(3)
+    lines[0], lines[1] = lines[1], lines[0]
+    one, other = entry(0).name, entry(1).name
+    assert wrong(lines) == (
+        f"entry {one} stands behind entry {other}: the order is wrong",
+        f"seal 1 does not fit what it seals: entry {other} was changed",
+    )
+
+
+def test_two_entries_that_changed_their_places_are_found() -> None:
+    lines = audit(3)
+    lines[0], lines[1] = replace(entry(1), name=entry(0).name), replace(entry(0), name=entry(1).name)
+    assert wrong(lines) == (f"seal 1 does not fit what it seals: entry {entry(0).name} was changed",)
+
+
+def test_a_tail_that_was_cut_behind_an_anchored_seal_is_missed() -> None:
+    lines = audit(3, 2, 2)
+    kept = lines[:7]
+    assert wrong(kept) == ()
+    assert wrong(kept, anchored=anchor(seals(lines)[2])) == (
+        "the anchored seal 3 is not in it: it was cut off or put back to an older state, and its newest seal"
+        " is 2",
+    )
+    assert wrong(lines, anchored=anchor(seals(lines)[1])) == ()
+
+
+def test_entries_that_were_cut_off_without_their_seal_are_missed() -> None:
+    lines = audit(2, 2)
+    del lines[3:5]
+    assert wrong(lines) == (
+        f"seal 2 does not fit what it seals: 2 of 2 entries missing, the first at the beginning,"
+        f" {entry(2).name}",
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"at": NINE},
+        {"count": 2, "marks": "AAAAAAAAAAAAAAAA"},
+        {"last": entry(9).name},
+        {"previous": "1" * 64},
+        {"links": "1" * 64},
+        {"head": "1" * 64},
+        {"key": "another"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_seal_that_was_changed_is_named(change: dict[str, object]) -> None:
+    lines = audit(3, 2, 2)
+    lines[6] = Seal(**{**vars(seals(lines)[1]), **change})
+    assert wrong(lines) == ("seal 2 was changed after it was made",)
+
+
+def test_a_seal_that_was_changed_and_closed_anew_does_not_fit_the_next_one() -> None:
+    lines = audit(3, 2, 2)
+    forged = replace(seals(lines)[1], at=NINE)
+    lines[6] = replace(forged, head=head_of(forged))
+    assert wrong(lines) == ("seal 3 was not made behind seal 2 as it is here",)
+
+
+def test_a_seal_that_was_removed_is_missed_and_what_it_sealed_is_blamed_on_nobody() -> None:
+    lines = audit(3, 2, 2, 2)
+    del lines[6]
+    assert wrong(lines) == ("seal 2 is missing before seal 3",)
+    del lines[8]
+    assert wrong(lines) == ("seals 2 to 3 are missing before seal 4",)
+
+
+def test_a_seal_that_stands_twice_is_found() -> None:
+    lines = audit(1, 1)
+    assert wrong([*lines, lines[1]]) == ("seal 1 stands behind seal 2: the order is wrong",)
+
+
+def test_the_first_seals_cannot_be_cut_off() -> None:
+    assert wrong(audit(3, 2)[4:]) == ("seal 1 is missing before seal 2",)
+
+
+def test_a_seal_stands_under_its_own_number() -> None:
+    lines = audit(2, 2)
+    examination = Examination()
+    examination.seal(Sealed(number=2, text=text_of(seals(lines)[0])))
+    assert examination.finish().wrong == ("seal 2 was changed after it was made",)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        ("[]", "something is missing in it, or should not be there"),
+        ("{}", "something is missing in it, or should not be there"),
+        ('{"form": 2}', "it was made by another version of Rotakey"),
+    ],
+)
+def test_a_seal_that_cannot_be_read_is_named(text: str, why: str) -> None:
+    examination = Examination()
+    examination.seal(Sealed(number=1, text=text))
+    assert examination.finish().wrong == (f"seal 1 cannot be read: {why}",)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("number", "1", "a number in it does not fit"),
+        ("count", 3, "a number in it does not fit"),
+        ("head", "A" * 64, "a digest in it is none"),
+        ("last", "yesterday", "'yesterday' is not the name of an audit entry"),
+        ("last", 7, "something is missing in it, or should not be there"),
+        ("at", "2026-03-02T09:00:00", "'2026-03-02T09:00:00' has no time zone"),
+        ("mood", "curious", "something is missing in it, or should not be there"),
+    ],
+)
+def test_a_seal_is_read_only_where_it_can_be_worked_with(field: str, value: object, why: str) -> None:
+    said = {**json.loads(text_of(seals(audit(2))[0])), field: value}
+    with pytest.raises(ValueError) as unread:
+        read_seal(json.dumps(said))
+    assert str(unread.value) == why
+
+
+def test_a_seal_comes_back_as_it_was_written() -> None:
+    seal = signed(seals(audit(2))[0], b"\xff\x00")
+    assert read_seal(text_of(seal)) == seal
+    assert read_seal(text_of(accepted(seal))) == accepted(seal)
+
+
+def test_an_entry_that_is_no_utf_8_is_sealed_with_its_bytes() -> None:
+    odd = replace(entry(0), text=b"\xff".decode("utf-8", "surrogateescape"))
+    seal = seal_of([odd], number=1, previous=GENESIS, at=NINE)
+    assert wrong([odd, seal]) == ()
+    other = replace(odd, text=b"\xfe".decode("utf-8", "surrogateescape"))
+    assert len(wrong([other, seal])) == 1
+
+
+def test_of_very_many_breaks_only_some_are_told() -> None:
+    lines = [replace(line, at=NINE) if isinstance(line, Seal) else line for line in audit(*[1] * 150)]
+    found = wrong(lines)
+    assert (len(found), found[-1]) == (101, "and 50 more")
+
+
+# ----------------------------------------------------------------------------------------- signatures
+
+
+def by(*keys: str) -> Trusts:
+    """A stand-in for a key: it signs with its own name."""
+    return lambda head, signature: signature.decode() in {f"{key} {head}" for key in keys}
+
+
+def with_key(lines: list[Line], key: str, first: int, last: int) -> list[Line]:
+    """The same entries, with these seals signed by ``key``: what a sealer with that key would have made."""
+    done: list[Line] = []
+    head = GENESIS
+    for line in lines:
+        if isinstance(line, Seal):
+            again = replace(line, previous=head, links=relinked(done, head), key=line.key)
+            if first <= line.number <= last:
+                again = replace(again, key=key)
+            again = replace(again, head=head_of(again))
+            if again.key:
+                again = signed(again, f"{again.key} {again.head}".encode())
+            done.append(again)
+            head = again.head
+        else:
+            done.append(line)
+    return done
+
+
+def relinked(done: list[Line], head: str) -> str:
+    entries: list[Written] = []
+    for line in reversed(done):
+        if isinstance(line, Seal):
+            break
+        entries.insert(0, line)
+    return seal_of(entries, number=1, previous=head, at=NINE).links
+
+
+def test_a_signed_audit_is_whole_with_its_key_and_with_no_other() -> None:
+    lines = with_key(audit(2, 2, 2), "ours", 1, 3)
+    assert examined(lines, by("ours")).wrong == ()
+    assert examined(lines, by("another")).wrong == ("no seal is signed with this key",)
+
+
+def test_a_seal_made_anew_without_the_key_is_found() -> None:
+    lines = with_key(audit(2, 2, 2), "ours", 1, 3)
+    forged = replace(seals(lines)[2], at=NINE, key=None, signature=None)
+    lines[-1] = replace(forged, head=head_of(forged))
+    assert examined(lines).wrong == ()
+    assert examined(lines, by("ours")).wrong == ("seal 3 is not signed with this key, and seal 2 is",)
+
+
+def test_a_signature_that_was_taken_away_is_missed_even_without_the_key() -> None:
+    lines = with_key(audit(2, 2), "ours", 1, 2)
+    lines[2] = replace(seals(lines)[0], signature=None)
+    assert wrong(lines) == ("the signature of seal 1 was taken away",)
+
+
+def test_all_seals_made_anew_without_the_key_are_found() -> None:
+    assert examined(audit(2, 2), by("ours")).wrong == ("no seal is signed with this key",)
+
+
+def test_a_signed_seal_vouches_for_those_made_before_there_was_a_key() -> None:
+    lines = with_key(audit(2, 2, 2), "ours", 2, 3)
+    found = examined(lines, by("ours"))
+    assert found.wrong == ()
+    assert found.notes == ("seals are signed with this key from seal 2 on",)
+
+
+def test_a_key_may_be_replaced_by_another() -> None:
+    lines = with_key(with_key(audit(2, 2, 2), "old", 1, 2), "new", 3, 3)
+    assert examined(lines, by("old", "new")).wrong == ()
+    assert examined(lines, by("new")).wrong == ()
+    assert examined(lines, by("old")).wrong == ("seal 3 is not signed with this key, and seal 2 is",)
+
+
+# ------------------------------------------------------------------------------------ accepted restores
+
+
+def accepted(before: Seal, lost: int = 5) -> Seal:
+    return acceptance_seal(
+        Acceptance(by="carol", why="disk lost", seal=lost, head="5" * 64),
+        number=max(before.number, lost) + 1,
+        last=before.last,
+        previous=before.head,
+        at=NINE + timedelta(hours=1),
+    )
+
+
+def restored(lost: int = 5) -> list[Line]:
+    """Two seals are left of five; the chain went on from there."""
+    lines = audit(2, 2)
+    epoch = accepted(seals(lines)[1], lost)
+    later = [entry(5000), entry(5001)]
+    after = seal_of(later, number=epoch.number + 1, previous=epoch.head, at=NINE + timedelta(hours=2))
+    return [*lines, epoch, *later, after]
+
+
+def test_a_restore_that_was_accepted_is_told_and_breaks_nothing() -> None:
+    found = examined(restored(), anchored=Anchored(number=5, head="5" * 64))
+    assert found.wrong == ()
+    assert found.notes == (
+        "seal 6: a restore was accepted on 2026-03-02T10:00:00.000Z by carol (disk lost);"
+        " seal 5 was given up, and the chain goes on from seal 2",
+        "the anchored seal 5 is not in it, and was given up when that was accepted",
+    )
+
+
+def test_what_was_anchored_after_a_restore_must_be_there() -> None:
+    assert wrong(restored(), anchored=Anchored(number=7, head="7" * 64)) == (
+        "the anchored seal 7 is not in it: it was cut off or put back to an older state, and its newest seal"
+        " is 7",
+    )
+    assert wrong(restored(), anchored=anchor(seals(restored())[-1])) == ()
+
+
+def test_a_restore_that_forked_the_chain_can_be_accepted_too() -> None:
+    found = examined(restored(lost=1), anchored=Anchored(number=1, head="5" * 64))
+    assert (found.wrong, found.head and found.head.number) == ((), 4)
+
+
+def test_nobody_accepts_a_restore_in_passing() -> None:
+    lines = restored()
+    forged = replace(seals(lines)[2], accepted=Acceptance(by="dan", why="", seal=5, head="5" * 64))
+    lines[6] = forged
+    assert wrong(lines) == ("seal 6 was changed after it was made",)
+    lines[6] = replace(forged, head=head_of(forged))
+    assert wrong(lines) == ("seal 7 was not made behind seal 6 as it is here",)
+    del lines[6]
+    assert wrong(lines) == ("seals 3 to 6 are missing before seal 7",)
+
+
+def test_after_a_total_loss_the_chain_may_begin_with_an_acceptance() -> None:
+    lost = Acceptance(by="carol", why="", seal=9, head="5" * 64)
+    epoch = acceptance_seal(lost, number=10, last="", previous=GENESIS, at=NINE)
+    later = [entry(5000)]
+    after = seal_of(later, number=11, previous=epoch.head, at=NINE)
+    found = examined([epoch, *later, after])
+    assert found.wrong == ()
+    assert found.notes == (
+        "seal 10: a restore was accepted on 2026-03-02T09:00:00.000Z by carol (no reason was given);"
+        " seal 9 was given up, and the chain goes on from its beginning",
+    )
