@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from bot.core.anchors import Anchored
 from bot.core.catalog import Entitlement
+from bot.core.chain import GENESIS, Seal, Sealed, Written
 from bot.core.errors import Conflict
 from bot.core.grants import Grant
 from bot.core.holds import Hold, HoldRecord, Presence
@@ -254,11 +256,30 @@ class Card:
 class Restore:
     """Redis came back older than what was once written down outside it. While this document is there,
     nothing is given; taking back goes on. ``anchored`` and ``found`` say what the anchor and the ledger
-    have, in words."""
+    have, in words; ``seal`` and ``head`` are the newest seal that is known to have been there. ``again`` are
+    grants that had ended and are live in this ledger."""
 
     noticed_at: datetime
     anchored: str
     found: str
+    seal: int = 0
+    head: str = GENESIS
+    again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealHead:
+    """Where the chain of the audit ends: its newest seal, and the last entry that it closed. ``given_up`` is
+    the highest number of a seal that was lost in a restore which was accepted. ``told`` is the number of the
+    seal that a channel was last told of, and ``told_at`` when."""
+
+    number: int = 0
+    head: str = GENESIS
+    last: str = ""
+    sealed_at: datetime | None = None
+    given_up: int = 0
+    told: int = 0
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,6 +305,7 @@ Document = (
     | Card
     | Note
     | Restore
+    | SealHead
     | Homepage
 )
 D = TypeVar(
@@ -303,6 +325,7 @@ D = TypeVar(
     Card,
     Note,
     Restore,
+    SealHead,
     Homepage,
 )
 
@@ -322,6 +345,7 @@ KINDS: Mapping[str, type[Document]] = {
     "card": Card,
     "note": Note,
     "restore": Restore,
+    "seal-head": SealHead,
     "homepage": Homepage,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
@@ -432,12 +456,12 @@ class Change:
 
     ``rests_on`` must be unchanged: the version of every document in it is checked. ``needs`` and
     ``without`` are grants whose lease must be there, or must not. ``members`` are indexes that must have
-    just these grants in them. ``put`` writes (None deletes);
-    ``ensure`` writes only where nothing is. ``index`` adds (True) or removes (False) a grant id in a
-    named set. ``op`` makes the commit happen at most once in 15 minutes; its first ``answer`` is
-    returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants it on as
-    many replicas as this deployment asks for: where they do not say so in time, it is written all the
-    same, and TemporaryFailure is raised.
+    just these grants in them. ``put`` writes (None deletes); ``ensure`` writes only where nothing is.
+    ``index`` adds (True) or removes (False) a grant id in a named set. ``seal`` is put behind all seals so
+    far, whose numbers must be lower. ``op`` makes the commit happen at most once in 15 minutes; its first
+    ``answer`` is returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants
+    it on as many replicas as this deployment asks for: where they do not say so in time, it is written all
+    the same, and TemporaryFailure is raised.
     """
 
     rests_on: tuple[Snapshot, ...] = ()
@@ -451,6 +475,7 @@ class Change:
     due: tuple[Due, ...] = ()
     done: Done | None = None
     audit: tuple[Entry, ...] = ()
+    seal: Seal | None = None
     op: str | None = None
     answer: str = ""
     frees: bool = False
@@ -520,10 +545,43 @@ CLAIM_SECONDS = 5.0
 
 
 class AuditTrail(Protocol):
-    """The audit, oldest first."""
+    """The audit, oldest first. Every method raises TemporaryFailure where Redis does not answer."""
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
         """Up to ``count`` entries behind the one named ``after``, each with its name and time."""
+        ...
+
+    def written(self, after: str = "", count: int = 100) -> Sequence[Written]:
+        """The same, each as it is stored, also where it could not be read. A name once there is never
+        followed by a lower one."""
+        ...
+
+    def seals(self, after: int = 0, count: int = 100) -> Sequence[Sealed]:
+        """Up to ``count`` seals with numbers beyond ``after``, each as it is stored."""
+        ...
+
+
+class Signer(Protocol):
+    """The key that seals are signed with."""
+
+    @property
+    def key(self) -> str:
+        """A name of its public key, by which keys are told apart."""
+        ...
+
+    def sign(self, head: str) -> bytes: ...
+
+
+class Anchor(Protocol):
+    """Where the newest seal is kept outside Redis. Both raise PermanentFailure where that cannot be read
+    or written, or has something else in it."""
+
+    def read(self) -> Anchored | None:
+        """None where nothing was kept yet."""
+        ...
+
+    def write(self, anchored: Anchored) -> None:
+        """Keep it, unless a newer one is kept already; it is on disk when this returns."""
         ...
 
 

@@ -19,6 +19,7 @@ NAMES = (
     "beat",  # string: ms when a worker last asked for work
     "aside",  # hash: <kind>:<id>@<version> -> a record that could not be read, kept as it was
     "audit",  # stream: one field, ``e``, the entry as JSON
+    "seals",  # stream: <number>-0, one field, ``s``, the seal as JSON
     "doc:",  # and <kind>:<id>; hash: v the version, d the document as JSON
     "lease:",  # and the grant's id; string with a TTL, or without one
     "index:",  # and its name; set of grant ids

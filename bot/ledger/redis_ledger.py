@@ -16,6 +16,7 @@ from typing import Any
 
 from redis import Redis
 
+from bot.core.chain import Sealed, Written, text_of
 from bot.core.errors import Conflict
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
@@ -113,13 +114,22 @@ class RedisLedger:
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
         """Raises ValueError where ``after`` is not the name of an entry."""
+        return [(it.name, it.at, decode_entry(it.name, it.text)) for it in self.written(after, count)]
+
+    def written(self, after: str = "", count: int = 100) -> Sequence[Written]:
+        """Raises ValueError where ``after`` is not the name of an entry."""
         if not re.fullmatch(r"(\d+(-\d+)?)?", after):
             raise ValueError(f"{after!r} is not the name of an audit entry")
-        with translated():
-            rows: Any = self._client.xrange(
-                self._named("audit"), min=f"({after}" if after else "-", count=count
-            )
-        return [(name, _moment(name.split("-")[0]), decode_entry(name, row["e"])) for name, row in rows]
+        rows = self._rows("audit", f"({after}" if after else "-", count)
+        return [
+            Written(name=name, at=_moment(name.split("-")[0]), text=row.get("e", "")) for name, row in rows
+        ]
+
+    def seals(self, after: int = 0, count: int = 100) -> Sequence[Sealed]:
+        return [
+            Sealed(number=int(name.split("-")[0]), text=row.get("s", ""))
+            for name, row in self._rows("seals", f"{after + 1}", count)
+        ]
 
     def condition(self) -> Condition:
         found = self._run(self._condition, FAILING_AFTER, MOST_TOLD, "open", "overdue")
@@ -160,6 +170,16 @@ class RedisLedger:
             self._claim, limit, share, self._claim_ms, _json(dict(busy)), "{}", _json(list(members))
         )
         return _claims(found)
+
+    def _rows(self, stream: str, first: str, count: int) -> list[tuple[str, dict[str, str]]]:
+        """Of a stream. What is no UTF-8 keeps its bytes: somebody must have written it by hand."""
+        asked = ("XRANGE", self._named(stream), first, "+", "COUNT", count)
+        with translated():
+            rows: Any = self._client.execute_command(*asked, NEVER_DECODE=True)  # type: ignore[no-untyped-call]
+        return [
+            (name.decode(), {_as_text(field): _as_text(value) for field, value in row.items()})
+            for name, row in rows
+        ]
 
     def _run(self, which: Any, *arguments: str | int) -> Any:
         with translated():
@@ -205,6 +225,7 @@ def _plan(change: Change) -> dict[str, object]:
         "due": [(each.member, str(not_before(each.at))) for each in change.due],
         "audit": [encode_entry(entry) for entry in change.audit],
         "answer": change.answer,
+        **({"seal": (str(change.seal.number), text_of(change.seal))} if change.seal else {}),
         **_once(change),
         **_closing(change),
     }
@@ -266,6 +287,10 @@ def _pages(names: Iterator[str]) -> Iterator[Sequence[str]]:
 
 def _name(key: Key) -> str:
     return f"{key.kind}:{key.id}"
+
+
+def _as_text(stored: bytes) -> str:
+    return stored.decode("utf-8", "surrogateescape")
 
 
 def _moment(ms: str) -> datetime:

@@ -6,11 +6,14 @@ pass through the same codec, so what comes back is what Redis would give.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import RLock
 
+from bot.core.chain import Sealed, Written, text_of
 from bot.core.errors import Conflict
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
@@ -39,6 +42,7 @@ BEAT_EVERY = 1000
 FAILING_AFTER = 3
 MOST_TOLD = 100
 _GRANT, _HOLD = KIND_OF[Grant], KIND_OF[HoldRecord]
+_STAYS = frozenset({"_now", "_lock", "claim_seconds"})
 
 
 @dataclass
@@ -66,6 +70,7 @@ class MemoryLedger:
         self._due: dict[str, _Owed] = {}
         self._ops: dict[str, tuple[int, str]] = {}
         self._audit: list[tuple[int, int, str]] = []
+        self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
 
@@ -80,6 +85,16 @@ class MemoryLedger:
     def advance(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
+
+    def backup(self) -> Mapping[str, object]:
+        """All that is in it, as of now."""
+        with self._lock:
+            return deepcopy({name: value for name, value in vars(self).items() if name not in _STAYS})
+
+    def restore(self, backup: Mapping[str, object]) -> None:
+        """Everything is as it was then, but for the clock. The backup of an empty ledger empties it."""
+        with self._lock:
+            vars(self).update(deepcopy(dict(backup)))
 
     # ------------------------------------------------------------------------------------- Ledger
 
@@ -152,11 +167,19 @@ class MemoryLedger:
     # --------------------------------------------------------------------------------- AuditTrail
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
+        return [(it.name, it.at, decode_entry(it.name, it.text)) for it in self.written(after, count)]
+
+    def written(self, after: str = "", count: int = 100) -> Sequence[Written]:
         ms, _, number = after.partition("-")
         behind = (int(ms), int(number or 0)) if after else (-1, 0)
         with self._lock:
-            found = [each for each in self._audit if each[:2] > behind][:count]
-        return [_entry(ms, number, text) for ms, number, text in found]
+            first = bisect_right(self._audit, behind, key=lambda each: each[:2])
+            found = self._audit[first : first + count]
+        return [Written(name=f"{ms}-{number}", at=from_ms(ms), text=text) for ms, number, text in found]
+
+    def seals(self, after: int = 0, count: int = 100) -> Sequence[Sealed]:
+        with self._lock:
+            return [each for each in self._seals if each.number > after][:count]
 
     # --------------------------------------------------------------------------------- Inspection
 
@@ -209,6 +232,8 @@ class MemoryLedger:
         for name, ids in change.members.items():
             if self._indexes.get(name, set()) != set(ids):
                 yield f"index {name} has changed"
+        if change.seal and self._seals and self._seals[-1].number >= change.seal.number:
+            yield f"seal {change.seal.number} is there"
         if change.done and not self._is_ours(change.done.claim):
             yield f"claim on {change.done.claim.member} is lost"
 
@@ -229,6 +254,8 @@ class MemoryLedger:
         self._owe(change.due, change.done, version)
         for text in audit:
             self._log(text)
+        if change.seal:
+            self._seals.append(Sealed(number=change.seal.number, text=text_of(change.seal)))
         if change.op is not None:
             self._ops[change.op] = (not_after(self.now + OP_KEPT), change.answer)
         return version
@@ -327,8 +354,3 @@ _NEVER = 2**62
 
 def _moment(ms: int | None) -> datetime | None:
     return None if ms is None else from_ms(ms)
-
-
-def _entry(ms: int, number: int, text: str) -> tuple[str, datetime, Entry]:
-    name = f"{ms}-{number}"
-    return name, from_ms(ms), decode_entry(name, text)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
 from redis import Redis
 
+from bot.core.chain import GENESIS, Seal, Written, seal_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Claim, Claims, Done, Due, Entry, Lease, Receipt, Snapshot
@@ -35,6 +36,11 @@ def few(each: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.lists(each, max_size=2).map(tuple)
 
 
+def sealed(number: int) -> Seal:
+    entry = Written(name="1-0", at=LONG_AGO, text="{}")
+    return seal_of((entry,), number=number, previous=GENESIS, at=LONG_AGO)
+
+
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "needs": st.just(()) | few(GRANTS),
     "without": st.just(()) | few(GRANTS),
@@ -52,6 +58,7 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "index": st.dictionaries(st.tuples(INDEXES, GRANTS), st.booleans(), max_size=2),
     "due": few(st.builds(Due, member=MEMBERS, at=MOMENTS)),
     "audit": few(st.builds(Entry, what=st.sampled_from(["asked", "approved"]), grant=GRANTS)),
+    "seal": st.none() | st.builds(sealed, st.integers(1, 4)),
     "op": st.none() | st.sampled_from(["click-1", "click-2"]),
     "answer": st.sampled_from(["", "said"]),
     "frees": st.booleans(),
@@ -122,6 +129,7 @@ class Lockstep(RuleBasedStateMachine):
     def audit(self, count: int) -> None:
         ours, theirs = trail(self._memory, count), trail(self._redis[0], count)
         assert ours == theirs
+        assert self._memory.seals(count - 1, count) == self._redis[0].seals(count - 1, count)
 
     def _commit(self, change: Change) -> None:
         theirs, ours = self._both(lambda ledger: outcome(ledger, change))

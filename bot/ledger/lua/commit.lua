@@ -26,6 +26,12 @@ local function objection(plan)
       end
     end
   end
+  if plan.seal then
+    local last = redis.call('XREVRANGE', seals, '+', '-', 'COUNT', 1)[1]
+    if last and tonumber(string.match(last[1], '^%d+')) >= tonumber(plan.seal[1]) then
+      return 'seal ' .. plan.seal[1] .. ' is there'
+    end
+  end
   if plan.done and redis.call('HGET', claims, plan.done.member) ~= plan.done.fence then
     return 'claim on ' .. plan.done.member .. ' is lost'
   end
@@ -94,6 +100,10 @@ local function commit(plan)
     return {'conflict', '0', conflict}
   end
 
+  -- before all else that is written: Redis refuses a number below one that was ever there
+  if plan.seal then
+    redis.call('XADD', seals, plan.seal[1] .. '-0', 's', plan.seal[2])
+  end
   local version = text(redis.call('INCR', counter))
   for _, each in ipairs(plan.put) do
     redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])

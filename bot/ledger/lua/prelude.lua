@@ -1,4 +1,4 @@
-local counter, due, generations, claims, failures, nudge, beat, aside, audit, doc, lease, index, op = unpack(KEYS)
+local counter, due, generations, claims, failures, nudge, beat, aside, audit, seals, doc, lease, index, op = unpack(KEYS)
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
