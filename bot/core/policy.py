@@ -176,7 +176,7 @@ def _reason_objection(ask: Ask) -> Reason | None:
     rule, reason = ask.resource.reason, ask.reason.strip()
     if len(reason) > REASON_AT_MOST:
         return because(Why.REASON_TOO_LONG, most=REASON_AT_MOST)
-    if not reason:
+    if not any(letter.isprintable() and letter != " " for letter in reason):
         return because(Why.REASON_MISSING, resource=ask.resource.name) if rule.required else None
     if rule.pattern and not re.search(rule.pattern, reason):
         return because(Why.REASON_PATTERN, wanted=rule.say or rule.pattern)

@@ -146,6 +146,7 @@ def test_there_is_no_least_length_unless_the_resource_sets_one() -> None:
     [
         (ReasonRule(), "", Why.REASON_MISSING),
         (ReasonRule(), "  \n ", Why.REASON_MISSING),
+        (ReasonRule(), "\u200b \u2060\ufeff", Why.REASON_MISSING),
         (ReasonRule(), "x" * 501, Why.REASON_TOO_LONG),
         (ReasonRule(pattern=r"INC-\d+", say="an incident number"), "stuck", Why.REASON_PATTERN),
         (ReasonRule(required=False, pattern=r"INC-\d+"), "stuck", Why.REASON_PATTERN),
