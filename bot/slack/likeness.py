@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 def alike(word: str, names: Collection[str]) -> tuple[str, ...]:
     """The nearest names, one slip away from the word (two in a long one); short words are not guessed."""
     reach = 1 if len(word) <= 4 else 2
-    found = [(distance(word, name), name) for name in names if min(len(name), len(word)) > 3]
+    near = (name for name in names if abs(len(name) - len(word)) <= reach and min(len(name), len(word)) > 3)
+    found = [(distance(word, name), name) for name in near]
     best = min((steps for steps, _ in found), default=reach + 1)
     return tuple(name for steps, name in found if steps == best and steps <= reach)
 
