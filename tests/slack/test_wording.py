@@ -191,7 +191,12 @@ def test_times_are_in_the_readers_zone() -> None:
     [
         ("a <b> & c", "a &lt;b&gt; &amp; c"),
         ("<!channel> <@U1> <https://x|y>", "&lt;!channel&gt; &lt;@U1&gt; &lt;https://x|y&gt;"),
-        ("one\n*two*\u2028three", "one *two* three"),
+        ("one\n*two*\u2028three", "one ∗two∗ three"),
+        ("_slanted_ ~struck~ `fixed` ```block```", "ˍslantedˍ ∼struck∼ ˋfixedˋ ˋˋˋblockˋˋˋ"),
+        ("orders_rw of __init__", "orders_rw of ˍˍinitˍˍ"),
+        ("> 5 minutes", "＞ 5 minutes"),
+        ("a > b", "a &gt; b"),
+        ("\u202eevil\x00 \x1b[1m", "evil [1m"),
     ],
 )
 def test_what_people_typed_cannot_do_anything(text: str, shown: str) -> None:

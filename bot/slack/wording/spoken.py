@@ -20,6 +20,15 @@ _NAMES = {
 _PERSON = re.compile(r"[UW][A-Z0-9]{1,30}")
 _LONGEST = 300
 
+_LIKE = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ", ">": "＞"}
+"""Slack knows no way to write these so that they mark nothing; these look like them."""
+_MARKS = re.compile(r"[*~`]|(?<![^\W_])_|_(?![^\W_])")
+"""What can begin or end bold, slanted, struck or fixed text; not the underscore inside of a name."""
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
+)
+"""Control characters, and those that turn the direction of what follows around."""
+
 
 def when(at: datetime | int | None) -> str:
     """A moment in the reader's own time zone. None: there is no end."""
@@ -78,7 +87,19 @@ def in_words(names: Sequence[str], word: str) -> str:
 
 def typed(text: str, most: int = _LONGEST) -> str:
     """What somebody typed, on one line, so that nothing in it works, and at most so long."""
-    line = " ".join(text.split())
+    line = _MARKS.sub(lambda mark: _LIKE[mark[0]], _one_line(text))
+    return _cut(f"{_LIKE['>']}{line[1:]}" if line.startswith(">") else line, most)
+
+
+def code(text: str, most: int = 80) -> str:
+    return f"`{_cut(_one_line(text.replace('`', '')), most) or '…'}`"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_HIDDEN.sub("", " ".join(text.split())).split())
+
+
+def _cut(line: str, most: int) -> str:
     safe = escaped(line)
     if len(safe) <= most:
         return safe
@@ -90,10 +111,6 @@ def typed(text: str, most: int = _LONGEST) -> str:
         kept.append(piece)
         room -= len(piece)
     return "".join(kept) + "…"
-
-
-def code(text: str, most: int = 80) -> str:
-    return f"`{typed(text.replace('`', ''), most)}`"
 
 
 def named(resource: str | Resource) -> str:
