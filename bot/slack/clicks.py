@@ -75,6 +75,11 @@ def _in_its_place(desk: Desk, click: Click, body: Body) -> bool:
     return any((place.channel, place.ts) == here for place in desk.office.card_places(click.value))
 
 
+def _anew(desk: Desk, click: Click) -> bool:
+    """A click that is delivered again must not pass for one whose form did not open."""
+    return look.first_time(desk.office, op=f"{click.op}:form")
+
+
 def _whisper(desk: Desk, click: Click, reason: Reason) -> None:
     look.owe_whisper(desk.office, channel=click.channel, person=click.person, reason=reason, op=click.op)
 
@@ -85,7 +90,7 @@ def _approve(desk: Desk, click: Click) -> None:
 
 def _deny(desk: Desk, click: Click) -> None:
     """Where the form for the reason does not open, without one."""
-    if not desk.open(click.trigger, deny_form(click.value)):
+    if _anew(desk, click) and not desk.open(click.trigger, deny_form(click.value)):
         votes.deny(desk.office, person=click.person, grant=click.value, why="", op=click.op)
 
 
@@ -106,7 +111,7 @@ def _ask_again(desk: Desk, click: Click) -> None:
         raise refuse(Why.NOT_YOURS)
     again = Request(resource=before.resource, length=before.length, reason=before.reason)
     offers = look.offers(desk.office, person=click.person)
-    if not desk.open(click.trigger, request_form(offers, again)):
+    if _anew(desk, click) and not desk.open(click.trigger, request_form(offers, again)):
         ask.ask(
             desk.office,
             person=click.person,
@@ -119,7 +124,8 @@ def _ask_again(desk: Desk, click: Click) -> None:
 
 def _request(desk: Desk, click: Click) -> None:
     offers = look.offers(desk.office, person=click.person)
-    if not desk.open(click.trigger, request_form(offers, Request(resource=click.value))):
+    form = request_form(offers, Request(resource=click.value))
+    if _anew(desk, click) and not desk.open(click.trigger, form):
         raise TemporaryFailure("the form did not open")
 
 

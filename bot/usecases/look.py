@@ -76,6 +76,11 @@ def owe_whisper(office: Office, *, channel: str, person: str, reason: Reason, op
     )
 
 
+def first_time(office: Office, *, op: str) -> bool:
+    """Whether this has not been done before; from now on it has."""
+    return not office.ledger.commit(Change(op=op)).again
+
+
 def _standings(snap: Snapshot, catalog: Catalog) -> tuple[Standing, ...]:
     found = [standing(snap, catalog, grant) for grant in snap.all(Grant) if grant.open]
     return tuple(sorted(found, key=lambda each: (each.until is None, each.until or each.grant.asked_at)))

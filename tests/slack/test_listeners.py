@@ -294,6 +294,16 @@ def test_where_the_form_does_not_open_the_denial_counts_all_the_same(it: Town, a
     assert it.office.grant(asked.id).state is State.DENIED
 
 
+def test_a_click_on_deny_that_is_delivered_twice_opens_the_form_and_denies_nothing(
+    it: Town, asked: Grant
+) -> None:
+    it.workspace.faults.twice = True
+    card = it.workspace.messages(CHANNEL)[0]
+    it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}")
+    assert it.workspace.view(BOB) is not None
+    assert it.grant().state is State.ASKED
+
+
 def test_a_denial_that_came_too_late_says_so_in_the_form(it: Town, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}")
@@ -345,6 +355,15 @@ def test_ada_asks_again(it: Town, asked: Grant) -> None:
     assert again is not None
     assert again.blocks[0]["text"]["text"].startswith("Asked for *prod-db* for 2 hours.")
     assert it.grant().id != asked.id
+
+
+def test_a_click_on_ask_again_that_is_delivered_twice_asks_nothing_by_itself(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, ADA, "holder")
+    it.workspace.faults.twice = True
+    it.workspace.click(ADA, card.channel, card.ts, "ask_again")
+    assert it.workspace.view(ADA) is not None
+    assert it.grants() == ()
 
 
 def test_nobody_asks_again_for_somebody_else(it: Town, asked: Grant) -> None:
