@@ -16,6 +16,7 @@ from bot.usecases.answers import Offer
 REQUEST, DENY = "request", "deny"
 RESOURCE, LENGTH, REASON = "resource", "length", "reason"
 _MOST_CHOICES, _LONGEST_CHOICE = 100, 75
+_LONGEST_FIELD = 8_000
 
 
 def request_form(offers: Sequence[Offer], asked: Request) -> Block:
@@ -54,7 +55,7 @@ def why_in(view: Mapping[str, Any]) -> str:
 def _filled(view: Mapping[str, Any], name: str) -> str:
     element = view.get("state", {}).get("values", {}).get(name, {}).get(name, {})
     chosen = element.get("selected_option") or {}
-    return str(chosen.get("value") or element.get("value") or "").strip()
+    return str(chosen.get("value") or element.get("value") or "")[:_LONGEST_FIELD].strip()
 
 
 def _choice(offers: Sequence[Offer], resource: str) -> Block:

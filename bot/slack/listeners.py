@@ -16,6 +16,7 @@ from slack_sdk import WebClient
 from bot.core.errors import TemporaryFailure
 from bot.slack import clicks, commands, forms, submissions
 from bot.slack.commands import Desk, said
+from bot.slack.heard import MALFORMED, OTHER
 from bot.slack.kit import Block
 from bot.slack.visitor import Body
 from bot.slack.wording import answers as words
@@ -41,11 +42,13 @@ def build(office: Office, settings: SlackSettings) -> App:
     app = _app(settings)
     desk = Desk(office=office, client=client)
     app.error(_told)
+    app.use(_turning_away)
     app.command(COMMAND)(_acknowledging(desk, commands.answered))
     app.view(forms.REQUEST)(_acknowledging(desk, submissions.asked))
     app.view(forms.DENY)(_acknowledging(desk, submissions.denied))
     app.action(re.compile(""))(_pressing(desk))
     app.event("app_home_opened")(_opening(office))
+    app.event(re.compile(""))(lambda: None)  # Slack stops sending events where most are turned away
     return app
 
 
@@ -66,6 +69,16 @@ def _app(settings: SlackSettings) -> App:
         token_verification_enabled=False,
         process_before_response=True,
     )
+
+
+def _turning_away(body: Body, next_: Callable[[], BoltResponse]) -> BoltResponse:
+    """What is signed and yet not as Slack sends it: Slack has changed, or somebody knows the secret."""
+    if body.get("type") == MALFORMED:
+        log.warning("not as Slack sends it", wrong=body["wrong"])
+        return BoltResponse(status=400, body="this is not as Slack sends it\n")
+    if body.get("type") == OTHER:
+        return BoltResponse(status=404, body="nothing here listens to this\n")
+    return next_()
 
 
 def _acknowledging(desk: Desk, answer: Callable[[Desk, Body], Block]) -> Callable[..., None]:

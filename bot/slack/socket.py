@@ -10,10 +10,20 @@ import structlog
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode.builtin import SocketModeHandler
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.socket_mode.builtin import SocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+
+from bot.slack.heard import reduced
 
 LOOK_EVERY = 1.0
 LONGEST_PAUSE = 10.0
 log = structlog.get_logger(__name__)
+
+
+class _Reducing(SocketModeHandler):
+    def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as its own
+        req.payload = reduced(req.payload)
+        super().handle(client, req)
 
 
 class SocketConnection:
@@ -21,7 +31,7 @@ class SocketConnection:
     do not survive a fork."""
 
     def __init__(self, bolt_app: App, app_token: str) -> None:
-        self._client = SocketModeHandler(bolt_app, app_token, ping_interval=5).client
+        self._client = _Reducing(bolt_app, app_token, ping_interval=5).client
         self._closed = threading.Event()
         self._trouble = "Socket Mode: not connected yet"
         self._thread = threading.Thread(target=self._watch, name="socket mode", daemon=True)

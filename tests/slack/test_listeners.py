@@ -63,6 +63,11 @@ def test_ada_asks_and_is_told_whom(it: Town) -> None:
     assert (it.grant().person, it.grant().reason) == (ADA, "orders are stuck")
 
 
+def test_the_word_payload_in_a_reason(it: Town) -> None:
+    it.types(ADA, "request prod-db 2h because the payload queue is stuck")
+    assert it.grant().reason == "the payload queue is stuck"
+
+
 def test_the_same_ask_twice_is_one(it: Town) -> None:
     it.types(ADA, ASK)
     assert it.types(ADA, ASK).startswith("You have asked for *prod-db* already for 2 hours.")

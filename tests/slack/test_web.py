@@ -145,3 +145,26 @@ def test_a_refused_signature_is_not_logged(
         sent(it.site.test_client(), urlencode(MINE | {"text": "top secret"}).encode(), secret="wrong")
     shown = capsys.readouterr()
     assert "secret" not in caplog.text + shown.out + shown.err
+
+
+def test_what_slack_sends_and_nobody_here_listens_to(web: FlaskClient) -> None:
+    event = {"type": "event_callback", "team_id": "T0ROTAKEY", "event": {"type": "team_join"}}
+    assert sent(web, json.dumps(event).encode(), JSON).status_code == 200
+    shortcut = {"type": "shortcut", "callback_id": "x", "user": {"id": ADA}}
+    assert sent(web, urlencode({"payload": json.dumps(shortcut)}).encode()).status_code == 404
+
+
+def test_a_field_that_is_there_twice(web: FlaskClient) -> None:
+    assert sent(web, urlencode(MINE).encode() + b"&user_id=U02BOB").status_code == 400
+
+
+def test_headers_that_nobody_has_signed_change_nothing(web: FlaskClient) -> None:
+    body = urlencode(MINE).encode()
+    at = str(int(time.time()))
+    signature = hmac.new(
+        SIGNING_SECRET.encode(), b"v0:" + at.encode() + b":" + body, hashlib.sha256
+    ).hexdigest()
+    signed = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={signature}", "Content-Type": FORM}
+    lazy = {"X-Slack-Bolt-Lazy-Only": "1", "X-Slack-Bolt-Lazy-Function-Name": "listener"}
+    answer = web.post("/slack/events", data=body, headers=signed | lazy)
+    assert answer.get_json()["text"] == "You have nothing now, and nothing is waiting."

@@ -1,0 +1,207 @@
+"""What came in from Slack, reduced to what the bot reads of it, in the shape that its listeners rely on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, NoReturn
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+OTHER, MALFORMED = "other", "malformed"
+"""Types that Slack has not: of what nothing here listens to, and of what is not as Slack sends it."""
+
+_MOST_FIELDS = 100
+
+Json = dict[str, Any]
+_Id = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,40}$")]
+_Word = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+_Value = Annotated[str, StringConstraints(max_length=2_000)]
+
+
+class _Shape(BaseModel):
+    """All else that Slack sends is left out."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
+
+
+class _Command(_Shape):
+    command: _Word
+    user_id: _Id
+    trigger_id: _Word
+    text: str = ""
+    team_id: str | None = None
+    enterprise_id: str | None = None
+    is_enterprise_install: str | None = None
+
+
+class _User(_Shape):
+    id: _Id
+    team_id: str | None = None
+
+
+class _Enterprise(_Shape):
+    id: str | None = None
+
+
+class _Interaction(_Shape):
+    type: str
+    user: _User
+    trigger_id: _Word
+    enterprise: _Enterprise | None = None
+    is_enterprise_install: bool | str | None = None
+
+
+class _Option(_Shape):
+    value: _Value
+
+
+class _Action(_Shape):
+    action_id: _Word
+    action_ts: _Word
+    value: _Value | None = None
+    selected_option: _Option | None = None
+
+
+class _Channel(_Shape):
+    id: _Id
+
+
+class _Container(_Shape):
+    type: str | None = None
+    channel_id: str | None = None
+    message_ts: str | None = None
+    is_ephemeral: bool | None = None
+
+
+class _Click(_Interaction):
+    actions: Annotated[list[_Action], Field(min_length=1)]
+    channel: _Channel | None = None
+    container: _Container | None = None
+
+
+class _Filled(_Shape):
+    value: str | None = None
+    selected_option: _Option | None = None
+
+
+class _State(_Shape):
+    values: dict[str, dict[str, _Filled]] = Field(default_factory=dict)
+
+
+class _View(_Shape):
+    id: _Word
+    type: str
+    callback_id: str
+    hash: str | None = None
+    private_metadata: Annotated[str, StringConstraints(max_length=3_000)] = ""
+    state: _State | None = None
+
+
+class _Submission(_Interaction):
+    view: _View
+
+
+class _Event(_Shape):
+    type: _Word
+
+
+class _Happened(_Shape):
+    """Any event: nothing but its type is read."""
+
+    type: str
+    team_id: str | None = None
+    event: _Event
+
+
+class _HomeOpened(_Event):
+    user: _Id
+    tab: str | None = None
+
+
+class _HomeHappened(_Happened):
+    event: _HomeOpened
+
+
+class _Verification(_Shape):
+    type: str
+    challenge: str
+
+
+_SHAPES: Mapping[str, type[_Shape]] = {
+    "block_actions": _Click,
+    "view_submission": _Submission,
+    "url_verification": _Verification,
+}
+_EVENTS: Mapping[str, type[_Happened]] = {"app_home_opened": _HomeHappened}
+
+
+def from_http(raw: str, content_type: str) -> Json:
+    """The body of a request that came by HTTP. What is wrong with it is said in the body instead."""
+    try:
+        return reduced(_parsed(raw, content_type))
+    except RecursionError:
+        return _malformed("it is nested too deep")
+    except ValueError as wrong:
+        return _malformed(f"it cannot be read ({type(wrong).__name__})")
+
+
+def reduced(body: object) -> Json:
+    """The same, of what Slack's JSON says."""
+    if not isinstance(body, dict):
+        return _malformed("it is no object")
+    shape = _shape_of(body)
+    if shape is None:
+        return {"type": OTHER}
+    try:
+        found = shape.model_validate(_whole(body))
+    except ValidationError as error:
+        return _malformed(
+            "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['type']}" for each in error.errors())
+        )
+    return found.model_dump(exclude_unset=True)
+
+
+def _shape_of(body: Json) -> type[_Shape] | None:
+    if "command" in body:
+        return _Command
+    if body.get("type") != "event_callback":
+        return _SHAPES.get(str(body.get("type")))
+    event = body.get("event")
+    return _EVENTS.get(str(event.get("type")), _Happened) if isinstance(event, dict) else _Happened
+
+
+def _malformed(wrong: str) -> Json:
+    return {"type": MALFORMED, "wrong": wrong[:500]}
+
+
+def _parsed(raw: str, content_type: str) -> object:
+    if content_type.partition(";")[0].strip().casefold() == "application/json" or raw.startswith("{"):
+        return _json(raw)
+    pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field is there twice")
+    return _json(fields["payload"]) if "payload" in fields else fields
+
+
+def _json(text: str) -> object:
+    return json.loads(text, parse_constant=_no_number)
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(word)
+
+
+def _whole(body: Json) -> Json:
+    """Half a character, as is left where text was cut in the middle of an emoji, becomes a question mark."""
+    text = json.dumps(body, ensure_ascii=False)
+    if text.isascii():
+        return body
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        made: Json = json.loads(text.encode("utf-8", "replace"))
+        return made
+    return body
