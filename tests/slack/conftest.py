@@ -20,6 +20,12 @@ GINA, EVE, OLD = "U04GINA", "U05EVE", "U06OLD"
 
 @pytest.fixture
 def workspace() -> Iterator[Workspace]:
+    made = peopled()
+    yield made
+    made.close()
+
+
+def peopled() -> Workspace:
     made = Workspace(MANIFEST, bot_token=BOT_TOKEN, signing_secret=SIGNING_SECRET, app_token=APP_TOKEN)
     for user, name in ((ADA, "ada"), (BOB, "bob"), (CAROL, "carol")):
         made.add_person(Person(id=user, name=name, email=f"{name.title()}@Example.com"))
@@ -30,8 +36,7 @@ def workspace() -> Iterator[Workspace]:
     made.add_channel(Channel(id=CHANNEL, name="db-access", members=members))
     made.add_channel(Channel(id=QUIET, name="quiet", members=(ADA, BOB)))
     made.add_group(Group(id="S01DBA", handle="dba", users=(BOB, CAROL)))
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture
