@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
@@ -27,34 +28,34 @@ class View:
     def now(self) -> datetime:
         return self.snap.now
 
-    @property
+    @cached_property
     def behind(self) -> tuple[Grant, ...]:
         return tuple(g for g in self.snap.all(Grant) if self.key in g.holds)
 
-    @property
+    @cached_property
     def live(self) -> tuple[Grant, ...]:
         return tuple(g for g in self.behind if g.state in LIVE and self.snap.live(g))
 
-    @property
+    @cached_property
     def ending(self) -> tuple[Grant, ...]:
         unsettled = (g for g in self.behind if g.state is State.ENDING)
         return tuple(g for g in unsettled if g.holds[self.key] not in SETTLED)
 
-    @property
+    @cached_property
     def over(self) -> tuple[Grant, ...]:
         """Live by their state, but their lease is gone or they could not be given in time."""
         return tuple(
             g for g in self.behind if g.state in LIVE and (not self.snap.live(g) or too_late(g, self.now))
         )
 
-    @property
+    @cached_property
     def until(self) -> datetime | None:
         """The latest end of those that are live; None where one of them has none."""
         ends = [self.snap.leases[g.id] for g in self.live]
         known = [end for end in ends if end is not None]
         return max(known) if len(known) == len(ends) else None
 
-    @property
+    @cached_property
     def last(self) -> Grant | None:
         """The live grant that ends last."""
         unending = [g for g in self.live if self.snap.leases[g.id] is None]
