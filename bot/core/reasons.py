@@ -77,6 +77,7 @@ class Why(StrEnum):
     SHIFT_OVER = "shift_over"
     COULD_NOT_GIVE = "could_not_give"
     OVERDUE = "overdue"
+    VANISHED = "vanished"
 
     # on-call sources
     ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"

@@ -87,7 +87,7 @@ class Convergence:
             self.ledger.commit(Change(done=Done(claim=self.claim)))
         elif view.live:
             seen = self._keep(view)
-            self._settle(lambda now: outcomes.given(now, seen, self.claim))
+            self._settle(lambda now: outcomes.given(now, seen, self.claim, self.security_channel))
         else:
             left = self._clear(view)
             self._settle(lambda now: outcomes.gone(now, left, self.claim))

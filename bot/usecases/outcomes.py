@@ -11,7 +11,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Grant, HoldState, Origin, State
 from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Presence, backoff
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Change, Claim, Document, Done, Due, Entry, Key, Lease, Seat
+from bot.ports import CLAIM_SECONDS, Change, Claim, Document, Done, Due, Entry, Key, Lease, Note, Seat
 from bot.usecases.admit import indexes
 from bot.usecases.finish import ending, joined
 from bot.usecases.views import View
@@ -80,8 +80,9 @@ def _cut_short(grant: Grant) -> bool:
 # ------------------------------------------------------------------------------------------------- given
 
 
-def given(view: View, seen: Observed, claim: Claim) -> Change:
-    """Nobody's lease may have ended since the look: that would be a Conflict."""
+def given(view: View, seen: Observed, claim: Claim, channel: str | None = None) -> Change:
+    """Nobody's lease may have ended since the look: that would be a Conflict. ``channel`` hears of what had
+    vanished."""
     now = view.now
     change = Change(rests_on=(view.snap,))
     for grant in view.live:
@@ -98,13 +99,29 @@ def given(view: View, seen: Observed, claim: Claim) -> Change:
         last_error=None,
         look_again=False,
     )
-    audit = (Entry(what="given again", facts={"hold": named(view.hold)}),) if seen.again else ()
+    if seen.again:
+        change = joined(change, _vanished(view, claim, channel))
     return replace(
         change,
         put={**change.put, Key.of(HoldRecord, view.key): record},
-        audit=(*change.audit, *audit),
         done=Done(claim=claim, next_at=_look_at(view, record, claim) if not change.leases else now),
     )
+
+
+def _vanished(view: View, claim: Claim, channel: str | None) -> Change:
+    """Somebody took it away past us while a grant was live: it was given again, and that is told."""
+    change = Change(audit=(Entry(what="given again", facts={"hold": named(view.hold)}),))
+    if view.last is None or channel is None:
+        return change
+    about = because(
+        Why.VANISHED,
+        person=view.last.person,
+        resource=view.last.resource,
+        access=str(view.hold.entitlement),
+    )
+    note = Note(id=f"vanished-{claim.fence}", channel=channel, reason=about)
+    due = Due(member=f"note:{note.id}", at=view.now)
+    return replace(change, put={Key.of(Note, note.id): note}, due=(due,))
 
 
 def kept(view: View) -> Change:

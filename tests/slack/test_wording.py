@@ -133,6 +133,11 @@ def codes_in(call: ast.Call) -> list[str]:
             "Extend it later, before it ends.",
         ),
         (
+            because(Why.VANISHED, person="U01ADA", resource="prod-db", access="orders_rw on orders-db"),
+            "⚠️ Somebody else took orders_rw on orders-db from <@U01ADA> while their grant of *prod-db* was live."
+            " I gave it again. If it is to end, use `/access revoke <@U01ADA> prod-db`.",
+        ),
+        (
             because(Why.ROSTER_STALE, schedule="pagerduty/PDB", age_s=5_400),
             "The roster of pagerduty/PDB was last read 1 h 30 min ago, which is too old to go by. "
             "Try again once the on-call service answers.",

@@ -87,7 +87,20 @@ def test_what_others_had_given_and_take_away_meanwhile_is_given_by_us_then(story
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, False)
 
 
-def test_what_vanished_is_given_again_and_the_audit_says_so(story: Story) -> None:
+def test_what_vanished_is_given_again_and_the_security_channel_hears_of_it_once(story: Story) -> None:
+    adas(story)
+    story.target.take_by_hand(EMAILS[ADA], ROLE)
+    story.pass_time(600)
+    assert story.has(ADA)
+    assert story.audit()[-1].what == "given again"
+    story.pass_time(1_200)
+    (note,) = story.messenger.told(SECURITY)
+    access = "orders_rw on orders-db"
+    assert note.reason == because(Why.VANISHED, person=ADA, resource="prod-db", access=access)
+
+
+def test_what_vanished_without_a_security_channel_is_given_again_all_the_same() -> None:
+    story = Story(replace(catalog(), security_channel=None))
     adas(story)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
     story.pass_time(600)

@@ -161,6 +161,11 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "🚨 *{resource}* of {person} is overdue and could not be taken back.",
         "Overdue: it could not be taken back.",
     ),
+    Why.VANISHED: (
+        "⚠️ Somebody else took {access} from {person} while their grant of *{resource}* was live."
+        " I gave it again.",
+        "⚠️ Somebody else took an access while its grant was live. I gave it again.",
+    ),
     Why.ROSTER_EMPTY_DOUBTED: (
         "{schedule} suddenly shows nobody on call. I do not believe that: {doubt}.",
         "A schedule suddenly shows nobody on call. I could not confirm that, so the last known shifts stand.",
@@ -222,6 +227,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.SHORTER_ONLY: ("Choose a shorter length.",),
     Why.RESOURCE_GONE: ("`/access list` shows what you may ask for.",),
     Why.OVERDUE: ("I keep trying; please take it away by hand where it is.",),
+    Why.VANISHED: (
+        "If it is to end, use `/access revoke {person} {resource}`.",
+        "If it is to end, use `/access revoke`.",
+    ),
     Why.ROSTER_EMPTY_DOUBTED: ("Check the schedule in the on-call service.",),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",
