@@ -608,7 +608,8 @@ class SetAside:
 class Condition:
     """How the ledger is. ``beat`` is when any worker last asked for work, None if never. ``oldest`` is
     since when the oldest due thing that nobody has claimed waits, None where nothing waits. ``open`` and
-    ``overdue`` count the grants in the indexes of these names."""
+    ``overdue`` count the grants in the indexes of these names, ``unlogged`` the audit entries that could not
+    be written yet, of what was taken back all the same."""
 
     now: datetime
     beat: datetime | None
@@ -618,6 +619,7 @@ class Condition:
     set_aside: tuple[SetAside, ...] = ()
     open: int = 0
     overdue: int = 0
+    unlogged: int = 0
 
 
 class Census(Protocol):

@@ -13,6 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 from bot.core.errors import PermanentFailure
 from bot.ports import KIND_OF, KINDS, Document, Entry, Key
 
+UNREADABLE = "cannot be read"
+"""What an audit entry says has happened, where it cannot be read."""
+MOST_SAID = 300
+
 
 def encode(document: Document) -> str:
     """Raises PydanticSerializationError where a field holds what could not be read back
@@ -34,11 +38,19 @@ def encode_entry(entry: Entry) -> str:
 
 
 def decode_entry(name: str, text: str) -> Entry:
-    """Raises PermanentFailure where the text is no audit entry."""
+    """Where the text is no audit entry, an entry that says so and has the text: an audit has no holes."""
     try:
         return _entries().validate_json(text)
     except ValidationError as error:
-        raise PermanentFailure(_unreadable(f"audit entry {name}", error)) from error
+        return Entry(
+            what=UNREADABLE,
+            facts={"error": _unreadable(f"audit entry {name}", error), "text": printable(text)},
+        )
+
+
+def printable(text: str) -> str:
+    """What was no UTF-8 is shown as ``\\xff``."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 @cache
@@ -52,5 +64,11 @@ def _entries() -> TypeAdapter[Entry]:
 
 
 def _unreadable(what: str, error: ValidationError) -> str:
-    faults = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    return f"{what} in the ledger cannot be read ({faults}); it was written by another version of Rotakey"
+    """In one line."""
+    faults = " ".join("; ".join(_fault(each["loc"], each["msg"]) for each in error.errors()).split())
+    said = f"{what} in the ledger cannot be read ({faults[:MOST_SAID]})"
+    return f"{said}: damaged, or of another version of Rotakey"
+
+
+def _fault(where: tuple[int | str, ...], what: str) -> str:
+    return ": ".join(part for part in (".".join(map(str, where)), what) if part)

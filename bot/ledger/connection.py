@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import BlockingConnectionPool, ConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import OutOfMemoryError, RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from redis.retry import Retry
 
 from bot.core.errors import Misconfigured, TemporaryFailure
@@ -27,6 +27,7 @@ def connect(url: str) -> Redis:
     """
     settings: dict[str, Any] = {
         "decode_responses": True,
+        "encoding_errors": "surrogateescape",
         "protocol": 2,
         "socket_timeout": ANSWER_WITHIN,
         "socket_connect_timeout": ANSWER_WITHIN,
@@ -72,5 +73,15 @@ def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
             "Redis is full: nothing new is granted until it has more memory (maxmemory);"
             " what has to be taken back still is"
         ) from error
+    except ReadOnlyError as error:
+        raise TemporaryFailure(
+            "Redis takes no writes, for it is a replica: nothing is granted or taken back until it is the"
+            " primary, or REDIS_URL names the one that is"
+        ) from error
     except RedisError as error:
+        code, _, said = str(error).partition(" ")
+        if code == "MISPLACED":
+            raise TemporaryFailure(
+                f"{said}, so something else writes into this Redis: rename that key, and keep others off it"
+            ) from error
         raise TemporaryFailure(f"Redis does not answer as it should: {error}") from error

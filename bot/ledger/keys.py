@@ -18,6 +18,7 @@ NAMES = (
     "nudge",  # list: something is owed earlier than anybody knew
     "beat",  # string: ms when a worker last asked for work
     "aside",  # hash: <kind>:<id>@<version> -> a record that could not be read, kept as it was
+    "unlogged",  # list: <ms> <entry>, of what was taken back while the audit could not be written
     "audit",  # stream: one field, ``e``, the entry as JSON
     "seals",  # stream: <number>-0, one field, ``s``, the seal as JSON
     "doc:",  # and <kind>:<id>; hash: v the version, d the document as JSON

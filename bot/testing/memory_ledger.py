@@ -6,6 +6,7 @@ pass through the same codec, so what comes back is what Redis would give.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -14,10 +15,10 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from bot.core.chain import Sealed, Written, text_of
-from bot.core.errors import Conflict
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
-from bot.ledger.codec import decode, decode_entry, encode, encode_entry
+from bot.ledger.codec import decode, decode_entry, encode, encode_entry, printable
 from bot.ledger.moments import from_ms, not_after, not_before
 from bot.ports import (
     CLAIM_SECONDS,
@@ -26,6 +27,7 @@ from bot.ports import (
     Claim,
     Claims,
     Condition,
+    Document,
     Done,
     Due,
     Entry,
@@ -57,7 +59,8 @@ class _Owed:
 
 class MemoryLedger:
     """Implements Ledger, AuditTrail, Inspection and Census. Time stands still unless ``advance`` moves it or
-    ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does."""
+    ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does. ``audit_trouble``: why the
+    audit cannot be written."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -70,6 +73,8 @@ class MemoryLedger:
         self._due: dict[str, _Owed] = {}
         self._ops: dict[str, tuple[int, str]] = {}
         self._audit: list[tuple[int, int, str]] = []
+        self._unlogged: list[tuple[int, str]] = []
+        self.audit_trouble = ""
         self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
@@ -106,10 +111,34 @@ class MemoryLedger:
             live = {key.id for key in wanted if key.kind == _GRANT and self._live(key.id)}
             return Snapshot(
                 now=self.now,
-                documents={key: decode(key, text) for key, (_, text) in found.items()},
+                documents=dict(self._readable(found)),
                 versions={key: found[key][0] if key in found else 0 for key in wanted},
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
             )
+
+    def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
+        for key, (version, text) in found.items():
+            try:
+                yield key, decode(key, text)
+            except PermanentFailure as failure:
+                self._set_aside(key, version, str(failure), text)
+
+    def _set_aside(self, key: Key, version: int, error: str, text: str) -> None:
+        """Keep it as it is, and look again at what rested on it."""
+        if (key, version) in self._aside:
+            return
+        kept = SetAside(key=key, at=self.now, error=error, text=printable(text))
+        self._aside[key, version] = kept
+        if key.kind == _GRANT:
+            generation = self._next()
+            for member in list(self._due):
+                if key.id in self._indexes.get(member, ()):
+                    self._arm(Due(member=member, at=self.now), generation)
+
+    def corrupt(self, key: Key, text: str = "{") -> None:
+        """As if a disk had done it: the document is not what was written, under the same version."""
+        with self._lock:
+            self._documents[key] = (self._documents[key][0], text)
 
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
         with self._lock:
@@ -117,7 +146,13 @@ class MemoryLedger:
 
     def commit_all(self, changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
         with self._lock:
-            return tuple(self._committed(change) for change in changes)
+            written = {
+                n: self._committed(change)
+                for frees in (True, False)
+                for n, change in enumerate(changes)
+                if change.frees is frees
+            }
+            return tuple(written[n] for n in range(len(changes)))
 
     def _committed(self, change: Change) -> Receipt | Conflict:
         try:
@@ -200,6 +235,7 @@ class MemoryLedger:
                 set_aside=tuple(self._aside.values())[-MOST_TOLD:],
                 open=len(self._indexes.get("open", ())),
                 overdue=len(self._indexes.get("overdue", ())),
+                unlogged=len(self._unlogged),
             )
 
     # ------------------------------------------------------------------------------------- Census
@@ -240,7 +276,7 @@ class MemoryLedger:
     def _write(self, change: Change) -> int:
         put = {key: encode(document) if document else None for key, document in change.put.items()}
         ensure = {key: encode(document) for key, document in change.ensure.items()}
-        audit = [encode_entry(entry) for entry in change.audit]
+        self._log([encode_entry(entry) for entry in change.audit], frees=change.frees)
         version = self._next()
         for key, text in put.items():
             self._put(key, version, text)
@@ -252,8 +288,6 @@ class MemoryLedger:
             members = self._indexes.setdefault(name, set())
             (members.add if there else members.discard)(grant)
         self._owe(change.due, change.done, version)
-        for text in audit:
-            self._log(text)
         if change.seal:
             self._seals.append(Sealed(number=change.seal.number, text=text_of(change.seal)))
         if change.op is not None:
@@ -280,12 +314,24 @@ class MemoryLedger:
         until = self._leases[grant]
         return until is None or until > self._now
 
-    def _log(self, text: str) -> None:
-        last, number, _ = self._audit[-1] if self._audit else (-1, 0, "")
-        self._audit.append((self._now, 0, text) if self._now > last else (last, number + 1, text))
+    def _log(self, texts: Sequence[str], *, frees: bool) -> None:
+        """What could not be written when it happened comes first."""
+        if not texts:
+            return
+        if self.audit_trouble and not frees:
+            raise TemporaryFailure(f"the audit cannot be written ({self.audit_trouble})")
+        if self.audit_trouble:
+            self._unlogged += [(self._now, text) for text in texts]
+            return
+        late = [_written_late(text, self._now - at) for at, text in self._unlogged]
+        self._unlogged.clear()
+        for text in (*late, *texts):
+            last, number = self._audit[-1][:2] if self._audit else (-1, 0)
+            name = (self._now, 0) if self._now > last else (last, number + 1)
+            self._audit.append((*name, text))
 
     def _next(self) -> int:
-        self._counter += 1
+        self._counter = (self._counter or self._now) + 1
         return self._counter
 
     # ---------------------------------------------------------------------------------------- due
@@ -326,7 +372,7 @@ class MemoryLedger:
         return Claim(
             member=member,
             generation=owed.generation,
-            fence=self._counter + 1,
+            fence=(self._counter or self._now) + 1,
             owed_at=from_ms(owed.at),
             tries=owed.tries,
             taken_over=owed.fence is not None,
@@ -350,6 +396,12 @@ class MemoryLedger:
 
 
 _NEVER = 2**62
+
+
+def _written_late(text: str, ms: int) -> str:
+    entry = json.loads(text)
+    entry["facts"]["written_late_s"] = round(ms / 1000)
+    return json.dumps(entry)
 
 
 def _moment(ms: int | None) -> datetime | None:

@@ -16,7 +16,7 @@ from redis import Redis
 from bot.core.chain import GENESIS, Seal, Written, seal_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Claim, Claims, Done, Due, Entry, Lease, Receipt, Snapshot
+from bot.ports import Change, Claim, Claims, Condition, Done, Due, Entry, Key, Lease, Receipt, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, NINE, SOME_DAY, ask, grant_key
@@ -73,7 +73,7 @@ class Lockstep(RuleBasedStateMachine):
 
     def __init__(self, client: Redis) -> None:
         super().__init__()
-        workspace = uuid.uuid4().hex
+        self._client, self._workspace = client, (workspace := uuid.uuid4().hex)
         self._redis = {n: RedisLedger(client, workspace, claim_seconds=n) for n in (0, 3600)}
         self._memory = MemoryLedger(NINE)
 
@@ -116,11 +116,19 @@ class Lockstep(RuleBasedStateMachine):
         self._memory.claim_seconds = 3600
         assert self._memory.renew(claims) == theirs
 
+    @rule(key=KEYS, text=st.sampled_from(["{", "[]", '{"state": "levitating"}', "\udcff"]))
+    def corrupt(self, key: Key, text: str) -> None:
+        name = f"rotakey:{{{self._workspace}}}:doc:{key.kind}:{key.id}"
+        if self._client.exists(name):
+            self._client.hset(name, "d", text.encode("utf-8", "surrogateescape"))
+            self._memory.corrupt(key, text)
+
     @rule()
     def condition(self) -> None:
         theirs, ours = self._both(lambda ledger: ledger.condition())
         assert (ours.beat, ours.owed, ours.open) == (theirs.beat, theirs.owed, theirs.open)
         assert alike(ours.oldest, theirs.oldest)
+        assert told(ours) == told(theirs)
         assert [(each.member, each.tries) for each in ours.failing] == [
             (each.member, each.tries) for each in theirs.failing
         ]
@@ -153,6 +161,10 @@ def outcome(ledger: AnyLedger, change: Change) -> Receipt | None:
 def near(one: Claims, other: Claims) -> bool:
     """Both wake at the same time."""
     return alike(one.next_at, other.next_at)
+
+
+def told(condition: Condition) -> list[tuple[Key, str, str]]:
+    return sorted((each.key, each.error, each.text) for each in condition.set_aside)
 
 
 def alike(one: datetime | None, other: datetime | None) -> bool:

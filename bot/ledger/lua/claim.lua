@@ -4,8 +4,14 @@ local kinds = cjson.decode(ARGV[5])
 local any_kind = next(kinds) == nil
 local named = ARGV[6] and cjson.decode(ARGV[6])
 
+local wrong = misplaced()
+if wrong then
+  return wrong
+end
+
 -- a sign of life of the workers, which ask for whatever is due
-if any_kind and not named and now - tonumber(redis.call('GET', beat) or 0) >= 1000 then
+local beaten = tonumber(redis.pcall('GET', beat) or 0) or 0
+if any_kind and not named and now - beaten >= 1000 then
   redis.call('SET', beat, text(now))
 end
 
@@ -58,7 +64,7 @@ else
   pick_any()
 end
 
-local fence = #taken > 0 and text(redis.call('INCR', counter))
+local fence = #taken > 0 and draw()
 local answer = {}
 for _, each in ipairs(taken) do
   local member, owed_at = unpack(each)

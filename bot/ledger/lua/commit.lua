@@ -1,7 +1,14 @@
+local frees = ARGV[1] == 'frees'
+
+local function count(name)
+  local found = redis.pcall('SCARD', index .. name)
+  return type(found) == 'number' and found or 0
+end
+
 local function objection(plan)
   for _, each in ipairs(plan.rests_on) do
     local name, version = unpack(each)
-    if (redis.call('HGET', doc .. name, 'v') or '0') ~= version then
+    if version_of(name) ~= version then
       return name .. ' has changed'
     end
   end
@@ -17,7 +24,7 @@ local function objection(plan)
   end
   for _, each in ipairs(plan.members) do
     local name, ids = unpack(each)
-    if redis.call('SCARD', index .. name) ~= #ids then
+    if count(name) ~= #ids then
       return 'index ' .. name .. ' has changed'
     end
     for _, id in ipairs(ids) do
@@ -34,6 +41,73 @@ local function objection(plan)
   end
   if plan.done and redis.call('HGET', claims, plan.done.member) ~= plan.done.fence then
     return 'claim on ' .. plan.done.member .. ' is lost'
+  end
+end
+
+-- ------------------------------------------------------------------------------------------- audit
+
+local function log(entry)
+  local said = redis.pcall('XADD', audit, '*', 'e', entry)
+  return type(said) == 'table' and said.err or nil
+end
+
+-- one more fact, the last part of an entry
+local function written_late(entry, at)
+  local seconds = text((now - tonumber(at)) / 1000)
+  local before = string.gsub(entry, '}}$', '')
+  return before .. (string.sub(before, -1) == '{' and '' or ',') .. '"written_late_s":' .. seconds .. '}}'
+end
+
+-- what could not be written when it happened
+local function catch_up()
+  local entry = redis.pcall('LINDEX', unlogged, 0)
+  while type(entry) == 'string' do
+    local at, rest = string.match(entry, '^(%d+) (.*)$')
+    local fault = log(written_late(rest, at))
+    if fault then
+      return fault
+    end
+    redis.call('LPOP', unlogged)
+    entry = redis.call('LINDEX', unlogged, 0)
+  end
+end
+
+local function audit_fault()
+  local found = redis.call('TYPE', audit).ok
+  if found ~= 'stream' and found ~= 'none' then
+    return audit .. ' is a ' .. found
+  end
+  if not redis.acl_check_cmd('XADD', audit, '*', 'e', '{}') then
+    return 'this user of Redis may not XADD ' .. audit
+  end
+end
+
+-- What is taken back is taken back also where its entries cannot be written; they are kept until they can.
+local function log_all(entries)
+  local fault = #entries > 0 and catch_up() or nil
+  for _, entry in ipairs(entries) do
+    fault = fault or log(entry)
+    if fault then
+      redis.pcall('RPUSH', unlogged, text(now) .. ' ' .. entry)
+    end
+  end
+  return fault
+end
+
+-- ------------------------------------------------------------------------------------------ writing
+
+-- what stands in a place that is ours, and is of another type, goes out of the way
+local function clear(key, version)
+  if redis.call('EXISTS', key) == 1 then
+    redis.call('RENAME', key, aside .. ':' .. version .. ':' .. key)
+  end
+end
+
+local function put(name, version, document)
+  local key = doc .. name
+  if type(redis.pcall('HSET', key, 'v', version, 'd', document)) == 'table' then
+    clear(key, version)
+    redis.call('HSET', key, 'v', version, 'd', document)
   end
 end
 
@@ -54,7 +128,16 @@ local function move_lease(grant, how, ends)
   end
 end
 
-local soonest = math.huge
+local function enlist(name, grant, there, version)
+  local key = index .. name
+  local verb = there and 'SADD' or 'SREM'
+  if type(redis.pcall(verb, key, grant)) == 'table' then
+    clear(key, version)
+    redis.call(verb, key, grant)
+  end
+end
+
+-- ---------------------------------------------------------------------------------------------- due
 
 local function close(done)
   local member = done.member
@@ -74,15 +157,6 @@ local function close(done)
   end
 end
 
-local function arm(member, at, generation)
-  redis.call('HSET', generations, member, generation)
-  -- what is claimed is due when the claim is closed or lapses
-  if redis.call('HEXISTS', claims, member) == 0 then
-    redis.call('ZADD', due, 'LT', at, member)
-    soonest = math.min(soonest, tonumber(at))
-  end
-end
-
 local function forget_unless_due(member)
   if not redis.call('ZSCORE', due, member) then
     redis.call('HDEL', generations, member)
@@ -90,40 +164,9 @@ local function forget_unless_due(member)
   end
 end
 
-local function commit(plan)
-  local done_before = redis.call('GET', op .. plan.op)
-  if done_before then
-    return {'again', '0', done_before}
-  end
-  local conflict = objection(plan)
-  if conflict then
-    return {'conflict', '0', conflict}
-  end
-
-  -- before all else that is written: Redis refuses a number below one that was ever there
-  if plan.seal then
-    redis.call('XADD', seals, plan.seal[1] .. '-0', 's', plan.seal[2])
-  end
-  local version = text(redis.call('INCR', counter))
-  for _, each in ipairs(plan.put) do
-    redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])
-  end
-  for _, name in ipairs(plan.delete) do
-    redis.call('DEL', doc .. name)
-  end
-  for _, each in ipairs(plan.ensure) do
-    if redis.call('EXISTS', doc .. each[1]) == 0 then
-      redis.call('HSET', doc .. each[1], 'v', version, 'd', each[2])
-    end
-  end
-  for _, each in ipairs(plan.leases) do
-    move_lease(each[1], each[2], each[3])
-  end
-  for _, each in ipairs(plan.index) do
-    redis.call(each[3] and 'SADD' or 'SREM', index .. each[1], each[2])
-  end
-
-  local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]
+local function owe(plan, version)
+  local first = tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]) or math.huge
+  soonest = math.huge
   if plan.done then
     close(plan.done)
   end
@@ -133,21 +176,59 @@ local function commit(plan)
   if plan.done then
     forget_unless_due(plan.done.member)
   end
-  if soonest <= now or soonest < (tonumber(first) or math.huge) then
-    redis.call('RPUSH', nudge, '1')
-    redis.call('LTRIM', nudge, -16, -1)
+  if soonest <= now or soonest < first then
+    wake()
   end
-
-  for _, entry in ipairs(plan.audit) do
-    redis.call('XADD', audit, '*', 'e', entry)
-  end
-  redis.call('SET', op .. plan.op, plan.answer, 'PX', plan.op_ms)
-  return {'done', version, ''}
 end
 
+local function commit(plan)
+  local done_before = redis.pcall('GET', op .. plan.op)
+  if type(done_before) == 'string' then
+    return {'again', '0', done_before}
+  end
+  local conflict = objection(plan)
+  if conflict then
+    return {'conflict', '0', conflict}
+  end
+  local unwritable = #plan.audit > 0 and not frees and audit_fault()
+  if unwritable then
+    return {'unlogged', '0', unwritable}
+  end
+
+  -- Redis refuses a number below one that was ever there
+  if plan.seal then
+    redis.call('XADD', seals, plan.seal[1] .. '-0', 's', plan.seal[2])
+  end
+  local fault = log_all(plan.audit)
+  local version = draw()
+  for _, each in ipairs(plan.put) do
+    put(each[1], version, each[2])
+  end
+  for _, name in ipairs(plan.delete) do
+    redis.call('DEL', doc .. name)
+  end
+  for _, each in ipairs(plan.ensure) do
+    if version_of(each[1]) == '0' then
+      put(each[1], version, each[2])
+    end
+  end
+  for _, each in ipairs(plan.leases) do
+    move_lease(each[1], each[2], each[3])
+  end
+  for _, each in ipairs(plan.index) do
+    enlist(each[1], each[2], each[3], version)
+  end
+  owe(plan, version)
+  redis.call('SET', op .. plan.op, plan.answer, 'PX', plan.op_ms)
+  return {'done', version, fault or ''}
+end
+
+local wrong = misplaced() or forbidden()
+if wrong then
+  return wrong
+end
 local answers = {text(now)}
-for i = 1, #ARGV do
-  soonest = math.huge
+for i = 2, #ARGV do
   table.insert(answers, commit(cjson.decode(ARGV[i])))
 end
 return answers

@@ -20,4 +20,5 @@ return {
   failing,
   redis.call('HGETALL', aside),
   counts,
+  redis.call('LLEN', unlogged),
 }

@@ -1,4 +1,5 @@
-local counter, due, generations, claims, failures, nudge, beat, aside, audit, seals, doc, lease, index, op = unpack(KEYS)
+local counter, due, generations, claims, failures, nudge, beat, aside, unlogged, audit, seals,
+  doc, lease, index, op = unpack(KEYS)
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -14,4 +15,65 @@ local function lease_end(grant)
   if ends == -1 or ends > now then
     return ends
   end
+end
+
+-- '0' where there is no document, or something else in its place
+local function version_of(name)
+  local found = redis.pcall('HGET', doc .. name, 'v')
+  return type(found) == 'string' and string.match(found, '^%d+$') or '0'
+end
+
+-- What a script has written before it fails stays written. So it is asked first whether it can fail.
+local function misplaced()
+  local wanted = {
+    [counter] = 'string', [due] = 'zset', [generations] = 'hash', [claims] = 'hash', [failures] = 'zset',
+    [aside] = 'hash',
+  }
+  for key, kind in pairs(wanted) do
+    local found = redis.call('TYPE', key).ok
+    if found ~= kind and found ~= 'none' then
+      return redis.error_reply('MISPLACED ' .. key .. ' is a ' .. found .. ' where a ' .. kind .. ' belongs')
+    end
+  end
+  local drawn = redis.call('GET', counter) or '0'
+  if not string.match(drawn, '^%d+$') or #drawn > 16 then
+    return redis.error_reply('MISPLACED ' .. counter .. ' is not a number of ours')
+  end
+end
+
+local function forbidden()
+  local wanted = {
+    {'INCR', counter}, {'SET', lease, '1'}, {'PEXPIREAT', lease, '1'}, {'PERSIST', lease}, {'DEL', doc},
+    {'HSET', doc, 'v', '1'}, {'HDEL', claims, 'm'}, {'SADD', index, 'g'}, {'SREM', index, 'g'},
+    {'ZADD', due, '1', 'm'}, {'ZREM', due, 'm'}, {'ZINCRBY', failures, '1', 'm'}, {'RENAME', doc, doc},
+    {'EXISTS', doc}, {'HEXISTS', claims, 'm'}, {'ZRANGE', due, '0', '0'}, {'ZSCORE', due, 'm'},
+  }
+  for _, each in ipairs(wanted) do
+    if not redis.acl_check_cmd(unpack(each)) then
+      return redis.error_reply('NOPERM this user of Redis may not ' .. each[1] .. ' ' .. each[2])
+    end
+  end
+end
+
+-- No value is drawn twice, not even after the counter was lost: it goes on from the time in ms.
+local function draw()
+  redis.call('SET', counter, text(now), 'NX')
+  return text(redis.call('INCR', counter))
+end
+
+local soonest
+
+-- what is claimed is due when the claim is closed or lapses
+local function arm(member, at, generation)
+  redis.call('HSET', generations, member, generation)
+  if redis.call('HEXISTS', claims, member) == 0 then
+    redis.call('ZADD', due, 'LT', at, member)
+    soonest = math.min(soonest or math.huge, tonumber(at))
+  end
+end
+
+-- a hint only
+local function wake()
+  redis.pcall('RPUSH', nudge, '1')
+  redis.pcall('LTRIM', nudge, -16, -1)
 end

@@ -1,15 +1,24 @@
 local kind = ARGV[1] .. ':'
 
 local function read(wanted)
-  local seen, documents, leases = {}, {}, {}
+  local seen, documents, leases, faults = {}, {}, {}, {}
+
+  -- what is of another type is nothing that we have written
+  local function readable(found, key)
+    if type(found) == 'table' and found.err then
+      table.insert(faults, key .. ': ' .. found.err)
+      return nil
+    end
+    return found
+  end
 
   local function add(name)
     if seen[name] then
       return
     end
     seen[name] = true
-    local found = redis.call('HMGET', doc .. name, 'v', 'd')
-    table.insert(documents, {name, found[1] or '0', found[2] or ''})
+    local found = readable(redis.pcall('HGET', doc .. name, 'd'), doc .. name)
+    table.insert(documents, {name, version_of(name), found or ''})
     if string.sub(name, 1, #kind) == kind then
       local grant = string.sub(name, #kind + 1)
       local ends = lease_end(grant)
@@ -23,13 +32,13 @@ local function read(wanted)
     add(name)
   end
   for _, name in ipairs(wanted.follow) do
-    local members = redis.call('SMEMBERS', index .. name)
+    local members = readable(redis.pcall('SMEMBERS', index .. name), index .. name) or {}
     table.sort(members)
     for _, grant in ipairs(members) do
       add(kind .. grant)
     end
   end
-  return {documents, leases}
+  return {documents, leases, faults}
 end
 
 local answers = {text(now)}

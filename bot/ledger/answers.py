@@ -1,0 +1,125 @@
+"""What the scripts answer, as the ports have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.core.chain import Sealed, Written
+from bot.core.errors import Conflict, PermanentFailure
+from bot.ledger.codec import decode, printable
+from bot.ledger.moments import from_ms
+from bot.ports import (
+    Change,
+    Claim,
+    Claims,
+    Condition,
+    Document,
+    Key,
+    Owed,
+    Receipt,
+    SetAside,
+    Snapshot,
+)
+
+MOST_TOLD = 100
+"""That many failing things, and records set aside, are told at most: the worst, and the latest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """A record that is left out of what was read, for it is none."""
+
+    key: Key
+    version: int
+    error: str
+
+
+def snapshot(now: datetime, answer: Sequence[Any]) -> tuple[Snapshot, list[Unreadable]]:
+    rows, leases = answer[:2]
+    documents: dict[Key, Document] = {}
+    versions: dict[Key, int] = {}
+    unreadable = []
+    for name, version, text in rows:
+        key = Key(*name.split(":", 1))
+        versions[key] = int(version)
+        if not (versions[key] or text):
+            continue
+        try:
+            documents[key] = readable(key, versions[key], text)
+        except PermanentFailure as failure:
+            unreadable.append(Unreadable(key=key, version=versions[key], error=str(failure)))
+    ends = {grant: None if end == "-1" else moment(end) for grant, end in leases}
+    return Snapshot(now=now, documents=documents, versions=versions, leases=ends), unreadable
+
+
+def readable(key: Key, version: int, text: str) -> Document:
+    """Raises PermanentFailure where it is no document of the key's kind, in one line."""
+    if not version:
+        raise PermanentFailure(f"{key.kind} {key.id} in the ledger has no version")
+    return decode(key, text)
+
+
+def receipt(change: Change, now: datetime, how: str, version: str, said: str) -> Receipt | Conflict:
+    if how == "conflict":
+        return Conflict(said)
+    if how == "again" and change.op is not None:
+        return Receipt(now=now, again=True, answer=said)
+    return Receipt(now=now, answer=change.answer, version=int(version))
+
+
+def claims(answer: Sequence[Any]) -> Claims:
+    now, found, next_at = answer
+    return Claims(
+        now=moment(now),
+        claims=tuple(_claim(*each) for each in found),
+        next_at=moment(next_at) if next_at else None,
+    )
+
+
+def _claim(member: str, generation: str, fence: str, owed_at: str, tries: str, taken_over: int) -> Claim:
+    return Claim(
+        member=member,
+        generation=int(generation),
+        fence=int(fence),
+        owed_at=moment(owed_at),
+        tries=int(tries),
+        taken_over=bool(taken_over),
+    )
+
+
+def written(name: str, row: Mapping[str, str]) -> Written:
+    return Written(name=name, at=moment(name.partition("-")[0]), text=row.get("e", ""))
+
+
+def sealed(name: str, row: Mapping[str, str]) -> Sealed:
+    return Sealed(number=int(name.partition("-")[0]), text=row.get("s", ""))
+
+
+def condition(answer: Sequence[Any]) -> Condition:
+    now, beat, owed, oldest, failing, aside, (still_open, overdue), unlogged = answer
+    kept = [_set_aside(*each) for each in zip(aside[::2], aside[1::2], strict=True)]
+    kept.sort(key=lambda each: each.at)
+    return Condition(
+        now=moment(now),
+        beat=moment(beat) if beat else None,
+        owed=owed,
+        oldest=moment(oldest) if oldest else None,
+        failing=tuple(Owed(member=name, at=moment(at), tries=int(tries)) for name, at, tries in failing),
+        set_aside=tuple(kept[-MOST_TOLD:]),
+        open=still_open,
+        overdue=overdue,
+        unlogged=unlogged,
+    )
+
+
+def _set_aside(field: str, kept: str) -> SetAside:
+    at, error, text = kept.split("\n", 2)
+    key = Key(*field.rpartition("@")[0].split(":", 1))
+    return SetAside(key=key, at=moment(at), error=error, text=printable(text))
+
+
+def moment(ms: str) -> datetime:
+    return from_ms(int(ms))

@@ -1,0 +1,83 @@
+"""What is to be read and written, as the scripts take it: JSON, numbers as text, what is None left out."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable
+from datetime import timedelta
+
+from bot.core.chain import text_of
+from bot.ledger.codec import encode, encode_entry
+from bot.ledger.moments import not_after, not_before
+from bot.ports import Change, Claim, Key, Lease
+
+OP_KEPT = timedelta(minutes=15)
+RESENT_WITHIN = timedelta(minutes=1)
+"""The client sends again what was not answered. A change without an ``op`` is known this long."""
+
+
+def wanted(keys: Iterable[Key], follow: Iterable[str]) -> bytes:
+    return as_json({"keys": [name(key) for key in keys], "follow": list(follow)})
+
+
+def plan(change: Change) -> bytes:
+    versions = {
+        (name(key), str(version)) for each in change.rests_on for key, version in each.versions.items()
+    }
+    return as_json(
+        {
+            "rests_on": sorted(versions),
+            "needs": [*change.needs, *(each.grant for each in change.leases if each.how == "move")],
+            "without": change.without,
+            "members": [(index, sorted(ids)) for index, ids in change.members.items()],
+            "put": [(name(key), encode(document)) for key, document in change.put.items() if document],
+            "delete": [name(key) for key, document in change.put.items() if document is None],
+            "ensure": [(name(key), encode(document)) for key, document in change.ensure.items()],
+            "leases": [_lease(each) for each in change.leases],
+            "index": [(index, grant, there) for (index, grant), there in change.index.items()],
+            "due": [(each.member, str(not_before(each.at))) for each in change.due],
+            "audit": [encode_entry(entry) for entry in change.audit],
+            "answer": change.answer,
+            **({"seal": (str(change.seal.number), text_of(change.seal))} if change.seal else {}),
+            **_once(change),
+            **_closing(change),
+        }
+    )
+
+
+def held(claims: Iterable[Claim]) -> bytes:
+    return as_json([[claim.member, str(claim.fence)] for claim in claims])
+
+
+def name(key: Key) -> str:
+    return f"{key.kind}:{key.id}"
+
+
+def as_json(value: object) -> bytes:
+    """Names that are no UTF-8 go back as they came."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+
+
+def _once(change: Change) -> dict[str, str]:
+    op, kept = (f"once:{uuid.uuid4()}", RESENT_WITHIN) if change.op is None else (change.op, OP_KEPT)
+    return {"op": op, "op_ms": str(kept // timedelta(milliseconds=1))}
+
+
+def _closing(change: Change) -> dict[str, dict[str, object]]:
+    done = change.done
+    if done is None:
+        return {}
+    claim = done.claim
+    found: dict[str, object] = {
+        "member": claim.member,
+        "generation": str(claim.generation),
+        "fence": str(claim.fence),
+        "failed": done.failed,
+    }
+    return {"done": found if done.next_at is None else found | {"next_at": str(not_before(done.next_at))}}
+
+
+def _lease(lease: Lease) -> tuple[str, ...]:
+    ends = () if lease.until is None else (str(not_after(lease.until)),)
+    return (lease.grant, lease.how, *ends)
