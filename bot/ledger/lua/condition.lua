@@ -8,7 +8,8 @@ end
 
 local counts = {}
 for i, name in ipairs(counted) do
-  counts[i] = redis.call('SCARD', index .. name)
+  local found = redis.pcall('SCARD', index .. name)
+  counts[i] = type(found) == 'number' and found or 0
 end
 
 local first = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
