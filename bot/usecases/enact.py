@@ -15,15 +15,17 @@ def enact(ledger: Ledger, catalog: Catalog, text: str) -> None:
 
 def _enact(ledger: Ledger, catalog: Catalog, text: str) -> None:
     key = Key.of(PolicyInForce)
-    snap = ledger.read({key})
+    kept = Key.of(PolicyText, catalog.version)
+    snap = ledger.read({key, kept})
     before = snap.find(PolicyInForce)
     put: dict[Key, Document | None] = {}
     audit: tuple[Entry, ...] = ()
     if before is None or before.version != catalog.version:
         put[key] = PolicyInForce(version=catalog.version)
-        put[Key.of(PolicyText, catalog.version)] = PolicyText(text=text)
         was = before.version if before else None
         audit = (Entry(what="policy in force", facts={"version": catalog.version, "was": was}),)
+    if kept not in snap.documents:
+        put[kept] = PolicyText(text=text)
     due = tuple(Due(member=member, at=snap.now) for member in standing_duties(catalog))
     ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=audit))
 
