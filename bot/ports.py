@@ -283,6 +283,15 @@ class SealHead:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Swept:
+    """When ``rotakey sweep`` last looked for what is past its end, and how much of it was still there
+    afterwards."""
+
+    at: datetime
+    left: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Homepage:
     """The person has looked at the App Home, so it is kept up to date for them."""
 
@@ -306,6 +315,7 @@ Document = (
     | Note
     | Restore
     | SealHead
+    | Swept
     | Homepage
 )
 D = TypeVar(
@@ -326,6 +336,7 @@ D = TypeVar(
     Note,
     Restore,
     SealHead,
+    Swept,
     Homepage,
 )
 
@@ -346,6 +357,7 @@ KINDS: Mapping[str, type[Document]] = {
     "note": Note,
     "restore": Restore,
     "seal-head": SealHead,
+    "swept": Swept,
     "homepage": Homepage,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -138,6 +138,26 @@ def _needed(module: str, extra: str) -> Any:
         raise PermanentFailure(
             f"{missing.name} is not installed: pip install 'rotakey[{extra}]'"
         ) from missing
+
+
+def targets_alone(env: config.Environment, known: config.Targets) -> Callable[[str], Target]:
+    """Finds the targets of a file by name, for taking back without a policy; each is built once. Raises
+    PermanentFailure for one that is not there, or cannot be used here."""
+
+    @cache
+    def find(name: str) -> Target:
+        if name in known.skipped:
+            raise PermanentFailure(f"target {name} is skipped: {known.skipped[name]}")
+        if name not in known.settings:
+            raise PermanentFailure(f"target {name} is not in this access.yaml")
+        settings = known.settings[name]
+        return TARGETS[type(settings)](name, settings, env)
+
+    return find
+
+
+def ledger_of(env: config.Environment, workspace: str) -> RedisLedger:
+    return RedisLedger(connect(env.redis_url.get_secret_value()), workspace)
 
 
 def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> Parts:

@@ -1,4 +1,4 @@
-"""The commands: web, worker, sandbox, check, schema. Exit 0 good, 1 found wrong, 2 misuse.
+"""The commands: web, worker, sandbox, check, schema, sweep. Exit 0 good, 1 found wrong, 2 misuse.
 
 Larger ones have a module of their own here, and are added to the group at the end of this file.
 """
@@ -18,6 +18,7 @@ import click
 
 from bot import config, wiring
 from bot.cli.settings import log_as_json, settings
+from bot.cli.sweep import sweep
 from bot.core.errors import Misconfigured
 from bot.kinds import VARIABLE, PostgresSettings
 
@@ -119,3 +120,6 @@ def to_try(path: Path) -> Policy:
     if real:
         raise Misconfigured("\n".join(real))
     return Policy(path=path.resolve(), catalog=checked.catalog, workspace=checked.workspace, variables=names)
+
+
+rotakey.add_command(sweep)

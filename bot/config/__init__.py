@@ -4,5 +4,18 @@ from bot.config.environment import WEB, WORKER, Environment
 from bot.config.mistakes import Mistake
 from bot.config.policy import Policy, bytes_of, check, load
 from bot.config.schema import schema
+from bot.config.targets import Targets, targets_of
 
-__all__ = ["WEB", "WORKER", "Environment", "Mistake", "Policy", "bytes_of", "check", "load", "schema"]
+__all__ = [
+    "WEB",
+    "WORKER",
+    "Environment",
+    "Mistake",
+    "Policy",
+    "Targets",
+    "bytes_of",
+    "check",
+    "load",
+    "schema",
+    "targets_of",
+]

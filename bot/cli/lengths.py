@@ -1,0 +1,32 @@
+"""Lengths of time at the command line: read as people write them, and told roughly."""
+
+from __future__ import annotations
+
+import click
+
+from bot.core import durations
+from bot.core.errors import Refused
+
+
+class Length(click.ParamType[float]):
+    """Seconds, from 60s, 5m or 1h30m."""
+
+    name = "length"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            length = durations.parse(str(value))
+        except Refused:
+            length = durations.UNTIL_SHIFT_ENDS
+        if not isinstance(length, int):
+            self.fail(f"{value!r} is no length of time; write it such as 60s or 5m", param, ctx)
+        return float(length)
+
+
+def rough(seconds: float) -> str:
+    """In the two largest units: ``2d3h``."""
+    sizes = list(durations.SECONDS.values())
+    whole = max(int(seconds), 0)
+    largest = next((place for place, size in enumerate(sizes) if whole >= size), -2)
+    smallest = sizes[min(largest + 1, len(sizes) - 1)]
+    return durations.brief(whole - whole % smallest)

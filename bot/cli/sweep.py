@@ -1,0 +1,72 @@
+"""``rotakey sweep``: takes back what is past its end, from a machine that shares nothing with the bot's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bot import config, wiring
+from bot.cli.lengths import Length, rough
+from bot.cli.settings import log_errors
+from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.ports import Deadline, Key, Ledger, PolicyInForce
+from bot.sweep import Sweep
+from bot.usecases.outcomes import named
+from bot.usecases.sweep import Past
+
+
+@click.command()
+@click.option("--once", is_flag=True, required=True, help="It is there for cron: see the README.")
+@click.option("--within", type=Length(), default="60s", show_default=True, help="How long to keep trying.")
+def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else can be wished for
+    """Take back whatever is past its end, though no worker may be running.
+
+    Gives nothing, needs no Slack, and does no harm beside running workers. Needs REDIS_URL, ACCESS_FILE and
+    the variables of the targets in it. Exit 0: nothing past its end is left.
+    """
+    log_errors()
+    env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
+    targets = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
+    for name, why in targets.skipped.items():
+        click.echo(f"SKIPPED {name}: {why}", err=True)
+    ledger = wiring.ledger_of(env, targets.workspace)
+    it = Sweep(ledger, wiring.targets_alone(env, targets), Deadline.after(within))
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: it.stop())
+    try:
+        _look_at_policy(ledger, targets)
+        left = _told(it.run(), ledger)
+    except TemporaryFailure as failure:
+        raise Misconfigured(f"nothing could be swept: {failure}") from failure
+    sys.exit(1 if left or targets.skipped else 0)
+
+
+def _look_at_policy(ledger: Ledger, targets: config.Targets) -> None:
+    """A sweep that looks at the wrong Redis would find all well for ever."""
+    force = ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+    if force is None:
+        raise Misconfigured(
+            f"no bot has ever worked in the workspace {targets.workspace} of this Redis: check REDIS_URL, and"
+            " workspace: in access.yaml; if Redis has lost everything, see the README"
+        )
+    if force.version != targets.version:
+        click.echo("note: this access.yaml is not the one in force; let it know the same targets", err=True)
+
+
+def _told(swept: Sequence[Past], ledger: Ledger) -> int:
+    """How many are left, after a line for each."""
+    now = ledger.read().now
+    for each in swept:
+        ago = rough((now - each.since).total_seconds())
+        what = f"{named(each.hold)}, {ago} past its end"
+        click.echo(f"STILL THERE {what}: {each.trouble}" if each.still_there else f"{each.how}: {what}")
+    left = sum(each.still_there for each in swept)
+    if not swept:
+        click.echo("nothing is past its end")
+    elif left:
+        click.echo(f"{left} of {len(swept)} are still there: take them away by hand, or sweep again")
+    return left

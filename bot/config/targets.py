@@ -1,0 +1,103 @@
+"""The targets of access.yaml alone, for taking back: what is wrong elsewhere in the file does not matter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from bot.config import sentences
+from bot.config.forms import Name, Workspace
+from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order, written
+from bot.config.shapes import Target
+from bot.config.tree import Tree, decoded, read
+from bot.config.variables import Variables, filled
+from bot.core.catalog import version_of
+from bot.core.errors import Misconfigured
+from bot.kinds import Context, Settings, TargetSettings
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """``skipped`` has why a target cannot be used here, a line for each mistake. ``version`` is the file's,
+    as of a policy."""
+
+    workspace: str
+    version: str
+    settings: Mapping[str, TargetSettings] = field(repr=False)
+    skipped: Mapping[str, str]
+
+
+class _Workspace(Settings):
+    workspace: Workspace = "main"
+
+
+class _Target(Settings):
+    targets: dict[Name, Target]
+
+
+def targets_of(
+    text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None
+) -> Targets:
+    """Raises Misconfigured where it is no YAML, or does not tell whose grants are meant."""
+    try:
+        plain = decoded(text)
+        tree = read(plain)
+    except Unreadable as wrong:
+        raise Misconfigured(str(Mistake(file=name, line=wrong.line, path="", text=wrong.text))) from None
+    judge = _Judge(tree, name, Variables(os.environ if environ is None else environ))
+    workspace = judge.workspace()
+    judged = {each: judge.target(each) for each in judge.named()}
+    return Targets(
+        workspace=workspace,
+        version=version_of(plain),
+        settings={each: it for each, it in judged.items() if not isinstance(it, str)},
+        skipped={each: it for each, it in judged.items() if isinstance(it, str)},
+    )
+
+
+class _Judge:
+    def __init__(self, tree: Tree, file: str, variables: Variables) -> None:
+        self._tree = tree
+        self._file = file
+        self._variables = variables
+
+    def workspace(self) -> str:
+        given = self._tree.at(("workspace",))
+        raw = {} if given is None else {"workspace": given}
+        found = self._judged(_Workspace, raw, ("workspace",))
+        if isinstance(found, str):
+            raise Misconfigured(found)
+        return found.workspace
+
+    def named(self) -> list[str]:
+        there = self._tree.at(("targets",))
+        return list(there) if isinstance(there, dict) else []
+
+    def target(self, name: str) -> TargetSettings | str:
+        raw = {"targets": {name: self._tree.at(("targets", name))}}
+        found = self._judged(_Target, raw, ("targets", name))
+        return found if isinstance(found, str) else found.targets[name]
+
+    def _judged(self, shape: type[S], raw: object, path: Path) -> S | str:
+        """What it comes to, else what is wrong with it."""
+        context = Context()
+        faults = [each for each in self._tree.faults if each.path[: len(path)] == path]
+        value = filled(raw, self._variables, faults)
+        try:
+            found = shape.model_validate(value, context=context)
+        except ValidationError as error:
+            faults += sentences.faults(error, self._tree, value, context)
+        else:
+            if not faults:
+                return found
+        return "\n".join(map(str, in_order(map(self._mistake, faults))))
+
+    def _mistake(self, fault: Fault) -> Mistake:
+        line = fault.line or self._tree.line(fault.path)
+        return Mistake(file=self._file, line=line, path=written(fault.path), text=fault.text)

@@ -1,0 +1,122 @@
+"""One sweep: whatever is past its end is claimed and taken back as workers do it, beside them or without."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.core.errors import Conflict
+from bot.ports import Change, Claim, Claims, Deadline, Key, Receipt, Snapshot, Target
+from bot.usecases.sweep import (
+    HeldLedger,
+    Past,
+    arm,
+    looked_at,
+    out_of_reach,
+    past_end,
+    take_back,
+    write_down,
+)
+from bot.usecases.turn import Turn
+from bot.worker import Worker
+
+NAMED = 1000
+"""Holds that are named in one call."""
+LOOKED_AT = 100
+"""Of those that are left while nothing can be claimed, so many are looked at in one round."""
+
+
+class Sweep:
+    """``target`` finds one by name and raises PermanentFailure where it cannot be used here. What is being
+    done at ``until`` is finished, and the rest left."""
+
+    def __init__(self, ledger: HeldLedger, target: Callable[[str], Target], until: Deadline) -> None:
+        self._ledger = ledger
+        self._target = target
+        self._offer = _Offer(ledger, until)
+        self._worker = Worker(self._offer, {"hold": self._take_back})
+        self._offer.enough = self.stop
+
+    def run(self) -> list[Past]:
+        """All that was past its end, the oldest first, and what became of it. Raises TemporaryFailure where
+        Redis is away."""
+        past = past_end(self._ledger)
+        arm(self._ledger, past.values())
+        barred = {hold: why for hold, each in past.items() if (why := out_of_reach(self._target, each))}
+        self._offer.past = {hold: each for hold, each in past.items() if hold not in barred}
+        if self._offer.past:
+            self._worker.run()
+        found = [looked_at(self._ledger, each) for each in self._offer.past.values() if each.still_there]
+        found += [each for each in self._offer.past.values() if not each.still_there]
+        found += [replace(past[hold], trouble=why) for hold, why in barred.items()]
+        write_down(self._ledger, found)
+        return sorted(found, key=lambda each: each.since)
+
+    def stop(self) -> None:
+        """Claim nothing more; what is being done is finished. Safe in a signal handler."""
+        self._worker.stop()
+
+    def _take_back(self, turn: Turn) -> None:
+        hold = turn.claim.id
+        self._offer.past[hold] = take_back(self._ledger, self._target, turn, self._offer.past[hold])
+
+
+class _Offer:
+    """The ledger as the sweep's own worker has it: nothing is due but what is past its end. Nudges are left
+    to those they are meant for."""
+
+    def __init__(self, ledger: HeldLedger, until: Deadline) -> None:
+        self._ledger = ledger
+        self._until = until
+        self._over = threading.Event()
+        self._turned = 0
+        self.past: dict[str, Past] = {}
+        self.enough: Callable[[], None] = lambda: None
+
+    def claim(
+        self,
+        limit: int,
+        share: int,
+        busy: Mapping[str, int],
+        kinds: Collection[str] = (),  # noqa: ARG002 -- there is only one
+    ) -> Claims:
+        named = self._next()
+        found = self._ledger.claim_these([f"hold:{each}" for each in named], limit, share, busy)
+        if not named:
+            self._over.set()
+            self.enough()
+            return replace(found, next_at=found.now)
+        if not found.claims and not any(busy.values()):
+            for each in named[:LOOKED_AT]:
+                self.past[each] = looked_at(self._ledger, self.past[each])
+        return found
+
+    def _next(self) -> list[str]:
+        """Some of those for which there is time, each in its turn."""
+        rest = timedelta(seconds=self._until.left())
+        left = [hold for hold, past in tuple(self.past.items()) if past.still_there and past.pause < rest]
+        if not left:
+            return []
+        at = self._turned % len(left)
+        self._turned = at + NAMED
+        return (left[at:] + left[:at])[:NAMED]
+
+    def wait(self, seconds: float) -> None:
+        self._over.wait(seconds)
+
+    def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
+        return self._ledger.read(keys, follow)
+
+    def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> Sequence[Snapshot]:
+        return self._ledger.read_all(wanted)
+
+    def commit(self, change: Change) -> Receipt:
+        return self._ledger.commit(change)
+
+    def commit_all(self, changes: Sequence[Change]) -> Sequence[Receipt | Conflict]:
+        return self._ledger.commit_all(changes)
+
+    def renew(self, claims: Collection[Claim]) -> frozenset[str]:
+        return self._ledger.renew(claims)

@@ -1,0 +1,169 @@
+"""Taking back whatever is past its end, from outside: trusting no worker to run and no due set to be whole.
+
+What is owed is found from the grants and the hold records themselves. Nothing is ever given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from bot.core.errors import PermanentFailure
+from bot.core.grants import LIVE, SETTLED, Grant
+from bot.core.holds import Hold, HoldRecord, Phase, backoff
+from bot.ports import Census, Change, Done, Due, Entry, Key, Ledger, Snapshot, Swept, Target
+from bot.usecases.converge import Convergence
+from bot.usecases.outcomes import Observed, named
+from bot.usecases.turn import Turn
+from bot.usecases.views import View, look, too_late
+
+T = TypeVar("T")
+
+BY = "rotakey sweep"
+AT_ONCE = 200
+"""Documents read, and things armed, in one call."""
+MOST_NAMED = 50
+"""In an audit entry."""
+OVERDUE_IS_TOLD = ""
+"""Whether there is a channel for it the workers know."""
+
+
+class HeldLedger(Ledger, Census, Protocol):
+    """All that is written down, and all that is held."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A hold past its end. ``trouble`` is why it is still there, and ``pause`` how long it is left alone
+    after a failure; where it is not there any more, ``how`` says what became of it."""
+
+    hold: Hold
+    since: datetime
+    how: str = ""
+    trouble: str = "nobody has come to it yet"
+    pause: timedelta = timedelta()
+
+    @property
+    def still_there(self) -> bool:
+        return not self.how
+
+
+def past_end(ledger: HeldLedger) -> dict[str, Past]:
+    """By their keys, the holds that may be there though nobody live stands behind them."""
+    live: set[str] = set()
+    found: dict[str, Past] = {}
+    for page in _read(ledger, Grant, ledger.grants("open")):
+        for grant in page.all(Grant):
+            if _lives(grant, page):
+                live.update(grant.holds)
+            else:
+                found.update(_past_of(grant, page.now))
+    for page in _read(ledger, HoldRecord, ledger.holds()):
+        for record in page.all(HoldRecord):
+            if record.phase is not Phase.EMPTY or record.look_again:
+                since = record.failing_since or record.seen_at or page.now
+                found.setdefault(record.hold.key, Past(hold=record.hold, since=since))
+    return {key: past for key, past in found.items() if key not in live}
+
+
+def arm(ledger: Ledger, past: Collection[Past]) -> None:
+    """Owe them now, whatever became of the due set."""
+    for page in _pages(past):
+        due = tuple(Due(member=f"hold:{each.hold.key}", at=each.since) for each in page)
+        ledger.commit(Change(due=due, frees=True))
+
+
+def out_of_reach(target: Callable[[str], Target], past: Past) -> str | None:
+    """Why its target cannot be used here at all. That is not held against the target."""
+    try:
+        target(past.hold.target)
+    except PermanentFailure as failure:
+        return str(failure)
+    return None
+
+
+def take_back(ledger: Ledger, target: Callable[[str], Target], turn: Turn, past: Past) -> Past:
+    """Bring one claimed hold as far as it can be brought now."""
+    before = look(ledger, past.hold.key)
+    it = _TakingBack(ledger, target, turn, OVERDUE_IS_TOLD)
+    it.run()
+    now = looked_at(ledger, past)
+    if now.still_there or before is None:
+        return now
+    return replace(now, how="has a new reason" if it.left_alone else _how(before))
+
+
+def looked_at(ledger: Ledger, past: Past) -> Past:
+    """Whether it is there still."""
+    view = look(ledger, past.hold.key)
+    if view is None or any(_lives(grant, view.snap) for grant in view.live):
+        return replace(past, how="seen to by a worker")
+    if view.record.phase is Phase.EMPTY and not view.over and not view.ending:
+        return replace(past, how="seen to by a worker")
+    if not view.record.failures:
+        return past
+    return replace(past, trouble=view.record.last_error or "", pause=backoff(view.record.failures))
+
+
+def write_down(ledger: Ledger, swept: Collection[Past]) -> None:
+    """That a sweep was here, and what came of it."""
+    left = [f"{named(each.hold)}: {each.trouble}" for each in swept if each.still_there]
+    done = [f"{named(each.hold)}: {each.how}" for each in swept if not each.still_there]
+    facts = {"done": done[:MOST_NAMED], "left": left[:MOST_NAMED], "counts": [len(done), len(left)]}
+    here = Swept(at=ledger.read().now, left=len(left))
+    audit = (Entry(what="swept", by=BY, facts=facts),) if swept else ()
+    ledger.commit(Change(put={Key.of(Swept): here}, audit=audit, frees=True))
+
+
+def _how(before: View) -> str:
+    if before.record.untouchable:
+        return "left to whom had it before"
+    return "never given" if before.record.phase is Phase.EMPTY else "taken back"
+
+
+def _lives(grant: Grant, snap: Snapshot) -> bool:
+    return grant.state in LIVE and snap.live(grant) and not too_late(grant, snap.now)
+
+
+def _past_of(grant: Grant, now: datetime) -> dict[str, Past]:
+    since = min(grant.until or now, now)
+    unsettled = (hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
+    return {hold.key: Past(hold=hold, since=since) for hold in unsettled}
+
+
+class _Lives(Exception):
+    """Somebody live stands behind the hold."""
+
+
+class _TakingBack(Convergence):
+    """Where somebody live stands behind the hold, it is handed back to the workers as it was."""
+
+    left_alone = False
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except _Lives:
+            self.left_alone = True
+            done = Done(claim=self.claim, next_at=self.claim.owed_at)
+            self.ledger.commit(Change(done=done, frees=True))
+
+    def _keep(self, view: View) -> Observed:
+        raise _Lives(view.key)
+
+
+def _read(
+    ledger: Ledger, shape: type[Grant] | type[HoldRecord], ids: Iterable[Iterable[str]]
+) -> Iterator[Snapshot]:
+    for found in ids:
+        for page in _pages(found):
+            yield ledger.read(Key.of(shape, each) for each in page)
+
+
+def _pages(every: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(every)
+    while page := list(islice(rest, AT_ONCE)):
+        yield page

@@ -1,0 +1,82 @@
+"""The targets alone: what is wrong elsewhere in access.yaml keeps nobody from taking back."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.config import load, targets_of
+from bot.core.errors import Misconfigured
+
+TEXT = """\
+workspace: ops
+resources: {prod-db: {tittle: 7}}
+oncall: {pagerduty: {kind: pagerdutty}}
+targets:
+  orders-db: {kind: postgres, url: "${ORDERS_DB_URL}"}
+  stock-db: {kind: postgres, url: "${STOCK_DB_URL}", sesions: keep}
+  lost: {kind: postgrs}
+  twice: {kind: postgres, url: "${STOCK_DB_URL}", url: "${ORDERS_DB_URL}"}
+  good: {kind: postgres, url: "${STOCK_DB_URL}", sessions: keep}
+"""
+GOOD = """\
+targets: {orders-db: {kind: postgres, url: "${ORDERS_DB_URL}"}}
+resources:
+  prod-db:
+    title: Orders
+    gives: [{target: orders-db, role: orders_rw}]
+    approvers: [U02BOB]
+"""
+URL = "postgresql://rotakey:s3cret@db.example.com/stock"
+
+
+def test_each_target_is_judged_for_itself() -> None:
+    found = targets_of(TEXT, environ={"STOCK_DB_URL": URL})
+    assert found.workspace == "ops"
+    assert [(name, it.kind, it.sessions_end) for name, it in found.settings.items()] == [
+        ("good", "postgres", "kept")
+    ]
+    assert found.skipped == {
+        "orders-db": (
+            "access.yaml:5: targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in"
+            " the environment"
+        ),
+        "stock-db": (
+            "access.yaml:6: targets.stock-db.sesions: there is no such key here; did you mean sessions?"
+        ),
+        "lost": 'access.yaml:7: targets.lost.kind: "postgrs" is no kind there is; did you mean postgres?',
+        "twice": "access.yaml:8: targets.twice.url: is here twice, first on line 8; take one out",
+    }
+    assert "s3cret" not in repr(found)
+
+
+def test_a_good_file_has_the_targets_workspace_and_version_of_its_policy() -> None:
+    environ = {"ORDERS_DB_URL": URL}
+    found, policy = targets_of(GOOD, environ=environ), load(GOOD, environ=environ)
+    assert (found.settings, found.workspace) == (policy.targets, policy.workspace)
+    assert (found.version, found.skipped) == (policy.catalog.version, {})
+
+
+@pytest.mark.parametrize("text", ["resources: {}", "targets: []", "targets: nothing"])
+def test_where_there_are_none_there_are_none(text: str) -> None:
+    found = targets_of(text, environ={})
+    assert (found.settings, found.skipped, found.workspace) == ({}, {}, "main")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "workspace: My Own",
+            'a.yaml:1: workspace: "My Own" is no workspace; write 1 to 63 of a-z, 0-9 and -',
+        ),
+        (
+            "workspace: ${W}",
+            "a.yaml:1: workspace: the variable W is not set; give it a value in the environment",
+        ),
+        ("{", "a.yaml:1: this is not YAML: "),
+    ],
+)
+def test_whose_grants_are_meant_has_to_be_told(text: str, said: str) -> None:
+    with pytest.raises(Misconfigured) as raised:
+        targets_of(text, name="a.yaml", environ={})
+    assert str(raised.value).startswith(said)

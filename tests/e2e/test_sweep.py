@@ -1,0 +1,70 @@
+"""All workers are dead; somebody's cron takes back what is past its end, with next to nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox.bot_process import KEPT, ROOT
+from tests.e2e.town import ADA, Town, until
+
+NEEDED = ("REDIS_URL", "ACCESS_FILE", "ORDERS_DB_URL")
+DUE = "rotakey:{main}:due"
+HOLD = "orders_rw on orders-db for ada"
+
+
+class Swept:
+    """``rotakey sweep --once``, with nothing of Slack's in its environment."""
+
+    def __init__(self, town: Town, *options: str, **environ: str) -> None:
+        known = {**town.sandbox.environ, **environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        ended = subprocess.run(
+            [sys.executable, "-m", "bot", "sweep", *options],
+            cwd=ROOT,
+            env={**kept, **{name: known[name] for name in NEEDED if known[name]}},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.code, self.said, self.complained = ended.returncode, ended.stdout, ended.stderr
+
+
+def test_what_ended_while_no_worker_ran_is_taken_also_where_the_due_set_is_lost(town: Town) -> None:
+    town.types(ADA, "request prod-db 2s because nobody will work")
+    town.sees(ADA, "nobody will work", "You have *prod-db* until TIME.")
+    until(town.quiet)
+    grant = town.grant("nobody will work").id
+    owed: Any = town.sandbox.redis.zrange(DUE, 0, -1, withscores=True)
+    town.sandbox.worker.kill()
+    until(lambda: not town.live(grant))
+    town.sandbox.redis.delete(DUE)
+    try:
+        blind = Swept(town, "--once", ORDERS_DB_URL="")
+        assert (blind.code, town.members("orders_rw")) == (1, {"ada"})
+        assert "targets.orders-db.url: the variable ORDERS_DB_URL is not set" in blind.complained
+        assert f"STILL THERE {HOLD}" in blind.said
+        once = Swept(town, "--once")
+        assert (once.code, once.complained) == (0, "")
+        assert once.said.startswith(f"taken back: {HOLD}, ")
+        assert town.members("orders_rw") == set()
+    finally:
+        town.sandbox.redis.zadd(DUE, dict(owed))
+        town.sandbox.worker.start()
+    town.sees(ADA, "nobody will work", "Your *prod-db* ended TIME. Its time is over.")
+    assert town.audit(grant)[-3:] == ["ending", "taken", "ended"]
+    swept = [each for each in town.entries() if each.what == "swept"]
+    assert [(each.by, each.facts["counts"]) for each in swept] == [
+        ("rotakey sweep", [0, 1]),
+        ("rotakey sweep", [1, 0]),
+    ]
+
+
+def test_a_redis_without_a_bot_is_not_taken_for_one_where_all_is_well(town: Town, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "access.yaml"
+    elsewhere.write_text("workspace: elsewhere\n")
+    lost = Swept(town, "--once", ACCESS_FILE=str(elsewhere))
+    assert (lost.code, lost.said) == (1, "")
+    assert lost.complained.startswith("no bot has ever worked in the workspace elsewhere of this Redis: ")
