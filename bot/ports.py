@@ -119,7 +119,8 @@ class Target(Protocol):
 
 
 class Directory(Protocol):
-    """Who people are. Raises TemporaryFailure or PermanentFailure by the deadline."""
+    """Who people are. Raises TemporaryFailure or PermanentFailure by the deadline. ``read_at`` is long ago
+    in all it tells: whoever keeps it writes the ledger's now."""
 
     def home(self, deadline: Deadline) -> Home:
         """The workspace the bot itself belongs to."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,16 +17,18 @@ from bot.slack.calls import Answer, Declined, call
 PREFIX = "slack/"
 """Groups are named ``slack/<handle>`` in access.yaml."""
 
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""When it was read is for whoever keeps it to say, by the one clock; until then it is too old to count."""
+
 _NOBODY = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _SLACKBOT = "USLACKBOT"
 
 
 class SlackDirectory:
-    """Implements ``Directory``. ``now`` says when something was read."""
+    """Implements ``Directory``."""
 
-    def __init__(self, client: WebClient, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, client: WebClient) -> None:
         self._client = client
-        self._now = now
         self._home: Home | None = None
         self._asking = threading.Lock()
 
@@ -46,7 +48,6 @@ class SlackDirectory:
         """One call for all of them, and one more for each whose members did not come along."""
         if not names:
             return {}
-        read_at = self._now()
         listed = self._ask("usergroups.list", {"include_users": "true"}, deadline).get("usergroups", [])
         by_handle = {str(each.get("handle", "")).casefold(): each for each in listed if _ours(each)}
         found: dict[str, Group] = {}
@@ -54,7 +55,7 @@ class SlackDirectory:
             known = by_handle.get(name.removeprefix(PREFIX).casefold()) if name.startswith(PREFIX) else None
             members = self._members(known, deadline) if known else None
             if members is not None:
-                found[name] = Group(name=name, members=members, read_at=read_at)
+                found[name] = Group(name=name, members=members, read_at=LONG_AGO)
         return found
 
     def _members(self, group: Mapping[str, Any], deadline: Deadline) -> tuple[str, ...] | None:
@@ -80,7 +81,6 @@ class SlackDirectory:
         )
 
     def _found(self, method: str, arguments: Mapping[str, str], deadline: Deadline) -> Person | None:
-        read_at = self._now()
         try:
             user = self._ask(method, arguments, deadline).get("user")
         except Declined as declined:
@@ -90,13 +90,13 @@ class SlackDirectory:
         if not isinstance(user, dict) or not user.get("id"):
             return None
         home = self.home(deadline) if user.get("enterprise_user") else None
-        return described(user, home, read_at)
+        return described(user, home)
 
     def _ask(self, method: str, arguments: Mapping[str, Any], deadline: Deadline) -> Answer:
         return call(self._client, deadline, method, arguments)
 
 
-def described(user: Mapping[str, Any], home: Home | None, read_at: datetime) -> Person:
+def described(user: Mapping[str, Any], home: Home | None) -> Person:
     """A person from Slack's user object. ``home`` is needed only for people of an organisation."""
     profile = user.get("profile") or {}
     limits = [user.get("is_restricted"), user.get("is_ultra_restricted")]
@@ -112,7 +112,7 @@ def described(user: Mapping[str, Any], home: Home | None, read_at: datetime) -> 
         bot=user.get("is_bot", True) is not False or user["id"] == _SLACKBOT,
         guest=any(each is True for each in (*limits, user.get("is_invited_user"))),
         stranger=user.get("is_stranger") is True or unsaid,
-        read_at=read_at,
+        read_at=LONG_AGO,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,16 +13,16 @@ from bot.core.people import Group, Person, objection
 from bot.ports import Deadline, Home
 from bot.sandbox.workspace import Group as SlackGroup
 from bot.sandbox.workspace import Workspace
-from bot.slack.directory import SlackDirectory, _ours, described
+from bot.slack.directory import LONG_AGO, SlackDirectory, _ours, described
 from tests.slack.conftest import EVE, GINA, OLD
-from tests.slack.scenes import ADA, BOB, CAROL, NOW
+from tests.slack.scenes import ADA, BOB, CAROL
 
 HOME = Home(team="T0ROTAKEY", enterprise=None, bot_user="U0ROTAKEY")
 
 
 @pytest.fixture
 def directory(client: WebClient) -> SlackDirectory:
-    return SlackDirectory(client, now=lambda: NOW)
+    return SlackDirectory(client)
 
 
 def soon() -> Deadline:
@@ -38,7 +37,7 @@ def test_home(directory: SlackDirectory, workspace: Workspace) -> None:
 
 def test_ada(directory: SlackDirectory) -> None:
     ada = Person(
-        id=ADA, team="T0ROTAKEY", name="ada", email="ada@example.com", email_confirmed=True, read_at=NOW
+        id=ADA, team="T0ROTAKEY", name="ada", email="ada@example.com", email_confirmed=True, read_at=LONG_AGO
     )
     assert directory.person(ADA, soon()) == ada
     assert directory.by_email("ADA@example.com", soon()) == ada
@@ -62,7 +61,7 @@ def test_those_who_get_nothing(directory: SlackDirectory, who: str, flag: str) -
 def test_groups_by_their_names_in_the_policy(directory: SlackDirectory, workspace: Workspace) -> None:
     workspace.add_group(SlackGroup(id="S02GONE", handle="gone", users=(BOB,), enabled=False))
     found = directory.groups(["slack/dba", "slack/gone", "slack/none", "okta/dba"], soon())
-    assert found == {"slack/dba": Group(name="slack/dba", members=(BOB, CAROL), read_at=NOW)}
+    assert found == {"slack/dba": Group(name="slack/dba", members=(BOB, CAROL), read_at=LONG_AGO)}
     assert directory.groups([], soon()) == {}
     assert [call.method for call in workspace.calls] == ["usergroups.list"]
 
@@ -105,7 +104,7 @@ PLAIN: dict[str, Any] = {
 
 def refused(**changes: Any) -> bool:
     user = {name: value for name, value in (PLAIN | changes).items() if value is not None}
-    return objection(described(user, None, NOW), home="T0ROTAKEY", domains=()) is not None
+    return objection(described(user, None), home="T0ROTAKEY", domains=()) is not None
 
 
 def test_a_plain_member_is_one() -> None:
@@ -138,11 +137,10 @@ def test_what_is_said_against(said: dict[str, Any]) -> None:
 
 def test_people_of_an_organisation_are_at_home_where_it_has_them() -> None:
     home = Home(team="T0ROTAKEY", enterprise="E1", bot_user="U0ROTAKEY")
-    now = datetime(2025, 11, 21, tzinfo=UTC)
 
     def team(enterprise: str, *teams: str) -> str:
         belongs = {"enterprise_id": enterprise, "teams": list(teams)}
-        return described(PLAIN | {"team_id": "T2", "enterprise_user": belongs}, home, now).team
+        return described(PLAIN | {"team_id": "T2", "enterprise_user": belongs}, home).team
 
     assert team("E1", "T2", "T0ROTAKEY") == "T0ROTAKEY"
     assert team("E1", "T2") == "T2"
@@ -159,7 +157,7 @@ class TerseSlack(SlackDirectory):
     """Slack where it lists groups without all of their members, and groups of others too."""
 
     def __init__(self, groups: list[dict[str, Any]]) -> None:
-        super().__init__(WebClient(token="none"), now=lambda: NOW)
+        super().__init__(WebClient(token="none"))
         self._groups = groups
         self.asked: list[str] = []
 

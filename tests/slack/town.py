@@ -116,7 +116,7 @@ def town(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)
     """Carol is on call; Bob and Carol approve; the bot listens over HTTP."""
     ledger = FragileLedger(NOW)
     client = WebClient(token=BOT_TOKEN, base_url=server.api_url)
-    directory = SlackDirectory(client, now=lambda: ledger.read(()).now)
+    directory = SlackDirectory(client)
     office = Office(ledger, directory, lambda _: CATALOG, lambda: "G" + secrets.token_hex(6))
     settings = SlackSettings(token=BOT_TOKEN, signing_secret=SIGNING_SECRET, api_url=server.api_url)
     site = create(build(office, settings), lambda: None)
