@@ -169,6 +169,10 @@ class Town:
     def open_grants(self) -> list[Grant]:
         return list(self.ledger.read((), ("open",)).all(Grant))
 
+    def open_asks(self) -> list[Grant]:
+        """What people asked for themselves."""
+        return [each for each in self.open_grants() if each.origin is Origin.ASKED]
+
     def grant(self, reason: str) -> Grant:
         """The open grant asked for with this reason."""
         [found] = [each for each in self.open_grants() if each.reason == reason]
@@ -248,5 +252,5 @@ class Town:
         for grant in self.open_grants():
             if grant.origin is Origin.ASKED and grant.state is not State.ENDING:
                 self.types(grant.person, f"done {grant.id}")
-        until(lambda: not [each for each in self.open_grants() if each.origin is Origin.ASKED])
+        until(lambda: not self.open_asks())
         until(self.quiet)

@@ -1,0 +1,70 @@
+"""A sandbox in which web, worker, Redis and PostgreSQL have a clock of their own each."""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.clocks.clock import COMPILER, Clock, compiled
+from tests.e2e.town import Town, town_in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocks:
+    web: Clock
+    worker: Clock
+    redis: Clock
+    postgres: Clock
+
+    def put_right(self) -> None:
+        """But for Redis's: setting it back has consequences, which have a story of their own."""
+        for clock in (self.web, self.worker, self.postgres):
+            clock.set(apart=0)
+
+    def rule(self, pid: int) -> bool:
+        """The program goes by one of them."""
+        return self.redis.library.name in Path(f"/proc/{pid}/maps").read_text()
+
+
+@pytest.fixture(scope="package")
+def clocks() -> Iterator[Clocks]:
+    if sys.platform != "linux" or COMPILER is None:
+        pytest.skip("programs get clocks of their own on Linux, where there is a C compiler")
+    with tempfile.TemporaryDirectory(prefix="rotakey-clocks-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL may run as somebody else
+        library = compiled(folder)
+        yield Clocks(
+            **{each: Clock(library, folder, each) for each in ("web", "worker", "redis", "postgres")}
+        )
+
+
+@pytest.fixture(scope="package")
+def everybody(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with ExitStack() as stack:
+        with clocks.postgres.inherited():
+            town = stack.enter_context(town_in(tmp_path_factory.mktemp("clocks")))
+        sandbox = town.sandbox
+        sandbox.web.environ = {**sandbox.environ, **clocks.web.environ}
+        sandbox.worker.environ = {**sandbox.environ, **clocks.worker.environ}
+        with clocks.redis.inherited():
+            sandbox.valkey.kill()
+            sandbox.valkey.start()
+        for process in (sandbox.web, sandbox.worker):
+            process.kill()
+            process.start()
+        sandbox._wait_until_ready()
+        processes = (sandbox.web, sandbox.worker, sandbox.valkey, sandbox.postgres)
+        assert all(clocks.rule(process.pid) for process in processes if process.pid)
+        yield town
+
+
+@pytest.fixture
+def town(everybody: Town, clocks: Clocks) -> Iterator[Town]:
+    yield everybody
+    clocks.put_right()
+    everybody.settle()
