@@ -54,6 +54,7 @@ class Environment:
     worker_port: int | None
     pagerduty_token: SecretStr
     pagerduty_api_url: str
+    audit_key: SecretStr
 
     @classmethod
     def read(cls, environ: Mapping[str, str], *, needs: Collection[Need] = ()) -> Environment:
@@ -73,6 +74,7 @@ class Environment:
             worker_port=reader.plain("WORKER_PORT", _port),
             pagerduty_token=reader.secret("PAGERDUTY_TOKEN", _one_word),
             pagerduty_api_url=reader.plain("PAGERDUTY_API_URL", _url) or PAGERDUTY_API,
+            audit_key=reader.secret("AUDIT_KEY", _pem),
         )
         reader.demand(needs)
         reader.finish()
@@ -165,6 +167,14 @@ def _app_token(text: str) -> str:
     if text.startswith(("xoxb-", "xoxp-")):
         raise _Unfit("is another kind of token; take an app-level token, which starts with xapp-")
     return _one_word(text)
+
+
+def _pem(text: str) -> str:
+    """Where a platform keeps variables on one line, its line breaks are written as \\n."""
+    text = text.replace("\\n", "\n")
+    if not text.startswith("-----BEGIN PRIVATE KEY-----"):
+        raise _Unfit("is no private key in PEM; make one with openssl genpkey -algorithm ed25519")
+    return text
 
 
 def _url(text: str) -> str:

@@ -32,6 +32,7 @@ def test_what_is_not_set_has_its_default() -> None:
     assert found.access_file == Path("access.yaml")
     assert (found.port, found.worker_port) == (3000, None)
     assert not found.pagerduty_token
+    assert not found.audit_key
     assert not found.socket_mode
 
 
@@ -46,6 +47,7 @@ def test_everything_can_be_set() -> None:
             "WORKER_PORT": "9100",
             "PAGERDUTY_TOKEN": "u+1",
             "PAGERDUTY_API_URL": "http://127.0.0.1:8081",
+            "AUDIT_KEY": r"-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n",
         },
         needs=WEB,
     )
@@ -55,6 +57,7 @@ def test_everything_can_be_set() -> None:
     assert (found.port, found.worker_port) == (0, 9100)
     assert found.pagerduty_token.get_secret_value() == "u+1"
     assert found.pagerduty_api_url == "http://127.0.0.1:8081"
+    assert found.audit_key.get_secret_value().splitlines()[1] == "MC4C"
 
 
 def test_nobody_sees_a_secret() -> None:
@@ -98,6 +101,8 @@ def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
         ("PAGERDUTY_API_URL", "https://a b", "is no address; write one that starts with https://"),
         ("REDIS_URL", "localhost:6379", "is no address of a Redis; start it with redis://, rediss:// (TLS) or"
          " unix:// (a socket)"),
+        ("AUDIT_KEY", "tell-nobody", "is no private key in PEM; make one with openssl genpkey -algorithm"
+         " ed25519"),
         ("PORT", "http", "is no port; write a number up to 65535"),
         ("PORT", "65536", "is no port; write a number up to 65535"),
         ("WORKER_PORT", "-1", "is no port; write a number up to 65535"),

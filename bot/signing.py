@@ -1,0 +1,73 @@
+"""Ed25519 keys for the seals of the audit, in the files that openssl writes: PEM, PKCS #8."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from bot.core.errors import Misconfigured
+
+
+class SigningKey:
+    """Implements Signer."""
+
+    def __init__(self, pem: str) -> None:
+        """Raises Misconfigured, with nothing of the key in it."""
+        try:
+            private = load_pem_private_key(pem.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            private = None
+        if not isinstance(private, Ed25519PrivateKey):
+            raise Misconfigured(
+                "AUDIT_KEY: is no Ed25519 private key without a password, in PEM;"
+                " make one with openssl genpkey -algorithm ed25519"
+            )
+        self._private = private
+        self._key = hashlib.sha256(private.public_key().public_bytes_raw()).hexdigest()[:16]
+
+    @property
+    def key(self) -> str:
+        return self._key
+
+    def sign(self, head: str) -> bytes:
+        return self._private.sign(_signed(head))
+
+
+class TrustedKeys:
+    """Public keys; a signature is good where it is by any of them."""
+
+    def __init__(self, pems: Iterable[bytes]) -> None:
+        """Raises Misconfigured where one is none."""
+        self._keys = [_public(pem) for pem in pems]
+
+    def trusts(self, head: str, signature: bytes) -> bool:
+        return any(_good(key, head, signature) for key in self._keys)
+
+
+def _public(pem: bytes) -> Ed25519PublicKey:
+    try:
+        found = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm):
+        found = None
+    if not isinstance(found, Ed25519PublicKey):
+        raise Misconfigured(
+            "this is no Ed25519 public key, in PEM; get it with openssl pkey -in audit-key.pem -pubout"
+        )
+    return found
+
+
+def _good(key: Ed25519PublicKey, head: str, signature: bytes) -> bool:
+    try:
+        key.verify(signature, _signed(head))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _signed(head: str) -> bytes:
+    """So that no other signature by the same key is taken for one on a seal."""
+    return f"rotakey seal {head}".encode()
