@@ -14,6 +14,7 @@ from bot.config.shapes import (
     ShiftShape,
 )
 from bot.core.catalog import (
+    AuditRules,
     Catalog,
     Entitlement,
     Everyone,
@@ -46,6 +47,9 @@ def catalog_of(file: File, text: str) -> Catalog:
             for name, each in file.oncall.items()
         },
         security_channel=file.security.channel if file.security else None,
+        audit=AuditRules(file=file.audit.anchor.file, channel=file.audit.anchor.channel)
+        if file.audit
+        else AuditRules(),
         session_notes={name: each.sessions_end for name, each in file.targets.items()},
     )
 

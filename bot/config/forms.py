@@ -83,6 +83,10 @@ Channel = Annotated[
         "is no channel; write #name in small letters, or its id, such as C02ABCDEF",
     ),
 ]
+FilePath = Annotated[
+    str,
+    Form(r"/[^\r\n\x00]{0,1000}[^/\r\n\x00]", "is no file; write its path from /, such as /var/lib/anchor"),
+]
 GroupName = Annotated[
     str, Form(GROUP, "is no group; write slack/ and the group's handle in small letters, such as slack/dba")
 ]

@@ -27,6 +27,7 @@ from bot.config.forms import (
     Asker,
     Channel,
     Domain,
+    FilePath,
     GroupName,
     Level,
     Line,
@@ -252,6 +253,26 @@ class SecurityShape(Settings):
     """Where trouble is told: access that could not be taken back, schedules that cannot be read."""
 
 
+class AnchorShape(Settings):
+    """Where the newest seal of the audit is kept outside Redis."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    file: FilePath | None = None
+    """One line in a file on the machine of each worker; a Redis that came back older is noticed by it."""
+    channel: Channel | None = None
+    """A message in a channel, at most one an hour."""
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> AnchorShape:
+        if self.file is None and self.channel is None:
+            raise unlike("names no place; write {file: /var/lib/rotakey/anchor}, or a channel, or both")
+        return self
+
+
+class AuditShape(Settings):
+    anchor: AnchorShape
+
+
 def _of_kind(kinds: Mapping[str, type[Settings]]) -> Callable[[object, ValidationInfo], Settings]:
     def there_is(kind: str) -> str:
         if kind not in kinds:
@@ -290,3 +311,5 @@ class File(Settings):
     resources: Annotated[dict[Name, ResourceShape], Field(min_length=1)]
     """What people ask for, by the name they ask for it."""
     security: SecurityShape | None = None
+    audit: AuditShape | None = None
+    """How the audit is kept from being changed unseen."""

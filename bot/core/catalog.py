@@ -123,6 +123,15 @@ class SourceRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AuditRules:
+    """Where the newest seal of the audit is kept outside Redis: in a file on each worker's machine, in a
+    channel, or both."""
+
+    file: str | None = None
+    channel: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """The whole policy. ``version`` is the hash of the text it was read from."""
 
@@ -131,6 +140,7 @@ class Catalog:
     people: PeopleRules = field(default_factory=PeopleRules)
     sources: Mapping[str, SourceRules] = field(default_factory=dict)
     security_channel: str | None = None
+    audit: AuditRules = field(default_factory=AuditRules)
     session_notes: Mapping[str, str] = field(default_factory=dict)
     """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
 

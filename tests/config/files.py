@@ -40,6 +40,7 @@ resources:
     channel: "#db-access"
     lapse_after: 2h
 security: {channel: C02SECURE}
+audit: {anchor: {file: /var/lib/rotakey/anchor, channel: "#audit"}}
 """
 
 HEAD = """\

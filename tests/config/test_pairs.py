@@ -16,6 +16,7 @@ PAIRS: list[tuple[type[Settings], type, dict[str, str]]] = [
     (shapes.ReasonShape, catalog.ReasonRule, {}),
     (shapes.PeopleShape, catalog.PeopleRules, {}),
     (shapes.ShiftShape, catalog.OnCall, {}),
+    (shapes.AnchorShape, catalog.AuditRules, {}),
     (shapes.GroupRule, catalog.InGroup, {"in_group": "group"}),
     (SourceSettings, catalog.SourceRules, {}),
     (
@@ -56,7 +57,13 @@ def test_no_shape_is_forgotten() -> None:
         for each in vars(shapes).values()
         if isinstance(each, type) and issubclass(each, Settings) and each.__module__ == shapes.__name__
     }
-    wrapping = {shapes.OnCallShape, shapes.OnCallPeople, shapes.OnCallRule, shapes.SecurityShape}
+    wrapping = {
+        shapes.OnCallShape,
+        shapes.OnCallPeople,
+        shapes.OnCallRule,
+        shapes.SecurityShape,
+        shapes.AuditShape,
+    }
     assert {each for each in every if not each.__name__.startswith("_")} == (
         {shape for shape, _, _ in PAIRS} - {SourceSettings} | wrapping
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.core.catalog import (
+    AuditRules,
     Catalog,
     Entitlement,
     Everyone,
@@ -30,6 +31,7 @@ def test_everything_that_can_be_written_is_read() -> None:
         ),
         sources={"pagerduty": SourceRules(every=30, stale_after=300, start_stale_after=2 * HOUR)},
         security_channel="C02SECURE",
+        audit=AuditRules(file="/var/lib/rotakey/anchor", channel="#audit"),
         session_notes={"orders-db": "kept", "bills-db": "ended"},
         resources={
             "prod-db": Resource(
@@ -92,6 +94,7 @@ def test_a_short_resource_gets_careful_defaults() -> None:
     assert policy.catalog.sources == {"pagerduty": SourceRules()}
     assert policy.catalog.people == PeopleRules()
     assert policy.catalog.security_channel is None
+    assert policy.catalog.audit == AuditRules()
 
 
 def test_without_a_default_length_it_is_an_hour_as_far_as_that_is_allowed() -> None:

@@ -51,6 +51,8 @@ def test_good_files_fit() -> None:
         ("approvals: 2", "approvals: 0"),
         ("levels: [1, 2]", "levels: []"),
         ('"#db-access"', "db-access"),
+        ('{file: /var/lib/rotakey/anchor, channel: "#audit"}', "{}"),
+        ("/var/lib/rotakey/anchor", "lib/anchor"),
     ],
 )
 def test_what_the_check_refuses_does_not_fit(good: str, bad: str) -> None:
