@@ -83,6 +83,11 @@ class Why(StrEnum):
     ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"
     SHIFT_NOT_STARTED = "shift_not_started"
 
+    # the ledger itself
+    RESTORED = "restored"
+    LIVE_AGAIN = "live_again"
+    SEALED = "sealed"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:

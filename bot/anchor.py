@@ -1,0 +1,69 @@
+"""The anchor of the audit in a file: one line, replaced whole, and never by an older one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bot.core.anchors import Anchored, read_anchor, text_of
+from bot.core.errors import PermanentFailure
+
+
+class AnchorFile:
+    """Implements Anchor. Several workers of one machine may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Anchored | None:
+        try:
+            return read_anchor(self._path.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            raise PermanentFailure(
+                f"the anchor of the audit, {self._path}, cannot be read: {why}; look at it, and move it away"
+                " only once it is clear that Redis has lost nothing"
+            ) from error
+
+    def write(self, anchored: Anchored) -> None:
+        try:
+            with self._alone() as folder:
+                kept = self.read()
+                if kept is None or kept.number < anchored.number:
+                    self._replace(text_of(anchored))
+                    os.fsync(folder)
+        except OSError as error:
+            raise PermanentFailure(
+                f"the anchor of the audit, {self._path}, cannot be written: {error.strerror}; let the worker"
+                " write in its folder, or name another file under audit in access.yaml"
+            ) from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[int]:
+        """The folder, locked against the other workers that write here."""
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _replace(self, text: str) -> None:
+        """A crash leaves the old file or the new one."""
+        file, name = tempfile.mkstemp(prefix=f".{self._path.name}-", dir=self._path.parent)
+        try:
+            with os.fdopen(file, "w", encoding="utf-8") as new:
+                new.write(text)
+                new.flush()
+                os.fsync(new.fileno())
+            os.replace(name, self._path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise

@@ -1,0 +1,75 @@
+"""The anchor in a file: one line that is replaced whole, by newer ones only."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bot.anchor import AnchorFile
+from bot.core.anchors import ENDED_MOST, Anchored, Ended, ended_lately, read_anchor, text_of
+from bot.core.errors import PermanentFailure
+
+NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
+ANCHORED = Anchored(number=7, head="7" * 64, last="1772442000000-0", ended=(Ended(grant="g1", at=NINE),))
+
+
+def test_what_was_never_written_is_not_there(tmp_path: Path) -> None:
+    assert AnchorFile(tmp_path / "anchor").read() is None
+
+
+def test_it_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    file = AnchorFile(tmp_path / "anchor")
+    file.write(ANCHORED)
+    assert file.read() == ANCHORED
+    assert len((tmp_path / "anchor").read_text().splitlines()) == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["anchor"], "nothing is left lying about"
+
+
+def test_it_never_goes_backwards(tmp_path: Path) -> None:
+    file = AnchorFile(tmp_path / "anchor")
+    file.write(ANCHORED)
+    file.write(replace(ANCHORED, number=6))
+    file.write(replace(ANCHORED, head="8" * 64))
+    assert file.read() == ANCHORED
+    file.write(replace(ANCHORED, number=8))
+    assert file.read() == replace(ANCHORED, number=8)
+
+
+def test_workers_of_one_machine_may_share_it(tmp_path: Path) -> None:
+    def write(first: int) -> None:
+        for number in range(first, 100, 4):
+            AnchorFile(tmp_path / "anchor").write(replace(ANCHORED, number=number))
+
+    workers = [threading.Thread(target=write, args=(first,)) for first in range(1, 5)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert AnchorFile(tmp_path / "anchor").read() == replace(ANCHORED, number=99)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "{}", '{"seal":1,"head":"x","last":"","ended":[]}', "7:77"])
+def test_what_is_no_anchor_is_neither_taken_for_one_nor_overwritten(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "anchor"
+    path.write_text(text)
+    for attempt in (AnchorFile(path).read, lambda: AnchorFile(path).write(ANCHORED)):
+        with pytest.raises(PermanentFailure, match="it is no anchor of an audit; look at it"):
+            attempt()
+    assert path.read_text() == text
+
+
+def test_what_people_copy_can_be_read_too() -> None:
+    short = f"7:{'7' * 64}"
+    assert ANCHORED.short == short
+    assert read_anchor(f" {short}\n") == Anchored(number=7, head="7" * 64)
+    assert read_anchor(text_of(ANCHORED)) == ANCHORED
+
+
+def test_of_very_many_that_ended_the_latest_are_kept() -> None:
+    many = [Ended(grant=f"g{n}", at=NINE.replace(second=n % 60, minute=n // 60)) for n in range(1_500)]
+    kept = ended_lately(many[:700], many[700:], NINE.replace(hour=10))
+    assert kept == tuple(many[-ENDED_MOST:])
