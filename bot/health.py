@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, Gauge
 from prometheus_client.core import GaugeMetricFamily
 
-from bot.core.errors import TemporaryFailure
-from bot.ports import Condition, Inspection
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.ports import AuditTrail, Condition, Inspection, Ledger
 from bot.usecases.office import Office
+from bot.usecases.seal import unsealed_for
 
+UNSEALED = Gauge("rotakey_audit_unsealed_seconds", "How long the oldest entry that is not sealed waits")
 STUCK_AFTER = 10.0
 """Seconds. The worker's loop comes round every second, and after five where Redis does not answer."""
 
@@ -33,6 +35,14 @@ def stuck(last_round: float) -> str | None:
     if seconds <= STUCK_AFTER:
         return None
     return f"the worker's loop has not come round for {seconds:.0f} s: restart this process"
+
+
+def unsealed(ledger: Ledger, trail: AuditTrail) -> float:
+    """Seconds; not a number where the ledger does not answer."""
+    try:
+        return unsealed_for(ledger, trail).total_seconds()
+    except (TemporaryFailure, PermanentFailure):
+        return math.nan
 
 
 class Gauges:

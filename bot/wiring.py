@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,20 +20,23 @@ from redis import Redis
 from slack_sdk import WebClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bot import config, health, web
+from bot import config, health, vigil, web
+from bot.anchor import AnchorFile
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.kinds import PagerDutySettings, PostgresSettings
 from bot.ledger import checks
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import OnCallSource, Target
+from bot.ports import Anchor, Ledger, OnCallSource, Signer, Target
 from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
 from bot.usecases import ask, cards, converge, enact, ends, follow, groups, rosters
 from bot.usecases.office import Office
+from bot.usecases.restore import Watch
+from bot.usecases.seal import Sealing
 from bot.usecases.turn import Turn
 from bot.worker import Duty, Together, Worker
 
@@ -59,6 +63,8 @@ class Parts:
     client: WebClient
     fittings: Fittings
     office: Office
+    sealing: Sealing
+    watch: Watch
     unsafe: bool
     """REDIS_UNSAFE: start on a Redis that may lose what is owed, loudly."""
 
@@ -84,8 +90,20 @@ class Fittings:
         return self._policy.catalog
 
     @property
+    def catalog(self) -> Catalog:
+        return self._policy.catalog
+
+    @property
     def security_channel(self) -> str | None:
-        return self._policy.catalog.security_channel
+        return self.catalog.security_channel
+
+    def anchor(self) -> Anchor | None:
+        file = self.catalog.audit.file
+        return AnchorFile(Path(file)) if file else None
+
+    def enact(self, ledger: Ledger) -> None:
+        """Put the policy that this process follows in force."""
+        enact.enact(ledger, self._policy.catalog, self._policy.text)
 
     def target(self, name: str) -> Target:
         settings = self._policy.targets.get(name)
@@ -160,12 +178,25 @@ def ledger_of(env: config.Environment, workspace: str) -> RedisLedger:
     return RedisLedger(connect(env.redis_url.get_secret_value()), workspace)
 
 
+def signer(env: config.Environment) -> Signer | None:
+    """The key of AUDIT_KEY, None where that is not set. Raises Misconfigured."""
+    pem = env.audit_key.get_secret_value()
+    if not pem:
+        return None
+    try:
+        made: Signer = _needed("bot.signing", "audit").SigningKey(pem)
+    except PermanentFailure as missing:
+        raise Misconfigured(f"AUDIT_KEY is set, but {missing}") from missing
+    return made
+
+
 def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> Parts:
     redis = connect(env.redis_url.get_secret_value())
     ledger = RedisLedger(redis, policy.workspace)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     health.WATCHED.ledger = ledger
     fittings = Fittings(env, environ, policy)
+    health.UNSEALED.set_function(lambda: health.unsealed(ledger, ledger))
     return Parts(
         env=env,
         policy=policy,
@@ -174,6 +205,8 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
         client=client,
         fittings=fittings,
         office=Office(ledger, SlackDirectory(client), fittings.load, new_id),
+        sealing=Sealing(ledger=ledger, trail=ledger, signer=signer(env), new_id=new_id),
+        watch=Watch(ledger, ledger, fittings.anchor, new_id),
         unsafe=environ.get("REDIS_UNSAFE", "") not in ("", "0"),
     )
 
@@ -196,7 +229,8 @@ def begin(made: Parts, stop: Stop) -> None:
                 raise Misconfigured("\n".join((*against, "REDIS_UNSAFE=1 starts anyway")))
             for objection in against:
                 log.error("redis is unsafe", objection=objection)
-            enact.enact(made.ledger, made.policy.catalog, made.policy.text)
+            vigil.look(made.watch, made.fittings.security_channel)
+            made.fittings.enact(made.ledger)
         except TemporaryFailure as failure:
             log.warning("waiting for redis", error=str(failure))
             time.sleep(RETRY_START)
@@ -282,6 +316,7 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     begin(made, stopping)
+    vigil.begin(made.watch, made.ledger, made.fittings)
     log.info("working")
     worker.run()
 
@@ -306,6 +341,10 @@ def duties(made: Parts) -> Mapping[str, Duty]:
             office.catalog()
         converging(made)(turn).run()
 
+    def seal(turn: Turn) -> None:
+        made.sealing.seal(turn.claim, fittings.catalog.audit.channel)
+        made.watch.look(fittings.security_channel)
+
     def alarm(turn: Turn) -> None:
         converge.alarm(office.ledger, turn.claim, fittings.security_channel, new_id)
 
@@ -321,4 +360,5 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "people": partial(follow.refresh_person, office),
         "groups": partial(groups.refresh_groups, office),
         "workspace": partial(groups.refresh_home, office),
+        "seal": seal,
     }

@@ -33,7 +33,15 @@ RENEW_EVERY = 1.0
 REDIS_AWAY_PAUSE = 0.5
 LONGEST_PAUSE = 300
 UNKNOWN_PAUSE = timedelta(minutes=5)
-BACKOFF_AT_MOST = {"card": 10, "note": 10, "home": 10, "roster": 60, "workspace": 10, "groups": 30}
+BACKOFF_AT_MOST = {
+    "card": 10,
+    "note": 10,
+    "home": 10,
+    "roster": 60,
+    "workspace": 10,
+    "groups": 30,
+    "seal": 30,
+}
 """Seconds; five minutes for all else. Messages held back by an outage go out soon after its end."""
 
 NOBODYS_FAULT = ("conflict", "handed back")

@@ -13,7 +13,7 @@ from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord, backoff
 from bot.core.shifts import Shift
-from bot.ports import Change, Claim, Deadline, Done, Entry, Key, Ledger, ShiftGrant, Target
+from bot.ports import Anchor, Change, Claim, Deadline, Done, Entry, Key, Ledger, ShiftGrant, Target
 from bot.testing import town
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource
@@ -23,6 +23,8 @@ from bot.usecases import ask, cards, converge, ends, extend, finish, follow, gro
 from bot.usecases.answers import Asked, Extended, Standing
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
+from bot.usecases.restore import Watch
+from bot.usecases.seal import Sealing
 from bot.usecases.turn import Turn
 
 REASON = "orders are stuck"
@@ -41,6 +43,7 @@ class Story:
         rota: Mapping[str, tuple[Shift, ...]] | None = None,
         targets: Mapping[str, FakeTarget] | None = None,
         begin: bool = True,
+        sealed: bool = False,
     ) -> None:
         self.memory = MemoryLedger(town.NINE)
         self.ledger: Ledger = self.memory
@@ -52,6 +55,10 @@ class Story:
         self.policy = policy or town.catalog()
         self._policies: dict[str, Catalog] = {}
         self._ids, self._ops = count(1), count(1)
+        self.sealed = sealed
+        self.anchor: Anchor | None = None
+        self.sealing = Sealing(ledger=self.ledger, trail=self.memory, signer=None, new_id=self.new_id)
+        self.watch = self.another_watch()
         self.office = self.another_office()
         self.enact(self.policy)
         if begin:
@@ -63,6 +70,10 @@ class Story:
     def another_office(self) -> Office:
         """As another process has it: the same ledger, nothing remembered."""
         return Office(self.ledger, self.directory, self._policies.__getitem__, self.new_id)
+
+    def another_watch(self) -> Watch:
+        """As another worker has it, which has seen nothing yet."""
+        return Watch(self.ledger, self.memory, lambda: self.anchor, self.new_id)
 
     def enact(self, policy: Catalog) -> None:
         """Put another policy in force, under a version of its own."""
@@ -93,11 +104,20 @@ class Story:
             "people": lambda turn: follow.refresh_person(office, turn),
             "groups": lambda turn: groups.refresh_groups(office, turn),
             "workspace": lambda turn: groups.refresh_home(office, turn),
+            "seal": self._seal,
         }
 
     def do_hold(self, turn: Turn) -> None:
         for left in ends.Ends(self.ledger, self.find_target, self.convergence).take_back([turn]):
             self.convergence(left).run()
+
+    def _seal(self, turn: Turn) -> None:
+        """Every five seconds of a story would be very often: only those about the audit have it sealed."""
+        if not self.sealed:
+            self.ledger.commit(Change(done=Done(claim=turn.claim)))
+            return
+        self.sealing.seal(turn.claim, self.policy.audit.channel)
+        self.watch.look(self.policy.security_channel)
 
     def convergence(self, turn: Turn) -> converge.Convergence:
         return converge.Convergence(self.ledger, self.find_target, turn, self.policy.security_channel)

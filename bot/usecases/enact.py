@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.core.catalog import Catalog, OnCall
 from bot.ports import Change, Document, Due, Entry, Key, Ledger, PolicyInForce, PolicyText
 from bot.usecases.attempts import settled
+from bot.usecases.seal import SEAL
 
 
 def enact(ledger: Ledger, catalog: Catalog, text: str) -> None:
@@ -41,6 +42,7 @@ def standing_duties(catalog: Catalog) -> tuple[str, ...]:
     return (
         "workspace:self",
         "groups:all",
+        SEAL,
         *(f"roster:{source}" for source in sources),
         *(f"shift:{name}" for name in followed),
     )

@@ -19,6 +19,7 @@ def test_a_policy_needs_its_groups_rosters_and_shifts_kept_up_to_date() -> None:
     assert set(standing_duties(catalog())) == {
         "workspace:self",
         "groups:all",
+        "seal:audit",
         "roster:pagerduty",
         "shift:prod-db",
         "shift:orders-on-call",

@@ -174,6 +174,21 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Your shift for *{resource}* may have started. I gave nothing: the roster of {schedule} is too old.",
         "Your shift may have started. I gave nothing: the roster is too old to go by.",
     ),
+    Why.RESTORED: (
+        "🚨 Redis came back older than it was: it once had {anchored} of the audit, and now has {found}."
+        " I give nothing new and go on taking back. What is live in it ({live}) is not to be trusted.",
+        "🚨 Redis came back older than it was. I give nothing new and go on taking back.",
+    ),
+    Why.LIVE_AGAIN: (
+        "🚨 *{resource}* of {person} was ended {ended_at}, and is live again in the Redis that came back"
+        " ({grant}).",
+        "🚨 Something that was ended is live again in the Redis that came back.",
+    ),
+    Why.SEALED: (
+        "The audit is sealed up to number {seal}. Whoever keeps this line can prove later that nothing was"
+        " changed or cut off: `{anchor}`",
+        "The audit is sealed.",
+    ),
 }
 """Of the sentences for a code the first is said whose facts are all there; the last needs none."""
 
@@ -232,6 +247,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "If it is to end, use `/access revoke`.",
     ),
     Why.ROSTER_EMPTY_DOUBTED: ("Check the schedule in the on-call service.",),
+    Why.RESTORED: (
+        "Compare it with who has access at each target, and then run `rotakey doctor --accept-restore`.",
+    ),
+    Why.LIVE_AGAIN: ("Take it away with `/access revoke`.",),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",
         "Ask with `/access request`.",

@@ -1,0 +1,132 @@
+"""Sealing the audit: what was written a moment ago is closed by a seal, each behind the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+
+from bot.core.anchors import LASTS, SETTLES, Anchored
+from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed
+from bot.core.errors import PermanentFailure
+from bot.core.reasons import Why, because
+from bot.ports import (
+    AuditTrail,
+    Change,
+    Claim,
+    Done,
+    Due,
+    Key,
+    Ledger,
+    Note,
+    Restore,
+    SealHead,
+    Signer,
+    Snapshot,
+)
+
+SEAL = "seal:audit"
+EVERY = timedelta(seconds=5)
+MOST = 5_000
+"""Entries in one seal; where there are more, the next seal follows at once."""
+TELL_EVERY = timedelta(hours=1)
+PAGE = 100
+
+HEAD, RESTORE = Key.of(SealHead), Key.of(Restore)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sealing:
+    """``signer`` None: seals are not signed. Two that run at once cannot fork the chain: the head is
+    compared, and the one that lost looks again."""
+
+    ledger: Ledger
+    trail: AuditTrail
+    signer: Signer | None
+    new_id: Callable[[], str]
+
+    def seal(self, claim: Claim, channel: str | None = None) -> None:
+        """Seal what is old enough, and be due again; ``channel``, where there is one, is told the newest
+        seal once in an hour in which there was one."""
+        snap = self.ledger.read({HEAD, RESTORE})
+        head = newest(snap, self.trail)
+        change = Change(rests_on=(_only_head(snap),), done=Done(claim=claim, next_at=snap.now + EVERY))
+        if channel and not snap.find(Restore):
+            head, change = self._told(head, channel, snap.now, change)
+        entries = self._entries(head, snap.now)
+        if entries:
+            seal = self._seal(entries, head, snap.now)
+            head = moved(head, seal)
+            change = replace(change, seal=seal)
+        if len(entries) == MOST:
+            change = replace(change, done=Done(claim=claim, next_at=snap.now))
+        if head != snap.find(SealHead):
+            change = replace(change, put={**change.put, HEAD: head})
+        self.ledger.commit(change)
+
+    def _entries(self, head: SealHead, now: datetime) -> Sequence[Written]:
+        """Redis names entries in rising order, also when its clock is put back: behind an entry that was
+        read nothing can come up later with a lower name, so no seal passes an entry over."""
+        found = self.trail.written(head.last, MOST)
+        return list(takewhile(lambda each: now - each.at >= SETTLES, found))
+
+    def _seal(self, entries: Sequence[Written], head: SealHead, now: datetime) -> Seal:
+        key = self.signer.key if self.signer else None
+        seal = seal_of(entries, number=head.number + 1, previous=head.head, at=now, key=key)
+        return with_signature(seal, self.signer)
+
+    def _told(self, head: SealHead, channel: str, now: datetime, change: Change) -> tuple[SealHead, Change]:
+        fresh = head.sealed_at is None or now - head.sealed_at < LASTS
+        if fresh or head.told == head.number or (head.told_at and now - head.told_at < TELL_EVERY):
+            return head, change
+        anchor = Anchored(number=head.number, head=head.head).short
+        note = Note(
+            id=self.new_id(), channel=channel, reason=because(Why.SEALED, seal=head.number, anchor=anchor)
+        )
+        return replace(head, told=head.number, told_at=now), replace(
+            change,
+            put={Key.of(Note, note.id): note},
+            due=(Due(member=f"note:{note.id}", at=now),),
+        )
+
+
+def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
+    """Where the chain ends. The seals have the last word: a head that was lost, or is older than they are,
+    is found again from them. Raises PermanentFailure where one cannot be read."""
+    head = snap.find(SealHead) or SealHead()
+    while page := trail.seals(head.number, PAGE):
+        for each in page:
+            head = moved(head, _read(each))
+    return head
+
+
+def moved(head: SealHead, seal: Seal) -> SealHead:
+    given_up = max(head.given_up, seal.accepted.seal) if seal.accepted else head.given_up
+    return replace(
+        head, number=seal.number, head=seal.head, last=seal.last, sealed_at=seal.at, given_up=given_up
+    )
+
+
+def with_signature(seal: Seal, signer: Signer | None) -> Seal:
+    return signed(seal, signer.sign(seal.head)) if signer else seal
+
+
+def unsealed_for(ledger: Ledger, trail: AuditTrail) -> timedelta:
+    """How long the oldest entry that is not sealed waits."""
+    snap = ledger.read({HEAD})
+    waiting = trail.written(newest(snap, trail).last, 1)
+    return max(snap.now - waiting[0].at, timedelta()) if waiting else timedelta()
+
+
+def _only_head(snap: Snapshot) -> Snapshot:
+    return Snapshot(now=snap.now, versions={HEAD: snap.versions.get(HEAD, 0)})
+
+
+def _read(each: Sealed) -> Seal:
+    try:
+        return read_seal(each.text)
+    except ValueError as error:
+        raise PermanentFailure(
+            f"seal {each.number} of the audit cannot be read: {error}; see rotakey audit verify"
+        ) from error

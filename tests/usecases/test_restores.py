@@ -1,0 +1,404 @@
+"""Redis comes back older than it was: that is noticed, and nothing is given until Carol has looked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.anchor import AnchorFile
+from bot.core.anchors import Anchored
+from bot.core.catalog import AuditRules
+from bot.core.errors import PermanentFailure
+from bot.core.grants import State
+from bot.core.proof import Findings
+from bot.ports import Change, Entry, Key, Note, Restore, SealHead
+from bot.slack.wording.reasons import refusal
+from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.story import Story
+from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
+from bot.usecases.evidence import examine, lines
+from bot.usecases.restore import accept_restore
+
+MINUTE, HOUR = 60, 3_600
+
+
+@pytest.fixture
+def story() -> Story:
+    """A minute after nine, when all that happened at nine is sealed."""
+    story = Story(sealed=True)
+    story.pass_time(MINUTE)
+    return story
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> AnchorFile:
+    return AnchorFile(tmp_path / "anchor")
+
+
+def a_while(story: Story) -> None:
+    """Something happens, is sealed, and is remembered."""
+    story.memory.commit(Change(audit=(Entry(what="something"),)))
+    story.pass_time(MINUTE)
+
+
+def restore(story: Story) -> Restore | None:
+    return story.memory.read({Key.of(Restore)}).find(Restore)
+
+
+def told(story: Story) -> list[Note]:
+    return story.messenger.told(SECURITY)
+
+
+def examined(story: Story, anchored: Anchored | None = None) -> Findings:
+    return examine(lines(story.memory), anchored=anchored)
+
+
+def accept(story: Story) -> Restore:
+    return accept_restore(story.ledger, story.memory, None, by="carol", why="disk lost")
+
+
+def put_back(story: Story, backup: Mapping[str, object]) -> None:
+    """The worker goes on with it."""
+    story.memory.restore(backup)
+    story.pass_time(10)
+
+
+# ------------------------------------------------------------------------------------------- noticed
+
+
+def test_what_was_given_back_and_is_live_again_is_told_exactly(story: Story) -> None:
+    grant = story.ask(ADA, length="8h").standing.grant.id
+    story.pass_time(MINUTE)
+    backup = story.memory.backup()
+    story.pass_time(3 * HOUR)
+    story.give_back(ADA)
+    ended = story.now
+    story.pass_time(MINUTE)
+    assert not story.has(ADA)
+    put_back(story, backup)
+    found = restore(story)
+    assert found
+    assert found.again == (grant,)
+    first, second = (refusal(note.reason) for note in told(story))
+    assert first == (
+        "🚨 Redis came back older than it was: it once had seal 3 of the audit, and now has seal 2, of"
+        " 2026-03-02 09:01:05 UTC. I give nothing new and go on taking back. What is live in it (1) is not"
+        " to be trusted. Compare it with who has access at each target, and then run"
+        " `rotakey doctor --accept-restore`."
+    )
+    when = f"<!date^{int(ended.timestamp())}^{{date_short_pretty}} at {{time}}|2026-03-02 12:02 UTC>"
+    assert second == (
+        f"🚨 *prod-db* of <@{ADA}> was ended {when}, and is live again in the Redis that came back ({grant})."
+        " Take it away with `/access revoke`."
+    )
+    assert not story.has(ADA), "what is live by mistake is not given again"
+
+
+def test_while_it_is_not_accepted_nothing_is_given_and_taking_back_goes_on(story: Story) -> None:
+    story.ask(ADA, length="1h")
+    story.pass_time(MINUTE)
+    backup = story.memory.backup()
+    a_while(story)
+    put_back(story, backup)
+    dans = story.ask(DAN, length="10m").standing.grant.id
+    story.approve(BOB, dans)
+    story.pass_time(5 * MINUTE)
+    assert not story.has(DAN)
+    assert "rotakey doctor" in (story.grant(dans).trouble or "")
+    assert story.has(ADA)
+    story.pass_time(HOUR)
+    assert not story.has(ADA), "an hour is an hour"
+    assert len(told(story)) == 1, "once is enough"
+    assert story.grant(dans).state is State.ENDED
+
+
+def test_what_is_owed_is_given_once_somebody_has_accepted_it(story: Story) -> None:
+    backup = story.memory.backup()
+    a_while(story)
+    put_back(story, backup)
+    dans = story.ask(DAN).standing.grant.id
+    story.approve(BOB, dans)
+    story.pass_time(MINUTE)
+    assert not story.has(DAN)
+    accept(story)
+    story.run_due()
+    assert story.has(DAN)
+    story.pass_time(HOUR)
+    assert restore(story) is None
+    entries = [entry for entry in story.audit() if entry.what.startswith("restore")]
+    assert [(entry.what, entry.by) for entry in entries] == [
+        ("restore noticed", None),
+        ("restore accepted", "carol"),
+    ]
+    assert entries[1].facts["why"] == "disk lost"
+
+
+def test_a_worker_that_starts_later_notices_it_by_its_anchor(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    backup = story.memory.backup()
+    a_while(story)
+    story.memory.restore(backup)
+    story.watch = story.another_watch()
+    assert story.watch.look(SECURITY)
+    assert restore(story)
+
+
+def test_a_worker_that_starts_later_without_an_anchor_cannot_know(story: Story) -> None:
+    backup = story.memory.backup()
+    a_while(story)
+    story.memory.restore(backup)
+    assert story.another_watch().look(SECURITY) is None
+
+
+def test_a_redis_that_came_back_empty_is_an_older_one(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    story.pass_time(MINUTE)
+    story.memory.restore(MemoryLedger(story.now).backup())
+    story.watch = story.another_watch()
+    found = story.watch.look(SECURITY)
+    assert found
+    assert (found.anchored, found.found) == ("seal 1", "no seal at all")
+    story.enact(story.policy)
+    story.run_due("workspace", "groups")
+    story.run_due()
+    story.ask(ADA)
+    story.pass_time(MINUTE)
+    assert not story.has(ADA)
+    accept(story)
+    story.pass_time(MINUTE)
+    assert story.has(ADA)
+    assert examined(story, file.read()).wrong == ()
+
+
+def test_a_chain_that_went_on_from_an_older_state_is_found_also_when_it_is_longer(
+    story: Story, file: AnchorFile
+) -> None:
+    story.anchor = file
+    backup = story.memory.backup()
+    a_while(story)
+    story.memory.restore(backup)
+    elsewhere = story.another_watch()
+    for _ in range(5):
+        story.memory.commit(Change(audit=(Entry(what="on another machine"),)))
+        story.memory.advance(MINUTE)
+        seal_only(story)
+    elsewhere.look(SECURITY)
+    found = restore(story)
+    assert found
+    assert (found.anchored, found.found) == ("seal 2", "another seal 2")
+
+
+def seal_only(story: Story) -> None:
+    """The worker of another machine seals, which has an anchor of its own."""
+    [claim] = story.memory.claim(1, 9, {}, ("seal",)).claims
+    story.sealing.seal(claim)
+
+
+# ------------------------------------------------------------------------------------- no false alarm
+
+
+def test_a_crash_that_loses_the_last_two_seconds_is_no_restore(story: Story, file: AnchorFile) -> None:
+    """As a Redis does that writes its disk each second: at any moment of what follows."""
+    story.anchor = file
+    for tenth in range(100):
+        story.memory.commit(Change(audit=(Entry(what=f"something {tenth}"),)))
+        story.pass_time(0.1)
+        backup = story.memory.backup()
+        story.memory.commit(Change(audit=(Entry(what="lost"),)))
+        story.pass_time(2)
+        story.memory.restore(backup)
+        story.watch.look(SECURITY)
+        story.another_watch().look(SECURITY)
+        assert restore(story) is None
+    assert len(story.memory.seals()) > 2, "seals were lost with it, and made anew"
+
+
+def test_all_that_is_well_stays_well(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    for _ in range(20):
+        a_while(story)
+    story.watch = story.another_watch()
+    story.pass_time(HOUR)
+    assert restore(story) is None
+    kept = file.read()
+    head = story.memory.read({Key.of(SealHead)}).find(SealHead)
+    assert kept
+    assert head
+    assert (kept.number, kept.head, kept.last) == (head.number, head.head, head.last)
+
+
+# ---------------------------------------------------------------------------------- several who look
+
+
+def test_who_knows_of_a_newer_seal_adds_what_else_was_lost(story: Story) -> None:
+    backup = story.memory.backup()
+    early, late = story.another_watch(), story.another_watch()
+    a_while(story)
+    early.look(SECURITY)
+    a_while(story)
+    late.look(SECURITY)
+    story.memory.restore(backup)
+    early.look(SECURITY)
+    assert restore(story)
+    late.look(SECURITY)
+    early.look(SECURITY)
+    found = restore(story)
+    assert found
+    assert found.seal == 3
+    story.pass_time(10)
+    assert len(told(story)) == 1
+    accept(story)
+    for watch in (early, late, story.another_watch()):
+        assert watch.look(SECURITY) is None
+
+
+def test_who_finds_a_better_backup_goes_on_without_accepting_anything(story: Story) -> None:
+    older = story.memory.backup()
+    other = story.another_watch()
+    other.look(SECURITY)
+    a_while(story)
+    whole = story.memory.backup()
+    put_back(story, older)
+    for _ in range(3):
+        a_while(story)
+        other.look(SECURITY)
+    assert restore(story)
+    put_back(story, whole)
+    other.look(SECURITY)
+    assert restore(story) is None
+
+
+def test_the_anchor_waits_while_a_restore_stands_and_goes_on_when_it_is_accepted(
+    story: Story, file: AnchorFile
+) -> None:
+    story.anchor = file
+    backup = story.memory.backup()
+    a_while(story)
+    kept = file.read()
+    put_back(story, backup)
+    a_while(story)
+    a_while(story)
+    assert file.read() == kept
+    accept(story)
+    a_while(story)
+    moved = file.read()
+    assert kept
+    assert moved
+    assert moved.number > kept.number
+    assert examined(story, moved).wrong == ()
+    assert examined(story, kept).wrong == ()
+
+
+def test_an_anchor_that_cannot_be_read_is_told_and_the_memory_goes_on(story: Story, tmp_path: Path) -> None:
+    path = tmp_path / "anchor"
+    story.anchor = AnchorFile(path)
+    backup = story.memory.backup()
+    a_while(story)
+    path.write_text("nonsense")
+    with pytest.raises(PermanentFailure, match="cannot be read: it is no anchor of an audit; look at it"):
+        story.watch.look(SECURITY)
+    assert restore(story) is None
+    story.memory.restore(backup)
+    with pytest.raises(PermanentFailure):
+        story.watch.look(SECURITY)
+    assert restore(story)
+    assert path.read_text() == "nonsense"
+
+
+def test_an_anchor_that_cannot_be_written_is_told_and_all_else_goes_on(story: Story, tmp_path: Path) -> None:
+    story.anchor = AnchorFile(tmp_path / "nowhere" / "anchor")
+    with pytest.raises(
+        PermanentFailure, match="cannot be written: No such file or directory; let the worker"
+    ):
+        story.watch.look(SECURITY)
+    before = len(story.memory.seals())
+    story.ask(ADA)
+    story.pass_time(MINUTE)
+    assert story.has(ADA)
+    assert len(story.memory.seals()) > before
+
+
+def test_without_a_security_channel_it_is_noticed_all_the_same() -> None:
+    story = Story(replace(catalog(), security_channel=None), sealed=True)
+    story.pass_time(MINUTE)
+    backup = story.memory.backup()
+    a_while(story)
+    put_back(story, backup)
+    assert restore(story)
+
+
+def test_while_a_restore_stands_no_channel_is_told_a_seal() -> None:
+    story = Story(replace(catalog(), audit=AuditRules(channel="#audit")), sealed=True)
+    story.pass_time(2 * HOUR)
+    backup = story.memory.backup()
+    a_while(story)
+    put_back(story, backup)
+    before = len(story.messenger.told("#audit"))
+    for _ in range(3):
+        a_while(story)
+        story.pass_time(HOUR)
+    assert len(story.messenger.told("#audit")) == before
+
+
+# ------------------------------------------------------------------------------------------ accepted
+
+
+def test_there_must_be_something_to_accept(story: Story) -> None:
+    with pytest.raises(PermanentFailure, match="there is no restore to accept: nothing is held back"):
+        accept(story)
+    backup = story.memory.backup()
+    a_while(story)
+    put_back(story, backup)
+    accept(story)
+    with pytest.raises(PermanentFailure):
+        accept(story)
+
+
+def test_numbers_go_on_beyond_all_that_were_lost(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    backup = story.memory.backup()
+    for _ in range(5):
+        a_while(story)
+    kept = file.read()
+    story.memory.restore(backup)
+    story.watch.look(SECURITY)
+    accept(story)
+    assert [each.number for each in story.memory.seals()] == [1, 7]
+    a_while(story)
+    assert examined(story, kept).wrong == ()
+
+
+def test_a_proof_finds_a_restore_unless_it_was_accepted(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    backup = story.memory.backup()
+    a_while(story)
+    kept = file.read()
+    put_back(story, backup)
+    [missing] = examined(story, kept).wrong
+    assert missing.startswith("the anchored seal 2 is not in it")
+    accept(story)
+    a_while(story)
+    found = examined(story, kept)
+    assert found.wrong == ()
+    assert "a restore was accepted on 2026-03-02T09:02:10.000Z by carol (disk lost)" in found.notes[0]
+
+
+def test_what_ended_is_remembered_for_a_day(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    story.ask(ADA, length="1h")
+    grant = story.ask(DAN).standing.grant.id
+    story.approve(BOB, grant)
+    story.pass_time(MINUTE)
+    story.revoke(BOB, DAN, "prod-db")
+    story.pass_time(2 * HOUR)
+    kept = file.read()
+    assert kept
+    assert len(kept.ended) == 2
+    story.pass_time(25 * HOUR)
+    a_while(story)
+    kept = file.read()
+    assert kept
+    assert kept.ended == ()
