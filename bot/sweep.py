@@ -15,7 +15,7 @@ from bot.usecases.sweep import (
     arm,
     looked_at,
     out_of_reach,
-    past_end,
+    survey,
     take_back,
     write_down,
 )
@@ -38,21 +38,23 @@ class Sweep:
         self._offer = _Offer(ledger, until)
         self._worker = Worker(self._offer, {"hold": self._take_back})
         self._offer.enough = self.stop
+        self.unreadable: tuple[Key, ...] = ()
 
     def run(self) -> list[Past]:
         """All that was past its end, the oldest first, and what became of it. Raises TemporaryFailure where
         Redis is away."""
-        past = past_end(self._ledger)
+        found = survey(self._ledger)
+        past, self.unreadable = found.past, found.unreadable
         arm(self._ledger, past.values())
         barred = {hold: why for hold, each in past.items() if (why := out_of_reach(self._target, each))}
         self._offer.past = {hold: each for hold, each in past.items() if hold not in barred}
         if self._offer.past:
             self._worker.run()
-        found = [looked_at(self._ledger, each) for each in self._offer.past.values() if each.still_there]
-        found += [each for each in self._offer.past.values() if not each.still_there]
-        found += [replace(past[hold], trouble=why) for hold, why in barred.items()]
-        write_down(self._ledger, found)
-        return sorted(found, key=lambda each: each.since)
+        swept = [looked_at(self._ledger, each) for each in self._offer.past.values() if each.still_there]
+        swept += [each for each in self._offer.past.values() if not each.still_there]
+        swept += [replace(past[hold], trouble=why) for hold, why in barred.items()]
+        write_down(self._ledger, swept)
+        return sorted(swept, key=lambda each: each.since)
 
     def stop(self) -> None:
         """Claim nothing more; what is being done is finished. Safe in a signal handler."""

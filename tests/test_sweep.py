@@ -246,6 +246,21 @@ def test_where_there_is_no_time_nothing_is_begun(story: Story) -> None:
     assert (story.target.count("take"), story.has(ADA)) == (0, True)
 
 
+def test_what_cannot_be_read_is_told_and_stops_nothing(story: Story) -> None:
+    grant = begun(story)
+    story.ask(BOB, length="1h")
+    story.approve(CAROL, story.grants_of(BOB)[0].id)
+    story.run_due()
+    key = Key.of(Grant, grant)
+    version, _ = story.memory._documents[key]
+    story.memory._documents[key] = (version, "{")
+    story.memory.advance(HOUR)
+    sweep = Sweep(story.memory, story.find_target, Deadline.after(30))
+    assert {each.how for each in sweep.run()} == {"taken back"}
+    assert sweep.unreadable == (key,)
+    assert story.target.accounts("orders_rw") == set()
+
+
 # ------------------------------------------------------------------------------- what it writes down
 
 

@@ -40,9 +40,11 @@ def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else ca
     try:
         _look_at_policy(ledger, targets)
         left = _told(it.run(), ledger)
+        for key in it.unreadable:
+            click.echo(f"UNREADABLE {key.kind} {key.id}: what it held is not known; see rotakey doctor")
     except TemporaryFailure as failure:
         raise Misconfigured(f"nothing could be swept: {failure}") from failure
-    sys.exit(1 if left or targets.skipped else 0)
+    sys.exit(1 if left or it.unreadable or targets.skipped else 0)
 
 
 def _look_at_policy(ledger: Ledger, targets: config.Targets) -> None:

@@ -5,7 +5,7 @@ What is owed is found from the grants and the hold records themselves. Nothing i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -51,22 +51,39 @@ class Past:
         return not self.how
 
 
-def past_end(ledger: HeldLedger) -> dict[str, Past]:
-    """By their keys, the holds that may be there though nobody live stands behind them."""
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """``past``, by their keys: the holds that may be there though nobody live stands behind them.
+    ``unreadable`` may be grants and holds as well: nobody can tell."""
+
+    past: Mapping[str, Past]
+    unreadable: tuple[Key, ...] = ()
+
+
+def survey(ledger: HeldLedger) -> Survey:
+    """All open grants and all hold records, a page at a time."""
     live: set[str] = set()
     found: dict[str, Past] = {}
+    unreadable: list[Key] = []
     for page in _read(ledger, Grant, ledger.grants("open")):
+        unreadable += _unreadable(page)
         for grant in page.all(Grant):
             if _lives(grant, page):
                 live.update(grant.holds)
             else:
                 found.update(_past_of(grant, page.now))
     for page in _read(ledger, HoldRecord, ledger.holds()):
+        unreadable += _unreadable(page)
         for record in page.all(HoldRecord):
             if record.phase is not Phase.EMPTY or record.look_again:
                 since = record.failing_since or record.seen_at or page.now
                 found.setdefault(record.hold.key, Past(hold=record.hold, since=since))
-    return {key: past for key, past in found.items() if key not in live}
+    past = {key: each for key, each in found.items() if key not in live}
+    return Survey(past=past, unreadable=tuple(unreadable))
+
+
+def _unreadable(page: Snapshot) -> list[Key]:
+    return [key for key, version in page.versions.items() if version and key not in page.documents]
 
 
 def arm(ledger: Ledger, past: Collection[Past]) -> None:
