@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from bot.core.catalog import Catalog, Resource, digest
-from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, State
 from bot.core.members import names_of
 from bot.ports import (
@@ -31,13 +31,11 @@ from bot.usecases.answers import HomeView
 from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
+from bot.usecases.posting import again, post, same
 from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
-
-REFUSED_AGAIN = timedelta(minutes=10)
-REFUSED_TRIES = 6
 
 
 class Publisher(Protocol):
@@ -58,23 +56,27 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     catalog, snap = office.gather(lambda known: grant_keys(known, first))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
-    places = [place for place in _planned(office, grant).places if _owes(place, view)]
-    failed: TemporaryFailure | None = None
-    refused = False
-    while places:
-        place = places.pop(0)
-        try:
-            posted = messenger.show(view, place, turn.call())
-        except TemporaryFailure as failure:
-            failed = failed or failure
-        except PermanentFailure as failure:
-            refused = True
-            places += _lost(office, view, place, failure)
-        else:
-            _recorded(office, grant_id, place, (replace(posted, shown=_shown(place, view)),))
-    if failed:
-        raise failed
+    owing = [place for place in _planned(office, grant).places if _owes(place, view)]
+    refused = post(_Posting(office, messenger, turn, view), owing)
     _close(office, grant, (catalog, snap), turn.claim, refused=refused)
+
+
+@dataclass(frozen=True)
+class _Posting:
+    office: Office
+    messenger: Messenger
+    turn: Turn
+    view: CardView
+
+    def show(self, place: Place) -> Place:
+        return self.messenger.show(self.view, place, self.turn.call())
+
+    def shown(self, place: Place, posted: Place) -> None:
+        shown = replace(posted, shown=_shown(place, self.view))
+        _recorded(self.office, self.view.grant.id, place, (shown,))
+
+    def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
+        return _lost(self.office, self.view, place, failure)
 
 
 def _planned(office: Office, grant: Grant) -> Card:
@@ -128,7 +130,7 @@ def _recorded(office: Office, grant: str, old: Place, new: Iterable[Place], *aud
     def attempt() -> None:
         key = Key.of(Card, grant)
         snap = office.ledger.read({key})
-        kept = [place for place in (snap.find(Card, grant) or Card()).places if not _same(place, old)]
+        kept = [place for place in (snap.find(Card, grant) or Card()).places if not same(place, old)]
         card = Card(places=(*kept, *new))
         office.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
 
@@ -139,10 +141,6 @@ def _card(office: Office, grant: str) -> Card:
     return office.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
 
 
-def _same(one: Place, other: Place) -> bool:
-    return (one.channel, one.ts, one.audience) == (other.channel, other.ts, other.audience)
-
-
 def _close(office: Office, grant: Grant, scene: Scene, claim: Claim, *, refused: bool) -> None:
     """Whoever looks at an App Home that shows this grant sees it change too."""
     catalog, snap = scene
@@ -151,15 +149,8 @@ def _close(office: Office, grant: Grant, scene: Scene, claim: Claim, *, refused:
     people = {grant.person, *approvers, *(vote.person for vote in grant.votes)}
     homes = office.ledger.read({Key.of(Homepage, person) for person in people})
     due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
-    done = _again(claim, homes.now) if refused else Done(claim=claim)
+    done = again(claim, homes.now) if refused else Done(claim=claim)
     office.ledger.commit(Change(due=due, done=done, frees=True))
-
-
-def _again(claim: Claim, now: datetime) -> Done:
-    """What was refused may have been so for a setting that somebody puts right."""
-    return Done(
-        claim=claim, next_at=now + REFUSED_AGAIN if claim.tries < REFUSED_TRIES else None, failed=True
-    )
 
 
 def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) -> CardView:
@@ -215,12 +206,12 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
         try:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:
-            again = _again(turn.claim, snap.now)
+            later = again(turn.claim, snap.now)
             entry = Entry(what="note lost", facts={"error": str(failure)[:300], "to": note.channel})
             change = Change(
-                put={} if again.next_at else {key: None},
-                done=again,
-                audit=() if again.next_at else (entry,),
+                put={} if later.next_at else {key: None},
+                done=later,
+                audit=() if later.next_at else (entry,),
                 frees=True,
             )
     office.ledger.commit(change)
