@@ -12,6 +12,7 @@ from bot.config.shapes import (
     ReasonShape,
     ResourceShape,
     ShiftShape,
+    SweepShape,
 )
 from bot.core.catalog import (
     AuditRules,
@@ -27,6 +28,8 @@ from bot.core.catalog import (
     Resource,
     Selector,
     SourceRules,
+    SweepMode,
+    SweepRules,
     version_of,
 )
 from bot.kinds import Given
@@ -51,11 +54,16 @@ def catalog_of(file: File, text: str) -> Catalog:
         if file.audit
         else AuditRules(),
         session_notes={name: each.sessions_end for name, each in file.targets.items()},
+        sweep=_sweep(file.sweep),
     )
 
 
 def _people(shape: PeopleShape) -> PeopleRules:
     return PeopleRules(email_domains=shape.email_domains, accounts=shape.accounts)
+
+
+def _sweep(shape: SweepShape) -> SweepRules:
+    return SweepRules(mode=SweepMode(shape.mode), every=shape.every, share=int(shape.share.removesuffix("%")))
 
 
 def _resource(name: str, shape: ResourceShape) -> Resource:

@@ -118,4 +118,5 @@ Line = Annotated[
     Form(r"[^\r\n]*\S[^\r\n]*", "is empty or longer than a line; write some words"),
 ]
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_usable)]
+Share = Annotated[str, Form(r"100%|[1-9][0-9]?%", "is no share; write whole percent, such as 25%")]
 Level = Annotated[int, Field(ge=1, le=99)]

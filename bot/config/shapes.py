@@ -36,6 +36,7 @@ from bot.config.forms import (
     PersonId,
     Schedule,
     Several,
+    Share,
     TargetName,
     Workspace,
     known,
@@ -273,6 +274,16 @@ class AuditShape(Settings):
     anchor: AnchorShape
 
 
+class SweepShape(Settings):
+    mode: Literal["ask", "enforce", "report"] = "ask"
+    """What becomes of access that the bot once gave and nothing explains: its approvers are asked, it is
+    taken back, or it is only told."""
+    every: Length = 600
+    """How often each target is looked through."""
+    share: Share = "25%"
+    """The most of what is held at a target that is taken back at once without asking; of more, nothing."""
+
+
 def _of_kind(kinds: Mapping[str, type[Settings]]) -> Callable[[object, ValidationInfo], Settings]:
     def there_is(kind: str) -> str:
         if kind not in kinds:
@@ -313,3 +324,5 @@ class File(Settings):
     security: SecurityShape | None = None
     audit: AuditShape | None = None
     """How the audit is kept from being changed unseen."""
+    sweep: SweepShape = SweepShape()
+    """How access that nothing explains is looked for."""

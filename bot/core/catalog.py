@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +123,24 @@ class SourceRules:
     start_stale_after: int = 6 * 3_600
 
 
+class SweepMode(StrEnum):
+    """What is done about a stray: people are asked, it is taken back, or it is only told."""
+
+    ASK = "ask"
+    ENFORCE = "enforce"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRules:
+    """How strays are looked for: how often in seconds, and how many percent of what is held at a target
+    may be taken by one sweep."""
+
+    mode: SweepMode = SweepMode.ASK
+    every: int = 600
+    share: int = 25
+
+
 @dataclass(frozen=True, kw_only=True)
 class AuditRules:
     """Where the newest seal of the audit is kept outside Redis: in a file on each worker's machine, in a
@@ -143,6 +162,16 @@ class Catalog:
     audit: AuditRules = field(default_factory=AuditRules)
     session_notes: Mapping[str, str] = field(default_factory=dict)
     """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
+    sweep: SweepRules = field(default_factory=SweepRules)
+
+    def targets(self) -> tuple[str, ...]:
+        """Also those where no resource gives anything at present."""
+        given = (gives.target for resource in self.resources.values() for gives in resource.gives)
+        return tuple(dict.fromkeys((*given, *self.session_notes)))
+
+    def giving(self, entitlement: Entitlement) -> tuple[Resource, ...]:
+        """The resources by which one may get it."""
+        return tuple(each for each in self.resources.values() if entitlement in each.gives)
 
     def schedules(self) -> tuple[str, ...]:
         every = (name for resource in self.resources.values() for name in resource.schedules())

@@ -41,6 +41,7 @@ resources:
     lapse_after: 2h
 security: {channel: C02SECURE}
 audit: {anchor: {file: /var/lib/rotakey/anchor, channel: "#audit"}}
+sweep: {mode: enforce, every: 5m, share: 10%}
 """
 
 HEAD = """\

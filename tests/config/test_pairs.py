@@ -17,6 +17,7 @@ PAIRS: list[tuple[type[Settings], type, dict[str, str]]] = [
     (shapes.PeopleShape, catalog.PeopleRules, {}),
     (shapes.ShiftShape, catalog.OnCall, {}),
     (shapes.AnchorShape, catalog.AuditRules, {}),
+    (shapes.SweepShape, catalog.SweepRules, {}),
     (shapes.GroupRule, catalog.InGroup, {"in_group": "group"}),
     (SourceSettings, catalog.SourceRules, {}),
     (

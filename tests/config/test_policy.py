@@ -15,6 +15,8 @@ from bot.core.catalog import (
     ReasonRule,
     Resource,
     SourceRules,
+    SweepMode,
+    SweepRules,
     version_of,
 )
 from bot.kinds import PagerDutySettings, PostgresSettings
@@ -32,6 +34,7 @@ def test_everything_that_can_be_written_is_read() -> None:
         sources={"pagerduty": SourceRules(every=30, stale_after=300, start_stale_after=2 * HOUR)},
         security_channel="C02SECURE",
         audit=AuditRules(file="/var/lib/rotakey/anchor", channel="#audit"),
+        sweep=SweepRules(mode=SweepMode.ENFORCE, every=300, share=10),
         session_notes={"orders-db": "kept", "bills-db": "ended"},
         resources={
             "prod-db": Resource(
@@ -95,6 +98,7 @@ def test_a_short_resource_gets_careful_defaults() -> None:
     assert policy.catalog.people == PeopleRules()
     assert policy.catalog.security_channel is None
     assert policy.catalog.audit == AuditRules()
+    assert policy.catalog.sweep == SweepRules(mode=SweepMode.ASK, every=600, share=25)
 
 
 def test_without_a_default_length_it_is_an_hour_as_far_as_that_is_allowed() -> None:
