@@ -14,6 +14,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import AuditTrail, Condition, Inspection, Ledger
 from bot.usecases.office import Office
 from bot.usecases.seal import unsealed_for
+from bot.usecases.strays.sweeping import count_strays
 
 UNSEALED = Gauge("rotakey_audit_unsealed_seconds", "How long the oldest entry that is not sealed waits")
 STUCK_AFTER = 10.0
@@ -50,12 +51,25 @@ class Gauges:
 
     def __init__(self) -> None:
         self.ledger: Inspection | None = None
+        self.books: Ledger | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         condition = self._condition()
         yield GaugeMetricFamily("rotakey_ledger_up", "Redis answers this process", condition is not None)
         for name, (told, value) in GAUGES.items():
             yield GaugeMetricFamily(name, told, value(condition) if condition else math.nan)
+        yield self._strays()
+
+    def _strays(self) -> GaugeMetricFamily:
+        told = "Accesses of ours that nothing explains and nobody decided to leave, by target"
+        family = GaugeMetricFamily("rotakey_strays", told, labels=["target"])
+        try:
+            counted = count_strays(self.books) if self.books else {}
+        except TemporaryFailure:
+            counted = {}
+        for target, count in counted.items():
+            family.add_metric([target], count)
+        return family
 
     def _condition(self) -> Condition | None:
         try:

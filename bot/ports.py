@@ -17,6 +17,7 @@ from bot.core.holds import Hold, HoldRecord, Presence
 from bot.core.people import Group, Person
 from bot.core.reasons import Reason
 from bot.core.shifts import Roster, Shift
+from bot.core.strays import Stray
 
 
 @dataclass(frozen=True)
@@ -178,13 +179,29 @@ class Note:
     whisper_to: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AlertView:
+    """Everything an alert shows: what is wrong, what has become of it, and the verbs of its buttons.
+    ``length`` is how long adopting would last. ``over``: nothing is to be done any more."""
+
+    id: str
+    reason: Reason
+    became: Reason | None
+    verbs: tuple[str, ...]
+    length: int | None
+    over: bool
+    digest: str
+
+
 class Messenger(Protocol):
-    """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` posts
-    where the place has no ``ts`` yet (a call whose answer was lost may then be posted twice), and else
-    makes the message there equal to the view, which is idempotent. A place that is no longer there
-    (channel archived, message deleted) is PermanentFailure."""
+    """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` and
+    ``show_alert`` post where the place has no ``ts`` yet (a call whose answer was lost may then be posted
+    twice), and else make the message there equal to the view, which is idempotent. A place that is no
+    longer there (channel archived, message deleted) is PermanentFailure."""
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...
+
+    def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place: ...
 
     def tell(self, note: Note, deadline: Deadline) -> None: ...
 
@@ -293,6 +310,45 @@ class Swept:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Alert:
+    """Something that people must see and may decide about: one message, kept equal to this. It is about
+    the stray ``hold``, or about a whole target where there is none. ``asks``: people are to decide; then
+    ``verbs`` are the buttons that it has. ``person``, ``resource`` and ``length`` are what adopting would
+    come to. ``people`` get it in direct messages where its channel is lost."""
+
+    id: str
+    reason: Reason
+    became: Reason | None = None
+    hold: Hold | None = None
+    asks: bool = False
+    verbs: tuple[str, ...] = ()
+    person: str | None = None
+    resource: str | None = None
+    length: int | None = None
+    places: tuple[Place, ...] = ()
+    people: tuple[str, ...] = ()
+    over_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Strays:
+    """What the last sweep of a target found, by the holds' keys. ``entitlements`` are those where there was
+    access of our making; ``crowd`` is the alert that tells of too many."""
+
+    at: datetime
+    found: Mapping[str, Stray] = field(default_factory=dict)
+    entitlements: tuple[Entitlement, ...] = ()
+    crowd: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrayTargets:
+    """The targets that are swept: of each there is a ``Strays``."""
+
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Homepage:
     """The person has looked at the App Home, so it is kept up to date for them."""
 
@@ -317,6 +373,9 @@ Document = (
     | Restore
     | SealHead
     | Swept
+    | Alert
+    | Strays
+    | StrayTargets
     | Homepage
 )
 D = TypeVar(
@@ -338,6 +397,9 @@ D = TypeVar(
     Restore,
     SealHead,
     Swept,
+    Alert,
+    Strays,
+    StrayTargets,
     Homepage,
 )
 
@@ -359,6 +421,9 @@ KINDS: Mapping[str, type[Document]] = {
     "restore": Restore,
     "seal-head": SealHead,
     "swept": Swept,
+    "alert": Alert,
+    "strays": Strays,
+    "stray-targets": StrayTargets,
     "homepage": Homepage,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}

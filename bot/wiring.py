@@ -33,10 +33,11 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
-from bot.usecases import ask, cards, converge, enact, ends, follow, groups, rosters
+from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, rosters
 from bot.usecases.office import Office
 from bot.usecases.restore import Watch
 from bot.usecases.seal import Sealing
+from bot.usecases.strays.sweeping import sweep
 from bot.usecases.turn import Turn
 from bot.worker import Duty, Together, Worker
 
@@ -194,7 +195,7 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
     redis = connect(env.redis_url.get_secret_value())
     ledger = RedisLedger(redis, policy.workspace)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
-    health.WATCHED.ledger = ledger
+    health.WATCHED.ledger = health.WATCHED.books = ledger
     fittings = Fittings(env, environ, policy)
     health.UNSEALED.set_function(lambda: health.unsealed(ledger, ledger))
     return Parts(
@@ -353,6 +354,8 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "alarm": alarm,
         "ask": lambda turn: ask.tend(office, turn.claim),
         "card": partial(cards.show, office, messenger),
+        "alert": partial(alerts.show, office, messenger),
+        "sweep": partial(sweep, office, fittings.target),
         "note": partial(cards.tell, office, messenger),
         "home": partial(cards.publish_home, office, messenger),
         "roster": partial(rosters.read_roster, office, fittings.source),

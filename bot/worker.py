@@ -35,6 +35,7 @@ LONGEST_PAUSE = 300
 UNKNOWN_PAUSE = timedelta(minutes=5)
 BACKOFF_AT_MOST = {
     "card": 10,
+    "alert": 10,
     "note": 10,
     "home": 10,
     "roster": 60,

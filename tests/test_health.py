@@ -15,11 +15,11 @@ from bot.core.errors import TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Claims, Inspection, Ledger
+from bot.ports import Claims, Inspection, Ledger, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
-from bot.testing.town import ADA, HOUR, NINE, catalog
+from bot.testing.town import ADA, DAN, EMAILS, HOUR, NINE, PROD_DB, catalog
 from bot.testing.valkey import valkey
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
@@ -155,6 +155,28 @@ def test_what_fails_and_who_has_died_is_seen() -> None:
     assert found["overdue"] == found["failing"] == found["open_grants"] == 1
     assert found["worker_heartbeat_age_seconds"] == 3600
     assert 3500 < found["oldest_due_seconds"] <= 3600
+
+
+def test_strays_are_counted_for_each_target() -> None:
+    story = Story()
+    for who in (ADA, DAN):
+        story.target.stray(EMAILS[who], PROD_DB.gives[0])
+    assert strays(story) == {"orders-db": 0}
+    story.pass_time(11 * 60)
+    assert strays(story) == {"orders-db": 2}
+    story.memory.read = away  # type: ignore[method-assign,assignment]
+    assert strays(story) == {}
+
+
+def away(*_: object) -> Snapshot:
+    raise TemporaryFailure("Redis does not answer")
+
+
+def strays(story: Story) -> dict[str, float]:
+    gauges = Gauges()
+    gauges.ledger, gauges.books = story.memory, story.memory
+    samples = [sample for metric in gauges.collect() for sample in metric.samples]
+    return {each.labels["target"]: each.value for each in samples if each.name == "rotakey_strays"}
 
 
 def test_where_no_worker_ever_ran_its_sign_of_life_is_endlessly_old() -> None:

@@ -79,6 +79,18 @@ class Why(StrEnum):
     OVERDUE = "overdue"
     VANISHED = "vanished"
 
+    # strays
+    STRAY = "stray"
+    STRAY_FORGOTTEN = "stray_forgotten"
+    STRAY_TAKING = "stray_taking"
+    STRAY_STUCK = "stray_stuck"
+    STRAY_TAKEN = "stray_taken"
+    STRAY_GONE = "stray_gone"
+    STRAY_EXPLAINED = "stray_explained"
+    STRAYS_MANY = "strays_many"
+    STRAYS_FEW = "strays_few"
+    TARGET_UNSWEPT = "target_unswept"
+
     # on-call sources
     ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"
     SHIFT_NOT_STARTED = "shift_not_started"

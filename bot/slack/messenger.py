@@ -1,14 +1,16 @@
-"""Cards, notes and Home tabs, posted to Slack."""
+"""Cards, alerts, notes and Home tabs, posted to Slack."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from slack_sdk import WebClient
 
 from bot.core.reasons import Why
-from bot.ports import CardView, Deadline, Note, Place
+from bot.ports import AlertView, CardView, Deadline, Note, Place
 from bot.slack import pages
+from bot.slack.alerts import alert
 from bot.slack.calls import Declined, call
 from bot.slack.cards import card
 from bot.slack.kit import Block, actions, button, section
@@ -28,18 +30,20 @@ class SlackMessenger:
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place:
         """The place returned has the channel that Slack names, which for a person is their DM."""
-        text, blocks = card(view, place.audience)
+        return replace(self._posted(card(view, place.audience), place, deadline), shown=view.digest)
+
+    def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place:
+        return replace(self._posted(alert(view), place, deadline), shown=view.digest)
+
+    def _posted(self, message: tuple[str, list[Block]], place: Place, deadline: Deadline) -> Place:
+        text, blocks = message
         shown: dict[str, Any] = {"channel": place.channel, "text": text, "blocks": blocks}
         if place.ts is None:
             answer = call(self._client, deadline, "chat.postMessage", shown | _PLAIN)
         else:
             answer = call(self._client, deadline, "chat.update", shown | {"ts": place.ts})
-        return Place(
-            channel=str(answer.get("channel", place.channel)),
-            audience=place.audience,
-            ts=str(answer.get("ts", place.ts)),
-            shown=view.digest,
-        )
+        channel, ts = str(answer.get("channel", place.channel)), str(answer.get("ts", place.ts))
+        return replace(place, channel=channel, ts=ts)
 
     def tell(self, note: Note, deadline: Deadline) -> None:
         """A whisper that cannot be heard where it was meant to goes to the person's DM."""

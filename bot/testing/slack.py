@@ -1,4 +1,4 @@
-"""Slack in memory: people and groups, cards by place, notes and Home tabs."""
+"""Slack in memory: people and groups, cards and alerts by place, notes and Home tabs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import count
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.people import Group, Person
-from bot.ports import CardView, Deadline, Home, Note, Place
+from bot.ports import AlertView, CardView, Deadline, Home, Note, Place
 from bot.testing.town import GROUP, NAMES, TEAM, dba, person
 from bot.usecases.answers import HomeView
 
@@ -70,6 +70,7 @@ class FakeMessenger:
 
     def __init__(self) -> None:
         self.cards: dict[tuple[str, str], Message] = {}
+        self.alerts: dict[tuple[str, str], AlertView] = {}
         self.notes: list[Note] = []
         self.homes: dict[str, HomeView] = {}
         self.away = False
@@ -88,6 +89,16 @@ class FakeMessenger:
             raise PermanentFailure("message_not_found")
         shown = (*(old.shown if old else ()), view.grant.state)
         self.cards[(channel, ts)] = Message(view=view, audience=place.audience, shown=shown)
+        self.after()
+        return replace(place, channel=channel, ts=ts, shown=view.digest)
+
+    def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place:
+        self._answer(place.channel, deadline)
+        channel = _channel(place.channel)
+        ts = place.ts or f"{next(self._ts)}.0"
+        if place.ts and (channel, ts) not in self.alerts:
+            raise PermanentFailure("message_not_found")
+        self.alerts[(channel, ts)] = view
         self.after()
         return replace(place, channel=channel, ts=ts, shown=view.digest)
 
@@ -112,6 +123,10 @@ class FakeMessenger:
         if len({channel for channel, _ in found}) != len(found):
             raise AssertionError(f"two cards of one grant in one place: {[c for c, _ in found]}")
         return dict(found)
+
+    def alerted(self, channel: str) -> list[AlertView]:
+        """The alerts there as they are shown now, the first posted first."""
+        return [view for (where, _), view in self.alerts.items() if where == _channel(channel)]
 
     def told(self, channel: str) -> list[Note]:
         return [note for note in self.notes if note.channel == channel]

@@ -19,12 +19,25 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource
 from bot.testing.slack import FakeDirectory, FakeMessenger
 from bot.testing.target import FakeTarget
-from bot.usecases import ask, cards, converge, ends, extend, finish, follow, groups, rosters, votes
+from bot.usecases import (
+    alerts,
+    ask,
+    cards,
+    converge,
+    ends,
+    extend,
+    finish,
+    follow,
+    groups,
+    rosters,
+    votes,
+)
 from bot.usecases.answers import Asked, Extended, Standing
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
 from bot.usecases.restore import Watch
 from bot.usecases.seal import Sealing
+from bot.usecases.strays.sweeping import sweep
 from bot.usecases.turn import Turn
 
 REASON = "orders are stuck"
@@ -97,6 +110,8 @@ class Story:
             ),
             "ask": lambda turn: ask.tend(office, turn.claim),
             "card": lambda turn: cards.show(office, messenger, turn),
+            "alert": lambda turn: alerts.show(office, messenger, turn),
+            "sweep": lambda turn: sweep(office, self.find_target, turn),
             "note": lambda turn: cards.tell(office, messenger, turn),
             "home": lambda turn: cards.publish_home(office, messenger, turn),
             "roster": lambda turn: rosters.read_roster(office, lambda _: self.source, turn),

@@ -70,12 +70,16 @@ class FakeTarget:
         return found
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
+        self.before("holders")
         _in_time(deadline)
-        return tuple(
+        self._fail("holders")
+        found = tuple(
             Holder(account=account, presence=self._shown(access.by))
             for (account, what), access in self.access.items()
-            if what == entitlement
+            if what == entitlement and not self._over(access)
         )
+        self.after("holders")
+        return found
 
     # ------------------------------------------------------------------------- for those who watch
 
@@ -90,6 +94,10 @@ class FakeTarget:
     def give_by_hand(self, account: str, entitlement: Entitlement) -> None:
         """Somebody else gives access, past us."""
         self.access[(account, entitlement)] = Access(by=Presence.THEIRS)
+
+    def stray(self, account: str, entitlement: Entitlement) -> None:
+        """Access of our own making that the ledger knows nothing of."""
+        self.access[(account, entitlement)] = Access(by=Presence.OURS)
 
     def take_by_hand(self, account: str, entitlement: Entitlement) -> None:
         self.access.pop((account, entitlement), None)
@@ -107,6 +115,9 @@ class FakeTarget:
 
     def _end(self, verb: str) -> None:
         self.after(verb)
+        self._fail(verb)
+
+    def _fail(self, verb: str) -> None:
         failure = self.failing.get(verb)
         if failure:
             raise failure

@@ -29,20 +29,22 @@ class Approval:
 def indexes(grant: Grant) -> tuple[str, ...]:
     """The sets an open grant is in."""
     holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
+    targets = dict.fromkeys(f"target:{hold.target}" for hold in grant.gives)
     late = ("overdue",) if grant.overdue_since else ()
-    return ("open", *late, f"person:{grant.person}", f"resource:{grant.resource}", *holds)
+    return ("open", *late, f"person:{grant.person}", f"resource:{grant.resource}", *holds, *targets)
 
 
 def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Hold, ...]:
     """What the resource gives, at this person's accounts. Raises Refused where an account that was
     taken from the email address is no longer the one used before."""
     return tuple(
-        Hold(target=each.target, account=_account(person, each.target, catalog, snap), entitlement=each)
+        Hold(target=each.target, account=account_of(person, each.target, catalog, snap), entitlement=each)
         for each in resource.gives
     )
 
 
-def _account(person: str, target: str, catalog: Catalog, snap: Snapshot) -> str:
+def account_of(person: str, target: str, catalog: Catalog, snap: Snapshot) -> str:
+    """The person's account at a target. Raises Refused where there is none to go by."""
     named = catalog.people.accounts.get(person, {}).get(target)
     if named:
         return named

@@ -45,4 +45,5 @@ def standing_duties(catalog: Catalog) -> tuple[str, ...]:
         SEAL,
         *(f"roster:{source}" for source in sources),
         *(f"shift:{name}" for name in followed),
+        *(f"sweep:{name}" for name in catalog.targets()),
     )

@@ -17,6 +17,7 @@ from bot.core.reasons import Why
 from bot.core.shifts import Roster
 from bot.ports import (
     Account,
+    Alert,
     Card,
     Change,
     Deadline,
@@ -91,6 +92,9 @@ class Office:
     def card_places(self, grant: str) -> tuple[Place, ...]:
         card = self.ledger.read({Key.of(Card, grant)}).find(Card, grant)
         return card.places if card else ()
+
+    def alert(self, alert: str) -> Alert | None:
+        return self.ledger.read({Key.of(Alert, alert)}).find(Alert, alert)
 
     def grant(self, grant: str) -> Grant:
         found = self.ledger.read({Key.of(Grant, grant)}).find(Grant, grant)

@@ -23,6 +23,7 @@ def test_a_policy_needs_its_groups_rosters_and_shifts_kept_up_to_date() -> None:
         "roster:pagerduty",
         "shift:prod-db",
         "shift:orders-on-call",
+        "sweep:orders-db",
     }
     assert {SCHEDULE, ORDERS_SCHEDULE} == set(catalog().schedules())
 

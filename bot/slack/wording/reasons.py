@@ -166,6 +166,44 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         " I gave it again.",
         "⚠️ Somebody else took an access while its grant was live. I gave it again.",
     ),
+    Why.STRAY: (
+        "⚠️ {account}, the account of {person}, has {what}. I gave that once, and no grant explains it now.",
+        "⚠️ {account} has {what}. I gave that once, and no grant explains it now. "
+        "I cannot tell whose account it is.",
+        "⚠️ There is access that I gave once, and no grant explains it now.",
+    ),
+    Why.STRAY_FORGOTTEN: (
+        "⚠️ {account}, the account of {person}, has {what}. I gave that, and no grant explains it now. "
+        "Redis came back older than it was, so there may have been one.",
+        "⚠️ {account} has {what}. I gave that, and no grant explains it now. "
+        "Redis came back older than it was, so there may have been one.",
+        "⚠️ There is access that I gave, and no grant explains it since Redis came back older than it was.",
+    ),
+    Why.STRAY_TAKING: ("I am taking it back, as the policy says.",),
+    Why.STRAY_STUCK: (
+        "🚨 It could not be taken back yet: {trouble}. I keep trying.",
+        "🚨 It could not be taken back yet. I keep trying.",
+    ),
+    Why.STRAY_TAKEN: (
+        "Taken back, as {by_person} wanted: seen gone {gone_at}.",
+        "Taken back: seen gone {gone_at}.",
+        "Taken back.",
+    ),
+    Why.STRAY_GONE: ("Seen gone {gone_at}: somebody else took it away.", "Somebody else took it away."),
+    Why.STRAY_EXPLAINED: ("A grant explains it now.",),
+    Why.STRAYS_MANY: (
+        "🚨 Of {held} accesses that I gave at {target}, no grant explains {count}. I do not take back so "
+        "many by myself: I ask about {most} at a time; `rotakey doctor` lists them all. "
+        "If Redis was restored or emptied, this is why.",
+        "🚨 Of {held} accesses that I gave at {target}, no grant explains {count}. "
+        "`rotakey doctor` lists them all. If Redis was restored or emptied, this is why.",
+        "🚨 No grant explains many of the accesses that I gave. `rotakey doctor` lists them all.",
+    ),
+    Why.STRAYS_FEW: ("There are no longer so many.",),
+    Why.TARGET_UNSWEPT: (
+        "{target} is no longer in access.yaml, so I do not look there any more.",
+        "The target is no longer in access.yaml, so I do not look there any more.",
+    ),
     Why.ROSTER_EMPTY_DOUBTED: (
         "{schedule} suddenly shows nobody on call. I do not believe that: {doubt}.",
         "A schedule suddenly shows nobody on call. I could not confirm that, so the last known shifts stand.",

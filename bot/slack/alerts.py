@@ -1,0 +1,21 @@
+"""An alert as Block Kit: a pure function of what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.ports import AlertView
+from bot.slack.kit import Block, actions, button, context, section
+from bot.slack.wording import alerts as words
+
+STYLES: Mapping[str, str] = {"remove": "danger"}
+
+
+def alert(view: AlertView) -> tuple[str, list[Block]]:
+    """The text for notifications and the blocks. Buttons carry the alert's id and nothing else."""
+    headline = words.headline(view)
+    blocks = [section(headline)]
+    if words.below(view):
+        blocks.append(context(words.below(view)))
+    buttons = [button(words.label(view, verb), verb, view.id, style=STYLES.get(verb)) for verb in view.verbs]
+    return headline, [*blocks, actions(buttons, block_id=f"alert:{view.id}")] if buttons else blocks

@@ -1,0 +1,33 @@
+"""What an alert says: what is wrong, what came of it, and what its buttons are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from bot.core.durations import brief
+from bot.ports import AlertView
+from bot.slack.wording.reasons import refusal, say
+
+LABELS: Mapping[str, str] = {"adopt": "Adopt as a grant", "remove": "Remove", "leave": "Leave"}
+
+
+def headline(view: AlertView) -> str:
+    """The sentence that is also the notification: once it is over, how that came."""
+    if view.over and view.became:
+        return f"✅ {say(view.became)}"
+    return refusal(view.reason)
+
+
+def below(view: AlertView) -> str:
+    """What became of it so far; once it is over, what it was."""
+    if view.over:
+        return say(view.reason)
+    return say(view.became) if view.became else ""
+
+
+def label(view: AlertView, verb: str) -> str:
+    if verb == "adopt" and view.length:
+        length = " ".join(re.findall(r"\d+|[a-z]", brief(view.length)))
+        return f"Adopt as a {length} grant"
+    return LABELS[verb]

@@ -1,0 +1,220 @@
+"""Alerts: trouble told where people look, with the buttons that help, kept equal to what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.core.catalog import Catalog, Resource, SweepMode, digest
+from bot.core.errors import PermanentFailure
+from bot.core.holds import Hold
+from bot.core.members import names_of
+from bot.core.reasons import Reason, Why, because
+from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger, Place, Restore, Snapshot
+from bot.usecases.accounts import whose
+from bot.usecases.attempts import settled
+from bot.usecases.office import Office, fact_keys, facts_of
+from bot.usecases.posting import again, post, same
+from bot.usecases.turn import Turn
+from bot.usecases.waiting import MOST_DM_APPROVERS
+
+KEPT = timedelta(days=7)
+"""How long it is remembered what came of an alert, for those who press its buttons late."""
+
+ADOPTED_FOR = timedelta(hours=4)
+
+
+def about_stray(alert_id: str, hold: Hold, *, asks: bool) -> Alert:
+    return Alert(id=alert_id, reason=_stray(hold), hold=hold, asks=asks)
+
+
+def about_crowd(alert_id: str, target: str, **counted: int) -> Alert:
+    """More strays at a target than are taken, or asked about, at once."""
+    return Alert(id=alert_id, reason=because(Why.STRAYS_MANY, target=target, **counted))
+
+
+def became(alert: Alert, reason: Reason) -> Alert:
+    """What has become of it; there is nothing to be decided any more."""
+    return replace(alert, became=reason, verbs=())
+
+
+def told(alert: Alert, now: datetime) -> Change:
+    """The alert as it is from now on, owed to those who see it."""
+    return Change(put={Key.of(Alert, alert.id): alert}, due=(Due(member=f"alert:{alert.id}", at=now),))
+
+
+def told_over(alert: Alert | None, reason: Reason, now: datetime) -> Change:
+    """What it came to in the end; nothing where that is told already."""
+    if alert is None or alert.over_at:
+        return Change()
+    return told(replace(became(alert, reason), over_at=now), now)
+
+
+def show(office: Office, messenger: Messenger, turn: Turn) -> None:
+    """Make every message of an alert equal to it (``alert:<id>``), and forget it a week after it is over.
+    Raises TemporaryFailure where one could not be shown now."""
+    alert = settled(lambda: _prepared(office, turn))
+    if alert is None:
+        office.ledger.commit(Change(done=Done(claim=turn.claim)))
+        return
+    view = alert_view(alert)
+    owing = [place for place in alert.places if place.shown != view.digest]
+    refused = post(_Posting(office, messenger, turn, view), owing)
+    now = office.ledger.read(()).now
+    if refused:
+        done = again(turn.claim, now)
+    else:
+        done = Done(claim=turn.claim, next_at=alert.over_at + KEPT if alert.over_at else None)
+    office.ledger.commit(Change(done=done, frees=True))
+
+
+def alert_view(alert: Alert) -> AlertView:
+    view = AlertView(
+        id=alert.id,
+        reason=alert.reason,
+        became=alert.became,
+        verbs=alert.verbs,
+        length=alert.length,
+        over=alert.over_at is not None,
+        digest="",
+    )
+    return replace(view, digest=digest(repr(view)))
+
+
+@dataclass(frozen=True)
+class _Posting:
+    office: Office
+    messenger: Messenger
+    turn: Turn
+    view: AlertView
+
+    def show(self, place: Place) -> Place:
+        return self.messenger.show_alert(self.view, place, self.turn.call())
+
+    def shown(self, place: Place, posted: Place) -> None:
+        _recorded(self.office, self.view.id, place, (replace(posted, shown=self.view.digest),))
+
+    def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
+        """Where the channel is lost, people are told in direct messages."""
+        alert = self.office.alert(self.view.id)
+        alone = alert is not None and len(alert.places) == 1 and place.channel[:1] in ("#", "C", "G")
+        instead = _direct(alert.people) if alert and alone else ()
+        facts = {"alert": self.view.id, "to": place.channel, "error": str(failure)[:300]}
+        entry = Entry(what="alert lost", facts=facts)
+        _recorded(self.office, self.view.id, place, (replace(place, shown="lost"), *instead), entry)
+        return list(instead)
+
+
+def _recorded(office: Office, alert_id: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
+    def attempt() -> None:
+        key = Key.of(Alert, alert_id)
+        snap = office.ledger.read({key})
+        alert = snap.find(Alert, alert_id)
+        if alert is None:
+            return
+        kept = [place for place in alert.places if not same(place, old)]
+        moved = replace(alert, places=(*kept, *new))
+        office.ledger.commit(Change(rests_on=(snap,), put={key: moved}, audit=audit, frees=True))
+
+    settled(attempt)
+
+
+# ------------------------------------------------------------------------------------ what, and where
+
+
+def _prepared(office: Office, turn: Turn) -> Alert | None:
+    """The alert with all that it shows, and the places where it is to be: written before it is posted."""
+    key = Key.of(Alert, turn.claim.id)
+    snap = office.ledger.read({key})
+    alert = snap.find(Alert, turn.claim.id)
+    if alert is None:
+        return None
+    if alert.over_at and alert.over_at + KEPT <= snap.now:
+        office.ledger.commit(Change(rests_on=(snap,), put={key: None}, frees=True))
+        return None
+    prepared = alert if alert.over_at else _placed(office, _judged(office, alert, turn))
+    if prepared != alert:
+        office.ledger.commit(Change(rests_on=(snap,), put={key: prepared}, frees=True))
+    return prepared
+
+
+def _judged(office: Office, alert: Alert, turn: Turn) -> Alert:
+    """Whose it is, and what can be done about it."""
+    if alert.hold is None:
+        return alert
+    catalog = office.catalog()
+    person = whose(office, alert.hold, turn.call())
+    forgotten = office.ledger.read({Key.of(Restore)}).find(Restore) is not None
+    resource = adoptable(alert.hold, catalog)
+    adopt = ("adopt",) if person and resource else ()
+    undecided = alert.asks and alert.became is None
+    return replace(
+        alert,
+        reason=_stray(alert.hold, person, forgotten=forgotten),
+        verbs=(*adopt, "remove", "leave") if undecided else (),
+        person=person,
+        resource=resource.name if resource else None,
+        length=adopted_for(resource) if resource else None,
+    )
+
+
+def _stray(hold: Hold, person: str | None = None, *, forgotten: bool = False) -> Reason:
+    known = {"person": person} if person else {}
+    why = Why.STRAY_FORGOTTEN if forgotten else Why.STRAY
+    return because(why, account=hold.account, what=str(hold.entitlement), **known)
+
+
+def adoptable(hold: Hold, catalog: Catalog) -> Resource | None:
+    """The resource a stray would be adopted by: one whose access a single approver may give."""
+    may = [each for each in catalog.giving(hold.entitlement) if each.approvers and each.approvals == 1]
+    return min(may, key=lambda each: len(each.gives), default=None)
+
+
+def adopted_for(resource: Resource) -> int:
+    """Seconds."""
+    lengths = resource.lengths
+    return max(min(int(ADOPTED_FOR.total_seconds()), lengths.max), lengths.min)
+
+
+def owners(hold: Hold, catalog: Catalog) -> tuple[Resource, ...]:
+    """The resources whose approvers decide about a stray: those that give it, else the target's."""
+    others = (each for each in catalog.resources.values() if hold.target in {g.target for g in each.gives})
+    return catalog.giving(hold.entitlement) or tuple(others)
+
+
+def _placed(office: Office, alert: Alert) -> Alert:
+    if alert.places:
+        return alert
+    catalog, snap = office.gather(lambda known: _concern_keys(alert, known))
+    concerned = _concerned(alert, catalog)
+    people = _approvers(concerned, snap)
+    theirs = next((each.channel for each in concerned if each.channel), None)
+    security = catalog.security_channel
+    if catalog.sweep.mode is SweepMode.REPORT and not alert.asks:
+        channel, people = security, ()
+    else:
+        channel = (theirs or security) if alert.asks else (security or theirs)
+    places = (Place(channel=channel, audience="approver"),) if channel else _direct(people)
+    return replace(alert, places=places, people=people)
+
+
+def _concerned(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
+    if alert.hold:
+        return owners(alert.hold, catalog)
+    target = alert.reason.facts.get("target")
+    every = catalog.resources.values()
+    return tuple(each for each in every if target in {gives.target for gives in each.gives})
+
+
+def _concern_keys(alert: Alert, catalog: Catalog) -> set[Key]:
+    return {key for resource in _concerned(alert, catalog) for key in fact_keys(resource)}
+
+
+def _approvers(resources: Iterable[Resource], snap: Snapshot) -> tuple[str, ...]:
+    names = [name for each in resources for name in names_of(each.approvers, facts_of(snap, each))]
+    return tuple(dict.fromkeys(names))[:MOST_DM_APPROVERS]
+
+
+def _direct(people: Iterable[str]) -> tuple[Place, ...]:
+    return tuple(Place(channel=person, audience="approver") for person in people)

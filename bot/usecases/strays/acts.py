@@ -1,0 +1,160 @@
+"""What is done about strays: people are asked or told, few are taken back, and what came of it is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.core.grants import Grant
+from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Presence
+from bot.core.reasons import Reason, Why, because
+from bot.core.strays import Stray, StrayState, may_be_taken
+from bot.ports import Alert, Change, Due, Entry, Key, Snapshot, Strays
+from bot.usecases.alerts import about_crowd, about_stray, became, told, told_over
+from bot.usecases.finish import joined
+from bot.usecases.office import Office
+from bot.usecases.outcomes import named
+from bot.usecases.strays.round import Round
+
+MOST_ASKED = 10
+"""People are told of so many strays of one target at a time; the others wait."""
+
+
+def acted(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]:
+    """Few are taken where the policy says so. Of too many nothing is: then it is likelier that the ledger
+    has lost something."""
+    states = [stray.state for stray in after.found.values()]
+    count = states.count(StrayState.OPEN) + states.count(StrayState.TAKING)
+    few = may_be_taken(count, len(it.looked.ours), it.catalog.sweep.share)
+    change = Change(audit=_found(it, after))
+    if it.takes and few:
+        after, part = _all_taken(office, it, after)
+    else:
+        after, part = _all_told(office, it, after)
+    crowd = states.count(StrayState.OPEN) > MOST_ASKED or (it.takes and not few)
+    after, last = _crowd(office, it, after, crowd=crowd)
+    return after, joined(joined(change, part), last)
+
+
+def taking(hold: Hold, snap: Snapshot, *, by: str | None) -> Change:
+    """A stray becomes a hold that nobody stands behind, which is then taken as any other. Rests on there
+    being no record of it, and on nobody having been approved for it meanwhile."""
+    behind = [grant.id for grant in snap.all(Grant) if hold.key in grant.holds]
+    record = HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.NONE)
+    return Change(
+        rests_on=(snap,),
+        members={f"hold:{hold.key}": behind},
+        put={Key.of(HoldRecord, hold.key): record},
+        due=(Due(member=f"hold:{hold.key}", at=snap.now),),
+        audit=(Entry(what="taking stray", by=by, facts={"hold": named(hold)}),),
+        frees=True,
+    )
+
+
+def _found(it: Round, after: Strays) -> tuple[Entry, ...]:
+    """Those that count from now on."""
+    before = {key: stray.state for key, stray in it.known.found.items()}
+    return tuple(
+        Entry(what="stray found", facts={"hold": named(stray.hold), "since": stray.since})
+        for key, stray in after.found.items()
+        if stray.state is StrayState.OPEN and before.get(key) is StrayState.SEEN
+    )
+
+
+def _open(after: Strays) -> dict[str, Stray]:
+    return {key: stray for key, stray in after.found.items() if stray.state is StrayState.OPEN}
+
+
+def _all_taken(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]:
+    """Only what was seen just now; of the others it is not known what has become of them."""
+    change, strays = Change(), dict(after.found)
+    for key, stray in _open(after).items():
+        if key not in it.sight.unexplained:
+            continue
+        alert = _alert(it, stray) or about_stray(office.new_id(), stray.hold, asks=False)
+        alert = became(replace(alert, asks=False), because(Why.STRAY_TAKING))
+        strays[key] = replace(stray, state=StrayState.TAKING, alert=alert.id)
+        part = joined(taking(stray.hold, it.snap, by=None), told(alert, it.snap.now))
+        change = joined(change, part)
+    return replace(after, found=strays), change
+
+
+def _all_told(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]:
+    """What people were told of before is only told anew where the policy has changed what they may do."""
+    change, strays, now = Change(), dict(after.found), it.snap.now
+    room = MOST_ASKED - sum(stray.alert is not None for stray in _open(after).values())
+    for key, stray in _open(after).items():
+        alert = _alert(it, stray)
+        if alert and not alert.over_at and alert.asks is not it.asks:
+            change = joined(change, told(replace(alert, asks=it.asks, became=None), now))
+        elif stray.alert is None and room > 0:
+            room -= 1
+            alert = about_stray(office.new_id(), stray.hold, asks=it.asks)
+            strays[key] = replace(stray, alert=alert.id)
+            change = joined(change, told(alert, now))
+    return replace(after, found=strays), change
+
+
+def _crowd(office: Office, it: Round, after: Strays, *, crowd: bool) -> tuple[Strays, Change]:
+    """People are told once that there are too many, and when that is over."""
+    if crowd and after.crowd is None:
+        counted = {"count": len(_open(after)), "held": len(it.looked.ours)}
+        most = {"most": MOST_ASKED} if it.asks else {}
+        alert = about_crowd(office.new_id(), it.looked.target, **counted, **most)
+        entry = Entry(what="too many strays", facts={"target": it.looked.target, **counted})
+        return replace(after, crowd=alert.id), replace(told(alert, it.snap.now), audit=(entry,))
+    if after.crowd and not crowd:
+        alert_now = it.alerts.find(Alert, after.crowd)
+        return replace(after, crowd=None), told_over(alert_now, because(Why.STRAYS_FEW), it.snap.now)
+    return after, Change()
+
+
+def _alert(it: Round, stray: Stray) -> Alert | None:
+    return it.alerts.find(Alert, stray.alert) if stray.alert else None
+
+
+# ------------------------------------------------------------------------------------ what came of them
+
+
+def gone(it: Round, after: Strays) -> Change:
+    """Those that are not there any more, or are explained by now."""
+    change = Change()
+    for key, stray in it.known.found.items():
+        alert = _alert(it, stray)
+        if key in after.found or (stray.state is StrayState.SEEN and alert is None):
+            continue
+        reason = _how_gone(it, key, alert)
+        entry = Entry(what="stray gone", facts={"hold": named(stray.hold), "how": reason.why.value})
+        part = told_over(alert, reason, it.snap.now)
+        change = joined(change, replace(part, audit=(entry,)))
+    return change
+
+
+def stuck(it: Round, after: Strays) -> Change:
+    """Those that could not be taken back yet."""
+    change = Change()
+    for key, stray in after.found.items():
+        record, alert = it.snap.find(HoldRecord, key), _alert(it, stray)
+        if record and alert and alert.became and stray.state is StrayState.TAKING and is_stuck(it, key):
+            trouble = record.last_error or ""
+            told_now = became(alert, because(Why.STRAY_STUCK, trouble=trouble, **_by(alert.became)))
+            change = joined(change, told(told_now, it.snap.now) if told_now != alert else Change())
+    return change
+
+
+def is_stuck(it: Round, key: str) -> bool:
+    record = it.snap.find(HoldRecord, key)
+    return record is not None and record.failures >= OVERDUE_AFTER_FAILURES
+
+
+def _how_gone(it: Round, key: str, alert: Alert | None) -> Reason:
+    if key in it.looked.ours:
+        return because(Why.STRAY_EXPLAINED)
+    gone_at = int(it.snap.now.timestamp())
+    was = alert.became if alert else None
+    if was is None or was.why not in (Why.STRAY_TAKING, Why.STRAY_STUCK):
+        return because(Why.STRAY_GONE, gone_at=gone_at)
+    return because(Why.STRAY_TAKEN, gone_at=gone_at, **_by(was))
+
+
+def _by(reason: Reason) -> dict[str, str | int]:
+    return {name: value for name, value in reason.facts.items() if name == "by_person"}

@@ -1,0 +1,81 @@
+"""One round of a sweep: what the target showed, beside what the ledger had right after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from bot.core.catalog import Catalog, Entitlement, SweepMode
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.grants import LIVE, SETTLED, Grant, State
+from bot.core.holds import Hold, HoldRecord, Presence
+from bot.core.strays import Sight
+from bot.ports import Restore, Snapshot, Strays
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """Who holds what, by entitlement and account. ``failure``: some of it could not be read."""
+
+    target: str
+    holders: Mapping[Entitlement, Mapping[str, Presence]]
+    failure: TemporaryFailure | PermanentFailure | None = None
+
+    @cached_property
+    def ours(self) -> Mapping[str, Hold]:
+        """The holds of our making, by their keys."""
+        holds = (
+            Hold(target=self.target, account=account, entitlement=entitlement)
+            for entitlement, accounts in self.holders.items()
+            for account, presence in accounts.items()
+            if presence is Presence.OURS
+        )
+        return {hold.key: hold for hold in holds}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """``grants`` has those that hold something there; ``snap`` what is decided on, with the records of all
+    that no grant explains; ``alerts`` what people have been told."""
+
+    catalog: Catalog
+    looked: Looked
+    grants: Snapshot
+    snap: Snapshot
+    alerts: Snapshot
+
+    @property
+    def known(self) -> Strays:
+        return self.snap.find(Strays, self.looked.target) or Strays(at=self.snap.now)
+
+    @property
+    def takes(self) -> bool:
+        """While it is not known what a Redis that came back older has forgotten, nothing is taken."""
+        return self.catalog.sweep.mode is SweepMode.ENFORCE and not self.snap.find(Restore)
+
+    @property
+    def asks(self) -> bool:
+        return self.catalog.sweep.mode is not SweepMode.REPORT
+
+    @cached_property
+    def sight(self) -> Sight:
+        explained = behind(self.grants) | behind(self.snap)
+        suspects = {key: hold for key, hold in self.looked.ours.items() if key not in explained}
+        owed = {key for key in suspects if self.snap.find(HoldRecord, key)}
+        return Sight(
+            now=self.snap.now,
+            read=self.looked.holders.keys(),
+            unexplained={key: hold for key, hold in suspects.items() if key not in owed},
+            owed=owed,
+        )
+
+
+def behind(snap: Snapshot) -> set[str]:
+    """The keys of the holds that a grant stands behind, or that one waits to see gone."""
+    return {
+        key
+        for grant in snap.all(Grant)
+        for key, how in grant.holds.items()
+        if grant.state in LIVE or (grant.state is State.ENDING and how not in SETTLED)
+    }

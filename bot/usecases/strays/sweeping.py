@@ -1,0 +1,207 @@
+"""Looking through a target for strays: all that we made there is compared with the ledger.
+
+The target is read first. Who is given something meanwhile has a record by then, because that is written
+before giving; and what is still taken for a stray has to be seen again before it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.core.catalog import Catalog, Entitlement
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.grants import LIVE, Grant, HoldState
+from bot.core.holds import HoldRecord, Phase, Presence
+from bot.core.reasons import Why, because
+from bot.core.strays import Stray, StrayState, seen
+from bot.ports import (
+    CLAIM_SECONDS,
+    Alert,
+    Change,
+    Claim,
+    Document,
+    Done,
+    Due,
+    Key,
+    Ledger,
+    Restore,
+    Snapshot,
+    Strays,
+    StrayTargets,
+    Target,
+)
+from bot.usecases.alerts import told_over
+from bot.usecases.attempts import settled
+from bot.usecases.finish import joined
+from bot.usecases.office import Office
+from bot.usecases.strays.acts import acted, gone, is_stuck, stuck
+from bot.usecases.strays.round import Looked, Round, behind
+from bot.usecases.turn import Turn
+
+AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
+SOON = AGAIN_AFTER + timedelta(seconds=1)
+
+
+def open_strays(ledger: Ledger) -> tuple[Stray, ...]:
+    """Those that nobody has decided about, and those that are being taken back, of all targets."""
+    return tuple(stray for strays in _open(ledger).values() for stray in strays)
+
+
+def count_strays(ledger: Ledger) -> Mapping[str, int]:
+    """How many of those there are at each target that was looked through."""
+    return {target: len(strays) for target, strays in _open(ledger).items()}
+
+
+def _open(ledger: Ledger) -> dict[str, list[Stray]]:
+    targets = (ledger.read({Key.of(StrayTargets)}).find(StrayTargets) or StrayTargets()).targets
+    snap = ledger.read({Key.of(Strays, each) for each in targets})
+    return {
+        target: [
+            stray for stray in found.found.values() if stray.state in (StrayState.OPEN, StrayState.TAKING)
+        ]
+        for target in targets
+        if (found := snap.find(Strays, target))
+    }
+
+
+def sweep(office: Office, find: Callable[[str], Target], turn: Turn) -> None:
+    """Look through one target (``sweep:<name>``), and be due again. Raises what the target raised where
+    not all of it could be read; what was read is noted."""
+    name = turn.claim.id
+    catalog, snap = office.gather(lambda _: {Key.of(Strays, name)}, (f"target:{name}",))
+    if name not in catalog.targets():
+        settled(lambda: _dropped(office, turn.claim))
+        return
+    looked = _look(find(name), name, _entitlements(name, catalog, snap), turn)
+    settled(lambda: _noted(office, looked, turn.claim))
+    if looked.failure:
+        raise looked.failure
+
+
+def _entitlements(name: str, catalog: Catalog, snap: Snapshot) -> tuple[Entitlement, ...]:
+    """All that the policy gives there, that is held by a grant, or that we had made when we last looked."""
+    given = [each for resource in catalog.resources.values() for each in resource.gives]
+    held = [hold.entitlement for grant in snap.all(Grant) for hold in grant.gives]
+    before = snap.find(Strays, name)
+    every = (*given, *held, *(before.entitlements if before else ()))
+    return tuple(dict.fromkeys(each for each in every if each.target == name))
+
+
+def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: Turn) -> Looked:
+    """What cannot be read hides nothing else."""
+    holders: dict[Entitlement, Mapping[str, Presence]] = {}
+    failure: TemporaryFailure | PermanentFailure | None = None
+    for each in entitlements:
+        try:
+            found = target.holders(each, turn.call())
+        except (TemporaryFailure, PermanentFailure) as failed:
+            failure = failed
+            continue
+        holders[each] = {holder.account: holder.presence for holder in found}
+    if failure and not holders:
+        raise failure
+    return Looked(target=name, holders=holders, failure=failure)
+
+
+# ------------------------------------------------------------------------------------------- comparing
+
+
+def _noted(office: Office, looked: Looked, claim: Claim) -> None:
+    it = _compared(office, looked)
+    strays = seen(it.known.found, it.sight, AGAIN_AFTER)
+    found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it))
+    after, change = acted(office, it, found)
+    for part in (gone(it, after), stuck(it, after), _healed(it), _registered(it)):
+        change = joined(change, part)
+    done = None if looked.failure else Done(claim=claim, next_at=it.snap.now + _pause(it, after))
+    put = {**change.put, Key.of(Strays, looked.target): after}
+    office.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
+
+
+def _compared(office: Office, looked: Looked) -> Round:
+    """Read after the target was, and again with each attempt to write."""
+    name = looked.target
+    grants = office.ledger.read({Key.of(Strays, name)}, (f"target:{name}",))
+    known = grants.find(Strays, name) or Strays(at=grants.now)
+    explained = behind(grants)
+    suspects = [key for key in looked.ours if key not in explained]
+    records = {Key.of(HoldRecord, key) for key in (*suspects, *_vanished(looked, grants))}
+    keys = {Key.of(Strays, name), Key.of(StrayTargets), Key.of(Restore), *records}
+    catalog, snap = office.gather(lambda _: keys, [f"hold:{key}" for key in suspects])
+    told = (*(stray.alert for stray in known.found.values()), known.crowd)
+    alerts = office.ledger.read({Key.of(Alert, each) for each in told if each})
+    return Round(catalog=catalog, looked=looked, grants=grants, snap=snap, alerts=alerts)
+
+
+def _remembered(it: Round) -> tuple[Entitlement, ...]:
+    """Where the policy gives something no more, it is looked through until nothing of ours is left."""
+    unread = (each for each in it.known.entitlements if each not in it.looked.holders)
+    ours = (each for each, who in it.looked.holders.items() if Presence.OURS in who.values())
+    return tuple(dict.fromkeys((*ours, *unread)))
+
+
+def _vanished(looked: Looked, snap: Snapshot) -> list[str]:
+    """Holds of live grants that were given and are not there: somebody took them behind our back."""
+    return [
+        hold.key
+        for grant in snap.all(Grant)
+        if grant.state in LIVE and snap.live(grant)
+        for hold in grant.gives
+        if grant.holds[hold.key] is HoldState.GIVEN
+        and hold.entitlement in looked.holders
+        and hold.account not in looked.holders[hold.entitlement]
+    ]
+
+
+def _healed(it: Round) -> Change:
+    """What was taken behind our back is looked at by its hold at once; and so is what has a record, but
+    nobody behind it."""
+    change = Change(due=tuple(Due(member=f"hold:{key}", at=it.snap.now) for key in it.sight.owed))
+    for key in _vanished(it.looked, it.grants):
+        record = it.snap.find(HoldRecord, key)
+        if record and record.phase is Phase.GIVEN and record.seen_at and not record.untouchable:
+            put: dict[Key, Document | None] = {Key.of(HoldRecord, key): replace(record, seen_at=None)}
+            due = (Due(member=f"hold:{key}", at=it.snap.now),)
+            change = joined(change, Change(put=put, due=due))
+    return change
+
+
+def _registered(it: Round) -> Change:
+    swept = it.snap.find(StrayTargets) or StrayTargets()
+    if it.looked.target in swept.targets:
+        return Change()
+    return Change(put={Key.of(StrayTargets): StrayTargets(targets=(*swept.targets, it.looked.target))})
+
+
+def _pause(it: Round, after: Strays) -> timedelta:
+    """Soon where something was seen for the first time, or is being taken."""
+    every = timedelta(seconds=it.catalog.sweep.every)
+    soon = any(
+        stray.state is StrayState.SEEN or (stray.state is StrayState.TAKING and not is_stuck(it, key))
+        for key, stray in after.found.items()
+    )
+    return min(every, SOON) if soon else every
+
+
+# --------------------------------------------------------------------------------- out of the policy
+
+
+def _dropped(office: Office, claim: Claim) -> None:
+    """The policy names the target no more: it cannot be reached, and what was told of it is over."""
+    name = claim.id
+    catalog, snap = office.gather(lambda _: {Key.of(Strays, name), Key.of(StrayTargets)})
+    if name in catalog.targets():
+        office.ledger.commit(Change(rests_on=(snap,), done=Done(claim=claim, next_at=snap.now)))
+        return
+    known = snap.find(Strays, name) or Strays(at=snap.now)
+    told = (*(stray.alert for stray in known.found.values()), known.crowd)
+    alerts = office.ledger.read({Key.of(Alert, each) for each in told if each})
+    change = Change(rests_on=(snap, alerts), done=Done(claim=claim))
+    for alert in alerts.all(Alert):
+        change = joined(change, told_over(alert, because(Why.TARGET_UNSWEPT, target=name), snap.now))
+    swept = snap.find(StrayTargets) or StrayTargets()
+    left = StrayTargets(targets=tuple(each for each in swept.targets if each != name))
+    put = {**change.put, Key.of(Strays, name): None, Key.of(StrayTargets): left}
+    office.ledger.commit(replace(change, put=put))
