@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from bot.core.anchors import Anchored, read_anchor, text_of
 from bot.core.errors import PermanentFailure
+from bot.files import replace_whole
 
 
 class AnchorFile:
@@ -33,11 +33,10 @@ class AnchorFile:
 
     def write(self, anchored: Anchored) -> None:
         try:
-            with self._alone() as folder:
+            with self._alone():
                 kept = self.read()
                 if kept is None or kept.number < anchored.number:
-                    self._replace(text_of(anchored))
-                    os.fsync(folder)
+                    replace_whole(self._path, [text_of(anchored)])
         except OSError as error:
             raise PermanentFailure(
                 f"the anchor of the audit, {self._path}, cannot be written: {error.strerror}; let the worker"
@@ -45,25 +44,11 @@ class AnchorFile:
             ) from error
 
     @contextmanager
-    def _alone(self) -> Iterator[int]:
-        """The folder, locked against the other workers that write here."""
+    def _alone(self) -> Iterator[None]:
+        """With the folder locked against the other workers that write here."""
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
-            yield folder
+            yield
         finally:
             os.close(folder)
-
-    def _replace(self, text: str) -> None:
-        """A crash leaves the old file or the new one."""
-        file, name = tempfile.mkstemp(prefix=f".{self._path.name}-", dir=self._path.parent)
-        try:
-            with os.fdopen(file, "w", encoding="utf-8") as new:
-                new.write(text)
-                new.flush()
-                os.fsync(new.fileno())
-            os.replace(name, self._path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(name)
-            raise

@@ -6,7 +6,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
@@ -24,6 +24,7 @@ from bot import config, health, vigil, web
 from bot.anchor import AnchorFile
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.core.proof import Trusts
 from bot.kinds import PagerDutySettings, PostgresSettings
 from bot.ledger import checks
 from bot.ledger.connection import connect
@@ -189,6 +190,15 @@ def signer(env: config.Environment) -> Signer | None:
     except PermanentFailure as missing:
         raise Misconfigured(f"AUDIT_KEY is set, but {missing}") from missing
     return made
+
+
+def trusted(pems: Iterable[bytes]) -> Trusts:
+    """Whether a signature is by one of these public keys. Raises Misconfigured."""
+    try:
+        trusts: Trusts = _needed("bot.signing", "audit").TrustedKeys(pems).trusts
+    except PermanentFailure as missing:
+        raise Misconfigured(str(missing)) from missing
+    return trusts
 
 
 def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> Parts:

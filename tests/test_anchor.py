@@ -66,6 +66,7 @@ def test_what_people_copy_can_be_read_too() -> None:
     short = f"7:{'7' * 64}"
     assert ANCHORED.short == short
     assert read_anchor(f" {short}\n") == Anchored(number=7, head="7" * 64)
+    assert read_anchor("7" * 64) == Anchored(number=0, head="7" * 64)
     assert read_anchor(text_of(ANCHORED)) == ANCHORED
 
 

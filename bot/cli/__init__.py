@@ -1,4 +1,4 @@
-"""The commands: web, worker, sandbox, check, schema, sweep. Exit 0 good, 1 found wrong, 2 misuse.
+"""The commands: web, worker, sandbox, check, schema, sweep, audit. Exit 0 good, 1 found wrong, 2 misuse.
 
 Larger ones have a module of their own here, and are added to the group at the end of this file.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot import config, wiring
+from bot.cli.audit import audit
 from bot.cli.settings import log_as_json, settings
 from bot.cli.sweep import sweep
 from bot.core.errors import Misconfigured
@@ -122,4 +123,5 @@ def to_try(path: Path) -> Policy:
     return Policy(path=path.resolve(), catalog=checked.catalog, workspace=checked.workspace, variables=names)
 
 
+rotakey.add_command(audit)
 rotakey.add_command(sweep)

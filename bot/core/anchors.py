@@ -19,7 +19,7 @@ LASTS = timedelta(seconds=4)
 ENDED_KEPT = timedelta(hours=24)
 ENDED_MOST = 1_000
 
-_SHORT = re.compile(r"(\d{1,12}):([0-9a-f]{64})")
+_SHORT = re.compile(r"(?:(\d{1,12}):)?([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Anchored:
-    """A seal that was in the ledger: its number, its head, and the last entry that it closed. ``ended`` are
-    the grants that had ended by then, the last of them."""
+    """A seal that was in the ledger: its number (0: not known), its head, and the last entry that it closed.
+    ``ended`` are the grants that had ended by then, the last of them."""
 
     number: int
     head: str
@@ -78,7 +78,7 @@ def read_anchor(text: str) -> Anchored:
     """From the line of ``text_of``, or from what people copy. Raises ValueError where it is neither."""
     short = _SHORT.fullmatch(text.strip())
     if short:
-        return Anchored(number=int(short[1]), head=short[2])
+        return Anchored(number=int(short[1] or 0), head=short[2])
     try:
         said = json.loads(text)
         before_all(said["last"])

@@ -61,6 +61,7 @@ class Examination:
         self._unknown = False
         self._signed: int | None = None
         self._found_anchor = anchored is None
+        self._another = False
 
     def entry(self, each: Written) -> None:
         self._entries += 1
@@ -101,10 +102,7 @@ class Examination:
         if self._trusts and self._signed is None:
             self._object("no seal is signed with this key")
         if not self._found_anchor and self._anchored:
-            self._object(
-                f"the anchored seal {self._anchored.number} is not in it: it was cut off or put back to an"
-                f" older state, and its newest seal is {self._number or 'none'}"
-            )
+            self._object(f"{_named(self._anchored)} is not in it: {self._instead()}")
         if self._more:
             self._wrong.append(f"and {self._more} more")
         head = self._before
@@ -173,11 +171,19 @@ class Examination:
             return
         if seal.head == anchored.head:
             self._found_anchor = True
-        elif seal.accepted and anchored.number <= seal.accepted.seal:
+        elif seal.accepted and (
+            seal.accepted.head == anchored.head or 0 < anchored.number <= seal.accepted.seal
+        ):
             self._found_anchor = True
-            self._notes.append(
-                f"the anchored seal {anchored.number} is not in it, and was given up when that was accepted"
-            )
+            self._notes.append(f"{_named(anchored)} is not in it, and was given up when that was accepted")
+        elif seal.number == anchored.number:
+            self._another = True
+
+    def _instead(self) -> str:
+        if self._another:
+            return "another one stands there"
+        newest = f"its newest seal is {self._number}" if self._number else "there is no seal in it"
+        return f"it was cut off or put back to an older state, and {newest}"
 
     def _lost(self, number: int) -> None:
         """What follows cannot be held against a seal that cannot be believed."""
@@ -188,6 +194,10 @@ class Examination:
             self._wrong.append(what)
         else:
             self._more += 1
+
+
+def _named(anchored: Anchored) -> str:
+    return f"the anchored seal {anchored.number or anchored.head[:12] + '…'}"
 
 
 def _gap(expected: int, number: int) -> str:

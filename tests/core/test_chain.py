@@ -145,6 +145,23 @@ def test_a_tail_that_was_cut_behind_an_anchored_seal_is_missed() -> None:
     assert wrong(lines, anchored=anchor(seals(lines)[1])) == ()
 
 
+def test_an_anchor_may_be_a_head_alone() -> None:
+    lines = audit(3, 2)
+    head = seals(lines)[0].head
+    assert wrong(lines, anchored=Anchored(number=0, head=head)) == ()
+    assert wrong(lines[4:6], anchored=Anchored(number=0, head=head)) == (
+        f"the anchored seal {head[:12]}… is not in it: it was cut off or put back to an older state, and"
+        " there is no seal in it",
+    )
+    assert wrong(restored(), anchored=Anchored(number=0, head="5" * 64)) == ()
+
+
+def test_a_chain_that_was_made_anew_is_not_the_one_that_was_anchored() -> None:
+    assert wrong(audit(3, 2), anchored=Anchored(number=2, head="2" * 64)) == (
+        "the anchored seal 2 is not in it: another one stands there",
+    )
+
+
 def test_entries_that_were_cut_off_without_their_seal_are_missed() -> None:
     lines = audit(2, 2)
     del lines[3:5]
@@ -366,8 +383,7 @@ def test_a_restore_that_was_accepted_is_told_and_breaks_nothing() -> None:
 
 def test_what_was_anchored_after_a_restore_must_be_there() -> None:
     assert wrong(restored(), anchored=Anchored(number=7, head="7" * 64)) == (
-        "the anchored seal 7 is not in it: it was cut off or put back to an older state, and its newest seal"
-        " is 7",
+        "the anchored seal 7 is not in it: another one stands there",
     )
     assert wrong(restored(), anchored=anchor(seals(restored())[-1])) == ()
 

@@ -1,0 +1,150 @@
+"""``rotakey audit``: the record of all that happened, proved, exported and told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from bot import config, wiring
+from bot.cli.settings import log_errors
+from bot.core.anchors import Anchored, read_anchor
+from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.core.proof import Findings
+from bot.files import replace_whole
+from bot.ledger.redis_ledger import RedisLedger
+from bot.usecases import evidence
+
+
+class NotLooked(click.ClickException):
+    """Nothing was found wrong, for nothing could be looked at."""
+
+    exit_code = 2
+
+
+class AnchorText(click.ParamType[Anchored, str]):
+    name = "FILE|HEAD"
+
+    def convert(self, value: str, param: Any, ctx: Any) -> Anchored:
+        """A file that a worker keeps, or what people copy from a channel or from this very command."""
+        try:
+            path = Path(value)
+            return read_anchor(path.read_text("utf-8") if path.is_file() else value)
+        except (OSError, ValueError):
+            self.fail(f"{value!r} is no anchor; name the file of a worker, or paste NUMBER:HEAD", param, ctx)
+
+
+EXPORT = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def audit() -> None:
+    """The record of all that happened: prove that nobody changed it, export it, read a grant's story.
+
+    Without FILE it is the record in Redis, and needs REDIS_URL and, for the workspace, ACCESS_FILE.
+    """
+
+
+@audit.command()
+@click.argument("file", required=False, type=EXPORT)
+@click.option(
+    "--public-key", "keys", type=click.File("rb"), multiple=True, help="Seals must be signed with it."
+)
+@click.option(
+    "--anchor", type=AnchorText(), help="A seal that must be there: else it was cut off, or put back."
+)
+def verify(file: Path | None, keys: tuple[IO[bytes], ...], anchor: Anchored | None) -> None:
+    """Prove that nothing was changed, added, removed or cut off, in FILE or in Redis.
+
+    Exit 0: nothing was. 1: something is wrong, and it says what. 2: it could not be looked at.
+    """
+    with _looking():
+        trusts = wiring.trusted([each.read() for each in keys]) if keys else None
+        damaged: list[str] = []
+        found = evidence.examine(_whole(_lines(file), damaged), trusts, anchor)
+    if file is None and not found.entries:
+        raise NotLooked("there is nothing in it: check REDIS_URL, and workspace: in access.yaml")
+    sys.exit(_told(found, damaged))
+
+
+@audit.command()
+@click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
+def export(file: Path | None) -> None:
+    """Write entries and seals as JSON lines to FILE, whole or not at all, or to standard output."""
+    with _looking():
+        ledger, workspace = _ledger()
+        texts = evidence.exported(evidence.lines(ledger), workspace, ledger.read().now)
+        lines = (f"{text}\n" for text in texts)
+        if file is None:
+            sys.stdout.writelines(lines)
+            return
+        try:
+            replace_whole(file, lines)
+        except OSError as error:
+            raise NotLooked(f"{file} cannot be written: {error.strerror}") from error
+
+
+@audit.command()
+@click.argument("grant")
+@click.argument("file", required=False, type=EXPORT)
+def show(grant: str, file: Path | None) -> None:
+    """Tell the story of one grant, a line for each thing that happened, from FILE or from Redis."""
+    known = False
+    with _looking():
+        for line in evidence.story(_whole(_lines(file), []), grant):
+            click.echo(line)
+            known = True
+    if not known:
+        click.echo(f"the audit says nothing of {grant}", err=True)
+        sys.exit(1)
+
+
+def _lines(file: Path | None) -> Iterator[evidence.Line]:
+    if file is None:
+        yield from evidence.lines(_ledger()[0])
+        return
+    with file.open(encoding="utf-8", errors="replace") as texts:
+        yield from evidence.read_export(texts)
+
+
+def _whole(lines: Iterator[evidence.Line], damaged: list[str]) -> Iterator[evidence.Line]:
+    """As far as they can be read; what is wrong with the rest comes into ``damaged``."""
+    try:
+        yield from lines
+    except evidence.Damaged as error:
+        damaged.append(str(error))
+
+
+def _told(found: Findings, damaged: list[str]) -> int:
+    for each in (*damaged, *found.wrong):
+        click.echo(f"WRONG: {each}")
+    for each in found.notes:
+        click.echo(f"note: {each}")
+    if damaged or found.wrong:
+        click.echo(f"not good: {found.entries} entries and {found.seals} seals were looked at")
+        return 1
+    click.echo(f"good: {found.entries} entries, {found.seals} seals")
+    if found.head:
+        click.echo(f"keep this elsewhere, for --anchor next time: {found.head.short}")
+    return 0
+
+
+def _ledger() -> tuple[RedisLedger, str]:
+    env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
+    named = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
+    return wiring.ledger_of(env, named.workspace), named.workspace
+
+
+@contextmanager
+def _looking() -> Iterator[None]:
+    """What keeps it from being looked at is not what is wrong with it."""
+    log_errors()
+    try:
+        yield
+    except (Misconfigured, PermanentFailure, TemporaryFailure) as failure:
+        raise NotLooked(str(failure)) from failure

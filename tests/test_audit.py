@@ -1,0 +1,298 @@
+"""An auditor, and an SRE in a hurry, look at what Bob approved: in a real Valkey, and in a file."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from bot.cli import rotakey
+from bot.core.anchors import text_of
+from bot.testing.story import Story
+from bot.testing.town import BOB, DAN
+from bot.testing.valkey import Valkey, valkey
+from bot.usecases.evidence import examine, lines
+from bot.usecases.restore import accept_restore
+
+POLICY = """\
+workspace: {workspace}
+targets: {{orders-db: {{kind: postgres, url: "${{ORDERS_DB_URL}}"}}}}
+resources:
+  prod-db:
+    title: Orders database
+    gives: [{{target: orders-db, role: orders_rw}}]
+    approvers: [slack/dba]
+"""
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """Runs ``rotakey audit`` as on a machine that knows Redis and access.yaml, and no other secret."""
+
+    redis: Redis
+    environ: dict[str, str]
+    workspace: str
+    folder: Path
+
+    def runs(self, *words: str | Path) -> Result:
+        return CliRunner().invoke(rotakey, ["audit", *map(str, words)], env=self.environ)
+
+    def export(self) -> Path:
+        path = self.folder / "audit.jsonl"
+        exported = self.runs("export", path)
+        assert (exported.exit_code, exported.output) == (0, "")
+        return path
+
+    def take_over(self, story: Story, spoilt: Callable[[str], str] = str) -> None:
+        """What the story wrote, into Redis; each entry as somebody ``spoilt`` it there."""
+        for entry in story.memory.written(count=10_000):
+            self.redis.xadd(f"{self.name}:audit", {"e": spoilt(entry.text)}, id=entry.name)
+        for seal in story.memory.seals(count=10_000):
+            self.redis.xadd(f"{self.name}:seals", {"s": seal.text}, id=f"{seal.number}-0")
+
+    @property
+    def name(self) -> str:
+        return f"rotakey:{{{self.workspace}}}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Valkey]:
+    with valkey() as running:
+        yield running
+
+
+@pytest.fixture
+def auditor(server: Valkey, tmp_path: Path) -> Iterator[Auditor]:
+    workspace = uuid.uuid4().hex
+    policy = tmp_path / "access.yaml"
+    policy.write_text(POLICY.format(workspace=workspace))
+    with Redis.from_url(server.url) as redis:
+        environ = {"REDIS_URL": server.url, "ACCESS_FILE": str(policy)}
+        yield Auditor(redis, environ, workspace, tmp_path)
+
+
+@pytest.fixture
+def story() -> Story:
+    """Dan asks at nine, Bob approves, and Dan gives it back; all is sealed."""
+    story = Story(sealed=True)
+    approved(story)
+    return story
+
+
+def approved(story: Story) -> str:
+    grant = story.ask(DAN, length="1h").standing.grant.id
+    story.approve(BOB, grant)
+    story.pass_time(60)
+    story.give_back(DAN)
+    story.pass_time(60)
+    return grant
+
+
+def head(story: Story) -> str:
+    found = examine(lines(story.memory)).head
+    assert found
+    return found.short
+
+
+# -------------------------------------------------------------------------------------------- verify
+
+
+def test_what_nobody_touched_is_good_in_redis_and_in_a_file(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    entries, seals = len(story.audit()), len(story.memory.seals())
+    said = (
+        f"good: {entries} entries, {seals} seals\n"
+        f"keep this elsewhere, for --anchor next time: {head(story)}\n"
+    )
+    for where in ((), (auditor.export(),)):
+        proved = auditor.runs("verify", *where, "--anchor", head(story))
+        assert (proved.exit_code, proved.output) == (0, said)
+
+
+def test_an_export_is_whole_and_says_what_it_is(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    path = auditor.export()
+    said = [json.loads(line) for line in path.read_text().splitlines()]
+    assert said[0]["workspace"] == auditor.workspace
+    assert [line["text"] for line in said if "entry" in line] == [
+        each.text for each in story.memory.written(count=1_000)
+    ]
+    assert said[-1] == {"end": {"entries": len(story.audit()), "seals": len(story.memory.seals())}}
+    assert auditor.runs("export").output.splitlines()[1:] == path.read_text().splitlines()[1:]
+    assert sorted(each.name for each in auditor.folder.iterdir()) == ["access.yaml", "audit.jsonl"]
+
+
+def test_what_somebody_changed_in_redis_is_found(auditor: Auditor, story: Story) -> None:
+    [entry] = [each for each in story.memory.written(count=1_000) if '"what":"approved"' in each.text]
+    auditor.take_over(story, lambda it: it.replace('"by":"U03BOB"', '"by":"U04CAROL"'))
+    proved = auditor.runs("verify")
+    assert proved.exit_code == 1
+    assert f": entry {entry.name} was changed" in proved.output
+    assert proved.output.splitlines()[-1].startswith("not good: ")
+
+
+def test_what_somebody_took_out_of_redis_is_found(auditor: Auditor, story: Story) -> None:
+    approved(story)
+    auditor.take_over(story)
+    [one, other] = story.memory.written(count=2)
+    auditor.redis.xdel(f"{auditor.name}:audit", other.name)
+    auditor.redis.xdel(f"{auditor.name}:seals", "2-0")
+    proved = auditor.runs("verify")
+    assert proved.exit_code == 1
+    assert [line for line in proved.output.splitlines() if line.startswith("WRONG")] == [
+        f"WRONG: seal 1 does not fit what it seals: 1 of {one_seal(story)} entries missing, the first behind"
+        f" {one.name}",
+        "WRONG: seal 2 is missing before seal 3",
+    ]
+
+
+def one_seal(story: Story) -> int:
+    found: int = json.loads(story.memory.seals()[0].text)["count"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda it: it[:-1], "the file is cut short: its last line is missing"),
+        (lambda it: [*it[:3], *it[4:]], "lines were added or taken away: there were "),
+        (lambda it: [*it, it[1]], "something stands behind the end"),
+        (lambda it: it[1:], "line 1: this is no export of an audit that this version of Rotakey can read"),
+        (lambda it: [it[0], "nonsense", *it[1:]], "line 2: is no JSON"),
+        (lambda it: [it[0], "[]", *it[1:]], "line 2: is nothing that an export has in it"),
+        (lambda it: [it[0], '{"mood": 1}', *it[1:]], "line 2: is neither an entry nor a seal"),
+        (lambda it: [it[0], '{"entry": "1-0", "at": "now", "text": ""}', *it[1:]], "line 2: "),
+        (lambda it: [], "the file is cut short: its last line is missing"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_found_wrong(
+    auditor: Auditor, story: Story, spoil: Callable[[list[str]], list[str]], told: str
+) -> None:
+    auditor.take_over(story)
+    path = auditor.export()
+    path.write_text("".join(f"{line}\n" for line in spoil(path.read_text().splitlines())))
+    proved = auditor.runs("verify", path)
+    assert proved.exit_code == 1
+    assert told in proved.output
+
+
+def test_a_tail_that_was_cut_off_is_missed_by_who_kept_the_line_or_the_file(
+    auditor: Auditor, story: Story
+) -> None:
+    auditor.take_over(story)
+    auditor.export()
+    approved(story)
+    kept = examine(lines(story.memory)).head
+    assert kept
+    file = auditor.folder / "anchor"
+    file.write_text(text_of(kept))
+    for anchor in (kept.short, kept.head, file):
+        proved = auditor.runs("verify", auditor.folder / "audit.jsonl", "--anchor", anchor)
+        assert proved.exit_code == 1
+        assert "is not in it: it was cut off or put back to an older state" in proved.output
+
+
+def test_a_restore_is_found_until_it_is_accepted(auditor: Auditor, story: Story) -> None:
+    backup = story.memory.backup()
+    approved(story)
+    kept = head(story)
+    story.memory.restore(backup)
+    story.watch.look(None)
+    auditor.take_over(story)
+    assert auditor.runs("verify", "--anchor", kept).exit_code == 1
+    accept_restore(story.ledger, story.memory, None, by="carol", why="disk lost")
+    [epoch] = story.memory.seals(after=2)
+    auditor.redis.xadd(f"{auditor.name}:seals", {"s": epoch.text}, f"{epoch.number}-0")
+    proved = auditor.runs("verify", "--anchor", kept)
+    assert proved.exit_code == 0
+    assert "by carol (disk lost); seal 4 was given up" in proved.output
+
+
+def test_what_was_signed_is_proved_with_the_public_key(auditor: Auditor) -> None:
+    pytest.importorskip("cryptography", reason="the extra [audit] is not installed")
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+    from bot.signing import SigningKey  # noqa: PLC0415
+    from tests.test_signing import private, public  # noqa: PLC0415
+
+    ours, another = (Ed25519PrivateKey.generate() for _ in range(2))
+    story = Story(sealed=True)
+    story.sealing = replace(story.sealing, signer=SigningKey(private(ours)))
+    approved(story)
+    auditor.take_over(story)
+    path = auditor.export()
+    for name, key in (("ours", ours), ("another", another)):
+        (auditor.folder / name).write_bytes(public(key))
+    assert auditor.runs("verify", path, "--public-key", auditor.folder / "ours").exit_code == 0
+    both = ("--public-key", auditor.folder / "another", "--public-key", auditor.folder / "ours")
+    assert auditor.runs("verify", path, *both).exit_code == 0
+    proved = auditor.runs("verify", path, "--public-key", auditor.folder / "another")
+    assert proved.exit_code == 1
+    assert "WRONG: no seal is signed with this key\n" in proved.output
+    assert auditor.runs("verify", path, "--public-key", path).exit_code == 2
+
+
+# ---------------------------------------------------------------------------------------------- show
+
+
+def test_a_grants_story_is_told_a_line_for_each_thing(auditor: Auditor, story: Story) -> None:
+    grant = story.audit()[-1].grant or ""
+    auditor.take_over(story)
+    for where in ((), (auditor.export(),)):
+        told = auditor.runs("show", grant, *where)
+        assert told.exit_code == 0
+        assert [line.split("  ")[:2] for line in told.output.splitlines()] == [
+            ["2026-03-02 09:00:00 UTC", f"asked by {DAN}"],
+            ["2026-03-02 09:00:00 UTC", f"approved by {BOB}"],
+            ["2026-03-02 09:00:00 UTC", "given"],
+            ["2026-03-02 09:00:00 UTC", "active"],
+            ["2026-03-02 09:01:00 UTC", f"ending by {DAN}"],
+            ["2026-03-02 09:01:00 UTC", "taken"],
+            ["2026-03-02 09:01:00 UTC", "ended"],
+        ]
+    assert '  hold="orders_rw on orders-db for dan@example.com"  seen=ours' in told.output
+
+
+def test_of_a_grant_that_there_never_was_it_says_nothing(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    told = auditor.runs("show", "nobody")
+    assert (told.exit_code, told.output) == (1, "the audit says nothing of nobody\n")
+
+
+# -------------------------------------------------------------------------------------------- misuse
+
+
+def test_nothing_to_look_at_is_not_good(auditor: Auditor) -> None:
+    proved = auditor.runs("verify")
+    assert proved.exit_code == 2
+    assert "there is nothing in it: check REDIS_URL, and workspace: in access.yaml" in proved.output
+
+
+@pytest.mark.parametrize("command", ["verify", "export", "show g1"])
+def test_a_redis_that_does_not_answer_is_not_called_wrong(auditor: Auditor, command: str) -> None:
+    auditor.environ["REDIS_URL"] = f"unix://{auditor.folder}/nobody"
+    told = auditor.runs(*command.split())
+    assert told.exit_code == 2
+    assert "Redis does not answer as it should" in told.output
+    auditor.environ["REDIS_URL"] = ""
+    assert auditor.runs(*command.split()).exit_code == 2
+
+
+def test_what_cannot_be_written_leaves_what_was_there(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    told = auditor.runs("export", auditor.folder / "nowhere" / "audit.jsonl")
+    assert told.exit_code == 2
+    assert "cannot be written: No such file or directory" in told.output
+
+
+@pytest.mark.parametrize("anchor", ["yesterday", "3:abc", "/etc/hostname"])
+def test_what_is_no_anchor_is_misuse(auditor: Auditor, anchor: str) -> None:
+    told = auditor.runs("verify", "--anchor", anchor)
+    assert told.exit_code == 2
+    assert "is no anchor; name the file of a worker, or paste NUMBER:HEAD" in told.output
