@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 from bench import measures
 from bench.load import Size, load
+from bench.memory import memory
 from bench.table import Row
 
 MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
@@ -22,6 +23,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "acks": lambda _: measures.acks(),
     "starts": lambda _: measures.starts(),
     "load": lambda a: load(Size(live=a.live, ends=a.ends, workers=a.workers, targets=a.targets)),
+    "memory": lambda a: memory(a.operations),
 }
 
 
@@ -41,6 +43,8 @@ def _arguments() -> argparse.Namespace:
     of_load.add_argument("--ends", type=int, default=Size.ends, help="leases that end at once (%(default)s)")
     of_load.add_argument("--workers", type=int, default=Size.workers, help="processes (%(default)s)")
     of_load.add_argument("--targets", type=int, default=Size.targets, help="they lie at (%(default)s)")
+    of_memory = parser.add_argument_group("memory")
+    of_memory.add_argument("--operations", type=int, default=100_000, help="in all (%(default)s)")
     found = parser.parse_args()
     unknown = [name for name in found.names if name not in MEASURES]
     if unknown:

@@ -6,28 +6,16 @@ to everything. Those who live on are looked at every ten minutes, as in earnest,
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from redis import Redis
-
-from bench.always_ok import AlwaysOk, always_ok
 from bench.population import Life, account_of, channel_of, settle
+from bench.stage import Stage, cpu, stage
 from bench.table import Row, quantile, spread
-from bot import config
-from bot.core.catalog import Catalog
-from bot.ledger.connection import connect
-from bot.ledger.redis_ledger import RedisLedger
-from bot.testing.valkey import valkey
 from bot.usecases.outcomes import LOOK_EVERY
 
 RESOURCES = 50
@@ -35,7 +23,6 @@ WRITTEN_A_SECOND = 1_000
 """A cautious guess, so that all that end are there before the first does."""
 OVER_WITHIN = 120.0
 PROMISED = 2.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,40 +35,19 @@ class Size:
 
 def load(size: Size) -> Iterator[Row]:
     """Evenly over one second, then all in the same millisecond."""
-    with _scene(size) as scene:
-        scene.start_workers()
+    with stage(_policy(size.targets)) as staged:
+        scene = Scene(size, staged)
         scene.fill()
         for how, apart in (("in one second", 1.0), ("at the same millisecond", 0.0)):
             yield from scene.measured(how, apart)
 
 
-@contextmanager
-def _scene(size: Size) -> Iterator[Scene]:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        valkey() as server,
-        always_ok() as slack,
-        ExitStack() as stack,
-    ):
-        yield Scene(size, Path(folder), server.url, slack, stack)
-
-
 class Scene:
-    def __init__(self, size: Size, folder: Path, redis_url: str, slack: AlwaysOk, stack: ExitStack) -> None:
-        self.size, self.folder, self.slack, self._stack = size, folder, slack, stack
-        self.policy = folder / "access.yaml"
-        self.policy.write_text(_policy(size.targets), "utf-8")
-        self.catalog: Catalog = config.load(self.policy.read_bytes(), environ={}).catalog
-        self.environ = {
-            **os.environ,
-            "SLACK_BOT_TOKEN": "xoxb-bench",
-            "SLACK_API_URL": slack.url,
-            "REDIS_URL": redis_url,
-            "ACCESS_FILE": str(self.policy),
-        }
-        self.redis: Redis = connect(redis_url)
-        self.ledger = RedisLedger(self.redis)
-        self.workers: list[subprocess.Popen[bytes]] = []
+    def __init__(self, size: Size, stage: Stage) -> None:
+        self.size, self.stage = size, stage
+        self.ledger, self.slack = stage.ledger, stage.slack
+        self.workers = [stage.worker() for _ in range(size.workers)]
+        print("workers:", *self.workers, file=sys.stderr)
 
     def fill(self) -> None:
         """Those who live on. Their holds are looked at every ten minutes, as always: evenly spread."""
@@ -95,17 +61,7 @@ class Scene:
             )
             for number in range(self.size.live)
         )
-        settle(self.ledger, self.catalog, lives)
-
-    def start_workers(self) -> None:
-        for number in range(self.size.workers):
-            log = self._stack.enter_context((self.folder / f"worker{number}.log").open("wb"))
-            command = [sys.executable, "-m", "bench.load_worker", str(self.folder / "takes")]
-            worker = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
-            self._stack.callback(worker.wait)
-            self._stack.callback(worker.terminate)
-            self.workers.append(worker)
-        print("workers:", *(worker.pid for worker in self.workers), file=sys.stderr)
+        settle(self.ledger, self.stage.catalog, lives)
 
     def measured(self, how: str, apart: float) -> Iterator[Row]:
         size = self.size
@@ -114,10 +70,10 @@ class Scene:
         ends = self._about_to_end(apart, how)
         first = min(ends.values())
         time.sleep(max(first - 0.5 - time.time(), 0))
-        cpu = self._cpu()
+        before = self._cpu()
         ended: dict[str, float] = {}
         _until(lambda: self._see_ended(ended, last) >= len(ends))
-        over, spent = max(ended.values(), default=first), self._cpu() - cpu
+        over, spent = max(ended.values(), default=first), self._cpu() - before
         taken = self._taken()
         yield _late("take", {name: taken.get(account_of(name)) for name in ends}, ends, PROMISED)
         yield _late("ended in Redis", {name: ended.get(name) for name in ends}, ends)
@@ -145,7 +101,7 @@ class Scene:
             )
             for number in range(count)
         ]
-        settle(self.ledger, self.catalog, lives)
+        settle(self.ledger, self.stage.catalog, lives)
         if self.ledger.read(()).now > first - timedelta(seconds=1):
             raise RuntimeError("this machine is too slow: not all was written before the first end")
         return {life.name: life.until.timestamp() for life in lives}
@@ -158,16 +114,15 @@ class Scene:
         return len(ended)
 
     def _last_entry(self) -> list[str]:
-        found: Any = self.redis.xrevrange("rotakey:{main}:audit", count=1)
+        found: Any = self.stage.redis.xrevrange("rotakey:{main}:audit", count=1)
         return [str(name) for name, _ in found] or [""]
 
     def _taken(self) -> dict[str, float]:
-        lines = (line.split() for line in (self.folder / "takes").read_text().splitlines())
+        lines = (line.split() for line in self.stage.takes.read_text().splitlines())
         return {account: float(at) for at, account in lines}
 
     def _cpu(self) -> Spent:
-        server = int(self.redis.info("server")["process_id"])
-        return Spent(worker=sum(_cpu(worker.pid) for worker in self.workers), server=_cpu(server))
+        return Spent(worker=sum(map(cpu, self.workers)), server=cpu(self.stage.valkey_pid()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,11 +139,6 @@ class Spent:
 
     def __sub__(self, other: Spent) -> Spent:
         return Spent(worker=self.worker - other.worker, server=self.server - other.server)
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def _late(what: str, seen: dict[str, float | None], ends: dict[str, float], promised: float = 0) -> Row:

@@ -1,0 +1,203 @@
+"""Whether web and worker grow with what they have done, and what Redis keeps of it.
+
+People ask, Bob approves by id, they look, and give back; each person comes once, so that whatever is kept for
+a person, a grant or a request would show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+from redis import Redis
+
+from bench.stage import SIGNING_SECRET, Stage, resident, stage
+from bench.table import Row
+from bot.core.grants import Grant
+from bot.core.people import Person
+from bot.ports import Change, EmailOwner, Key
+from bot.sandbox.server_process import free_port
+
+POLICY = """
+people: {email_domains: [example.com]}
+targets: {db: {kind: postgres, url: 'postgresql://nowhere'}}
+resources:
+  prod-db: {title: Orders, gives: [{target: db, role: rw}], approvers: [U02BOB], duration: {max: 12h}}
+  reports: {title: Reports, gives: [{target: db, role: ro}], approvers: [U02BOB], duration: {max: 12h}}
+"""
+BOB = "U02BOB"
+HELD_AT_ONCE = 50
+"""People who have something while others come and go."""
+KNOWN_AHEAD = 500
+OWED_AT_MOST = 100
+SAMPLED = 2_000
+"""Keys of a kind whose size is looked at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    operations: int
+    web: float
+    worker: float
+
+
+def memory(operations: int) -> Iterator[Row]:
+    """Warmed up means a tenth of it is done."""
+    with stage(POLICY) as staged:
+        crowd = Crowd(staged)
+        seen = [crowd.look()]
+        for part in range(1, 11):
+            crowd.go_on(until=operations * part // 10)
+            seen.append(crowd.look())
+        yield from _growth(seen)
+        crowd.all_leave()
+        yield from _kept(staged, crowd.people)
+
+
+def _growth(seen: list[Seen]) -> Iterator[Row]:
+    first, warm, last = seen[0], seen[1], seen[-1]
+    apart = (last.operations - warm.operations) / 10_000
+    for name in ("web", "worker"):
+        start, after, end = (getattr(each, name) for each in (first, warm, last))
+        told = f"start {start:.1f} MB, warmed up {after:.1f} MB, end {end:.1f} MB"
+        grown = f"{(end - after) / apart:+.2f} MB per 10,000 operations"
+        yield Row(f"{name}: memory over {last.operations} operations", "flat", f"{told}; {grown}")
+
+
+class Crowd:
+    """``people`` have come so far. Operations are requests of Slack's and turns of the worker."""
+
+    def __init__(self, staged: Stage) -> None:
+        self.staged = staged
+        self.people = self.requests = 0
+        self._holding: deque[str] = deque()
+        port, self._metrics = free_port(), free_port()
+        self._web, self._worker = staged.web(port), staged.worker(WORKER_PORT=str(self._metrics))
+        self._known(BOB)
+        self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._await(port)
+
+    def look(self) -> Seen:
+        done = self.requests + self._turns()
+        return Seen(operations=done, web=resident(self._web), worker=resident(self._worker))
+
+    def go_on(self, until: int) -> None:
+        while self.requests + self._turns() < until:
+            for _ in range(HELD_AT_ONCE):
+                self._one()
+            while self._owed() > OWED_AT_MOST:
+                time.sleep(0.05)
+
+    def all_leave(self) -> None:
+        while self._holding:
+            self._types(self._holding.popleft(), "done")
+        while self._owed():
+            time.sleep(0.05)
+
+    def _one(self) -> None:
+        if self.people % KNOWN_AHEAD == 0:
+            self._known(*(self._name(self.people + more) for more in range(KNOWN_AHEAD)))
+        who = self._name(self.people)
+        self.people += 1
+        resource = ("prod-db", "reports")[self.people % 2]
+        self._types(who, f"request {resource} 1h because order {self.people} is stuck")
+        [grant] = self.staged.ledger.read((), (f"person:{who}",)).all(Grant)
+        self._types(BOB, f"approve {grant.id}")
+        self._types(BOB, f"who {resource}")
+        self._types(who, "mine")
+        self._holding.append(who)
+        if len(self._holding) > HELD_AT_ONCE:
+            self._types(self._holding.popleft(), "done")
+
+    def _name(self, number: int) -> str:
+        return f"U{number:08}"
+
+    def _known(self, *people: str) -> None:
+        """As if Slack had told of them just now."""
+        now = self.staged.ledger.read(()).now
+        put: dict[Key, Person | EmailOwner] = {}
+        for who in people:
+            email = f"{who.casefold()}@example.com"
+            put[Key.of(Person, who)] = Person(
+                id=who, team="T0ROTAKEY", name=who, email=email, email_confirmed=True, read_at=now
+            )
+            put[Key.of(EmailOwner, email)] = EmailOwner(people=(who,), read_at=now)
+        self.staged.ledger.commit(Change(put=put))
+
+    def _types(self, who: str, text: str) -> None:
+        self.requests += 1
+        form = {"command": "/access", "text": text, "user_id": who, "team_id": "T0ROTAKEY"}
+        place = {"channel_id": "C0DBACCESS", "trigger_id": f"{self.requests}.{time.time_ns()}"}
+        body, now = urlencode(form | place), str(int(time.time()))
+        digest = hmac.new(SIGNING_SECRET.encode(), f"v0:{now}:{body}".encode(), hashlib.sha256).hexdigest()
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "X-Slack-Request-Timestamp": now,
+            "X-Slack-Signature": f"v0={digest}",
+        }
+        self._line.request("POST", "/slack/events", body, headers)
+        answer = self._line.getresponse()
+        said = answer.read().decode()
+        if answer.status != 200 or "Nothing was recorded" in said:
+            raise RuntimeError(f"{text}: {answer.status} {said}")
+
+    def _turns(self) -> int:
+        with urlopen(f"http://127.0.0.1:{self._metrics}/metrics", timeout=10) as answer:
+            told = answer.read().decode()
+        return round(sum(map(float, re.findall(r"(?m)^rotakey_turns_total\{.*\} (.*)$", told))))
+
+    def _owed(self) -> int:
+        return int(self.staged.redis.zcount("rotakey:{main}:due", "-inf", time.time() * 1000))
+
+    def _await(self, port: int) -> None:
+        for which in (port, self._metrics):
+            deadline = time.monotonic() + 20
+            while not _answers(f"http://127.0.0.1:{which}/readyz"):
+                if time.monotonic() > deadline:
+                    raise TimeoutError("the bot is not ready")
+                time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=1) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+# ------------------------------------------------------------------------------------------ what Redis keeps
+
+
+def _kept(staged: Stage, people: int) -> Iterator[Row]:
+    """By kind of key, for each person who came, had one grant and left."""
+    counts, sizes = Counter[str](), dict[str, list[int]]()
+    for key in staged.redis.scan_iter("rotakey:{main}:*", count=1_000):
+        kind = _kind(str(key))
+        counts[kind] += 1
+        if len(sizes.setdefault(kind, [])) < SAMPLED:
+            sizes[kind].append(_size(staged.redis, str(key)))
+    whole = 0.0
+    for kind, found in sorted(sizes.items()):
+        each = sum(found) / len(found) * counts[kind] / people
+        whole += 0 if kind == "op" else each
+        told = f"{each:.0f} bytes for each of {people} people ({counts[kind]} of them)"
+        yield Row(f"  {kind}", "for 15 minutes" if kind == "op" else "", told)
+    yield Row("what Redis keeps, but for op", "", f"{whole:.0f} bytes for each grant that is over")
+
+
+def _kind(key: str) -> str:
+    rest = key.removeprefix("rotakey:{main}:")
+    return ":".join(rest.split(":")[:2]) if rest.startswith("doc:") else rest.split(":", 1)[0]
+
+
+def _size(redis: Redis, key: str) -> int:
+    return int(redis.memory_usage(key, samples=0) or 0)
