@@ -5,7 +5,7 @@ from __future__ import annotations
 ASK_TITLE, ASK = "Ask for access", "Ask"
 RESOURCE = "What for"
 LENGTH = "For how long"
-LENGTH_HINT = "Like 45m, 4h, 2d or until end of shift. Left empty, it is the usual length."
+LENGTH_HINT = "Like 45m, 4h, 2d (48 hours) or until end of shift. Left empty, it is the usual length."
 REASON = "Why"
 UNTIL_SHIFT_ENDS = "until end of shift"
 
