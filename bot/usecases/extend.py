@@ -16,7 +16,7 @@ from bot.ports import Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Extended
 from bot.usecases.attempts import answered
-from bot.usecases.finish import chosen_of
+from bot.usecases.finish import chosen_of, meant
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing, standing_after
 from bot.usecases.waiting import asked_grant, waiting
 
@@ -71,8 +71,9 @@ def _short_of(end: datetime, wanted: int, until: datetime) -> bool:
 
 def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]:
     """The person's grant that is meant; of several of one resource, the one that ends last."""
-    first = office.ledger.read((), (f"person:{person}",))
-    chosen = chosen_of([g for g in first.all(Grant) if g.state in LIVE and first.live(g)], which)
+    first = office.ledger.read(meant(which), (f"person:{person}",))
+    mine = [g for g in first.all(Grant) if g.person == person and g.state in LIVE and first.live(g)]
+    chosen = chosen_of(mine, which, person, first)
     unending = [g for g in chosen if first.leases[g.id] is None]
     grant = unending[0] if unending else max(chosen, key=lambda each: each.until or each.asked_at)
     catalog, snap = office.gather(lambda known: grant_keys(known, grant, person), (f"person:{person}",))

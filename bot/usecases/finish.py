@@ -36,18 +36,23 @@ def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op:
 
 
 def _give_back(office: Office, person: str, which: str | None, op: str) -> Standing:
-    catalog, snap = office.gather(lambda _: (), (f"person:{person}",))
-    mine = [grant for grant in snap.all(Grant) if _endable(grant)]
-    chosen = chosen_of(mine, which)
+    catalog, snap = office.gather(lambda _: meant(which), (f"person:{person}",))
+    mine = [grant for grant in snap.all(Grant) if grant.person == person and _endable(grant)]
+    chosen = chosen_of(mine, which, person, snap)
     return _finished(office, chosen, (catalog, snap), op, person, because(Why.GIVEN_BACK))
 
 
-def chosen_of(mine: list[Grant], which: str | None) -> list[Grant]:
+def meant(which: str | None) -> set[Key]:
+    """What has to be read to say why the grant of that id, if it is one, cannot be meant."""
+    return {Key.of(Grant, which)} if which else set()
+
+
+def chosen_of(mine: list[Grant], which: str | None, person: str, snap: Snapshot) -> list[Grant]:
     """The grants meant by a name, an id, or by there being only one. Raises Refused."""
     if which:
         named = [grant for grant in mine if which in (grant.id, grant.resource)]
         if not named:
-            raise refuse(Why.NOTHING_OPEN, which=which[:80])
+            raise _not_open(which, person, snap)
         return named
     if not mine:
         raise refuse(Why.NOTHING_OPEN)
@@ -55,6 +60,18 @@ def chosen_of(mine: list[Grant], which: str | None) -> list[Grant]:
     if len(resources) > 1:
         raise refuse(Why.SEVERAL_OPEN, names=", ".join(resources))
     return mine
+
+
+def _not_open(which: str, person: str, snap: Snapshot) -> Refused:
+    """A button may be on somebody else's card, or older than what it is about."""
+    found = snap.find(Grant, which)
+    if found is None or (found.person == person and found.state is State.ASKED):
+        return refuse(Why.NOTHING_OPEN, which=which[:80])
+    if found.person != person:
+        return refuse(Why.NOT_YOURS)
+    if found.approved_at:
+        return refuse(Why.GRANT_OVER, resource=found.resource)
+    return refuse(Why.DECIDED_ALREADY, state=found.state.value, **grants.decided_by(found))
 
 
 def _endable(grant: Grant) -> bool:
