@@ -41,6 +41,7 @@ BACKOFF_AT_MOST = {
     "roster": 60,
     "workspace": 10,
     "groups": 30,
+    "people": 30,
     "seal": 30,
 }
 """Seconds; five minutes for all else. Messages held back by an outage go out soon after its end."""

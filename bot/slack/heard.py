@@ -124,6 +124,39 @@ class _HomeHappened(_Happened):
     event: _HomeOpened
 
 
+class _OfOrganisation(_Shape):
+    enterprise_id: str | None = None
+    teams: list[str] | None = None
+
+
+class _Profile(_Shape):
+    email: str | None = None
+
+
+class _Person(_Shape):
+    """As in ``users.info``."""
+
+    id: _Id
+    team_id: str | None = None
+    deleted: bool | None = None
+    profile: _Profile | None = None
+    is_email_confirmed: bool | None = None
+    is_bot: bool | None = None
+    is_restricted: bool | None = None
+    is_ultra_restricted: bool | None = None
+    is_invited_user: bool | None = None
+    is_stranger: bool | None = None
+    enterprise_user: _OfOrganisation | None = None
+
+
+class _PersonChanged(_Event):
+    user: _Person
+
+
+class _PersonHappened(_Happened):
+    event: _PersonChanged
+
+
 class _Verification(_Shape):
     type: str
     challenge: str
@@ -134,7 +167,7 @@ _SHAPES: Mapping[str, type[_Shape]] = {
     "view_submission": _Submission,
     "url_verification": _Verification,
 }
-_EVENTS: Mapping[str, type[_Happened]] = {"app_home_opened": _HomeHappened}
+_EVENTS: Mapping[str, type[_Happened]] = {"app_home_opened": _HomeHappened, "user_change": _PersonHappened}
 
 
 def from_http(raw: str, content_type: str) -> Json:

@@ -14,13 +14,15 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from bot.core.errors import TemporaryFailure
+from bot.ports import Home
 from bot.slack import clicks, commands, forms, submissions
 from bot.slack.commands import Desk, said
+from bot.slack.directory import described
 from bot.slack.heard import MALFORMED, OTHER
 from bot.slack.kit import Block
 from bot.slack.visitor import Body
 from bot.slack.wording import answers as words
-from bot.usecases import look
+from bot.usecases import look, people
 from bot.usecases.office import Office
 
 COMMAND = "/access"
@@ -47,7 +49,8 @@ def build(office: Office, settings: SlackSettings) -> App:
     app.view(forms.REQUEST)(_acknowledging(desk, submissions.asked))
     app.view(forms.DENY)(_acknowledging(desk, submissions.denied))
     app.action(re.compile(""))(_pressing(desk))
-    app.event("app_home_opened")(_opening(office))
+    app.event("app_home_opened")(_listening(office, _home_opened))
+    app.event("user_change")(_listening(office, _person_changed))
     app.event(re.compile(""))(lambda: None)  # Slack stops sending events where most are turned away
     return app
 
@@ -96,19 +99,30 @@ def _pressing(desk: Desk) -> Callable[..., BoltResponse | None]:
     return listener
 
 
-def _opening(office: Office) -> Callable[..., BoltResponse | None]:
-    """Slack sends an event again where it was not taken."""
+def _listening(
+    office: Office, hear: Callable[[Office, Home, Body], None]
+) -> Callable[..., BoltResponse | None]:
+    """Events of our own workspace. Slack sends one again where it was not taken."""
 
     def listener(body: Body) -> BoltResponse | None:
         try:
-            home, event = office.home(), body["event"]
-            if event.get("tab") == "home" and home and body.get("team_id") == home.team:
-                look.owe_home(office, person=str(event["user"]))
+            home = office.home()
+            if home and body.get("team_id") == home.team:
+                hear(office, home, body["event"])
         except TemporaryFailure:
             return BoltResponse(status=503)
         return None
 
     return listener
+
+
+def _home_opened(office: Office, _: Home, event: Body) -> None:
+    if event.get("tab") == "home":
+        look.owe_home(office, person=event["user"])
+
+
+def _person_changed(office: Office, home: Home, event: Body) -> None:
+    people.hinted(office.ledger, described(event["user"], home))
 
 
 def _told(error: Exception, body: Body) -> BoltResponse:

@@ -15,6 +15,7 @@ from bot.core.reasons import Why
 from bot.ports import Account, Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
 
 PEOPLE_EVERY = timedelta(minutes=15)
+JUST_NOW = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def admission(
     due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in held]
     due += [
         Due(member=f"card:{grant.id}", at=snap.now),
-        Due(member=f"people:{grant.person}", at=snap.now + PEOPLE_EVERY),
+        Due(member=f"people:{grant.person}", at=_looked_at(grant.person, snap)),
     ]
     if isinstance(approval.depends_on, OnCall):
         due.append(Due(member=f"shift:{resource.name}", at=approval.until))
@@ -93,6 +94,13 @@ def admission(
         due=tuple(due),
         audit=(approval_entry(moved),),
     )
+
+
+def _looked_at(person: str, snap: Snapshot) -> datetime:
+    """Who was not looked up for this very decision is looked up now, and what they got ends if it must."""
+    known = snap.find(Person, person)
+    just_now = known is not None and snap.now - known.read_at <= JUST_NOW
+    return snap.now + PEOPLE_EVERY if just_now else snap.now
 
 
 def approval_entry(grant: Grant) -> Entry:

@@ -15,7 +15,7 @@ from bot.usecases.attempts import settled
 from bot.usecases.extend import moved_lease
 from bot.usecases.finish import ending, joined
 from bot.usecases.office import Office, Scene, fact_keys, facts_of
-from bot.usecases.people import forget, remember
+from bot.usecases.people import look_up
 from bot.usecases.starts import shift_key, starts
 from bot.usecases.turn import Turn
 
@@ -122,11 +122,7 @@ def refresh_person(office: Office, turn: Turn) -> None:
     """Look a person up anew (``people:<id>``) for as long as they hold or ask for something; whoever is
     no longer an active full member loses it now."""
     person = turn.claim.id
-    found = office.directory.person(person, turn.call())
-    if found:
-        remember(office.ledger, found)
-    else:
-        forget(office.ledger, person)
+    look_up(office.ledger, office.directory, person, turn.call())
     settled(lambda: _judge_all(office, person, turn))
 
 

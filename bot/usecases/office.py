@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 from bot.core.catalog import Catalog, Resource
@@ -34,7 +34,7 @@ from bot.ports import (
 )
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import answered, refusal_answer, settled
-from bot.usecases.people import remember
+from bot.usecases.people import look_up
 
 T = TypeVar("T")
 Scene = tuple[Catalog, Snapshot]
@@ -102,22 +102,20 @@ class Office:
             raise refuse(Why.GRANT_UNKNOWN, grant=grant[:40])
         return found
 
-    def meet(self, *people: str, within: timedelta = FRESH_FOR) -> None:
-        """See to it that these are known: who was not read ``within`` that is looked up, all in a second.
-        Where Slack does not answer, what is known within a day still counts, and who is not known stays
-        unknown."""
+    def meet(self, *people: str, anew: bool = False) -> None:
+        """See to it that these are known: who was not read within an hour is looked up, or all of them
+        ``anew``, together in a second. Where Slack does not answer, what is known within a day still counts,
+        and who is not known stays unknown."""
         deadline = Deadline.after(LOOK_UP_WITHIN)
         snap = self.ledger.read({Key.of(Person, each) for each in people})
         for each in dict.fromkeys(people):
             known = snap.find(Person, each)
-            if known and snap.now - known.read_at <= within:
+            if known and snap.now - known.read_at <= FRESH_FOR and not anew:
                 continue
             try:
-                found = self.directory.person(each, deadline)
+                look_up(self.ledger, self.directory, each, deadline)
             except (TemporaryFailure, PermanentFailure):
                 return
-            if found:
-                remember(self.ledger, found)
 
     def once(self, op: str, what: str, by: str, attempt: Callable[[], T]) -> T | str:
         """What ``attempt`` returns, tried again where it lost to somebody else. A refusal is put in the

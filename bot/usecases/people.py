@@ -5,25 +5,49 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.core.people import Person
-from bot.ports import Change, Document, EmailOwner, Key, Ledger
+from bot.ports import Change, Deadline, Directory, Document, Due, EmailOwner, Key, Ledger, Snapshot
 from bot.usecases.attempts import settled
+
+
+def look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadline) -> None:
+    """Ask Slack who this is, and keep what it says; of whom it knows nothing any more is kept as deactivated.
+    Asked again where somebody else wrote about them meanwhile: an answer that was long under way must not
+    replace a newer one. Raises TemporaryFailure and PermanentFailure as the directory does."""
+    settled(lambda: _look_up(ledger, directory, person, deadline))
+
+
+def _look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadline) -> None:
+    before = ledger.read({Key.of(Person, person)})
+    known = before.find(Person, person)
+    found = directory.person(person, deadline) or (known and replace(known, deactivated=True))
+    if found:
+        _remember(ledger, found, before)
 
 
 def remember(ledger: Ledger, person: Person) -> None:
     """Keep a person as Slack described them just now, marked where an active somebody has the same email."""
-    settled(lambda: _remember(ledger, person))
+    settled(lambda: _remember(ledger, person, ledger.read({Key.of(Person, person.id)})))
 
 
-def forget(ledger: Ledger, person: str) -> None:
-    """Slack says that it knows nobody of this id any more: as if deactivated."""
-    known = ledger.read({Key.of(Person, person)}).find(Person, person)
-    if known:
-        remember(ledger, replace(known, deactivated=True))
+def hinted(ledger: Ledger, hint: Person) -> None:
+    """Slack says that something about a person has changed: they are looked up now where it may matter. What
+    it says is not gone by; a picture or a status is nothing to us."""
+    owner = Key.of(EmailOwner, hint.email or "")
+    snap = ledger.read({Key.of(Person, hint.id), owner})
+    known, owned = snap.find(Person, hint.id), snap.find(EmailOwner, owner.id)
+    others = set(owned.people) - {hint.id} if owned else set()
+    if others or (known and known != _alike(hint, known)):
+        ledger.commit(Change(due=(Due(member=f"people:{hint.id}", at=snap.now),)))
 
 
-def _remember(ledger: Ledger, person: Person) -> None:
-    """The email address that the person had before has other owners from now on, too."""
-    first = ledger.read({Key.of(Person, person.id)})
+def _alike(hint: Person, known: Person) -> Person:
+    """The hint, but for what Slack does not tell or nobody goes by."""
+    return replace(hint, name=known.name, shared_email=known.shared_email, read_at=known.read_at)
+
+
+def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
+    """The email address that the person had before has other owners from now on, too. Whom that concerns is
+    looked at, for what they may hold."""
     before = first.find(Person, person.id)
     emails = {each.email for each in (before, person) if each and each.email}
     owned = ledger.read({Key.of(EmailOwner, email) for email in emails})
@@ -37,5 +61,7 @@ def _remember(ledger: Ledger, person: Person) -> None:
         owner = EmailOwner(people=tuple(owners), read_at=snap.now)
         put[Key.of(EmailOwner, email)] = owner if owners or email == person.email else None
         known |= {each: replace(known[each], shared_email=len(owners) > 1) for each in owners}
-    put |= {Key.of(Person, each.id): each for each in known.values() if each not in snap.all(Person)}
-    ledger.commit(Change(rests_on=(first, owned, snap), put=put))
+    changed = [each for each in known.values() if each not in snap.all(Person)]
+    due = tuple(Due(member=f"people:{each.id}", at=snap.now) for each in changed if each.id != person.id)
+    put |= {Key.of(Person, each.id): each for each in changed}
+    ledger.commit(Change(rests_on=(first, owned, snap), put=put, due=due))

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.core import grants
 from bot.core.catalog import Resource
-from bot.core.errors import Refused, refuse
+from bot.core.errors import Conflict, Refused, refuse
 from bot.core.grants import Grant, State
 from bot.core.policy import requester_objection, vote_objection
 from bot.core.reasons import Why, because
@@ -18,21 +18,22 @@ from bot.usecases.attempts import answered
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
 from bot.usecases.waiting import closed
 
-FRESH_FOR_A_VOTE = timedelta(minutes=5)
-"""Who asked and who votes is looked up again where that was longer ago."""
-
 
 def approve(office: Office, *, person: str, grant: str, length: int | None, op: str) -> Standing:
-    """One approval by ``person``; ``length`` in seconds shortens what is given. Raises Refused."""
+    """One approval by ``person``; ``length`` in seconds shortens what is given. Raises Refused.
+
+    Who asked and who votes is looked up at this moment. Where Slack does not answer that fast, what was
+    known within a day counts, and the worker looks the requester up as soon as Slack answers: an outage of
+    Slack's API must not keep people out, nor somebody in who is gone."""
     found = office.grant(grant)
-    office.meet(person, found.person, *(vote.person for vote in found.votes), within=FRESH_FOR_A_VOTE)
+    office.meet(found.person, person, *(vote.person for vote in found.votes), anew=True)
     done = office.once(op, "approval", person, lambda: _approve(office, person, grant, length, op))
     return stand(office, done) if isinstance(done, str) else done
 
 
 def deny(office: Office, *, person: str, grant: str, why: str, op: str) -> Standing:
     """Turn an ask down, with a reason if one was given. Raises Refused."""
-    office.meet(person, within=FRESH_FOR_A_VOTE)
+    office.meet(person, anew=True)
     done = office.once(op, "denial", person, lambda: _deny(office, person, grant, why, op))
     return stand(office, done) if isinstance(done, str) else done
 
@@ -111,6 +112,8 @@ def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, 
     grant = snap.find(Grant, grant_id)
     if grant is None:
         raise refuse(Why.GRANT_UNKNOWN, grant=grant_id[:40])
+    if {vote.person for vote in grant.votes} - set(people):
+        raise Conflict("somebody has voted meanwhile, of whom nothing was read")
     if grant.state is not State.ASKED:
         raise refuse(Why.DECIDED_ALREADY, state=grant.state.value, **grants.decided_by(grant))
     if grant.lapses_at and grant.lapses_at <= snap.now:

@@ -510,6 +510,36 @@ def test_home_buttons_work(it: Town, asked: Grant) -> None:
     assert it.workspace.view(BOB) is not None
 
 
+# --------------------------------------------------------------------------------- who has changed
+
+
+def test_slack_says_that_carol_is_gone_and_she_is_looked_up(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    it.ledger.advance(1)
+    it.workspace.deactivate(CAROL)
+    assert it.ledger._due[f"people:{CAROL}"].at <= it.ledger._now
+
+
+@pytest.mark.parametrize("changes", [{"real_name": "Caroline"}, {"title": "on holiday"}])
+def test_another_name_or_title_is_nothing_to_us(it: Town, changes: dict[str, str]) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    before = it.ledger._counter
+    it.workspace.alter(CAROL, **changes)
+    assert it.ledger._counter == before
+
+
+def test_somebody_of_whom_we_know_nothing_changes(it: Town) -> None:
+    it.workspace.deactivate(BOB)
+    assert f"people:{BOB}" not in it.ledger._due
+
+
+def test_a_change_that_could_not_be_written_down_is_to_be_sent_again(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    it.workspace.faults.retry_pauses = ()
+    it.ledger.down = True
+    assert it.workspace.deactivate(CAROL).status == 503
+
+
 # ------------------------------------------------------------------------------------------- the door
 
 

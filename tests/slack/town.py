@@ -89,6 +89,17 @@ class Town:
     def puts(self, documents: dict[Key, Any]) -> None:
         self.ledger.commit(Change(put=documents))
 
+    def enacts(self, policy: Catalog) -> None:
+        """Another policy is in force from now on."""
+        self.office._load = lambda _: policy
+        version = policy.version
+        self.puts(
+            {
+                Key.of(PolicyInForce): PolicyInForce(version=version),
+                Key.of(PolicyText, version): PolicyText(text=""),
+            }
+        )
+
     def whispers(self) -> list[tuple[str, str, str | None]]:
         """Whom something is owed to be whispered: where, why, to whom."""
         owed = [key for key in self.ledger._documents if key.kind == "note"]
@@ -117,7 +128,7 @@ def town(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)
     ledger = FragileLedger(NOW)
     client = WebClient(token=BOT_TOKEN, base_url=server.api_url)
     directory = SlackDirectory(client)
-    office = Office(ledger, directory, lambda _: CATALOG, lambda: "G" + secrets.token_hex(6))
+    office = Office(ledger, directory, lambda _: CATALOG, lambda: "g" + secrets.token_hex(6))
     settings = SlackSettings(token=BOT_TOKEN, signing_secret=SIGNING_SECRET, api_url=server.api_url)
     site = create(build(office, settings), lambda: None)
     made = Town(

@@ -98,6 +98,21 @@ def test_a_vote_does_not_count_once_its_voter_is_deactivated(story: Story) -> No
     assert [vote.person for vote in story.grant(grant).votes] == [CAROL]
 
 
+def test_bob_votes_while_carols_click_is_looked_at_and_both_votes_count(story: Story) -> None:
+    story.enact(catalog(TWO_OF_THEM))
+    grant = dans_ask(story)
+    gather, office = story.office.gather, story.office
+
+    def bob_first(wanted: object, follow: object = ()) -> object:
+        office.gather = gather  # type: ignore[method-assign]
+        story.approve(BOB, grant)
+        return gather(wanted, follow)  # type: ignore[arg-type]
+
+    office.gather = bob_first  # type: ignore[method-assign,assignment]
+    assert story.approve(CAROL, grant).live
+    assert [vote.person for vote in story.grant(grant).votes] == [BOB, CAROL]
+
+
 def test_nobody_approves_their_own_ask_by_any_rule(story: Story, refusal: Refusal) -> None:
     everybody = (Everyone(), InGroup(group=GROUP), Named(person=BOB))
     story.enact(catalog(replace(PROD_DB, approvers=everybody)))

@@ -84,10 +84,13 @@ class Workspace:
         self.add_channel(replace(self.memory.channels[channel], members=(user,)))
 
     def deactivate(self, user: str) -> Reply:
+        return self.alter(user, deleted=True)
+
+    def alter(self, user: str, **changes: Any) -> Reply:
+        """Something about a person changes, and the bot is told."""
         with self.memory.change():
-            gone = replace(self.memory.people[user], deleted=True)
-            self.memory.people[user] = gone
-        return self.tell({"type": "user_change", "user": user_object(gone, self.app)})
+            altered = self.memory.people[user] = replace(self.memory.people[user], **changes)
+        return self.tell({"type": "user_change", "user": user_object(altered, self.app)})
 
     def connect(self, events_url: str | None) -> None:
         """Where the bot listens by HTTP; while a socket is connected that is used instead."""
