@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.core import grants
 from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource
 from bot.core.errors import refuse
-from bot.core.grants import Grant
+from bot.core.grants import Grant, State
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Why
@@ -31,8 +31,10 @@ def indexes(grant: Grant) -> tuple[str, ...]:
     """The sets an open grant is in."""
     holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
     targets = dict.fromkeys(f"target:{hold.target}" for hold in grant.gives)
+    waits = ("asked",) if grant.state is State.ASKED else ()
     late = ("overdue",) if grant.overdue_since else ()
-    return ("open", *late, f"person:{grant.person}", f"resource:{grant.resource}", *holds, *targets)
+    people = (f"person:{grant.person}", f"resource:{grant.resource}")
+    return ("open", *waits, *late, *people, *holds, *targets)
 
 
 def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Hold, ...]:
@@ -90,7 +92,7 @@ def admission(
             if not catalog.people.accounts.get(grant.person, {}).get(hold.target)
         },
         leases=(Lease(grant=grant.id, how="start", until=approval.until),),
-        index={(name, grant.id): True for name in indexes(moved)},
+        index={("asked", grant.id): False} | {(name, grant.id): True for name in indexes(moved)},
         due=tuple(due),
         audit=(approval_entry(moved),),
     )

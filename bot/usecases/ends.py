@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime
 from threading import Timer
 
 from bot.core.errors import TemporaryFailure
@@ -30,23 +30,18 @@ WRITE_AFTER = 0.2
 LASTS = 1.0
 """Seconds after which what was not begun is handed back."""
 
-MILLISECOND = timedelta(milliseconds=1)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
-    """A hold of which it is written that it is being taken; ``view`` is as it was written, ``at`` when."""
+    """A hold of which it is written that it is being taken; ``view`` is as it was written."""
 
     turn: Turn
     view: View
-    at: Deadline
 
-    def gone(self, left: Presence) -> Change:
+    def gone(self, left: Presence, now: datetime) -> Change:
         """``left`` is what the target showed after the take."""
-        later = (Deadline.after(0).at - self.at.at) // MILLISECOND.total_seconds() * MILLISECOND
-        snap = replace(self.view.snap, now=self.view.now + later)
-        change = outcomes.gone(replace(self.view, snap=snap), left, self.turn.claim)
-        return outcomes.done_here(change, self.turn.claim)
+        view = replace(self.view, snap=replace(self.view.snap, now=now))
+        return outcomes.done_here(outcomes.gone(view, left, self.turn.claim), self.turn.claim)
 
 
 class Ends:
@@ -113,9 +108,8 @@ class Ends:
         plain = [(t, view) for t, view in zip(turns, views, strict=True) if view and _plainly_over(t, view)]
         changes = [_noting(turn, view) for turn, view in plain]
         written = self.ledger.commit_all(changes) if changes else ()
-        at = Deadline.after(0)
         noted = [
-            Noted(turn=turn, view=_as_written(view, change, receipt), at=at)
+            Noted(turn=turn, view=_as_written(view, change, receipt))
             for (turn, view), change, receipt in zip(plain, changes, written, strict=True)
             if isinstance(receipt, Receipt)
         ]
@@ -123,7 +117,10 @@ class Ends:
         return noted, [turn for turn in turns if turn.claim.member not in done]
 
     def _write(self, taken: Sequence[tuple[Noted, Presence]]) -> None:
-        written = self.ledger.commit_all([each.gone(left) for each, left in taken]) if taken else ()
+        if not taken:
+            return
+        now = self.ledger.read().now
+        written = self.ledger.commit_all([each.gone(left, now) for each, left in taken])
         for (each, left), receipt in zip(taken, written, strict=True):
             if not isinstance(receipt, Receipt):
                 self.convergence(each.turn).write_taken(each.view.record, left)

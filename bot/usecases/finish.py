@@ -122,7 +122,7 @@ def _unasked(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Gra
         moved, what = grants.deny(grant, person=by, now=snap.now, because_of=reason), "denied"
     return moved, Change(
         put={Key.of(Grant, grant.id): moved},
-        index={(name, grant.id): False for name in indexes(grant)},
+        index={(name, grant.id): False for name in (*indexes(grant), "asked")},
         due=(Due(member=f"card:{grant.id}", at=snap.now),),
         audit=(Entry(what=what, grant=grant.id, by=by, facts={"person": grant.person}),),
     )

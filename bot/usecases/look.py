@@ -44,7 +44,7 @@ def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
 
 def home_view(office: Office, person: str) -> HomeView:
     office.meet(person)
-    catalog, snap = office.gather(lambda known: _all_keys(known, person), ("open",))
+    catalog, snap = office.gather(lambda known: _all_keys(known, person), (f"person:{person}", "asked"))
     everything = _standings(snap, catalog)
     return HomeView(
         person=person,

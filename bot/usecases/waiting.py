@@ -73,7 +73,7 @@ def closed(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done |
     return Change(
         rests_on=(snap,),
         put={Key.of(Grant, grant.id): grant},
-        index={(name, grant.id): False for name in indexes(grant)},
+        index={(name, grant.id): False for name in (*indexes(grant), "asked")},
         due=(Due(member=f"card:{grant.id}", at=snap.now),),
         audit=(Entry(what=what, grant=grant.id, by=by, facts=facts),),
         done=done,

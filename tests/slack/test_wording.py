@@ -134,8 +134,8 @@ def codes_in(call: ast.Call) -> list[str]:
         ),
         (
             because(Why.VANISHED, person="U01ADA", resource="prod-db", access="orders_rw on orders-db"),
-            "⚠️ Somebody else took orders_rw on orders-db from <@U01ADA> while their grant of *prod-db* was live."
-            " I gave it again. If it is to end, use `/access revoke <@U01ADA> prod-db`.",
+            "⚠️ Somebody else took orders_rw on orders-db from <@U01ADA> while their grant of *prod-db*"
+            " was live. I gave it again. If it is to end, use `/access revoke <@U01ADA> prod-db`.",
         ),
         (
             because(Why.ROSTER_STALE, schedule="pagerduty/PDB", age_s=5_400),
