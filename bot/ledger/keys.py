@@ -11,7 +11,8 @@ from bot.core.errors import Misconfigured
 
 NAMES = (
     "counter",  # string: the last version, generation or fence that was drawn
-    "due",  # sorted set: member -> ms when it is owed; while it is claimed, the end of the claim
+    "lanes",  # set: the lanes in which something may be owed
+    "due:",  # and the lane; sorted set: member -> ms when it is owed; while it is claimed, the claim's end
     "generations",  # hash: member -> generation of its last arming
     "claims",  # hash: member -> fence of the claim that is not closed
     "failures",  # sorted set: member -> failures in a row

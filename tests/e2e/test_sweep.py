@@ -10,7 +10,7 @@ from bot.sandbox.bot_process import KEPT, ROOT
 from tests.e2e.town import ADA, Town, until
 
 NEEDED = ("REDIS_URL", "ACCESS_FILE", "ORDERS_DB_URL")
-DUE = "rotakey:{main}:due"
+DUE = "rotakey:{main}:due:hold:orders-db"
 HOLD = "orders_rw on orders-db for ada"
 
 

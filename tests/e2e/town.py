@@ -204,7 +204,9 @@ class Town:
     def owed(self, *kinds: str, within: float = float("inf")) -> list[str]:
         """What the worker still has to do, now or ``within`` so many seconds."""
         latest = self.sandbox.watch.clock() + within
-        due: Any = self.sandbox.redis.zrange("rotakey:{main}:due", 0, latest * 1000, byscore=True)
+        redis: Any = self.sandbox.redis
+        lanes = (f"rotakey:{{main}}:due:{lane}" for lane in redis.smembers("rotakey:{main}:lanes"))
+        due = (each for lane in lanes for each in redis.zrange(lane, 0, latest * 1000, byscore=True))
         return [each for each in due if each.startswith(kinds)]
 
     # ----------------------------------------------------------------------------------- and around

@@ -192,7 +192,7 @@ def test_who_may_not_do_a_part_writes_nothing_or_all(
                     ledger.commit(Change(done=Done(claim=claim)))
 
 
-@pytest.mark.parametrize("name", ["counter", "due", "generations", "claims", "failures"])
+@pytest.mark.parametrize("name", ["counter", "lanes", "due:card", "generations", "claims", "failures"])
 @pytest.mark.parametrize("kind", ["string", "list"])
 def test_where_something_else_stands_in_a_place_of_ours_nothing_is_written(
     redis_ledger: RedisLedger, client: Redis, workspace: str, name: str, kind: str

@@ -193,7 +193,8 @@ def test_it_is_told_loudly_and_once(redis_ledger: RedisLedger, client: Redis, wo
 def test_a_member_that_is_no_text_is_claimed_and_closed_like_any_other(
     redis_ledger: RedisLedger, client: Redis, workspace: str
 ) -> None:
-    client.zadd(f"rotakey:{{{workspace}}}:due", {b"card:\xff": 1})
+    client.sadd(f"rotakey:{{{workspace}}}:lanes", "card")
+    client.zadd(f"rotakey:{{{workspace}}}:due:card", {b"card:\xff": 1})
     (claim,) = redis_ledger.claim(9, 9, {}).claims
     assert redis_ledger.renew([claim]) == {claim.member}
     redis_ledger.commit(Change(done=Done(claim=claim)))

@@ -7,9 +7,11 @@ end
 -- whatever is owed under the name of an index that the grant stands in, is owed now
 local function look_again(grant)
   local generation = draw()
-  for _, member in ipairs(redis.call('ZRANGE', due, 0, -1)) do
-    if redis.pcall('SISMEMBER', index .. member, grant) == 1 then
-      arm(member, text(now), generation)
+  for _, lane in ipairs(redis.call('SMEMBERS', lanes)) do
+    for _, member in ipairs(redis.call('ZRANGE', due .. lane, 0, -1)) do
+      if redis.pcall('SISMEMBER', index .. member, grant) == 1 then
+        arm(member, text(now), generation)
+      end
     end
   end
 end

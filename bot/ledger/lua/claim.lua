@@ -15,47 +15,83 @@ if any_kind and not named and now - beaten >= 1000 then
   redis.call('SET', beat, text(now))
 end
 
-local function lane_of(member)
-  return string.match(member, '^(.-)/') or string.match(member, '^[^:]*')
+local taken, waiting, later = {}, nil, nil
+
+local function in_order(one, other)
+  if one.at ~= other.at then
+    return one.at < other.at
+  end
+  return one.member < other.member
 end
 
-local taken, waiting = {}, nil
-
+-- those for which their lane has no room do not count
 local function pick(owed)
-  for i = 1, #owed, 2 do
-    local lane = lane_of(owed[i])
-    local busy = load[lane] or 0
-    if busy < share and (any_kind or kinds[string.match(owed[i], '^[^:]*')]) then
+  for _, each in ipairs(owed) do
+    local busy = load[each.lane] or 0
+    if busy < share then
       if #taken == limit then
-        waiting = owed[i + 1]
+        waiting = text(each.at)
         break
       end
-      load[lane] = busy + 1
-      table.insert(taken, {owed[i], owed[i + 1]})
+      load[each.lane] = busy + 1
+      table.insert(taken, each)
     end
   end
 end
 
+local function owed_in(lane, most)
+  local rows = redis.call('ZRANGE', due .. lane, '-inf', text(now), 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
+  local found = {}
+  for i = 1, #rows, 2 do
+    table.insert(found, {member = rows[i], at = tonumber(rows[i + 1]), lane = lane})
+  end
+  return found
+end
+
+-- the oldest first, whatever lane they are in
 local function pick_any()
-  local offset, page = 0, limit + 16
-  repeat
-    local owed = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', offset, page, 'WITHSCORES')
-    pick(owed)
-    local last = #owed < 2 * page
-    offset, page = offset + page, page * 4
-  until waiting or last
+  local owed = {}
+  for _, lane in ipairs(redis.call('SMEMBERS', lanes)) do
+    local room = share - (load[lane] or 0)
+    if room > 0 and (any_kind or kinds[string.match(lane, '^[^:]*')]) then
+      for _, each in ipairs(owed_in(lane, math.min(room, limit + 1))) do
+        table.insert(owed, each)
+      end
+    end
+  end
+  table.sort(owed, in_order)
+  pick(owed)
 end
 
 local function pick_named()
   local owed = {}
   for _, member in ipairs(named) do
-    local at = redis.call('ZSCORE', due, member)
-    if at and tonumber(at) <= now then
-      table.insert(owed, member)
-      table.insert(owed, at)
+    local at = tonumber(redis.call('ZSCORE', due_in(member), member))
+    if at and at <= now then
+      table.insert(owed, {member = member, at = at, lane = lane_of(member)})
     end
   end
   pick(owed)
+end
+
+local function look_ahead()
+  for _, lane in ipairs(redis.call('SMEMBERS', lanes)) do
+    local key = due .. lane
+    local at = redis.call('ZRANGE', key, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+    if at and (not later or tonumber(at) < tonumber(later)) then
+      later = at
+    end
+    if not at and redis.call('EXISTS', key) == 0 then
+      redis.call('SREM', lanes, lane)
+    end
+  end
+end
+
+for _, lane in ipairs(redis.call('SMEMBERS', lanes)) do
+  wrong = wrong or misplaced_one(due .. lane, 'zset')
+end
+if wrong then
+  return wrong
 end
 
 if named then
@@ -67,14 +103,14 @@ end
 local fence = #taken > 0 and draw()
 local answer = {}
 for _, each in ipairs(taken) do
-  local member, owed_at = unpack(each)
+  local member = each.member
   local taken_over = redis.call('HEXISTS', claims, member)
   redis.call('HSET', claims, member, fence)
-  redis.call('ZADD', due, text(now + length), member)
+  redis.call('ZADD', due .. each.lane, text(now + length), member)
   local generation = redis.call('HGET', generations, member) or '0'
   local failed = redis.call('ZSCORE', failures, member) or '0'
-  table.insert(answer, {member, generation, fence, owed_at, failed, taken_over})
+  table.insert(answer, {member, generation, fence, text(each.at), failed, taken_over})
 end
 
-local later = redis.call('ZRANGE', due, '(' .. text(now), '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
-return {text(now), answer, waiting or later[2] or ''}
+look_ahead()
+return {text(now), answer, waiting or later or ''}

@@ -148,25 +148,23 @@ local function close(done)
     redis.call('ZREM', failures, member)
   end
   if (redis.call('HGET', generations, member) or '0') ~= done.generation then
-    redis.call('ZADD', due, text(now), member)
+    owe_at(member, text(now))
     soonest = now
   elseif done.next_at then
-    redis.call('ZADD', due, done.next_at, member)
+    owe_at(member, done.next_at)
   else
-    redis.call('ZREM', due, member)
+    redis.call('ZREM', due_in(member), member)
   end
 end
 
 local function forget_unless_due(member)
-  if not redis.call('ZSCORE', due, member) then
+  if not redis.call('ZSCORE', due_in(member), member) then
     redis.call('HDEL', generations, member)
     redis.call('ZREM', failures, member)
   end
 end
 
 local function owe(plan, version)
-  local first = tonumber(redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')[2]) or math.huge
-  soonest = math.huge
   if plan.done then
     close(plan.done)
   end
@@ -175,9 +173,6 @@ local function owe(plan, version)
   end
   if plan.done then
     forget_unless_due(plan.done.member)
-  end
-  if soonest <= now or soonest < first then
-    wake()
   end
 end
 
@@ -223,12 +218,29 @@ local function commit(plan)
   return {'done', version, fault or ''}
 end
 
+local function misplaced_lane(plan)
+  local wrong = plan.done and misplaced_one(due_in(plan.done.member), 'zset')
+  for _, each in ipairs(plan.due) do
+    wrong = wrong or misplaced_one(due_in(each[1]), 'zset')
+  end
+  return wrong
+end
+
+local plans = {}
 local wrong = misplaced() or forbidden()
+for i = 2, #ARGV do
+  plans[i - 1] = cjson.decode(ARGV[i])
+  wrong = wrong or misplaced_lane(plans[i - 1])
+end
 if wrong then
   return wrong
 end
 local answers = {text(now)}
-for i = 2, #ARGV do
-  table.insert(answers, commit(cjson.decode(ARGV[i])))
+for _, plan in ipairs(plans) do
+  table.insert(answers, commit(plan))
+end
+-- whoever waits looks again soon in any case
+if soonest and soonest < now + 2000 then
+  wake()
 end
 return answers

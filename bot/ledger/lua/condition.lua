@@ -3,7 +3,7 @@ local often, most, counted = ARGV[1], ARGV[2], {unpack(ARGV, 3)}
 local failing = {}
 local found = redis.call('ZRANGE', failures, '+inf', often, 'BYSCORE', 'REV', 'LIMIT', 0, most, 'WITHSCORES')
 for i = 1, #found, 2 do
-  table.insert(failing, {found[i], redis.call('ZSCORE', due, found[i]) or text(now), found[i + 1]})
+  table.insert(failing, {found[i], redis.call('ZSCORE', due_in(found[i]), found[i]) or text(now), found[i + 1]})
 end
 
 local counts = {}
@@ -12,11 +12,18 @@ for i, name in ipairs(counted) do
   counts[i] = type(found) == 'number' and found or 0
 end
 
-local first = redis.call('ZRANGE', due, '-inf', text(now), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+local owed, first = 0, nil
+for _, lane in ipairs(redis.call('SMEMBERS', lanes)) do
+  owed = owed + redis.call('ZCARD', due .. lane)
+  local at = redis.call('ZRANGE', due .. lane, '-inf', text(now), 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')[2]
+  if at and (not first or tonumber(at) < tonumber(first)) then
+    first = at
+  end
+end
 return {
   text(now),
   redis.call('GET', beat) or '',
-  redis.call('ZCARD', due),
+  owed,
   first or '',
   failing,
   redis.call('HGETALL', aside),

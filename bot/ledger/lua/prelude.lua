@@ -1,4 +1,4 @@
-local counter, due, generations, claims, failures, nudge, beat, aside, unlogged, audit, seals,
+local counter, lanes, due, generations, claims, failures, nudge, beat, aside, unlogged, audit, seals,
   doc, lease, index, op = unpack(KEYS)
 
 local clock = redis.call('TIME')
@@ -17,6 +17,25 @@ local function lease_end(grant)
   end
 end
 
+-- what shares threads: one target's holds, or all of a kind
+local function lane_of(member)
+  return string.match(member, '^(.-)/') or string.match(member, '^[^:]*')
+end
+
+local function due_in(member)
+  return due .. lane_of(member)
+end
+
+local function owe_at(member, at, how)
+  local lane = lane_of(member)
+  redis.call('SADD', lanes, lane)
+  if how then
+    redis.call('ZADD', due .. lane, how, at, member)
+  else
+    redis.call('ZADD', due .. lane, at, member)
+  end
+end
+
 -- '0' where there is no document, or something else in its place
 local function version_of(name)
   local found = redis.pcall('HGET', doc .. name, 'v')
@@ -24,15 +43,22 @@ local function version_of(name)
 end
 
 -- What a script has written before it fails stays written. So it is asked first whether it can fail.
+local function misplaced_one(key, kind)
+  local found = redis.call('TYPE', key).ok
+  if found ~= kind and found ~= 'none' then
+    return redis.error_reply('MISPLACED ' .. key .. ' is a ' .. found .. ' where a ' .. kind .. ' belongs')
+  end
+end
+
 local function misplaced()
   local wanted = {
-    [counter] = 'string', [due] = 'zset', [generations] = 'hash', [claims] = 'hash', [failures] = 'zset',
+    [counter] = 'string', [lanes] = 'set', [generations] = 'hash', [claims] = 'hash', [failures] = 'zset',
     [aside] = 'hash',
   }
   for key, kind in pairs(wanted) do
-    local found = redis.call('TYPE', key).ok
-    if found ~= kind and found ~= 'none' then
-      return redis.error_reply('MISPLACED ' .. key .. ' is a ' .. found .. ' where a ' .. kind .. ' belongs')
+    local wrong = misplaced_one(key, kind)
+    if wrong then
+      return wrong
     end
   end
   local drawn = redis.call('GET', counter) or '0'
@@ -45,7 +71,7 @@ local function forbidden()
   local wanted = {
     {'INCR', counter}, {'SET', lease, '1'}, {'PEXPIREAT', lease, '1'}, {'PERSIST', lease}, {'DEL', doc},
     {'HSET', doc, 'v', '1'}, {'HDEL', claims, 'm'}, {'SADD', index, 'g'}, {'SREM', index, 'g'},
-    {'ZADD', due, '1', 'm'}, {'ZREM', due, 'm'}, {'ZINCRBY', failures, '1', 'm'}, {'RENAME', doc, doc},
+    {'ZADD', due, '1', 'm'}, {'ZREM', due, 'm'}, {'SADD', lanes, 'l'}, {'ZINCRBY', failures, '1', 'm'}, {'RENAME', doc, doc},
     {'EXISTS', doc}, {'HEXISTS', claims, 'm'}, {'ZRANGE', due, '0', '0'}, {'ZSCORE', due, 'm'},
   }
   for _, each in ipairs(wanted) do
@@ -67,7 +93,7 @@ local soonest
 local function arm(member, at, generation)
   redis.call('HSET', generations, member, generation)
   if redis.call('HEXISTS', claims, member) == 0 then
-    redis.call('ZADD', due, 'LT', at, member)
+    owe_at(member, at, 'LT')
     soonest = math.min(soonest or math.huge, tonumber(at))
   end
 end

@@ -17,8 +17,9 @@ local function read(wanted)
       return
     end
     seen[name] = true
-    local found = readable(redis.pcall('HGET', doc .. name, 'd'), doc .. name)
-    table.insert(documents, {name, version_of(name), found or ''})
+    local found = readable(redis.pcall('HMGET', doc .. name, 'v', 'd'), doc .. name) or {}
+    local version = found[1] and string.match(found[1], '^%d+$')
+    table.insert(documents, {name, version or '0', found[2] or ''})
     if string.sub(name, 1, #kind) == kind then
       local grant = string.sub(name, #kind + 1)
       local ends = lease_end(grant)
