@@ -86,10 +86,16 @@ class Why(StrEnum):
     STRAY_STUCK = "stray_stuck"
     STRAY_TAKEN = "stray_taken"
     STRAY_GONE = "stray_gone"
+    STRAY_ADOPTED = "stray_adopted"
+    STRAY_LEFT = "stray_left"
     STRAY_EXPLAINED = "stray_explained"
     STRAYS_MANY = "strays_many"
     STRAYS_FEW = "strays_few"
     TARGET_UNSWEPT = "target_unswept"
+    ADOPTED = "adopted"
+    ALERT_SETTLED = "alert_settled"
+    OWN_ACCESS = "own_access"
+    NOT_ADOPTABLE = "not_adoptable"
 
     # on-call sources
     ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"

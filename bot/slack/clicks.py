@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.reasons import Reason, Why, because
+from bot.ports import Place
 from bot.slack.cards import BETWEEN
 from bot.slack.commands import Desk, not_recorded
 from bot.slack.forms import deny_form, notice, request_form
@@ -14,6 +15,7 @@ from bot.slack.grammar import Request
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.usecases import ask, extend, finish, look, votes
+from bot.usecases.strays import verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +68,19 @@ def click_in(body: Body) -> Click:
 
 
 def _in_its_place(desk: Desk, click: Click, body: Body) -> bool:
-    """A card counts where we posted it, not where somebody copied it to. What only the clicker sees,
-    the Home tab and our answers to commands, cannot be copied."""
+    """A card counts where we posted it, not where somebody copied it to, and so does an alert. What only
+    the clicker sees, the Home tab and our answers to commands, cannot be copied; no alert is among it."""
     container = body.get("container") or {}
+    if click.verb in _OF_ALERTS:
+        return _is_at(desk.office.alert_places(click.value), container)
     if click.verb == "request" or container.get("type") == "view" or container.get("is_ephemeral") is True:
         return True
+    return _is_at(desk.office.card_places(click.value), container)
+
+
+def _is_at(places: Iterable[Place], container: Mapping[str, object]) -> bool:
     here = (container.get("channel_id"), container.get("message_ts"))
-    return any((place.channel, place.ts) == here for place in desk.office.card_places(click.value))
+    return any((place.channel, place.ts) == here for place in places)
 
 
 def _anew(desk: Desk, click: Click) -> bool:
@@ -129,7 +137,25 @@ def _request(desk: Desk, click: Click) -> None:
         raise TemporaryFailure("the form did not open")
 
 
+def _adopt(desk: Desk, click: Click) -> None:
+    verdicts.adopt(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
+def _remove(desk: Desk, click: Click) -> None:
+    verdicts.remove(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
+def _leave(desk: Desk, click: Click) -> None:
+    verdicts.leave(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
+_OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
+    "adopt": _adopt,
+    "remove": _remove,
+    "leave": _leave,
+}
 _VERBS: Mapping[str, Callable[[Desk, Click], None]] = {
+    **_OF_ALERTS,
     "approve": _approve,
     "deny": _deny,
     "extend": _extend,

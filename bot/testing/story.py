@@ -37,6 +37,7 @@ from bot.usecases.enact import enact
 from bot.usecases.office import Office
 from bot.usecases.restore import Watch
 from bot.usecases.seal import Sealing
+from bot.usecases.strays import verdicts
 from bot.usecases.strays.sweeping import sweep
 from bot.usecases.turn import Turn
 
@@ -212,6 +213,15 @@ class Story:
 
     def extend(self, who: str, which: str | None = None, length: int | None = None) -> Extended:
         return extend.extend(self.office, person=who, which=which, length=length, op=self.op())
+
+    def adopt(self, who: str, alert: str, op: str | None = None) -> None:
+        verdicts.adopt(self.office, person=who, alert=alert, op=op or self.op())
+
+    def remove(self, who: str, alert: str, op: str | None = None) -> None:
+        verdicts.remove(self.office, person=who, alert=alert, op=op or self.op())
+
+    def leave(self, who: str, alert: str, op: str | None = None) -> None:
+        verdicts.leave(self.office, person=who, alert=alert, op=op or self.op())
 
     # ----------------------------------------------------------------------------------- what one sees
 

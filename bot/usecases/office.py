@@ -93,6 +93,10 @@ class Office:
         card = self.ledger.read({Key.of(Card, grant)}).find(Card, grant)
         return card.places if card else ()
 
+    def alert_places(self, alert: str) -> tuple[Place, ...]:
+        found = self.alert(alert)
+        return found.places if found else ()
+
     def alert(self, alert: str) -> Alert | None:
         return self.ledger.read({Key.of(Alert, alert)}).find(Alert, alert)
 

@@ -179,7 +179,10 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Redis came back older than it was, so there may have been one.",
         "⚠️ There is access that I gave, and no grant explains it since Redis came back older than it was.",
     ),
-    Why.STRAY_TAKING: ("I am taking it back, as the policy says.",),
+    Why.STRAY_TAKING: (
+        "{by_person} wants it removed: I am taking it back.",
+        "I am taking it back, as the policy says.",
+    ),
     Why.STRAY_STUCK: (
         "🚨 It could not be taken back yet: {trouble}. I keep trying.",
         "🚨 It could not be taken back yet. I keep trying.",
@@ -190,6 +193,21 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Taken back.",
     ),
     Why.STRAY_GONE: ("Seen gone {gone_at}: somebody else took it away.", "Somebody else took it away."),
+    Why.STRAY_ADOPTED: (
+        "{by_person} made it a grant: {person} has *{resource}* until {until_at}.",
+        "It was made a grant.",
+    ),
+    Why.STRAY_LEFT: (
+        "{by_person} leaves it as it is. I ask again only if it goes away and comes back.",
+        "It is left as it is. I ask again only if it goes away and comes back.",
+    ),
+    Why.ADOPTED: (
+        "It was there without a grant, and {by_person} adopted it.",
+        "It was there without a grant, and was adopted.",
+    ),
+    Why.ALERT_SETTLED: ("{by_person} has settled this already.", "This is settled already."),
+    Why.OWN_ACCESS: ("Nobody decides about their own access.",),
+    Why.NOT_ADOPTABLE: ("This cannot be made a grant: its owner, or what gives it, is no longer clear.",),
     Why.STRAY_EXPLAINED: ("A grant explains it now.",),
     Why.STRAYS_MANY: (
         "🚨 Of {held} accesses that I gave at {target}, no grant explains {count}. I do not take back so "
@@ -284,6 +302,9 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "If it is to end, use `/access revoke {person} {resource}`.",
         "If it is to end, use `/access revoke`.",
     ),
+    Why.ALERT_SETTLED: ("Nothing has changed by this.",),
+    Why.OWN_ACCESS: ("Another approver has to.",),
+    Why.NOT_ADOPTABLE: ("Choose Remove or Leave instead.",),
     Why.ROSTER_EMPTY_DOUBTED: ("Check the schedule in the on-call service.",),
     Why.RESTORED: (
         "Compare it with who has access at each target, and then run `rotakey doctor --accept-restore`.",

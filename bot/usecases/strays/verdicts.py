@@ -1,0 +1,215 @@
+"""An approver decides about a stray: it becomes a grant, it is removed, or it is left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.core.catalog import Catalog, Resource
+from bot.core.errors import Refused, refuse
+from bot.core.grants import Grant, Origin, State, Traced, Vote
+from bot.core.holds import Hold, HoldRecord, Phase, Presence
+from bot.core.members import YES
+from bot.core.policy import Ask, approver_objection, refusal_of
+from bot.core.reasons import Reason, Why, because
+from bot.core.strays import Stray, StrayState
+from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
+from bot.usecases.accounts import has_account, person_keys
+from bot.usecases.admit import Approval, admission
+from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
+from bot.usecases.attempts import answered
+from bot.usecases.finish import joined
+from bot.usecases.office import Office, fact_keys, facts_of
+from bot.usecases.outcomes import named
+from bot.usecases.strays.acts import taking
+from bot.usecases.strays.round import behind
+from bot.usecases.votes import FRESH_FOR_A_VOTE
+
+LOOK_AFTER = timedelta(seconds=3)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A stray that is to be decided about, by whom, and what that is judged on."""
+
+    by: str
+    alert: Alert
+    hold: Hold
+    strays: Strays
+    catalog: Catalog
+    snap: Snapshot
+
+    @property
+    def now(self) -> datetime:
+        return self.snap.now
+
+    def decided(self, stray: Stray | None, reason: Reason, *, over: bool) -> Change:
+        """What becomes of the stray, None where it is none any more, and what its alert says of that."""
+        key = self.hold.key
+        others = {each: kept for each, kept in self.strays.found.items() if each != key}
+        found = others | ({key: stray} if stray else {})
+        alert = became(replace(self.alert, asks=False), reason)
+        put: dict[Key, Document | None] = {
+            Key.of(Strays, self.hold.target): replace(self.strays, found=found)
+        }
+        shown = told(replace(alert, over_at=self.now) if over else alert, self.now)
+        return joined(Change(rests_on=(self.snap,), put=put), shown)
+
+
+def adopt(office: Office, *, person: str, alert: str, op: str) -> None:
+    """The access goes on as a grant of whoever has it, for some hours. Raises Refused, also for one's own."""
+    _judged(office, person, alert, op, _adopted)
+
+
+def remove(office: Office, *, person: str, alert: str, op: str) -> None:
+    """The access is taken back. Raises Refused."""
+    _judged(office, person, alert, op, _removed)
+
+
+def leave(office: Office, *, person: str, alert: str, op: str) -> None:
+    """Nobody is asked again until it goes away and comes back. Raises Refused, also for one's own."""
+    _judged(office, person, alert, op, _left)
+
+
+def _judged(
+    office: Office, person: str, alert: str, op: str, verdict: Callable[[Office, Case], Change]
+) -> None:
+    def attempt() -> str:
+        change = verdict(office, _case(office, person, alert))
+        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        return answered(receipt) if receipt.again else alert
+
+    office.once(op, "verdict on a stray", person, attempt)
+
+
+def _case(office: Office, by: str, alert_id: str) -> Case:
+    first = office.alert(alert_id)
+    if first is None or first.hold is None:
+        raise refuse(Why.ALERT_SETTLED)
+    hold, people = first.hold, [each for each in (by, first.person) if each]
+    office.meet(*people, within=FRESH_FOR_A_VOTE)
+    catalog, snap = office.gather(lambda known: _keys(first, hold, known, people), (f"hold:{hold.key}",))
+    alert, strays = snap.find(Alert, alert_id), snap.find(Strays, hold.target)
+    stray = strays.found.get(hold.key) if strays else None
+    explained = snap.find(HoldRecord, hold.key) or hold.key in behind(snap)
+    if alert is None or strays is None or stray is None or explained or not alert.verbs:
+        raise refuse(Why.ALERT_SETTLED, **_settled_by(alert))
+    against = _objection(by, owners(hold, catalog), catalog, snap)
+    if against:
+        raise Refused(against)
+    return Case(by=by, alert=alert, hold=hold, strays=strays, catalog=catalog, snap=snap)
+
+
+def _keys(alert: Alert, hold: Hold, catalog: Catalog, people: list[str]) -> set[Key]:
+    keys = {key for resource in owners(hold, catalog) for key in fact_keys(resource, *people)}
+    own = {Key.of(Alert, alert.id), Key.of(Strays, hold.target), Key.of(HoldRecord, hold.key)}
+    return keys | own | person_keys(hold, *people)
+
+
+def _settled_by(alert: Alert | None) -> dict[str, str | int]:
+    facts = alert.became.facts if alert and alert.became else {}
+    return {name: value for name, value in facts.items() if name == "by_person"}
+
+
+def _objection(by: str, resources: tuple[Resource, ...], catalog: Catalog, snap: Snapshot) -> Reason | None:
+    """Who may approve one of these resources may decide."""
+    against = [approver_objection(by, each, catalog, facts_of(snap, each)) for each in resources]
+    if None in against:
+        return None
+    return against[0] if against else because(Why.NOT_AN_APPROVER)
+
+
+def _not_ones_own(case: Case) -> None:
+    if case.by == case.alert.person:
+        raise refuse(Why.OWN_ACCESS)
+
+
+# ------------------------------------------------------------------------------------------ verdicts
+
+
+def _removed(_: Office, case: Case) -> Change:
+    stray = replace(case.strays.found[case.hold.key], state=StrayState.TAKING)
+    decided = case.decided(stray, because(Why.STRAY_TAKING, by_person=case.by), over=False)
+    soon = Change(due=(Due(member=f"sweep:{case.hold.target}", at=case.now + LOOK_AFTER),))
+    return joined(joined(decided, taking(case.hold, case.snap, by=case.by)), soon)
+
+
+def _left(_: Office, case: Case) -> Change:
+    _not_ones_own(case)
+    stray = replace(case.strays.found[case.hold.key], state=StrayState.LEFT)
+    entry = Entry(what="stray left", by=case.by, facts={"hold": named(case.hold)})
+    decided = case.decided(stray, because(Why.STRAY_LEFT, by_person=case.by), over=True)
+    return joined(decided, Change(audit=(entry,)))
+
+
+def _adopted(office: Office, case: Case) -> Change:
+    """Nothing is given by it: the grant stands behind that one hold, whatever else its resource gives."""
+    _not_ones_own(case)
+    person, resource = _whose(case), _resource(case)
+    length = adopted_for(resource)
+    ask = Ask(person=person, resource=resource, length=length, reason="", any_reason=True)
+    against = refusal_of(ask, case.catalog, facts_of(case.snap, resource))
+    if against:
+        raise Refused(against)
+    until = case.now + timedelta(seconds=length)
+    approval = Approval(rule=f"adopted by {case.by}", until=until)
+    only = replace(resource, gives=(case.hold.entitlement,))
+    grant, change = admission(_grant(office.new_id(), case, ask), approval, only, case.catalog, case.snap)
+    reason = because(
+        Why.STRAY_ADOPTED,
+        by_person=case.by,
+        person=person,
+        resource=resource.name,
+        until_at=int(until.timestamp()),
+    )
+    for part in (_as_given(case, grant.id), case.decided(None, reason, over=True)):
+        change = joined(change, part)
+    return change
+
+
+def _whose(case: Case) -> str:
+    person = case.alert.person
+    if person is None or not has_account(person, case.hold, case.catalog, case.snap):
+        raise refuse(Why.NOT_ADOPTABLE)
+    return person
+
+
+def _resource(case: Case) -> Resource:
+    """That which the button was for, if it may still be given so; the click counts only for its approvers."""
+    resource = adoptable(case.hold, case.catalog)
+    if resource is None or resource.name != case.alert.resource:
+        raise refuse(Why.NOT_ADOPTABLE)
+    against = _objection(case.by, (resource,), case.catalog, case.snap)
+    if against:
+        raise Refused(against)
+    return resource
+
+
+def _grant(grant_id: str, case: Case, ask: Ask) -> Grant:
+    trace = Traced(rule="adopted", outcome=YES, reason=because(Why.ADOPTED, by_person=case.by))
+    return Grant(
+        id=grant_id,
+        person=ask.person,
+        resource=ask.resource.name,
+        origin=Origin.ASKED,
+        state=State.ASKED,
+        asked_at=case.now,
+        length=ask.length,
+        reason="",
+        policy=case.catalog.version,
+        trace=(trace,),
+        votes=(Vote(person=case.by, at=case.now),),
+    )
+
+
+def _as_given(case: Case, grant: str) -> Change:
+    """It is there already, and of our making; nobody else may have been approved for it meanwhile."""
+    known = [each.id for each in case.snap.all(Grant) if case.hold.key in each.holds]
+    record = HoldRecord(hold=case.hold, phase=Phase.GIVEN, baseline=Presence.NONE)
+    facts = {"hold": named(case.hold)}
+    return Change(
+        members={f"hold:{case.hold.key}": known},
+        put={Key.of(HoldRecord, case.hold.key): record},
+        audit=(Entry(what="stray adopted", grant=grant, by=case.by, facts=facts),),
+    )
