@@ -13,7 +13,19 @@ from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord, backoff
 from bot.core.shifts import Shift
-from bot.ports import Anchor, Change, Claim, Deadline, Done, Entry, Key, Ledger, ShiftGrant, Target
+from bot.ports import (
+    Anchor,
+    AuditTrail,
+    Change,
+    Claim,
+    Deadline,
+    Done,
+    Entry,
+    Key,
+    Ledger,
+    ShiftGrant,
+    Target,
+)
 from bot.testing import town
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource
@@ -61,6 +73,7 @@ class Story:
     ) -> None:
         self.memory = MemoryLedger(town.NINE)
         self.ledger: Ledger = self.memory
+        self.trail: AuditTrail = self.memory
         self.target = FakeTarget(lambda: self.now)
         self.targets: dict[str, FakeTarget] = {"orders-db": self.target, **(targets or {})}
         self.source = FakeSource({"PDBPRIM": (town.nobodys(town.shift()),), "PORDERS": (), **(rota or {})})
@@ -71,7 +84,7 @@ class Story:
         self._ids, self._ops = count(1), count(1)
         self.sealed = sealed
         self.anchor: Anchor | None = None
-        self.sealing = Sealing(ledger=self.ledger, trail=self.memory, signer=None, new_id=self.new_id)
+        self.sealing = self.another_sealing()
         self.watch = self.another_watch()
         self.office = self.another_office()
         self.enact(self.policy)
@@ -87,7 +100,10 @@ class Story:
 
     def another_watch(self) -> Watch:
         """As another worker has it, which has seen nothing yet."""
-        return Watch(self.ledger, self.memory, lambda: self.anchor, self.new_id)
+        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id)
+
+    def another_sealing(self) -> Sealing:
+        return Sealing(ledger=self.ledger, trail=self.trail, signer=None, new_id=self.new_id)
 
     def enact(self, policy: Catalog) -> None:
         """Put another policy in force, under a version of its own."""

@@ -1,0 +1,196 @@
+"""A real Valkey whose data folder is put back to what it was: a whole bot notices, and Carol accepts it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.anchor import AnchorFile
+from bot.core.anchors import Anchored
+from bot.core.proof import Findings
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Change, Due, Key, Restore
+from bot.slack.wording.reasons import refusal
+from bot.testing.story import Story
+from bot.testing.town import BOB, CAROL, DAN, SECURITY
+from bot.testing.valkey import Valkey
+from bot.usecases import evidence, restore, seal
+from bot.usecases.restore import accept_restore
+from bot.usecases.seal import SEAL
+
+
+class Bot(Story):
+    """A story on a Valkey of its own, whose clock nobody can set. Only the seals do not wait for seconds."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(begin=False, sealed=True)
+        self.data, self.copy = folder / "data", folder / "copy"
+        self.data.mkdir()
+        self.server = Valkey(self.data)
+        self.server.start()
+        self.redis = connect(self.server.url)
+        self.ledger = self.trail = RedisLedger(self.redis)
+        self.memory.now = self.ledger.read().now  # by which facts are said to be fresh
+        self.anchor = AnchorFile(folder / "anchor")
+        self.restarted()
+
+    def restarted(self) -> None:
+        """The processes of the bot begin anew, with nothing but the anchor."""
+        self.sealing, self.watch, self.office = (
+            self.another_sealing(),
+            self.another_watch(),
+            self.another_office(),
+        )
+        self.watch.look(SECURITY)
+        self.enact(self.policy)
+        self.run_due("workspace", "groups")
+        self.run_due()
+
+    def seal(self) -> None:
+        """Another turn of the sealer, at once; what it anchors it has seen in the turn before."""
+        for _ in range(2):
+            self.ledger.commit(Change(due=(Due(member=SEAL, at=self.ledger.read().now),)))
+            self.run_due("seal")
+
+    def back_up(self) -> None:
+        """A copy of the folder, as a snapshot of the disk would be."""
+        shutil.copytree(self.data, self.copy, ignore=shutil.ignore_patterns("socket"))
+
+    def put_back(self) -> None:
+        """The server begins with the copy, or with nothing where there is none."""
+        self.server.kill()
+        shutil.rmtree(self.data)
+        if self.copy.exists():
+            shutil.copytree(self.copy, self.data)
+        else:
+            self.data.mkdir()
+        self.server.start()
+
+    def kept(self) -> Anchored | None:
+        return self.anchor.read() if self.anchor else None
+
+    def examined(self, anchored: Anchored | None = None) -> Findings:
+        """As with ``rotakey audit export`` and ``verify``."""
+        texts = list(evidence.exported(evidence.lines(self.trail), "main", self.ledger.read().now))
+        return evidence.examine(evidence.read_export(texts), anchored=anchored)
+
+    def given(self, who: str) -> str:
+        grant = self.ask(who, "schema-migration", "1h").standing.grant.id
+        self.approve(BOB, grant)
+        self.run_due()
+        return grant
+
+    def has(self, who: str, role: str = "migrator", target: str = "orders-db") -> bool:
+        return super().has(who, role, target)
+
+    def heard(self) -> list[str]:
+        """What the security channel was told, but for the times in it."""
+        return [
+            re.sub(r"<!date[^>]*>|2\d\d\d-[-0-9: ]* UTC", "TIME", refusal(it.reason))
+            for it in self.messenger.told(SECURITY)
+        ]
+
+
+@pytest.fixture
+def bot(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
+    for module, name in ((seal, "SETTLES"), (seal, "LASTS"), (restore, "LASTS")):
+        monkeypatch.setattr(module, name, timedelta())
+    with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:  # short: a socket's path must be
+        running = Bot(Path(folder))
+        try:
+            yield running
+        finally:
+            running.redis.close()
+            running.server.kill()
+
+
+def test_an_older_copy_is_noticed_at_work_and_at_a_start(bot: Bot) -> None:
+    dans = bot.given(DAN)
+    bot.seal()
+    bot.back_up()
+    bot.give_back(DAN)
+    bot.run_due()
+    assert not bot.has(DAN)
+    bot.seal()
+    newest = bot.kept()
+    assert newest
+    assert bot.examined(newest).wrong == ()
+    bot.put_back()
+
+    bot.seal()
+    told = [
+        f"🚨 Redis came back older than it was: it once had seal {newest.number} of the audit, and now has"
+        f" seal {newest.number - 1}, of TIME. I give nothing new and go on taking back. What is live in it (1) is"
+        " not to be trusted. Compare it with who has access at each target, and then run"
+        " `rotakey doctor --accept-restore`.",
+        f"🚨 *schema-migration* of <@{DAN}> was ended TIME, and is live again in the Redis that came back"
+        f" ({dans}). Take it away with `/access revoke`.",
+    ]
+    bot.run_due()
+    assert bot.heard() == told
+    [lost] = bot.examined(newest).wrong
+    assert lost == f"the anchored seal {newest.number} is not in it: another one stands there"
+
+    bot.put_back()
+    bot.restarted()
+    assert bot.heard() == [*told, *told]
+
+
+def test_nothing_is_given_until_it_is_accepted(bot: Bot) -> None:
+    bot.seal()
+    bot.back_up()
+    bot.given(DAN)
+    bot.give_back(DAN)
+    bot.run_due()
+    bot.seal()
+    newest = bot.kept()
+    bot.put_back()
+    bot.restarted()
+    carols = bot.given(CAROL)
+    assert not bot.has(CAROL)
+    assert "rotakey doctor" in (bot.grant(carols).trouble or "")
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="disk lost")
+    bot.run_due()
+    assert bot.has(CAROL)
+    bot.seal()
+    found = bot.examined(newest)
+    assert found.wrong == ()
+    assert "by carol (disk lost)" in found.notes[0]
+    assert bot.watch.look(SECURITY) is None
+
+
+def test_an_empty_folder_is_an_older_one_too(bot: Bot) -> None:
+    bot.given(DAN)
+    bot.seal()
+    bot.put_back()
+    bot.restarted()
+    [told] = bot.heard()
+    assert "and now has no seal at all" in told
+    bot.given(CAROL)
+    assert not bot.has(CAROL)
+    assert bot.has(DAN), "a stray, which is for the sweep to tell"
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="")
+    bot.run_due()
+    bot.seal()
+    assert bot.has(CAROL)
+    assert bot.examined(bot.kept()).wrong == ()
+
+
+def test_a_crash_is_no_restore(bot: Bot) -> None:
+    for _ in range(3):
+        bot.given(DAN)
+        bot.seal()
+        bot.server.kill()
+        bot.server.start()
+        bot.restarted()
+        bot.give_back(DAN)
+        bot.run_due()
+    assert bot.heard() == []
+    assert bot.ledger.read({Key.of(Restore)}).find(Restore) is None
