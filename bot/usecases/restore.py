@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, ended_lately, n
 from bot.core.chain import Acceptance, acceptance_seal, before_all, read_seal
 from bot.core.errors import PermanentFailure
 from bot.core.grants import LIVE, Grant
+from bot.core.holds import HoldRecord
 from bot.core.reasons import Reason, Why, because
 from bot.ports import (
     Anchor,
@@ -187,12 +188,34 @@ class Watch:
 
 def accept_restore(ledger: Ledger, trail: AuditTrail, signer: Signer | None, *, by: str, why: str) -> Restore:
     """Somebody has looked at what was forgotten: what is live in the ledger is trusted from here on, and
-    what it owes is given again. The chain goes on behind a seal that says who accepted what, and ``verify``
+    what it owes is looked at anew, and given. The chain goes on behind a seal that says who accepted what, and ``verify``
     tells it. Returns what was accepted. Raises PermanentFailure where there is nothing to accept."""
-    return settled(lambda: _accept(ledger, trail, signer, by, why))
+    restore, live = settled(lambda: _accept(ledger, trail, signer, by, why))
+    holds = sorted({hold.key for grant in live for hold in grant.gives})
+    for first in range(0, len(holds), PAGE):
+        _look_anew(ledger, holds[first : first + PAGE])
+    return restore
 
 
-def _accept(ledger: Ledger, trail: AuditTrail, signer: Signer | None, by: str, why: str) -> Restore:
+def _look_anew(ledger: Ledger, holds: Sequence[str]) -> None:
+    """What was seen was seen before it was lost. Who changes a hold just now has looked at it just now."""
+    snap = ledger.read(Key.of(HoldRecord, each) for each in holds)
+    records = {each: snap.find(HoldRecord, each) for each in holds}
+    ledger.commit_all(
+        [
+            Change(
+                rests_on=(_only(snap, Key.of(HoldRecord, hold)),),
+                put={Key.of(HoldRecord, hold): replace(record, seen_at=None)} if record else {},
+                due=(Due(member=f"hold:{hold}", at=snap.now),),
+            )
+            for hold, record in records.items()
+        ]
+    )
+
+
+def _accept(
+    ledger: Ledger, trail: AuditTrail, signer: Signer | None, by: str, why: str
+) -> tuple[Restore, Sequence[Grant]]:
     snap = ledger.read({HEAD, RESTORE}, ("open",))
     restore = snap.find(Restore)
     if restore is None:
@@ -216,11 +239,10 @@ def _accept(ledger: Ledger, trail: AuditTrail, signer: Signer | None, by: str, w
             rests_on=(_only(snap, HEAD, RESTORE),),
             put={RESTORE: None, HEAD: moved(head, seal)},
             seal=seal,
-            due=tuple(Due(member=f"hold:{hold.key}", at=snap.now) for each in live for hold in each.gives),
             audit=(Entry(what="restore accepted", by=by, facts=facts),),
         )
     )
-    return restore
+    return restore, live
 
 
 def _only(snap: Snapshot, *keys: Key) -> Snapshot:

@@ -19,7 +19,7 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Due, Key, Restore
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
-from bot.testing.town import BOB, CAROL, DAN, SECURITY
+from bot.testing.town import ADA, BOB, CAROL, DAN, SECURITY
 from bot.testing.valkey import Valkey
 from bot.usecases import evidence, restore, seal
 from bot.usecases.restore import accept_restore
@@ -127,8 +127,8 @@ def test_an_older_copy_is_noticed_at_work_and_at_a_start(bot: Bot) -> None:
     bot.seal()
     told = [
         f"🚨 Redis came back older than it was: it once had seal {newest.number} of the audit, and now has"
-        f" seal {newest.number - 1}, of TIME. I give nothing new and go on taking back. What is live in it (1) is"
-        " not to be trusted. Compare it with who has access at each target, and then run"
+        f" seal {newest.number - 1}, of TIME. I give nothing new and go on taking back. What is live in it (1)"
+        " is not to be trusted. Compare it with who has access at each target, and then run"
         " `rotakey doctor --accept-restore`.",
         f"🚨 *schema-migration* of <@{DAN}> was ended TIME, and is live again in the Redis that came back"
         f" ({dans}). Take it away with `/access revoke`.",
@@ -144,10 +144,12 @@ def test_an_older_copy_is_noticed_at_work_and_at_a_start(bot: Bot) -> None:
 
 
 def test_nothing_is_given_until_it_is_accepted(bot: Bot) -> None:
+    adas = bot.ask(ADA, "prod-db", "1h").standing.grant.id
+    bot.approve(BOB, adas)
+    bot.run_due()
     bot.seal()
     bot.back_up()
-    bot.given(DAN)
-    bot.give_back(DAN)
+    bot.give_back(ADA)
     bot.run_due()
     bot.seal()
     newest = bot.kept()
@@ -156,9 +158,11 @@ def test_nothing_is_given_until_it_is_accepted(bot: Bot) -> None:
     carols = bot.given(CAROL)
     assert not bot.has(CAROL)
     assert "rotakey doctor" in (bot.grant(carols).trouble or "")
+    assert not bot.has(ADA, "orders_rw")
     accept_restore(bot.ledger, bot.trail, None, by="carol", why="disk lost")
     bot.run_due()
     assert bot.has(CAROL)
+    assert bot.has(ADA, "orders_rw"), "it is live in what was accepted"
     bot.seal()
     found = bot.examined(newest)
     assert found.wrong == ()
