@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
-from prometheus_client import REGISTRY, Gauge
+from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
@@ -16,7 +16,6 @@ from bot.usecases.office import Office
 from bot.usecases.seal import unsealed_for
 from bot.usecases.strays.sweeping import count_strays
 
-UNSEALED = Gauge("rotakey_audit_unsealed_seconds", "How long the oldest entry that is not sealed waits")
 STUCK_AFTER = 10.0
 """Seconds. The worker's loop comes round every second, and after five where Redis does not answer."""
 
@@ -38,20 +37,13 @@ def stuck(last_round: float) -> str | None:
     return f"the worker's loop has not come round for {seconds:.0f} s: restart this process"
 
 
-def unsealed(ledger: Ledger, trail: AuditTrail) -> float:
-    """Seconds; not a number where the ledger does not answer."""
-    try:
-        return unsealed_for(ledger, trail).total_seconds()
-    except (TemporaryFailure, PermanentFailure):
-        return math.nan
-
-
 class Gauges:
     """What the ledger says of itself, asked once a scrape; not a number where it does not answer."""
 
     def __init__(self) -> None:
         self.ledger: Inspection | None = None
         self.books: Ledger | None = None
+        self.trail: AuditTrail | None = None
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         condition = self._condition()
@@ -59,6 +51,15 @@ class Gauges:
         for name, (told, value) in GAUGES.items():
             yield GaugeMetricFamily(name, told, value(condition) if condition else math.nan)
         yield self._strays()
+        told = "How long the oldest entry of the audit that is not sealed waits"
+        yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed())
+
+    def _unsealed(self) -> float:
+        try:
+            waits = unsealed_for(self.books, self.trail) if self.books and self.trail else None
+        except (TemporaryFailure, PermanentFailure):
+            waits = None
+        return waits.total_seconds() if waits is not None else math.nan
 
     def _strays(self) -> GaugeMetricFamily:
         told = "Accesses of ours that nothing explains and nobody decided to leave, by target"

@@ -205,9 +205,8 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
     redis = connect(env.redis_url.get_secret_value())
     ledger = RedisLedger(redis, policy.workspace)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
-    health.WATCHED.ledger = health.WATCHED.books = ledger
+    health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
     fittings = Fittings(env, environ, policy)
-    health.UNSEALED.set_function(lambda: health.unsealed(ledger, ledger))
     return Parts(
         env=env,
         policy=policy,

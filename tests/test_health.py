@@ -123,6 +123,8 @@ def cannot_be_followed(_text: str) -> Catalog:
 def told(ledger: Inspection | None) -> dict[str, float]:
     gauges = Gauges()
     gauges.ledger = ledger
+    if isinstance(ledger, MemoryLedger | RedisLedger):
+        gauges.books = gauges.trail = ledger
     samples = [sample for metric in gauges.collect() for sample in metric.samples]
     return {sample.name.removeprefix("rotakey_"): sample.value for sample in samples}
 
@@ -141,6 +143,8 @@ def test_all_is_well() -> None:
         "failing": 0,
         "set_aside": 0,
         "open_grants": 0,
+        "audit_unsealed_seconds": 0,
+        "strays": 0,
     }
 
 
@@ -155,6 +159,7 @@ def test_what_fails_and_who_has_died_is_seen() -> None:
     assert found["overdue"] == found["failing"] == found["open_grants"] == 1
     assert found["worker_heartbeat_age_seconds"] == 3600
     assert 3500 < found["oldest_due_seconds"] <= 3600
+    assert found["audit_unsealed_seconds"] == 2 * 3600 + 60, "nobody sealed anything"
 
 
 def test_strays_are_counted_for_each_target() -> None:

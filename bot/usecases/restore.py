@@ -188,8 +188,9 @@ class Watch:
 
 def accept_restore(ledger: Ledger, trail: AuditTrail, signer: Signer | None, *, by: str, why: str) -> Restore:
     """Somebody has looked at what was forgotten: what is live in the ledger is trusted from here on, and
-    what it owes is looked at anew, and given. The chain goes on behind a seal that says who accepted what, and ``verify``
-    tells it. Returns what was accepted. Raises PermanentFailure where there is nothing to accept."""
+    what it owes is looked at anew, and given. The chain goes on behind a seal that says who accepted what,
+    and ``verify`` tells it. Returns what was accepted. Raises PermanentFailure where there is nothing to
+    accept."""
     restore, live = settled(lambda: _accept(ledger, trail, signer, by, why))
     holds = sorted({hold.key for grant in live for hold in grant.gives})
     for first in range(0, len(holds), PAGE):

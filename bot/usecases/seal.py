@@ -67,9 +67,10 @@ class Sealing:
 
     def _entries(self, head: SealHead, now: datetime) -> Sequence[Written]:
         """Redis names entries in rising order, also when its clock is put back: behind an entry that was
-        read nothing can come up later with a lower name, so no seal passes an entry over."""
+        read nothing can come up later with a lower name, so no seal passes an entry over. What such a clock
+        makes an entry of the future is not waited for."""
         found = self.trail.written(head.last, MOST)
-        return list(takewhile(lambda each: now - each.at >= SETTLES, found))
+        return list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
 
     def _seal(self, entries: Sequence[Written], head: SealHead, now: datetime) -> Seal:
         key = self.signer.key if self.signer else None

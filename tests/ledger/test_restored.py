@@ -126,9 +126,9 @@ def test_an_older_copy_is_noticed_at_work_and_at_a_start(bot: Bot) -> None:
 
     bot.seal()
     told = [
-        f"🚨 Redis came back older than it was: it once had seal {newest.number} of the audit, and now has"
-        f" seal {newest.number - 1}, of TIME. I give nothing new and go on taking back. What is live in it (1)"
-        " is not to be trusted. Compare it with who has access at each target, and then run"
+        f"🚨 Redis came back older than it was: it once had seal {newest.number} of the audit, and now"
+        f" has seal {newest.number - 1}, of TIME. I give nothing new and go on taking back. What is live in"
+        " it (1) is not to be trusted. Compare it with who has access at each target, and then run"
         " `rotakey doctor --accept-restore`.",
         f"🚨 *schema-migration* of <@{DAN}> was ended TIME, and is live again in the Redis that came back"
         f" ({dans}). Take it away with `/access revoke`.",

@@ -94,6 +94,16 @@ def test_what_was_written_just_now_is_left_to_the_next_seal(story: Story) -> Non
     assert examined(story).notes == ()
 
 
+def test_a_clock_that_is_set_back_keeps_nothing_from_being_sealed(story: Story) -> None:
+    note(story, "before")
+    story.memory.now -= timedelta(hours=1)
+    story.memory.commit(Change(due=(Due(member=SEAL, at=story.now),)))
+    note(story, "after")
+    story.pass_time(10)
+    assert examined(story).notes == ()
+    assert examined(story).wrong == ()
+
+
 def test_more_than_fits_into_a_seal_is_sealed_by_the_next_ones_at_once(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
