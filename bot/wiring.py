@@ -177,7 +177,8 @@ def targets_alone(env: config.Environment, known: config.Targets) -> Callable[[s
 
 
 def ledger_of(env: config.Environment, workspace: str) -> RedisLedger:
-    return RedisLedger(connect(env.redis_url.get_secret_value()), workspace)
+    redis = connect(env.redis_url.get_secret_value(), workspace)
+    return RedisLedger(redis, workspace, copies=env.redis_copies)
 
 
 def signer(env: config.Environment) -> Signer | None:
@@ -202,8 +203,8 @@ def trusted(pems: Iterable[bytes]) -> Trusts:
 
 
 def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> Parts:
-    redis = connect(env.redis_url.get_secret_value())
-    ledger = RedisLedger(redis, policy.workspace)
+    redis = connect(env.redis_url.get_secret_value(), policy.workspace)
+    ledger = RedisLedger(redis, policy.workspace, copies=env.redis_copies)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
     fittings = Fittings(env, environ, policy)
@@ -232,7 +233,7 @@ def begin(made: Parts, stop: Stop) -> None:
     where this Redis would lose or evict what is owed."""
     while not stop.told:
         try:
-            for warning in checks.warnings(made.redis):
+            for warning in checks.warnings(made.redis, made.env.redis_copies):
                 log.warning("redis", warning=warning)
             against = checks.objections(made.redis)
             if against and not made.unsafe:

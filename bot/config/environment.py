@@ -49,6 +49,7 @@ class Environment:
     slack_app_token: SecretStr
     slack_api_url: str
     redis_url: SecretStr
+    redis_copies: int
     access_file: Path
     port: int
     worker_port: int | None
@@ -69,6 +70,7 @@ class Environment:
             slack_app_token=reader.secret("SLACK_APP_TOKEN", _app_token),
             slack_api_url=reader.plain("SLACK_API_URL", _api_url) or SLACK_API,
             redis_url=reader.secret("REDIS_URL", _redis_url),
+            redis_copies=reader.plain("REDIS_COPIES", _copies) or 0,
             access_file=Path(reader.plain("ACCESS_FILE", str) or "access.yaml"),
             port=3000 if (port := reader.plain("PORT", _port)) is None else port,
             worker_port=reader.plain("WORKER_PORT", _port),
@@ -188,11 +190,18 @@ def _api_url(text: str) -> str:
 
 
 def _redis_url(text: str) -> str:
-    if not re.match(r"(rediss?|unix)://.", text):
+    if not re.match(r"(rediss?(\+sentinel|\+cluster)?|unix)://.", text):
         raise _Unfit(
-            "is no address of a Redis; start it with redis://, rediss:// (TLS) or unix:// (a socket)"
+            "is no address of a Redis; start it with redis://, rediss:// (TLS), redis+sentinel://,"
+            " redis+cluster:// or unix:// (a socket)"
         )
     return text
+
+
+def _copies(text: str) -> int:
+    if not re.fullmatch(r"[0-9]", text):
+        raise _Unfit("is no number of replicas; write 0, or how many must have what is written: 1, mostly")
+    return int(text)
 
 
 def _port(text: str) -> int:

@@ -29,6 +29,11 @@ class TemporaryFailure(RotakeyError):
         self.retry_after = retry_after
 
 
+class NotCopied(TemporaryFailure):
+    """It is written, but not on as many replicas as were asked for: who acts on it now acts on what a
+    failover may forget."""
+
+
 class PermanentFailure(RotakeyError):
     """Call a human: trying the same again cannot help until somebody changes something."""
 

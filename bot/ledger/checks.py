@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from bot.ledger.connection import translated
+from bot.ledger.connection import follows, translated
 
 OLDEST = 7
 
@@ -17,16 +17,16 @@ Facts = Mapping[str, str]
 
 def objections(client: Redis) -> list[str]:
     """What must be changed before Rotakey runs on it, each with what to do. Raises TemporaryFailure."""
-    return _all(client, (_replica, _too_old, _evicts, _forgets))
+    return _all(_look(client), (_replica, _too_old, _evicts, _forgets))
 
 
-def warnings(client: Redis) -> list[str]:
+def warnings(client: Redis, copies: int = 0) -> list[str]:
     """What should be changed, and what could not be found out. Raises TemporaryFailure."""
-    return _all(client, (_unknown, _would_evict, _has_evicted, _may_lose, _cannot_write, _cluster))
+    facts = dict(_look(client)) | {"wanted_copies": str(copies), "followed": "yes" if follows(client) else ""}
+    return _all(facts, (_unknown, _would_evict, _has_evicted, _may_lose, _cannot_write, _cluster, _copied))
 
 
-def _all(client: Redis, checks: tuple[Callable[[Facts], str | None], ...]) -> list[str]:
-    facts = _look(client)
+def _all(facts: Facts, checks: tuple[Callable[[Facts], str | None], ...]) -> list[str]:
     return [found for check in checks if (found := check(facts))]
 
 
@@ -141,9 +141,18 @@ def _cannot_write(facts: Facts) -> str | None:
 
 
 def _cluster(facts: Facts) -> str | None:
-    if facts.get("cluster_enabled", "0") == "0":
+    if facts.get("cluster_enabled", "0") == "0" or facts["followed"]:
         return None
-    return "Redis runs as a cluster: let REDIS_URL name the node that holds this workspace, or a proxy"
+    return "Redis runs as a cluster: write REDIS_URL as redis+cluster://host:6379"
+
+
+def _copied(facts: Facts) -> str | None:
+    wanted, there = int(facts["wanted_copies"]), int(facts.get("connected_slaves", "0"))
+    if there >= wanted or "connected_slaves" not in facts:
+        return None
+    return (
+        f"REDIS_COPIES is {wanted}, and Redis has {there} replicas: nothing is given until there are as many"
+    )
 
 
 def _evicting(facts: Facts) -> bool:

@@ -8,10 +8,14 @@ from typing import Any
 
 from redis import BlockingConnectionPool, ConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
+from redis.crc import key_slot
+from redis.exceptions import AskError, OutOfMemoryError, ReadOnlyError, RedisError, TryAgainError
 from redis.retry import Retry
 
 from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.ledger.following import followed, locator
+from bot.ledger.forms import Form, taken_apart
+from bot.ledger.keys import names
 
 ANSWER_WITHIN = 1.5
 """Seconds for one try. A call is sent at most three times, so it fails after about five seconds."""
@@ -20,11 +24,29 @@ LONGEST_WAIT = 2.0
 """Nobody waits for a nudge longer than this; who wants to, waits again."""
 
 
-def connect(url: str) -> Redis:
-    """A client that threads may share and that survives a fork. Connects when it is first used.
+UNREADABLE = (
+    "REDIS_URL cannot be read: it looks like redis://user:password@host:6379/0, with rediss:// for TLS,"
+    " unix:///path for a socket, redis+sentinel://host,host/name or redis+cluster://host,host; what is"
+    " special in a password is written as %40 and the like, and files of certificates have to be there"
+)
+
+
+def connect(url: str, workspace: str = "main") -> Redis:
+    """A client that threads may share and that survives a fork. Connects when it is first used, in a
+    cluster to the node that has the workspace.
 
     Options in the URL (``?socket_timeout=3``) have precedence. Raises Misconfigured.
     """
+    try:
+        pool = _pool(taken_apart(url), workspace)
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError):
+        # its text may hold a part of the password
+        raise Misconfigured(UNREADABLE) from None
+    return Redis.from_pool(pool)
+
+
+def _pool(form: Form, workspace: str) -> BlockingConnectionPool:
     settings: dict[str, Any] = {
         "decode_responses": True,
         "encoding_errors": "surrogateescape",
@@ -37,16 +59,18 @@ def connect(url: str) -> Redis:
         "max_connections": 64,
         "timeout": ANSWER_WITHIN,
     }
-    if url.startswith("unix:"):
+    settings |= form.settings
+    if "path" in settings:
         del settings["socket_keepalive"]
-    try:
-        return Redis.from_pool(BlockingConnectionPool.from_url(url, **settings))
-    except ValueError:
-        # its text may hold a part of the password
-        raise Misconfigured(
-            "REDIS_URL cannot be read: it looks like redis://user:password@host:6379/0, with rediss:// for"
-            " TLS and unix:///path for a socket; what is special in a password is written as %40 and the like"
-        ) from None
+    if form.how:
+        slot = key_slot(names(workspace)[0].encode())
+        settings = followed(settings, locator(form, slot))
+    return BlockingConnectionPool(**settings)
+
+
+def follows(client: Redis) -> bool:
+    """It goes where the primary is, when that changes."""
+    return "locator" in client.connection_pool.connection_kwargs
 
 
 def patient(client: Redis) -> Redis:
@@ -77,6 +101,15 @@ def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
         raise TemporaryFailure(
             "Redis takes no writes, for it is a replica: nothing is granted or taken back until it is the"
             " primary, or REDIS_URL names the one that is"
+        ) from error
+    except TryAgainError as error:
+        raise TemporaryFailure(
+            "the cluster is moving this workspace to another node: nothing is granted or taken back until it"
+            " is there"
+        ) from error
+    except AskError as error:
+        raise TemporaryFailure(
+            "this Redis is one node of a cluster: write REDIS_URL as redis+cluster://host:6379"
         ) from error
     except RedisError as error:
         code, _, said = str(error).partition(" ")

@@ -39,6 +39,7 @@ def plan(change: Change) -> bytes:
             "due": [(each.member, str(not_before(each.at))) for each in change.due],
             "audit": [encode_entry(entry) for entry in change.audit],
             "answer": change.answer,
+            "copied": change.copied,
             **({"seal": (str(change.seal.number), text_of(change.seal))} if change.seal else {}),
             **_once(change),
             **_closing(change),

@@ -23,6 +23,7 @@ from bot.ledger import answers, plans
 from bot.ledger.answers import MOST_TOLD, Unreadable, moment
 from bot.ledger.codec import decode_entry
 from bot.ledger.connection import LONGEST_WAIT, patient, translated
+from bot.ledger.copies import Copied
 from bot.ledger.keys import NAMES, names
 from bot.ledger.scripts import script
 from bot.ports import CLAIM_SECONDS, KIND_OF, Change, Claim, Claims, Condition, Entry, Key, Receipt, Snapshot
@@ -36,10 +37,19 @@ PAGE = 500
 
 
 class RedisLedger:
-    """Implements Ledger, AuditTrail, Inspection and Census. Threads may share it."""
+    """Implements Ledger, AuditTrail, Inspection and Census. Threads may share it. ``copies`` is how many
+    replicas a change that is to be copied is on before its commit returns."""
 
-    def __init__(self, client: Redis, workspace: str = "main", claim_seconds: float = CLAIM_SECONDS) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        workspace: str = "main",
+        claim_seconds: float = CLAIM_SECONDS,
+        *,
+        copies: int = 0,
+    ) -> None:
         self._names = names(workspace)
+        self._copied = Copied(client, self._names, copies) if copies else None
         self._claim_ms = round(claim_seconds * 1000)
         self._client = client
         self._patient = patient(client)
@@ -136,7 +146,8 @@ class RedisLedger:
     # ----------------------------------------------------------------------------------------------
 
     def _write(self, which: Any, how: str, changes: Collection[Change]) -> list[Receipt | Conflict]:
-        now, *found = self._run(which, how, *(plans.plan(change) for change in changes))
+        run = self._copied.run if self._copied and any(it.copied for it in changes) else self._run
+        now, *found = run(which, how, *(plans.plan(change) for change in changes))
         for outcome, _, said in found:
             if outcome == "unlogged":
                 raise TemporaryFailure(

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from bot.core.chain import Sealed, Written, text_of
-from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.errors import Conflict, NotCopied, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry, printable
@@ -60,7 +60,7 @@ class _Owed:
 class MemoryLedger:
     """Implements Ledger, AuditTrail, Inspection and Census. Time stands still unless ``advance`` moves it or
     ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does. ``audit_trouble``: why the
-    audit cannot be written."""
+    audit cannot be written. ``copying``: replicas confirm what is written."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -75,6 +75,7 @@ class MemoryLedger:
         self._audit: list[tuple[int, int, str]] = []
         self._unlogged: list[tuple[int, str]] = []
         self.audit_trouble = ""
+        self.copying = True
         self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
@@ -161,6 +162,12 @@ class MemoryLedger:
             return conflict
 
     def commit(self, change: Change) -> Receipt:
+        receipt = self._commit(change)
+        if change.copied and not self.copying:
+            raise NotCopied("0 of 1 replicas have confirmed it")
+        return receipt
+
+    def _commit(self, change: Change) -> Receipt:
         with self._lock:
             kept_until, answer = self._ops.get(change.op or "", (0, ""))
             if kept_until > self._now:

@@ -36,9 +36,16 @@ class Valkey:
 
     def start(self, *options: str) -> None:
         """Returns when it answers. ``options`` are as on its command line, ``"--maxmemory", "4mb"``."""
-        settings = ["--port", "0", "--unixsocket", "socket", "--dir", str(self._folder), "--logfile", "log"]
-        durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
-        command = [*_dying_with_us(), _program(), *settings, *durable, *options]
+        self._run("--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always", *options)
+
+    def watch(self, *lines: str) -> None:
+        """Start it as a sentinel instead, with these lines in its file."""
+        (self._folder / "sentinel.conf").write_text("\n".join((*lines, "")))
+        self._run("sentinel.conf", "--sentinel")
+
+    def _run(self, *options: str) -> None:
+        settings = ["--unixsocket", "socket", "--dir", str(self._folder), "--logfile", "log"]
+        command = [*_dying_with_us(), _program(), *options, *settings]
         self._process = subprocess.Popen(  # noqa: S603 -- the packaged server, with our own options
             command, cwd=self._folder, stdin=subprocess.DEVNULL
         )
@@ -76,15 +83,22 @@ class Valkey:
 
 
 @contextmanager
-def valkey(*options: str) -> Iterator[Valkey]:
-    """A running server; afterwards it is killed and its folder is gone."""
-    with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:
-        server = Valkey(Path(folder))
-        server.start(*options)
+def folder() -> Iterator[Valkey]:
+    """Not running yet; afterwards it is killed and its folder is gone."""
+    with tempfile.TemporaryDirectory(prefix="rotakey-") as where:
+        server = Valkey(Path(where))
         try:
             yield server
         finally:
             server.kill()
+
+
+@contextmanager
+def valkey(*options: str) -> Iterator[Valkey]:
+    """A running server; afterwards it is killed and its folder is gone."""
+    with folder() as server:
+        server.start(*options)
+        yield server
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.core.errors import Conflict, TemporaryFailure
+from bot.core.errors import Conflict, NotCopied, TemporaryFailure
 from bot.core.grants import Grant, HoldState, State
 from bot.core.holds import HoldRecord, Phase, Presence
 from bot.core.reasons import Why, because
@@ -122,15 +122,17 @@ class Convergence:
         key = Key.of(HoldRecord, view.key)
         own = Snapshot(now=view.now, versions={key: view.snap.versions.get(key, 0)})
         entry = Entry(what="giving", facts={"hold": named(view.hold), "baseline": baseline.value})
-        self.ledger.commit(
-            Change(
-                rests_on=(own,),
-                needs=(view.last.id,) if view.last else (),
-                put={key: replace(view.record, phase=Phase.GIVING, baseline=baseline)},
-                audit=(entry,),
-                copied=True,
-            )
+        giving = Change(
+            rests_on=(own,),
+            needs=(view.last.id,) if view.last else (),
+            put={key: replace(view.record, phase=Phase.GIVING, baseline=baseline)},
+            audit=(entry,),
+            copied=True,
         )
+        try:
+            self.ledger.commit(giving)
+        except NotCopied as failure:
+            raise TargetFailed(failure) from failure
         fresh = self._look()
         if fresh is None or not fresh.live or fresh.record.phase is not Phase.GIVING:
             raise Conflict

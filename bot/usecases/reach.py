@@ -16,7 +16,8 @@ FOREVER = timedelta(days=36_500)
 
 
 class TargetFailed(Exception):
-    """A target did not do what it was asked. Redis failing is something else, and not told on a card."""
+    """A target did not do what it was asked, or must not be asked now. Redis being away is something else,
+    and not told on a card."""
 
     def __init__(self, failure: TemporaryFailure | PermanentFailure) -> None:
         super().__init__(str(failure))

@@ -99,8 +99,10 @@ def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
          " xapp-"),
         ("SLACK_API_URL", "slack.com", "is no address; write one that starts with https://"),
         ("PAGERDUTY_API_URL", "https://a b", "is no address; write one that starts with https://"),
-        ("REDIS_URL", "localhost:6379", "is no address of a Redis; start it with redis://, rediss:// (TLS) or"
-         " unix:// (a socket)"),
+        ("REDIS_URL", "localhost:6379", "is no address of a Redis; start it with redis://, rediss:// (TLS),"
+         " redis+sentinel://, redis+cluster:// or unix:// (a socket)"),
+        ("REDIS_COPIES", "-1", "is no number of replicas; write 0, or how many must have what is written: 1,"
+         " mostly"),
         ("AUDIT_KEY", "tell-nobody", "is no private key in PEM; make one with openssl genpkey -algorithm"
          " ed25519"),
         ("PORT", "http", "is no port; write a number up to 65535"),
@@ -112,9 +114,20 @@ def test_what_cannot_be_used(name: str, value: str, told: str) -> None:
     assert wrong({**HTTP, name: value}) == [f"{name}: {told}"]
 
 
-@pytest.mark.parametrize("url", ["redis://a", "rediss://:p@a:1/2", "unix:///run/redis.sock"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://a", "rediss://:p@a:1/2", "unix:///run/redis.sock", "redis+sentinel://a,b:1/name"),
+        *("rediss+sentinel://a/name", "redis+cluster://a,b", "rediss+cluster://:p@a"),
+    ],
+)
 def test_ways_to_redis(url: str) -> None:
     assert Environment.read({"REDIS_URL": url}).redis_url.get_secret_value() == url
+
+
+def test_how_many_replicas_must_have_what_is_written() -> None:
+    assert Environment.read({}).redis_copies == 0
+    assert Environment.read({"REDIS_COPIES": "2"}).redis_copies == 2
 
 
 def test_what_is_no_secret_may_be_empty_and_then_counts_as_not_set() -> None:

@@ -127,7 +127,7 @@ def test_a_disk_that_fails_and_a_cluster_are_mentioned() -> None:
         assert warnings(troubled) == [
             "Redis does not tell us its appendfsync (should be always): see to it yourself",
             "Redis could not write to its disk the last time it tried: look at its log and at the disk",
-            "Redis runs as a cluster: let REDIS_URL name the node that holds this workspace, or a proxy",
+            "Redis runs as a cluster: write REDIS_URL as redis+cluster://host:6379",
         ]
 
 

@@ -179,6 +179,10 @@ end
 local function commit(plan)
   local done_before = redis.pcall('GET', op .. plan.op)
   if type(done_before) == 'string' then
+    -- WAIT waits for what its own connection wrote last
+    if plan.copied then
+      redis.call('PEXPIREAT', op .. plan.op, text(now + plan.op_ms))
+    end
     return {'again', '0', done_before}
   end
   local conflict = objection(plan)

@@ -1,0 +1,57 @@
+"""Scripts whose writes must be on replicas before anything is done that rests on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from redis import Redis
+from redis.commands.core import Script
+from redis.exceptions import NoScriptError, RedisError
+
+from bot.core.errors import NotCopied
+from bot.ledger.connection import translated
+
+COPIED_WITHIN = timedelta(seconds=1)
+"""Less than one try of a call may take."""
+
+Argument = str | bytes | int | memoryview
+
+
+class Copied:
+    """Runs scripts together with WAIT, on one connection: ``copies`` replicas have what the script wrote
+    when they have all before it."""
+
+    def __init__(self, client: Redis, keys: Sequence[str], copies: int) -> None:
+        self._client = client
+        self._keys = tuple(keys)
+        self._copies = copies
+
+    def run(self, script: Script, *arguments: Argument) -> Any:
+        """What the script answers. Raises NotCopied where too few replicas have confirmed it in time, and
+        TemporaryFailure."""
+        with translated():
+            answer, copies = self._waited("EVALSHA", script.sha, *arguments)
+            if isinstance(answer, NoScriptError):
+                answer, copies = self._waited("EVAL", script.script, *arguments)
+            if isinstance(answer, RedisError):
+                raise answer
+        if not isinstance(copies, int) or copies < self._copies:
+            raise NotCopied(self._too_few(copies))
+        return answer
+
+    def _waited(self, verb: str, *arguments: Argument) -> list[Any]:
+        text, *others = arguments
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.execute_command(verb, text, len(self._keys), *self._keys, *others)
+            pipe.execute_command("WAIT", self._copies, COPIED_WITHIN // timedelta(milliseconds=1))
+            return pipe.execute(raise_on_error=False)
+
+    def _too_few(self, copies: int | RedisError) -> str:
+        if isinstance(copies, RedisError):
+            return f"Redis does not say whether {self._copies} replicas have it ({copies}): nothing is given"
+        return (
+            f"{copies} of {self._copies} replicas of Redis have confirmed what is about to be done: nothing"
+            " is given until they do"
+        )

@@ -1,0 +1,207 @@
+"""Going where the primary is now, as sentinels or the nodes of a cluster know it.
+
+A workspace lies in one slot, so also in a cluster all that is asked goes to one node at a time: an ordinary
+client with ordinary connections, which look up where to go whenever they connect, and leave where they are
+not wanted any more (MOVED, READONLY, silence).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from redis import Connection, ConnectionPool, Redis, SSLConnection
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    ConnectionError,  # noqa: A004 -- it is what the client retries
+    MovedError,
+    NoPermissionError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004 -- likewise
+)
+from redis.retry import Retry
+
+from bot.ledger.forms import Address, Form
+
+ANSWER_WITHIN = 0.5
+ASKED_AGAIN_AFTER = 5.0
+"""Seconds. A primary that was replaced, but does not know it, is left within this time."""
+
+
+Told = tuple[Address, Iterable[Address]]
+"""Where the primary is, and who else may know."""
+Ask = Callable[[Redis, Address], Told]
+"""Of a node, which is at this address. Raises RedisError where it does not know."""
+
+
+class Locator:
+    """Where the primary is, by the first of several nodes that knows. Threads may share it. ``may_err``:
+    what they say is to be looked at."""
+
+    def __init__(self, form: Form, ask: Ask) -> None:
+        self.may_err = form.how == "sentinel"
+        self._ask = ask
+        self._nodes = form.nodes
+        self._settings = dict(form.asking) | {
+            "decode_responses": True,
+            "protocol": 2,
+            "socket_timeout": ANSWER_WITHIN,
+            "socket_connect_timeout": ANSWER_WITHIN,
+            "retry": Retry(NoBackoff(), retries=0),
+        }
+        self._there: tuple[Address, float] | None = None
+
+    def find(self) -> Address:
+        """Raises ConnectionError where no node knows."""
+        there = self._there
+        if there is None:
+            there = self._there = (self._ask_all(), time.monotonic())
+        return there[0]
+
+    def known(self) -> Address | None:
+        """Where it was when last asked, which is not long ago; None where nobody knows just now."""
+        there = self._there
+        if there and time.monotonic() - there[1] > ASKED_AGAIN_AFTER:
+            self._there = (there[0], time.monotonic())
+            try:
+                self._there = (self._ask_all(), time.monotonic())
+            except ConnectionError:
+                return there[0]
+        return self._there[0] if self._there else None
+
+    def forget(self) -> None:
+        self._there = None
+
+    def moved(self, to: Address) -> None:
+        """A node has told us."""
+        self._there = (to, time.monotonic())
+
+    def _ask_all(self) -> Address:
+        troubles = []
+        for node in self._nodes:
+            try:
+                with self._client(node) as client:
+                    found, others = self._ask(client, node)
+            except RedisError as error:
+                troubles.append(f"{node[0]}:{node[1]}: {error}")
+                continue
+            self._nodes = tuple(dict.fromkeys((node, *others, *self._nodes)))
+            return found
+        raise ConnectionError(f"nobody knows where the primary is ({'; '.join(troubles)})")
+
+    def _client(self, node: Address) -> Redis:
+        host, port = node
+        return Redis.from_pool(ConnectionPool(host=host, port=port, **self._settings))
+
+
+def by_sentinel(primary: str) -> Ask:
+    def ask(client: Redis, _: Address) -> Told:
+        found: Any = client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", primary)
+        if found is None:
+            raise ResponseError(f"it knows no primary of the name {primary}")
+        return (str(found[0]), int(found[1])), ()
+
+    return ask
+
+
+def by_slot(slot: int) -> Ask:
+    def ask(client: Redis, node: Address) -> Told:
+        rows: Any = client.execute_command("CLUSTER", "SLOTS")
+        owner = next((row[2] for row in rows if row[0] <= slot <= row[1]), None)
+        if owner is None:
+            raise ResponseError(f"no node has slot {slot}")
+        every = [_address(each, node) for row in rows for each in row[2:]]
+        return _address(owner, node), every
+
+    return ask
+
+
+def _address(told: Sequence[Any], asked: Address) -> Address:
+    """A node that does not know its own name is where we found it."""
+    host, port, *_ = told
+    return (asked[0] if host in (None, "", "?") else str(host)), int(port)
+
+
+class Following(Connection):
+    """A connection to wherever the locator says. Trouble that another node may not have is raised as
+    ConnectionError, so that the client connects anew and sends again: nothing was done."""
+
+    def __init__(self, *, locator: Locator, **settings: Any) -> None:
+        self._locator = locator
+        self._asking: Address | None = None
+        super().__init__(**settings)
+
+    def connect(self) -> None:
+        """Whenever it is taken from the pool."""
+        there = self._locator.known()
+        if self._asking or (there and there != (self.host, self.port)):
+            self._asking = None
+            self.disconnect()
+        super().connect()
+
+    def _connect(self) -> Any:
+        self.host, self.port = self._asking or self._locator.find()
+        try:
+            return super()._connect()
+        except OSError:
+            self._locator.forget()
+            raise
+
+    def on_connect_check_health(self, check_health: bool = True) -> None:
+        super().on_connect_check_health(check_health)
+        if self._locator.may_err and self._role() not in ("master", "unknown"):
+            self._locator.forget()
+            raise self._left("it is no primary, though the sentinels say so")
+
+    def _role(self) -> str:
+        self.send_command("ROLE", check_health=False)
+        try:
+            return str(super().read_response()[0])
+        except NoPermissionError:
+            return "unknown"
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        if self._asking:
+            super().send_packed_command(self.pack_command("ASKING"), check_health=False)
+            super().read_response()
+        super().send_packed_command(command, check_health)
+
+    def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().read_response(*arguments, **options)
+        except MovedError as error:
+            self._locator.moved((error.host or self.host, error.port))
+            raise self._left("the slot has moved to another node") from error
+        except AskError as error:
+            self._asking = (error.host or self.host, error.port)
+            raise self._left("the slot is moving to another node") from error
+        except ReadOnlyError as error:
+            self._locator.forget()
+            raise self._left("what was the primary takes no writes any more") from error
+        except (ConnectionError, TimeoutError, ClusterDownError):
+            self._locator.forget()
+            raise
+
+    def _left(self, why: str) -> ConnectionError:
+        where = f"{self.host}:{self.port}"
+        self.disconnect()
+        return ConnectionError(f"{where}: {why}")
+
+
+class FollowingSecurely(Following, SSLConnection):
+    """The same, with TLS."""
+
+
+def locator(form: Form, slot: int) -> Locator:
+    return Locator(form, by_sentinel(form.primary) if form.how == "sentinel" else by_slot(slot))
+
+
+def followed(settings: Mapping[str, Any], there: Locator) -> dict[str, Any]:
+    """The settings of connections that follow the primary."""
+    secure = settings.get("connection_class") is SSLConnection
+    return {**settings, "connection_class": FollowingSecurely if secure else Following, "locator": there}

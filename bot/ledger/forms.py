@@ -1,0 +1,74 @@
+"""The forms that REDIS_URL may have, taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from redis.connection import parse_url
+
+Address = tuple[str, int]
+
+FORM = re.compile(r"(rediss?(\+sentinel|\+cluster)?|unix)://.", re.DOTALL)
+PORTS = {"sentinel": 26379, "cluster": 6379}
+FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """``how`` is ``sentinel``, ``cluster``, or empty for one server. ``nodes`` are then asked where the
+    primary is, with ``asking`` as settings. ``settings`` are those of connections to Redis itself."""
+
+    how: str
+    settings: Mapping[str, Any]
+    nodes: tuple[Address, ...] = ()
+    asking: Mapping[str, Any] = field(default_factory=dict)
+    primary: str = ""
+
+
+def taken_apart(url: str) -> Form:
+    """Raises ValueError, with a text that may hold a part of the password."""
+    if not FORM.match(url):
+        raise ValueError("no such form")
+    scheme, _, rest = url.partition("://")
+    scheme, _, how = scheme.partition("+")
+    form = _several(scheme, how, rest) if how else Form(how="", settings=parse_url(url))
+    for name in FILES:
+        if name in form.settings and not Path(form.settings[name]).is_file():
+            raise ValueError(f"{name} is no file")
+    return form
+
+
+def _several(scheme: str, how: str, rest: str) -> Form:
+    parts = urlsplit(f"//{rest}")
+    user, at, hosts = parts.netloc.rpartition("@")
+    nodes = tuple(_address(each, PORTS[how]) for each in hosts.split(","))
+    settings = parse_url(f"{scheme}://{user}{at}host?{parts.query}")
+    del settings["host"]
+    asking = dict(settings)
+    path = [unquote(each) for each in parts.path.strip("/").split("/")]
+    if how == "cluster":
+        if path != [""]:
+            raise ValueError("a cluster has no numbered databases here")
+        return Form(how=how, settings=settings, nodes=nodes, asking=asking)
+    for name in ("username", "password"):
+        asking.pop(name, None)
+        if f"sentinel_{name}" in settings:
+            asking[name] = settings.pop(f"sentinel_{name}")
+            del asking[f"sentinel_{name}"]
+    primary, *db = path
+    if not primary or len(db) > 1:
+        raise ValueError("the name that the sentinels know the primary by is missing")
+    settings |= {"db": int(db[0])} if db else {}
+    return Form(how=how, settings=settings, nodes=nodes, asking=asking, primary=primary)
+
+
+def _address(text: str, port: int) -> Address:
+    found = re.fullmatch(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:(?P<port>\d{1,5}))?", text)
+    if not found:
+        raise ValueError(f"{text} is no host")
+    return unquote(found["host"]).strip("[]"), int(found["port"] or port)

@@ -1,0 +1,139 @@
+"""Several real Valkeys for tests: a primary with replicas, sentinels that watch over it, a cluster."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from bot.testing.valkey import STARTS_WITHIN, Valkey, folder, valkey
+
+HOST = "127.0.0.1"
+NAME = "orders"
+"""What the sentinels call the primary."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A server that is also reached over TCP."""
+
+    server: Valkey
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}"
+
+    def client(self) -> Redis:
+        return Redis.from_url(self.server.url, decode_responses=True, retry=None)
+
+    def ask(self, *command: str) -> Any:
+        with self.client() as client:
+            return client.execute_command(*command)
+
+    def says(self, part: str, name: str) -> str:
+        """A line of INFO."""
+        with self.client() as client:
+            return str(client.info(part).get(name))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    nodes: tuple[Node, ...]
+
+    @property
+    def url(self) -> str:
+        return f"redis+cluster://{','.join(f'{HOST}:{node.port}' for node in self.nodes)}"
+
+
+@contextmanager
+def node(*options: str) -> Iterator[Node]:
+    port = _free_port()
+    with valkey("--bind", HOST, "--port", str(port), *options) as server:
+        yield Node(server, port)
+
+
+@contextmanager
+def replicated(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
+    """A primary, which comes first, and its replicas, all equal when this returns."""
+    quick = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", *options]
+    with ExitStack() as stack:
+        primary = stack.enter_context(node(*quick))
+        others = [
+            stack.enter_context(node("--replicaof", HOST, str(primary.port), *quick)) for _ in range(replicas)
+        ]
+        for each in others:
+            _until(lambda each=each: each.says("replication", "master_link_status") == "up")  # type: ignore[misc]
+        yield (primary, *others)
+
+
+@contextmanager
+def sentinel(primary: Node) -> Iterator[Node]:
+    """Replaces the primary within two seconds of its death."""
+    port = _free_port()
+    with folder() as server:
+        server.watch(
+            f"bind {HOST}",
+            f"port {port}",
+            f"sentinel monitor {NAME} {HOST} {primary.port} 1",
+            f"sentinel down-after-milliseconds {NAME} 500",
+            f"sentinel failover-timeout {NAME} 2000",
+        )
+        watching = Node(server, port)
+        _until(lambda: len(watching.ask("SENTINEL", "REPLICAS", NAME)) > 0)
+        yield watching
+
+
+def by_name(*sentinels: Node) -> str:
+    return f"redis+sentinel://{','.join(f'{HOST}:{each.port}' for each in sentinels)}/{NAME}"
+
+
+@contextmanager
+def cluster(size: int = 3, *options: str) -> Iterator[Cluster]:
+    """Each node has an equal part of the slots; none has a replica."""
+    with ExitStack() as stack:
+        nodes = tuple(stack.enter_context(_cluster_node(*options)) for _ in range(size))
+        bounds = [16384 * n // size for n in range(size + 1)]
+        for n, each in enumerate(nodes):
+            each.ask("CLUSTER", "ADDSLOTSRANGE", str(bounds[n]), str(bounds[n + 1] - 1))
+            each.ask("CLUSTER", "MEET", HOST, str(nodes[0].port), str(_bus(nodes[0])))
+        for each in nodes:
+            _until(lambda each=each: _knows(each, size))  # type: ignore[misc]
+        yield Cluster(nodes)
+
+
+@contextmanager
+def _cluster_node(*options: str) -> Iterator[Node]:
+    bus = str(_free_port())
+    with node(
+        "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000", *options
+    ) as up:
+        yield up
+
+
+def _bus(node: Node) -> int:
+    with node.client() as client:
+        return int(client.config_get("cluster-port")["cluster-port"])
+
+
+def _knows(node: Node, size: int) -> bool:
+    found = dict(line.split(":") for line in str(node.ask("CLUSTER", "INFO")).split())
+    return found["cluster_state"] == "ok" and found["cluster_known_nodes"] == str(size)
+
+
+def _until(true: Callable[[], bool]) -> None:
+    until = time.monotonic() + STARTS_WITHIN
+    while not true():
+        if time.monotonic() > until:
+            raise RuntimeError("the servers did not find each other")
+        time.sleep(0.01)
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as free:
+        return int(free.getsockname()[1])
