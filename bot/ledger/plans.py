@@ -12,6 +12,8 @@ from bot.ledger.codec import encode, encode_entry
 from bot.ledger.moments import not_after, not_before
 from bot.ports import Change, Claim, Key, Lease
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 OP_KEPT = timedelta(minutes=15)
 RESENT_WITHIN = timedelta(minutes=1)
 """The client sends again what was not answered. A change without an ``op`` is known this long."""
@@ -57,7 +59,7 @@ def name(key: Key) -> str:
 
 def as_json(value: object) -> bytes:
     """Names that are no UTF-8 go back as they came."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogateescape")
+    return _encode(value).encode("utf-8", "surrogateescape")
 
 
 def _once(change: Change) -> dict[str, str]:

@@ -82,9 +82,12 @@ local function audit_fault()
   end
 end
 
+local caught_up
+
 -- What is taken back is taken back also where its entries cannot be written; they are kept until they can.
 local function log_all(entries)
-  local fault = #entries > 0 and catch_up() or nil
+  local fault = #entries > 0 and not caught_up and catch_up() or nil
+  caught_up = #entries > 0 and not fault
   for _, entry in ipairs(entries) do
     fault = fault or log(entry)
     if fault then
@@ -222,10 +225,20 @@ local function commit(plan)
   return {'done', version, fault or ''}
 end
 
-local function misplaced_lane(plan)
-  local wrong = plan.done and misplaced_one(due_in(plan.done.member), 'zset')
+local looked_at = {}
+
+local function misplaced_lane(member)
+  local key = due_in(member)
+  if not looked_at[key] then
+    looked_at[key] = true
+    return misplaced_one(key, 'zset')
+  end
+end
+
+local function misplaced_lanes(plan)
+  local wrong = plan.done and misplaced_lane(plan.done.member)
   for _, each in ipairs(plan.due) do
-    wrong = wrong or misplaced_one(due_in(each[1]), 'zset')
+    wrong = wrong or misplaced_lane(each[1])
   end
   return wrong
 end
@@ -234,7 +247,7 @@ local plans = {}
 local wrong = misplaced() or forbidden()
 for i = 2, #ARGV do
   plans[i - 1] = cjson.decode(ARGV[i])
-  wrong = wrong or misplaced_lane(plans[i - 1])
+  wrong = wrong or misplaced_lanes(plans[i - 1])
 end
 if wrong then
   return wrong

@@ -26,9 +26,14 @@ local function due_in(member)
   return due .. lane_of(member)
 end
 
+local known = {}
+
 local function owe_at(member, at, how)
   local lane = lane_of(member)
-  redis.call('SADD', lanes, lane)
+  if not known[lane] then
+    redis.call('SADD', lanes, lane)
+    known[lane] = true
+  end
   if how then
     redis.call('ZADD', due .. lane, how, at, member)
   else
@@ -81,10 +86,16 @@ local function forbidden()
   end
 end
 
--- No value is drawn twice, not even after the counter was lost: it goes on from the time in ms.
+local drawn
+
+-- One for each script that runs. None is drawn twice, not even after the counter was lost: it goes on from
+-- the time in ms.
 local function draw()
-  redis.call('SET', counter, text(now), 'NX')
-  return text(redis.call('INCR', counter))
+  if not drawn then
+    redis.call('SET', counter, text(now), 'NX')
+    drawn = text(redis.call('INCR', counter))
+  end
+  return drawn
 end
 
 local soonest
