@@ -223,7 +223,6 @@ def test_after_a_restore_adopting_is_how_what_was_forgotten_goes_on(story: Story
 def test_who_may_not_have_it_today_is_not_adopted(story: Story, refusal: Refusal) -> None:
     alert = asked_about(story)
     story.directory.change(EVE, deactivated=True)
-    story.pass_time(5 * MINUTE)
     assert refusal(lambda: story.adopt(BOB, alert)).why is Why.PERSON_DEACTIVATED
     assert story.grants_of(EVE) == ()
     story.remove(BOB, alert)

@@ -24,7 +24,6 @@ from bot.usecases.office import Office, fact_keys, facts_of
 from bot.usecases.outcomes import named
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
-from bot.usecases.votes import FRESH_FOR_A_VOTE
 
 LOOK_AFTER = timedelta(seconds=3)
 
@@ -75,6 +74,9 @@ def leave(office: Office, *, person: str, alert: str, op: str) -> None:
 def _judged(
     office: Office, person: str, alert: str, op: str, verdict: Callable[[Office, Case], Change]
 ) -> None:
+    known = office.alert(alert)
+    office.meet(*((known.person,) if known and known.person else ()), person, anew=True)
+
     def attempt() -> str:
         change = verdict(office, _case(office, person, alert))
         receipt = office.ledger.commit(replace(change, op=op, answer=alert))
@@ -88,7 +90,6 @@ def _case(office: Office, by: str, alert_id: str) -> Case:
     if first is None or first.hold is None:
         raise refuse(Why.ALERT_SETTLED)
     hold, people = first.hold, [each for each in (by, first.person) if each]
-    office.meet(*people, within=FRESH_FOR_A_VOTE)
     catalog, snap = office.gather(lambda known: _keys(first, hold, known, people), (f"hold:{hold.key}",))
     alert, strays = snap.find(Alert, alert_id), snap.find(Strays, hold.target)
     stray = strays.found.get(hold.key) if strays else None
