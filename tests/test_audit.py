@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
+from bot.anchor import AnchorFile
 from bot.cli import rotakey
 from bot.core.anchors import text_of
 from bot.testing.story import Story
@@ -236,6 +240,29 @@ def test_what_was_signed_is_proved_with_the_public_key(auditor: Auditor) -> None
     assert proved.exit_code == 1
     assert "WRONG: no seal is signed with this key\n" in proved.output
     assert auditor.runs("verify", path, "--public-key", path).exit_code == 2
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here")
+def test_it_goes_as_the_readme_says(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
+    signing = pytest.importorskip("bot.signing", reason="the extra [audit] is not installed")
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    [block] = [each for each in re.findall(r"(?ms)^```sh\n(.*?)^```$", readme) if "rotakey audit" in each]
+    monkeypatch.chdir(auditor.folder)
+    story = Story(sealed=True)
+    story.anchor = AnchorFile(auditor.folder / "anchor")
+    grant = ""
+    for line in block.replace("/var/lib/rotakey/anchor", "anchor").splitlines():
+        program, *words = line.partition("#")[0].split()
+        if program == "openssl":
+            subprocess.run([program, *words], check=True, capture_output=True)
+            continue
+        if not grant:
+            key = signing.SigningKey(Path("audit-key.pem").read_text())
+            story.sealing = replace(story.sealing, signer=key)
+            grant = approved(story)
+            auditor.take_over(story)
+        told = auditor.runs(*(grant if word == "GRANT" else word for word in words[1:]))
+        assert told.exit_code == 0, told.output
 
 
 # ---------------------------------------------------------------------------------------------- show

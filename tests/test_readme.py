@@ -71,7 +71,12 @@ def test_what_is_to_be_typed_in_a_shell_exists(line: str) -> None:
         case "make":
             assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
         case "rotakey":
-            assert words[0] in rotakey.list_commands(click.Context(rotakey))
+            group: click.Command = rotakey
+            while isinstance(group, click.Group):
+                assert words[0] in group.list_commands(click.Context(group))
+                group = group.commands[words.pop(0)]
+            named = {name for each in group.params for name in each.opts}
+            assert {each for each in words if each.startswith("-")} <= named
         case "pip":
             assert set(re.findall(r"\[(\w+)\]", line)) <= set(project()["optional-dependencies"])
         case _:
