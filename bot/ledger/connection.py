@@ -13,7 +13,7 @@ from redis.exceptions import AskError, OutOfMemoryError, ReadOnlyError, RedisErr
 from redis.retry import Retry
 
 from bot.core.errors import Misconfigured, TemporaryFailure
-from bot.ledger.following import followed, locator
+from bot.ledger.following import Locator, followed
 from bot.ledger.forms import Form, taken_apart
 from bot.ledger.keys import names
 
@@ -63,9 +63,25 @@ def _pool(form: Form, workspace: str) -> BlockingConnectionPool:
     if "path" in settings:
         del settings["socket_keepalive"]
     if form.how:
-        slot = key_slot(names(workspace)[0].encode())
-        settings = followed(settings, locator(form, slot))
+        settings = followed(settings, Locator(form, _slot(workspace)))
     return BlockingConnectionPool(**settings)
+
+
+def at_home(client: Redis, workspace: str) -> Redis:
+    """The same client; or another one, where this one goes to the node of another workspace."""
+    pool, slot = client.connection_pool, _slot(workspace)
+    there: Locator | None = pool.connection_kwargs.get("locator")
+    if there is None or there.form.how != "cluster" or there.slot == slot:
+        return client
+    settings = pool.connection_kwargs | {"locator": Locator(there.form, slot)}
+    bounds = {"max_connections": pool.max_connections, "timeout": ANSWER_WITHIN}
+    return Redis.from_pool(
+        BlockingConnectionPool(connection_class=pool.connection_class, **bounds, **settings)
+    )
+
+
+def _slot(workspace: str) -> int:
+    return key_slot(names(workspace)[0].encode())
 
 
 def follows(client: Redis) -> bool:

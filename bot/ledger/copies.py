@@ -28,18 +28,17 @@ class Copied:
         self._keys = tuple(keys)
         self._copies = copies
 
-    def run(self, script: Script, *arguments: Argument) -> Any:
-        """What the script answers. Raises NotCopied where too few replicas have confirmed it in time, and
-        TemporaryFailure."""
+    def run(self, script: Script, *arguments: Argument) -> tuple[Any, NotCopied | None]:
+        """What the script answers, and what is to be raised if it wrote anything: too few replicas have
+        confirmed it in time. Raises TemporaryFailure."""
         with translated():
             answer, copies = self._waited("EVALSHA", script.sha, *arguments)
             if isinstance(answer, NoScriptError):
                 answer, copies = self._waited("EVAL", script.script, *arguments)
             if isinstance(answer, RedisError):
                 raise answer
-        if not isinstance(copies, int) or copies < self._copies:
-            raise NotCopied(self._too_few(copies))
-        return answer
+        enough = isinstance(copies, int) and copies >= self._copies
+        return answer, None if enough else NotCopied(self._too_few(copies))
 
     def _waited(self, verb: str, *arguments: Argument) -> list[Any]:
         text, *others = arguments

@@ -40,12 +40,13 @@ Ask = Callable[[Redis, Address], Told]
 
 
 class Locator:
-    """Where the primary is, by the first of several nodes that knows. Threads may share it. ``may_err``:
-    what they say is to be looked at."""
+    """Where the primary is, of this slot in a cluster, by the first of several nodes that knows. Threads may
+    share it."""
 
-    def __init__(self, form: Form, ask: Ask) -> None:
-        self.may_err = form.how == "sentinel"
-        self._ask = ask
+    def __init__(self, form: Form, slot: int) -> None:
+        self.form = form
+        self.slot = slot
+        self._ask = by_sentinel(form.primary) if form.how == "sentinel" else by_slot(slot)
         self._nodes = form.nodes
         self._settings = dict(form.asking) | {
             "decode_responses": True,
@@ -133,19 +134,20 @@ class Following(Connection):
 
     def __init__(self, *, locator: Locator, **settings: Any) -> None:
         self._locator = locator
-        self._asking: Address | None = None
+        self._sent_on: Address | None = None
+        self._asking = False
         super().__init__(**settings)
 
     def connect(self) -> None:
         """Whenever it is taken from the pool."""
         there = self._locator.known()
-        if self._asking or (there and there != (self.host, self.port)):
-            self._asking = None
+        if self._sent_on or (there and there != (self.host, self.port)):
+            self._sent_on, self._asking = None, False
             self.disconnect()
         super().connect()
 
     def _connect(self) -> Any:
-        self.host, self.port = self._asking or self._locator.find()
+        self.host, self.port = self._sent_on or self._locator.find()
         try:
             return super()._connect()
         except OSError:
@@ -154,7 +156,7 @@ class Following(Connection):
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
         super().on_connect_check_health(check_health)
-        if self._locator.may_err and self._role() not in ("master", "unknown"):
+        if self._locator.form.how == "sentinel" and self._role() not in ("master", "unknown"):
             self._locator.forget()
             raise self._left("it is no primary, though the sentinels say so")
 
@@ -174,18 +176,23 @@ class Following(Connection):
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         try:
             return super().read_response(*arguments, **options)
-        except MovedError as error:
-            self._locator.moved((error.host or self.host, error.port))
-            raise self._left("the slot has moved to another node") from error
         except AskError as error:
-            self._asking = (error.host or self.host, error.port)
-            raise self._left("the slot is moving to another node") from error
+            self._send_on(error, (error.host or self.host, error.port))
+            raise self._left("the slot is at another node") from error
         except ReadOnlyError as error:
             self._locator.forget()
             raise self._left("what was the primary takes no writes any more") from error
         except (ConnectionError, TimeoutError, ClusterDownError):
             self._locator.forget()
             raise
+
+    def _send_on(self, error: AskError, there: Address) -> None:
+        """For good, or (ASK, or a slot that is not ours) for this one command."""
+        self._asking = not isinstance(error, MovedError)
+        if self._asking or error.slot_id != self._locator.slot:
+            self._sent_on = there
+        else:
+            self._locator.moved(there)
 
     def _left(self, why: str) -> ConnectionError:
         where = f"{self.host}:{self.port}"
@@ -195,10 +202,6 @@ class Following(Connection):
 
 class FollowingSecurely(Following, SSLConnection):
     """The same, with TLS."""
-
-
-def locator(form: Form, slot: int) -> Locator:
-    return Locator(form, by_sentinel(form.primary) if form.how == "sentinel" else by_slot(slot))
 
 
 def followed(settings: Mapping[str, Any], there: Locator) -> dict[str, Any]:

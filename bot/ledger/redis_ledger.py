@@ -16,13 +16,13 @@ import structlog
 from redis import Redis
 
 from bot.core.chain import Sealed, Written
-from bot.core.errors import Conflict, TemporaryFailure
+from bot.core.errors import Conflict, NotCopied, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
 from bot.ledger import answers, plans
 from bot.ledger.answers import MOST_TOLD, Unreadable, moment
 from bot.ledger.codec import decode_entry
-from bot.ledger.connection import LONGEST_WAIT, patient, translated
+from bot.ledger.connection import LONGEST_WAIT, at_home, patient, translated
 from bot.ledger.copies import Copied
 from bot.ledger.keys import NAMES, names
 from bot.ledger.scripts import script
@@ -48,6 +48,7 @@ class RedisLedger:
         *,
         copies: int = 0,
     ) -> None:
+        client = at_home(client, workspace)
         self._names = names(workspace)
         self._copied = Copied(client, self._names, copies) if copies else None
         self._claim_ms = round(claim_seconds * 1000)
@@ -146,8 +147,12 @@ class RedisLedger:
     # ----------------------------------------------------------------------------------------------
 
     def _write(self, which: Any, how: str, changes: Collection[Change]) -> list[Receipt | Conflict]:
-        run = self._copied.run if self._copied and any(it.copied for it in changes) else self._run
-        now, *found = run(which, how, *(plans.plan(change) for change in changes))
+        written = [plans.plan(change) for change in changes]
+        too_few: NotCopied | None = None
+        if self._copied and any(change.copied for change in changes):
+            (now, *found), too_few = self._copied.run(which, how, *written)
+        else:
+            now, *found = self._run(which, how, *written)
         for outcome, _, said in found:
             if outcome == "unlogged":
                 raise TemporaryFailure(
@@ -158,6 +163,8 @@ class RedisLedger:
                 log.critical(
                     "the audit cannot be written; what was taken back is kept until it can be", error=said
                 )
+            if too_few and outcome in ("done", "again"):
+                raise too_few
         return [
             answers.receipt(change, moment(now), *each) for change, each in zip(changes, found, strict=True)
         ]

@@ -1,4 +1,5 @@
-"""A real Valkey for the whole run; each test has a workspace of its own in it."""
+"""Real Valkeys for the whole run: one alone, a cluster, and a replica that was promoted. Each test has a
+workspace of its own in them."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import AuditTrail, Inspection, Ledger
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.valkey import Valkey, valkey
+from bot.testing.valkeys import Cluster, cluster, replicated
 
 AnyLedger = RedisLedger | MemoryLedger
 LEDGERS: tuple[type[Ledger], ...] = (RedisLedger, MemoryLedger)
@@ -43,11 +45,39 @@ def redis_ledger(client: Redis, workspace: str) -> RedisLedger:
     return RedisLedger(client, workspace)
 
 
-@pytest.fixture(params=["memory", "redis"])
-def lasting(request: pytest.FixtureRequest, client: Redis, workspace: str) -> Callable[[float], AnyLedger]:
+@pytest.fixture(scope="session")
+def several() -> Iterator[Cluster]:
+    with cluster() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def promoted() -> Iterator[Redis]:
+    """What was a replica, until its primary died."""
+    with replicated() as (primary, replica):
+        primary.server.kill()
+        replica.ask("REPLICAOF", "NO", "ONE")
+        with connect(replica.url) as client:
+            yield client
+
+
+@pytest.fixture(params=["memory", "alone", "cluster", "promoted"])
+def beneath(request: pytest.FixtureRequest, workspace: str) -> Iterator[Redis | None]:
+    """A client of the Redis that the ledger is in; None where it is in memory."""
+    if request.param == "memory":
+        yield None
+    elif request.param == "cluster":
+        with connect(request.getfixturevalue("several").url, workspace) as client:
+            yield client
+    else:
+        yield request.getfixturevalue("client" if request.param == "alone" else "promoted")
+
+
+@pytest.fixture
+def lasting(beneath: Redis | None, workspace: str) -> Callable[[float], AnyLedger]:
     """Makes ledgers that share what they hold, with claims that last so many seconds."""
-    if request.param == "redis":
-        return lambda seconds: RedisLedger(client, workspace, claim_seconds=seconds)
+    if beneath is not None:
+        return lambda seconds: RedisLedger(beneath, workspace, claim_seconds=seconds)
     memory = MemoryLedger(datetime(2026, 3, 2, 9, tzinfo=UTC))
 
     def with_claims_of(seconds: float) -> MemoryLedger:

@@ -19,6 +19,7 @@ from bot.core.people import Person
 from bot.ledger.codec import UNREADABLE, decode, decode_entry, encode
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import KINDS, Change, Done, Entry, Key, Lease
+from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, SOME_DAY, ask, due, grant_key
 
@@ -27,12 +28,12 @@ G1 = grant_key("g1")
 
 
 @pytest.fixture
-def corrupt(request: pytest.FixtureRequest, ledger: AnyLedger, workspace: str) -> Corrupt:
+def corrupt(ledger: AnyLedger, beneath: Redis | None, workspace: str) -> Corrupt:
     """Writes another text in the place of a document, under the same version."""
-    if not isinstance(ledger, RedisLedger):
+    if isinstance(ledger, MemoryLedger):
         return ledger.corrupt
-    client: Redis = request.getfixturevalue("client")
-    return lambda key, text: written(client, workspace, key, text.encode())
+    assert beneath is not None
+    return lambda key, text: written(beneath, workspace, key, text.encode())
 
 
 def place(workspace: str, key: Key) -> str:
