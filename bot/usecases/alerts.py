@@ -15,7 +15,7 @@ from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger
 from bot.usecases.accounts import whose
 from bot.usecases.attempts import settled
 from bot.usecases.office import Office, fact_keys, facts_of
-from bot.usecases.posting import again, post, same
+from bot.usecases.posting import again, close, done_with, post, same, shown_for_good
 from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
@@ -59,14 +59,15 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
     view = alert_view(alert)
-    owing = [place for place in alert.places if place.shown != view.digest]
+    anew = turn.claim.taken_over
+    owing = [place for place in alert.places if place.shown != view.digest or (anew and place.ts)]
     refused = post(_Posting(office, messenger, turn, view), owing)
     now = office.ledger.read(()).now
     if refused:
         done = again(turn.claim, now)
     else:
-        done = Done(claim=turn.claim, next_at=alert.over_at + KEPT if alert.over_at else None)
-    office.ledger.commit(Change(done=done, frees=True))
+        done = done_with(turn.claim, now, alert.over_at + KEPT if alert.over_at else None)
+    close(office.ledger, Change(done=done, frees=True))
 
 
 def alert_view(alert: Alert) -> AlertView:
@@ -90,10 +91,11 @@ class _Posting:
     view: AlertView
 
     def show(self, place: Place) -> Place:
-        return self.messenger.show_alert(self.view, place, self.turn.call())
+        return self.messenger.show_alert(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        _recorded(self.office, self.view.id, place, (replace(posted, shown=self.view.digest),))
+        shown = shown_for_good(self.turn.claim, self.view.digest)
+        _recorded(self.office, self.view.id, place, (replace(posted, shown=shown),))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         """Where the channel is lost, people are told in direct messages."""

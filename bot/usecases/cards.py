@@ -31,7 +31,7 @@ from bot.usecases.answers import HomeView
 from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
-from bot.usecases.posting import again, post, same
+from bot.usecases.posting import again, close, done_with, post, same, shown_for_good
 from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
@@ -56,7 +56,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     catalog, snap = office.gather(lambda known: grant_keys(known, first))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
-    owing = [place for place in _planned(office, grant).places if _owes(place, view)]
+    owing = [place for place in _planned(office, grant).places if _owes(place, view, turn.claim)]
     refused = post(_Posting(office, messenger, turn, view), owing)
     _close(office, grant, (catalog, snap), turn.claim, refused=refused)
 
@@ -69,10 +69,10 @@ class _Posting:
     view: CardView
 
     def show(self, place: Place) -> Place:
-        return self.messenger.show(self.view, place, self.turn.call())
+        return self.messenger.show(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = replace(posted, shown=_shown(place, self.view))
+        shown = replace(posted, shown=shown_for_good(self.turn.claim, _shown(place, self.view)))
         _recorded(self.office, self.view.grant.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
@@ -102,11 +102,11 @@ def _plan(office: Office, grant: Grant) -> Card:
     return planned
 
 
-def _owes(place: Place, view: CardView) -> bool:
+def _owes(place: Place, view: CardView, claim: Claim) -> bool:
     """Approvers who were never asked are not told of what is decided already."""
     if place.ts is None and place.audience == "approver" and view.grant.state is not State.ASKED:
         return False
-    return place.shown != _shown(place, view)
+    return place.shown != _shown(place, view) or (claim.taken_over and place.ts is not None)
 
 
 def _shown(place: Place, view: CardView) -> str:
@@ -149,8 +149,8 @@ def _close(office: Office, grant: Grant, scene: Scene, claim: Claim, *, refused:
     people = {grant.person, *approvers, *(vote.person for vote in grant.votes)}
     homes = office.ledger.read({Key.of(Homepage, person) for person in people})
     due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
-    done = again(claim, homes.now) if refused else Done(claim=claim)
-    office.ledger.commit(Change(due=due, done=done, frees=True))
+    done = again(claim, homes.now) if refused else done_with(claim, homes.now)
+    close(office.ledger, Change(due=due, done=done, frees=True))
 
 
 def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) -> CardView:
@@ -218,5 +218,6 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
 
 
 def publish_home(office: Office, publisher: Publisher, turn: Turn) -> None:
-    publisher.publish(home_view(office, turn.claim.id), turn.call())
-    office.ledger.commit(Change(done=Done(claim=turn.claim), frees=True))
+    publisher.publish(home_view(office, turn.claim.id), turn.fenced_call())
+    done = done_with(turn.claim, office.ledger.read(()).now)
+    close(office.ledger, Change(done=done, frees=True))

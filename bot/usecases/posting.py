@@ -1,4 +1,9 @@
-"""Showing one message at several places: who cannot be told just now keeps nobody else waiting."""
+"""Showing one message at several places: who cannot be told just now keeps nobody else waiting.
+
+Claims fence the record, not Slack: a worker that slept may show what is old by now, over what another one
+showed meanwhile. Therefore nothing is shown once the claim has run out; who finds the claim lost has it
+looked at once more; and who took a claim over that nobody closed shows everything again after a while.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +11,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Claim, Done, Place
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Ledger, Place
 
 REFUSED_AGAIN = timedelta(minutes=10)
 REFUSED_TRIES = 6
+SHOW_AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 
 
 class Posting(Protocol):
@@ -60,3 +66,24 @@ def again(claim: Claim, now: datetime) -> Done:
     return Done(
         claim=claim, next_at=now + REFUSED_AGAIN if claim.tries < REFUSED_TRIES else None, failed=True
     )
+
+
+def shown_for_good(claim: Claim, digest: str) -> str | None:
+    """What is noted of a message that was shown; nothing where somebody may still show an older one."""
+    return None if claim.taken_over else digest
+
+
+def done_with(claim: Claim, now: datetime, next_at: datetime | None = None) -> Done:
+    """Once more after a while, where somebody may still show something older."""
+    return Done(claim=claim, next_at=now + SHOW_AGAIN_AFTER if claim.taken_over else next_at)
+
+
+def close(ledger: Ledger, change: Change) -> None:
+    """Close the claim of ``change``. Where that is lost, what was shown may be older than what whoever has
+    it had shown before."""
+    try:
+        ledger.commit(change)
+    except Conflict:
+        if change.done:
+            again_now = Due(member=change.done.claim.member, at=ledger.read(()).now)
+            ledger.commit(Change(due=(again_now,), frees=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.core.errors import Conflict
 from bot.ports import CLAIM_SECONDS, Claim, Deadline
 
 TURN_SECONDS = 20.0
@@ -26,3 +27,10 @@ class Turn:
     def call(self) -> Deadline:
         """For one call to the outside that may be repeated by somebody else without harm."""
         return self.deadline.sooner(Deadline.after(CALL_SECONDS))
+
+    def fenced_call(self) -> Deadline:
+        """For one call that must not come after somebody else's. Raises Conflict where somebody else may
+        have the claim by now."""
+        if self.fence.passed:
+            raise Conflict("the claim may be somebody else's by now")
+        return self.call()

@@ -7,15 +7,16 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import State
 from bot.core.reasons import Why, because
-from bot.ports import Card, Key, Note
+from bot.ports import CLAIM_SECONDS, Card, Claim, Deadline, Key, Note
 from bot.testing.fuse import Died
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, dba
-from bot.usecases import look
+from bot.usecases import cards, look
+from bot.usecases.turn import Turn
 
 CHANNEL = "CDB-ACCESS"
 PRIVATE = replace(PROD_DB, channel=None)
@@ -191,6 +192,58 @@ def test_a_change_while_the_card_is_being_shown_is_shown_too(story: Story) -> No
     assert story.messenger.posted(grant)[CHANNEL].shown[-1] is State.ACTIVE
 
 
+def test_a_worker_that_slept_over_a_card_leaves_no_old_one_behind(story: Story) -> None:
+    grant, claim = asleep_over_a_card(story)
+    story.do(claim)
+    story.run_due()
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    assert shown == {CHANNEL: State.ACTIVE, dm(DAN): State.ACTIVE}
+
+
+def test_nor_does_one_that_dies_as_soon_as_it_has_shown_it(story: Story) -> None:
+    grant, claim = asleep_over_a_card(story)
+    story.messenger.after = dies
+    with pytest.raises(Died):
+        story.do(claim)
+    story.messenger.after = lambda: None
+    assert story.messenger.posted(grant)[CHANNEL].shown[-1] is State.APPROVED
+    story.pass_time(2 * CLAIM_SECONDS)
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    assert shown == {CHANNEL: State.ACTIVE, dm(DAN): State.ACTIVE}
+
+
+def test_a_worker_whose_claim_has_run_out_shows_nothing(story: Story) -> None:
+    grant = story.ask(DAN, length="1h").standing.grant.id
+    claim = story.claim("card")
+    assert claim is not None
+    with pytest.raises(Conflict):
+        cards.show(story.office, story.messenger, Turn(claim, Deadline.after(-CLAIM_SECONDS)))
+    assert story.messenger.posted(grant) == {}
+
+
+def asleep_over_a_card(story: Story) -> tuple[str, Claim]:
+    """A grant, and the claim of a worker that falls asleep right before it shows it as approved; the others
+    go on meanwhile and show it as active."""
+    grant = dans_ask(story)
+    story.approve(BOB, grant)
+    claim = story.claim("card")
+    assert claim is not None
+
+    def sleeps() -> None:
+        story.messenger.before = lambda: None
+        after, story.messenger.after = story.messenger.after, lambda: None
+        story.memory.advance(CLAIM_SECONDS + 0.001)
+        story.run_due()
+        story.messenger.after = after
+
+    story.messenger.before = sleeps
+    return grant, claim
+
+
+def dies() -> None:
+    raise Died
+
+
 def test_what_a_card_shows(story: Story) -> None:
     grant = dans_ask(story)
     view = story.messenger.posted(grant)[CHANNEL].view
@@ -246,6 +299,22 @@ def test_a_home_tab_once_looked_at_is_kept_up_to_date(story: Story) -> None:
     assert story.messenger.homes[BOB].waiting == ()
     assert story.messenger.homes[DAN].mine[0].grant.state is State.ACTIVE
     assert CAROL not in story.messenger.homes
+
+
+def test_a_worker_that_slept_over_a_home_tab_leaves_no_old_one_behind(story: Story) -> None:
+    look.owe_home(story.office, person=DAN)
+    claim = story.claim("home")
+    assert claim is not None
+
+    def sleeps() -> None:
+        story.messenger.before = lambda: None
+        story.memory.advance(CLAIM_SECONDS + 0.001)
+        dans_ask(story)
+
+    story.messenger.before = sleeps
+    story.do(claim)
+    story.run_due()
+    assert len(story.messenger.homes[DAN].mine) == 1
 
 
 def test_nothing_is_told_that_is_not_done(story: Story) -> None:
