@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: sandbox test check bench fuzz lock clean
+.PHONY: sandbox test check bench chaos fuzz lock clean
 .DELETE_ON_ERROR:
 
 sandbox: $(VENV)/sandbox-ready
@@ -24,6 +24,9 @@ fuzz: $(VENV)/dev-ready
 
 bench: $(VENV)/dev-ready
 	@$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/dev-ready
+	@$(BIN)/python -m chaos $(ARGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from bot.core.errors import Misconfigured
 from bot.sandbox.server_process import LAUNCH
@@ -20,14 +20,18 @@ STOPS_WITHIN = 30.0
 ROOT = Path(__file__).parents[2]
 
 
-def _launched() -> list[str]:
+def _launched(death_signal: signal.Signals) -> list[str]:
     """Ended, on Linux, with the thread that starts it: start it from one that lives as long as we do."""
     account = f"{os.getuid()}:{os.getgid()}"
-    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(signal.SIGTERM)), account]
+    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal)), account]
 
 
 class BotProcess:
     """``rotakey <command>`` with an environment of its own. Its output goes to ``log``."""
+
+    module: ClassVar[str] = "bot"
+    death_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    """What it gets when we end without a word."""
 
     def __init__(self, command: str, *arguments: str, environ: Mapping[str, str], log: Path) -> None:
         self.command = command
@@ -45,9 +49,10 @@ class BotProcess:
 
     def start(self) -> None:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        program = [sys.executable, "-m", self.module, self.command, *self.arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
-                [*_launched(), sys.executable, "-m", "bot", self.command, *self.arguments],
+                [*_launched(self.death_signal), *program],
                 env={**kept, **self.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -58,6 +63,10 @@ class BotProcess:
     @property
     def pid(self) -> int:
         return self._running().pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def must_be_running(self) -> None:
         """Raises Misconfigured, with its last words, where it has ended by itself."""

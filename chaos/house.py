@@ -1,0 +1,278 @@
+"""All that runs in a round: two web processes, two workers, Valkey, PostgreSQL, Slack and the pager."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import ClassVar, Self
+from urllib.request import urlopen
+
+from bot import config
+from bot.core.catalog import Catalog
+from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.core.people import Group
+from bot.core.shifts import Roster
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Home, Key
+from bot.sandbox import orders, pager
+from bot.sandbox.bot_process import BotProcess
+from bot.sandbox.pager import Pager
+from bot.sandbox.run import manifest
+from bot.sandbox.server_process import ServerProcess, free_port
+from bot.sandbox.servers import Postgres, Valkey
+from bot.sandbox.workspace.server import serve
+from bot.sandbox.workspace.workspace import Workspace
+from chaos import town
+from chaos.history import History
+from chaos.process import PAUSER
+from chaos.steps import Post
+
+READY_WITHIN = 90.0
+WEBS = WORKERS = 2
+
+
+class Wrapped(BotProcess):
+    """SIGKILL also ends what is stopped."""
+
+    module: ClassVar[str] = "chaos.process"
+    death_signal: ClassVar[signal.Signals] = signal.SIGKILL
+
+
+class TellingValkey(Valkey):
+    """One that publishes what expires; only the broken design listens."""
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--notify-keyspace-events", "Ex"]
+
+
+class Part:
+    """What can be killed and paused. ``lock`` is held by whoever has something done to it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lock = threading.Lock()
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        raise NotImplementedError
+
+    @property
+    def pid(self) -> int | None:
+        raise NotImplementedError
+
+    def pause(self, seconds: float) -> None:
+        """With all that it started. Returns when it goes on."""
+        pid = self.pid
+        if pid is None:
+            return
+        command = [sys.executable, "-I", "-S", str(PAUSER), str(seconds), str(pid)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as pauser:
+            pauser.wait()
+
+
+class BotPart(Part):
+    """Started from one thread that lives as long as the house, because it dies with that thread."""
+
+    def __init__(self, process: Wrapped, post: Post, name: str, starter: ThreadPoolExecutor) -> None:
+        super().__init__(name)
+        self.process = process
+        self.post = post
+        self._starter = starter
+
+    def start(self) -> None:
+        if not self.process.running:
+            self._starter.submit(self.process.start).result()
+
+    def kill(self) -> None:
+        self.process.kill()
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process.running else None
+
+
+class ServerPart(Part):
+    def __init__(self, name: str, server: ServerProcess) -> None:
+        super().__init__(name)
+        self.server = server
+
+    def start(self) -> None:
+        """What a killed one left may still be in its way for a moment."""
+        for _ in range(20):
+            try:
+                self.server.start()
+            except Misconfigured:
+                time.sleep(0.2)
+                continue
+            return
+        self.server.start()
+
+    def kill(self) -> None:
+        self.server.kill()
+
+    @property
+    def pid(self) -> int | None:
+        return self.server.pid
+
+
+class House:
+    """Use it as a context manager. Nothing that it started outlives it."""
+
+    def __init__(self, folder: Path, *, lapse_after: int, design: str | None = None) -> None:
+        self.folder = folder
+        self._lapse_after = lapse_after
+        self._design = design
+        self._stack = ExitStack()
+        self._secrets = {
+            "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
+            "SLACK_SIGNING_SECRET": secrets.token_hex(16),
+            "PAGERDUTY_TOKEN": secrets.token_hex(10),
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _open(self) -> None:
+        telling = TellingValkey if self._design == "events" else Valkey
+        self.valkey = self._stack.enter_context(telling(self.folder / "valkey"))
+        self.postgres = Postgres(self.folder / "postgres")
+        self._stack.callback(self.postgres.remove)
+        self.postgres.start()
+        self.servers = [ServerPart("valkey", self.valkey), ServerPart("postgres", self.postgres)]
+        logins = [town.email(person) for person in town.PEOPLE]
+        self.database = orders.prepare(self.postgres.url, logins=logins, roles=town.ROLES)
+        self._stack.callback(self.database.close)
+        self.redis = connect(self.valkey.url)
+        self.ledger = RedisLedger(self.redis)
+        policy = self.folder / "access.yaml"
+        town.write_policy(policy, self._lapse_after)
+        self.catalog = _catalog(policy)
+        self._open_slack()
+        self._open_pager()
+        self._start_bot(policy)
+
+    def _open_slack(self) -> None:
+        self.slack = Workspace(
+            manifest(),
+            bot_token=self._secrets["SLACK_BOT_TOKEN"],
+            signing_secret=self._secrets["SLACK_SIGNING_SECRET"],
+            app_token=f"xapp-{secrets.token_hex(12)}",
+        )
+        self.history = self.slack.api.calls = History()
+        self._stack.callback(self.slack.close)
+        town.settle(self.slack)
+        self._slack_served = serve(self.slack)
+        self._stack.callback(self._slack_served.close)
+
+    def _open_pager(self) -> None:
+        self.pager = Pager(token=self._secrets["PAGERDUTY_TOKEN"])
+        town.roster(self.pager)
+        self._pager_served = pager.serve(self.pager)
+        self._stack.callback(self._pager_served.close)
+
+    def _start_bot(self, policy: Path) -> None:
+        self._starter = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="starter"))
+        environ = {
+            **self._secrets,
+            "DB_URL": self.database.bot_url,
+            "SLACK_API_URL": self._slack_served.api_url,
+            "REDIS_URL": self.valkey.url,
+            "ACCESS_FILE": str(policy),
+            "PAGERDUTY_API_URL": self._pager_served.url,
+            **({"CHAOS_BREAK": self._design} if self._design else {}),
+        }
+        self.webs = [self._bot("web", number, environ) for number in range(1, WEBS + 1)]
+        self.workers = [self._bot("worker", number, environ) for number in range(1, WORKERS + 1)]
+        self._stack.callback(self._end_bot)
+        for each in self.bots:
+            each.start()
+        self._wait_until_ready()
+
+    def _bot(self, command: str, number: int, environ: Mapping[str, str]) -> BotPart:
+        name = f"{command}-{number}"
+        post = Post(self.folder / name)
+        whole = {**environ, "CHAOS_POST": str(self.folder / name), "PORT": str(free_port())}
+        arguments = ("--host", "127.0.0.1") if command == "web" else ()
+        process = Wrapped(command, *arguments, environ=whole, log=self.folder / f"{name}.log")
+        return BotPart(process, post, name, self._starter)
+
+    @property
+    def bots(self) -> list[BotPart]:
+        return [*self.webs, *self.workers]
+
+    def backends(self) -> list[int]:
+        """PostgreSQL's own processes that serve the bot."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                title = (path / "cmdline").read_bytes()
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                if title.startswith(b"postgres: rotakey ") and parent == self.postgres.pid:
+                    found.append(int(path.name))
+        return found
+
+    def choose_web(self, rng: random.Random) -> None:
+        """What is done in Slack next comes in here; for that one web process is as good as another."""
+        port = rng.choice(self.webs).process.environ["PORT"]
+        self.slack.connect(f"http://127.0.0.1:{port}/slack/events")
+
+    def ready(self) -> bool:
+        """All web processes answer, and the worker has read what decisions rest on."""
+        wanted = {Key.of(Home), *(Key.of(Group, name) for name in self.catalog.groups())}
+        wanted |= {Key.of(Roster, schedule) for schedule in self.catalog.schedules()}
+        try:
+            read = wanted <= self.ledger.read(wanted).documents.keys()
+        except TemporaryFailure:
+            return False
+        return read and all(_answers(each.process.environ["PORT"]) for each in self.webs)
+
+    def _wait_until_ready(self) -> None:
+        wait_until(self.ready, READY_WITHIN, f"the bot was not ready: see {self.folder}")
+
+    def _end_bot(self) -> None:
+        for each in self.bots:
+            each.process.tell_to_stop()
+        for each in self.bots:
+            each.process.stop()
+
+
+def wait_until(look: Callable[[], bool], seconds: float, otherwise: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > deadline:
+            raise TimeoutError(otherwise)
+        time.sleep(0.05)
+
+
+def _catalog(policy: Path) -> Catalog:
+    environ = {**os.environ, "DB_URL": "postgresql://nowhere"}
+    return config.load(config.bytes_of(policy), name=str(policy), environ=environ).catalog
+
+
+def _answers(port: str) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

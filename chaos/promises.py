@@ -1,0 +1,166 @@
+"""Whether what people were told came to be: answers, clicks, and the cards in all their versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+
+from bot.core.grants import Grant, State
+from bot.ports import Card
+from bot.slack.cards import APPROVER
+from chaos.checks import Violation
+from chaos.deeds import BROKE, DONE, Deed
+from chaos.history import Said
+from chaos.truth import Reason, Truth, pairs_of
+
+ACTIVE = re.compile(r"(You are on call\. )?You have \*|<@\w+> has \*")
+_ENDED = re.compile(r"Your \*[^*]+\* ended |\*[^*]+\* of <@\w+> ended ")
+SLACK = 0.05
+"""Seconds between the moment of an answer and the moment that was noted for it."""
+
+
+# ---------------------------------------------------------------------------------------- answers
+
+
+def came_to_nothing(truth: Truth) -> Iterator[Violation]:
+    """Answered as done, and not done."""
+    for deed in truth.deeds:
+        if deed.outcome == BROKE:
+            yield Violation(what="broke", about=f"{deed}")
+        if deed.outcome != DONE:
+            continue
+        if not _KEPT[deed.what](truth, deed):
+            yield Violation(what="came to nothing", about=f"{deed}", grant=deed.grant)
+
+
+def _asked(truth: Truth, deed: Deed) -> bool:
+    mine = [grant for grant in truth.by_person(deed.person, deed.resource) if grant.reason == deed.reason]
+    if deed.said.startswith(("You get", "You have *")):
+        return any(deed.until in _ends(truth, grant) for grant in mine)
+    return bool(mine)
+
+
+def _ends(truth: Truth, grant: Grant) -> set[int]:
+    """All ends that were ever written down for it."""
+    written = (each.entry.facts.get("until") for each in truth.books.trail.get(grant.id, ()))
+    return {int(datetime.fromisoformat(str(each)).timestamp()) for each in written if each}
+
+
+def _decided(truth: Truth, deed: Deed) -> bool:
+    """The vote counts, or why it does not is in the audit, and they were told."""
+    grant = truth.books.grants.get(deed.grant or "")
+    if grant is None:
+        return False
+    denies = deed.what == "deny"
+    voted = any(vote.person == deed.by for vote in grant.votes)
+    if (denies and grant.decided_by == deed.by) or (not denies and voted):
+        return True
+    refused = "denial refused" if denies else "approval refused"
+    return any(
+        each.entry.what == refused
+        and each.entry.by == deed.by
+        and deed.sent - SLACK <= each.at <= deed.answered + SLACK
+        for each in truth.books.entries
+    )
+
+
+def _over(truth: Truth, deed: Deed) -> bool:
+    """All that they had of it when they said so is over by the answer."""
+    meant = [
+        grant
+        for grant in truth.by_person(deed.person, deed.resource)
+        if deed.grant in (None, grant.id) and grant.asked_at.timestamp() < deed.sent - SLACK
+    ]
+    return all(_closed(truth, grant) <= deed.answered + SLACK for grant in meant)
+
+
+def _closed(truth: Truth, grant: Grant) -> float:
+    reason = truth.reason_of(grant.id)
+    if reason:
+        return reason.until
+    return grant.ended_at.timestamp() if grant.ended_at else float("inf")
+
+
+def _prolonged(truth: Truth, deed: Deed) -> bool:
+    mine = truth.by_person(deed.person, deed.resource)
+    if deed.said.startswith("Asked approvers"):
+        return any(grant.follows for grant in mine)
+    return any(deed.until in _ends(truth, grant) for grant in mine)
+
+
+_KEPT: Mapping[str, Callable[[Truth, Deed], bool]] = {
+    "ask": _asked,
+    "approve": _decided,
+    "less": _decided,
+    "deny": _decided,
+    "done": _over,
+    "revoke": _over,
+    "extend": _prolonged,
+}
+
+
+# ------------------------------------------------------------------------------------------ cards
+
+
+def told_wrongly(truth: Truth) -> Iterator[Violation]:
+    """Said to be there before it was, or to be gone while it was there."""
+    whose = {
+        (place.channel, place.ts): name for name, card in truth.books.cards.items() for place in card.places
+    }
+    for message, versions in truth.said.items():
+        name = whose.get(message) or next((each.grant for each in versions if each.grant), None)
+        reason = truth.reason_of(name) if name and name in truth.books.grants else None
+        for said in versions:
+            if reason:
+                yield from _judged(truth, said, reason)
+            elif ACTIVE.match(said.text):
+                yield Violation(what="told too early", about=f"nobody approved it: {said}", grant=name)
+
+
+def _judged(truth: Truth, said: Said, reason: Reason) -> Iterator[Violation]:
+    for pair in pairs_of(reason.grant):
+        spans = truth.seen.of(pair)
+        if ACTIVE.match(said.text):
+            seen = any(span.possibly(reason.since, said.at) for span in spans)
+            unseen = reason.active is None or said.at < reason.active
+            if unseen or (not seen and truth.seen.missing(pair, reason.since, said.at)):
+                about = f"said at {said.at:.3f} to have {pair[1]}, active {reason.active}: {said.text}"
+                yield Violation(what="told too early", about=about, grant=reason.grant.id)
+        elif _ENDED.match(said.text) and any(span.surely(said.at) for span in spans):
+            others = (each for each in truth.reasons[pair] if each.grant.id != reason.grant.id)
+            if not any(each.since <= said.at <= each.settled for each in others):
+                about = f"said at {said.at:.3f} to have ended, {pair[1]} is there: {said.text}"
+                yield Violation(what="told too early", about=about, grant=reason.grant.id)
+
+
+Shows = Callable[[Grant, str], str]
+"""What a card of the grant is to say now to an audience."""
+
+
+def cards_differ(truth: Truth, wanted: Shows) -> Iterator[Violation]:
+    """What stands in Slack at the end is not how the grant stands."""
+    for name, grant in truth.books.grants.items():
+        card = truth.books.cards.get(name, Card())
+        for place in card.places:
+            if place.ts is None:
+                if _never_shown(place.audience, grant):
+                    continue
+                yield Violation(what="card missing", about=f"never posted to {place.channel}", grant=name)
+                continue
+            last = truth.said[(place.channel, place.ts)][-1].text
+            if last != (text := wanted(grant, place.audience)):
+                yield Violation(what="card differs", about=f"says {last!r}, should say {text!r}", grant=name)
+        if grant.state in (State.ENDED, State.DENIED, State.LAPSED) and not card.places:
+            yield Violation(what="card missing", about="nobody was told", grant=name)
+
+
+def _never_shown(audience: str, grant: Grant) -> bool:
+    """It was decided before the approvers could be asked."""
+    return audience == APPROVER and grant.state is not State.ASKED
+
+
+def copies(truth: Truth) -> list[list[Said]]:
+    """Messages that nobody keeps up to date: posted by a worker that did not live to write down where."""
+    kept = {(place.channel, place.ts) for card in truth.books.cards.values() for place in card.places}
+    return [list(each) for message, each in truth.said.items() if message not in kept and each[0].grant]

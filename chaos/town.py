@@ -1,0 +1,132 @@
+"""Who is there and what they can ask for: many people, so that thousands of grants do not collide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from bot.sandbox.pager import Pager
+from bot.sandbox.workspace.model import Channel, Group, Person
+from bot.sandbox.workspace.workspace import Workspace
+
+PEOPLE = tuple(f"U0{number:03}" for number in range(1, 41))
+APPROVERS = PEOPLE[:6]
+STAND_INS: Mapping[str, tuple[str, ...]] = {"PWATCH": PEOPLE[6:12], "PNIGHT": PEOPLE[12:18]}
+"""Who takes a shift of a schedule now and then."""
+ALWAYS_ON_CALL: Mapping[str, str] = {"PNIGHT": PEOPLE[12]}
+"""Who has the rest of the time. Nobody has it on the other schedule."""
+DOMAIN = "example.com"
+OFFERED = (1, 2, 4)
+LONGEST = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """What the crowd knows of a resource. ``gives``: target and role of each; ``approvals`` 0: at once."""
+
+    name: str
+    gives: tuple[tuple[str, str], ...]
+    approvals: int = 0
+    channel: str | None = None
+    one_holder: bool = False
+    on_call: str | None = None
+    """The schedule whose people have it at once."""
+    on_shift: str | None = None
+    """The schedule whose people have it without asking."""
+
+
+def _table(number: int) -> Resource:
+    return Resource(name=f"table-{number}", gives=(("orders-db", f"table_{number}"),))
+
+
+RESOURCES = (
+    *(_table(number) for number in range(1, 6)),
+    Resource(name="both", gives=(("orders-db", "both_here"), ("other-db", "both_there"))),
+    Resource(name="asked", gives=(("orders-db", "asked"),), approvals=1, channel="asked"),
+    Resource(name="asked-twice", gives=(("other-db", "asked_twice"),), approvals=2, channel="asked-twice"),
+    Resource(name="asked-alone", gives=(("orders-db", "asked_alone"),), approvals=1),
+    Resource(name="seat", gives=(("orders-db", "seat"),), one_holder=True),
+    Resource(
+        name="watch-db", gives=(("orders-db", "watch_db"),), approvals=1, channel="asked", on_call="PWATCH"
+    ),
+    Resource(name="watch", gives=(("orders-db", "watch"),), on_shift="PWATCH"),
+    Resource(name="night", gives=(("other-db", "night"),), on_shift="PNIGHT"),
+)
+BY_NAME = {each.name: each for each in RESOURCES}
+ROLES = frozenset(role for each in RESOURCES for _, role in each.gives)
+
+
+def email(person: str) -> str:
+    return f"{name(person)}@{DOMAIN}"
+
+
+def name(person: str) -> str:
+    return f"p{person[2:]}"
+
+
+def write_policy(path: Path, lapse_after: int) -> None:
+    policy = {
+        "people": {"email_domains": [DOMAIN]},
+        "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
+        "targets": {each: {"kind": "postgres", "url": "${DB_URL}"} for each in ("orders-db", "other-db")},
+        "resources": {each.name: _shape(each, lapse_after) for each in RESOURCES},
+        "security": {"channel": "#security"},
+    }
+    path.write_text(yaml.safe_dump(policy, sort_keys=False))
+
+
+def _shape(resource: Resource, lapse_after: int) -> dict[str, object]:
+    shape: dict[str, object] = {
+        "title": f"What {resource.name} is",
+        "gives": [{"target": target, "role": role} for target, role in resource.gives],
+        "duration": {"default": "5s", "max": f"{LONGEST}s", "offer": [f"{each}s" for each in OFFERED]},
+        "lapse_after": f"{lapse_after}s",
+        "one_holder": resource.one_holder,
+    }
+    rules: list[object] = []
+    if resource.on_call:
+        rules.append({"on_call": {"schedule": f"pagerduty/{resource.on_call}"}})
+    elif not resource.approvals and not resource.on_shift:
+        rules.append({"in_group": "slack/everybody"})
+    if rules:
+        shape["approve_automatically"] = rules
+    if resource.on_shift:
+        shape["on_shift"] = {"schedule": f"pagerduty/{resource.on_shift}"}
+    if resource.approvals:
+        shape["approvals"] = resource.approvals
+    shape["approvers"] = ["slack/approvers"]
+    if resource.channel:
+        shape["channel"] = f"#{resource.channel}"
+    return shape
+
+
+CHANNELS = ("general", "security", *dict.fromkeys(each.channel for each in RESOURCES if each.channel))
+GENERAL = "C0GENERAL"
+
+
+def channel_id(channel: str) -> str:
+    return "C0" + channel.upper().replace("-", "")
+
+
+def settle(workspace: Workspace) -> None:
+    for person in PEOPLE:
+        workspace.add_person(
+            Person(id=person, name=name(person), real_name=name(person), email=email(person))
+        )
+    members = (*PEOPLE, workspace.app.user_id)
+    for channel in CHANNELS:
+        workspace.add_channel(Channel(id=channel_id(channel), name=channel, members=members))
+    for handle, users in (("everybody", PEOPLE), ("approvers", APPROVERS)):
+        workspace.add_group(Group(id=f"S0{handle.upper()}", handle=handle, name=handle, users=users))
+
+
+def roster(pager: Pager) -> None:
+    for person in PEOPLE:
+        pager.add_user(f"P{person}", name(person), email(person), slack=person)
+    for schedule in STAND_INS:
+        pager.add_schedule(schedule)
+        if always := ALWAYS_ON_CALL.get(schedule):
+            pager.add_shift(schedule, always, None, None)

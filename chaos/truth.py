@@ -1,0 +1,187 @@
+"""All that is known at the end of a round, from four sides: observer, ledger, people, Slack."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from bot.core.grants import LIVE, Grant, Origin, State
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Card, Condition, Entry, Key
+from chaos import town
+from chaos.deeds import Deed
+from chaos.faults import Fault
+from chaos.history import Said
+from chaos.observer import Pair, Seen
+from chaos.shifts import Stint
+
+PAGE = 500
+STANDING = ("roster:", "shift:", "groups:", "workspace:", "people:", "seal:", "sweep:", "incidents:")
+"""What is always owed, whether or not anybody has anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happened:
+    at: float
+    entry: Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """The ledger, read at the end. ``due`` has what is owed and when, ``claimed`` what was begun."""
+
+    now: float
+    grants: Mapping[str, Grant]
+    leases: Mapping[str, datetime | None]
+    cards: Mapping[str, Card]
+    trail: Mapping[str, Sequence[Happened]]
+    entries: Sequence[Happened]
+    due: Mapping[str, float]
+    claimed: frozenset[str]
+    condition: Condition
+
+    @property
+    def live(self) -> frozenset[str]:
+        return frozenset(
+            each for each, grant in self.grants.items() if grant.state in LIVE and each in self.leases
+        )
+
+    @property
+    def unsettled(self) -> Iterator[str]:
+        """Grants that are neither finished nor live by a shift, and what is owed to somebody."""
+        for name, grant in self.grants.items():
+            if grant.open and not (grant.state is State.ACTIVE and name in self.leases):
+                yield f"grant {name} is {grant.state}"
+            elif grant.open and grant.origin is Origin.ASKED:
+                yield f"grant {name} is live"
+        held = {f"hold:{hold.key}" for name in self.live for hold in self.grants[name].gives}
+        for member, at in self.due.items():
+            said_again = member.startswith("alarm:") and at > self.now
+            if not member.startswith(STANDING) and member not in held and not said_again:
+                yield f"{member} is owed"
+
+
+def pairs_of(grant: Grant) -> list[Pair]:
+    return [(hold.account, hold.entitlement["role"]) for hold in grant.gives]
+
+
+def read_books(ledger: RedisLedger) -> Books:
+    """What is owed is read first: where nothing is, the rest does not change any more."""
+    due = dict(_owed(ledger))
+    claimed: Any = ledger._client.hkeys(ledger._named("claims"))
+    pattern = f"{ledger._named('doc:')}grant:*"
+    names = [str(name) for name in ledger._client.scan_iter(match=pattern, count=PAGE)]
+    ids = sorted(name.rpartition("grant:")[2] for name in names)
+    grants: dict[str, Grant] = {}
+    leases: dict[str, datetime | None] = {}
+    cards: dict[str, Card] = {}
+    for start in range(0, len(ids), PAGE):
+        page = ids[start : start + PAGE]
+        snap = ledger.read([Key.of(Grant, each) for each in page] + [Key.of(Card, each) for each in page])
+        grants |= {each.id: each for each in snap.all(Grant)}
+        leases |= snap.leases
+        cards |= {key.id: card for key, card in snap.documents.items() if isinstance(card, Card)}
+    entries = list(_entries(ledger))
+    trail: dict[str, list[Happened]] = defaultdict(list)
+    for each in entries:
+        if each.entry.grant:
+            trail[each.entry.grant].append(each)
+    return Books(
+        now=ledger.read(()).now.timestamp(),
+        grants=grants,
+        leases=leases,
+        cards=cards,
+        trail=trail,
+        entries=entries,
+        due=due,
+        claimed=frozenset(claimed),
+        condition=ledger.condition(),
+    )
+
+
+def _owed(ledger: RedisLedger) -> Iterator[tuple[str, float]]:
+    """In all lanes."""
+    for lane in ledger._client.scan_iter(match=f"{ledger._named('due:')}*"):
+        rows: Any = ledger._client.zrange(lane, 0, -1, withscores=True)
+        yield from ((member, score / 1000) for member, score in rows)
+
+
+def _entries(ledger: RedisLedger) -> Iterator[Happened]:
+    after = ""
+    while page := ledger.entries(after, PAGE):
+        after = page[-1][0]
+        yield from (Happened(at=at.timestamp(), entry=entry) for _, at, entry in page)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why somebody had a role: a grant, live in [``since``, ``until``), which was ``active`` from some moment
+    on, in epoch seconds. ``settled`` is when the ledger knew it gone."""
+
+    grant: Grant
+    since: float
+    until: float
+    active: float | None
+    settled: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    books: Books
+    seen: Seen
+    left: frozenset[Pair]
+    deeds: Sequence[Deed]
+    said: Mapping[tuple[str, str], Sequence[Said]]
+    faults: Sequence[Fault]
+    stints: Sequence[Stint]
+    stumbled: Sequence[str] = ()
+    passed: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def reasons(self) -> Mapping[Pair, Sequence[Reason]]:
+        found: dict[Pair, list[Reason]] = defaultdict(list)
+        for name, grant in self.books.grants.items():
+            reason = self.reason_of(name)
+            for pair in pairs_of(grant) if reason else ():
+                found[pair].append(reason)  # type: ignore[arg-type]  # mypy does not see the condition
+        return found
+
+    def reason_of(self, name: str) -> Reason | None:
+        """None where it was never approved."""
+        grant = self.books.grants[name]
+        if grant.approved_at is None or grant.until is None:
+            return None
+        ends = [each.at for each in self.books.trail.get(name, ()) if each.entry.what in ENDS]
+        lease = self.books.leases.get(name, grant.until) or grant.until
+        return Reason(
+            grant=grant,
+            since=grant.approved_at.timestamp(),
+            until=min([lease.timestamp(), *ends]),
+            active=grant.active_at.timestamp() if grant.active_at else None,
+            settled=grant.ended_at.timestamp() if grant.ended_at else float("inf"),
+        )
+
+    def by_person(self, person: str, resource: str) -> list[Grant]:
+        mine = (grant for grant in self.books.grants.values() if grant.person == person)
+        return [grant for grant in mine if grant.resource == resource]
+
+    def disturbed(self, since: float, until: float) -> bool:
+        return any(fault.felt(since, until) for fault in self.faults)
+
+    def on_call(self, person: str, resource: str, at: float) -> bool:
+        """By what the pager was told."""
+        schedule = town.BY_NAME[resource].on_shift or town.BY_NAME[resource].on_call
+        if schedule is None:
+            return False
+        on = [
+            each.person for each in self.stints if each.schedule == schedule and each.start <= at < each.last
+        ]
+        always = town.ALWAYS_ON_CALL.get(schedule)
+        return person in on or (not on and person == always)
+
+
+ENDS = ("ending", "could not be given")
