@@ -30,27 +30,26 @@ class AlwaysOk:
         writer.write(HEAD % len(said) + said)
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
 
 @contextmanager
 def always_ok() -> Iterator[AlwaysOk]:
     """Served on a free port by a thread of its own."""
-    slack, loop, up = AlwaysOk(), asyncio.new_event_loop(), threading.Event()
+    slack, up, loop, over = AlwaysOk(), threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:
-        server = await asyncio.start_server(slack.answer, "127.0.0.1", 0, backlog=512)
-        slack.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/"
-        up.set()
+        async with await asyncio.start_server(slack.answer, "127.0.0.1", 0, backlog=512) as server:
+            slack.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api/"
+            up.set()
+            await over.wait()
 
-    def run() -> None:
-        loop.run_until_complete(serve())
-        loop.run_forever()
-
-    thread = threading.Thread(target=run, name="slack", daemon=True)
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="slack")
     thread.start()
     up.wait()
     try:
         yield slack
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        loop.call_soon_threadsafe(over.set)
         thread.join()
+        loop.close()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections import deque
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,20 +23,21 @@ from bot.ports import Abilities, Deadline, Holder, Target
 
 
 class NoopTarget:
-    """Implements Target. Everybody has what we did not take in this process."""
+    """Implements Target. Everybody has what is not among the last that this process took."""
 
     abilities = Abilities(marks=True, keeps_end=False, ends_sessions=True)
 
-    def __init__(self, takes: int) -> None:
+    def __init__(self, takes: int, remembered: int = 2_000) -> None:
         self._takes = takes
-        self._taken: set[str] = set()
+        self._taken: deque[str] = deque(maxlen=remembered)
 
     def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
-        self._taken.discard(hold.key)
+        with suppress(ValueError):
+            self._taken.remove(hold.key)
 
     def take(self, hold: Hold, deadline: Deadline) -> None:
         os.write(self._takes, f"{time.time():.6f} {hold.account}\n".encode())
-        self._taken.add(hold.key)
+        self._taken.append(hold.key)
 
     def has(self, hold: Hold, deadline: Deadline) -> Presence:
         return Presence.NONE if hold.key in self._taken else Presence.OURS

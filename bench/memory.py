@@ -63,13 +63,16 @@ def memory(operations: int) -> Iterator[Row]:
 
 
 def _growth(seen: list[Seen]) -> Iterator[Row]:
-    first, warm, last = seen[0], seen[1], seen[-1]
-    apart = (last.operations - warm.operations) / 10_000
+    first, warm, half, last = seen[0], seen[1], seen[5], seen[-1]
     for name in ("web", "worker"):
-        start, after, end = (getattr(each, name) for each in (first, warm, last))
-        told = f"start {start:.1f} MB, warmed up {after:.1f} MB, end {end:.1f} MB"
-        grown = f"{(end - after) / apart:+.2f} MB per 10,000 operations"
-        yield Row(f"{name}: memory over {last.operations} operations", "flat", f"{told}; {grown}")
+        sizes = [getattr(each, name) for each in (first, warm, half, last)]
+        told = "start {:.1f}, warmed up {:.1f}, half-way {:.1f}, end {:.1f} MB".format(*sizes)
+        grown = (sizes[3] - sizes[2]) / (last.operations - half.operations) * 10_000
+        yield Row(
+            f"{name}: memory over {last.operations} operations",
+            "flat",
+            f"{told}; at last {grown:+.2f} MB per 10,000 operations",
+        )
 
 
 class Crowd:
