@@ -52,7 +52,7 @@ class Cluster:
 
 
 @contextmanager
-def node(*options: str) -> Iterator[Node]:
+def alone(*options: str) -> Iterator[Node]:
     port = _free_port()
     with valkey("--bind", HOST, "--port", str(port), *options) as server:
         yield Node(server, port)
@@ -63,9 +63,9 @@ def replicated(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
     """A primary, which comes first, and its replicas, all equal when this returns."""
     quick = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", *options]
     with ExitStack() as stack:
-        primary = stack.enter_context(node(*quick))
+        primary = stack.enter_context(alone(*quick))
         others = [
-            stack.enter_context(node("--replicaof", HOST, str(primary.port), *quick)) for _ in range(replicas)
+            stack.enter_context(alone("--replicaof", HOST, str(primary.port), *quick)) for _ in range(replicas)
         ]
         for each in others:
             _until(lambda each=each: each.says("replication", "master_link_status") == "up")  # type: ignore[misc]

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.core.errors import TemporaryFailure
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Done, Entry, Lease
@@ -170,12 +170,3 @@ def test_a_redis_that_takes_no_writes_is_a_temporary_failure(server: Valkey) -> 
         ledger = RedisLedger(client)
         with pytest.raises(TemporaryFailure):
             ledger.commit(APPROVAL)
-
-
-@pytest.mark.parametrize("url", ["", "http://localhost", "redis://:pa/sesame@localhost", "localhost:6379"])
-def test_an_address_that_is_none_is_told_without_its_password(url: str) -> None:
-    with pytest.raises(Misconfigured) as caught:
-        connect(url)
-    assert "REDIS_URL cannot be read" in str(caught.value)
-    assert caught.value.__cause__ is None
-    assert "sesame" not in str(caught.value)
