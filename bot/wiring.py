@@ -228,9 +228,9 @@ class Stop:
     told = False
 
 
-def begin(made: Parts, stop: Stop) -> None:
-    """Wait for Redis, look whether it can be trusted, and put our policy in force. Raises Misconfigured
-    where this Redis would lose or evict what is owed."""
+def begin(made: Parts, stop: Stop, first: Callable[[], object] = lambda: None) -> None:
+    """Wait for Redis, look whether it can be trusted, do what comes ``first``, and put our policy in force.
+    Raises Misconfigured where this Redis would lose or evict what is owed."""
     while not stop.told:
         try:
             for warning in checks.warnings(made.redis, made.env.redis_copies):
@@ -240,7 +240,7 @@ def begin(made: Parts, stop: Stop) -> None:
                 raise Misconfigured("\n".join((*against, "REDIS_UNSAFE=1 starts anyway")))
             for objection in against:
                 log.error("redis is unsafe", objection=objection)
-            vigil.look(made.watch, made.fittings.security_channel)
+            first()
             made.fittings.enact(made.ledger)
         except TemporaryFailure as failure:
             log.warning("waiting for redis", error=str(failure))
@@ -326,7 +326,7 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         site = web.create(None, lambda: health.trouble(made.office) or health.stuck(worker.last_round))
         server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    begin(made, stopping)
+    begin(made, stopping, lambda: vigil.look(made.watch, made.fittings.security_channel))
     vigil.begin(made.watch, made.ledger, made.fittings)
     log.info("working")
     worker.run()

@@ -46,6 +46,9 @@ def test_a_signature_is_good_for_its_head_and_its_key_alone() -> None:
     assert not TrustedKeys([public(ours)]).trusts("8" * 64, signature)
     assert not TrustedKeys([public(ours)]).trusts(HEAD, b"")
     assert not TrustedKeys([]).trusts(HEAD, signature)
+    assert not TrustedKeys([public(ours)]).trusts(HEAD, ours.sign(HEAD.encode())), (
+        "it was made for something else"
+    )
 
 
 def test_keys_are_told_apart_by_name() -> None:

@@ -404,6 +404,13 @@ def test_nobody_accepts_a_restore_in_passing() -> None:
     assert wrong(lines) == ("seals 3 to 6 are missing before seal 7",)
 
 
+def test_an_acceptance_passes_over_nothing() -> None:
+    lines = restored()
+    forged = replace(seals(lines)[2], last=entry(0).name)
+    forged = replace(forged, head=head_of(forged))
+    assert wrong([*lines[:6], forged]) == ("seal 6 does not go on where the seal before ended",)
+
+
 def test_after_a_total_loss_the_chain_may_begin_with_an_acceptance() -> None:
     lost = Acceptance(by="carol", why="", seal=9, head="5" * 64)
     epoch = acceptance_seal(lost, number=10, last="", previous=GENESIS, at=NINE)

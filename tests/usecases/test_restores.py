@@ -136,6 +136,21 @@ def test_what_is_owed_is_given_once_somebody_has_accepted_it(story: Story) -> No
     assert entries[1].facts["why"] == "disk lost"
 
 
+def test_once_it_is_accepted_everything_that_is_live_is_looked_at_anew(story: Story) -> None:
+    grant = story.ask(ADA).standing.grant.id
+    story.pass_time(MINUTE)
+    backup = story.memory.backup()
+    story.give_back(ADA)
+    a_while(story)
+    put_back(story, backup)
+    accept(story)
+    record = story.record(grant)
+    assert record
+    assert record.seen_at is None
+    story.run_due()
+    assert story.has(ADA)
+
+
 def test_a_worker_that_starts_later_notices_it_by_its_anchor(story: Story, file: AnchorFile) -> None:
     story.anchor = file
     backup = story.memory.backup()
