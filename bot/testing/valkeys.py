@@ -65,7 +65,8 @@ def replicated(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
     with ExitStack() as stack:
         primary = stack.enter_context(alone(*quick))
         others = [
-            stack.enter_context(alone("--replicaof", HOST, str(primary.port), *quick)) for _ in range(replicas)
+            stack.enter_context(alone("--replicaof", HOST, str(primary.port), *quick))
+            for _ in range(replicas)
         ]
         for each in others:
             _until(lambda each=each: each.says("replication", "master_link_status") == "up")  # type: ignore[misc]
@@ -109,11 +110,9 @@ def cluster(size: int = 3, *options: str) -> Iterator[Cluster]:
 
 @contextmanager
 def _cluster_node(*options: str) -> Iterator[Node]:
-    bus = str(_free_port())
-    with node(
-        "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000", *options
-    ) as up:
-        yield up
+    bus, quick = str(_free_port()), ("--cluster-node-timeout", "1000")
+    with alone("--cluster-enabled", "yes", "--cluster-port", bus, *quick, *options) as running:
+        yield running
 
 
 def _bus(node: Node) -> int:
