@@ -719,6 +719,49 @@ class Census(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class ServerFacts:
+    """``name`` with the version; ``objections`` are what must be changed, ``warnings`` what should be or
+    could not be seen, each with what to do. ``replicas`` are connected; None: it does not say."""
+
+    name: str
+    objections: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    replicas: int | None = None
+
+
+class Server(Protocol):
+    """The Redis that the ledger is in."""
+
+    def facts(self) -> ServerFacts:
+        """Raises TemporaryFailure where it does not answer."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppFacts:
+    """Slack's app as its bot token shows it. ``scopes`` None: Slack does not say."""
+
+    team: str
+    workspace: str
+    name: str
+    scopes: frozenset[str] | None
+
+
+class App(Protocol):
+    """The Slack app whose tokens we have. Raises TemporaryFailure or PermanentFailure by the deadline."""
+
+    def facts(self, deadline: Deadline) -> AppFacts: ...
+
+    def channels(self, deadline: Deadline) -> frozenset[str] | None:
+        """Ids, and names with #, of the channels that the bot is in; None where it may not know."""
+        ...
+
+    def socket(self, deadline: Deadline) -> None:
+        """See whether a socket would be opened to the app-level token."""
+        ...
+
+
 class Inspection(Protocol):
     """What is told of the ledger itself, to those who watch over it."""
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Self
 from urllib.request import urlopen
 
-import yaml
 from flask import Flask
 
 from bot.core.catalog import Catalog
@@ -34,6 +33,7 @@ from bot.sandbox.servers import Postgres, Valkey
 from bot.sandbox.watch import Watch
 from bot.sandbox.workspace.server import serve
 from bot.sandbox.workspace.workspace import Workspace
+from bot.slack.manifest import manifest
 
 READY_WITHIN = 20.0
 KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log")
@@ -75,16 +75,6 @@ class Secrets:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(made), file)
         return made
-
-
-def manifest() -> dict[str, object]:
-    """Slack's own description of the app: beside the package in a checkout, inside it once installed."""
-    places = (HERE / "manifest.yml", HERE.parent.parent / "manifest.yml")
-    found = next((place for place in places if place.exists()), None)
-    if found is None:
-        raise Misconfigured("manifest.yml is missing: it belongs beside the package bot/")
-    loaded: dict[str, object] = yaml.safe_load(found.read_text("utf-8"))
-    return loaded
 
 
 class Sandbox:

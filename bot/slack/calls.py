@@ -8,6 +8,7 @@ from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import Deadline
@@ -65,10 +66,18 @@ class Declined(PermanentFailure):
 
 def call(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> Answer:
     """``client`` gives the token and the address; its own timeout and retries are not used."""
+    answer = answered(client, deadline, method, arguments)
+    return answer.data if isinstance(answer.data, dict) else {}
+
+
+def answered(
+    client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]
+) -> SlackResponse:
+    """As ``call``, with the headers."""
     return within(deadline, f"Slack's {method}", lambda: _sent(client, deadline, method, arguments))
 
 
-def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> Answer:
+def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
     hurried = WebClient(
         token=client.token,
         base_url=client.base_url,
@@ -80,14 +89,11 @@ def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping
     structured = method.startswith(("chat.", "views."))
     given = {name: value for name, value in arguments.items() if value is not None}
     try:
-        answer = (
-            hurried.api_call(method, json=given) if structured else hurried.api_call(method, params=given)
-        )
+        return hurried.api_call(method, json=given) if structured else hurried.api_call(method, params=given)
     except SlackApiError as error:
         raise _translated(method, error) from None
     except (SlackClientError, OSError, HTTPException, ValueError) as error:
         raise TemporaryFailure(f"Slack's {method} did not answer: {type(error).__name__}") from None
-    return answer.data if isinstance(answer.data, dict) else {}
 
 
 def _translated(method: str, raised: SlackApiError) -> TemporaryFailure | PermanentFailure:

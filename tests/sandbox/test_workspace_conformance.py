@@ -87,6 +87,7 @@ def lived(client: WebClient, workspace: Workspace) -> None:
     client.conversations_open(users=ADA, return_im=True)
     client.conversations_info(channel=CHANNEL, include_num_members=True)
     client.conversations_members(channel=CHANNEL, limit=1)
+    client.users_conversations(exclude_archived=True)
     client.users_info(user=ADA)
     client.users_list(limit=2)
     client.users_lookupByEmail(email="ada@example.com")
@@ -113,6 +114,8 @@ REFUSALS: list[tuple[str, Json]] = [
     ("conversations.info", {"channel": "C99NOWHERE"}),
     ("conversations.members", {"channel": CHANNEL, "cursor": "?"}),
     ("conversations.members", {"channel": CHANNEL, "limit": "0"}),
+    ("users.conversations", {"cursor": "?"}),
+    ("users.conversations", {"types": "private_channel"}),
     ("users.info", {"user": "U99NOBODY"}),
     ("users.list", {"cursor": "?"}),
     ("users.lookupByEmail", {"email": "nobody@example.com"}),

@@ -51,6 +51,7 @@ NOT_FROM_JSON = frozenset(
     {
         "conversations.info",
         "conversations.members",
+        "users.conversations",
         "users.info",
         "users.list",
         "users.lookupByEmail",

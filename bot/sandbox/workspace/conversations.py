@@ -26,6 +26,7 @@ class Conversations:
             "conversations.open": self._open,
             "conversations.info": self._info,
             "conversations.members": self._members,
+            "users.conversations": self._of_the_bot,
         }
 
     def writable(self, wanted: str) -> Channel:
@@ -104,6 +105,24 @@ class Conversations:
     def _members(self, args: Json) -> Json:
         members, cursor = page(self._readable(args).members, args, default=100)
         return {"members": list(members), "response_metadata": {"next_cursor": cursor}}
+
+    def _of_the_bot(self, args: Json) -> Json:
+        """The channels that the bot itself is in: no other user is asked about."""
+        types = str(args.get("types") or "public_channel").split(",")
+        for kind, scope in (("public_channel", "channels:read"), ("private_channel", "groups:read")):
+            if kind in types:
+                require_scope(self._app, scope)
+        unarchived = str(args.get("exclude_archived", "")).lower() in {"true", "1"}
+        found = [
+            {name: value for name, value in shapes.channel(each, self._app).items() if name != "is_member"}
+            for each in self._memory.channels.values()
+            if not each.dm_with
+            and self._app.user_id in each.members
+            and ("private_channel" if each.private else "public_channel") in types
+            and not (unarchived and each.archived)
+        ]
+        shown, cursor = page(found, args, default=100)
+        return {"channels": list(shown), "response_metadata": {"next_cursor": cursor}}
 
     def _readable(self, args: Json) -> Channel:
         channel = self.by_id(str(args["channel"]))
