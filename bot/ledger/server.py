@@ -1,0 +1,40 @@
+"""The Redis that the ledger is in, as it tells of itself to those who look after it."""
+
+from __future__ import annotations
+
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from bot.ledger import checks
+from bot.ledger.connection import translated
+from bot.ports import ServerFacts
+
+
+class RedisServer:
+    """Implements Server."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
+
+    def facts(self) -> ServerFacts:
+        told = self._told()
+        replicas = told.get("connected_slaves")
+        return ServerFacts(
+            name=_name(told),
+            objections=tuple(checks.objections(self._client)),
+            warnings=tuple(checks.warnings(self._client)),
+            replicas=int(replicas) if replicas else None,
+        )
+
+    def _told(self) -> dict[str, str]:
+        try:
+            with translated(apart_from=ResponseError):
+                return {name: str(value) for name, value in self._client.info().items()}
+        except ResponseError:  # it may not be asked; the warnings say so
+            return {}
+
+
+def _name(told: dict[str, str]) -> str:
+    if version := told.get("valkey_version"):
+        return f"Valkey {version}"
+    return f"Redis {told.get('redis_version', '')}".strip()
