@@ -1,4 +1,4 @@
-"""Lengths of time at the command line: read as people write them, and told roughly."""
+"""Lengths of time at the command line, read as people write them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,3 @@ class Length(click.ParamType[float]):
         if not isinstance(length, int):
             self.fail(f"{value!r} is no length of time; write it such as 60s or 5m", param, ctx)
         return float(length)
-
-
-def rough(seconds: float) -> str:
-    """In the two largest units: ``2d3h``."""
-    sizes = list(durations.SECONDS.values())
-    whole = max(int(seconds), 0)
-    largest = next((place for place, size in enumerate(sizes) if whole >= size), -2)
-    smallest = sizes[min(largest + 1, len(sizes) - 1)]
-    return durations.brief(whole - whole % smallest)

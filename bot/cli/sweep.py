@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import click
 
 from bot import config, wiring
-from bot.cli.lengths import Length, rough
+from bot.cli.lengths import Length
 from bot.cli.settings import log_errors
+from bot.core import durations
 from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ports import Deadline, Key, Ledger, PolicyInForce
 from bot.sweep import Sweep
@@ -63,7 +64,7 @@ def _told(swept: Sequence[Past], ledger: Ledger) -> int:
     """How many are left, after a line for each."""
     now = ledger.read().now
     for each in swept:
-        ago = rough((now - each.since).total_seconds())
+        ago = durations.rough((now - each.since).total_seconds())
         what = f"{named(each.hold)}, {ago} past its end"
         click.echo(f"STILL THERE {what}: {each.trouble}" if each.still_there else f"{each.how}: {what}")
     left = sum(each.still_there for each in swept)

@@ -72,3 +72,12 @@ def brief(seconds: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def rough(seconds: float) -> str:
+    """In the two largest units: ``2d3h``."""
+    sizes = list(SECONDS.values())
+    whole = max(int(seconds), 0)
+    largest = next((place for place, size in enumerate(sizes) if whole >= size), -2)
+    smallest = sizes[min(largest + 1, len(sizes) - 1)]
+    return brief(whole - whole % smallest)

@@ -62,16 +62,7 @@ class Survey:
 
 def survey(ledger: HeldLedger) -> Survey:
     """All open grants and all hold records, a page at a time."""
-    live: set[str] = set()
-    found: dict[str, Past] = {}
-    unreadable: list[Key] = []
-    for page in _read(ledger, Grant, ledger.grants("open")):
-        unreadable += _unreadable(page)
-        for grant in page.all(Grant):
-            if _lives(grant, page):
-                live.update(grant.holds)
-            else:
-                found.update(_past_of(grant, page.now))
+    found, live, unreadable = _by_grants(ledger)
     for page in _read(ledger, HoldRecord, ledger.holds()):
         unreadable += _unreadable(page)
         for record in page.all(HoldRecord):
@@ -80,6 +71,27 @@ def survey(ledger: HeldLedger) -> Survey:
                 found.setdefault(record.hold.key, Past(hold=record.hold, since=since))
     past = {key: each for key, each in found.items() if key not in live}
     return Survey(past=past, unreadable=tuple(unreadable))
+
+
+def past_of(ledger: HeldLedger) -> dict[str, Past]:
+    """By their keys, the holds that the open grants tell to be past their end."""
+    found, live, _ = _by_grants(ledger)
+    return {key: each for key, each in found.items() if key not in live}
+
+
+def _by_grants(ledger: HeldLedger) -> tuple[dict[str, Past], set[str], list[Key]]:
+    """Holds of grants that are over, holds of those that are live, and what cannot be read."""
+    found: dict[str, Past] = {}
+    live: set[str] = set()
+    unreadable: list[Key] = []
+    for page in _read(ledger, Grant, ledger.grants("open")):
+        unreadable += _unreadable(page)
+        for grant in page.all(Grant):
+            if _lives(grant, page):
+                live.update(grant.holds)
+            else:
+                found.update(_past_of(grant, page.now))
+    return found, live, unreadable
 
 
 def _unreadable(page: Snapshot) -> list[Key]:

@@ -1,0 +1,65 @@
+"""Whether the audit is sealed, and remembered outside Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.core import durations
+from bot.core.anchors import Anchored
+from bot.core.catalog import AuditRules
+from bot.core.chain import read_seal
+from bot.ports import Anchor, AuditTrail, Ledger, SealHead
+from bot.usecases.examine.findings import Finding, ago, look_at, ok, wrong
+from bot.usecases.seal import HEAD, newest, unsealed_for
+
+AUDIT = "audit"
+IN_TIME = timedelta(seconds=60)
+
+
+class TrailLedger(Ledger, AuditTrail, Protocol):
+    """A ledger that has the audit as well."""
+
+
+def look_at_audit(
+    ledger: TrailLedger, rules: AuditRules, anchor: Callable[[], Anchor | None]
+) -> Iterator[Finding]:
+    """``anchor`` finds the one of this machine. Raises PermanentFailure where it, or a seal, cannot be
+    read."""
+    snap = ledger.read({HEAD})
+    head = newest(snap, ledger)
+    yield sealed(head, unsealed_for(ledger, ledger), snap.now)
+    if rules == AuditRules():
+        what = "no anchor: that Redis came back older is noticed only by a worker that had seen it before"
+        yield look_at(AUDIT, what, "name a place for it: audit: {anchor: {file: /var/lib/rotakey/anchor}}")
+    place = anchor()
+    if place:
+        kept = place.read()
+        behind = ledger.seals(kept.number, 1) if kept else ()
+        since = read_seal(behind[0].text).at if behind else None
+        yield anchored(kept, head, since, snap.now)
+
+
+def sealed(head: SealHead, waits: timedelta, now: datetime) -> Finding:
+    if waits > IN_TIME:
+        what = f"an entry has waited for its seal for {durations.rough(waits.total_seconds())}"
+        return wrong(AUDIT, what, "start a worker; if one runs, look in its log for seal:audit")
+    if head.sealed_at is None:
+        return look_at(AUDIT, "nothing is sealed yet", "look again when a worker has run for a minute")
+    return ok(AUDIT, f"seal {head.number} is {ago(head.sealed_at, now)} old, and nothing waits for the next")
+
+
+def anchored(kept: Anchored | None, head: SealHead, behind_since: datetime | None, now: datetime) -> Finding:
+    """``behind_since``: when the first seal was made that the anchor does not know."""
+    if kept is None:
+        return look_at(AUDIT, "the anchor's file is not on this machine", "look where a worker runs")
+    if kept.number > max(head.number, head.given_up):
+        what = (
+            f"the anchor remembers seal {kept.number}, and this Redis has {head.number}: it came back older"
+        )
+        return wrong(AUDIT, what, "see at each target who has access, then rotakey doctor --accept-restore")
+    if behind_since and now - behind_since > IN_TIME:
+        what = f"the anchor on this machine was not written for {ago(behind_since, now)}"
+        return look_at(AUDIT, what, "run a worker here, or look at the anchor of one that runs elsewhere")
+    return ok(AUDIT, f"the anchor remembers seal {kept.number}")

@@ -1,0 +1,134 @@
+"""What an examination finds, each with what to do about it; and checks that do not wait for each other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from bot.core import durations
+from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.ports import Deadline
+
+MOST_ALIKE = 5
+"""Findings of one kind that are told; of more only the number is."""
+
+
+class Grade(StrEnum):
+    """The worst first. NOT_KNOWN: it could not be looked at, and so is not good."""
+
+    WRONG = "wrong"
+    NOT_KNOWN = "not known"
+    LOOK_AT = "look at"
+    OK = "ok"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """``about`` is the part in a word or two; ``do`` what to do next, where the sentence does not say it."""
+
+    about: str
+    grade: Grade
+    what: str
+    do: str = ""
+
+
+Check = Callable[[Deadline], Iterable[Finding]]
+"""Raises TemporaryFailure, PermanentFailure or Misconfigured where it cannot be made any further; what it has
+found by then counts."""
+
+
+def wrong(about: str, what: str, do: str = "") -> Finding:
+    return Finding(about=about, grade=Grade.WRONG, what=what, do=do)
+
+
+def not_known(about: str, what: str, do: str = "") -> Finding:
+    return Finding(about=about, grade=Grade.NOT_KNOWN, what=what, do=do)
+
+
+def look_at(about: str, what: str, do: str = "") -> Finding:
+    return Finding(about=about, grade=Grade.LOOK_AT, what=what, do=do)
+
+
+def ok(about: str, what: str) -> Finding:
+    return Finding(about=about, grade=Grade.OK, what=what)
+
+
+def few(findings: Sequence[Finding]) -> list[Finding]:
+    """The first of many alike, and how many more there are."""
+    shown = list(findings[:MOST_ALIKE])
+    rest = len(findings) - len(shown)
+    if rest:
+        last = findings[-1]
+        shown.append(Finding(about=last.about, grade=last.grade, what=f"and {rest} more like these"))
+    return shown
+
+
+def counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
+def ago(since: datetime, now: datetime) -> str:
+    return durations.rough((now - since).total_seconds())
+
+
+# --------------------------------------------------------------------------------------------- running
+
+
+@dataclass(eq=False)
+class _Running:
+    about: str
+    found: list[Finding] = field(default_factory=list)
+    done: Future[None] = field(default_factory=Future)
+
+    def start(self, check: Check, deadline: Deadline) -> None:
+        """On a thread that keeps nobody waiting."""
+
+        def run() -> None:
+            try:
+                for each in check(deadline):
+                    self.found.append(each)
+                self.done.set_result(None)
+            except BaseException as error:  # noqa: BLE001 -- told as a finding, whatever it is
+                self.done.set_exception(error)
+
+        threading.Thread(target=run, name=f"check of {self.about}", daemon=True).start()
+
+    def findings(self) -> list[Finding]:
+        return [*self.found, *self._not_known()]
+
+    def _not_known(self) -> list[Finding]:
+        if not self.done.done():
+            return [not_known(self.about, "it did not answer in time", "run rotakey doctor again")]
+        error = self.done.exception()
+        if error is None:
+            return []
+        if isinstance(error, TemporaryFailure | PermanentFailure | Misconfigured):
+            return [not_known(self.about, str(error))]
+        return [not_known(self.about, f"this is a fault of Rotakey's, please report it: {error!r}")]
+
+
+def examined(checks: Mapping[str, Check], within: Deadline) -> list[Finding]:
+    """What all checks find by the deadline, the worst first. One that fails or hangs stops no other."""
+    running = []
+    for about, check in checks.items():
+        running.append(_Running(about))
+        running[-1].start(check, within)
+    wait([each.done for each in running], timeout=within.left())
+    found = _same_reason([finding for each in running for finding in each.findings()])
+    return sorted(found, key=lambda each: list(Grade).index(each.grade))
+
+
+def _same_reason(findings: Sequence[Finding]) -> list[Finding]:
+    """What could not be looked at for one and the same reason is one finding."""
+    merged: dict[tuple[str, str], list[Finding]] = {}
+    for each in findings:
+        alone = each.about if each.grade is not Grade.NOT_KNOWN else ""
+        merged.setdefault((alone, each.what), []).append(each)
+    return [
+        replace(alike[0], about=", ".join(dict.fromkeys(each.about for each in alike)))
+        for alike in merged.values()
+    ]

@@ -1,0 +1,127 @@
+"""Whether the policy can be followed: it is known here, and there are people to ask and to approve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from bot.core.catalog import Catalog, Everyone, Resource
+from bot.core.members import Facts, names_of
+from bot.core.people import GROUP_KNOWN_FOR, Group, Person, objection
+from bot.core.shifts import Roster
+from bot.ports import Deadline, Directory, Key, Ledger, PolicyInForce, PolicyText
+from bot.usecases.examine.findings import Finding, ago, look_at, ok, wrong
+from bot.usecases.office import HOME, facts_of
+
+POLICY, PEOPLE = "policy", "people"
+
+
+def look_at_policy(ledger: Ledger, local: str | None, file: str) -> Iterator[Finding]:
+    """``local`` is the version of the file on this machine, None where it has mistakes."""
+    force = ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+    if force is None:
+        yield wrong(POLICY, "no policy is in force", "start rotakey worker with an access.yaml")
+    elif not ledger.read({Key.of(PolicyText, force.version)}).documents:
+        what = f"the text of the policy in force, version {force.version}, is lost"
+        yield wrong(POLICY, what, "restart a worker that has it as its access.yaml")
+    elif local and local != force.version:
+        what = f"{file} is version {local}, and {force.version} is in force"
+        do = "the process that started last brought it: start one with this file, or take over that one"
+        yield look_at(POLICY, what, do)
+    elif local:
+        yield ok(POLICY, f"{file} is in force, version {local}")
+
+
+def look_at_people(
+    ledger: Ledger, directory: Directory, catalog: Catalog, deadline: Deadline
+) -> Iterator[Finding]:
+    """By what the workers know; approvers they have not met lately are looked up."""
+    keys = {HOME, *(Key.of(Group, each) for each in catalog.groups())}
+    keys |= {Key.of(Roster, each) for each in catalog.schedules()}
+    facts = facts_of(ledger.read(keys))
+    every = catalog.resources.values()
+    asked = {each for resource in every for each in names_of(resource.approvers, facts)}
+    met = facts_of(ledger.read(Key.of(Person, each) for each in asked)).people
+    meet = _meeting({**met}, directory, deadline)
+    found = [*groups(catalog, facts), *shared_accounts(catalog)]
+    for resource in every:
+        found += askers(resource, facts)
+        found += approvers(resource, _able(resource, catalog, facts, meet))
+    yield from found
+    if not found:
+        yield ok(PEOPLE, "for each resource there are people to ask and to approve")
+
+
+Meet = Callable[[str], Person | None]
+
+
+def _meeting(met: dict[str, Person | None], directory: Directory, deadline: Deadline) -> Meet:
+    def meet(person: str) -> Person | None:
+        if person not in met:
+            met[person] = directory.person(person, deadline)
+        return met[person]
+
+    return meet
+
+
+def _able(resource: Resource, catalog: Catalog, facts: Facts, meet: Meet) -> list[Person]:
+    """Approvers who could approve now: no more than make it sure."""
+    able: list[Person] = []
+    for each in names_of(resource.approvers, facts):
+        person = meet(each)
+        if person and not objection(person, home=facts.home, domains=catalog.people.email_domains):
+            able.append(person)
+        if len(able) > resource.approvals:
+            break
+    return able
+
+
+def approvers(resource: Resource, able: Sequence[Person]) -> Iterator[Finding]:
+    """``able``: those who could approve now, deactivated people, guests and strangers left out."""
+    if not resource.approvers or Everyone() in resource.approvers or len(able) > resource.approvals:
+        return
+    names = " and ".join(each.name for each in able) or "nobody"
+    do = "name more approvers, or see in Slack why those who are named do not count"
+    if len(able) < resource.approvals:
+        needed = "an approval" if resource.approvals == 1 else f"{resource.approvals} approvals"
+        by_itself = resource.approve_automatically or resource.on_shift
+        grade = look_at if by_itself else wrong
+        yield grade(PEOPLE, f"{resource.name} needs {needed}, and {names} can approve it", do)
+    else:
+        what = f"only {names} can approve {resource.name}: not what they ask for themselves, nor while away"
+        yield look_at(PEOPLE, what, do)
+
+
+def askers(resource: Resource, facts: Facts) -> Iterator[Finding]:
+    if resource.on_shift or Everyone() in resource.who_may_ask or names_of(resource.who_may_ask, facts):
+        return
+    yield look_at(PEOPLE, f"nobody may ask for {resource.name} now", "look at who_may_ask in access.yaml")
+
+
+def groups(catalog: Catalog, facts: Facts) -> Iterator[Finding]:
+    for name in catalog.groups():
+        group = facts.groups.get(name)
+        if group is None:
+            do = "create it in Slack, or correct access.yaml; a worker looks every five minutes"
+            yield wrong(PEOPLE, f"the group {name} is not in Slack", do)
+        elif facts.now - group.read_at > GROUP_KNOWN_FOR:
+            what = f"the members of {name} were read {ago(group.read_at, facts.now)} ago: they count no more"
+            yield wrong(PEOPLE, what, "look at the workers, and at Slack")
+        elif not group.members:
+            yield look_at(PEOPLE, f"nobody is in the group {name}", "add people to it in Slack")
+
+
+def shared_accounts(catalog: Catalog) -> list[Finding]:
+    """Whoever of them loses access takes it from the other."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for person, accounts in catalog.people.accounts.items():
+        for target, account in accounts.items():
+            users.setdefault((target, account), []).append(person)
+    return [
+        look_at(
+            PEOPLE,
+            f"{' and '.join(people)} are both {account} at {target}: what one has the other has too",
+            "give each an account of their own, under people: accounts: in access.yaml",
+        )
+        for (target, account), people in users.items()
+        if len(people) > 1
+    ]

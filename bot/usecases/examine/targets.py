@@ -1,0 +1,56 @@
+"""Whether the targets can be reached, and what holds where nothing but Rotakey ends access."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from bot.core.catalog import Catalog, Entitlement
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.ports import Abilities, Deadline, Key, Ledger, Swept, Target
+from bot.usecases.examine.findings import Finding, ago, counted, look_at, ok, wrong
+from bot.usecases.examine.work import SWEEP_FORGOTTEN
+
+TARGET = "target"
+
+
+def gives_by_target(catalog: Catalog) -> dict[str, list[Entitlement]]:
+    found: dict[str, dict[Entitlement, None]] = {}
+    for resource in catalog.resources.values():
+        for gives in resource.gives:
+            found.setdefault(gives.target, {})[gives] = None
+    return {target: list(gives) for target, gives in found.items()}
+
+
+def look_at_target(
+    find: Callable[[str], Target], gives: list[Entitlement], ledger: Ledger, deadline: Deadline
+) -> Iterator[Finding]:
+    """All that is given at one target."""
+    name = gives[0].target
+    about = f"target {name}"
+    try:
+        target = find(name)
+        held = [len(target.holders(each, deadline)) for each in gives]
+    except (TemporaryFailure, PermanentFailure) as failure:
+        yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
+        return
+    yield ok(about, f"answers; {counted(len(held), 'entitlement')}, {counted(sum(held), 'holder')}")
+    yield from abilities(about, target.abilities)
+    if not target.abilities.keeps_end:
+        snap = ledger.read({Key.of(Swept)})
+        yield from one_lock(about, snap.find(Swept), snap.now)
+
+
+def abilities(about: str, it: Abilities) -> Iterator[Finding]:
+    if not it.marks:
+        what = "it cannot mark what we made: access that nobody should have is not found there"
+        yield look_at(about, what, "see to it by hand now and then, or let nobody else write there")
+
+
+def one_lock(about: str, swept: Swept | None, now: datetime) -> Iterator[Finding]:
+    """A target that ends nothing by itself."""
+    if swept and now - swept.at <= SWEEP_FORGOTTEN:
+        yield ok(about, f"has no lock of its own; a sweep stands by ({ago(swept.at, now)} ago)")
+    else:
+        what = "has no lock of its own: were Rotakey gone, nothing there would end access"
+        yield look_at(about, what, "let cron on another machine run rotakey sweep --once: see the README")

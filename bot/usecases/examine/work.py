@@ -1,0 +1,104 @@
+"""Whether somebody works: the workers' sign of life, what waits, what fails again and again, sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.core import durations
+from bot.core.holds import HoldRecord
+from bot.ports import Condition, Inspection, Key, Ledger, Owed, SetAside, Snapshot, Swept
+from bot.usecases.examine.findings import Finding, ago, counted, few, look_at, ok, wrong
+from bot.usecases.outcomes import named
+
+WORKER, SWEEP, RECORDS = "worker", "sweep", "records"
+DEAD_AFTER = timedelta(seconds=10)
+LATE, FAR_TOO_LATE = timedelta(seconds=10), timedelta(seconds=60)
+SWEEP_FORGOTTEN = timedelta(hours=25)
+NAMES: Mapping[str, str] = {
+    "card": "the card of grant {}",
+    "note": "the message {}",
+    "home": "the App Home of {}",
+    "roster": "reading who is on call at {}",
+    "shift": "following the shifts of {}",
+    "ask": "deciding the request {}",
+    "alarm": "telling that grant {} is overdue",
+    "people": "reading from Slack who {} is",
+    "groups": "reading the groups from Slack",
+    "workspace": "reading from Slack which workspace this is",
+}
+
+
+class InspectedLedger(Ledger, Inspection, Protocol):
+    """A ledger that also says how it is."""
+
+
+def look_at_worker(ledger: InspectedLedger) -> Iterator[Finding]:
+    condition = ledger.condition()
+    holds = [each.member.partition(":")[2] for each in condition.failing if each.member.startswith("hold:")]
+    snap = ledger.read(Key.of(HoldRecord, each) for each in holds)
+    yield from at_work(condition)
+    yield from few([failing(each, snap) for each in condition.failing])
+
+
+def at_work(it: Condition) -> Iterator[Finding]:
+    if it.beat is None:
+        yield wrong(WORKER, "no worker has ever asked for work", "start one: rotakey worker")
+    elif it.now - it.beat > DEAD_AFTER:
+        what = f"no worker has asked for work for {ago(it.beat, it.now)}: nobody is given or loses access"
+        yield wrong(WORKER, what, "start one: rotakey worker; until then: rotakey sweep --once")
+    elif it.oldest and it.now - it.oldest > LATE:
+        grade = wrong if it.now - it.oldest > FAR_TOO_LATE else look_at
+        what = (
+            f"what has been due for {ago(it.oldest, it.now)} is not begun; {counted(it.owed, 'thing')} owed"
+        )
+        yield grade(WORKER, what, "start more workers, and look at their logs")
+    else:
+        owed = counted(it.owed, "thing")
+        yield ok(WORKER, f"a worker asked for work {ago(it.beat, it.now)} ago; {owed} owed, none late")
+
+
+def failing(it: Owed, snap: Snapshot) -> Finding:
+    """``snap`` has the records of the holds that fail."""
+    kind, _, about = it.member.partition(":")
+    record = snap.find(HoldRecord, about) if kind == "hold" else None
+    what = named(record.hold) if record else NAMES.get(kind, it.member).format(about)
+    again = durations.rough((it.at - snap.now).total_seconds())
+    why = f": {record.last_error}" if record and record.last_error else ""
+    do = "" if why else f"look in the workers' logs for {it.member}"
+    return look_at(WORKER, f"{what} failed {it.tries} times in a row, next try in {again}{why}", do)
+
+
+def look_at_records(ledger: InspectedLedger, workspace: str) -> Iterator[Finding]:
+    """Those that were set aside; one that is still there and still cannot be read is the worse."""
+    aside = ledger.condition().set_aside
+    snap = ledger.read({each.key for each in aside})
+    yield from few([unreadable(each, snap, workspace) for each in aside])
+
+
+def unreadable(it: SetAside, snap: Snapshot, workspace: str) -> Finding:
+    name = f"{it.key.kind}:{it.key.id}"
+    what = f"the record {name} could not be read {ago(it.at, snap.now)} ago: {it.error}"
+    kept = f"what it was is kept in the hash rotakey:{{{workspace}}}:aside"
+    if snap.versions.get(it.key) and it.key not in snap.documents:
+        return wrong(RECORDS, what, f"see by hand whether what it gave is gone; {kept}")
+    return look_at(RECORDS, f"{what}; by now it is gone", f"{kept}; delete its field once you have looked")
+
+
+def look_at_sweep(ledger: Ledger) -> Iterator[Finding]:
+    snap = ledger.read({Key.of(Swept)})
+    yield from sweep(snap.find(Swept), snap.now)
+
+
+def sweep(it: Swept | None, now: datetime) -> Iterator[Finding]:
+    """None: there is none, which the targets that end nothing by themselves may want."""
+    if it is None:
+        return
+    what = f"rotakey sweep came by {ago(it.at, now)} ago"
+    if it.left:
+        yield wrong(SWEEP, f"{what}, and had to leave {counted(it.left, 'hold')} past the end")
+    elif now - it.at > SWEEP_FORGOTTEN:
+        yield look_at(SWEEP, f"{what}, and not since", "look at the crontab that runs it")
+    else:
+        yield ok(SWEEP, f"{what}, and left nothing")

@@ -1,0 +1,395 @@
+"""Whoever looks after it is told what is wrong: in Slack, at the pager, at the targets, with the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, PeopleRules, Resource
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.people import Group
+from bot.core.shifts import Roster
+from bot.ports import AppFacts, Change, Deadline, Key, PolicyText, Swept
+from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.story import Story
+from bot.testing.target import FakeTarget
+from bot.testing.town import (
+    ADA,
+    BOB,
+    CAROL,
+    DAN,
+    GROUP,
+    HOUR,
+    NINE,
+    ORDERS_SCHEDULE,
+    PROD_DB,
+    SCHEDULE,
+    SECURITY,
+    TEAM,
+    catalog,
+    dba,
+    nobodys,
+    roster,
+    shift,
+)
+from bot.usecases.examine import pager, policy, slack, targets
+from bot.usecases.examine.findings import Finding, Grade, look_at, ok, wrong
+
+WANTED = ("chat:write", "users:read")
+REFUSED = PermanentFailure("Slack's auth.test answered invalid_auth: check SLACK_BOT_TOKEN")
+AWAY = TemporaryFailure("Slack's auth.test did not answer")
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+class FakeApp:
+    """Implements App."""
+
+    def __init__(self) -> None:
+        self.scopes: frozenset[str] | None = frozenset({*WANTED, "commands"})
+        self.team = TEAM
+        self.inside: frozenset[str] | None = frozenset({"#db-access", SECURITY})
+        self.failing: Exception | None = None
+
+    def facts(self, deadline: Deadline) -> AppFacts:
+        self._answer()
+        return AppFacts(team=self.team, workspace="Example Co", name="rotakey", scopes=self.scopes)
+
+    def channels(self, deadline: Deadline) -> frozenset[str] | None:
+        self._answer()
+        return self.inside
+
+    def socket(self, deadline: Deadline) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        if self.failing:
+            raise self.failing
+
+
+def soon() -> Deadline:
+    return Deadline.after(30)
+
+
+def told(findings: Iterable[Finding]) -> list[tuple[Grade, str]]:
+    return [(each.grade, each.what) for each in findings]
+
+
+# --------------------------------------------------------------------------------------------- slack
+
+
+def app(story: Story, **changes: object) -> list[Finding]:
+    it = FakeApp()
+    for name, value in changes.items():
+        setattr(it, name, value)
+    return list(slack.look_at_app(it, WANTED, story.memory, soon()))
+
+
+def test_the_app_is_installed_as_it_should_be(story: Story) -> None:
+    assert app(story) == [ok("slack", "rotakey in Example Co, with all scopes it needs")]
+
+
+def test_slack_does_not_answer_or_refuses(story: Story) -> None:
+    do = "people cannot ask, and are told when Slack is back; access still ends"
+    assert app(story, failing=AWAY) == [wrong("slack", str(AWAY), do)]
+    assert app(story, failing=REFUSED) == [wrong("slack", str(REFUSED))]
+
+
+def test_scopes_are_missing(story: Story) -> None:
+    assert app(story, scopes=frozenset({"commands", "users:read"})) == [
+        wrong(
+            "slack",
+            "the app lacks chat:write",
+            "add them as manifest.yml has them, and install the app again",
+        )
+    ]
+    assert told(app(story, scopes=None)) == [
+        (Grade.LOOK_AT, "Slack does not say which scopes the app has"),
+    ]
+
+
+def test_the_token_of_another_workspace(story: Story) -> None:
+    [_, other] = app(story, team="T2")
+    assert (other.grade, other.what) == (
+        Grade.WRONG,
+        f"SLACK_BOT_TOKEN is for Example Co (T2), and this Redis belongs to {TEAM}",
+    )
+
+
+def test_socket_mode() -> None:
+    it = FakeApp()
+    assert list(slack.look_at_socket(it, soon())) == [ok("slack", "Socket Mode: the app-level token is good")]
+    it.failing = REFUSED
+    assert list(slack.look_at_socket(it, soon())) == [
+        wrong("slack", f"Socket Mode: {REFUSED}", "look at SLACK_APP_TOKEN: xapp-, with connections:write")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inside", "grade", "what"),
+    [
+        ({"#db-access", "#security"}, Grade.OK, "the bot is in #db-access, #security"),
+        (
+            {"#security"},
+            Grade.WRONG,
+            "the bot is not in #db-access, where access.yaml wants people to be told",
+        ),
+        (
+            None,
+            Grade.OK,
+            "may not know whether it is in #db-access, #security: scopes channels:read and groups:read tell",
+        ),
+    ],
+)
+def test_channels(inside: set[str] | None, grade: Grade, what: str) -> None:
+    it = FakeApp()
+    it.inside = None if inside is None else frozenset(inside)
+    assert told(slack.look_at_channels(it, catalog(), soon())) == [(grade, what)]
+
+
+# ----------------------------------------------------------------------------------------- on call
+
+
+def on_call(story: Story) -> list[Finding]:
+    return list(pager.look_at_rosters(story.memory, story.policy))
+
+
+def kept(story: Story, *rosters: Roster) -> None:
+    story.memory.commit(Change(put={Key.of(Roster, each.schedule): each for each in rosters}))
+
+
+PORDERS = roster(shift(schedule=ORDERS_SCHEDULE), schedule=ORDERS_SCHEDULE)
+
+
+def test_somebody_is_on_call_for_everything(story: Story) -> None:
+    kept(story, roster(), PORDERS)
+    assert on_call(story) == [ok("on call", "2 schedules, read 0s ago; somebody is on each")]
+
+
+def test_schedules_that_tell_nothing(story: Story) -> None:
+    tomorrow = shift(CAROL, NINE + timedelta(hours=20), NINE + timedelta(hours=30))
+    kept(story, roster(tomorrow), Roster(schedule=ORDERS_SCHEDULE, shifts=(), read_at=NINE))
+    assert told(on_call(story)) == [
+        (Grade.LOOK_AT, f"nobody is on call for {SCHEDULE} now"),
+        (Grade.LOOK_AT, f"nobody is on call for {ORDERS_SCHEDULE} now, nor in the next 24 hours"),
+    ]
+
+
+def test_rosters_that_are_old_or_doubted_or_were_never_read(story: Story) -> None:
+    doubted = replace(PORDERS, doubted="two answers of the source contradict each other")
+    kept(story, roster(), doubted)
+    story.memory.advance(HOUR)
+    assert told(on_call(story)) == [
+        (Grade.WRONG, f"{SCHEDULE} was last read 1h ago: nobody is approved by it any more"),
+        (Grade.WRONG, f"{ORDERS_SCHEDULE} was last read 1h ago: nobody is approved by it any more"),
+        (
+            Grade.LOOK_AT,
+            f"{ORDERS_SCHEDULE}: two answers of the source contradict each other, so the shifts known before"
+            " stand",
+        ),
+    ]
+    never = pager.look_at_rosters(MemoryLedger(NINE), catalog())
+    assert told(never)[0] == (
+        Grade.WRONG,
+        f"{SCHEDULE} was never read: nobody is approved by it, and no shift of it begins",
+    )
+
+
+def test_who_is_on_call_is_not_in_slack(story: Story) -> None:
+    kept(story, roster(nobodys(shift(CAROL))), PORDERS)
+    assert on_call(story) == [
+        look_at(
+            "on call",
+            f"carol@example.com is on call for {SCHEDULE}, and one person in Slack has to have it",
+            "let both know the person by one address",
+        )
+    ]
+
+
+def test_the_source_is_asked(story: Story) -> None:
+    def asked() -> list[Finding]:
+        return list(
+            pager.look_at_source(lambda _: story.source, "pagerduty", story.policy, story.now, soon())
+        )
+
+    assert pager.sources_of(story.policy) == ("pagerduty",)
+    assert asked() == [ok("on call pagerduty", "answers, for 2 schedules")]
+    story.source.away = True
+    assert told(asked()) == [(Grade.WRONG, "the pager does not answer")]
+
+
+# ----------------------------------------------------------------------------------------- targets
+
+
+def target(story: Story, it: FakeTarget) -> list[Finding]:
+    gives = targets.gives_by_target(story.policy)["orders-db"]
+    return list(targets.look_at_target(lambda _: it, gives, story.memory, soon()))
+
+
+def test_a_target_that_ends_nothing_by_itself_wants_a_sweep(story: Story) -> None:
+    story.ask(ADA)
+    story.run_due()
+    answers = ok("target orders-db", "answers; 3 entitlements, 1 holder")
+    assert target(story, story.target) == [
+        answers,
+        look_at(
+            "target orders-db",
+            "has no lock of its own: were Rotakey gone, nothing there would end access",
+            "let cron on another machine run rotakey sweep --once: see the README",
+        ),
+    ]
+    story.memory.commit(Change(put={Key.of(Swept): Swept(at=story.now, left=0)}))
+    assert target(story, story.target) == [
+        answers,
+        ok("target orders-db", "has no lock of its own; a sweep stands by (0s ago)"),
+    ]
+
+
+def test_a_target_with_a_lock_of_its_own_that_cannot_mark(story: Story) -> None:
+    it = FakeTarget(lambda: story.now, keeps_end=True, marks=False)
+    [_, marks] = target(story, it)
+    assert (marks.grade, marks.what) == (
+        Grade.LOOK_AT,
+        "it cannot mark what we made: access that nobody should have is not found there",
+    )
+
+
+def test_a_target_that_does_not_answer(story: Story) -> None:
+    def away(_: str) -> FakeTarget:
+        raise TemporaryFailure("orders-db does not answer: connection refused")
+
+    gives = targets.gives_by_target(story.policy)["orders-db"]
+    assert list(targets.look_at_target(away, gives, story.memory, soon())) == [
+        wrong(
+            "target orders-db",
+            "orders-db does not answer: connection refused",
+            "until it answers, nobody is given or loses access there",
+        )
+    ]
+
+
+# ------------------------------------------------------------------------------------------ people
+
+
+def people(story: Story, followed: Catalog | None = None) -> list[Finding]:
+    known = followed or story.policy
+    return list(policy.look_at_people(story.memory, story.directory, known, soon()))
+
+
+def only(resource: Resource, **rules: object) -> Catalog:
+    return replace(catalog(), resources={resource.name: resource}, **rules)  # type: ignore[arg-type]  # any field
+
+
+def test_for_everything_somebody_can_ask_and_approve(story: Story) -> None:
+    assert people(story) == [ok("people", "for each resource there are people to ask and to approve")]
+
+
+ALONE = "can approve prod-db: not what they ask for themselves, nor while away"
+TWO = "needs 2 approvals, and bob can approve it"
+NOBODY = "prod-db needs an approval, and nobody can approve it"
+DO = "name more approvers, or see in Slack why those who are named do not count"
+
+
+def in_group(*members: str) -> Callable[[Story], None]:
+    def change(story: Story) -> None:
+        story.directory.members[GROUP] = dba(*members)
+        story.memory.commit(Change(put={Key.of(Group, GROUP): dba(*members)}))
+
+    return change
+
+
+def deactivated(*who: str) -> Callable[[Story], None]:
+    def change(story: Story) -> None:
+        for each in who:
+            story.directory.change(each, deactivated=True)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "needed", "expected"),
+    [
+        (in_group(BOB), 1, look_at("people", f"only bob {ALONE}", DO)),
+        (deactivated(BOB), 1, look_at("people", f"only carol {ALONE}", DO)),
+        (deactivated(BOB, CAROL), 1, wrong("people", NOBODY, DO)),
+        (in_group(BOB), 2, wrong("people", f"prod-db {TWO}", DO)),
+        (in_group(BOB, "U9NOBODY"), 2, wrong("people", f"prod-db {TWO}", DO)),
+    ],
+)
+def test_too_few_can_approve(
+    story: Story, change: Callable[[Story], None], needed: int, expected: Finding
+) -> None:
+    change(story)
+    asked = replace(PROD_DB, approve_automatically=(), approvals=needed)
+    assert people(story, only(asked)) == [expected]
+
+
+def test_who_is_approved_by_itself_may_have_no_approver(story: Story) -> None:
+    deactivated(BOB, CAROL)(story)
+    assert told(people(story, only(PROD_DB))) == [
+        (Grade.LOOK_AT, "prod-db needs an approval, and nobody can approve it")
+    ]
+    assert told(people(story, only(replace(PROD_DB, approvers=())))) == [
+        (Grade.OK, "for each resource there are people to ask and to approve")
+    ]
+
+
+def test_groups_that_are_missing_old_or_empty(story: Story) -> None:
+    asked = replace(PROD_DB, approvers=(InGroup(group=GROUP), Named(person=DAN), Named(person=ADA)))
+    story.memory.advance(2 * HOUR)
+    assert told(people(story, only(asked))) == [
+        (Grade.WRONG, f"the members of {GROUP} were read 2h ago: they count no more")
+    ]
+    story.memory.commit(Change(put={Key.of(Group, GROUP): Group(name=GROUP, members=(), read_at=story.now)}))
+    assert told(people(story, only(asked))) == [(Grade.LOOK_AT, f"nobody is in the group {GROUP}")]
+    story.memory.commit(Change(put={Key.of(Group, GROUP): None}))
+    assert told(people(story, only(asked))) == [(Grade.WRONG, f"the group {GROUP} is not in Slack")]
+
+
+def test_nobody_may_ask(story: Story) -> None:
+    on_night = OnCall(schedule="pagerduty/PNIGHT")
+    asked = replace(PROD_DB, who_may_ask=(on_night,))
+    assert told(people(story, only(asked))) == [(Grade.LOOK_AT, "nobody may ask for prod-db now")]
+    assert people(story, only(replace(asked, who_may_ask=(on_night, Everyone()))))[0].grade is Grade.OK
+
+
+def test_two_people_with_one_account(story: Story) -> None:
+    accounts = {ADA: {"orders-db": "ops"}, DAN: {"orders-db": "ops"}, BOB: {"orders-db": "bob"}}
+    found = people(
+        story, only(PROD_DB, people=PeopleRules(email_domains=("example.com",), accounts=accounts))
+    )
+    assert told(found) == [
+        (Grade.LOOK_AT, f"{ADA} and {DAN} are both ops at orders-db: what one has the other has too")
+    ]
+
+
+# ------------------------------------------------------------------------------------------ policy
+
+
+def in_force(story: Story, local: str | None) -> list[Finding]:
+    return list(policy.look_at_policy(story.memory, local, "access.yaml"))
+
+
+def test_the_policy_in_force(story: Story) -> None:
+    assert in_force(story, "v1") == [ok("policy", "access.yaml is in force, version v1")]
+    assert in_force(story, None) == []
+    assert in_force(story, "v2") == [
+        look_at(
+            "policy",
+            "access.yaml is version v2, and v1 is in force",
+            "the process that started last brought it: start one with this file, or take over that one",
+        )
+    ]
+    story.memory.commit(Change(put={Key.of(PolicyText, "v1"): None}))
+    assert told(in_force(story, "v1")) == [
+        (Grade.WRONG, "the text of the policy in force, version v1, is lost")
+    ]
+    assert told(policy.look_at_policy(MemoryLedger(NINE), "v1", "access.yaml")) == [
+        (Grade.WRONG, "no policy is in force")
+    ]
