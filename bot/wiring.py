@@ -123,6 +123,12 @@ class Fittings:
         built: OnCallSource = self._once(name, settings, SOURCES[type(settings)])
         return built
 
+    def close(self) -> None:
+        """What was built and keeps connections lets them go."""
+        for built in self._built.values():
+            if close := getattr(built, "close", None):
+                close()
+
     def _once(self, name: str, settings: Any, build_it: Callable[..., Any]) -> Any:
         with self._building:
             key = (name, settings)

@@ -18,6 +18,7 @@ import click
 
 from bot import config, wiring
 from bot.cli.audit import audit
+from bot.cli.doctor import doctor
 from bot.cli.settings import log_as_json, settings
 from bot.cli.sweep import sweep
 from bot.core.errors import Misconfigured
@@ -124,4 +125,5 @@ def to_try(path: Path) -> Policy:
 
 
 rotakey.add_command(audit)
+rotakey.add_command(doctor)
 rotakey.add_command(sweep)

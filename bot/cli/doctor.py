@@ -1,0 +1,97 @@
+"""``rotakey doctor``: in one screen, whether this deployment can keep its promise."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+
+import click
+
+from bot.cli.examination import Examination
+from bot.cli.settings import log_errors
+from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.usecases import restore
+from bot.usecases.examine import access
+from bot.usecases.examine.findings import Finding, Grade
+
+GOOD = frozenset({Grade.OK, Grade.LOOK_AT})
+COLOURS = {Grade.WRONG: "red", Grade.NOT_KNOWN: "magenta", Grade.LOOK_AT: "yellow", Grade.OK: "green"}
+WIDEST, NARROWEST = 110, 60
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--accept-restore", is_flag=True, help="Go on with a Redis that came back older.")
+@click.option("--by", help="Who accepts it; else the account you are logged in with.")
+@click.option("--why", default="", help="Why it can be accepted, for the audit.")
+@click.option("--yes", is_flag=True, help="Accept without being asked.")
+def doctor(as_json: bool, accept_restore: bool, by: str | None, why: str, yes: bool) -> None:
+    """Tell in one screen whether this deployment can keep its promise, and what to do where it cannot.
+
+    Run it with a worker's environment, best where one runs. It changes nothing. Exit 0: nothing is wrong.
+    """
+    log_errors()
+    if accept_restore:
+        with Examination(os.environ) as it:
+            accept(it, by=by or getpass.getuser(), why=why, asked=not yes)
+        return
+    if by or why or yes:
+        raise click.UsageError("--by, --why and --yes go with --accept-restore")
+    with Examination(os.environ) as it:
+        findings = it.findings()
+    good = all(each.grade in GOOD for each in findings)
+    if as_json:
+        click.echo(json.dumps({"good": good, "findings": [asdict(each) for each in findings]}, indent=2))
+    else:
+        width = min(max(shutil.get_terminal_size((WIDEST, 40)).columns, NARROWEST), WIDEST)
+        for line in screen(findings, width):
+            click.echo(line)
+    sys.exit(0 if good else 1)
+
+
+def accept(it: Examination, *, by: str, why: str, asked: bool) -> None:
+    """Say what was lost, and go on once somebody says so."""
+    try:
+        lost = list(access.look_at_restore(it.ledger))
+        if lost and asked:
+            for line in screen(lost, WIDEST):
+                click.echo(line)
+            click.confirm("From here on this Redis is trusted, and what it owes is given. Go on?", abort=True)
+        accepted = restore.accept_restore(it.ledger, it.ledger, it.signer(), by=by, why=why)
+    except (TemporaryFailure, PermanentFailure) as failure:
+        raise Misconfigured(str(failure)) from failure
+    click.echo(f"accepted by {by}: it once had {accepted.anchored}, and has {accepted.found}")
+
+
+def screen(findings: Sequence[Finding], width: int) -> Iterator[str]:
+    """The findings by their grade, the worst first; what is good is told in the fewest words."""
+    margin = max((len(each.about) for each in findings), default=0) + 4
+    for grade, alike in groupby(findings, key=lambda each: each.grade):
+        yield click.style(grade.upper(), fg=COLOURS[grade], bold=True)
+        for each in alike:
+            yield from _lines(each, min(margin, 24), width)
+        yield ""
+    yield _summary(findings)
+
+
+def _lines(it: Finding, margin: int, width: int) -> Iterator[str]:
+    about = click.style(f"  {it.about}".ljust(margin), fg=COLOURS[it.grade])
+    first, *rest = textwrap.wrap(it.what, width - margin, break_long_words=False) or [""]
+    yield f"{about}{first}"
+    yield from (" " * margin + line for line in rest)
+    for n, line in enumerate(textwrap.wrap(it.do, width - margin - 2)):
+        yield " " * margin + ("→ " if n == 0 else "  ") + line
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    counts = {grade: sum(each.grade is grade for each in findings) for grade in Grade}
+    told = ", ".join(f"{count} {grade}" for grade, count in counts.items() if count)
+    worst = findings[0].grade if findings else Grade.OK
+    return click.style(told, fg=COLOURS[worst], bold=True)

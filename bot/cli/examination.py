@@ -1,0 +1,142 @@
+"""What ``rotakey doctor`` looks at, put together from the environment, however little of it works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import Self
+
+from slack_sdk import WebClient
+
+from bot import config, wiring
+from bot.core.chain import read_seal
+from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ledger.server import RedisServer
+from bot.ports import Deadline, Key, PolicyInForce, PolicyText, Signer
+from bot.slack.app import SlackApp
+from bot.slack.directory import SlackDirectory
+from bot.slack.manifest import scopes
+from bot.upstream import within
+from bot.usecases.examine import access, evidence, pager, policy, slack, store, targets, work
+from bot.usecases.examine.findings import Check, Finding, examined, few, wrong
+from bot.usecases.seal import HEAD, newest
+
+POLICY_WITHIN, ALL_WITHIN = 5.0, 9.0
+"""Seconds, one after the other."""
+
+
+class Examination:
+    """To be used as a context manager. Raises Misconfigured where the environment cannot be read, or does not
+    tell which ledger is meant."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._env = env = config.Environment.read(environ, needs=(("REDIS_URL",),))
+        self._text = config.bytes_of(env.access_file)
+        self._file = str(env.access_file)
+        self.workspace = config.targets_of(self._text, name=self._file, environ=environ).workspace
+        self._stack = ExitStack()
+        self._redis = connect(env.redis_url.get_secret_value(), self.workspace)
+        self._stack.callback(self._redis.close)
+        self.ledger = RedisLedger(self._redis, self.workspace)
+        self._client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def signer(self) -> Signer | None:
+        """Raises Misconfigured where seals were signed, and this environment has no key to go on with."""
+        signer = wiring.signer(self._env)
+        last = self.ledger.seals(newest(self.ledger.read({HEAD}), self.ledger).number - 1, 1)
+        if signer is None and any(read_seal(each.text).key for each in last):
+            raise Misconfigured("the seals of this audit are signed: set AUDIT_KEY as the workers have it")
+        return signer
+
+    def findings(self) -> list[Finding]:
+        """All of them, the worst first; within fifteen seconds, whatever does not answer."""
+        mistakes = config.check(self._text, name=self._file, environ=self._environ)
+        local = None if mistakes else config.load(self._text, name=self._file, environ=self._environ)
+        faults = [wrong(policy.POLICY, str(each)) for each in mistakes]
+        try:
+            followed = self._in_force() or local
+        except Misconfigured as mistake:
+            followed = local
+            first = str(mistake).splitlines()[0]
+            what = f"the policy in force cannot be followed with this environment: {first}"
+            faults.insert(0, wrong(policy.POLICY, what, "set what it needs, also where the workers run"))
+        checks = self._of_ledger(local.catalog.version if local else None)
+        checks["access.yaml"] = lambda _: few(faults)
+        checks |= self._of_policy(followed) if followed else {}
+        checks |= self._of_slack(followed)
+        return examined(checks, Deadline.after(ALL_WITHIN))
+
+    def _in_force(self) -> config.Policy | None:
+        """None where it cannot be read now. Raises Misconfigured where it cannot be followed here."""
+        try:
+            text = within(Deadline.after(POLICY_WITHIN), "Redis", self._text_in_force)
+        except TemporaryFailure:
+            return None
+        return config.load(text, name="the policy in force", environ=self._environ) if text else None
+
+    def _text_in_force(self) -> str | None:
+        force = self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+        if force is None:
+            return None
+        key = Key.of(PolicyText, force.version)
+        found = self.ledger.read({key}).find(PolicyText, force.version)
+        return found.text if found else None
+
+    def _of_ledger(self, version: str | None) -> dict[str, Check]:
+        ledger, server = self.ledger, RedisServer(self._redis)
+        return {
+            store.REDIS: lambda _: store.look_at_redis(server, ledger, _wall, self._env.redis_copies),
+            work.WORKER: lambda _: work.look_at_worker(ledger),
+            work.RECORDS: lambda _: work.look_at_records(ledger, self.workspace),
+            work.SWEEP: lambda _: work.look_at_sweep(ledger),
+            access.ACCESS: lambda _: access.look_at_access(ledger),
+            access.STRAYS: lambda _: access.look_at_strays(ledger),
+            access.RESTORE: lambda _: access.look_at_restore(ledger),
+            policy.POLICY: lambda _: policy.look_at_policy(ledger, version, self._file),
+        }
+
+    def _of_policy(self, followed: config.Policy) -> dict[str, Check]:
+        ledger, catalog = self.ledger, followed.catalog
+        fittings = wiring.Fittings(self._env, self._environ, followed)
+        self._stack.callback(fittings.close)
+        directory = SlackDirectory(self._client)
+
+        def source(name: str) -> Check:
+            return lambda by: pager.look_at_source(fittings.source, name, catalog, _wall(), by)
+
+        def target(name: str) -> Check:
+            gives = targets.gives_by_target(catalog)[name]
+            return lambda by: targets.look_at_target(fittings.target, gives, ledger, by)
+
+        return {
+            evidence.AUDIT: lambda _: evidence.look_at_audit(ledger, catalog.audit, fittings.anchor),
+            policy.PEOPLE: lambda by: policy.look_at_people(ledger, directory, catalog, by),
+            pager.ON_CALL: lambda _: pager.look_at_rosters(ledger, catalog),
+            **{f"{pager.ON_CALL} {name}": source(name) for name in pager.sources_of(catalog)},
+            **{f"{targets.TARGET} {name}": target(name) for name in targets.gives_by_target(catalog)},
+        }
+
+    def _of_slack(self, followed: config.Policy | None) -> dict[str, Check]:
+        env, app = self._env, SlackApp(self._client, self._env.slack_app_token.get_secret_value())
+        if not env.slack_bot_token:
+            return {slack.SLACK: lambda _: [wrong(slack.SLACK, "SLACK_BOT_TOKEN is not set")]}
+        found: dict[str, Check] = {slack.SLACK: lambda by: slack.look_at_app(app, scopes(), self.ledger, by)}
+        if env.socket_mode:
+            found["socket mode"] = lambda by: slack.look_at_socket(app, by)
+        if followed:
+            found["slack channels"] = lambda by: slack.look_at_channels(app, followed.catalog, by)
+        return found
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 -- this clock is compared with Redis's
