@@ -28,11 +28,11 @@ from bot.ports import Home, Key
 from bot.sandbox import orders, pager
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.pager import Pager
-from bot.sandbox.run import manifest
 from bot.sandbox.server_process import ServerProcess, free_port
 from bot.sandbox.servers import Postgres, Valkey
 from bot.sandbox.workspace.server import serve
 from bot.sandbox.workspace.workspace import Workspace
+from bot.slack.manifest import manifest
 from chaos import town
 from chaos.history import History
 from chaos.process import PAUSER
