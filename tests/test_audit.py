@@ -156,6 +156,18 @@ def test_what_somebody_took_out_of_redis_is_found(auditor: Auditor, story: Story
     ]
 
 
+def test_what_somebody_wrote_by_hand_keeps_nobody_from_looking(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    auditor.redis.xadd(f"{auditor.name}:audit", {"e": b"\xff{"})
+    auditor.redis.xadd(f"{auditor.name}:audit", {"mood": "curious"})
+    auditor.redis.xadd(f"{auditor.name}:seals", {"s": b"\xff{"}, id="7-0")
+    for where in ((), (auditor.export(),)):
+        proved = auditor.runs("verify", *where)
+        assert proved.exit_code == 1
+        assert "WRONG: seal 7 cannot be read: " in proved.output
+        assert auditor.runs("show", story.audit()[-1].grant or "", *where).exit_code == 0
+
+
 def one_seal(story: Story) -> int:
     found: int = json.loads(story.memory.seals()[0].text)["count"]
     return found
