@@ -1,4 +1,4 @@
-"""Looking every few seconds whether Redis is still the one it was, also where nothing is due in it now."""
+"""Looking each second whether Redis is still the one it was, also where nothing is due in it now."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Protocol
 import structlog
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Key, Ledger, PolicyInForce
+from bot.ports import Key, Ledger, PolicyInForce, Restore
 from bot.usecases.restore import Watch
 
 log = structlog.get_logger(__name__)
 
-EVERY = 5.0
+EVERY = 1.0
+"""Seconds. What Redis had forgotten may be given for that long, at most."""
 
 
 class Follows(Protocol):
@@ -26,37 +27,47 @@ class Follows(Protocol):
     def enact(self, ledger: Ledger) -> None: ...
 
 
-def begin(watch: Watch, ledger: Ledger, policy: Follows) -> None:
-    """On a thread of its own, as long as the process lives."""
+class Vigil:
+    """Of one worker. What it sees it logs once."""
 
-    def keep() -> None:
+    def __init__(self, watch: Watch, ledger: Ledger, policy: Follows) -> None:
+        self.watch = watch
+        self.ledger = ledger
+        self.policy = policy
+        self._logged: Restore | str | None = None
+
+    def begin(self) -> None:
+        """On a thread of its own, as long as the process lives."""
+        threading.Thread(target=self._keep, name="vigil", daemon=True).start()
+
+    def look(self) -> None:
+        """Raises TemporaryFailure where Redis does not answer."""
+        try:
+            seen: Restore | str | None = self.watch.look(self.policy.security_channel)
+        except PermanentFailure as failure:
+            seen = str(failure)
+        if seen == self._logged:
+            return
+        self._logged = seen
+        if isinstance(seen, Restore):
+            log.critical("redis came back older", had=seen.anchored, found=seen.found)
+        elif seen:
+            log.critical("cannot compare redis with what it was", error=seen)
+
+    def go_round(self) -> None:
+        """A Redis that came back empty is put to work again, so that what is owed from now on is done and
+        strays are found. It gives nothing: a Restore is there by then."""
+        try:
+            self.look()
+            if self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
+                self.policy.enact(self.ledger)
+        except TemporaryFailure:  # the worker's loop tells that Redis is away
+            return
+
+    def _keep(self) -> None:
         while True:
             time.sleep(EVERY)
             try:
-                round_of(watch, ledger, policy)
+                self.go_round()
             except Exception:  # whatever is met, the next look may see what matters
                 log.exception("unforeseen")
-
-    threading.Thread(target=keep, name="vigil", daemon=True).start()
-
-
-def round_of(watch: Watch, ledger: Ledger, policy: Follows) -> None:
-    """One look. A Redis that came back empty is put to work again: so what is owed from now on is done, and
-    strays are found. It gives nothing, for a Restore is there by then."""
-    try:
-        look(watch, policy.security_channel)
-        if ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
-            policy.enact(ledger)
-    except TemporaryFailure as failure:
-        log.warning("cannot look whether redis is the one it was", error=str(failure))
-
-
-def look(watch: Watch, channel: str | None) -> None:
-    """Raises TemporaryFailure where Redis does not answer."""
-    try:
-        restore = watch.look(channel)
-    except PermanentFailure as failure:
-        log.critical("cannot compare redis with what it was", error=str(failure))
-        return
-    if restore:
-        log.critical("redis came back older", had=restore.anchored, found=restore.found)

@@ -20,7 +20,7 @@ from redis import Redis
 from slack_sdk import WebClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bot import config, health, vigil, web
+from bot import config, health, web
 from bot.anchor import AnchorFile
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
@@ -40,6 +40,7 @@ from bot.usecases.restore import Watch
 from bot.usecases.seal import Sealing
 from bot.usecases.strays.sweeping import sweep
 from bot.usecases.turn import Turn
+from bot.vigil import Vigil
 from bot.worker import Duty, Together, Worker
 
 log = structlog.get_logger(__name__)
@@ -332,8 +333,9 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         site = web.create(None, lambda: health.trouble(made.office) or health.stuck(worker.last_round))
         server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    begin(made, stopping, lambda: vigil.look(made.watch, made.fittings.security_channel))
-    vigil.begin(made.watch, made.ledger, made.fittings)
+    vigil = Vigil(made.watch, made.ledger, made.fittings)
+    begin(made, stopping, vigil.look)
+    vigil.begin()
     log.info("working")
     worker.run()
 

@@ -1,0 +1,99 @@
+"""A worker looks each second whether Redis is still the one it was, and says once what it sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.anchor import AnchorFile
+from bot.core.errors import TemporaryFailure
+from bot.ports import Change, Entry, Key, Ledger, PolicyInForce, Restore, Snapshot
+from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.story import Story
+from bot.testing.town import ADA, SECURITY
+from bot.vigil import Vigil
+
+
+class Policy:
+    """What the process follows in this story."""
+
+    security_channel = SECURITY
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+
+    def enact(self, ledger: Ledger) -> None:
+        self.story.enact(self.story.policy)
+
+
+@pytest.fixture
+def story() -> Story:
+    story = Story(sealed=True)
+    story.pass_time(60)
+    return story
+
+
+@pytest.fixture
+def vigil(story: Story) -> Vigil:
+    return Vigil(story.watch, story.ledger, Policy(story))
+
+
+def restore(story: Story) -> Restore | None:
+    return story.memory.read({Key.of(Restore)}).find(Restore)
+
+
+def test_a_redis_that_is_emptied_at_work_is_noticed_and_put_to_work_again(story: Story, vigil: Vigil) -> None:
+    story.ask(ADA)
+    story.pass_time(60)
+    assert story.has(ADA)
+    story.memory.restore(MemoryLedger(story.now).backup())
+    with capture_logs() as logs:
+        for _ in range(5):
+            vigil.go_round()
+    assert [(each["event"], each["had"], each["found"]) for each in logs] == [
+        ("redis came back older", "seal 2", "no seal at all")
+    ]
+    story.run_due()
+    assert restore(story)
+    assert [note.reason.why for note in story.messenger.told(SECURITY)] == ["restored"]
+    assert story.memory.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+    story.ask(ADA, "schema-migration")
+    story.pass_time(60)
+    assert not story.has(ADA, "migrator")
+
+
+def test_all_is_well_and_nothing_is_said(story: Story, vigil: Vigil) -> None:
+    with capture_logs() as logs:
+        for _ in range(3):
+            story.pass_time(60)
+            vigil.go_round()
+    assert logs == []
+
+
+def test_an_anchor_that_cannot_be_read_is_said_once(story: Story, vigil: Vigil, tmp_path: Path) -> None:
+    story.anchor = AnchorFile(tmp_path / "anchor")
+    (tmp_path / "anchor").write_text("nonsense")
+    with capture_logs() as logs:
+        for _ in range(3):
+            vigil.go_round()
+    [only] = logs
+    assert only["event"] == "cannot compare redis with what it was"
+    assert "it is no anchor of an audit" in only["error"]
+
+
+def test_a_redis_that_is_away_is_waited_for(story: Story, vigil: Vigil) -> None:
+    read = story.memory.read
+    story.memory.read = away  # type: ignore[method-assign,assignment]
+    vigil.go_round()
+    with pytest.raises(TemporaryFailure):
+        vigil.look()
+    story.memory.read = read  # type: ignore[method-assign]
+    story.memory.commit(Change(audit=(Entry(what="something"),)))
+    vigil.go_round()
+    assert restore(story) is None
+
+
+def away(*_: object) -> Snapshot:
+    raise TemporaryFailure("Redis does not answer")
