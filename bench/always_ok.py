@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs
 
-ANSWER = {"ok": True, "team_id": "T0ROTAKEY", "user_id": "U0ROTAKEY", "channel": "", "ts": "1.000001"}
+TEAM = "T0ROTAKEY"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
 
 
@@ -24,13 +26,33 @@ class AlwaysOk:
         head = await reader.readuntil(b"\r\n\r\n")
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         body = await reader.readexactly(int(lengths[0].partition(b":")[2])) if lengths else b""
-        channel = json.loads(body)["channel"] if b"/chat." in head.split(b"\r\n", 1)[0] else ""
-        self.written[channel] = time.time()
-        said = json.dumps(ANSWER | {"channel": channel}).encode()
+        method = head.split(b" ", 2)[1].decode().rpartition("/")[2]
+        said = json.dumps({"ok": True, **self._said(method, body.decode())}).encode()
         writer.write(HEAD % len(said) + said)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
+
+    def _said(self, method: str, body: str) -> dict[str, Any]:
+        if method.startswith("chat."):
+            channel = json.loads(body)["channel"]
+            self.written[channel] = time.time()
+            return {"channel": channel, "ts": "1.000001"}
+        if method == "users.info":
+            return {"user": _user(parse_qs(body)["user"][0])}
+        return {"team_id": TEAM, "user_id": "U0ROTAKEY", "usergroups": []}
+
+
+def email_of(person: str) -> str:
+    return f"{person[1:].casefold()}@example.com"
+
+
+def _user(person: str) -> dict[str, Any]:
+    """Whoever it is: one of us."""
+    marks = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted")
+    profile = {"display_name": person, "email": email_of(person)}
+    about = {"id": person, "team_id": TEAM, "is_email_confirmed": True, "profile": profile}
+    return about | dict.fromkeys(marks, False)
 
 
 @contextmanager

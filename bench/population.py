@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
+from bench.always_ok import TEAM, email_of
 from bot.core import grants
 from bot.core.catalog import Catalog, Resource
 from bot.core.grants import Grant, Origin, State, Vote
@@ -43,7 +44,7 @@ def settle(ledger: RedisLedger, catalog: Catalog, lives: Iterable[Life]) -> None
 
 
 def account_of(name: str) -> str:
-    return f"{name}@example.com"
+    return email_of(f"U{name}")
 
 
 def channel_of(name: str) -> str:
@@ -117,7 +118,7 @@ def _records(grant: Grant, life: Life) -> Iterator[HoldRecord]:
 def _person(life: Life, person: str) -> dict[Key, Person | EmailOwner]:
     email = account_of(life.name)
     known = Person(
-        id=person, team="T0ROTAKEY", name=life.name, email=email, email_confirmed=True, read_at=life.given_at
+        id=person, team=TEAM, name=life.name, email=email, email_confirmed=True, read_at=life.given_at
     )
     return {
         Key.of(Person, person): known,

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 
@@ -77,6 +79,14 @@ class Stage:
         self._stack.callback(process.wait)
         self._stack.callback(process.terminate)
         return process.pid
+
+
+def owed_now(redis: Redis, kinds: Collection[str], ahead: float = 0) -> int:
+    """How many things of these kinds are owed by now, or so many seconds ahead."""
+    latest = (time.time() + ahead) * 1000
+    lanes: Any = redis.smembers("rotakey:{main}:lanes")
+    of_these = [lane for lane in lanes if lane.partition(":")[0] in kinds]
+    return sum(int(redis.zcount(f"rotakey:{{main}}:due:{lane}", "-inf", latest)) for lane in of_these)
 
 
 def cpu(pid: int) -> float:

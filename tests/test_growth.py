@@ -12,20 +12,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
 
-from bench.always_ok import AlwaysOk, always_ok
+from bench.always_ok import TEAM, AlwaysOk, always_ok
 from bench.load_worker import NoopTarget
 from bench.memory import POLICY
+from bench.stage import owed_now
 from bot import config, web, wiring
 from bot.core.grants import Grant
-from bot.core.people import Person
 from bot.kinds import PostgresSettings
-from bot.ports import Change, EmailOwner, Home, Key
+from bot.ports import Home, Key
 from bot.slack.listeners import SlackSettings, build
 from bot.testing.valkey import valkey_url
 from bot.usecases.enact import enact
@@ -34,7 +33,7 @@ from tests.e2e.town import until
 
 SECRET = "0123456789abcdef"
 BOB = "U02BOB"
-ROUNDS = 40
+ROUNDS = 25
 """Each is four requests, and more turns of the worker."""
 CONNECTIONS = 24
 """More than web and worker use at once, so that none is opened late."""
@@ -77,21 +76,15 @@ class House:
         """Somebody new asks, Bob approves, they look, and give back."""
         number = next(self.numbers)
         who = f"U{number:08}"
-        self.knows(who)
         self.types(who, f"request prod-db 1h because order {number} is stuck")
         [grant] = self.made.ledger.read((), (f"person:{who}",)).all(Grant)
         self.types(BOB, f"approve {grant.id}")
+        assert self.made.ledger.read((), (f"person:{who}",)).leases
         self.types(who, "mine")
         self.types(who, "done")
 
-    def knows(self, who: str) -> None:
-        now, email = self.made.ledger.read(()).now, f"{who.casefold()}@example.com"
-        person = Person(id=who, team="T0ROTAKEY", name=who, email=email, email_confirmed=True, read_at=now)
-        owner = EmailOwner(people=(who,), read_at=now)
-        self.made.ledger.commit(Change(put={Key.of(Person, who): person, Key.of(EmailOwner, email): owner}))
-
     def types(self, who: str, text: str) -> None:
-        form = {"command": "/access", "text": text, "user_id": who, "team_id": "T0ROTAKEY"}
+        form = {"command": "/access", "text": text, "user_id": who, "team_id": TEAM}
         body = urlencode(form | {"channel_id": "C0DBACCESS", "trigger_id": f"{who}.{text}.{time.time_ns()}"})
         now = str(int(time.time()))
         digest = hmac.new(SECRET.encode(), f"v0:{now}:{body}".encode(), hashlib.sha256).hexdigest()
@@ -100,8 +93,7 @@ class House:
         assert self.site.post("/slack/events", data=body, headers=headers).status_code == 200
 
     def idle(self) -> bool:
-        owed: Any = self.made.redis.zrange("rotakey:{main}:due", 0, -1)
-        return not [member for member in owed if member.startswith(("hold:", "card:"))]
+        return owed_now(self.made.redis, ("hold", "card"), ahead=60) == 0
 
 
 def things() -> Counter[str]:
@@ -136,7 +128,6 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[House]:
         for each in opened:
             made.redis.connection_pool.release(each)
         house = House(made, slack)
-        house.knows(BOB)
         with house.working():
             until(lambda: made.ledger.read({Key.of(Home)}).find(Home))
         yield house
