@@ -179,7 +179,7 @@ class MemoryLedger:
 
     def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
         with self._lock:
-            if not kinds and (self._beat is None or self._now - self._beat >= BEAT_EVERY):
+            if not kinds and (self._beat is None or not 0 <= self._now - self._beat < BEAT_EVERY):
                 self._beat = self._now
             wanted = (each for each in self._due_now() if not kinds or each.partition(":")[0] in kinds)
             return self._picked(wanted, limit, share, busy)

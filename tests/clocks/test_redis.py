@@ -48,10 +48,15 @@ def test_set_back_it_ends_leases_later_by_as_much_until_it_is_put_right(town: To
     goes_with_its_lease(town, "orders_rw", end)
 
 
-def test_set_back_it_still_lets_people_give_back_at_once(town: Town, clocks: Clocks) -> None:
+def test_set_back_it_still_lets_people_give_back_at_once_and_hears_workers(
+    town: Town, clocks: Clocks
+) -> None:
     town.types(ADA, "request prod-db 1h because the clock goes back")
     town.has("orders_rw", "ada")
     clocks.redis.step(-HOUR)
     town.types(ADA, "done prod-db")
     town.has("orders_rw")
+    condition = town.ledger.condition()
+    assert condition.beat
+    assert condition.beat <= condition.now
     clocks.redis.step(HOUR)
