@@ -190,7 +190,7 @@ def accept_restore(ledger: Ledger, trail: AuditTrail, signer: Signer | None, *, 
     """Somebody has looked at what was forgotten: what is live in the ledger is trusted from here on, and
     what it owes is looked at anew, and given. The chain goes on behind a seal that says who accepted what,
     and ``verify`` tells it. Returns what was accepted. Raises PermanentFailure where there is nothing to
-    accept."""
+    accept, or seals are signed and there is no ``signer``."""
     restore, live = settled(lambda: _accept(ledger, trail, signer, by, why))
     holds = sorted({hold.key for grant in live for hold in grant.gives})
     for first in range(0, len(holds), PAGE):
@@ -231,6 +231,7 @@ def _accept(
             at=snap.now,
             key=signer.key if signer else None,
         ),
+        head,
         signer,
     )
     live = [each for each in snap.all(Grant) if each.state in LIVE]

@@ -75,7 +75,7 @@ class Sealing:
     def _seal(self, entries: Sequence[Written], head: SealHead, now: datetime) -> Seal:
         key = self.signer.key if self.signer else None
         seal = seal_of(entries, number=head.number + 1, previous=head.head, at=now, key=key)
-        return with_signature(seal, self.signer)
+        return with_signature(seal, head, self.signer)
 
     def _told(self, head: SealHead, channel: str, now: datetime, change: Change) -> tuple[SealHead, Change]:
         fresh = head.sealed_at is None or now - head.sealed_at < LASTS
@@ -105,12 +105,26 @@ def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
 def moved(head: SealHead, seal: Seal) -> SealHead:
     given_up = max(head.given_up, seal.accepted.seal) if seal.accepted else head.given_up
     return replace(
-        head, number=seal.number, head=seal.head, last=seal.last, sealed_at=seal.at, given_up=given_up
+        head,
+        number=seal.number,
+        head=seal.head,
+        last=seal.last,
+        sealed_at=seal.at,
+        key=seal.key,
+        given_up=given_up,
     )
 
 
-def with_signature(seal: Seal, signer: Signer | None) -> Seal:
-    return signed(seal, signer.sign(seal.head)) if signer else seal
+def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:
+    """Raises PermanentFailure where the seal before is signed and this one would not be: nobody could tell
+    it from one that somebody forged."""
+    if signer:
+        return signed(seal, signer.sign(seal.head))
+    if head.key:
+        raise PermanentFailure(
+            "the seals of the audit are signed so far: set AUDIT_KEY here too, or make a new key if it is lost"
+        )
+    return seal
 
 
 def unsealed_for(ledger: Ledger, trail: AuditTrail) -> timedelta:

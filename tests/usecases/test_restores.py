@@ -21,6 +21,7 @@ from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
 from bot.usecases.evidence import examine, lines
 from bot.usecases.restore import accept_restore
+from tests.usecases.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600
 
@@ -370,6 +371,20 @@ def test_there_must_be_something_to_accept(story: Story) -> None:
     accept(story)
     with pytest.raises(PermanentFailure):
         accept(story)
+
+
+def test_what_was_signed_is_accepted_only_with_a_signature(story: Story) -> None:
+    story.sealing = replace(story.sealing, signer=Pen())
+    a_while(story)
+    backup = story.memory.backup()
+    a_while(story)
+    put_back(story, backup)
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY here too"):
+        accept(story)
+    assert restore(story)
+    accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
+    found = examine(lines(story.memory), lambda it, by: by == f"pen {it}".encode())
+    assert (found.wrong, restore(story)) == ((), None)
 
 
 def test_numbers_go_on_beyond_all_that_were_lost(story: Story, file: AnchorFile) -> None:

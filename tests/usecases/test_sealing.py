@@ -13,7 +13,7 @@ from bot.core.catalog import AuditRules
 from bot.core.chain import Seal, read_seal
 from bot.core.errors import Conflict, PermanentFailure
 from bot.core.proof import Findings
-from bot.ports import Change, Claim, Due, Entry, Key, Receipt, SealHead
+from bot.ports import CLAIM_SECONDS, Change, Claim, Due, Entry, Key, Receipt, SealHead
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, catalog
@@ -197,6 +197,23 @@ def test_a_seal_is_signed_where_there_is_a_key(story: Story) -> None:
     last = seals(story)[-1]
     assert last.key == "pen"
     assert examine(lines(story.memory), lambda it, by: by == f"pen {it}".encode()).wrong == ()
+
+
+def test_what_is_signed_so_far_is_not_gone_on_with_without_a_key(story: Story) -> None:
+    """One of several workers was given none: the others go on."""
+    unsigned = story.sealing
+    story.sealing = replace(unsigned, signer=Pen())
+    note(story, "one")
+    story.pass_time(10)
+    note(story, "two")
+    story.memory.advance(5)
+    claim = seal_now(story)
+    with pytest.raises(PermanentFailure, match="are signed so far: set AUDIT_KEY here too"):
+        unsigned.seal(claim)
+    story.memory.advance(CLAIM_SECONDS)
+    story.run_due("seal")
+    found = examine(lines(story.memory), lambda it, by: by == f"pen {it}".encode())
+    assert (found.wrong, found.head and found.head.number) == ((), len(seals(story)))
 
 
 def test_a_channel_is_told_the_newest_seal_once_in_an_hour_in_which_there_was_one() -> None:
