@@ -373,7 +373,7 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "ask": lambda turn: ask.tend(office, turn.claim),
         "card": partial(cards.show, office, messenger),
         "alert": partial(alerts.show, office, messenger),
-        "sweep": partial(sweep, office, fittings.target),
+        "sweep": partial(sweep, office, made.ledger, fittings.target),
         "note": partial(cards.tell, office, messenger),
         "home": partial(cards.publish_home, office, messenger),
         "roster": partial(rosters.read_roster, office, fittings.source),

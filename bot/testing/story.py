@@ -128,7 +128,7 @@ class Story:
             "ask": lambda turn: ask.tend(office, turn.claim),
             "card": lambda turn: cards.show(office, messenger, turn),
             "alert": lambda turn: alerts.show(office, messenger, turn),
-            "sweep": lambda turn: sweep(office, self.find_target, turn),
+            "sweep": lambda turn: sweep(office, self.memory, self.find_target, turn),
             "note": lambda turn: cards.tell(office, messenger, turn),
             "home": lambda turn: cards.publish_home(office, messenger, turn),
             "roster": lambda turn: rosters.read_roster(office, lambda _: self.source, turn),

@@ -18,6 +18,7 @@ from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.testing.town import ADA, BOB, CAROL, DAN, EMAILS, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
+from bot.usecases.strays import sweeping
 from bot.usecases.strays.sweeping import open_strays
 
 [ROLE] = PROD_DB.gives
@@ -466,6 +467,21 @@ def test_what_somebody_took_behind_our_back_is_noticed_and_given_again_at_once(s
     assert story.has(ADA)
     assert story.grant(grant).state is State.ACTIVE
     assert [entry.what for entry in story.audit()].count("given again") == 1
+
+
+def test_however_many_grants_there_are_they_are_read_a_few_at_a_time(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "AT_ONCE", 1)
+    story.ask(ADA, length="2h")
+    story.approve(BOB, story.ask(DAN, length="3h").standing.grant.id)
+    story.target.stray(EMAILS[EVE], ROLE)
+    story.run_due()
+    story.target.take_by_hand(EMAILS[DAN], ROLE)
+    look(story)
+    assert strays(story) == {EMAILS[EVE]: StrayState.OPEN}
+    assert story.has(DAN)
+    assert "given again" in said(story, "given")
 
 
 def test_what_was_theirs_before_us_and_is_gone_is_left_to_its_hold(story: Story) -> None:

@@ -35,13 +35,23 @@ class Looked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Held:
+    """What the grants say, read page by page right after the target was: the keys of the holds that they
+    ``explain``, those that were given to live ones and have ``vanished``, and what they hold."""
+
+    explained: frozenset[str] = frozenset()
+    vanished: frozenset[str] = frozenset()
+    entitlements: frozenset[Entitlement] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Round:
-    """``grants`` has those that hold something there; ``snap`` what is decided on, with the records of all
-    that no grant explains; ``alerts`` what people have been told."""
+    """``snap`` is what is decided on, with the records of all that no grant explains; ``alerts`` what people
+    have been told."""
 
     catalog: Catalog
     looked: Looked
-    grants: Snapshot
+    held: Held
     snap: Snapshot
     alerts: Snapshot
 
@@ -60,7 +70,7 @@ class Round:
 
     @cached_property
     def sight(self) -> Sight:
-        explained = behind(self.grants) | behind(self.snap)
+        explained = self.held.explained | behind(self.snap)
         suspects = {key: hold for key, hold in self.looked.ours.items() if key not in explained}
         owed = {key for key in suspects if self.snap.find(HoldRecord, key)}
         return Sight(

@@ -19,6 +19,7 @@ from bot.core.strays import Stray, StrayState, seen
 from bot.ports import (
     CLAIM_SECONDS,
     Alert,
+    Census,
     Change,
     Claim,
     Document,
@@ -37,10 +38,12 @@ from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office
 from bot.usecases.strays.acts import acted, gone, is_stuck, stuck
-from bot.usecases.strays.round import Looked, Round, behind
+from bot.usecases.strays.round import Held, Looked, Round, behind
 from bot.usecases.turn import Turn
 
 AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
+AT_ONCE = 200
+"""Grants read in one call."""
 SOON = AGAIN_AFTER + timedelta(seconds=1)
 
 
@@ -66,26 +69,26 @@ def _open(ledger: Ledger) -> dict[str, list[Stray]]:
     }
 
 
-def sweep(office: Office, find: Callable[[str], Target], turn: Turn) -> None:
+def sweep(office: Office, census: Census, find: Callable[[str], Target], turn: Turn) -> None:
     """Look through one target (``sweep:<name>``), and be due again. Raises what the target raised where
     not all of it could be read; what was read is noted."""
     name = turn.claim.id
-    catalog, snap = office.gather(lambda _: {Key.of(Strays, name)}, (f"target:{name}",))
+    catalog, snap = office.gather(lambda _: {Key.of(Strays, name)})
     if name not in catalog.targets():
         settled(lambda: _dropped(office, turn.claim))
         return
     looked = _look(find(name), name, _entitlements(name, catalog, snap), turn)
-    settled(lambda: _noted(office, looked, turn.claim))
+    held = _held(office.ledger, census, looked)
+    settled(lambda: _noted(office, looked, held, turn.claim))
     if looked.failure:
         raise looked.failure
 
 
 def _entitlements(name: str, catalog: Catalog, snap: Snapshot) -> tuple[Entitlement, ...]:
-    """All that the policy gives there, that is held by a grant, or that we had made when we last looked."""
+    """All that the policy gives there, and that a grant held, or we had made, when we last looked."""
     given = [each for resource in catalog.resources.values() for each in resource.gives]
-    held = [hold.entitlement for grant in snap.all(Grant) for hold in grant.gives]
     before = snap.find(Strays, name)
-    every = (*given, *held, *(before.entitlements if before else ()))
+    every = (*given, *(before.entitlements if before else ()))
     return tuple(dict.fromkeys(each for each in every if each.target == name))
 
 
@@ -108,8 +111,8 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
 # ------------------------------------------------------------------------------------------- comparing
 
 
-def _noted(office: Office, looked: Looked, claim: Claim) -> None:
-    it = _compared(office, looked)
+def _noted(office: Office, looked: Looked, held: Held, claim: Claim) -> None:
+    it = _compared(office, looked, held)
     strays = seen(it.known.found, it.sight, AGAIN_AFTER)
     found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it))
     after, change = acted(office, it, found)
@@ -120,26 +123,40 @@ def _noted(office: Office, looked: Looked, claim: Claim) -> None:
     office.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
 
 
-def _compared(office: Office, looked: Looked) -> Round:
-    """Read after the target was, and again with each attempt to write."""
+def _compared(office: Office, looked: Looked, held: Held) -> Round:
+    """Read after the target was, and again with each attempt to write; of whoever came to hold something
+    meanwhile, too."""
     name = looked.target
-    grants = office.ledger.read({Key.of(Strays, name)}, (f"target:{name}",))
-    known = grants.find(Strays, name) or Strays(at=grants.now)
-    explained = behind(grants)
-    suspects = [key for key in looked.ours if key not in explained]
-    records = {Key.of(HoldRecord, key) for key in (*suspects, *_vanished(looked, grants))}
+    first = office.ledger.read({Key.of(Strays, name)})
+    known = first.find(Strays, name) or Strays(at=first.now)
+    suspects = [key for key in looked.ours if key not in held.explained]
+    records = {Key.of(HoldRecord, key) for key in (*suspects, *held.vanished)}
     keys = {Key.of(Strays, name), Key.of(StrayTargets), Key.of(Restore), *records}
     catalog, snap = office.gather(lambda _: keys, [f"hold:{key}" for key in suspects])
     told = (*(stray.alert for stray in known.found.values()), known.crowd)
     alerts = office.ledger.read({Key.of(Alert, each) for each in told if each})
-    return Round(catalog=catalog, looked=looked, grants=grants, snap=snap, alerts=alerts)
+    return Round(catalog=catalog, looked=looked, held=held, snap=snap, alerts=alerts)
 
 
 def _remembered(it: Round) -> tuple[Entitlement, ...]:
     """Where the policy gives something no more, it is looked through until nothing of ours is left."""
     unread = (each for each in it.known.entitlements if each not in it.looked.holders)
     ours = (each for each, who in it.looked.holders.items() if Presence.OURS in who.values())
-    return tuple(dict.fromkeys((*ours, *unread)))
+    held = sorted(it.held.entitlements, key=lambda each: each.what)
+    return tuple(dict.fromkeys((*ours, *unread, *held)))
+
+
+def _held(ledger: Ledger, census: Census, looked: Looked) -> Held:
+    """All grants that hold something there: they may be very many."""
+    explained, vanished, entitlements = set[str](), set[str](), set[Entitlement]()
+    for ids in census.grants(f"target:{looked.target}"):
+        for first in range(0, len(ids), AT_ONCE):
+            snap = ledger.read(Key.of(Grant, each) for each in ids[first : first + AT_ONCE])
+            explained |= behind(snap)
+            vanished.update(_vanished(looked, snap))
+            entitlements |= {hold.entitlement for each in snap.all(Grant) for hold in each.gives}
+    here = {each for each in entitlements if each.target == looked.target}
+    return Held(explained=frozenset(explained), vanished=frozenset(vanished), entitlements=frozenset(here))
 
 
 def _vanished(looked: Looked, snap: Snapshot) -> list[str]:
@@ -159,7 +176,7 @@ def _healed(it: Round) -> Change:
     """What was taken behind our back is looked at by its hold at once; and so is what has a record, but
     nobody behind it."""
     change = Change(due=tuple(Due(member=f"hold:{key}", at=it.snap.now) for key in it.sight.owed))
-    for key in _vanished(it.looked, it.grants):
+    for key in sorted(it.held.vanished):
         record = it.snap.find(HoldRecord, key)
         if record and record.phase is Phase.GIVEN and record.seen_at and not record.untouchable:
             put: dict[Key, Document | None] = {Key.of(HoldRecord, key): replace(record, seen_at=None)}
