@@ -122,7 +122,7 @@ def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:
         return signed(seal, signer.sign(seal.head))
     if head.key:
         raise PermanentFailure(
-            "the seals of the audit are signed so far: set AUDIT_KEY here too, or make a new key if it is lost"
+            "the seals of the audit are signed so far: set AUDIT_KEY here too, or to a new one if it is lost"
         )
     return seal
 
