@@ -90,6 +90,7 @@ class Fittings:
         except Misconfigured as mistake:
             log.critical("the policy in force cannot be followed here", mistakes=str(mistake))
             raise TemporaryFailure("this process cannot read the policy in force") from mistake
+        self._let_go()
         return self._policy.catalog
 
     @property
@@ -127,8 +128,15 @@ class Fittings:
     def close(self) -> None:
         """What was built and keeps connections lets them go."""
         for built in self._built.values():
-            if close := getattr(built, "close", None):
-                close()
+            _close(built)
+
+    def _let_go(self) -> None:
+        """Of what the policy names no more, or with other settings."""
+        named = {*self._policy.targets.items(), *self._policy.oncall.items()}
+        with self._building:
+            gone = [self._built.pop(key) for key in self._built.keys() - named]
+        for built in gone:
+            _close(built)
 
     def _once(self, name: str, settings: Any, build_it: Callable[..., Any]) -> Any:
         with self._building:
@@ -136,6 +144,11 @@ class Fittings:
             if key not in self._built:
                 self._built[key] = build_it(name, settings, self._env)
             return self._built[key]
+
+
+def _close(built: object) -> None:
+    if close := getattr(built, "close", None):
+        close()
 
 
 def _postgres(name: str, settings: PostgresSettings, _: config.Environment) -> Target:

@@ -1,0 +1,38 @@
+"""A target that access.yaml no longer describes as it was keeps no connection to its database."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot import config, wiring
+from bot.core.holds import Presence
+from bot.testing.postgres import Roles
+from tests.targets.scenes import eventually, orders_rw, soon
+
+POLICY = """
+targets: {{orders-db: {target}}}
+resources:
+  prod-db: {{title: Orders, gives: [{{target: orders-db, role: orders_rw}}], approvers: [U02BOB]}}
+"""
+AS_IT_WAS = POLICY.format(target='{kind: postgres, url: "${ORDERS_DB_URL}"}')
+CHANGED = POLICY.format(target='{kind: postgres, url: "${ORDERS_DB_URL}", sessions: keep}')
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
+
+
+def connected(roles: Roles) -> int:
+    [(count,)] = roles.admin.execute(CONNECTED, (roles["rotakey"],)).fetchall()
+    return int(count)
+
+
+@pytest.mark.parametrize(("then", "left"), [(CHANGED, 0), (AS_IT_WAS, 1), (AS_IT_WAS + "# indeed\n", 1)])
+def test_only_what_has_changed_is_let_go(roles: Roles, then: str, left: int) -> None:
+    environ = {"ORDERS_DB_URL": roles.url("rotakey")}
+    fittings = wiring.Fittings(
+        config.Environment.read(environ), environ, config.load(AS_IT_WAS, environ=environ)
+    )
+    assert fittings.target("orders-db").has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    assert connected(roles) == 1
+    fittings.load(then)
+    assert eventually(lambda: connected(roles) == left)
+    assert fittings.target("orders-db").has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    fittings.close()
