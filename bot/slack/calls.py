@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from http.client import HTTPException
+from ssl import SSLContext, create_default_context
 from typing import Any
 
 from slack_sdk import WebClient
@@ -82,7 +84,7 @@ def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping
         token=client.token,
         base_url=client.base_url,
         timeout=time_left(deadline, f"Slack's {method}"),  # type: ignore[arg-type]  # urllib takes a float
-        ssl=client.ssl,
+        ssl=client.ssl or _authorities(),
         proxy=client.proxy,
         retry_handlers=[],
     )
@@ -94,6 +96,12 @@ def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping
         raise _translated(method, error) from None
     except (SlackClientError, OSError, HTTPException, ValueError) as error:
         raise TemporaryFailure(f"Slack's {method} did not answer: {type(error).__name__}") from None
+
+
+@cache
+def _authorities() -> SSLContext:
+    """Whose certificates are good. Reading them costs 20 ms, which is too much for every call."""
+    return create_default_context()
 
 
 def _translated(method: str, raised: SlackApiError) -> TemporaryFailure | PermanentFailure:

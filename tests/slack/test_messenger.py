@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 import pytest
 from flask import Flask
 from slack_sdk import WebClient
@@ -153,6 +155,16 @@ def test_nobody_listens(client: WebClient) -> None:
     nowhere = SlackMessenger(WebClient(token=BOT_TOKEN, base_url="http://127.0.0.1:1/api/"))
     with pytest.raises(TemporaryFailure, match=r"chat\.postMessage did not answer"):
         nowhere.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+
+
+def test_certificates_are_not_read_for_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_again() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(ssl, "_create_default_https_context", read_again)
+    messenger = SlackMessenger(WebClient(token=BOT_TOKEN, base_url="https://127.0.0.1:1/api/"))
+    with pytest.raises(TemporaryFailure):
+        messenger.tell(Note(id="N1", channel=ADA, reason=DENIAL), soon())
 
 
 def test_an_answer_that_is_not_slacks_is_temporary() -> None:
