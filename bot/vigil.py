@@ -10,7 +10,7 @@ import structlog
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import Key, Ledger, PolicyInForce, Restore
-from bot.usecases.restore import Watch
+from bot.usecases.watch import Watch
 
 log = structlog.get_logger(__name__)
 

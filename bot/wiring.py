@@ -36,10 +36,10 @@ from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
 from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, rosters
 from bot.usecases.office import Office
-from bot.usecases.restore import Watch
 from bot.usecases.seal import Sealing
 from bot.usecases.strays.sweeping import sweep
 from bot.usecases.turn import Turn
+from bot.usecases.watch import Watch
 from bot.vigil import Vigil
 from bot.worker import Duty, Together, Worker
 

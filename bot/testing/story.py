@@ -15,7 +15,6 @@ from bot.core.holds import HoldRecord, backoff
 from bot.core.shifts import Shift
 from bot.ports import (
     Anchor,
-    AuditTrail,
     Change,
     Claim,
     Deadline,
@@ -47,11 +46,11 @@ from bot.usecases import (
 from bot.usecases.answers import Asked, Extended, Standing
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
-from bot.usecases.restore import Watch
 from bot.usecases.seal import Sealing
 from bot.usecases.strays import verdicts
 from bot.usecases.strays.sweeping import sweep
 from bot.usecases.turn import Turn
+from bot.usecases.watch import Books, Watch
 
 REASON = "orders are stuck"
 MANY = 2_000
@@ -73,7 +72,7 @@ class Story:
     ) -> None:
         self.memory = MemoryLedger(town.NINE)
         self.ledger: Ledger = self.memory
-        self.trail: AuditTrail = self.memory
+        self.trail: Books = self.memory
         self.target = FakeTarget(lambda: self.now)
         self.targets: dict[str, FakeTarget] = {"orders-db": self.target, **(targets or {})}
         self.source = FakeSource({"PDBPRIM": (town.nobodys(town.shift()),), "PORDERS": (), **(rota or {})})

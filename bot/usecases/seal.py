@@ -51,7 +51,7 @@ class Sealing:
         seal once in an hour in which there was one."""
         snap = self.ledger.read({HEAD, RESTORE})
         head = newest(snap, self.trail)
-        change = Change(rests_on=(_only_head(snap),), done=Done(claim=claim, next_at=snap.now + EVERY))
+        change = Change(rests_on=(versions_of(snap, HEAD),), done=Done(claim=claim, next_at=snap.now + EVERY))
         if channel and not snap.find(Restore):
             head, change = self._told(head, channel, snap.now, change)
         entries = self._entries(head, snap.now)
@@ -134,8 +134,9 @@ def unsealed_for(ledger: Ledger, trail: AuditTrail) -> timedelta:
     return max(snap.now - waiting[0].at, timedelta()) if waiting else timedelta()
 
 
-def _only_head(snap: Snapshot) -> Snapshot:
-    return Snapshot(now=snap.now, versions={HEAD: snap.versions.get(HEAD, 0)})
+def versions_of(snap: Snapshot, *keys: Key) -> Snapshot:
+    """What a change rests on that needs these documents alone to be as they were."""
+    return Snapshot(now=snap.now, versions={key: snap.versions.get(key, 0) for key in keys})
 
 
 def _read(each: Sealed) -> Seal:

@@ -21,7 +21,7 @@ from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, SECURITY
 from bot.testing.valkey import Valkey
-from bot.usecases import evidence, restore, seal
+from bot.usecases import evidence, seal, watch
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
 
@@ -100,7 +100,7 @@ class Bot(Story):
 
 @pytest.fixture
 def bot(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
-    for module, name in ((seal, "SETTLES"), (seal, "LASTS"), (restore, "LASTS")):
+    for module, name in ((seal, "SETTLES"), (seal, "LASTS"), (watch, "LASTS")):
         monkeypatch.setattr(module, name, timedelta())
     with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:  # short: a socket's path must be
         running = Bot(Path(folder))

@@ -1,0 +1,221 @@
+"""Noticing that Redis came back older than it was: each worker remembers, in a file too, what was there."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
+
+from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, ended_lately, newer
+from bot.core.chain import before_all, read_seal
+from bot.core.errors import PermanentFailure
+from bot.core.grants import Grant
+from bot.core.reasons import Reason, Why, because
+from bot.ports import (
+    Anchor,
+    AuditTrail,
+    Census,
+    Change,
+    Due,
+    Entry,
+    Key,
+    Ledger,
+    Note,
+    Restore,
+    SealHead,
+    Snapshot,
+)
+from bot.usecases.attempts import settled
+from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of
+
+ENDS = frozenset({"ending", "could not be given"})
+"""What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
+
+MOST_NAMED = 20
+PAGE = 1_000
+
+
+class Books(AuditTrail, Census, Protocol):
+    """The audit, and all that is held."""
+
+
+class Watch:
+    """One worker's own memory of the newest seal, and the anchor where it is kept outside Redis as well.
+    Threads may share it. ``anchor`` finds the anchor, None where the policy names none."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        books: Books,
+        anchor: Callable[[], Anchor | None],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.ledger = ledger
+        self.books = books
+        self._anchor = anchor
+        self._new_id = new_id
+        self._seen: Anchored | None = None
+        self._lock = threading.Lock()
+
+    def look(self, channel: str | None) -> Restore | None:
+        """See whether the ledger still has what it once had. If so, remember its newest seal; else write a
+        Restore and tell ``channel``. While a Restore is there, nothing newer is remembered. Returns the
+        Restore that is there.
+
+        Raises TemporaryFailure where Redis does not answer, and PermanentFailure where the anchor cannot be
+        read or written; the memory is compared all the same.
+        """
+        with self._lock:
+            anchor = self._anchor()
+            try:
+                # before the ledger is read: another worker may put a newer one there at any time
+                kept = anchor.read() if anchor else None
+            except PermanentFailure:
+                self._compare(channel)
+                raise
+            self._seen = newer(self._seen, kept)
+            restore = self._compare(channel)
+            if anchor and self._seen and newer(kept, self._seen) is not kept:
+                anchor.write(self._seen)
+            return restore
+
+    def _compare(self, channel: str | None) -> Restore | None:
+        seen = self._seen
+        snap = self.ledger.read({HEAD, RESTORE})
+        head = newest(snap, self.books)
+        if seen and not self._has(seen, head):
+            return settled(lambda: self._notice(seen, channel))
+        restore = snap.find(Restore)
+        if restore is None:
+            self._seen = self._lasting(head, snap.now)
+        return restore
+
+    def _has(self, seen: Anchored, head: SealHead) -> bool:
+        """Whether the seal is in the ledger, or was given up when a restore was accepted: numbers of seals
+        go on beyond all that are known to have been lost, so a lower number speaks of what was before."""
+        if seen.number <= head.given_up:
+            return True
+        found = self.books.seals(seen.number - 1, 1)
+        if not found or found[0].number != seen.number:
+            return False
+        try:
+            return read_seal(found[0].text).head == seen.head
+        except ValueError:
+            return False
+
+    # ------------------------------------------------------------------------------------ remembering
+
+    def _lasting(self, head: SealHead, now: datetime) -> Anchored | None:
+        """The newest seal that no crash can lose any more, with what had ended by then."""
+        seen = self._seen
+        if head.sealed_at is None or now - head.sealed_at < LASTS:
+            head = self._earlier(head, now)
+        if seen and head.number <= seen.number:
+            return seen
+        if not head.number:
+            return None
+        ended = ended_lately(seen.ended, self._ended(seen.last, head.last, now), now) if seen else ()
+        return Anchored(number=head.number, head=head.head, last=head.last, ended=ended)
+
+    def _earlier(self, head: SealHead, now: datetime) -> SealHead:
+        for each in reversed(self.books.seals(max(head.number - PAGE, 0), PAGE)):
+            with suppress(ValueError):
+                seal = read_seal(each.text)
+                if now - seal.at >= LASTS:
+                    return moved(head, seal)
+        return SealHead()
+
+    def _ended(self, after: str, last: str, now: datetime) -> Iterator[Ended]:
+        """The grants that ended behind the entry ``after``, up to ``last``, in the last day."""
+        a_day_ago = f"{int((now - ENDED_KEPT).timestamp() * 1000)}-0"
+        after = max(after, a_day_ago, key=before_all)
+        while page := self.books.written(after, PAGE):
+            for each in page:
+                if before_all(each.name) > before_all(last):
+                    return
+                grant = _ending(each.text)
+                if grant:
+                    yield Ended(grant=grant, at=each.at)
+            after = page[-1].name
+
+    # --------------------------------------------------------------------------------------- noticing
+
+    def _notice(self, seen: Anchored, channel: str | None) -> Restore:
+        """Written once, and again where a newer seal turns out to be lost, or more that is live again."""
+        snap = self.ledger.read({HEAD, RESTORE, *(Key.of(Grant, each.grant) for each in seen.ended)})
+        before = snap.find(Restore)
+        known = before.again if before else ()
+        again = [each for each in seen.ended if each.grant in snap.leases and each.grant not in known]
+        if before and before.seal >= seen.number and not again:
+            return before
+        restore = self._restore(seen, snap, before)
+        restore = replace(restore, again=(*known, *(each.grant for each in again)))
+        live = sum(len(page) for page in live_grants(self.ledger, self.books))
+        told = [_came_back(restore, live)] if before is None else []
+        told += [_live_again(each, snap) for each in again[-MOST_NAMED:]]
+        notes = [Note(id=self._new_id(), channel=channel, reason=reason) for reason in told if channel]
+        facts = {"anchored": restore.anchored, "found": restore.found, "live": live}
+        self.ledger.commit(
+            Change(
+                rests_on=(versions_of(snap, RESTORE),),
+                put={RESTORE: restore, **{Key.of(Note, note.id): note for note in notes}},
+                due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes),
+                audit=(Entry(what="restore noticed", facts={**facts, "again": list(restore.again)}),),
+                frees=True,
+            )
+        )
+        return restore
+
+    def _restore(self, seen: Anchored, snap: Snapshot, before: Restore | None) -> Restore:
+        if before and before.seal >= seen.number:
+            return before
+        return Restore(
+            noticed_at=before.noticed_at if before else snap.now,
+            anchored=f"seal {seen.number}",
+            found=_found(newest(snap, self.books), seen),
+            seal=seen.number,
+            head=seen.head,
+        )
+
+
+def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
+    """All that are live, page by page."""
+    for page in census.grants("open"):
+        snap = ledger.read(Key.of(Grant, each) for each in page)
+        yield tuple(grant for grant in snap.all(Grant) if snap.live(grant))
+
+
+def _came_back(restore: Restore, live: int) -> Reason:
+    return because(Why.RESTORED, anchored=restore.anchored, found=restore.found, live=live)
+
+
+def _found(head: SealHead, seen: Anchored) -> str:
+    if head.number >= seen.number:
+        return f"another seal {seen.number}"
+    if head.sealed_at is None:
+        return "no seal at all"
+    return f"seal {head.number}, of {head.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _live_again(ended: Ended, snap: Snapshot) -> Reason:
+    grant = snap.find(Grant, ended.grant)
+    return because(
+        Why.LIVE_AGAIN,
+        person=grant.person if grant else "",
+        resource=grant.resource if grant else "",
+        ended_at=int(ended.at.timestamp()),
+        grant=ended.grant,
+    )
+
+
+def _ending(text: str) -> str | None:
+    """The grant that an entry says is ending. What cannot be read is for ``verify`` to tell."""
+    try:
+        said = json.loads(text)
+        return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None
+    except (KeyError, TypeError, ValueError):
+        return None
