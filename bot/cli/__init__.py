@@ -64,11 +64,14 @@ def worker(host: str) -> None:
 
 @rotakey.command()
 @click.argument("file", default="access.yaml", envvar="ACCESS_FILE", type=click.Path(path_type=Path))
-def check(file: Path) -> None:
-    """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network."""
-    mistakes = config.check(config.bytes_of(file), name=str(file))
-    for mistake in mistakes:
-        click.echo(str(mistake), err=True)
+@click.option("--strict", is_flag=True, help="A variable that is not set counts as a mistake.")
+def check(file: Path, strict: bool) -> None:
+    """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network, and no
+    variables: those that are not set here are only mentioned."""
+    found = config.check(config.bytes_of(file), name=str(file))
+    mistakes = [each for each in found if strict or not each.unset]
+    for each in found:
+        click.echo(str(each) if each in mistakes else f"{each}, where it will run", err=True)
     if mistakes:
         sys.exit(1)
     click.echo(f"{file}: no mistakes")

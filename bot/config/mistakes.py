@@ -18,6 +18,8 @@ class Mistake:
     line: int
     path: str
     text: str
+    unset: bool = False
+    """Nothing is wrong with the file: a variable that it uses is not set here."""
 
     def __str__(self) -> str:
         """One line, whatever the file holds."""
@@ -32,6 +34,7 @@ class Fault:
     path: Path
     text: str
     line: int | None = None
+    unset: bool = False
 
 
 class Unreadable(Exception):

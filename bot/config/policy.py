@@ -93,7 +93,8 @@ def _judged(tree: Tree, value: object, found: list[Fault]) -> File | None:
 def _mistakes(found: Iterable[Fault], tree: Tree, name: str) -> Iterator[Mistake]:
     for each in found:
         line = each.line or tree.line(each.path)  # what is left open at the very end is on no line
-        yield Mistake(file=name, line=min(line, tree.last), path=written(each.path), text=each.text)
+        place = written(each.path)
+        yield Mistake(file=name, line=min(line, tree.last), path=place, text=each.text, unset=each.unset)
 
 
 def _kinds(value: object) -> Mapping[str, str | None]:

@@ -49,14 +49,16 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
     if not isinstance(value, str) or "$" not in value:
         return value
     wrong: list[str] = []
-    text = _USE.sub(lambda use: _replaced(use, variables, wrong), value)
-    if wrong:
-        faults.append(Fault(path=path, text="; ".join(dict.fromkeys(wrong))))
+    unset: list[str] = []
+    text = _USE.sub(lambda use: _replaced(use, variables, wrong, unset), value)
+    if wrong or unset:
+        said = "; ".join(dict.fromkeys([*wrong, *unset]))
+        faults.append(Fault(path=path, text=said, unset=not wrong))
         return value
     return text
 
 
-def _replaced(use: re.Match[str], variables: Variables, wrong: list[str]) -> str:
+def _replaced(use: re.Match[str], variables: Variables, wrong: list[str], unset: list[str]) -> str:
     if use[0] == "$$":
         return "$"
     name = use[1]
@@ -68,7 +70,8 @@ def _replaced(use: re.Match[str], variables: Variables, wrong: list[str]) -> str
     except NotGiven as why:
         wrong.append(f"the variable {name} {why}")
         return ""
-    if not found:
-        missing = "is not set" if found is None else "is empty"
-        wrong.append(f"the variable {name} {missing}; give it a value in the environment")
+    if found is None:
+        unset.append(f"the variable {name} is not set; give it a value in the environment")
+    elif not found:
+        wrong.append(f"the variable {name} is empty; give it a value in the environment")
     return found or ""

@@ -123,6 +123,22 @@ def test_a_good_file_is_said_to_be_good(rotakey: Rotakey) -> None:
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
 
 
+def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
+    rotakey: Rotakey, tmp_path: Path
+) -> None:
+    unset = "targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment"
+    checked = rotakey("check", POLICY)
+    assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
+    assert checked.stderr.endswith(f"{unset}, where it will run\n")
+    assert rotakey("check", "--strict", POLICY).returncode == 1
+    path = tmp_path / "access.yaml"
+    path.write_text(POLICY.read_text("utf-8").replace("approvers:", "aprovers:"))
+    mistaken = rotakey("check", path)
+    assert (mistaken.returncode, mistaken.stdout) == (1, "")
+    assert f"{unset}, where it will run\n" in mistaken.stderr
+    assert mistaken.stderr.count("did you mean approvers?") == 2
+
+
 def test_the_schema_is_json(rotakey: Rotakey) -> None:
     assert "resources" in json.loads(rotakey("schema").stdout)["properties"]
 
