@@ -24,6 +24,7 @@ from bot.usecases.examine.findings import Finding, Grade
 GOOD = frozenset({Grade.OK, Grade.LOOK_AT})
 COLOURS = {Grade.WRONG: "red", Grade.NOT_KNOWN: "magenta", Grade.LOOK_AT: "yellow", Grade.OK: "green"}
 WIDEST, NARROWEST = 110, 60
+LONGEST_ABOUT = 20
 
 
 @click.command()
@@ -72,20 +73,23 @@ def accept(it: Examination, *, by: str, why: str, asked: bool) -> None:
 
 def screen(findings: Sequence[Finding], width: int) -> Iterator[str]:
     """The findings by their grade, the worst first; what is good is told in the fewest words."""
-    margin = max((len(each.about) for each in findings), default=0) + 4
+    margin = max((len(each.about) for each in findings if len(each.about) <= LONGEST_ABOUT), default=0) + 4
     for grade, alike in groupby(findings, key=lambda each: each.grade):
         yield click.style(grade.upper(), fg=COLOURS[grade], bold=True)
         for each in alike:
-            yield from _lines(each, min(margin, 24), width)
+            yield from _lines(each, margin, width)
         yield ""
     yield _summary(findings)
 
 
 def _lines(it: Finding, margin: int, width: int) -> Iterator[str]:
     about = click.style(f"  {it.about}".ljust(margin), fg=COLOURS[it.grade])
-    first, *rest = textwrap.wrap(it.what, width - margin, break_long_words=False) or [""]
-    yield f"{about}{first}"
-    yield from (" " * margin + line for line in rest)
+    lines = textwrap.wrap(it.what, width - margin, break_long_words=False)
+    if len(it.about) > margin - 4:
+        yield from textwrap.wrap(it.about, width, initial_indent="  ", subsequent_indent="  ")
+        about = " " * margin
+    yield about + "".join(lines[:1])
+    yield from (" " * margin + line for line in lines[1:])
     for n, line in enumerate(textwrap.wrap(it.do, width - margin - 2)):
         yield " " * margin + ("→ " if n == 0 else "  ") + line
 

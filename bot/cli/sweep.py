@@ -68,7 +68,7 @@ def _told(swept: Sequence[Past], ledger: Ledger) -> int:
         what = f"{named(each.hold)}, {ago} past its end"
         click.echo(f"STILL THERE {what}: {each.trouble}" if each.still_there else f"{each.how}: {what}")
     left = sum(each.still_there for each in swept)
-    if not swept:
+    if not swept and sys.stdout.isatty():  # cron sends by mail whatever is said
         click.echo("nothing is past its end")
     elif left:
         click.echo(f"{left} of {len(swept)} are still there: take them away by hand, or sweep again")
