@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from bot import config, wiring
 from bot.cli import rotakey
@@ -39,8 +40,8 @@ def typed_in_slack() -> Iterator[str]:
 
 
 def typed_in_a_shell() -> list[str]:
-    lines = "\n".join(blocks("sh")).splitlines()
-    commands = [part.strip() for line in lines for part in line.partition(" #")[0].split(" & ")]
+    lines = "\n".join([*blocks("sh"), *blocks("crontab")]).splitlines()
+    commands = [part.strip() for line in lines for part in re.split(" &&? ", line.partition(" #")[0])]
     return [each for each in (*commands, *SPANS) if re.match(r"(make|rotakey|pip|export) ", each)]
 
 
@@ -83,6 +84,13 @@ def test_what_is_to_be_typed_in_a_shell_exists(line: str) -> None:
             named = {each.partition("=")[0] for each in words}
             read = {each.name.upper() for each in fields(config.Environment)}
             assert named <= read | set(VARIABLES)
+
+
+def test_the_metrics_are_told() -> None:
+    named = {name for each in SPANS for name in re.findall(r"\brotakey_\w+", each)}
+    told = {metric.name for metric in REGISTRY.collect()}
+    assert named
+    assert named <= told
 
 
 def project() -> dict[str, dict[str, list[str]]]:
