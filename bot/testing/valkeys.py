@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ConnectionError as NotThere
 
 from bot.testing.valkey import STARTS_WITHIN, Valkey, folder, valkey
 
 HOST = "127.0.0.1"
+SLOTS = 16384
 NAME = "orders"
 """What the sentinels call the primary."""
 
@@ -29,17 +32,25 @@ class Node:
     def url(self) -> str:
         return f"redis://{HOST}:{self.port}"
 
+    def restart(self) -> None:
+        """It dies, and begins anew with what it has on disk: as a primary, whatever it was."""
+        self.server.kill()
+        self.server.start("--bind", HOST, "--port", str(self.port))
+
     def client(self) -> Redis:
-        return Redis.from_url(self.server.url, decode_responses=True, retry=None)
+        return Redis.from_url(self.server.url, decode_responses=True)
 
     def ask(self, *command: str) -> Any:
         with self.client() as client:
             return client.execute_command(*command)
 
     def says(self, part: str, name: str) -> str:
-        """A line of INFO."""
-        with self.client() as client:
-            return str(client.info(part).get(name))
+        """A line of INFO; empty where it does not answer just now."""
+        try:
+            with self.client() as client:
+                return str(client.info(part).get(name))
+        except NotThere:
+            return ""
 
 
 @dataclass(frozen=True)
@@ -63,13 +74,11 @@ def replicated(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
     """A primary, which comes first, and its replicas, all equal when this returns."""
     quick = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", *options]
     with ExitStack() as stack:
-        primary = stack.enter_context(alone(*quick))
-        others = [
-            stack.enter_context(alone("--replicaof", HOST, str(primary.port), *quick))
-            for _ in range(replicas)
-        ]
+        primary, *others = (stack.enter_context(alone(*quick)) for _ in range(1 + replicas))
         for each in others:
-            _until(lambda each=each: each.says("replication", "master_link_status") == "up")  # type: ignore[misc]
+            each.ask("REPLICAOF", HOST, str(primary.port))
+        for each in others:
+            _until(partial(_linked, each))
         yield (primary, *others)
 
 
@@ -95,24 +104,42 @@ def by_name(*sentinels: Node) -> str:
 
 
 @contextmanager
-def cluster(size: int = 3, *options: str) -> Iterator[Cluster]:
+def cluster(size: int = 3) -> Iterator[Cluster]:
     """Each node has an equal part of the slots; none has a replica."""
     with ExitStack() as stack:
-        nodes = tuple(stack.enter_context(_cluster_node(*options)) for _ in range(size))
-        bounds = [16384 * n // size for n in range(size + 1)]
-        for n, each in enumerate(nodes):
-            each.ask("CLUSTER", "ADDSLOTSRANGE", str(bounds[n]), str(bounds[n + 1] - 1))
-            each.ask("CLUSTER", "MEET", HOST, str(nodes[0].port), str(_bus(nodes[0])))
-        for each in nodes:
-            _until(lambda each=each: _knows(each, size))  # type: ignore[misc]
+        nodes = tuple(stack.enter_context(_cluster_node()) for _ in range(size))
+        _share_out(nodes, nodes)
         yield Cluster(nodes)
 
 
 @contextmanager
-def _cluster_node(*options: str) -> Iterator[Node]:
-    bus, quick = str(_free_port()), ("--cluster-node-timeout", "1000")
-    with alone("--cluster-enabled", "yes", "--cluster-port", bus, *quick, *options) as running:
+def cluster_with_replica(slot: int) -> Iterator[tuple[Cluster, Node, Node]]:
+    """The node that has this slot, and a replica of it that takes over when it dies."""
+    with ExitStack() as stack:
+        *nodes, replica = (stack.enter_context(_cluster_node()) for _ in range(4))
+        _share_out(nodes, (*nodes, replica))
+        primary = nodes[slot * len(nodes) // SLOTS]
+        replica.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID"))
+        _until(partial(_linked, replica))
+        yield Cluster(tuple(nodes)), primary, replica
+
+
+@contextmanager
+def _cluster_node() -> Iterator[Node]:
+    bus, quick = str(_free_port()), ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+    with alone("--cluster-enabled", "yes", "--cluster-port", bus, *quick) as running:
         yield running
+
+
+def _share_out(nodes: Sequence[Node], every: Sequence[Node]) -> None:
+    """All slots to ``nodes``; returns when ``every`` node knows all others."""
+    bounds = [SLOTS * n // len(nodes) for n in range(len(nodes) + 1)]
+    for n, each in enumerate(nodes):
+        each.ask("CLUSTER", "ADDSLOTSRANGE", str(bounds[n]), str(bounds[n + 1] - 1))
+    for each in every:
+        each.ask("CLUSTER", "MEET", HOST, str(nodes[0].port), str(_bus(nodes[0])))
+    for each in every:
+        _until(partial(_knows, each, len(every)))
 
 
 def _bus(node: Node) -> int:
@@ -123,6 +150,10 @@ def _bus(node: Node) -> int:
 def _knows(node: Node, size: int) -> bool:
     found = dict(line.split(":") for line in str(node.ask("CLUSTER", "INFO")).split())
     return found["cluster_state"] == "ok" and found["cluster_known_nodes"] == str(size)
+
+
+def _linked(replica: Node) -> bool:
+    return replica.says("replication", "master_link_status") == "up"
 
 
 def _until(true: Callable[[], bool]) -> None:
