@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from redis import Redis
 from redis.exceptions import ResponseError
 
+from bot.core.errors import TemporaryFailure
 from bot.ledger.connection import follows, translated
 
 OLDEST = 7
@@ -38,6 +39,8 @@ def _look(client: Redis) -> Facts:
                 found |= ask(client)
         except ResponseError:
             continue
+    if found.get("loading", "0") != "0":
+        raise TemporaryFailure("Redis is still reading what it had on disk")
     return found
 
 
@@ -161,5 +164,5 @@ def _evicting(facts: Facts) -> bool:
 
 def _appends(facts: Facts) -> bool | None:
     """Whether each write is appended to a file; None: it does not say."""
-    said = facts.get("aof_enabled", facts.get("appendonly"))
+    said = facts.get("appendonly", facts.get("aof_enabled"))
     return None if said is None else said in {"1", "yes"}

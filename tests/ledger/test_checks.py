@@ -131,6 +131,14 @@ def test_a_disk_that_fails_and_a_cluster_are_mentioned() -> None:
         ]
 
 
+def test_a_redis_that_is_still_reading_its_disk_is_waited_for() -> None:
+    """It says then that it appends nothing."""
+    with told("redis_version:8.0.0\r\nrole:master\r\nloading:1\r\naof_enabled:0\r\n") as loading:
+        for look in (objections, warnings):
+            with pytest.raises(TemporaryFailure, match="still reading what it had on disk"):
+                look(loading)
+
+
 @contextmanager
 def told(info: str) -> Iterator[Redis]:
     """A server that answers INFO so, and knows no other command."""
