@@ -56,12 +56,13 @@ def _channel(channel: Channel, me: str, app: App, memory: Memory) -> Json:
     for each in visible:
         if each.thread_ts:
             replies.setdefault(each.thread_ts, []).append(_message(each, []))
+    shown = [each for each in visible if each.broadcast or not each.thread_ts]
     return {
         "id": channel.id,
         "name": channel.name,
         "kind": "dm" if channel.dm_with else "channel",
         **({"with": app.user_id} if channel.dm_with else {}),
-        "messages": [_message(each, replies.get(each.ts, [])) for each in visible if not each.thread_ts],
+        "messages": [_message(each, replies.get(each.ts, [])) for each in shown],
     }
 
 

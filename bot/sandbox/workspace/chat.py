@@ -38,7 +38,11 @@ class Chat:
         with self._memory.moved:
             self._keep_pace(channel)
             message = self._new(channel, text, blocks)
-            message = replace(message, thread_ts=self._thread(args, channel), metadata=args.get("metadata"))
+            thread_ts = self._thread(args, channel)
+            broadcast = thread_ts is not None and args.get("reply_broadcast") is True
+            message = replace(
+                message, thread_ts=thread_ts, broadcast=broadcast, metadata=args.get("metadata")
+            )
             self._memory.put(message)
         return {"channel": channel, "ts": message.ts, "message": shapes.message(message, self._app)}
 

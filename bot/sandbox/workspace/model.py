@@ -74,7 +74,8 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """`only_for` is whom an ephemeral message is shown to; `command` marks the echo of a typed one."""
+    """`only_for` is whom an ephemeral message is shown to; `command` marks the echo of a typed one, and
+    `broadcast` a reply in a thread that is shown in the channel besides."""
 
     ts: str
     channel: str
@@ -82,6 +83,7 @@ class Message:
     text: str = ""
     blocks: list[Json] = field(default_factory=list)
     thread_ts: str | None = None
+    broadcast: bool = False
     edited_ts: str | None = None
     only_for: str | None = None
     command: bool = False
