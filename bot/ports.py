@@ -171,12 +171,14 @@ class CardView:
 @dataclass(frozen=True, kw_only=True)
 class Note:
     """A message of its own, owed to somebody: in a channel, a DM (``channel`` is a user id), or only
-    visible to ``whisper_to``, who is in the channel."""
+    visible to ``whisper_to``, who is in the channel. Below the message of the ts ``thread``, where there is
+    one, it is shown in the channel as well."""
 
     id: str
     channel: str
     reason: Reason
     whisper_to: str | None = None
+    thread: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -313,14 +315,16 @@ class Swept:
 @dataclass(frozen=True, kw_only=True)
 class Alert:
     """Something that people must see and may decide about: one message, kept equal to this. It is about
-    the stray ``hold``, or about a whole target where there is none. ``asks``: people are to decide; then
+    the stray ``hold``, the overdue ``grant``, or a whole target. ``asks``: people are to decide; then
     ``verbs`` are the buttons that it has. ``person``, ``resource`` and ``length`` are what adopting would
-    come to. ``people`` get it in direct messages where its channel is lost."""
+    come to. ``people`` get it in direct messages where its channel is lost. ``told_at``: when people were
+    last reminded of it."""
 
     id: str
     reason: Reason
     became: Reason | None = None
     hold: Hold | None = None
+    grant: str | None = None
     asks: bool = False
     verbs: tuple[str, ...] = ()
     person: str | None = None
@@ -328,6 +332,7 @@ class Alert:
     length: int | None = None
     places: tuple[Place, ...] = ()
     people: tuple[str, ...] = ()
+    told_at: datetime | None = None
     over_at: datetime | None = None
 
 

@@ -34,7 +34,7 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
-from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, rosters
+from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, overdue, rosters
 from bot.usecases.office import Office
 from bot.usecases.seal import Sealing
 from bot.usecases.strays.sweeping import sweep
@@ -377,12 +377,9 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         made.sealing.seal(turn.claim, fittings.catalog.audit.channel)
         made.watch.look(fittings.security_channel)
 
-    def alarm(turn: Turn) -> None:
-        converge.alarm(office.ledger, turn.claim, fittings.security_channel, new_id)
-
     return {
         "hold": hold,
-        "alarm": alarm,
+        "alarm": lambda turn: overdue.alarm(office, turn.claim),
         "ask": lambda turn: ask.tend(office, turn.claim),
         "card": partial(cards.show, office, messenger),
         "alert": partial(alerts.show, office, messenger),

@@ -196,8 +196,8 @@ def test_what_cannot_be_taken_is_left_with_the_reason_and_tried_at_once_next_tim
         assert stopped_at(story, "take") == [(ADAS, "orders-db does not answer")]
     assert story.grant(grant).overdue_since
     assert story.memory.condition().overdue == 1
-    story.run_due("alarm", "note")
-    assert len(story.messenger.told(SECURITY)) == 1, "a worker that comes back tells it"
+    story.run_due("alarm", "alert")
+    assert len(story.messenger.alerted(SECURITY)) == 1, "a worker that comes back tells it"
     del story.target.failing["take"]
     assert swept(story) == [(ADAS, "taken back")]
 

@@ -66,6 +66,10 @@ class HoldRecord:
     last_error: str | None = None
     look_again: bool = False
     """A claim on this hold was once taken over: somebody may still act late, so look once more."""
+    wished_by: str | None = None
+    """Somebody wants it tried now, and waits to hear what came of that."""
+    by_hand: bool = False
+    """Somebody says they took it away by hand: where taking fails, what the target shows counts."""
 
     @property
     def untouchable(self) -> bool:

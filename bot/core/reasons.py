@@ -77,6 +77,13 @@ class Why(StrEnum):
     SHIFT_OVER = "shift_over"
     COULD_NOT_GIVE = "could_not_give"
     OVERDUE = "overdue"
+    OVERDUE_AGAIN = "overdue_again"
+    OVERDUE_TRYING = "overdue_trying"
+    OVERDUE_STILL = "overdue_still"
+    OVERDUE_CHECKING = "overdue_checking"
+    OVERDUE_UNCONFIRMED = "overdue_unconfirmed"
+    OVERDUE_GONE = "overdue_gone"
+    OVERDUE_KEPT = "overdue_kept"
     VANISHED = "vanished"
 
     # strays

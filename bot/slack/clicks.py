@@ -14,7 +14,7 @@ from bot.slack.forms import deny_form, notice, request_form
 from bot.slack.grammar import Request
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
-from bot.usecases import ask, extend, finish, look, votes
+from bot.usecases import ask, extend, finish, look, overdue, votes
 from bot.usecases.strays import verdicts
 
 
@@ -149,10 +149,20 @@ def _leave(desk: Desk, click: Click) -> None:
     verdicts.leave(desk.office, person=click.person, alert=click.value, op=click.op)
 
 
+def _try_now(desk: Desk, click: Click) -> None:
+    overdue.try_now(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
+def _removed(desk: Desk, click: Click) -> None:
+    overdue.removed(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
 _OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
     "adopt": _adopt,
     "remove": _remove,
     "leave": _leave,
+    "try_now": _try_now,
+    "removed": _removed,
 }
 _VERBS: Mapping[str, Callable[[Desk, Click], None]] = {
     **_OF_ALERTS,

@@ -49,7 +49,9 @@ class SlackMessenger:
         """A whisper that cannot be heard where it was meant to goes to the person's DM."""
         said: dict[str, Any] = {"text": refusal(note.reason), "blocks": _blocks(note)}
         if note.whisper_to is None:
-            call(self._client, deadline, "chat.postMessage", {"channel": note.channel, **said, **_PLAIN})
+            below = {"thread_ts": note.thread, "reply_broadcast": True} if note.thread else {}
+            where = {"channel": note.channel, **below}
+            call(self._client, deadline, "chat.postMessage", {**where, **said, **_PLAIN})
             return
         whisper = {"channel": note.channel, "user": note.whisper_to, **said}
         try:

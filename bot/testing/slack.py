@@ -129,7 +129,7 @@ class FakeMessenger:
         return [view for (where, _), view in self.alerts.items() if where == _channel(channel)]
 
     def told(self, channel: str) -> list[Note]:
-        return [note for note in self.notes if note.channel == channel]
+        return [note for note in self.notes if _channel(note.channel) == _channel(channel)]
 
     def _answer(self, channel: str, deadline: Deadline) -> None:
         self.before()

@@ -40,6 +40,7 @@ from bot.usecases import (
     finish,
     follow,
     groups,
+    overdue,
     rosters,
     votes,
 )
@@ -121,9 +122,7 @@ class Story:
         office, messenger = self.office, self.messenger
         return {
             "hold": self.do_hold,
-            "alarm": lambda turn: converge.alarm(
-                self.ledger, turn.claim, self.policy.security_channel, self.new_id
-            ),
+            "alarm": lambda turn: overdue.alarm(office, turn.claim),
             "ask": lambda turn: ask.tend(office, turn.claim),
             "card": lambda turn: cards.show(office, messenger, turn),
             "alert": lambda turn: alerts.show(office, messenger, turn),
@@ -237,6 +236,12 @@ class Story:
 
     def leave(self, who: str, alert: str, op: str | None = None) -> None:
         verdicts.leave(self.office, person=who, alert=alert, op=op or self.op())
+
+    def try_now(self, who: str, alert: str, op: str | None = None) -> None:
+        overdue.try_now(self.office, person=who, alert=alert, op=op or self.op())
+
+    def removed(self, who: str, alert: str, op: str | None = None) -> None:
+        overdue.removed(self.office, person=who, alert=alert, op=op or self.op())
 
     # ----------------------------------------------------------------------------------- what one sees
 

@@ -22,6 +22,9 @@ from bot.usecases.waiting import MOST_DM_APPROVERS
 KEPT = timedelta(days=7)
 """How long it is remembered what came of an alert, for those who press its buttons late."""
 
+LOST = "lost"
+"""What a place shows where the message will never be."""
+
 ADOPTED_FOR = timedelta(hours=4)
 
 
@@ -104,7 +107,7 @@ class _Posting:
         instead = _direct(alert.people) if alert and alone else ()
         facts = {"alert": self.view.id, "to": place.channel, "error": str(failure)[:300]}
         entry = Entry(what="alert lost", facts=facts)
-        _recorded(self.office, self.view.id, place, (replace(place, shown="lost"), *instead), entry)
+        _recorded(self.office, self.view.id, place, (replace(place, shown=LOST), *instead), entry)
         return list(instead)
 
 
@@ -196,7 +199,7 @@ def _placed(office: Office, alert: Alert) -> Alert:
     if catalog.sweep.mode is SweepMode.REPORT and not alert.asks:
         channel, people = security, ()
     else:
-        channel = (theirs or security) if alert.asks else (security or theirs)
+        channel = (theirs or security) if alert.asks and alert.hold else (security or theirs)
     places = (Place(channel=channel, audience="approver"),) if channel else _direct(people)
     return replace(alert, places=places, people=people)
 
@@ -204,6 +207,9 @@ def _placed(office: Office, alert: Alert) -> Alert:
 def _concerned(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
     if alert.hold:
         return owners(alert.hold, catalog)
+    if alert.grant:
+        resource = catalog.resources.get(alert.resource or "")
+        return (resource,) if resource else ()
     target = alert.reason.facts.get("target")
     every = catalog.resources.values()
     return tuple(each for each in every if target in {gives.target for gives in each.gives})

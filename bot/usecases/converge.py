@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from bot.core.errors import Conflict, NotCopied, TemporaryFailure
-from bot.core.grants import Grant, HoldState, State
+from bot.core.grants import HoldState
 from bot.core.holds import HoldRecord, Phase, Presence
-from bot.core.reasons import Why, because
 from bot.ports import (
     Change,
     Claim,
@@ -23,7 +21,6 @@ from bot.ports import (
     Entry,
     Key,
     Ledger,
-    Note,
     Restore,
     Snapshot,
     Target,
@@ -35,7 +32,6 @@ from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, look
 
-TELL_OVERDUE_EVERY = timedelta(hours=1)
 MOST_LOOKS = 10
 RESTORED = (
     "Redis came back older than it was: nothing is given until somebody has looked at what it forgot"
@@ -157,7 +153,12 @@ class Convergence:
         if self.turn.fence.passed:
             raise Conflict
         self._acted = replace(view.record, phase=Phase.TAKING)
-        return target.take(view)
+        try:
+            return target.take(view)
+        except TargetFailed:
+            if not view.record.by_hand or (left := target.has(view)) in (Presence.OURS, Presence.UNKNOWN):
+                raise
+            return left
 
     def _left_behind(self, view: View) -> bool:
         """After a claim was taken over: did the one we thought dead give after all?"""
@@ -187,8 +188,7 @@ class Convergence:
         self._note_failure(failure)
 
     def _note_failure(self, failure: Failure) -> None:
-        loudly = self.security_channel is not None
-        self._settle(lambda view: outcomes.failed(view, failure, self.claim, loudly=loudly))
+        self._settle(lambda view: outcomes.failed(view, failure, self.claim))
 
     def _settle(self, outcome: Callable[[View], Change]) -> None:
         """Commit what is to be written about what was done. The world may have moved meanwhile, so the
@@ -236,28 +236,3 @@ def _seen_lately(view: View) -> bool:
     pending = any(g.holds[view.key] is not HoldState.GIVEN for g in view.live)
     seen_at = view.record.seen_at
     return not pending and seen_at is not None and view.now - seen_at < LOOK_EVERY
-
-
-def alarm(ledger: Ledger, claim: Claim, channel: str | None, new_id: Callable[[], str]) -> None:
-    """Tell the security channel that an access is overdue, and be due again in an hour while it is."""
-    snap = ledger.read({Key.of(Grant, claim.id)})
-    grant = snap.find(Grant, claim.id)
-    if grant is None or grant.state is not State.ENDING or not grant.overdue_since or not channel:
-        ledger.commit(Change(done=Done(claim=claim)))
-        return
-    reason = because(
-        Why.OVERDUE,
-        person=grant.person,
-        resource=grant.resource,
-        since_at=int(grant.overdue_since.timestamp()),
-        trouble=grant.trouble or "",
-    )
-    note = Note(id=new_id(), channel=channel, reason=reason)
-    ledger.commit(
-        Change(
-            rests_on=(snap,),
-            put={Key.of(Note, note.id): note},
-            due=(Due(member=f"note:{note.id}", at=snap.now),),
-            done=Done(claim=claim, next_at=snap.now + TELL_OVERDUE_EVERY),
-        )
-    )

@@ -98,6 +98,8 @@ def given(view: View, seen: Observed, claim: Claim, channel: str | None = None) 
         failing_since=None,
         last_error=None,
         look_again=False,
+        wished_by=None,
+        by_hand=False,
     )
     if seen.again:
         change = joined(change, _vanished(view, claim, channel))
@@ -206,10 +208,12 @@ def _one_settled(view: View, grant: Grant, keeper: Grant | None, seen: Presence 
 def _ended(view: View, grant: Grant) -> Change:
     freed = _freed(view, grant)
     entry = Entry(what="ended", grant=grant.id, facts={"person": grant.person})
+    next_one = [f"shift:{grant.resource}"] if freed else []
+    relief = [f"alarm:{grant.id}"] if grant.overdue_since else []
     return Change(
         put=freed,
         index={(name, grant.id): False for name in indexes(grant)},
-        due=(Due(member=f"shift:{grant.resource}", at=view.now),) if freed else (),
+        due=tuple(Due(member=member, at=view.now) for member in (*next_one, *relief)),
         audit=(entry,),
         frees=True,
     )
@@ -237,20 +241,21 @@ def _freed(view: View, grant: Grant) -> dict[Key, Document | None]:
 # ------------------------------------------------------------------------------------------------ failed
 
 
-def failed(view: View, failure: Failure, claim: Claim, *, loudly: bool) -> Change:
-    """One more failure in a row; ``loudly``: there is a security channel to be told."""
+def failed(view: View, failure: Failure, claim: Claim) -> Change:
+    """One more failure in a row."""
     record = replace(
         view.record,
         failures=view.record.failures + 1,
         failing_since=view.record.failing_since or view.now,
         last_error=str(failure)[:300],
         look_again=view.record.look_again or claim.taken_over,
+        wished_by=None,
     )
     change = joined(Change(rests_on=(view.snap,), frees=not view.live), kept(view))
     for grant in view.live:
         change = joined(change, _not_given(view, grant, failure))
     for grant in () if view.live else view.ending:
-        change = joined(change, _not_taken(view, record, grant, loudly))
+        change = joined(change, _not_taken(view, record, grant))
     put = {**change.put, Key.of(HoldRecord, view.key): record}
     done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=True)
     return replace(change, put=put, done=done)
@@ -292,19 +297,19 @@ def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
     )
 
 
-def _not_taken(view: View, record: HoldRecord, grant: Grant, loudly: bool) -> Change:
-    """What is still there after the third try is overdue: written down, and told at once and hourly."""
+def _not_taken(view: View, record: HoldRecord, grant: Grant) -> Change:
+    """What is still there after the third try is overdue: written down, and told at once and hourly. Who
+    wished for this try hears that it did not help."""
     overdue = record.failures >= OVERDUE_AFTER_FAILURES
     since = grant.overdue_since or (view.now if overdue else None)
     moved = replace(grant, trouble=record.last_error, overdue_since=since)
     change = _troubled(view, grant, moved)
+    alarm = (Due(member=f"alarm:{grant.id}", at=view.now),)
     if grant.overdue_since or not overdue:
-        return change
+        return joined(change, Change(due=alarm if view.record.wished_by else ()))
     facts = {"hold": named(view.hold), "person": grant.person, "error": record.last_error or ""}
-    alarm = Due(member=f"alarm:{grant.id}", at=view.now)
     entry = Entry(what="overdue", grant=grant.id, facts=facts)
-    late = Change(index={("overdue", grant.id): True}, due=(alarm,) if loudly else (), audit=(entry,))
-    return joined(change, late)
+    return joined(change, Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))
 
 
 def _troubled(view: View, grant: Grant, moved: Grant) -> Change:

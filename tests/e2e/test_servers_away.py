@@ -1,16 +1,19 @@
 """Valkey or PostgreSQL goes away in the middle: nothing is promised in vain, nothing is forgotten."""
 
+import re
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from bot.sandbox.server_process import free_port
-from tests.e2e.town import ADA, SECURITY, Town, until
+from bot.sandbox.workspace.model import Message
+from tests.e2e.town import ADA, DAN, SECURITY, Town, until
 
 NOT_RECORDED = (
     "I cannot write anything down just now, so count this as not done. Please try again in a moment."
 )
 BY_HAND = " I keep trying; please take it away by hand where it is."
 OVERDUE = f"🚨 *Overdue since TIME:* *prod-db* of @Ada could not be taken back.{BY_HAND}"
+RECOVERED = re.compile(r"(✅ )?Gone TIME, after \d+ (second|minute)s? overdue: \*prod-db\* of @Ada\.")
 ALARM = "🚨 *prod-db* of @Ada is overdue since TIME and could not be taken back: orders-db: "
 
 
@@ -87,14 +90,29 @@ def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone
     with town.crashed(town.sandbox.postgres):
         town.sees(ADA, "the database goes down", OVERDUE)
         until(lambda: len(alarms(town)), expected=1)
+        [alarm] = alarms(town)
+        assert town.clicks(DAN, alarm, "try_now").ok
+        until(lambda: said_below(town, alarm).startswith("Tried, as @Dan wanted, and it is not gone: "))
         assert town.sandbox.watch.database()["error"]
         assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in town.listed(ADA, "mine"))
     town.has("orders_rw")
     town.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Its time is over.")
     assert town.audit(grant)[-2:] == ["taken", "ended"]
-    assert len(alarms(town)) == 1
+    until(lambda: [RECOVERED.fullmatch(each) is not None for each in heard(town)[-2:]], expected=[True] * 2)
+    assert alarms(town) == []
 
 
-def alarms(town: Town) -> list[str]:
-    heard = [town.read(each.text) for each in town.slack.messages(SECURITY)]
-    return [each for each in heard if each.startswith(ALARM) and each.endswith(BY_HAND)]
+def alarms(town: Town) -> list[Message]:
+    every = town.slack.messages(SECURITY)
+    return [each for each in every if town.read(each.text).startswith(ALARM) and each.text.endswith(BY_HAND)]
+
+
+def said_below(town: Town, alarm: Message) -> str:
+    """Below the headline of the alert, as it is now."""
+    now = town.slack.memory.message(alarm.channel, alarm.ts)
+    assert now
+    return town.lines(now.blocks)[1]
+
+
+def heard(town: Town) -> list[str]:
+    return [town.read(each.text) for each in town.slack.messages(SECURITY)]

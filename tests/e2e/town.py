@@ -16,7 +16,7 @@ import psycopg
 from bot.cli import to_try
 from bot.core.grants import Grant, Origin, State
 from bot.core.shifts import Roster
-from bot.ports import Card, Entry, Key
+from bot.ports import Alert, Card, Entry, Key
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.run import Sandbox, forget
 from bot.sandbox.server_process import ServerProcess
@@ -91,9 +91,12 @@ class Town:
         until(lambda: (card.channel, card.ts) in self._places(grant))
         return self.slack.click(who, card.channel, card.ts, verb)
 
-    def _places(self, grant: str) -> set[tuple[str, str | None]]:
-        card = self.ledger.read({Key.of(Card, grant)}).find(Card, grant)
-        return {(each.channel, each.ts) for each in card.places} if card else set()
+    def _places(self, name: str) -> set[tuple[str, str | None]]:
+        """Where the messages of a grant, or of an alert, are."""
+        snap = self.ledger.read({Key.of(Card, name), Key.of(Alert, name)})
+        cards = [each.places for each in snap.all(Card)]
+        alerts = [each.places for each in snap.all(Alert)]
+        return {(each.channel, each.ts) for places in (*cards, *alerts) for each in places}
 
     def cards(self, where: str, reason: str) -> list[Message]:
         """The bot's messages that quote the reason, in a channel or, by a person's id, in their DM."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.core.errors import PermanentFailure
+from bot.core.grants import Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
@@ -17,7 +18,8 @@ from bot.sandbox.workspace import Server, Workspace
 from bot.sandbox.workspace.model import Message
 from bot.slack.alerts import alert
 from bot.usecases.alerts import alert_view
-from tests.slack.conftest import CHANNEL, EVE, QUIET
+from tests.slack import scenes
+from tests.slack.conftest import CHANNEL, EVE, GINA, QUIET
 from tests.slack.scenes import ADA, AT_SIX, AT_TEN, BOB, CAROL, EVIL, HOUR, NOW, TEN, pressable, texts
 from tests.slack.scenes import slack_takes as takes
 from tests.slack.town import GIVES, Town, town
@@ -25,6 +27,7 @@ from tests.slack.town import GIVES, Town, town
 HERS = Hold(target="orders-db", account="ada@example.com", entitlement=GIVES[0])
 STRAY = because(Why.STRAY, account=HERS.account, what=str(HERS.entitlement), person=ADA)
 VERBS = ("adopt", "remove", "leave")
+WISHES = ("try_now", "removed")
 COPIED = "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
 
 
@@ -51,6 +54,12 @@ def test_a_stray_is_asked_about() -> None:
         ("leave", "Leave"),
     ]
     assert {each["value"] for each in blocks[-1]["elements"]} == {"A7QX"}
+    assert takes(blocks)
+
+
+def test_what_is_overdue_can_be_tried_now_or_was_removed() -> None:
+    _, blocks = alert(view(because(Why.OVERDUE, person=ADA, resource="prod-db"), verbs=WISHES))
+    assert pressable(blocks) == [("try_now", "Try now"), ("removed", "I removed it by hand")]
     assert takes(blocks)
 
 
@@ -108,6 +117,54 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
         (
             because(Why.STRAY_LEFT, by_person=BOB),
             "<@U02BOB> leaves it as it is. I ask again only if it goes away and comes back.",
+        ),
+        (
+            because(
+                Why.OVERDUE,
+                person=ADA,
+                resource="prod-db",
+                since_at=int(NOW.timestamp()),
+                trouble="orders-db is down",
+            ),
+            f"🚨 *prod-db* of <@U01ADA> is overdue since {AT_SIX} and could not be taken back: orders-db is "
+            "down. I keep trying; please take it away by hand where it is.",
+        ),
+        (
+            because(
+                Why.OVERDUE_AGAIN,
+                person=ADA,
+                resource="prod-db",
+                late_s=2 * HOUR,
+                trouble="orders-db is down",
+            ),
+            "🚨 Still overdue, for 2 hours now: *prod-db* of <@U01ADA>. orders-db is down.",
+        ),
+        (because(Why.OVERDUE_TRYING, by_person=BOB), "<@U02BOB> wants it tried now: I am trying."),
+        (
+            because(Why.OVERDUE_STILL, by_person=BOB, trouble="orders-db is down"),
+            "Tried, as <@U02BOB> wanted, and it is not gone: orders-db is down.",
+        ),
+        (
+            because(Why.OVERDUE_CHECKING, by_person=BOB),
+            "<@U02BOB> says that it was removed by hand: I am looking.",
+        ),
+        (
+            because(Why.OVERDUE_UNCONFIRMED, by_person=BOB, trouble="orders-db still shows it"),
+            "<@U02BOB> says that it was removed by hand, but I do not see it gone: orders-db still shows it.",
+        ),
+        (
+            because(
+                Why.OVERDUE_GONE,
+                gone_at=int(NOW.timestamp()),
+                late_s=2 * HOUR + 600,
+                person=ADA,
+                resource="prod-db",
+            ),
+            f"Gone {AT_SIX}, after 2 h 10 min overdue: *prod-db* of <@U01ADA>.",
+        ),
+        (
+            because(Why.OVERDUE_KEPT, late_s=HOUR, person=ADA, resource="prod-db"),
+            "No longer overdue, after 1 hour: another grant of <@U01ADA> keeps *prod-db*.",
         ),
         (
             because(Why.TARGET_UNSWEPT, target="orders-db"),
@@ -304,6 +361,98 @@ def test_while_redis_is_down_a_click_is_told_in_a_window(it: Town, asked: Messag
 def test_a_place_that_is_not_there_is_permanent(it: Town) -> None:
     with pytest.raises(PermanentFailure, match="invite the bot there"):
         posted(it, QUIET)
+
+
+# ------------------------------------------------------------------------------------ what is overdue
+
+
+@pytest.fixture
+def late(it: Town) -> Message:
+    """What Ada had is overdue, and the security channel was told."""
+    grant = replace(
+        scenes.grant(State.ENDING),
+        gives=(HERS,),
+        holds={HERS.key: HoldState.GIVEN},
+        overdue_since=NOW,
+        trouble="orders-db is down",
+    )
+    made = Alert(
+        id=grant.id,
+        reason=because(Why.OVERDUE, person=ADA, resource="prod-db", since_at=int(NOW.timestamp())),
+        grant=grant.id,
+        resource="prod-db",
+        asks=True,
+        verbs=WISHES,
+        told_at=NOW,
+    )
+    wanted = Place(channel=CHANNEL, audience="approver")
+    place = it.messenger.show_alert(alert_view(made), wanted, Deadline.after(10))
+    record = HoldRecord(hold=HERS, phase=Phase.TAKING, failures=5)
+    it.puts(
+        {
+            Key.of(Grant, grant.id): grant,
+            Key.of(Alert, made.id): replace(made, places=(place,)),
+            Key.of(HoldRecord, HERS.key): record,
+        }
+    )
+    message = it.workspace.memory.message(place.channel, str(place.ts))
+    assert message is not None
+    return message
+
+
+def wished(it: Town) -> tuple[str | None, bool]:
+    record = it.ledger.read({Key.of(HoldRecord, HERS.key)}).find(HoldRecord, HERS.key)
+    assert record
+    return record.wished_by, record.by_hand
+
+
+@pytest.mark.parametrize(("verb", "by_hand"), [("try_now", False), ("removed", True)])
+def test_any_of_us_may_have_it_tried(it: Town, late: Message, verb: str, by_hand: bool) -> None:
+    assert it.workspace.click(ADA, CHANNEL, late.ts, verb).ok
+    assert wished(it) == (ADA, by_hand)
+    assert "hold:" + HERS.key in [each.member for each in it.ledger.claim(9, 9, {}).claims]
+    assert it.whispers() == []
+
+
+@pytest.mark.parametrize("verb", WISHES)
+def test_neither_strangers_nor_guests_may(it: Town, late: Message, verb: str) -> None:
+    it.workspace.invite(CHANNEL, GINA)
+    for who in (EVE, GINA):
+        assert it.workspace.click(who, CHANNEL, late.ts, verb).ok
+    assert it.whispers() == [(CHANNEL, Why.PERSON_EXTERNAL, EVE), (CHANNEL, Why.PERSON_GUEST, GINA)]
+    assert wished(it) == (None, False)
+
+
+@pytest.mark.parametrize("verb", WISHES)
+def test_a_copy_does_nothing(it: Town, late: Message, verb: str) -> None:
+    copy = it.messenger._client.chat_postMessage(channel=CHANNEL, text="copy", blocks=late.blocks)
+    assert it.workspace.click(BOB, CHANNEL, copy["ts"], verb).ok
+    assert wished(it) == (None, False)
+    assert said_in_a_window(it, BOB) == COPIED
+
+
+@pytest.mark.parametrize("verb", WISHES)
+def test_who_clicks_when_it_is_gone_is_told_so(it: Town, late: Message, verb: str) -> None:
+    grant = scenes.grant(State.ENDED)
+    it.puts({Key.of(Grant, grant.id): grant})
+    assert it.workspace.click(BOB, CHANNEL, late.ts, verb).ok
+    assert it.whispers() == [(CHANNEL, Why.ALERT_SETTLED, BOB)]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_is_overdue_is_no_stray(it: Town, late: Message, verb: str) -> None:
+    name = it.office.alert(scenes.grant().id)
+    assert name
+    button = {
+        "type": "button",
+        "action_id": verb,
+        "value": name.id,
+        "text": {"type": "plain_text", "text": "x"},
+    }
+    blocks = [{"type": "actions", "elements": [button]}]
+    it.messenger._client.chat_update(channel=CHANNEL, ts=late.ts, text="x", blocks=blocks)
+    assert it.workspace.click(BOB, CHANNEL, late.ts, verb).ok
+    assert it.whispers() == [(CHANNEL, Why.ALERT_SETTLED, BOB)]
 
 
 def said_in_a_window(it: Town, who: str) -> str:

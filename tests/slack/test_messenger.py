@@ -62,6 +62,18 @@ def test_a_note_in_a_channel_and_a_direct_message(messenger: SlackMessenger, wor
     assert [message.text for message in workspace.dm(ADA)] == [TOLD]
 
 
+def test_a_note_below_a_message_is_shown_in_the_channel_too(
+    messenger: SlackMessenger, workspace: Workspace
+) -> None:
+    first = messenger.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+    note = Note(id="n1", channel=CHANNEL, reason=because(Why.EXPIRED), thread=first.ts)
+    messenger.tell(note, soon())
+    (_, reply) = workspace.messages(CHANNEL)
+    assert (reply.thread_ts, reply.broadcast) == (first.ts, True)
+    shown = next(each for each in workspace.state(ADA)["channels"] if each["id"] == CHANNEL)
+    assert [each["reply_count"] for each in shown["messages"]] == [1, 0]
+
+
 def test_a_whisper_is_for_one_person_only(messenger: SlackMessenger, workspace: Workspace) -> None:
     messenger.tell(Note(id="n1", channel=CHANNEL, reason=DENIAL, whisper_to=ADA), soon())
     assert workspace.messages(CHANNEL) == []

@@ -303,10 +303,8 @@ def test_after_the_third_failed_take_it_is_overdue_and_tried_for_ever(story: Sto
     story.pass_time(3)
     overdue = story.grant(grant)
     assert (overdue.state, overdue.overdue_since) == (State.ENDING, at(1) + timedelta(seconds=3))
-    assert [note.reason.why for note in story.messenger.told(SECURITY)] == [Why.OVERDUE]
     assert story.messenger.posted(grant)[dm(ADA)].view.grant.overdue_since == overdue.overdue_since
     story.pass_time(5 * HOUR)
-    assert len(story.messenger.told(SECURITY)) == 6
     assert story.target.count("take") > 60
     assert story.happened(grant).count("overdue") == 1
     condition = story.memory.condition()
@@ -319,19 +317,6 @@ def test_after_the_third_failed_take_it_is_overdue_and_tried_for_ever(story: Sto
     assert not story.has(ADA)
     condition = story.memory.condition()
     assert (condition.open, condition.overdue, condition.failing) == (0, 0, ())
-    story.pass_time(2 * HOUR)
-    assert len(story.messenger.told(SECURITY)) == 6
-
-
-def test_what_the_security_channel_is_told(story: Story) -> None:
-    grant = adas(story, "1h")
-    story.target.failing["take"] = DOWN
-    story.pass_time(HOUR + 3)
-    since = int((at(1) + timedelta(seconds=3)).timestamp())
-    assert story.messenger.told(SECURITY)[0].reason == because(
-        Why.OVERDUE, person=ADA, resource="prod-db", since_at=since, trouble=str(DOWN)
-    )
-    assert story.live(grant) is False
 
 
 @pytest.mark.parametrize("presence", [Presence.OURS, Presence.UNKNOWN])
@@ -343,15 +328,6 @@ def test_what_is_still_shown_after_taking_counts_as_not_taken(story: Story, pres
     story.target.stuck = None
     story.pass_time(300)
     assert story.grant(grant).state is State.ENDED
-
-
-def test_without_a_security_channel_it_is_overdue_all_the_same() -> None:
-    story = Story(replace(catalog(), security_channel=None))
-    grant = adas(story, "1h")
-    story.target.failing["take"] = DOWN
-    story.pass_time(2 * HOUR)
-    assert story.grant(grant).overdue_since is not None
-    assert story.messenger.notes == []
 
 
 def test_a_target_that_left_the_policy_is_overdue_until_it_is_back(story: Story) -> None:

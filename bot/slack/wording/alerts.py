@@ -9,7 +9,13 @@ from bot.core.durations import brief
 from bot.ports import AlertView
 from bot.slack.wording.reasons import refusal, say
 
-LABELS: Mapping[str, str] = {"adopt": "Adopt as a grant", "remove": "Remove", "leave": "Leave"}
+LABELS: Mapping[str, str] = {
+    "adopt": "Adopt as a grant",
+    "remove": "Remove",
+    "leave": "Leave",
+    "try_now": "Try now",
+    "removed": "I removed it by hand",
+}
 
 
 def headline(view: AlertView) -> str:

@@ -157,9 +157,32 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.SHIFT_OVER: ("The shift is over.",),
     Why.COULD_NOT_GIVE: ("It could not be given.",),
     Why.OVERDUE: (
-        "🚨 *{resource}* of {person} is overdue since {since_at} and could not be taken back: {trouble}",
+        "🚨 *{resource}* of {person} is overdue since {since_at} and could not be taken back: {trouble}.",
         "🚨 *{resource}* of {person} is overdue and could not be taken back.",
         "Overdue: it could not be taken back.",
+    ),
+    Why.OVERDUE_AGAIN: (
+        "🚨 Still overdue, for {late_s} now: *{resource}* of {person}. {trouble}.",
+        "🚨 Still overdue, for {late_s} now: *{resource}* of {person}.",
+        "🚨 Still overdue.",
+    ),
+    Why.OVERDUE_TRYING: ("{by_person} wants it tried now: I am trying.", "I am trying now."),
+    Why.OVERDUE_STILL: (
+        "Tried, as {by_person} wanted, and it is not gone: {trouble}.",
+        "Tried, and it is not gone.",
+    ),
+    Why.OVERDUE_CHECKING: (
+        "{by_person} says that it was removed by hand: I am looking.",
+        "Somebody says that it was removed by hand: I am looking.",
+    ),
+    Why.OVERDUE_UNCONFIRMED: (
+        "{by_person} says that it was removed by hand, but I do not see it gone: {trouble}.",
+        "Somebody says that it was removed by hand, but I do not see it gone.",
+    ),
+    Why.OVERDUE_GONE: ("Gone {gone_at}, after {late_s} overdue: *{resource}* of {person}.", "Gone."),
+    Why.OVERDUE_KEPT: (
+        "No longer overdue, after {late_s}: another grant of {person} keeps *{resource}*.",
+        "No longer overdue: another grant keeps it.",
     ),
     Why.VANISHED: (
         "⚠️ Somebody else took {access} from {person} while their grant of *{resource}* was live."

@@ -1,0 +1,204 @@
+"""Access that should be gone and is not: told at once and every hour, tried when people say so, and told
+again when it is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.core.errors import Refused, refuse
+from bot.core.grants import SETTLED, Grant, State
+from bot.core.holds import Hold, HoldRecord
+from bot.core.people import Person, objection
+from bot.core.reasons import Reason, Why, because
+from bot.ports import Alert, Change, Claim, Document, Done, Due, Entry, Key, Note, Snapshot
+from bot.usecases.alerts import LOST, became, told
+from bot.usecases.attempts import answered, settled
+from bot.usecases.finish import joined
+from bot.usecases.office import Office, facts_of
+
+TELL_EVERY = timedelta(hours=1)
+VERBS = ("try_now", "removed")
+
+
+def alarm(office: Office, claim: Claim) -> None:
+    """Tell that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over."""
+    settled(lambda: _alarm(office, claim))
+
+
+def try_now(office: Office, *, person: str, alert: str, op: str) -> None:
+    """Try again at once. Any full member may: nothing but taking back comes of it. Raises Refused."""
+    _wished(office, person, alert, op, by_hand=False)
+
+
+def removed(office: Office, *, person: str, alert: str, op: str) -> None:
+    """Somebody took it away by hand: look, and believe what the target shows. Any full member may say so.
+    Raises Refused."""
+    _wished(office, person, alert, op, by_hand=True)
+
+
+# -------------------------------------------------------------------------------------------- telling
+
+
+def _alarm(office: Office, claim: Claim) -> None:
+    """The alert has the name of the grant it is about."""
+    snap = _read(office, claim.id)
+    grant, alert = snap.find(Grant, claim.id), snap.find(Alert, claim.id)
+    change, done = Change(), Done(claim=claim)
+    if grant and _is_overdue(grant):
+        now, change = _still(office, grant, alert, snap)
+        done = Done(claim=claim, next_at=(now.told_at or snap.now) + TELL_EVERY)
+    elif grant and alert and not alert.over_at:
+        change = _recovered(office, grant, alert, snap)
+    office.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
+
+
+def _read(office: Office, grant_id: str) -> Snapshot:
+    keys = {Key.of(Grant, grant_id), Key.of(Alert, grant_id)}
+    grant = office.ledger.read(keys).find(Grant, grant_id)
+    return office.ledger.read(keys | _record_keys(grant)) if grant else office.ledger.read(keys)
+
+
+def _record_keys(grant: Grant) -> set[Key]:
+    return {Key.of(HoldRecord, hold.key) for hold in _left(grant)}
+
+
+def _left(grant: Grant) -> tuple[Hold, ...]:
+    """What is not settled yet of what the grant held."""
+    return tuple(hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
+
+
+def _is_overdue(grant: Grant) -> bool:
+    return grant.state is State.ENDING and grant.overdue_since is not None
+
+
+def _still(office: Office, grant: Grant, alert: Alert | None, snap: Snapshot) -> tuple[Alert, Change]:
+    now = snap.now
+    first = Alert(
+        id=grant.id,
+        reason=_overdue(grant),
+        grant=grant.id,
+        resource=grant.resource,
+        asks=True,
+        verbs=VERBS,
+        told_at=now,
+    )
+    known = alert or first
+    after = replace(known, became=_came_of(known, grant, snap))
+    notes = Change()
+    if known.told_at and now - known.told_at >= TELL_EVERY:
+        after = replace(after, reason=_overdue(grant), told_at=now)
+        notes = _said_below(office, after, _overdue_again(grant, snap), snap)
+    return after, joined(told(after, now) if after != alert else Change(), notes)
+
+
+def _overdue(grant: Grant) -> Reason:
+    return because(
+        Why.OVERDUE,
+        person=grant.person,
+        resource=grant.resource,
+        since_at=int(grant.overdue_since.timestamp()) if grant.overdue_since else 0,
+        **_trouble(grant),
+    )
+
+
+def _overdue_again(grant: Grant, snap: Snapshot) -> Reason:
+    since = grant.overdue_since or snap.now
+    return because(
+        Why.OVERDUE_AGAIN,
+        person=grant.person,
+        resource=grant.resource,
+        late_s=_in_minutes(snap.now - since),
+        **_trouble(grant),
+    )
+
+
+def _trouble(grant: Grant) -> dict[str, str]:
+    return {"trouble": grant.trouble.rstrip(". ")} if grant.trouble else {}
+
+
+def _came_of(alert: Alert, grant: Grant, snap: Snapshot) -> Reason | None:
+    """What people wished is being done as long as a hold still waits for that."""
+    wish = alert.became
+    waits = any(record.wished_by for record in snap.all(HoldRecord))
+    if wish is None or waits or wish.why not in (Why.OVERDUE_TRYING, Why.OVERDUE_CHECKING):
+        return wish
+    facts = {"by_person": wish.facts["by_person"], **_trouble(grant)}
+    if wish.why is Why.OVERDUE_TRYING:
+        return because(Why.OVERDUE_STILL, **facts)
+    return because(Why.OVERDUE_UNCONFIRMED, **facts)
+
+
+def _recovered(office: Office, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
+    ended_at = grant.ended_at or snap.now
+    since_at = alert.reason.facts["since_at"]
+    late = ended_at.timestamp() - (since_at if isinstance(since_at, int) else 0)
+    about = {"person": grant.person, "resource": grant.resource}
+    late_s = _in_minutes(timedelta(seconds=late))
+    if grant.kept_by:
+        reason = because(Why.OVERDUE_KEPT, late_s=late_s, **about)
+    else:
+        reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)
+    over = replace(became(alert, reason), over_at=snap.now)
+    return joined(told(over, snap.now), _said_below(office, alert, reason, snap))
+
+
+def _in_minutes(late: timedelta) -> int:
+    """Whole seconds, and of what is longer than a minute whole minutes."""
+    seconds = max(int(late.total_seconds()), 0)
+    return seconds if seconds < 60 else seconds // 60 * 60
+
+
+def _said_below(office: Office, alert: Alert, reason: Reason, snap: Snapshot) -> Change:
+    """In the alert's thread, and in the channel besides, so that it is heard."""
+    notes = [
+        Note(id=office.new_id(), channel=place.channel, reason=reason, thread=place.ts)
+        for place in alert.places
+        if place.ts and place.shown != LOST
+    ]
+    put: dict[Key, Document | None] = {Key.of(Note, note.id): note for note in notes}
+    return Change(put=put, due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes))
+
+
+# --------------------------------------------------------------------------------------------- wishes
+
+
+def _wished(office: Office, person: str, alert: str, op: str, *, by_hand: bool) -> None:
+    office.meet(person, anew=True)
+
+    def attempt() -> str:
+        change = _wish(office, person, alert, by_hand=by_hand)
+        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        return answered(receipt) if receipt.again else alert
+
+    office.once(op, "removal by hand" if by_hand else "trying now", person, attempt)
+
+
+def _wish(office: Office, person: str, alert_id: str, *, by_hand: bool) -> Change:
+    first = office.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
+    records = _record_keys(first) if first else set()
+    keys = {Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), *records}
+    catalog, snap = office.gather(lambda _: keys)
+    grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
+    if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
+        raise refuse(Why.ALERT_SETTLED)
+    facts = facts_of(snap)
+    against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
+    if against:
+        raise Refused(against)
+    wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
+    entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
+    tried = _tried(grant, person, snap, by_hand=by_hand)
+    return joined(joined(tried, told(replace(alert, became=wish), snap.now)), Change(audit=(entry,)))
+
+
+def _tried(grant: Grant, person: str, snap: Snapshot, *, by_hand: bool) -> Change:
+    records = [record for hold in _left(grant) if (record := snap.find(HoldRecord, hold.key))]
+    put: dict[Key, Document | None] = {
+        Key.of(HoldRecord, record.hold.key): replace(
+            record, wished_by=person, by_hand=record.by_hand or by_hand
+        )
+        for record in records
+    }
+    due = tuple(Due(member=f"hold:{hold.key}", at=snap.now) for hold in _left(grant))
+    return Change(rests_on=(snap,), put=put, due=due, frees=True)

@@ -1,0 +1,348 @@
+"""A target does not let go for hours: tried again and again, told and told again, until it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.grants import State
+from bot.core.holds import LONGEST_BACKOFF, Presence
+from bot.core.reasons import Reason, Why, because
+from bot.ports import AlertView, Note
+from bot.testing.slack import dm
+from bot.testing.story import Story
+from bot.testing.target import FakeTarget
+from bot.testing.town import (
+    ADA,
+    BOB,
+    CAROL,
+    DAN,
+    EMAILS,
+    EVE,
+    HOUR,
+    MINUTE,
+    NINE,
+    PROD_DB,
+    SECURITY,
+    catalog,
+)
+from bot.usecases.overdue import removed, try_now
+
+Refusal = Callable[[Callable[[], object]], Reason]
+
+[ROLE] = PROD_DB.gives
+DOWN = TemporaryFailure("orders-db does not answer")
+SINCE = int((NINE + timedelta(hours=1, seconds=3)).timestamp())
+"""After the third try."""
+
+
+def overdue(story: Story, **failing: Exception) -> str:
+    """Ada's hour is over, and the database does not let go."""
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    story.target.failing.update(failing or {"take": DOWN})
+    story.pass_time(HOUR + 3)
+    assert story.grant(grant).overdue_since
+    return grant
+
+
+def alert(story: Story, channel: str = SECURITY) -> AlertView:
+    [found] = story.messenger.alerted(channel)
+    return found
+
+
+def reminders(story: Story, channel: str = SECURITY) -> list[Note]:
+    return [each for each in story.messenger.told(channel) if each.reason.why is Why.OVERDUE_AGAIN]
+
+
+# -------------------------------------------------------------------------------------------- for hours
+
+
+def test_a_target_that_fails_for_hours_is_tried_and_told_until_it_lets_go(story: Story) -> None:
+    grant = overdue(story)
+    assert alert(story).reason == because(
+        Why.OVERDUE, person=ADA, resource="prod-db", since_at=SINCE, trouble=str(DOWN)
+    )
+    assert alert(story).verbs == ("try_now", "removed")
+    assert reminders(story) == []
+
+    story.pass_time(5 * HOUR)
+    tries = [call.at for call in story.target.calls if call.verb == "take"]
+    pauses = [later - earlier for earlier, later in pairwise(tries)]
+    assert max(pauses) == LONGEST_BACKOFF
+    assert pauses == sorted(pauses), "they grow, and none is left out"
+    assert story.now - tries[-1] <= LONGEST_BACKOFF
+    told = [(note.reason.facts["late_s"], note.thread) for note in reminders(story)]
+    [(_, posted)] = story.messenger.alerts
+    assert told == [(hours * HOUR, posted) for hours in range(1, 6)]
+    assert story.grant(grant).state is State.ENDING
+    assert story.has(ADA)
+
+    story.target.failing.clear()
+    story.pass_time(10 * MINUTE)
+    assert not story.has(ADA)
+    ended = story.grant(grant)
+    assert (ended.state, ended.overdue_since) == (State.ENDED, None)
+    assert ended.ended_at
+    late = int((ended.ended_at.timestamp() - SINCE) // 60 * 60)
+    gone = because(
+        Why.OVERDUE_GONE,
+        gone_at=int(ended.ended_at.timestamp()),
+        late_s=late,
+        person=ADA,
+        resource="prod-db",
+    )
+    assert (alert(story).became, alert(story).over, alert(story).verbs) == (gone, True, ())
+    assert [note.reason for note in story.messenger.told(SECURITY)][5:] == [gone]
+
+    story.pass_time(5 * HOUR)
+    assert len(story.messenger.told(SECURITY)) == 6
+    assert story.happened(grant).count("overdue") == 1
+
+
+def test_what_stands_in_its_way_is_told_as_it_is_by_then(story: Story) -> None:
+    overdue(story)
+    story.target.failing["take"] = PermanentFailure("orders-db: the bot may not take it any more.")
+    story.pass_time(2 * HOUR)
+    trouble = "orders-db: the bot may not take it any more"
+    assert alert(story).reason.facts["trouble"] == trouble
+    assert [note.reason.facts["trouble"] for note in reminders(story)] == [trouble, trouble]
+
+
+def test_while_slack_is_away_nobody_is_told_ten_times_afterwards(story: Story) -> None:
+    story.messenger.away = True
+    overdue(story)
+    story.pass_time(4 * HOUR)
+    story.messenger.away = False
+    story.pass_time(30)
+    assert (len(story.messenger.alerts), reminders(story)) == (1, [])
+
+
+def test_what_was_gone_before_slack_came_back_is_told_as_gone(story: Story) -> None:
+    story.messenger.away = True
+    overdue(story)
+    story.target.failing.clear()
+    story.pass_time(10 * MINUTE)
+    story.messenger.away = False
+    story.pass_time(30)
+    assert alert(story).over
+    assert story.messenger.notes == []
+
+
+def test_what_another_grant_keeps_is_no_longer_overdue(story: Story) -> None:
+    grant = overdue(story)
+    story.ask(ADA, length="4h")
+    story.run_due()
+    assert story.grant(grant).state is State.ENDED
+    became = alert(story).became
+    assert became
+    assert (became.why, alert(story).over, story.has(ADA)) == (Why.OVERDUE_KEPT, True, True)
+
+
+def test_nothing_is_told_of_what_is_merely_slow(story: Story) -> None:
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.target.failing["take"] = DOWN
+    story.pass_time(HOUR + 2)
+    story.target.failing.clear()
+    story.pass_time(HOUR)
+    assert story.grant(grant).state is State.ENDED
+    assert (story.messenger.alerts, story.messenger.notes) == ({}, [])
+
+
+# ---------------------------------------------------------------------------------------- where it is told
+
+
+def test_without_a_security_channel_its_approvers_are_told() -> None:
+    story = Story(replace(catalog(), security_channel=None))
+    overdue(story)
+    assert [channel for channel, _ in story.messenger.alerts] == ["CDB-ACCESS"]
+    story.pass_time(HOUR)
+    assert len(reminders(story, "#db-access")) == 1
+
+
+def test_without_any_channel_its_approvers_are_told_directly() -> None:
+    quiet = replace(PROD_DB, channel=None)
+    story = Story(replace(catalog(quiet), security_channel=None))
+    overdue(story)
+    assert {channel for channel, _ in story.messenger.alerts} == {dm(BOB), dm(CAROL)}
+    story.target.failing.clear()
+    story.pass_time(10 * MINUTE)
+    assert [note.reason.why for note in story.messenger.notes] == [Why.OVERDUE_GONE] * 2
+
+
+def test_where_the_security_channel_is_lost_its_approvers_are_told_directly(story: Story) -> None:
+    story.messenger.lost = {SECURITY}
+    overdue(story)
+    assert {channel for channel, _ in story.messenger.alerts} == {dm(BOB), dm(CAROL)}
+
+
+# ---------------------------------------------------------------------------------------------- try now
+
+
+def test_try_now_tries_now(story: Story) -> None:
+    grant = overdue(story)
+    story.pass_time(HOUR)
+    before = story.target.count("take")
+    story.target.failing.clear()
+    story.try_now(DAN, grant)
+    story.run_due()
+    assert story.target.count("take") == before + 1
+    assert not story.has(ADA)
+    assert alert(story).over
+    [entry] = [each for each in story.audit(grant) if each.what == "to be tried now"]
+    assert entry.by == DAN
+
+
+def test_trying_is_said_and_that_it_did_not_help(story: Story) -> None:
+    grant = overdue(story)
+    story.pass_time(HOUR)
+    story.try_now(BOB, grant)
+    story.run_due("alert")
+    assert alert(story).became == because(Why.OVERDUE_TRYING, by_person=BOB)
+    story.run_due()
+    still = because(Why.OVERDUE_STILL, by_person=BOB, trouble=str(DOWN))
+    assert (alert(story).became, alert(story).over) == (still, False)
+    assert alert(story).verbs == ("try_now", "removed")
+    story.pass_time(2 * HOUR)
+    assert alert(story).became == still
+    story.try_now(CAROL, grant)
+    story.run_due("alert")
+    assert alert(story).became == because(Why.OVERDUE_TRYING, by_person=CAROL)
+
+
+def test_of_several_holds_all_are_tried_before_it_is_said_that_it_did_not_help() -> None:
+    other = replace(ROLE, target="vault")
+    story = Story(catalog(replace(PROD_DB, gives=(ROLE, other))))
+    story.targets["vault"] = FakeTarget(lambda: story.now)
+    story.targets["vault"].failing["take"] = TemporaryFailure("vault is sealed")
+    grant = overdue(story)
+    story.try_now(BOB, grant)
+    claims = [story.claim("hold"), story.claim("hold")]
+    for claim, why in zip(claims, (Why.OVERDUE_TRYING, Why.OVERDUE_STILL), strict=True):
+        assert claim
+        story.do(claim)
+        story.run_due("alarm", "alert")
+        became = alert(story).became
+        assert became
+        assert became.why is why
+
+
+# ------------------------------------------------------------------------------------ removed by hand
+
+
+def test_what_was_removed_by_hand_is_over_once_the_target_shows_it(story: Story) -> None:
+    """The bot may not take anything back there any more; an administrator did."""
+    grant = overdue(story, take=PermanentFailure("the bot may not take it any more"))
+    story.pass_time(HOUR)
+    story.target.take_by_hand(EMAILS[ADA], ROLE)
+    story.pass_time(HOUR)
+    assert story.grant(grant).state is State.ENDING, "taking back is more than what shows"
+    story.removed(DAN, grant)
+    story.run_due()
+    ended = story.grant(grant)
+    assert (ended.state, ended.overdue_since) == (State.ENDED, None)
+    assert alert(story).over
+    taken = [entry.facts["seen"] for entry in story.audit(grant) if entry.what == "taken"]
+    assert taken == [Presence.NONE]
+    assert [each.by for each in story.audit(grant) if each.what == "said to be removed"] == [DAN]
+
+
+def test_what_an_administrator_gives_instead_is_theirs(story: Story) -> None:
+    grant = overdue(story, take=PermanentFailure("the bot may not take it any more"))
+    story.target.give_by_hand(EMAILS[ADA], ROLE)
+    story.removed(DAN, grant)
+    story.run_due()
+    assert story.grant(grant).state is State.ENDED
+    assert story.has(ADA)
+
+
+@pytest.mark.parametrize("presence", [Presence.OURS, Presence.UNKNOWN])
+def test_nobody_is_believed_against_what_the_target_shows(story: Story, presence: Presence) -> None:
+    grant = overdue(story, take=PermanentFailure("the bot may not take it any more"))
+    story.target.stuck = presence
+    story.removed(BOB, grant)
+    story.run_due("alert")
+    assert alert(story).became == because(Why.OVERDUE_CHECKING, by_person=BOB)
+    story.run_due()
+    assert story.grant(grant).state is State.ENDING
+    assert alert(story).became == because(
+        Why.OVERDUE_UNCONFIRMED, by_person=BOB, trouble="the bot may not take it any more"
+    )
+    story.pass_time(HOUR)
+    assert story.grant(grant).overdue_since
+    assert len(reminders(story)) == 1
+
+
+def test_nobody_is_believed_while_the_target_cannot_be_read(story: Story) -> None:
+    grant = overdue(story, take=DOWN, has=DOWN)
+    story.target.take_by_hand(EMAILS[ADA], ROLE)
+    story.removed(BOB, grant)
+    story.run_due()
+    assert story.grant(grant).state is State.ENDING
+    became = alert(story).became
+    assert became
+    assert became.why is Why.OVERDUE_UNCONFIRMED
+    del story.target.failing["has"]
+    story.pass_time(5 * MINUTE)
+    assert story.grant(grant).state is State.ENDED
+
+
+# ------------------------------------------------------------------------------------------ who may
+
+
+@pytest.mark.parametrize("wish", [try_now, removed])
+def test_any_full_member_may_and_nobody_else(
+    story: Story, refusal: Refusal, wish: Callable[..., None]
+) -> None:
+    grant = overdue(story)
+    story.directory.change(EVE, guest=True)
+    against = refusal(lambda: wish(story.office, person=EVE, alert=grant, op=story.op()))
+    assert against == because(Why.PERSON_GUEST, person=EVE)
+    assert (
+        refusal(lambda: wish(story.office, person="U0NOBODY", alert=grant, op=story.op())).why
+        is Why.PERSON_UNKNOWN
+    )
+    story.run_due()
+    assert alert(story).became is None
+    for who in (ADA, BOB, DAN):
+        wish(story.office, person=who, alert=grant, op=story.op())
+
+
+@pytest.mark.parametrize("wish", [try_now, removed])
+def test_of_what_is_gone_nothing_is_tried(story: Story, refusal: Refusal, wish: Callable[..., None]) -> None:
+    grant = overdue(story)
+    story.target.failing.clear()
+    story.memory.advance(10 * MINUTE)
+    story.run_due("hold")
+    assert story.grant(grant).state is State.ENDED
+    before = len(story.target.calls)
+    for each in (grant, "G0unknown", ""):
+        against = refusal(lambda each=each: wish(story.office, person=BOB, alert=each, op=story.op()))  # type: ignore[misc]
+        assert against == because(Why.ALERT_SETTLED)
+    story.run_due()
+    assert len(story.target.calls) == before
+    assert alert(story).over
+
+
+@pytest.mark.parametrize("wish", [try_now, removed])
+def test_a_click_delivered_twice_is_one_try(story: Story, wish: Callable[..., None]) -> None:
+    grant = overdue(story)
+    story.pass_time(HOUR)
+    before = story.target.count("take")
+    for _ in range(2):
+        wish(story.office, person=BOB, alert=grant, op="click-1")
+        story.run_due()
+    assert story.target.count("take") == before + 1
+
+
+def test_what_is_live_cannot_be_tried(story: Story, refusal: Refusal) -> None:
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    assert refusal(lambda: story.try_now(BOB, grant)) == because(Why.ALERT_SETTLED)
+    assert refusal(lambda: story.removed(BOB, grant)) == because(Why.ALERT_SETTLED)
+    assert story.has(ADA)
