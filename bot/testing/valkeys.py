@@ -64,7 +64,7 @@ class Cluster:
 
 @contextmanager
 def alone(*options: str) -> Iterator[Node]:
-    port = _free_port()
+    port = free_port()
     with valkey("--bind", HOST, "--port", str(port), *options) as server:
         yield Node(server, port)
 
@@ -83,20 +83,18 @@ def replicated(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
 
 
 @contextmanager
-def sentinel(primary: Node) -> Iterator[Node]:
-    """Replaces the primary within two seconds of its death."""
-    port = _free_port()
+def sentinel(port: int) -> Iterator[Node]:
+    """Watches over the primary at this port. Replaces the primary within two seconds of its death."""
+    ours = free_port()
     with folder() as server:
         server.watch(
             f"bind {HOST}",
-            f"port {port}",
-            f"sentinel monitor {NAME} {HOST} {primary.port} 1",
+            f"port {ours}",
+            f"sentinel monitor {NAME} {HOST} {port} 1",
             f"sentinel down-after-milliseconds {NAME} 500",
             f"sentinel failover-timeout {NAME} 2000",
         )
-        watching = Node(server, port)
-        _until(lambda: len(watching.ask("SENTINEL", "REPLICAS", NAME)) > 0)
-        yield watching
+        yield Node(server, ours)
 
 
 def by_name(*sentinels: Node) -> str:
@@ -126,7 +124,7 @@ def cluster_with_replica(slot: int) -> Iterator[tuple[Cluster, Node, Node]]:
 
 @contextmanager
 def _cluster_node() -> Iterator[Node]:
-    bus, quick = str(_free_port()), ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
+    bus, quick = str(free_port()), ("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0")
     with alone("--cluster-enabled", "yes", "--cluster-port", bus, *quick) as running:
         yield running
 
@@ -164,6 +162,6 @@ def _until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server((HOST, 0)) as free:
         return int(free.getsockname()[1])

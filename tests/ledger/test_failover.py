@@ -28,7 +28,8 @@ Watched = tuple[Node, Node, Node]
 @pytest.fixture
 def watched() -> Iterator[Watched]:
     """A primary, its replica, and a sentinel that puts the one in the place of the other."""
-    with replicated() as (primary, replica), sentinel(primary) as watching:
+    with replicated() as (primary, replica), sentinel(primary.port) as watching:
+        until(lambda: watching.ask("SENTINEL", "REPLICAS", NAME))
         yield primary, replica, watching
 
 
