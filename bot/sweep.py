@@ -9,9 +9,11 @@ from datetime import timedelta
 
 from bot.core.errors import Conflict
 from bot.ports import Change, Claim, Claims, Deadline, Key, Receipt, Snapshot, Target
+from bot.usecases.ends import Ends
 from bot.usecases.sweep import (
     HeldLedger,
     Past,
+    TakingBack,
     arm,
     looked_at,
     out_of_reach,
@@ -36,7 +38,8 @@ class Sweep:
         self._ledger = ledger
         self._target = target
         self._offer = _Offer(ledger, until)
-        self._worker = Worker(self._offer, {"hold": self._take_back})
+        self._ends = Ends(ledger, target, lambda turn: TakingBack(ledger, target, turn))
+        self._worker = Worker(self._offer, {"hold": self._take_back}, {"hold": self._take_many})
         self._offer.enough = self.stop
         self.unreadable: tuple[Key, ...] = ()
 
@@ -59,6 +62,15 @@ class Sweep:
     def stop(self) -> None:
         """Claim nothing more; what is being done is finished. Safe in a signal handler."""
         self._worker.stop()
+
+    def _take_many(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+        """What is plainly over, and that is nearly all."""
+        left = self._ends.take_back(turns)
+        others = {turn.claim.member for turn in left}
+        for hold in (turn.claim.id for turn in turns if turn.claim.member not in others):
+            past = looked_at(self._ledger, self._offer.past[hold])
+            self._offer.past[hold] = past if past.still_there else replace(past, how="taken back")
+        return left
 
     def _take_back(self, turn: Turn) -> None:
         hold = turn.claim.id

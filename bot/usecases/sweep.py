@@ -117,7 +117,7 @@ def out_of_reach(target: Callable[[str], Target], past: Past) -> str | None:
 def take_back(ledger: Ledger, target: Callable[[str], Target], turn: Turn, past: Past) -> Past:
     """Bring one claimed hold as far as it can be brought now."""
     before = look(ledger, past.hold.key)
-    it = _TakingBack(ledger, target, turn, OVERDUE_IS_TOLD)
+    it = TakingBack(ledger, target, turn)
     it.run()
     now = looked_at(ledger, past)
     if now.still_there or before is None:
@@ -167,10 +167,13 @@ class _Lives(Exception):
     """Somebody live stands behind the hold."""
 
 
-class _TakingBack(Convergence):
+class TakingBack(Convergence):
     """Where somebody live stands behind the hold, it is handed back to the workers as it was."""
 
     left_alone = False
+
+    def __init__(self, ledger: Ledger, target: Callable[[str], Target], turn: Turn) -> None:
+        super().__init__(ledger, target, turn, OVERDUE_IS_TOLD)
 
     def run(self) -> None:
         try:
