@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Callable, Iterator
 
 from bench import measures
+from bench.durable import durable
 from bench.load import Size, load
 from bench.memory import memory
 from bench.table import Row
@@ -23,6 +24,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "acks": lambda _: measures.acks(),
     "starts": lambda _: measures.starts(),
     "load": lambda a: load(Size(live=a.live, ends=a.ends, workers=a.workers, targets=a.targets)),
+    "durable": lambda _: durable(),
     "memory": lambda a: memory(a.operations),
 }
 

@@ -4,21 +4,28 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
+from redis.exceptions import NoPermissionError
 
 from bot import config, wiring
 from bot.cli import rotakey
 from bot.core.catalog import Entitlement
+from bot.core.grants import Grant
 from bot.core.holds import Hold, Presence
-from bot.ports import Deadline
+from bot.ledger import checks
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Change, Deadline, Done, Due, Entry, Key
 from bot.sandbox.servers import Postgres as Server
 from bot.slack import grammar
 from bot.targets.postgres import Postgres
+from bot.testing.valkeys import alone
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -105,6 +112,40 @@ def test_all_that_it_points_to_is_there() -> None:
     assert YOURS in paths
     assert [each for each in (*links, *paths) if each != YOURS and not (ROOT / each).exists()] == []
     assert wiring.TARGETS
+
+
+@pytest.mark.parametrize("url", [each for each in SPANS if re.match(r"(rediss?(\+\w+)?|unix)://.", each)])
+def test_the_ways_to_redis_are_understood(url: str, tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.touch()
+    assert config.Environment.read({"REDIS_URL": url}).redis_url
+    connect(url.replace("/etc/ssl/ca.pem", str(ca))).close()
+
+
+def test_every_form_of_a_way_to_redis_is_told() -> None:
+    told = {each.partition("://")[0] for each in SPANS if "://" in each}
+    assert told >= {"redis", "rediss", "unix", "redis+sentinel", "redis+cluster", "rediss+sentinel"}
+
+
+def test_the_bots_user_of_redis_is_allowed_just_what_it_needs() -> None:
+    [rule] = blocks("redis")
+    with alone() as server:
+        server.ask(*rule.split())
+        with connect(server.url.replace("//", "//rotakey:password@")) as client:
+            ledger = RedisLedger(client)
+            entry, due = Entry(what="asked"), Due(member="card:g1", at=datetime(2001, 1, 1, tzinfo=UTC))
+            ledger.commit(Change(put={Key.of(Grant, "g1"): None}, due=(due,), audit=(entry,), copied=True))
+            (claim,) = ledger.claim(1, 1, {}).claims
+            assert ledger.renew([claim]) == {"card:g1"}
+            ledger.commit(Change(done=Done(claim=claim), frees=True))
+            ledger.wait(0.001)
+            assert client.wait(0, 1) == 0
+            assert [entry for _, _, entry in ledger.entries()] == [entry]
+            assert (ledger.condition().owed, [*ledger.holds()], [*ledger.grants("open")]) == (0, [], [])
+            assert (checks.objections(client), checks.warnings(client)) == ([], [])
+            for forbidden in ("FLUSHALL", "SHUTDOWN", "KEYS *", "GET others", "CONFIG SET maxmemory 1"):
+                with pytest.raises(NoPermissionError):
+                    client.execute_command(*forbidden.split())
 
 
 def test_the_bots_role_is_allowed_just_what_it_needs(tmp_path: Path) -> None:
