@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self, cast
 
 from slack_sdk import WebClient
 
@@ -24,8 +24,10 @@ from bot.usecases.examine import access, evidence, pager, policy, slack, store, 
 from bot.usecases.examine.findings import Check, Finding, examined, few, wrong
 from bot.usecases.seal import HEAD, newest
 
-POLICY_WITHIN, ALL_WITHIN = 5.0, 9.0
+POLICY_WITHIN, ALL_WITHIN = 4.0, 8.0
 """Seconds, one after the other."""
+SPARE = 1.0
+"""Seconds that a check has at the end to say what did not answer."""
 
 
 class Examination:
@@ -42,6 +44,7 @@ class Examination:
         self._redis = connect(env.redis_url.get_secret_value(), self.workspace)
         self._stack.callback(self._redis.close)
         self.ledger = RedisLedger(self._redis, self.workspace)
+        self._server = RedisServer(self._redis)
         self._client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
 
     def __enter__(self) -> Self:
@@ -74,13 +77,16 @@ class Examination:
         checks["access.yaml"] = lambda _: few(faults)
         checks |= self._of_policy(followed) if followed else {}
         checks |= self._of_slack(followed)
-        return examined(checks, Deadline.after(ALL_WITHIN))
+        return examined(checks, Deadline.after(ALL_WITHIN), SPARE)
 
     def _in_force(self) -> config.Policy | None:
-        """None where it cannot be read now. Raises Misconfigured where it cannot be followed here."""
+        """None where there is none, or Redis does not answer: then nobody waits for it again. Raises
+        Misconfigured where it cannot be followed here."""
         try:
             text = within(Deadline.after(POLICY_WITHIN), "Redis", self._text_in_force)
-        except TemporaryFailure:
+        except TemporaryFailure as failure:
+            away = _Away(failure)
+            self.ledger, self._server = cast("RedisLedger", away), cast("RedisServer", away)
             return None
         return config.load(text, name="the policy in force", environ=self._environ) if text else None
 
@@ -93,7 +99,7 @@ class Examination:
         return found.text if found else None
 
     def _of_ledger(self, version: str | None) -> dict[str, Check]:
-        ledger, server = self.ledger, RedisServer(self._redis)
+        ledger, server = self.ledger, self._server
         return {
             store.REDIS: lambda _: store.look_at_redis(server, ledger, _wall, self._env.redis_copies),
             work.WORKER: lambda _: work.look_at_worker(ledger),
@@ -136,6 +142,19 @@ class Examination:
         if followed:
             found["slack channels"] = lambda by: slack.look_at_channels(app, followed.catalog, by)
         return found
+
+
+class _Away:
+    """In the place of what does not answer."""
+
+    def __init__(self, failure: TemporaryFailure) -> None:
+        self._failure = failure
+
+    def __getattr__(self, _: str) -> Callable[..., Any]:
+        def fails(*_: object, **__: object) -> Any:
+            raise TemporaryFailure(str(self._failure))
+
+        return fails
 
 
 def _wall() -> datetime:

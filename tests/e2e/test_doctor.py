@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import pytest
 from click import unstyle
 from click.testing import CliRunner, Result
 
-from bot.cli import rotakey
+from bot.cli import examination, rotakey
 from bot.cli.doctor import screen
 from bot.cli.examination import Examination
 from bot.ports import Change, Key, Restore
-from bot.testing.valkey import valkey_url
+from bot.testing.valkey import valkey, valkey_url
 from bot.usecases.examine.findings import Finding, Grade, look_at, not_known, ok, wrong
 from tests.e2e.town import ADA, Town, until
 
@@ -112,6 +113,32 @@ def test_everything_is_away(town: Town) -> None:
     unknown = [each for each in found if each.grade is Grade.NOT_KNOWN and "Redis" in each.what]
     assert len(unknown) == 1, "one reason is told once"
     assert unknown[0].about.startswith("worker, records, sweep, access, ")
+
+
+def test_nothing_answers_and_nobody_waits_for_ever(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examination, "POLICY_WITHIN", 0.3)
+    monkeypatch.setattr(examination, "ALL_WITHIN", 2.0)
+    monkeypatch.setattr(examination, "SPARE", 1.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent, valkey() as server:
+        server.pause()
+        nowhere = f"127.0.0.1:{silent.getsockname()[1]}"
+        found = findings(
+            {
+                **town.sandbox.environ,
+                "REDIS_URL": server.url,
+                "SLACK_API_URL": f"http://{nowhere}/api/",
+                "PAGERDUTY_API_URL": f"http://{nowhere}",
+                "ORDERS_DB_URL": f"postgresql://rotakey@{nowhere}/orders",
+            }
+        )
+        server.go_on()
+    assert {each.about: each.what for each in found if each.grade is Grade.WRONG} == {
+        "redis": "Redis did not answer in time",
+        "slack": "Slack's auth.test did not answer in time",
+        "on call pagerduty": "pagerduty did not answer in time",
+        "on call forgetful": "forgetful did not answer in time",
+        "target orders-db": "orders-db did not answer in time",
+    }
 
 
 @pytest.mark.parametrize(
