@@ -105,6 +105,10 @@ GAUGES: Mapping[str, tuple[str, Callable[[Condition], float]]] = {
         "Records that could not be read; counted to a hundred",
         lambda it: len(it.set_aside),
     ),
+    "rotakey_audit_unwritten": (
+        "Audit entries of what was taken back while the audit could not be written",
+        lambda it: it.unlogged,
+    ),
     "rotakey_open_grants": ("Grants from asking to gone", lambda it: it.open),
 }
 

@@ -142,6 +142,7 @@ def test_all_is_well() -> None:
         "oldest_due_seconds": 0,
         "failing": 0,
         "set_aside": 0,
+        "audit_unwritten": 0,
         "open_grants": 0,
         "audit_unsealed_seconds": 0,
         "strays": 0,

@@ -167,6 +167,17 @@ def test_nobody_seals(story: Story) -> None:
     )
 
 
+def test_the_audit_cannot_be_written(story: Story) -> None:
+    story.pass_time(30)
+    story.memory.audit_trouble = "it is a string"
+    story.memory.commit(Change(audit=(Entry(what="taking"), Entry(what="taken")), frees=True))
+    assert audit(story, kept=kept(story))[1] == wrong(
+        "audit",
+        "2 steps of taking back are not in the audit yet, for it could not be written",
+        "look in the workers' logs for the reason; until then nothing is granted",
+    )
+
+
 def test_there_is_no_seal_yet() -> None:
     assert audit(Story(begin=False))[0] == look_at(
         "audit", "nothing is sealed yet", "look again when a worker has run for a minute"

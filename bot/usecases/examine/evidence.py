@@ -10,7 +10,7 @@ from bot.core import durations
 from bot.core.anchors import Anchored
 from bot.core.catalog import AuditRules
 from bot.core.chain import read_seal
-from bot.ports import Anchor, AuditTrail, Ledger, SealHead
+from bot.ports import Anchor, AuditTrail, Inspection, Ledger, SealHead
 from bot.usecases.examine.findings import Finding, ago, look_at, ok, wrong
 from bot.usecases.seal import HEAD, newest, unsealed_for
 
@@ -18,8 +18,8 @@ AUDIT = "audit"
 IN_TIME = timedelta(seconds=60)
 
 
-class TrailLedger(Ledger, AuditTrail, Protocol):
-    """A ledger that has the audit as well."""
+class TrailLedger(Ledger, AuditTrail, Inspection, Protocol):
+    """A ledger that has the audit as well, and says how it is."""
 
 
 def look_at_audit(
@@ -30,6 +30,7 @@ def look_at_audit(
     snap = ledger.read({HEAD})
     head = newest(snap, ledger)
     yield sealed(head, unsealed_for(ledger, ledger), snap.now)
+    yield from unwritten(ledger.condition().unlogged)
     if rules == AuditRules():
         what = "no anchor: that Redis came back older is noticed only by a worker that had seen it before"
         yield look_at(AUDIT, what, "name a place for it: audit: {anchor: {file: /var/lib/rotakey/anchor}}")
@@ -48,6 +49,13 @@ def sealed(head: SealHead, waits: timedelta, now: datetime) -> Finding:
     if head.sealed_at is None:
         return look_at(AUDIT, "nothing is sealed yet", "look again when a worker has run for a minute")
     return ok(AUDIT, f"seal {head.number} is {ago(head.sealed_at, now)} old, and nothing waits for the next")
+
+
+def unwritten(entries: int) -> Iterator[Finding]:
+    """Of what was taken back all the same."""
+    if entries:
+        what = f"{entries} steps of taking back are not in the audit yet, for it could not be written"
+        yield wrong(AUDIT, what, "look in the workers' logs for the reason; until then nothing is granted")
 
 
 def anchored(kept: Anchored | None, head: SealHead, behind_since: datetime | None, now: datetime) -> Finding:
