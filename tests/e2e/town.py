@@ -167,6 +167,10 @@ class Town:
     def administrator(self) -> Session:
         return psycopg.connect(self.sandbox.database.url, autocommit=True)
 
+    def the_bot(self) -> Session:
+        """With the bot's own role, past the bot."""
+        return psycopg.connect(self.sandbox.database.bot_url, autocommit=True)
+
     # ---------------------------------------------------------------------------------- in the ledger
 
     def open_grants(self) -> list[Grant]:

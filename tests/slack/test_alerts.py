@@ -71,7 +71,10 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
     taken = because(Why.STRAY_TAKEN, gone_at=int(NOW.timestamp()), by_person=BOB)
     text, blocks = alert(view(became=taken, over=True))
     assert text == f"✅ Taken back, as <@U02BOB> wanted: seen gone {AT_SIX}."
-    assert texts(blocks)[1].startswith("⚠️ ada@example.com")
+    assert texts(blocks)[1] == (
+        "This was about: ada@example.com, the account of <@U01ADA>, has orders_rw on orders-db. "
+        "I gave that once, and no grant explains it now."
+    )
     assert pressable(blocks) == []
 
 

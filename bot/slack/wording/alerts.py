@@ -28,7 +28,7 @@ def headline(view: AlertView) -> str:
 def below(view: AlertView) -> str:
     """What became of it so far; once it is over, what it was."""
     if view.over:
-        return say(view.reason)
+        return f"This was about: {say(view.reason).lstrip('🚨⚠️ ')}"
     return say(view.became) if view.became else ""
 
 
