@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 import string
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 MOST_CHARACTERS = 200
 
-MOST_REPEATS = 2
-"""Repeated parts in a row that can match the same text: three divide it in millions of ways."""
-MOST_CHOICES = 8
-"""The same for optional parts, and for groups with alternatives anywhere: each doubles the ways."""
+MOST_WAYS = 500
+"""In which the same reason can be divided among the parts of the pattern: each is tried, from each of its
+letters on. Two repeated parts in a row that can match the same text divide it in as many ways as it is long,
+which is all that there is time for; optional parts and alternatives double the ways and more."""
+_LONG = 500
+"""Letters of the longest reason."""
 
-_SAMPLE = string.printable + "éßЖ中"
+_SAMPLE = string.printable + "éßЖ中😀"
+_ESCAPED = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3}))")
 _TOKEN = re.compile(
     r"""(?P<back>\\[1-9]|\(\?P=|\(\?\()
     |(?P<note>\(\?\#[^)]*\))
@@ -51,29 +55,28 @@ def objection(pattern: str) -> str | None:
 
 @dataclass(frozen=True)
 class _Piece:
-    """What stands for one character, and whether it may stand for any number of them, or for none."""
+    """What stands for one character, any of ``letters``. ``many``: for any number of them; ``varies``: that,
+    or for one or none; ``absent``: it may stand for nothing at all."""
 
-    atom: str
+    letters: frozenset[str]
     many: bool = False
-    maybe: bool = False
-
-    def meets(self, other: _Piece) -> bool:
-        """Some character fits both."""
-        return any(_fits(self.atom, each) and _fits(other.atom, each) for each in _SAMPLE)
+    varies: bool = False
+    absent: bool = False
 
 
 @dataclass
 class _Group:
     start: int
-    chooses: bool = False
+    choices: int = 1
 
 
 @dataclass
 class _Scan:
+    sample: frozenset[str]
     pieces: list[_Piece] = field(default_factory=list)
     within: list[_Group] = field(default_factory=lambda: [_Group(0)])
     closed: _Group | None = None
-    choosing: int = 0
+    ways: int = 1
 
     def take(self, kind: str | None, text: str) -> None:
         closed, self.closed = self.closed, None
@@ -82,27 +85,32 @@ class _Scan:
                 self.within.append(_Group(len(self.pieces)))
             case "close":
                 self.closed = self.within.pop()
-                self.choosing += self.closed.chooses
+                self.ways *= self.closed.choices
+                if self.closed.choices > 1:
+                    self._change(self.closed.start, absent=True)
             case "either":
-                self.within[-1].chooses = True
+                self.within[-1].choices += 1
             case "many" | "maybe":
                 start = closed.start if closed else len(self.pieces) - 1
-                many = kind == "many"
-                self.pieces[start:] = [
-                    replace(each, many=each.many or many, maybe=True) for each in self.pieces[start:]
-                ]
+                self._change(start, many=kind == "many", varies=True, absent=_may_be_absent(text))
             case "atom":
-                self.pieces.append(_Piece(text))
+                self.pieces.append(_Piece(frozenset(each for each in self.sample if _fits(text, each))))
+
+    def _change(self, start: int, *, many: bool = False, varies: bool = False, absent: bool = False) -> None:
+        self.pieces[start:] = [
+            replace(each, many=each.many or many, varies=each.varies or varies, absent=each.absent or absent)
+            for each in self.pieces[start:]
+        ]
 
     def nests(self, kind: str | None) -> bool:
         """It repeats the group just closed, and that can be matched in more ways than one."""
         if self.closed is None or kind not in ("many", "exactly"):
             return False
-        return self.closed.chooses or any(each.maybe for each in self.pieces[self.closed.start :])
+        return self.closed.choices > 1 or any(each.varies for each in self.pieces[self.closed.start :])
 
 
 def _slowness(pattern: str) -> str | None:
-    scan = _Scan()
+    scan = _Scan(frozenset(_letters(pattern)))
     for token in _TOKEN.finditer(pattern):
         kind = token.lastgroup
         if kind == "back":
@@ -110,21 +118,40 @@ def _slowness(pattern: str) -> str | None:
         if scan.nests(kind):
             return f"repeats a group that itself repeats or chooses, {_ENDLESS}; repeat only simple parts"
         scan.take(kind, token[0])
-    if scan.choosing > MOST_CHOICES:
-        return f"has more than {MOST_CHOICES} groups with alternatives, {_ENDLESS}; use fewer"
-    return _crowding(scan.pieces)
-
-
-def _crowding(pieces: list[_Piece]) -> str | None:
-    row: list[_Piece] = []
-    for piece in pieces:
-        if piece.maybe or row:
-            row = [each for each in row if each.meets(piece)]
-        if piece.maybe:
-            row.append(piece)
-        if sum(each.many for each in row) > MOST_REPEATS or len(row) > MOST_CHOICES:
-            return f"has too many repeated parts that can match the same text, {_ENDLESS}; use fewer"
+    choices = scan.ways * scan.within[0].choices
+    if choices > MOST_WAYS:
+        return f"has too many alternatives in too many groups, {_ENDLESS}; use fewer"
+    if choices * _ways(scan.pieces) > MOST_WAYS:
+        return f"has too many repeated parts that can match the same text, {_ENDLESS}; use fewer"
     return None
+
+
+def _letters(pattern: str) -> Iterator[str]:
+    """Where two parts of a pattern have a letter in common, one of these is: ranges end at letters that the
+    pattern names."""
+    named = [
+        int(next(filter(None, each.groups())), 8 if each[4] else 16) for each in _ESCAPED.finditer(pattern)
+    ]
+    for code in {*map(ord, _SAMPLE), *map(ord, pattern), *named}:
+        yield from (chr(near) for near in (code - 1, code, code + 1) if 0 <= near <= 0x10FFFF)
+
+
+def _ways(pieces: list[_Piece]) -> int:
+    """In how many ways repeated and optional parts can share a text that all of them match."""
+    ways, row = 1, list[_Piece]()
+    for piece in pieces:
+        sharing = [each for each in row if each.letters & piece.letters]
+        if not piece.absent:
+            row = sharing
+        if piece.varies:
+            shares = piece.many and any(each.many for each in sharing)
+            ways *= _LONG if shares else 2 if sharing else 1
+            row = [*row, piece]
+    return ways
+
+
+def _may_be_absent(repeat: str) -> bool:
+    return not repeat.startswith("+") and re.match(r"\{0*[1-9]", repeat) is None
 
 
 def _fits(atom: str, character: str) -> bool:

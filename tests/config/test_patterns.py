@@ -43,6 +43,14 @@ def test_what_people_ask_for_in_a_reason(pattern: str) -> None:
         *(r".*.*.*x", r".*a.*b.*c.*d", r"\d+1\d+1\d+1\d+x", r"\w+\d+[a-z0-9]+x", r"(.*)(.*)(.*)x"),
         *("a?" * 30 + "a" * 30, "(a|b)" * 12, r"(.{1,100}){1,100}"),
         *(r"(a)\1", r"(?P<x>a)(?P=x)", r"(a)?(?(1)b|c)"),
+        *("a*a*b*b*c", "a*b*a*b*a*c", "(a*|b)(a*|b)a*c", "a?a?a*a*c", "(a|b)a*a*c", "(a|b|c|d|e|f)" * 4),
+        *(
+            "ü*ü*ü*c",
+            "[б-п]*[о-я]*[а-ю]*!",
+            r"\u0431*\u0431*\u0431*c",
+            "😀*😀*😀*c",
+            r"[^\x00-\uffff]*" * 3 + "c",
+        ),
     ],
 )
 def test_what_can_take_for_ever(pattern: str) -> None:

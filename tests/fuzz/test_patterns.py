@@ -1,0 +1,58 @@
+"""A pattern that access.yaml may have comes to an end on any reason, however it was made to hold it up."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import strategies as st
+
+from bot.config.patterns import objection
+from bot.core.policy import REASON_AT_MOST
+from tests.fuzz.rounds import thrown
+
+LETTERS = ("a", "b", "A", "1", "-", " ", "é", "б", "😀", "\\.", ".")
+SETS = (
+    r"\w",
+    r"\d",
+    r"\s",
+    r"\S",
+    r"\W",
+    "[ab]",
+    "[^a]",
+    "[a-z1]",
+    "[б-я]",
+    r"[^\x00-\x7f]",
+    r"\u0431",
+    "(?:)",
+)
+atoms = st.sampled_from(LETTERS + SETS)
+repeats = st.sampled_from(
+    ["", "", "", "*", "+", "?", "{2}", "{1,9}", "{0,300}", "{,3}", "*?", "+?", "??", "*+", "{3,}"]
+)
+groups = st.sampled_from(["(", "(?:", "(?P<x>", "(?=", "(?!", "(?<=", "(?i:", "(?>"])
+patterns = st.recursive(
+    st.tuples(atoms, repeats).map("".join),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=5).map("".join),
+        st.tuples(groups, st.lists(inner, min_size=1, max_size=4).map("|".join), repeats).map(
+            lambda made: f"{made[0]}{made[1]}){made[2]}"
+        ),
+        st.lists(inner, min_size=2, max_size=3).map("|".join),
+        st.tuples(inner, st.integers(2, 6)).map(lambda made: made[0] * made[1]),
+    ),
+    max_leaves=8,
+)
+pieces = st.lists(
+    st.sampled_from(["a", "b", "ab", "A", "1", "-", " ", "a ", "é", "б", "я", "😀", "\n"]), max_size=4
+)
+
+
+@thrown(few=300, share=0.1, pattern=patterns, texts=st.lists(pieces.map("".join), min_size=1, max_size=3))
+def test_a_pattern_that_may_be_written(pattern: str, texts: list[str]) -> None:
+    if objection(pattern):
+        return
+    for text in ("a", "ab", *texts):
+        reason = (text * REASON_AT_MOST)[: REASON_AT_MOST - 1] + "!"
+        re.search(pattern, reason)
+    every = "".join(text * (REASON_AT_MOST // len("".join(texts) or "x") // 2) for text in texts)
+    re.search(pattern, every[: REASON_AT_MOST - 1] + "!")
