@@ -8,6 +8,9 @@ from dataclasses import dataclass
 Path = tuple[str | int, ...]
 """A place in the file: keys, and positions in lists."""
 
+MOST_TOLD = 200
+"""Mistakes of one file that are told."""
+
 SHOWN = 40
 """Characters of the file that a mistake repeats at most."""
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path as FilePath
 
 from pydantic import ValidationError
 
 from bot.config import sentences
 from bot.config.building import catalog_of
-from bot.config.mistakes import Fault, Mistake, Unreadable, in_order, written
+from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order, written
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decoded, read
 from bot.config.variables import Variables, filled
@@ -69,7 +70,7 @@ def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Po
     value = filled(tree.value, Variables(os.environ if environ is None else environ), found)
     file = _judged(tree, value, found)
     if file is None or found:
-        return in_order(_mistakes(found, tree, name))
+        return _the_first(in_order(_mistakes(found, tree, name)))
     return Policy(
         catalog=catalog_of(file, plain),
         workspace=file.workspace,
@@ -85,9 +86,17 @@ def _judged(tree: Tree, value: object, found: list[Fault]) -> File | None:
         file = File.model_validate(value, context=context)
     except ValidationError as error:
         file = None
-        found += sentences.faults(error, tree, value, context)
+        found += islice(sentences.faults(error, tree, value, context), MOST_TOLD + 1)
     found += _unapprovable(value)
     return file
+
+
+def _the_first(mistakes: list[Mistake]) -> list[Mistake]:
+    """Nobody mends thousands at once."""
+    if len(mistakes) <= MOST_TOLD:
+        return mistakes
+    more = "there is more wrong from here on; mend what is above first"
+    return [*mistakes[:MOST_TOLD], replace(mistakes[MOST_TOLD], path="", text=more)]
 
 
 def _mistakes(found: Iterable[Fault], tree: Tree, name: str) -> Iterator[Mistake]:

@@ -15,6 +15,7 @@ from bot.slack.likeness import nearest
 
 Error = Mapping[str, Any]
 
+MOST_JUDGED = 1_000
 OF_A_KEY = "[key]"
 OF_A_VARIANT = "?"
 
@@ -22,7 +23,7 @@ OF_A_VARIANT = "?"
 def faults(error: ValidationError, tree: Tree, filled: object, context: Context) -> Iterator[Fault]:
     """``tree`` is the file as it is, ``filled`` what was judged. A key that is missing and one that is
     there by a slip of the finger are one mistake."""
-    errors = error.errors(include_url=False, include_input=False)
+    errors = error.errors(include_url=False, include_input=False)[:MOST_JUDGED]
     found = [(each, _place(each["loc"], tree)) for each in errors]
     allowed = {
         path: context.keys.get(id(Tree(value=filled).at(path[:-1])), ())

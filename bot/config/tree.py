@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bot.config.mistakes import Fault, Path, Unreadable, quoted
+from bot.config.mistakes import MOST_TOLD, Fault, Path, Unreadable, quoted
 
 MOST_BYTES = 1_000_000
-MOST_VALUES = 200_000
+MOST_VALUES = 50_000
 MOST_DEEP = 20
 
 LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -151,7 +151,7 @@ class _Growing:
 
     def _scalar(self, text: str, kind: str, path: Path) -> object:
         value = _plain(text, kind)
-        if value is None:
+        if value is None and len(self.tree.faults) <= MOST_TOLD:
             line = self.tree.line(path)
             hidden = "#" in "".join(self._lines[line - 1 : line])
             self._fault(path, f"has no value{_HIDDEN if hidden else '; fill it in, or take it out'}")
@@ -178,7 +178,8 @@ class _Growing:
         return found
 
     def _fault(self, path: Path, text: str, line: int | None = None) -> None:
-        self.tree.faults.append(Fault(path=path, text=text, line=line))
+        if len(self.tree.faults) <= MOST_TOLD:
+            self.tree.faults.append(Fault(path=path, text=text, line=line))
 
 
 def _plain(text: str, kind: str) -> object:

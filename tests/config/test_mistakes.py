@@ -237,3 +237,11 @@ def test_all_mistakes_stop_the_start_together() -> None:
         ["policy/access.yaml:10", "targets.orders-db.url"],
         ["policy/access.yaml:25", "resources.prod-db.approvals"],
     ]
+
+
+def test_of_thousands_of_mistakes_the_first_are_told() -> None:
+    every = said("\n".join(f"k{i}: {i}" for i in range(5_000)))
+    assert len(every) == 201
+    assert every[0] == "access.yaml:1: resources: is missing; add it"
+    assert every[1].startswith("access.yaml:1: k0: there is no such key here;")
+    assert every[-1] == "access.yaml:200: there is more wrong from here on; mend what is above first"
