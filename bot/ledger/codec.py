@@ -6,6 +6,10 @@ wrote can be read too: a field it did not know takes its default.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +21,9 @@ UNREADABLE = "cannot be read"
 """What an audit entry says has happened, where it cannot be read."""
 MOST_SAID = 300
 
+_NO_ZONE = re.compile(r'"\d{4}-\d\d-\d\d(?:[T ][0-9:.]+)?"')
+"""We write none; but what nobody can compare with the time would stop whoever reads it."""
+
 
 def encode(document: Document) -> str:
     """Raises PydanticSerializationError where a field holds what could not be read back
@@ -26,10 +33,14 @@ def encode(document: Document) -> str:
 
 def decode(key: Key, text: str) -> Document:
     """Raises PermanentFailure where the text is no document of the key's kind."""
+    name = f"{key.kind} {key.id}".strip()
     try:
-        return _documents(key.kind).validate_json(text)
+        found = _documents(key.kind).validate_json(text)
     except ValidationError as error:
-        raise PermanentFailure(_unreadable(f"{key.kind} {key.id}".strip(), error)) from error
+        raise PermanentFailure(_unreadable(name, error)) from error
+    if _NO_ZONE.search(text) and any(moment.tzinfo is None for moment in _moments(found)):
+        raise PermanentFailure(_damaged(name, "a moment without a time zone"))
+    return found
 
 
 def encode_entry(entry: Entry) -> str:
@@ -53,6 +64,17 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def _moments(value: object) -> Iterator[datetime]:
+    if isinstance(value, datetime):
+        yield value
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from _moments(each)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _moments(getattr(value, field.name))
+
+
 @cache
 def _documents(kind: str) -> TypeAdapter[Document]:
     return TypeAdapter(KINDS[kind])
@@ -66,8 +88,11 @@ def _entries() -> TypeAdapter[Entry]:
 def _unreadable(what: str, error: ValidationError) -> str:
     """In one line."""
     faults = " ".join("; ".join(_fault(each["loc"], each["msg"]) for each in error.errors()).split())
-    said = f"{what} in the ledger cannot be read ({faults[:MOST_SAID]})"
-    return f"{said}: damaged, or of another version of Rotakey"
+    return _damaged(what, faults[:MOST_SAID])
+
+
+def _damaged(what: str, fault: str) -> str:
+    return f"{what} in the ledger cannot be read ({fault}): damaged, or of another version of Rotakey"
 
 
 def _fault(where: tuple[int | str, ...], what: str) -> str:

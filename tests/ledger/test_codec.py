@@ -63,6 +63,14 @@ def test_a_moment_keeps_its_microseconds_and_its_zone() -> None:
     assert back.until.utcoffset() == timedelta()
 
 
+@pytest.mark.parametrize("moment", ["2026-03-02T09:00:00", "2026-03-02 09:00", "2026-03-02"])
+def test_a_moment_without_a_zone_is_told_and_not_compared_with_the_time(moment: str) -> None:
+    written = json.loads(encode(ADAS_ASK))
+    with pytest.raises(PermanentFailure, match="a moment without a time zone"):
+        decode(Key("grant", "g1"), json.dumps(written | {"asked_at": moment}))
+    assert decode(Key("grant", "g1"), json.dumps(written | {"reason": moment}))
+
+
 def test_a_field_that_a_newer_process_wrote_is_left_out() -> None:
     written = json.loads(encode(ADAS_ASK)) | {"mood": "curious"}
     assert decode(Key("grant", "g1"), json.dumps(written)) == ADAS_ASK
