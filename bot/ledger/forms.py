@@ -34,6 +34,8 @@ def taken_apart(url: str) -> Form:
     """Raises ValueError, with a text that may hold a part of the password."""
     if not FORM.match(url):
         raise ValueError("no such form")
+    if _ends_too_soon(url):
+        raise ValueError("a password with signs in it that end the part before the host")
     scheme, _, rest = url.partition("://")
     scheme, _, how = scheme.partition("+")
     form = _several(scheme, how, rest) if how else Form(how="", settings=parse_url(url))
@@ -41,6 +43,17 @@ def taken_apart(url: str) -> Form:
         if name in form.settings and not Path(form.settings[name]).is_file():
             raise ValueError(f"{name} is no file")
     return form
+
+
+def _ends_too_soon(url: str) -> bool:
+    """A password with ``#``, ``/`` or ``?`` as they are: what is before it would be taken for a host, told in
+    every message, and asked, or nobody named at all."""
+    parts = urlsplit(url)
+    return bool("#" in url or "@" in parts.path + parts.query or _no_database(parts.scheme, parts.path))
+
+
+def _no_database(scheme: str, path: str) -> bool:
+    return scheme in ("redis", "rediss") and not re.fullmatch(r"/?[0-9]{0,5}/?", path)
 
 
 def _several(scheme: str, how: str, rest: str) -> Form:

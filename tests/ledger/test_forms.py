@@ -84,6 +84,8 @@ def test_who_waits_longer_follows_the_same_primary() -> None:
             "redis+ring://a",
         ),
         *("redis://localhost?open=sesame", "redis://localhost?socket_timeout=sesame"),
+        *("redis://:12/sesame@localhost", "redis://:12?sesame@localhost", "redis://sesame#@localhost:6379"),
+        *("redis://u:1#sesame@localhost", "redis://localhost/sesame", "redis+cluster://sesame#@a"),
         *("redis+sentinel://:sesame@a", "redis+sentinel://:sesame@a/", "redis+sentinel://:sesame@a/b/c"),
         *("redis+sentinel://:sesame@a/b/0/1", "redis+sentinel://:sesame@a,,b/c", "redis+sentinel:///name"),
         *("redis+cluster://:sesame@a/3", "redis+cluster://:ses ame@a:port", "redis+cluster://:sesame@a:1:2"),

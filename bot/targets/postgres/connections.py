@@ -131,10 +131,8 @@ class Connections:
 
         try:
             return within(deadline, self._name, connect)
-        except psycopg.ProgrammingError as error:  # which quotes the url, with its password
+        except psycopg.Error as error:  # which may quote the url, with its password
             raise trouble(error, self._name) from None
-        except psycopg.Error as error:
-            raise trouble(error, self._name) from error
 
 
 def _rows(cursor: psycopg.Cursor[Row]) -> list[Row]:

@@ -29,8 +29,10 @@ PASSING = (
 REFUSED = re.compile(
     r"password authentication failed|no password supplied|authentication failed|no pg_hba\.conf entry"
     r"|is not permitted to log in|(role|database) \".*\" does not exist|does not support SSL|certificate"
-    r"|permission denied for database|invalid connection option|invalid integer value"
+    r"|permission denied for database|invalid connection option"
 )
+QUOTES_URL = re.compile(r"invalid \w+ (value|number)")
+"""A password with signs in it that end it too soon is partly taken for a port, and repeated."""
 PREFIX = re.compile(r"^(connection failed: )?(connection to server .*? failed: )?((FATAL|ERROR):\s+)?")
 
 
@@ -63,6 +65,8 @@ def _of_connection(error: psycopg.Error, name: str) -> TemporaryFailure | Perman
         return too_late(name)
     first = next(iter(str(error).splitlines()), "")
     said = PREFIX.sub("", first) or "no answer"
+    if QUOTES_URL.search(said):
+        return PermanentFailure(f"{name}: the target's url is not one PostgreSQL understands")
     if REFUSED.search(said):
         return PermanentFailure(f"{name}: {said}: check the target's url and what the server lets in")
     if said.startswith("failed to resolve host"):
