@@ -103,7 +103,20 @@ values = st.recursive(
         st.booleans(),
         st.integers(),
         st.sampled_from(
-            [0, -1, 2**31, 2**63, 10**40, 1e308, float("nan"), float("inf"), "0", "-1", "1e9", "true"]
+            [
+                0,
+                -1,
+                2**31,
+                2**63,
+                10**40,
+                1e308,
+                float("nan"),
+                float("inf"),
+                "0",
+                "-1",
+                "1e9",
+                "true",
+            ]
         ),
         broken,
     ),
