@@ -379,7 +379,7 @@ def duties(made: Parts) -> Mapping[str, Duty]:
 
     return {
         "hold": hold,
-        "alarm": lambda turn: overdue.alarm(office, turn.claim),
+        "alarm": lambda turn: overdue.alarm(office, made.ledger, turn.claim),
         "ask": lambda turn: ask.tend(office, turn.claim),
         "card": partial(cards.show, office, messenger),
         "alert": partial(alerts.show, office, messenger),

@@ -84,6 +84,8 @@ class Why(StrEnum):
     OVERDUE_UNCONFIRMED = "overdue_unconfirmed"
     OVERDUE_GONE = "overdue_gone"
     OVERDUE_KEPT = "overdue_kept"
+    OVERDUE_MANY = "overdue_many"
+    OVERDUE_FEW = "overdue_few"
     VANISHED = "vanished"
 
     # strays

@@ -122,7 +122,7 @@ class Story:
         office, messenger = self.office, self.messenger
         return {
             "hold": self.do_hold,
-            "alarm": lambda turn: overdue.alarm(office, turn.claim),
+            "alarm": lambda turn: overdue.alarm(office, self.memory, turn.claim),
             "ask": lambda turn: ask.tend(office, turn.claim),
             "card": lambda turn: cards.show(office, messenger, turn),
             "alert": lambda turn: alerts.show(office, messenger, turn),

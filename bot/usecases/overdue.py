@@ -11,19 +11,24 @@ from bot.core.grants import SETTLED, Grant, State
 from bot.core.holds import Hold, HoldRecord
 from bot.core.people import Person, objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Alert, Change, Claim, Document, Done, Due, Entry, Key, Note, Snapshot
-from bot.usecases.alerts import LOST, became, told
+from bot.ports import Alert, Census, Change, Claim, Document, Done, Due, Entry, Key, Note, Snapshot
+from bot.usecases.alerts import LOST, became, told, told_over
 from bot.usecases.attempts import answered, settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office, facts_of
 
 TELL_EVERY = timedelta(hours=1)
+COUNT_EVERY = timedelta(minutes=5)
+MOST_TOLD = 10
+"""Where more are overdue, the channel hears of the others by their number."""
+ALL = "all"
 VERBS = ("try_now", "removed")
 
 
-def alarm(office: Office, claim: Claim) -> None:
-    """Tell that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over."""
-    settled(lambda: _alarm(office, claim))
+def alarm(office: Office, census: Census, claim: Claim) -> None:
+    """Tell that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over; or
+    (``alarm:all``) how many are."""
+    settled(lambda: _count(office, census, claim) if claim.id == ALL else _alarm(office, census, claim))
 
 
 def try_now(office: Office, *, person: str, alert: str, op: str) -> None:
@@ -40,13 +45,17 @@ def removed(office: Office, *, person: str, alert: str, op: str) -> None:
 # -------------------------------------------------------------------------------------------- telling
 
 
-def _alarm(office: Office, claim: Claim) -> None:
+def _alarm(office: Office, census: Census, claim: Claim) -> None:
     """The alert has the name of the grant it is about."""
     snap = _read(office, claim.id)
     grant, alert = snap.find(Grant, claim.id), snap.find(Alert, claim.id)
     change, done = Change(), Done(claim=claim)
-    if grant and _is_overdue(grant):
-        now, change = _still(office, grant, alert, snap)
+    many = grant is not None and _is_overdue(grant) and _are_many(office, census)
+    if many and alert is None:
+        change = Change(due=(Due(member=f"alarm:{ALL}", at=snap.now),))
+        done = Done(claim=claim, next_at=snap.now + TELL_EVERY)
+    elif grant and _is_overdue(grant):
+        now, change = _still(office, grant, alert, snap, many=many)
         done = Done(claim=claim, next_at=(now.told_at or snap.now) + TELL_EVERY)
     elif grant and alert and not alert.over_at:
         change = _recovered(office, grant, alert, snap)
@@ -72,7 +81,10 @@ def _is_overdue(grant: Grant) -> bool:
     return grant.state is State.ENDING and grant.overdue_since is not None
 
 
-def _still(office: Office, grant: Grant, alert: Alert | None, snap: Snapshot) -> tuple[Alert, Change]:
+def _still(
+    office: Office, grant: Grant, alert: Alert | None, snap: Snapshot, *, many: bool
+) -> tuple[Alert, Change]:
+    """Said again each hour; of ``many`` only the number is."""
     now = snap.now
     first = Alert(
         id=grant.id,
@@ -88,7 +100,7 @@ def _still(office: Office, grant: Grant, alert: Alert | None, snap: Snapshot) ->
     notes = Change()
     if known.told_at and now - known.told_at >= TELL_EVERY:
         after = replace(after, reason=_overdue(grant), told_at=now)
-        notes = _said_below(office, after, _overdue_again(grant, snap), snap)
+        notes = Change() if many else _said_below(office, after, _overdue_again(grant, snap), snap)
     return after, joined(told(after, now) if after != alert else Change(), notes)
 
 
@@ -141,6 +153,49 @@ def _recovered(office: Office, grant: Grant, alert: Alert, snap: Snapshot) -> Ch
         reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)
     over = replace(became(alert, reason), over_at=snap.now)
     return joined(told(over, snap.now), _said_below(office, alert, reason, snap))
+
+
+def _are_many(office: Office, census: Census) -> bool:
+    """More than anybody reads one by one; and there is a channel where their number is told."""
+    late: set[str] = set()
+    for page in census.grants("overdue"):
+        late.update(page)
+        if len(late) > MOST_TOLD:
+            return office.catalog().security_channel is not None
+    return False
+
+
+def _overdue_now(census: Census) -> set[str]:
+    return {grant for page in census.grants("overdue") for grant in page}
+
+
+def _count(office: Office, census: Census, claim: Claim) -> None:
+    """One alert with their number, until there are few again, who are then told one by one."""
+    snap = office.ledger.read({Key.of(Alert, ALL)})
+    found = snap.find(Alert, ALL)
+    alert = found if found and not found.over_at else None
+    late, done = _overdue_now(census), Done(claim=claim)
+    if len(late) > MOST_TOLD:
+        change = _many(office, alert, len(late), snap)
+        done = Done(claim=claim, next_at=snap.now + COUNT_EVERY)
+    elif alert:
+        few = because(Why.OVERDUE_FEW, count=len(late))
+        singly = tuple(Due(member=f"alarm:{grant}", at=snap.now) for grant in sorted(late))
+        change = joined(told_over(alert, few, snap.now), _said_below(office, alert, few, snap))
+        change = joined(change, Change(due=singly))
+    else:
+        change = Change()
+    office.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
+
+
+def _many(office: Office, alert: Alert | None, count: int, snap: Snapshot) -> Change:
+    now, reason = snap.now, because(Why.OVERDUE_MANY, count=count)
+    known = alert or Alert(id=ALL, reason=reason, told_at=now)
+    after, notes = replace(known, reason=reason), Change()
+    if known.told_at and now - known.told_at >= TELL_EVERY:
+        after = replace(after, told_at=now)
+        notes = _said_below(office, after, reason, snap)
+    return joined(told(after, now) if after != alert else Change(), notes)
 
 
 def _in_minutes(late: timedelta) -> int:

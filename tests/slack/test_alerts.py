@@ -166,6 +166,12 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
             f"Gone {AT_SIX}, after 2 h 10 min overdue: *prod-db* of <@U01ADA>.",
         ),
         (
+            because(Why.OVERDUE_MANY, count=200),
+            "🚨 200 accesses are overdue: they should be gone and could not be taken back. I keep trying; "
+            "`rotakey doctor` says what stands in the way.",
+        ),
+        (because(Why.OVERDUE_FEW, count=3), "Of many accesses that were overdue, 3 are left."),
+        (
             because(Why.OVERDUE_KEPT, late_s=HOUR, person=ADA, resource="prod-db"),
             "No longer overdue, after 1 hour: another grant of <@U01ADA> keeps *prod-db*.",
         ),

@@ -154,6 +154,79 @@ def test_nothing_is_told_of_what_is_merely_slow(story: Story) -> None:
     assert (story.messenger.alerts, story.messenger.notes) == ({}, [])
 
 
+# ------------------------------------------------------------------------------------------------ many
+
+
+def many(story: Story, counts: dict[str, int]) -> None:
+    """So many people's hours are over at each of two targets, and neither lets go."""
+    people = iter(range(100))
+    for resource, count in counts.items():
+        for _ in range(count):
+            who = f"U1{next(people):03}"
+            known = replace(story.directory.people[DAN], id=who, email=f"{who.casefold()}@example.com")
+            story.directory.people[who] = known
+            story.approve(BOB, story.ask(who, resource, "1h").standing.grant.id)
+    story.run_due()
+    for target in story.targets.values():
+        target.failing["take"] = DOWN
+    story.pass_time(HOUR + 3)
+
+
+@pytest.fixture
+def two() -> Story:
+    vault = replace(PROD_DB, name="vault", gives=(replace(ROLE, target="vault"),))
+    story = Story(catalog(vault))
+    story.targets["vault"] = FakeTarget(lambda: story.now)
+    return story
+
+
+def told_of(story: Story, why: Why) -> list[AlertView]:
+    return [each for each in story.messenger.alerted(SECURITY) if each.reason.why is why]
+
+
+def test_of_many_the_channel_hears_ten_and_the_number(two: Story) -> None:
+    many(two, {"prod-db": 8, "vault": 12})
+    two.pass_time(5 * MINUTE)
+    [crowd] = told_of(two, Why.OVERDUE_MANY)
+    assert (crowd.reason, crowd.verbs) == (because(Why.OVERDUE_MANY, count=20), ())
+    assert len(told_of(two, Why.OVERDUE)) == 10
+    two.pass_time(3 * HOUR)
+    assert len(two.messenger.alerts) == 11
+    assert [note.reason for note in two.messenger.told(SECURITY)] == [crowd.reason] * 3
+    assert sum(entry.what == "overdue" for entry in two.audit()) == 20
+
+
+def test_when_few_are_left_they_are_told_one_by_one(two: Story) -> None:
+    many(two, {"vault": 12, "prod-db": 8})
+    two.targets["vault"].failing.clear()
+    two.pass_time(10 * MINUTE)
+    [crowd] = told_of(two, Why.OVERDUE_MANY)
+    assert (crowd.over, crowd.became) == (True, because(Why.OVERDUE_FEW, count=8))
+    assert len([each for each in told_of(two, Why.OVERDUE) if not each.over]) == 8
+    two.target.failing.clear()
+    two.pass_time(10 * MINUTE)
+    assert all(each.over for each in two.messenger.alerted(SECURITY))
+    quiet = len(two.messenger.notes)
+    two.pass_time(5 * HOUR)
+    assert len(two.messenger.notes) == quiet
+
+
+def test_many_for_a_second_time_is_told_anew(two: Story) -> None:
+    for again in (1, 2):
+        many(two, {"prod-db": 12})
+        for target in two.targets.values():
+            target.failing.clear()
+        two.pass_time(10 * MINUTE)
+        became = [each.became for each in told_of(two, Why.OVERDUE_MANY)]
+        assert became == [because(Why.OVERDUE_FEW, count=0)] * again
+
+
+def test_without_a_security_channel_many_are_told_one_by_one(two: Story) -> None:
+    two.enact(replace(two.policy, security_channel=None))
+    many(two, {"prod-db": 11})
+    assert len(two.messenger.alerted("#db-access")) == 11
+
+
 # ---------------------------------------------------------------------------------------- where it is told
 
 

@@ -184,6 +184,11 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "No longer overdue, after {late_s}: another grant of {person} keeps *{resource}*.",
         "No longer overdue: another grant keeps it.",
     ),
+    Why.OVERDUE_MANY: (
+        "🚨 {count} accesses are overdue: they should be gone and could not be taken back.",
+        "🚨 Many accesses are overdue: they should be gone and could not be taken back.",
+    ),
+    Why.OVERDUE_FEW: ("Of many accesses that were overdue, {count} are left.", "Few are overdue now."),
     Why.VANISHED: (
         "⚠️ Somebody else took {access} from {person} while their grant of *{resource}* was live."
         " I gave it again.",
@@ -320,6 +325,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.CANNOT_EXTEND_FURTHER: ("Extend it later, before it ends.",),
     Why.SHORTER_ONLY: ("Choose a shorter length.",),
     Why.RESOURCE_GONE: ("`/access list` shows what you may ask for.",),
+    Why.OVERDUE_MANY: ("I keep trying; `rotakey doctor` says what stands in the way.",),
     Why.OVERDUE: ("I keep trying; please take it away by hand where it is.",),
     Why.VANISHED: (
         "If it is to end, use `/access revoke {person} {resource}`.",
