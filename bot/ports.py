@@ -339,11 +339,13 @@ class Alert:
 @dataclass(frozen=True, kw_only=True)
 class Strays:
     """What the last sweep of a target found, by the holds' keys. ``entitlements`` are those where there was
-    access of our making; ``crowd`` is the alert that tells of too many."""
+    access of our making, ``rest`` those there was no time for; ``crowd`` is the alert that tells of too
+    many."""
 
     at: datetime
     found: Mapping[str, Stray] = field(default_factory=dict)
     entitlements: tuple[Entitlement, ...] = ()
+    rest: tuple[Entitlement, ...] = ()
     crowd: str | None = None
 
 

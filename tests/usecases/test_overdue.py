@@ -197,13 +197,13 @@ def test_of_many_the_channel_hears_ten_and_the_number(two: Story) -> None:
 
 
 def test_when_few_are_left_they_are_told_one_by_one(two: Story) -> None:
-    many(two, {"vault": 12, "prod-db": 8})
-    two.targets["vault"].failing.clear()
+    many(two, {"prod-db": 12, "vault": 8})
+    two.target.failing.clear()
     two.pass_time(10 * MINUTE)
     [crowd] = told_of(two, Why.OVERDUE_MANY)
     assert (crowd.over, crowd.became) == (True, because(Why.OVERDUE_FEW, count=8))
     assert len([each for each in told_of(two, Why.OVERDUE) if not each.over]) == 8
-    two.target.failing.clear()
+    two.targets["vault"].failing.clear()
     two.pass_time(10 * MINUTE)
     assert all(each.over for each in two.messenger.alerted(SECURITY))
     quiet = len(two.messenger.notes)

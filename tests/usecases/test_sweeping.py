@@ -20,6 +20,7 @@ from bot.testing.target import FakeTarget
 from bot.testing.town import ADA, BOB, CAROL, DAN, EMAILS, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
 from bot.usecases.strays import sweeping
 from bot.usecases.strays.sweeping import open_strays
+from bot.usecases.turn import Turn
 
 [ROLE] = PROD_DB.gives
 EVERY = 10 * MINUTE
@@ -508,6 +509,47 @@ def test_a_record_that_nobody_stands_behind_is_seen_to(story: Story) -> None:
     look(story)
     assert not story.has(EVE)
     assert said(story) == []
+
+
+# ---------------------------------------------------------------------------- targets that are large
+
+
+def test_what_there_is_no_time_for_is_looked_at_right_after(story: Story) -> None:
+    """Each turn has time for one role; there are three."""
+    looked: list[str] = []
+    turns: list[Turn] = []
+    everything = story.duties()
+
+    def slowly(entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
+        looked.append(entitlement["role"])
+        turns[-1].deadline = Deadline.after(1)
+        return FakeTarget.holders(story.target, entitlement, deadline)
+
+    def swept(turn: Turn) -> None:
+        turns.append(turn)
+        everything["sweep"](turn)
+
+    story.duties = lambda: {**everything, "sweep": swept}  # type: ignore[method-assign]
+    story.target.holders = slowly  # type: ignore[method-assign]
+    for who, role in ((EVE, "orders_rw"), (DAN, "migrator")):
+        story.target.stray(EMAILS[who], Entitlement(target="orders-db", what=(("role", role),)))
+    story.pass_time(EVERY)
+    assert looked == ["orders_rw", "orders_ops", "migrator"]
+    assert set(strays(story).values()) == {StrayState.SEEN}
+    story.pass_time(11)
+    assert strays(story) == {EMAILS[EVE]: StrayState.OPEN, EMAILS[DAN]: StrayState.OPEN}
+    story.pass_time(EVERY)
+    assert len(looked) == 9
+    unreadable_now = {"migrator"}
+    looked.clear()
+    story.target.before = lambda verb: fail(verb, looked, unreadable_now)
+    story.pass_time(2 * EVERY)
+    assert looked.count("orders_rw") >= 2, "what cannot be read keeps nothing else from being looked at"
+
+
+def fail(verb: str, looked: list[str], roles: set[str]) -> None:
+    if verb == "holders" and looked[-1] in roles:
+        raise PermanentFailure("there is no such role")
 
 
 # -------------------------------------------------------------------------------- targets that fail

@@ -16,10 +16,12 @@ from bot.ports import Restore, Snapshot, Strays
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
-    """Who holds what, by entitlement and account. ``failure``: some of it could not be read."""
+    """Who holds what, by entitlement and account. ``rest``: there was no time for these. ``failure``: some
+    of it could not be read."""
 
     target: str
     holders: Mapping[Entitlement, Mapping[str, Presence]]
+    rest: tuple[Entitlement, ...] = ()
     failure: TemporaryFailure | PermanentFailure | None = None
 
     @cached_property

@@ -44,6 +44,8 @@ from bot.usecases.turn import Turn
 AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 AT_ONCE = 200
 """Grants read in one call."""
+TIME_TO_WRITE = 5.0
+"""Seconds of a turn that are left for what comes after looking."""
 SOON = AGAIN_AFTER + timedelta(seconds=1)
 
 
@@ -77,35 +79,42 @@ def sweep(office: Office, census: Census, find: Callable[[str], Target], turn: T
     if name not in catalog.targets():
         settled(lambda: _dropped(office, turn.claim))
         return
-    looked = _look(find(name), name, _entitlements(name, catalog, snap), turn)
+    known = snap.find(Strays, name) or Strays(at=snap.now)
+    looked = _look(find(name), name, _entitlements(name, catalog, known), turn)
+    if looked.failure and not looked.holders and not known.rest:
+        raise looked.failure
     held = _held(office.ledger, census, looked)
     settled(lambda: _noted(office, looked, held, turn.claim))
     if looked.failure:
         raise looked.failure
 
 
-def _entitlements(name: str, catalog: Catalog, snap: Snapshot) -> tuple[Entitlement, ...]:
-    """All that the policy gives there, and that a grant held, or we had made, when we last looked."""
+def _entitlements(name: str, catalog: Catalog, known: Strays) -> tuple[Entitlement, ...]:
+    """All that the policy gives there, and that a grant held, or we had made, when we last looked; or the
+    rest, that there was no time for then."""
     given = [each for resource in catalog.resources.values() for each in resource.gives]
-    before = snap.find(Strays, name)
-    every = (*given, *(before.entitlements if before else ()))
+    if known.rest:
+        return known.rest
+    every = (*given, *known.entitlements)
     return tuple(dict.fromkeys(each for each in every if each.target == name))
 
 
 def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: Turn) -> Looked:
     """What cannot be read hides nothing else."""
     holders: dict[Entitlement, Mapping[str, Presence]] = {}
+    rest: list[Entitlement] = []
     failure: TemporaryFailure | PermanentFailure | None = None
     for each in entitlements:
+        if holders and turn.deadline.left() < TIME_TO_WRITE:
+            rest.append(each)
+            continue
         try:
             found = target.holders(each, turn.call())
         except (TemporaryFailure, PermanentFailure) as failed:
             failure = failed
             continue
         holders[each] = {holder.account: holder.presence for holder in found}
-    if failure and not holders:
-        raise failure
-    return Looked(target=name, holders=holders, failure=failure)
+    return Looked(target=name, holders=holders, rest=tuple(rest), failure=failure)
 
 
 # ------------------------------------------------------------------------------------------- comparing
@@ -114,7 +123,7 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
 def _noted(office: Office, looked: Looked, held: Held, claim: Claim) -> None:
     it = _compared(office, looked, held)
     strays = seen(it.known.found, it.sight, AGAIN_AFTER)
-    found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it))
+    found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it), rest=looked.rest)
     after, change = acted(office, it, found)
     for part in (gone(it, after), stuck(it, after), _healed(it), _registered(it)):
         change = joined(change, part)
@@ -193,7 +202,9 @@ def _registered(it: Round) -> Change:
 
 
 def _pause(it: Round, after: Strays) -> timedelta:
-    """Soon where something was seen for the first time, or is being taken."""
+    """Soon where something was seen for the first time, or is being taken; none where there is a rest."""
+    if it.looked.rest:
+        return timedelta()
     every = timedelta(seconds=it.catalog.sweep.every)
     soon = any(
         stray.state is StrayState.SEEN or (stray.state is StrayState.TAKING and not is_stuck(it, key))
