@@ -22,6 +22,7 @@ from bot.usecases.waiting import MOST_DM_APPROVERS
 KEPT = timedelta(days=7)
 """How long it is remembered what came of an alert, for those who press its buttons late."""
 
+JUDGED_EVERY = timedelta(minutes=10)
 LOST = "lost"
 """What a place shows where the message will never be."""
 
@@ -66,11 +67,16 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     owing = [place for place in alert.places if place.shown != view.digest or (anew and place.ts)]
     refused = post(_Posting(office, messenger, turn, view), owing)
     now = office.ledger.read(()).now
-    if refused:
-        done = again(turn.claim, now)
-    else:
-        done = done_with(turn.claim, now, alert.over_at + KEPT if alert.over_at else None)
+    later = again(turn.claim, now) if refused else None
+    done = later if later and later.next_at else done_with(turn.claim, now, _next(alert, now))
     close(office.ledger, Change(done=done, frees=True))
+
+
+def _next(alert: Alert, now: datetime) -> datetime | None:
+    """Whose a stray is, and what may be done about it, is asked anew while nobody has decided."""
+    if alert.over_at:
+        return alert.over_at + KEPT
+    return now + JUDGED_EVERY if alert.hold and alert.asks else None
 
 
 def alert_view(alert: Alert) -> AlertView:

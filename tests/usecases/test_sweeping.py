@@ -402,6 +402,17 @@ def test_what_belongs_to_nobody_who_is_known_cannot_be_adopted(story: Story, acc
     assert (shown.verbs, shown.reason.facts.get("person")) == (("remove", "leave"), None)
 
 
+def test_whose_it_is_is_found_out_later_where_slack_was_away(story: Story) -> None:
+    story.directory.away = True
+    story.target.stray(EMAILS[EVE], ROLE)
+    look(story)
+    assert alert(story, CHANNEL).verbs == ("remove", "leave")
+    story.directory.away = False
+    story.pass_time(EVERY)
+    assert alert(story, CHANNEL).verbs == ("adopt", "remove", "leave")
+    assert alert(story, CHANNEL).reason.facts["person"] == EVE
+
+
 def test_whose_an_account_is_tells_the_policy_before_the_email(story: Story) -> None:
     people = replace(story.policy.people, accounts={EVE: {"orders-db": "eve_ops"}})
     story.enact(replace(story.policy, people=people))
@@ -454,6 +465,18 @@ def test_an_alert_is_forgotten_a_week_after_it_is_over(reporting: Story) -> None
     story.pass_time(6 * 86_400)
     assert story.office.alert(name)
     story.pass_time(2 * 86_400)
+    assert story.office.alert(name) is None
+
+
+def test_an_alert_that_nobody_could_ever_see_is_forgotten_too(reporting: Story) -> None:
+    story = reporting
+    story.messenger.lost = {SECURITY, dm(BOB), dm(CAROL)}
+    story.target.stray(EMAILS[EVE], ROLE)
+    look(story)
+    known = story.memory.read({Key.of(Strays, "orders-db")}).all(Strays)[0]
+    name = str(next(iter(known.found.values())).alert)
+    story.target.take_by_hand(EMAILS[EVE], ROLE)
+    story.pass_time(8 * 86_400)
     assert story.office.alert(name) is None
 
 
