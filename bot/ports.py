@@ -720,6 +720,10 @@ class Census(Protocol):
         """The ids of all hold records."""
         ...
 
+    def unowed(self, members: Collection[str]) -> frozenset[str]:
+        """Those that are not in the due set."""
+        ...
+
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
     ) -> Claims:

@@ -34,7 +34,7 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
-from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, overdue, rosters
+from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, overdue, owing, rosters
 from bot.usecases.office import Office
 from bot.usecases.seal import Sealing
 from bot.usecases.strays.sweeping import sweep
@@ -333,7 +333,7 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     """Run the worker until SIGTERM or SIGINT; what is being done then is finished first. Health and
     metrics are served on WORKER_PORT, where that is set."""
     made = parts(env, policy, environ)
-    worker = Worker(made.ledger, duties(made), together(made))
+    worker = Worker(made.ledger, duties(made), together(made), partial(owing.begin_anew, made.office))
     stopping = Stop()
 
     def stop(*_: object) -> None:
@@ -392,4 +392,5 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "groups": partial(groups.refresh_groups, office),
         "workspace": partial(groups.refresh_home, office),
         "seal": seal,
+        "owed": partial(owing.look_through, made.ledger, made.ledger),
     }

@@ -60,13 +60,14 @@ class Worker:
     """``duties`` has what to do for each kind of due thing. A duty closes its claim itself; what it
     raises is logged, and the thing is due again later: TemporaryFailure and PermanentFailure with
     growing pauses, and so is anything unforeseen. ``together`` does many of a kind in one go, and answers
-    those that are left for the kind's duty."""
+    those that are left for the kind's duty. ``nothing_owed`` is called when the due set is empty."""
 
     def __init__(
         self,
         ledger: Ledger,
         duties: Mapping[str, Duty],
         together: Mapping[str, Together] | None = None,
+        nothing_owed: Callable[[], None] = lambda: None,
         *,
         threads: int = THREADS,
         share: int = SHARE,
@@ -74,6 +75,7 @@ class Worker:
         self.ledger = ledger
         self.duties = duties
         self.together = together or {}
+        self.nothing_owed = nothing_owed
         self.threads = threads
         self.share = share
         self._running: set[Turn] = set()
@@ -153,6 +155,8 @@ class Worker:
         found = self.ledger.claim(free, self.share, tasks)
         for turn in self._turns(found, asked_at):
             self._begin(pool, [turn])
+        if found.next_at is None and not found.claims and not tasks:
+            self.nothing_owed()
         if len(found.claims) == free or found.next_at is None:
             return SLEEP_AT_MOST
         return min(max((found.next_at - found.now).total_seconds(), 0.0), SLEEP_AT_MOST)

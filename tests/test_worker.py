@@ -399,6 +399,19 @@ def test_redis_being_away_is_waited_out(ledger: Bell) -> None:
         until(lambda: len(seen) == 1)
 
 
+def test_a_due_set_with_nothing_in_it_is_told(ledger: Bell) -> None:
+    told = threading.Event()
+    with running(Worker(ledger, {}, None, told.set)):
+        until(told.is_set)
+    told.clear()
+    ledger.owe("card:later")
+    ledger.commit(Change(due=(Due(member="card:later", at=NINE + timedelta(days=1)),)))
+    ledger.claim(1, 1, {})
+    with running(Worker(ledger, {}, None, told.set)):
+        until(lambda: ledger.condition().beat is not None)
+    assert not told.is_set()
+
+
 def test_what_could_not_be_given_back_is_claimed_again_when_its_claim_runs_out(ledger: Bell) -> None:
     happened: list[Claim] = []
 

@@ -61,6 +61,7 @@ class RedisLedger:
         self._free = client.register_script(script("commit", "allow-oom"))
         self._aside = client.register_script(script("aside", "allow-oom"))
         self._condition = client.register_script(script("condition", "no-writes"))
+        self._unowed = client.register_script(script("unowed", "no-writes"))
         self._told: set[Unreadable | str] = set()
 
     def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
@@ -137,6 +138,9 @@ class RedisLedger:
         with translated():
             found = self._client.scan_iter(match=f"{before}*", count=PAGE)
             yield from _pages(name.removeprefix(before) for name in found)
+
+    def unowed(self, members: Collection[str]) -> frozenset[str]:
+        return frozenset(self._run(self._unowed, plans.as_json(list(members))))
 
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]

@@ -136,6 +136,12 @@ class MemoryLedger:
                 if key.id in self._indexes.get(member, ()):
                     self._arm(Due(member=member, at=self.now), generation)
 
+    def lose(self, *members: str) -> None:
+        """As if these had never been owed; all, where none is named."""
+        with self._lock:
+            for member in members or tuple(self._due):
+                del self._due[member]
+
     def corrupt(self, key: Key, text: str = "{") -> None:
         """As if a disk had done it: the document is not what was written, under the same version."""
         with self._lock:
@@ -254,6 +260,10 @@ class MemoryLedger:
     def holds(self) -> Iterator[Sequence[str]]:
         with self._lock:
             yield sorted(key.id for key in self._documents if key.kind == _HOLD)
+
+    def unowed(self, members: Collection[str]) -> frozenset[str]:
+        with self._lock:
+            return frozenset(members) - self._due.keys()
 
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]

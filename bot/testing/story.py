@@ -41,6 +41,7 @@ from bot.usecases import (
     follow,
     groups,
     overdue,
+    owing,
     rosters,
     votes,
 )
@@ -135,6 +136,7 @@ class Story:
             "groups": lambda turn: groups.refresh_groups(office, turn),
             "workspace": lambda turn: groups.refresh_home(office, turn),
             "seal": self._seal,
+            "owed": lambda turn: owing.look_through(self.ledger, self.memory, turn),
         }
 
     def do_hold(self, turn: Turn) -> None:

@@ -7,6 +7,9 @@ from bot.ports import Change, Document, Due, Entry, Key, Ledger, PolicyInForce, 
 from bot.usecases.attempts import settled
 from bot.usecases.seal import SEAL
 
+OWED = "owed:all"
+"""The look at whether everything is owed that should be."""
+
 
 def enact(ledger: Ledger, catalog: Catalog, text: str) -> None:
     """Make this checked text the policy in force, if it is not, and see to it that everything it needs
@@ -43,6 +46,7 @@ def standing_duties(catalog: Catalog) -> tuple[str, ...]:
         "workspace:self",
         "groups:all",
         SEAL,
+        OWED,
         *(f"roster:{source}" for source in sources),
         *(f"shift:{name}" for name in followed),
         *(f"sweep:{name}" for name in catalog.targets()),

@@ -141,7 +141,7 @@ def losing_replies(server: Valkey) -> Iterator[tuple[str, threading.Event]]:
 
 
 def test_a_redis_that_is_silent_is_given_up_on() -> None:
-    with valkey() as server, connect(f"{server.url}?socket_timeout=0.05") as client:
+    with valkey() as server, connect(f"{server.url}?socket_timeout=0.2") as client:
         ledger = RedisLedger(client)
         ledger.commit(Change())
         server.pause()

@@ -1,0 +1,96 @@
+"""What was owed is lost from the due set, and is owed again."""
+
+from __future__ import annotations
+
+from bot.core.errors import TemporaryFailure
+from bot.core.grants import Grant, State
+from bot.ports import Key
+from bot.testing.story import Story
+from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE
+from bot.usecases.enact import standing_duties
+from bot.usecases.owing import begin_anew
+from bot.usecases.seal import SEAL
+
+
+def owed(story: Story) -> set[str]:
+    return set(story.memory._due)
+
+
+def hold_of(story: Story, grant: str) -> str:
+    return f"hold:{story.grant(grant).gives[0].key}"
+
+
+def owed_again(story: Story) -> list[object]:
+    return [entry.facts["members"] for entry in story.audit() if entry.what == "owed again"]
+
+
+def test_an_end_that_nobody_would_have_come_to(story: Story) -> None:
+    adas = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    story.memory.lose(hold_of(story, adas))
+    story.pass_time(15 * MINUTE)
+    assert owed_again(story) == [[hold_of(story, adas)]]
+    story.pass_time(45 * MINUTE)
+    assert not story.has(ADA)
+    assert story.grant(adas).state is State.ENDED
+
+
+def test_a_taking_back_that_nobody_would_have_gone_on_with(story: Story) -> None:
+    adas = story.ask(ADA).standing.grant.id
+    story.run_due()
+    hold = hold_of(story, adas)
+    story.target.failing["take"] = TemporaryFailure("down")
+    story.give_back(ADA, adas)
+    story.run_due()
+    story.memory.corrupt(Key.of(Grant, adas))
+    story.memory.read({Key.of(Grant, adas)})
+    story.memory.lose(hold)
+    story.target.failing.clear()
+    story.pass_time(16 * MINUTE)
+    assert not story.has(ADA)
+
+
+def test_an_ask_that_nobody_would_have_closed(story: Story) -> None:
+    dans = story.ask(DAN).standing.grant.id
+    story.run_due()
+    story.memory.lose(f"ask:{dans}", f"people:{DAN}")
+    story.pass_time(15 * MINUTE)
+    assert owed_again(story) == [[f"ask:{dans}", f"people:{DAN}"]]
+    story.pass_time(2 * DAY)
+    assert story.grant(dans).state is State.LAPSED
+
+
+def test_where_nothing_is_lost_nothing_is_written(story: Story) -> None:
+    story.ask(ADA)
+    dans = story.ask(DAN).standing.grant.id
+    story.run_due()
+    story.approve(BOB, dans)
+    story.pass_time(8 * HOUR)
+    assert owed_again(story) == []
+
+
+def test_everything_is_lost(story: Story) -> None:
+    """The worker sees that nothing at all is owed, and begins anew."""
+    adas = story.ask(ADA, length="1h").standing.grant.id
+    dans = story.ask(DAN).standing.grant.id
+    story.run_due()
+    story.memory.lose()
+    story.pass_time(2 * HOUR)
+    assert story.has(ADA)
+    begin_anew(story.office)
+    story.run_due()
+    assert not story.has(ADA)
+    assert story.grant(adas).state is State.ENDED
+    story.pass_time(2 * DAY)
+    assert story.grant(dans).state is State.LAPSED
+    assert set(standing_duties(story.policy)) - {SEAL} <= owed(story)
+
+
+def test_before_a_policy_is_in_force_nothing_has_to_be_owed() -> None:
+    story = Story(begin=False)
+    story.memory.restore({})
+    story.memory.lose()
+    story.memory.corrupt(Key("policy"))
+    story.office = story.another_office()
+    begin_anew(story.office)
+    assert owed(story) == set()
