@@ -50,22 +50,23 @@ class Gauges:
         yield GaugeMetricFamily("rotakey_ledger_up", "Redis answers this process", condition is not None)
         for name, (told, value) in GAUGES.items():
             yield GaugeMetricFamily(name, told, value(condition) if condition else math.nan)
-        yield self._strays()
+        books = self.books if condition else None  # a Redis that is away is waited for once
+        yield self._strays(books)
         told = "How long the oldest entry of the audit that is not sealed waits"
-        yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed())
+        yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed(books))
 
-    def _unsealed(self) -> float:
+    def _unsealed(self, books: Ledger | None) -> float:
         try:
-            waits = unsealed_for(self.books, self.trail) if self.books and self.trail else None
+            waits = unsealed_for(books, self.trail) if books and self.trail else None
         except (TemporaryFailure, PermanentFailure):
             waits = None
         return waits.total_seconds() if waits is not None else math.nan
 
-    def _strays(self) -> GaugeMetricFamily:
+    def _strays(self, books: Ledger | None) -> GaugeMetricFamily:
         told = "Accesses of ours that nothing explains and nobody decided to leave, by target"
         family = GaugeMetricFamily("rotakey_strays", told, labels=["target"])
         try:
-            counted = count_strays(self.books) if self.books else {}
+            counted = count_strays(books) if books else {}
         except TemporaryFailure:
             counted = {}
         for target, count in counted.items():

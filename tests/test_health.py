@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import pytest
 
@@ -15,7 +15,7 @@ from bot.core.errors import TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Claims, Inspection, Ledger, Snapshot
+from bot.ports import Claims, Condition, Inspection, Key, Ledger, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
@@ -198,3 +198,19 @@ def test_a_redis_that_is_away_hides_numbers_and_raises_nothing() -> None:
     assert found.pop("ledger_up") == 0
     assert all(math.isnan(value) for value in found.values())
     assert all(math.isnan(value) for name, value in told(None).items() if name != "ledger_up")
+
+
+def test_a_redis_that_is_away_is_waited_for_once_a_scrape() -> None:
+    asked: list[str] = []
+
+    class Away(MemoryLedger):
+        def condition(self) -> Condition:
+            asked.append("condition")
+            raise TemporaryFailure("Redis does not answer")
+
+        def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
+            asked.append("read")
+            raise TemporaryFailure("Redis does not answer")
+
+    told(Away(NINE))
+    assert asked == ["condition"]
