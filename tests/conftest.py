@@ -1,0 +1,15 @@
+"""What one test leaves behind is no other's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command sets up logging for its whole process, which here is that of the other tests too."""
+    yield
+    structlog.reset_defaults()
