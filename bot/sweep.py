@@ -97,10 +97,11 @@ class _Offer:
         kinds: Collection[str] = (),  # noqa: ARG002 -- there is only one
     ) -> Claims:
         named = self._next()
-        found = self._ledger.claim_these([f"hold:{each}" for each in named], limit, share, busy)
         if not named:
             self._over.set()
             self.enough()
+        found = self._ledger.claim_these([f"hold:{each}" for each in named], limit, share, busy)
+        if not named:
             return replace(found, next_at=found.now)
         if not found.claims and not any(busy.values()):
             for each in named[:LOOKED_AT]:

@@ -238,6 +238,25 @@ def test_what_would_be_tried_again_too_late_is_not_waited_for(story: Story) -> N
     assert story.target.count("take") == tries + 1
 
 
+def test_a_redis_that_goes_away_meanwhile_is_not_waited_for_beyond_the_time(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "REDIS_AWAY_PAUSE", 0.01)
+    begun(story)
+    story.memory.advance(HOUR)
+    asked: list[int] = []
+
+    def away(*_: object) -> None:
+        asked.append(1)
+        raise TemporaryFailure("Redis does not answer")
+
+    monkeypatch.setattr(story.memory, "claim_these", away)
+    monkeypatch.setattr(story.memory, "commit_all", away)
+    found = Sweep(story.memory, story.find_target, Deadline.after(0.1)).run()
+    assert [each.still_there for each in found] == [True]
+    assert asked
+
+
 def test_where_there_is_no_time_nothing_is_begun(story: Story) -> None:
     begun(story)
     story.memory.advance(HOUR)

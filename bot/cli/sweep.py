@@ -44,7 +44,7 @@ def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else ca
         for key in it.unreadable:
             click.echo(f"UNREADABLE {key.kind} {key.id}: what it held is not known; see rotakey doctor")
     except TemporaryFailure as failure:
-        raise Misconfigured(f"nothing could be swept: {failure}") from failure
+        raise Misconfigured(f"the sweep could not be finished: {failure}") from failure
     sys.exit(1 if left or it.unreadable or targets.skipped else 0)
 
 
