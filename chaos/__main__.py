@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import secrets
+import signal
 import sys
 
 import click
 
 from chaos.broken import DESIGNS
-from chaos.report import table, write_details
+from chaos.report import details_of, table
 from chaos.round import Round, Terms
 
 
@@ -21,6 +22,7 @@ from chaos.round import Round, Terms
 @click.option("--kills", default=100, show_default=True, help="So many kills there are at least.")
 @click.option("--rate", default=4.0, show_default=True, help="Asks a second.")
 @click.option("--pace", default=3.0, show_default=True, help="Seconds from fault to fault.")
+@click.option("--rest", default=15.0, show_default=True, help="Seconds without any, after each dozen.")
 @click.option("--longest", default=20, show_default=True, help="Seconds of the longest grant.")
 @click.option("--keep", is_flag=True, help="Keep the logs and the details though nothing is wrong.")
 @click.option(
@@ -32,14 +34,13 @@ def main(seed: int | None, design: str | None, every_step: bool | None, **terms:
     every_step = design is None if every_step is None else every_step
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     print(f"seed {seed}", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     wanted = Terms(seed=seed, every_step=every_step, design=design, **terms)  # type: ignore[arg-type]  # by name
     outcome = Round(wanted, say=lambda text: print(text, flush=True)).play()
     for row in table(outcome):
         print(row)
     if outcome.folder.exists():
-        details = outcome.folder / "details.txt"
-        write_details(outcome, details)
-        print(f"\n{len(outcome.violations)} violations with seed {seed}: see {details}")
+        print(f"\n{details_of(outcome)}")
     sys.exit(bool(outcome.violations))
 
 

@@ -26,8 +26,8 @@ PATIENCE = 6.0
 LONGEST_AWAY = 3.0
 SHORT, OVER_CLAIM, OVER_TWO = (0.2, 3.0), (5.5, 9.0), (10.5, 13.0)
 AT_ONCE = 3
-BETWEEN_RESTS, REST = 12, 15.0
-"""After so many faults nothing goes wrong for so many seconds."""
+BETWEEN_RESTS = 12
+"""After so many faults nothing goes wrong for a while."""
 RECOVERS = 6.0
 """After its end a fault may still be felt: a claim of 5 seconds has to run out."""
 
@@ -48,10 +48,13 @@ class Fault:
 class Director:
     """Use it as a context manager. ``stop`` lets what is under way come to its end."""
 
-    def __init__(self, house: House, rng: random.Random, pace: float) -> None:
+    def __init__(self, house: House, rng: random.Random, *, pace: float, rest: float) -> None:
         self.house = house
+        self.only_workers = False
+        """Only kill workers at their named steps."""
         self._rng = rng
         self._pace = pace
+        self._rest = rest
         self._over = threading.Event()
         self._gone = threading.Event()
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="fault")
@@ -110,7 +113,7 @@ class Director:
                     if self._over.wait(self._rng.expovariate(1 / self._pace)):
                         break
                     pool.submit(self._survive, self._drawn(), random.Random(self._rng.random()))
-            self._over.wait(REST)
+            self._over.wait(self._rest)
 
     def _survive(self, fault: Callable[[random.Random], None], rng: random.Random) -> None:
         try:
@@ -120,6 +123,8 @@ class Director:
             self.died.append(f"the harness: {error!r}")
 
     def _drawn(self) -> Callable[[random.Random], None]:
+        if self.only_workers:
+            return self._killed_at_a_step
         kinds: dict[Callable[[random.Random], None], float] = {
             self._at_a_step: 8,
             self._lost_reply: 1.5,
@@ -133,14 +138,20 @@ class Director:
         }
         return self._rng.choices(list(kinds), list(kinds.values()))[0]
 
-    def _at_a_step(self, rng: random.Random) -> None:
-        """The step met least of all, so that in time each is."""
+    def _least_met(self, rng: random.Random) -> str:
+        """So that in time each is."""
         met = self.steps_met
         least = min(met[step] for step in ON_THE_WAY)
-        step = rng.choice([each for each in ON_THE_WAY if met[each] == least])
+        return rng.choice([each for each in ON_THE_WAY if met[each] == least])
+
+    def _at_a_step(self, rng: random.Random) -> None:
+        step = self._least_met(rng)
         pause = rng.uniform(*rng.choice((SHORT, OVER_CLAIM, OVER_TWO)))
         do = KILL if self.obeyed[(step, SLEEP)] > self.obeyed[(step, KILL)] or rng.random() < 0.5 else SLEEP
         self._order(rng.choice(self.house.workers), Order(step=step, do=do, seconds=pause))
+
+    def _killed_at_a_step(self, rng: random.Random) -> None:
+        self._order(rng.choice(self.house.workers), Order(step=self._least_met(rng), do=KILL))
 
     def _lost_reply(self, rng: random.Random) -> None:
         web = rng.random() < 0.4
@@ -150,13 +161,14 @@ class Director:
         self._order(part, Order(step=rng.choice(commits), do=LOSE))
 
     def _order(self, part: BotPart, order: Order) -> None:
-        """What comes of it is seen by the watch."""
+        """One at a time. What comes of it is seen by the watch."""
         post = part.post
-        post.give(order)
-        deadline = time.monotonic() + PATIENCE
-        while post.waiting() and time.monotonic() < deadline:
-            time.sleep(POLL)
-        post.withdraw()
+        with part.ordered:
+            post.give(order)
+            deadline = time.monotonic() + PATIENCE
+            while post.waiting() and time.monotonic() < deadline:
+                time.sleep(POLL)
+            post.withdraw()
 
     def _killed_bot(self, rng: random.Random) -> None:
         self._killed(rng.choice(self.house.bots), rng)

@@ -90,6 +90,8 @@ class BotPart(Part):
         super().__init__(name)
         self.process = process
         self.post = post
+        self.ordered = threading.Lock()
+        """Held while an order waits to be obeyed."""
         self._starter = starter
 
     def start(self) -> None:

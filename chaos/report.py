@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bench.table import quantile
 from bot.core.grants import Origin
@@ -154,8 +153,9 @@ def _spread(seconds: list[float]) -> str:
 # -------------------------------------------------------------------------------------- details
 
 
-def write_details(outcome: Outcome, path: Path) -> None:
-    """Each violation with all that is known of its grant."""
+def details_of(outcome: Outcome) -> str:
+    """Write down each violation with all that is known of its grant; where that is."""
+    path = outcome.folder / "details.txt"
     lines: list[str] = []
     for each in outcome.violations:
         lines += [f"== {each.what}: {each.about}", *(_story(outcome, each.grant) if each.grant else ()), ""]
@@ -163,6 +163,7 @@ def write_details(outcome: Outcome, path: Path) -> None:
         lines += [f"== taken {lag:.1f} s after its end", *_story(outcome, name), ""]
     lines += ["== all faults", *(_fault(outcome, number) for number in range(len(outcome.truth.faults)))]
     path.write_text("\n".join(lines), "utf-8")
+    return f"{len(outcome.violations)} violations with seed {outcome.seed}: see {path}"
 
 
 def _story(outcome: Outcome, name: str) -> Iterator[str]:

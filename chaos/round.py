@@ -37,8 +37,10 @@ POLL = 0.2
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """``grants`` are asked for at least, ``kills`` happen at least, and where ``every_step``, each named step
-    is met. ``rate`` is asks a second, ``pace`` seconds between faults, ``longest`` of a grant. After it all
-    is over, everything has ``patience`` seconds to come to rest."""
+    is met. ``rate`` is asks a second, ``pace`` seconds between faults, with a ``rest`` now and then, and
+    ``longest`` the seconds of a grant. After it all everything has ``patience`` seconds to come to rest.
+    ``only_workers``: they are killed at named steps, and nothing else goes wrong. ``design``: one that is
+    known to lose."""
 
     seed: int
     grants: int
@@ -47,14 +49,17 @@ class Terms:
     pace: float = 3.0
     longest: int = 20
     lapse_after: int = 20
+    rest: float = 15.0
     patience: float = 120.0
     every_step: bool = False
     keep: bool = False
+    only_workers: bool = False
     design: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
+    seed: int
     truth: Truth
     violations: list[Violation]
     director: Director
@@ -62,6 +67,10 @@ class Outcome:
     settled: float | None
     """Seconds from the last fault and the last end to rest; None: it did not come to rest."""
     folder: Path
+
+    def forget(self) -> None:
+        """Leave nothing behind, though something was violated."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass
@@ -74,11 +83,14 @@ class Round:
         folder = Path(tempfile.mkdtemp(prefix="rotakey-chaos-"))
         try:
             outcome = self._played(folder)
+        except KeyboardInterrupt:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         except BaseException:
             self.say(f"what was written is in {folder}")
             raise
         if not outcome.violations and not self.terms.keep:
-            shutil.rmtree(folder)
+            outcome.forget()
         return outcome
 
     def _played(self, folder: Path) -> Outcome:
@@ -89,7 +101,9 @@ class Round:
             house = stack.enter_context(House(folder, lapse_after=terms.lapse_after, design=terms.design))
             observer = stack.enter_context(Observer(house.database.url))
             deeds = Deeds(house)
-            director = stack.enter_context(Director(house, random.Random(rng.random()), terms.pace))
+            director = Director(house, random.Random(rng.random()), pace=terms.pace, rest=terms.rest)
+            director.only_workers = terms.only_workers
+            stack.enter_context(director)
             shifts = stack.enter_context(Shifts(house, random.Random(rng.random()), terms.longest // 2))
             crowd = stack.enter_context(Crowd(house, deeds, stream, random.Random(rng.random())))
             self._until_enough(crowd, director)
@@ -120,6 +134,7 @@ class Round:
             ]
         )
         return Outcome(
+            seed=terms.seed,
             truth=truth,
             violations=violations,
             director=director,

@@ -35,7 +35,7 @@ class Shifts:
     def __init__(self, house: House, rng: random.Random, longest: int) -> None:
         self._pager = house.pager
         self._rng = rng
-        self._longest = longest
+        self._longest = max(longest, 3)
         self._over = threading.Event()
         self._threads = [
             threading.Thread(
