@@ -150,6 +150,8 @@ class Place:
     ts: str | None = None
     shown: str | None = None
     """Digest of what the message shows now."""
+    doubted_until: datetime | None = None
+    """Until then somebody whose claim was taken over may show something older; then it is shown anew."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger
 from bot.usecases.accounts import whose
 from bot.usecases.attempts import settled
 from bot.usecases.office import Office, fact_keys, facts_of
-from bot.usecases.posting import again, close, done_with, post, same, shown_for_good
+from bot.usecases.posting import again, doubt_ends, doubted, noted, once_more_if_lost, owes, post, same
 from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
@@ -63,13 +63,14 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
     view = alert_view(alert)
-    anew = turn.claim.taken_over
-    owing = [place for place in alert.places if place.shown != view.digest or (anew and place.ts)]
-    refused = post(_Posting(office, messenger, turn, view), owing)
     now = office.ledger.read(()).now
-    later = again(turn.claim, now) if refused else None
-    done = later if later and later.next_at else done_with(turn.claim, now, _next(alert, now))
-    close(office.ledger, Change(done=done, frees=True))
+    owing = [place for place in alert.places if owes(place, view.digest, now)]
+    with once_more_if_lost(office.ledger, turn.claim):
+        refused = post(_Posting(office, messenger, turn, view, now), owing)
+        later = again(turn.claim, now) if refused else None
+        next_at = doubt_ends(alert.places, now) or _next(alert, now)
+        done = later if later and later.next_at else Done(claim=turn.claim, next_at=next_at)
+        office.ledger.commit(Change(done=done, frees=True))
 
 
 def _next(alert: Alert, now: datetime) -> datetime | None:
@@ -98,13 +99,14 @@ class _Posting:
     messenger: Messenger
     turn: Turn
     view: AlertView
+    now: datetime
 
     def show(self, place: Place) -> Place:
         return self.messenger.show_alert(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = shown_for_good(self.turn.claim, self.view.digest)
-        _recorded(self.office, self.view.id, place, (replace(posted, shown=shown),))
+        shown = noted(place, posted, self.view.digest, self.now)
+        _recorded(self.office, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         """Where the channel is lost, people are told in direct messages."""
@@ -145,6 +147,7 @@ def _prepared(office: Office, turn: Turn) -> Alert | None:
         office.ledger.commit(Change(rests_on=(snap,), put={key: None}, frees=True))
         return None
     prepared = alert if alert.over_at else _placed(office, _judged(office, alert, turn))
+    prepared = replace(prepared, places=doubted(prepared.places, turn.claim, snap.now))
     if prepared != alert:
         office.ledger.commit(Change(rests_on=(snap,), put={key: prepared}, frees=True))
     return prepared

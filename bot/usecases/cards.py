@@ -31,7 +31,17 @@ from bot.usecases.answers import HomeView
 from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
-from bot.usecases.posting import again, close, done_with, post, same, shown_for_good
+from bot.usecases.posting import (
+    SHOW_AGAIN_AFTER,
+    again,
+    doubt_ends,
+    doubted,
+    noted,
+    once_more_if_lost,
+    owes,
+    post,
+    same,
+)
 from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
@@ -56,9 +66,12 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     catalog, snap = office.gather(lambda known: grant_keys(known, first))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
-    owing = [place for place in _planned(office, grant).places if _owes(place, view, turn.claim)]
-    refused = post(_Posting(office, messenger, turn, view), owing)
-    _close(office, grant, (catalog, snap), turn.claim, refused=refused)
+    places = _planned(office, grant, turn.claim).places
+    owing = [place for place in places if _owes(place, view, snap.now)]
+    with once_more_if_lost(office.ledger, turn.claim):
+        refused = post(_Posting(office, messenger, turn, view, snap.now), owing)
+        done = Done(claim=turn.claim, next_at=doubt_ends(places, snap.now))
+        _close(office, grant, (catalog, snap), again(turn.claim, snap.now) if refused else done)
 
 
 @dataclass(frozen=True)
@@ -67,24 +80,25 @@ class _Posting:
     messenger: Messenger
     turn: Turn
     view: CardView
+    now: datetime
 
     def show(self, place: Place) -> Place:
         return self.messenger.show(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = replace(posted, shown=shown_for_good(self.turn.claim, _shown(place, self.view)))
+        shown = noted(place, posted, _shown(place, self.view), self.now)
         _recorded(self.office, self.view.grant.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         return _lost(self.office, self.view, place, failure)
 
 
-def _planned(office: Office, grant: Grant) -> Card:
+def _planned(office: Office, grant: Grant, claim: Claim) -> Card:
     """The messages that there are, and those there should be."""
-    return settled(lambda: _plan(office, grant))
+    return settled(lambda: _plan(office, grant, claim))
 
 
-def _plan(office: Office, grant: Grant) -> Card:
+def _plan(office: Office, grant: Grant, claim: Claim) -> Card:
     key = Key.of(Card, grant.id)
     snap = office.ledger.read({key})
     card = snap.find(Card, grant.id) or Card()
@@ -95,18 +109,18 @@ def _plan(office: Office, grant: Grant) -> Card:
         wanted += [Place(channel=channel, audience="approver") for channel in channels]
     if "holder" not in audiences and (grant.state in NEWS or grant.trouble):
         wanted.append(Place(channel=grant.person, audience="holder"))
-    if not wanted:
+    planned = Card(places=doubted((*card.places, *wanted), claim, snap.now))
+    if planned == card:
         return card
-    planned = Card(places=(*card.places, *wanted))
     office.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
     return planned
 
 
-def _owes(place: Place, view: CardView, claim: Claim) -> bool:
+def _owes(place: Place, view: CardView, now: datetime) -> bool:
     """Approvers who were never asked are not told of what is decided already."""
     if place.ts is None and place.audience == "approver" and view.grant.state is not State.ASKED:
         return False
-    return place.shown != _shown(place, view) or (claim.taken_over and place.ts is not None)
+    return owes(place, _shown(place, view), now)
 
 
 def _shown(place: Place, view: CardView) -> str:
@@ -141,7 +155,7 @@ def _card(office: Office, grant: str) -> Card:
     return office.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
 
 
-def _close(office: Office, grant: Grant, scene: Scene, claim: Claim, *, refused: bool) -> None:
+def _close(office: Office, grant: Grant, scene: Scene, done: Done) -> None:
     """Whoever looks at an App Home that shows this grant sees it change too."""
     catalog, snap = scene
     resource = catalog.resources.get(grant.resource)
@@ -149,8 +163,7 @@ def _close(office: Office, grant: Grant, scene: Scene, claim: Claim, *, refused:
     people = {grant.person, *approvers, *(vote.person for vote in grant.votes)}
     homes = office.ledger.read({Key.of(Homepage, person) for person in people})
     due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
-    done = again(claim, homes.now) if refused else done_with(claim, homes.now)
-    close(office.ledger, Change(due=due, done=done, frees=True))
+    office.ledger.commit(Change(due=due, done=done, frees=True))
 
 
 def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) -> CardView:
@@ -218,6 +231,7 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
 
 
 def publish_home(office: Office, publisher: Publisher, turn: Turn) -> None:
-    publisher.publish(home_view(office, turn.claim.id), turn.fenced_call())
-    done = done_with(turn.claim, office.ledger.read(()).now)
-    close(office.ledger, Change(done=done, frees=True))
+    with once_more_if_lost(office.ledger, turn.claim):
+        publisher.publish(home_view(office, turn.claim.id), turn.fenced_call())
+        next_at = office.ledger.read(()).now + SHOW_AGAIN_AFTER if turn.claim.taken_over else None
+        office.ledger.commit(Change(done=Done(claim=turn.claim, next_at=next_at), frees=True))

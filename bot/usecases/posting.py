@@ -7,7 +7,9 @@ looked at once more; and who took a claim over that nobody closed shows everythi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -68,22 +70,37 @@ def again(claim: Claim, now: datetime) -> Done:
     )
 
 
-def shown_for_good(claim: Claim, digest: str) -> str | None:
-    """What is noted of a message that was shown; nothing where somebody may still show an older one."""
-    return None if claim.taken_over else digest
+def doubted(places: Iterable[Place], claim: Claim, now: datetime) -> tuple[Place, ...]:
+    """Whoever had the claim and did not close it may still show something there."""
+    if not claim.taken_over:
+        return tuple(places)
+    return tuple(replace(place, doubted_until=now + SHOW_AGAIN_AFTER) for place in places)
 
 
-def done_with(claim: Claim, now: datetime, next_at: datetime | None = None) -> Done:
-    """Once more after a while, where somebody may still show something older."""
-    return Done(claim=claim, next_at=now + SHOW_AGAIN_AFTER if claim.taken_over else next_at)
+def owes(place: Place, shown: str, now: datetime) -> bool:
+    """Whether something else stands there, or may by now."""
+    in_doubt = place.ts is not None and place.doubted_until is not None and place.doubted_until <= now
+    return in_doubt or place.shown != shown
 
 
-def close(ledger: Ledger, change: Change) -> None:
-    """Close the claim of ``change``. Where that is lost, what was shown may be older than what whoever has
-    it had shown before."""
+def noted(place: Place, posted: Place, shown: str, now: datetime) -> Place:
+    """The place as it is once this is shown there."""
+    doubt = place.doubted_until
+    return replace(posted, shown=shown, doubted_until=doubt if doubt and doubt > now else None)
+
+
+def doubt_ends(places: Iterable[Place], now: datetime) -> datetime | None:
+    """When all is to be shown once more; None: no need."""
+    ends = [place.doubted_until for place in places if place.doubted_until]
+    return max((end for end in ends if end > now), default=None)
+
+
+@contextmanager
+def once_more_if_lost(ledger: Ledger, claim: Claim) -> Iterator[None]:
+    """Where the claim is lost, what we have shown may be older than what whoever has it had shown before."""
     try:
-        ledger.commit(change)
+        yield
     except Conflict:
-        if change.done:
-            again_now = Due(member=change.done.claim.member, at=ledger.read(()).now)
-            ledger.commit(Change(due=(again_now,), frees=True))
+        again_now = Due(member=claim.member, at=ledger.read(()).now)
+        ledger.commit(Change(due=(again_now,), frees=True))
+        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -212,6 +213,41 @@ def test_nor_does_one_that_dies_as_soon_as_it_has_shown_it(story: Story) -> None
     assert shown == {CHANNEL: State.ACTIVE, dm(DAN): State.ACTIVE}
 
 
+def test_nor_though_the_grant_goes_on_meanwhile(story: Story) -> None:
+    """What is shown for another reason meanwhile does not make anybody forget to look once more."""
+    grant, claim = asleep_over_a_card(story, lambda: story.give_back(DAN))
+    story.messenger.after = dies
+    with pytest.raises(Died):
+        story.do(claim)
+    story.messenger.after = lambda: None
+    assert story.messenger.posted(grant)[CHANNEL].shown[-1] is State.APPROVED
+    story.pass_time(2 * CLAIM_SECONDS)
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    assert shown == {CHANNEL: State.ENDED, dm(DAN): State.ENDED}
+
+
+def test_one_that_wakes_between_two_cards_has_them_looked_at_once_more() -> None:
+    story = Story(catalog(PRIVATE))
+    grant = dans_ask(story)
+    story.approve(BOB, grant)
+    claim = story.claim("card")
+    assert claim is not None
+    turn = Turn(claim, Deadline.after(0))
+
+    def sleeps() -> None:
+        story.messenger.before = lambda: None
+        story.memory.advance(CLAIM_SECONDS + 0.001)
+        story.run_due()
+        turn.fence = Deadline.after(-1)
+
+    story.messenger.before = sleeps
+    with pytest.raises(Conflict):
+        cards.show(story.office, story.messenger, turn)
+    story.run_due()
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    assert set(shown.values()) == {State.ACTIVE}
+
+
 def test_a_worker_whose_claim_has_run_out_shows_nothing(story: Story) -> None:
     grant = story.ask(DAN, length="1h").standing.grant.id
     claim = story.claim("card")
@@ -221,9 +257,9 @@ def test_a_worker_whose_claim_has_run_out_shows_nothing(story: Story) -> None:
     assert story.messenger.posted(grant) == {}
 
 
-def asleep_over_a_card(story: Story) -> tuple[str, Claim]:
+def asleep_over_a_card(story: Story, meanwhile: Callable[[], object] = lambda: None) -> tuple[str, Claim]:
     """A grant, and the claim of a worker that falls asleep right before it shows it as approved; the others
-    go on meanwhile and show it as active."""
+    go on meanwhile and show it as active, and what happens then."""
     grant = dans_ask(story)
     story.approve(BOB, grant)
     claim = story.claim("card")
@@ -231,8 +267,10 @@ def asleep_over_a_card(story: Story) -> tuple[str, Claim]:
 
     def sleeps() -> None:
         story.messenger.before = lambda: None
-        after, story.messenger.after = story.messenger.after, lambda: None
+        after, story.messenger.after = story.messenger.after, lambda: None  # the others live
         story.memory.advance(CLAIM_SECONDS + 0.001)
+        story.run_due()
+        meanwhile()
         story.run_due()
         story.messenger.after = after
 
