@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.reasons import Why
+from bot.ports import CLAIM_SECONDS
 from chaos import town
 from chaos.observer import Pair, Span
 from chaos.truth import ENDS, STANDING, Reason, Truth, pairs_of
@@ -86,7 +87,10 @@ def two_at_once(truth: Truth) -> Iterator[Violation]:
 
 
 def _explains(reason: Reason, span: Span) -> bool:
-    return reason.since <= span.since.ended and reason.until >= span.before.began
+    """Whoever is giving does not hear that it is given back meanwhile; but neither the end of the lease
+    nor of a claim is outlasted."""
+    given_by = min(reason.lease, reason.until + CLAIM_SECONDS)
+    return reason.since <= span.since.ended and given_by >= span.before.began
 
 
 def _spans(truth: Truth) -> Iterator[tuple[Pair, Span]]:

@@ -75,7 +75,7 @@ class Crowd:
             heapq.heappush(self._later, (moment, next(self._counter), do))
             self._stir.notify_all()
 
-    def _after(self, seconds: float, do: Callable[[], None]) -> None:
+    def after(self, seconds: float, do: Callable[[], None]) -> None:
         self._at(time.monotonic() + seconds, do)
 
     def _run(self) -> None:
@@ -107,7 +107,9 @@ class Crowd:
         plan = next(self._stream)
         self.plans.append(plan)
         rng = random.Random(self._rng.random())
-        self._after(plan.wait, self._next_plan)
+        self.after(plan.wait, self._next_plan)
+        if plan.looks_at_home:
+            self.deeds.looks_at_home(plan.person, rng)
         _Course(self, plan, rng).ask(TRIES)
 
 
@@ -122,11 +124,11 @@ class _Course:
     def ask(self, tries: int) -> None:
         deed = self.crowd.deeds.types(self._deed("ask", self.plan.person), self.plan.command, self.rng)
         if deed.outcome in (UNKNOWN, UNWRITTEN) and tries > 1:
-            self.crowd._after(self.rng.uniform(0.3, 2.0), lambda: self.ask(tries - 1))
+            self.crowd.after(self.rng.uniform(0.3, 2.0), lambda: self.ask(tries - 1))
         elif deed.outcome == DONE and deed.said.startswith(("Asked for", "You have asked")):
             self._put_to_approvers()
         elif deed.outcome == DONE:
-            self.crowd._after(self.plan.after, lambda: self.end(TRIES))
+            self.crowd.after(self.plan.after, lambda: self.end(TRIES))
 
     def _put_to_approvers(self) -> None:
         plan = self.plan
@@ -135,7 +137,7 @@ class _Course:
         needed = plan.approvers if plan.verdict != "deny" else plan.approvers[:1]
         for number, approver in enumerate(needed):
             last = number == len(needed) - 1
-            self.crowd._after(plan.think * (number + 1), partial(self._begin_to_decide, approver, last=last))
+            self.crowd.after(plan.think * (number + 1), partial(self._begin_to_decide, approver, last=last))
 
     def _begin_to_decide(self, who: str, *, last: bool) -> None:
         self.decide(who, time.monotonic(), last=last)
@@ -158,7 +160,7 @@ class _Course:
         if deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed):
             self._look_again(since, lambda: self.decide(who, since, last=last))
         elif last and deed.outcome == DONE and self.plan.verdict != "deny":
-            self.crowd._after(self.plan.after, lambda: self.end(TRIES))
+            self.crowd.after(self.plan.after, lambda: self.end(TRIES))
 
     def _less(self, grant: str) -> str | None:
         offered = [each for each in OFFERED if each < self.plan.seconds]
@@ -166,7 +168,7 @@ class _Course:
 
     def _look_again(self, since: float, do: Callable[[], None]) -> None:
         if time.monotonic() - since < PATIENCE:
-            self.crowd._after(self.rng.uniform(0.2, 0.6), do)
+            self.crowd.after(self.rng.uniform(0.2, 0.6), do)
 
     def _card(self, who: str) -> tuple[tuple[str, str], str] | None:
         """A message that asks ``who`` about this plan's ask; there are two where a worker died over it."""
@@ -189,7 +191,7 @@ class _Course:
         way = ways.get(plan.ending)
         deed = way() if way else None
         if deed and (deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed)) and tries > 1:
-            self.crowd._after(self.rng.uniform(0.2, 1.0), lambda: self.end(tries - 1))
+            self.crowd.after(self.rng.uniform(0.2, 1.0), lambda: self.end(tries - 1))
 
     def _done(self) -> Deed:
         return self._types("done", self.plan.person, f"done {self.plan.resource.name}")

@@ -90,6 +90,11 @@ class Deeds:
             said = self._notice(deed.by) if reply.ok else ""
             return self._noted(replace(deed, outcome=_of_click(reply, said), said=said))
 
+    def looks_at_home(self, who: str, rng: random.Random) -> None:
+        with self._busy[who]:
+            self._house.choose_web(rng)
+            self._house.slack.open_home(who)
+
     def _noted(self, deed: Deed) -> Deed:
         deed = replace(deed, answered=time.time())
         self.all.append(deed)

@@ -278,7 +278,7 @@ class Director:
     def _unexpected(self, part: BotPart) -> None:
         with part.lock:
             if part.pid is None:
-                self.died.append(f"{part.name} ended by itself")
+                self.died.append(f"{part.name} ended by itself with {part.process.code}")
                 part.start()
 
 

@@ -234,6 +234,17 @@ class House:
                     found.append(int(path.name))
         return found
 
+    def homes(self) -> dict[str, frozenset[str]]:
+        """What is written on the Home tabs, by person."""
+        found = {}
+        for person in town.PEOPLE:
+            if home := self.slack.home(person):
+                texts = [
+                    part for block in home.blocks for part in (block.get("text"), *block.get("elements", ()))
+                ]
+                found[person] = frozenset(str(each["text"]) for each in texts if each and "text" in each)
+        return found
+
     def choose_web(self, rng: random.Random) -> None:
         """What is done in Slack next comes in here; for that one web process is as good as another."""
         port = rng.choice(self.webs).process.environ["PORT"]

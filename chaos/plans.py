@@ -11,7 +11,7 @@ from chaos.town import Resource
 
 ASKED_FOR = [each for each in town.RESOURCES if each.on_shift is None]
 OFTEN = {"seat": 0.5, "both": 1.5}
-AGAIN, DENIED, OVERLOOKED = 0.2, 0.15, 0.1
+AGAIN, DENIED, OVERLOOKED, LOOKS_AT_HOME = 0.2, 0.15, 0.1, 0.05
 ENDINGS = {"runs out": 0.5, "done": 0.2, "click done": 0.08, "extend": 0.12, "revoke": 0.1}
 
 
@@ -30,6 +30,7 @@ class Plan:
     think: float
     ending: str
     after: float
+    looks_at_home: bool
 
     @property
     def reason(self) -> str:
@@ -68,6 +69,7 @@ def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan
         think=rng.uniform(0.1, 2.0),
         ending=rng.choices(list(ENDINGS), list(ENDINGS.values()))[0],
         after=rng.uniform(0.0, 0.9) * seconds,
+        looks_at_home=rng.random() < LOOKS_AT_HOME,
     )
 
 

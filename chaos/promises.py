@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from bot.core.grants import Grant, State
 from bot.ports import Card
 from bot.slack.cards import APPROVER
+from bot.slack.wording.answers import NOTHING_MINE, NOTHING_WAITS
+from bot.usecases.cards import NEWS
 from chaos.checks import Violation
 from chaos.deeds import BROKE, DONE, Deed
 from chaos.history import Said
-from chaos.truth import Reason, Truth, pairs_of
+from chaos.truth import Happened, Reason, Truth, pairs_of
 
 ACTIVE = re.compile(r"(You are on call\. )?You have \*|<@\w+> has \*")
 _ENDED = re.compile(r"Your \*[^*]+\* ended |\*[^*]+\* of <@\w+> ended ")
@@ -100,6 +103,22 @@ _KEPT: Mapping[str, Callable[[Truth, Deed], bool]] = {
 }
 
 
+def was_written(truth: Truth, deed: Deed) -> bool:
+    """Though the person was told that it was not; they do one thing at a time."""
+    first, last = (bisect_left(truth.books.entries, at, key=_at) for at in (deed.sent, deed.answered))
+    return any(_whose(each) == deed.by for each in truth.books.entries[first:last])
+
+
+def _at(each: Happened) -> float:
+    return each.at
+
+
+def _whose(each: Happened) -> object:
+    """What policy approves by itself nobody but the one who asks does."""
+    entry = each.entry
+    return entry.by or (entry.facts.get("person") if entry.what == "approved" else None)
+
+
 # ------------------------------------------------------------------------------------------ cards
 
 
@@ -139,8 +158,10 @@ Shows = Callable[[Grant, str], str]
 
 
 def cards_differ(truth: Truth, wanted: Shows) -> Iterator[Violation]:
-    """What stands in Slack at the end is not how the grant stands."""
+    """What stands in Slack at the end is not how the grant ended."""
     for name, grant in truth.books.grants.items():
+        if grant.open:
+            continue
         card = truth.books.cards.get(name, Card())
         for place in card.places:
             if place.ts is None:
@@ -151,13 +172,22 @@ def cards_differ(truth: Truth, wanted: Shows) -> Iterator[Violation]:
             last = truth.said[(place.channel, place.ts)][-1].text
             if last != (text := wanted(grant, place.audience)):
                 yield Violation(what="card differs", about=f"says {last!r}, should say {text!r}", grant=name)
-        if grant.state in (State.ENDED, State.DENIED, State.LAPSED) and not card.places:
+        if grant.state in NEWS and not card.places:
             yield Violation(what="card missing", about="nobody was told", grant=name)
 
 
 def _never_shown(audience: str, grant: Grant) -> bool:
     """It was decided before the approvers could be asked."""
     return audience == APPROVER and grant.state is not State.ASKED
+
+
+def homes_differ(truth: Truth) -> Iterator[Violation]:
+    """At rest nobody waits, and whose grants are all over has nothing."""
+    has = {truth.books.grants[name].person for name in truth.books.live}
+    for person, texts in truth.homes.items():
+        wanted = {NOTHING_WAITS, *(() if person in has else (NOTHING_MINE,))}
+        if not wanted <= texts:
+            yield Violation(what="home differs", about=f"of {person}: {sorted(texts)}")
 
 
 def copies(truth: Truth) -> list[list[Said]]:

@@ -33,6 +33,7 @@ MUST_BE_NONE = (
     "told too early",
     "card differs",
     "card missing",
+    "home differs",
     "stumbled",
 )
 
@@ -109,7 +110,8 @@ def _costs(outcome: Outcome) -> Iterator[Row]:
     wrong = sum(bool(promises.ACTIVE.match(each[-1].text)) for each in posted)
     yield Row("cards posted twice by a worker that died over it", f"{len(posted)}, {wrong} still say *has*")
     unwritten = [each for each in truth.deeds if each.outcome == UNWRITTEN]
-    yield Row("answered 'not recorded'", len(unwritten))
+    false = sum(promises.was_written(truth, each) for each in unwritten)
+    yield Row("answered 'not recorded'", f"{len(unwritten)}, {false} of them were written all the same")
     yield Row("deeds in Slack", Counter(each.outcome for each in truth.deeds).most_common())
     looks = [
         late.began - early.ended for early, late in zip(truth.seen.looks, truth.seen.looks[1:], strict=False)

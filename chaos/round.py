@@ -122,6 +122,7 @@ class Round:
                 said=house.history.versions(),
                 faults=director.faults,
                 stints=shifts.stints,
+                homes=house.homes(),
                 stumbled=(*director.died, *crowd.failed),
                 passed=sum((each.post.passed() for each in house.bots), Counter()),
             )
@@ -186,6 +187,7 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
         *checks.ended_by_nobody(truth),
         *promises.came_to_nothing(truth),
         *promises.told_wrongly(truth),
+        *promises.homes_differ(truth),
         *promises.cards_differ(truth, _shows(house)),
     ]
     return found + [Violation(what="stumbled", about=each) for each in truth.stumbled]

@@ -120,11 +120,13 @@ def _entries(ledger: RedisLedger) -> Iterator[Happened]:
 @dataclass(frozen=True, kw_only=True)
 class Reason:
     """Why somebody had a role: a grant, live in [``since``, ``until``), which was ``active`` from some moment
-    on, in epoch seconds. ``settled`` is when the ledger knew it gone."""
+    on, in epoch seconds. ``lease`` is when it would have ended, had nobody ended it early; ``settled`` is
+    when the ledger knew it gone."""
 
     grant: Grant
     since: float
     until: float
+    lease: float
     active: float | None
     settled: float
 
@@ -138,6 +140,8 @@ class Truth:
     said: Mapping[tuple[str, str], Sequence[Said]]
     faults: Sequence[Fault]
     stints: Sequence[Stint]
+    homes: Mapping[str, frozenset[str]]
+    """What is written on each Home tab that somebody looked at."""
     stumbled: Sequence[str] = ()
     passed: Counter[str] = field(default_factory=Counter)
 
@@ -161,6 +165,7 @@ class Truth:
             grant=grant,
             since=grant.approved_at.timestamp(),
             until=min([lease.timestamp(), *ends]),
+            lease=lease.timestamp(),
             active=grant.active_at.timestamp() if grant.active_at else None,
             settled=grant.ended_at.timestamp() if grant.ended_at else float("inf"),
         )

@@ -68,6 +68,11 @@ class BotProcess:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def code(self) -> int | None:
+        """What it ended with; None while it runs, and before it was started."""
+        return self._process.poll() if self._process else None
+
     def must_be_running(self) -> None:
         """Raises Misconfigured, with its last words, where it has ended by itself."""
         code = self._running().poll()
