@@ -117,7 +117,8 @@ class Director:
 
     def _survive(self, fault: Callable[[random.Random], None], rng: random.Random) -> None:
         try:
-            fault(rng)
+            if not self._over.is_set():
+                fault(rng)
         except Exception as error:  # what goes wrong in here is a fault of the harness
             log.exception("a fault went wrong")
             self.died.append(f"the harness: {error!r}")
@@ -166,7 +167,7 @@ class Director:
         with part.ordered:
             post.give(order)
             deadline = time.monotonic() + PATIENCE
-            while post.waiting() and time.monotonic() < deadline:
+            while post.waiting() and time.monotonic() < deadline and not self._over.is_set():
                 time.sleep(POLL)
             post.withdraw()
 

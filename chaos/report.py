@@ -117,7 +117,9 @@ def _costs(outcome: Outcome) -> Iterator[Row]:
         late.began - early.ended for early, late in zip(truth.seen.looks, truth.seen.looks[1:], strict=False)
     ]
     yield Row("looks of the observer, one after another", _spread(looks))
-    rest = "never" if outcome.settled is None else f"{outcome.settled:.1f} s"
+    rest = f"{outcome.settled:.1f} s"
+    if outcome.unsettled:
+        rest = f"not after {rest}: {', '.join(outcome.unsettled[:5])}"
     yield Row("at rest after the last fault and the last end", rest)
     yield Row("the whole round", f"{outcome.took:.0f} s")
 

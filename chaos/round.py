@@ -64,8 +64,10 @@ class Outcome:
     violations: list[Violation]
     director: Director
     took: float
-    settled: float | None
-    """Seconds from the last fault and the last end to rest; None: it did not come to rest."""
+    settled: float
+    """Seconds from the last fault and the last end to rest, or until patience was over."""
+    unsettled: list[str]
+    """What was still owed then."""
     folder: Path
 
     def forget(self) -> None:
@@ -127,7 +129,6 @@ class Round:
                 passed=sum((each.post.passed() for each in house.bots), Counter()),
             )
             violations = list(_violations(truth, house))
-        rested = not list(books.unsettled)
         last = max(
             [
                 whole_at,
@@ -140,7 +141,8 @@ class Round:
             violations=violations,
             director=director,
             took=took,
-            settled=at_rest - last if rested else None,
+            settled=at_rest - last,
+            unsettled=list(books.unsettled),
             folder=folder,
         )
 

@@ -22,6 +22,8 @@ from chaos.shifts import Stint
 PAGE = 500
 STANDING = ("roster:", "shift:", "groups:", "workspace:", "people:", "seal:", "sweep:", "incidents:")
 """What is always owed, whether or not anybody has anything."""
+REMEMBERED, SOON = ("alarm:", "alert:"), 60.0
+"""What is told again after an hour, or forgotten after a week; seconds that are not yet that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +62,9 @@ class Books:
                 yield f"grant {name} is live"
         held = {f"hold:{hold.key}" for name in self.live for hold in self.grants[name].gives}
         for member, at in self.due.items():
-            said_again = member.startswith("alarm:") and at > self.now
-            if not member.startswith(STANDING) and member not in held and not said_again:
-                yield f"{member} is owed"
+            later = member.startswith(REMEMBERED) and at > self.now + SOON
+            if not member.startswith(STANDING) and member not in held and not later:
+                yield f"{member} is owed in {at - self.now:.0f} s"
 
 
 def pairs_of(grant: Grant) -> list[Pair]:
