@@ -202,6 +202,8 @@ def test_times_are_in_the_readers_zone() -> None:
         ("> 5 minutes", "＞ 5 minutes"),
         ("a > b", "a &gt; b"),
         ("\u202eevil\x00 \x1b[1m", "evil [1m"),
+        ("\x00\u202e", "…"),
+        ("", ""),
     ],
 )
 def test_what_people_typed_cannot_do_anything(text: str, shown: str) -> None:

@@ -87,7 +87,7 @@ def in_words(names: Sequence[str], word: str) -> str:
 
 def typed(text: str, most: int = _LONGEST) -> str:
     """What somebody typed, on one line, so that nothing in it works, and at most so long."""
-    line = _MARKS.sub(lambda mark: _LIKE[mark[0]], _one_line(text))
+    line = _MARKS.sub(lambda mark: _LIKE[mark[0]], _one_line(text)) or ("…" if text else "")
     return _cut(f"{_LIKE['>']}{line[1:]}" if line.startswith(">") else line, most)
 
 
