@@ -325,6 +325,9 @@ class _Door:
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = 10
+    """Seconds that a thread waits for whoever connects and says nothing."""
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nobody reads a line for each look at the health."""
 

@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 
 from bot.sandbox.workspace import Server, Workspace
 from bot.slack.listeners import SlackSettings, build
-from bot.web import LARGEST_BODY, create
+from bot.web import create
+from bot.web.arriving import LARGEST_BODY
 from tests.slack.conftest import BOT_TOKEN, SIGNING_SECRET
 from tests.slack.scenes import ADA
 from tests.slack.town import Town, town

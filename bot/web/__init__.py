@@ -16,8 +16,9 @@ from slack_bolt.request import BoltRequest
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from bot.slack.heard import from_http
+from bot.web.arriving import LARGEST_BODY
+from bot.web.waiting import MOST_CONNECTIONS, Waiting
 
-LARGEST_BODY = 1_000_000
 THREADS = 8
 """More would only wait for each other: an answer is a millisecond of work, and Slack sends few at once."""
 FINISH_WITHIN = 10
@@ -61,9 +62,10 @@ def run(
     is a child of this one: connections are to be made there. Does not return."""
     options: dict[str, Any] = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        "worker_class": "gthread",
+        "worker_class": Waiting,
         "workers": 1,
         "threads": THREADS,
+        "worker_connections": MOST_CONNECTIONS + 100,
         "keepalive": 75,
         "graceful_timeout": FINISH_WITHIN,
         "loglevel": "warning",

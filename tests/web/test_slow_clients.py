@@ -1,0 +1,147 @@
+"""The web server as a process, and clients that are slow, silent, endless, or very many."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bot.web.arriving import LARGEST_BODY
+from bot.web.waiting import MOST_CONNECTIONS
+from tests.slack.test_serving import asked, until_answered
+
+SERVER = """
+import sys
+from flask import Flask, request
+from bot.web import create, run
+
+def load() -> Flask:
+    site = create(None, lambda: None)
+    site.add_url_rule("/echo", "echo", lambda: request.get_data(), methods=["POST"])
+    site.add_url_rule("/much", "much", lambda: b"x" * 150_000)
+    return site
+
+run(load, "127.0.0.1", int(sys.argv[1]))
+"""
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+ECHO = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+WELL = (200, b"ok\n")
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        chosen = int(free.getsockname()[1])
+    process = started(chosen, tmp_path_factory.mktemp("home"))
+    assert until_answered(chosen, "/healthz") == WELL
+    yield chosen
+    process.kill()
+    process.communicate()
+
+
+def started(port: int, home: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", SERVER, str(port)]
+    return subprocess.Popen(command, env={**os.environ, "HOME": str(home)}, stderr=subprocess.PIPE)
+
+
+@pytest.fixture
+def clients() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def connected(clients: ExitStack, port: int, *sent: bytes) -> socket.socket:
+    client = clients.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+    for piece in sent:
+        client.sendall(piece)
+    return client
+
+
+def all_of(client: socket.socket) -> bytes:
+    """What comes until the other side hangs up."""
+    found = b""
+    while piece := client.recv(65_536):
+        found += piece
+    return found
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"P",
+        b"POST /slack/events HTTP/1.1\r\nX-Slack-Signature: v0=",
+        b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\npayl",
+        b"POST /slack/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+    ],
+)
+def test_many_who_never_finish_what_they_say_hold_nobody_up(
+    port: int, clients: ExitStack, begun: bytes
+) -> None:
+    for _ in range(40):
+        connected(clients, port, begun)
+    assert [asked(port, "/healthz") for _ in range(3)] == [WELL] * 3
+
+
+def test_many_who_never_hear_the_answer_out_hold_nobody_up(port: int, clients: ExitStack) -> None:
+    for _ in range(40):
+        client = connected(clients, port)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.sendall(b"GET /much HTTP/1.0\r\n\r\n")
+    assert [asked(port, "/healthz") for _ in range(3)] == [WELL] * 3
+
+
+def test_a_flood_of_connections_makes_room_for_who_comes(port: int, clients: ExitStack) -> None:
+    first = connected(clients, port)
+    kept = connected(clients, port, GET)
+    assert kept.recv(4_096).startswith(b"HTTP/1.1 200 OK")
+    for _ in range(MOST_CONNECTIONS + 50):
+        connected(clients, port)
+    assert asked(port, "/healthz") == WELL
+    assert all_of(kept) == b""
+    assert all_of(first) == b""
+
+
+def test_letter_by_letter_in_one_piece_and_one_after_the_other(port: int, clients: ExitStack) -> None:
+    slow = connected(clients, port, *(bytes([each]) for each in ECHO + b"Content-Length: 3\r\n\r\nabc"))
+    assert all_of(slow).endswith(b"\r\n\r\nabc")
+    last = GET.replace(b"Host", b"Connection: close\r\nHost")
+    both = connected(clients, port, GET + last[:20], last[20:])
+    assert all_of(both).count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_in_chunks_and_once_told_to_go_on(port: int, clients: ExitStack) -> None:
+    chunked = connected(clients, port, ECHO + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r", b"\n0\r\n\r\n")
+    assert all_of(chunked).endswith(b"abc")
+    polite = connected(clients, port, ECHO + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    assert polite.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    polite.sendall(b"abc")
+    assert all_of(polite).endswith(b"abc")
+
+
+def test_too_much(port: int, clients: ExitStack) -> None:
+    announced = connected(clients, port, ECHO + b"Content-Length: %d\r\n\r\n" % (LARGEST_BODY + 1))
+    assert all_of(announced).startswith(b"HTTP/1.1 413 ")
+    whole = connected(clients, port, ECHO + b"Content-Length: %d\r\n\r\n" % LARGEST_BODY, b"x" * LARGEST_BODY)
+    assert all_of(whole).endswith(b"x" * LARGEST_BODY)
+
+
+def test_on_sigterm_nobody_who_is_slow_is_waited_for(clients: ExitStack, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    process = started(port, tmp_path)
+    assert until_answered(port, "/healthz") == WELL
+    for begun in (b"", b"POST / HTTP/1.1\r\n", GET):
+        connected(clients, port, begun)
+    process.send_signal(signal.SIGTERM)
+    _, complaints = process.communicate(timeout=30)
+    assert (process.returncode, complaints) == (0, b"")
