@@ -15,7 +15,8 @@ from tests.ledger.test_checks import EVERY_SECOND, FORGETS, allowed
 def test_a_good_one_has_a_name_and_nothing_against_it() -> None:
     with valkey() as server, connect(server.url) as client:
         facts = RedisServer(client).facts()
-    assert (facts.name.split()[0], facts.objections, facts.warnings, facts.replicas) == ("Valkey", (), (), 0)
+    assert facts.name.split()[0] in ("Redis", "Valkey")
+    assert (facts.objections, facts.warnings, facts.replicas) == ((), (), 0)
 
 
 @pytest.mark.parametrize(
