@@ -42,7 +42,8 @@ def test_set_back_it_ends_leases_later_by_as_much_until_it_is_put_right(town: To
     town.has("orders_rw", "ada")
     ends_in = (end - redis_time(town)).total_seconds()
     clocks.redis.step(-HOUR)
-    assert HOUR < (end - redis_time(town)).total_seconds() <= HOUR + ends_in
+    until(lambda: (end - redis_time(town)).total_seconds() > HOUR)  # Redis looks at its clock now and then
+    assert (end - redis_time(town)).total_seconds() <= HOUR + ends_in
     assert town.live(town.grant("this ends too late").id)
     clocks.redis.step(HOUR)
     goes_with_its_lease(town, "orders_rw", end)
