@@ -23,6 +23,7 @@ from bench.always_ok import TEAM
 from bench.stage import SIGNING_SECRET, Stage, owed_now, resident, stage
 from bench.table import Row
 from bot.core.grants import Grant
+from bot.ports import Home, Key
 from bot.sandbox.server_process import free_port
 
 POLICY = """
@@ -36,6 +37,7 @@ BOB = "U02BOB"
 HELD_AT_ONCE = 50
 """People who have something while others come and go."""
 OWED_AT_MOST = 100
+READY_WITHIN = 60.0
 OF_PEOPLE = ("hold", "card", "note", "home")
 SAMPLED = 2_000
 """Keys of a kind whose size is looked at."""
@@ -144,12 +146,14 @@ class Crowd:
         return owed_now(self.staged.redis, OF_PEOPLE)
 
     def _await(self, port: int) -> None:
-        for which in (port, self._metrics):
-            deadline = time.monotonic() + 20
-            while not _answers(f"http://127.0.0.1:{which}/readyz"):
-                if time.monotonic() > deadline:
-                    raise TimeoutError("the bot is not ready")
-                time.sleep(0.05)
+        """Both answer, and know which workspace they belong to."""
+        deadline = time.monotonic() + READY_WITHIN
+        while not all(_answers(f"http://127.0.0.1:{each}/readyz") for each in (port, self._metrics)) or (
+            not self.staged.ledger.read({Key.of(Home)}).documents
+        ):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the bot is not ready")
+            time.sleep(0.05)
 
 
 def _answers(url: str) -> bool:
