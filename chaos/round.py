@@ -7,8 +7,8 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -32,6 +32,8 @@ from chaos.steps import ON_THE_WAY
 from chaos.truth import Books, Truth, pairs_of, read_books
 
 POLL = 0.2
+TELL_EVERY = 15.0
+LONGEST_STEP = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,67 @@ class Outcome:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A round that is being played."""
+
+    house: House
+    observer: Observer
+    deeds: Deeds
+    director: Director
+    shifts: Shifts
+    crowd: Crowd
+
+    def calm(self) -> None:
+        """Nobody begins anything any more, nothing goes wrong any more, and everything runs."""
+        self.crowd.ask_no_more()
+        self.director.stop()
+        self.shifts.end()
+
+    def enough(self, terms: Terms) -> bool:
+        met = self.director.steps_met
+        steps = all(met[step] for step in ON_THE_WAY) or not terms.every_step
+        kills = self.director.kills.total()
+        return len(self.crowd.plans) >= terms.grants and kills >= terms.kills and steps
+
+    def at_rest(self, books: Books) -> bool:
+        live = {pair for name in books.live for pair in pairs_of(books.grants[name])}
+        return self.crowd.idle and self.observer.now == live and not list(books.unsettled)
+
+    def truth(self, books: Books) -> Truth:
+        return Truth(
+            books=books,
+            seen=self.observer.seen,
+            left=frozenset(self.observer.left()),
+            deeds=self.deeds.all,
+            said=self.house.history.versions(),
+            faults=self.director.faults,
+            stints=self.shifts.stints,
+            homes=self.house.homes(),
+            stumbled=(*self.director.died, *self.crowd.failed),
+            passed=sum((each.post.passed() for each in self.house.bots), Counter()),
+        )
+
+
+@contextmanager
+def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
+    rng = random.Random(terms.seed)
+    stream, *rngs = (random.Random(rng.random()) for _ in range(4))
+    with ExitStack() as stack:
+        house = stack.enter_context(House(folder, lapse_after=terms.lapse_after, design=terms.design))
+        observer = stack.enter_context(Observer(house.database.url))
+        deeds = Deeds(house)
+        director = Director(house, rngs[0], pace=terms.pace, rest=terms.rest)
+        director.only_workers = terms.only_workers
+        stack.enter_context(director)
+        shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
+        crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
+        stack.enter_context(crowd)
+        yield Scene(
+            house=house, observer=observer, deeds=deeds, director=director, shifts=shifts, crowd=crowd
+        )
+
+
 @dataclass
 class Round:
     terms: Terms
@@ -96,84 +159,51 @@ class Round:
         return outcome
 
     def _played(self, folder: Path) -> Outcome:
-        terms, began = self.terms, time.monotonic()
-        rng = random.Random(terms.seed)
-        stream = plans(random.Random(rng.random()), terms.rate, terms.longest)
-        with ExitStack() as stack:
-            house = stack.enter_context(House(folder, lapse_after=terms.lapse_after, design=terms.design))
-            observer = stack.enter_context(Observer(house.database.url))
-            deeds = Deeds(house)
-            director = Director(house, random.Random(rng.random()), pace=terms.pace, rest=terms.rest)
-            director.only_workers = terms.only_workers
-            stack.enter_context(director)
-            shifts = stack.enter_context(Shifts(house, random.Random(rng.random()), terms.longest // 2))
-            crowd = stack.enter_context(Crowd(house, deeds, stream, random.Random(rng.random())))
-            self._until_enough(crowd, director)
-            crowd.ask_no_more()
-            director.stop()
-            shifts.end()
-            whole_at = time.time()
-            books = self._until_rest(house, crowd, observer)
-            took = time.monotonic() - began
-            at_rest = time.time()
-            truth = Truth(
-                books=books,
-                seen=observer.seen,
-                left=frozenset(observer.left()),
-                deeds=deeds.all,
-                said=house.history.versions(),
-                faults=director.faults,
-                stints=shifts.stints,
-                homes=house.homes(),
-                stumbled=(*director.died, *crowd.failed),
-                passed=sum((each.post.passed() for each in house.bots), Counter()),
-            )
-            violations = list(_violations(truth, house))
-        last = max(
-            [
-                whole_at,
-                *(each.until for every in truth.reasons.values() for each in every if each.until < at_rest),
-            ]
-        )
+        began = time.monotonic()
+        with opened(self.terms, folder) as scene:
+            self._until_enough(scene)
+            scene.calm()
+            calm_at = time.time()
+            books = self._until_rest(scene)
+            truth = scene.truth(books)
+            violations = list(_violations(truth, scene.house))
+        over = (each.until for every in truth.reasons.values() for each in every if each.until < books.now)
         return Outcome(
-            seed=terms.seed,
+            seed=self.terms.seed,
             truth=truth,
             violations=violations,
-            director=director,
-            took=took,
-            settled=at_rest - last,
+            director=scene.director,
+            took=time.monotonic() - began,
+            settled=books.now - max([calm_at, *over]),
             unsettled=list(books.unsettled),
             folder=folder,
         )
 
-    def _until_enough(self, crowd: Crowd, director: Director) -> None:
+    def _until_enough(self, scene: Scene) -> None:
         told = time.monotonic()
-        while not self._enough(crowd, director):
+        while not scene.enough(self.terms):
             time.sleep(POLL)
-            if time.monotonic() - told > 15:
+            if time.monotonic() - told > TELL_EVERY:
                 told = time.monotonic()
-                kills = director.kills.total()
-                self.say(f"{len(crowd.plans)} asks, {kills} kills, {len(director.faults)} faults")
+                kills, faults = scene.director.kills.total(), len(scene.director.faults)
+                self.say(f"{len(scene.crowd.plans)} asks, {kills} kills, {faults} faults")
 
-    def _enough(self, crowd: Crowd, director: Director) -> bool:
-        met = director.steps_met
-        steps = all(met[step] for step in ON_THE_WAY) or not self.terms.every_step
-        return len(crowd.plans) >= self.terms.grants and director.kills.total() >= self.terms.kills and steps
-
-    def _until_rest(self, house: House, crowd: Crowd, observer: Observer) -> Books:
-        """The ledger as soon as it owes nobody anything, and else as it is when patience is over."""
-        deadline = time.monotonic() + self.terms.patience
-        books: Books | None = None
-        while books is None or time.monotonic() < deadline:
+    def _until_rest(self, scene: Scene) -> Books:
+        """The ledger as soon as it owes nobody anything, and else as it is when patience is over. A machine
+        that does something else meanwhile does not wear out our patience."""
+        left, before = self.terms.patience, time.monotonic()
+        while True:
             time.sleep(POLL)
+            now = time.monotonic()
+            left, before = left - min(now - before, LONGEST_STEP), now
+            if not scene.crowd.idle and left > 0:
+                continue
             try:
-                books = read_books(house.ledger) if crowd.idle or books is None else books
+                books = read_books(scene.house.ledger)
             except TemporaryFailure:
                 continue
-            live = {pair for name in books.live for pair in pairs_of(books.grants[name])}
-            if crowd.idle and not list(books.unsettled) and observer.now == live:
-                break
-        return books
+            if left <= 0 or scene.at_rest(books):
+                return books
 
 
 def _violations(truth: Truth, house: House) -> list[Violation]:
