@@ -508,6 +508,23 @@ def test_however_many_grants_there_are_they_are_read_a_few_at_a_time(
     assert "given again" in said(story, "given")
 
 
+def test_where_very_much_vanished_it_is_given_again_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "MOST_HEALED", 1)
+    monkeypatch.setattr(sweeping, "AT_ONCE", 1)
+    story = Story(policy(SweepMode.ASK, every=5 * MINUTE))
+    story.ask(ADA, length="4h")
+    story.approve(BOB, story.ask(DAN, length="3h").standing.grant.id)
+    story.pass_time(MINUTE)
+    for who in (ADA, DAN):
+        story.target.take_by_hand(EMAILS[who], ROLE)
+    story.pass_time(4 * MINUTE + 1)
+    assert story.has(ADA) is not story.has(DAN)
+    story.pass_time(2 * MINUTE)
+    assert story.has(ADA)
+    assert story.has(DAN)
+    assert said(story, "given again") == ["given again", "given again"]
+
+
 def test_what_was_theirs_before_us_and_is_gone_is_left_to_its_hold(story: Story) -> None:
     story.pass_time(EVERY - 60)
     story.target.give_by_hand(EMAILS[ADA], ROLE)

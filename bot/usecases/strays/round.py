@@ -42,7 +42,7 @@ class Held:
     ``explain``, those that were given to live ones and have ``vanished``, and what they hold."""
 
     explained: frozenset[str] = frozenset()
-    vanished: frozenset[str] = frozenset()
+    vanished: tuple[str, ...] = ()
     entitlements: frozenset[Entitlement] = frozenset()
 
 

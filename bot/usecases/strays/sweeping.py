@@ -6,7 +6,7 @@ before giving; and what is still taken for a stray has to be seen again before i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,7 +22,6 @@ from bot.ports import (
     Census,
     Change,
     Claim,
-    Document,
     Done,
     Due,
     Key,
@@ -44,6 +43,9 @@ from bot.usecases.turn import Turn
 AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 AT_ONCE = 200
 """Grants read in one call."""
+MOST_HEALED = 100
+"""Holds that vanished and are given again in one round. The others wait, and what has to be taken does not
+wait for them."""
 TIME_TO_WRITE = 5.0
 """Seconds of a turn that are left for what comes after looking."""
 SOON = AGAIN_AFTER + timedelta(seconds=1)
@@ -84,7 +86,8 @@ def sweep(office: Office, census: Census, find: Callable[[str], Target], turn: T
     if looked.failure and not looked.holders and not known.rest:
         raise looked.failure
     held = _held(office.ledger, census, looked)
-    settled(lambda: _noted(office, looked, held, turn.claim))
+    more = _healed(office.ledger, held.vanished)
+    settled(lambda: _noted(office, looked, held, turn.claim, more=more))
     if looked.failure:
         raise looked.failure
 
@@ -120,14 +123,14 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
 # ------------------------------------------------------------------------------------------- comparing
 
 
-def _noted(office: Office, looked: Looked, held: Held, claim: Claim) -> None:
+def _noted(office: Office, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
     it = _compared(office, looked, held)
     strays = seen(it.known.found, it.sight, AGAIN_AFTER)
     found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it), rest=looked.rest)
     after, change = acted(office, it, found)
-    for part in (gone(it, after), stuck(it, after), _healed(it), _registered(it)):
+    for part in (gone(it, after), stuck(it, after), _owed(it), _registered(it)):
         change = joined(change, part)
-    done = None if looked.failure else Done(claim=claim, next_at=it.snap.now + _pause(it, after))
+    done = None if looked.failure else Done(claim=claim, next_at=it.snap.now + _pause(it, after, more=more))
     put = {**change.put, Key.of(Strays, looked.target): after}
     office.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
 
@@ -139,7 +142,7 @@ def _compared(office: Office, looked: Looked, held: Held) -> Round:
     first = office.ledger.read({Key.of(Strays, name)})
     known = first.find(Strays, name) or Strays(at=first.now)
     suspects = [key for key in looked.ours if key not in held.explained]
-    records = {Key.of(HoldRecord, key) for key in (*suspects, *held.vanished)}
+    records = {Key.of(HoldRecord, key) for key in suspects}
     keys = {Key.of(Strays, name), Key.of(StrayTargets), Key.of(Restore), *records}
     catalog, snap = office.gather(lambda _: keys, [f"hold:{key}" for key in suspects])
     told = (*(stray.alert for stray in known.found.values()), known.crowd)
@@ -165,7 +168,9 @@ def _held(ledger: Ledger, census: Census, looked: Looked) -> Held:
             vanished.update(_vanished(looked, snap))
             entitlements |= {hold.entitlement for each in snap.all(Grant) for hold in each.gives}
     here = {each for each in entitlements if each.target == looked.target}
-    return Held(explained=frozenset(explained), vanished=frozenset(vanished), entitlements=frozenset(here))
+    return Held(
+        explained=frozenset(explained), vanished=tuple(sorted(vanished)), entitlements=frozenset(here)
+    )
 
 
 def _vanished(looked: Looked, snap: Snapshot) -> list[str]:
@@ -181,17 +186,34 @@ def _vanished(looked: Looked, snap: Snapshot) -> list[str]:
     ]
 
 
-def _healed(it: Round) -> Change:
-    """What was taken behind our back is looked at by its hold at once; and so is what has a record, but
-    nobody behind it."""
-    change = Change(due=tuple(Due(member=f"hold:{key}", at=it.snap.now) for key in it.sight.owed))
-    for key in sorted(it.held.vanished):
-        record = it.snap.find(HoldRecord, key)
-        if record and record.phase is Phase.GIVEN and record.seen_at and not record.untouchable:
-            put: dict[Key, Document | None] = {Key.of(HoldRecord, key): replace(record, seen_at=None)}
-            due = (Due(member=f"hold:{key}", at=it.snap.now),)
-            change = joined(change, Change(put=put, due=due))
-    return change
+def _owed(it: Round) -> Change:
+    """What has a record, but nobody behind it, is looked at by its hold at once."""
+    return Change(due=tuple(Due(member=f"hold:{key}", at=it.snap.now) for key in it.sight.owed))
+
+
+def _healed(ledger: Ledger, vanished: Sequence[str]) -> bool:
+    """What was taken behind our back is looked at by its hold at once; whether some of it has to wait. Each
+    for itself: whoever was faster than we has looked at it."""
+    room = MOST_HEALED
+    for first in range(0, len(vanished), AT_ONCE):
+        keys = vanished[first : first + AT_ONCE]
+        snaps = ledger.read_all(({Key.of(HoldRecord, key)}, ()) for key in keys)
+        changes = [_unseen(key, snap) for key, snap in zip(keys, snaps, strict=True)]
+        healing = [change for change in changes if change]
+        if healing[:room]:
+            ledger.commit_all(healing[:room])
+        room -= len(healing)
+        if room < 0:
+            return True
+    return False
+
+
+def _unseen(key: str, snap: Snapshot) -> Change | None:
+    record = snap.find(HoldRecord, key)
+    if not record or record.phase is not Phase.GIVEN or not record.seen_at or record.untouchable:
+        return None
+    put = {Key.of(HoldRecord, key): replace(record, seen_at=None)}
+    return Change(rests_on=(snap,), put=put, due=(Due(member=f"hold:{key}", at=snap.now),))
 
 
 def _registered(it: Round) -> Change:
@@ -201,12 +223,13 @@ def _registered(it: Round) -> Change:
     return Change(put={Key.of(StrayTargets): StrayTargets(targets=(*swept.targets, it.looked.target))})
 
 
-def _pause(it: Round, after: Strays) -> timedelta:
-    """Soon where something was seen for the first time, or is being taken; none where there is a rest."""
+def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
+    """Soon where something was seen for the first time, is being taken, or has to be given again; none
+    where there is a rest."""
     if it.looked.rest:
         return timedelta()
     every = timedelta(seconds=it.catalog.sweep.every)
-    soon = any(
+    soon = more or any(
         stray.state is StrayState.SEEN or (stray.state is StrayState.TAKING and not is_stuck(it, key))
         for key, stray in after.found.items()
     )
