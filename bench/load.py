@@ -61,7 +61,7 @@ class Scene:
             )
             for number in range(self.size.live)
         )
-        settle(self.ledger, self.stage.catalog, lives)
+        settle(self.ledger, self.stage.deeds, self.stage.catalog, lives)
 
     def measured(self, how: str, apart: float) -> Iterator[Row]:
         size = self.size
@@ -74,7 +74,7 @@ class Scene:
         ended: dict[str, float] = {}
         _until(lambda: self._see_ended(ended, last) >= len(ends))
         over, spent = max(ended.values(), default=first), self._cpu() - before
-        taken = self._taken()
+        taken = self.stage.deeds.taken()
         yield _late("take", {name: taken.get(account_of(name)) for name in ends}, ends, PROMISED)
         yield _late("ended in Redis", {name: ended.get(name) for name in ends}, ends)
         _until(lambda: all(self._told_at(name) >= at for name, at in ended.items()))
@@ -101,7 +101,7 @@ class Scene:
             )
             for number in range(count)
         ]
-        settle(self.ledger, self.stage.catalog, lives)
+        settle(self.ledger, self.stage.deeds, self.stage.catalog, lives)
         if self.ledger.read(()).now > first - timedelta(seconds=1):
             raise RuntimeError("this machine is too slow: not all was written before the first end")
         return {life.name: life.until.timestamp() for life in lives}
@@ -116,10 +116,6 @@ class Scene:
     def _last_entry(self) -> list[str]:
         found: Any = self.stage.redis.xrevrange("rotakey:{main}:audit", count=1)
         return [str(name) for name, _ in found] or [""]
-
-    def _taken(self) -> dict[str, float]:
-        lines = (line.split() for line in self.stage.takes.read_text().splitlines())
-        return {account: float(at) for at, account in lines}
 
     def _cpu(self) -> Spent:
         return Spent(worker=sum(map(cpu, self.workers)), server=cpu(self.stage.valkey_pid()))

@@ -1,19 +1,19 @@
-"""``rotakey worker`` whose databases do nothing and take no time: ``python -m bench.load_worker TAKES``.
+"""``rotakey worker`` whose databases do nothing and take no time: ``python -m bench.load_worker DEEDS``.
 
-Each take appends a line to the file TAKES: when, and whose.
+Each give and take appends a line to the file DEEDS. Who holds something is what all its lines tell.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import deque
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench.deeds import Deeds
 from bot import config, wiring
 from bot.cli.settings import log_as_json, settings
 from bot.core.catalog import Entitlement
@@ -23,35 +23,36 @@ from bot.ports import Abilities, Deadline, Holder, Target
 
 
 class NoopTarget:
-    """Implements Target. Everybody has what is not among the last that this process took."""
+    """Implements Target. To a single look everybody has what is not among the last that this process took."""
 
     abilities = Abilities(marks=True, keeps_end=False, ends_sessions=True)
 
-    def __init__(self, takes: int, remembered: int = 2_000) -> None:
-        self._takes = takes
+    def __init__(self, name: str, deeds: Deeds, remembered: int = 2_000) -> None:
+        self._name, self._deeds = name, deeds
         self._taken: deque[str] = deque(maxlen=remembered)
 
     def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
+        self._deeds.append("give", self._name, hold.account)
         with suppress(ValueError):
             self._taken.remove(hold.key)
 
     def take(self, hold: Hold, deadline: Deadline) -> None:
-        os.write(self._takes, f"{time.time():.6f} {hold.account}\n".encode())
+        self._deeds.append("take", self._name, hold.account)
         self._taken.append(hold.key)
 
     def has(self, hold: Hold, deadline: Deadline) -> Presence:
         return Presence.NONE if hold.key in self._taken else Presence.OURS
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
-        return ()
+        return tuple(Holder(account=each, presence=Presence.OURS) for each in self._deeds.holders(self._name))
 
 
-def main(takes: Path) -> None:
+def main(path: Path) -> None:
     log_as_json()
-    file = os.open(takes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    deeds = Deeds(path)
 
-    def noop(*_: Any) -> Target:
-        return NoopTarget(file)
+    def noop(name: str, *_: Any) -> Target:
+        return NoopTarget(name, deeds)
 
     wiring.TARGETS = {PostgresSettings: noop}
     wiring.work(*settings(config.WORKER), os.environ, "127.0.0.1")

@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from bench.always_ok import TEAM, email_of
+from bench.deeds import Deeds
 from bot.core import grants
 from bot.core.catalog import Catalog, Resource
 from bot.core.grants import Grant, Origin, State, Vote
@@ -33,13 +34,16 @@ class Life:
     until: datetime
 
 
-def settle(ledger: RedisLedger, catalog: Catalog, lives: Iterable[Life]) -> None:
+def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[Life]) -> None:
     resources = list(catalog.resources.values())
     numbered = iter(enumerate(lives))
     while some := tuple(islice(numbered, AT_ONCE)):
         change = Change()
         for number, life in some:
-            change = joined(change, _lived(life, resources[number % len(resources)], catalog.version))
+            resource = resources[number % len(resources)]
+            for each in resource.gives:
+                deeds.append("give", each.target, account_of(life.name))
+            change = joined(change, _lived(life, resource, catalog.version))
         ledger.commit(change)
 
 

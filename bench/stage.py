@@ -15,6 +15,7 @@ from typing import Any
 from redis import Redis
 
 from bench.always_ok import AlwaysOk, always_ok
+from bench.deeds import Deeds
 from bot import config
 from bot.core.catalog import Catalog
 from bot.ledger.connection import connect
@@ -54,15 +55,12 @@ class Stage:
         }
         self.redis: Redis = connect(redis_url)
         self.ledger = RedisLedger(self.redis)
-
-    @property
-    def takes(self) -> Path:
-        """Where workers write when they took what from whom."""
-        return self.folder / "takes"
+        self.deeds = Deeds(folder / "deeds")
+        """Of the workers, at the databases."""
 
     def worker(self, **environ: str) -> int:
         """The pid of one more."""
-        return self._started("bench.load_worker", str(self.takes), **environ)
+        return self._started("bench.load_worker", str(self.folder / "deeds"), **environ)
 
     def web(self, port: int) -> int:
         return self._started("bot", "web", PORT=str(port))
