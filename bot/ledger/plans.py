@@ -16,7 +16,12 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 OP_KEPT = timedelta(minutes=15)
 RESENT_WITHIN = timedelta(minutes=1)
-"""The client sends again what was not answered. A change without an ``op`` is known this long."""
+"""The client sends again what was not answered. What was written is known this long."""
+
+
+def sending() -> tuple[str, int]:
+    """The name of what is sent, and for how many ms it is known."""
+    return f"once:{uuid.uuid4()}", RESENT_WITHIN // timedelta(milliseconds=1)
 
 
 def wanted(keys: Iterable[Key], follow: Iterable[str]) -> bytes:
@@ -63,8 +68,7 @@ def as_json(value: object) -> bytes:
 
 
 def _once(change: Change) -> dict[str, str]:
-    op, kept = (f"once:{uuid.uuid4()}", RESENT_WITHIN) if change.op is None else (change.op, OP_KEPT)
-    return {"op": op, "op_ms": str(kept // timedelta(milliseconds=1))}
+    return {"op": change.op, "op_ms": str(OP_KEPT // timedelta(milliseconds=1))} if change.op else {}
 
 
 def _closing(change: Change) -> dict[str, dict[str, object]]:

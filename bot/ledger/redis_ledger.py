@@ -151,12 +151,12 @@ class RedisLedger:
     # ----------------------------------------------------------------------------------------------
 
     def _write(self, which: Any, how: str, changes: Collection[Change]) -> list[Receipt | Conflict]:
-        written = [plans.plan(change) for change in changes]
+        arguments = (how, *plans.sending(), *(plans.plan(change) for change in changes))
         too_few: NotCopied | None = None
         if self._copied and any(change.copied for change in changes):
-            (now, *found), too_few = self._copied.run(which, how, *written)
+            (now, *found), too_few = self._copied.run(which, *arguments)
         else:
-            now, *found = self._run(which, how, *written)
+            now, *found = self._run(which, *arguments)
         for outcome, _, said in found:
             if outcome == "unlogged":
                 raise TemporaryFailure(

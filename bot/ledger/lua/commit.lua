@@ -1,4 +1,4 @@
-local frees = ARGV[1] == 'frees'
+local frees, sent, sent_ms = ARGV[1] == 'frees', op .. ARGV[2], ARGV[3]
 
 local function count(name)
   local found = redis.pcall('SCARD', index .. name)
@@ -144,13 +144,14 @@ end
 
 local function close(done)
   local member = done.member
+  local armed = (redis.call('HGET', generations, member) or '0') ~= done.generation
   redis.call('HDEL', claims, member)
   if done.failed then
     redis.call('ZINCRBY', failures, 1, member)
   else
     redis.call('ZREM', failures, member)
   end
-  if (redis.call('HGET', generations, member) or '0') ~= done.generation then
+  if armed then
     owe_at(member, text(now))
     soonest = now
   elseif done.next_at then
@@ -158,29 +159,29 @@ local function close(done)
   else
     redis.call('ZREM', due_in(member), member)
   end
+  return not (armed or done.next_at)
 end
 
-local function forget_unless_due(member)
-  if not redis.call('ZSCORE', due_in(member), member) then
-    redis.call('HDEL', generations, member)
-    redis.call('ZREM', failures, member)
+local function forget(done)
+  redis.call('HDEL', generations, done.member)
+  if done.failed then
+    redis.call('ZREM', failures, done.member)
   end
 end
 
 local function owe(plan, version)
-  if plan.done then
-    close(plan.done)
-  end
+  local over = plan.done and close(plan.done)
   for _, each in ipairs(plan.due) do
     arm(each[1], each[2], version)
+    over = over and each[1] ~= plan.done.member
   end
-  if plan.done then
-    forget_unless_due(plan.done.member)
+  if over then
+    forget(plan.done)
   end
 end
 
 local function commit(plan)
-  local done_before = redis.pcall('GET', op .. plan.op)
+  local done_before = plan.op and redis.pcall('GET', op .. plan.op)
   if type(done_before) == 'string' then
     -- WAIT waits for what its own connection wrote last
     if plan.copied then
@@ -221,7 +222,9 @@ local function commit(plan)
     enlist(each[1], each[2], each[3], version)
   end
   owe(plan, version)
-  redis.call('SET', op .. plan.op, plan.answer, 'PX', plan.op_ms)
+  if plan.op then
+    redis.call('SET', op .. plan.op, plan.answer, 'PX', plan.op_ms)
+  end
   return {'done', version, fault or ''}
 end
 
@@ -243,18 +246,34 @@ local function misplaced_lanes(plan)
   return wrong
 end
 
+-- What has the same name was sent again, because its answer was lost.
+local function answered()
+  local answers = redis.pcall('GET', sent)
+  if type(answers) == 'string' then
+    redis.call('PEXPIRE', sent, sent_ms) -- WAIT waits for what its own connection wrote last
+    return cjson.decode(answers)
+  end
+end
+
 local plans = {}
 local wrong = misplaced() or forbidden()
-for i = 2, #ARGV do
-  plans[i - 1] = cjson.decode(ARGV[i])
-  wrong = wrong or misplaced_lanes(plans[i - 1])
+for i = 4, #ARGV do
+  plans[i - 3] = cjson.decode(ARGV[i])
+  wrong = wrong or misplaced_lanes(plans[i - 3])
 end
 if wrong then
   return wrong
 end
-local answers = {text(now)}
+local answers = answered()
+if answers then
+  return answers
+end
+answers = {text(now)}
 for _, plan in ipairs(plans) do
   table.insert(answers, commit(plan))
+end
+if drawn then
+  redis.call('SET', sent, cjson.encode(answers), 'PX', sent_ms)
 end
 -- whoever waits looks again soon in any case
 if soonest and soonest < now + 2000 then
