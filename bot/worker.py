@@ -24,7 +24,7 @@ THREADS = 16
 SHARE = 8
 TOGETHER = 32
 """Things that one thread does together at most, where there is a way to do them so."""
-BESIDES = 2
+BESIDES = 1
 """Threads for all else while very many things are due that are done together."""
 PRESSED_FOR = 0.25
 """Seconds for which many things that were due at once have precedence."""

@@ -100,16 +100,33 @@ else
   pick_any()
 end
 
-local fence = #taken > 0 and draw()
+local at_once = 1000
 local answer = {}
-for _, each in ipairs(taken) do
-  local member = each.member
-  local taken_over = redis.call('HEXISTS', claims, member)
-  redis.call('HSET', claims, member, fence)
-  redis.call('ZADD', due .. each.lane, text(now + length), member)
-  local generation = redis.call('HGET', generations, member) or '0'
-  local failed = redis.call('ZSCORE', failures, member) or '0'
-  table.insert(answer, {member, generation, fence, text(each.at), failed, taken_over})
+
+local function claim(some, fence)
+  local members, marks, moved = {}, {}, {}
+  for i, each in ipairs(some) do
+    members[i] = each.member
+    marks[2 * i - 1], marks[2 * i] = each.member, fence
+    local rows = moved[each.lane] or {}
+    rows[#rows + 1], rows[#rows + 2] = text(now + length), each.member
+    moved[each.lane] = rows
+  end
+  local held = redis.call('HMGET', claims, unpack(members))
+  local drawn_for = redis.call('HMGET', generations, unpack(members))
+  local failed = redis.call('ZMSCORE', failures, unpack(members))
+  redis.call('HSET', claims, unpack(marks))
+  for lane, rows in pairs(moved) do
+    redis.call('ZADD', due .. lane, unpack(rows))
+  end
+  for i, each in ipairs(some) do
+    local taken_over = held[i] and 1 or 0
+    table.insert(answer, {each.member, drawn_for[i] or '0', fence, text(each.at), failed[i] or '0', taken_over})
+  end
+end
+
+for first = 1, #taken, at_once do
+  claim({unpack(taken, first, math.min(first + at_once - 1, #taken))}, draw())
 end
 
 look_ahead()
