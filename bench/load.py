@@ -71,9 +71,10 @@ class Scene:
         first = min(ends.values())
         time.sleep(max(first - 0.5 - time.time(), 0))
         before = self._cpu()
-        ended: dict[str, float] = {}
-        _until(lambda: self._see_ended(ended, last) >= len(ends))
-        over, spent = max(ended.values(), default=first), self._cpu() - before
+        _until(lambda: self.ledger.condition().open <= size.live)
+        spent = self._cpu() - before
+        ended = self._ended_since(last)
+        over = max(ended.values(), default=first)
         taken = self.stage.deeds.taken()
         yield _late("take", {name: taken.get(account_of(name)) for name in ends}, ends, PROMISED)
         yield _late("ended in Redis", {name: ended.get(name) for name in ends}, ends)
@@ -106,16 +107,17 @@ class Scene:
             raise RuntimeError("this machine is too slow: not all was written before the first end")
         return {life.name: life.until.timestamp() for life in lives}
 
-    def _see_ended(self, ended: dict[str, float], last: list[str]) -> int:
-        """What the audit has told since the entry named in ``last``."""
-        while rows := self.ledger.entries(last[0], 1000):
-            last[0] = rows[-1][0]
+    def _ended_since(self, last: str) -> dict[str, float]:
+        """When, as the audit tells it from behind the entry named in ``last``."""
+        ended: dict[str, float] = {}
+        while rows := self.ledger.entries(last, 1000):
+            last = rows[-1][0]
             ended.update((e.grant, at.timestamp()) for _, at, e in rows if e.what == "ended" and e.grant)
-        return len(ended)
+        return ended
 
-    def _last_entry(self) -> list[str]:
+    def _last_entry(self) -> str:
         found: Any = self.stage.redis.xrevrange("rotakey:{main}:audit", count=1)
-        return [str(name) for name, _ in found] or [""]
+        return next((str(name) for name, _ in found), "")
 
     def _cpu(self) -> Spent:
         return Spent(worker=sum(map(cpu, self.workers)), server=cpu(self.stage.valkey_pid()))

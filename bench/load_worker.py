@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -29,16 +28,19 @@ class NoopTarget:
 
     def __init__(self, name: str, deeds: Deeds, remembered: int = 2_000) -> None:
         self._name, self._deeds = name, deeds
-        self._taken: deque[str] = deque(maxlen=remembered)
+        self._taken: dict[str, None] = {}
+        self._remembered = remembered
 
     def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
         self._deeds.append("give", self._name, hold.account)
-        with suppress(ValueError):
-            self._taken.remove(hold.key)
+        self._taken.pop(hold.key, None)
 
     def take(self, hold: Hold, deadline: Deadline) -> None:
         self._deeds.append("take", self._name, hold.account)
-        self._taken.append(hold.key)
+        self._taken[hold.key] = None
+        with suppress(StopIteration, KeyError, RuntimeError):  # other threads forget some, too
+            while len(self._taken) > self._remembered:
+                del self._taken[next(iter(self._taken))]
 
     def has(self, hold: Hold, deadline: Deadline) -> Presence:
         return Presence.NONE if hold.key in self._taken else Presence.OURS
