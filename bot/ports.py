@@ -613,10 +613,17 @@ class Ledger(Protocol):
         """Several commits in one round trip, each for itself: all or nothing of each."""
         ...
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
+    def claim(
+        self,
+        limit: int,
+        share: int,
+        busy: Mapping[str, int],
+        kinds: Collection[str] = (),
+        besides: Collection[str] = (),
+    ) -> Claims:
         """Up to ``limit`` due things, no lane beyond ``share`` counting those ``busy`` with it already;
-        only of these ``kinds``, where some are named. A claim lasts CLAIM_SECONDS; then the thing is due
-        again for anybody."""
+        only of these ``kinds``, where some are named, and of none ``besides``. A claim lasts CLAIM_SECONDS;
+        then the thing is due again for anybody."""
         ...
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:

@@ -44,11 +44,18 @@ class Hanging(Bell):
         self.hanging = threading.Event()
         self.let_go = threading.Event()
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
+    def claim(
+        self,
+        limit: int,
+        share: int,
+        busy: Mapping[str, int],
+        kinds: Collection[str] = (),
+        besides: Collection[str] = (),
+    ) -> Claims:
         if self.hang.is_set():
             self.hanging.set()
             self.let_go.wait(LONG_ENOUGH)
-        return super().claim(limit, share, busy, kinds)
+        return super().claim(limit, share, busy, kinds, besides)
 
 
 # ------------------------------------------------------------------------------------- /readyz

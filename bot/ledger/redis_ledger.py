@@ -91,11 +91,19 @@ class RedisLedger:
                 written |= zip(some, self._write(which, "frees" if frees else "", some.values()), strict=True)
         return tuple(written[n] for n in range(len(changes)))
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
+    def claim(
+        self,
+        limit: int,
+        share: int,
+        busy: Mapping[str, int],
+        kinds: Collection[str] = (),
+        besides: Collection[str] = (),
+    ) -> Claims:
         """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
         is full does not count: the caller learns of its end by itself, and would only ask in vain."""
-        load, only = plans.as_json(dict(busy)), plans.as_json(dict.fromkeys(kinds, 1))
-        return answers.claims(self._run(self._claim, limit, share, self._claim_ms, load, only))
+        load = plans.as_json(dict(busy))
+        only, never = (plans.as_json(dict.fromkeys(each, 1)) for each in (kinds, besides))
+        return answers.claims(self._run(self._claim, limit, share, self._claim_ms, load, only, never))
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         if not claims:
@@ -146,12 +154,16 @@ class RedisLedger:
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
     ) -> Claims:
         load, these = plans.as_json(dict(busy)), plans.as_json(list(members))
-        return answers.claims(self._run(self._claim, limit, share, self._claim_ms, load, "{}", these))
+        return answers.claims(self._run(self._claim, limit, share, self._claim_ms, load, "{}", "{}", these))
 
     # ----------------------------------------------------------------------------------------------
 
     def _write(self, which: Any, how: str, changes: Collection[Change]) -> list[Receipt | Conflict]:
-        arguments = (how, *plans.sending(), *(plans.plan(change) for change in changes))
+        arguments: Sequence[str | bytes | int] = (
+            how,
+            *plans.sending(),
+            *(plans.plan(change) for change in changes),
+        )
         too_few: NotCopied | None = None
         if self._copied and any(change.copied for change in changes):
             (now, *found), too_few = self._copied.run(which, *arguments)

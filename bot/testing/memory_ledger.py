@@ -183,11 +183,19 @@ class MemoryLedger:
             version = self._write(change)
             return Receipt(now=self.now, answer=change.answer, version=version)
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
+    def claim(
+        self,
+        limit: int,
+        share: int,
+        busy: Mapping[str, int],
+        kinds: Collection[str] = (),
+        besides: Collection[str] = (),
+    ) -> Claims:
         with self._lock:
             if not kinds and (self._beat is None or not 0 <= self._now - self._beat < BEAT_EVERY):
                 self._beat = self._now
-            wanted = (each for each in self._due_now() if not kinds or each.partition(":")[0] in kinds)
+            found = [(each, each.partition(":")[0]) for each in self._due_now()]
+            wanted = (each for each, kind in found if (not kinds or kind in kinds) and kind not in besides)
             return self._picked(wanted, limit, share, busy)
 
     def _picked(self, members: Iterable[str], limit: int, share: int, busy: Mapping[str, int]) -> Claims:

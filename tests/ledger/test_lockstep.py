@@ -27,6 +27,7 @@ KEYS = st.sampled_from([grant_key("g1"), grant_key("g2"), ADAS_KEY])
 INDEXES = st.sampled_from(["open", "ada"])
 MEMBERS = st.sampled_from(["hold:db/1", "hold:db/2", "hold:aws/1", "card:g1", "card:g2"])
 LANES = st.sampled_from(["hold:db", "hold:aws", "card"])
+KINDS_OF_DUE = st.sets(st.sampled_from(["hold", "card"]), max_size=1)
 MOMENTS = st.sampled_from([LONG_AGO, LONG_AGO + ODD, SOME_DAY - ODD, SOME_DAY, SOME_DAY + timedelta(days=1)])
 ASKS = [ask("g1"), ask("g1", reason="still stuck"), ask("g2")]
 WRITES = st.sampled_from([(ADAS_KEY, ADA), *((grant_key(each.id), each) for each in ASKS)])
@@ -101,10 +102,12 @@ class Lockstep(RuleBasedStateMachine):
         limit=st.integers(0, 4),
         share=st.integers(1, 3),
         busy=st.dictionaries(LANES, st.integers(0, 2)),
+        kinds=KINDS_OF_DUE,
+        besides=KINDS_OF_DUE,
         seconds=st.sampled_from([0, 3600]),
     )
-    def claim(self, limit: int, share: int, busy: Any, seconds: int) -> Any:
-        theirs, ours = self._both(lambda ledger: ledger.claim(limit, share, busy), seconds)
+    def claim(self, limit: int, share: int, busy: Any, kinds: Any, besides: Any, seconds: int) -> Any:
+        theirs, ours = self._both(lambda ledger: ledger.claim(limit, share, busy, kinds, besides), seconds)
         assert ours.claims == theirs.claims
         assert near(ours, theirs)
         return multiple(*theirs.claims)

@@ -1,8 +1,8 @@
 local limit, share, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local load = cjson.decode(ARGV[4])
-local kinds = cjson.decode(ARGV[5])
+local kinds, besides = cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
 local any_kind = next(kinds) == nil
-local named = ARGV[6] and cjson.decode(ARGV[6])
+local named = ARGV[7] and cjson.decode(ARGV[7])
 
 local wrong = misplaced()
 if wrong then
@@ -53,7 +53,8 @@ local function pick_any()
   local owed = {}
   for _, lane in ipairs(redis.call('SMEMBERS', lanes)) do
     local room = share - (load[lane] or 0)
-    if room > 0 and (any_kind or kinds[string.match(lane, '^[^:]*')]) then
+    local kind = string.match(lane, '^[^:]*')
+    if room > 0 and (any_kind or kinds[kind]) and not besides[kind] then
       for _, each in ipairs(owed_in(lane, math.min(room, limit + 1))) do
         table.insert(owed, each)
       end
