@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.core.errors import Conflict
@@ -39,7 +39,9 @@ class Sweep:
         self._target = target
         self._offer = _Offer(ledger, until)
         self._ends = Ends(ledger, target, lambda turn: TakingBack(ledger, target, turn))
-        self._worker = Worker(self._offer, {"hold": self._take_back}, {"hold": self._take_many})
+        self._worker = Worker(
+            self._offer, {"hold": self._take_back}, {"hold": _Many(self._ends, self._take_many)}
+        )
         self._offer.enough = self.stop
         self.unreadable: tuple[Key, ...] = ()
 
@@ -65,7 +67,7 @@ class Sweep:
 
     def _take_many(self, turns: Sequence[Turn]) -> Sequence[Turn]:
         """What is plainly over, and that is nearly all."""
-        left = self._ends.take_back(turns)
+        left = self._ends.do(turns)
         others = {turn.claim.member for turn in left}
         for hold in (turn.claim.id for turn in turns if turn.claim.member not in others):
             past = looked_at(self._ledger, self._offer.past[hold])
@@ -75,6 +77,26 @@ class Sweep:
     def _take_back(self, turn: Turn) -> None:
         hold = turn.claim.id
         self._offer.past[hold] = take_back(self._ledger, self._target, turn, self._offer.past[hold])
+
+
+@dataclass(frozen=True)
+class _Many:
+    """Implements Together, but hurries never: what was taken is looked at right after."""
+
+    ends: Ends
+    take: Callable[[Sequence[Turn]], Sequence[Turn]]
+
+    def do(self, turns: Sequence[Turn], *, hurry: bool) -> Sequence[Turn]:  # noqa: ARG002 -- there is time
+        return self.take(turns)
+
+    def waits(self, lane: str) -> float:
+        return self.ends.waits(lane)
+
+    def behind(self) -> Sequence[Turn]:
+        return self.ends.behind()
+
+    def catch_up(self) -> None:
+        self.ends.catch_up()
 
 
 class _Offer:
@@ -95,7 +117,10 @@ class _Offer:
         share: int,
         busy: Mapping[str, int],
         kinds: Collection[str] = (),  # noqa: ARG002 -- there is only one
+        besides: Collection[str] = (),
     ) -> Claims:
+        if besides:
+            return self._ledger.claim_these((), limit, share, busy)
         named = self._next()
         if not named:
             self._over.set()

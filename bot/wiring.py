@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import signal
 import threading
@@ -352,8 +353,17 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     vigil = Vigil(made.watch, made.ledger, made.fittings)
     begin(made, stopping, vigil.look)
     vigil.begin()
+    _collect_seldom()
     log.info("working")
     worker.run()
+
+
+def _collect_seldom() -> None:
+    """Looking for cycles among all that a document consists of takes a quarter of the time that it takes to
+    do very many things at once (``make bench ARGS=load``), and there are hardly any."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
@@ -363,7 +373,7 @@ def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
 
 def together(made: Parts) -> Mapping[str, Together]:
     """What the worker does for many due things of a kind in one go."""
-    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made)).take_back}
+    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made))}
 
 
 def duties(made: Parts) -> Mapping[str, Duty]:

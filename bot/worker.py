@@ -6,8 +6,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 from prometheus_client import Counter as Metric
@@ -23,11 +25,15 @@ log = structlog.get_logger(__name__)
 THREADS = 16
 SHARE = 8
 TOGETHER = 32
-"""Things that one thread does together at most, where there is a way to do them so."""
+"""Things that are done together, for each thread of a lane's share."""
+WORKS_FOR = 0.0005
+"""Seconds of our own work on one of many things that are done together, about."""
 BESIDES = 1
 """Threads for all else while very many things are due that are done together."""
 PRESSED_FOR = 0.25
 """Seconds for which many things that were due at once have precedence."""
+HURRY_AT_MOST = 5.0
+"""Seconds for which all else waits, also the writing down of what was done."""
 SLEEP_AT_MOST = 1.0
 RENEW_EVERY = 1.0
 REDIS_AWAY_PAUSE = 0.5
@@ -53,14 +59,34 @@ LAG = Histogram("rotakey_due_lag_seconds", "From when a thing was owed to when i
 RUNNING = Gauge("rotakey_running", "Due things being done now")
 
 Duty = Callable[[Turn], None]
-Together = Callable[[Sequence[Turn]], Sequence[Turn]]
+
+
+class Together(Protocol):
+    """Does many due things of a kind in one go. Threads share it."""
+
+    def do(self, turns: Sequence[Turn], *, hurry: bool) -> Sequence[Turn]:
+        """Answers those that are left for the kind's duty. In a ``hurry`` it may leave it for later to write
+        down what was done."""
+        ...
+
+    def waits(self, lane: str) -> float:
+        """Seconds for which one of them waits for others, about: as last seen."""
+        ...
+
+    def behind(self) -> Sequence[Turn]:
+        """Those that are done, and not written down yet. Their claims are kept."""
+        ...
+
+    def catch_up(self) -> None:
+        """Write all of that down."""
+        ...
 
 
 class Worker:
     """``duties`` has what to do for each kind of due thing. A duty closes its claim itself; what it
     raises is logged, and the thing is due again later: TemporaryFailure and PermanentFailure with
-    growing pauses, and so is anything unforeseen. ``together`` does many of a kind in one go, and answers
-    those that are left for the kind's duty. ``nothing_owed`` is called when the due set is empty."""
+    growing pauses, and so is anything unforeseen. ``together`` has a way to do many of a kind in one go.
+    ``nothing_owed`` is called when the due set is empty."""
 
     def __init__(
         self,
@@ -80,7 +106,9 @@ class Worker:
         self.share = share
         self._running: set[Turn] = set()
         self._tasks: Counter[str] = Counter()
-        self._pressed = Deadline.after(0)
+        self._pressed = self._hurry = Deadline.after(0)
+        self._caught_up: Future[None] = Future()
+        self._caught_up.set_result(None)
         self._lock = threading.Lock()
         self.last_round = time.monotonic()
         """When the loop last came round, with those beside it alive. On this process's monotonic clock."""
@@ -109,6 +137,7 @@ class Worker:
                     if all(thread.is_alive() for thread in side):
                         self.last_round = time.monotonic()
                     self._stir.wait(pause)
+            self._catch_up()
         finally:
             self._finished.set()
         for thread in side:
@@ -117,34 +146,74 @@ class Worker:
     def _round(self, pool: ThreadPoolExecutor) -> float:
         """Claim and start what is due; answers how long there is nothing to claim, at most a second."""
         try:
-            if self.together:
-                self._begin_together(pool)
-            return self._begin_others(pool)
+            pause = self._begin_together(pool) if self.together else SLEEP_AT_MOST
+            self._begin_catching_up(pool)
+            return min(pause, self._begin_others(pool))
         except TemporaryFailure as failure:
             log.warning("redis is away", error=str(failure))
             return REDIS_AWAY_PAUSE
 
-    def _begin_together(self, pool: ThreadPoolExecutor) -> None:
+    def _begin_together(self, pool: ThreadPoolExecutor) -> float:
         """Claim what can be done together, in lots as even as can be."""
         tasks, free = self._load()
         if free <= 0:
-            return
-        asked_at = Deadline.after(0)
-        busy = {lane: count * TOGETHER for lane, count in tasks.items()}
-        most = free * TOGETHER
-        found = self.ledger.claim(most, self.share * TOGETHER, busy, tuple(self.together))
+            return SLEEP_AT_MOST
+        asked_at, most = Deadline.after(0), self.share * TOGETHER
+        busy = {lane: most - self._room(lane, tasks) for lane in tasks if self._way(lane)}
+        found = self.ledger.claim(free * TOGETHER, most, busy, tuple(self.together))
         lanes: dict[str, list[Turn]] = {}
         for turn in self._turns(found, asked_at):
             lanes.setdefault(turn.claim.lane, []).append(turn)
         for lane, turns in lanes.items():
-            threads = max(min(self.share - tasks[lane], free // len(lanes)), 1)
+            threads = max(min(self._width(lane) - tasks[lane], free // len(lanes)), 1)
             size = -(-len(turns) // threads)
+            if len(turns) >= max(min(self._room(lane, tasks), free * TOGETHER), TOGETHER):
+                self._press()
             for first in range(0, len(turns), size):
                 self._begin(pool, turns[first : first + size])
-        if len(found.claims) >= min(most, self.share * TOGETHER) // 2:
-            self._pressed = Deadline.after(PRESSED_FOR)
+        return _until_next(found, free * TOGETHER)
+
+    def _room(self, lane: str, tasks: Counter[str]) -> int:
+        """For so many things more: the fewer threads, the larger their lots."""
+        width = self._width(lane)
+        return max(width - tasks[lane], 0) * (self.share * TOGETHER // width)
+
+    def _width(self, lane: str) -> int:
+        """Threads for one lane: while one works, others may wait. More would only be in each other's way."""
+        way = self._way(lane)
+        waiting = way.waits(lane) / WORKS_FOR if way else 0
+        return int(min(2 + waiting, self.share))
+
+    def _way(self, lane: str) -> Together | None:
+        return self.together.get(lane.partition(":")[0])
+
+    def _press(self) -> None:
+        """It is a hurry from when it began, and not for long; then all is written down before the next."""
+        if self._pressed.passed and not self._behind():
+            self._hurry = Deadline.after(HURRY_AT_MOST)
+        self._pressed = Deadline.after(PRESSED_FOR)
+
+    @property
+    def _hurrying(self) -> bool:
+        return not (self._pressed.passed or self._hurry.passed)
+
+    def _begin_catching_up(self, pool: ThreadPoolExecutor) -> None:
+        if self._hurrying or not self._caught_up.done():
+            return
+        if self._behind():
+            with suppress(RuntimeError):  # no thread to be had: in the next round, then
+                self._caught_up = pool.submit(self._catch_up)
+
+    def _behind(self) -> list[Turn]:
+        return [turn for way in self.together.values() for turn in way.behind()]
+
+    def _catch_up(self) -> None:
+        for way in self.together.values():
+            way.catch_up()
 
     def _begin_others(self, pool: ThreadPoolExecutor) -> float:
+        if self._hurrying:
+            return PRESSED_FOR
         tasks, free = self._load()
         if not self._pressed.passed:
             others = (count for lane, count in tasks.items() if lane.partition(":")[0] not in self.together)
@@ -152,14 +221,12 @@ class Worker:
         if free <= 0:
             return SLEEP_AT_MOST
         asked_at = Deadline.after(0)
-        found = self.ledger.claim(free, self.share, tasks)
+        found = self.ledger.claim(free, self.share, tasks, besides=tuple(self.together))
         for turn in self._turns(found, asked_at):
             self._begin(pool, [turn])
         if found.next_at is None and not found.claims and not tasks:
             self.nothing_owed()
-        if len(found.claims) == free or found.next_at is None:
-            return SLEEP_AT_MOST
-        return min(max((found.next_at - found.now).total_seconds(), 0.0), SLEEP_AT_MOST)
+        return _until_next(found, free)
 
     def _load(self) -> tuple[Counter[str], int]:
         """Threads that each lane has, and how many are free."""
@@ -206,7 +273,7 @@ class Worker:
         if way is None:
             return turns
         try:
-            left = way(turns)
+            left = way.do(turns, hurry=self._hurrying)
         except TemporaryFailure as failure:
             log.warning("will be tried again", member=turns[0].claim.member, error=str(failure))
             for turn in turns:
@@ -265,7 +332,8 @@ class Worker:
         """Keep the claims of what is still being done, each until its own deadline; also while finishing."""
         while not self._finished.wait(RENEW_EVERY):
             with self._lock:
-                turns = [turn for turn in self._running if not turn.deadline.passed]
+                running = list(self._running)
+            turns = [turn for turn in (*running, *self._behind()) if not turn.deadline.passed]
             if not turns:
                 continue
             asked_at = Deadline.after(0)
@@ -277,6 +345,13 @@ class Worker:
             for turn in turns:
                 if turn.claim.member in kept:
                     turn.renewed(asked_at)
+
+
+def _until_next(found: Claims, limit: int) -> float:
+    """Seconds until more can be claimed: where ``limit`` was reached, whoever is done says so."""
+    if len(found.claims) == limit or found.next_at is None:
+        return SLEEP_AT_MOST
+    return min(max((found.next_at - found.now).total_seconds(), 0.0), SLEEP_AT_MOST)
 
 
 def _pause(claim: Claim) -> timedelta:

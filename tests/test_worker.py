@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from math import inf
 
 import pytest
 
@@ -31,9 +32,16 @@ class Bell(MemoryLedger):
         self.refused = 0
         self.renewed: list[str] = []
 
-    def claim(self, limit: int, share: int, busy: Mapping[str, int], kinds: Collection[str] = ()) -> Claims:
+    def claim(
+        self,
+        limit: int,
+        share: int,
+        busy: Mapping[str, int],
+        kinds: Collection[str] = (),
+        besides: Collection[str] = (),
+    ) -> Claims:
         self._answer()
-        return super().claim(limit, share, busy, kinds)
+        return super().claim(limit, share, busy, kinds, besides)
 
     def commit(self, change: Change) -> Receipt:
         self._answer()
@@ -145,7 +153,8 @@ def test_no_target_holds_more_than_its_share_of_the_threads(ledger: Bell) -> Non
 
 
 class Lots:
-    """A way to do many together that waits to be let through, and leaves what it is told to leave."""
+    """A way to do many together that waits to be let through, and leaves what it is told to leave. Where it
+    may, it writes nothing down until it is told to."""
 
     def __init__(self, ledger: Bell, *leaving: str) -> None:
         self.ledger = ledger
@@ -153,16 +162,29 @@ class Lots:
         self.open = threading.Event()
         self.lots: list[list[str]] = []
         self.raising: Exception | None = None
+        self.waiting = inf
+        self.unwritten: list[Turn] = []
 
-    def __call__(self, turns: Sequence[Turn]) -> list[Turn]:
+    def do(self, turns: Sequence[Turn], *, hurry: bool) -> list[Turn]:
         self.lots.append([turn.claim.member for turn in turns])
         self.open.wait(LONG_ENOUGH)
         if self.raising:
             raise self.raising
         done = [turn for turn in turns if turn.claim.member not in self.leaving]
-        for turn in done:
-            self.ledger.commit(Change(done=Done(claim=turn.claim)))
+        self.unwritten += done
+        if not hurry:
+            self.catch_up()
         return [turn for turn in turns if turn not in done]
+
+    def waits(self, lane: str) -> float:
+        return self.waiting
+
+    def behind(self) -> list[Turn]:
+        return list(self.unwritten)
+
+    def catch_up(self) -> None:
+        while self.unwritten:
+            self.ledger.commit(Change(done=Done(claim=self.unwritten.pop().claim)))
 
 
 def test_many_of_a_target_are_done_together_on_no_more_threads_than_its_share(ledger: Bell) -> None:
@@ -187,6 +209,7 @@ def test_very_many_things_that_are_done_together_have_precedence_for_a_while(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "PRESSED_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(worker, "HURRY_AT_MOST", 0)
     lots, gate = Lots(ledger), Gate(ledger)
     ledger.owe(*(f"hold:db/{number}" for number in range(97)), *(f"card:{number}" for number in range(9)))
     it = Worker(ledger, {"card": gate}, {"hold": lots}, threads=8, share=3)
@@ -201,6 +224,57 @@ def test_very_many_things_that_are_done_together_have_precedence_for_a_while(
         lots.open.set()
         gate.open.set()
         until(lambda: len(gate.done) == 9 and sum(map(len, lots.lots)) == 97)
+
+
+def test_in_a_hurry_all_else_waits_and_claims_are_kept_of_what_is_not_written_down_yet(
+    ledger: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PRESSED_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(worker, "HURRY_AT_MOST", LONG_ENOUGH)
+    lots, quick = Lots(ledger), list[Claim]()
+    lots.open.set()
+    ledger.owe(*(f"hold:db/{number}" for number in range(64)), "card:1")
+    it = Worker(ledger, {"card": closes(ledger, quick)}, {"hold": lots}, threads=8, share=2)
+    with running(it):
+        until(lambda: len(lots.behind()) == 64 and not it._running)
+        first = ledger.renewed.count("hold:db/0")
+        until(lambda: ledger.renewed.count("hold:db/0") > first + 10)
+        assert (len(lots.behind()), quick) == (64, [])
+        it._hurry = Deadline.after(0)
+        until(lambda: quick and not lots.behind())
+        ledger.owe(*(f"hold:db/{number}" for number in range(64, 128)), "card:2")
+        until(lambda: len(quick) == 2)
+        assert not it._hurrying
+    assert owed(ledger, timedelta(days=1)) == []
+
+
+def test_what_was_not_written_down_is_when_the_worker_stops(
+    ledger: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PRESSED_FOR", LONG_ENOUGH)
+    lots = Lots(ledger)
+    lots.open.set()
+    ledger.owe(*(f"hold:db/{number}" for number in range(64)))
+    with running(Worker(ledger, {}, {"hold": lots}, threads=8, share=2)):
+        until(lambda: len(lots.behind()) == 64)
+    assert lots.behind() == []
+    assert owed(ledger, timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize(("waiting", "sizes"), [(0, [48, 48]), (worker.WORKS_FOR, [32, 32, 32])])
+def test_a_lane_has_no_more_threads_than_there_is_waiting_to_do(
+    ledger: Bell, waiting: float, sizes: list[int]
+) -> None:
+    lots = Lots(ledger)
+    lots.waiting = waiting
+    ledger.owe(*(f"hold:db/{number}" for number in range(96)))
+    with running(Worker(ledger, {}, {"hold": lots}, threads=8, share=4)):
+        until(lambda: sum(map(len, lots.lots)) == 96)
+        ledger.owe("hold:db/97")
+        until(lambda: len(ledger.renewed) > 1_000)
+        assert [len(lot) for lot in lots.lots] == sizes
+        lots.open.set()
+        until(lambda: not lots.behind() and sum(map(len, lots.lots)) == 97)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+_encode = json.JSONEncoder(sort_keys=True).encode
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entitlement:
@@ -192,4 +194,4 @@ def version_of(text: str) -> str:
 
 def digest(*parts: object) -> str:
     """A short name for a combination of values; equal values give equal names."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+    return hashlib.sha256(_encode(parts).encode()).hexdigest()[:20]

@@ -140,7 +140,7 @@ class Story:
         }
 
     def do_hold(self, turn: Turn) -> None:
-        for left in ends.Ends(self.ledger, self.find_target, self.convergence).take_back([turn]):
+        for left in ends.Ends(self.ledger, self.find_target, self.convergence).do([turn]):
             self.convergence(left).run()
 
     def _seal(self, turn: Turn) -> None:

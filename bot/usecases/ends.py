@@ -10,22 +10,42 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from threading import Timer
+from datetime import datetime, timedelta
+from functools import cached_property
+from math import inf
+from threading import Lock, Timer
+from time import monotonic
 
-from bot.core.errors import TemporaryFailure
-from bot.core.grants import Grant
-from bot.core.holds import Phase, Presence
+import structlog
+
+from bot.core.errors import Conflict, TemporaryFailure
+from bot.core.grants import Grant, HoldState
+from bot.core.holds import HoldRecord, Phase, Presence
 from bot.ports import Change, Deadline, Done, Ledger, Receipt, Target
 from bot.usecases import outcomes
 from bot.usecases.converge import Convergence
 from bot.usecases.finish import joined
+from bot.usecases.outcomes import LOOK_EVERY
 from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, seen, wanted
 
+log = structlog.get_logger(__name__)
+
 WRITE_AFTER = 0.2
-"""Seconds after which what was taken is written down, though more is being taken."""
+"""Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
+
+WRITTEN_AT_ONCE = 64
+"""Things taken that are written down in one round trip."""
+
+PUT_OFF_FOR = timedelta(seconds=10)
+"""A look for which there is no time in a hurry."""
+
+MOST_BEHIND = 8_000
+"""Things taken that may wait to be written down: some ten kilobytes each."""
+
+LOTS_REMEMBERED = 8
+"""For how quick a target is."""
 
 LASTS = 1.0
 """Seconds after which what was not begun is handed back."""
@@ -33,10 +53,17 @@ LASTS = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
-    """A hold of which it is written that it is being taken; ``view`` is as it was written."""
+    """A hold of which it is written that it is being taken: ``change``, after a look that gave ``seen``."""
 
     turn: Turn
-    view: View
+    seen: View
+    change: Change
+    receipt: Receipt
+
+    @cached_property
+    def view(self) -> View:
+        """As it was written."""
+        return _as_written(self.seen, self.change, self.receipt)
 
     def gone(self, left: Presence, now: datetime) -> Change:
         """``left`` is what the target showed after the take."""
@@ -44,8 +71,16 @@ class Noted:
         return outcomes.done_here(outcomes.gone(view, left, self.turn.claim), self.turn.claim)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """``left`` is what the target showed after the take."""
+
+    noted: Noted
+    left: Presence
+
+
 class Ends:
-    """``convergence`` makes what does a single turn in full."""
+    """Implements Together; threads share it. ``convergence`` makes what does a single turn in full."""
 
     def __init__(
         self, ledger: Ledger, target: Callable[[str], Target], convergence: Callable[[Turn], Convergence]
@@ -53,37 +88,68 @@ class Ends:
         self.ledger = ledger
         self.target = target
         self.convergence = convergence
+        self._waits: dict[str, deque[float]] = {}
+        self._taken: deque[Taken] = deque()
+        self._lock = Lock()
 
-    def take_back(self, turns: Sequence[Turn]) -> list[Turn]:
-        """Take what is plainly over and close those claims; answers the turns that are not closed.
+    def do(self, turns: Sequence[Turn], *, hurry: bool = False) -> list[Turn]:
+        """Take what is plainly over and close those claims; answers the turns that are neither closed nor
+        ``behind``.
 
         Where the target fails, or is slow, the rest is due again for whoever is free: nobody waits long
         for what happened to be claimed before them.
         """
-        noted, others = self._note(turns)
+        looked = self._look(turns)
+        noted = self._note(looked)
         waiting = deque(noted)
         with self._relieved(waiting):
-            self._take(waiting)
-        return others
+            self._take(waiting, turns[0].claim.lane, hurry=hurry)
+        done = {each.turn.claim.member for each in noted}
+        others = [(turn, view) for turn, view in looked if turn.claim.member not in done]
+        return self._put_off(others) if hurry else [turn for turn, _ in others]
 
-    def _take(self, waiting: deque[Noted]) -> None:
-        taken: list[tuple[Noted, Presence]] = []
+    def waits(self, lane: str) -> float:
+        """As in the quickest of the last lots, for threads that wait for each other make a target look slow.
+        One that was never asked is taken for a slow one."""
+        with self._lock:
+            return min(self._waits.get(lane, ()), default=inf)
+
+    def behind(self) -> list[Turn]:
+        with self._lock:
+            return [each.noted.turn for each in self._taken]
+
+    def catch_up(self) -> None:
+        """Whatever goes wrong is seen to by whoever has those claims next."""
+        while (some := self._next(WRITTEN_AT_ONCE)) and self._write_down(some):
+            pass
+
+    def _take(self, waiting: deque[Noted], lane: str, *, hurry: bool) -> None:
+        taken: list[Taken] = []
         write_at = Deadline.after(WRITE_AFTER)
+        took = list[float]()
         while (each := _next(waiting)) is not None:
             if each.turn.fence.passed:
                 self._hand_back([each, *_all(waiting)])
                 break
+            began = monotonic()
             try:
-                left = Reach(self.target, each.view.hold.target, each.turn).take(each.view)
+                left = Reach(self.target, each.seen.hold.target, each.turn).take(each.seen)
             except TargetFailed as raised:
                 self.convergence(each.turn).write_failed(each.view.record, raised.failure)
                 self._hand_back(_all(waiting))
                 break
-            taken.append((each, left))
-            if write_at.passed:
+            took.append(monotonic() - began)
+            taken.append(Taken(noted=each, left=left))
+            if write_at.passed and not hurry:
                 self._write(taken)
                 taken, write_at = [], Deadline.after(WRITE_AFTER)
-        self._write(taken)
+        if took:
+            self._remember(lane, sorted(took)[len(took) // 4])
+        self._write(taken, hurry=hurry)
+
+    def _remember(self, lane: str, waited: float) -> None:
+        with self._lock:
+            self._waits.setdefault(lane, deque(maxlen=LOTS_REMEMBERED)).append(waited)
 
     @contextmanager
     def _relieved(self, waiting: deque[Noted]) -> Iterator[None]:
@@ -99,36 +165,77 @@ class Ends:
         finally:
             relief.cancel()
 
-    def _note(self, turns: Sequence[Turn]) -> tuple[list[Noted], list[Turn]]:
-        """Whose time is over, and what is about to be taken, in one commit for each hold. It rests on nobody
-        having come to stand behind the hold since the look."""
+    def _look(self, turns: Sequence[Turn]) -> list[tuple[Turn, View | None]]:
         looked_at = Deadline.after(0)
         snaps = self.ledger.read_all(wanted(turn.claim.id) for turn in turns)
-        views = [seen(turn.claim.id, snap, looked_at) for turn, snap in zip(turns, snaps, strict=True)]
-        plain = [(t, view) for t, view in zip(turns, views, strict=True) if view and _plainly_over(t, view)]
+        return [(t, seen(t.claim.id, snap, looked_at)) for t, snap in zip(turns, snaps, strict=True)]
+
+    def _note(self, looked: Sequence[tuple[Turn, View | None]]) -> list[Noted]:
+        """Whose time is over, and what is about to be taken, in one commit for each hold. It rests on nobody
+        having come to stand behind the hold since the look."""
+        plain = [(turn, view) for turn, view in looked if view and _plainly_over(turn, view)]
         changes = [_noting(turn, view) for turn, view in plain]
         written = self.ledger.commit_all(changes) if changes else ()
-        noted = [
-            Noted(turn=turn, view=_as_written(view, change, receipt))
+        return [
+            Noted(turn=turn, seen=view, change=change, receipt=receipt)
             for (turn, view), change, receipt in zip(plain, changes, written, strict=True)
             if isinstance(receipt, Receipt)
         ]
-        done = {each.turn.claim.member for each in noted}
-        return noted, [turn for turn in turns if turn.claim.member not in done]
 
-    def _write(self, taken: Sequence[tuple[Noted, Presence]]) -> None:
-        if not taken:
-            return
+    def _put_off(self, looked: Sequence[tuple[Turn, View | None]]) -> list[Turn]:
+        """Where access is only looked at now and then, that can wait; answers the others."""
+        later = {turn: _later(turn, view) for turn, view in looked if view and _only_looked_at(turn, view)}
+        if later:
+            self.ledger.commit_all(list(later.values()))
+        return [turn for turn, _ in looked if turn not in later]
+
+    def _write(self, taken: Sequence[Taken], *, hurry: bool = False) -> None:
+        """In a hurry that is left for later; else as much again of what was left is written, too."""
+        with self._lock:
+            self._taken.extend(taken)
+            hurry = hurry and len(self._taken) < MOST_BEHIND
+        most = 0 if hurry else 2 * len(taken)
+        while most > 0 and (some := self._next(min(most, WRITTEN_AT_ONCE))) and self._write_down(some):
+            most -= len(some)
+
+    def _next(self, most: int) -> list[Taken]:
+        """The first that were taken; nobody else has them from now on."""
+        with self._lock:
+            return [self._taken.popleft() for _ in range(min(most, len(self._taken)))]
+
+    def _write_down(self, some: Sequence[Taken]) -> bool:
+        """Whether Redis is there. While it is not, it is kept what is to be written, as long as nobody else
+        has those claims."""
+        try:
+            left: Sequence[Taken] = self._unwritten(some)
+        except TemporaryFailure as failure:
+            log.warning("it is not written yet what was taken", count=len(some), error=str(failure))
+            with self._lock:
+                self._taken.extendleft(each for each in reversed(some) if not each.noted.turn.deadline.passed)
+            return False
+        except Exception:  # one of them may be to blame: each for itself
+            log.exception("unforeseen", member=some[0].noted.turn.claim.member, together=len(some))
+            left = some
+        for each in left:
+            turn = each.noted.turn
+            try:
+                self.convergence(turn).write_taken(each.noted.view.record, each.left)
+            except (Conflict, TemporaryFailure) as failure:
+                log.warning("it is not written what was taken", member=turn.claim.member, error=str(failure))
+            except Exception:  # its claim runs out, and it is done alone
+                log.exception("unforeseen", member=turn.claim.member)
+        return True
+
+    def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:
+        """Those where something has changed meanwhile."""
         now = self.ledger.read().now
-        written = self.ledger.commit_all([each.gone(left, now) for each, left in taken])
-        for (each, left), receipt in zip(taken, written, strict=True):
-            if not isinstance(receipt, Receipt):
-                self.convergence(each.turn).write_taken(each.view.record, left)
+        written = self.ledger.commit_all([each.noted.gone(each.left, now) for each in some])
+        return [each for each, how in zip(some, written, strict=True) if not isinstance(how, Receipt)]
 
     def _hand_back(self, noted: Sequence[Noted]) -> None:
         """A claim that has run out meanwhile is somebody else's already."""
         closing = [
-            Change(done=Done(claim=each.turn.claim, next_at=each.view.now), frees=True) for each in noted
+            Change(done=Done(claim=each.turn.claim, next_at=each.receipt.now), frees=True) for each in noted
         ]
         with suppress(TemporaryFailure):  # then their claims run out
             self.ledger.commit_all(closing)
@@ -157,11 +264,34 @@ def _plainly_over(turn: Turn, view: View) -> bool:
     return bool(left) and not view.snap.leases and not any(grant.seated for grant in view.snap.all(Grant))
 
 
+def _only_looked_at(turn: Turn, view: View) -> bool:
+    """All is as it should be, as far as we know, and was seen not so long ago."""
+    record = view.record
+    at_rest = HoldRecord(
+        hold=record.hold,
+        phase=Phase.GIVEN,
+        baseline=record.baseline,
+        given_until=view.until,
+        seen_at=record.seen_at,
+    )
+    if turn.claim.taken_over or record != at_rest:
+        return False
+    if record.seen_at is None or view.now - record.seen_at > 2 * LOOK_EVERY:
+        return False
+    settled = all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
+    return bool(view.live) and settled and not (view.over or view.ending)
+
+
+def _later(turn: Turn, view: View) -> Change:
+    ends = [end for grant in view.live if (end := view.snap.leases[grant.id]) is not None]
+    return Change(done=Done(claim=turn.claim, next_at=min([view.now + PUT_OFF_FOR, *ends])), frees=True)
+
+
 def _noting(turn: Turn, view: View) -> Change:
-    ending = outcomes.ended_over(view) if view.over else Change()
-    noting = joined(ending, outcomes.taking(view))
-    both = replace(noting, rests_on=(view.snap,), members=_behind(view))
-    return outcomes.done_here(both, turn.claim)
+    taking = outcomes.taking(view)
+    noting = joined(outcomes.ended_over(view), taking) if view.over else taking
+    due = tuple(each for each in noting.due if each.member != turn.claim.member)
+    return replace(noting, rests_on=(view.snap,), members=_behind(view), due=due)
 
 
 def _behind(view: View) -> dict[str, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import reduce
 
 from bot.core import grants
 from bot.core.catalog import OnCall
@@ -151,8 +152,12 @@ def _end_of_shift(grant: Grant) -> datetime | None:
     return grant.until - timedelta(seconds=grace) if grant.until else None
 
 
-def joined(one: Change, other: Change) -> Change:
-    """Two changes as one commit; what closes a claim or answers an op is the first's."""
+def joined(first: Change, *others: Change) -> Change:
+    """Several changes as one commit; what closes a claim or answers an op is the first's."""
+    return reduce(_both, others, first)
+
+
+def _both(one: Change, other: Change) -> Change:
     return Change(
         rests_on=(*one.rests_on, *other.rests_on),
         needs=(*one.needs, *other.needs),

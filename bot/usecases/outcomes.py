@@ -34,15 +34,15 @@ class Observed:
 
 def ended_over(view: View) -> Change:
     """Whose time is over is written down before anything is taken."""
-    change = Change(rests_on=(view.snap,), frees=True)
+    parts = []
     for grant in view.over:
         moved, part = ending(grant, view.snap, because(_why_over(view, grant)), None)
         if view.snap.live(grant):
             part = replace(
                 part, put={**part.put, Key.of(Grant, grant.id): replace(moved, trouble=grant.trouble)}
             )
-        change = joined(change, part)
-    return change
+        parts.append(part)
+    return joined(Change(rests_on=(view.snap,), frees=True), *parts)
 
 
 def taking(view: View) -> Change:

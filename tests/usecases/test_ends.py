@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
+from typing import Any
 
 import pytest
 
 from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, Phase, Presence
-from bot.ports import Change, Deadline, Done, Key, Receipt
+from bot.ports import Change, Deadline, Done, Due, Key, Receipt
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE
-from bot.usecases import ends
+from bot.usecases import ends, outcomes
 from bot.usecases.ends import Ends
 from bot.usecases.turn import Turn
+from bot.usecases.views import View
 
 ACCOUNTS = ("ada@example.com", "bob@example.com", "carol@example.com", "dan@example.com")
 MANY = 99
@@ -38,7 +43,14 @@ def claimed(story: Story) -> list[Turn]:
 
 
 def in_one_go(story: Story) -> list[Turn]:
-    return Ends(story.ledger, story.find_target, story.convergence).take_back(claimed(story))
+    return Ends(story.ledger, story.find_target, story.convergence).do(claimed(story))
+
+
+def hurried(story: Story) -> Ends:
+    """What was taken in a hurry."""
+    made = Ends(story.ledger, story.find_target, story.convergence)
+    assert made.do(claimed(story), hurry=True) == []
+    return made
 
 
 def states(story: Story, grants: Sequence[str]) -> list[State]:
@@ -118,7 +130,7 @@ def test_a_claim_that_has_run_out_is_not_acted_on(story: Story) -> None:
     turns = claimed(story)
     for turn in turns:
         turn.fence = Deadline.after(-1)
-    assert Ends(story.ledger, story.find_target, story.convergence).take_back(turns) == []
+    assert Ends(story.ledger, story.find_target, story.convergence).do(turns) == []
     assert story.target.count("take") == 0
     story.run_due()
     assert states(story, grants) == [State.ENDED] * 4
@@ -212,3 +224,155 @@ def test_what_another_claimed_before_is_left_to_be_done_in_full(story: Story) ->
     assert len(claimed(story)) == 1
     story.memory.advance(6)
     assert [turn.claim.taken_over for turn in in_one_go(story)] == [True]
+
+
+# ------------------------------------------------------------------------------------- in a hurry
+
+
+def test_in_a_hurry_all_is_taken_first_and_written_down_later(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    made = hurried(story)
+    assert story.target.accounts("orders_rw") == set()
+    assert states(story, grants) == [State.ENDING] * 4
+    assert {turn.claim.id for turn in made.behind()} == {story.grant(each).gives[0].key for each in grants}
+    made.catch_up()
+    assert made.behind() == []
+    assert states(story, grants) == [State.ENDED] * 4
+    assert claimed(story) == []
+
+
+def test_somebody_who_is_approved_before_it_is_written_down_has_it_again_at_once(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    made = hurried(story)
+    again = story.ask(ADA, length="1h").standing.grant.id
+    made.catch_up()
+    story.run_due()
+    assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
+    assert states(story, grants) == [State.ENDED] * 4
+    assert story.grant(again).state is State.ACTIVE
+
+
+def test_what_was_taken_in_a_hurry_by_a_worker_that_died_is_taken_again(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    hurried(story)
+    story.pass_time(30)
+    assert story.target.accounts("orders_rw") == set()
+    assert states(story, grants) == [State.ENDED] * 4
+
+
+def test_while_redis_is_away_it_is_kept_what_was_taken(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    made = hurried(story)
+    with unwritable(story, TemporaryFailure("Redis does not answer")):
+        made.catch_up()
+    assert len(made.behind()) == 4
+    made.catch_up()
+    assert states(story, grants) == [State.ENDED] * 4
+
+
+def test_while_redis_is_away_it_is_kept_no_longer_than_its_claims(story: Story) -> None:
+    all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    made = hurried(story)
+    for turn in made.behind():
+        turn.deadline = Deadline.after(-1)
+    with unwritable(story, TemporaryFailure("Redis does not answer")):
+        made.catch_up()
+    assert made.behind() == []
+
+
+def test_one_that_cannot_be_written_down_keeps_back_no_other(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    made, poison = hurried(story), story.grant(grants[1]).gives[0].key
+    gone = outcomes.gone
+
+    def poisoned(view: View, *others: Any) -> Change:
+        if view.key == poison:
+            raise ZeroDivisionError("a fault of ours")
+        return gone(view, *others)
+
+    monkeypatch.setattr(outcomes, "gone", poisoned)
+    made.catch_up()
+    assert states(story, grants) == [State.ENDED, State.ENDING, State.ENDED, State.ENDED]
+    monkeypatch.undo()
+    story.pass_time(30)
+    assert states(story, grants) == [State.ENDED] * 4
+
+
+def test_no_more_than_so_much_waits_to_be_written_down(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ends, "MOST_BEHIND", 4)
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    assert hurried(story).behind() == []
+    assert states(story, grants) == [State.ENDED] * 4
+
+
+def test_in_a_hurry_what_is_only_looked_at_waits_but_never_beyond_its_end(story: Story) -> None:
+    grant = story.ask(ADA, length="10m").standing.grant.id
+    story.run_due()
+    asked = story.target.count("has")
+    story.memory.advance(10 * MINUTE - 4)
+    hold = story.grant(grant).gives[0].key
+    story.ledger.commit(Change(due=(Due(member=f"hold:{hold}", at=story.now),)))
+    made = hurried(story)
+    assert (made.behind(), story.target.count("has")) == ([], asked)
+    assert claimed(story) == []
+    story.memory.advance(4)
+    assert [turn.claim.id for turn in claimed(story)] == [hold]
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        {"seen_at": None},
+        {"look_again": True},
+        {"failures": 1},
+        {"given_until": None},
+        {"wished_by": BOB},
+        {"phase": Phase.GIVING},
+    ],
+)
+def test_in_a_hurry_nothing_waits_that_is_more_than_a_look(story: Story, unusual: dict[str, Any]) -> None:
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    record = story.record(grant)
+    assert record
+    due = Due(member=f"hold:{record.hold.key}", at=story.now)
+    changed = replace(record, **unusual)
+    story.ledger.commit(Change(put={Key.of(HoldRecord, record.hold.key): changed}, due=(due,)))
+    turns = claimed(story)
+    assert Ends(story.ledger, story.find_target, story.convergence).do(turns, hurry=True) == turns
+
+
+def test_how_quick_a_target_is_shows_in_the_quickest_of_the_last_lots(story: Story) -> None:
+    all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    turns = claimed(story)
+    made = Ends(story.ledger, story.find_target, story.convergence)
+    [lane] = {turn.claim.lane for turn in turns}
+    assert made.waits(lane) == inf
+    first, *others = turns
+    assert made.do([first]) == []
+    assert made.waits(lane) < 0.01
+    story.target.before = lambda _: time.sleep(0.01)
+    assert made.do(others) == []
+    assert made.waits(lane) < 0.01
+    assert made.waits("hold:another") == inf
+
+
+@contextmanager
+def unwritable(story: Story, failure: Exception) -> Iterator[None]:
+    def fail(changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+        raise failure
+
+    commit_all = story.memory.commit_all
+    story.memory.commit_all = fail  # type: ignore[method-assign]  # as if it were away
+    yield
+    story.memory.commit_all = commit_all  # type: ignore[method-assign]  # as it was
