@@ -21,6 +21,7 @@ from bot.usecases.outcomes import LOOK_EVERY
 RESOURCES = 50
 WRITTEN_A_SECOND = 1_000
 """A cautious guess, so that all that end are there before the first does."""
+WARMING_UP = 200
 OVER_WITHIN = 120.0
 PROMISED = 2.0
 
@@ -62,12 +63,18 @@ class Scene:
             for number in range(self.size.live)
         )
         settle(self.ledger, self.stage.deeds, self.stage.catalog, lives)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """What a worker does for the first time takes longer; those of a deployment have worked before."""
+        ends = self._about_to_end(WARMING_UP, 1.0, "warming up")
+        _until(lambda: all(self._told_at(name) >= at for name, at in ends.items()))
 
     def measured(self, how: str, apart: float) -> Iterator[Row]:
         size = self.size
         yield Row(f"{size.ends} leases end {how}, {size.live} live, {size.workers} workers", "", "")
         last = self._last_entry()
-        ends = self._about_to_end(apart, how)
+        ends = self._about_to_end(size.ends, apart, how)
         first = min(ends.values())
         time.sleep(max(first - 0.5 - time.time(), 0))
         before = self._cpu()
@@ -89,13 +96,13 @@ class Scene:
     def _told_at(self, name: str) -> float:
         return self.slack.written.get(channel_of(name), 0.0)
 
-    def _about_to_end(self, apart: float, how: str) -> dict[str, float]:
+    def _about_to_end(self, count: int, apart: float, how: str) -> dict[str, float]:
         """Written now, and ending once all are; the ends as Redis has them."""
-        now, count = self.ledger.read(()).now, self.size.ends
+        now, short = self.ledger.read(()).now, how.replace(" ", "")[-6:]
         first = now.replace(microsecond=0) + timedelta(seconds=5 + count / WRITTEN_A_SECOND)
         lives = [
             Life(
-                name=f"{how[:3].strip()}{number:07}",
+                name=f"{short}{number:07}",
                 given_at=now,
                 seen_at=now,
                 until=first + timedelta(milliseconds=number * apart * 1000 // count),

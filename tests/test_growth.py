@@ -18,6 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from bench.always_ok import TEAM, AlwaysOk, always_ok
+from bench.deeds import Deeds
 from bench.load_worker import NoopTarget
 from bench.memory import POLICY
 from bench.stage import owed_now
@@ -115,11 +116,11 @@ def _kind(thing: object) -> str:
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[House]:
-    takes = (tmp_path / "takes").open("wb")
+    deeds = Deeds(tmp_path / "deeds")
     monkeypatch.setattr(
-        wiring, "TARGETS", {PostgresSettings: lambda *_: NoopTarget(takes.fileno(), remembered=9)}
+        wiring, "TARGETS", {PostgresSettings: lambda name, *_: NoopTarget(name, deeds, remembered=9)}
     )
-    with takes, valkey_url() as url, always_ok() as slack:
+    with valkey_url() as url, always_ok() as slack:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "SLACK_API_URL": slack.url, "REDIS_URL": url}
         policy = config.load(POLICY, environ=environ)
         made = wiring.parts(config.Environment.read(environ), policy, environ)
