@@ -1,5 +1,6 @@
 """Slack on a bad day, as the bot's client sees it."""
 
+import socket
 import urllib.request
 from collections.abc import Iterator
 from http.client import RemoteDisconnected
@@ -115,3 +116,22 @@ def test_a_fault_is_a_change_everybody_sees(workspace: Workspace) -> None:
         "limited": 0,
         "twice": True,
     }
+
+
+def test_who_dies_while_asking_leaves_no_trace(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server = serve(workspace)
+    port = int(server.api_url.split(":")[2].partition("/")[0])
+    with socket.create_connection(("127.0.0.1", port)) as dying:
+        kind = b"Content-Type: application/x-www-form-urlencoded"
+        dying.sendall(
+            b"POST /api/chat.postMessage HTTP/1.1\r\n" + kind + b"\r\nContent-Length: 99\r\n\r\ntext="
+        )
+        dying.shutdown(socket.SHUT_WR)
+        answer = dying.recv(99)
+    server.close()
+    workspace.close()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert workspace.messages(CHANNEL) == []
+    assert "Traceback" not in capfd.readouterr().err

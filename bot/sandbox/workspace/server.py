@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
@@ -41,7 +42,10 @@ class Door:
         return Response("not found", 404)(environ, start_response)
 
     def _api(self, method: str, environ: "WSGIEnvironment") -> Response:
-        answer = self._workspace.api.answer(method, Request(environ))
+        try:
+            answer = self._workspace.api.answer(method, Request(environ))
+        except ClientDisconnected:  # whoever asked has died meanwhile
+            return Response("", 400)
         if answer.hang_up:
             _hang_up(environ)
         return _json(answer, _scopes_of(self._workspace))
