@@ -211,6 +211,7 @@ def test_what_people_typed_cannot_do_anything(text: str, shown: str) -> None:
 
 
 def test_what_people_typed_is_bounded_after_escaping() -> None:
+    assert spoken.typed("rotating_light", 10) == "rotatingˍ…"
     assert spoken.typed("<" * 3_000, 20) == "&lt;&lt;&lt;&lt;…"
     assert len(spoken.typed("&" * 3_000, 300)) <= 300
 

@@ -87,8 +87,13 @@ def in_words(names: Sequence[str], word: str) -> str:
 
 def typed(text: str, most: int = _LONGEST) -> str:
     """What somebody typed, on one line, so that nothing in it works, and at most so long."""
-    line = _MARKS.sub(lambda mark: _LIKE[mark[0]], _one_line(text)) or ("…" if text else "")
-    return _cut(f"{_LIKE['>']}{line[1:]}" if line.startswith(">") else line, most)
+    line = _unmarked(_one_line(text)) or ("…" if text else "")
+    cut = _cut(f"{_LIKE['>']}{line[1:]}" if line.startswith(">") else line, most)
+    return _unmarked(cut)  # what was inside of a name may be at its end now
+
+
+def _unmarked(text: str) -> str:
+    return _MARKS.sub(lambda mark: _LIKE[mark[0]], text)
 
 
 def code(text: str, most: int = 80) -> str:
