@@ -363,7 +363,7 @@ def _collect_seldom() -> None:
     do very many things at once (``make bench ARGS=load``), and there are hardly any."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(10_000, 10, 10)
 
 
 def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
