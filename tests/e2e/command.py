@@ -74,6 +74,8 @@ class Running:
 @contextmanager
 def sandbox(*arguments: str | Path) -> Iterator[Running]:
     command = [sys.executable, "-m", "bot", "sandbox", *map(str, arguments)]
+    # a shell has its background jobs ignore it, and what they start inherits that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
