@@ -47,6 +47,7 @@ class Stage:
         self.catalog: Catalog = config.load(file.read_bytes(), environ={}).catalog
         self.environ = {
             **os.environ,
+            "MALLOC_ARENA_MAX": "2",  # as in the Procfile
             "SLACK_BOT_TOKEN": "xoxb-bench",
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,
             "SLACK_API_URL": slack.url,
