@@ -176,7 +176,9 @@ def _shift_is_over(truth: Truth, grant: Grant, at: float) -> bool:
         return True
     age = ROSTER_LATE if truth.disturbed(at - ROSTER_READ, at) else ROSTER_READ
     moments = [at - age + tenth / 10 for tenth in range(int(age * 10) + 2)]
-    return any(not truth.on_call(grant.person, grant.resource, moment) for moment in moments)
+    if any(not truth.on_call(grant.person, grant.resource, moment) for moment in moments):
+        return True
+    return truth.called_off(grant.person, grant.resource, at, since=at - age)
 
 
 def _somebody_did(*whats: str) -> Callable[[Truth, Grant, float], bool]:

@@ -179,9 +179,22 @@ class Truth:
     def disturbed(self, since: float, until: float) -> bool:
         return any(fault.felt(since, until) for fault in self.faults)
 
+    def called_off(self, person: str, resource: str, at: float, since: float) -> bool:
+        """Somebody else was to be on call then, until that was taken back not before ``since``."""
+        schedule = _schedule_of(resource)
+        return any(
+            each.schedule == schedule
+            and each.person != person
+            and each.cut is not None
+            and each.made <= at
+            and each.cut >= since
+            and each.start <= at < each.end
+            for each in self.stints
+        )
+
     def on_call(self, person: str, resource: str, at: float) -> bool:
         """By what the pager was told."""
-        schedule = town.BY_NAME[resource].on_shift or town.BY_NAME[resource].on_call
+        schedule = _schedule_of(resource)
         if schedule is None:
             return False
         on = [
@@ -189,6 +202,10 @@ class Truth:
         ]
         always = town.ALWAYS_ON_CALL.get(schedule)
         return person in on or (not on and person == always)
+
+
+def _schedule_of(resource: str) -> str | None:
+    return town.BY_NAME[resource].on_shift or town.BY_NAME[resource].on_call
 
 
 ENDS = ("ending", "could not be given")
