@@ -24,7 +24,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from bot import config, health, web
 from bot.anchor import AnchorFile
 from bot.core.catalog import Catalog
-from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.proof import Trusts
 from bot.kinds import PagerDutySettings, PostgresSettings
 from bot.ledger import checks
@@ -373,7 +373,13 @@ def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
 
 def together(made: Parts) -> Mapping[str, Together]:
     """What the worker does for many due things of a kind in one go."""
-    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made))}
+    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made), _unwritten)}
+
+
+def _unwritten(turn: Turn, error: Exception) -> None:
+    foreseen = isinstance(error, Conflict | TemporaryFailure)
+    about = {"error": str(error)} if foreseen else {"exc_info": error}
+    log.warning("it is not written yet what was taken", member=turn.claim.member, **about)
 
 
 def duties(made: Parts) -> Mapping[str, Duty]:

@@ -16,9 +16,7 @@ from math import inf
 from threading import Lock, Timer
 from time import monotonic
 
-import structlog
-
-from bot.core.errors import Conflict, TemporaryFailure
+from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence
 from bot.ports import Change, Deadline, Done, Ledger, Receipt, Target
@@ -29,8 +27,6 @@ from bot.usecases.outcomes import LOOK_EVERY
 from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, seen, wanted
-
-log = structlog.get_logger(__name__)
 
 WRITE_AFTER = 0.2
 """Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
@@ -80,11 +76,17 @@ class Taken:
 
 
 class Ends:
-    """Implements Together; threads share it. ``convergence`` makes what does a single turn in full."""
+    """Implements Together; threads share it. ``convergence`` makes what does a single turn in full.
+    ``unwritten`` hears why it could not be written down what was taken in a turn."""
 
     def __init__(
-        self, ledger: Ledger, target: Callable[[str], Target], convergence: Callable[[Turn], Convergence]
+        self,
+        ledger: Ledger,
+        target: Callable[[str], Target],
+        convergence: Callable[[Turn], Convergence],
+        unwritten: Callable[[Turn, Exception], object] = lambda *_: None,
     ) -> None:
+        self.unwritten = unwritten
         self.ledger = ledger
         self.target = target
         self.convergence = convergence
@@ -209,21 +211,19 @@ class Ends:
         try:
             left: Sequence[Taken] = self._unwritten(some)
         except TemporaryFailure as failure:
-            log.warning("it is not written yet what was taken", count=len(some), error=str(failure))
+            self.unwritten(some[0].noted.turn, failure)
             with self._lock:
                 self._taken.extendleft(each for each in reversed(some) if not each.noted.turn.deadline.passed)
             return False
-        except Exception:  # one of them may be to blame: each for itself
-            log.exception("unforeseen", member=some[0].noted.turn.claim.member, together=len(some))
+        except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself
+            self.unwritten(some[0].noted.turn, fault)
             left = some
         for each in left:
             turn = each.noted.turn
             try:
                 self.convergence(turn).write_taken(each.noted.view.record, each.left)
-            except (Conflict, TemporaryFailure) as failure:
-                log.warning("it is not written what was taken", member=turn.claim.member, error=str(failure))
-            except Exception:  # its claim runs out, and it is done alone
-                log.exception("unforeseen", member=turn.claim.member)
+            except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
+                self.unwritten(turn, fault)
         return True
 
     def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:

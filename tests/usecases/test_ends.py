@@ -299,7 +299,10 @@ def test_one_that_cannot_be_written_down_keeps_back_no_other(
         return gone(view, *others)
 
     monkeypatch.setattr(outcomes, "gone", poisoned)
+    heard = list[Exception]()
+    made.unwritten = lambda _, error: heard.append(error)
     made.catch_up()
+    assert {type(each) for each in heard} == {ZeroDivisionError}
     assert states(story, grants) == [State.ENDED, State.ENDING, State.ENDED, State.ENDED]
     monkeypatch.undo()
     story.pass_time(30)
