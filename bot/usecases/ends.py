@@ -290,8 +290,8 @@ def _later(turn: Turn, view: View) -> Change:
 def _noting(turn: Turn, view: View) -> Change:
     taking = outcomes.taking(view)
     noting = joined(outcomes.ended_over(view), taking) if view.over else taking
-    due = tuple(each for each in noting.due if each.member != turn.claim.member)
-    return replace(noting, rests_on=(view.snap,), members=_behind(view), due=due)
+    both = replace(noting, rests_on=(view.snap,), members=_behind(view))
+    return outcomes.done_here(both, turn.claim)
 
 
 def _behind(view: View) -> dict[str, tuple[str, ...]]:
