@@ -571,7 +571,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Receipt:
+class Committed:
     """``now`` is when it was written; ``again`` that the op had been done before, with ``answer``.
     ``version`` is what every document written has now, 0 where nothing was written."""
 
@@ -605,11 +605,11 @@ class Ledger(Protocol):
         """Several reads in one round trip, all as of the same moment."""
         ...
 
-    def commit(self, change: Change) -> Receipt:
+    def commit(self, change: Change) -> Committed:
         """All or nothing. Raises Conflict where a version, a lease or the claim is not as it was."""
         ...
 
-    def commit_all(self, changes: Sequence[Change]) -> Sequence[Receipt | Conflict]:
+    def commit_all(self, changes: Sequence[Change]) -> Sequence[Committed | Conflict]:
         """Several commits in one round trip, each for itself: all or nothing of each."""
         ...
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.core.errors import Conflict
-from bot.ports import Change, Claim, Claims, Deadline, Key, Receipt, Snapshot, Target
+from bot.ports import Change, Claim, Claims, Deadline, Key, Committed, Snapshot, Target
 from bot.usecases.ends import Ends
 from bot.usecases.sweep import (
     HeldLedger,
@@ -152,10 +152,10 @@ class _Offer:
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> Sequence[Snapshot]:
         return self._ledger.read_all(wanted)
 
-    def commit(self, change: Change) -> Receipt:
+    def commit(self, change: Change) -> Committed:
         return self._ledger.commit(change)
 
-    def commit_all(self, changes: Sequence[Change]) -> Sequence[Receipt | Conflict]:
+    def commit_all(self, changes: Sequence[Change]) -> Sequence[Committed | Conflict]:
         return self._ledger.commit_all(changes)
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from bot import worker
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
-from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Due, Receipt
+from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Due, Committed
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.town import NINE
 from bot.usecases.turn import Turn
@@ -43,7 +43,7 @@ class Bell(MemoryLedger):
         self._answer()
         return super().claim(limit, share, busy, kinds, besides)
 
-    def commit(self, change: Change) -> Receipt:
+    def commit(self, change: Change) -> Committed:
         self._answer()
         receipt = super().commit(change)
         self.rung.set()

@@ -19,7 +19,7 @@ from bot.ports import (
     Document,
     Key,
     Owed,
-    Receipt,
+    Committed,
     SetAside,
     Snapshot,
 )
@@ -62,12 +62,12 @@ def readable(key: Key, version: int, text: str) -> Document:
     return decode(key, text)
 
 
-def receipt(change: Change, now: datetime, how: str, version: str, said: str) -> Receipt | Conflict:
+def receipt(change: Change, now: datetime, how: str, version: str, said: str) -> Committed | Conflict:
     if how == "conflict":
         return Conflict(said)
     if how == "again" and change.op is not None:
-        return Receipt(now=now, again=True, answer=said)
-    return Receipt(now=now, answer=change.answer, version=int(version))
+        return Committed(now=now, again=True, answer=said)
+    return Committed(now=now, answer=change.answer, version=int(version))
 
 
 def claims(answer: Sequence[Any]) -> Claims:

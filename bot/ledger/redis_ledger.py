@@ -26,7 +26,18 @@ from bot.ledger.connection import LONGEST_WAIT, at_home, patient, translated
 from bot.ledger.copies import Copied
 from bot.ledger.keys import NAMES, names
 from bot.ledger.scripts import script
-from bot.ports import CLAIM_SECONDS, KIND_OF, Change, Claim, Claims, Condition, Entry, Key, Receipt, Snapshot
+from bot.ports import (
+    CLAIM_SECONDS,
+    KIND_OF,
+    Change,
+    Claim,
+    Claims,
+    Condition,
+    Entry,
+    Key,
+    Committed,
+    Snapshot,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -76,15 +87,15 @@ class RedisLedger:
         self._set_aside([each for _, unreadable in read for each in unreadable])
         return tuple(snapshot for snapshot, _ in read)
 
-    def commit(self, change: Change) -> Receipt:
+    def commit(self, change: Change) -> Committed:
         written = self.commit_all((change,))[0]
         if isinstance(written, Conflict):
             raise written
         return written
 
-    def commit_all(self, changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+    def commit_all(self, changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
         """What takes back is written first, for the others may be refused."""
-        written: dict[int, Receipt | Conflict] = {}
+        written: dict[int, Committed | Conflict] = {}
         for frees, which in ((True, self._free), (False, self._grant)):
             some = {n: change for n, change in enumerate(changes) if change.frees is frees}
             if some:
@@ -158,7 +169,7 @@ class RedisLedger:
 
     # ----------------------------------------------------------------------------------------------
 
-    def _write(self, which: Any, how: str, changes: Collection[Change]) -> list[Receipt | Conflict]:
+    def _write(self, which: Any, how: str, changes: Collection[Change]) -> list[Committed | Conflict]:
         arguments: Sequence[str | bytes | int] = (
             how,
             *plans.sending(),

@@ -34,7 +34,7 @@ from bot.ports import (
     Key,
     Lease,
     Owed,
-    Receipt,
+    Committed,
     SetAside,
     Snapshot,
 )
@@ -151,7 +151,7 @@ class MemoryLedger:
         with self._lock:
             return tuple(self.read(keys, follow) for keys, follow in wanted)
 
-    def commit_all(self, changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+    def commit_all(self, changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
         with self._lock:
             written = {
                 n: self._committed(change)
@@ -161,27 +161,27 @@ class MemoryLedger:
             }
             return tuple(written[n] for n in range(len(changes)))
 
-    def _committed(self, change: Change) -> Receipt | Conflict:
+    def _committed(self, change: Change) -> Committed | Conflict:
         try:
             return self.commit(change)
         except Conflict as conflict:
             return conflict
 
-    def commit(self, change: Change) -> Receipt:
+    def commit(self, change: Change) -> Committed:
         receipt = self._commit(change)
         if change.copied and not self.copying:
             raise NotCopied("0 of 1 replicas have confirmed it")
         return receipt
 
-    def _commit(self, change: Change) -> Receipt:
+    def _commit(self, change: Change) -> Committed:
         with self._lock:
             kept_until, answer = self._ops.get(change.op or "", (0, ""))
             if kept_until > self._now:
-                return Receipt(now=self.now, again=True, answer=answer)
+                return Committed(now=self.now, again=True, answer=answer)
             for objection in self._objections(change):
                 raise Conflict(objection)
             version = self._write(change)
-            return Receipt(now=self.now, answer=change.answer, version=version)
+            return Committed(now=self.now, answer=change.answer, version=version)
 
     def claim(
         self,

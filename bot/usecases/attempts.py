@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bot.core.errors import Conflict, Refused, TemporaryFailure
 from bot.core.reasons import Reason, Why
-from bot.ports import Receipt
+from bot.ports import Committed
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ def refusal_answer(reason: Reason) -> str:
     return _REFUSED + json.dumps({"why": reason.why, "facts": dict(reason.facts)})
 
 
-def answered(receipt: Receipt) -> str:
+def answered(receipt: Committed) -> str:
     """The grant that an op done before was about. Raises Refused where it was refused then."""
     if receipt.answer.startswith(_REFUSED):
         told = json.loads(receipt.answer.removeprefix(_REFUSED))

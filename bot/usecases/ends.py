@@ -19,7 +19,7 @@ from time import monotonic
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence
-from bot.ports import Change, Deadline, Done, Ledger, Receipt, Target
+from bot.ports import Change, Deadline, Done, Ledger, Committed, Target
 from bot.usecases import outcomes
 from bot.usecases.converge import Convergence
 from bot.usecases.finish import joined
@@ -54,7 +54,7 @@ class Noted:
     turn: Turn
     seen: View
     change: Change
-    receipt: Receipt
+    receipt: Committed
 
     @cached_property
     def view(self) -> View:
@@ -181,7 +181,7 @@ class Ends:
         return [
             Noted(turn=turn, seen=view, change=change, receipt=receipt)
             for (turn, view), change, receipt in zip(plain, changes, written, strict=True)
-            if isinstance(receipt, Receipt)
+            if isinstance(receipt, Committed)
         ]
 
     def _put_off(self, looked: Sequence[tuple[Turn, View | None]]) -> list[Turn]:
@@ -230,7 +230,7 @@ class Ends:
         """Those where something has changed meanwhile."""
         now = self.ledger.read().now
         written = self.ledger.commit_all([each.noted.gone(each.left, now) for each in some])
-        return [each for each, how in zip(some, written, strict=True) if not isinstance(how, Receipt)]
+        return [each for each, how in zip(some, written, strict=True) if not isinstance(how, Committed)]
 
     def _hand_back(self, noted: Sequence[Noted]) -> None:
         """A claim that has run out meanwhile is somebody else's already."""
@@ -300,7 +300,7 @@ def _behind(view: View) -> dict[str, tuple[str, ...]]:
     return {f"hold:{view.key}": grants}
 
 
-def _as_written(view: View, change: Change, receipt: Receipt) -> View:
+def _as_written(view: View, change: Change, receipt: Committed) -> View:
     documents = {**view.snap.documents, **{key: each for key, each in change.put.items() if each}}
     versions = {**view.snap.versions, **dict.fromkeys(change.put, receipt.version)}
     snap = replace(view.snap, now=receipt.now, documents=documents, versions=versions)

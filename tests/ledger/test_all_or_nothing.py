@@ -12,7 +12,7 @@ from redis import Redis
 
 from bot.core.errors import Conflict, Misconfigured
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry, Lease, Receipt
+from bot.ports import Change, Done, Entry, Lease, Committed
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.keyspace import everything
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, LONG_AGO, SOME_DAY, ask, due, grant_key
@@ -149,8 +149,8 @@ def test_of_several_commits_at_once_each_stands_for_itself(ledger: AnyLedger) ->
         )
     )
     assert isinstance(second, Conflict)
-    assert isinstance(first, Receipt)
-    assert isinstance(third, Receipt)
+    assert isinstance(first, Committed)
+    assert isinstance(third, Committed)
     snaps = ledger.read_all(((key,), ()) for key in (grant_key("g2"), ADAS_KEY, grant_key("g1")))
     assert [set(each.documents) for each in snaps] == [{grant_key("g2")}, {ADAS_KEY}, set()]
     assert [list(each.versions.values()) for each in snaps] == [[third.version], [first.version], [0]]

@@ -16,7 +16,7 @@ from redis import Redis
 from bot.core.chain import GENESIS, Seal, Written, seal_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Claim, Claims, Condition, Done, Due, Entry, Key, Lease, Receipt, Snapshot
+from bot.ports import Change, Claim, Claims, Condition, Done, Due, Entry, Key, Lease, Committed, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, NINE, SOME_DAY, ask, grant_key
@@ -154,7 +154,7 @@ class Lockstep(RuleBasedStateMachine):
         return theirs, do(self._memory)
 
 
-def outcome(ledger: AnyLedger, change: Change) -> Receipt | None:
+def outcome(ledger: AnyLedger, change: Change) -> Committed | None:
     try:
         return ledger.commit(change)
     except Conflict:

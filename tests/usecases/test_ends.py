@@ -15,7 +15,7 @@ import pytest
 from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, Phase, Presence
-from bot.ports import Change, Deadline, Done, Due, Key, Receipt
+from bot.ports import Change, Deadline, Done, Due, Key, Committed
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE
 from bot.usecases import ends, outcomes
@@ -61,7 +61,7 @@ def noted_by(story: Story, then: Callable[[], object]) -> None:
     """``then`` happens right before the first thing of several is written."""
     commit_all = story.memory.commit_all
 
-    def after_it(changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+    def after_it(changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
         story.memory.commit_all = commit_all  # type: ignore[method-assign]  # as it was
         then()
         return commit_all(changes)
@@ -145,7 +145,7 @@ def test_what_waits_behind_a_call_that_hangs_is_handed_back(
     handed_back = threading.Event()
     commit_all = story.memory.commit_all
 
-    def watched(changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+    def watched(changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
         written = commit_all(changes)
         if all(each.done and each.done.next_at for each in changes):
             handed_back.set()
@@ -373,7 +373,7 @@ def test_how_quick_a_target_is_shows_in_the_quickest_of_the_last_lots(story: Sto
 
 @contextmanager
 def unwritable(story: Story, failure: Exception) -> Iterator[None]:
-    def fail(changes: Sequence[Change]) -> tuple[Receipt | Conflict, ...]:
+    def fail(changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
         raise failure
 
     commit_all = story.memory.commit_all

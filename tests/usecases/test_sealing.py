@@ -13,7 +13,7 @@ from bot.core.catalog import AuditRules
 from bot.core.chain import Seal, read_seal
 from bot.core.errors import Conflict, PermanentFailure
 from bot.core.proof import Findings
-from bot.ports import CLAIM_SECONDS, Change, Claim, Due, Entry, Key, Receipt, SealHead
+from bot.ports import CLAIM_SECONDS, Change, Claim, Due, Entry, Key, Committed, SealHead
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, catalog
@@ -120,7 +120,7 @@ def test_more_than_fits_into_a_seal_is_sealed_by_the_next_ones_at_once(
 def just_before_the_next_commit(story: Story, do: Callable[[], object]) -> None:
     commit = story.memory.commit
 
-    def late(change: Change) -> Receipt:
+    def late(change: Change) -> Committed:
         story.memory.commit = commit  # type: ignore[method-assign]
         do()
         return commit(change)

@@ -13,7 +13,18 @@ from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.core.reasons import Why, because
 from bot.core.strays import StrayState
-from bot.ports import Alert, AlertView, Change, Deadline, Holder, Key, Receipt, Restore, Strays, StrayTargets
+from bot.ports import (
+    Alert,
+    AlertView,
+    Change,
+    Deadline,
+    Holder,
+    Key,
+    Committed,
+    Restore,
+    Strays,
+    StrayTargets,
+)
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
@@ -215,7 +226,7 @@ def test_who_is_approved_in_that_very_moment_keeps_it(enforcing: Story) -> None:
     story.target.stray(EMAILS[ADA], ROLE)
     commit = story.memory.commit
 
-    def another_is_first(change: Change) -> Receipt:
+    def another_is_first(change: Change) -> Committed:
         if any(entry.what == "taking stray" for entry in change.audit):
             story.memory.commit = commit  # type: ignore[method-assign]
             story.ask(ADA, length="4h")
@@ -235,7 +246,7 @@ def test_who_is_approved_right_after_it_keeps_it_too(enforcing: Story) -> None:
     story.target.stray(EMAILS[ADA], ROLE)
     commit = story.memory.commit
 
-    def approved_before_it_is_taken(change: Change) -> Receipt:
+    def approved_before_it_is_taken(change: Change) -> Committed:
         receipt = commit(change)
         if any(entry.what == "taking stray" for entry in change.audit):
             story.memory.commit = commit  # type: ignore[method-assign]

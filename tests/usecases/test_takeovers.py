@@ -10,7 +10,7 @@ import pytest
 from bot.core.catalog import SourceRules
 from bot.core.errors import Refused
 from bot.core.grants import State
-from bot.ports import CLAIM_SECONDS, Change, Deadline, Receipt
+from bot.ports import CLAIM_SECONDS, Change, Deadline, Committed
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
@@ -186,7 +186,7 @@ def test_who_is_approved_right_before_the_take_loses_nothing(story: Story) -> No
     story.give_back(ADA)
     commit = story.memory.commit
 
-    def another_is_first(change: Change) -> Receipt:
+    def another_is_first(change: Change) -> Committed:
         if any(entry.what == "taking" for entry in change.audit):
             story.memory.commit = commit  # type: ignore[method-assign]
             story.ask(ADA, length="2h")
@@ -203,7 +203,7 @@ def test_what_was_given_as_its_lease_ended_is_never_called_active(story: Story) 
     grant = story.ask(ADA, length="10s").standing.grant.id
     commit = story.memory.commit
 
-    def too_slow(change: Change) -> Receipt:
+    def too_slow(change: Change) -> Committed:
         if any(entry.what == "active" for entry in change.audit):
             story.memory.commit = commit  # type: ignore[method-assign]
             story.memory.advance(10)

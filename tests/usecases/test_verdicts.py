@@ -14,7 +14,7 @@ from bot.core.grants import HoldState, State
 from bot.core.holds import Hold, HoldRecord, Presence
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import StrayState
-from bot.ports import Change, Key, Receipt, Restore, Strays
+from bot.ports import Change, Key, Committed, Restore, Strays
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (
@@ -100,7 +100,7 @@ def test_who_is_approved_while_bob_clicks_keeps_it_by_that(
     alert = asked_about(story, ADA)
     commit = story.memory.commit
 
-    def another_is_first(change: Change) -> Receipt:
+    def another_is_first(change: Change) -> Committed:
         if any(entry.what in ("taking stray", "stray adopted") for entry in change.audit):
             story.memory.commit = commit  # type: ignore[method-assign]
             story.ask(ADA, length="4h")
