@@ -13,7 +13,7 @@ from bot.core.catalog import Entitlement
 from bot.core.chain import GENESIS, Seal, Sealed, Written
 from bot.core.errors import Conflict
 from bot.core.grants import Grant
-from bot.core.holds import Hold, HoldRecord, Presence
+from bot.core.holds import Hold, HoldRecord, Presence, Receipt, Seen, System
 from bot.core.people import Group, Person
 from bot.core.reasons import Reason
 from bot.core.shifts import Roster, Shift
@@ -74,9 +74,9 @@ class Abilities:
     """What a target can do, said as data."""
 
     marks: bool
-    """It can tell what we made from what others made."""
+    """It can tell what we made from what others made, without a receipt."""
     keeps_end: bool
-    """It ends access by itself at ``until``; then ``give`` is called again when the end moves."""
+    """It ends access by itself at ``until``; then ``grant`` is called again when the end moves."""
     ends_sessions: bool
     """Open sessions are ended with the access."""
 
@@ -87,32 +87,61 @@ class Holder:
     presence: Presence
 
 
-class Target(Protocol):
-    """A system where access is given.
+@dataclass(frozen=True, kw_only=True)
+class Holders:
+    """Everybody who has an entitlement, and the system that said so."""
 
-    ``give`` and ``take`` are idempotent: doing one again changes nothing. Both, and ``has``, return
-    only what the target itself has answered. All raise TemporaryFailure (try later: the outcome may be
-    unknown) or PermanentFailure (nothing will help until a person changes something), by the deadline.
+    holders: tuple[Holder, ...]
+    system: System | None = None
+
+
+class Target(Protocol):
+    """A system where access is granted.
+
+    ``grant`` and ``revoke`` are idempotent: doing one again changes nothing. All methods return only what the
+    target itself has answered, and raise TemporaryFailure (try later: the outcome may be unknown) or
+    PermanentFailure (nothing helps until a person changes something) by the deadline.
+
+    ``receipts`` are all that is kept of what was made for this hold, oldest first. What they name is ours. A
+    kind that cannot mark what it makes knows nothing else: access that is there and that no receipt names is
+    THEIRS. A kind that marks counts its mark, too, and returns a receipt for what the mark shows.
+
+    If a receipt's ``system`` is not the system that answers, ``grant`` raises PermanentFailure, ``revoke``
+    takes away only what by its name and mark is certainly ours, and ``has`` says ELSEWHERE.
     """
 
     @property
     def abilities(self) -> Abilities: ...
 
-    def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
-        """Give; ``not_after`` is checked right before sending and, where the target has transactions,
-        inside one, so that a worker that was paused cannot give late."""
+    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
+        """Make nothing usable, and return what can be known before granting. Preparing again may return an
+        equal receipt. Raises PermanentFailure if granting cannot work: no such account or role, or a
+        privilege that granting, revoking or ending sessions needs is missing."""
         ...
 
-    def take(self, hold: Hold, deadline: Deadline) -> None:
-        """Take back what we gave, and only that; what is already gone is success."""
+    def grant(
+        self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
+    ) -> Receipt:
+        """Make the access exist and return the last receipt, completed. ``not_after`` is checked right before
+        sending and, if the target has transactions, inside one, right before its commit: a worker that was
+        paused cannot grant late."""
         ...
 
-    def has(self, hold: Hold, deadline: Deadline) -> Presence:
-        """Whether the access is there, and whose making it is."""
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        """Make what the receipts name, and what is marked as ours, go away, with the sessions that use it.
+        What is already gone is success. What others made stays."""
         ...
 
-    def holders(self, entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
-        """Everybody who has the entitlement."""
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        """Look, and change nothing. See ``Seen``."""
+        ...
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
+        """Everybody who has the entitlement. OURS is only what the target itself marks as ours."""
+        ...
+
+    def ready(self, hold: Hold, deadline: Deadline) -> None:
+        """A dry run: raise what ``prepare`` and ``grant`` would raise now, and change nothing."""
         ...
 
 

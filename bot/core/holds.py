@@ -9,7 +9,8 @@ true at the target: from GIVING on the access may be there, and is taken before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -21,11 +22,18 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 class Presence(StrEnum):
-    """What a target shows: nothing there, made by us, made by somebody else, cannot be told."""
+    """What a target shows of a hold: nothing, what we made, what we made but of no use any more, what
+    somebody else made, a system that is not the receipts', or something that cannot be told.
+
+    OURS and USELESS go before THEIRS if both are there. ELSEWHERE and UNKNOWN prove nothing: neither that
+    access is there nor that it is gone.
+    """
 
     NONE = "none"
     OURS = "ours"
+    USELESS = "useless"
     THEIRS = "theirs"
+    ELSEWHERE = "elsewhere"
     UNKNOWN = "unknown"
 
 
@@ -48,6 +56,57 @@ class Hold:
     def key(self) -> str:
         """``target/digest``: the part before the slash is the lane the worker's threads are shared by."""
         return f"{self.target}/{digest(self.account, self.entitlement.what)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """One target system. ``id`` is its own identity, which a copy shares with its original (a cluster
+    identifier, an account id). ``instance`` tells a running server from its copies; empty if the kind has
+    none. Two targets with equal ids and equal instances are one running system."""
+
+    id: str
+    instance: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """The target's own identification of what is made for a hold, known before it is made.
+
+    ``system`` is the ``System.id`` it was made at. ``facts`` are the kind's own: object ids, an idempotency
+    key, a moment of the server's; never a secret. ``moved_from`` is the system that a person said this one
+    replaces (an upgrade, a restore): then the target looks by object id *and* by name, and what it finds
+    counts as ours whoever the target says granted it.
+    """
+
+    system: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    moved_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One look at a hold. ``grantor`` is who gave what is THEIRS, in the target's words.
+
+    ``receipts`` are those that still name something, access or a session, as they are to be kept from now
+    on: the target may have added facts that it needs at the next look. What is OURS or USELESS is named by
+    at least one of them, also if the caller had none. ``sessions`` counts open sessions that may still use
+    the access. ``confirmed`` is False while a standby that the target waits for has not confirmed that it is
+    gone. ``why`` says in words why something ELSEWHERE, UNKNOWN or still open is not gone, and what to do.
+    """
+
+    presence: Presence
+    system: System | None = None
+    grantor: str | None = None
+    receipts: tuple[Receipt, ...] = ()
+    sessions: int = 0
+    confirmed: bool = True
+    why: str | None = None
+
+    @property
+    def gone(self) -> bool:
+        """Nothing of ours is left. What somebody else gave may remain."""
+        nothing_of_ours = self.presence in (Presence.NONE, Presence.THEIRS)
+        return nothing_of_ours and not self.receipts and not self.sessions and self.confirmed
 
 
 @dataclass(frozen=True, kw_only=True)
