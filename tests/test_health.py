@@ -160,7 +160,7 @@ def test_what_fails_and_who_has_died_is_seen() -> None:
     story = Story()
     story.ask(ADA, length="1h")
     story.run_due()
-    story.target.failing["take"] = DOWN
+    story.target.failing["revoke"] = DOWN
     story.pass_time(HOUR + 60)
     story.memory.advance(3600)
     found = told(story.memory)

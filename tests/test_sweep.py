@@ -104,8 +104,9 @@ def test_what_was_given_back_and_never_taken(story: Story) -> None:
 def test_a_worker_died_while_it_gave_what_has_ended_since(story: Story) -> None:
     grant = story.ask(ADA, length="1h").standing.grant.id
     hold = story.grant(grant).gives[0]
-    record = HoldRecord(hold=hold, phase=Phase.GIVING, baseline=Presence.NONE)
-    story.target.give(hold, None, Deadline.after(5))
+    receipt = story.target.prepare(hold, Deadline.after(5))
+    record = HoldRecord(hold=hold, phase=Phase.GIVING, baseline=Presence.NONE, receipts=(receipt,))
+    story.target.grant(hold, (receipt,), None, Deadline.after(5))
     story.memory.commit(Change(put={Key.of(HoldRecord, hold.key): record}))
     story.memory.advance(HOUR)
     assert swept(story) == [(ADAS, "taken back")]
@@ -116,7 +117,7 @@ def test_what_was_never_given_is_only_closed(story: Story) -> None:
     grant = story.ask(ADA, length="1h").standing.grant.id
     story.memory.advance(HOUR)
     assert swept(story) == [(ADAS, "never given")]
-    assert (story.target.count("take"), story.grant(grant).state) == (0, State.ENDED)
+    assert (story.target.count("revoke"), story.grant(grant).state) == (0, State.ENDED)
 
 
 def test_what_somebody_had_before_is_left_to_them(story: Story) -> None:
@@ -168,9 +169,9 @@ def test_who_is_approved_anew_just_then_keeps_it(story: Story) -> None:
 
     original = story.memory.claim_these
     story.memory.claim_these = ask_again  # type: ignore[assignment]
-    gives = story.target.count("give")
+    gives = story.target.count("grant")
     assert swept(story) == [(ADAS, "has a new reason")]
-    assert story.target.count("give") == gives
+    assert story.target.count("grant") == gives
     assert story.has(ADA)
     story.run_due()
     assert [grant.state for grant in story.grants_of(ADA)] == [State.ACTIVE]
@@ -191,14 +192,14 @@ def test_a_hold_kept_by_another_grant_is_not_touched(story: Story) -> None:
 def test_what_cannot_be_taken_is_left_with_the_reason_and_tried_at_once_next_time(story: Story) -> None:
     grant = begun(story)
     story.memory.advance(HOUR)
-    story.target.failing["take"] = DOWN
+    story.target.failing["revoke"] = DOWN
     for _ in range(3):
-        assert stopped_at(story, "take") == [(ADAS, "orders-db does not answer")]
+        assert stopped_at(story, "revoke") == [(ADAS, "orders-db does not answer")]
     assert story.grant(grant).overdue_since
     assert story.memory.condition().overdue == 1
     story.run_due("alarm", "alert")
     assert len(story.messenger.alerted(SECURITY)) == 1, "a worker that comes back tells it"
-    del story.target.failing["take"]
+    del story.target.failing["revoke"]
     assert swept(story) == [(ADAS, "taken back")]
 
 
@@ -231,11 +232,11 @@ def test_a_target_that_cannot_be_used_here_stops_no_other_and_is_not_blamed() ->
 
 def test_what_would_be_tried_again_too_late_is_not_waited_for(story: Story) -> None:
     begun(story)
-    story.target.failing["take"] = DOWN
+    story.target.failing["revoke"] = DOWN
     story.pass_time(HOUR + 60)
-    tries = story.target.count("take")
+    tries = story.target.count("revoke")
     assert swept(story) == [(ADAS, str(DOWN))]
-    assert story.target.count("take") == tries + 1
+    assert story.target.count("revoke") == tries + 1
 
 
 def test_a_redis_that_goes_away_meanwhile_is_not_waited_for_beyond_the_time(
@@ -262,7 +263,7 @@ def test_where_there_is_no_time_nothing_is_begun(story: Story) -> None:
     story.memory.advance(HOUR)
     (left,) = Sweep(story.memory, story.find_target, Deadline.after(0)).run()
     assert (left.still_there, left.trouble) == (True, "nobody has come to it yet")
-    assert (story.target.count("take"), story.has(ADA)) == (0, True)
+    assert (story.target.count("revoke"), story.has(ADA)) == (0, True)
 
 
 def test_what_cannot_be_read_is_told_and_stops_nothing(story: Story) -> None:
@@ -343,7 +344,11 @@ def test_beside_a_live_worker_each_is_taken_once(client: Redis) -> None:
     assert len(found) == MANY
     assert {each.how for each in found} <= {"taken back", "seen to by a worker"}
     assert target.access == {}
-    assert len({call.account for call in target.calls if call.verb == "take"}) == target.count("take") == MANY
+    assert (
+        len({call.account for call in target.calls if call.verb == "revoke"})
+        == target.count("revoke")
+        == MANY
+    )
     assert [each for page in ledger.holds() for each in page] == []
     assert ledger.condition().owed == 0
 
@@ -351,6 +356,7 @@ def test_beside_a_live_worker_each_is_taken_once(client: Redis) -> None:
 def given(ledger: RedisLedger, target: FakeTarget, account: str) -> None:
     """The grant it was given for is lost."""
     hold = Hold(target="orders-db", account=account, entitlement=ROLE)
-    target.give(hold, None, Deadline.after(5))
-    record = HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.NONE)
+    receipt = target.prepare(hold, Deadline.after(5))
+    target.grant(hold, (receipt,), None, Deadline.after(5))
+    record = HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.NONE, receipts=(receipt,))
     ledger.commit(Change(put={Key.of(HoldRecord, hold.key): record}))

@@ -13,7 +13,7 @@ import pytest
 
 from bot import worker
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
-from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Due, Committed
+from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Committed, Deadline, Done, Due
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.town import NINE
 from bot.usecases.turn import Turn

@@ -34,6 +34,10 @@ class NotCopied(TemporaryFailure):
     failover may forget."""
 
 
+class NotConfirmed(TemporaryFailure):
+    """It is done, but a standby that the target waits for has not confirmed it yet. That is not overdue."""
+
+
 class PermanentFailure(RotakeyError):
     """Call a human: trying the same again cannot help until somebody changes something."""
 

@@ -115,6 +115,8 @@ class Grant:
     kept_by: str | None = None
     had_before: bool = False
     seated: bool = False
+    left_by: str | None = None
+    """Who gave, in the target's words, the same access that the person still has after the end."""
     overdue_since: datetime | None = None
     trouble: str | None = None
 
@@ -193,9 +195,13 @@ def hold_failed(grant: Grant, hold: str, *, trouble: str) -> Grant:
     return replace(moved, holds={**grant.holds, hold: HoldState.FAILED}, trouble=trouble)
 
 
-def hold_settled(grant: Grant, hold: str, *, now: datetime, kept_by: str | None = None) -> Grant:
-    """A hold was observed gone, or goes on for another grant; the last one makes the grant ENDED."""
+def hold_settled(
+    grant: Grant, hold: str, *, now: datetime, kept_by: str | None = None, left_by: str | None = None
+) -> Grant:
+    """A hold was observed gone, or goes on for another grant; the last one makes the grant ENDED. ``left_by``
+    is who else gave what the person still has."""
     _only(grant, State.ENDING)
+    grant = replace(grant, left_by=left_by or grant.left_by)
     how = HoldState.KEPT if kept_by else HoldState.GONE
     holds = {**grant.holds, hold: how}
     keeper = kept_by or grant.kept_by

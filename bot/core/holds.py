@@ -111,13 +111,16 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class HoldRecord:
-    """How far a hold has come. ``baseline`` is what the target showed before we first gave; None
-    while the hold is empty. ``given_until`` is the end that the target was last told, for one that
-    keeps ends itself. ``failures`` counts failed attempts in a row."""
+    """How far a hold has come. ``baseline`` is what the target showed before we first granted; None
+    while the hold is empty. ``receipts`` identify what was made, oldest first; one is dropped only when what
+    it names was seen gone. A hold that was granted by an older version has none. ``given_until`` is the end
+    that the target was last told, for one that keeps ends itself. ``failures`` counts failed attempts in a
+    row."""
 
     hold: Hold
     phase: Phase = Phase.EMPTY
     baseline: Presence | None = None
+    receipts: tuple[Receipt, ...] = ()
     given_until: datetime | None = None
     seen_at: datetime | None = None
     failures: int = 0

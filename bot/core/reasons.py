@@ -87,6 +87,8 @@ class Why(StrEnum):
     OVERDUE_MANY = "overdue_many"
     OVERDUE_FEW = "overdue_few"
     VANISHED = "vanished"
+    LEFT_BY_OTHERS = "left_by_others"
+    OWN_REMOVAL = "own_removal"
 
     # strays
     STRAY = "stray"

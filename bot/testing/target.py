@@ -1,26 +1,31 @@
-"""A target in memory, with switches for what can go wrong at one."""
+"""A target in memory, with every ability and with switches for what can go wrong at one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from bot.core.catalog import Entitlement
-from bot.core.errors import TemporaryFailure
-from bot.core.holds import Hold, Presence
-from bot.ports import Abilities, Deadline, Holder
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.holds import Hold, Presence, Receipt, Seen, System
+from bot.ports import Abilities, Deadline, Holder, Holders
 
 Key = tuple[str, Entitlement]
 Failure = Exception | None
 
+ADMINISTRATOR = "administrator"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """``by``: who made it. ``until``: the end the target itself keeps, where it keeps one."""
+    """``by``: who made it. ``until``: the end that the target itself keeps, if it keeps one. ``usable``:
+    False for what a revocation that was cut short left behind."""
 
     by: Presence
     until: datetime | None = None
+    usable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,60 +40,89 @@ class FakeTarget:
     """Implements Target. ``now`` is the clock it keeps ends by.
 
     ``failing`` raises for the verbs named in it; ``loses_answers`` does what was asked and raises then.
-    ``before`` and ``after`` are called around each call, with the verb, for whatever a story wants to
-    happen just then. ``stuck``: what it shows whatever is there.
+    ``before`` and ``after`` are called around each call, with the verb, for anything a story wants to happen
+    at that moment. ``stuck``: what it shows, whatever is there. ``system`` is the one that answers: another
+    one knows nothing of what was made at the first. ``confirmed``: False while a standby has not confirmed
+    anything. ``sessions`` counts open sessions that use an access; they outlive it if it is taken by hand.
     """
 
     def __init__(self, now: Callable[[], datetime], *, marks: bool = True, keeps_end: bool = False) -> None:
         self.now = now
         self.abilities = Abilities(marks=marks, keeps_end=keeps_end, ends_sessions=True)
+        self.system = System(id="orders", instance="first")
         self.access: dict[Key, Access] = {}
+        self.sessions: dict[Key, int] = {}
+        self.confirmed = True
         self.calls: list[Call] = []
         self.failing: dict[str, Failure] = {}
         self.loses_answers: set[str] = set()
         self.stuck: Presence | None = None
         self.before: Callable[[str], None] = _nothing
         self.after: Callable[[str], None] = _nothing
+        self._ids: dict[str, str] = {}
+        self._next_id = count(1)
 
-    def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
-        self._begin("give", hold, not_after, until)
-        if self._held(hold) is None or self._held(hold) is Presence.OURS:
+    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
+        self._begin("prepare", hold, not_after)
+        receipt = self._receipt(hold.account, self.system.id)
+        self._end("prepare")
+        return receipt
+
+    def grant(
+        self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
+    ) -> Receipt:
+        self._begin("grant", hold, not_after, until)
+        if receipts[-1].system != self.system.id:
+            raise PermanentFailure(f"{hold.target} is another system now")
+        account = self._named(receipts[-1])
+        if account is None:
+            raise PermanentFailure(f"{hold.target} has no account {hold.account}")
+        held = self._held((account, hold.entitlement))
+        if held is None or held.by is Presence.OURS:
             kept = until if self.abilities.keeps_end else None
-            self.access[_key(hold)] = Access(by=Presence.OURS, until=kept)
-        self._end("give")
+            self.access[(account, hold.entitlement)] = Access(by=Presence.OURS, until=kept)
+        self._end("grant")
+        return receipts[-1]
 
-    def take(self, hold: Hold, deadline: Deadline) -> None:
-        self._begin("take", hold, deadline)
-        if self._held(hold) is Presence.OURS or not self.abilities.marks:
-            self.access.pop(_key(hold), None)
-        self._end("take")
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        self._begin("revoke", hold, deadline)
+        for key in self._ours(hold, receipts):
+            self.access.pop(key, None)
+            self.sessions.pop(key, None)
+        for receipt in receipts:
+            self.sessions.pop(self._key(receipt, hold), None)
+        self._end("revoke")
 
-    def has(self, hold: Hold, deadline: Deadline) -> Presence:
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
         self._begin("has", hold, deadline)
-        found = self.stuck or self._shown(self._held(hold))
+        found = self._seen(hold, receipts)
         self._end("has")
         return found
 
-    def holders(self, entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         self.before("holders")
         _in_time(deadline)
         self._fail("holders")
         found = tuple(
-            Holder(account=account, presence=self._shown(access.by))
+            Holder(account=account, presence=access.by if self.abilities.marks else Presence.UNKNOWN)
             for (account, what), access in self.access.items()
             if what == entitlement and not self._over(access)
         )
         self.after("holders")
-        return found
+        return Holders(holders=found, system=self.system)
+
+    def ready(self, hold: Hold, deadline: Deadline) -> None:
+        self._begin("ready", hold, deadline)
+        self._end("ready")
 
     # ------------------------------------------------------------------------- for those who watch
 
     def accounts(self, role: str) -> set[str]:
-        """Who has a role at this moment, whoever gave it."""
+        """Return who can use a role at this moment, no matter who granted it."""
         return {
             account
             for (account, what), access in self.access.items()
-            if what["role"] == role and not self._over(access)
+            if what["role"] == role and access.usable and not self._over(access)
         }
 
     def give_by_hand(self, account: str, entitlement: Entitlement) -> None:
@@ -102,8 +136,92 @@ class FakeTarget:
     def take_by_hand(self, account: str, entitlement: Entitlement) -> None:
         self.access.pop((account, entitlement), None)
 
+    def disable(self, account: str, entitlement: Entitlement) -> None:
+        """Leave an access that is of no use, as a revocation does that was cut short."""
+        self.access[(account, entitlement)] = Access(by=Presence.OURS, usable=False)
+
+    def rename(self, account: str, new: str) -> None:
+        """Give an account another name. What it has it keeps."""
+        self._ids[new] = self._ids.pop(account, "") or f"#{next(self._next_id)}"
+        self.access = {
+            (new if name == account else name, what): it for (name, what), it in self.access.items()
+        }
+        self.sessions = {
+            (new if name == account else name, what): it for (name, what), it in self.sessions.items()
+        }
+
+    def recreate(self, account: str) -> None:
+        """Drop an account and create one of the same name."""
+        self._ids.pop(account, None)
+        for key in [key for key in self.access if key[0] == account]:
+            del self.access[key]
+
     def count(self, verb: str) -> int:
         return sum(call.verb == verb for call in self.calls)
+
+    # -------------------------------------------------------------------------------------- looking
+
+    def _seen(self, hold: Hold, receipts: Sequence[Receipt]) -> Seen:
+        if self.stuck:
+            theirs = ADMINISTRATOR if self.stuck is Presence.THEIRS else None
+            kept = tuple(receipts) if self.stuck in (Presence.OURS, Presence.USELESS) else ()
+            return Seen(presence=self.stuck, system=self.system, grantor=theirs, receipts=kept)
+        if any(receipt.system != self.system.id for receipt in receipts):
+            why = f"{hold.target} answers as another system"
+            return Seen(presence=Presence.ELSEWHERE, system=self.system, receipts=tuple(receipts), why=why)
+        if ours := self._ours(hold, receipts):
+            usable = any(self.access[key].usable for key in ours)
+            made = tuple(self._receipt(account, self.system.id) for account, _ in ours)
+            presence = Presence.OURS if usable else Presence.USELESS
+            return Seen(presence=presence, system=self.system, receipts=made)
+        left = [receipt for receipt in receipts if self.sessions.get(self._key(receipt, hold))]
+        theirs_too = self._held((hold.account, hold.entitlement)) is not None
+        return Seen(
+            presence=Presence.THEIRS if theirs_too else Presence.NONE,
+            system=self.system,
+            grantor=ADMINISTRATOR if theirs_too else None,
+            receipts=tuple(left),
+            sessions=sum(self.sessions[self._key(receipt, hold)] for receipt in left),
+            confirmed=self.confirmed,
+        )
+
+    def _ours(self, hold: Hold, receipts: Sequence[Receipt]) -> list[Key]:
+        """What is marked as ours, or named by a receipt of this very system. A kind without a mark goes by
+        receipts alone; so does one whose system a person accepted."""
+        here = [receipt for receipt in receipts if receipt.system == self.system.id]
+        named = {self._key(receipt, hold) for receipt in here}
+        moved = {self._key(receipt, hold) for receipt in here if receipt.moved_from}
+        if moved:
+            named.add((hold.account, hold.entitlement))
+        marked = {(hold.account, hold.entitlement)} if self.abilities.marks else set()
+        return [
+            key
+            for key in sorted(named | marked, key=lambda each: each[0])
+            if (held := self._held(key)) is not None
+            and (held.by is Presence.OURS or bool(moved) or (not self.abilities.marks and key in named))
+        ]
+
+    def _receipt(self, account: str, system: str) -> Receipt:
+        known = self._ids.setdefault(account, "") or f"#{next(self._next_id)}"
+        self._ids[account] = known
+        return Receipt(system=system, facts={"account": known})
+
+    def _named(self, receipt: Receipt) -> str | None:
+        """The name that the receipt's account has now."""
+        wanted = receipt.facts["account"]
+        return next((name for name, known in self._ids.items() if known == wanted), None)
+
+    def _key(self, receipt: Receipt, hold: Hold) -> Key:
+        return self._named(receipt) or f"dropped {receipt.facts['account']}", hold.entitlement
+
+    def _held(self, key: Key) -> Access | None:
+        found = self.access.get(key)
+        return found if found and not self._over(found) else None
+
+    def _over(self, access: Access) -> bool:
+        return access.until is not None and access.until <= self.now()
+
+    # -------------------------------------------------------------------------------------- calls
 
     def _begin(self, verb: str, hold: Hold, deadline: Deadline, until: datetime | None = None) -> None:
         self.before(verb)
@@ -121,22 +239,6 @@ class FakeTarget:
         failure = self.failing.get(verb)
         if failure:
             raise failure
-
-    def _held(self, hold: Hold) -> Presence | None:
-        found = self.access.get(_key(hold))
-        return found.by if found and not self._over(found) else None
-
-    def _over(self, access: Access) -> bool:
-        return access.until is not None and access.until <= self.now()
-
-    def _shown(self, by: Presence | None) -> Presence:
-        if by is None:
-            return Presence.NONE
-        return by if self.abilities.marks else Presence.UNKNOWN
-
-
-def _key(hold: Hold) -> Key:
-    return hold.account, hold.entitlement
 
 
 def _in_time(deadline: Deadline) -> None:

@@ -7,11 +7,12 @@ about to be done is written before it is done, and what was observed is written 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
-from bot.core.errors import Conflict, NotCopied, TemporaryFailure
+from bot.core.errors import Conflict, NotCopied, PermanentFailure, TemporaryFailure
 from bot.core.grants import HoldState
-from bot.core.holds import HoldRecord, Phase, Presence
+from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import (
     Change,
     Claim,
@@ -70,7 +71,7 @@ class Convergence:
             except Conflict:
                 continue
             except TargetFailed as raised:
-                self._note_failure(raised.failure)
+                self._note_failure(raised.failure, raised.seen)
             return
         self._look_once_more()
 
@@ -86,7 +87,7 @@ class Convergence:
             self._settle(lambda now: outcomes.given(now, seen, self.claim, self.security_channel))
         else:
             left = self._clear(view)
-            self._settle(lambda now: outcomes.gone(now, left, self.claim))
+            self._settle(lambda now: outcomes.gone(now, left, self.claim, self.security_channel))
 
     def _look(self) -> View | None:
         return look(self.ledger, self.claim.id)
@@ -99,20 +100,37 @@ class Convergence:
     def _keep(self, view: View) -> Observed:
         target = self._reach(view)
         record, given_once = view.record, view.record.phase is Phase.GIVEN
-        if given_once and not record.untouchable and target.keeps_end and record.given_until != view.until:
-            return self._give(target, view)
+        moved = target.keeps_end and record.given_until != view.until
+        if given_once and moved and record.receipts and not record.untouchable:
+            return self._grant(target, view)
         if given_once and _seen_lately(view):
-            return Observed(presence=None, until=record.given_until)
-        seen = target.has(view)
-        if seen is not Presence.NONE and (given_once or record.untouchable):
-            return Observed(presence=seen, until=record.given_until)
-        baseline = seen if record.baseline is None or record.untouchable else record.baseline
-        if not given_once or baseline is not record.baseline:
-            view = self._note_giving(view, baseline)
-        return replace(self._give(target, view), again=given_once)
+            return Observed(seen=None, until=record.given_until)
+        seen = target.look(view)
+        is_there = seen.presence in (Presence.OURS, Presence.THEIRS)
+        if is_there and (given_once or record.untouchable):
+            return Observed(seen=seen, until=record.given_until)
+        baseline = seen.presence if record.baseline is None or record.untouchable else record.baseline
+        if baseline is Presence.THEIRS:
+            if not given_once or baseline is not record.baseline:
+                self._note_granting(view, baseline)
+            return Observed(seen=seen, until=None)
+        view = self._prepare(target, view, baseline)
+        again = given_once and seen.presence is Presence.NONE
+        return replace(self._grant(target, view), again=again)
 
-    def _note_giving(self, view: View, baseline: Presence) -> View:
-        """What was there before us is committed before giving: after a crash it cannot be taken for ours,
+    def _prepare(self, target: Reach, view: View, baseline: Presence) -> View:
+        """Commit what identifies the grant before it is made: a receipt that is written afterwards is lost
+        in the very crash it is for."""
+        _nothing_lost(view)
+        receipt, record = target.prepare(view), view.record
+        if receipt not in record.receipts:
+            view = view.with_receipts((*record.receipts, receipt))
+        elif record.phase is Phase.GIVEN and baseline is record.baseline:
+            return view
+        return self._note_granting(view, baseline)
+
+    def _note_granting(self, view: View, baseline: Presence) -> View:
+        """What was there before us is committed before granting: after a crash it cannot be taken for ours,
         nor ours for theirs. A worker that slept writes nothing once nobody is live any more."""
         _nothing_lost(view)
         key = Key.of(HoldRecord, view.key)
@@ -134,37 +152,66 @@ class Convergence:
             raise Conflict
         return fresh
 
-    def _give(self, target: Reach, view: View) -> Observed:
-        if view.record.untouchable:
-            return Observed(presence=view.record.baseline, until=None)
+    def _grant(self, target: Reach, view: View) -> Observed:
         _nothing_lost(view)
         self._acted = view.record
-        return Observed(presence=target.give(view), until=view.until)
+        return Observed(seen=target.grant(view), until=view.until)
 
     # ------------------------------------------------------------------------------------- clearing
 
-    def _clear(self, view: View) -> Presence:
+    def _clear(self, view: View) -> Seen:
         if view.record.untouchable:
-            return Presence.THEIRS
+            return Seen(presence=Presence.THEIRS)
         if view.record.phase is Phase.EMPTY and not self._left_behind(view):
-            return Presence.NONE
+            return Seen(presence=Presence.NONE)
         self._note_taking(view)
         target = self._reach(view)
         if self.turn.fence.passed:
             raise Conflict
+        if not view.record.receipts:
+            view = self._identify(target, view)
         self._acted = replace(view.record, phase=Phase.TAKING)
         try:
-            return target.take(view)
-        except TargetFailed:
-            if not view.record.by_hand or (left := target.has(view)) in (Presence.OURS, Presence.UNKNOWN):
+            return target.revoke(view)
+        except TargetFailed as raised:
+            if not view.record.by_hand:
+                raise
+            left = raised.seen or target.look(view)
+            if not left.gone:
                 raise
             return left
 
+    def _identify(self, target: Reach, view: View) -> View:
+        """Give a hold from before receipts the ones it should have, if it is certainly ours. Raises
+        TargetFailed if somebody else's access is there: an older version did not write down whose it was."""
+        seen = target.look(view)
+        receipts = seen.receipts
+        if seen.presence is Presence.THEIRS:
+            raise TargetFailed(
+                PermanentFailure(
+                    f"{view.hold.target} shows {named(view.hold)}, granted by {seen.grantor or 'somebody'}."
+                    " That may have been Rotakey under another login: if so, revoke it there by hand"
+                ),
+                seen,
+            )
+        if seen.presence is Presence.NONE:
+            with suppress(TargetFailed):  # the account or role is gone, and with it the access
+                receipts = (target.prepare(view),)
+        if not receipts:
+            return view
+        key = Key.of(HoldRecord, view.key)
+        fresh = self._look()
+        if fresh is None or fresh.live:
+            raise Conflict
+        kept = fresh.with_receipts(receipts)
+        self.ledger.commit(Change(rests_on=(fresh.snap,), put={key: kept.record}, frees=True))
+        return kept
+
     def _left_behind(self, view: View) -> bool:
-        """After a claim was taken over: did the one we thought dead give after all?"""
+        """After a claim was taken over: did the one we thought dead grant after all?"""
         if not (view.record.look_again or self.claim.taken_over):
             return False
-        return self._reach(view).has(view) is Presence.OURS
+        return self._reach(view).look(view).presence in (Presence.OURS, Presence.USELESS)
 
     def _note_taking(self, view: View) -> None:
         """Rests on the very look that found nobody behind the hold, for a worker that slept since then; and
@@ -176,19 +223,19 @@ class Convergence:
 
     # ------------------------------------------------------------------------------------- writing
 
-    def write_taken(self, record: HoldRecord, left: Presence) -> None:
-        """Somebody took it on this very claim, having noted so in ``record``: write what was left, and close
-        the claim."""
+    def write_taken(self, record: HoldRecord, left: Seen) -> None:
+        """Somebody revoked it on this very claim, having noted so in ``record``: write what was left, and
+        close the claim."""
         self._acted = record
-        self._settle(lambda view: outcomes.gone(view, left, self.claim))
+        self._settle(lambda view: outcomes.gone(view, left, self.claim, self.security_channel))
 
-    def write_failed(self, record: HoldRecord, failure: Failure) -> None:
-        """Somebody could not take it on this very claim: write so, and close the claim."""
+    def write_failed(self, record: HoldRecord, failure: Failure, seen: Seen | None) -> None:
+        """Somebody could not revoke it on this very claim: write so, and close the claim."""
         self._acted = record
-        self._note_failure(failure)
+        self._note_failure(failure, seen)
 
-    def _note_failure(self, failure: Failure) -> None:
-        self._settle(lambda view: outcomes.failed(view, failure, self.claim))
+    def _note_failure(self, failure: Failure, seen: Seen | None) -> None:
+        self._settle(lambda view: outcomes.failed(view, failure, seen, self.claim))
 
     def _settle(self, outcome: Callable[[View], Change]) -> None:
         """Commit what is to be written about what was done. The world may have moved meanwhile, so the

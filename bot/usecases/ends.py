@@ -18,8 +18,8 @@ from time import monotonic
 
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, HoldState
-from bot.core.holds import HoldRecord, Phase, Presence
-from bot.ports import Change, Deadline, Done, Ledger, Committed, Target
+from bot.core.holds import HoldRecord, Phase, Presence, Seen
+from bot.ports import Change, Committed, Deadline, Done, Ledger, Target
 from bot.usecases import outcomes
 from bot.usecases.converge import Convergence
 from bot.usecases.finish import joined
@@ -61,7 +61,7 @@ class Noted:
         """As it was written."""
         return _as_written(self.seen, self.change, self.receipt)
 
-    def gone(self, left: Presence, now: datetime) -> Change:
+    def gone(self, left: Seen, now: datetime) -> Change:
         """``left`` is what the target showed after the take."""
         view = replace(self.view, snap=replace(self.view.snap, now=now))
         return outcomes.done_here(outcomes.gone(view, left, self.turn.claim), self.turn.claim)
@@ -72,7 +72,7 @@ class Taken:
     """``left`` is what the target showed after the take."""
 
     noted: Noted
-    left: Presence
+    left: Seen
 
 
 class Ends:
@@ -135,9 +135,9 @@ class Ends:
                 break
             began = monotonic()
             try:
-                left = Reach(self.target, each.seen.hold.target, each.turn).take(each.seen)
+                left = Reach(self.target, each.seen.hold.target, each.turn).revoke(each.seen)
             except TargetFailed as raised:
-                self.convergence(each.turn).write_failed(each.view.record, raised.failure)
+                self.convergence(each.turn).write_failed(each.view.record, raised.failure, raised.seen)
                 self._hand_back(_all(waiting))
                 break
             took.append(monotonic() - began)
@@ -227,10 +227,12 @@ class Ends:
         return True
 
     def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:
-        """Those where something has changed meanwhile."""
+        """Return those where something has changed meanwhile, or of which people have to hear."""
         now = self.ledger.read().now
-        written = self.ledger.commit_all([each.noted.gone(each.left, now) for each in some])
-        return [each for each, how in zip(some, written, strict=True) if not isinstance(how, Committed)]
+        plain = [each for each in some if each.left.presence is Presence.NONE]
+        written = self.ledger.commit_all([each.noted.gone(each.left, now) for each in plain])
+        done = [each for each, how in zip(plain, written, strict=True) if isinstance(how, Committed)]
+        return [each for each in some if each not in done]
 
     def _hand_back(self, noted: Sequence[Noted]) -> None:
         """A claim that has run out meanwhile is somebody else's already."""
@@ -257,7 +259,7 @@ def _all(waiting: deque[Noted]) -> list[Noted]:
 
 def _plainly_over(turn: Turn, view: View) -> bool:
     record = view.record
-    unusual = turn.claim.taken_over or record.look_again or record.untouchable
+    unusual = turn.claim.taken_over or record.look_again or record.untouchable or not record.receipts
     if unusual or record.failures or record.phase is Phase.EMPTY:
         return False
     left = view.over or view.ending
@@ -271,6 +273,7 @@ def _only_looked_at(turn: Turn, view: View) -> bool:
         hold=record.hold,
         phase=Phase.GIVEN,
         baseline=record.baseline,
+        receipts=record.receipts,
         given_until=view.until,
         seen_at=record.seen_at,
     )

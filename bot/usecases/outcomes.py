@@ -7,9 +7,18 @@ from datetime import datetime, timedelta
 
 from bot.core import grants
 from bot.core.catalog import OnCall
-from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
 from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Grant, HoldState, Origin, State
-from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Presence, backoff
+from bot.core.holds import (
+    LONGEST_BACKOFF,
+    OVERDUE_AFTER_FAILURES,
+    Hold,
+    HoldRecord,
+    Phase,
+    Presence,
+    Seen,
+    backoff,
+)
 from bot.core.reasons import Why, because
 from bot.ports import CLAIM_SECONDS, Change, Claim, Document, Done, Due, Entry, Key, Lease, Note, Seat
 from bot.usecases.admit import indexes
@@ -24,10 +33,10 @@ Failure = TemporaryFailure | PermanentFailure
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What the target showed, None where it was seen lately and nothing new rests on it. ``until`` is the
-    end the target was last told. ``again``: what had vanished was given again."""
+    """What the target showed; None if it was seen lately and nothing new rests on it. ``until`` is the end
+    the target was last told. ``again``: what had vanished was granted again."""
 
-    presence: Presence | None
+    seen: Seen | None
     until: datetime | None
     again: bool = False
 
@@ -86,14 +95,15 @@ def given(view: View, seen: Observed, claim: Claim, channel: str | None = None) 
     now = view.now
     change = Change(rests_on=(view.snap,))
     for grant in view.live:
-        if seen.presence and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
-            change = joined(change, _one_given(view, grant, seen.presence))
+        if seen.seen and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
+            change = joined(change, _one_given(view, grant, seen.seen.presence))
     change = joined(change, kept(view))
     record = replace(
         view.record,
         phase=Phase.GIVEN if view.live else Phase.GIVING,
         given_until=seen.until,
-        seen_at=now if seen.presence and not claim.taken_over else view.record.seen_at,
+        receipts=(seen.seen and seen.seen.receipts) or view.record.receipts,
+        seen_at=now if seen.seen and not claim.taken_over else view.record.seen_at,
         failures=0,
         failing_since=None,
         last_error=None,
@@ -178,24 +188,35 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
 # -------------------------------------------------------------------------------------------------- gone
 
 
-def gone(view: View, seen: Presence, claim: Claim) -> Change:
-    """Where somebody was approved meanwhile, the hold is empty and due at once."""
+def gone(view: View, seen: Seen, claim: Claim, channel: str | None = None) -> Change:
+    """Nothing of ours is left: ``seen`` is what the target showed. If somebody was approved meanwhile, the
+    hold is empty and due at once. ``channel`` hears of access that somebody else gave meanwhile."""
     key = Key.of(HoldRecord, view.key)
     change = Change(rests_on=(view.snap,), frees=True)
+    still = seen.presence is Presence.THEIRS and not view.record.untouchable
     for grant in view.ending:
-        change = joined(change, _one_settled(view, grant, None, seen))
+        change = joined(change, _one_settled(view, grant, None, seen, still=still))
+        if still and channel:
+            change = joined(change, _left_by_others(view, grant, seen, claim, channel))
     late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY
     next_at = view.now + LOOK_AGAIN_AFTER if late else None
     if view.live or view.over:
         next_at = view.now
-    record = HoldRecord(hold=view.hold, look_again=True) if next_at else None
+    receipts = view.record.receipts if late else ()  # what comes late is known by them
+    record = HoldRecord(hold=view.hold, look_again=True, receipts=receipts) if next_at else None
     return replace(change, put={**change.put, key: record}, done=Done(claim=claim, next_at=next_at))
 
 
-def _one_settled(view: View, grant: Grant, keeper: Grant | None, seen: Presence = Presence.NONE) -> Change:
-    moved = grants.hold_settled(grant, view.key, now=view.now, kept_by=keeper.id if keeper else None)
+def _one_settled(
+    view: View, grant: Grant, keeper: Grant | None, seen: Seen | None = None, *, still: bool = False
+) -> Change:
+    left_by = (seen.grantor or "somebody else") if seen and still else None
+    kept_by = keeper.id if keeper else None
+    moved = grants.hold_settled(grant, view.key, now=view.now, kept_by=kept_by, left_by=left_by)
     facts: dict[str, object] = {"hold": named(view.hold), "person": grant.person}
-    facts["kept_by" if keeper else "seen"] = keeper.id if keeper else seen.value
+    facts["kept_by" if keeper else "seen"] = kept_by or (seen.presence if seen else Presence.NONE).value
+    if left_by:
+        facts["left_by"] = left_by
     change = Change(
         put={Key.of(Grant, grant.id): moved},
         due=(Due(member=f"card:{grant.id}", at=view.now),),
@@ -203,6 +224,20 @@ def _one_settled(view: View, grant: Grant, keeper: Grant | None, seen: Presence 
         frees=True,
     )
     return joined(change, _ended(view, grant)) if moved.state is State.ENDED else change
+
+
+def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel: str) -> Change:
+    """Say once that the person still has it, from somebody who gave it while our grant was there."""
+    about = because(
+        Why.LEFT_BY_OTHERS,
+        person=grant.person,
+        resource=grant.resource,
+        access=str(view.hold.entitlement),
+        grantor=seen.grantor or "somebody else",
+    )
+    note = Note(id=f"left-{grant.id}-{claim.fence}", channel=channel, reason=about)
+    due = Due(member=f"note:{note.id}", at=view.now)
+    return Change(put={Key.of(Note, note.id): note}, due=(due,), frees=True)
 
 
 def _ended(view: View, grant: Grant) -> Change:
@@ -241,11 +276,14 @@ def _freed(view: View, grant: Grant) -> dict[Key, Document | None]:
 # ------------------------------------------------------------------------------------------------ failed
 
 
-def failed(view: View, failure: Failure, claim: Claim) -> Change:
-    """One more failure in a row."""
+def failed(view: View, failure: Failure, seen: Seen | None, claim: Claim) -> Change:
+    """One more failure in a row; but to wait for a standby's word is none. What the target showed all the
+    same is kept: receipts may have been completed by it."""
+    waits = isinstance(failure, NotConfirmed)
     record = replace(
         view.record,
-        failures=view.record.failures + 1,
+        receipts=(seen and seen.receipts) or view.record.receipts,
+        failures=view.record.failures + (0 if waits else 1),
         failing_since=view.record.failing_since or view.now,
         last_error=str(failure)[:300],
         look_again=view.record.look_again or claim.taken_over,
@@ -257,7 +295,7 @@ def failed(view: View, failure: Failure, claim: Claim) -> Change:
     for grant in () if view.live else view.ending:
         change = joined(change, _not_taken(view, record, grant))
     put = {**change.put, Key.of(HoldRecord, view.key): record}
-    done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=True)
+    done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=not waits)
     return replace(change, put=put, done=done)
 
 
@@ -266,6 +304,9 @@ def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
     if isinstance(failure, PermanentFailure) and any(g.state is State.APPROVED for g in view.live):
         return view.now
     pause = backoff(record.failures)
+    if isinstance(failure, NotConfirmed):
+        waited = view.now - (record.failing_since or view.now)
+        pause = min(max(waited / 4, timedelta(seconds=1)), LONGEST_BACKOFF)
     if isinstance(failure, TemporaryFailure) and failure.retry_after:
         pause = max(pause, timedelta(seconds=min(failure.retry_after, LONGEST_RETRY_AFTER)))
     ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]

@@ -37,8 +37,8 @@ def try_now(office: Office, *, person: str, alert: str, op: str) -> None:
 
 
 def removed(office: Office, *, person: str, alert: str, op: str) -> None:
-    """Somebody took it away by hand: look, and believe what the target shows. Any full member may say so.
-    Raises Refused."""
+    """Somebody took it away by hand: look, and believe what the target shows. Any full member may say so,
+    but not the holder of the access. Raises Refused."""
     _wished(office, person, alert, op, by_hand=True)
 
 
@@ -241,6 +241,8 @@ def _wish(office: Office, person: str, alert_id: str, *, by_hand: bool) -> Chang
     against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
     if against:
         raise Refused(against)
+    if by_hand and person == grant.person:
+        raise refuse(Why.OWN_REMOVAL)
     wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
     entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
     tried = _tried(grant, person, snap, by_hand=by_hand)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
-from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.core.holds import Presence
+from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
+from bot.core.holds import Presence, Receipt, Seen
 from bot.ports import Deadline, Target
 from bot.usecases.turn import Turn
 from bot.usecases.views import View
@@ -17,11 +17,12 @@ FOREVER = timedelta(days=36_500)
 
 class TargetFailed(Exception):
     """A target did not do what it was asked, or must not be asked now. Redis being away is something else,
-    and not told on a card."""
+    and is not shown on a card. ``seen`` is what the target showed all the same, if it was looked at."""
 
-    def __init__(self, failure: TemporaryFailure | PermanentFailure) -> None:
+    def __init__(self, failure: TemporaryFailure | PermanentFailure, seen: Seen | None = None) -> None:
         super().__init__(str(failure))
         self.failure = failure
+        self.seen = seen
 
 
 class Reach:
@@ -36,32 +37,67 @@ class Reach:
     def keeps_end(self) -> bool:
         return self.target.abilities.keeps_end
 
-    def has(self, view: View) -> Presence:
-        with _calling():
-            return self.target.has(view.hold, self.turn.call())
-
-    def give(self, view: View) -> Presence:
-        """What the target shows after giving."""
-        with _calling():
-            self.target.give(view.hold, view.until, self._not_after(view))
-        seen = self.has(view)
-        if seen is Presence.NONE:
-            raise TargetFailed(TemporaryFailure(f"{view.hold.target} did not show it after giving"))
+    def look(self, view: View) -> Seen:
+        """Return what the target shows. What it cannot tell, or tells of another system, is a failure."""
+        seen = self._has(view)
+        if seen.presence is Presence.ELSEWHERE:
+            raise TargetFailed(PermanentFailure(_why(view, seen, "another system answers")), seen)
+        if seen.presence is Presence.UNKNOWN:
+            raise TargetFailed(TemporaryFailure(_why(view, seen, "it cannot be told what is there")), seen)
         return seen
 
-    def take(self, view: View) -> Presence:
-        """What the target shows after taking: nothing of ours."""
+    def prepare(self, view: View) -> Receipt:
+        """Return what will identify the grant. Nothing usable is made by it."""
         with _calling():
-            self.target.take(view.hold, self.turn.call())
-        seen = self.has(view)
-        if seen in (Presence.OURS, Presence.UNKNOWN):
-            raise TargetFailed(TemporaryFailure(f"{view.hold.target} still shows it after taking it back"))
+            return self.target.prepare(view.hold, self._not_after(view))
+
+    def grant(self, view: View) -> Seen:
+        """Grant what was prepared, and return what the target shows then: usable access."""
+        with _calling():
+            receipt = self.target.grant(view.hold, view.record.receipts, view.until, self._not_after(view))
+        seen = self.look(view.with_receipts((*view.record.receipts[:-1], receipt)))
+        if seen.presence in (Presence.NONE, Presence.USELESS):
+            raise TargetFailed(TemporaryFailure(f"{view.hold.target} did not show it after granting"), seen)
         return seen
+
+    def revoke(self, view: View) -> Seen:
+        """Revoke, and return what the target shows then: nothing of ours."""
+        try:
+            with _calling():
+                self.target.revoke(view.hold, view.record.receipts, self.turn.call())
+        except TargetFailed as raised:
+            if isinstance(raised.failure, PermanentFailure):
+                with suppress(TargetFailed):  # it answers: what it shows tells what is left
+                    raised.seen = self._has(view)
+            raise
+        seen = self.look(view)
+        if not seen.gone:
+            raise TargetFailed(_not_gone(view, seen), seen)
+        return seen
+
+    def _has(self, view: View) -> Seen:
+        with _calling():
+            return self.target.has(view.hold, view.record.receipts, self.turn.call())
 
     def _not_after(self, view: View) -> Deadline:
         """The end of the lease or of our claim, whichever is sooner, on our own clock."""
         left = (view.until - view.now if view.until else FOREVER).total_seconds()
         return self.turn.fence.sooner(Deadline(view.looked_at.at + left))
+
+
+def _not_gone(view: View, seen: Seen) -> TemporaryFailure:
+    if seen.presence in (Presence.OURS, Presence.USELESS):
+        return TemporaryFailure(_why(view, seen, "it is still there after revoking it"))
+    if seen.sessions:
+        sessions = f"{seen.sessions} open sessions" if seen.sessions > 1 else "an open session"
+        return TemporaryFailure(_why(view, seen, f"revoked, but {sessions} may still use it"))
+    if not seen.confirmed:
+        return NotConfirmed(_why(view, seen, "revoked; a standby has not confirmed it yet"))
+    return TemporaryFailure(_why(view, seen, "revoked, but not all of it was seen gone"))
+
+
+def _why(view: View, seen: Seen, otherwise: str) -> str:
+    return seen.why or f"{view.hold.target}: {otherwise}"
 
 
 @contextmanager

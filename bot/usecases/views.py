@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
-from bot.core.holds import Hold, HoldRecord, Phase, Presence
+from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.ports import Deadline, Key, Ledger, Restore, Seat, Snapshot
 
 
@@ -50,16 +50,20 @@ class View:
 
     @cached_property
     def until(self) -> datetime | None:
-        """The latest end of those that are live; None where one of them has none."""
+        """The latest end of those that are live; None if one of them has none, or if nobody is live."""
         ends = [self.snap.leases[g.id] for g in self.live]
         known = [end for end in ends if end is not None]
-        return max(known) if len(known) == len(ends) else None
+        return max(known, default=None) if len(known) == len(ends) else None
 
     @cached_property
     def last(self) -> Grant | None:
         """The live grant that ends last."""
         unending = [g for g in self.live if self.snap.leases[g.id] is None]
         return unending[0] if unending else max(self.live, key=self._end, default=None)
+
+    def with_receipts(self, receipts: tuple[Receipt, ...]) -> View:
+        """The same look, as it is with these receipts."""
+        return replace(self, record=replace(self.record, receipts=receipts))
 
     def _end(self, grant: Grant) -> datetime:
         return self.snap.leases[grant.id] or self.now

@@ -417,8 +417,8 @@ def wished(it: Town) -> tuple[str | None, bool]:
 
 @pytest.mark.parametrize(("verb", "by_hand"), [("try_now", False), ("removed", True)])
 def test_any_of_us_may_have_it_tried(it: Town, late: Message, verb: str, by_hand: bool) -> None:
-    assert it.workspace.click(ADA, CHANNEL, late.ts, verb).ok
-    assert wished(it) == (ADA, by_hand)
+    assert it.workspace.click(BOB, CHANNEL, late.ts, verb).ok
+    assert wished(it) == (BOB, by_hand)
     assert "hold:" + HERS.key in [each.member for each in it.ledger.claim(9, 9, {}).claims]
     assert it.whispers() == []
 

@@ -110,7 +110,9 @@ class Anything(RuleBasedStateMachine):
     def rota_changes(self, shifts: tuple[object, ...], schedule: str) -> None:
         self.story.source.rota[schedule] = tuple(nobodys(each) for each in shifts)  # type: ignore[arg-type]
 
-    @rule(name=TARGETS, verb=st.sampled_from(["give", "take", "has"]), lost=st.booleans(), good=st.booleans())
+    @rule(
+        name=TARGETS, verb=st.sampled_from(["grant", "revoke", "has"]), lost=st.booleans(), good=st.booleans()
+    )
     def target_fails(self, name: str, verb: str, lost: bool, good: bool) -> None:
         self.well = False
         target = self.story.targets[name]

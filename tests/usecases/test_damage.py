@@ -75,7 +75,7 @@ def test_a_lost_record_of_a_hold_is_made_anew_from_the_grants(story: Story) -> N
 
 def test_a_lost_record_of_a_hold_that_is_being_taken_back_stops_nothing(story: Story) -> None:
     adas, _ = given(story)
-    story.target.failing["take"] = TemporaryFailure("down")
+    story.target.failing["revoke"] = TemporaryFailure("down")
     story.give_back(ADA, adas)
     story.run_due()
     story.memory.corrupt(Key.of(HoldRecord, story.grant(adas).gives[0].key))

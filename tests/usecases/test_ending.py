@@ -167,11 +167,11 @@ def test_only_one_holds_a_resource_for_one(story: Story, refusal: Refusal) -> No
 
 def test_the_seat_is_free_only_once_the_access_was_seen_gone(story: Story, refusal: Refusal) -> None:
     first = seated(story)
-    story.target.failing["take"] = TemporaryFailure("down")
+    story.target.failing["revoke"] = TemporaryFailure("down")
     story.give_back(DAN, first)
     story.pass_time(60)
     assert refusal(lambda: story.ask(EVE, "schema-migration", "1h")).why is Why.HELD_BY_OTHER
-    del story.target.failing["take"]
+    del story.target.failing["revoke"]
     story.pass_time(300)
     assert story.grant(first).state is State.ENDED
     assert seated(story, EVE)

@@ -15,7 +15,7 @@ import pytest
 from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, Phase, Presence
-from bot.ports import Change, Deadline, Done, Due, Key, Committed
+from bot.ports import Change, Committed, Deadline, Done, Due, Key
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE
 from bot.usecases import ends, outcomes
@@ -90,7 +90,7 @@ def test_somebody_who_is_approved_in_that_moment_loses_nothing(story: Story) -> 
     assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
     story.convergence(left).run()
     assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
-    assert story.target.count("give") == 4
+    assert story.target.count("grant") == 4
     assert story.grant(grants[0]).state is State.ENDED
 
 
@@ -112,7 +112,7 @@ def test_somebody_who_is_approved_while_it_is_taken_has_it_again_at_once(story: 
 def test_where_the_target_fails_one_is_written_as_failed_and_the_others_are_due_at_once(story: Story) -> None:
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
-    story.target.failing["take"] = TemporaryFailure("orders-db: the database is starting up")
+    story.target.failing["revoke"] = TemporaryFailure("orders-db: the database is starting up")
     assert in_one_go(story) == []
     assert states(story, grants) == [State.ENDING] * 4
     records = [story.record(each) for each in grants]
@@ -131,7 +131,7 @@ def test_a_claim_that_has_run_out_is_not_acted_on(story: Story) -> None:
     for turn in turns:
         turn.fence = Deadline.after(-1)
     assert Ends(story.ledger, story.find_target, story.convergence).do(turns) == []
-    assert story.target.count("take") == 0
+    assert story.target.count("revoke") == 0
     story.run_due()
     assert states(story, grants) == [State.ENDED] * 4
 
@@ -159,7 +159,7 @@ def test_what_waits_behind_a_call_that_hangs_is_handed_back(
     story.target.before = hang
     assert in_one_go(story) == []
     story.target.before = lambda _: None
-    assert (handed_back.is_set(), story.target.count("take")) == (True, 1)
+    assert (handed_back.is_set(), story.target.count("revoke")) == (True, 1)
     assert len(claimed(story)) == 3
 
 
@@ -199,7 +199,7 @@ def test_an_unusual_hold_is_left_to_be_done_in_full(story: Story, unusual: dict[
     story.ledger.commit(Change(put={key: replace(record, **unusual)}))  # type: ignore[arg-type]  # as named
     story.memory.advance(2 * MINUTE)
     assert [turn.claim.id for turn in in_one_go(story)] == [key.id]
-    assert story.target.count("take") == 0
+    assert story.target.count("revoke") == 0
 
 
 def test_what_is_live_and_a_seat_are_left_to_be_done_in_full(story: Story) -> None:

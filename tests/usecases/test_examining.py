@@ -187,7 +187,7 @@ def test_more_is_owed_than_is_done(waits: int, grade: Grade) -> None:
 def test_what_fails_again_and_again_is_named_with_the_reason(story: Story) -> None:
     story.ask(ADA, length="1h")
     story.run_due()
-    story.target.failing["take"] = DOWN
+    story.target.failing["revoke"] = DOWN
     story.pass_time(HOUR + 60)
     failed = story.memory.condition().failing[0]
     again = f"{round((failed.at - story.now).total_seconds())}s"

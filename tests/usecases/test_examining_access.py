@@ -44,7 +44,7 @@ def test_nothing_is_past_its_end(story: Story) -> None:
 def test_access_that_could_not_be_taken_back(story: Story) -> None:
     story.ask(ADA, length="1h")
     story.run_due()
-    story.target.failing["take"] = DOWN
+    story.target.failing["revoke"] = DOWN
     story.pass_time(3 * HOUR)
     assert list(access.look_at_access(story.memory)) == [
         wrong(

@@ -53,7 +53,7 @@ def test_on_call_the_lease_moves(story: Story) -> None:
     story.pass_time(HOUR)
     assert not story.has(ADA)
     assert "extended" in story.happened(grant)
-    assert story.target.count("take") == 1
+    assert story.target.count("revoke") == 1
 
 
 def test_the_default_length_is_added_where_none_is_named(story: Story) -> None:
@@ -198,7 +198,7 @@ def test_a_target_that_keeps_the_end_is_told_of_each_new_one() -> None:
     grant = adas(story)
     story.extend(ADA, grant, 2 * HOUR)
     story.run_due()
-    assert [call.until for call in target.calls if call.verb == "give"] == [at(1), at(3)]
+    assert [call.until for call in target.calls if call.verb == "grant"] == [at(1), at(3)]
     story.pass_time(2.5 * HOUR)
     assert story.has(ADA)
     story.source.rota["PDBPRIM"] = (nobodys(shift(DAN)),)
@@ -210,10 +210,10 @@ def test_a_second_grant_behind_the_same_hold_moves_the_end_at_the_target_too() -
     story = Story()
     target = story.targets["orders-db"] = FakeTarget(lambda: story.now, keeps_end=True)
     first, second = adas(story, "1h"), adas(story, "2h")
-    assert [call.until for call in target.calls if call.verb == "give"] == [at(1), at(2)]
+    assert [call.until for call in target.calls if call.verb == "grant"] == [at(1), at(2)]
     story.give_back(ADA, second)
     story.run_due()
-    assert [call.until for call in target.calls if call.verb == "give"][-1] == at(1)
+    assert [call.until for call in target.calls if call.verb == "grant"][-1] == at(1)
     assert story.grant(second).kept_by == first
     story.pass_time(HOUR)
     assert not story.has(ADA)

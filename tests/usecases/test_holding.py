@@ -52,7 +52,7 @@ def test_what_was_there_before_is_not_given_again_and_never_taken(story: Story) 
     assert (story.grant(grant).state, story.grant(grant).had_before) == (State.ACTIVE, True)
     story.pass_time(4 * HOUR)
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, True)
-    assert (story.target.count("give"), story.target.count("take")) == (0, 0)
+    assert (story.target.count("grant"), story.target.count("revoke")) == (0, 0)
     assert story.record(grant) is None
 
 
@@ -82,7 +82,7 @@ def test_what_others_had_given_and_take_away_meanwhile_is_given_by_us_then(story
     story.target.take_by_hand(EMAILS[ADA], ROLE)
     story.pass_time(600)
     assert story.has(ADA)
-    assert story.target.count("give") == 1
+    assert story.target.count("grant") == 1
     story.pass_time(4 * HOUR)
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, False)
 
@@ -124,7 +124,7 @@ def test_what_was_there_before_is_judged_anew_each_time(story: Story) -> None:
 
 def test_two_grants_behind_one_hold_never_cut_each_other(story: Story) -> None:
     first, second = adas(story, "1h"), adas(story, "2h")
-    assert story.target.count("give") == 1
+    assert story.target.count("grant") == 1
     story.pass_time(HOUR)
     assert story.has(ADA)
     ended = story.grant(first)
@@ -132,7 +132,7 @@ def test_two_grants_behind_one_hold_never_cut_each_other(story: Story) -> None:
     assert story.messenger.posted(first)[dm(ADA)].view.kept_until == at(2)
     story.pass_time(HOUR)
     assert (story.grant(second).state, story.has(ADA)) == (State.ENDED, False)
-    assert story.target.count("take") == 1
+    assert story.target.count("revoke") == 1
 
 
 def test_a_new_grant_while_the_old_one_is_being_taken_is_given(story: Story) -> None:
@@ -140,7 +140,7 @@ def test_a_new_grant_while_the_old_one_is_being_taken_is_given(story: Story) -> 
     again: list[str] = []
 
     def asks_again(verb: str) -> None:
-        if verb == "take" and not again:
+        if verb == "revoke" and not again:
             again.append(story.ask(ADA, length="2h").standing.grant.id)
 
     story.target.after = asks_again
@@ -154,7 +154,7 @@ def test_a_new_grant_while_the_old_one_is_being_taken_is_given(story: Story) -> 
 
 def test_what_is_kept_ends_although_the_target_is_down(story: Story) -> None:
     first, second = adas(story, "1h"), adas(story, "2h")
-    story.target.failing = {"has": DOWN, "give": DOWN, "take": DOWN}
+    story.target.failing = {"has": DOWN, "grant": DOWN, "revoke": DOWN}
     story.pass_time(HOUR)
     assert (story.grant(first).state, story.grant(second).state) == (State.ENDED, State.ACTIVE)
 
@@ -179,22 +179,22 @@ def test_two_people_with_one_account_share_a_hold() -> None:
 
 
 def test_a_grant_with_two_holds_is_active_with_both_and_ended_without_both(both: Story) -> None:
-    both.targets["vault"].failing["give"] = DOWN
+    both.targets["vault"].failing["grant"] = DOWN
     grant = adas(both)
     assert both.grant(grant).state is State.APPROVED
-    del both.targets["vault"].failing["give"]
+    del both.targets["vault"].failing["grant"]
     both.pass_time(10)
     assert both.grant(grant).state is State.ACTIVE
-    both.targets["vault"].failing["take"] = DOWN
+    both.targets["vault"].failing["revoke"] = DOWN
     both.give_back(ADA)
     both.run_due()
     assert (both.grant(grant).state, both.has(ADA)) == (State.ENDING, False)
-    del both.targets["vault"].failing["take"]
+    del both.targets["vault"].failing["revoke"]
     both.pass_time(10)
     assert both.grant(grant).state is State.ENDED
 
 
-@pytest.mark.parametrize("verb", ["has", "give"])
+@pytest.mark.parametrize("verb", ["has", "grant"])
 def test_if_one_cannot_be_given_at_all_nothing_is(both: Story, verb: str) -> None:
     both.targets["vault"].failing[verb] = PermanentFailure("there is no group orders")
     grant = adas(both)
@@ -226,7 +226,7 @@ def test_a_grant_that_was_active_is_not_ended_by_a_target_that_refuses_later(sto
 
 
 def test_what_cannot_be_given_within_a_quarter_of_an_hour_is_taken_back_and_told(story: Story) -> None:
-    story.target.failing["give"] = DOWN
+    story.target.failing["grant"] = DOWN
     grant = adas(story)
     story.pass_time(15 * 60)
     assert story.grant(grant).state is State.APPROVED
@@ -234,13 +234,13 @@ def test_what_cannot_be_given_within_a_quarter_of_an_hour_is_taken_back_and_told
     story.pass_time(1)
     ended = story.grant(grant)
     assert (ended.state, ended.ended, ended.trouble) == (State.ENDED, because(Why.COULD_NOT_GIVE), str(DOWN))
-    assert story.target.count("take") == 1
+    assert story.target.count("revoke") == 1
     assert not story.live(grant)
 
 
 def test_giving_that_was_slow_moves_the_end_by_as_much(story: Story) -> None:
     grant = story.ask(DAN, length="1h").standing.grant.id
-    story.target.failing["give"] = DOWN
+    story.target.failing["grant"] = DOWN
     story.approve(BOB, grant)
     story.pass_time(120)
     story.target.failing.clear()
@@ -256,7 +256,7 @@ def test_giving_that_was_slow_moves_the_end_by_as_much(story: Story) -> None:
 
 def test_giving_within_half_a_minute_moves_nothing(story: Story) -> None:
     grant = story.ask(DAN, length="1h").standing.grant.id
-    story.target.failing["give"] = DOWN
+    story.target.failing["grant"] = DOWN
     story.approve(BOB, grant)
     story.pass_time(10)
     story.target.failing.clear()
@@ -266,7 +266,7 @@ def test_giving_within_half_a_minute_moves_nothing(story: Story) -> None:
 
 
 def test_slow_giving_never_moves_access_beyond_the_shift(story: Story) -> None:
-    story.target.failing["give"] = DOWN
+    story.target.failing["grant"] = DOWN
     grant = story.ask(ADA, length="until end of shift").standing.grant.id
     story.pass_time(120)
     story.target.failing.clear()
@@ -276,7 +276,7 @@ def test_slow_giving_never_moves_access_beyond_the_shift(story: Story) -> None:
 
 
 def test_a_lease_that_ends_while_the_target_is_down_ends_on_time(story: Story) -> None:
-    story.target.failing["give"] = DOWN
+    story.target.failing["grant"] = DOWN
     grant = adas(story, "5m")
     story.pass_time(300)
     assert story.grant(grant).state in (State.ENDING, State.ENDED)
@@ -284,12 +284,12 @@ def test_a_lease_that_ends_while_the_target_is_down_ends_on_time(story: Story) -
 
 
 def test_a_wait_that_the_target_asks_for_is_kept_but_not_beyond_the_end(story: Story) -> None:
-    story.target.failing["give"] = TemporaryFailure("slow down", retry_after=10_000)
+    story.target.failing["grant"] = TemporaryFailure("slow down", retry_after=10_000)
     adas(story, "4m")
     story.pass_time(239)
-    assert story.target.count("give") == 1
+    assert story.target.count("grant") == 1
     story.pass_time(1)
-    assert story.target.count("take") == 1
+    assert story.target.count("revoke") == 1
 
 
 # ------------------------------------------------------------------------------------- overdue
@@ -297,7 +297,7 @@ def test_a_wait_that_the_target_asks_for_is_kept_but_not_beyond_the_end(story: S
 
 def test_after_the_third_failed_take_it_is_overdue_and_tried_for_ever(story: Story) -> None:
     grant = adas(story, "1h")
-    story.target.failing["take"] = DOWN
+    story.target.failing["revoke"] = DOWN
     story.pass_time(HOUR)
     assert story.grant(grant).overdue_since is None
     story.pass_time(3)
@@ -305,12 +305,12 @@ def test_after_the_third_failed_take_it_is_overdue_and_tried_for_ever(story: Sto
     assert (overdue.state, overdue.overdue_since) == (State.ENDING, at(1) + timedelta(seconds=3))
     assert story.messenger.posted(grant)[dm(ADA)].view.grant.overdue_since == overdue.overdue_since
     story.pass_time(5 * HOUR)
-    assert story.target.count("take") > 60
+    assert story.target.count("revoke") > 60
     assert story.happened(grant).count("overdue") == 1
     condition = story.memory.condition()
     assert (condition.open, condition.overdue) == (1, 1)
     assert condition.failing[0].member == f"hold:{overdue.gives[0].key}"
-    del story.target.failing["take"]
+    del story.target.failing["revoke"]
     story.pass_time(300)
     ended = story.grant(grant)
     assert (ended.state, ended.overdue_since, ended.trouble) == (State.ENDED, None, None)
@@ -389,7 +389,7 @@ def test_trouble_with_redis_is_not_told_as_trouble_with_the_target(story: Story)
     assert story.grant(grant).state is State.ACTIVE
     assert story.audit(grant)[-1].what == "active"
     assert all(message.view.grant.trouble is None for message in story.messenger.cards.values())
-    assert story.target.count("give") == 1
+    assert story.target.count("grant") == 1
 
 
 def test_after_the_end_nothing_is_left_in_the_books(story: Story) -> None:

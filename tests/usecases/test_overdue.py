@@ -45,7 +45,7 @@ def overdue(story: Story, **failing: Exception) -> str:
     """Ada's hour is over, and the database does not let go."""
     grant = story.ask(ADA, length="1h").standing.grant.id
     story.run_due()
-    story.target.failing.update(failing or {"take": DOWN})
+    story.target.failing.update(failing or {"revoke": DOWN})
     story.pass_time(HOUR + 3)
     assert story.grant(grant).overdue_since
     return grant
@@ -72,7 +72,7 @@ def test_a_target_that_fails_for_hours_is_tried_and_told_until_it_lets_go(story:
     assert reminders(story) == []
 
     story.pass_time(5 * HOUR)
-    tries = [call.at for call in story.target.calls if call.verb == "take"]
+    tries = [call.at for call in story.target.calls if call.verb == "revoke"]
     pauses = [later - earlier for earlier, later in pairwise(tries)]
     assert max(pauses) == LONGEST_BACKOFF
     assert pauses == sorted(pauses), "they grow, and none is left out"
@@ -107,7 +107,7 @@ def test_a_target_that_fails_for_hours_is_tried_and_told_until_it_lets_go(story:
 
 def test_what_stands_in_its_way_is_told_as_it_is_by_then(story: Story) -> None:
     overdue(story)
-    story.target.failing["take"] = PermanentFailure("orders-db: the bot may not take it any more.")
+    story.target.failing["revoke"] = PermanentFailure("orders-db: the bot may not take it any more.")
     story.pass_time(2 * HOUR)
     trouble = "orders-db: the bot may not take it any more"
     assert alert(story).reason.facts["trouble"] == trouble
@@ -146,7 +146,7 @@ def test_what_another_grant_keeps_is_no_longer_overdue(story: Story) -> None:
 
 def test_nothing_is_told_of_what_is_merely_slow(story: Story) -> None:
     grant = story.ask(ADA, length="1h").standing.grant.id
-    story.target.failing["take"] = DOWN
+    story.target.failing["revoke"] = DOWN
     story.pass_time(HOUR + 2)
     story.target.failing.clear()
     story.pass_time(HOUR)
@@ -168,7 +168,7 @@ def many(story: Story, counts: dict[str, int]) -> None:
             story.approve(BOB, story.ask(who, resource, "1h").standing.grant.id)
     story.run_due()
     for target in story.targets.values():
-        target.failing["take"] = DOWN
+        target.failing["revoke"] = DOWN
     story.pass_time(HOUR + 3)
 
 
@@ -260,11 +260,11 @@ def test_where_the_security_channel_is_lost_its_approvers_are_told_directly(stor
 def test_try_now_tries_now(story: Story) -> None:
     grant = overdue(story)
     story.pass_time(HOUR)
-    before = story.target.count("take")
+    before = story.target.count("revoke")
     story.target.failing.clear()
     story.try_now(DAN, grant)
     story.run_due()
-    assert story.target.count("take") == before + 1
+    assert story.target.count("revoke") == before + 1
     assert not story.has(ADA)
     assert alert(story).over
     [entry] = [each for each in story.audit(grant) if each.what == "to be tried now"]
@@ -292,7 +292,7 @@ def test_of_several_holds_all_are_tried_before_it_is_said_that_it_did_not_help()
     other = replace(ROLE, target="vault")
     story = Story(catalog(replace(PROD_DB, gives=(ROLE, other))))
     story.targets["vault"] = FakeTarget(lambda: story.now)
-    story.targets["vault"].failing["take"] = TemporaryFailure("vault is sealed")
+    story.targets["vault"].failing["revoke"] = TemporaryFailure("vault is sealed")
     grant = overdue(story)
     story.try_now(BOB, grant)
     claims = [story.claim("hold"), story.claim("hold")]
@@ -310,7 +310,7 @@ def test_of_several_holds_all_are_tried_before_it_is_said_that_it_did_not_help()
 
 def test_what_was_removed_by_hand_is_over_once_the_target_shows_it(story: Story) -> None:
     """The bot may not take anything back there any more; an administrator did."""
-    grant = overdue(story, take=PermanentFailure("the bot may not take it any more"))
+    grant = overdue(story, revoke=PermanentFailure("the bot may not take it any more"))
     story.pass_time(HOUR)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
     story.pass_time(HOUR)
@@ -326,7 +326,7 @@ def test_what_was_removed_by_hand_is_over_once_the_target_shows_it(story: Story)
 
 
 def test_what_an_administrator_gives_instead_is_theirs(story: Story) -> None:
-    grant = overdue(story, take=PermanentFailure("the bot may not take it any more"))
+    grant = overdue(story, revoke=PermanentFailure("the bot may not take it any more"))
     story.target.give_by_hand(EMAILS[ADA], ROLE)
     story.removed(DAN, grant)
     story.run_due()
@@ -336,7 +336,7 @@ def test_what_an_administrator_gives_instead_is_theirs(story: Story) -> None:
 
 @pytest.mark.parametrize("presence", [Presence.OURS, Presence.UNKNOWN])
 def test_nobody_is_believed_against_what_the_target_shows(story: Story, presence: Presence) -> None:
-    grant = overdue(story, take=PermanentFailure("the bot may not take it any more"))
+    grant = overdue(story, revoke=PermanentFailure("the bot may not take it any more"))
     story.target.stuck = presence
     story.removed(BOB, grant)
     story.run_due("alert")
@@ -352,7 +352,7 @@ def test_nobody_is_believed_against_what_the_target_shows(story: Story, presence
 
 
 def test_nobody_is_believed_while_the_target_cannot_be_read(story: Story) -> None:
-    grant = overdue(story, take=DOWN, has=DOWN)
+    grant = overdue(story, revoke=DOWN, has=DOWN)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
     story.removed(BOB, grant)
     story.run_due()
@@ -382,8 +382,16 @@ def test_any_full_member_may_and_nobody_else(
     )
     story.run_due()
     assert alert(story).became is None
-    for who in (ADA, BOB, DAN):
+    for who in (BOB, DAN):
         wish(story.office, person=who, alert=grant, op=story.op())
+
+
+def test_the_holder_may_have_it_tried_but_does_not_close_her_own_alarm(
+    story: Story, refusal: Refusal
+) -> None:
+    grant = overdue(story)
+    story.try_now(ADA, grant)
+    assert refusal(lambda: story.removed(ADA, grant)) == because(Why.OWN_REMOVAL)
 
 
 @pytest.mark.parametrize("wish", [try_now, removed])
@@ -406,11 +414,11 @@ def test_of_what_is_gone_nothing_is_tried(story: Story, refusal: Refusal, wish: 
 def test_a_click_delivered_twice_is_one_try(story: Story, wish: Callable[..., None]) -> None:
     grant = overdue(story)
     story.pass_time(HOUR)
-    before = story.target.count("take")
+    before = story.target.count("revoke")
     for _ in range(2):
         wish(story.office, person=BOB, alert=grant, op="click-1")
         story.run_due()
-    assert story.target.count("take") == before + 1
+    assert story.target.count("revoke") == before + 1
 
 
 def test_what_is_live_cannot_be_tried(story: Story, refusal: Refusal) -> None:

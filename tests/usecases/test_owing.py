@@ -39,7 +39,7 @@ def test_a_taking_back_that_nobody_would_have_gone_on_with(story: Story) -> None
     adas = story.ask(ADA).standing.grant.id
     story.run_due()
     hold = hold_of(story, adas)
-    story.target.failing["take"] = TemporaryFailure("down")
+    story.target.failing["revoke"] = TemporaryFailure("down")
     story.give_back(ADA, adas)
     story.run_due()
     story.memory.corrupt(Key.of(Grant, adas))

@@ -119,7 +119,7 @@ def test_adjoining_shifts_are_one() -> None:
     assert grant.until == at(8.25)
     story.pass_time(6 * HOUR)
     assert story.shift_grant(ADA) == story.grant(grant.id)
-    assert story.target.count("give") == 1
+    assert story.target.count("grant") == 1
 
 
 def test_a_shift_that_follows_within_the_grace_goes_on_without_a_gap() -> None:
@@ -129,7 +129,7 @@ def test_a_shift_that_follows_within_the_grace_goes_on_without_a_gap() -> None:
     assert grant is not None
     assert grant.until == at(8.25)
     assert story.has(ADA, OPS)
-    assert story.target.count("take") == 0
+    assert story.target.count("revoke") == 0
 
 
 def test_a_shift_without_an_end_goes_on_for_as_long_as_it_is_there() -> None:
@@ -152,7 +152,7 @@ def test_a_shift_without_an_end_has_no_gaps_where_the_longest_length_is_short() 
     assert grant is not None
     story.pass_time(HOUR)
     assert story.live(grant.id)
-    assert story.target.count("take") == 0
+    assert story.target.count("revoke") == 0
 
 
 # ------------------------------------------------------------------------------------- it changes

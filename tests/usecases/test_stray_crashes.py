@@ -114,7 +114,7 @@ def test_a_verdict_counts_once_wherever_the_process_dies(verdict: Callable[..., 
         counts = {each: told.count(each) for each in ("taking stray", "stray left", "stray adopted")}
         assert sum(counts.values()) == 1, (deaths, counts)
         assert told.story.has(EVE) is not counts["taking stray"], deaths
-        assert told.story.target.count("give") == 0, deaths
+        assert told.story.target.count("grant") == 0, deaths
         if counts["stray adopted"]:
             told.wait(10 * MINUTE)
         assert told.story.has(EVE) is bool(counts["stray left"]), deaths
@@ -129,7 +129,7 @@ def test_what_is_overdue_is_told_and_told_to_be_gone_wherever_the_process_dies()
         told = Told(SweepMode.ASK, deaths)
         grant = told.story.ask(ADA, length="2m").standing.grant.id
         told.wait(2 * MINUTE - 1)
-        told.story.target.failing["take"] = TemporaryFailure("down")
+        told.story.target.failing["revoke"] = TemporaryFailure("down")
         told.die()
         told.wait(2 * MINUTE)
         if told.story.messenger.alerts:

@@ -17,10 +17,10 @@ from bot.ports import (
     Alert,
     AlertView,
     Change,
-    Deadline,
-    Holder,
-    Key,
     Committed,
+    Deadline,
+    Holders,
+    Key,
     Restore,
     Strays,
     StrayTargets,
@@ -107,8 +107,8 @@ def test_what_is_gone_before_it_is_seen_again_is_told_to_nobody(story: Story) ->
 
 def test_a_give_that_is_just_under_way_is_no_stray(story: Story) -> None:
     """The worker died after giving; until its claim runs out nobody has written that it is given."""
-    story.target.failing["give"] = TemporaryFailure("no answer")
-    story.target.loses_answers.add("give")
+    story.target.failing["grant"] = TemporaryFailure("no answer")
+    story.target.loses_answers.add("grant")
     story.ask(ADA, length="2h")
     for _ in range(3):
         story.run_due()
@@ -125,12 +125,12 @@ def test_what_others_made_and_what_nobody_can_tell_is_never_touched() -> None:
     story.run_due("workspace", "groups")
     look(story)
     assert story.has(EVE)
-    assert (strays(story), unmarked.count("take")) == ({}, 0)
+    assert (strays(story), unmarked.count("revoke")) == ({}, 0)
 
 
 def test_access_whose_end_is_overdue_is_no_stray(enforcing: Story) -> None:
     story = enforcing
-    story.target.failing["take"] = TemporaryFailure("down")
+    story.target.failing["revoke"] = TemporaryFailure("down")
     grant = story.ask(ADA, length="1m").standing.grant.id
     story.pass_time(2 * HOUR)
     assert story.grant(grant).overdue_since
@@ -174,7 +174,7 @@ def test_what_the_policy_gives_no_more_is_not_forgotten_while_it_cannot_be_read(
 def unreadable(story: Story, role: str) -> None:
     read = FakeTarget.holders
 
-    def holders(entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
+    def holders(entitlement: Entitlement, deadline: Deadline) -> Holders:
         if entitlement["role"] == role:
             raise PermanentFailure("there is no such role")
         return read(story.target, entitlement, deadline)
@@ -235,7 +235,7 @@ def test_who_is_approved_in_that_very_moment_keeps_it(enforcing: Story) -> None:
     story.memory.commit = another_is_first  # type: ignore[method-assign]
     look(story)
     assert story.has(ADA)
-    assert story.target.count("take") == 0
+    assert story.target.count("revoke") == 0
     assert [grant.state for grant in story.grants_of(ADA)] == [State.ACTIVE]
     assert strays(story) == {}
     assert "taking stray" not in said(story)
@@ -284,7 +284,7 @@ def test_of_more_than_a_share_nothing_is_taken_and_people_are_told(enforcing: St
     crowd(story, strays=3, rightful=6)
     look(story)
     assert len(story.target.accounts("orders_rw")) == 9
-    assert story.target.count("take") == 0
+    assert story.target.count("revoke") == 0
     many = alert(story)
     assert many.reason == because(Why.STRAYS_MANY, target="orders-db", count=3, held=9, most=10)
     assert len(story.messenger.alerted(CHANNEL)) == 3, "and they are asked about"
@@ -323,7 +323,7 @@ def test_while_a_restore_is_not_accepted_nothing_is_taken(enforcing: Story) -> N
 
 def test_a_stray_that_cannot_be_taken_is_told_and_tried_until_it_is_gone(enforcing: Story) -> None:
     story = enforcing
-    story.target.failing["take"] = TemporaryFailure("orders-db is down")
+    story.target.failing["revoke"] = TemporaryFailure("orders-db is down")
     story.target.stray(EMAILS[EVE], ROLE)
     story.pass_time(HOUR)
     assert alert(story).became == because(Why.STRAY_STUCK, trouble="orders-db is down")
@@ -571,7 +571,7 @@ def test_what_there_is_no_time_for_is_looked_at_right_after(story: Story) -> Non
     turns: list[Turn] = []
     everything = story.duties()
 
-    def slowly(entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
+    def slowly(entitlement: Entitlement, deadline: Deadline) -> Holders:
         looked.append(entitlement["role"])
         turns[-1].deadline = Deadline.after(1)
         return FakeTarget.holders(story.target, entitlement, deadline)

@@ -10,7 +10,7 @@ import pytest
 from bot.core.catalog import SourceRules
 from bot.core.errors import Refused
 from bot.core.grants import State
-from bot.ports import CLAIM_SECONDS, Change, Deadline, Committed
+from bot.ports import CLAIM_SECONDS, Change, Committed, Deadline
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
@@ -159,14 +159,14 @@ def test_a_worker_that_gives_late_and_dies_is_cleaned_up_after(story: Story) -> 
     assert claim is not None
 
     def sleeps(verb: str) -> None:
-        if verb == "give":
+        if verb == "grant":
             story.target.before = lambda _: None
             story.give_back(ADA, grant)
             another_takes_over(story)
             assert story.grant(grant).state is State.ENDED
 
     def dies(verb: str) -> None:
-        if verb == "give":
+        if verb == "grant":
             story.target.after = lambda _: None
             raise Died
 
@@ -195,7 +195,7 @@ def test_who_is_approved_right_before_the_take_loses_nothing(story: Story) -> No
     story.memory.commit = another_is_first  # type: ignore[method-assign]
     story.run_due()
     assert story.has(ADA)
-    assert story.target.count("take") == 0
+    assert story.target.count("revoke") == 0
     assert [grant.state for grant in story.grants_of(ADA)] == [State.ACTIVE]
 
 
@@ -230,7 +230,7 @@ def test_a_worker_that_wakes_with_its_fence_passed_gives_nothing(story: Story) -
     turn = Turn(claim, Deadline.after(0.05 - Turn(claim, Deadline.after(0)).fence.left()))
 
     def sleeps(verb: str) -> None:
-        while verb == "give" and not turn.fence.passed:
+        while verb == "grant" and not turn.fence.passed:
             pass
 
     story.target.before = sleeps

@@ -357,7 +357,7 @@ def test_a_worker_that_slept_over_a_home_tab_leaves_no_old_one_behind(story: Sto
 
 def test_nothing_is_told_that_is_not_done(story: Story) -> None:
     """The holder hears of it once it was seen given, not when it was approved."""
-    story.target.failing["give"] = TemporaryFailure("down")
+    story.target.failing["grant"] = TemporaryFailure("down")
     grant = dans_ask(story)
     story.approve(BOB, grant)
     story.run_due()

@@ -14,7 +14,7 @@ from bot.core.grants import HoldState, State
 from bot.core.holds import Hold, HoldRecord, Presence
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import StrayState
-from bot.ports import Change, Key, Committed, Restore, Strays
+from bot.ports import Change, Committed, Key, Restore, Strays
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (
@@ -81,7 +81,7 @@ def test_bob_removes_it_and_the_alert_says_what_came_of_that(story: Story) -> No
 
 def test_what_bob_wants_removed_is_tried_until_it_is_gone(story: Story) -> None:
     alert = asked_about(story)
-    story.target.failing["take"] = TemporaryFailure("orders-db is down")
+    story.target.failing["revoke"] = TemporaryFailure("orders-db is down")
     story.remove(BOB, alert)
     story.pass_time(HOUR)
     assert shown(story, alert)[0] == because(Why.STRAY_STUCK, trouble="orders-db is down", by_person=BOB)
@@ -144,7 +144,7 @@ def test_an_adopted_stray_is_a_grant_like_any_other(story: Story) -> None:
     assert (grant.resource, grant.until, grant.rule) == ("prod-db", until, f"adopted by {BOB}")
     story.run_due()
     assert story.grant(grant.id).state is State.ACTIVE
-    assert (story.target.count("give"), story.target.count("take")) == (0, 0)
+    assert (story.target.count("grant"), story.target.count("revoke")) == (0, 0)
     record = story.record(grant.id)
     assert record
     assert record.baseline is Presence.NONE

@@ -171,6 +171,8 @@ def trouble(view: CardView) -> str:
         lines.append(f"⚠️ {typed(grant.trouble.rstrip('. '))}.")
     if HoldState.KEPT in grant.holds.values() or grant.kept_by:
         lines.append(_kept(view))
+    if grant.left_by and not grant.open:
+        lines.append(f"They still have it from {typed(grant.left_by, 80)}, who granted it meanwhile.")
     if grant.had_before and grant.state is not State.ASKED:
         lines.append("The account had this access before, by other means; that is left as it was.")
     return "\n".join(lines)

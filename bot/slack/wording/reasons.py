@@ -194,6 +194,11 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         " I gave it again.",
         "⚠️ Somebody else took an access while its grant was live. I gave it again.",
     ),
+    Why.LEFT_BY_OTHERS: (
+        "⚠️ *{resource}* of {person} ended, but they still have {access}: {grantor} granted it meanwhile.",
+        "⚠️ An access ended, but the person still has it from somebody else.",
+    ),
+    Why.OWN_REMOVAL: ("You hold this access, so you can't confirm that it was removed.",),
     Why.STRAY: (
         "⚠️ {account}, the account of {person}, has {what}. I gave that once, and no grant explains it now.",
         "⚠️ {account} has {what}. I gave that once, and no grant explains it now. "
@@ -331,6 +336,8 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "If it is to end, use `/access revoke {person} {resource}`.",
         "If it is to end, use `/access revoke`.",
     ),
+    Why.LEFT_BY_OTHERS: ("I never revoke what others granted: revoke it there if it is to end.",),
+    Why.OWN_REMOVAL: ("Somebody else has to look and press it.",),
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
     Why.OWN_ACCESS: ("Another approver has to.",),
     Why.NOT_ADOPTABLE: ("Choose Remove or Leave instead.",),

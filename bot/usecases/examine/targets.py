@@ -30,7 +30,7 @@ def look_at_target(
     about = f"target {name}"
     try:
         target = find(name)
-        held = [len(target.holders(each, deadline)) for each in gives]
+        held = [len(target.holders(each, deadline).holders) for each in gives]
     except (TemporaryFailure, PermanentFailure) as failure:
         yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
         return

@@ -116,7 +116,7 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
         except (TemporaryFailure, PermanentFailure) as failed:
             failure = failed
             continue
-        holders[each] = {holder.account: holder.presence for holder in found}
+        holders[each] = {holder.account: holder.presence for holder in found.holders}
     return Looked(target=name, holders=holders, rest=tuple(rest), failure=failure)
 
 
