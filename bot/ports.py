@@ -388,6 +388,21 @@ class StrayTargets:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TargetSystems:
+    """Which system each target name reached when it was last looked at."""
+
+    found: Mapping[str, System] = field(default_factory=dict)
+
+    def namesakes(self, name: str) -> tuple[str, ...]:
+        """The other names of the running system that ``name`` reaches. Copies, a standby or a clone, share
+        an identity but not an instance, and are systems of their own."""
+        here = self.found.get(name)
+        if here is None or not here.instance:
+            return ()
+        return tuple(sorted(each for each, there in self.found.items() if there == here and each != name))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Homepage:
     """The person has looked at the App Home, so it is kept up to date for them."""
 
@@ -415,6 +430,7 @@ Document = (
     | Alert
     | Strays
     | StrayTargets
+    | TargetSystems
     | Homepage
 )
 D = TypeVar(
@@ -439,6 +455,7 @@ D = TypeVar(
     Alert,
     Strays,
     StrayTargets,
+    TargetSystems,
     Homepage,
 )
 
@@ -463,6 +480,7 @@ KINDS: Mapping[str, type[Document]] = {
     "alert": Alert,
     "strays": Strays,
     "stray-targets": StrayTargets,
+    "target-systems": TargetSystems,
     "homepage": Homepage,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}

@@ -102,6 +102,11 @@ class Fittings:
     def security_channel(self) -> str | None:
         return self.catalog.security_channel
 
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """All targets, in the order of access.yaml."""
+        return tuple(self._policy.targets)
+
     def anchor(self) -> Anchor | None:
         file = self.catalog.audit.file
         return AnchorFile(Path(file)) if file else None
@@ -368,7 +373,9 @@ def _collect_seldom() -> None:
 
 def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
     fittings = made.fittings
-    return lambda turn: converge.Convergence(made.ledger, fittings.target, turn, fittings.security_channel)
+    return lambda turn: converge.Convergence(
+        made.ledger, fittings.target, turn, fittings.security_channel, fittings.target_names
+    )
 
 
 def together(made: Parts) -> Mapping[str, Together]:

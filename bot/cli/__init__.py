@@ -1,4 +1,4 @@
-"""The commands: web, worker, sandbox, check, schema, sweep, audit. Exit 0 good, 1 found wrong, 2 misuse.
+"""The commands: web, worker, sandbox, check, schema, sweep, target, audit. Exit 0 good, 1 found wrong, 2 misuse.
 
 Larger ones have a module of their own here, and are added to the group at the end of this file.
 """
@@ -21,6 +21,7 @@ from bot.cli.audit import audit
 from bot.cli.doctor import doctor
 from bot.cli.settings import log_as_json, settings
 from bot.cli.sweep import sweep
+from bot.cli.target import target
 from bot.core.errors import Misconfigured
 from bot.kinds import VARIABLE, PostgresSettings
 
@@ -130,3 +131,4 @@ def to_try(path: Path) -> Policy:
 rotakey.add_command(audit)
 rotakey.add_command(doctor)
 rotakey.add_command(sweep)
+rotakey.add_command(target)

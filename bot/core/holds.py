@@ -10,7 +10,7 @@ true at the target: from GIVING on the access may be there, and is taken before 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -56,6 +56,10 @@ class Hold:
     def key(self) -> str:
         """``target/digest``: the part before the slash is the lane the worker's threads are shared by."""
         return f"{self.target}/{digest(self.account, self.entitlement.what)}"
+
+    def under(self, target: str) -> Hold:
+        """The same access by another name of the target."""
+        return replace(self, target=target, entitlement=replace(self.entitlement, target=target))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,6 +88,7 @@ class Why(StrEnum):
     OVERDUE_FEW = "overdue_few"
     VANISHED = "vanished"
     LEFT_BY_OTHERS = "left_by_others"
+    SAME_SYSTEM = "same_system"
     OWN_REMOVAL = "own_removal"
 
     # strays

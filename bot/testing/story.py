@@ -152,7 +152,8 @@ class Story:
         self.watch.look(self.policy.security_channel)
 
     def convergence(self, turn: Turn) -> converge.Convergence:
-        return converge.Convergence(self.ledger, self.find_target, turn, self.policy.security_channel)
+        names = tuple(self.policy.session_notes)
+        return converge.Convergence(self.ledger, self.find_target, turn, self.policy.security_channel, names)
 
     def find_target(self, name: str) -> Target:
         if name not in self.targets:

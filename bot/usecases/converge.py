@@ -6,7 +6,7 @@ about to be done is written before it is done, and what was observed is written 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -25,11 +25,13 @@ from bot.ports import (
     Restore,
     Snapshot,
     Target,
+    TargetSystems,
 )
 from bot.usecases import outcomes
 from bot.usecases.attempts import settled
 from bot.usecases.outcomes import LOOK_EVERY, Failure, Observed, named
 from bot.usecases.reach import Reach, TargetFailed
+from bot.usecases.systems import first_name, note_system
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, look
 
@@ -41,7 +43,8 @@ RESTORED = (
 
 
 class Convergence:
-    """``target`` finds the target by name and raises PermanentFailure where it is not configured."""
+    """``target`` finds the target by name and raises PermanentFailure if it is not configured. ``names`` are
+    those of all targets, in the order of access.yaml."""
 
     def __init__(
         self,
@@ -49,12 +52,14 @@ class Convergence:
         target: Callable[[str], Target],
         turn: Turn,
         security_channel: str | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         self.ledger = ledger
         self.target = target
         self.turn = turn
         self.claim: Claim = turn.claim
         self.security_channel = security_channel
+        self.names = names
         self._acted: HoldRecord | None = None
 
     def run(self) -> None:
@@ -106,6 +111,8 @@ class Convergence:
         if given_once and _seen_lately(view):
             return Observed(seen=None, until=record.given_until)
         seen = target.look(view)
+        if note_system(self.ledger, view.hold.target, seen.system, self.names, self.security_channel):
+            raise Conflict("the hold is looked at again with what is known about the system now")
         is_there = seen.presence in (Presence.OURS, Presence.THEIRS)
         if is_there and (given_once or record.untouchable):
             return Observed(seen=seen, until=record.given_until)
@@ -114,6 +121,10 @@ class Convergence:
             if not given_once or baseline is not record.baseline:
                 self._note_granting(view, baseline)
             return Observed(seen=seen, until=None)
+        if other := first_name(view.snap, view.hold.target, self.names):
+            raise TargetFailed(
+                PermanentFailure(f"{view.hold.target} is the same server as {other}: use one name")
+            )
         view = self._prepare(target, view, baseline)
         again = given_once and seen.presence is Presence.NONE
         return replace(self._grant(target, view), again=again)
@@ -164,6 +175,8 @@ class Convergence:
             return Seen(presence=Presence.THEIRS)
         if view.record.phase is Phase.EMPTY and not self._left_behind(view):
             return Seen(presence=Presence.NONE)
+        if other := self._needed_under(view):
+            return Seen(presence=Presence.THEIRS, grantor=f"a grant under the name {other}")
         self._note_taking(view)
         target = self._reach(view)
         if self.turn.fence.passed:
@@ -206,6 +219,15 @@ class Convergence:
         kept = fresh.with_receipts(receipts)
         self.ledger.commit(Change(rests_on=(fresh.snap,), put={key: kept.record}, frees=True))
         return kept
+
+    def _needed_under(self, view: View) -> str | None:
+        """The other name of the same running system under which a live grant needs this very access."""
+        systems = view.snap.find(TargetSystems)
+        for other in systems.namesakes(view.hold.target) if systems else ():
+            twin = look(self.ledger, view.hold.under(other).key)
+            if twin and twin.live:
+                return other
+        return None
 
     def _left_behind(self, view: View) -> bool:
         """After a claim was taken over: did the one we thought dead grant after all?"""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
-from bot.ports import Deadline, Key, Ledger, Restore, Seat, Snapshot
+from bot.ports import Deadline, Key, Ledger, Restore, Seat, Snapshot, TargetSystems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def look(ledger: Ledger, hold: str) -> View | None:
 
 def wanted(hold: str) -> tuple[set[Key], tuple[str, ...]]:
     """What has to be read to see a hold, where nobody behind it holds a seat."""
-    return {Key.of(HoldRecord, hold), Key.of(Restore)}, (f"hold:{hold}",)
+    return {Key.of(HoldRecord, hold), Key.of(Restore), Key.of(TargetSystems)}, (f"hold:{hold}",)
 
 
 def seen(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:

@@ -198,6 +198,10 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "⚠️ *{resource}* of {person} ended, but they still have {access}: {grantor} granted it meanwhile.",
         "⚠️ An access ended, but the person still has it from somebody else.",
     ),
+    Why.SAME_SYSTEM: (
+        "⚠️ {target} is the same running server as {other}, so I grant nothing at {target}.",
+        "⚠️ Two targets are the same running server, so I grant nothing at the second one.",
+    ),
     Why.OWN_REMOVAL: ("You hold this access, so you can't confirm that it was removed.",),
     Why.STRAY: (
         "⚠️ {account}, the account of {person}, has {what}. I gave that once, and no grant explains it now.",
@@ -337,6 +341,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "If it is to end, use `/access revoke`.",
     ),
     Why.LEFT_BY_OTHERS: ("I never revoke what others granted: revoke it there if it is to end.",),
+    Why.SAME_SYSTEM: ("Use one name for it in access.yaml. What is held at {target} still ends on time.",),
     Why.OWN_REMOVAL: ("Somebody else has to look and press it.",),
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
     Why.OWN_ACCESS: ("Another approver has to.",),

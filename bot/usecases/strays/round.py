@@ -9,7 +9,7 @@ from functools import cached_property
 from bot.core.catalog import Catalog, Entitlement, SweepMode
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, SETTLED, Grant, State
-from bot.core.holds import Hold, HoldRecord, Presence
+from bot.core.holds import Hold, HoldRecord, Presence, System
 from bot.core.strays import Sight
 from bot.ports import Restore, Snapshot, Strays
 
@@ -21,6 +21,7 @@ class Looked:
 
     target: str
     holders: Mapping[Entitlement, Mapping[str, Presence]]
+    system: System | None = None
     rest: tuple[Entitlement, ...] = ()
     failure: TemporaryFailure | PermanentFailure | None = None
 

@@ -6,14 +6,14 @@ before giving; and what is still taken for a stray has to be seen again before i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.catalog import Catalog, Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, Grant, HoldState
-from bot.core.holds import HoldRecord, Phase, Presence
+from bot.core.holds import HoldRecord, Phase, Presence, System
 from bot.core.reasons import Why, because
 from bot.core.strays import Stray, StrayState, seen
 from bot.ports import (
@@ -31,6 +31,7 @@ from bot.ports import (
     Strays,
     StrayTargets,
     Target,
+    TargetSystems,
 )
 from bot.usecases.alerts import told_over
 from bot.usecases.attempts import settled
@@ -38,6 +39,7 @@ from bot.usecases.finish import joined
 from bot.usecases.office import Office
 from bot.usecases.strays.acts import acted, gone, is_stuck, stuck
 from bot.usecases.strays.round import Held, Looked, Round, behind
+from bot.usecases.systems import SYSTEMS, first_name, note_system
 from bot.usecases.turn import Turn
 
 AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
@@ -85,7 +87,10 @@ def sweep(office: Office, census: Census, find: Callable[[str], Target], turn: T
     looked = _look(find(name), name, _entitlements(name, catalog, known), turn)
     if looked.failure and not looked.holders and not known.rest:
         raise looked.failure
-    held = _held(office.ledger, census, looked)
+    namesakes = _namesakes(office, looked, catalog)
+    if namesakes is None:
+        looked = replace(looked, holders={})
+    held = _held(office.ledger, census, looked, namesakes or ())
     more = _healed(office.ledger, held.vanished)
     settled(lambda: _noted(office, looked, held, turn.claim, more=more))
     if looked.failure:
@@ -106,6 +111,7 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
     """What cannot be read hides nothing else."""
     holders: dict[Entitlement, Mapping[str, Presence]] = {}
     rest: list[Entitlement] = []
+    system: System | None = None
     failure: TemporaryFailure | PermanentFailure | None = None
     for each in entitlements:
         if holders and turn.deadline.left() < TIME_TO_WRITE:
@@ -117,7 +123,20 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
             failure = failed
             continue
         holders[each] = {holder.account: holder.presence for holder in found.holders}
-    return Looked(target=name, holders=holders, rest=tuple(rest), failure=failure)
+        system = found.system
+    return Looked(target=name, holders=holders, system=system, rest=tuple(rest), failure=failure)
+
+
+def _namesakes(office: Office, looked: Looked, catalog: Catalog) -> tuple[str, ...] | None:
+    """The other names of the running system that was looked at, whose grants explain access there, too; None
+    if another name comes before this one: then strays are looked for under that."""
+    names = tuple(catalog.session_notes)
+    note_system(office.ledger, looked.target, looked.system, names, catalog.security_channel)
+    snap = office.ledger.read({SYSTEMS})
+    if first_name(snap, looked.target, names):
+        return None
+    systems = snap.find(TargetSystems)
+    return systems.namesakes(looked.target) if systems else ()
 
 
 # ------------------------------------------------------------------------------------------- comparing
@@ -158,19 +177,28 @@ def _remembered(it: Round) -> tuple[Entitlement, ...]:
     return tuple(dict.fromkeys((*ours, *unread, *held)))
 
 
-def _held(ledger: Ledger, census: Census, looked: Looked) -> Held:
-    """All grants that hold something there: they may be very many."""
+def _held(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str]) -> Held:
+    """All grants that hold something there, under any of its names: they may be very many."""
     explained, vanished, entitlements = set[str](), set[str](), set[Entitlement]()
-    for ids in census.grants(f"target:{looked.target}"):
-        for first in range(0, len(ids), AT_ONCE):
-            snap = ledger.read(Key.of(Grant, each) for each in ids[first : first + AT_ONCE])
-            explained |= behind(snap)
-            vanished.update(_vanished(looked, snap))
-            entitlements |= {hold.entitlement for each in snap.all(Grant) for hold in each.gives}
-    here = {each for each in entitlements if each.target == looked.target}
+    for name in (looked.target, *namesakes):
+        for snap in _grants_at(ledger, census, name):
+            keys = behind(snap)
+            holds = [hold for each in snap.all(Grant) for hold in each.gives if hold.target == name]
+            explained |= {hold.under(looked.target).key for hold in holds if hold.key in keys}
+            if name == looked.target:
+                vanished.update(_vanished(looked, snap))
+                entitlements |= {hold.entitlement for hold in holds}
     return Held(
-        explained=frozenset(explained), vanished=tuple(sorted(vanished)), entitlements=frozenset(here)
+        explained=frozenset(explained),
+        vanished=tuple(sorted(vanished)),
+        entitlements=frozenset(entitlements),
     )
+
+
+def _grants_at(ledger: Ledger, census: Census, name: str) -> Iterator[Snapshot]:
+    for ids in census.grants(f"target:{name}"):
+        for first in range(0, len(ids), AT_ONCE):
+            yield ledger.read(Key.of(Grant, each) for each in ids[first : first + AT_ONCE])
 
 
 def _vanished(looked: Looked, snap: Snapshot) -> list[str]:

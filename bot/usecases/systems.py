@@ -1,0 +1,141 @@
+"""Which system each target name reaches: one running system has one name, and a replaced one is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.holds import HoldRecord, Presence, Receipt, System
+from bot.core.reasons import Reason, Why, because
+from bot.ports import (
+    Census,
+    Change,
+    Deadline,
+    Due,
+    Entry,
+    Key,
+    Ledger,
+    Note,
+    Snapshot,
+    Target,
+    TargetSystems,
+)
+from bot.usecases.attempts import settled
+from bot.usecases.outcomes import named
+
+SYSTEMS = Key.of(TargetSystems)
+LOOK_WITHIN = 10.0
+"""Seconds for one hold, when a person accepts a system."""
+
+
+def first_name(snap: Snapshot, name: str, names: Sequence[str]) -> str | None:
+    """The name that grants at the running system which ``name`` reaches, None if that is ``name`` itself: the
+    first of ``names``, which stand in the order of access.yaml."""
+    known = snap.find(TargetSystems)
+    same = known.namesakes(name) if known else ()
+    earlier = names[: names.index(name)] if name in names else names
+    return next((each for each in earlier if each in same), None)
+
+
+def note_system(
+    ledger: Ledger, name: str, system: System | None, names: Sequence[str], channel: str | None
+) -> bool:
+    """Commit which system a target name reached, if that is news, and return whether it was. ``channel``
+    hears each time that a second name for one running system appears."""
+    return settled(lambda: _note_system(ledger, name, system, names, channel))
+
+
+def _note_system(
+    ledger: Ledger, name: str, system: System | None, names: Sequence[str], channel: str | None
+) -> bool:
+    snap = ledger.read({SYSTEMS})
+    known = snap.find(TargetSystems) or TargetSystems()
+    if system is None or name not in names or known.found.get(name) == system:
+        return False
+    others = {each: there for each, there in known.found.items() if each in names}
+    after = TargetSystems(found={**others, name: system})
+    news = [each for each in after.namesakes(name) if each not in known.namesakes(name)] if channel else []
+    notes = [
+        Note(id=f"same-system-{name}-{each}", channel=channel or "", reason=_same_system(name, each, names))
+        for each in news
+    ]
+    change = Change(
+        rests_on=(snap,),
+        put={SYSTEMS: after, **{Key.of(Note, note.id): note for note in notes}},
+        due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes),
+        frees=True,
+    )
+    ledger.commit(change)
+    return True
+
+
+def _same_system(name: str, other: str, names: Sequence[str]) -> Reason:
+    first, second = sorted((name, other), key=names.index)
+    return because(Why.SAME_SYSTEM, target=second, other=first)
+
+
+# --------------------------------------------------------------------------------- accepting another one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """``moved``: holds whose receipts now speak of the system that answers. ``unread``: why others could not
+    be looked at."""
+
+    moved: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+def accept_system(
+    ledger: Ledger, census: Census, find: Callable[[str], Target], name: str, *, by: str
+) -> Accepted:
+    """A person says that the system which answers now is the one the receipts speak of, upgraded or restored.
+    From here on the target looks there by object id and by name, and settles what is held. Safe to repeat.
+    Raises PermanentFailure if the target is not known."""
+    target = find(name)
+    moved: list[str] = []
+    unread: list[str] = []
+    for page in census.holds():
+        records = ledger.read(Key.of(HoldRecord, each) for each in page).all(HoldRecord)
+        for hold in (each.hold for each in records if each.hold.target == name and each.receipts):
+            try:
+                if settled(partial(_move_receipts, ledger, target, hold.key, by)):
+                    moved.append(named(hold))
+            except (TemporaryFailure, PermanentFailure) as failure:
+                unread.append(f"{named(hold)}: {failure}")
+    return Accepted(moved=tuple(moved), unread=tuple(unread))
+
+
+def _move_receipts(ledger: Ledger, target: Target, hold: str, by: str) -> bool:
+    key = Key.of(HoldRecord, hold)
+    snap = ledger.read({key})
+    record = snap.find(HoldRecord, hold)
+    if record is None:
+        return False
+    seen = target.has(record.hold, record.receipts, Deadline.after(LOOK_WITHIN))
+    if seen.presence is not Presence.ELSEWHERE or seen.system is None:
+        return False
+    receipts = tuple(_moved(each, seen.system.id) for each in record.receipts)
+    facts = {
+        "hold": named(record.hold),
+        "from": sorted({each.system for each in record.receipts} - {seen.system.id}),
+        "to": seen.system.id,
+    }
+    ledger.commit(
+        Change(
+            rests_on=(snap,),
+            put={key: replace(record, receipts=receipts, seen_at=None)},
+            due=(Due(member=f"hold:{hold}", at=snap.now),),
+            audit=(Entry(what="system accepted", by=by, facts=facts),),
+            frees=True,
+        )
+    )
+    return True
+
+
+def _moved(receipt: Receipt, system: str) -> Receipt:
+    if receipt.system == system:
+        return receipt
+    return replace(receipt, system=system, moved_from=receipt.moved_from or receipt.system)
