@@ -1,4 +1,4 @@
-"""The commands: web, worker, sandbox, check, schema, sweep, target, audit. Exit 0 good, 1 found wrong, 2 misuse.
+"""The commands of the console script. Exit 0 good, 1 found wrong, 2 misuse.
 
 Larger ones have a module of their own here, and are added to the group at the end of this file.
 """
