@@ -21,6 +21,10 @@ class Conflict(RotakeyError):
     """Look again: something the decision rested on has changed meanwhile. Nothing was written."""
 
 
+class ClaimLost(Conflict):
+    """Somebody else has what was claimed: to look again cannot help, and they will do it."""
+
+
 class TemporaryFailure(RotakeyError):
     """Try later: the other side did not answer, or said that it cannot just now."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.core.chain import Sealed, Written
-from bot.core.errors import Conflict, PermanentFailure
+from bot.core.errors import ClaimLost, Conflict, PermanentFailure
 from bot.ledger.codec import decode, printable
 from bot.ledger.moments import from_ms
 from bot.ports import (
@@ -64,7 +64,8 @@ def readable(key: Key, version: int, text: str) -> Document:
 
 def receipt(change: Change, now: datetime, how: str, version: str, said: str) -> Committed | Conflict:
     if how == "conflict":
-        return Conflict(said)
+        lost = change.done is not None and said == f"claim on {change.done.claim.member} is lost"
+        return ClaimLost(said) if lost else Conflict(said)
     if how == "again" and change.op is not None:
         return Committed(now=now, again=True, answer=said)
     return Committed(now=now, answer=change.answer, version=int(version))

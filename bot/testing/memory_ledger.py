@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from bot.core.chain import Sealed, Written, text_of
-from bot.core.errors import Conflict, NotCopied, PermanentFailure, TemporaryFailure
+from bot.core.errors import ClaimLost, Conflict, NotCopied, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry, printable
@@ -179,7 +179,7 @@ class MemoryLedger:
             if kept_until > self._now:
                 return Committed(now=self.now, again=True, answer=answer)
             for objection in self._objections(change):
-                raise Conflict(objection)
+                raise ClaimLost(objection) if objection.startswith("claim on ") else Conflict(objection)
             version = self._write(change)
             return Committed(now=self.now, answer=change.answer, version=version)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from bot.core.errors import Conflict, NotCopied, PermanentFailure, TemporaryFailure
+from bot.core.errors import ClaimLost, Conflict, NotCopied, PermanentFailure, TemporaryFailure
 from bot.core.grants import HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import (
@@ -73,6 +73,8 @@ class Convergence:
                 return
             try:
                 self._step()
+            except ClaimLost:
+                break
             except Conflict:
                 continue
             except TargetFailed as raised:
@@ -268,6 +270,8 @@ class Convergence:
                 break
             try:
                 self._commit(outcome(view))
+            except ClaimLost:
+                break
             except Conflict:
                 continue
             return

@@ -239,3 +239,28 @@ def test_a_worker_that_wakes_with_its_fence_passed_gives_nothing(story: Story) -
     story.target.before = lambda _: None
     story.pass_time(CLAIM_SECONDS + 1)
     assert story.grant(grant).state is State.ACTIVE
+
+
+def test_a_worker_that_lost_its_claim_does_not_try_again_what_cannot_help(story: Story) -> None:
+    """One try to write what it did; then it owes a look to whoever has the claim now."""
+    grant = story.ask(ADA).standing.grant.id
+    claim = story.claim("hold")
+    assert claim is not None
+    tries: list[Change] = []
+    commit = story.memory.commit
+
+    def counted(change: Change) -> Committed:
+        tries.append(change)
+        return commit(change)
+
+    def sleeps(verb: str) -> None:
+        if verb == "grant":
+            story.target.after = lambda _: None
+            story.memory.advance(CLAIM_SECONDS + 1)
+            story.run_due()
+            story.memory.commit = counted  # type: ignore[method-assign]
+
+    story.target.after = sleeps
+    story.convergence(Turn(claim, Deadline.after(0))).run()
+    assert [change.done is not None for change in tries] == [True, False]
+    assert story.grant(grant).state is State.ACTIVE
