@@ -19,7 +19,7 @@ from time import monotonic
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
-from bot.ports import Change, Committed, Deadline, Done, Ledger, Target
+from bot.ports import Change, Committed, Deadline, Done, Ledger, Target, TargetSystems
 from bot.usecases import outcomes
 from bot.usecases.converge import Convergence
 from bot.usecases.finish import joined
@@ -260,7 +260,9 @@ def _all(waiting: deque[Noted]) -> list[Noted]:
 def _plainly_over(turn: Turn, view: View) -> bool:
     record = view.record
     unusual = turn.claim.taken_over or record.look_again or record.untouchable or not record.receipts
-    if unusual or record.failures or record.phase is Phase.EMPTY:
+    systems = view.snap.find(TargetSystems)
+    shared = systems and systems.namesakes(view.hold.target)
+    if unusual or shared or record.failures or record.phase is Phase.EMPTY:
         return False
     left = view.over or view.ending
     return bool(left) and not view.snap.leases and not any(grant.seated for grant in view.snap.all(Grant))
