@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 
@@ -13,6 +13,7 @@ from bot.core.holds import Hold, Presence, Receipt, Seen, System
 from bot.ports import Abilities, Deadline, Holder, Holders
 
 Key = tuple[str, Entitlement]
+"""An account, and an entitlement without the target's name: a server does not know what it is called."""
 Failure = Exception | None
 
 ADMINISTRATOR = "administrator"
@@ -77,10 +78,10 @@ class FakeTarget:
         account = self._named(receipts[-1])
         if account is None:
             raise PermanentFailure(f"{hold.target} has no account {hold.account}")
-        held = self._held((account, hold.entitlement))
+        held = self._held(_key(account, hold.entitlement))
         if held is None or held.by is Presence.OURS:
             kept = until if self.abilities.keeps_end else None
-            self.access[(account, hold.entitlement)] = Access(by=Presence.OURS, until=kept)
+            self.access[_key(account, hold.entitlement)] = Access(by=Presence.OURS, until=kept)
         self._end("grant")
         return receipts[-1]
 
@@ -106,7 +107,7 @@ class FakeTarget:
         found = tuple(
             Holder(account=account, presence=access.by if self.abilities.marks else Presence.UNKNOWN)
             for (account, what), access in self.access.items()
-            if what == entitlement and not self._over(access)
+            if (account, what) == _key(account, entitlement) and not self._over(access)
         )
         self.after("holders")
         return Holders(holders=found, system=self.system)
@@ -127,18 +128,22 @@ class FakeTarget:
 
     def give_by_hand(self, account: str, entitlement: Entitlement) -> None:
         """Somebody else gives access, past us."""
-        self.access[(account, entitlement)] = Access(by=Presence.THEIRS)
+        self.access[_key(account, entitlement)] = Access(by=Presence.THEIRS)
 
     def stray(self, account: str, entitlement: Entitlement) -> None:
         """Access of our own making that the ledger knows nothing of."""
-        self.access[(account, entitlement)] = Access(by=Presence.OURS)
+        self.access[_key(account, entitlement)] = Access(by=Presence.OURS)
 
     def take_by_hand(self, account: str, entitlement: Entitlement) -> None:
-        self.access.pop((account, entitlement), None)
+        self.access.pop(_key(account, entitlement), None)
+
+    def open_sessions(self, account: str, entitlement: Entitlement, count: int) -> None:
+        """Open sessions that use the account's access."""
+        self.sessions[_key(account, entitlement)] = count
 
     def disable(self, account: str, entitlement: Entitlement) -> None:
         """Leave an access that is of no use, as a revocation does that was cut short."""
-        self.access[(account, entitlement)] = Access(by=Presence.OURS, usable=False)
+        self.access[_key(account, entitlement)] = Access(by=Presence.OURS, usable=False)
 
     def rename(self, account: str, new: str) -> None:
         """Give an account another name. What it has it keeps."""
@@ -151,8 +156,11 @@ class FakeTarget:
         }
 
     def recreate(self, account: str) -> None:
-        """Drop an account and create one of the same name."""
-        self._ids.pop(account, None)
+        """Drop an account and create one of the same name. Its open sessions stay."""
+        dropped = f"dropped {self._ids.pop(account, '')}"
+        self.sessions = {
+            (dropped if n == account else n, what): it for (n, what), it in self.sessions.items()
+        }
         for key in [key for key in self.access if key[0] == account]:
             del self.access[key]
 
@@ -169,13 +177,14 @@ class FakeTarget:
         if any(receipt.system != self.system.id for receipt in receipts):
             why = f"{hold.target} answers as another system"
             return Seen(presence=Presence.ELSEWHERE, system=self.system, receipts=tuple(receipts), why=why)
+        left = [receipt for receipt in receipts if self.sessions.get(self._key(receipt, hold))]
         if ours := self._ours(hold, receipts):
             usable = any(self.access[key].usable for key in ours)
-            made = tuple(self._receipt(account, self.system.id) for account, _ in ours)
+            made = [self._receipt(account, self.system.id) for account, _ in ours]
+            made += [receipt for receipt in left if receipt not in made]
             presence = Presence.OURS if usable else Presence.USELESS
-            return Seen(presence=presence, system=self.system, receipts=made)
-        left = [receipt for receipt in receipts if self.sessions.get(self._key(receipt, hold))]
-        theirs_too = self._held((hold.account, hold.entitlement)) is not None
+            return Seen(presence=presence, system=self.system, receipts=tuple(made))
+        theirs_too = self._held(_key(hold.account, hold.entitlement)) is not None
         return Seen(
             presence=Presence.THEIRS if theirs_too else Presence.NONE,
             system=self.system,
@@ -192,8 +201,8 @@ class FakeTarget:
         named = {self._key(receipt, hold) for receipt in here}
         moved = {self._key(receipt, hold) for receipt in here if receipt.moved_from}
         if moved:
-            named.add((hold.account, hold.entitlement))
-        marked = {(hold.account, hold.entitlement)} if self.abilities.marks else set()
+            named.add(_key(hold.account, hold.entitlement))
+        marked = {_key(hold.account, hold.entitlement)} if self.abilities.marks else set()
         return [
             key
             for key in sorted(named | marked, key=lambda each: each[0])
@@ -212,7 +221,7 @@ class FakeTarget:
         return next((name for name, known in self._ids.items() if known == wanted), None)
 
     def _key(self, receipt: Receipt, hold: Hold) -> Key:
-        return self._named(receipt) or f"dropped {receipt.facts['account']}", hold.entitlement
+        return _key(self._named(receipt) or f"dropped {receipt.facts['account']}", hold.entitlement)
 
     def _held(self, key: Key) -> Access | None:
         found = self.access.get(key)
@@ -239,6 +248,10 @@ class FakeTarget:
         failure = self.failing.get(verb)
         if failure:
             raise failure
+
+
+def _key(account: str, entitlement: Entitlement) -> Key:
+    return account, replace(entitlement, target="")
 
 
 def _in_time(deadline: Deadline) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
-from bot.core.holds import HoldRecord, Phase, Presence, Receipt, System
+from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen, System
 from bot.core.reasons import Why
-from bot.ports import Change, Key
+from bot.ports import Change, Deadline, Key
 from bot.testing.story import Story
 from bot.testing.target import ADMINISTRATOR, FakeTarget
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY
@@ -129,6 +129,46 @@ def test_a_vanished_access_of_an_account_made_again_gets_a_receipt_of_its_own(st
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, False)
 
 
+def test_no_receipt_is_dropped_while_it_names_an_open_session(story: Story) -> None:
+    """The account was dropped and made again; a session of the first one still uses the role."""
+    grant = adas(story)
+    [first] = record_of(story, grant).receipts
+    story.target.open_sessions(ACCOUNT, ROLE, 1)
+    story.target.recreate(ACCOUNT)
+    story.pass_time(11 * MINUTE)
+    assert story.has(ADA)
+    assert first in record_of(story, grant).receipts
+    story.pass_time(HOUR)
+    assert (story.grant(grant).state, story.target.sessions) == (State.ENDED, {})
+
+
+def test_what_the_target_adds_to_a_receipt_is_kept_though_revoking_failed(story: Story) -> None:
+    grant = adas(story)
+    look = story.target.has
+
+    def noting(hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        seen = look(hold, receipts, deadline)
+        facts = [replace(each, facts={**each.facts, "absent_at": "17"}) for each in seen.receipts]
+        return replace(seen, receipts=tuple(facts))
+
+    story.target.has = noting  # type: ignore[method-assign]
+    story.target.failing["revoke"] = PermanentFailure("orders-db: the bot may not end sessions")
+    story.pass_time(HOUR + 1)
+    [receipt] = record_of(story, grant).receipts
+    assert receipt.facts["absent_at"] == "17"
+
+
+def test_what_is_of_no_use_after_granting_is_not_called_granted(story: Story) -> None:
+    story.target.stuck = Presence.USELESS
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    waiting = story.grant(grant)
+    assert (waiting.state, waiting.trouble) == (
+        State.APPROVED,
+        "orders-db did not show it after granting",
+    )
+
+
 # ------------------------------------------------------------------------------------ another system
 
 
@@ -193,7 +233,7 @@ def test_an_access_of_no_use_is_granted_again(story: Story) -> None:
 
 def test_open_sessions_are_not_gone(story: Story) -> None:
     grant = adas(story)
-    story.target.sessions[(ACCOUNT, ROLE)] = 2
+    story.target.open_sessions(ACCOUNT, ROLE, 2)
     story.target.failing["revoke"] = PermanentFailure("orders-db: the bot may not end sessions")
     story.pass_time(HOUR + MINUTE)
     assert story.grant(grant).overdue_since
@@ -209,7 +249,7 @@ def test_open_sessions_are_not_gone(story: Story) -> None:
 
 def test_a_revocation_ends_the_sessions_that_outlived_a_removal_by_hand(story: Story) -> None:
     grant = adas(story)
-    story.target.sessions[(ACCOUNT, ROLE)] = 1
+    story.target.open_sessions(ACCOUNT, ROLE, 1)
     story.memory.advance(HOUR)
     story.target.take_by_hand(ACCOUNT, ROLE)
     story.run_due()
@@ -223,6 +263,7 @@ def test_a_standby_without_an_answer_is_neither_gone_nor_overdue(story: Story) -
     waiting = story.grant(grant)
     assert (waiting.state, waiting.overdue_since) == (State.ENDING, None)
     assert waiting.trouble == "orders-db: revoked; a standby has not confirmed it yet"
+    assert 10 < story.target.count("revoke") < 60, "it is asked at growing pauses"
     story.target.confirmed = True
     story.pass_time(5 * MINUTE)
     assert (story.grant(grant).state, story.grant(grant).trouble) == (State.ENDED, None)
