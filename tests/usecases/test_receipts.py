@@ -151,9 +151,10 @@ def test_what_the_target_adds_to_a_receipt_is_kept_though_revoking_failed(story:
         facts = [replace(each, facts={**each.facts, "absent_at": "17"}) for each in seen.receipts]
         return replace(seen, receipts=tuple(facts))
 
+    story.memory.advance(HOUR)
     story.target.has = noting  # type: ignore[method-assign]
     story.target.failing["revoke"] = PermanentFailure("orders-db: the bot may not end sessions")
-    story.pass_time(HOUR + 1)
+    story.run_due()
     [receipt] = record_of(story, grant).receipts
     assert receipt.facts["absent_at"] == "17"
 
