@@ -15,7 +15,7 @@ Session = psycopg.Connection[Any]
 
 
 class Roles:
-    """Names are the server's for this test alone: ``roles["ada"]`` is Ada's. The bot may give ``orders_rw``,
+    """Names are the server's for this test alone: ``roles["ada"]`` is Ada's. The bot may grant ``orders_rw``,
     and end sessions."""
 
     def __init__(self, url: str, admin: Session, stack: ExitStack) -> None:
@@ -32,6 +32,15 @@ class Roles:
 
     def __getitem__(self, name: str) -> str:
         return f"{name} {self._token}"
+
+    @property
+    def version(self) -> int:
+        return self.admin.info.server_version
+
+    def rename(self, name: str) -> None:
+        """``members`` goes on calling it by its first name; ``run`` knows it as ``{renamed name}``."""
+        self._made.append(self[f"renamed {name}"])
+        self.run("ALTER ROLE {" + name + "} RENAME TO {renamed " + name + "}")
 
     def create(self, name: str, options: str = "NOLOGIN") -> None:
         """``options`` as in CREATE ROLE."""
@@ -59,8 +68,9 @@ class Roles:
         """Of orders_rw: who is in it, by whose grant."""
         rows = self.admin.execute(
             "SELECT member::regrole::text, grantor::regrole::text FROM pg_auth_members"
-            " WHERE roleid = %s::regrole AND member <> %s::regrole",
-            (f'"{self["orders_rw"]}"', f'"{self["rotakey"]}"'),
+            " JOIN pg_roles AS role ON role.oid = roleid JOIN pg_roles AS account ON account.oid = member"
+            " WHERE role.rolname = ANY(%s) AND account.rolname <> %s",
+            ([self["orders_rw"], self["renamed orders_rw"]], self["rotakey"]),
         ).fetchall()
         inside: dict[str, set[str]] = {}
         for member, grantor in rows:
@@ -77,10 +87,10 @@ class Roles:
             self.admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
     def _no_use(self) -> str:
-        return ", INHERIT FALSE, SET FALSE" if self.admin.info.server_version >= 160_000 else ""
+        return ", INHERIT FALSE, SET FALSE" if self.version >= 160_000 else ""
 
     def _plain(self, name: str) -> str:
-        return name.strip('"').removesuffix(f" {self._token}")
+        return name.strip('"').removesuffix(f" {self._token}").removeprefix("renamed ")
 
 
 @contextmanager

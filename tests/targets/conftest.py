@@ -16,10 +16,17 @@ from bot.testing.postgres import Roles, fresh_roles
 OLDER = Path("/usr/lib/postgresql/15/bin")
 
 
+class Replicated(Server):
+    """One that can have standbys."""
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--wal-level=replica", "--max-wal-senders=4"]
+
+
 @contextmanager
 def running(binaries: Path | None = None) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:
-        server = Server(Path(folder) / "postgres", fsync=False, binaries=binaries)
+        server = Replicated(Path(folder) / "postgres", fsync=False, binaries=binaries)
         try:
             server.start()
             yield server
@@ -28,7 +35,7 @@ def running(binaries: Path | None = None) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def newer_server() -> Iterator[Server]:
     with running() as server:
         yield server
 
@@ -41,9 +48,23 @@ def older_server() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(params=["newer_server", "older_server"], ids=["18", "15"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each in turn: before PostgreSQL 16 all grantors share one membership."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
 def roles(server: Server) -> Iterator[Roles]:
     with fresh_roles(server.url) as roles:
+        yield roles
+
+
+@pytest.fixture
+def newer(newer_server: Server) -> Iterator[Roles]:
+    """For what only PostgreSQL 16 and later have."""
+    with fresh_roles(newer_server.url) as roles:
         yield roles
 
 

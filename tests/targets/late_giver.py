@@ -1,6 +1,6 @@
-"""A bot that is stopped just before it connects, before it looks, or before it sends what gives the role.
+"""A bot that is stopped just before it connects, before it looks, or before it sends what grants the role.
 
-``late_giver.py URL ACCOUNT ROLE WHERE``: prints the moment after which nothing may be given, then stops.
+``late_giver.py URL ACCOUNT ROLE WHERE``: prints the moment after which nothing may be granted, then stops.
 """
 
 import os
@@ -16,10 +16,15 @@ from bot.targets.postgres import Postgres
 from bot.targets.postgres.connections import Connection, Connections
 
 STOPS_AT = {"connecting": (Connections, "borrowed", 1), "looking": (Connection, "wait", 1)}
-STOPS_AT["giving"] = (Connection, "wait", 2)
+STOPS_AT["granting"] = (Connection, "wait", 2)
 
 
 def main(url: str, account: str, role: str, where: str) -> None:
+    entitlement = Entitlement(target="orders-db", what=(("role", role),))
+    hold = Hold(target="orders-db", account=account, entitlement=entitlement)
+    target = Postgres("orders-db", url)
+    receipt = target.prepare(hold, Deadline.after(10))
+    target.close()
     not_after = Deadline.after(0.4)
     owner, name, time = STOPS_AT[where]
     go_on, times = getattr(owner, name), count(1)
@@ -31,13 +36,10 @@ def main(url: str, account: str, role: str, where: str) -> None:
         return go_on(*arguments)
 
     setattr(owner, name, stopped)
-    entitlement = Entitlement(target="orders-db", what=(("role", role),))
     try:
-        Postgres("orders-db", url).give(
-            Hold(target="orders-db", account=account, entitlement=entitlement), None, not_after
-        )
+        target.grant(hold, [receipt], None, not_after)
     except TemporaryFailure as failure:
-        sys.exit(f"not given: {failure}")
+        sys.exit(f"not granted: {failure}")
 
 
 if __name__ == "__main__":

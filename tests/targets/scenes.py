@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -11,8 +11,8 @@ import psycopg
 from psycopg import errors
 
 from bot.core.catalog import Entitlement
-from bot.core.holds import Hold
-from bot.ports import Deadline
+from bot.core.holds import Hold, Presence, Receipt
+from bot.ports import Deadline, Target
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles, Session
 
@@ -28,6 +28,16 @@ def hold(account: str, role: str) -> Hold:
 
 def orders_rw(roles: Roles, account: str) -> Hold:
     return hold(roles[account], roles["orders_rw"])
+
+
+def granted(target: Target, hold: Hold, not_after: Deadline | None = None) -> list[Receipt]:
+    """Prepare and grant; return what the ledger keeps of it."""
+    by = not_after or soon()
+    return [target.grant(hold, [target.prepare(hold, by)], None, by)]
+
+
+def presence(target: Target, hold: Hold, receipts: Sequence[Receipt] = ()) -> Presence:
+    return target.has(hold, receipts, soon()).presence
 
 
 @contextmanager

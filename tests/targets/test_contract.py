@@ -6,6 +6,7 @@ import pkgutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -14,7 +15,7 @@ import pytest
 import bot.targets
 from bot.core.catalog import Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.core.holds import Hold, Presence
+from bot.core.holds import Hold, Presence, Receipt, Seen
 from bot.ports import Deadline, Holder, Target
 from bot.sandbox.servers import Postgres as Server
 from bot.targets.postgres import Postgres
@@ -28,7 +29,7 @@ def soon() -> Deadline:
 
 
 class Stage(Protocol):
-    """A target with one entitlement, and accounts of Ada, Bob and Carol that have not got it."""
+    """A target with one entitlement, and accounts of Ada, Bob and Carol that do not have it."""
 
     secret: str
     """Must not be in any message."""
@@ -40,7 +41,23 @@ class Stage(Protocol):
 
     def entitlement(self, *, missing: bool = False) -> Entitlement: ...
 
-    def given_by_an_administrator(self, name: str) -> None: ...
+    def granted_by_an_administrator(self, name: str) -> None: ...
+
+    def has_it(self, name: str) -> bool:
+        """Whether the account can use the entitlement, as the system itself says; also if it was renamed."""
+        ...
+
+    def rename_account(self, name: str) -> None:
+        """Give another name to the account. ``account`` goes on returning the first one."""
+        ...
+
+    def rename_entitlement(self) -> None:
+        """Give another name to what is granted."""
+        ...
+
+    def losing(self, verb: str) -> Target | None:
+        """The same, but it does what ``verb`` says and loses the answer. None if that cannot be staged."""
+        ...
 
     def down(self) -> Target:
         """The same, but nothing is there."""
@@ -71,8 +88,20 @@ class PostgresStage:
         role = self._roles["no such role" if missing else "orders_rw"]
         return Entitlement(target="orders-db", what=(("role", role),))
 
-    def given_by_an_administrator(self, name: str) -> None:
+    def granted_by_an_administrator(self, name: str) -> None:
         self._roles.run("GRANT {orders_rw} TO {" + name + "}")
+
+    def has_it(self, name: str) -> bool:
+        return name in self._roles.members()
+
+    def rename_account(self, name: str) -> None:
+        self._roles.rename(name)
+
+    def rename_entitlement(self) -> None:
+        self._roles.rename("orders_rw")
+
+    def losing(self, verb: str) -> Target | None:  # noqa: ARG002 -- of none
+        return None
 
     def down(self) -> Target:
         return self._at("postgresql://rotakey:sesame@127.0.0.1:1/orders")
@@ -101,7 +130,7 @@ def on_postgres(server: Server) -> Iterator[Stage]:
 
 
 STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
-    "postgres": (on_postgres, "server"),
+    "postgres": (on_postgres, "newer_server"),
     "postgres-15": (on_postgres, "older_server"),
 }
 
@@ -118,8 +147,28 @@ def hold(stage: Stage, name: str, *, missing: bool = False) -> Hold:
     return Hold(target="orders-db", account=account, entitlement=stage.entitlement(missing=missing))
 
 
-def shown(stage: Stage, name: str) -> Presence:
-    return stage.target.has(hold(stage, name), soon())
+def seen(stage: Stage, name: str, *receipts: Receipt) -> Seen:
+    return stage.target.has(hold(stage, name), receipts, soon())
+
+
+def granted(stage: Stage, name: str) -> Receipt:
+    prepared = stage.target.prepare(hold(stage, name), soon())
+    return stage.target.grant(hold(stage, name), [prepared], UNTIL, soon())
+
+
+def revoked(stage: Stage, name: str, *receipts: Receipt) -> Seen:
+    stage.target.revoke(hold(stage, name), receipts, soon())
+    return seen(stage, name, *receipts)
+
+
+def marked(stage: Stage) -> None:
+    if not stage.target.abilities.marks:
+        pytest.skip("this target cannot tell whose making access is")
+
+
+def elsewhere(receipt: Receipt) -> Receipt:
+    """The receipt as if it had been made at another system."""
+    return replace(receipt, system=f"not {receipt.system}")
 
 
 def test_no_target_is_missing_here() -> None:
@@ -127,129 +176,269 @@ def test_no_target_is_missing_here() -> None:
     assert found == {name.partition("-")[0] for name in STAGES}
 
 
-def test_ada_is_given_what_nobody_has(stage: Stage) -> None:
-    assert shown(stage, "ada") is Presence.NONE
-    assert stage.target.holders(stage.entitlement(), soon()) == ()
+def test_preparing_makes_nothing_usable(stage: Stage) -> None:
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
 
-    stage.target.give(hold(stage, "ada"), UNTIL, soon())
+    assert not stage.has_it("ada")
+    assert receipt.system
+    look = seen(stage, "ada", receipt)
+    assert look.presence is Presence.NONE
+    assert look.system
+    assert look.system.id == receipt.system
 
-    assert shown(stage, "ada") in {Presence.OURS, Presence.UNKNOWN}
-    [holder] = stage.target.holders(stage.entitlement(), soon())
+
+def test_a_dry_run_changes_nothing(stage: Stage) -> None:
+    stage.target.ready(hold(stage, "ada"), soon())
+
+    assert not stage.has_it("ada")
+
+
+def test_preparing_again_gives_an_equal_receipt_if_nothing_has_changed(stage: Stage) -> None:
+    if stage.target.abilities.marks:
+        prepared = [stage.target.prepare(hold(stage, "ada"), soon()) for _ in range(2)]
+        assert prepared[0] == prepared[1]
+
+
+def test_ada_is_granted_what_nobody_has(stage: Stage) -> None:
+    assert seen(stage, "ada").presence is Presence.NONE
+    assert stage.target.holders(stage.entitlement(), soon()).holders == ()
+
+    receipt = granted(stage, "ada")
+
+    assert stage.has_it("ada")
+    look = seen(stage, "ada", receipt)
+    assert look.presence is Presence.OURS
+    assert look.receipts == (receipt,)
+    [holder] = stage.target.holders(stage.entitlement(), soon()).holders
     assert holder.account == stage.account("ada")
-    assert shown(stage, "bob") is Presence.NONE
+    assert seen(stage, "bob").presence is Presence.NONE
 
 
-def test_what_is_marked_is_known_as_ours(stage: Stage) -> None:
-    if not stage.target.abilities.marks:
-        pytest.skip("this target cannot tell whose making access is")
-    stage.given_by_an_administrator("bob")
-    stage.target.give(hold(stage, "ada"), UNTIL, soon())
+def test_what_is_marked_is_ours_without_a_receipt_and_gets_one(stage: Stage) -> None:
+    marked(stage)
+    granted(stage, "ada")
 
-    assert shown(stage, "ada") is Presence.OURS
-    assert shown(stage, "bob") is Presence.THEIRS
-    assert set(stage.target.holders(stage.entitlement(), soon())) == {
+    look = seen(stage, "ada")
+
+    assert look.presence is Presence.OURS
+    assert look.receipts
+    assert revoked(stage, "ada", *look.receipts).gone
+
+
+def test_what_is_not_marked_and_not_named_is_not_ours(stage: Stage) -> None:
+    stage.granted_by_an_administrator("bob")
+
+    look = seen(stage, "bob")
+
+    assert look.presence is Presence.THEIRS
+    assert look.receipts == ()
+
+
+def test_holders_are_told_apart(stage: Stage) -> None:
+    marked(stage)
+    stage.granted_by_an_administrator("bob")
+    granted(stage, "ada")
+
+    found = stage.target.holders(stage.entitlement(), soon())
+
+    assert set(found.holders) == {
         Holder(account=stage.account("ada"), presence=Presence.OURS),
         Holder(account=stage.account("bob"), presence=Presence.THEIRS),
     }
+    assert found.system == seen(stage, "ada").system
 
 
-def test_giving_again_changes_nothing(stage: Stage) -> None:
-    stage.target.give(hold(stage, "ada"), UNTIL, soon())
+def test_granting_again_changes_nothing(stage: Stage) -> None:
+    receipt = granted(stage, "ada")
     before = stage.target.holders(stage.entitlement(), soon())
 
-    stage.target.give(hold(stage, "ada"), UNTIL, soon())
-    stage.target.give(hold(stage, "ada"), None, soon())
+    for until in (UNTIL, None):
+        assert stage.target.grant(hold(stage, "ada"), [receipt], until, soon()) == receipt
 
     assert stage.target.holders(stage.entitlement(), soon()) == before
 
 
-def test_what_was_given_is_taken_from_her_alone(stage: Stage) -> None:
-    stage.target.give(hold(stage, "ada"), UNTIL, soon())
-    stage.target.give(hold(stage, "carol"), UNTIL, soon())
+def test_what_was_granted_is_revoked_from_her_alone(stage: Stage) -> None:
+    hers, carols = granted(stage, "ada"), granted(stage, "carol")
 
-    stage.target.take(hold(stage, "ada"), soon())
+    assert revoked(stage, "ada", hers).gone
 
-    assert shown(stage, "ada") is Presence.NONE
-    assert shown(stage, "carol") is not Presence.NONE
-
-
-def test_taking_what_is_gone_is_success(stage: Stage) -> None:
-    stage.target.take(hold(stage, "ada"), soon())
-    stage.target.give(hold(stage, "ada"), UNTIL, soon())
-    stage.target.take(hold(stage, "ada"), soon())
-    stage.target.take(hold(stage, "ada"), soon())
-
-    assert shown(stage, "ada") is Presence.NONE
+    assert not stage.has_it("ada")
+    assert stage.has_it("carol")
+    assert seen(stage, "carol", carols).presence is Presence.OURS
 
 
-def test_she_can_be_given_it_again(stage: Stage) -> None:
+def test_revoking_what_is_gone_is_success(stage: Stage) -> None:
+    stage.target.revoke(hold(stage, "ada"), [], soon())
+    receipt = granted(stage, "ada")
     for _ in range(2):
-        stage.target.give(hold(stage, "ada"), UNTIL, soon())
-        stage.target.take(hold(stage, "ada"), soon())
-    stage.target.give(hold(stage, "ada"), UNTIL, soon())
-
-    assert shown(stage, "ada") is not Presence.NONE
+        assert revoked(stage, "ada", receipt).gone
 
 
-def test_what_bob_has_from_an_administrator_is_not_taken(stage: Stage) -> None:
-    if not stage.target.abilities.marks:
-        pytest.skip("this target cannot tell whose making access is")
-    stage.given_by_an_administrator("bob")
+def test_a_receipt_that_was_only_prepared_can_be_revoked(stage: Stage) -> None:
+    """A worker may die before it grants."""
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
 
-    stage.target.take(hold(stage, "bob"), soon())
-
-    assert shown(stage, "bob") is Presence.THEIRS
+    assert revoked(stage, "ada", receipt).gone
 
 
-def test_nothing_is_given_too_late(stage: Stage) -> None:
+def test_she_can_be_granted_it_again(stage: Stage) -> None:
+    for _ in range(2):
+        assert revoked(stage, "ada", granted(stage, "ada")).gone
+
+    assert seen(stage, "ada", granted(stage, "ada")).presence is Presence.OURS
+
+
+def test_what_bob_has_from_an_administrator_is_not_revoked(stage: Stage) -> None:
+    stage.granted_by_an_administrator("bob")
+
+    assert revoked(stage, "bob").presence is Presence.THEIRS
+    assert stage.has_it("bob")
+
+
+@pytest.mark.parametrize("what", ["account", "entitlement", "both"])
+def test_what_was_renamed_is_found_and_revoked(stage: Stage, what: str) -> None:
+    receipt = granted(stage, "ada")
+    if what != "entitlement":
+        stage.rename_account("ada")
+    if what != "account":
+        stage.rename_entitlement()
+
+    look = seen(stage, "ada", receipt)
+    assert look.presence is Presence.OURS
+    assert [each.system for each in look.receipts] == [receipt.system]
+
+    assert revoked(stage, "ada", receipt).gone
+    assert not stage.has_it("ada")
+
+
+def test_what_was_renamed_since_it_was_prepared_is_granted(stage: Stage) -> None:
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
+    stage.rename_account("ada")
+    stage.rename_entitlement()
+
+    completed = stage.target.grant(hold(stage, "ada"), [receipt], UNTIL, soon())
+
+    assert stage.has_it("ada")
+    assert revoked(stage, "ada", completed).gone
+
+
+def test_nothing_is_granted_at_another_system(stage: Stage) -> None:
+    receipt = elsewhere(stage.target.prepare(hold(stage, "ada"), soon()))
+
+    with pytest.raises(PermanentFailure, match="rotakey target accept orders-db"):
+        stage.target.grant(hold(stage, "ada"), [receipt], UNTIL, soon())
+
+    assert not stage.has_it("ada")
+
+
+def test_another_system_never_says_gone(stage: Stage) -> None:
+    receipt = elsewhere(stage.target.prepare(hold(stage, "ada"), soon()))
+
+    look = seen(stage, "ada", receipt)
+
+    assert look.presence is Presence.ELSEWHERE
+    assert look.receipts == (receipt,)
+    assert "rotakey target accept orders-db" in (look.why or "")
+    assert not look.gone
+
+
+def test_at_another_system_only_what_is_marked_by_name_is_revoked(stage: Stage) -> None:
+    marked(stage)
+    hers, carols = granted(stage, "ada"), granted(stage, "carol")
+    stage.rename_account("carol")
+    stage.granted_by_an_administrator("bob")
+    bobs = stage.target.prepare(hold(stage, "bob"), soon())
+
+    for name, receipt in (("ada", hers), ("bob", bobs), ("carol", carols)):
+        assert revoked(stage, name, elsewhere(receipt)).presence is Presence.ELSEWHERE
+
+    assert not stage.has_it("ada")
+    assert stage.has_it("bob")
+    assert stage.has_it("carol")
+
+
+def test_an_accepted_system_settles_what_is_there(stage: Stage) -> None:
+    receipt = granted(stage, "ada")
+    moved = replace(receipt, moved_from="another")
+
+    look = seen(stage, "ada", moved)
+    assert look.presence is Presence.OURS
+    assert all(each.moved_from is None for each in look.receipts)
+
+    assert revoked(stage, "ada", moved).gone
+    assert not stage.has_it("ada")
+
+
+def test_a_lost_answer_leaves_what_the_receipt_names(stage: Stage) -> None:
+    losing = stage.losing("grant")
+    if losing is None:
+        pytest.skip("its answers cannot be lost on purpose")
+    receipt = losing.prepare(hold(stage, "ada"), soon())
     with pytest.raises(TemporaryFailure):
-        stage.target.give(hold(stage, "ada"), UNTIL, Deadline.after(0))
+        losing.grant(hold(stage, "ada"), [receipt], UNTIL, soon())
 
-    assert shown(stage, "ada") is Presence.NONE
+    assert seen(stage, "ada", receipt).presence is Presence.OURS
+    assert revoked(stage, "ada", receipt).gone
+
+
+def test_nothing_is_granted_too_late(stage: Stage) -> None:
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
+    with pytest.raises(TemporaryFailure):
+        stage.target.grant(hold(stage, "ada"), [receipt], UNTIL, Deadline.after(0))
+
+    assert not stage.has_it("ada")
 
 
 def test_an_account_that_is_not_there_is_named(stage: Stage) -> None:
-    assert shown(stage, "nobody here") is Presence.NONE
-    with pytest.raises(PermanentFailure, match=stage.account("nobody here")):
-        stage.target.give(hold(stage, "nobody here"), UNTIL, soon())
-    stage.target.take(hold(stage, "nobody here"), soon())
+    assert seen(stage, "nobody here").presence is Presence.NONE
+    for call in (stage.target.prepare, stage.target.ready):
+        with pytest.raises(PermanentFailure, match=stage.account("nobody here")):
+            call(hold(stage, "nobody here"), soon())
+    stage.target.revoke(hold(stage, "nobody here"), [], soon())
 
 
-def test_what_is_not_there_to_give_is_named(stage: Stage) -> None:
+def test_what_is_not_there_to_grant_is_named(stage: Stage) -> None:
     missing = hold(stage, "ada", missing=True)
     [(_, what)] = missing.entitlement.what
 
-    assert stage.target.has(missing, soon()) is Presence.NONE
-    assert stage.target.holders(missing.entitlement, soon()) == ()
-    with pytest.raises(PermanentFailure, match=what):
-        stage.target.give(missing, UNTIL, soon())
-    stage.target.take(missing, soon())
+    assert stage.target.has(missing, [], soon()).presence is Presence.NONE
+    assert stage.target.holders(missing.entitlement, soon()).holders == ()
+    for call in (stage.target.prepare, stage.target.ready):
+        with pytest.raises(PermanentFailure, match=what):
+            call(missing, soon())
+    stage.target.revoke(missing, [], soon())
 
 
-CALLS: dict[str, Callable[[Stage, Target, Deadline], object]] = {
-    "give": lambda stage, target, by: target.give(hold(stage, "ada"), UNTIL, by),
-    "take": lambda stage, target, by: target.take(hold(stage, "ada"), by),
-    "has": lambda stage, target, by: target.has(hold(stage, "ada"), by),
-    "holders": lambda stage, target, by: target.holders(stage.entitlement(), by),
+CALLS: dict[str, Callable[[Stage, Target, Receipt, Deadline], object]] = {
+    "prepare": lambda stage, target, _, by: target.prepare(hold(stage, "ada"), by),
+    "grant": lambda stage, target, receipt, by: target.grant(hold(stage, "ada"), [receipt], UNTIL, by),
+    "revoke": lambda stage, target, receipt, by: target.revoke(hold(stage, "ada"), [receipt], by),
+    "has": lambda stage, target, receipt, by: target.has(hold(stage, "ada"), [receipt], by),
+    "holders": lambda stage, target, _, by: target.holders(stage.entitlement(), by),
+    "ready": lambda stage, target, _, by: target.ready(hold(stage, "ada"), by),
 }
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_target_that_is_down_may_come_back(stage: Stage, call: str) -> None:
-    with pytest.raises(TemporaryFailure) as told:
-        CALLS[call](stage, stage.down(), Deadline.after(0.5))
-    assert stage.secret not in str(told.value)
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
+    with pytest.raises(TemporaryFailure) as raised:
+        CALLS[call](stage, stage.down(), receipt, Deadline.after(0.3))
+    assert stage.secret not in str(raised.value)
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_target_that_says_nothing_holds_nobody_up(stage: Stage, call: str) -> None:
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
     with pytest.raises(TemporaryFailure):
-        CALLS[call](stage, stage.silent(), Deadline.after(0.2))
+        CALLS[call](stage, stage.silent(), receipt, Deadline.after(0.2))
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_refused_credentials_need_a_person(stage: Stage, call: str) -> None:
+    receipt = stage.target.prepare(hold(stage, "ada"), soon())
     target = stage.refusing()
-    with pytest.raises(PermanentFailure) as told:
-        CALLS[call](stage, target, soon())
-    assert stage.secret not in f"{told.value} {target!r} {target}"
+    with pytest.raises(PermanentFailure) as raised:
+        CALLS[call](stage, target, receipt, soon())
+    assert stage.secret not in f"{raised.value} {target!r} {target}"

@@ -30,7 +30,7 @@ def test_ada_can_use_what_she_is_given_at_once(roles: Roles, postgres: Postgres)
     ada = roles.session("ada")
     assert not may_take_the_role(roles, ada)
 
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
 
     assert may_take_the_role(roles, ada)
     [(inherits,)] = ada.execute("SELECT pg_has_role(%s, 'USAGE')", (roles["orders_rw"],))
@@ -39,7 +39,7 @@ def test_ada_can_use_what_she_is_given_at_once(roles: Roles, postgres: Postgres)
 
 
 def test_she_cannot_give_it_on(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
 
     with pytest.raises(errors.InsufficientPrivilege):
         roles.run("GRANT {orders_rw} TO {bob}", by=roles.session("ada"))
@@ -56,10 +56,10 @@ def test_names_may_be_anything_a_name_can_be(roles: Roles, postgres: Postgres) -
                 sql.Identifier(hostile), sql.Identifier(roles["rotakey"])
             )
         )
-        postgres.give(hold(longest, hostile), None, soon())
-        assert postgres.has(hold(longest, hostile), soon()) is Presence.OURS
-        postgres.take(hold(longest, hostile), soon())
-        assert postgres.has(hold(longest, hostile), soon()) is Presence.NONE
+        granted(postgres, hold(longest, hostile))
+        assert presence(postgres, hold(longest, hostile)) is Presence.OURS
+        postgres.revoke(hold(longest, hostile), [], soon())
+        assert presence(postgres, hold(longest, hostile)) is Presence.NONE
     finally:
         for name in (hostile, longest):
             roles.admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
@@ -70,23 +70,23 @@ def test_a_name_that_cannot_be_one_is_never_sent(name: str) -> None:
     nowhere = Postgres("orders-db", "postgresql://127.0.0.1:1/")
     for impossible in (hold(name, "orders_rw"), hold("ada", name)):
         with pytest.raises(PermanentFailure, match=r"63 bytes|is no name"):
-            nowhere.give(impossible, None, soon())
+            granted(nowhere, impossible)
         with pytest.raises(PermanentFailure, match=r"63 bytes|is no name"):
             nowhere.has(impossible, soon())
-        nowhere.take(impossible, soon())
+        nowhere.revoke(impossible, [], soon())
     with pytest.raises(PermanentFailure, match=r"63 bytes|is no name"):
         nowhere.holders(hold("ada", name).entitlement, soon())
 
 
 def test_what_an_administrator_gave_beside_ours_stays(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "bob"), None, soon())
+    granted(postgres, orders_rw(roles, "bob"))
     roles.run("GRANT {orders_rw} TO {bob}")
     bob = roles.session("bob")
-    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.OURS
+    assert presence(postgres, orders_rw(roles, "bob")) is Presence.OURS
 
-    postgres.take(orders_rw(roles, "bob"), soon())
+    postgres.revoke(orders_rw(roles, "bob"), [], soon())
 
-    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.THEIRS
+    assert presence(postgres, orders_rw(roles, "bob")) is Presence.THEIRS
     assert roles.members() == {"bob": {"postgres"}}
     assert may_take_the_role(roles, bob)
 
@@ -94,18 +94,18 @@ def test_what_an_administrator_gave_beside_ours_stays(roles: Roles, postgres: Po
 def test_what_somebody_else_may_only_give_on_is_no_access(roles: Roles, postgres: Postgres) -> None:
     roles.run("GRANT {orders_rw} TO {carol} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE")
 
-    assert postgres.has(orders_rw(roles, "carol"), soon()) is Presence.NONE
+    assert presence(postgres, orders_rw(roles, "carol")) is Presence.NONE
     assert postgres.holders(orders_rw(roles, "carol").entitlement, soon()) == ()
 
 
 @pytest.mark.parametrize("sessions", ["end", "keep"])
 def test_what_hangs_on_ours_goes_with_it(roles: Roles, sessions: Literal["end", "keep"]) -> None:
     with bot(roles, sessions) as postgres:
-        postgres.give(orders_rw(roles, "ada"), None, soon())
+        granted(postgres, orders_rw(roles, "ada"))
         roles.run("GRANT {orders_rw} TO {ada} WITH ADMIN OPTION GRANTED BY {rotakey}")
         roles.run("GRANT {orders_rw} TO {bob}", by=roles.session("ada"))
 
-        postgres.take(orders_rw(roles, "ada"), soon())
+        postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
         assert roles.members() == {}
 
@@ -113,16 +113,16 @@ def test_what_hangs_on_ours_goes_with_it(roles: Roles, sessions: Literal["end", 
 def test_access_through_another_role_does_not_count(roles: Roles, postgres: Postgres) -> None:
     roles.create("dba")
     roles.run("GRANT {orders_rw} TO {dba}; GRANT {dba} TO {bob}")
-    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.NONE
+    assert presence(postgres, orders_rw(roles, "bob")) is Presence.NONE
 
-    postgres.give(orders_rw(roles, "bob"), None, soon())
-    postgres.take(orders_rw(roles, "bob"), soon())
+    granted(postgres, orders_rw(roles, "bob"))
+    postgres.revoke(orders_rw(roles, "bob"), [], soon())
 
     assert roles.members() == {"dba": {"postgres"}}
 
 
 def test_strays_are_among_the_holders(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     roles.run("GRANT {orders_rw} TO {bob}")
     roles.run("GRANT {orders_rw} TO {carol}", by=roles.session("rotakey"))
 
@@ -136,14 +136,14 @@ def test_strays_are_among_the_holders(roles: Roles, postgres: Postgres) -> None:
 def test_a_superuser_has_it_all_already(roles: Roles, postgres: Postgres) -> None:
     roles.run("ALTER ROLE {bob} SUPERUSER")
 
-    assert postgres.has(orders_rw(roles, "bob"), soon()) is Presence.THEIRS
+    assert presence(postgres, orders_rw(roles, "bob")) is Presence.THEIRS
     with pytest.raises(PermanentFailure, match="is a superuser"):
-        postgres.give(orders_rw(roles, "bob"), None, soon())
+        granted(postgres, orders_rw(roles, "bob"))
 
 
 def test_nobody_has_access_as_the_bot_itself(roles: Roles, postgres: Postgres) -> None:
     with pytest.raises(PermanentFailure, match="the bot's own role"):
-        postgres.give(orders_rw(roles, "rotakey"), None, soon())
+        granted(postgres, orders_rw(roles, "rotakey"))
 
 
 def test_a_bot_that_is_a_superuser_takes_nothing_from_anybody(roles: Roles, server: Server) -> None:
@@ -151,10 +151,10 @@ def test_a_bot_that_is_a_superuser_takes_nothing_from_anybody(roles: Roles, serv
     superuser = Postgres("orders-db", server.url)
 
     with pytest.raises(PermanentFailure, match="role of its own"):
-        superuser.give(orders_rw(roles, "ada"), None, soon())
-    superuser.take(orders_rw(roles, "bob"), soon())
+        granted(superuser, orders_rw(roles, "ada"))
+    superuser.revoke(orders_rw(roles, "bob"), [], soon())
 
-    assert superuser.has(orders_rw(roles, "bob"), soon()) is Presence.THEIRS
+    assert presence(superuser, orders_rw(roles, "bob")) is Presence.THEIRS
     [bob] = superuser.holders(orders_rw(roles, "bob").entitlement, soon())
     assert bob.presence is Presence.THEIRS
     superuser.close()
@@ -164,31 +164,31 @@ class TestRefused:
     def test_it_says_how_to_let_the_bot_give(self, roles: Roles, postgres: Postgres) -> None:
         roles.run("REVOKE {orders_rw} FROM {rotakey}")
         with pytest.raises(PermanentFailure) as told:
-            postgres.give(orders_rw(roles, "ada"), None, soon())
+            granted(postgres, orders_rw(roles, "ada"))
 
         roles.admin.execute(_sql_in(told.value))
-        postgres.give(orders_rw(roles, "ada"), None, soon())
+        granted(postgres, orders_rw(roles, "ada"))
 
     def test_it_says_before_giving_that_it_could_not_end_sessions(
         self, roles: Roles, postgres: Postgres
     ) -> None:
         roles.run("REVOKE pg_signal_backend FROM {rotakey}")
         with pytest.raises(PermanentFailure) as told:
-            postgres.give(orders_rw(roles, "ada"), None, soon())
+            granted(postgres, orders_rw(roles, "ada"))
         assert roles.members() == {}
 
         roles.admin.execute(_sql_in(told.value))
-        postgres.give(orders_rw(roles, "ada"), None, soon())
+        granted(postgres, orders_rw(roles, "ada"))
 
     def test_it_says_how_to_let_the_bot_take(self, roles: Roles, postgres: Postgres) -> None:
-        postgres.give(orders_rw(roles, "ada"), None, soon())
+        granted(postgres, orders_rw(roles, "ada"))
         roles.session("ada")
         roles.run("REVOKE pg_signal_backend FROM {rotakey}")
         with pytest.raises(PermanentFailure) as told:
-            postgres.take(orders_rw(roles, "ada"), soon())
+            postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
         roles.admin.execute(_sql_in(told.value))
-        postgres.take(orders_rw(roles, "ada"), soon())
+        postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
 
 def _sql_in(failure: Exception) -> sql.SQL:
@@ -198,17 +198,17 @@ def _sql_in(failure: Exception) -> sql.SQL:
 
 
 def test_a_role_that_is_dropped_meanwhile_needs_no_taking(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
-    postgres.give(orders_rw(roles, "bob"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
+    granted(postgres, orders_rw(roles, "bob"))
 
     roles.run("DROP ROLE {ada}")
-    postgres.take(orders_rw(roles, "ada"), soon())
+    postgres.revoke(orders_rw(roles, "ada"), [], soon())
     roles.run("DROP ROLE {orders_rw}")
-    postgres.take(orders_rw(roles, "bob"), soon())
+    postgres.revoke(orders_rw(roles, "bob"), [], soon())
 
 
 def test_an_account_that_is_dropped_at_this_moment_needs_no_taking(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     roles.run("BEGIN; DROP ROLE {ada}")
     with ThreadPoolExecutor(1) as pool:
         taking = pool.submit(postgres.take, orders_rw(roles, "ada"), soon())
@@ -227,9 +227,9 @@ def test_many_at_once_do_not_disturb_each_other(roles: Roles) -> None:
 
     def comes_and_stays(name: str) -> None:
         with bot(roles) as postgres:
-            postgres.give(orders_rw(roles, name), None, soon())
-            postgres.take(orders_rw(roles, name), soon())
-            postgres.give(orders_rw(roles, name), None, soon())
+            granted(postgres, orders_rw(roles, name))
+            postgres.revoke(orders_rw(roles, name), [], soon())
+            granted(postgres, orders_rw(roles, name))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(comes_and_stays, [*people, *people[:4], *people[:4]]))
@@ -240,8 +240,8 @@ def test_many_at_once_do_not_disturb_each_other(roles: Roles) -> None:
 def test_one_target_serves_many_threads(roles: Roles, postgres: Postgres) -> None:
     def comes_and_goes(name: str) -> None:
         for _ in range(3):
-            postgres.give(orders_rw(roles, name), None, soon())
-            postgres.take(orders_rw(roles, name), soon())
+            granted(postgres, orders_rw(roles, name))
+            postgres.revoke(orders_rw(roles, name), [], soon())
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(comes_and_goes, ["ada", "bob", "carol"] * 2))
@@ -266,13 +266,13 @@ def test_a_connection_is_not_kept_for_long(
 
 
 def test_a_connection_that_died_is_made_anew(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     roles.admin.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s",
         (roles["rotakey"],),
     )
 
-    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+    assert presence(postgres, orders_rw(roles, "ada")) is Presence.OURS
 
 
 def test_what_the_administrator_is_told_to_run_is_enough(server: Server) -> None:
@@ -289,10 +289,10 @@ def test_what_the_administrator_is_told_to_run_is_enough(server: Server) -> None
         rotakey = Postgres("orders-db", server.url_for("rotakey", "..."))
         ada = psycopg.connect(server.url_for("ada", "x"))
 
-        rotakey.give(hold("ada", "orders_rw"), None, soon())
-        assert rotakey.has(hold("ada", "orders_rw"), soon()) is Presence.OURS
-        rotakey.take(hold("ada", "orders_rw"), soon())
-        assert rotakey.has(hold("ada", "orders_rw"), soon()) is Presence.NONE
+        granted(rotakey, hold("ada", "orders_rw"))
+        assert presence(rotakey, hold("ada", "orders_rw")) is Presence.OURS
+        rotakey.revoke(hold("ada", "orders_rw"), [], soon())
+        assert presence(rotakey, hold("ada", "orders_rw")) is Presence.NONE
 
         with pytest.raises(psycopg.OperationalError):
             ada.execute("SELECT 1")
@@ -304,11 +304,11 @@ def test_what_the_administrator_is_told_to_run_is_enough(server: Server) -> None
 
 def test_before_postgresql_16_one_membership_serves_all(older_server: Server) -> None:
     with fresh_roles(older_server.url) as roles, bot(roles) as postgres:
-        postgres.give(orders_rw(roles, "ada"), None, soon())
+        granted(postgres, orders_rw(roles, "ada"))
         roles.run("GRANT {orders_rw} TO {ada}")
         ada = roles.session("ada")
 
-        postgres.take(orders_rw(roles, "ada"), soon())
+        postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
         assert roles.members() == {}
         with pytest.raises(psycopg.OperationalError):

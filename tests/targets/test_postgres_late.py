@@ -66,7 +66,7 @@ def test_it_waits_for_a_lock_while_it_has_time(roles: Roles, postgres: Postgres)
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may stop a server's process of another account")
 def test_a_server_that_stops_answering_holds_nobody_up(roles: Roles, postgres: Postgres) -> None:
-    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    assert presence(postgres, orders_rw(roles, "ada")) is Presence.NONE
     ours = "SELECT pid FROM pg_stat_activity WHERE usename = %s"
     [(backend,)] = roles.admin.execute(ours, (roles["rotakey"],)).fetchall()
     os.kill(backend, signal.SIGSTOP)
@@ -78,4 +78,4 @@ def test_a_server_that_stops_answering_holds_nobody_up(roles: Roles, postgres: P
 
     assert eventually(lambda: not roles.admin.execute(ours, (roles["rotakey"],)).fetchall())
     assert roles.members() == {}
-    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    assert presence(postgres, orders_rw(roles, "ada")) is Presence.NONE

@@ -25,10 +25,10 @@ from tests.targets.scenes import alive, bot, eventually, may_take_the_role, orde
 def test_a_session_with_the_role_outlives_a_mere_revoke(roles: Roles) -> None:
     """Which is why all sessions are ended."""
     with bot(roles, "keep") as postgres:
-        postgres.give(orders_rw(roles, "ada"), None, soon())
+        granted(postgres, orders_rw(roles, "ada"))
         ada = with_the_role(roles, "ada")
 
-        postgres.take(orders_rw(roles, "ada"), soon())
+        postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
         [(now,)] = ada.execute("SELECT current_user")
         assert now == roles["orders_rw"]
@@ -36,11 +36,11 @@ def test_a_session_with_the_role_outlives_a_mere_revoke(roles: Roles) -> None:
 
 
 def test_all_her_sessions_end_in_every_database(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     hers = [with_the_role(roles, "ada"), with_the_role(roles, "ada", "template1"), roles.session("ada")]
     bob = roles.session("bob")
 
-    postgres.take(orders_rw(roles, "ada"), soon())
+    postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
     assert [alive(each) for each in hers] == [False, False, False]
     assert alive(bob)
@@ -50,9 +50,9 @@ def test_all_her_sessions_end_in_every_database(roles: Roles, postgres: Postgres
 def test_who_had_it_from_others_keeps_his_sessions(roles: Roles, postgres: Postgres) -> None:
     roles.run("GRANT {orders_rw} TO {bob}")
     bob = with_the_role(roles, "bob")
-    postgres.give(orders_rw(roles, "bob"), None, soon())
+    granted(postgres, orders_rw(roles, "bob"))
 
-    postgres.take(orders_rw(roles, "bob"), soon())
+    postgres.revoke(orders_rw(roles, "bob"), [], soon())
 
     assert alive(bob)
 
@@ -60,38 +60,38 @@ def test_who_had_it_from_others_keeps_his_sessions(roles: Roles, postgres: Postg
 def test_who_never_had_it_is_not_disturbed(roles: Roles, postgres: Postgres) -> None:
     carol = roles.session("carol")
 
-    postgres.take(orders_rw(roles, "carol"), soon())
+    postgres.revoke(orders_rw(roles, "carol"), [], soon())
 
     assert alive(carol)
 
 
 def test_a_take_that_was_cut_short_is_finished_by_the_next(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     ada = with_the_role(roles, "ada")
     roles.run("REVOKE pg_signal_backend FROM {rotakey}")
     with pytest.raises(PermanentFailure):
-        postgres.take(orders_rw(roles, "ada"), soon())
+        postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
-    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+    assert presence(postgres, orders_rw(roles, "ada")) is Presence.OURS
     assert alive(ada)
     assert not may_take_the_role(roles, roles.session("ada"))
 
     roles.run("GRANT pg_signal_backend TO {rotakey}")
-    postgres.take(orders_rw(roles, "ada"), soon())
+    postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
-    assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    assert presence(postgres, orders_rw(roles, "ada")) is Presence.NONE
     assert not alive(ada)
 
 
 def test_a_take_that_was_cut_short_can_be_overtaken_by_giving(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     roles.session("ada")
     roles.run("REVOKE pg_signal_backend FROM {rotakey}")
     with pytest.raises(PermanentFailure):
-        postgres.take(orders_rw(roles, "ada"), soon())
+        postgres.revoke(orders_rw(roles, "ada"), [], soon())
     roles.run("GRANT pg_signal_backend TO {rotakey}")
 
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
 
     assert may_take_the_role(roles, roles.session("ada"))
 
@@ -99,22 +99,22 @@ def test_a_take_that_was_cut_short_can_be_overtaken_by_giving(roles: Roles, post
 @pytest.mark.parametrize("which", ["server", "older_server"])
 def test_a_session_that_is_slow_to_start_does_not_slip_by(request: pytest.FixtureRequest, which: str) -> None:
     with fresh_roles(request.getfixturevalue(which).url) as roles, bot(roles) as postgres:
-        postgres.give(orders_rw(roles, "ada"), None, soon())
+        granted(postgres, orders_rw(roles, "ada"))
         with starting_with_the_role(roles, "ada") as starting:
-            postgres.take(orders_rw(roles, "ada"), soon())
+            postgres.revoke(orders_rw(roles, "ada"), [], soon())
         with starting.result() as ada:
             assert not alive(ada)
 
 
 def test_nor_where_the_bot_may_not_end_it(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     roles.run("REVOKE pg_signal_backend FROM {rotakey}")
     with starting_with_the_role(roles, "ada") as starting:
         with pytest.raises(PermanentFailure, match="GRANT pg_signal_backend"):
             postgres.take(orders_rw(roles, "ada"), Deadline.after(1))
-        assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+        assert presence(postgres, orders_rw(roles, "ada")) is Presence.OURS
         roles.run("GRANT pg_signal_backend TO {rotakey}")
-        postgres.take(orders_rw(roles, "ada"), soon())
+        postgres.revoke(orders_rw(roles, "ada"), [], soon())
     with starting.result() as ada:
         assert not alive(ada)
 
@@ -135,33 +135,33 @@ def test_without_the_role_nobody_is_disturbed(older_server: Server) -> None:
         carol = roles.session("carol")
         roles.run("DROP ROLE {orders_rw}")
 
-        postgres.take(orders_rw(roles, "carol"), soon())
+        postgres.revoke(orders_rw(roles, "carol"), [], soon())
 
         assert alive(carol)
 
 
 def test_who_becomes_a_superuser_is_told_of(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "bob"), None, soon())
+    granted(postgres, orders_rw(roles, "bob"))
     roles.session("bob")
     roles.run("ALTER ROLE {bob} SUPERUSER")
 
     with pytest.raises(PermanentFailure, match="is a superuser now"):
-        postgres.take(orders_rw(roles, "bob"), soon())
+        postgres.revoke(orders_rw(roles, "bob"), [], soon())
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may stop a server's process of another account")
 def test_it_is_not_done_while_a_session_is_left(roles: Roles, postgres: Postgres) -> None:
-    postgres.give(orders_rw(roles, "ada"), None, soon())
+    granted(postgres, orders_rw(roles, "ada"))
     ada = with_the_role(roles, "ada")
     os.kill(ada.info.backend_pid, signal.SIGSTOP)
     try:
         with pytest.raises(TemporaryFailure, match=r"1 sessions have not ended yet"):
             postgres.take(orders_rw(roles, "ada"), Deadline.after(1.5))
-        assert postgres.has(orders_rw(roles, "ada"), soon()) is Presence.OURS
+        assert presence(postgres, orders_rw(roles, "ada")) is Presence.OURS
     finally:
         os.kill(ada.info.backend_pid, signal.SIGCONT)
 
-    postgres.take(orders_rw(roles, "ada"), soon())
+    postgres.revoke(orders_rw(roles, "ada"), [], soon())
 
     assert not alive(ada)
     assert roles.members() == {}

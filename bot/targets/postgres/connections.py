@@ -23,6 +23,8 @@ INTERVAL = 0.05
 LONGEST_CONNECT = 30
 LONGEST_MS = 3_600_000
 
+LOCAL_COMMIT = sql.SQL("SELECT set_config('synchronous_commit', 'local', true)")
+
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
@@ -53,17 +55,44 @@ class Connection(psycopg.Connection[Row]):
             result: T = finished.value
             return result
 
-    def ask(self, *statements: sql.Composable) -> list[list[Row]]:
-        """The rows of each statement. All go out in one message and are one transaction, which the server
-        gives up by itself when the deadline has passed."""
+    def ask(self, *statements: sql.Composable, mark: sql.Composable | None = None) -> list[list[Row]]:
+        """Return the rows of each statement. All go out in one message and are one transaction, which the
+        server cancels when the deadline has passed. ``mark`` is a comment that pg_stat_activity shows."""
         left = min(math.ceil(time_left(self.deadline, self.target) * 1000), LONGEST_MS)
-        bound = sql.SQL("SELECT set_config('statement_timeout', {}, true)").format(str(left))
+        bound = (mark or sql.SQL("")) + _timeout(left, of_transaction=True)
         try:
             with self.cursor() as cursor:
                 cursor.execute(sql.SQL(";\n").join((bound, *statements)))
                 return [_rows(cursor) for _ in statements if cursor.nextset()]
         except psycopg.Error as error:
             raise trouble(error, self.target) from error
+
+    def change(self, *statements: sql.Composable, mark: sql.Composable | None = None) -> None:
+        """The same for what writes. The server does not wait for a standby before it commits: such a wait
+        has no time limit, and what it waits with is not in effect yet."""
+        self.ask(LOCAL_COMMIT, *statements, mark=mark)
+
+    def finishes(self, statement: sql.SQL, seconds: float) -> bool:
+        """Run a statement that has its own transaction; return whether the server finished it without a
+        warning. The server cancels it after ``seconds``."""
+        warnings: list[str | None] = []
+
+        def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+            if diagnostic.severity_nonlocalized == "WARNING":
+                warnings.append(diagnostic.message_primary)
+
+        self.add_notice_handler(note)
+        try:
+            with self.cursor() as cursor:
+                cursor.execute(_timeout(max(math.ceil(seconds * 1000), 1), of_transaction=False))
+                cursor.execute(statement)
+        except psycopg.errors.QueryCanceled:
+            return False
+        except psycopg.Error as error:
+            raise trouble(error, self.target) from error
+        finally:
+            self.remove_notice_handler(note)
+        return not warnings
 
 
 class Connections:
@@ -133,6 +162,11 @@ class Connections:
             return within(deadline, self._name, connect)
         except psycopg.Error as error:  # which may quote the url, with its password
             raise trouble(error, self._name) from None
+
+
+def _timeout(milliseconds: int, *, of_transaction: bool) -> sql.Composed:
+    statement = sql.SQL("SELECT set_config('statement_timeout', {}, {})")
+    return statement.format(str(milliseconds), of_transaction)
 
 
 def _rows(cursor: psycopg.Cursor[Row]) -> list[Row]:

@@ -1,10 +1,13 @@
-"""What one look at the server shows of an account and a role."""
+"""What one look at the server shows: the server itself, the roles in question, and who is in which."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from bot.core.holds import Presence
+from psycopg import sql
+
+from bot.core.holds import System
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection
 
@@ -13,46 +16,110 @@ LONGEST_NAME = 63
 
 @dataclass(frozen=True)
 class Pair:
-    """An account and a role, by name."""
+    """A role and an account, by name."""
 
-    account: str
     role: str
+    account: str
 
 
 @dataclass(frozen=True)
-class Look:
-    """``at`` is the server's own clock, in epoch seconds; ``account`` and ``role`` are None where there is
-    none of that name."""
+class Server:
+    """``at`` is the server's clock in epoch seconds, ``me`` the oid of the bot's login. ``at_work``: an
+    earlier grant of ours for the same hold has not ended yet."""
 
     at: float
+    me: int
     bot: str
     bot_is_superuser: bool
-    may_give: bool
+    in_recovery: bool
+    identifier: str
+    started: str
+    timeline: str
+    has_standbys: bool
     may_end_sessions: bool
-    account: int | None
-    account_is_superuser: bool | None
-    role: int | None
-    ours: bool
-    theirs: bool
+    at_work: bool
 
     @property
-    def presence(self) -> Presence:
-        """A superuser has every access already."""
-        if self.ours:
-            return Presence.OURS
-        has_it = self.theirs or (self.role is not None and self.account_is_superuser)
-        return Presence.THEIRS if has_it else Presence.NONE
+    def system(self) -> System:
+        return System(id=self.identifier, instance=self.started)
 
 
-def look_at(connection: Connection, pair: Pair) -> Look:
-    [[row]] = connection.ask(statements.look(pair.account, pair.role, connection.info.server_version))
-    return Look(*row)
+@dataclass(frozen=True)
+class Role:
+    oid: int
+    name: str
+    is_superuser: bool
+    may_grant: bool
+
+
+@dataclass(frozen=True)
+class Membership:
+    """``by`` is the grantor's name; None if that role was dropped (PostgreSQL 15 and earlier)."""
+
+    role: int
+    member: int
+    grantor: int
+    by: str | None
+    usable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    server: Server
+    version: int
+    pair: Pair
+    roles: tuple[Role, ...]
+    memberships: tuple[Membership, ...]
+
+    @property
+    def role(self) -> Role | None:
+        """The role that has the hold's name now."""
+        return self._named(self.pair.role)
+
+    @property
+    def account(self) -> Role | None:
+        """The account that has the hold's name now."""
+        return self._named(self.pair.account)
+
+    def of_oid(self, oid: int) -> Role | None:
+        return next((each for each in self.roles if each.oid == oid), None)
+
+    def name_of(self, oid: int) -> str | None:
+        found = self.of_oid(oid)
+        return found.name if found else None
+
+    def _named(self, name: str) -> Role | None:
+        return next((each for each in self.roles if each.name == name), None)
+
+
+def look_at(
+    connection: Connection,
+    pair: Pair,
+    roles: Collection[int] = (),
+    accounts: Collection[int] = (),
+    mark: sql.Composable | None = None,
+) -> Look:
+    """Look for the pair by name, and for roles and accounts by oid. ``mark``: see ``Server.at_work``, which
+    is read before the memberships: what ended in between is seen in them."""
+    version = connection.info.server_version
+    [[server], found, memberships] = connection.ask(
+        statements.server(mark),
+        statements.roles([pair.role, pair.account], [*roles, *accounts], version),
+        statements.memberships(pair.role, pair.account, roles, accounts, version),
+    )
+    return Look(
+        server=Server(*server),
+        version=version,
+        pair=pair,
+        roles=tuple(Role(*row) for row in found),
+        memberships=tuple(Membership(*row) for row in memberships),
+    )
 
 
 def unfit(name: str) -> str:
-    """Why it can be no name, else nothing. A longer one PostgreSQL would cut short and take for another."""
+    """Return why it cannot be a name, or nothing. PostgreSQL would cut one that is too long."""
     if not name or not name.isprintable():
-        return "is no name: it is empty, or has characters that cannot be shown"
+        return "is not a valid name: it is empty, or has characters that cannot be shown"
     if len(name.encode()) > LONGEST_NAME:
         return f"is longer than the {LONGEST_NAME} bytes PostgreSQL allows"
     return ""

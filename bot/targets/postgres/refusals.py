@@ -1,55 +1,124 @@
-"""Why a membership cannot be given or taken, and what an administrator does about it."""
+"""Why a membership cannot be granted or revoked, and the SQL an administrator runs about it."""
 
 from __future__ import annotations
 
-from bot.core.errors import PermanentFailure
-from bot.targets.postgres.look import Look, Pair
+from collections.abc import Sequence
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.holds import Receipt
+from bot.targets.postgres.look import Look, Membership, Role, Server
+from bot.targets.postgres.statements import ONE_ROW_PER_GRANTOR
 from bot.targets.postgres.troubles import NotAllowed
 
+BOOTSTRAP = 10
+"""The oid of the superuser that initdb makes, which has to stay one."""
 
-def why_not_give(name: str, look: Look, pair: Pair, *, ends_sessions: bool) -> PermanentFailure | None:
-    """Also what would only be missed when the access has to end: that is too late."""
-    account, role = quoted(pair.account), quoted(pair.role)
-    if look.account is None:
-        return PermanentFailure(
-            f"{name} has no account {account}: run CREATE ROLE {account} LOGIN; or name the person's account"
+
+def refuse_server(name: str, server: Server, role: str, version: int, *, ends_sessions: bool) -> None:
+    """Raise if nothing can be done over this connection: the server is a standby, or our login is a
+    superuser, whose grants PostgreSQL records as if an administrator had made them."""
+    if server.in_recovery:
+        raise TemporaryFailure(f"{name}: this server is a standby: the target's url must lead to the primary")
+    if not server.bot_is_superuser:
+        return
+    grants = f"{admin_grant(role, '{}', version)} "
+    if ends_sessions:
+        grants += "GRANT pg_signal_backend TO {}; "
+    if server.me == BOOTSTRAP:
+        statements = f"CREATE ROLE rotakey LOGIN PASSWORD '…'; {grants.format('rotakey', 'rotakey')}"
+        then = "and put that login into the target's url"
+    else:
+        bot = quoted(server.bot)
+        statements = f"ALTER ROLE {bot} NOSUPERUSER; {grants.replace('{}', bot)}"
+        then = "which makes it a role of its own"
+    raise PermanentFailure(
+        f"{name}: the bot connects as a superuser, {quoted(server.bot)}, whose grants cannot be told from"
+        f" an administrator's: run {statements}{then}"
+    )
+
+
+def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: bool) -> tuple[Role, Role]:
+    """Return the role and the account of these oids; 0 is none. Raises PermanentFailure also for what would
+    only be noticed when the access has to end: that is too late."""
+    found_account, found_role = look.of_oid(account), look.of_oid(role)
+    if found_account is None:
+        by_name = quoted(look.pair.account)
+        raise PermanentFailure(
+            f"{name} has no account {by_name}: run CREATE ROLE {by_name} LOGIN; or name the person's account"
             " there under people: accounts: in access.yaml"
         )
-    if look.role is None:
-        return PermanentFailure(f"{name} has no role {role}: run CREATE ROLE {role}; or correct access.yaml")
-    if look.bot_is_superuser:
-        return PermanentFailure(
-            f"{name}: the bot connects as a superuser, {quoted(look.bot)}, whose grants cannot be told from"
-            " an administrator's: give it a role of its own"
+    if found_role is None:
+        by_name = quoted(look.pair.role)
+        raise PermanentFailure(
+            f"{name} has no role {by_name}: run CREATE ROLE {by_name}; or correct access.yaml"
         )
-    if pair.account == look.bot:
-        return PermanentFailure(f"{name}: {account} is the bot's own role, which no person may use")
-    if look.account_is_superuser:
-        return PermanentFailure(
-            f"{name}: {account} is a superuser: it can do everything anyway, and its sessions cannot be ended"
+    if found_account.oid == look.server.me:
+        raise PermanentFailure(
+            f"{name}: {quoted(found_account.name)} is the bot's own role, which no person may use"
         )
-    return _not_allowed(name, look, pair, ends_sessions=ends_sessions)
+    if found_account.is_superuser:
+        raise PermanentFailure(
+            f"{name}: {quoted(found_account.name)} is a superuser: it can do everything anyway, and its"
+            " sessions cannot be ended"
+        )
+    if missing := _not_allowed(name, look, found_role.oid, ends_sessions=ends_sessions):
+        raise missing
+    return found_role, found_account
 
 
-def why_not_taken(
-    name: str, look: Look, pair: Pair, refusal: NotAllowed, *, ends_sessions: bool
+def why_not_revoked(
+    name: str, look: Look, row: Membership, refusal: NotAllowed, *, ends_sessions: bool
 ) -> PermanentFailure:
-    """``refusal`` is what the server said, for what we know no better."""
-    if look.account_is_superuser:
+    """``refusal`` is what the server said; it is returned if we know nothing better."""
+    account = look.of_oid(row.member)
+    if row.grantor != look.server.me and look.version >= ONE_ROW_PER_GRANTOR:
+        by = quoted(row.by or "?")
+        return NotAllowed(f"{name}: the bot may not revoke what {by} granted: run {revoke_sql(look, row)}")
+    if account and account.is_superuser:
         return PermanentFailure(
-            f"{name}: {quoted(pair.account)} is a superuser now: only a superuser can end its sessions"
+            f"{name}: {quoted(account.name)} is a superuser now: only a superuser can end its sessions"
         )
-    return _not_allowed(name, look, pair, ends_sessions=ends_sessions) or refusal
+    missing = _not_allowed(name, look, row.role, ends_sessions=ends_sessions)
+    if missing and row.grantor != look.server.me:
+        return NotAllowed(f"{missing}; or run {revoke_sql(look, row)}")
+    return missing or refusal
 
 
-def _not_allowed(name: str, look: Look, pair: Pair, *, ends_sessions: bool) -> NotAllowed | None:
-    role, bot = quoted(pair.role), quoted(look.bot)
-    if not look.may_give:
+def why_elsewhere(name: str, look: Look, receipts: Sequence[Receipt]) -> str:
+    """Return what differs, and what a person does about it."""
+    old = next(each.system for each in receipts if each.system != look.server.identifier)
+    remains = " ".join(revoke_sql(look, row) for row in _by_name(look) if row.usable)
+    return (
+        f"{name} is another system now: its identifier is {look.server.identifier}, and the access was"
+        f" granted at {old}. If it is the same one, upgraded or restored, run rotakey target accept {name}"
+        + (f"; what remains there by name, this takes away: {remains}" if remains else "")
+    )
+
+
+def revoke_sql(look: Look, row: Membership) -> str:
+    role, account = (quoted(look.name_of(each) or "?") for each in (row.role, row.member))
+    grantor = f" GRANTED BY {quoted(row.by)}" if row.by and look.version >= ONE_ROW_PER_GRANTOR else ""
+    return f"REVOKE {role} FROM {account}{grantor};"
+
+
+def admin_grant(role: str, bot: str, version: int) -> str:
+    options = ", INHERIT FALSE, SET FALSE" if version >= ONE_ROW_PER_GRANTOR else ""
+    return f"GRANT {quoted(role)} TO {bot} WITH ADMIN OPTION{options};"
+
+
+def quoted(name: str) -> str:
+    """As SQL that a person can copy."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _not_allowed(name: str, look: Look, role: int, *, ends_sessions: bool) -> NotAllowed | None:
+    found, bot = look.of_oid(role), quoted(look.server.bot)
+    if found and not found.may_grant:
         return NotAllowed(
-            f"{name}: the bot may not give {role}: run GRANT {role} TO {bot} WITH ADMIN OPTION,"
-            " INHERIT FALSE, SET FALSE; (before PostgreSQL 16 without INHERIT and SET)"
+            f"{name}: the bot may not grant {quoted(found.name)}:"
+            f" run {admin_grant(found.name, bot, look.version)}"
         )
-    if ends_sessions and not look.may_end_sessions:
+    if ends_sessions and not look.server.may_end_sessions:
         return NotAllowed(
             f"{name}: the bot may not end sessions: run GRANT pg_signal_backend TO {bot};"
             " or set sessions: keep"
@@ -57,6 +126,8 @@ def _not_allowed(name: str, look: Look, pair: Pair, *, ends_sessions: bool) -> N
     return None
 
 
-def quoted(name: str) -> str:
-    """As SQL that a person can copy."""
-    return '"' + name.replace('"', '""') + '"'
+def _by_name(look: Look) -> list[Membership]:
+    if look.role is None or look.account is None:
+        return []
+    pair = (look.role.oid, look.account.oid)
+    return [row for row in look.memberships if (row.role, row.member) == pair]

@@ -1,87 +1,163 @@
-"""What is asked of PostgreSQL. Names are quoted by psycopg; nothing is put together from text."""
+"""The SQL that is sent to PostgreSQL. psycopg quotes names; nothing is put together from text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection
 
 from psycopg import sql
 
-from bot.targets.postgres.troubles import PASSED
+from bot.targets.postgres.troubles import PASSED, RENAMED
 
 ONE_ROW_PER_GRANTOR = 160_000
-"""From PostgreSQL 16 on each grantor has a membership of their own, with options; before, all share one."""
-
-OURS = sql.SQL("(m.grantor = me.oid AND NOT me.rolsuper)")
-"""All that superusers grant counts as the first superuser's: to a bot that is one, nothing is ours."""
+"""From PostgreSQL 16 on each grantor has a membership row with options; before, all share one."""
 
 
-def look(account: str, role: str, version: int) -> sql.Composed:
-    """One row: see ``Look``."""
+def server(mark: sql.Composable | None = None) -> sql.Composed:
+    """One row: see ``Server``. ``mark`` is what a grant of ours would begin with that is still at work."""
+    at_work = sql.SQL(
+        "EXISTS (SELECT FROM pg_stat_activity AS other WHERE other.usesysid = me.oid"
+        " AND other.pid <> pg_backend_pid() AND other.state = 'active' AND starts_with(other.query, {}))"
+    )
     return sql.SQL(
         """
-        SELECT extract(epoch FROM clock_timestamp())::float8, me.rolname, me.rolsuper, {may_give},
-            pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'), account.oid::int8, account.rolsuper,
-            role.oid::int8,
-            coalesce(bool_or({ours}), false), coalesce(bool_or(NOT {ours} AND {usable}), false)
-        FROM pg_roles AS me
-        LEFT JOIN pg_roles AS account ON account.rolname = {account}
-        LEFT JOIN pg_roles AS role ON role.rolname = {role}
-        LEFT JOIN pg_auth_members AS m ON m.roleid = role.oid AND m.member = account.oid
-        WHERE me.rolname = current_user
-        GROUP BY me.oid, me.rolname, me.rolsuper, me.rolcreaterole,
-            account.oid, account.rolsuper, role.oid
+        SELECT extract(epoch FROM clock_timestamp())::float8, me.oid::int8, me.rolname, me.rolsuper,
+            pg_is_in_recovery(), (SELECT system_identifier::text FROM pg_control_system()),
+            extract(epoch FROM pg_postmaster_start_time())::text,
+            (SELECT timeline_id::text FROM pg_control_checkpoint()),
+            current_setting('synchronous_standby_names') <> '',
+            pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'), {at_work}
+        FROM pg_roles AS me WHERE me.rolname = current_user
+        """
+    ).format(at_work=at_work.format(mark.as_string()) if mark else sql.SQL("false"))
+
+
+def roles(names: Collection[str], oids: Collection[int], version: int) -> sql.Composed:
+    """Return oid, name, whether it is a superuser and whether we may grant it; of the names and oids that
+    exist."""
+    may_grant = (
+        "EXISTS (SELECT FROM pg_auth_members AS a"
+        " WHERE a.roleid = r.oid AND a.member = me.oid AND a.admin_option)"
+    )
+    if version < ONE_ROW_PER_GRANTOR:
+        may_grant = f"({may_grant} OR me.rolcreaterole)"
+    return sql.SQL(
+        "SELECT r.oid::int8, r.rolname, r.rolsuper, {may_grant} FROM pg_roles AS r"
+        " JOIN pg_roles AS me ON me.rolname = current_user WHERE {named}"
+    ).format(may_grant=sql.SQL(may_grant), named=_named("r", names, oids))
+
+
+def memberships(
+    role: str, account: str, roles: Collection[int], accounts: Collection[int], version: int
+) -> sql.Composed:
+    """Return role, member, grantor, the grantor's name (null if it was dropped), and whether it is usable;
+    of those found by name or oid. Our own, which lets us grant it, is left out."""
+    return sql.SQL(
+        """
+        SELECT m.roleid::int8, m.member::int8, m.grantor::int8, grantor.rolname, {usable}
+        FROM pg_auth_members AS m
+        LEFT JOIN pg_roles AS grantor ON grantor.oid = m.grantor
+        WHERE m.roleid IN (SELECT r.oid FROM pg_roles AS r WHERE {roles})
+            AND m.member IN (SELECT a.oid FROM pg_roles AS a WHERE {accounts} AND a.rolname <> current_user)
         """
     ).format(
-        account=account,
-        role=role,
-        ours=OURS,
         usable=_usable(version),
-        may_give=sql.SQL(
-            "EXISTS (SELECT FROM pg_auth_members AS a"
-            " WHERE a.roleid = role.oid AND a.member = me.oid AND a.admin_option)"
-        )
-        + sql.SQL("" if version >= ONE_ROW_PER_GRANTOR else " OR me.rolcreaterole"),
+        roles=_named("r", [role], roles),
+        accounts=_named("a", [account], accounts),
     )
 
 
 def members(role: str, version: int) -> sql.Composed:
-    """Account, and whether its membership is of our making. Our own, which lets us give it, is left out."""
+    """Return each account that has the role, and whether we granted it. Our own membership, which lets us
+    grant it, is left out."""
     return sql.SQL(
         """
-        SELECT member.rolname, bool_or({ours})
+        SELECT member.rolname, bool_or(m.grantor = me.oid)
         FROM pg_auth_members AS m
         JOIN pg_roles AS role ON role.oid = m.roleid AND role.rolname = {role}
         JOIN pg_roles AS me ON me.rolname = current_user
         JOIN pg_roles AS member ON member.oid = m.member AND member.oid <> me.oid
-        WHERE {ours} OR {usable}
+        WHERE m.grantor = me.oid OR {usable}
         GROUP BY member.rolname ORDER BY member.rolname
         """
-    ).format(role=role, ours=OURS, usable=_usable(version))
+    ).format(role=role, usable=_usable(version))
 
 
-def fence(moment: float) -> sql.Composed:
-    """Fails, and its transaction with it, from that moment on by the server's clock (epoch seconds)."""
+def reached_through(accounts: Collection[str], version: int) -> sql.Composed:
+    """Return account and member, for each that can use the account's privileges."""
     return sql.SQL(
-        "SELECT set_config('statement_timeout', CASE WHEN extract(epoch FROM clock_timestamp()) < {moment}"
-        " THEN current_setting('statement_timeout') ELSE {passed} END, true)"
-    ).format(moment=moment, passed=PASSED)
+        """
+        SELECT account.rolname, member.rolname
+        FROM pg_auth_members AS m
+        JOIN pg_roles AS account ON account.oid = m.roleid AND account.rolname = ANY({accounts}::text[])
+        JOIN pg_roles AS member ON member.oid = m.member
+        WHERE {usable}
+        GROUP BY account.rolname, member.rolname ORDER BY account.rolname, member.rolname
+        """
+    ).format(accounts=list(accounts), usable=_usable(version))
+
+
+# ------------------------------------------------------------------------------------------ changes
+
+
+def grant_mark(key: str) -> sql.SQL:
+    """A comment that names a hold, by which a grant that is still at work is found."""
+    return sql.SQL("/* rotakey grant " + re.sub(r"[^\w./-]", "", key) + " */ ")
 
 
 def grant(account: str, role: str, version: int) -> sql.Composed:
     options = " WITH ADMIN FALSE, INHERIT TRUE, SET TRUE" if version >= ONE_ROW_PER_GRANTOR else ""
-    return _membership("GRANT {role} TO {account}" + options + " GRANTED BY CURRENT_USER", account, role)
+    return _membership("GRANT {role} TO {account}" + options + " GRANTED BY {grantor}", account, role, None)
 
 
-def disable(account: str, role: str) -> sql.Composed:
-    """Leaves a membership that is of no use, as a mark that we are not done. PostgreSQL 16 and later."""
-    no_admin = "REVOKE ADMIN OPTION FOR {role} FROM {account} GRANTED BY CURRENT_USER CASCADE"
-    no_use = "GRANT {role} TO {account} WITH INHERIT FALSE, SET FALSE GRANTED BY CURRENT_USER"
-    return _membership(f"{no_admin}; {no_use}", account, role)
+def disable(account: str, role: str, grantor: str | None) -> sql.Composed:
+    """Leave a membership that is not usable, as a mark that we are not done. PostgreSQL 16 and later.
+    ``grantor`` None: we ourselves."""
+    no_admin = "REVOKE ADMIN OPTION FOR {role} FROM {account} GRANTED BY {grantor} CASCADE"
+    no_use = "GRANT {role} TO {account} WITH INHERIT FALSE, SET FALSE GRANTED BY {grantor}"
+    return _membership(f"{no_admin}; {no_use}", account, role, grantor)
 
 
-def revoke(account: str, role: str) -> sql.Composed:
-    return _membership("REVOKE {role} FROM {account} GRANTED BY CURRENT_USER CASCADE", account, role)
+def revoke(account: str, role: str, grantor: str | None) -> sql.Composed:
+    return _membership("REVOKE {role} FROM {account} GRANTED BY {grantor} CASCADE", account, role, grantor)
 
+
+def fence(moment: float) -> sql.Composed:
+    """Fail, and its transaction with it, from that moment on by the server's clock (epoch seconds)."""
+    passed = sql.SQL("extract(epoch FROM clock_timestamp()) >= {}").format(moment)
+    return _refuse_if(passed, PASSED)
+
+
+def must_be_there(role: int, member: int) -> sql.Composed:
+    """Fail, and its transaction with it, if the names that were just used belong to other roles now."""
+    return _refuse_if(sql.SQL("NOT ") + _row_exists(role, member), RENAMED)
+
+
+def must_be_gone(role: int, member: int, grantor: int, version: int, *, usable: bool = False) -> sql.Composed:
+    """The same for what takes away. ``usable``: one that is not usable may remain."""
+    more = sql.SQL(" AND m.grantor = {}::oid").format(grantor)
+    if usable:
+        more += sql.SQL(" AND ") + _usable(version)
+    return _refuse_if(_row_exists(role, member, more), RENAMED)
+
+
+CONFIRMATION = sql.SQL(
+    """
+    DO $$ BEGIN
+        IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+            PERFORM set_config('synchronous_commit', 'on', true);
+        END IF;
+        PERFORM pg_logical_emit_message(true, 'rotakey', '');
+        COMMIT;
+    END $$
+    """
+)
+"""Commits a message that nobody reads, and waits until the synchronous standbys have it. statement_timeout
+does not bound the commit at the end of a statement, but it does bound one inside a block. What is cancelled
+ends with a warning: the message is committed here all the same."""
+
+
+# ----------------------------------------------------------------------------------------- sessions
 
 STARTING = sql.SQL(
     "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass"
@@ -90,28 +166,47 @@ STARTING = sql.SQL(
 """Every session holds this lock while it is starting, from after its password was checked."""
 
 
-def sessions(account: int, pids: Sequence[int]) -> sql.Composed:
-    """Pid, and whether it is the account's: of all that are the account's, and of those named."""
+def sessions(account: int, pids: Collection[int]) -> sql.Composed:
+    """Return pid, and whether it is the account's: of all that are the account's, and of those named."""
     return sql.SQL(
-        "SELECT pid, usesysid = {account} FROM pg_stat_activity"
-        " WHERE usesysid IS NOT NULL AND (usesysid = {account} OR pid = ANY({pids}::int[]))"
-    ).format(account=account, pids=list(pids))
+        "SELECT pid, usesysid = {account}::oid FROM pg_stat_activity"
+        " WHERE usesysid IS NOT NULL AND (usesysid = {account}::oid OR pid = ANY({pids}::int[]))"
+    ).format(account=account, pids=sorted(pids))
 
 
-def end_sessions(account: int, pids: Sequence[int]) -> sql.Composed:
+def end_sessions(account: int, pids: Collection[int]) -> sql.Composed:
     return sql.SQL(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE usesysid = {account} AND pid = ANY({pids}::int[])"
-    ).format(account=account, pids=list(pids))
+        " WHERE usesysid = {account}::oid AND pid = ANY({pids}::int[])"
+    ).format(account=account, pids=sorted(pids))
 
 
 def end_starting(pid: int) -> sql.Composed:
     return sql.SQL("SELECT pg_terminate_backend({})").format(pid)
 
 
+def _named(table: str, names: Collection[str], oids: Collection[int]) -> sql.Composed:
+    return sql.SQL("({table}.rolname = ANY({names}::text[]) OR {table}.oid = ANY({oids}::int8[]))").format(
+        table=sql.Identifier(table), names=list(names), oids=sorted(oids)
+    )
+
+
 def _usable(version: int) -> sql.SQL:
     return sql.SQL("(m.inherit_option OR m.set_option)" if version >= ONE_ROW_PER_GRANTOR else "true")
 
 
-def _membership(statement: str, account: str, role: str) -> sql.Composed:
-    return sql.SQL(statement).format(account=sql.Identifier(account), role=sql.Identifier(role))
+def _row_exists(role: int, member: int, more: sql.Composable | None = None) -> sql.Composed:
+    start = "EXISTS (SELECT FROM pg_auth_members AS m WHERE m.roleid = {}::oid AND m.member = {}::oid"
+    return sql.SQL(start).format(role, member) + (more or sql.SQL("")) + sql.SQL(")")
+
+
+def _refuse_if(wrong: sql.Composable, reason: str) -> sql.Composed:
+    return sql.SQL(
+        "SELECT set_config('statement_timeout',"
+        " CASE WHEN {wrong} THEN {reason} ELSE current_setting('statement_timeout') END, true)"
+    ).format(wrong=wrong, reason=reason)
+
+
+def _membership(statement: str, account: str, role: str, grantor: str | None) -> sql.Composed:
+    by = sql.Identifier(grantor) if grantor is not None else sql.SQL("CURRENT_USER")
+    return sql.SQL(statement).format(account=sql.Identifier(account), role=sql.Identifier(role), grantor=by)

@@ -1,44 +1,59 @@
-"""Membership in a PostgreSQL role, given and taken back.
+"""Membership in a PostgreSQL role, granted and revoked.
 
-The bot's own role is made once, by an administrator (before PostgreSQL 16 without INHERIT and SET)::
+An administrator makes the bot's own role once (before PostgreSQL 16 without INHERIT and SET)::
 
     CREATE ROLE rotakey LOGIN PASSWORD '...';
     GRANT orders_rw TO rotakey WITH ADMIN OPTION, INHERIT FALSE, SET FALSE;
     GRANT pg_signal_backend TO rotakey;
 
-Whose a membership is, its grantor tells. What an account has through another role does not count: only
-direct membership is looked at, given and taken. Before PostgreSQL 16 all grantors share one membership:
-what an administrator grants while ours is there changes nothing, and ends with ours.
+A membership is ours if our login granted it, or if a receipt names it: role, account and grantor by oid,
+which stay what they are when any of them is renamed, replaced or dropped. Access that an account has through
+another role does not count: only direct membership is looked at. Before PostgreSQL 16 all grantors share one
+membership: what an administrator grants while ours is there changes nothing, and ends with ours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeVar
+
+from psycopg import sql
 
 from bot.core.catalog import Entitlement
-from bot.core.errors import PermanentFailure
-from bot.core.holds import Hold, Presence
-from bot.ports import Abilities, Deadline, Holder
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.holds import Hold, Presence, Receipt, Seen
+from bot.ports import Abilities, Deadline, Holder, Holders
+from bot.targets.postgres import receipts as kept
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection, Connections
-from bot.targets.postgres.look import Look, Pair, look_at, unfit
-from bot.targets.postgres.refusals import why_not_give, why_not_taken
-from bot.targets.postgres.sessions import end_all
-from bot.targets.postgres.troubles import NotAllowed
+from bot.targets.postgres.look import Look, Pair, Server, look_at, unfit
+from bot.targets.postgres.refusals import grantable, quoted, refuse_server, why_elsewhere
+from bot.targets.postgres.replicas import Replica, share
+from bot.targets.postgres.revocation import Revocation
+from bot.targets.postgres.sight import Sight
 from bot.upstream import short_retries, time_left
 
 LONGEST_FENCE = 60.0
+T = TypeVar("T")
 
 
 class Postgres:
     """``sessions``: whether all sessions of an account end with its access. One that has used ``SET ROLE``
-    outlives a REVOKE, and looks like any other."""
+    outlives a REVOKE, and looks like any other. ``replicas`` are the urls of standby servers where they end,
+    too; the bot's login must be let in there."""
 
-    def __init__(self, name: str, url: str, sessions: Literal["end", "keep"] = "end") -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        sessions: Literal["end", "keep"] = "end",
+        replicas: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self._ends_sessions = sessions == "end"
         self._connections = Connections(name, url)
+        self._replicas = tuple(Replica(name, each) for each in replicas) if self._ends_sessions else ()
 
     def __repr__(self) -> str:
         return f"Postgres({self.name!r})"
@@ -50,100 +65,167 @@ class Postgres:
     def close(self) -> None:
         """Close the connections that are kept open."""
         self._connections.close()
+        for replica in self._replicas:
+            replica.close()
 
-    def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:  # noqa: ARG002 -- has no end
+    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
+        """Look once, and return the oids that a grant would have."""
+        pair = self._pair(hold)
+
+        def once(connection: Connection) -> Receipt:
+            look = self._look(connection, pair)
+            oids = (look.role.oid if look.role else 0, look.account.oid if look.account else 0)
+            role, account = grantable(self.name, look, *oids, ends_sessions=self._ends_sessions)
+            return kept.receipt_for(look, role.oid, account.oid, look.server.me)
+
+        return self._connected(once, not_after)
+
+    def grant(
+        self,
+        hold: Hold,
+        receipts: Sequence[Receipt],
+        until: datetime | None,  # noqa: ARG002 -- PostgreSQL keeps no end
+        not_after: Deadline,
+    ) -> Receipt:
         """``not_after`` becomes a moment on the server's clock, which the server itself checks after the
-        GRANT, in the same message and transaction: a pause of ours, wherever it falls, cannot give late."""
-        pair = self._pair(hold)
+        GRANT, in the same message and transaction: a pause of ours, wherever it falls, cannot grant late."""
+        pair, last = self._pair(hold), receipts[-1]
+        return self._connected(lambda connection: self._grant(connection, hold, pair, last), not_after)
 
-        def once() -> None:
-            with self._connections.borrowed(not_after) as connection:
-                self._give(connection, pair, not_after)
-
-        short_retries(once, not_after)
-
-    def take(self, hold: Hold, deadline: Deadline) -> None:
-        """What depends on our grant goes with it. Sessions end before the membership is gone, so that a
-        take that was cut short is known by what is still there."""
-        pair = Pair(hold.account, hold.entitlement["role"])
-        if unfit(pair.account) or unfit(pair.role):
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        """What depends on our grant goes with it. From PostgreSQL 16 on, sessions end before the membership
+        is gone, so that a revocation that was cut short shows in what is still there."""
+        if unfit(hold.account) or unfit(hold.entitlement["role"]):
             return
-
-        def once() -> None:
-            with self._connections.borrowed(deadline) as connection:
-                self._take(connection, pair)
-
-        short_retries(once, deadline)
-
-    def has(self, hold: Hold, deadline: Deadline) -> Presence:
-        """THEIRS for a superuser, who has every access. Ours counts until it is wholly taken."""
         pair = self._pair(hold)
 
-        def once() -> Presence:
-            with self._connections.borrowed(deadline) as connection:
-                return look_at(connection, pair).presence
+        def once(connection: Connection) -> None:
+            look = self._look(connection, pair, receipts)
+            Revocation(
+                name=self.name,
+                connection=connection,
+                look=look,
+                named=kept.named_here(look, receipts),
+                ends_sessions=self._ends_sessions,
+                replicas=self._replicas,
+            ).run()
 
-        return short_retries(once, deadline)
+        self._connected(once, deadline)
 
-    def holders(self, entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
-        """All direct members but the bot itself."""
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        """THEIRS for a superuser, who has every role. Ours counts until it is wholly revoked."""
+        pair = self._pair(hold)
+        mark = statements.grant_mark(hold.key) if receipts else None
+
+        def once(connection: Connection) -> Seen:
+            look = self._look(connection, pair, receipts, mark)
+            if kept.is_elsewhere(look, receipts):
+                return Seen(
+                    presence=Presence.ELSEWHERE,
+                    system=look.server.system,
+                    receipts=tuple(receipts),
+                    why=why_elsewhere(self.name, look, receipts),
+                )
+            return Sight(
+                connection=connection,
+                look=look,
+                receipts=tuple(receipts),
+                named=kept.named_here(look, receipts),
+                ends_sessions=self._ends_sessions,
+                replicas=self._replicas,
+            ).seen()
+
+        return self._connected(once, deadline)
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
+        """Return all direct members but the bot itself."""
         role = self._fit(entitlement["role"], "role")
 
-        def once() -> tuple[Holder, ...]:
-            with self._connections.borrowed(deadline) as connection:
-                [rows] = connection.ask(statements.members(role, connection.info.server_version))
-            return tuple(
+        def once(connection: Connection) -> Holders:
+            version = connection.info.server_version
+            [[row], rows] = connection.ask(statements.server(), statements.members(role, version))
+            server = Server(*row)
+            refuse_server(self.name, server, role, version, ends_sessions=self._ends_sessions)
+            found = tuple(
                 Holder(account=account, presence=Presence.OURS if ours else Presence.THEIRS)
                 for account, ours in rows
             )
+            return Holders(holders=found, system=server.system)
+
+        return self._connected(once, deadline)
+
+    def ready(self, hold: Hold, deadline: Deadline) -> None:
+        """``prepare`` changes nothing either."""
+        self.prepare(hold, deadline)
+
+    def warnings(self, holds: Sequence[Hold], deadline: Deadline) -> tuple[str, ...]:
+        """Return what an administrator should know of these holds, each with what to do: who else can use
+        the accounts, and replicas that cannot be asked. Not part of the port."""
+        accounts = sorted({hold.account for hold in holds if not unfit(hold.account)})
+
+        def once(connection: Connection) -> tuple[str, ...]:
+            reached = statements.reached_through(accounts, connection.info.server_version)
+            [[server], rows] = connection.ask(statements.server(), reached)
+            through = (
+                f"{quoted(member)} can use all that the account {quoted(account)} is granted:"
+                f" run REVOKE {quoted(account)} FROM {quoted(member)};"
+                for account, member in rows
+            )
+            system = Server(*server).identifier
+            return (*through, *self._unready_replicas(system, deadline))
+
+        return self._connected(once, deadline)
+
+    def _grant(self, connection: Connection, hold: Hold, pair: Pair, last: Receipt) -> Receipt:
+        look = self._look(connection, pair, [last])
+        moment = look.server.at + min(time_left(connection.deadline, self.name), LONGEST_FENCE)
+        if kept.is_elsewhere(look, [last]):
+            raise PermanentFailure(why_elsewhere(self.name, look, [last]))
+        prepared = kept.prepared_pair(look, last)
+        if look.role and look.account and not all(look.of_oid(each) for each in prepared):
+            raise TemporaryFailure(f"{self.name}: a role was replaced since this was prepared")
+        role, account = grantable(self.name, look, *prepared, ends_sessions=self._ends_sessions)
+        connection.change(
+            statements.grant(account.name, role.name, look.version),
+            statements.must_be_there(role.oid, account.oid),
+            statements.fence(moment),
+            mark=statements.grant_mark(hold.key),
+        )
+        return kept.completed(look, last, role.oid, account.oid)
+
+    def _unready_replicas(self, system: str, deadline: Deadline) -> list[str]:
+        found = []
+        for place, replica in enumerate(self._replicas):
+            try:
+                replica.ready(system, share(deadline, self._replicas[place:]))
+            except (TemporaryFailure, PermanentFailure) as failure:
+                found.append(f"sessions at {replica.where} cannot be ended: {failure}")
+        return found
+
+    def _look(
+        self,
+        connection: Connection,
+        pair: Pair,
+        receipts: Sequence[Receipt] = (),
+        mark: sql.Composable | None = None,
+    ) -> Look:
+        """Raises if nothing can be done over this connection."""
+        roles = kept.oids(receipts, "role", "grantor")
+        look = look_at(connection, pair, roles, kept.oids(receipts, "member"), mark)
+        refuse_server(self.name, look.server, pair.role, look.version, ends_sessions=self._ends_sessions)
+        return look
+
+    def _connected(self, call: Callable[[Connection], T], deadline: Deadline) -> T:
+        def once() -> T:
+            with self._connections.borrowed(deadline) as connection:
+                return call(connection)
 
         return short_retries(once, deadline)
 
-    def _give(self, connection: Connection, pair: Pair, not_after: Deadline) -> None:
-        look = look_at(connection, pair)
-        moment = look.at + min(time_left(not_after, self.name), LONGEST_FENCE)
-        if refusal := why_not_give(self.name, look, pair, ends_sessions=self._ends_sessions):
-            raise refusal
-        grant = statements.grant(pair.account, pair.role, connection.info.server_version)
-        connection.ask(grant, statements.fence(moment))
-
-    def _take(self, connection: Connection, pair: Pair) -> None:
-        look = look_at(connection, pair)
-        if look.account is None or look.role is None:
-            return
-        try:
-            if connection.info.server_version >= statements.ONE_ROW_PER_GRANTOR:
-                self._take_ours(connection, pair, look)
-            else:
-                self._take_the_one(connection, pair, look)
-        except NotAllowed as refusal:
-            raise why_not_taken(
-                self.name, look, pair, refusal, ends_sessions=self._ends_sessions
-            ) from refusal
-
-    def _take_ours(self, connection: Connection, pair: Pair, look: Look) -> None:
-        if not look.ours:
-            return
-        if self._ends_sessions:
-            connection.ask(statements.disable(pair.account, pair.role))
-            self._end_sessions(connection, pair, look_at(connection, pair))
-        connection.ask(statements.revoke(pair.account, pair.role))
-
-    def _take_the_one(self, connection: Connection, pair: Pair, look: Look) -> None:
-        """Before PostgreSQL 16 a membership cannot be left as a mark: where there is none, an earlier take
-        may have been cut short."""
-        if look.ours:
-            connection.ask(statements.revoke(pair.account, pair.role))
-        if self._ends_sessions:
-            self._end_sessions(connection, pair, look)
-
-    def _end_sessions(self, connection: Connection, pair: Pair, look: Look) -> None:
-        """Who begins one later has not got the role; who has it from others as well keeps theirs."""
-        if look.account is not None and not look.theirs and pair.account != look.bot:
-            end_all(connection, look.account, look)
-
     def _pair(self, hold: Hold) -> Pair:
-        return Pair(self._fit(hold.account, "account"), self._fit(hold.entitlement["role"], "role"))
+        return Pair(
+            role=self._fit(hold.entitlement["role"], "role"), account=self._fit(hold.account, "account")
+        )
 
     def _fit(self, name: str, what: str) -> str:
         if reason := unfit(name):

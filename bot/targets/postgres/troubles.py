@@ -11,7 +11,8 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.upstream import too_late
 
 PASSED = "the deadline has passed"
-"""A value no setting takes: the server itself refuses to go on."""
+RENAMED = "a role was renamed at this moment"
+"""Values that no setting takes: the server itself refuses to go on."""
 
 
 class NotAllowed(PermanentFailure):
@@ -41,8 +42,9 @@ def trouble(error: psycopg.Error, name: str) -> TemporaryFailure | PermanentFail
     said = error.diag.message_primary
     if said is None:
         return _of_connection(error, name)
-    if isinstance(error, errors.InvalidParameterValue) and PASSED in said:
-        return TemporaryFailure(f"{name}: nothing was done: {PASSED}")
+    for reason in (PASSED, RENAMED):
+        if isinstance(error, errors.InvalidParameterValue) and reason in said:
+            return TemporaryFailure(f"{name}: nothing was done: {reason}")
     if isinstance(error, errors.QueryCanceled):
         return too_late(name)
     if isinstance(error, errors.InsufficientPrivilege):

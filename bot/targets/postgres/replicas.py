@@ -1,0 +1,88 @@
+"""Standby servers whose sessions end with the access: a session there outlives a REVOKE, too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from bot.core.errors import TemporaryFailure
+from bot.ports import Deadline
+from bot.targets.postgres import statements
+from bot.targets.postgres.connections import Connection, Connections
+from bot.targets.postgres.look import Membership, Server
+from bot.targets.postgres.sessions import POLL, end_all, open_sessions
+
+LONGEST_REPLAY = 1.0
+"""Seconds to wait until a standby shows what was just revoked at the primary."""
+
+
+class Replica:
+    """``where`` is its host and port. Every method raises TemporaryFailure or PermanentFailure by the
+    deadline, also if the server there is not one of the same system."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.where = _host_and_port(url)
+        self._connections = Connections(f"{name} at {self.where}", url)
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def ready(self, system: str, deadline: Deadline) -> None:
+        with self._borrowed(system, deadline):
+            pass
+
+    def end_sessions(
+        self, system: str, pair: tuple[int, int], only: Collection[int] | None, deadline: Deadline
+    ) -> None:
+        """End the sessions of the account of ``pair``, role and account by oid; see ``end_all``."""
+        with self._borrowed(system, deadline) as (connection, server):
+            self._wait_for_replay(connection, pair)
+            end_all(connection, pair[1], allowed=server.may_end_sessions, only=only)
+
+    def open_sessions(
+        self, system: str, pair: tuple[int, int], only: Collection[int] | None, deadline: Deadline
+    ) -> set[int]:
+        """Return the pids of those sessions. Raises TemporaryFailure while the standby still shows the
+        membership."""
+        with self._borrowed(system, deadline) as (connection, _):
+            if not self._wait_for_replay(connection, pair):
+                raise TemporaryFailure("it has not replayed the revocation yet")
+            return open_sessions(connection, pair[1], only)
+
+    @contextmanager
+    def _borrowed(self, system: str, deadline: Deadline) -> Iterator[tuple[Connection, Server]]:
+        with self._connections.borrowed(deadline) as connection:
+            [[row]] = connection.ask(statements.server())
+            server = Server(*row)
+            if server.identifier != system:
+                raise TemporaryFailure("it is not a standby of the target: its system identifier differs")
+            yield connection, server
+
+    def _wait_for_replay(self, connection: Connection, pair: tuple[int, int]) -> bool:
+        patience = Deadline.after(min(connection.deadline.left() / 2, LONGEST_REPLAY))
+        role, member = pair
+        look = statements.memberships("", "", [role], [member], connection.info.server_version)
+        while True:
+            [rows] = connection.ask(look)
+            if not any(Membership(*row).usable for row in rows):
+                return True
+            if patience.passed:
+                return False
+            time.sleep(POLL)
+
+
+def share(deadline: Deadline, among: Sequence[object]) -> Deadline:
+    """Return the deadline for one of these, so that the others and the primary have time left, too."""
+    return Deadline.after(deadline.left() / (len(among) + 1))
+
+
+def _host_and_port(url: str) -> str:
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # which may quote the url, with its password
+        return "a replica whose url PostgreSQL does not understand"
+    return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
