@@ -32,10 +32,10 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
+    Committed,
     Condition,
     Entry,
     Key,
-    Committed,
     Snapshot,
 )
 
@@ -68,9 +68,9 @@ class RedisLedger:
         self._read = client.register_script(script("read", "no-writes"))
         self._claim = client.register_script(script("claim", "allow-oom"))
         self._renew = client.register_script(script("renew", "allow-oom"))
-        self._grant = client.register_script(script("commit"))
-        self._free = client.register_script(script("commit", "allow-oom"))
-        self._aside = client.register_script(script("aside", "allow-oom"))
+        self._grant = client.register_script(script("commit", claim_seconds=claim_seconds))
+        self._free = client.register_script(script("commit", "allow-oom", claim_seconds=claim_seconds))
+        self._aside = client.register_script(script("aside", "allow-oom", claim_seconds=claim_seconds))
         self._condition = client.register_script(script("condition", "no-writes"))
         self._unowed = client.register_script(script("unowed", "no-writes"))
         self._told: set[Unreadable | str] = set()
