@@ -138,7 +138,7 @@ class _Owners:
         snap = self.office.ledger.read({Key.of(EmailOwner, email) for email in wanted})
         for email in wanted:
             known = snap.find(EmailOwner, email)
-            if known is None or snap.now - known.read_at > _wait(known):
+            if known is None or known.age(snap.now) > _wait(known):
                 known = self._looked_up(email) or known
             people = known.people if known else ()
             self.people[email] = people[0] if len(people) == 1 else None
