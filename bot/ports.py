@@ -766,6 +766,11 @@ class Census(Protocol):
         """Those that are not in the due set."""
         ...
 
+    def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
+        """Members of these kinds that are owed later from now than this, and of any kind those that are
+        claimed and would not be due when the claim lapses. A part of them, if there are very many."""
+        ...
+
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
     ) -> Claims:

@@ -42,6 +42,8 @@ OP_KEPT = timedelta(minutes=15)
 BEAT_EVERY = 1000
 FAILING_AFTER = 3
 MOST_TOLD = 100
+APART = 5000
+"""Milliseconds that two servers' clocks may be apart."""
 _GRANT, _HOLD = KIND_OF[Grant], KIND_OF[HoldRecord]
 _STAYS = frozenset({"_now", "_lock", "claim_seconds"})
 
@@ -283,6 +285,17 @@ class MemoryLedger:
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         with self._lock:
             return frozenset(members) - set(self._listed())
+
+    def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
+        with self._lock:
+            late = {
+                member
+                for member in self._listed()
+                if (within := longest.get(member.partition(":")[0]))
+                and self._due[member] > not_before(self.now + within)
+            }
+            lapsed = self._claim_end() + APART
+            return frozenset(late | {each for each in self._claims if self._due.get(each, _NEVER) > lapsed})
 
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]

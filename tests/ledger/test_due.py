@@ -286,6 +286,42 @@ def test_a_lane_that_was_lost_is_found_again_by_whatever_is_armed_in_it(
     assert sorted(members(lasting(60).claim(9, 9, {}).claims)) == ["card:a", "card:b"]
 
 
+# -------------------------------------------------------------------------------- the clock was set back
+
+
+def test_what_is_owed_later_than_its_kind_ever_is(ledger: AnyLedger) -> None:
+    now = ledger.read().now
+    late, soon = now + HOUR, now + timedelta(minutes=10)
+    ledger.commit(
+        Change(due=(due("card:a", late), due("card:b", soon), due("hold:x/1", late), due("ask:c", late)))
+    )
+    half = timedelta(minutes=30)
+    assert ledger.owed_too_late({"card": half, "hold": half}) == {"card:a", "hold:x/1"}
+    assert ledger.owed_too_late({"card": 2 * HOUR}) == frozenset()
+
+
+def test_a_claim_that_lasts_longer_than_any_claim_is_cut_by_whatever_arms_it(lasting: Lasting) -> None:
+    """As it is seen after the clock was set back: the worker may be dead."""
+    arm(lasting(3600), "card:a")
+    claim = claim_one(lasting(3600))
+    assert lasting(60).owed_too_late({}) == {"card:a"}
+    arm(lasting(60), "card:a")
+    assert lasting(60).owed_too_late({}) == frozenset()
+    next_at = lasting(60).claim(9, 9, {}).next_at
+    assert next_at is not None
+    assert next_at - lasting(60).read().now <= timedelta(seconds=60)
+    close(lasting(60), claim)
+
+
+def test_what_is_claimed_and_was_lost_would_never_be_due(
+    ledger: AnyLedger, lose: Callable[[str], object]
+) -> None:
+    arm(ledger, "card:a", "card:b")
+    ledger.claim(2, 9, {})
+    lose("card:a")
+    assert ledger.owed_too_late({}) == {"card:a"}
+
+
 # -------------------------------------------------------------------------------------------- lanes
 
 

@@ -168,6 +168,12 @@ class Lockstep(RuleBasedStateMachine):
     def what_is_not_owed(self) -> None:
         assert self._memory.unowed(EVERY_MEMBER) == self._redis[3600].unowed(EVERY_MEMBER)
 
+    @rule(longest=st.dictionaries(st.sampled_from(["hold", "card"]), st.just(timedelta(minutes=1))))
+    def what_is_owed_too_late(self, longest: Any) -> None:
+        """Some claims last an hour, which is longer than a claim of none does."""
+        theirs, ours = self._both(lambda ledger: ledger.owed_too_late(longest), 0)
+        assert ours == theirs
+
     @rule(target=claims, members=st.lists(MEMBERS, unique=True), limit=st.integers(0, 3))
     def claim_these(self, members: list[str], limit: int) -> Any:
         theirs, ours = self._both(lambda ledger: ledger.claim_these(members, limit, 3, {}))
@@ -200,7 +206,7 @@ class Lockstep(RuleBasedStateMachine):
 
     def _both(self, do: Callable[[AnyLedger], Any], seconds: int = 3600) -> tuple[Any, Any]:
         theirs = do(self._redis[seconds])
-        if theirs is not None:
+        if isinstance(theirs, Snapshot | Committed | Claims | Condition):
             self._memory.now = theirs.now
         self._memory.claim_seconds = seconds
         return theirs, do(self._memory)
