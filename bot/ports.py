@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
+from bot.core.ages import age
 from bot.core.anchors import Anchored
 from bot.core.catalog import Entitlement
 from bot.core.chain import GENESIS, Seal, Sealed, Written
@@ -269,6 +270,9 @@ class EmailOwner:
 
     people: tuple[str, ...]
     read_at: datetime
+
+    def age(self, now: datetime) -> timedelta:
+        return age(self.read_at, now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -778,6 +782,11 @@ class Census(Protocol):
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         """Those that are not in the due set."""
+        ...
+
+    def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
+        """Members of these kinds that are owed later from now than this, and of any kind those that are
+        claimed and would not be due when the claim lapses. A part of them, if there are very many."""
         ...
 
     def claim_these(

@@ -1,21 +1,24 @@
-"""Looking each second whether Redis is still the one it was, also where nothing is due in it now."""
+"""Looking at Redis from outside the due set: whether it is still the one it was, and what is lost from it."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Key, Ledger, PolicyInForce, Restore
+from bot.ports import Deadline, Key, Ledger, PolicyInForce, Restore
 from bot.usecases.watch import Watch
 
 log = structlog.get_logger(__name__)
 
 EVERY = 1.0
 """Seconds. What Redis had forgotten may be given for that long, at most."""
+OWED_EVERY = 10.0
+"""Seconds for which a duty that is always owed may be lost."""
 
 
 class Follows(Protocol):
@@ -28,12 +31,16 @@ class Follows(Protocol):
 
 
 class Vigil:
-    """Of one worker. What it sees it logs once."""
+    """Of one worker. What it sees it logs once. ``keep_owed`` owes again what was lost from the due set."""
 
-    def __init__(self, watch: Watch, ledger: Ledger, policy: Follows) -> None:
+    def __init__(
+        self, watch: Watch, ledger: Ledger, policy: Follows, keep_owed: Callable[[], None] = lambda: None
+    ) -> None:
         self.watch = watch
         self.ledger = ledger
         self.policy = policy
+        self.keep_owed = keep_owed
+        self._pause = Deadline.after(0)
         self._logged: Restore | str | None = None
 
     def begin(self) -> None:
@@ -61,6 +68,9 @@ class Vigil:
             self.look()
             if self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
                 self.policy.enact(self.ledger)
+            if self._pause.passed:
+                self.keep_owed()
+                self._pause = Deadline.after(OWED_EVERY)
         except TemporaryFailure:  # the worker's loop tells that Redis is away
             return
 

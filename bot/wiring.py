@@ -342,7 +342,8 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     """Run the worker until SIGTERM or SIGINT; what is being done then is finished first. Health and
     metrics are served on WORKER_PORT, where that is set."""
     made = parts(env, policy, environ)
-    worker = Worker(made.ledger, duties(made), together(made), partial(owing.begin_anew, made.office))
+    keep_owed = partial(owing.keep_owed, made.office, made.ledger)
+    worker = Worker(made.ledger, duties(made), together(made), keep_owed)
     stopping = Stop()
 
     def stop(*_: object) -> None:
@@ -355,7 +356,7 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         site = web.create(None, lambda: health.trouble(made.office) or health.stuck(worker.last_round))
         server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-    vigil = Vigil(made.watch, made.ledger, made.fittings)
+    vigil = Vigil(made.watch, made.ledger, made.fittings, keep_owed)
     begin(made, stopping, vigil.look)
     vigil.begin()
     _collect_seldom()

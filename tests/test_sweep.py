@@ -138,6 +138,16 @@ def test_many_end_the_oldest_is_told_first(story: Story) -> None:
     assert story.target.accounts("orders_rw") == set()
 
 
+def test_what_a_worker_died_at_and_was_then_lost_is_taken_back(story: Story) -> None:
+    begun(story)
+    story.memory.advance(HOUR)
+    assert story.claim("hold")
+    due_set_lost(story)
+    story.memory.claim_seconds = 0  # nobody waits for it to lapse: this clock stands still
+    assert swept(story) == [(ADAS, "taken back")]
+    assert not story.has(ADA)
+
+
 # -------------------------------------------------------------------------------- nothing is given
 
 

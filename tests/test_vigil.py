@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+from operator import add
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from bot.ports import Change, Entry, Key, Ledger, PolicyInForce, Restore, Snapsh
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY
-from bot.vigil import Vigil
+from bot.usecases.owing import keep_owed
+from bot.vigil import OWED_EVERY, Vigil
 
 
 class Policy:
@@ -97,3 +101,18 @@ def test_a_redis_that_is_away_is_waited_for(story: Story, vigil: Vigil) -> None:
 
 def away(*_: object) -> Snapshot:
     raise TemporaryFailure("Redis does not answer")
+
+
+def test_duties_that_are_lost_are_owed_again_in_ten_seconds(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = {"owed:all", "roster:pagerduty", "groups:all", "sweep:orders-db"}
+    vigil = Vigil(story.watch, story.ledger, Policy(story), partial(keep_owed, story.office, story.memory))
+    vigil.go_round()
+    story.memory.lose(*lost)
+    monkeypatch.setattr("time.monotonic", partial(add, time.monotonic(), OWED_EVERY - 5))
+    vigil.go_round()
+    assert story.memory.unowed(lost) == lost
+    monkeypatch.setattr("time.monotonic", partial(add, time.monotonic(), 5))
+    vigil.go_round()
+    assert not story.memory.unowed(lost)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.core.ages import UNKNOWN_AGE
 from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, Selector
 from bot.core.grants import Traced
 from bot.core.people import GROUP_KNOWN_FOR, Group, Person
@@ -100,9 +101,9 @@ def _in_group(person: str, who: InGroup, facts: Facts) -> Traced:
     group = facts.groups.get(who.group)
     if group is None:
         return Traced(rule=rule, outcome=CANNOT_TELL, reason=because(Why.GROUP_MISSING, group=who.group))
-    age = facts.now - group.read_at
+    age = group.age(facts.now)
     if age > GROUP_KNOWN_FOR:
-        reason = because(Why.GROUP_STALE, group=who.group, age_s=int(age.total_seconds()))
+        reason = because(Why.GROUP_STALE, group=who.group, **_in_seconds(age))
         return Traced(rule=rule, outcome=CANNOT_TELL, reason=reason)
     if person in group.members:
         return Traced(rule=rule, outcome=YES, reason=because(Why.IN_GROUP, group=who.group))
@@ -119,9 +120,9 @@ def _by_roster(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> tupl
     roster = facts.rosters.get(who.schedule)
     if roster is None:
         return CANNOT_TELL, because(Why.ROSTER_MISSING, **about)
-    age = roster.age(facts.now).total_seconds()
-    about["age_s"] = int(age)
-    if age > catalog.source(who.schedule).stale_after:
+    age = roster.age(facts.now)
+    about |= _in_seconds(age)
+    if age.total_seconds() > catalog.source(who.schedule).stale_after:
         return CANNOT_TELL, because(Why.ROSTER_STALE, **about)
     if roster.doubted:
         return CANNOT_TELL, because(Why.ROSTER_DOUBTED, **about)
@@ -131,6 +132,10 @@ def _by_roster(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> tupl
     if shift.end:
         about["until_at"] = int(shift.end.timestamp())
     return YES, because(Why.ON_CALL, **about)
+
+
+def _in_seconds(age: timedelta) -> dict[str, int]:
+    return {} if age == UNKNOWN_AGE else {"age_s": int(age.total_seconds())}
 
 
 def _same_email(person: Person | None, shift: Shift) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.core.ages import age
 from bot.core.reasons import Reason, Why, because
 
 FRESH_FOR = timedelta(hours=1)
@@ -35,6 +36,9 @@ class Person:
     shared_email: bool = False
     read_at: datetime
 
+    def age(self, now: datetime) -> timedelta:
+        return age(self.read_at, now)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
@@ -43,6 +47,9 @@ class Group:
     name: str
     members: tuple[str, ...]
     read_at: datetime
+
+    def age(self, now: datetime) -> timedelta:
+        return age(self.read_at, now)
 
 
 def objection(person: Person | None, *, home: str | None, domains: Sequence[str]) -> Reason | None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from bot.core.ages import age
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
@@ -42,7 +44,7 @@ class Roster:
     unattached: bool = False
 
     def age(self, now: datetime) -> timedelta:
-        return max(now - self.read_at, timedelta())
+        return age(self.read_at, now)
 
 
 def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -68,11 +68,12 @@ class RedisLedger:
         self._read = client.register_script(script("read", "no-writes"))
         self._claim = client.register_script(script("claim", "allow-oom"))
         self._renew = client.register_script(script("renew", "allow-oom"))
-        self._grant = client.register_script(script("commit"))
-        self._free = client.register_script(script("commit", "allow-oom"))
-        self._aside = client.register_script(script("aside", "allow-oom"))
+        self._grant = client.register_script(script("commit", claim_seconds=claim_seconds))
+        self._free = client.register_script(script("commit", "allow-oom", claim_seconds=claim_seconds))
+        self._aside = client.register_script(script("aside", "allow-oom", claim_seconds=claim_seconds))
         self._condition = client.register_script(script("condition", "no-writes"))
         self._unowed = client.register_script(script("unowed", "no-writes"))
+        self._late = client.register_script(script("late", "no-writes", claim_seconds=claim_seconds))
         self._told: set[Unreadable | str] = set()
 
     def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
@@ -160,6 +161,10 @@ class RedisLedger:
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         return frozenset(self._run(self._unowed, plans.as_json(list(members))))
+
+    def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
+        within = {kind: str(each // timedelta(milliseconds=1)) for kind, each in longest.items()}
+        return frozenset(self._run(self._late, plans.as_json(within)))
 
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]

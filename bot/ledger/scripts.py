@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from importlib import resources
 
+from bot.ports import CLAIM_SECONDS
+
 _LUA = resources.files("bot.ledger") / "lua"
 
 
-def script(name: str, flags: str = "") -> str:
-    """The text of a script. ``flags`` are those of Redis: with ``allow-oom`` a full Redis still runs it."""
+def script(name: str, flags: str = "", *, claim_seconds: float = CLAIM_SECONDS) -> str:
+    """Return the text of a script. ``flags`` are those of Redis: with ``allow-oom`` a full Redis still runs
+    it. ``claim_seconds`` is how long a claim lasts that is not renewed."""
     prelude, body = (_LUA.joinpath(f"{each}.lua").read_text("utf-8") for each in ("prelude", name))
-    return f"#!lua flags={flags}\n{prelude}\n{body}"
+    lasts = f"local claim_ms = {round(claim_seconds * 1000)}"
+    return f"#!lua flags={flags}\n{lasts}\n{prelude}\n{body}"

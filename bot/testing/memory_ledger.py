@@ -10,7 +10,6 @@ import json
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import RLock
 
@@ -43,24 +42,17 @@ OP_KEPT = timedelta(minutes=15)
 BEAT_EVERY = 1000
 FAILING_AFTER = 3
 MOST_TOLD = 100
+APART = 5000
+"""Milliseconds that two servers' clocks may be apart."""
 _GRANT, _HOLD = KIND_OF[Grant], KIND_OF[HoldRecord]
 _STAYS = frozenset({"_now", "_lock", "claim_seconds"})
-
-
-@dataclass
-class _Owed:
-    """A member of the due set. While it is claimed, ``at`` is the end of the claim."""
-
-    at: int
-    generation: int
-    fence: int | None = None
-    tries: int = 0
 
 
 class MemoryLedger:
     """Implements Ledger, AuditTrail, Inspection and Census. Time stands still unless ``advance`` moves it or
     ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does. ``audit_trouble``: why the
-    audit cannot be written. ``copying``: replicas confirm what is written."""
+    audit cannot be written. ``full``: there is no memory left, so only what ``frees`` is written.
+    ``copying``: replicas confirm what is written."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -70,11 +62,18 @@ class MemoryLedger:
         self._documents: dict[Key, tuple[int, str]] = {}
         self._leases: dict[str, int | None] = {}
         self._indexes: dict[str, set[str]] = {}
-        self._due: dict[str, _Owed] = {}
+        self._due: dict[str, int] = {}
+        """When each member is owed; of one that is claimed, the end of the claim."""
+        self._lanes: set[str] = set()
+        self._generations: dict[str, int] = {}
+        self._claims: dict[str, int] = {}
+        """The fence of each member that is claimed."""
+        self._failures: dict[str, int] = {}
         self._ops: dict[str, tuple[int, str]] = {}
         self._audit: list[tuple[int, int, str]] = []
         self._unlogged: list[tuple[int, str]] = []
         self.audit_trouble = ""
+        self.full = False
         self.copying = True
         self._seals: list[Sealed] = []
         self._beat: int | None = None
@@ -132,15 +131,27 @@ class MemoryLedger:
         self._aside[key, version] = kept
         if key.kind == _GRANT:
             generation = self._next()
-            for member in list(self._due):
+            for member in self._listed():
                 if key.id in self._indexes.get(member, ()):
                     self._arm(Due(member=member, at=self.now), generation)
 
     def lose(self, *members: str) -> None:
-        """As if these had never been owed; all, where none is named."""
+        """Drop these from the due set, or all if none is named. Claims on them stay."""
+        _drop(self._due, members)
+
+    def lose_claims(self, *members: str) -> None:
+        _drop(self._claims, members)
+
+    def lose_generations(self, *members: str) -> None:
+        _drop(self._generations, members)
+
+    def lose_failures(self, *members: str) -> None:
+        _drop(self._failures, members)
+
+    def lose_lanes(self, *names: str) -> None:
+        """Drop these from the list of lanes, or all if none is named. What is owed in them stays, unseen."""
         with self._lock:
-            for member in members or tuple(self._due):
-                del self._due[member]
+            self._lanes -= set(names or self._lanes)
 
     def corrupt(self, key: Key, text: str = "{") -> None:
         """As if a disk had done it: the document is not what was written, under the same version."""
@@ -178,6 +189,8 @@ class MemoryLedger:
             kept_until, answer = self._ops.get(change.op or "", (0, ""))
             if kept_until > self._now:
                 return Committed(now=self.now, again=True, answer=answer)
+            if self.full and not change.frees:
+                raise TemporaryFailure("Redis is full")
             for objection in self._objections(change):
                 raise ClaimLost(objection) if objection.startswith("claim on ") else Conflict(objection)
             version = self._write(change)
@@ -205,7 +218,7 @@ class MemoryLedger:
             if load.get(claim.lane, 0) >= share:
                 continue
             if len(claims) >= limit:
-                return self._claimed(claims, waiting=self._due[member].at)
+                return self._claimed(claims, waiting=self._due[member])
             load[claim.lane] = load.get(claim.lane, 0) + 1
             claims.append(claim)
         return self._claimed(claims, waiting=None)
@@ -214,7 +227,7 @@ class MemoryLedger:
         with self._lock:
             ours = frozenset(claim.member for claim in claims if self._is_ours(claim))
             for member in ours:
-                self._due[member].at = self._claim_end()
+                self._owe_at(member, self._claim_end())
             return ours
 
     def wait(self, seconds: float) -> None:
@@ -242,16 +255,16 @@ class MemoryLedger:
     def condition(self) -> Condition:
         with self._lock:
             failing = [
-                Owed(member=member, at=from_ms(owed.at), tries=owed.tries)
-                for member, owed in self._due.items()
-                if owed.tries >= FAILING_AFTER
+                Owed(member=member, at=from_ms(self._due.get(member, self._now)), tries=tries)
+                for member, tries in self._failures.items()
+                if tries >= FAILING_AFTER
             ]
             failing.sort(key=lambda each: (each.tries, each.member), reverse=True)
             return Condition(
                 now=self.now,
                 beat=_moment(self._beat),
-                owed=len(self._due),
-                oldest=_moment(min((self._due[each].at for each in self._due_now()), default=None)),
+                owed=len(self._listed()),
+                oldest=_moment(min((self._due[each] for each in self._due_now()), default=None)),
                 failing=tuple(failing[:MOST_TOLD]),
                 set_aside=tuple(self._aside.values())[-MOST_TOLD:],
                 open=len(self._indexes.get("open", ())),
@@ -271,14 +284,25 @@ class MemoryLedger:
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         with self._lock:
-            return frozenset(members) - self._due.keys()
+            return frozenset(members) - set(self._listed())
+
+    def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
+        with self._lock:
+            late = {
+                member
+                for member in self._listed()
+                if (within := longest.get(member.partition(":")[0]))
+                and self._due[member] > not_before(self.now + within)
+            }
+            lapsed = self._claim_end() + APART
+            return frozenset(late | {each for each in self._claims if self._due.get(each, _NEVER) > lapsed})
 
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
     ) -> Claims:
         with self._lock:
-            due = set(self._due_now())
-            return self._picked([each for each in members if each in due], limit, share, busy)
+            due = [each for each in members if self._due.get(each, _NEVER) <= self._now]
+            return self._picked(due, limit, share, busy)
 
     # ------------------------------------------------------------------------------------- commit
 
@@ -362,65 +386,84 @@ class MemoryLedger:
     # ---------------------------------------------------------------------------------------- due
 
     def _owe(self, due: Iterable[Due], done: Done | None, version: int) -> None:
-        touched = self._close(done) if done else set[str]()
+        over = self._close(done) if done else set[str]()
         for each in due:
             self._arm(each, version)
-        for member in touched - {each.member for each in due}:
-            del self._due[member]
+        for member in over - {each.member for each in due}:
+            self._generations.pop(member, None)
+            self._failures.pop(member, None)
 
     def _close(self, done: Done) -> set[str]:
         """Give the claim back; the member where nothing more is owed."""
-        owed = self._due[done.claim.member]
-        owed.fence = None
-        owed.tries = owed.tries + 1 if done.failed else 0
-        if owed.generation != done.claim.generation:
-            owed.at = self._now
+        member = done.claim.member
+        armed = self._generations.get(member, 0) != done.claim.generation
+        self._claims.pop(member, None)
+        tries = self._failures.pop(member, 0)
+        if done.failed:
+            self._failures[member] = tries + 1
+        if armed:
+            self._owe_at(member, self._now)
         elif done.next_at is not None:
-            owed.at = not_before(done.next_at)
+            self._owe_at(member, not_before(done.next_at))
         else:
-            owed.at = _NEVER
-            return {done.claim.member}
+            self._due.pop(member, None)
+            return {member}
         return set()
 
     def _arm(self, due: Due, version: int) -> None:
-        owed = self._due.setdefault(due.member, _Owed(at=_NEVER, generation=version))
-        owed.generation = version
-        if owed.fence is None:
-            owed.at = min(owed.at, not_before(due.at))
+        self._generations[due.member] = version
+        at = self._claim_end() if due.member in self._claims else not_before(due.at)
+        self._owe_at(due.member, min(at, self._due.get(due.member, at)))
+
+    def _owe_at(self, member: str, at: int) -> None:
+        self._lanes.add(_lane(member))
+        self._due[member] = at
+
+    def _listed(self) -> list[str]:
+        """What is owed, but for lanes that were lost."""
+        return [member for member in self._due if _lane(member) in self._lanes]
 
     def _due_now(self) -> list[str]:
-        due = [(owed.at, member) for member, owed in self._due.items() if owed.at <= self._now]
+        due = [(self._due[member], member) for member in self._listed() if self._due[member] <= self._now]
         return [member for _, member in sorted(due)]
 
     def _claim_of(self, member: str) -> Claim:
-        owed = self._due[member]
         return Claim(
             member=member,
-            generation=owed.generation,
+            generation=self._generations.get(member, 0),
             fence=(self._counter or self._now) + 1,
-            owed_at=from_ms(owed.at),
-            tries=owed.tries,
-            taken_over=owed.fence is not None,
+            owed_at=from_ms(self._due[member]),
+            tries=self._failures.get(member, 0),
+            taken_over=member in self._claims,
         )
 
     def _claimed(self, claims: Sequence[Claim], waiting: int | None) -> Claims:
         fence = self._next() if claims else 0
         for claim in claims:
-            self._due[claim.member].fence = fence
-            self._due[claim.member].at = self._claim_end()
-        later = [owed.at for owed in self._due.values() if owed.at > self._now]
+            self._claims[claim.member] = fence
+            self._due[claim.member] = self._claim_end()
+        later = [self._due[member] for member in self._listed() if self._due[member] > self._now]
         first = waiting if waiting is not None else min(later, default=None)
         return Claims(now=self.now, claims=tuple(claims), next_at=_moment(first))
 
     def _is_ours(self, claim: Claim) -> bool:
-        owed = self._due.get(claim.member)
-        return owed is not None and owed.fence == claim.fence
+        return self._claims.get(claim.member) == claim.fence
 
     def _claim_end(self) -> int:
         return self._now + round(self.claim_seconds * 1000)
 
 
 _NEVER = 2**62
+
+
+def _lane(member: str) -> str:
+    before, slash, _ = member.partition("/")
+    return before if slash else member.partition(":")[0]
+
+
+def _drop(some: dict[str, int], names: Collection[str]) -> None:
+    for name in names or tuple(some):
+        some.pop(name, None)
 
 
 def _written_late(text: str, ms: int) -> str:

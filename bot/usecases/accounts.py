@@ -47,9 +47,9 @@ def _by_email(office: Office, account: str, deadline: Deadline) -> set[str]:
         return set(known.people)
     try:
         found = office.directory.by_email(account, deadline)
+        if found is None:
+            return set()
+        remember(office.ledger, found)
     except (TemporaryFailure, PermanentFailure):
         return set()
-    if found is None:
-        return set()
-    remember(office.ledger, found)
     return {found.id}

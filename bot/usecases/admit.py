@@ -101,7 +101,7 @@ def admission(
 def _looked_at(person: str, snap: Snapshot) -> datetime:
     """Who was not looked up for this very decision is looked up now, and what they got ends if it must."""
     known = snap.find(Person, person)
-    just_now = known is not None and snap.now - known.read_at <= JUST_NOW
+    just_now = known is not None and known.age(snap.now) <= JUST_NOW
     return snap.now + PEOPLE_EVERY if just_now else snap.now
 
 

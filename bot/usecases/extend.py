@@ -111,12 +111,14 @@ def _committed(
 
 
 def moved_lease(moved: Grant, until: datetime, snap: Snapshot, *, by: str | None, what: str) -> Change:
-    """The commit that moves a live grant's end; what has ended meanwhile stays ended (Conflict)."""
+    """The commit that moves a live grant's end; what has ended meanwhile stays ended (Conflict). A full Redis
+    still takes it if the end is not later than it was."""
     put: dict[Key, Document | None] = {Key.of(Grant, moved.id): moved}
     seat = snap.find(Seat, moved.resource)
     if seat and seat.grant == moved.id:
         put[Key.of(Seat, moved.resource)] = replace(seat, until=until)
     due = [Due(member=f"hold:{hold.key}", at=min(until, snap.now)) for hold in moved.gives]
+    end = snap.leases.get(moved.id)
     return Change(
         rests_on=(snap,),
         put=put,
@@ -130,6 +132,7 @@ def moved_lease(moved: Grant, until: datetime, snap: Snapshot, *, by: str | None
                 facts={"person": moved.person, "resource": moved.resource, "until": until.isoformat()},
             ),
         ),
+        frees=end is None or until <= end,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
@@ -41,27 +42,48 @@ class Concerned:
 
 def follow(office: Office, turn: Turn) -> None:
     """Make the grants of one resource (``shift:<name>``) equal to the stored rosters, and be due again
-    at the next moment a shift starts or ends."""
+    at the next moment a shift starts or ends. What shortens access is written first, and alone."""
     settled(lambda: _follow(office, turn))
 
 
 def _follow(office: Office, turn: Turn) -> None:
     name = turn.claim.id
-    concerned = _concerned(office, name)
-    scene = office.gather(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
+    scene = _look(office, name)
+    if _shorten(office, scene):
+        scene = _look(office, name)
     catalog, snap = scene
     resource = catalog.resources.get(name)
-    change, again = Change(rests_on=(snap,)), False
-    for grant in _live(snap):
-        part = judged(grant, scene)
-        change = joined(change, part or Change())
-        again |= part is not None and part.frees
+    shorter, giving = _judged(scene)
+    again = bool(shorter)
     if resource and resource.on_shift:
         for start in starts(resource, resource.on_shift, scene, office.new_id):
-            change = joined(change, start.change or Change())
+            giving += [start.change] if start.change else []
             again |= start.again
     next_at = _next(resource, snap, again=again) if resource else None
-    office.ledger.commit(replace(change, done=Done(claim=turn.claim, next_at=next_at)))
+    _close(office, turn, snap, giving, next_at)
+
+
+def _look(office: Office, name: str) -> Scene:
+    concerned = _concerned(office, name)
+    return office.gather(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
+
+
+def _shorten(office: Office, scene: Scene) -> bool:
+    """Commit the ends and the earlier ends, if there are any. This is written also while the audit cannot
+    be, or Redis is full, so nothing that gives access may be in the same commit."""
+    shorter, _ = _judged(scene)
+    if shorter:
+        office.ledger.commit(joined(Change(rests_on=(scene[1],)), *shorter))
+    return bool(shorter)
+
+
+def _close(
+    office: Office, turn: Turn, snap: Snapshot, giving: Sequence[Change], next_at: datetime | None
+) -> None:
+    """Commit what gives access, and close the claim."""
+    done = Done(claim=turn.claim, next_at=next_at)
+    change = joined(Change(rests_on=(snap,), done=done, frees=not giving), *giving)
+    office.ledger.commit(change)
 
 
 def _concerned(office: Office, name: str) -> Concerned:
@@ -84,12 +106,17 @@ def _concerned(office: Office, name: str) -> Concerned:
     )
 
 
-def _live(snap: Snapshot) -> list[Grant]:
-    return [grant for grant in snap.all(Grant) if grant.state in LIVE and snap.live(grant)]
+def _judged(scene: Scene) -> tuple[list[Change], list[Change]]:
+    """Return what today's facts make of the live grants: what shortens access, and what prolongs it."""
+    snap = scene[1]
+    live = [grant for grant in snap.all(Grant) if grant.state in LIVE and snap.live(grant)]
+    found = [change for grant in live if (change := _moved(grant, scene))]
+    return [each for each in found if each.frees], [each for each in found if not each.frees]
 
 
-def judged(grant: Grant, scene: Scene) -> Change | None:
-    """What today's facts make of a live grant: nothing, an earlier end, or (for a shift's own) a later."""
+def _moved(grant: Grant, scene: Scene) -> Change | None:
+    """Return what today's facts make of a live grant: nothing, an earlier end, or (for a shift's own) a
+    later."""
     catalog, snap = scene
     found = rightful_end(grant, catalog, facts_of(snap))
     if found is None:
@@ -128,13 +155,11 @@ def refresh_person(office: Office, turn: Turn) -> None:
 
 def _judge_all(office: Office, person: str, turn: Turn) -> None:
     scene = office.gather(lambda known: _person_keys(known, person), (f"person:{person}",))
+    if _shorten(office, scene):
+        scene = office.gather(lambda known: _person_keys(known, person), (f"person:{person}",))
     snap = scene[1]
-    change = Change(rests_on=(snap,))
-    for grant in _live(snap):
-        change = joined(change, judged(grant, scene) or Change())
     held = any(grant.open for grant in snap.all(Grant))
-    done = Done(claim=turn.claim, next_at=snap.now + PEOPLE_EVERY if held else None)
-    office.ledger.commit(replace(change, done=done))
+    _close(office, turn, snap, _judged(scene)[1], snap.now + PEOPLE_EVERY if held else None)
 
 
 def _person_keys(catalog: Catalog, person: str) -> set[Key]:

@@ -22,7 +22,7 @@ def refresh_groups(office: Office, turn: Turn) -> None:
     names = office.catalog().groups()
     found = office.directory.groups(names, turn.call()) if names else {}
     snap = office.ledger.read({Key.of(Group, name) for name in names})
-    change = Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY))
+    change = Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY), frees=True)
     for name in names:
         group = found.get(name)
         kept = replace(group, read_at=snap.now) if group else None
@@ -47,4 +47,4 @@ def refresh_home(office: Office, turn: Turn) -> None:
     home = office.directory.home(turn.call())
     snap = office.ledger.read(())
     done = Done(claim=turn.claim, next_at=snap.now + HOME_EVERY)
-    office.ledger.commit(Change(put={Key.of(Home): home}, done=done))
+    office.ledger.commit(Change(put={Key.of(Home): home}, done=done, frees=True))

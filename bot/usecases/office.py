@@ -114,7 +114,7 @@ class Office:
         snap = self.ledger.read({Key.of(Person, each) for each in people})
         for each in dict.fromkeys(people):
             known = snap.find(Person, each)
-            if known and snap.now - known.read_at <= FRESH_FOR and not anew:
+            if known and known.age(snap.now) <= FRESH_FOR and not anew:
                 continue
             try:
                 look_up(self.ledger, self.directory, each, deadline)
@@ -173,7 +173,7 @@ def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
     return Facts(
         now=snap.now,
         home=home.team if home else None,
-        people={p.id: p for p in snap.all(Person) if snap.now - p.read_at <= KNOWN_FOR},
+        people={p.id: p for p in snap.all(Person) if p.age(snap.now) <= KNOWN_FOR},
         groups={group.name: group for group in snap.all(Group)},
         rosters={roster.schedule: roster for roster in snap.all(Roster)},
         holder=seat.person if seat else None,

@@ -7,18 +7,41 @@ is known. Nothing that is lost from the due set is lost for longer than until th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
 
-from bot.core.errors import TemporaryFailure
+from bot.core.ages import AHEAD_AT_MOST
+from bot.core.catalog import Catalog
+from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.holds import HoldRecord, Phase
 from bot.ports import Census, Change, Done, Due, Entry, Key, Ledger, Snapshot
+from bot.usecases.admit import PEOPLE_EVERY
 from bot.usecases.enact import standing_duties
+from bot.usecases.groups import EVERY as GROUPS_EVERY
+from bot.usecases.groups import HOME_EVERY
 from bot.usecases.office import Office
+from bot.usecases.outcomes import LOOK_EVERY
+from bot.usecases.posting import REFUSED_AGAIN
+from bot.usecases.rosters import RETRY_AT_MOST
 from bot.usecases.turn import Turn
 
 EVERY = timedelta(minutes=15)
+FAILED_PAUSE = timedelta(minutes=5)
+"""The longest pause after a failure, of any duty."""
+LONGEST = {
+    "hold": LOOK_EVERY,
+    "people": PEOPLE_EVERY,
+    "groups": GROUPS_EVERY,
+    "workspace": HOME_EVERY,
+    "owed": EVERY,
+    "shift": FAILED_PAUSE,
+    "seal": FAILED_PAUSE,
+    "note": REFUSED_AGAIN,
+    "home": FAILED_PAUSE,
+}
+"""The longest pause of what is done again and again."""
 AT_ONCE = 200
 MOST_NAMED = 20
 """In an audit entry."""
@@ -34,14 +57,31 @@ def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
     ledger.commit(Change(done=Done(claim=turn.claim, next_at=now + EVERY)))
 
 
-def begin_anew(office: Office) -> None:
-    """Nothing at all is owed, which is never so while a policy is in force: owe all that it needs. The look
-    at everything is one of these."""
-    try:
+def keep_owed(office: Office, census: Census) -> None:
+    """Owe now what the policy in force always needs and nobody would come to: because it is not in the due
+    set, or because the clock of Redis was set back and it is due later than it ever is.
+
+    A worker calls this now and then, whatever is due: the look at everything (``owed:all``) is one of these
+    duties and may be lost like any other. Raises TemporaryFailure if Redis does not answer.
+    """
+    longest, lost = dict(LONGEST), frozenset[str]()
+    with suppress(TemporaryFailure, Misconfigured):  # without a policy, revoking goes on all the same
         catalog = office.catalog()
-    except TemporaryFailure:
-        return
-    _owe(office.ledger, standing_duties(catalog))
+        lost = census.unowed(standing_duties(catalog))
+        longest |= _longest(catalog)
+    lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
+    if lost:
+        _owe(office.ledger, lost)
+
+
+def _longest(catalog: Catalog) -> dict[str, timedelta]:
+    """How long those duties pause, whose pauses are set in the policy."""
+    sources = {schedule.partition("/")[0] for schedule in catalog.schedules()}
+    rosters = [timedelta(seconds=catalog.source(f"{name}/").every) for name in sources]
+    return {
+        "roster": max([RETRY_AT_MOST, *rosters]),
+        "sweep": max(FAILED_PAUSE, timedelta(seconds=catalog.sweep.every)),
+    }
 
 
 def _owe(ledger: Ledger, members: Iterable[str]) -> None:

@@ -37,7 +37,7 @@ def hinted(ledger: Ledger, hint: Person) -> None:
     known, owned = snap.find(Person, hint.id), snap.find(EmailOwner, owner.id)
     others = set(owned.people) - {hint.id} if owned else set()
     if others or (known and known != _alike(hint, known)):
-        ledger.commit(Change(due=(Due(member=f"people:{hint.id}", at=snap.now),)))
+        ledger.commit(Change(due=(Due(member=f"people:{hint.id}", at=snap.now),), frees=True))
 
 
 def _alike(hint: Person, known: Person) -> Person:
@@ -47,7 +47,8 @@ def _alike(hint: Person, known: Person) -> Person:
 
 def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
     """The email address that the person had before has other owners from now on, too. Whom that concerns is
-    looked at, for what they may hold."""
+    looked at, for what they may hold. Of somebody new, who takes nobody's address, a full Redis need not
+    know: nobody holds anything by it."""
     before = first.find(Person, person.id)
     emails = {each.email for each in (before, person) if each and each.email}
     owned = ledger.read({Key.of(EmailOwner, email) for email in emails})
@@ -64,4 +65,5 @@ def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
     changed = [each for each in known.values() if each not in snap.all(Person)]
     due = tuple(Due(member=f"people:{each.id}", at=snap.now) for each in changed if each.id != person.id)
     put |= {Key.of(Person, each.id): each for each in changed}
-    ledger.commit(Change(rests_on=(first, owned, snap), put=put, due=due))
+    frees = before is not None or bool(others)
+    ledger.commit(Change(rests_on=(first, owned, snap), put=put, due=due, frees=frees))

@@ -46,7 +46,7 @@ def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Tur
     catalog = office.catalog()
     schedules = [s for s in catalog.schedules() if s.partition("/")[0] == name]
     if not schedules:
-        office.ledger.commit(Change(done=Done(claim=turn.claim)))
+        office.ledger.commit(Change(done=Done(claim=turn.claim), frees=True))
         return
     snap = office.ledger.read({Key.of(Roster, schedule) for schedule in schedules})
     since, until = snap.now - BACK, snap.now + AHEAD
@@ -116,6 +116,7 @@ def _unread(office: Office, turn: Turn, snap: Snapshot, failure: TemporaryFailur
         Change(
             audit=(entry,) if first else (),
             done=Done(claim=turn.claim, next_at=snap.now + wait, failed=True),
+            frees=True,
         )
     )
 
@@ -125,8 +126,9 @@ def _unread(office: Office, turn: Turn, snap: Snapshot, failure: TemporaryFailur
 
 @dataclass
 class _Owners:
-    """The Slack users of email addresses, looked up where they are not known: for as long as Slack answers
-    and this turn has time. ``left``: some could not be."""
+    """The Slack users of email addresses, looked up if they are not known: for as long as Slack answers, this
+    turn has time, and the ledger takes somebody new. ``left``: some could not be. The rosters are stored all
+    the same: what they take away does not wait for a name."""
 
     office: Office
     turn: Turn
@@ -138,7 +140,7 @@ class _Owners:
         snap = self.office.ledger.read({Key.of(EmailOwner, email) for email in wanted})
         for email in wanted:
             known = snap.find(EmailOwner, email)
-            if known is None or snap.now - known.read_at > _wait(known):
+            if known is None or known.age(snap.now) > _wait(known):
                 known = self._looked_up(email) or known
             people = known.people if known else ()
             self.people[email] = people[0] if len(people) == 1 else None
@@ -147,16 +149,16 @@ class _Owners:
         if self.left or self.turn.deadline.left() < LEAVE_SECONDS:
             self.left = True
             return None
+        ledger = self.office.ledger
         try:
             person = self.office.directory.by_email(email, self.turn.call())
+            if person:
+                remember(ledger, person)
+            else:
+                _remember_nobody(ledger, email)
         except (TemporaryFailure, PermanentFailure):
             self.left = True
             return None
-        ledger = self.office.ledger
-        if person:
-            remember(ledger, person)
-        else:
-            _nobody(ledger, email)
         return ledger.read({Key.of(EmailOwner, email)}).find(EmailOwner, email)
 
 
@@ -164,7 +166,7 @@ def _wait(known: EmailOwner) -> timedelta:
     return KNOWN_EMAIL_EVERY if known.people else UNKNOWN_EMAIL_EVERY
 
 
-def _nobody(ledger: Ledger, email: str) -> None:
+def _remember_nobody(ledger: Ledger, email: str) -> None:
     key = Key.of(EmailOwner, email)
     snap = ledger.read({key})
     before = snap.find(EmailOwner, email)
@@ -173,6 +175,7 @@ def _nobody(ledger: Ledger, email: str) -> None:
         Change(
             put={key: EmailOwner(people=(), read_at=snap.now)},
             audit=(entry,) if before is None or before.people else (),
+            frees=before is not None,
         )
     )
 
@@ -212,7 +215,7 @@ def _store(
             due += [Due(member=f"note:{key.id}", at=snap.now) for key in notes]
     every = _every(catalog, turn.claim.id)
     done = Done(claim=turn.claim, next_at=snap.now + (min(every, NAMES_AGAIN) if names_missing else every))
-    office.ledger.commit(Change(put=put, due=tuple(due), audit=tuple(audit), done=done))
+    office.ledger.commit(Change(put=put, due=tuple(due), audit=tuple(audit), done=done, frees=True))
 
 
 def _every(catalog: Catalog, source: str) -> timedelta:

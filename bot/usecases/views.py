@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
+from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.ports import Deadline, Key, Ledger, Restore, Seat, Snapshot, TargetSystems
@@ -96,7 +97,11 @@ def seen(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:
     """What a snapshot shows of a hold; None where it shows nothing."""
     found = _hold_in(snap, hold)
     record = snap.find(HoldRecord, hold) or (_unrecorded(found, snap) if found else None)
-    return View(hold=record.hold, record=record, snap=snap, looked_at=looked_at) if record else None
+    if record is None:
+        return None
+    if record.seen_at and age(record.seen_at, snap.now) == UNKNOWN_AGE:
+        record = replace(record, seen_at=None)
+    return View(hold=record.hold, record=record, snap=snap, looked_at=looked_at)
 
 
 def _hold_in(snap: Snapshot, key: str) -> Hold | None:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.core.ages import AHEAD_AT_MOST, UNKNOWN_AGE
 from bot.core.shifts import Roster, Shift, last_ended, merged, next_boundary, on_call
 from bot.testing.town import ADA, DAN, NINE, roster, shift
+
+TICK = timedelta(microseconds=1)
 
 
 def at(hours: float) -> datetime:
@@ -109,7 +112,11 @@ def test_the_next_boundary_is_a_start_an_end_or_the_end_of_the_grace() -> None:
 
 def test_a_roster_is_never_younger_than_now() -> None:
     assert roster(read_at=at(0)).age(at(1)) == timedelta(hours=1)
-    assert roster(read_at=at(1)).age(at(0)) == timedelta()
+    assert roster(read_at=at(0) + AHEAD_AT_MOST).age(at(0)) == timedelta()
+
+
+def test_of_a_roster_that_is_read_in_the_future_nobody_knows_the_age() -> None:
+    assert roster(read_at=at(0) + AHEAD_AT_MOST + TICK).age(at(0)) == UNKNOWN_AGE
 
 
 HOURS = st.integers(-10, 10)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
+from typing import cast
 
 import pytest
+from redis import Redis
 
 from bot.core.errors import Conflict
 from bot.ports import Change, Claim, Done
+from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, SOME_DAY, due
 
@@ -210,6 +214,112 @@ def test_a_renewed_claim_lasts_and_only_ours_is_renewed(lasting: Lasting) -> Non
     assert members(lasting(60).claim(9, 9, {}).claims) == [lost.member]
     close(lasting(60), ours)
     assert lasting(60).renew([ours]) == lasting(60).renew([]) == frozenset()
+
+
+# ---------------------------------------------------------------------------------------------- lost
+
+
+@pytest.fixture
+def lose(beneath: Redis | None, lasting: Lasting, workspace: str) -> Callable[[str], object]:
+    """Drop one member of the lane of cards from the due set, and nothing else."""
+    if beneath is not None:
+        return partial(beneath.zrem, f"rotakey:{{{workspace}}}:due:card")
+    return lambda member: cast("MemoryLedger", lasting(60)).lose(member)
+
+
+@pytest.fixture
+def lose_lane(beneath: Redis | None, lasting: Lasting, workspace: str) -> Callable[[], object]:
+    if beneath is not None:
+        return partial(beneath.srem, f"rotakey:{{{workspace}}}:lanes", "card")
+    return lambda: cast("MemoryLedger", lasting(60)).lose_lanes("card")
+
+
+def test_a_dead_workers_claim_does_not_hide_that_the_member_was_lost(
+    lasting: Lasting, lose: Callable[[str], object]
+) -> None:
+    arm(lasting(0), "card:a")
+    dead = claim_one(lasting(0))
+    lose("card:a")
+    assert lasting(60).claim(9, 9, {}).next_at is None
+    arm(lasting(0), "card:a")
+    again = claim_one(lasting(60))
+    assert (again.member, again.taken_over) == ("card:a", True)
+    with pytest.raises(Conflict):
+        close(lasting(60), dead)
+
+
+def test_what_was_lost_while_it_is_claimed_is_nobody_elses_before_the_claim_lapses(
+    ledger: AnyLedger, lose: Callable[[str], object]
+) -> None:
+    arm(ledger, "card:a")
+    claim = claim_one(ledger)
+    lose("card:a")
+    arm(ledger, "card:a")
+    later = ledger.claim(9, 9, {})
+    assert later.claims == ()
+    assert later.next_at is not None
+    assert timedelta(seconds=50) < later.next_at - later.now <= timedelta(seconds=60)
+    close(ledger, claim)
+    assert members(ledger.claim(9, 9, {}).claims) == ["card:a"]
+
+
+def test_a_claim_that_is_renewed_brings_back_what_was_lost(
+    ledger: AnyLedger, lose: Callable[[str], object]
+) -> None:
+    arm(ledger, "card:a")
+    claim = claim_one(ledger)
+    lose("card:a")
+    assert ledger.unowed({"card:a"}) == {"card:a"}
+    ledger.renew([claim])
+    assert ledger.unowed({"card:a"}) == frozenset()
+    assert ledger.claim(9, 9, {}).claims == ()
+
+
+def test_a_lane_that_was_lost_is_found_again_by_whatever_is_armed_in_it(
+    lasting: Lasting, lose_lane: Callable[[], object]
+) -> None:
+    arm(lasting(0), "card:a", "card:b")
+    lasting(0).claim(1, 9, {})
+    lose_lane()
+    assert lasting(60).unowed({"card:a", "card:b"}) == {"card:a", "card:b"}
+    arm(lasting(0), "card:a")
+    assert sorted(members(lasting(60).claim(9, 9, {}).claims)) == ["card:a", "card:b"]
+
+
+# -------------------------------------------------------------------------------- the clock was set back
+
+
+def test_what_is_owed_later_than_its_kind_ever_is(ledger: AnyLedger) -> None:
+    now = ledger.read().now
+    late, soon = now + HOUR, now + timedelta(minutes=10)
+    ledger.commit(
+        Change(due=(due("card:a", late), due("card:b", soon), due("hold:x/1", late), due("ask:c", late)))
+    )
+    half = timedelta(minutes=30)
+    assert ledger.owed_too_late({"card": half, "hold": half}) == {"card:a", "hold:x/1"}
+    assert ledger.owed_too_late({"card": 2 * HOUR}) == frozenset()
+
+
+def test_a_claim_that_lasts_longer_than_any_claim_is_cut_by_whatever_arms_it(lasting: Lasting) -> None:
+    """As it is seen after the clock was set back: the worker may be dead."""
+    arm(lasting(3600), "card:a")
+    claim = claim_one(lasting(3600))
+    assert lasting(60).owed_too_late({}) == {"card:a"}
+    arm(lasting(60), "card:a")
+    assert lasting(60).owed_too_late({}) == frozenset()
+    next_at = lasting(60).claim(9, 9, {}).next_at
+    assert next_at is not None
+    assert next_at - lasting(60).read().now <= timedelta(seconds=60)
+    close(lasting(60), claim)
+
+
+def test_what_is_claimed_and_was_lost_would_never_be_due(
+    ledger: AnyLedger, lose: Callable[[str], object]
+) -> None:
+    arm(ledger, "card:a", "card:b")
+    ledger.claim(2, 9, {})
+    lose("card:a")
+    assert ledger.owed_too_late({}) == {"card:a"}
 
 
 # -------------------------------------------------------------------------------------------- lanes

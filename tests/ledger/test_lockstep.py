@@ -25,7 +25,8 @@ ODD = timedelta(microseconds=1)
 GRANTS = st.sampled_from(["g1", "g2", "g3"])
 KEYS = st.sampled_from([grant_key("g1"), grant_key("g2"), ADAS_KEY])
 INDEXES = st.sampled_from(["open", "ada"])
-MEMBERS = st.sampled_from(["hold:db/1", "hold:db/2", "hold:aws/1", "card:g1", "card:g2"])
+EVERY_MEMBER = ["hold:db/1", "hold:db/2", "hold:aws/1", "card:g1", "card:g2"]
+MEMBERS = st.sampled_from(EVERY_MEMBER)
 LANES = st.sampled_from(["hold:db", "hold:aws", "card"])
 KINDS_OF_DUE = st.sets(st.sampled_from(["hold", "card"]), max_size=1)
 MOMENTS = st.sampled_from([LONG_AGO, LONG_AGO + ODD, SOME_DAY - ODD, SOME_DAY, SOME_DAY + timedelta(days=1)])
@@ -112,6 +113,12 @@ class Lockstep(RuleBasedStateMachine):
         assert near(ours, theirs)
         return multiple(*theirs.claims)
 
+    @rule(target=claims, members=st.sets(MEMBERS, min_size=1), seconds=st.sampled_from([0, 3600]))
+    def owe_and_claim(self, members: set[str], seconds: int) -> Any:
+        """Otherwise hardly anything would ever be claimed."""
+        self._commit(Change(due=tuple(Due(member=each, at=LONG_AGO) for each in sorted(members))))
+        return self.claim(4, 3, {}, (), (), seconds)
+
     @rule(claims=st.lists(claims, max_size=3))
     def renew(self, claims: Any) -> None:
         theirs = self._redis[3600].renew(claims)
@@ -125,6 +132,54 @@ class Lockstep(RuleBasedStateMachine):
         if self._client.exists(name):
             self._client.hset(name, "d", text.encode("utf-8", "surrogateescape"))
             self._memory.corrupt(key, text)
+
+    @rule(member=MEMBERS)
+    def lose_what_is_due(self, member: str) -> None:
+        self._client.zrem(self._named(f"due:{lane_of(member)}"), member)
+        self._memory.lose(member)
+
+    @rule(claim=claims, at=MOMENTS)
+    def lose_what_is_claimed_and_owe_it_again(self, claim: Claim, at: datetime) -> None:
+        self.lose_what_is_due(claim.member)
+        self._commit(Change(due=(Due(member=claim.member, at=at),)))
+        self.what_is_not_owed()
+
+    @rule(member=MEMBERS)
+    def lose_a_claim(self, member: str) -> None:
+        self._client.hdel(self._named("claims"), member)
+        self._memory.lose_claims(member)
+
+    @rule(member=MEMBERS)
+    def lose_a_generation(self, member: str) -> None:
+        self._client.hdel(self._named("generations"), member)
+        self._memory.lose_generations(member)
+
+    @rule(member=MEMBERS)
+    def lose_failures(self, member: str) -> None:
+        self._client.zrem(self._named("failures"), member)
+        self._memory.lose_failures(member)
+
+    @rule(lane=LANES)
+    def lose_a_lane(self, lane: str) -> None:
+        self._client.srem(self._named("lanes"), lane)
+        self._memory.lose_lanes(lane)
+
+    @rule()
+    def what_is_not_owed(self) -> None:
+        assert self._memory.unowed(EVERY_MEMBER) == self._redis[3600].unowed(EVERY_MEMBER)
+
+    @rule(longest=st.dictionaries(st.sampled_from(["hold", "card"]), st.just(timedelta(minutes=1))))
+    def what_is_owed_too_late(self, longest: Any) -> None:
+        """Some claims last an hour, which is longer than a claim of none does."""
+        theirs, ours = self._both(lambda ledger: ledger.owed_too_late(longest), 0)
+        assert ours == theirs
+
+    @rule(target=claims, members=st.lists(MEMBERS, unique=True), limit=st.integers(0, 3))
+    def claim_these(self, members: list[str], limit: int) -> Any:
+        theirs, ours = self._both(lambda ledger: ledger.claim_these(members, limit, 3, {}))
+        assert ours.claims == theirs.claims
+        assert near(ours, theirs)
+        return multiple(*theirs.claims)
 
     @rule()
     def condition(self) -> None:
@@ -142,16 +197,24 @@ class Lockstep(RuleBasedStateMachine):
         assert ours == theirs
         assert self._memory.seals(count - 1, count) == self._redis[0].seals(count - 1, count)
 
+    def _named(self, name: str) -> str:
+        return f"rotakey:{{{self._workspace}}}:{name}"
+
     def _commit(self, change: Change) -> None:
         theirs, ours = self._both(lambda ledger: outcome(ledger, change))
         assert ours == theirs
 
     def _both(self, do: Callable[[AnyLedger], Any], seconds: int = 3600) -> tuple[Any, Any]:
         theirs = do(self._redis[seconds])
-        if theirs is not None:
+        if isinstance(theirs, Snapshot | Committed | Claims | Condition):
             self._memory.now = theirs.now
         self._memory.claim_seconds = seconds
         return theirs, do(self._memory)
+
+
+def lane_of(member: str) -> str:
+    before, slash, _ = member.partition("/")
+    return before if slash else member.partition(":")[0]
 
 
 def outcome(ledger: AnyLedger, change: Change) -> Committed | None:

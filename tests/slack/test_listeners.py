@@ -517,7 +517,7 @@ def test_slack_says_that_carol_is_gone_and_she_is_looked_up(it: Town) -> None:
     it.types(CAROL, "request prod-db 1h because x")
     it.ledger.advance(1)
     it.workspace.deactivate(CAROL)
-    assert it.ledger._due[f"people:{CAROL}"].at <= it.ledger._now
+    assert it.ledger._due[f"people:{CAROL}"] <= it.ledger._now
 
 
 @pytest.mark.parametrize("changes", [{"real_name": "Caroline"}, {"title": "on holiday"}])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, State
-from bot.ports import Key
+from bot.ports import CLAIM_SECONDS, Key
 from bot.testing.story import Story
-from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE
+from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, catalog
 from bot.usecases.enact import standing_duties
-from bot.usecases.owing import begin_anew
+from bot.usecases.owing import keep_owed
 from bot.usecases.seal import SEAL
 
 
@@ -69,6 +71,65 @@ def test_where_nothing_is_lost_nothing_is_written(story: Story) -> None:
     assert owed_again(story) == []
 
 
+@pytest.mark.parametrize("lost", standing_duties(catalog()))
+def test_a_duty_that_is_always_owed_is_lost_while_others_are_owed(lost: str) -> None:
+    story = Story(sealed=True)
+    story.ask(ADA)
+    story.run_due()
+    story.memory.lose(lost)
+    story.pass_time(HOUR)
+    assert lost not in owed(story)
+    keep_owed(story.office, story.memory)
+    assert owed_again(story) == [[lost]]
+    story.pass_time(MINUTE)
+    keep_owed(story.office, story.memory)
+    assert set(standing_duties(story.policy)) <= owed(story)
+    assert owed_again(story) == [[lost]]
+
+
+def test_a_worker_died_at_an_end_that_was_then_lost(story: Story) -> None:
+    """The claim that nobody closed does not hide that nothing is owed any more."""
+    adas = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    story.pass_time(HOUR - 1)
+    story.memory.advance(1)
+    claim = story.claim("hold")
+    assert claim is not None
+    story.memory.lose(claim.member)
+    story.pass_time(15 * MINUTE + CLAIM_SECONDS)
+    assert not story.has(ADA)
+    assert story.grant(adas).state is State.ENDED
+    assert owed_again(story) == [[claim.member]]
+
+
+@pytest.mark.parametrize("kind", ["card", "hold", "people"])
+def test_whatever_a_worker_died_at_and_was_lost_is_found_by_its_claim(kind: str) -> None:
+    story = Story(sealed=True)
+    story.ask(ADA, length="1h")
+    if kind == "people":
+        story.run_due()
+        story.memory.advance(15 * MINUTE)
+    claim = story.claim(kind)
+    assert claim is not None
+    story.memory.lose(claim.member)
+    keep_owed(story.office, story.memory)
+    assert owed_again(story) == [[claim.member]]
+    story.pass_time(CLAIM_SECONDS)
+    keep_owed(story.office, story.memory)
+    assert owed_again(story) == [[claim.member]]
+    assert not story.memory._claims
+
+
+def test_in_an_ordinary_day_nothing_is_owed_again() -> None:
+    story = Story(sealed=True)
+    story.ask(ADA)
+    story.ask(DAN)
+    for _ in range(8 * 60):
+        story.pass_time(MINUTE)
+        keep_owed(story.office, story.memory)
+    assert owed_again(story) == []
+
+
 def test_everything_is_lost(story: Story) -> None:
     """The worker sees that nothing at all is owed, and begins anew."""
     adas = story.ask(ADA, length="1h").standing.grant.id
@@ -77,7 +138,7 @@ def test_everything_is_lost(story: Story) -> None:
     story.memory.lose()
     story.pass_time(2 * HOUR)
     assert story.has(ADA)
-    begin_anew(story.office)
+    keep_owed(story.office, story.memory)
     story.run_due()
     assert not story.has(ADA)
     assert story.grant(adas).state is State.ENDED
@@ -92,5 +153,5 @@ def test_before_a_policy_is_in_force_nothing_has_to_be_owed() -> None:
     story.memory.lose()
     story.memory.corrupt(Key("policy"))
     story.office = story.another_office()
-    begin_anew(story.office)
+    keep_owed(story.office, story.memory)
     assert owed(story) == set()

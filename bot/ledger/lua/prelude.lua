@@ -100,10 +100,13 @@ end
 
 local soonest
 
--- what is claimed is due when the claim is closed or lapses
+-- What is claimed is due when the claim is closed or lapses. A claim says nothing of whether the due set has
+-- the member: it may have been lost there, and whoever had the claim may be dead.
 local function arm(member, at, generation)
   redis.call('HSET', generations, member, generation)
-  if redis.call('HEXISTS', claims, member) == 0 then
+  if redis.call('HEXISTS', claims, member) == 1 then
+    owe_at(member, text(now + claim_ms), 'LT')
+  else
     owe_at(member, at, 'LT')
     soonest = math.min(soonest or math.huge, tonumber(at))
   end

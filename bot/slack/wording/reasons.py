@@ -99,6 +99,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.ROSTER_STALE: (
         "The roster of {schedule} was last read {age_s} ago, which is too old to go by.",
+        "The roster of {schedule} was read before the clock of Redis was set back: its age is unknown.",
         "The roster is too old to go by.",
     ),
     Why.ROSTER_DOUBTED: (
@@ -111,6 +112,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.GROUP_STALE: (
         "The members of {group} were last read {age_s} ago, which is too old to go by.",
+        "The members of {group} were read before the clock of Redis was set back: their age is unknown.",
         "The members of the group were read too long ago to go by.",
     ),
     Why.SHIFT_STARTED: (

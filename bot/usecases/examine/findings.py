@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.core import durations
+from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.ports import Deadline
 
@@ -73,6 +74,12 @@ def counted(number: int, name: str) -> str:
 
 def ago(since: datetime, now: datetime) -> str:
     return durations.rough((now - since).total_seconds())
+
+
+def when(read_at: datetime, now: datetime) -> str:
+    if age(read_at, now) == UNKNOWN_AGE:
+        return "before the clock of Redis was set back"
+    return f"{ago(read_at, now)} ago"
 
 
 # --------------------------------------------------------------------------------------------- running

@@ -9,7 +9,7 @@ from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
 from bot.ports import Deadline, Key, Ledger, OnCallSource
-from bot.usecases.examine.findings import Finding, ago, counted, few, look_at, ok, wrong
+from bot.usecases.examine.findings import Finding, ago, counted, few, look_at, ok, when, wrong
 
 ON_CALL = "on call"
 AHEAD = timedelta(hours=24)
@@ -63,7 +63,7 @@ def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: dateti
         yield wrong(ON_CALL, what, "look in the workers' logs for its source, and whether the id is right")
         return
     if it.age(now) > stale_after:
-        what = f"{schedule} was last read {ago(it.read_at, now)} ago: nobody is approved by it any more"
+        what = f"{schedule} was last read {when(it.read_at, now)}: nobody is approved by it any more"
         yield wrong(
             ON_CALL, what, "look at its source, and at the workers; access still ends at the known end"
         )

@@ -9,7 +9,7 @@ from bot.core.members import Facts, names_of
 from bot.core.people import GROUP_KNOWN_FOR, Group, Person, objection
 from bot.core.shifts import Roster
 from bot.ports import Deadline, Directory, Key, Ledger, PolicyInForce, PolicyText
-from bot.usecases.examine.findings import Finding, ago, look_at, ok, wrong
+from bot.usecases.examine.findings import Finding, look_at, ok, when, wrong
 from bot.usecases.office import HOME, facts_of
 
 POLICY, PEOPLE = "policy", "people"
@@ -103,8 +103,8 @@ def groups(catalog: Catalog, facts: Facts) -> Iterator[Finding]:
         if group is None:
             do = "create it in Slack, or correct access.yaml; a worker looks every five minutes"
             yield wrong(PEOPLE, f"the group {name} is not in Slack", do)
-        elif facts.now - group.read_at > GROUP_KNOWN_FOR:
-            what = f"the members of {name} were read {ago(group.read_at, facts.now)} ago: they count no more"
+        elif group.age(facts.now) > GROUP_KNOWN_FOR:
+            what = f"the members of {name} were read {when(group.read_at, facts.now)}: they count no more"
             yield wrong(PEOPLE, what, "look at the workers, and at Slack")
         elif not group.members:
             yield look_at(PEOPLE, f"nobody is in the group {name}", "add people to it in Slack")
