@@ -185,8 +185,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class CardView:
-    """Everything a card shows. ``needed`` is how many approvals are still missing. ``digest`` changes
-    exactly when something shown does."""
+    """Everything a card may show. ``needed`` is how many approvals are still missing."""
 
     grant: Grant
     title: str
@@ -196,7 +195,6 @@ class CardView:
     offer: tuple[int, ...]
     max_length: int
     kept_until: datetime | None
-    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +212,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertView:
-    """Everything an alert shows: what is wrong, what has become of it, and the verbs of its buttons.
+    """Everything an alert may show: what is wrong, what has become of it, and the verbs of its buttons.
     ``length`` is how long adopting would last. ``over``: nothing is to be done any more."""
 
     id: str
@@ -223,18 +221,22 @@ class AlertView:
     verbs: tuple[str, ...]
     length: int | None
     over: bool
-    digest: str
 
 
 class Messenger(Protocol):
     """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` and
     ``show_alert`` post where the place has no ``ts`` yet (a call whose answer was lost may then be posted
     twice), and else make the message there equal to the view, which is idempotent. A place that is no
-    longer there (channel archived, message deleted) is PermanentFailure."""
+    longer there (channel archived, message deleted) is PermanentFailure. The two digests call nobody: they
+    name what the message says, and so differ exactly when ``show`` or ``show_alert`` would change it."""
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...
 
     def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place: ...
+
+    def card_digest(self, view: CardView, audience: str) -> str: ...
+
+    def alert_digest(self, view: AlertView) -> str: ...
 
     def tell(self, note: Note, deadline: Deadline) -> None: ...
 

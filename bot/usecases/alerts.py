@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog, Resource, SweepMode, digest
+from bot.core.catalog import Catalog, Resource, SweepMode
 from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold
 from bot.core.members import names_of
@@ -64,7 +64,8 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         return
     view = alert_view(alert)
     now = office.ledger.read(()).now
-    owing = [place for place in alert.places if owes(place, view.digest, now)]
+    digest = messenger.alert_digest(view)
+    owing = [place for place in alert.places if owes(place, digest, now)]
     with once_more_if_lost(office.ledger, turn.claim):
         refused = post(_Posting(office, messenger, turn, view, now), owing)
         later = again(turn.claim, now) if refused else None
@@ -81,16 +82,14 @@ def _next(alert: Alert, now: datetime) -> datetime | None:
 
 
 def alert_view(alert: Alert) -> AlertView:
-    view = AlertView(
+    return AlertView(
         id=alert.id,
         reason=alert.reason,
         became=alert.became,
         verbs=alert.verbs,
         length=alert.length,
         over=alert.over_at is not None,
-        digest="",
     )
-    return replace(view, digest=digest(repr(view)))
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class _Posting:
         return self.messenger.show_alert(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = noted(place, posted, self.view.digest, self.now)
+        shown = noted(place, posted, self.messenger.alert_digest(self.view), self.now)
         _recorded(self.office, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:

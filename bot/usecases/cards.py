@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from bot.core.catalog import Catalog, Resource, digest
+from bot.core.catalog import Catalog, Resource
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, State
 from bot.core.members import names_of
@@ -67,9 +67,10 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
     places = _planned(office, grant, turn.claim).places
-    owing = [place for place in places if _owes(place, view, snap.now)]
+    posting = _Posting(office, messenger, turn, view, snap.now)
+    owing = [place for place in places if posting.owes(place)]
     with once_more_if_lost(office.ledger, turn.claim):
-        refused = post(_Posting(office, messenger, turn, view, snap.now), owing)
+        refused = post(posting, owing)
         done = Done(claim=turn.claim, next_at=doubt_ends(places, snap.now))
         _close(office, grant, (catalog, snap), again(turn.claim, snap.now) if refused else done)
 
@@ -82,11 +83,19 @@ class _Posting:
     view: CardView
     now: datetime
 
+    def owes(self, place: Place) -> bool:
+        """Whether it must be shown there. Approvers who were never asked are not told of what is decided
+        already."""
+        if place.ts is None and place.audience == "approver" and self.view.grant.state is not State.ASKED:
+            return False
+        return owes(place, self.messenger.card_digest(self.view, place.audience), self.now)
+
     def show(self, place: Place) -> Place:
         return self.messenger.show(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = noted(place, posted, _shown(place, self.view), self.now)
+        digest = self.messenger.card_digest(self.view, place.audience)
+        shown = noted(place, posted, digest, self.now)
         _recorded(self.office, self.view.grant.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
@@ -114,17 +123,6 @@ def _plan(office: Office, grant: Grant, claim: Claim) -> Card:
         return card
     office.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
     return planned
-
-
-def _owes(place: Place, view: CardView, now: datetime) -> bool:
-    """Approvers who were never asked are not told of what is decided already."""
-    if place.ts is None and place.audience == "approver" and view.grant.state is not State.ASKED:
-        return False
-    return owes(place, _shown(place, view), now)
-
-
-def _shown(place: Place, view: CardView) -> str:
-    return f"{place.audience}:{view.digest}"
 
 
 def _lost(office: Office, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
@@ -173,7 +171,7 @@ def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) ->
     shown = replace(grant, until=live_until)
     targets = [hold.target for hold in grant.gives] or _targets(resource)
     lengths = resource.lengths if resource else None
-    view = CardView(
+    return CardView(
         grant=shown,
         title=resource.title if resource else grant.resource,
         gives=tuple(str(hold.entitlement) for hold in grant.gives) or _gives(resource),
@@ -182,9 +180,7 @@ def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) ->
         offer=tuple(x for x in (lengths.offer if lengths else ()) if x < (grant.length or 0)),
         max_length=lengths.max if lengths else 0,
         kept_until=kept_until,
-        digest="",
     )
-    return replace(view, digest=digest(repr(view)))
 
 
 def _targets(resource: Resource | None) -> list[str]:

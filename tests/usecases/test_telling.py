@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
 
+from bot.core.catalog import Entitlement, OnCall
 from bot.core.errors import Conflict, TemporaryFailure
-from bot.core.grants import State
+from bot.core.grants import Grant, HoldState, Origin, State, Traced, Vote
+from bot.core.holds import Hold
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Card, Claim, Deadline, Key, Note
+from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, Key, Note
+from bot.slack.cards import card
 from bot.testing.fuse import Died
 from bot.testing.slack import dm
 from bot.testing.story import Story
@@ -179,6 +182,106 @@ def test_a_card_is_not_touched_where_it_shows_the_same_already(story: Story) -> 
     story.pass_time(600)
     assert calls == []
     assert len(story.messenger.posted(grant)[CHANNEL].shown) == 1
+
+
+ELSEWHERE = Hold(
+    target="orders-db",
+    account="dan@example.com",
+    entitlement=Entitlement(target="orders-db", what=(("role", "orders_ro"),)),
+)
+SAID = because(Why.REVOKED, said="enough")
+CHANGED: Mapping[str, tuple[object, ...]] = {
+    "person": (EVE,),
+    "resource": ("orders-on-call",),
+    "origin": (Origin.SHIFT,),
+    "state": tuple(State),
+    "asked_at": (NINE - timedelta(hours=1),),
+    "length": (None, 2 * HOUR),
+    "reason": ("", "orders are late"),
+    "policy": ("v7",),
+    "rule": ("on_call pagerduty/PDBPRIM level 1",),
+    "trace": (
+        (),
+        (Traced(rule="in_group slack/dba", outcome="yes", reason=because(Why.IN_GROUP, group=GROUP)),),
+    ),
+    "undecided": (True,),
+    "lapses_at": (None, NINE + timedelta(hours=7)),
+    "approvals": (3,),
+    "votes": ((), (Vote(person=CAROL, at=NINE),)),
+    "asked_people": ((CAROL,),),
+    "asked_in": (None, "#elsewhere"),
+    "depends_on": (OnCall(schedule="pagerduty/PDBPRIM"),),
+    "follows": ("G0",),
+    "until": (None, NINE + timedelta(hours=3)),
+    "approved_at": (NINE,),
+    "active_at": (NINE + timedelta(minutes=1),),
+    "ended_at": (None, NINE + timedelta(hours=2)),
+    "ended": (None, SAID),
+    "decided_by": (None, BOB),
+    "gives": ((), (ELSEWHERE,)),
+    "holds": ({}, {ELSEWHERE.key: HoldState.KEPT}),
+    "kept_by": ("G0",),
+    "had_before": (True,),
+    "seated": (True,),
+    "overdue_since": (NINE + timedelta(hours=1),),
+    "trouble": ("orders-db does not answer",),
+}
+"""Other values for each field of a grant."""
+
+
+def at_each_place(story: Story, grant: str) -> dict[str, object]:
+    """What the card is to say wherever there is one, by channel."""
+    catalog_, snap = story.office.gather(lambda _: {Key.of(Grant, grant)})
+    view = cards.card_view(story.office, story.grant(grant), catalog_, snap)
+    found = story.memory.read({Key.of(Card, grant)}).find(Card, grant) or Card()
+    return {place.channel: card(view, place.audience) for place in found.places}
+
+
+def shown_often(story: Story, grant: str) -> dict[str, int]:
+    return {channel: len(each.shown) for channel, each in story.messenger.posted(grant).items()}
+
+
+@pytest.mark.parametrize("state", [State.ASKED, State.ACTIVE, State.ENDED])
+@pytest.mark.parametrize("field", sorted(CHANGED))
+def test_a_card_is_sent_again_exactly_when_it_says_something_else(
+    story: Story, field: str, state: State
+) -> None:
+    grant = dans_ask(story)
+    if state is not State.ASKED:
+        story.approve(BOB, grant)
+        story.run_due()
+    if state is State.ENDED:
+        story.revoke(CAROL, DAN, "prod-db", "no need")
+        story.run_due()
+    assert story.grant(grant).state is state
+    for value in CHANGED[field]:
+        before, shown = at_each_place(story, grant), shown_often(story, grant)
+        changed = replace(story.grant(grant), **{field: value})  # type: ignore[arg-type]  # of that field
+        due = Due(member=f"card:{grant}", at=story.now)
+        story.memory.commit(Change(put={Key.of(Grant, grant): changed}, due=(due,)))
+        after = at_each_place(story, grant)
+        story.run_due("card")
+        again = {each for each in shown if shown_often(story, grant)[each] > shown[each]}
+        assert again == {each for each in before if after[each] != before[each]}, (field, value)
+
+
+def test_each_field_of_a_grant_is_changed() -> None:
+    """Another id is another grant, with a card of its own."""
+    assert set(CHANGED) == {each.name for each in fields(Grant)} - {"id"}
+
+
+def test_what_a_card_never_says_does_not_send_it_again(story: Story) -> None:
+    """Both audiences: who asked is quoted, but when they asked is written nowhere."""
+    grant = dans_ask(story)
+    story.approve(BOB, grant)
+    story.run_due()
+    shown = shown_often(story, grant)
+    unsaid = replace(story.grant(grant), asked_at=NINE - timedelta(days=1), policy="v9", seated=True)
+    due = Due(member=f"card:{grant}", at=story.now)
+    story.memory.commit(Change(put={Key.of(Grant, grant): unsaid}, due=(due,)))
+    story.run_due("card")
+    assert shown_often(story, grant) == shown
+    assert set(shown) == {CHANNEL, dm(DAN)}
 
 
 def test_a_change_while_the_card_is_being_shown_is_shown_too(story: Story) -> None:
