@@ -246,11 +246,15 @@ class Messenger(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """The workspace the bot belongs to: team id, and the enterprise's where there is one."""
+    """The workspace the bot belongs to: team id, and the enterprise's if there is one. ``lost`` is the event
+    by which Slack said, at ``lost_at``, that it does not let the bot in any more; None once Slack has
+    answered again."""
 
     team: str
     enterprise: str | None
     bot_user: str
+    lost: str | None = None
+    lost_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from bot.testing.story import Story
 from bot.testing.town import ADA, DAN, EMAILS, HOUR, NINE, PROD_DB, catalog
 from bot.testing.valkey import valkey
 from bot.usecases.enact import enact
+from bot.usecases.groups import record_loss
 from bot.usecases.office import Office
 from bot.worker import Worker
 from tests.test_worker import LONG_ENOUGH, Bell, running, until
@@ -152,6 +153,7 @@ def test_all_is_well() -> None:
         "audit_unwritten": 0,
         "open_grants": 0,
         "audit_unsealed_seconds": 0,
+        "slack_lost": 0,
         "strays": 0,
     }
 
@@ -179,6 +181,20 @@ def test_strays_are_counted_for_each_target() -> None:
     assert strays(story) == {"orders-db": 2}
     story.memory.read = away  # type: ignore[method-assign,assignment]
     assert strays(story) == {}
+
+
+def test_that_slack_shut_the_bot_out_is_seen_until_it_answers_again() -> None:
+    story = Story()
+    assert told(story.memory)["slack_lost"] == 0
+    record_loss(story.memory, "tokens_revoked")
+    assert told(story.memory)["slack_lost"] == 1
+    assert trouble(story.office) is None, "the worker goes on"
+    story.directory.away = True
+    story.pass_time(60)
+    assert told(story.memory)["slack_lost"] == 1
+    story.directory.away = False
+    story.pass_time(60)
+    assert told(story.memory)["slack_lost"] == 0
 
 
 def away(*_: object) -> Snapshot:
