@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import AuditTrail, Condition, Inspection, Ledger
+from bot.ports import AuditTrail, Condition, GivenUp, Inspection, Key, Ledger
 from bot.usecases.groups import REINSTALL, loss
 from bot.usecases.office import Office
 from bot.usecases.seal import unsealed_for
@@ -65,6 +65,8 @@ class Gauges:
         yield self._strays(books)
         told = "1 while Slack says that the app was uninstalled or the bot's token was revoked"
         yield GaugeMetricFamily("rotakey_slack_lost", told, self._lost(books))
+        told = "Messages that Slack refused for an hour, after which they were given up"
+        yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
         told = "How long the oldest entry of the audit that is not sealed waits"
         yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed(books))
 
@@ -80,6 +82,13 @@ class Gauges:
             return float(loss(books) is not None) if books else math.nan
         except TemporaryFailure:
             return math.nan
+
+    def _given_up(self, books: Ledger | None) -> float:
+        try:
+            found = books.read({Key.of(GivenUp)}).find(GivenUp) if books else None
+        except TemporaryFailure:
+            books = None
+        return math.nan if books is None else float(found.count if found else 0)
 
     def _strays(self, books: Ledger | None) -> GaugeMetricFamily:
         told = "Accesses of ours that nothing explains and nobody decided to leave, by target"

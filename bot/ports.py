@@ -400,6 +400,17 @@ class Homepage:
     person: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenUp:
+    """How many messages Slack has refused for so long that they are not tried any more; of the last one, when
+    that was, where it was to go, and why Slack refused it."""
+
+    count: int
+    at: datetime
+    to: str
+    error: str
+
+
 Document = (
     Grant
     | HoldRecord
@@ -422,6 +433,7 @@ Document = (
     | Strays
     | StrayTargets
     | Homepage
+    | GivenUp
 )
 D = TypeVar(
     "D",
@@ -446,6 +458,7 @@ D = TypeVar(
     Strays,
     StrayTargets,
     Homepage,
+    GivenUp,
 )
 
 KINDS: Mapping[str, type[Document]] = {
@@ -470,6 +483,7 @@ KINDS: Mapping[str, type[Document]] = {
     "strays": Strays,
     "stray-targets": StrayTargets,
     "homepage": Homepage,
+    "given-up": GivenUp,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot import health, worker
 from bot.core.catalog import Catalog
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
@@ -24,6 +24,7 @@ from bot.testing.valkey import valkey
 from bot.usecases.enact import enact
 from bot.usecases.groups import record_loss
 from bot.usecases.office import Office
+from bot.usecases.posting import count_given_up
 from bot.worker import Worker
 from tests.test_worker import LONG_ENOUGH, Bell, running, until
 
@@ -154,6 +155,7 @@ def test_all_is_well() -> None:
         "open_grants": 0,
         "audit_unsealed_seconds": 0,
         "slack_lost": 0,
+        "messages_given_up": 0,
         "strays": 0,
     }
 
@@ -195,6 +197,14 @@ def test_that_slack_shut_the_bot_out_is_seen_until_it_answers_again() -> None:
     story.directory.away = False
     story.pass_time(60)
     assert told(story.memory)["slack_lost"] == 0
+
+
+def test_messages_that_were_given_up_are_counted() -> None:
+    story = Story()
+    assert told(story.memory)["messages_given_up"] == 0
+    for _ in range(2):
+        count_given_up(story.memory, "C1", PermanentFailure("is_archived"))
+    assert told(story.memory)["messages_given_up"] == 2
 
 
 def away(*_: object) -> Snapshot:

@@ -15,7 +15,19 @@ from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger
 from bot.usecases.accounts import whose
 from bot.usecases.attempts import settled
 from bot.usecases.office import Office, fact_keys, facts_of
-from bot.usecases.posting import again, doubt_ends, doubted, noted, once_more_if_lost, owes, post, same
+from bot.usecases.posting import (
+    GIVEN_UP,
+    again,
+    doubt_ends,
+    doubted,
+    give_up,
+    noted,
+    once_more_if_lost,
+    owes,
+    post,
+    refusing,
+    same,
+)
 from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
@@ -23,9 +35,6 @@ KEPT = timedelta(days=7)
 """How long it is remembered what came of an alert, for those who press its buttons late."""
 
 JUDGED_EVERY = timedelta(minutes=10)
-LOST = "lost"
-"""What a place shows where the message will never be."""
-
 ADOPTED_FOR = timedelta(hours=4)
 
 
@@ -67,8 +76,11 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     digest = messenger.alert_digest(view)
     owing = [place for place in alert.places if owes(place, digest, now)]
     with once_more_if_lost(office.ledger, turn.claim):
-        refused = post(_Posting(office, messenger, turn, view, now), owing)
+        posting = _Posting(office, messenger, turn, view, now)
+        refused = post(posting, owing)
         later = again(turn.claim, now) if refused else None
+        if later and later.next_at is None:
+            give_up(office.ledger, posting, refused)
         next_at = doubt_ends(alert.places, now) or _next(alert, now)
         done = later if later and later.next_at else Done(claim=turn.claim, next_at=next_at)
         office.ledger.commit(Change(done=done, frees=True))
@@ -114,8 +126,11 @@ class _Posting:
         instead = _direct(alert.people) if alert and alone else ()
         facts = {"alert": self.view.id, "to": place.channel, "error": str(failure)[:300]}
         entry = Entry(what="alert lost", facts=facts)
-        _recorded(self.office, self.view.id, place, (replace(place, shown=LOST), *instead), entry)
+        _recorded(self.office, self.view.id, place, (refusing(place), *instead), entry)
         return list(instead)
+
+    def give_up(self, place: Place) -> None:
+        _recorded(self.office, self.view.id, place, (replace(place, shown=GIVEN_UP),))
 
 
 def _recorded(office: Office, alert_id: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:

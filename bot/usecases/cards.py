@@ -32,20 +32,27 @@ from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
 from bot.usecases.posting import (
+    GIVEN_UP,
+    LOST,
     SHOW_AGAIN_AFTER,
     again,
+    count_given_up,
     doubt_ends,
     doubted,
+    give_up,
     noted,
     once_more_if_lost,
     owes,
     post,
+    refusing,
     same,
 )
 from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
+
+TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
 
 
 class Publisher(Protocol):
@@ -71,8 +78,12 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     owing = [place for place in places if posting.owes(place)]
     with once_more_if_lost(office.ledger, turn.claim):
         refused = post(posting, owing)
+        later = again(turn.claim, snap.now) if refused else None
+        moot = [(place, TOO_LATE) for place in places if place.shown == LOST and place not in owing]
+        given_up = refused if later and later.next_at is None else []
+        give_up(office.ledger, posting, (*moot, *given_up))
         done = Done(claim=turn.claim, next_at=doubt_ends(places, snap.now))
-        _close(office, grant, (catalog, snap), again(turn.claim, snap.now) if refused else done)
+        _close(office, grant, (catalog, snap), later or done)
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,9 @@ class _Posting:
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         return _lost(self.office, self.view, place, failure)
+
+    def give_up(self, place: Place) -> None:
+        _recorded(self.office, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
 
 
 def _planned(office: Office, grant: Grant, claim: Claim) -> Card:
@@ -134,7 +148,7 @@ def _lost(office: Office, view: CardView, place: Place, failure: PermanentFailur
         if len(others) == 1:
             instead = [Place(channel=person, audience="approver") for person in grant.asked_people]
     entry = Entry(what="card lost", grant=grant.id, facts={"to": place.channel, "error": str(failure)[:300]})
-    _recorded(office, grant.id, place, (replace(place, shown="lost"), *instead), entry)
+    _recorded(office, grant.id, place, (refusing(place), *instead), entry)
     return instead
 
 
@@ -216,6 +230,8 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:
             later = again(turn.claim, snap.now)
+            if later.next_at is None:
+                count_given_up(office.ledger, note.channel, failure)
             entry = Entry(what="note lost", facts={"error": str(failure)[:300], "to": note.channel})
             change = Change(
                 put={} if later.next_at else {key: None},

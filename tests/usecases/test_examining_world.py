@@ -38,6 +38,7 @@ from bot.testing.town import (
 from bot.usecases import groups
 from bot.usecases.examine import pager, policy, slack, targets
 from bot.usecases.examine.findings import Finding, Grade, look_at, ok, wrong
+from bot.usecases.posting import count_given_up
 from bot.usecases.turn import Turn
 
 WANTED = ("chat:write", "users:read")
@@ -134,6 +135,18 @@ def test_an_answer_from_before_slack_shut_the_bot_out_proves_nothing(story: Stor
     with pytest.raises(Conflict):
         groups.refresh_home(story.office, Turn(claim, Deadline.after(0)))
     assert groups.loss(story.memory) == "Slack says that the app was uninstalled"
+
+
+def test_a_message_was_given_up_lately(story: Story) -> None:
+    for _ in range(2):
+        count_given_up(story.memory, "#db-access", PermanentFailure("is_archived: unarchive it"))
+    story.memory.advance(3600)
+    [lately, _] = app(story)
+    what = "Slack refused a message to #db-access until 1h ago: is_archived: unarchive it; "
+    do = "after an hour it is not tried any more"
+    assert lately == look_at("slack", f"{what}2 messages given up so far", do)
+    story.memory.advance(8 * 24 * 3600)
+    assert len(app(story)) == 1
 
 
 def test_scopes_are_missing(story: Story) -> None:

@@ -13,13 +13,14 @@ from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import Grant, HoldState, Origin, State, Traced, Vote
 from bot.core.holds import Hold
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, Key, Note
+from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, GivenUp, Key, Note
 from bot.slack.cards import card
 from bot.testing.fuse import Died
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, dba
 from bot.usecases import cards, look
+from bot.usecases.posting import GIVEN_UP
 from bot.usecases.turn import Turn
 
 CHANNEL = "CDB-ACCESS"
@@ -103,6 +104,67 @@ def test_what_slack_refuses_is_tried_again_for_an_hour(story: Story) -> None:
     story.pass_time(3 * HOUR)
     assert not [claim for claim in story.memory.claim(99, 99, {}).claims if claim.kind == "card"]
     assert sum(each.what == "card lost" for each in story.audit(grant)) <= 20
+
+
+def given_up(story: Story) -> GivenUp | None:
+    return story.memory.read({Key.of(GivenUp)}).find(GivenUp)
+
+
+def test_a_message_that_is_given_up_is_counted_once() -> None:
+    story = Story(catalog(replace(PRIVATE, lapse_after=8 * HOUR)))
+    story.messenger.lost = {dm(BOB)}
+    grant = dans_ask(story)
+    story.pass_time(50 * 60)
+    assert given_up(story) is None, "it may still be put right"
+    story.pass_time(20 * 60)
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to, found.error) == (1, BOB, "is_archived")
+    assert places(story, grant)[BOB] == GIVEN_UP
+    story.approve(CAROL, grant)
+    story.pass_time(3 * HOUR)
+    assert given_up(story) == found, "tried again for what is new, and counted no more"
+    story.messenger.lost = {dm(DAN)}
+    story.pass_time(3 * HOUR)
+    assert given_up(story) == found, "Dan's card says all there is to say"
+
+
+def test_an_ask_that_lapses_before_its_approver_could_be_asked_is_counted() -> None:
+    story = Story(catalog(PRIVATE))
+    story.messenger.lost = {dm(BOB)}
+    grant = dans_ask(story)
+    story.pass_time(HOUR)
+    assert story.grant(grant).state is State.LAPSED
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to, places(story, grant)[BOB]) == (1, BOB, GIVEN_UP)
+    assert found.error == "refused until there was nothing to decide any more"
+
+
+def test_a_message_that_is_delivered_after_all_is_not_given_up(story: Story) -> None:
+    story.messenger.lost = {"#db-access", dm(BOB), dm(CAROL)}
+    dans_ask(story)
+    story.pass_time(30 * 60)
+    story.messenger.lost = set()
+    story.pass_time(2 * HOUR)
+    assert given_up(story) is None
+
+
+def test_a_note_and_an_alert_that_are_given_up_are_counted(story: Story) -> None:
+    story.messenger.lost = {dm(EVE), "CSECURITY"}
+    key = Key.of(Note, "n1")
+    note = Note(id="n1", channel=EVE, reason=because(Why.EXPIRED))
+    story.memory.commit(Change(put={key: note}, due=(Due(member="note:n1", at=story.now),)))
+    story.pass_time(2 * HOUR)
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to) == (1, EVE)
+    story.target.stray("eve@example.com", PROD_DB.gives[0])
+    story.messenger.lost |= {"#db-access", CHANNEL}
+    story.pass_time(3 * HOUR)
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to) == (2, "#db-access")
 
 
 def test_while_slack_is_away_nothing_is_lost_and_all_is_shown_soon_after(story: Story) -> None:
