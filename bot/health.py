@@ -11,7 +11,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import AuditTrail, Condition, Inspection, Ledger
+from bot.ports import AuditTrail, Condition, GivenUp, Inspection, Key, Ledger
+from bot.usecases.groups import REINSTALL, loss
 from bot.usecases.office import Office
 from bot.usecases.seal import unsealed_for
 from bot.usecases.strays.sweeping import count_strays
@@ -27,6 +28,16 @@ def trouble(office: Office) -> str | None:
     except TemporaryFailure as failure:
         return str(failure)
     return None
+
+
+def shut_out(office: Office) -> str | None:
+    """That Slack does not let the bot in any more, and what to do. It is no trouble of the workers: what is
+    over still ends, and to restart them without another token helps nobody."""
+    try:
+        said = loss(office.ledger)
+    except TemporaryFailure as failure:
+        return str(failure)
+    return f"{said}: {REINSTALL}" if said else None
 
 
 def stuck(last_round: float) -> str | None:
@@ -52,6 +63,10 @@ class Gauges:
             yield GaugeMetricFamily(name, told, value(condition) if condition else math.nan)
         books = self.books if condition else None  # a Redis that is away is waited for once
         yield self._strays(books)
+        told = "1 while Slack says that the app was uninstalled or the bot's token was revoked"
+        yield GaugeMetricFamily("rotakey_slack_lost", told, self._lost(books))
+        told = "Messages that Slack refused for an hour, after which they were given up"
+        yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
         told = "How long the oldest entry of the audit that is not sealed waits"
         yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed(books))
 
@@ -61,6 +76,19 @@ class Gauges:
         except (TemporaryFailure, PermanentFailure):
             waits = None
         return waits.total_seconds() if waits is not None else math.nan
+
+    def _lost(self, books: Ledger | None) -> float:
+        try:
+            return float(loss(books) is not None) if books else math.nan
+        except TemporaryFailure:
+            return math.nan
+
+    def _given_up(self, books: Ledger | None) -> float:
+        try:
+            found = books.read({Key.of(GivenUp)}).find(GivenUp) if books else None
+        except TemporaryFailure:
+            books = None
+        return math.nan if books is None else float(found.count if found else 0)
 
     def _strays(self, books: Ledger | None) -> GaugeMetricFamily:
         told = "Accesses of ours that nothing explains and nobody decided to leave, by target"

@@ -137,7 +137,36 @@ class Given(Settings):
         return tuple(sorted((name, str(value)) for name, value in self if name != "target"))
 
 
-class TargetSettings(Settings):
+class Kind(Settings):
+    """A kind of target or source. One that does not state what it reaches cannot be defined."""
+
+    reaches: ClassVar[tuple[str, ...]]
+    """The keys whose values say which systems it connects to; empty if only the environment says so. A
+    sandbox fills them in itself, and refuses a file that names a system there."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if Kind in cls.__bases__:
+            return
+        if "reaches" not in cls.__dict__:
+            raise TypeError(f"{cls.__name__} must state which of its keys name the systems it reaches")
+        if unknown := set(cls.reaches) - cls.model_fields.keys():
+            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}, which it says it reaches")
+
+    def systems(self) -> tuple[tuple[str, str], ...]:
+        """Each key that says which system is reached, with its value in clear."""
+        found = []
+        for name in self.reaches:
+            value = getattr(self, name)
+            every = value if isinstance(value, list | tuple) else (value,)
+            found += [
+                (name, each.get_secret_value() if isinstance(each, SecretStr) else each) for each in every
+            ]
+        return tuple(found)
+
+
+class TargetSettings(Kind):
     """``gives`` is how an entitlement is written, ``sessions_end`` what becomes of open sessions:
     ``ended``, ``kept`` or ``unknown``."""
 
@@ -149,7 +178,7 @@ class TargetSettings(Settings):
         return "unknown"
 
 
-class SourceSettings(Settings):
+class SourceSettings(Kind):
     """``variables`` must be set in the environment of whoever asks this kind of source."""
 
     variables: ClassVar[tuple[str, ...]] = ()
@@ -187,6 +216,7 @@ class PostgresRole(Given):
 
 class PostgresSettings(TargetSettings):
     gives: ClassVar[type[Given]] = PostgresRole
+    reaches: ClassVar[tuple[str, ...]] = ("url",)
     kind: Literal["postgres"]
     url: Annotated[Secret, AfterValidator(_postgres_url)]
     """How to log in as a role that may give the roles named in resources, best as ${NAME}."""
@@ -200,6 +230,7 @@ class PostgresSettings(TargetSettings):
 
 class PagerDutySettings(SourceSettings):
     variables: ClassVar[tuple[str, ...]] = ("PAGERDUTY_TOKEN",)
+    reaches: ClassVar[tuple[str, ...]] = ()
     kind: Literal["pagerduty"]
 
 

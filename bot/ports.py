@@ -186,8 +186,7 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class CardView:
-    """Everything a card shows. ``needed`` is how many approvals are still missing. ``digest`` changes
-    exactly when something shown does."""
+    """Everything a card may show. ``needed`` is how many approvals are still missing."""
 
     grant: Grant
     title: str
@@ -197,7 +196,6 @@ class CardView:
     offer: tuple[int, ...]
     max_length: int
     kept_until: datetime | None
-    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +213,7 @@ class Note:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertView:
-    """Everything an alert shows: what is wrong, what has become of it, and the verbs of its buttons.
+    """Everything an alert may show: what is wrong, what has become of it, and the verbs of its buttons.
     ``length`` is how long adopting would last. ``over``: nothing is to be done any more."""
 
     id: str
@@ -224,18 +222,22 @@ class AlertView:
     verbs: tuple[str, ...]
     length: int | None
     over: bool
-    digest: str
 
 
 class Messenger(Protocol):
     """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` and
     ``show_alert`` post where the place has no ``ts`` yet (a call whose answer was lost may then be posted
     twice), and else make the message there equal to the view, which is idempotent. A place that is no
-    longer there (channel archived, message deleted) is PermanentFailure."""
+    longer there (channel archived, message deleted) is PermanentFailure. The two digests call nobody: they
+    name what the message says, and so differ exactly when ``show`` or ``show_alert`` would change it."""
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...
 
     def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place: ...
+
+    def card_digest(self, view: CardView, audience: str) -> str: ...
+
+    def alert_digest(self, view: AlertView) -> str: ...
 
     def tell(self, note: Note, deadline: Deadline) -> None: ...
 
@@ -245,11 +247,15 @@ class Messenger(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """The workspace the bot belongs to: team id, and the enterprise's where there is one."""
+    """The workspace the bot belongs to: team id, and the enterprise's if there is one. ``lost`` is the event
+    by which Slack said, at ``lost_at``, that it does not let the bot in any more; None once Slack has
+    answered again."""
 
     team: str
     enterprise: str | None
     bot_user: str
+    lost: str | None = None
+    lost_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -413,6 +419,17 @@ class Homepage:
     person: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class GivenUp:
+    """How many messages Slack has refused for so long that they are not tried any more; of the last one, when
+    that was, where it was to go, and why Slack refused it."""
+
+    count: int
+    at: datetime
+    to: str
+    error: str
+
+
 Document = (
     Grant
     | HoldRecord
@@ -436,6 +453,7 @@ Document = (
     | StrayTargets
     | TargetSystems
     | Homepage
+    | GivenUp
 )
 D = TypeVar(
     "D",
@@ -461,6 +479,7 @@ D = TypeVar(
     StrayTargets,
     TargetSystems,
     Homepage,
+    GivenUp,
 )
 
 KINDS: Mapping[str, type[Document]] = {
@@ -486,6 +505,7 @@ KINDS: Mapping[str, type[Document]] = {
     "stray-targets": StrayTargets,
     "target-systems": TargetSystems,
     "homepage": Homepage,
+    "given-up": GivenUp,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
 

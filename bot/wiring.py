@@ -327,7 +327,7 @@ class _Door:
         trouble = self._trouble or (self._socket.trouble if self._socket else None)
         if trouble:
             return trouble
-        return health.trouble(self._parts.office)
+        return health.trouble(self._parts.office) or health.shut_out(self._parts.office)
 
 
 class _Quiet(WSGIRequestHandler):

@@ -52,7 +52,7 @@ def cut_early(truth: Truth) -> Iterator[Violation]:
         for each in reasons:
             if each.active is None:
                 continue
-            look = truth.seen.missing(pair, each.active, each.until - EARLY)
+            look = truth.missing(pair, each.active, each.until - EARLY)
             if look:
                 active = f"active {each.active:.3f} until {each.until:.3f}"
                 about = f"{_shown(pair)} was not there at {look.began:.3f}, {active}"
@@ -65,7 +65,8 @@ def given_late(truth: Truth) -> Iterator[Violation]:
         if any(_explains(each, span) for each in truth.reasons.get(pair, ())):
             continue
         if any(
-            each.part == "postgres" and each.felt(span.before.began, span.since.ended)
+            each.part == f"postgres-{town.TARGET_OF[pair[1]]}"
+            and each.felt(span.before.began, span.since.ended)
             for each in truth.faults
         ):
             continue
@@ -194,9 +195,19 @@ def _somebody_did(*whats: str) -> Callable[[Truth, Grant, float], bool]:
     return did
 
 
+def _login_was_replaced(truth: Truth, grant: Grant, at: float) -> bool:
+    """A login that is not there any more can give nothing, which is no passing trouble."""
+    targets = {f"postgres-{hold.target}" for hold in grant.gives}
+    return any(
+        each.what.startswith("login") and each.part in targets and each.felt(at - ROSTER_READ, at)
+        for each in truth.faults
+    )
+
+
 CAUSES: Mapping[Why, Callable[[Truth, Grant, float], bool]] = {
     Why.EXPIRED: _time_is_over,
     Why.SHIFT_OVER: _shift_is_over,
     Why.GIVEN_BACK: _somebody_did("done"),
     Why.REVOKED: _somebody_did("revoke"),
+    Why.COULD_NOT_GIVE: _login_was_replaced,
 }

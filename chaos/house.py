@@ -1,4 +1,4 @@
-"""All that runs in a round: two web processes, two workers, Valkey, PostgreSQL, Slack and the pager."""
+"""All that runs in a round: two web processes, two workers, Valkey, two PostgreSQL, Slack and the pager."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from bot.core.shifts import Roster
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Home, Key
-from bot.sandbox import orders, pager
+from bot.sandbox import pager
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.pager import Pager
 from bot.sandbox.server_process import ServerProcess, free_port
-from bot.sandbox.servers import Postgres, Valkey
+from bot.sandbox.servers import Valkey
 from bot.sandbox.workspace.server import serve
 from bot.sandbox.workspace.workspace import Workspace
 from bot.slack.manifest import manifest
 from chaos import town
+from chaos.database import Database
 from chaos.history import History
 from chaos.process import PAUSER
 from chaos.steps import Post
@@ -73,13 +74,16 @@ class Part:
     def pid(self) -> int | None:
         raise NotImplementedError
 
-    def pause(self, seconds: float) -> None:
-        """With all that it started. Returns when it goes on."""
+    def pause(self, seconds: float, over: threading.Event | None = None) -> None:
+        """With all that it started. Returns when it goes on, which it does as soon as it is ``over``."""
         pid = self.pid
         if pid is None:
             return
         command = [sys.executable, "-I", "-S", str(PAUSER), str(seconds), str(pid)]
         with subprocess.Popen(command, stdin=subprocess.PIPE) as pauser:
+            while over and pauser.poll() is None:
+                if over.wait(0.05):
+                    pauser.communicate()  # it goes on when the pauser's input ends
             pauser.wait()
 
 
@@ -158,13 +162,16 @@ class House:
     def _open(self) -> None:
         telling = TellingValkey if self._design == "events" else Valkey
         self.valkey = self._stack.enter_context(telling(self.folder / "valkey"))
-        self.postgres = Postgres(self.folder / "postgres")
-        self._stack.callback(self.postgres.remove)
-        self.postgres.start()
-        self.servers = [ServerPart("valkey", self.valkey), ServerPart("postgres", self.postgres)]
-        logins = [town.email(person) for person in town.PEOPLE]
-        self.database = orders.prepare(self.postgres.url, logins=logins, roles=town.ROLES)
-        self._stack.callback(self.database.close)
+        self.databases = {target: Database(target, self.folder) for target in town.URL_OF}
+        for database in self.databases.values():
+            self._stack.callback(database.close)
+        with ThreadPoolExecutor(len(self.databases)) as pool:
+            list(pool.map(Database.open, self.databases.values()))
+        self.store = ServerPart("valkey", self.valkey)
+        self.targets = {
+            target: ServerPart(f"postgres-{target}", database.server)
+            for target, database in self.databases.items()
+        }
         self.redis = connect(self.valkey.url)
         self.ledger = RedisLedger(self.redis)
         policy = self.folder / "access.yaml"
@@ -197,7 +204,7 @@ class House:
         self._starter = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="starter"))
         environ = {
             **self._secrets,
-            "DB_URL": self.database.bot_url,
+            **{town.URL_OF[target]: each.bot_url for target, each in self.databases.items()},
             "SLACK_API_URL": self._slack_served.api_url,
             "REDIS_URL": self.valkey.url,
             "ACCESS_FILE": str(policy),
@@ -223,14 +230,18 @@ class House:
     def bots(self) -> list[BotPart]:
         return [*self.webs, *self.workers]
 
-    def backends(self) -> list[int]:
-        """PostgreSQL's own processes that serve the bot."""
+    @property
+    def servers(self) -> list[ServerPart]:
+        return [self.store, *self.targets.values()]
+
+    def backends(self, target: str) -> list[int]:
+        """PostgreSQL's own processes that serve the bot there."""
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it has just ended
                 title = (path / "cmdline").read_bytes()
                 parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if title.startswith(b"postgres: rotakey ") and parent == self.postgres.pid:
+                if title.startswith(b"postgres: rotakey") and parent == self.targets[target].pid:
                     found.append(int(path.name))
         return found
 
@@ -279,7 +290,7 @@ def wait_until(look: Callable[[], bool], seconds: float, otherwise: str) -> None
 
 
 def _catalog(policy: Path) -> Catalog:
-    environ = {**os.environ, "DB_URL": "postgresql://nowhere"}
+    environ = {**os.environ, **{url: f"postgresql://{target}" for target, url in town.URL_OF.items()}}
     return config.load(config.bytes_of(policy), name=str(policy), environ=environ).catalog
 
 

@@ -1,31 +1,39 @@
-"""Who really is in which role, looked at from outside all the time, with how sure one can be of when."""
+"""Who really is in which role at each target, looked at from outside all the time, with how sure one can be
+of when."""
 
 from __future__ import annotations
 
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import psycopg
 
+from chaos.town import TARGET_OF
+
 PAUSE = 0.02
 MEMBERS = """
-SELECT member.rolname, role.rolname FROM pg_auth_members AS m
+SELECT member.rolname, role.rolname, grantor.rolname FROM pg_auth_members AS m
 JOIN pg_roles AS role ON role.oid = m.roleid JOIN pg_roles AS member ON member.oid = m.member
 JOIN pg_roles AS grantor ON grantor.oid = m.grantor
-WHERE grantor.rolname = 'rotakey' AND (m.inherit_option OR m.set_option)
+WHERE grantor.rolname LIKE 'rotakey%' AND (m.inherit_option OR m.set_option)
 """
+"""Account, role, and which login of the bot has granted it."""
 OURS = """
 SELECT member.rolname, role.rolname FROM pg_auth_members AS m
 JOIN pg_roles AS role ON role.oid = m.roleid JOIN pg_roles AS member ON member.oid = m.member
-JOIN pg_roles AS grantor ON grantor.oid = m.grantor WHERE grantor.rolname = 'rotakey'
+JOIN pg_roles AS grantor ON grantor.oid = m.grantor WHERE grantor.rolname LIKE 'rotakey%'
 """
 """Also what is of no use any more, and was left by a take that was cut short."""
 
 Pair = tuple[str, str]
-"""An account and a role."""
+"""An account and a role, which is of one target only."""
+
+Absence = tuple[float, float]
+"""From when to when something may be missing."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +73,38 @@ class Seen:
     def of(self, pair: Pair) -> list[Span]:
         return self.spans.get(pair, [])
 
-    def missing(self, pair: Pair, since: float, until: float) -> Look | None:
-        """A look between the two that did not show the pair."""
+    def missing(self, pair: Pair, since: float, until: float, but: Sequence[Absence] = ()) -> Look | None:
+        """A look between the two that did not show the pair, and is in none of these absences."""
         first = bisect_left(self.looks, since, key=lambda look: look.began)
         for look in self.looks[first:]:
             if look.ended > until:
                 return None
+            if any(begins <= look.ended and look.began <= ends for begins, ends in but):
+                continue
             if not any(span.since.began <= look.began <= span.seen.began for span in self.of(pair)):
                 return look
         return None
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """What was seen at all targets, each of which is looked at by itself."""
+
+    at: Mapping[str, Seen]
+
+    def of(self, pair: Pair) -> list[Span]:
+        return self._where(pair).of(pair)
+
+    def missing(self, pair: Pair, since: float, until: float, but: Sequence[Absence] = ()) -> Look | None:
+        """As of the pair's target."""
+        return self._where(pair).missing(pair, since, until, but)
+
+    @property
+    def spans(self) -> Mapping[Pair, list[Span]]:
+        return {pair: spans for seen in self.at.values() for pair, spans in seen.spans.items()}
+
+    def _where(self, pair: Pair) -> Seen:
+        return self.at[TARGET_OF[pair[1]]]
 
 
 class Observer:
@@ -113,7 +144,7 @@ class Observer:
             self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
         began = time.time()
         rows = self._connection.execute(MEMBERS).fetchall()
-        self._note(Look(began, time.time()), frozenset(rows))
+        self._note(Look(began, time.time()), frozenset((account, role) for account, role, _ in rows))
 
     def _note(self, look: Look, there: frozenset[Pair]) -> None:
         looks, spans = self.seen.looks, self.seen.spans

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,12 +28,14 @@ from bot.ports import Card, Change, Key
 from bot.sandbox.launch import PR_SET_PDEATHSIG
 from bot.slack.messenger import SlackMessenger
 from bot.targets.postgres import Postgres
+from bot.usecases import converge, ends, outcomes
 from chaos import broken
 from chaos.steps import KILL, LOSE, SLEEP, VERBS, Obeyed, Order, Post
 from chaos.wrapping import wrap
 
 PAUSER = Path(__file__).with_name("pauser.py")
 LOST_WITHIN = 5.0
+LOOK_EVERY = timedelta(seconds=4)
 
 
 class Trapdoors:
@@ -147,10 +150,19 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
+def _look_often() -> None:
+    """What an administrator took away is to be seen within a round, not within ten minutes."""
+    for module in (outcomes, converge, ends):
+        if not hasattr(module, "LOOK_EVERY"):
+            raise AttributeError(f"{module.__name__} has no LOOK_EVERY")
+        vars(module)["LOOK_EVERY"] = LOOK_EVERY
+
+
 def main() -> None:
     os.register_at_fork(after_in_child=_end_with_parent)
     if design := os.environ.get("CHAOS_BREAK"):
         broken.DESIGNS[design]()
+    _look_often()
     Trapdoors(Post(Path(os.environ["CHAOS_POST"]))).lay()
     rotakey()
 

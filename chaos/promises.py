@@ -143,7 +143,7 @@ def _judged(truth: Truth, said: Said, reason: Reason) -> Iterator[Violation]:
         if ACTIVE.match(said.text):
             seen = any(span.possibly(reason.since, said.at) for span in spans)
             unseen = reason.active is None or said.at < reason.active
-            if unseen or (not seen and truth.seen.missing(pair, reason.since, said.at)):
+            if unseen or (not seen and truth.missing(pair, reason.since, said.at)):
                 about = f"said at {said.at:.3f} to have {pair[1]}, active {reason.active}: {said.text}"
                 yield Violation(what="told too early", about=about, grant=reason.grant.id)
         elif _ENDED.match(said.text) and any(span.surely(said.at) for span in spans):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from bench.table import quantile
 from bot.core.grants import Origin
@@ -84,6 +85,8 @@ def _faults(outcome: Outcome) -> Iterator[Row]:
     others = Counter(_kind(each.what, each.part) for each in director.faults)
     for what, times in sorted(others.items()):
         yield Row(f"  {what}", times)
+    again = _entries(outcome.truth, "given again")
+    yield Row("accesses that an administrator took away", f"{len(director.by_hand)}, {again} given again")
     met = director.steps_met
     yield Row("named steps met", f"{sum(met[step] > 0 for step in ON_THE_WAY)} of {len(ON_THE_WAY)}")
     for step in ON_THE_WAY:
@@ -113,10 +116,9 @@ def _costs(outcome: Outcome) -> Iterator[Row]:
     false = sum(promises.was_written(truth, each) for each in unwritten)
     yield Row("answered 'not recorded'", f"{len(unwritten)}, {false} of them were written all the same")
     yield Row("deeds in Slack", Counter(each.outcome for each in truth.deeds).most_common())
-    looks = [
-        late.began - early.ended for early, late in zip(truth.seen.looks, truth.seen.looks[1:], strict=False)
-    ]
-    yield Row("looks of the observer, one after another", _spread(looks))
+    for target, here in truth.seen.at.items():
+        looks = [late.began - early.ended for early, late in pairwise(here.looks)]
+        yield Row(f"looks at {target}, one after another", _spread(looks))
     rest = f"{outcome.settled:.1f} s"
     if outcome.unsettled:
         rest = f"not after {rest}: {', '.join(outcome.unsettled[:5])}"

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from chaos.crowd import Crowd
 from chaos.deeds import Deeds
 from chaos.faults import Director
 from chaos.house import House
-from chaos.observer import Observer
+from chaos.observer import Everywhere, Observer
 from chaos.plans import plans
 from chaos.shifts import Shifts
 from chaos.steps import ON_THE_WAY
@@ -41,8 +41,9 @@ class Terms:
     """``grants`` are asked for at least, ``kills`` happen at least, and where ``every_step``, each named step
     is met. ``rate`` is asks a second, ``pace`` seconds between faults, with a ``rest`` now and then, and
     ``longest`` the seconds of a grant. After it all everything has ``patience`` seconds to come to rest.
-    ``only_workers``: they are killed at named steps, and nothing else goes wrong. ``design``: one that is
-    known to lose."""
+    ``only_workers``: they are killed at named steps, and nothing else goes wrong. ``without`` names what is
+    not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``design``: one
+    that is known to lose."""
 
     seed: int
     grants: int
@@ -56,6 +57,8 @@ class Terms:
     every_step: bool = False
     keep: bool = False
     only_workers: bool = False
+    without: frozenset[str] = frozenset()
+    hang: float = 0.0
     design: str | None = None
 
 
@@ -82,7 +85,7 @@ class Scene:
     """A round that is being played."""
 
     house: House
-    observer: Observer
+    observers: Mapping[str, Observer]
     deeds: Deeds
     director: Director
     shifts: Shifts
@@ -102,16 +105,18 @@ class Scene:
 
     def at_rest(self, books: Books) -> bool:
         live = {pair for name in books.live for pair in pairs_of(books.grants[name])}
-        return self.crowd.idle and self.observer.now == live and not list(books.unsettled)
+        there = {pair for each in self.observers.values() for pair in each.now}
+        return self.crowd.idle and there == live and not list(books.unsettled)
 
     def truth(self, books: Books) -> Truth:
         return Truth(
             books=books,
-            seen=self.observer.seen,
-            left=frozenset(self.observer.left()),
+            seen=Everywhere({target: each.seen for target, each in self.observers.items()}),
+            left=frozenset().union(*(each.left() for each in self.observers.values())),
             deeds=self.deeds.all,
             said=self.house.history.versions(),
             faults=self.director.faults,
+            by_hand=self.director.by_hand,
             stints=self.shifts.stints,
             homes=self.house.homes(),
             stumbled=(*self.director.died, *self.crowd.failed),
@@ -125,16 +130,20 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
     stream, *rngs = (random.Random(rng.random()) for _ in range(4))
     with ExitStack() as stack:
         house = stack.enter_context(House(folder, lapse_after=terms.lapse_after, design=terms.design))
-        observer = stack.enter_context(Observer(house.database.url))
+        observers = {
+            target: stack.enter_context(Observer(each.url)) for target, each in house.databases.items()
+        }
         deeds = Deeds(house)
         director = Director(house, rngs[0], pace=terms.pace, rest=terms.rest)
         director.only_workers = terms.only_workers
+        director.without = terms.without
+        director.longest_hang = terms.hang
         stack.enter_context(director)
         shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
         crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
         stack.enter_context(crowd)
         yield Scene(
-            house=house, observer=observer, deeds=deeds, director=director, shifts=shifts, crowd=crowd
+            house=house, observers=observers, deeds=deeds, director=director, shifts=shifts, crowd=crowd
         )
 
 

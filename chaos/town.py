@@ -56,7 +56,10 @@ RESOURCES = (
     Resource(name="night", gives=(("other-db", "night"),), on_shift="PNIGHT"),
 )
 BY_NAME = {each.name: each for each in RESOURCES}
-ROLES = frozenset(role for each in RESOURCES for _, role in each.gives)
+TARGET_OF: Mapping[str, str] = {role: target for each in RESOURCES for target, role in each.gives}
+"""By role: none is of two targets."""
+URL_OF: Mapping[str, str] = {"orders-db": "ORDERS_DB_URL", "other-db": "OTHER_DB_URL"}
+"""The variable that has each target's URL."""
 
 
 def email(person: str) -> str:
@@ -71,7 +74,7 @@ def write_policy(path: Path, lapse_after: int) -> None:
     policy = {
         "people": {"email_domains": [DOMAIN]},
         "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
-        "targets": {each: {"kind": "postgres", "url": "${DB_URL}"} for each in ("orders-db", "other-db")},
+        "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in URL_OF.items()},
         "resources": {each.name: _shape(each, lapse_after) for each in RESOURCES},
         "security": {"channel": "#security"},
     }

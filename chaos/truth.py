@@ -13,10 +13,11 @@ from bot.core.grants import LIVE, Grant, Origin, State
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Card, Condition, Entry, Key
 from chaos import town
+from chaos.database import ByHand
 from chaos.deeds import Deed
 from chaos.faults import Fault
 from chaos.history import Said
-from chaos.observer import Pair, Seen
+from chaos.observer import Absence, Everywhere, Look, Pair
 from chaos.shifts import Stint
 
 PAGE = 500
@@ -136,7 +137,7 @@ class Reason:
 @dataclass(frozen=True, kw_only=True)
 class Truth:
     books: Books
-    seen: Seen
+    seen: Everywhere
     left: frozenset[Pair]
     deeds: Sequence[Deed]
     said: Mapping[tuple[str, str], Sequence[Said]]
@@ -144,6 +145,7 @@ class Truth:
     stints: Sequence[Stint]
     homes: Mapping[str, frozenset[str]]
     """What is written on each Home tab that somebody looked at."""
+    by_hand: Sequence[ByHand] = ()
     stumbled: Sequence[str] = ()
     passed: Counter[str] = field(default_factory=Counter)
 
@@ -171,6 +173,20 @@ class Truth:
             active=grant.active_at.timestamp() if grant.active_at else None,
             settled=grant.ended_at.timestamp() if grant.ended_at else float("inf"),
         )
+
+    def missing(self, pair: Pair, since: float, until: float) -> Look | None:
+        """A look between the two that did not show the pair, though no administrator had taken it away."""
+        return self.seen.missing(pair, since, until, self.absences(pair))
+
+    def absences(self, pair: Pair) -> list[Absence]:
+        """When it was not there because an administrator had taken it away: until it was given again."""
+        found, spans = [], self.seen.of(pair)
+        for each in self.by_hand:
+            unseen = any(span.surely(each.began) and span.surely(each.ended) for span in spans)
+            if each.pair == pair and not unseen:
+                again = (span.since.ended for span in spans if span.since.ended >= each.began)
+                found.append((each.began, min(again, default=float("inf"))))
+        return found
 
     def by_person(self, person: str, resource: str) -> list[Grant]:
         mine = (grant for grant in self.books.grants.values() if grant.person == person)

@@ -11,7 +11,7 @@ import pytest
 
 from bot import health, worker
 from bot.core.catalog import Catalog
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
@@ -22,7 +22,9 @@ from bot.testing.story import Story
 from bot.testing.town import ADA, DAN, EMAILS, HOUR, NINE, PROD_DB, catalog
 from bot.testing.valkey import valkey
 from bot.usecases.enact import enact
+from bot.usecases.groups import record_loss
 from bot.usecases.office import Office
+from bot.usecases.posting import count_given_up
 from bot.worker import Worker
 from tests.test_worker import LONG_ENOUGH, Bell, running, until
 
@@ -152,6 +154,8 @@ def test_all_is_well() -> None:
         "audit_unwritten": 0,
         "open_grants": 0,
         "audit_unsealed_seconds": 0,
+        "slack_lost": 0,
+        "messages_given_up": 0,
         "strays": 0,
     }
 
@@ -179,6 +183,28 @@ def test_strays_are_counted_for_each_target() -> None:
     assert strays(story) == {"orders-db": 2}
     story.memory.read = away  # type: ignore[method-assign,assignment]
     assert strays(story) == {}
+
+
+def test_that_slack_shut_the_bot_out_is_seen_until_it_answers_again() -> None:
+    story = Story()
+    assert told(story.memory)["slack_lost"] == 0
+    record_loss(story.memory, "tokens_revoked")
+    assert told(story.memory)["slack_lost"] == 1
+    assert trouble(story.office) is None, "the worker goes on"
+    story.directory.away = True
+    story.pass_time(60)
+    assert told(story.memory)["slack_lost"] == 1
+    story.directory.away = False
+    story.pass_time(60)
+    assert told(story.memory)["slack_lost"] == 0
+
+
+def test_messages_that_were_given_up_are_counted() -> None:
+    story = Story()
+    assert told(story.memory)["messages_given_up"] == 0
+    for _ in range(2):
+        count_given_up(story.memory, "C1", PermanentFailure("is_archived"))
+    assert told(story.memory)["messages_given_up"] == 2
 
 
 def away(*_: object) -> Snapshot:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import signal
 import sys
 import webbrowser
@@ -23,13 +24,12 @@ from bot.cli.settings import log_as_json, settings
 from bot.cli.sweep import sweep
 from bot.cli.target import target
 from bot.core.errors import Misconfigured
-from bot.kinds import VARIABLE, PostgresSettings
+from bot.kinds import VARIABLE
 
 if TYPE_CHECKING:
     from bot.sandbox.run import Policy
 
 DATA = Path(".sandbox")
-NOWHERE = "postgresql://sandbox"
 
 
 def main() -> None:
@@ -112,16 +112,20 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
 
 def to_try(path: Path) -> Policy:
     """The policy for a sandbox. Raises Misconfigured with all mistakes. Whatever its variables are called,
-    each will be the sandbox's own database; a target that names its server itself is refused."""
+    each will be the sandbox's own database; a target or source that names a system itself is refused."""
     from bot.sandbox.run import Policy  # noqa: PLC0415  # needs an extra
 
     text = config.bytes_of(path)
     names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode("utf-8", "replace")))
-    checked = config.load(text, name=str(path), environ=dict.fromkeys(names, NOWHERE))
+    nowhere = f"postgresql://{secrets.token_hex(8)}"
+    checked = config.load(text, name=str(path), environ=dict.fromkeys(names, nowhere))
+    parts = {"targets": checked.targets, "oncall": checked.oncall}
     real = [
-        f"{path}: targets.{name}.url: the sandbox touches nothing real; write a variable alone, ${{…_URL}}"
-        for name, settings in checked.targets.items()
-        if isinstance(settings, PostgresSettings) and settings.url.get_secret_value() != NOWHERE
+        f"{path}: {part}.{name}.{key}: the sandbox touches nothing real; write a variable alone, ${{…_URL}}"
+        for part, every in parts.items()
+        for name, settings in every.items()
+        for key, system in settings.systems()
+        if system != nowhere
     ]
     if real:
         raise Misconfigured("\n".join(real))

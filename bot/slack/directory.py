@@ -33,10 +33,11 @@ class SlackDirectory:
         self._asking = threading.Lock()
 
     def home(self, deadline: Deadline) -> Home:
+        """Slack is asked each time: that it answers says that it lets the bot in."""
+        home = self._read_home(deadline)
         with self._asking:
-            if self._home is None:
-                self._home = self._read_home(deadline)
-            return self._home
+            self._home = home
+        return home
 
     def person(self, person: str, deadline: Deadline) -> Person | None:
         return self._found("users.info", {"user": person}, deadline)
@@ -89,8 +90,14 @@ class SlackDirectory:
             raise
         if not isinstance(user, dict) or not user.get("id"):
             return None
-        home = self.home(deadline) if user.get("enterprise_user") else None
-        return described(user, home)
+        return described(user, self._known_home(deadline) if user.get("enterprise_user") else None)
+
+    def _known_home(self, deadline: Deadline) -> Home:
+        """Asked for once; which workspace a token is for does not change."""
+        with self._asking:
+            if self._home is None:
+                self._home = self._read_home(deadline)
+            return self._home
 
     def _ask(self, method: str, arguments: Mapping[str, Any], deadline: Deadline) -> Answer:
         return call(self._client, deadline, method, arguments)

@@ -157,6 +157,18 @@ class _PersonHappened(_Happened):
     event: _PersonChanged
 
 
+class _Tokens(_Shape):
+    bot: list[str] | None = None
+
+
+class _TokensRevoked(_Event):
+    tokens: _Tokens | None = None
+
+
+class _TokensHappened(_Happened):
+    event: _TokensRevoked
+
+
 class _Verification(_Shape):
     type: str
     challenge: str
@@ -167,7 +179,11 @@ _SHAPES: Mapping[str, type[_Shape]] = {
     "view_submission": _Submission,
     "url_verification": _Verification,
 }
-_EVENTS: Mapping[str, type[_Happened]] = {"app_home_opened": _HomeHappened, "user_change": _PersonHappened}
+_EVENTS: Mapping[str, type[_Happened]] = {
+    "app_home_opened": _HomeHappened,
+    "tokens_revoked": _TokensHappened,
+    "user_change": _PersonHappened,
+}
 
 
 def from_http(raw: str, content_type: str) -> Json:

@@ -22,7 +22,7 @@ from bot.slack.heard import MALFORMED, OTHER
 from bot.slack.kit import Block
 from bot.slack.visitor import Body
 from bot.slack.wording import answers as words
-from bot.usecases import look, people
+from bot.usecases import groups, look, people
 from bot.usecases.office import Office
 
 COMMAND = "/access"
@@ -51,6 +51,8 @@ def build(office: Office, settings: SlackSettings) -> App:
     app.action(re.compile(""))(_pressing(desk))
     app.event("app_home_opened")(_listening(office, _home_opened))
     app.event("user_change")(_listening(office, _person_changed))
+    for event in groups.LOSSES:
+        app.event(event)(_listening(office, _bot_shut_out))
     app.event(re.compile(""))(lambda: None)  # Slack stops sending events where most are turned away
     return app
 
@@ -123,6 +125,15 @@ def _home_opened(office: Office, _: Home, event: Body) -> None:
 
 def _person_changed(office: Office, home: Home, event: Body) -> None:
     people.hinted(office.ledger, described(event["user"], home))
+
+
+def _bot_shut_out(office: Office, _: Home, event: Body) -> None:
+    """Tokens of people are revoked by the same event; the bot uses none of those."""
+    what = event["type"]
+    if what == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
+        return
+    log.critical("slack does not let the bot in any more", because=groups.LOSSES[what], do=groups.REINSTALL)
+    groups.record_loss(office.ledger, what)
 
 
 def _told(error: Exception, body: Body) -> BoltResponse:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 from slack_sdk import WebClient
 
+from bot.core.catalog import digest
 from bot.core.reasons import Why
 from bot.ports import AlertView, CardView, Deadline, Note, Place
 from bot.slack import pages
@@ -30,10 +32,16 @@ class SlackMessenger:
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place:
         """The place returned has the channel that Slack names, which for a person is their DM."""
-        return replace(self._posted(card(view, place.audience), place, deadline), shown=view.digest)
+        return self._posted(card(view, place.audience), place, deadline)
 
     def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place:
-        return replace(self._posted(alert(view), place, deadline), shown=view.digest)
+        return self._posted(alert(view), place, deadline)
+
+    def card_digest(self, view: CardView, audience: str) -> str:
+        return message_digest(card(view, audience))
+
+    def alert_digest(self, view: AlertView) -> str:
+        return message_digest(alert(view))
 
     def _posted(self, message: tuple[str, list[Block]], place: Place, deadline: Deadline) -> Place:
         text, blocks = message
@@ -63,6 +71,11 @@ class SlackMessenger:
 
     def publish(self, home: HomeView, deadline: Deadline) -> None:
         call(self._client, deadline, "views.publish", {"user_id": home.person, "view": pages.home(home)})
+
+
+def message_digest(message: tuple[str, list[Block]]) -> str:
+    """A short name for what a message says and which buttons it has."""
+    return digest(json.dumps(message, sort_keys=True))
 
 
 def _blocks(note: Note) -> list[Block]:

@@ -11,6 +11,9 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.people import Group, Person
 from bot.ports import AlertView, CardView, Deadline, Home, Note, Place
+from bot.slack.alerts import alert
+from bot.slack.cards import card
+from bot.slack.messenger import message_digest
 from bot.testing.town import GROUP, NAMES, TEAM, dba, person
 from bot.usecases.answers import HomeView
 
@@ -90,7 +93,7 @@ class FakeMessenger:
         shown = (*(old.shown if old else ()), view.grant.state)
         self.cards[(channel, ts)] = Message(view=view, audience=place.audience, shown=shown)
         self.after()
-        return replace(place, channel=channel, ts=ts, shown=view.digest)
+        return replace(place, channel=channel, ts=ts)
 
     def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place:
         self._answer(place.channel, deadline)
@@ -100,7 +103,13 @@ class FakeMessenger:
             raise PermanentFailure("message_not_found")
         self.alerts[(channel, ts)] = view
         self.after()
-        return replace(place, channel=channel, ts=ts, shown=view.digest)
+        return replace(place, channel=channel, ts=ts)
+
+    def card_digest(self, view: CardView, audience: str) -> str:
+        return message_digest(card(view, audience))
+
+    def alert_digest(self, view: AlertView) -> str:
+        return message_digest(alert(view))
 
     def tell(self, note: Note, deadline: Deadline) -> None:
         self._answer(note.channel, deadline)

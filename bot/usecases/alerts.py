@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog, Resource, SweepMode, digest
+from bot.core.catalog import Catalog, Resource, SweepMode
 from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold
 from bot.core.members import names_of
@@ -15,7 +15,19 @@ from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger
 from bot.usecases.accounts import whose
 from bot.usecases.attempts import settled
 from bot.usecases.office import Office, fact_keys, facts_of
-from bot.usecases.posting import again, doubt_ends, doubted, noted, once_more_if_lost, owes, post, same
+from bot.usecases.posting import (
+    GIVEN_UP,
+    again,
+    doubt_ends,
+    doubted,
+    give_up,
+    noted,
+    once_more_if_lost,
+    owes,
+    post,
+    refusing,
+    same,
+)
 from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
@@ -23,9 +35,6 @@ KEPT = timedelta(days=7)
 """How long it is remembered what came of an alert, for those who press its buttons late."""
 
 JUDGED_EVERY = timedelta(minutes=10)
-LOST = "lost"
-"""What a place shows where the message will never be."""
-
 ADOPTED_FOR = timedelta(hours=4)
 
 
@@ -64,10 +73,14 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         return
     view = alert_view(alert)
     now = office.ledger.read(()).now
-    owing = [place for place in alert.places if owes(place, view.digest, now)]
+    digest = messenger.alert_digest(view)
+    owing = [place for place in alert.places if owes(place, digest, now)]
     with once_more_if_lost(office.ledger, turn.claim):
-        refused = post(_Posting(office, messenger, turn, view, now), owing)
+        posting = _Posting(office, messenger, turn, view, now)
+        refused = post(posting, owing)
         later = again(turn.claim, now) if refused else None
+        if later and later.next_at is None:
+            give_up(office.ledger, posting, refused)
         next_at = doubt_ends(alert.places, now) or _next(alert, now)
         done = later if later and later.next_at else Done(claim=turn.claim, next_at=next_at)
         office.ledger.commit(Change(done=done, frees=True))
@@ -81,16 +94,14 @@ def _next(alert: Alert, now: datetime) -> datetime | None:
 
 
 def alert_view(alert: Alert) -> AlertView:
-    view = AlertView(
+    return AlertView(
         id=alert.id,
         reason=alert.reason,
         became=alert.became,
         verbs=alert.verbs,
         length=alert.length,
         over=alert.over_at is not None,
-        digest="",
     )
-    return replace(view, digest=digest(repr(view)))
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ class _Posting:
         return self.messenger.show_alert(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = noted(place, posted, self.view.digest, self.now)
+        shown = noted(place, posted, self.messenger.alert_digest(self.view), self.now)
         _recorded(self.office, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
@@ -115,8 +126,11 @@ class _Posting:
         instead = _direct(alert.people) if alert and alone else ()
         facts = {"alert": self.view.id, "to": place.channel, "error": str(failure)[:300]}
         entry = Entry(what="alert lost", facts=facts)
-        _recorded(self.office, self.view.id, place, (replace(place, shown=LOST), *instead), entry)
+        _recorded(self.office, self.view.id, place, (refusing(place), *instead), entry)
         return list(instead)
+
+    def give_up(self, place: Place) -> None:
+        _recorded(self.office, self.view.id, place, (replace(place, shown=GIVEN_UP),))
 
 
 def _recorded(office: Office, alert_id: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from bot.core.catalog import Catalog, Resource, digest
+from bot.core.catalog import Catalog, Resource
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, State
 from bot.core.members import names_of
@@ -32,20 +32,27 @@ from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
 from bot.usecases.posting import (
+    GIVEN_UP,
+    LOST,
     SHOW_AGAIN_AFTER,
     again,
+    count_given_up,
     doubt_ends,
     doubted,
+    give_up,
     noted,
     once_more_if_lost,
     owes,
     post,
+    refusing,
     same,
 )
 from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
+
+TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
 
 
 class Publisher(Protocol):
@@ -67,11 +74,16 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
     places = _planned(office, grant, turn.claim).places
-    owing = [place for place in places if _owes(place, view, snap.now)]
+    posting = _Posting(office, messenger, turn, view, snap.now)
+    owing = [place for place in places if posting.owes(place)]
     with once_more_if_lost(office.ledger, turn.claim):
-        refused = post(_Posting(office, messenger, turn, view, snap.now), owing)
+        refused = post(posting, owing)
+        later = again(turn.claim, snap.now) if refused else None
+        moot = [(place, TOO_LATE) for place in places if place.shown == LOST and place not in owing]
+        given_up = refused if later and later.next_at is None else []
+        give_up(office.ledger, posting, (*moot, *given_up))
         done = Done(claim=turn.claim, next_at=doubt_ends(places, snap.now))
-        _close(office, grant, (catalog, snap), again(turn.claim, snap.now) if refused else done)
+        _close(office, grant, (catalog, snap), later or done)
 
 
 @dataclass(frozen=True)
@@ -82,15 +94,26 @@ class _Posting:
     view: CardView
     now: datetime
 
+    def owes(self, place: Place) -> bool:
+        """Whether it must be shown there. Approvers who were never asked are not told of what is decided
+        already."""
+        if place.ts is None and place.audience == "approver" and self.view.grant.state is not State.ASKED:
+            return False
+        return owes(place, self.messenger.card_digest(self.view, place.audience), self.now)
+
     def show(self, place: Place) -> Place:
         return self.messenger.show(self.view, place, self.turn.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = noted(place, posted, _shown(place, self.view), self.now)
+        digest = self.messenger.card_digest(self.view, place.audience)
+        shown = noted(place, posted, digest, self.now)
         _recorded(self.office, self.view.grant.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         return _lost(self.office, self.view, place, failure)
+
+    def give_up(self, place: Place) -> None:
+        _recorded(self.office, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
 
 
 def _planned(office: Office, grant: Grant, claim: Claim) -> Card:
@@ -116,17 +139,6 @@ def _plan(office: Office, grant: Grant, claim: Claim) -> Card:
     return planned
 
 
-def _owes(place: Place, view: CardView, now: datetime) -> bool:
-    """Approvers who were never asked are not told of what is decided already."""
-    if place.ts is None and place.audience == "approver" and view.grant.state is not State.ASKED:
-        return False
-    return owes(place, _shown(place, view), now)
-
-
-def _shown(place: Place, view: CardView) -> str:
-    return f"{place.audience}:{view.digest}"
-
-
 def _lost(office: Office, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
     """Where approvers cannot be reached in their channel, they are asked in direct messages."""
     grant = view.grant
@@ -136,7 +148,7 @@ def _lost(office: Office, view: CardView, place: Place, failure: PermanentFailur
         if len(others) == 1:
             instead = [Place(channel=person, audience="approver") for person in grant.asked_people]
     entry = Entry(what="card lost", grant=grant.id, facts={"to": place.channel, "error": str(failure)[:300]})
-    _recorded(office, grant.id, place, (replace(place, shown="lost"), *instead), entry)
+    _recorded(office, grant.id, place, (refusing(place), *instead), entry)
     return instead
 
 
@@ -173,7 +185,7 @@ def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) ->
     shown = replace(grant, until=live_until)
     targets = [hold.target for hold in grant.gives] or _targets(resource)
     lengths = resource.lengths if resource else None
-    view = CardView(
+    return CardView(
         grant=shown,
         title=resource.title if resource else grant.resource,
         gives=tuple(str(hold.entitlement) for hold in grant.gives) or _gives(resource),
@@ -182,9 +194,7 @@ def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) ->
         offer=tuple(x for x in (lengths.offer if lengths else ()) if x < (grant.length or 0)),
         max_length=lengths.max if lengths else 0,
         kept_until=kept_until,
-        digest="",
     )
-    return replace(view, digest=digest(repr(view)))
 
 
 def _targets(resource: Resource | None) -> list[str]:
@@ -220,6 +230,8 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:
             later = again(turn.claim, snap.now)
+            if later.next_at is None:
+                count_given_up(office.ledger, note.channel, failure)
             entry = Entry(what="note lost", facts={"error": str(failure)[:300], "to": note.channel})
             change = Change(
                 put={} if later.next_at else {key: None},

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.people import Group
-from bot.ports import Change, Done, Due, Entry, Home, Key, Snapshot
+from bot.ports import Change, Done, Due, Entry, Home, Key, Ledger, Snapshot
+from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office
 from bot.usecases.turn import Turn
 
 EVERY = timedelta(minutes=5)
 HOME_EVERY = timedelta(hours=6)
+LOST_LOOK = timedelta(seconds=10)
+LOSSES: Mapping[str, str] = {
+    "app_uninstalled": "the app was uninstalled",
+    "tokens_revoked": "the bot's token was revoked",
+}
+"""The events by which Slack says that it does not let the bot in any more."""
+REINSTALL = "install the app again, set the new SLACK_BOT_TOKEN, and restart web and workers"
 
 
 def refresh_groups(office: Office, turn: Turn) -> None:
@@ -43,8 +52,36 @@ def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
 
 
 def refresh_home(office: Office, turn: Turn) -> None:
-    """Learn which workspace the bot belongs to; due again in six hours."""
+    """Learn which workspace the bot belongs to; due again in six hours. If Slack answers, it lets the bot in
+    again. Raises Conflict if it said otherwise meanwhile."""
+    key = Key.of(Home)
+    before = office.ledger.read({key})
     home = office.directory.home(turn.call())
-    snap = office.ledger.read(())
-    done = Done(claim=turn.claim, next_at=snap.now + HOME_EVERY)
-    office.ledger.commit(Change(put={Key.of(Home): home}, done=done, frees=True))
+    known = before.find(Home)
+    audit = (Entry(what="slack found again", facts={"event": known.lost}),) if known and known.lost else ()
+    done = Done(claim=turn.claim, next_at=office.ledger.read(()).now + HOME_EVERY)
+    office.ledger.commit(Change(rests_on=(before,), put={key: home}, done=done, audit=audit, frees=True))
+
+
+def record_loss(ledger: Ledger, event: str) -> None:
+    """Write down that Slack does not let the bot in any more. Workers ask Slack again from ten seconds later
+    on, until one of them has a good token."""
+    settled(lambda: _record_loss(ledger, event))
+
+
+def _record_loss(ledger: Ledger, event: str) -> None:
+    key = Key.of(Home)
+    snap = ledger.read({key})
+    home = snap.find(Home)
+    if home is None or home.lost:
+        return
+    lost = replace(home, lost=event, lost_at=snap.now)
+    due = Due(member="workspace:self", at=snap.now + LOST_LOOK)
+    entry = Entry(what="slack lost", facts={"event": event})
+    ledger.commit(Change(rests_on=(snap,), put={key: lost}, due=(due,), audit=(entry,), frees=True))
+
+
+def loss(ledger: Ledger) -> str | None:
+    """What Slack said about not letting the bot in; None if it does. Raises TemporaryFailure."""
+    home = ledger.read({Key.of(Home)}).find(Home)
+    return f"Slack says that {LOSSES.get(home.lost, home.lost)}" if home and home.lost else None

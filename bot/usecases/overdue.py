@@ -12,10 +12,11 @@ from bot.core.holds import Hold, HoldRecord
 from bot.core.people import Person, objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Alert, Census, Change, Claim, Document, Done, Due, Entry, Key, Note, Snapshot
-from bot.usecases.alerts import LOST, became, told, told_over
+from bot.usecases.alerts import became, told, told_over
 from bot.usecases.attempts import answered, settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office, facts_of
+from bot.usecases.posting import GIVEN_UP, LOST
 
 TELL_EVERY = timedelta(hours=1)
 COUNT_EVERY = timedelta(minutes=5)
@@ -209,7 +210,7 @@ def _said_below(office: Office, alert: Alert, reason: Reason, snap: Snapshot) ->
     notes = [
         Note(id=office.new_id(), channel=place.channel, reason=reason, thread=place.ts)
         for place in alert.places
-        if place.ts and place.shown != LOST
+        if place.ts and place.shown not in (LOST, GIVEN_UP)
     ]
     put: dict[Key, Document | None] = {Key.of(Note, note.id): note for note in notes}
     return Change(put=put, due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes))

@@ -14,11 +14,16 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
-from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Ledger, Place
+from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, GivenUp, Key, Ledger, Place
+from bot.usecases.attempts import settled
 
 REFUSED_AGAIN = timedelta(minutes=10)
 REFUSED_TRIES = 6
 SHOW_AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
+LOST, GIVEN_UP = "lost", "given up"
+"""What a place shows if Slack refused the message: it is tried again for an hour, and then no more."""
+
+Refusal = tuple[Place, PermanentFailure]
 
 
 class Posting(Protocol):
@@ -33,16 +38,20 @@ class Posting(Protocol):
         ...
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
-        """It will never be there; where it goes instead."""
+        """It is not there; where it goes instead."""
+        ...
+
+    def give_up(self, place: Place) -> None:
+        """Record that it is not tried there any more."""
         ...
 
 
-def post(posting: Posting, places: Iterable[Place]) -> bool:
-    """Whether any place refused it. Raises TemporaryFailure where one could not be shown now, after all
-    others have been."""
+def post(posting: Posting, places: Iterable[Place]) -> list[Refusal]:
+    """Show it at all these places, and return those that refused it and why. Raises TemporaryFailure if one
+    could not be shown now, after all others have been."""
     left = list(places)
     failed: TemporaryFailure | None = None
-    refused = False
+    refused: list[Refusal] = []
     while left:
         place = left.pop(0)
         try:
@@ -50,7 +59,7 @@ def post(posting: Posting, places: Iterable[Place]) -> bool:
         except TemporaryFailure as failure:
             failed = failed or failure
         except PermanentFailure as failure:
-            refused = True
+            refused.append((place, failure))
             left += posting.lost(place, failure)
         else:
             posting.shown(place, posted)
@@ -68,6 +77,33 @@ def again(claim: Claim, now: datetime) -> Done:
     return Done(
         claim=claim, next_at=now + REFUSED_AGAIN if claim.tries < REFUSED_TRIES else None, failed=True
     )
+
+
+def refusing(place: Place) -> Place:
+    """The place once it has refused a message; that it was given up there is not forgotten."""
+    return replace(place, shown=GIVEN_UP if place.shown == GIVEN_UP else LOST)
+
+
+def give_up(ledger: Ledger, posting: Posting, refused: Iterable[Refusal]) -> None:
+    """Record that what these places refused is not tried any more. Each message is counted once."""
+    for place, failure in refused:
+        if place.shown != GIVEN_UP:
+            count_given_up(ledger, place.channel, failure)
+        posting.give_up(place)
+
+
+def count_given_up(ledger: Ledger, to: str, failure: PermanentFailure) -> None:
+    """Count one message more that was to go there."""
+
+    def attempt() -> None:
+        key = Key.of(GivenUp)
+        snap = ledger.read({key})
+        before = snap.find(GivenUp)
+        count = before.count + 1 if before else 1
+        now = GivenUp(count=count, at=snap.now, to=to, error=str(failure)[:300])
+        ledger.commit(Change(rests_on=(snap,), put={key: now}, frees=True))
+
+    settled(attempt)
 
 
 def doubted(places: Iterable[Place], claim: Claim, now: datetime) -> tuple[Place, ...]:

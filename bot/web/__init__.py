@@ -123,6 +123,9 @@ def _from_slack(bolt_app: App) -> Response:
 
 def _heard() -> BoltRequest | Response:
     """The request for Bolt, which checks the signature, or why it does not come so far."""
+    unsigned = [name for name in _SIGNED if name not in request.headers]
+    if unsigned:
+        return _turned_away(f"{unsigned[0]} is missing: only what Slack has signed is taken", 401)
     if not _TIMESTAMP.fullmatch(request.headers.get("X-Slack-Request-Timestamp", "")):
         return _turned_away("X-Slack-Request-Timestamp is no number")
     try:

@@ -1,4 +1,4 @@
-"""What the harness takes for the cause of an end, and what it does not."""
+"""What the harness takes for the cause of an end or of an absence, and what it does not."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, cast
 import pytest
 
 from chaos import town
+from chaos.database import ByHand
+from chaos.observer import Everywhere, Look, Seen, Span
 from chaos.shifts import Stint
 from chaos.truth import Truth
 
@@ -15,11 +17,11 @@ NIGHT = town.BY_NAME["night"].on_shift or ""
 CALLED_OFF = Stint(schedule=NIGHT, person="U0017", made=100.0, start=112.0, end=115.0, cut=111.9)
 
 
-def known(stint: Stint) -> Truth:
+def known(*stints: Stint, **more: Any) -> Truth:
     nothing = cast("Any", None)
-    return Truth(
-        books=nothing, seen=nothing, left=frozenset(), deeds=(), said={}, faults=(), stints=[stint], homes={}
-    )
+    rest: dict[str, Any] = {"books": nothing, "seen": nothing, "left": frozenset(), "deeds": (), "said": {}}
+    rest |= {"faults": (), "stints": stints, "homes": {}}
+    return Truth(**{**rest, **more})
 
 
 def test_a_shift_called_off_right_before_it_began_may_not_have_been_heard_of() -> None:
@@ -39,3 +41,52 @@ def test_a_shift_called_off_right_before_it_began_may_not_have_been_heard_of() -
 )
 def test_nothing_else_excuses_it(stint: Stint) -> None:
     assert not known(stint).called_off("U0013", "night", 112.006, since=110.5)
+
+
+# ------------------------------------------------------------------------------------- absences
+
+PAIR, ELSEWHERE = ("p001@example.com", "table_1"), ("p001@example.com", "asked_twice")
+TEN_LOOKS = [Look(at, at + 0.01) for at in range(10)]
+
+
+def seen(*there: set[int]) -> Seen:
+    """Ada's access in these looks, of ten a second apart."""
+    spans = []
+    for each in there:
+        first, last = TEN_LOOKS[min(each)], TEN_LOOKS[max(each)]
+        after = TEN_LOOKS[max(each) + 1] if max(each) < 9 else None
+        spans.append(Span(before=TEN_LOOKS[min(each) - 1], since=first, seen=last, after=after))
+    return Seen(looks=TEN_LOOKS, spans={PAIR: spans})
+
+
+def looked(*there: set[int], by_hand: float | None = None) -> Truth:
+    acts = [ByHand(pair=PAIR, began=by_hand, ended=by_hand + 0.02)] if by_hand else []
+    return known(seen=Everywhere({"orders-db": seen(*there), "other-db": Seen()}), by_hand=acts)
+
+
+def test_what_an_administrator_took_away_may_be_missing_until_it_is_given_again() -> None:
+    assert looked({1, 2}, {6, 7, 8}).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[3]
+    assert looked({1, 2}, {6, 7, 8}, by_hand=2.5).missing(PAIR, 1.0, 8.5) is None
+
+
+def test_what_was_given_again_may_not_be_missing_once_more() -> None:
+    assert looked({1, 2}, {6}, {8}, by_hand=2.5).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[7]
+
+
+def test_nor_what_was_missing_before_an_administrator_came() -> None:
+    assert looked({1}, {6, 7, 8}, by_hand=3.5).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[2]
+
+
+def test_what_was_given_again_at_once_was_never_missing() -> None:
+    """Else all that is missing later would be excused."""
+    assert looked({1, 2, 3, 4}, by_hand=2.5).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[5]
+
+
+def test_nobody_is_excused_by_what_became_of_another_access() -> None:
+    other = replace(looked({1, 2}), by_hand=[ByHand(pair=ELSEWHERE, began=2.5, ended=2.6)])
+    assert other.missing(PAIR, 1.0, 8.5) == TEN_LOOKS[3]
+
+
+def test_each_access_is_looked_for_at_its_own_target() -> None:
+    assert looked({1, 2}).missing(ELSEWHERE, 1.0, 8.5) is None, "nobody looked there"
+    assert set(town.TARGET_OF.values()) == set(town.URL_OF)

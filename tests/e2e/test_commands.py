@@ -103,6 +103,7 @@ def test_the_sandbox_lets_no_file_reach_a_real_database(rotakey: Rotakey, tmp_pa
     for url in (
         "postgresql://rotakey:s3cret@db.example.com/orders",
         "postgresql://rotakey:${SECRET}@db/orders",
+        "postgresql://sandbox",
     ):
         path.write_text(POLICY.read_text("utf-8").replace("${ORDERS_DB_URL}", url))
         ended = rotakey("sandbox", "--data", tmp_path / "data", "--file", path)

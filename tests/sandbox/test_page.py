@@ -224,6 +224,29 @@ def test_mrkdwn_is_drawn_as_slack_draws_it(visit: Visit, world: World) -> None:
     assert [each.evaluate(SIMPLIFIED) for each in drawn.all()] == [html for _, html in MRKDWN]
 
 
+def fonts_of(page: Page, text: str) -> set[str]:
+    """The fonts that the browser draws this text with."""
+    page.get_by_text(text, exact=True).last.evaluate("each => each.id = 'looked-at'")
+    session = page.context.new_cdp_session(page)
+    session.send("DOM.enable")
+    session.send("CSS.enable")
+    document = session.send("DOM.getDocument")["root"]["nodeId"]
+    node = session.send("DOM.querySelector", {"nodeId": document, "selector": "#looked-at"})["nodeId"]
+    found = session.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+    page.evaluate("document.getElementById('looked-at').id = ''")
+    return {each["familyName"] for each in found}
+
+
+def test_digits_and_spaces_are_drawn_by_the_font_of_the_letters(visit: Visit, world: World) -> None:
+    """An emoji font has digits and spaces too, twice as wide. Without Lato it must not be asked for them."""
+    card(world, section("orders"), section("1 0 0 2"))
+    page = visit()
+    expect(page.locator("#messages")).to_contain_text("1 0 0 2")
+    letters = fonts_of(page, "orders")
+    assert len(letters) == 1
+    assert fonts_of(page, "1 0 0 2") == letters
+
+
 def test_dates_are_told_in_the_readers_zone(visit: Visit, world: World) -> None:
     world.clock.ahead = 1_800_003_600 - time.time()
     tokens = ("date_num", "date", "date_short", "date_long", "date_pretty", "time", "time_secs", "ago")

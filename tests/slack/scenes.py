@@ -67,7 +67,6 @@ def view(state: State = State.ASKED, **changes: Any) -> CardView:
         offer=(HOUR, 4 * HOUR, 12 * HOUR),
         max_length=12 * HOUR,
         kept_until=None,
-        digest="d1",
     )
     return replace(card, **own)
 

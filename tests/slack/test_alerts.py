@@ -32,9 +32,7 @@ COPIED = "This card is a copy or an old one. Please use the one I posted, or `/a
 
 
 def view(reason: Reason = STRAY, **changes: Any) -> AlertView:
-    made = AlertView(
-        id="A7QX", reason=reason, became=None, verbs=(), length=4 * HOUR, over=False, digest="d1"
-    )
+    made = AlertView(id="A7QX", reason=reason, became=None, verbs=(), length=4 * HOUR, over=False)
     return replace(made, **changes)
 
 

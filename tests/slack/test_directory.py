@@ -29,10 +29,13 @@ def soon() -> Deadline:
     return Deadline.after(10)
 
 
-def test_home(directory: SlackDirectory, workspace: Workspace) -> None:
+def test_home_is_asked_for_each_time(directory: SlackDirectory, workspace: Workspace) -> None:
+    """That Slack answers is how it is known that it still lets the bot in."""
     assert directory.home(soon()) == HOME
-    assert directory.home(soon()) == HOME
-    assert [call.method for call in workspace.calls] == ["auth.test"]
+    workspace.faults.down = True
+    with pytest.raises(TemporaryFailure):
+        directory.home(soon())
+    assert [call.method for call in workspace.calls] == ["auth.test"] * 2
 
 
 def test_ada(directory: SlackDirectory) -> None:

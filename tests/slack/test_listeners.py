@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from bot import health
 from bot.core.errors import Refused
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why
 from bot.ports import Deadline, Home, Key
 from bot.sandbox.workspace import ImpossibleError, Server, Workspace
+from bot.slack.manifest import manifest
 from bot.slack.visitor import insider
 from bot.slack.wording.answers import NOT_RECORDED
+from bot.usecases import groups
 from bot.usecases.look import home_view
 from tests.slack.conftest import CHANNEL, EVE, GINA
 from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
@@ -538,6 +543,68 @@ def test_a_change_that_could_not_be_written_down_is_to_be_sent_again(it: Town) -
     it.workspace.faults.retry_pauses = ()
     it.ledger.down = True
     assert it.workspace.deactivate(CAROL).status == 503
+
+
+# ------------------------------------------------------------------------------------- the way out
+
+
+def home_of(it: Town) -> Home:
+    found: Home | None = it.ledger.read({Key.of(Home)}).find(Home)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"type": "app_uninstalled"}, "the app was uninstalled"),
+        ({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT"]}}, "the bot's token was revoked"),
+    ],
+)
+def test_slack_shuts_the_bot_out_and_everybody_hears_of_it(
+    it: Town, event: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert health.shut_out(it.office) is None
+    assert it.workspace.tell(event).status == 200
+    assert (home_of(it).lost, home_of(it).lost_at) == (event["type"], it.ledger.now)
+    do = "install the app again, set the new SLACK_BOT_TOKEN, and restart web and workers"
+    assert health.shut_out(it.office) == f"Slack says that {said}: {do}"
+    shown = capsys.readouterr().out
+    assert all(each in shown for each in ("critical", "slack does not let the bot in any more", said, do))
+    soon = it.ledger.now + timedelta(seconds=10)
+    assert it.ledger._due["workspace:self"].at == soon.timestamp() * 1000
+    assert [each.what for _, _, each in it.ledger.entries(count=100)] == ["slack lost"]
+
+
+@pytest.mark.parametrize("tokens", [{"oauth": [ADA]}, {"oauth": [ADA], "bot": []}, None])
+def test_the_token_of_a_person_is_nothing_to_us(it: Town, tokens: dict[str, list[str]] | None) -> None:
+    it.workspace.tell({"type": "tokens_revoked", **({"tokens": tokens} if tokens else {})})
+    assert home_of(it).lost is None
+
+
+def test_another_workspace_that_uninstalls_the_app_is_nothing_to_us(it: Town) -> None:
+    elsewhere = Home(team="T9EVIL", enterprise=None, bot_user="U1")
+    it.puts({Key.of(Home): elsewhere})
+    it.workspace.tell({"type": "app_uninstalled"})
+    assert home_of(it) == elsewhere
+
+
+def test_it_is_written_once_though_slack_says_it_twice(it: Town) -> None:
+    it.workspace.tell({"type": "app_uninstalled"})
+    it.ledger.advance(5)
+    it.workspace.tell({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT"]}})
+    assert home_of(it).lost == "app_uninstalled"
+    assert len(list(it.ledger.entries(count=100))) == 1
+
+
+def test_slack_is_to_say_it_again_if_it_could_not_be_written_down(it: Town) -> None:
+    it.workspace.faults.retry_pauses = ()
+    it.ledger.down = True
+    assert it.workspace.tell({"type": "app_uninstalled"}).status == 503
+
+
+def test_what_is_loud_is_subscribed() -> None:
+    assert set(groups.LOSSES) < set(manifest()["settings"]["event_subscriptions"]["bot_events"])
 
 
 # ------------------------------------------------------------------------------------------- the door

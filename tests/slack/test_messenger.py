@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -11,12 +13,12 @@ from slack_sdk import WebClient
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.reasons import Why, because
-from bot.ports import Deadline, Note, Place
+from bot.ports import AlertView, Deadline, Note, Place
 from bot.sandbox.workspace import Workspace
 from bot.slack.messenger import SlackMessenger
 from bot.usecases.answers import HomeView
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, QUIET
-from tests.slack.scenes import ADA, BOB, offer, standing, view
+from tests.slack.scenes import ADA, BOB, HOUR, NOW, offer, standing, view
 from tests.slack.town import listening
 
 DENIAL = because(Why.DECIDED_ALREADY, state="denied", by_person=BOB)
@@ -34,11 +36,34 @@ def soon() -> Deadline:
 
 def test_the_card_is_posted_once_and_then_updated(messenger: SlackMessenger, workspace: Workspace) -> None:
     posted = messenger.show(view(), Place(channel="#db-access", audience="approver"), soon())
-    assert (posted.channel, posted.shown) == (CHANNEL, "d1")
-    again = messenger.show(view(State.ACTIVE, digest="d2"), posted, soon())
-    assert (again.channel, again.ts, again.shown) == (CHANNEL, posted.ts, "d2")
+    assert posted.channel == CHANNEL
+    again = messenger.show(view(State.ACTIVE), posted, soon())
+    assert (again.channel, again.ts) == (CHANNEL, posted.ts)
     (message,) = workspace.messages(CHANNEL)
     assert message.text.startswith("<@U01ADA> has *prod-db* until ")
+
+
+def test_a_digest_names_what_a_message_says_and_its_buttons(messenger: SlackMessenger) -> None:
+    asked = messenger.card_digest(view(), "approver")
+    assert messenger.card_digest(view(asked_at=NOW - timedelta(days=1), policy="v9"), "approver") == asked
+    assert messenger.card_digest(view(), "holder") != asked
+    assert messenger.card_digest(view(reason="orders are late"), "approver") != asked
+    assert messenger.card_digest(view(offer=()), "approver") != asked
+
+
+def test_a_digest_of_an_alert_names_what_it_says(messenger: SlackMessenger) -> None:
+    stray = AlertView(
+        id="A7QX",
+        reason=because(Why.TARGET_UNSWEPT, target="orders-db", error="away"),
+        became=None,
+        verbs=(),
+        length=None,
+        over=False,
+    )
+    said = messenger.alert_digest(stray)
+    assert messenger.alert_digest(replace(stray, length=4 * HOUR)) == said
+    assert messenger.alert_digest(replace(stray, verbs=("try_now",))) != said
+    assert messenger.alert_digest(replace(stray, became=because(Why.EXPIRED))) != said
 
 
 def test_adas_card_is_in_her_direct_messages(messenger: SlackMessenger, workspace: Workspace) -> None:

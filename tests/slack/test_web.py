@@ -87,7 +87,20 @@ def test_an_old_timestamp_and_a_wrong_signature(web: FlaskClient) -> None:
     body = urlencode(MINE).encode()
     assert sent(web, body, when=str(int(time.time()) - 400)).status_code == 401
     assert sent(web, body, secret="wrong").status_code == 401
-    assert web.post("/slack/events", data=body, headers={"X-Slack-Request-Timestamp": "1"}).status_code == 401
+
+
+SIGNED = {"X-Slack-Request-Timestamp": "1700000000", "X-Slack-Signature": "v0=abc"}
+
+
+@pytest.mark.parametrize("there", [{}, *({name: SIGNED[name]} for name in SIGNED)])
+@pytest.mark.parametrize("body", [b"", b"{", urlencode(MINE).encode(), b"\xff\xfe", b"payload=["])
+def test_what_nobody_has_signed_is_unauthorized_whatever_is_in_it(
+    web: FlaskClient, there: dict[str, str], body: bytes
+) -> None:
+    answer = web.post("/slack/events", data=body, headers=there)
+    missing = "X-Slack-Request-Timestamp" if "X-Slack-Signature" in there else "X-Slack-Signature"
+    said = f"{missing} is missing: only what Slack has signed is taken\n"
+    assert (answer.status_code, answer.text) == (401, said)
 
 
 def test_the_shortcut_for_certificates_opens_nothing(web: FlaskClient) -> None:

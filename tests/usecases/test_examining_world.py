@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, PeopleRules, Resource
-from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.people import Group
 from bot.core.shifts import Roster
-from bot.ports import AppFacts, Change, Deadline, Key, PolicyText, Swept
+from bot.ports import AppFacts, Change, Deadline, Due, Home, Key, PolicyText, Swept
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
@@ -35,8 +35,11 @@ from bot.testing.town import (
     roster,
     shift,
 )
+from bot.usecases import groups
 from bot.usecases.examine import pager, policy, slack, targets
 from bot.usecases.examine.findings import Finding, Grade, look_at, ok, wrong
+from bot.usecases.posting import count_given_up
+from bot.usecases.turn import Turn
 
 WANTED = ("chat:write", "users:read")
 REFUSED = PermanentFailure("Slack's auth.test answered invalid_auth: check SLACK_BOT_TOKEN")
@@ -99,6 +102,51 @@ def test_slack_does_not_answer_or_refuses(story: Story) -> None:
     do = "people cannot ask, and are told when Slack is back; access still ends"
     assert app(story, failing=AWAY) == [wrong("slack", str(AWAY), do)]
     assert app(story, failing=REFUSED) == [wrong("slack", str(REFUSED))]
+
+
+def test_slack_does_not_let_the_bot_in_any_more_until_a_worker_has_a_good_token(story: Story) -> None:
+    groups.record_loss(story.memory, "app_uninstalled")
+    story.memory.advance(120)
+    what = (
+        "Slack said 2m ago that the app was uninstalled: people cannot ask, and are told when Slack is back; "
+        "access still ends"
+    )
+    assert app(story, failing=REFUSED) == [
+        wrong("slack", what, groups.REINSTALL),
+        wrong("slack", str(REFUSED)),
+    ]
+    story.run_due("workspace")
+    assert told(app(story)) == [(Grade.OK, "rotakey in Example Co, with all scopes it needs")]
+    assert [each.what for each in story.audit()][-2:] == ["slack lost", "slack found again"]
+
+
+def test_an_answer_from_before_slack_shut_the_bot_out_proves_nothing(story: Story) -> None:
+    asked = story.directory.home
+
+    def uninstalled_meanwhile(deadline: Deadline) -> Home:
+        home = asked(deadline)
+        groups.record_loss(story.memory, "app_uninstalled")
+        return home
+
+    story.memory.commit(Change(due=(Due(member="workspace:self", at=story.now),)))
+    story.directory.home = uninstalled_meanwhile  # type: ignore[method-assign]
+    claim = story.claim("workspace")
+    assert claim is not None
+    with pytest.raises(Conflict):
+        groups.refresh_home(story.office, Turn(claim, Deadline.after(0)))
+    assert groups.loss(story.memory) == "Slack says that the app was uninstalled"
+
+
+def test_a_message_was_given_up_lately(story: Story) -> None:
+    for _ in range(2):
+        count_given_up(story.memory, "#db-access", PermanentFailure("is_archived: unarchive it"))
+    story.memory.advance(3600)
+    [lately, _] = app(story)
+    what = "Slack refused a message to #db-access until 1h ago: is_archived: unarchive it; "
+    do = "after an hour it is not tried any more"
+    assert lately == look_at("slack", f"{what}2 messages given up so far", do)
+    story.memory.advance(8 * 24 * 3600)
+    assert len(app(story)) == 1
 
 
 def test_scopes_are_missing(story: Story) -> None:

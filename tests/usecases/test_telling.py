@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from datetime import timedelta
 
 import pytest
 
+from bot.core.catalog import Entitlement, OnCall
 from bot.core.errors import Conflict, TemporaryFailure
-from bot.core.grants import State
+from bot.core.grants import Grant, HoldState, Origin, State, Traced, Vote
+from bot.core.holds import Hold
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Card, Claim, Deadline, Key, Note
+from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, GivenUp, Key, Note
+from bot.slack.cards import card
 from bot.testing.fuse import Died
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, dba
 from bot.usecases import cards, look
+from bot.usecases.posting import GIVEN_UP
 from bot.usecases.turn import Turn
 
 CHANNEL = "CDB-ACCESS"
@@ -102,6 +106,67 @@ def test_what_slack_refuses_is_tried_again_for_an_hour(story: Story) -> None:
     assert sum(each.what == "card lost" for each in story.audit(grant)) <= 20
 
 
+def given_up(story: Story) -> GivenUp | None:
+    return story.memory.read({Key.of(GivenUp)}).find(GivenUp)
+
+
+def test_a_message_that_is_given_up_is_counted_once() -> None:
+    story = Story(catalog(replace(PRIVATE, lapse_after=8 * HOUR)))
+    story.messenger.lost = {dm(BOB)}
+    grant = dans_ask(story)
+    story.pass_time(50 * 60)
+    assert given_up(story) is None, "it may still be put right"
+    story.pass_time(20 * 60)
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to, found.error) == (1, BOB, "is_archived")
+    assert places(story, grant)[BOB] == GIVEN_UP
+    story.approve(CAROL, grant)
+    story.pass_time(3 * HOUR)
+    assert given_up(story) == found, "tried again for what is new, and counted no more"
+    story.messenger.lost = {dm(DAN)}
+    story.pass_time(3 * HOUR)
+    assert given_up(story) == found, "Dan's card says all there is to say"
+
+
+def test_an_ask_that_lapses_before_its_approver_could_be_asked_is_counted() -> None:
+    story = Story(catalog(PRIVATE))
+    story.messenger.lost = {dm(BOB)}
+    grant = dans_ask(story)
+    story.pass_time(HOUR)
+    assert story.grant(grant).state is State.LAPSED
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to, places(story, grant)[BOB]) == (1, BOB, GIVEN_UP)
+    assert found.error == "refused until there was nothing to decide any more"
+
+
+def test_a_message_that_is_delivered_after_all_is_not_given_up(story: Story) -> None:
+    story.messenger.lost = {"#db-access", dm(BOB), dm(CAROL)}
+    dans_ask(story)
+    story.pass_time(30 * 60)
+    story.messenger.lost = set()
+    story.pass_time(2 * HOUR)
+    assert given_up(story) is None
+
+
+def test_a_note_and_an_alert_that_are_given_up_are_counted(story: Story) -> None:
+    story.messenger.lost = {dm(EVE), "CSECURITY"}
+    key = Key.of(Note, "n1")
+    note = Note(id="n1", channel=EVE, reason=because(Why.EXPIRED))
+    story.memory.commit(Change(put={key: note}, due=(Due(member="note:n1", at=story.now),)))
+    story.pass_time(2 * HOUR)
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to) == (1, EVE)
+    story.target.stray("eve@example.com", PROD_DB.gives[0])
+    story.messenger.lost |= {"#db-access", CHANNEL}
+    story.pass_time(3 * HOUR)
+    found = given_up(story)
+    assert found is not None
+    assert (found.count, found.to) == (2, "#db-access")
+
+
 def test_while_slack_is_away_nothing_is_lost_and_all_is_shown_soon_after(story: Story) -> None:
     story.messenger.away = True
     grant = dans_ask(story)
@@ -179,6 +244,106 @@ def test_a_card_is_not_touched_where_it_shows_the_same_already(story: Story) -> 
     story.pass_time(600)
     assert calls == []
     assert len(story.messenger.posted(grant)[CHANNEL].shown) == 1
+
+
+ELSEWHERE = Hold(
+    target="orders-db",
+    account="dan@example.com",
+    entitlement=Entitlement(target="orders-db", what=(("role", "orders_ro"),)),
+)
+SAID = because(Why.REVOKED, said="enough")
+CHANGED: Mapping[str, tuple[object, ...]] = {
+    "person": (EVE,),
+    "resource": ("orders-on-call",),
+    "origin": (Origin.SHIFT,),
+    "state": tuple(State),
+    "asked_at": (NINE - timedelta(hours=1),),
+    "length": (None, 2 * HOUR),
+    "reason": ("", "orders are late"),
+    "policy": ("v7",),
+    "rule": ("on_call pagerduty/PDBPRIM level 1",),
+    "trace": (
+        (),
+        (Traced(rule="in_group slack/dba", outcome="yes", reason=because(Why.IN_GROUP, group=GROUP)),),
+    ),
+    "undecided": (True,),
+    "lapses_at": (None, NINE + timedelta(hours=7)),
+    "approvals": (3,),
+    "votes": ((), (Vote(person=CAROL, at=NINE),)),
+    "asked_people": ((CAROL,),),
+    "asked_in": (None, "#elsewhere"),
+    "depends_on": (OnCall(schedule="pagerduty/PDBPRIM"),),
+    "follows": ("G0",),
+    "until": (None, NINE + timedelta(hours=3)),
+    "approved_at": (NINE,),
+    "active_at": (NINE + timedelta(minutes=1),),
+    "ended_at": (None, NINE + timedelta(hours=2)),
+    "ended": (None, SAID),
+    "decided_by": (None, BOB),
+    "gives": ((), (ELSEWHERE,)),
+    "holds": ({}, {ELSEWHERE.key: HoldState.KEPT}),
+    "kept_by": ("G0",),
+    "had_before": (True,),
+    "seated": (True,),
+    "overdue_since": (NINE + timedelta(hours=1),),
+    "trouble": ("orders-db does not answer",),
+}
+"""Other values for each field of a grant."""
+
+
+def at_each_place(story: Story, grant: str) -> dict[str, object]:
+    """What the card is to say wherever there is one, by channel."""
+    catalog_, snap = story.office.gather(lambda _: {Key.of(Grant, grant)})
+    view = cards.card_view(story.office, story.grant(grant), catalog_, snap)
+    found = story.memory.read({Key.of(Card, grant)}).find(Card, grant) or Card()
+    return {place.channel: card(view, place.audience) for place in found.places}
+
+
+def shown_often(story: Story, grant: str) -> dict[str, int]:
+    return {channel: len(each.shown) for channel, each in story.messenger.posted(grant).items()}
+
+
+@pytest.mark.parametrize("state", [State.ASKED, State.ACTIVE, State.ENDED])
+@pytest.mark.parametrize("field", sorted(CHANGED))
+def test_a_card_is_sent_again_exactly_when_it_says_something_else(
+    story: Story, field: str, state: State
+) -> None:
+    grant = dans_ask(story)
+    if state is not State.ASKED:
+        story.approve(BOB, grant)
+        story.run_due()
+    if state is State.ENDED:
+        story.revoke(CAROL, DAN, "prod-db", "no need")
+        story.run_due()
+    assert story.grant(grant).state is state
+    for value in CHANGED[field]:
+        before, shown = at_each_place(story, grant), shown_often(story, grant)
+        changed = replace(story.grant(grant), **{field: value})  # type: ignore[arg-type]  # of that field
+        due = Due(member=f"card:{grant}", at=story.now)
+        story.memory.commit(Change(put={Key.of(Grant, grant): changed}, due=(due,)))
+        after = at_each_place(story, grant)
+        story.run_due("card")
+        again = {each for each in shown if shown_often(story, grant)[each] > shown[each]}
+        assert again == {each for each in before if after[each] != before[each]}, (field, value)
+
+
+def test_each_field_of_a_grant_is_changed() -> None:
+    """Another id is another grant, with a card of its own."""
+    assert set(CHANGED) == {each.name for each in fields(Grant)} - {"id"}
+
+
+def test_what_a_card_never_says_does_not_send_it_again(story: Story) -> None:
+    """Both audiences: who asked is quoted, but when they asked is written nowhere."""
+    grant = dans_ask(story)
+    story.approve(BOB, grant)
+    story.run_due()
+    shown = shown_often(story, grant)
+    unsaid = replace(story.grant(grant), asked_at=NINE - timedelta(days=1), policy="v9", seated=True)
+    due = Due(member=f"card:{grant}", at=story.now)
+    story.memory.commit(Change(put={Key.of(Grant, grant): unsaid}, due=(due,)))
+    story.run_due("card")
+    assert shown_often(story, grant) == shown
+    assert set(shown) == {CHANNEL, dm(DAN)}
 
 
 def test_a_change_while_the_card_is_being_shown_is_shown_too(story: Story) -> None:

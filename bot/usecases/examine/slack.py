@@ -3,34 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 
 from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import App, AppFacts, Deadline, Home, Key, Ledger
-from bot.usecases.examine.findings import Finding, look_at, ok, wrong
+from bot.ports import App, AppFacts, Deadline, GivenUp, Home, Key, Ledger
+from bot.usecases.examine.findings import Finding, ago, counted, look_at, ok, wrong
+from bot.usecases.groups import LOSSES, REINSTALL
 
 SLACK = "slack"
+GIVEN_UP_SHOWN = timedelta(days=7)
+SHUT_OUT = "people cannot ask, and are told when Slack is back; access still ends"
 
 
 def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Deadline) -> Iterator[Finding]:
     """``wanted``: the scopes that the manifest asks for."""
+    home = ledger.read({Key.of(Home)}).find(Home)
+    if home and home.lost:
+        said = f"Slack said {ago(home.lost_at, ledger.read(()).now)} ago" if home.lost_at else "Slack said"
+        what = f"{said} that {LOSSES.get(home.lost, home.lost)}: {SHUT_OUT}"
+        yield wrong(SLACK, what, REINSTALL)
+    yield from given_up(ledger)
     try:
         facts = app.facts(deadline)
     except TemporaryFailure as failure:
-        yield wrong(
-            SLACK, str(failure), "people cannot ask, and are told when Slack is back; access still ends"
-        )
+        yield wrong(SLACK, str(failure), SHUT_OUT)
         return
     except PermanentFailure as failure:
         yield wrong(SLACK, str(failure))
         return
     yield from scopes(facts, wanted)
-    home = ledger.read({Key.of(Home)}).find(Home)
     if home and home.team != facts.team:
         what = (
             f"SLACK_BOT_TOKEN is for {facts.workspace} ({facts.team}), and this Redis belongs to {home.team}"
         )
         yield wrong(SLACK, what, "set the token of the same workspace, or another workspace: in access.yaml")
+
+
+def given_up(ledger: Ledger) -> Iterator[Finding]:
+    """What people were not told lately though Slack answered."""
+    snap = ledger.read({Key.of(GivenUp)})
+    found = snap.find(GivenUp)
+    if found and snap.now - found.at <= GIVEN_UP_SHOWN:
+        total = f"{counted(found.count, 'message')} given up so far"
+        what = f"Slack refused a message to {found.to} until {ago(found.at, snap.now)} ago: {found.error}"
+        yield look_at(SLACK, f"{what}; {total}", "after an hour it is not tried any more")
 
 
 def scopes(facts: AppFacts, wanted: Collection[str]) -> Iterator[Finding]:

@@ -1,0 +1,132 @@
+"""One PostgreSQL server, a target of its own, and what its administrator does to it behind the bot's back."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from bot.sandbox import orders
+from bot.sandbox.servers import Postgres
+from chaos import town
+from chaos.observer import MEMBERS, Pair
+
+BOT = orders.BOT
+NOBODY = "nobody_answers"
+CONNECTS_WITHIN = 5
+DROP_TRIES = 5
+
+
+class ReplicatingPostgres(Postgres):
+    """One that can be told to wait for a standby."""
+
+    def _command(self) -> list[str]:
+        return [*super()._command(), "--wal-level=replica", "--max-wal-senders=2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByHand:
+    """The administrator took an access away, at some moment between ``began`` and ``ended``."""
+
+    pair: Pair
+    began: float
+    ended: float
+
+
+class Database:
+    """``logins`` are all that the bot has had here and that still exist, the one in use last."""
+
+    def __init__(self, target: str, folder: Path) -> None:
+        self.target = target
+        self.server = ReplicatingPostgres(folder / target)
+        self.roles = sorted(role for role, where in town.TARGET_OF.items() if where == target)
+        self.logins = [BOT]
+        self._made = 1
+
+    def open(self) -> None:
+        self.server.start()
+        accounts = [town.email(person) for person in town.PEOPLE]
+        self._orders = orders.prepare(self.server.url, logins=accounts, roles=self.roles)
+        self.url = self._orders.url
+        self.bot_url = self._orders.bot_url
+
+    def close(self) -> None:
+        self._orders.close()
+        self.server.remove()
+
+    # ------------------------------------------------------------------------------ the administrator
+
+    def revoke(self, rng: random.Random) -> list[ByHand]:
+        """Take one access away that the bot has given, if there is one. Raises psycopg.Error."""
+        with self._administrator() as session:
+            there: list[Any] = sorted(session.execute(MEMBERS).fetchall())
+            if not there:
+                return []
+            account, role, grantor = rng.choice(there)
+            began = time.time()
+            revoke = sql.SQL("REVOKE {} FROM {} GRANTED BY {} CASCADE")
+            session.execute(revoke.format(*map(sql.Identifier, (role, account, grantor))))
+            return [ByHand(pair=(account, role), began=began, ended=time.time())]
+
+    def new_login(self, *, heir: bool) -> str:
+        """Make another login for the bot and return its URL. An ``heir`` may also revoke what the ones before
+        have granted. Raises psycopg.Error."""
+        self._made += 1
+        name, password = f"{BOT}_{self._made}", secrets.token_hex(12)
+        with self._administrator() as session, session.transaction():
+            create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+            session.execute(create.format(sql.Identifier(name), password))
+            for role in self.roles:
+                may_give = sql.SQL(orders.MAY_GIVE)
+                session.execute(may_give.format(role=sql.Identifier(role), bot=sql.Identifier(name)))
+            session.execute(sql.SQL(orders.MAY_END_SESSIONS).format(bot=sql.Identifier(name)))
+            for before in self.logins if heir else ():
+                inherit = sql.SQL("GRANT {} TO {} WITH INHERIT TRUE, SET FALSE")
+                session.execute(inherit.format(sql.Identifier(before), sql.Identifier(name)))
+        self.logins.append(name)
+        self.bot_url = self.server.url_for(name, password, orders.DATABASE)
+        return self.bot_url
+
+    def drop_login(self, name: str) -> list[ByHand]:
+        """Drop it with all that it has granted, which is returned. Raises psycopg.Error."""
+        statements = ("REASSIGN OWNED BY {} TO CURRENT_USER", "DROP OWNED BY {}", "DROP ROLE {}")
+        with self._administrator() as session:
+            for tries in range(1, DROP_TRIES + 1):
+                began = time.time()
+                try:
+                    with session.transaction():  # in which nothing more can be granted
+                        session.execute("LOCK TABLE pg_auth_members IN SHARE ROW EXCLUSIVE MODE")
+                        there = session.execute(MEMBERS).fetchall()
+                        for each in statements:
+                            session.execute(sql.SQL(each).format(sql.Identifier(name)))
+                except psycopg.errors.DeadlockDetected:  # with a grant that is under way
+                    if tries == DROP_TRIES:
+                        raise
+                else:
+                    break
+        self.logins.remove(name)
+        ended = time.time()
+        pairs = [(account, role) for account, role, grantor in there if grantor == name]
+        return [ByHand(pair=pair, began=began, ended=ended) for pair in pairs]
+
+    def wait_for_a_standby(self, *, wait: bool) -> None:
+        """Have commits wait for a standby that does not exist, or no longer. Raises psycopg.Error."""
+        with self._administrator() as session:
+            who = sql.Literal(NOBODY if wait else "")
+            session.execute(sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(who))
+            session.execute("SELECT pg_reload_conf()")
+
+    def _administrator(self) -> psycopg.Connection[Any]:
+        """Waits for no standby."""
+        return psycopg.connect(
+            self.url,
+            autocommit=True,
+            connect_timeout=CONNECTS_WITHIN,
+            options="-c synchronous_commit=local -c statement_timeout=10s",
+        )
