@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from bot.core.reasons import Reason, Why, because
 
+FAILED_OVER = (
+    "another server of Redis has taken over: nothing is granted until a worker has compared what had ended"
+    " with what this server has"
+)
+
 
 class RotakeyError(Exception):
     """The root of all errors that Rotakey raises on purpose."""
@@ -32,6 +37,11 @@ class TemporaryFailure(RotakeyError):
 class NotCopied(TemporaryFailure):
     """It is written, but not on as many replicas as were asked for: who acts on it now acts on what a
     failover may forget."""
+
+
+class FailedOver(NotCopied):
+    """Another server of Redis has taken over, and what had ended was not compared with it yet. Nothing was
+    written, not even here."""
 
 
 class PermanentFailure(RotakeyError):

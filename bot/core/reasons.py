@@ -113,6 +113,9 @@ class Why(StrEnum):
     # the ledger itself
     RESTORED = "restored"
     LIVE_AGAIN = "live_again"
+    FAILED_OVER = "failed_over"
+    ENDED_AGAIN = "ended_again"
+    ENDED_BEFORE = "ended_before"
     SEALED = "sealed"
 
 

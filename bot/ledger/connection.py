@@ -16,6 +16,7 @@ from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ledger.following import Locator, followed
 from bot.ledger.forms import Form, taken_apart
 from bot.ledger.keys import names
+from bot.ledger.scripts import SCHEMA
 
 ANSWER_WITHIN = 1.5
 """Seconds for one try. A call is sent at most three times, so it fails after about five seconds."""
@@ -101,6 +102,18 @@ def patient(client: Redis) -> Redis:
     )
 
 
+def _other_version(there: str) -> str:
+    if there.isdigit() and int(there) < SCHEMA:
+        return (
+            f"Redis has records of an older version of Rotakey (shape {there}; this one writes {SCHEMA}):"
+            " start a worker of this version, which moves it on"
+        )
+    return (
+        f"Redis has records of a newer version of Rotakey (shape {there}; this one knows {SCHEMA}): this"
+        " process reads and writes nothing any more. Stop it, and start the newer version in its place"
+    )
+
+
 @contextmanager
 def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
     """Any trouble with Redis is a TemporaryFailure, but for what the caller knows better."""
@@ -129,6 +142,8 @@ def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
         ) from error
     except RedisError as error:
         code, _, said = str(error).partition(" ")
+        if code == "SCHEMA":
+            raise TemporaryFailure(_other_version(said)) from error
         if code == "MISPLACED":
             raise TemporaryFailure(
                 f"{said}, so something else writes into this Redis: rename that key, and keep others off it"

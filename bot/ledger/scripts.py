@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from importlib import resources
 
+SCHEMA = 1
+"""The number of the shape that records have. It grows when a process that knows only the shape before would
+read them wrong or lose a part of them; then the workers of the new version are started first."""
+
 _LUA = resources.files("bot.ledger") / "lua"
 
 
 def script(name: str, flags: str = "") -> str:
     """The text of a script. ``flags`` are those of Redis: with ``allow-oom`` a full Redis still runs it."""
     prelude, body = (_LUA.joinpath(f"{each}.lua").read_text("utf-8") for each in ("prelude", name))
-    return f"#!lua flags={flags}\n{prelude}\n{body}"
+    known = f"local ours, upgrading = '{SCHEMA}', {str(name == 'upgrade').lower()}"
+    return f"#!lua flags={flags}\n{known}\n{prelude}\n{body}"

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from bot.core.chain import Sealed, Written, text_of
-from bot.core.errors import Conflict, NotCopied, PermanentFailure, TemporaryFailure
+from bot.core.errors import FAILED_OVER, Conflict, FailedOver, NotCopied, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry, printable
@@ -26,15 +26,16 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
+    Committed,
     Condition,
     Document,
     Done,
     Due,
     Entry,
+    Failover,
     Key,
     Lease,
     Owed,
-    Committed,
     SetAside,
     Snapshot,
 )
@@ -58,9 +59,10 @@ class _Owed:
 
 
 class MemoryLedger:
-    """Implements Ledger, AuditTrail, Inspection and Census. Time stands still unless ``advance`` moves it or
-    ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does. ``audit_trouble``: why the
-    audit cannot be written. ``copying``: replicas confirm what is written."""
+    """Implements Ledger, AuditTrail, Inspection, Census and Primary. Time stands still unless ``advance``
+    moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
+    ``audit_trouble``: why the audit cannot be written. ``copying``: replicas confirm what is written.
+    ``failed_over``: another server took over and was not compared yet."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -76,6 +78,7 @@ class MemoryLedger:
         self._unlogged: list[tuple[int, str]] = []
         self.audit_trouble = ""
         self.copying = True
+        self.failed_over: Failover | None = None
         self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
@@ -115,6 +118,7 @@ class MemoryLedger:
                 documents=dict(self._readable(found)),
                 versions={key: found[key][0] if key in found else 0 for key in wanted},
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
+                compared=self.failed_over is None,
             )
 
     def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
@@ -168,6 +172,8 @@ class MemoryLedger:
             return conflict
 
     def commit(self, change: Change) -> Committed:
+        if change.copied and self.failed_over:
+            raise FailedOver(FAILED_OVER)
         receipt = self._commit(change)
         if change.copied and not self.copying:
             raise NotCopied("0 of 1 replicas have confirmed it")
@@ -217,6 +223,9 @@ class MemoryLedger:
                 self._due[member].at = self._claim_end()
             return ours
 
+    def copied(self) -> bool:
+        return self.copying
+
     def wait(self, seconds: float) -> None:
         """Return at once: in a test, time passes when the test says so."""
 
@@ -258,6 +267,15 @@ class MemoryLedger:
                 overdue=len(self._indexes.get("overdue", ())),
                 unlogged=len(self._unlogged),
             )
+
+    # ------------------------------------------------------------------------------------- Primary
+
+    def uncompared(self) -> Failover | None:
+        return self.failed_over
+
+    def compared(self, with_primary: str) -> None:
+        if self.failed_over and self.failed_over.now == with_primary:
+            self.failed_over = None
 
     # ------------------------------------------------------------------------------------- Census
 

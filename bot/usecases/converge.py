@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from bot.core.errors import Conflict, NotCopied, TemporaryFailure
+from bot.core.errors import FAILED_OVER, Conflict, FailedOver, NotCopied, TemporaryFailure
 from bot.core.grants import HoldState
 from bot.core.holds import HoldRecord, Phase, Presence
 from bot.ports import (
@@ -226,7 +226,10 @@ class Convergence:
 
 
 def _nothing_lost(view: View) -> None:
-    """Raises TargetFailed while it is not known what a Redis that came back older has forgotten."""
+    """Raises TargetFailed while it is not known what a Redis that came back older, or took over, has
+    forgotten."""
+    if not view.snap.compared:
+        raise TargetFailed(FailedOver(FAILED_OVER))
     if view.snap.find(Restore):
         raise TargetFailed(TemporaryFailure(RESTORED))
 

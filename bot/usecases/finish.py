@@ -136,7 +136,7 @@ def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tupl
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if grant.origin is Origin.SHIFT and by is not None:
         shift = Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")
-        put[shift] = ShiftGrant(grant=None, ended_early=_end_of_shift(grant))
+        put[shift] = ShiftGrant(grant=None, ended_early=end_of_shift(grant))
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(
         put=put,
@@ -147,7 +147,7 @@ def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tupl
     )
 
 
-def _end_of_shift(grant: Grant) -> datetime | None:
+def end_of_shift(grant: Grant) -> datetime | None:
     grace = grant.depends_on.grace if isinstance(grant.depends_on, OnCall) else 0
     return grant.until - timedelta(seconds=grace) if grant.until else None
 

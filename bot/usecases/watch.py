@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, ended_lately, newer
+from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, all_ended, ended_lately, newer, says_more
 from bot.core.chain import before_all, read_seal
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
@@ -22,18 +22,24 @@ from bot.ports import (
     Change,
     Due,
     Entry,
+    Failover,
     Key,
     Ledger,
     Note,
+    Primary,
     Restore,
     SealHead,
     Snapshot,
 )
+from bot.usecases import failover
 from bot.usecases.attempts import settled
 from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of
 
 ENDS = frozenset({"ending", "could not be given"})
 """What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
+
+OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
+"""So long a worker that has nothing to compare with leaves a failover to those that have."""
 
 MOST_NAMED = 20
 PAGE = 1_000
@@ -53,8 +59,12 @@ class Watch:
         books: Books,
         anchor: Callable[[], Anchor | None],
         new_id: Callable[[], str],
+        primary: Primary | None = None,
     ) -> None:
         self.ledger = ledger
+        self._primary = primary
+        self._failover: tuple[Failover, datetime] | None = None
+        self._ends_up_to = ""
         self.books = books
         self._anchor = anchor
         self._new_id = new_id
@@ -70,6 +80,8 @@ class Watch:
         read or written; the memory is compared all the same.
         """
         with self._lock:
+            # before all else is read: what takes over from here on is compared the next time
+            took_over = self._primary.uncompared() if self._primary else None
             anchor = self._anchor()
             try:
                 # before the ledger is read: another worker may put a newer one there at any time
@@ -77,9 +89,16 @@ class Watch:
             except PermanentFailure:
                 self._compare(channel)
                 raise
-            self._seen = newer(self._seen, kept)
+            self._seen = self._joined(self._seen, kept)
+            if took_over and kept and self._seen:
+                failover.end_again(self.ledger, self._seen.ended, channel)
             restore = self._compare(channel)
-            if anchor and self._seen and newer(kept, self._seen) is not kept:
+            if took_over:
+                can = kept is not None or restore is not None or not took_over.before
+                restore = restore if can else self._hold_back(took_over, anchor, channel)
+                self._go_on(took_over, compared=can or restore is not None)
+            self._remember_ended()
+            if anchor and self._seen and says_more(self._seen, kept):
                 anchor.write(self._seen)
             return restore
 
@@ -118,8 +137,7 @@ class Watch:
             return seen
         if not head.number:
             return None
-        ended = ended_lately(seen.ended, self._ended(seen.last, head.last, now), now) if seen else ()
-        return Anchored(number=head.number, head=head.head, last=head.last, ended=ended)
+        return Anchored(number=head.number, head=head.head, last=head.last, ended=seen.ended if seen else ())
 
     def _earlier(self, head: SealHead, now: datetime) -> SealHead:
         for each in reversed(self.books.seals(max(head.number - PAGE, 0), PAGE)):
@@ -129,18 +147,58 @@ class Watch:
                     return moved(head, seal)
         return SealHead()
 
-    def _ended(self, after: str, last: str, now: datetime) -> Iterator[Ended]:
-        """The grants that ended behind the entry ``after``, up to ``last``, in the last day."""
+    def _joined(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
+        found = newer(seen, kept)
+        if seen is None or kept is None or found is None:
+            return found
+        return replace(found, ended=all_ended(seen.ended, kept.ended))
+
+    def _remember_ended(self) -> None:
+        """Add what has ended since the last look. While a copy is missing nothing is dropped: a server that
+        takes over may not have it."""
+        seen = self._seen
+        if seen is None:
+            return
+        now = self.ledger.read().now
+        every = all_ended(seen.ended, self._ended(now))
+        lately = ended_lately(every, (), now)
+        whole = lately != every and not self.ledger.copied()
+        self._seen = replace(seen, ended=every if whole else lately)
+
+    def _ended(self, now: datetime) -> Iterator[Ended]:
+        """The grants that ended in the last day, behind the entry that was read last."""
         a_day_ago = f"{int((now - ENDED_KEPT).timestamp() * 1000)}-0"
-        after = max(after, a_day_ago, key=before_all)
+        after = max(self._ends_up_to, a_day_ago, key=before_all)
         while page := self.books.written(after, PAGE):
             for each in page:
-                if before_all(each.name) > before_all(last):
-                    return
                 grant = _ending(each.text)
                 if grant:
                     yield Ended(grant=grant, at=each.at)
-            after = page[-1].name
+            self._ends_up_to = after = page[-1].name
+
+    def _go_on(self, took_over: Failover, *, compared: bool) -> None:
+        self._ends_up_to = ""  # names of entries are this server's own
+        if self._primary and compared:
+            self._primary.compared(took_over.now)
+
+    def _hold_back(self, took_over: Failover, anchor: Anchor | None, channel: str | None) -> Restore | None:
+        """Without an anchor a person has to look, unless other workers have one. Returns None until these had
+        the time."""
+        snap = self.ledger.read({HEAD})
+        if self._failover is None or self._failover[0] != took_over:
+            self._failover = (took_over, snap.now)
+        if anchor and snap.now - self._failover[1] < OTHERS_COMPARE_WITHIN:
+            return None
+        head = newest(snap, self.books)
+        restore = Restore(
+            noticed_at=snap.now,
+            anchored="no anchor file",
+            found="another server of Redis that took over",
+            seal=head.number,
+            head=head.head,
+        )
+        live = sum(len(page) for page in live_grants(self.ledger, self.books))
+        return failover.hold_back(self.ledger, restore, live, f"failover-{took_over.now}", channel)
 
     # --------------------------------------------------------------------------------------- noticing
 

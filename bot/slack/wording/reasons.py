@@ -268,6 +268,21 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         " ({grant}).",
         "🚨 Something that was ended is live again in the Redis that came back.",
     ),
+    Why.FAILED_OVER: (
+        "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
+        " grant nothing and go on revoking: some of the {live} grants that are live in it may have ended"
+        " before.",
+        "🚨 Another server of Redis has taken over. I grant nothing and go on revoking.",
+    ),
+    Why.ENDED_AGAIN: (
+        "*{resource}* of {person} had ended {ended_at}, and was live again in the server of Redis that took"
+        " over, so I ended it again ({grant}).",
+        "Something that had ended was live again in the server of Redis that took over, so I ended it again.",
+    ),
+    Why.ENDED_BEFORE: (
+        "It had already ended {ended_at}, but the server of Redis that took over did not have that yet.",
+        "It had already ended, but the server of Redis that took over did not have that yet.",
+    ),
     Why.SEALED: (
         "The audit is sealed up to number {seal}. Whoever keeps this line can prove later that nothing was"
         " changed or cut off: `{anchor}`",
@@ -339,6 +354,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "Compare it with who has access at each target, and then run `rotakey doctor --accept-restore`.",
     ),
     Why.LIVE_AGAIN: ("Take it away with `/access revoke`.",),
+    Why.FAILED_OVER: (
+        "Compare them with what people were told and with each target, then run `rotakey doctor"
+        " --accept-restore`. Name a file under `audit` in access.yaml, and I can compare them myself.",
+    ),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",
         "Ask with `/access request`.",

@@ -1,0 +1,238 @@
+"""The primary dies before its replica has heard that something ended: what ended stays ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from bot.anchor import AnchorFile
+from bot.core.errors import FAILED_OVER, FailedOver
+from bot.core.grants import State
+from bot.core.holds import HoldRecord
+from bot.ledger import copies
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Change, Due, Failover, Key, Restore
+from bot.slack.wording.reasons import refusal
+from bot.testing.story import Story
+from bot.testing.town import ADA, BOB, CAROL, EMAILS, SECURITY
+from bot.testing.valkeys import Node, replicated
+from bot.usecases import seal, watch
+from bot.usecases.restore import accept_restore
+from bot.usecases.seal import SEAL
+
+COMPARE = (
+    "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I grant"
+    " nothing and go on revoking: some of the 1 grants that are live in it may have ended before. Compare them"
+    " with what people were told and with each target, then run `rotakey doctor --accept-restore`. Name a file"
+    " under `audit` in access.yaml, and I can compare them myself."
+)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "COPIED_WITHIN", timedelta(milliseconds=150))
+    for module, name in ((seal, "SETTLES"), (watch, "LASTS"), (watch, "OTHERS_COMPARE_WITHIN")):
+        monkeypatch.setattr(module, name, timedelta())
+
+
+class Bot(Story):
+    """A story on a primary with a replica, ``there``; nobody can set their clock. Its anchor is in ``file``."""
+
+    def __init__(self, primary: Node, replica: Node, file: Path | None) -> None:
+        super().__init__(begin=False, sealed=True)
+        self.there, self.spare = primary, replica
+        self.anchor = AnchorFile(file) if file else None
+        self._clients: list[Redis] = []
+        self.reconnect()
+        self.memory.now = self.ledger.read().now  # by which facts are said to be fresh
+        self.enact(self.policy)
+        self.watch.look(SECURITY)
+        self.run_due("workspace", "groups")
+        self.run_due()
+
+    def reconnect(self) -> None:
+        """The processes of the bot begin again, with nothing but the anchor."""
+        client = connect(self.there.url)
+        self._clients.append(client)
+        self.ledger = self.trail = self.primary = RedisLedger(client, copies=1)
+        self.sealing, self.watch = self.another_sealing(), self.another_watch()
+        self.office = self.another_office()
+
+    def close(self) -> None:
+        for each in self._clients:
+            each.close()
+
+    def given(self, who: str) -> str:
+        grant = self.ask(who).standing.grant.id
+        if self.grant(grant).state is State.ASKED:
+            self.approve(BOB if who != BOB else CAROL, grant)
+        self.run_due()
+        return grant
+
+    def sealed_once(self) -> None:
+        for _ in range(2):
+            self.ledger.commit(Change(due=(Due(member=SEAL, at=self.ledger.read().now),)))
+            self.run_due("seal")
+
+    def fail_over(self) -> None:
+        """The primary dies, its replica takes its place, and the dead one comes back as the replica."""
+        self.there.server.kill()
+        self.spare.restart()  # with what it had, and nothing that was on its way
+        self.there.restart()
+        self.there.follow(self.spare)
+        self.there, self.spare = self.spare, self.there
+        self.reconnect()
+
+    def look_at_holds(self, grant: str) -> None:
+        """What is looked at every few minutes, now."""
+        for hold in self.grant(grant).gives:
+            key = Key.of(HoldRecord, hold.key)
+            snap = self.ledger.read({key})
+            record = snap.find(HoldRecord, hold.key)
+            put = {key: replace(record, seen_at=None)} if record else {}
+            self.ledger.commit(Change(put=put, due=(Due(member=f"hold:{hold.key}", at=snap.now),)))
+        self.run_due()
+
+    def live(self, grant: str) -> bool:
+        return grant in self.ledger.read({Key("grant", grant)}).leases
+
+    def heard(self) -> list[str]:
+        return [refusal(each.reason) for each in self.messenger.told(SECURITY)]
+
+    def restore(self) -> Restore | None:
+        return self.ledger.read({Key.of(Restore)}).find(Restore)
+
+
+@contextmanager
+def bot_on(file: Path | None) -> Iterator[Bot]:
+    with replicated() as (primary, replica):
+        bot = Bot(primary, replica, file)
+        try:
+            yield bot
+        finally:
+            bot.close()
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Iterator[Bot]:
+    with bot_on(tmp_path / "anchor") as made:
+        yield made
+
+
+@pytest.fixture
+def unanchored() -> Iterator[Bot]:
+    with bot_on(None) as made:
+        yield made
+
+
+def ended_behind_the_replicas_back(bot: Bot) -> str:
+    """Ada has it, the replica falls behind, and Ada gives it back."""
+    grant = bot.given(ADA)
+    assert bot.has(ADA)
+    bot.sealed_once()
+    bot.spare.server.pause()
+    bot.give_back(ADA)
+    bot.run_due()
+    assert not bot.has(ADA)
+    assert bot.grant(grant).state is State.ENDED
+    bot.watch.look(SECURITY)
+    return grant
+
+
+def test_what_was_given_back_is_not_granted_again_by_a_server_that_took_over(bot: Bot) -> None:
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    assert bot.live(grant), "the server that took over does not know that it ended"
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA), "nothing is granted before the two are compared"
+    bot.watch.look(SECURITY)
+    assert not bot.live(grant)
+    bot.run_due()
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    assert bot.grant(grant).state is State.ENDED
+    [told] = bot.heard()
+    assert told.startswith(f"*prod-db* of <@{ADA}> had ended ")
+    assert bot.restore() is None
+    carols = bot.given(CAROL)
+    assert bot.has(CAROL), "after the comparison access is granted again"
+    assert bot.grant(carols).trouble is None
+
+
+def test_a_commit_that_leads_to_access_is_refused_by_any_process_until_then(bot: Bot) -> None:
+    ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    assert not bot.ledger.read().compared
+    with pytest.raises(FailedOver) as raised:
+        bot.ledger.commit(Change(copied=True))
+    assert str(raised.value) == FAILED_OVER
+    bot.ledger.commit(Change(frees=True))
+    bot.watch.look(SECURITY)
+    assert bot.ledger.read().compared
+    bot.ledger.commit(Change(copied=True))
+
+
+def test_without_an_anchor_a_person_accepts_what_the_new_server_has(unanchored: Bot) -> None:
+    bot = unanchored
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    for _ in range(2):
+        bot.watch.look(SECURITY)
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    assert bot.heard() == [COMPARE]
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
+    bot.run_due()
+    assert bot.has(ADA), "it is live in what was accepted"
+
+
+def test_a_failover_that_lost_nothing_asks_nobody_anything(bot: Bot) -> None:
+    grant = bot.given(ADA)
+    bot.sealed_once()
+    bot.fail_over()
+    bot.watch.look(SECURITY)
+    assert bot.heard() == []
+    assert bot.restore() is None
+    bot.target.take_by_hand(EMAILS[ADA], bot.grant(grant).gives[0].entitlement)
+    bot.look_at_holds(grant)
+    assert bot.has(ADA)
+
+
+def test_yet_another_server_that_takes_over_meanwhile_is_not_taken_for_the_compared_one(bot: Bot) -> None:
+    bot.fail_over()
+    first = bot.primary.uncompared()
+    assert first
+    bot.fail_over()
+    bot.primary.compared(first.now)
+    second = bot.primary.uncompared()
+    assert second == Failover(before=first.before, now=second.now if second else "")
+    assert second.now != first.now
+
+
+def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    grant = ended_behind_the_replicas_back(bot)
+    monkeypatch.setattr("bot.core.anchors.ENDED_KEPT", timedelta())
+    bot.watch.look(SECURITY)
+    kept = bot.anchor.read() if bot.anchor else None
+    assert kept
+    assert [each.grant for each in kept.ended] == [grant]
+    bot.spare.server.go_on()
+    until_copied(bot)
+    bot.watch.look(SECURITY)
+    kept = bot.anchor.read() if bot.anchor else None
+    assert kept
+    assert kept.ended == ()
+
+
+def until_copied(bot: Bot) -> None:
+    for _ in range(1_000):
+        if bot.ledger.copied():
+            return
+    raise AssertionError("the replica never confirmed it")
