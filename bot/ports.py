@@ -197,6 +197,8 @@ class CardView:
     max_length: int
     kept_until: datetime | None
     digest: str
+    copied: bool = True
+    """False: it says that something ended, and replicas of Redis have not confirmed that yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +212,8 @@ class Note:
     reason: Reason
     whisper_to: str | None = None
     thread: str | None = None
+    copied: bool = True
+    """As of a ``CardView``: known when it is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)

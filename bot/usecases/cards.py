@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.catalog import Catalog, Resource, digest
 from bot.core.errors import PermanentFailure
-from bot.core.grants import Grant, State
+from bot.core.grants import LIVE, Grant, State
 from bot.core.members import names_of
+from bot.core.reasons import Why
 from bot.ports import (
     Card,
     CardView,
@@ -47,6 +48,11 @@ from bot.usecases.turn import Turn
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
 
+SAYS_ENDED = frozenset({Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN})
+"""Notes that say that access is gone."""
+COPIED_BY_THEN = timedelta(seconds=5)
+"""When a card that said that replicas of Redis do not have it yet is looked at again."""
+
 
 class Publisher(Protocol):
     """App Home in Slack. Raises TemporaryFailure or PermanentFailure by the deadline."""
@@ -66,11 +72,14 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     catalog, snap = office.gather(lambda known: grant_keys(known, first))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
+    if grant.state not in (State.ASKED, *LIVE) and not office.ledger.copied():
+        view = _shown_as(replace(view, copied=False))
     places = _planned(office, grant, turn.claim).places
     owing = [place for place in places if _owes(place, view, snap.now)]
     with once_more_if_lost(office.ledger, turn.claim):
         refused = post(_Posting(office, messenger, turn, view, snap.now), owing)
-        done = Done(claim=turn.claim, next_at=doubt_ends(places, snap.now))
+        next_at = doubt_ends(places, snap.now) if view.copied else snap.now + COPIED_BY_THEN
+        done = Done(claim=turn.claim, next_at=next_at)
         _close(office, grant, (catalog, snap), again(turn.claim, snap.now) if refused else done)
 
 
@@ -184,7 +193,11 @@ def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) ->
         kept_until=kept_until,
         digest="",
     )
-    return replace(view, digest=digest(repr(view)))
+    return _shown_as(view)
+
+
+def _shown_as(view: CardView) -> CardView:
+    return replace(view, digest=digest(repr(replace(view, digest=""))))
 
 
 def _targets(resource: Resource | None) -> list[str]:
@@ -216,6 +229,8 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
     note = snap.find(Note, turn.claim.id)
     change = Change(put={key: None}, done=Done(claim=turn.claim), frees=True)
     if note:
+        if note.reason.why in SAYS_ENDED:
+            note = replace(note, copied=office.ledger.copied())
         try:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:

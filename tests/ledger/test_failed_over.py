@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,19 +20,23 @@ from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Due, Failover, Key, Restore
-from bot.slack.wording.reasons import refusal
+from bot.slack.wording import answers as words
+from bot.slack.wording import cards as card_words
+from bot.slack.wording.reasons import NOT_COPIED, refusal
+from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, EMAILS, SECURITY
 from bot.testing.valkeys import Node, replicated
 from bot.usecases import seal, watch
+from bot.usecases.cards import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
 
 COMPARE = (
-    "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I grant"
-    " nothing and go on revoking: some of the 1 grants that are live in it may have ended before. Compare them"
-    " with what people were told and with each target, then run `rotakey doctor --accept-restore`. Name a file"
-    " under `audit` in access.yaml, and I can compare them myself."
+    "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
+    " grant nothing and go on revoking: some of the 1 grants that are live in it may have ended before."
+    " Compare them with what people were told and with each target, then run `rotakey doctor"
+    " --accept-restore`. Name a file under `audit` in access.yaml, and I can compare them myself."
 )
 
 
@@ -43,7 +48,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Bot(Story):
-    """A story on a primary with a replica, ``there``; nobody can set their clock. Its anchor is in ``file``."""
+    """A story on a primary, ``there``, with a replica; nobody can set their clock."""
 
     def __init__(self, primary: Node, replica: Node, file: Path | None) -> None:
         super().__init__(begin=False, sealed=True)
@@ -236,3 +241,42 @@ def until_copied(bot: Bot) -> None:
         if bot.ledger.copied():
             return
     raise AssertionError("the replica never confirmed it")
+
+
+def test_what_is_said_of_an_end_says_that_no_replica_has_it_yet(bot: Bot) -> None:
+    grant = bot.given(ADA)
+    bot.spare.server.pause()
+    began = time.monotonic()
+    done = bot.give_back(ADA)
+    assert words.gave_back(done) == f"Done: *prod-db* is being taken back now. {NOT_COPIED}"
+    bot.run_due()
+    assert not bot.has(ADA), "ending waits for nobody"
+    card = bot.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert card.grant.state is State.ENDED
+    assert card_words.trouble(card).splitlines()[-1] == NOT_COPIED
+    assert time.monotonic() - began < 5, "the replica is waited for once, not for each thing that is said"
+    bot.spare.server.go_on()
+    until_copied(bot)
+    bot.ledger.commit(Change(due=(Due(member=f"card:{grant}", at=bot.ledger.read().now),)))
+    bot.run_due()
+    card = bot.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert NOT_COPIED not in card_words.trouble(card)
+    carols = bot.given(CAROL)
+    done = bot.revoke(BOB, CAROL, "prod-db")
+    assert words.revoked(done) == f"*prod-db* is being taken back from <@{CAROL}> now."
+    assert bot.grant(carols).state is State.ENDING
+
+
+def test_a_card_that_no_replica_had_is_looked_at_again_by_itself() -> None:
+    story = Story()
+    grant = story.ask(ADA).standing.grant.id
+    story.run_due()
+    story.memory.copying = False
+    story.give_back(ADA)
+    story.run_due()
+    card = story.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert card_words.trouble(card) == NOT_COPIED
+    story.memory.copying = True
+    story.pass_time(COPIED_BY_THEN.total_seconds())
+    card = story.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert card_words.trouble(card) == ""

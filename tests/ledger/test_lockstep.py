@@ -16,7 +16,7 @@ from redis import Redis
 from bot.core.chain import GENESIS, Seal, Written, seal_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Claim, Claims, Condition, Done, Due, Entry, Key, Lease, Committed, Snapshot
+from bot.ports import Change, Claim, Claims, Committed, Condition, Done, Due, Entry, Key, Lease, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, NINE, SOME_DAY, ask, grant_key

@@ -124,9 +124,10 @@ local function primary_id()
   return type(said) == 'string' and string.match(said, 'master_replid:(%w+)') or ''
 end
 
+-- A worker keeps the first id as soon as it begins; until then there is nothing to compare.
 local function compared()
-  local id = primary_id()
-  return id ~= '' and redis.pcall('GET', primary) == id
+  local id, last = primary_id(), redis.pcall('GET', primary)
+  return id ~= '' and (not last or last == id)
 end
 
 -- a hint only

@@ -10,7 +10,7 @@ from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import Outcome
 from bot.core.reasons import Why
 from bot.slack.wording import cards
-from bot.slack.wording.reasons import say, traced
+from bot.slack.wording.reasons import NOT_COPIED, say, traced
 from bot.slack.wording.spoken import (
     code,
     for_length,
@@ -104,22 +104,24 @@ def gave_back(done: Standing) -> str:
     what = named(done.grant.resource)
     match done.grant.state:
         case State.WITHDRAWN:
-            return f"Withdrawn: your ask for {what}."
+            text = f"Withdrawn: your ask for {what}."
         case State.ENDING:
-            return f"Done: {what} is being taken back now."
+            text = f"Done: {what} is being taken back now."
         case _:
-            return standing(done)
+            text = standing(done)
+    return text if done.copied else f"{text} {NOT_COPIED}"
 
 
 def revoked(done: Standing) -> str:
     what, whose = named(done.grant.resource), person(done.grant.person)
     match done.grant.state:
         case State.ENDING:
-            return f"{what} is being taken back from {whose} now."
+            text = f"{what} is being taken back from {whose} now."
         case State.DENIED:
-            return f"Denied: the ask of {whose} for {what}."
+            text = f"Denied: the ask of {whose} for {what}."
         case _:
-            return standing(done)
+            text = standing(done)
+    return text if done.copied else f"{text} {NOT_COPIED}"
 
 
 def approved(done: Standing) -> str:

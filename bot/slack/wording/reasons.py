@@ -365,6 +365,9 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
 }
 
 
+NOT_COPIED = "Redis has not copied this to a replica yet: a failover right now might undo it."
+
+
 def say(reason: Reason) -> str:
     """The fact alone."""
     return _fitting(SENTENCES[reason.why], _spoken(reason))
