@@ -643,7 +643,8 @@ class Ledger(Protocol):
         ...
 
     def commit(self, change: Change) -> Committed:
-        """All or nothing. Raises Conflict where a version, a lease or the claim is not as it was."""
+        """All or nothing. Raises Conflict if a version, a lease or the claim is not as it was, and Unconfirmed
+        if it was sent and no answer came: committing it again under its op tells."""
         ...
 
     def commit_all(self, changes: Sequence[Change]) -> Sequence[Committed | Conflict]:

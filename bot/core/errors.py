@@ -44,6 +44,10 @@ class FailedOver(NotCopied):
     written, not even here."""
 
 
+class Unconfirmed(TemporaryFailure):
+    """Nobody knows whether it was written: it was sent, and no answer came. Its op tells later."""
+
+
 class PermanentFailure(RotakeyError):
     """Call a human: trying the same again cannot help until somebody changes something."""
 

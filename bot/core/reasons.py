@@ -113,6 +113,8 @@ class Why(StrEnum):
     # the ledger itself
     RESTORED = "restored"
     LIVE_AGAIN = "live_again"
+    CONFIRMED = "confirmed"
+    NOT_DONE = "not_done"
     FAILED_OVER = "failed_over"
     ENDED_AGAIN = "ended_again"
     ENDED_BEFORE = "ended_before"

@@ -9,10 +9,18 @@ from typing import Any
 from redis import BlockingConnectionPool, ConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import AskError, OutOfMemoryError, ReadOnlyError, RedisError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    ConnectionError,  # noqa: A004 -- it is what the client raises
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,  # noqa: A004 -- likewise
+    TryAgainError,
+)
 from redis.retry import Retry
 
-from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.core.errors import Misconfigured, TemporaryFailure, Unconfirmed
 from bot.ledger.following import Locator, followed
 from bot.ledger.forms import Form, taken_apart
 from bot.ledger.keys import names
@@ -115,8 +123,9 @@ def _other_version(there: str) -> str:
 
 
 @contextmanager
-def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
-    """Any trouble with Redis is a TemporaryFailure, but for what the caller knows better."""
+def translated(apart_from: type[RedisError] | tuple[()] = (), *, writing: bool = False) -> Iterator[None]:
+    """Any trouble with Redis is a TemporaryFailure, but for what the caller knows better. ``writing``: what
+    was sent and not answered is Unconfirmed, for one of several tries may have been done."""
     try:
         yield
     except apart_from:
@@ -148,4 +157,6 @@ def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
             raise TemporaryFailure(
                 f"{said}, so something else writes into this Redis: rename that key, and keep others off it"
             ) from error
-        raise TemporaryFailure(f"Redis does not answer as it should: {error}") from error
+        lost = writing and isinstance(error, ConnectionError | TimeoutError)
+        failure = Unconfirmed if lost else TemporaryFailure
+        raise failure(f"Redis does not answer as it should: {error}") from error

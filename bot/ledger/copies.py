@@ -37,7 +37,7 @@ class Copied:
     def run(self, script: Script, *arguments: Argument) -> tuple[Any, NotCopied | None]:
         """What the script answers, and what is to be raised if it wrote anything: too few replicas have
         confirmed it in time. Raises TemporaryFailure."""
-        with translated():
+        with translated(writing=True):
             answer, copies = self._waited("EVALSHA", script.sha, *arguments)
             if isinstance(answer, NoScriptError):
                 answer, copies = self._waited("EVAL", script.script, *arguments)

@@ -185,7 +185,7 @@ class RedisLedger:
         if self._copied and any(change.copied for change in changes):
             (now, *found), too_few = self._copied.run(which, *arguments)
         else:
-            now, *found = self._run(which, *arguments)
+            now, *found = self._run(which, *arguments, writing=True)
         for outcome, _, said in found:
             if outcome == "uncompared":
                 raise FailedOver(
@@ -252,8 +252,8 @@ class RedisLedger:
             rows: Any = self._client.xrange(self._named(stream), min=first, count=count)
         return [*rows]
 
-    def _run(self, which: Any, *arguments: str | bytes | int) -> Any:
-        with translated():
+    def _run(self, which: Any, *arguments: str | bytes | int, writing: bool = False) -> Any:
+        with translated(writing=writing):
             return which(keys=self._names, args=arguments)
 
     def _named(self, name: str) -> str:

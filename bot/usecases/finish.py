@@ -8,7 +8,7 @@ from functools import reduce
 
 from bot.core import grants
 from bot.core.catalog import OnCall
-from bot.core.errors import Refused, refuse
+from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import approver_objection
 from bot.core.reasons import Reason, Why, because
@@ -39,7 +39,10 @@ def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op:
 
 def _said(office: Office, done: Standing) -> Standing:
     """Ending waits for no replica; what is said of it does, for a second."""
-    return replace(done, copied=office.ledger.copied())
+    try:
+        return replace(done, copied=office.ledger.copied())
+    except TemporaryFailure:
+        return replace(done, copied=False)
 
 
 def _give_back(office: Office, person: str, which: str | None, op: str) -> Standing:

@@ -28,6 +28,10 @@ from bot.usecases.answers import Asked, Extended, Offer, Standing
 NOT_RECORDED = (
     "I cannot write anything down just now, so count this as not done. Please try again in a moment."
 )
+UNCONFIRMED = (
+    "I could not confirm this; `/access mine` shows whether it happened. I will write to you as soon as I"
+    " know."
+)
 BROKEN = "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
 COPIED = "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
 NOTHING_MINE = "You have nothing now, and nothing is waiting."
