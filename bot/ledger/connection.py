@@ -21,10 +21,10 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from bot.core.errors import Misconfigured, TemporaryFailure, Unconfirmed
+from bot.ledger import scripts
 from bot.ledger.following import Locator, followed
 from bot.ledger.forms import Form, taken_apart
 from bot.ledger.keys import names
-from bot.ledger.scripts import SCHEMA
 
 ANSWER_WITHIN = 1.5
 """Seconds for one try. A call is sent at most three times, so it fails after about five seconds."""
@@ -111,13 +111,13 @@ def patient(client: Redis) -> Redis:
 
 
 def _other_version(there: str) -> str:
-    if there.isdigit() and int(there) < SCHEMA:
+    if there.isdigit() and int(there) < scripts.SCHEMA:
         return (
-            f"Redis has records of an older version of Rotakey (shape {there}; this one writes {SCHEMA}):"
+            f"Redis has records of an older version of Rotakey (shape {there}; this one writes {scripts.SCHEMA}):"
             " start a worker of this version, which moves it on"
         )
     return (
-        f"Redis has records of a newer version of Rotakey (shape {there}; this one knows {SCHEMA}): this"
+        f"Redis has records of a newer version of Rotakey (shape {there}; this one knows {scripts.SCHEMA}): this"
         " process reads and writes nothing any more. Stop it, and start the newer version in its place"
     )
 

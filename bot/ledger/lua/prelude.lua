@@ -5,7 +5,7 @@ local counter, lanes, due, generations, claims, failures, nudge, beat, aside, un
 local there = redis.pcall('GET', schema)
 if type(there) ~= 'string' then
   there = nil
-elseif there ~= ours and not upgrading then
+elseif there ~= ours and not (upgrading and (tonumber(there) or math.huge) < tonumber(ours)) then
   return redis.error_reply('SCHEMA ' .. there)
 end
 
@@ -65,7 +65,7 @@ end
 
 local function misplaced()
   local wanted = {
-    [counter] = 'string', [lanes] = 'set', [generations] = 'hash', [claims] = 'hash', [failures] = 'zset',
+    [schema] = 'string', [counter] = 'string', [lanes] = 'set', [generations] = 'hash', [claims] = 'hash', [failures] = 'zset',
     [aside] = 'hash',
   }
   for key, kind in pairs(wanted) do
