@@ -228,6 +228,8 @@ class AlertView:
     length: int | None
     over: bool
     digest: str
+    copied: bool = True
+    """As of a ``CardView``."""
 
 
 class Messenger(Protocol):
@@ -320,6 +322,8 @@ class Restore:
     seal: int = 0
     head: str = GENESIS
     again: tuple[str, ...] = ()
+    failover: bool = False
+    """Another server took over, and there was no anchor to compare it with: it may have lost something."""
 
 
 @dataclass(frozen=True, kw_only=True)

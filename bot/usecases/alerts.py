@@ -15,7 +15,18 @@ from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger
 from bot.usecases.accounts import whose
 from bot.usecases.attempts import settled
 from bot.usecases.office import Office, fact_keys, facts_of
-from bot.usecases.posting import again, doubt_ends, doubted, noted, once_more_if_lost, owes, post, same
+from bot.usecases.posting import (
+    COPIED_BY_THEN,
+    SAYS_ENDED,
+    again,
+    doubt_ends,
+    doubted,
+    noted,
+    once_more_if_lost,
+    owes,
+    post,
+    same,
+)
 from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
@@ -63,12 +74,15 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
     view = alert_view(alert)
+    if view.became and view.became.why in SAYS_ENDED and not office.ledger.copied():
+        view = _shown_as(replace(view, copied=False))
     now = office.ledger.read(()).now
     owing = [place for place in alert.places if owes(place, view.digest, now)]
     with once_more_if_lost(office.ledger, turn.claim):
         refused = post(_Posting(office, messenger, turn, view, now), owing)
         later = again(turn.claim, now) if refused else None
         next_at = doubt_ends(alert.places, now) or _next(alert, now)
+        next_at = next_at if view.copied else now + COPIED_BY_THEN
         done = later if later and later.next_at else Done(claim=turn.claim, next_at=next_at)
         office.ledger.commit(Change(done=done, frees=True))
 
@@ -90,7 +104,11 @@ def alert_view(alert: Alert) -> AlertView:
         over=alert.over_at is not None,
         digest="",
     )
-    return replace(view, digest=digest(repr(view)))
+    return _shown_as(view)
+
+
+def _shown_as(view: AlertView) -> AlertView:
+    return replace(view, digest=digest(repr(replace(view, digest=""))))
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from bot.core.catalog import Catalog, Resource, digest
 from bot.core.errors import PermanentFailure
 from bot.core.grants import LIVE, Grant, State
 from bot.core.members import names_of
-from bot.core.reasons import Why
 from bot.ports import (
     Card,
     CardView,
@@ -33,6 +32,8 @@ from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
 from bot.usecases.posting import (
+    COPIED_BY_THEN,
+    SAYS_ENDED,
     SHOW_AGAIN_AFTER,
     again,
     doubt_ends,
@@ -47,11 +48,6 @@ from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
-
-SAYS_ENDED = frozenset({Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN})
-"""Notes that say that access is gone."""
-COPIED_BY_THEN = timedelta(seconds=5)
-"""When a card that said that replicas of Redis do not have it yet is looked at again."""
 
 
 class Publisher(Protocol):

@@ -14,11 +14,16 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.reasons import Why
 from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Ledger, Place
 
 REFUSED_AGAIN = timedelta(minutes=10)
 REFUSED_TRIES = 6
 SHOW_AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
+SAYS_ENDED = frozenset({Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN})
+"""Notes and alerts that say that access is gone."""
+COPIED_BY_THEN = timedelta(seconds=5)
+"""When a message that said that replicas of Redis do not have it yet is looked at again."""
 
 
 class Posting(Protocol):

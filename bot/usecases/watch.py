@@ -192,8 +192,9 @@ class Watch:
         head = newest(snap, self.books)
         restore = Restore(
             noticed_at=snap.now,
-            anchored="no anchor file",
+            anchored="no anchor to compare with",
             found="another server of Redis that took over",
+            failover=True,
             seal=head.number,
             head=head.head,
         )

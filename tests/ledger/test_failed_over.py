@@ -19,7 +19,7 @@ from bot.core.holds import HoldRecord
 from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Due, Failover, Key, Restore
+from bot.ports import CLAIM_SECONDS, Change, Due, Failover, Key, Restore
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards as card_words
 from bot.slack.wording.reasons import NOT_COPIED, refusal
@@ -29,8 +29,10 @@ from bot.testing.town import ADA, BOB, CAROL, EMAILS, SECURITY
 from bot.testing.valkeys import Node, replicated
 from bot.usecases import seal, watch
 from bot.usecases.cards import COPIED_BY_THEN
+from bot.usecases.examine.access import look_at_restore
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
+from bot.usecases.watch import Watch
 
 COMPARE = (
     "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
@@ -280,3 +282,77 @@ def test_a_card_that_no_replica_had_is_looked_at_again_by_itself() -> None:
     story.pass_time(COPIED_BY_THEN.total_seconds())
     card = story.messenger.posted(grant, "holder")[dm(ADA)].view
     assert card_words.trouble(card) == ""
+
+
+def test_a_grant_that_was_under_way_when_the_primary_died_is_revoked(bot: Bot) -> None:
+    """Its worker had written what it would do, and the replica had it; the rest happened too late."""
+    grant = bot.ask(ADA).standing.grant.id
+    dying = bot.ledger
+
+    def primary_dies(verb: str) -> None:
+        if verb == "give" and bot.ledger is dying:
+            bot.spare.server.pause()
+            bot.give_back(ADA)
+            bot.sealed_once()
+            bot.watch.look(SECURITY)
+            bot.fail_over()
+
+    bot.sealed_once()
+    bot.approve(BOB, grant)
+    bot.target.after = primary_dies
+    bot.run_due("hold")
+    assert bot.has(ADA), "the target had done it"
+    assert bot.live(grant)
+    bot.watch.look(SECURITY)
+    assert not bot.live(grant)
+    lapsed(bot)
+    assert not bot.has(ADA)
+    assert bot.grant(grant).state is State.ENDED
+
+
+def lapsed(bot: Bot) -> None:
+    """The claims of those who died run out; then all that is owed is done."""
+    end = time.monotonic() + 3 * CLAIM_SECONDS
+    while (next_at := bot.ledger.claim(0, 0, {}).next_at) is not None and time.monotonic() < end:
+        now = bot.ledger.read().now
+        if next_at > now + timedelta(seconds=2 * CLAIM_SECONDS):
+            return
+        time.sleep(max((next_at - now).total_seconds(), 0))
+        bot.run_due("hold")
+
+
+def test_a_redis_that_does_not_say_which_server_it_is_grants_nothing(bot: Bot) -> None:
+    bot.there.ask("ACL", "SETUSER", "bob", "on", ">secret", "~*", "+@all", "-info")
+    with connect(bot.there.url.replace("//", "//bob:secret@")) as client:
+        ledger = RedisLedger(client, copies=1)
+        with pytest.raises(FailedOver, match="does not say which server it is: nothing is granted until its"):
+            ledger.commit(Change(copied=True))
+        ledger.commit(Change(frees=True))
+        RedisLedger(client).commit(Change(copied=True))
+
+
+def test_what_stands_without_an_anchor_is_what_the_doctor_says(unanchored: Bot) -> None:
+    bot = unanchored
+    bot.given(ADA)
+    bot.fail_over()
+    [gate] = look_at_restore(bot.ledger)
+    assert gate.what.startswith("another server of Redis has taken over, and no worker has compared it")
+    bot.watch.look(SECURITY)
+    [found] = look_at_restore(bot.ledger)
+    assert found.what.startswith("another server of Redis took over ")
+    assert "there was no anchor to compare it with" in found.what
+
+
+def test_a_worker_without_an_anchor_leaves_it_to_those_that_have_one(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
+    bot.given(ADA)
+    bot.sealed_once()
+    bot.fail_over()
+    new = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "none"), bot.new_id, bot.primary)
+    assert new.look(SECURITY) is None
+    assert not bot.ledger.read().compared, "it has nothing to compare with"
+    bot.watch.look(SECURITY)
+    assert bot.ledger.read().compared
+    assert bot.restore() is None

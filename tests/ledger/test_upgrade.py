@@ -26,29 +26,10 @@ from bot.usecases.seal import SEAL, Sealing
 from tests.ledger.kept import kept, load
 
 REVOKING = ("hold", "card", "alarm", "alert", "note")
-KINDS_THEN = frozenset(
-    [
-        "account",
-        "alert",
-        "card",
-        "email",
-        "grant",
-        "group",
-        "hold",
-        "home",
-        "homepage",
-        "note",
-        "person",
-        "policy",
-        "policy-text",
-        "roster",
-        "seal-head",
-        "seat",
-        "shift",
-        "stray-targets",
-        "strays",
-    ]
-)
+KINDS_THEN = {
+    *("account", "alert", "card", "email", "grant", "group", "hold", "home", "homepage", "note"),
+    *("person", "policy", "policy-text", "roster", "seal-head", "seat", "shift", "stray-targets", "strays"),
+}
 LIVE = ("asked by rule", "approved", "had it before", "shift", "waiting")
 OVER = {"ended": State.ENDED, "denied": State.DENIED, "withdrawn": State.WITHDRAWN}
 
