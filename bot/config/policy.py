@@ -56,15 +56,15 @@ def caution(audit_file: str | None, copies: int) -> str | None:
     if audit_file or not copies:
         return None
     return (
-        "REDIS_COPIES is set, and audit: {file: …} is not: after a failover nothing is granted until a person"
-        " runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers compare by"
+        "REDIS_COPIES is set, and audit: {anchor: {file: …}} is not: after a failover nothing is granted until"
+        " a person runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers compare by"
         " themselves"
     )
 
 
 def audit_file_in(text: str | bytes) -> str | None:
     """The file under ``audit``, of a text that has no mistakes but variables that are not set here."""
-    found = _part(read(decoded(text)).value, "audit").get("file")
+    found = _part(_part(read(decoded(text)).value, "audit"), "anchor").get("file")
     return str(found) if found else None
 
 

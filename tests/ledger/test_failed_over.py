@@ -38,7 +38,7 @@ COMPARE = (
     "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
     " grant nothing and go on revoking: some of the 1 grants that are live in it may have ended before."
     " Compare them with what people were told and with each target, then run `rotakey doctor"
-    " --accept-restore`. Name a file under `audit` in access.yaml, and I can compare them myself."
+    " --accept-restore`. Name a file under `audit: anchor:` in access.yaml, and I can compare them myself."
 )
 
 

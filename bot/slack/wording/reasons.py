@@ -362,7 +362,8 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.NOT_DONE: ("Please try again.",),
     Why.FAILED_OVER: (
         "Compare them with what people were told and with each target, then run `rotakey doctor"
-        " --accept-restore`. Name a file under `audit` in access.yaml, and I can compare them myself.",
+        " --accept-restore`. Name a file under `audit: anchor:` in access.yaml, and I can compare them"
+        " myself.",
     ),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",

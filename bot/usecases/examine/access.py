@@ -117,7 +117,7 @@ def restored(it: Restore, still_open: int, now: datetime) -> Finding:
             f" compare it with. Nothing is granted since, and its {counted(still_open, 'open grant')} may be"
             " wrong"
         )
-        do = "see at each target who has access; then rotakey doctor --accept-restore; and name an audit file"
+        do = "see at each target who has access; rotakey doctor --accept-restore; and name an anchor's file"
         return wrong(RESTORE, what, do)
     what = (
         f"Redis came back older {ago(it.noticed_at, now)} ago: it once had {it.anchored}, and has {it.found}."
