@@ -647,8 +647,8 @@ class Ledger(Protocol):
         ...
 
     def commit(self, change: Change) -> Committed:
-        """All or nothing. Raises Conflict if a version, a lease or the claim is not as it was, and Unconfirmed
-        if it was sent and no answer came: committing it again under its op tells."""
+        """All or nothing. Raises Conflict if a version, a lease or the claim is not as it was, and
+        Unconfirmed if it was sent and no answer came: committing it again under its op tells."""
         ...
 
     def commit_all(self, changes: Sequence[Change]) -> Sequence[Committed | Conflict]:
@@ -765,22 +765,26 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failover:
-    """Ids of servers of Redis: the one whose data was compared last (empty: none was), and the one that takes
-    writes now (empty: it does not say)."""
+class Serving:
+    """Ids of servers of Redis: the one that was compared last (empty: none was yet), and the one that takes
+    writes now (empty: it does not say). A server that begins again has another id."""
 
-    before: str
+    last: str
     now: str
+
+    @property
+    def compared(self) -> bool:
+        return bool(self.now) and self.last == self.now
 
 
 class Primary(Protocol):
     """The server of Redis that takes writes now. Both raise TemporaryFailure if it does not answer."""
 
-    def uncompared(self) -> Failover | None:
-        """The failover since which nothing is granted. None: there was none, or no copies are asked for."""
+    def serving(self) -> Serving | None:
+        """None if no copies are asked for: then nobody asks which server it is."""
         ...
 
-    def compared(self, with_primary: str) -> None:
+    def compared(self, with_server: str) -> None:
         """Let grants go on with what this server has, unless yet another one has taken over."""
         ...
 

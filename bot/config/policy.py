@@ -56,9 +56,9 @@ def caution(audit_file: str | None, copies: int) -> str | None:
     if audit_file or not copies:
         return None
     return (
-        "REDIS_COPIES is set, and audit: {anchor: {file: …}} is not: after a failover nothing is granted until"
-        " a person runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers compare by"
-        " themselves"
+        "REDIS_COPIES is set, and audit: {anchor: {file: …}} is not: after a failover nothing is granted"
+        " until a person runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers"
+        " compare by themselves"
     )
 
 

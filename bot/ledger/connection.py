@@ -113,12 +113,12 @@ def patient(client: Redis) -> Redis:
 def _other_version(there: str) -> str:
     if there.isdigit() and int(there) < scripts.SCHEMA:
         return (
-            f"Redis has records of an older version of Rotakey (shape {there}; this one writes {scripts.SCHEMA}):"
-            " start a worker of this version, which moves it on"
+            f"Redis has records of an older version of Rotakey (shape {there}; this one writes"
+            f" {scripts.SCHEMA}): start a worker of this version, which moves it on"
         )
     return (
-        f"Redis has records of a newer version of Rotakey (shape {there}; this one knows {scripts.SCHEMA}): this"
-        " process reads and writes nothing any more. Stop it, and start the newer version in its place"
+        f"Redis has records of a newer version of Rotakey (shape {there}; this one knows {scripts.SCHEMA}):"
+        " this process reads and writes nothing any more. Stop it, and start the newer version in its place"
     )
 
 

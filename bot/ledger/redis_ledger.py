@@ -35,8 +35,8 @@ from bot.ports import (
     Committed,
     Condition,
     Entry,
-    Failover,
     Key,
+    Serving,
     Snapshot,
 )
 
@@ -210,14 +210,14 @@ class RedisLedger:
 
     # ------------------------------------------------------------------------------------- Primary
 
-    def uncompared(self) -> Failover | None:
+    def serving(self) -> Serving | None:
         if not self._copies:
             return None
         last, now = self._run(self._compare)
-        return None if now and now == last else Failover(before=last, now=now)
+        return Serving(last=last, now=now)
 
-    def compared(self, with_primary: str) -> None:
-        self._run(self._compare, with_primary)
+    def compared(self, with_server: str) -> None:
+        self._run(self._compare, with_server)
 
     def copied(self) -> bool:
         return self._copied is None or self._copied.confirmed(self._mark)

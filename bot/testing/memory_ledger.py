@@ -32,10 +32,10 @@ from bot.ports import (
     Done,
     Due,
     Entry,
-    Failover,
     Key,
     Lease,
     Owed,
+    Serving,
     SetAside,
     Snapshot,
 )
@@ -62,7 +62,7 @@ class MemoryLedger:
     """Implements Ledger, AuditTrail, Inspection, Census and Primary. Time stands still unless ``advance``
     moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
     ``audit_trouble``: why the audit cannot be written. ``copying``: replicas confirm what is written.
-    ``failed_over``: another server took over and was not compared yet."""
+    ``servers``: which was compared last, and which takes writes now."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -78,7 +78,7 @@ class MemoryLedger:
         self._unlogged: list[tuple[int, str]] = []
         self.audit_trouble = ""
         self.copying = True
-        self.failed_over: Failover | None = None
+        self.servers = Serving(last="1", now="1")
         self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
@@ -118,7 +118,7 @@ class MemoryLedger:
                 documents=dict(self._readable(found)),
                 versions={key: found[key][0] if key in found else 0 for key in wanted},
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
-                compared=self.failed_over is None,
+                compared=self.servers.compared,
             )
 
     def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
@@ -172,7 +172,7 @@ class MemoryLedger:
             return conflict
 
     def commit(self, change: Change) -> Committed:
-        if change.copied and self.failed_over:
+        if change.copied and not self.servers.compared:
             raise FailedOver(FAILED_OVER)
         receipt = self._commit(change)
         if change.copied and not self.copying:
@@ -270,12 +270,12 @@ class MemoryLedger:
 
     # ------------------------------------------------------------------------------------- Primary
 
-    def uncompared(self) -> Failover | None:
-        return self.failed_over
+    def serving(self) -> Serving | None:
+        return self.servers
 
-    def compared(self, with_primary: str) -> None:
-        if self.failed_over and self.failed_over.now == with_primary:
-            self.failed_over = None
+    def compared(self, with_server: str) -> None:
+        if self.servers.now == with_server:
+            self.servers = Serving(last=with_server, now=with_server)
 
     # ------------------------------------------------------------------------------------- Census
 

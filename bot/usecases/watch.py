@@ -22,13 +22,13 @@ from bot.ports import (
     Change,
     Due,
     Entry,
-    Failover,
     Key,
     Ledger,
     Note,
     Primary,
     Restore,
     SealHead,
+    Serving,
     Snapshot,
 )
 from bot.usecases import failover
@@ -41,6 +41,7 @@ ENDS = frozenset({"ending", "could not be given"})
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
 """So long a worker that has nothing to compare with leaves a failover to those that have."""
 
+ACCEPTED = "restore accepted"
 MOST_NAMED = 20
 PAGE = 1_000
 
@@ -63,8 +64,10 @@ class Watch:
     ) -> None:
         self.ledger = ledger
         self._primary = primary
-        self._failover: tuple[Failover, datetime] | None = None
+        self._compared_with: str | None = None
+        self._waits_for_others: tuple[Serving, datetime] | None = None
         self._ends_up_to = ""
+        self._accepted_at: datetime | None = None
         self.books = books
         self._anchor = anchor
         self._new_id = new_id
@@ -81,7 +84,7 @@ class Watch:
         """
         with self._lock:
             # before all else is read: what takes over from here on is compared the next time
-            took_over = self._primary.uncompared() if self._primary else None
+            serving = self._primary.serving() if self._primary else None
             anchor = self._anchor()
             try:
                 # before the ledger is read: another worker may put a newer one there at any time
@@ -90,13 +93,14 @@ class Watch:
                 self._compare(channel)
                 raise
             self._seen = self._joined(self._seen, kept)
-            if took_over and kept and self._seen:
-                failover.end_again(self.ledger, self._seen.ended, channel)
+            if serving and serving.now != self._compared_with:
+                self._end_again(serving, channel)
             restore = self._compare(channel)
-            if took_over:
-                can = kept is not None or restore is not None or not took_over.before
-                restore = restore if can else self._hold_back(took_over, anchor, channel)
-                self._go_on(took_over, compared=can or restore is not None)
+            if self._primary and serving and not serving.compared:
+                if serving.last and not (kept or restore):
+                    restore = self._hold_back(serving, anchor, channel)
+                if kept or restore or not serving.last:
+                    self._primary.compared(serving.now)
             self._remember_ended()
             if anchor and self._seen and says_more(self._seen, kept):
                 anchor.write(self._seen)
@@ -154,13 +158,15 @@ class Watch:
         return replace(found, ended=all_ended(seen.ended, kept.ended))
 
     def _remember_ended(self) -> None:
-        """Add what has ended since the last look. While a copy is missing nothing is dropped: a server that
-        takes over may not have it."""
+        """Add what has ended since the last look, and drop what a person has looked at. While a copy is
+        missing nothing grows too old: a server that takes over may not have it."""
         seen = self._seen
         if seen is None:
             return
         now = self.ledger.read().now
         every = all_ended(seen.ended, self._ended(now))
+        if self._accepted_at:
+            every = tuple(each for each in every if each.at > self._accepted_at)
         lately = ended_lately(every, (), now)
         whole = lately != every and not self.ledger.copied()
         self._seen = replace(seen, ended=every if whole else lately)
@@ -171,23 +177,28 @@ class Watch:
         after = max(self._ends_up_to, a_day_ago, key=before_all)
         while page := self.books.written(after, PAGE):
             for each in page:
-                grant = _ending(each.text)
-                if grant:
+                what, grant = _said(each.text)
+                if what in ENDS and grant:
                     yield Ended(grant=grant, at=each.at)
+                elif what == ACCEPTED:
+                    self._accepted_at = each.at
             self._ends_up_to = after = page[-1].name
 
-    def _go_on(self, took_over: Failover, *, compared: bool) -> None:
+    def _end_again(self, serving: Serving, channel: str | None) -> None:
+        """Each worker once with its own list, also if another one has compared already: it may know more."""
         self._ends_up_to = ""  # names of entries are this server's own
-        if self._primary and compared:
-            self._primary.compared(took_over.now)
+        self._remember_ended()
+        if self._seen:
+            failover.end_again(self.ledger, self._seen.ended, channel)
+        self._compared_with = serving.now
 
-    def _hold_back(self, took_over: Failover, anchor: Anchor | None, channel: str | None) -> Restore | None:
+    def _hold_back(self, serving: Serving, anchor: Anchor | None, channel: str | None) -> Restore | None:
         """Without an anchor a person has to look, unless other workers have one. Returns None until these had
         the time."""
         snap = self.ledger.read({HEAD})
-        if self._failover is None or self._failover[0] != took_over:
-            self._failover = (took_over, snap.now)
-        if anchor and snap.now - self._failover[1] < OTHERS_COMPARE_WITHIN:
+        if self._waits_for_others is None or self._waits_for_others[0] != serving:
+            self._waits_for_others = (serving, snap.now)
+        if anchor and snap.now - self._waits_for_others[1] < OTHERS_COMPARE_WITHIN:
             return None
         head = newest(snap, self.books)
         restore = Restore(
@@ -199,7 +210,7 @@ class Watch:
             head=head.head,
         )
         live = sum(len(page) for page in live_grants(self.ledger, self.books))
-        return failover.hold_back(self.ledger, restore, live, f"failover-{took_over.now}", channel)
+        return failover.hold_back(self.ledger, restore, live, f"failover-{serving.now}", channel)
 
     # --------------------------------------------------------------------------------------- noticing
 
@@ -271,10 +282,10 @@ def _live_again(ended: Ended, snap: Snapshot) -> Reason:
     )
 
 
-def _ending(text: str) -> str | None:
-    """The grant that an entry says is ending. What cannot be read is for ``verify`` to tell."""
+def _said(text: str) -> tuple[str, str]:
+    """What an entry says has happened, and to which grant. What cannot be read is for ``verify`` to tell."""
     try:
         said = json.loads(text)
-        return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None
+        return str(said["what"]), str(said["grant"] or "")
     except (KeyError, TypeError, ValueError):
-        return None
+        return "", ""

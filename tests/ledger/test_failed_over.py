@@ -19,7 +19,7 @@ from bot.core.holds import HoldRecord
 from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import CLAIM_SECONDS, Change, Due, Failover, Key, Restore
+from bot.ports import CLAIM_SECONDS, Change, Due, Key, Restore
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards as card_words
 from bot.slack.wording.reasons import NOT_COPIED, refusal
@@ -28,8 +28,8 @@ from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, EMAILS, SECURITY
 from bot.testing.valkeys import Node, replicated
 from bot.usecases import seal, watch
-from bot.usecases.cards import COPIED_BY_THEN
 from bot.usecases.examine.access import look_at_restore
+from bot.usecases.posting import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
 from bot.usecases.watch import Watch
@@ -68,7 +68,8 @@ class Bot(Story):
         """The processes of the bot begin again, with nothing but the anchor."""
         client = connect(self.there.url)
         self._clients.append(client)
-        self.ledger = self.trail = self.primary = RedisLedger(client, copies=1)
+        self.redis = RedisLedger(client, copies=1)
+        self.ledger = self.trail = self.primary = self.redis
         self.sealing, self.watch = self.another_sealing(), self.another_watch()
         self.office = self.another_office()
 
@@ -214,13 +215,15 @@ def test_a_failover_that_lost_nothing_asks_nobody_anything(bot: Bot) -> None:
 
 def test_yet_another_server_that_takes_over_meanwhile_is_not_taken_for_the_compared_one(bot: Bot) -> None:
     bot.fail_over()
-    first = bot.primary.uncompared()
+    first = bot.primary.serving()
     assert first
     bot.fail_over()
     bot.primary.compared(first.now)
-    second = bot.primary.uncompared()
-    assert second == Failover(before=first.before, now=second.now if second else "")
-    assert second.now != first.now
+    second = bot.primary.serving()
+    assert second
+    assert second.last == first.last
+    assert len({first.last, first.now, second.now}) == 3
+    assert not second.compared
 
 
 def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,10 +338,10 @@ def test_what_stands_without_an_anchor_is_what_the_doctor_says(unanchored: Bot) 
     bot = unanchored
     bot.given(ADA)
     bot.fail_over()
-    [gate] = look_at_restore(bot.ledger)
+    [gate] = look_at_restore(bot.redis)
     assert gate.what.startswith("another server of Redis has taken over, and no worker has compared it")
     bot.watch.look(SECURITY)
-    [found] = look_at_restore(bot.ledger)
+    [found] = look_at_restore(bot.redis)
     assert found.what.startswith("another server of Redis took over ")
     assert "there was no anchor to compare it with" in found.what
 
@@ -356,3 +359,35 @@ def test_a_worker_without_an_anchor_leaves_it_to_those_that_have_one(
     bot.watch.look(SECURITY)
     assert bot.ledger.read().compared
     assert bot.restore() is None
+
+
+def test_each_worker_compares_with_what_it_knows_also_if_another_was_faster(bot: Bot, tmp_path: Path) -> None:
+    """The other one was cut off from the old server before Ada gave it back."""
+    other = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "other"), bot.new_id, bot.primary)
+    bot.sealed_once()
+    for _ in range(2):
+        other.look(SECURITY)
+    grant = ended_behind_the_replicas_back(bot)
+    ours = bot.anchor
+    bot.fail_over()
+    bot.anchor = AnchorFile(tmp_path / "other")
+    bot.another_watch().look(SECURITY)
+    assert bot.ledger.read().compared
+    assert bot.live(grant), "that worker has not heard of it"
+    bot.anchor = ours
+    bot.watch.look(SECURITY)
+    assert not bot.live(grant)
+
+
+def test_what_a_person_has_accepted_is_not_ended_again(bot: Bot) -> None:
+    grant = ended_behind_the_replicas_back(bot)
+    kept = bot.anchor
+    bot.anchor = None
+    bot.fail_over()
+    bot.watch.look(SECURITY)
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="she needs it")
+    bot.run_due()
+    bot.anchor = kept
+    bot.another_watch().look(SECURITY)
+    assert bot.live(grant)
+    assert bot.has(ADA)
