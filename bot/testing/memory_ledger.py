@@ -62,7 +62,7 @@ class MemoryLedger:
     """Implements Ledger, AuditTrail, Inspection, Census and Primary. Time stands still unless ``advance``
     moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
     ``audit_trouble``: why the audit cannot be written. ``copying``: replicas confirm what is written.
-    ``servers``: which was compared last, and which takes writes now."""
+    ``servers``: those of a Redis of which copies are asked for."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -78,7 +78,7 @@ class MemoryLedger:
         self._unlogged: list[tuple[int, str]] = []
         self.audit_trouble = ""
         self.copying = True
-        self.servers = Serving(last="1", now="1")
+        self.servers: Serving | None = None
         self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
@@ -118,7 +118,7 @@ class MemoryLedger:
                 documents=dict(self._readable(found)),
                 versions={key: found[key][0] if key in found else 0 for key in wanted},
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
-                compared=self.servers.compared,
+                compared=self._compared,
             )
 
     def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
@@ -172,7 +172,7 @@ class MemoryLedger:
             return conflict
 
     def commit(self, change: Change) -> Committed:
-        if change.copied and not self.servers.compared:
+        if change.copied and not self._compared:
             raise FailedOver(FAILED_OVER)
         receipt = self._commit(change)
         if change.copied and not self.copying:
@@ -273,8 +273,12 @@ class MemoryLedger:
     def serving(self) -> Serving | None:
         return self.servers
 
+    @property
+    def _compared(self) -> bool:
+        return self.servers is None or self.servers.compared
+
     def compared(self, with_server: str) -> None:
-        if self.servers.now == with_server:
+        if self.servers and self.servers.now == with_server:
             self.servers = Serving(last=with_server, now=with_server)
 
     # ------------------------------------------------------------------------------------- Census
