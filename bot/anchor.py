@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot.core.anchors import Anchored, read_anchor, text_of
+from bot.core.anchors import Anchored, read_anchor, says_more, text_of
 from bot.core.errors import PermanentFailure
 from bot.files import replace_whole
 
@@ -34,8 +34,7 @@ class AnchorFile:
     def write(self, anchored: Anchored) -> None:
         try:
             with self._alone():
-                kept = self.read()
-                if kept is None or kept.number < anchored.number:
+                if says_more(anchored, self.read()):
                     replace_whole(self._path, [text_of(anchored)])
         except OSError as error:
             raise PermanentFailure(

@@ -196,6 +196,8 @@ class CardView:
     offer: tuple[int, ...]
     max_length: int
     kept_until: datetime | None
+    copied: bool = True
+    """False: it says that something ended, and replicas of Redis have not confirmed that yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +211,8 @@ class Note:
     reason: Reason
     whisper_to: str | None = None
     thread: str | None = None
+    copied: bool = True
+    """As of a ``CardView``: known when it is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +226,8 @@ class AlertView:
     verbs: tuple[str, ...]
     length: int | None
     over: bool
+    copied: bool = True
+    """As of a ``CardView``."""
 
 
 class Messenger(Protocol):
@@ -326,6 +332,8 @@ class Restore:
     seal: int = 0
     head: str = GENESIS
     again: tuple[str, ...] = ()
+    failover: bool = False
+    """Another server took over, and there was no anchor to compare it with: it may have lost something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -526,12 +534,14 @@ class Key:
 class Snapshot:
     """Documents as they were at one moment, ``now`` on the ledger's clock. ``versions`` has every key
     that was read, 0 where there is no document. ``leases`` has the live leases of the grants read:
-    the end, None for a lease without one."""
+    the end, None for a lease without one. ``compared`` False: another server of Redis has taken over, and a
+    lease may be there that had ended; nothing is granted by it until a worker has compared the two."""
 
     now: datetime
     documents: Mapping[Key, Document] = field(default_factory=dict)
     versions: Mapping[Key, int] = field(default_factory=dict)
     leases: Mapping[str, datetime | None] = field(default_factory=dict)
+    compared: bool = True
 
     def find(self, shape: type[D], name: str = "") -> D | None:
         found = self.documents.get(Key.of(shape, name))
@@ -619,8 +629,10 @@ class Change:
     ``index`` adds (True) or removes (False) a grant id in a named set. ``seal`` is put behind all seals so
     far, whose numbers must be lower. ``op`` makes the commit happen at most once in 15 minutes; its first
     ``answer`` is returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants
-    it on as many replicas as this deployment asks for: where they do not say so in time, it is written all
-    the same, and TemporaryFailure is raised.
+    it on as many replicas as this deployment asks for: if they do not say so in time, it is written all
+    the same, and NotCopied is raised. After a failover it is not written, and FailedOver is raised, until
+    this primary was compared with what had ended. Whatever leads to access at a target is ``copied``; what
+    ends access never is, and waits for nobody (``Ledger.copied`` says what can be said of it).
     """
 
     rests_on: tuple[Snapshot, ...] = ()
@@ -677,7 +689,8 @@ class Ledger(Protocol):
         ...
 
     def commit(self, change: Change) -> Committed:
-        """All or nothing. Raises Conflict where a version, a lease or the claim is not as it was."""
+        """All or nothing. Raises Conflict if a version, a lease or the claim is not as it was, and
+        Unconfirmed if it was sent and no answer came: committing it again under its op tells."""
         ...
 
     def commit_all(self, changes: Sequence[Change]) -> Sequence[Committed | Conflict]:
@@ -700,6 +713,11 @@ class Ledger(Protocol):
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         """CLAIM_SECONDS from now for those claims that are still ours, and their members; the others are
         left alone."""
+        ...
+
+    def copied(self) -> bool:
+        """Whether all that was written before this call is on as many replicas as this deployment asks for;
+        waits a second for them, and less if they did not confirm a moment ago."""
         ...
 
     def wait(self, seconds: float) -> None:
@@ -786,6 +804,31 @@ class Condition:
     open: int = 0
     overdue: int = 0
     unlogged: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """Ids of servers of Redis: the one that was compared last (empty: none was yet), and the one that takes
+    writes now (empty: it does not say). A server that begins again has another id."""
+
+    last: str
+    now: str
+
+    @property
+    def compared(self) -> bool:
+        return bool(self.now) and self.last == self.now
+
+
+class Primary(Protocol):
+    """The server of Redis that takes writes now. Both raise TemporaryFailure if it does not answer."""
+
+    def serving(self) -> Serving | None:
+        """None if no copies are asked for: then nobody asks which server it is."""
+        ...
+
+    def compared(self, with_server: str) -> None:
+        """Let grants go on with what this server has, unless yet another one has taken over."""
+        ...
 
 
 class Census(Protocol):

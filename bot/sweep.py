@@ -143,6 +143,9 @@ class _Offer:
         self._turned = at + NAMED
         return (left[at:] + left[:at])[:NAMED]
 
+    def copied(self) -> bool:
+        return self._ledger.copied()
+
     def wait(self, seconds: float) -> None:
         self._over.wait(seconds)
 

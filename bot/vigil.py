@@ -57,7 +57,8 @@ class Vigil:
             return
         self._logged = seen
         if isinstance(seen, Restore):
-            log.critical("redis came back older", had=seen.anchored, found=seen.found)
+            event = "redis failed over" if seen.failover else "redis came back older"
+            log.critical(event, had=seen.anchored, found=seen.found)
         elif seen:
             log.critical("cannot compare redis with what it was", error=seen)
 

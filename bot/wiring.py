@@ -243,7 +243,7 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
         fittings=fittings,
         office=Office(ledger, SlackDirectory(client), fittings.load, new_id),
         sealing=Sealing(ledger=ledger, trail=ledger, signer=signer(env), new_id=new_id),
-        watch=Watch(ledger, ledger, fittings.anchor, new_id),
+        watch=Watch(ledger, ledger, fittings.anchor, new_id, ledger),
         unsafe=environ.get("REDIS_UNSAFE", "") not in ("", "0"),
     )
 
@@ -325,9 +325,7 @@ class _Door:
 
     def _ready(self) -> str | None:
         trouble = self._trouble or (self._socket.trouble if self._socket else None)
-        if trouble:
-            return trouble
-        return health.trouble(self._parts.office) or health.shut_out(self._parts.office)
+        return health.trouble(self._parts.office) or trouble or health.shut_out(self._parts.office)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -357,11 +355,18 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     vigil = Vigil(made.watch, made.ledger, made.fittings, keep_owed)
-    begin(made, stopping, vigil.look)
+    begin(made, stopping, lambda: _first(made, vigil))
     vigil.begin()
     _collect_seldom()
     log.info("working")
     worker.run()
+
+
+def _first(made: Parts, vigil: Vigil) -> None:
+    """Of a new version the workers begin first: until one has, web processes of it wait, and those of the
+    version before go on; from then on it is the other way round, and somebody revokes all the time."""
+    made.ledger.upgrade()
+    vigil.look()
 
 
 def _collect_seldom() -> None:

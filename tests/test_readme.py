@@ -160,14 +160,15 @@ def test_the_bots_role_is_allowed_just_what_it_needs(tmp_path: Path) -> None:
             target = Postgres("orders-db", server.url_for("rotakey", "its"))
             gives = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
             hold = Hold(target="orders-db", account="ada", entitlement=gives)
-            target.give(hold, None, Deadline.after(5))
-            assert target.has(hold, Deadline.after(5)) is Presence.OURS
+            receipt = target.prepare(hold, Deadline.after(5))
+            target.grant(hold, [receipt], None, Deadline.after(5))
+            assert target.has(hold, [receipt], Deadline.after(5)).presence is Presence.OURS
             with psycopg.connect(server.url_for("ada", "hers"), autocommit=True) as session:
                 session.execute("SET ROLE orders_rw")
-                target.take(hold, Deadline.after(5))
+                target.revoke(hold, [receipt], Deadline.after(5))
                 with pytest.raises(psycopg.OperationalError):
                     session.execute("SELECT 1")
-            assert target.has(hold, Deadline.after(5)) is Presence.NONE
+            assert target.has(hold, [receipt], Deadline.after(5)).presence is Presence.NONE
             target.close()
             with (
                 psycopg.connect(server.url_for("rotakey", "its"), autocommit=True) as bot,

@@ -75,6 +75,10 @@ def check(file: Path, strict: bool) -> None:
         click.echo(str(each) if each in mistakes else f"{each}, where it will run", err=True)
     if mistakes:
         sys.exit(1)
+    copies = os.environ.get("REDIS_COPIES", "")
+    text = config.bytes_of(file)
+    if said := config.caution(config.audit_file_in(text), int(copies) if copies.isdigit() else 0):
+        click.echo(f"{file}: {said}", err=True)
     click.echo(f"{file}: no mistakes")
 
 

@@ -21,7 +21,7 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.manifest import scopes
 from bot.upstream import within
 from bot.usecases.examine import access, evidence, pager, policy, slack, store, targets, work
-from bot.usecases.examine.findings import Check, Finding, examined, few, wrong
+from bot.usecases.examine.findings import Check, Finding, examined, few, look_at, wrong
 from bot.usecases.seal import HEAD, newest
 
 POLICY_WITHIN, ALL_WITHIN = 4.0, 8.0
@@ -73,6 +73,8 @@ class Examination:
             first = str(mistake).splitlines()[0]
             what = f"the policy in force cannot be followed with this environment: {first}"
             faults.insert(0, wrong(policy.POLICY, what, "set what it needs, also where the workers run"))
+        said = config.caution(followed.catalog.audit.file, self._env.redis_copies) if followed else None
+        faults += [look_at(policy.POLICY, said)] if said else []
         checks = self._of_ledger(local.catalog.version if local else None)
         checks["access.yaml"] = lambda _: few(faults)
         checks |= self._of_policy(followed) if followed else {}

@@ -2,7 +2,7 @@
 
 from bot.config.environment import WEB, WORKER, Environment
 from bot.config.mistakes import Mistake
-from bot.config.policy import Policy, bytes_of, check, load
+from bot.config.policy import Policy, audit_file_in, bytes_of, caution, check, load
 from bot.config.schema import schema
 from bot.config.targets import Targets, targets_of
 
@@ -13,7 +13,9 @@ __all__ = [
     "Mistake",
     "Policy",
     "Targets",
+    "audit_file_in",
     "bytes_of",
+    "caution",
     "check",
     "load",
     "schema",

@@ -51,6 +51,23 @@ def check(
     return [] if isinstance(found, Policy) else found
 
 
+def caution(audit_file: str | None, copies: int) -> str | None:
+    """What is no mistake in the file, and yet holds access up with so many copies asked for."""
+    if audit_file or not copies:
+        return None
+    return (
+        "REDIS_COPIES is set, and audit: {anchor: {file: …}} is not: after a failover nothing is granted"
+        " until a person runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers"
+        " compare by themselves"
+    )
+
+
+def audit_file_in(text: str | bytes) -> str | None:
+    """The file under ``audit``, of a text that has no mistakes but variables that are not set here."""
+    found = _part(_part(read(decoded(text)).value, "audit"), "anchor").get("file")
+    return str(found) if found else None
+
+
 def bytes_of(path: FilePath) -> bytes:
     """What is in the file, for ``load`` and ``check``. Raises Misconfigured."""
     try:

@@ -33,7 +33,8 @@ class Ended:
 @dataclass(frozen=True, kw_only=True)
 class Anchored:
     """A seal that was in the ledger: its number (0: not known), its head, and the last entry that it closed.
-    ``ended`` are the grants that had ended by then, the last of them."""
+    ``ended`` are the grants that had ended when this was written, the last of them; of those that ended a
+    moment ago the entries need not be sealed yet."""
 
     number: int
     head: str
@@ -44,6 +45,12 @@ class Anchored:
     def short(self) -> str:
         """What people copy."""
         return f"{self.number}:{self.head}"
+
+
+def all_ended(before: Iterable[Ended], since: Iterable[Ended]) -> tuple[Ended, ...]:
+    """Both lists as one, each grant once, in the order of their ends."""
+    every = {each.grant: each for each in (*since, *before)}
+    return tuple(sorted(every.values(), key=lambda it: (it.at, it.grant)))
 
 
 def ended_lately(before: Iterable[Ended], since: Iterable[Ended], now: datetime) -> tuple[Ended, ...]:
@@ -58,6 +65,13 @@ def newer(one: Anchored | None, other: Anchored | None) -> Anchored | None:
     if one is None or other is None:
         return one or other
     return max(one, other, key=lambda each: each.number)
+
+
+def says_more(one: Anchored, kept: Anchored | None) -> bool:
+    """Whether it takes the place of what is kept: its seal is newer, or its list of ends is another."""
+    if kept is None or one.number != kept.number:
+        return kept is None or one.number > kept.number
+    return one.head == kept.head and one.ended != kept.ended
 
 
 # ---------------------------------------------------------------------------------- writing and reading

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from bot.core.reasons import Reason, Why, because
 
+FAILED_OVER = (
+    "another server of Redis has taken over: nothing is granted until a worker has compared what had ended"
+    " with what this server has"
+)
+
 
 class RotakeyError(Exception):
     """The root of all errors that Rotakey raises on purpose."""
@@ -40,6 +45,15 @@ class NotCopied(TemporaryFailure):
 
 class NotConfirmed(TemporaryFailure):
     """It is done, but a standby that the target waits for has not confirmed it yet. That is not overdue."""
+
+
+class FailedOver(NotCopied):
+    """Another server of Redis has taken over, and what had ended was not compared with it yet. Nothing was
+    written, not even here."""
+
+
+class Unconfirmed(TemporaryFailure):
+    """Nobody knows whether it was written: it was sent, and no answer came. Its op tells later."""
 
 
 class PermanentFailure(RotakeyError):

@@ -116,6 +116,11 @@ class Why(StrEnum):
     # the ledger itself
     RESTORED = "restored"
     LIVE_AGAIN = "live_again"
+    CONFIRMED = "confirmed"
+    NOT_DONE = "not_done"
+    FAILED_OVER = "failed_over"
+    ENDED_AGAIN = "ended_again"
+    ENDED_BEFORE = "ended_before"
     SEALED = "sealed"
 
 

@@ -37,7 +37,9 @@ class Unreadable:
     error: str
 
 
-def snapshot(now: datetime, answer: Sequence[Any]) -> tuple[Snapshot, list[Unreadable]]:
+def snapshot(
+    now: datetime, answer: Sequence[Any], *, compared: bool = True
+) -> tuple[Snapshot, list[Unreadable]]:
     rows, leases = answer[:2]
     documents: dict[Key, Document] = {}
     versions: dict[Key, int] = {}
@@ -52,7 +54,8 @@ def snapshot(now: datetime, answer: Sequence[Any]) -> tuple[Snapshot, list[Unrea
         except PermanentFailure as failure:
             unreadable.append(Unreadable(key=key, version=versions[key], error=str(failure)))
     ends = {grant: None if end == "-1" else moment(end) for grant, end in leases}
-    return Snapshot(now=now, documents=documents, versions=versions, leases=ends), unreadable
+    snap = Snapshot(now=now, documents=documents, versions=versions, leases=ends, compared=compared)
+    return snap, unreadable
 
 
 def readable(key: Key, version: int, text: str) -> Document:

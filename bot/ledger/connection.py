@@ -9,10 +9,19 @@ from typing import Any
 from redis import BlockingConnectionPool, ConnectionPool, Redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.crc import key_slot
-from redis.exceptions import AskError, OutOfMemoryError, ReadOnlyError, RedisError, TryAgainError
+from redis.exceptions import (
+    AskError,
+    ConnectionError,  # noqa: A004 -- it is what the client raises
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,  # noqa: A004 -- likewise
+    TryAgainError,
+)
 from redis.retry import Retry
 
-from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.core.errors import Misconfigured, TemporaryFailure, Unconfirmed
+from bot.ledger import scripts
 from bot.ledger.following import Locator, followed
 from bot.ledger.forms import Form, taken_apart
 from bot.ledger.keys import names
@@ -101,9 +110,22 @@ def patient(client: Redis) -> Redis:
     )
 
 
+def _other_version(there: str) -> str:
+    if there.isdigit() and int(there) < scripts.SCHEMA:
+        return (
+            f"Redis has records of an older version of Rotakey (shape {there}; this one writes"
+            f" {scripts.SCHEMA}): start a worker of this version, which moves it on"
+        )
+    return (
+        f"Redis has records of a newer version of Rotakey (shape {there}; this one knows {scripts.SCHEMA}):"
+        " this process reads and writes nothing any more. Stop it, and start the newer version in its place"
+    )
+
+
 @contextmanager
-def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
-    """Any trouble with Redis is a TemporaryFailure, but for what the caller knows better."""
+def translated(apart_from: type[RedisError] | tuple[()] = (), *, writing: bool = False) -> Iterator[None]:
+    """Any trouble with Redis is a TemporaryFailure, but for what the caller knows better. ``writing``: what
+    was sent and not answered is Unconfirmed, for one of several tries may have been done."""
     try:
         yield
     except apart_from:
@@ -129,8 +151,12 @@ def translated(apart_from: type[RedisError] | tuple[()] = ()) -> Iterator[None]:
         ) from error
     except RedisError as error:
         code, _, said = str(error).partition(" ")
+        if code == "SCHEMA":
+            raise TemporaryFailure(_other_version(said)) from error
         if code == "MISPLACED":
             raise TemporaryFailure(
                 f"{said}, so something else writes into this Redis: rename that key, and keep others off it"
             ) from error
-        raise TemporaryFailure(f"Redis does not answer as it should: {error}") from error
+        lost = writing and isinstance(error, ConnectionError | TimeoutError)
+        failure = Unconfirmed if lost else TemporaryFailure
+        raise failure(f"Redis does not answer as it should: {error}") from error

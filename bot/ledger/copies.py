@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,10 @@ from bot.ledger.connection import translated
 COPIED_WITHIN = timedelta(seconds=1)
 """Less than one try of a call may take."""
 
+NOT_LONG = timedelta(milliseconds=5)
+SILENT_FOR = 5.0
+"""Seconds for which nobody waits long for replicas that have just kept silent: what is said is said soon."""
+
 Argument = str | bytes | int | memoryview
 
 
@@ -27,11 +32,12 @@ class Copied:
         self._client = client
         self._keys = tuple(keys)
         self._copies = copies
+        self._silent_until = 0.0
 
     def run(self, script: Script, *arguments: Argument) -> tuple[Any, NotCopied | None]:
         """What the script answers, and what is to be raised if it wrote anything: too few replicas have
         confirmed it in time. Raises TemporaryFailure."""
-        with translated():
+        with translated(writing=True):
             answer, copies = self._waited("EVALSHA", script.sha, *arguments)
             if isinstance(answer, NoScriptError):
                 answer, copies = self._waited("EVAL", script.script, *arguments)
@@ -40,11 +46,26 @@ class Copied:
         enough = isinstance(copies, int) and copies >= self._copies
         return answer, None if enough else NotCopied(self._too_few(copies))
 
-    def _waited(self, verb: str, *arguments: Argument) -> list[Any]:
+    def confirmed(self, mark: Script) -> bool:
+        """Return whether the replicas have all that was written before this call; wait for them, but not long
+        if they did not confirm a moment ago. ``mark`` writes something. Raises TemporaryFailure."""
+        hurry = time.monotonic() < self._silent_until
+        with translated():
+            answer, copies = self._waited("EVALSHA", mark.sha, within=NOT_LONG if hurry else COPIED_WITHIN)
+            if isinstance(answer, NoScriptError):
+                answer, copies = self._waited("EVAL", mark.script)
+            if isinstance(answer, RedisError):
+                raise answer
+        enough = isinstance(copies, int) and copies >= self._copies
+        self._silent_until = 0.0 if enough else time.monotonic() + SILENT_FOR
+        return enough
+
+    def _waited(self, verb: str, *arguments: Argument, within: timedelta | None = None) -> list[Any]:
         text, *others = arguments
         with self._client.pipeline(transaction=False) as pipe:
             pipe.execute_command(verb, text, len(self._keys), *self._keys, *others)
-            pipe.execute_command("WAIT", self._copies, COPIED_WITHIN // timedelta(milliseconds=1))
+            wait = (within or COPIED_WITHIN) // timedelta(milliseconds=1)
+            pipe.execute_command("WAIT", self._copies, wait)
             return pipe.execute(raise_on_error=False)
 
     def _too_few(self, copies: int | RedisError) -> str:

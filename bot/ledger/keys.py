@@ -22,6 +22,8 @@ NAMES = (
     "unlogged",  # list: <ms> <entry>, of what was taken back while the audit could not be written
     "audit",  # stream: one field, ``e``, the entry as JSON
     "seals",  # stream: <number>-0, one field, ``s``, the seal as JSON
+    "schema",  # string: the number of the shape that all records have; processes of another one do nothing
+    "primary",  # string: the replication id of the primary that was last compared with what had ended
     "doc:",  # and <kind>:<id>; hash: v the version, d the document as JSON
     "lease:",  # and the grant's id; string with a TTL, or without one
     "index:",  # and its name; set of grant ids

@@ -16,7 +16,7 @@ import structlog
 from redis import Redis
 
 from bot.core.chain import Sealed, Written
-from bot.core.errors import Conflict, NotCopied, TemporaryFailure
+from bot.core.errors import FAILED_OVER, Conflict, FailedOver, NotCopied, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
 from bot.ledger import answers, plans
@@ -36,6 +36,7 @@ from bot.ports import (
     Condition,
     Entry,
     Key,
+    Serving,
     Snapshot,
 )
 
@@ -48,8 +49,8 @@ PAGE = 500
 
 
 class RedisLedger:
-    """Implements Ledger, AuditTrail, Inspection and Census. Threads may share it. ``copies`` is how many
-    replicas a change that is to be copied is on before its commit returns."""
+    """Implements Ledger, AuditTrail, Inspection, Census and Primary. Threads may share it. ``copies`` is how
+    many replicas a change that is to be copied is on before its commit returns."""
 
     def __init__(
         self,
@@ -74,6 +75,10 @@ class RedisLedger:
         self._condition = client.register_script(script("condition", "no-writes"))
         self._unowed = client.register_script(script("unowed", "no-writes"))
         self._late = client.register_script(script("late", "no-writes", claim_seconds=claim_seconds))
+        self._copies = copies
+        self._compare = client.register_script(script("compare", "allow-oom"))
+        self._mark = client.register_script(script("mark", "allow-oom"))
+        self._upgrade = client.register_script(script("upgrade", "allow-oom"))
         self._told: set[Unreadable | str] = set()
 
     def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
@@ -82,8 +87,8 @@ class RedisLedger:
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
         """What cannot be read is set aside, and left out: its version is told, and no document."""
         asked = (plans.wanted(keys, names) for keys, names in wanted)
-        now, *found = self._run(self._read, KIND_OF[Grant], *asked)
-        read = [answers.snapshot(moment(now), each) for each in found]
+        now, compared, *found = self._run(self._read, KIND_OF[Grant], self._copies, *asked)
+        read = [answers.snapshot(moment(now), each, compared=bool(compared)) for each in found]
         self._complain(fault for *_, faults in found for fault in faults)
         self._set_aside([each for _, unreadable in read for each in unreadable])
         return tuple(snapshot for snapshot, _ in read)
@@ -178,14 +183,21 @@ class RedisLedger:
         arguments: Sequence[str | bytes | int] = (
             how,
             *plans.sending(),
+            self._copies,
             *(plans.plan(change) for change in changes),
         )
         too_few: NotCopied | None = None
         if self._copied and any(change.copied for change in changes):
             (now, *found), too_few = self._copied.run(which, *arguments)
         else:
-            now, *found = self._run(which, *arguments)
+            now, *found = self._run(which, *arguments, writing=True)
         for outcome, _, said in found:
+            if outcome == "uncompared":
+                raise FailedOver(
+                    FAILED_OVER
+                    if said
+                    else "Redis does not say which server it is: nothing is granted until its user may INFO"
+                )
             if outcome == "unlogged":
                 raise TemporaryFailure(
                     f"the audit cannot be written ({said}): nothing new is granted until it can be; what has"
@@ -200,6 +212,25 @@ class RedisLedger:
         return [
             answers.receipt(change, moment(now), *each) for change, each in zip(changes, found, strict=True)
         ]
+
+    # ------------------------------------------------------------------------------------- Primary
+
+    def serving(self) -> Serving | None:
+        if not self._copies:
+            return None
+        last, now = self._run(self._compare)
+        return Serving(last=last, now=now)
+
+    def compared(self, with_server: str) -> None:
+        self._run(self._compare, with_server)
+
+    def copied(self) -> bool:
+        return self._copied is None or self._copied.confirmed(self._mark)
+
+    def upgrade(self) -> None:
+        """Move Redis on to the shape of records that this process writes: processes that know only an older
+        one do nothing from here on. Raises TemporaryFailure."""
+        self._run(self._upgrade)
 
     def _set_aside(self, unreadable: Collection[Unreadable]) -> None:
         """Keep them as they are, for ever; and look again at what rested on them."""
@@ -226,8 +257,8 @@ class RedisLedger:
             rows: Any = self._client.xrange(self._named(stream), min=first, count=count)
         return [*rows]
 
-    def _run(self, which: Any, *arguments: str | bytes | int) -> Any:
-        with translated():
+    def _run(self, which: Any, *arguments: str | bytes | int, writing: bool = False) -> Any:
+        with translated(writing=writing):
             return which(keys=self._names, args=arguments)
 
     def _named(self, name: str) -> str:

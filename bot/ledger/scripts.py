@@ -6,6 +6,10 @@ from importlib import resources
 
 from bot.ports import CLAIM_SECONDS
 
+SCHEMA = 1
+"""The number of the shape that records have. It grows when a process that knows only the shape before would
+read them wrong or lose a part of them; then the workers of the new version are started first."""
+
 _LUA = resources.files("bot.ledger") / "lua"
 
 
@@ -14,4 +18,5 @@ def script(name: str, flags: str = "", *, claim_seconds: float = CLAIM_SECONDS) 
     it. ``claim_seconds`` is how long a claim lasts that is not renewed."""
     prelude, body = (_LUA.joinpath(f"{each}.lua").read_text("utf-8") for each in ("prelude", name))
     lasts = f"local claim_ms = {round(claim_seconds * 1000)}"
-    return f"#!lua flags={flags}\n{lasts}\n{prelude}\n{body}"
+    known = f"local ours, upgrading = '{SCHEMA}', {str(name == 'upgrade').lower()}"
+    return f"#!lua flags={flags}\n{lasts}\n{known}\n{prelude}\n{body}"

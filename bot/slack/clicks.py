@@ -9,7 +9,7 @@ from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Place
 from bot.slack.cards import BETWEEN
-from bot.slack.commands import Desk, not_recorded
+from bot.slack.commands import Desk
 from bot.slack.forms import deny_form, notice, request_form
 from bot.slack.grammar import Request
 from bot.slack.visitor import Body, insider, person_in
@@ -47,7 +47,7 @@ def pressed(desk: Desk, body: Body) -> bool:
         except Refused as refused:
             _whisper(desk, click, refused.reason)
     except TemporaryFailure as failure:
-        return desk.open(click.trigger, notice(not_recorded(failure)))
+        return desk.open(click.trigger, notice(desk.not_done(failure, click.op, click.person)))
     return True
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import structlog
 from slack_sdk import WebClient
 
-from bot.core.errors import PermanentFailure, Refused, TemporaryFailure
+from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed
 from bot.ports import Deadline
 from bot.slack import grammar, pages
+from bot.slack.afterwards import Afterwards
 from bot.slack.calls import call
 from bot.slack.forms import request_form
 from bot.slack.grammar import Command, Request
 from bot.slack.kit import Block, section
-from bot.slack.visitor import Body, insider
+from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import refusal
 from bot.usecases import ask, extend, finish, look, votes
@@ -31,6 +32,15 @@ class Desk:
 
     office: Office
     client: WebClient
+    afterwards: Afterwards
+
+    def not_done(self, failure: TemporaryFailure, op: str, person: str) -> str:
+        """Say what is known of an op that failed; what is not known is found out, and the person told."""
+        if not isinstance(failure, Unconfirmed):
+            return not_recorded(failure)
+        log.warning("not confirmed", error=str(failure))
+        self.afterwards.remember(op, person)
+        return words.UNCONFIRMED
 
     def open(self, trigger: str, form: Block) -> bool:
         """Whether the form is open now."""
@@ -44,13 +54,14 @@ class Desk:
 
 def answered(desk: Desk, body: Body) -> Block:
     """The answer to a command, as Slack wants it; empty where a form has opened."""
+    trigger = str(body["trigger_id"])
     try:
         person = insider(desk.office, body)
-        return _done(desk, person, grammar.parse(str(body.get("text") or "")), str(body["trigger_id"]))
+        return _done(desk, person, grammar.parse(str(body.get("text") or "")), trigger)
     except Refused as refused:
         return said(refusal(refused.reason))
     except TemporaryFailure as failure:
-        return said(not_recorded(failure))
+        return said(desk.not_done(failure, _op(trigger), person_in(body)))
 
 
 def not_recorded(failure: TemporaryFailure) -> str:
@@ -63,7 +74,7 @@ def said(text: str, blocks: Sequence[Block] = ()) -> Block:
 
 
 def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
-    office, op = desk.office, f"cmd:{trigger}"
+    office, op = desk.office, _op(trigger)
     match command:
         case Request(resource=""):
             return _form(desk, person, command, trigger)
@@ -91,6 +102,10 @@ def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
             return said(words.denied(votes.deny(office, person=person, grant=grant, why=why, op=op)))
         case _:
             return _shown(office, person, command)
+
+
+def _op(trigger: str) -> str:
+    return f"cmd:{trigger}"
 
 
 def _shown(office: Office, person: str, command: Command) -> Block:

@@ -16,6 +16,7 @@ from slack_sdk import WebClient
 from bot.core.errors import TemporaryFailure
 from bot.ports import Home
 from bot.slack import clicks, commands, forms, submissions
+from bot.slack.afterwards import Afterwards
 from bot.slack.commands import Desk, said
 from bot.slack.directory import described
 from bot.slack.heard import MALFORMED, OTHER
@@ -38,11 +39,11 @@ class SlackSettings:
     api_url: str = "https://slack.com/api/"
 
 
-def build(office: Office, settings: SlackSettings) -> App:
+def build(office: Office, settings: SlackSettings, afterwards: Afterwards | None = None) -> App:
     """Calls nobody. What a listener does is written down before it acknowledges."""
     client = WebClient(token=settings.token, base_url=settings.api_url)
     app = _app(settings)
-    desk = Desk(office=office, client=client)
+    desk = Desk(office=office, client=client, afterwards=afterwards or Afterwards(office.ledger))
     app.error(_told)
     app.use(_turning_away)
     app.command(COMMAND)(_acknowledging(desk, commands.answered))

@@ -17,7 +17,7 @@ from bot.slack.calls import Declined, call
 from bot.slack.cards import card
 from bot.slack.kit import Block, actions, button, section
 from bot.slack.wording import answers as words
-from bot.slack.wording.reasons import refusal
+from bot.slack.wording.reasons import NOT_COPIED, refusal
 from bot.usecases.answers import HomeView
 
 _NOT_THERE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel", "is_archived"})
@@ -55,7 +55,7 @@ class SlackMessenger:
 
     def tell(self, note: Note, deadline: Deadline) -> None:
         """A whisper that cannot be heard where it was meant to goes to the person's DM."""
-        said: dict[str, Any] = {"text": refusal(note.reason), "blocks": _blocks(note)}
+        said: dict[str, Any] = {"text": _text(note), "blocks": _blocks(note)}
         if note.whisper_to is None:
             below = {"thread_ts": note.thread, "reply_broadcast": True} if note.thread else {}
             where = {"channel": note.channel, **below}
@@ -78,8 +78,13 @@ def message_digest(message: tuple[str, list[Block]]) -> str:
     return digest(json.dumps(message, sort_keys=True))
 
 
+def _text(note: Note) -> str:
+    said = refusal(note.reason)
+    return said if note.copied else f"{said} {NOT_COPIED}"
+
+
 def _blocks(note: Note) -> list[Block]:
-    blocks = [section(refusal(note.reason))]
+    blocks = [section(_text(note))]
     resource = note.reason.facts.get("resource")
     if note.reason.why is Why.SHIFT_NOT_STARTED and resource:
         blocks.append(actions([button(words.ASK, "request", str(resource))], block_id="ask"))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.reasons import Reason, Why
 from bot.slack import forms
-from bot.slack.commands import Desk, not_recorded
+from bot.slack.commands import Desk
 from bot.slack.kit import Block
-from bot.slack.visitor import Body, insider
+from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import refusal
 from bot.usecases import ask, votes
@@ -40,7 +40,7 @@ def asked(desk: Desk, body: Body) -> Block:
     except Refused as refused:
         return _refused(refused.reason)
     except TemporaryFailure as failure:
-        return _shown("push", not_recorded(failure))
+        return _shown("push", desk.not_done(failure, _op(body), person_in(body)))
     return _shown("update", words.asked(answer))
 
 
@@ -53,7 +53,7 @@ def denied(desk: Desk, body: Body) -> Block:
     except Refused as refused:
         return _shown("update", refusal(refused.reason))
     except TemporaryFailure as failure:
-        return _shown("push", not_recorded(failure))
+        return _shown("push", desk.not_done(failure, _op(body), person_in(body)))
     return {}
 
 

@@ -14,7 +14,15 @@ from datetime import datetime, timedelta
 from threading import RLock
 
 from bot.core.chain import Sealed, Written, text_of
-from bot.core.errors import ClaimLost, Conflict, NotCopied, PermanentFailure, TemporaryFailure
+from bot.core.errors import (
+    FAILED_OVER,
+    ClaimLost,
+    Conflict,
+    FailedOver,
+    NotCopied,
+    PermanentFailure,
+    TemporaryFailure,
+)
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry, printable
@@ -34,6 +42,7 @@ from bot.ports import (
     Key,
     Lease,
     Owed,
+    Serving,
     SetAside,
     Snapshot,
 )
@@ -49,10 +58,11 @@ _STAYS = frozenset({"_now", "_lock", "claim_seconds"})
 
 
 class MemoryLedger:
-    """Implements Ledger, AuditTrail, Inspection and Census. Time stands still unless ``advance`` moves it or
-    ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does. ``audit_trouble``: why the
-    audit cannot be written. ``full``: there is no memory left, so only what ``frees`` is written.
-    ``copying``: replicas confirm what is written."""
+    """Implements Ledger, AuditTrail, Inspection, Census and Primary. Time stands still unless ``advance``
+    moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
+    ``audit_trouble``: why the audit cannot be written. ``full``: there is no memory left, so only what
+    ``frees`` is written. ``copying``: replicas confirm what is written. ``servers``: those of a Redis of
+    which copies are asked for."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -75,6 +85,7 @@ class MemoryLedger:
         self.audit_trouble = ""
         self.full = False
         self.copying = True
+        self.servers: Serving | None = None
         self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
@@ -114,6 +125,7 @@ class MemoryLedger:
                 documents=dict(self._readable(found)),
                 versions={key: found[key][0] if key in found else 0 for key in wanted},
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
+                compared=self._compared,
             )
 
     def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
@@ -179,6 +191,8 @@ class MemoryLedger:
             return conflict
 
     def commit(self, change: Change) -> Committed:
+        if change.copied and not self._compared:
+            raise FailedOver(FAILED_OVER)
         receipt = self._commit(change)
         if change.copied and not self.copying:
             raise NotCopied("0 of 1 replicas have confirmed it")
@@ -230,6 +244,9 @@ class MemoryLedger:
                 self._owe_at(member, self._claim_end())
             return ours
 
+    def copied(self) -> bool:
+        return self.copying
+
     def wait(self, seconds: float) -> None:
         """Return at once: in a test, time passes when the test says so."""
 
@@ -271,6 +288,19 @@ class MemoryLedger:
                 overdue=len(self._indexes.get("overdue", ())),
                 unlogged=len(self._unlogged),
             )
+
+    # ------------------------------------------------------------------------------------- Primary
+
+    def serving(self) -> Serving | None:
+        return self.servers
+
+    @property
+    def _compared(self) -> bool:
+        return self.servers is None or self.servers.compared
+
+    def compared(self, with_server: str) -> None:
+        if self.servers and self.servers.now == with_server:
+            self.servers = Serving(last=with_server, now=with_server)
 
     # ------------------------------------------------------------------------------------- Census
 

@@ -22,6 +22,7 @@ from bot.ports import (
     Entry,
     Key,
     Ledger,
+    Primary,
     ShiftGrant,
     Target,
 )
@@ -75,6 +76,7 @@ class Story:
         self.memory = MemoryLedger(town.NINE)
         self.ledger: Ledger = self.memory
         self.trail: Books = self.memory
+        self.primary: Primary = self.memory
         self.target = FakeTarget(lambda: self.now)
         self.targets: dict[str, FakeTarget] = {"orders-db": self.target, **(targets or {})}
         self.source = FakeSource({"PDBPRIM": (town.nobodys(town.shift()),), "PORDERS": (), **(rota or {})})
@@ -101,7 +103,7 @@ class Story:
 
     def another_watch(self) -> Watch:
         """As another worker has it, which has seen nothing yet."""
-        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id)
+        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id, self.primary)
 
     def another_sealing(self) -> Sealing:
         return Sealing(ledger=self.ledger, trail=self.trail, signer=None, new_id=self.new_id)

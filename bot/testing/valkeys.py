@@ -17,6 +17,7 @@ from bot.testing.valkey import STARTS_WITHIN, Valkey, folder, valkey
 
 HOST = "127.0.0.1"
 SLOTS = 16384
+QUICK = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 NAME = "orders"
 """What the sentinels call the primary."""
 
@@ -35,7 +36,12 @@ class Node:
     def restart(self) -> None:
         """It dies, and begins anew with what it has on disk: as a primary, whatever it was."""
         self.server.kill()
-        self.server.start("--bind", HOST, "--port", str(self.port))
+        self.server.start("--bind", HOST, "--port", str(self.port), *QUICK)
+
+    def follow(self, primary: Node) -> None:
+        """Be its replica; returns when the two are equal."""
+        self.ask("REPLICAOF", HOST, str(primary.port))
+        _until(partial(_linked, self))
 
     def client(self) -> Redis:
         return Redis.from_url(self.server.url, decode_responses=True)
@@ -72,13 +78,10 @@ def alone(*options: str) -> Iterator[Node]:
 @contextmanager
 def replicated(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
     """A primary, which comes first, and its replicas, all equal when this returns."""
-    quick = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", *options]
     with ExitStack() as stack:
-        primary, *others = (stack.enter_context(alone(*quick)) for _ in range(1 + replicas))
+        primary, *others = (stack.enter_context(alone(*QUICK, *options)) for _ in range(1 + replicas))
         for each in others:
-            each.ask("REPLICAOF", HOST, str(primary.port))
-        for each in others:
-            _until(partial(_linked, each))
+            each.follow(primary)
         yield (primary, *others)
 
 

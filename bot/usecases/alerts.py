@@ -16,7 +16,9 @@ from bot.usecases.accounts import whose
 from bot.usecases.attempts import settled
 from bot.usecases.office import Office, fact_keys, facts_of
 from bot.usecases.posting import (
+    COPIED_BY_THEN,
     GIVEN_UP,
+    SAYS_ENDED,
     again,
     doubt_ends,
     doubted,
@@ -72,6 +74,8 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
     view = alert_view(alert)
+    if view.became and view.became.why in SAYS_ENDED and not office.ledger.copied():
+        view = replace(view, copied=False)
     now = office.ledger.read(()).now
     digest = messenger.alert_digest(view)
     owing = [place for place in alert.places if owes(place, digest, now)]
@@ -82,6 +86,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         if later and later.next_at is None:
             give_up(office.ledger, posting, refused)
         next_at = doubt_ends(alert.places, now) or _next(alert, now)
+        next_at = next_at if view.copied else now + COPIED_BY_THEN
         done = later if later and later.next_at else Done(claim=turn.claim, next_at=next_at)
         office.ledger.commit(Change(done=done, frees=True))
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import PermanentFailure
-from bot.core.grants import Grant, State
+from bot.core.grants import LIVE, Grant, State
 from bot.core.members import names_of
 from bot.ports import (
     Card,
@@ -32,8 +32,10 @@ from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
 from bot.usecases.posting import (
+    COPIED_BY_THEN,
     GIVEN_UP,
     LOST,
+    SAYS_ENDED,
     SHOW_AGAIN_AFTER,
     again,
     count_given_up,
@@ -73,6 +75,8 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     catalog, snap = office.gather(lambda known: grant_keys(known, first))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
+    if grant.state not in (State.ASKED, *LIVE) and not office.ledger.copied():
+        view = replace(view, copied=False)
     places = _planned(office, grant, turn.claim).places
     posting = _Posting(office, messenger, turn, view, snap.now)
     owing = [place for place in places if posting.owes(place)]
@@ -82,7 +86,8 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         moot = [(place, TOO_LATE) for place in places if place.shown == LOST and place not in owing]
         given_up = refused if later and later.next_at is None else []
         give_up(office.ledger, posting, (*moot, *given_up))
-        done = Done(claim=turn.claim, next_at=doubt_ends(places, snap.now))
+        next_at = doubt_ends(places, snap.now) if view.copied else snap.now + COPIED_BY_THEN
+        done = Done(claim=turn.claim, next_at=next_at)
         _close(office, grant, (catalog, snap), later or done)
 
 
@@ -226,6 +231,8 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
     note = snap.find(Note, turn.claim.id)
     change = Change(put={key: None}, done=Done(claim=turn.claim), frees=True)
     if note:
+        if note.reason.why in SAYS_ENDED:
+            note = replace(note, copied=office.ledger.copied())
         try:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:

@@ -10,7 +10,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from bot.core.errors import ClaimLost, Conflict, NotCopied, PermanentFailure, TemporaryFailure
+from bot.core.errors import (
+    FAILED_OVER,
+    ClaimLost,
+    Conflict,
+    FailedOver,
+    NotCopied,
+    PermanentFailure,
+    TemporaryFailure,
+)
 from bot.core.grants import HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import (
@@ -299,7 +307,10 @@ class Convergence:
 
 
 def _nothing_lost(view: View) -> None:
-    """Raises TargetFailed while it is not known what a Redis that came back older has forgotten."""
+    """Raises TargetFailed while it is not known what a Redis that came back older, or took over, has
+    forgotten."""
+    if not view.snap.compared:
+        raise TargetFailed(FailedOver(FAILED_OVER))
     if view.snap.find(Restore):
         raise TargetFailed(TemporaryFailure(RESTORED))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 
 from bot.core import grants
 from bot.core.catalog import OnCall
-from bot.core.errors import Refused, refuse
+from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import approver_objection
 from bot.core.reasons import Reason, Why, because
@@ -25,7 +26,7 @@ def give_back(office: Office, *, person: str, which: str | None, op: str) -> Sta
     Raises Refused where there is nothing, or several and none was named.
     """
     done = office.once(op, "give back", person, lambda: _give_back(office, person, which, op))
-    return stand(office, done) if isinstance(done, str) else done
+    return _said(office, stand(office, done) if isinstance(done, str) else done)
 
 
 def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op: str) -> Standing:
@@ -33,7 +34,15 @@ def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op:
     but the person. Raises Refused."""
     office.meet(by)
     done = office.once(op, "revoke", by, lambda: _revoke(office, by, person, resource, why, op))
-    return stand(office, done) if isinstance(done, str) else done
+    return _said(office, stand(office, done) if isinstance(done, str) else done)
+
+
+def _said(office: Office, done: Standing) -> Standing:
+    """Ending waits for no replica; what is said of it does, for a second."""
+    try:
+        return replace(done, copied=office.ledger.copied())
+    except TemporaryFailure:
+        return replace(done, copied=False)
 
 
 def _give_back(office: Office, person: str, which: str | None, op: str) -> Standing:
@@ -136,7 +145,7 @@ def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tupl
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if grant.origin is Origin.SHIFT and by is not None:
         shift = Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")
-        put[shift] = ShiftGrant(grant=None, ended_early=_end_of_shift(grant))
+        put[shift] = ShiftGrant(grant=None, ended_early=end_of_shift(grant))
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(
         put=put,
@@ -147,7 +156,7 @@ def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tupl
     )
 
 
-def _end_of_shift(grant: Grant) -> datetime | None:
+def end_of_shift(grant: Grant) -> datetime | None:
     grace = grant.depends_on.grace if isinstance(grant.depends_on, OnCall) else 0
     return grant.until - timedelta(seconds=grace) if grant.until else None
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from bot.core.catalog import Catalog, Resource
-from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, refuse
+from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed, refuse
 from bot.core.grants import Grant
 from bot.core.members import Facts
 from bot.core.people import FRESH_FOR, KNOWN_FOR, Group, Person
@@ -200,8 +200,12 @@ def standing_after(change: Change, grant: Grant, scene: Scene) -> Standing:
 
 
 def stand(office: Office, grant: str) -> Standing:
-    """How a grant stands now, read afresh."""
-    catalog, snap = office.gather(lambda _: {Key.of(Grant, grant)})
+    """How a grant stands now that an op about it was done, read afresh. Raises Unconfirmed if Redis does not
+    answer."""
+    try:
+        catalog, snap = office.gather(lambda _: {Key.of(Grant, grant)})
+    except TemporaryFailure as failure:
+        raise Unconfirmed(str(failure)) from failure
     found = snap.find(Grant, grant)
     if found is None:
         raise refuse(Why.GRANT_UNKNOWN, grant=grant[:40])

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.reasons import Why
 from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, GivenUp, Key, Ledger, Place
 from bot.usecases.attempts import settled
 
@@ -24,6 +25,10 @@ LOST, GIVEN_UP = "lost", "given up"
 """What a place shows if Slack refused the message: it is tried again for an hour, and then no more."""
 
 Refusal = tuple[Place, PermanentFailure]
+SAYS_ENDED = frozenset({Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN})
+"""Notes and alerts that say that access is gone."""
+COPIED_BY_THEN = timedelta(seconds=5)
+"""When a message that said that replicas of Redis do not have it yet is looked at again."""
 
 
 class Posting(Protocol):

@@ -11,7 +11,7 @@ from bot.core.holds import HoldRecord
 from bot.ports import Change, Due, Entry, Key, Ledger, Restore, Signer
 from bot.usecases.attempts import settled
 from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of, with_signature
-from bot.usecases.watch import Books, live_grants
+from bot.usecases.watch import ACCEPTED, Books, live_grants
 
 
 def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: str, why: str) -> Restore:
@@ -65,7 +65,7 @@ def _accept(ledger: Ledger, books: Books, signer: Signer | None, by: str, why: s
             rests_on=(versions_of(snap, HEAD, RESTORE),),
             put={RESTORE: None, HEAD: moved(head, seal)},
             seal=seal,
-            audit=(Entry(what="restore accepted", by=by, facts=facts),),
+            audit=(Entry(what=ACCEPTED, by=by, facts=facts),),
         )
     )
     return restore

@@ -7,10 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, ended_lately, newer
+from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, all_ended, ended_lately, newer, says_more
 from bot.core.chain import before_all, read_seal
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
@@ -25,16 +25,23 @@ from bot.ports import (
     Key,
     Ledger,
     Note,
+    Primary,
     Restore,
     SealHead,
+    Serving,
     Snapshot,
 )
+from bot.usecases import failover
 from bot.usecases.attempts import settled
 from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of
 
 ENDS = frozenset({"ending", "could not be given"})
 """What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
 
+OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
+"""So long a worker that has nothing to compare with leaves a failover to those that have."""
+
+ACCEPTED = "restore accepted"
 MOST_NAMED = 20
 PAGE = 1_000
 
@@ -53,8 +60,14 @@ class Watch:
         books: Books,
         anchor: Callable[[], Anchor | None],
         new_id: Callable[[], str],
+        primary: Primary | None = None,
     ) -> None:
         self.ledger = ledger
+        self._primary = primary
+        self._compared_with: str | None = None
+        self._waits_for_others: tuple[Serving, datetime] | None = None
+        self._ends_up_to = ""
+        self._accepted_at: datetime | None = None
         self.books = books
         self._anchor = anchor
         self._new_id = new_id
@@ -70,6 +83,8 @@ class Watch:
         read or written; the memory is compared all the same.
         """
         with self._lock:
+            # before all else is read: what takes over from here on is compared the next time
+            serving = self._primary.serving() if self._primary else None
             anchor = self._anchor()
             try:
                 # before the ledger is read: another worker may put a newer one there at any time
@@ -77,9 +92,17 @@ class Watch:
             except PermanentFailure:
                 self._compare(channel)
                 raise
-            self._seen = newer(self._seen, kept)
+            self._seen = self._joined(self._seen, kept)
+            if serving and serving.now != self._compared_with:
+                self._end_again(serving, channel)
             restore = self._compare(channel)
-            if anchor and self._seen and newer(kept, self._seen) is not kept:
+            if self._primary and serving and not serving.compared:
+                if serving.last and not (kept or restore):
+                    restore = self._hold_back(serving, anchor, channel)
+                if kept or restore or not serving.last:
+                    self._primary.compared(serving.now)
+            self._remember_ended()
+            if anchor and self._seen and says_more(self._seen, kept):
                 anchor.write(self._seen)
             return restore
 
@@ -118,8 +141,7 @@ class Watch:
             return seen
         if not head.number:
             return None
-        ended = ended_lately(seen.ended, self._ended(seen.last, head.last, now), now) if seen else ()
-        return Anchored(number=head.number, head=head.head, last=head.last, ended=ended)
+        return Anchored(number=head.number, head=head.head, last=head.last, ended=seen.ended if seen else ())
 
     def _earlier(self, head: SealHead, now: datetime) -> SealHead:
         for each in reversed(self.books.seals(max(head.number - PAGE, 0), PAGE)):
@@ -129,18 +151,66 @@ class Watch:
                     return moved(head, seal)
         return SealHead()
 
-    def _ended(self, after: str, last: str, now: datetime) -> Iterator[Ended]:
-        """The grants that ended behind the entry ``after``, up to ``last``, in the last day."""
+    def _joined(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
+        found = newer(seen, kept)
+        if seen is None or kept is None or found is None:
+            return found
+        return replace(found, ended=all_ended(seen.ended, kept.ended))
+
+    def _remember_ended(self) -> None:
+        """Add what has ended since the last look, and drop what a person has looked at. While a copy is
+        missing nothing grows too old: a server that takes over may not have it."""
+        seen = self._seen
+        if seen is None:
+            return
+        now = self.ledger.read().now
+        every = all_ended(seen.ended, self._ended(now))
+        if self._accepted_at:
+            every = tuple(each for each in every if each.at > self._accepted_at)
+        lately = ended_lately(every, (), now)
+        whole = lately != every and not self.ledger.copied()
+        self._seen = replace(seen, ended=every if whole else lately)
+
+    def _ended(self, now: datetime) -> Iterator[Ended]:
+        """The grants that ended in the last day, behind the entry that was read last."""
         a_day_ago = f"{int((now - ENDED_KEPT).timestamp() * 1000)}-0"
-        after = max(after, a_day_ago, key=before_all)
+        after = max(self._ends_up_to, a_day_ago, key=before_all)
         while page := self.books.written(after, PAGE):
             for each in page:
-                if before_all(each.name) > before_all(last):
-                    return
-                grant = _ending(each.text)
-                if grant:
+                what, grant = _said(each.text)
+                if what in ENDS and grant:
                     yield Ended(grant=grant, at=each.at)
-            after = page[-1].name
+                elif what == ACCEPTED:
+                    self._accepted_at = each.at
+            self._ends_up_to = after = page[-1].name
+
+    def _end_again(self, serving: Serving, channel: str | None) -> None:
+        """Each worker once with its own list, also if another one has compared already: it may know more."""
+        self._ends_up_to = ""  # names of entries are this server's own
+        self._remember_ended()
+        if self._seen:
+            failover.end_again(self.ledger, self._seen.ended, channel)
+        self._compared_with = serving.now
+
+    def _hold_back(self, serving: Serving, anchor: Anchor | None, channel: str | None) -> Restore | None:
+        """Without an anchor a person has to look, unless other workers have one. Returns None until these had
+        the time."""
+        snap = self.ledger.read({HEAD})
+        if self._waits_for_others is None or self._waits_for_others[0] != serving:
+            self._waits_for_others = (serving, snap.now)
+        if anchor and snap.now - self._waits_for_others[1] < OTHERS_COMPARE_WITHIN:
+            return None
+        head = newest(snap, self.books)
+        restore = Restore(
+            noticed_at=snap.now,
+            anchored="no anchor to compare with",
+            found="another server of Redis that took over",
+            failover=True,
+            seal=head.number,
+            head=head.head,
+        )
+        live = sum(len(page) for page in live_grants(self.ledger, self.books))
+        return failover.hold_back(self.ledger, restore, live, f"failover-{serving.now}", channel)
 
     # --------------------------------------------------------------------------------------- noticing
 
@@ -212,10 +282,10 @@ def _live_again(ended: Ended, snap: Snapshot) -> Reason:
     )
 
 
-def _ending(text: str) -> str | None:
-    """The grant that an entry says is ending. What cannot be read is for ``verify`` to tell."""
+def _said(text: str) -> tuple[str, str]:
+    """What an entry says has happened, and to which grant. What cannot be read is for ``verify`` to tell."""
     try:
         said = json.loads(text)
-        return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None
+        return str(said["what"]), str(said["grant"] or "")
     except (KeyError, TypeError, ValueError):
-        return None
+        return "", ""

@@ -124,6 +124,16 @@ def test_a_good_file_is_said_to_be_good(rotakey: Rotakey) -> None:
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
 
 
+def test_copies_without_an_anchor_are_warned_of(rotakey: Rotakey, tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    path.write_text(POLICY.read_text("utf-8") + "\naudit: {anchor: {file: /var/lib/rotakey/anchor}}\n")
+    for file, warned in ((POLICY, True), (path, False)):
+        checked = rotakey("check", file, REDIS_COPIES="1")
+        assert (checked.returncode, checked.stdout) == (0, f"{file}: no mistakes\n")
+        assert ("REDIS_COPIES is set, and audit: {anchor: {file: …}} is not" in checked.stderr) is warned
+    assert "REDIS_COPIES" not in rotakey("check", POLICY, REDIS_COPIES="0").stderr
+
+
 def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     rotakey: Rotakey, tmp_path: Path
 ) -> None:

@@ -73,7 +73,7 @@ def test_when_all_is_done_nothing_is_kept_about_what_was_due(
     for claim in redis_ledger.claim(9, 9, {}).claims:
         redis_ledger.commit(Change(done=Done(claim=claim)))
     left = {name.rsplit(":", 1)[-1] for name in everything(client, workspace) if ":op:" not in name}
-    assert left <= {"counter", "lanes", "nudge", "beat"}
+    assert left <= {"counter", "lanes", "nudge", "beat", "schema"}
 
 
 def test_only_leases_and_operations_have_a_ttl(

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import TemporaryFailure, Unconfirmed
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Done, Entry, Lease
@@ -107,6 +109,23 @@ def test_a_change_whose_reply_was_lost_is_written_once(
         assert receipt.answer == "g1"
         assert not lose.is_set()
         assert len(ledger.entries()) == 1
+
+
+def test_a_change_that_was_sent_and_not_answered_is_unconfirmed_and_its_op_tells_later(
+    server: Valkey, workspace: str
+) -> None:
+    once = Retry(NoBackoff(), retries=0)
+    with (
+        losing_replies(server) as (url, lose),
+        Redis.from_url(url, decode_responses=True, retry=once) as client,
+    ):
+        ledger = RedisLedger(client, workspace)
+        ledger.commit(Change())
+        lose.set()
+        with pytest.raises(Unconfirmed):
+            ledger.commit(APPROVAL)
+        again = ledger.commit(replace(APPROVAL, answer="not done"))
+        assert (again.again, again.answer) == (True, "g1")
 
 
 @contextmanager

@@ -60,7 +60,8 @@ def test_ada_can_mend_an_order_while_she_has_the_role(database: Orders, rotakey:
     with psycopg.connect(database.logins["ada"], autocommit=True) as ada:
         with pytest.raises(errors.InsufficientPrivilege):
             ada.execute(mend)
-        rotakey.give(hold("ada", "orders_rw"), None, soon())
+        receipt = rotakey.prepare(hold("ada", "orders_rw"), soon())
+        rotakey.grant(hold("ada", "orders_rw"), [receipt], None, soon())
         ada.execute(mend)
 
         state = database.state()
@@ -68,7 +69,7 @@ def test_ada_can_mend_an_order_while_she_has_the_role(database: Orders, rotakey:
         assert state["sessions"] == [{"account": "ada", "count": 1}]
         assert (state["name"], state["error"]) == ("orders-db", None)
 
-        rotakey.take(hold("ada", "orders_rw"), soon())
+        rotakey.revoke(hold("ada", "orders_rw"), [receipt], soon())
         with pytest.raises(errors.AdminShutdown):
             ada.execute(mend)
     assert members(database)["orders_rw"] == []
@@ -79,10 +80,11 @@ def test_the_bot_can_give_every_role_of_the_policy(server: Server, role: str) ->
     database = orders.prepare(server.url, logins={"dan", "dan@example.com"}, roles={role})
     target = Postgres("orders-db", database.bot_url)
     for account in ("dan", "dan@example.com"):
-        target.give(hold(account, role), None, soon())
-        assert target.has(hold(account, role), soon()) is Presence.OURS
+        receipt = target.prepare(hold(account, role), soon())
+        target.grant(hold(account, role), [receipt], None, soon())
+        assert target.has(hold(account, role), [receipt], soon()).presence is Presence.OURS
         psycopg.connect(database.logins[account]).close()
-        target.take(hold(account, role), soon())
+        target.revoke(hold(account, role), [receipt], soon())
     target.close()
     database.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,10 +16,12 @@ from bot.core.grants import Grant, State
 from bot.core.reasons import Why
 from bot.ports import Deadline, Home, Key
 from bot.sandbox.workspace import ImpossibleError, Server, Workspace
+from bot.slack.afterwards import MOST
 from bot.slack.manifest import manifest
 from bot.slack.visitor import insider
-from bot.slack.wording.answers import NOT_RECORDED
-from bot.usecases import groups
+from bot.slack.wording.answers import NOT_RECORDED, UNCONFIRMED
+from bot.usecases import ask, groups
+from bot.usecases.confirm import find_out
 from bot.usecases.look import home_view
 from tests.slack.conftest import CHANNEL, EVE, GINA
 from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
@@ -215,6 +218,52 @@ def visitor_is_let_in(it: Town, body: dict[str, object]) -> bool:
 def test_while_redis_is_down_people_are_told_so(it: Town) -> None:
     it.ledger.down = True
     assert it.types(ADA, ASK) == NOT_RECORDED
+
+
+def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_afterwards(it: Town) -> None:
+    it.ledger.lost = "written"
+    assert it.types(ADA, ASK) == UNCONFIRMED
+    assert it.grant().person == ADA, "it was written"
+    assert it.heard_afterwards() == [
+        f"What I could not confirm did happen: *prod-db* of <@{ADA}> is waiting for approval."
+    ]
+
+
+def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Town, asked: Grant) -> None:
+    it.ledger.lost = "unwritten"
+    click = partial(it.workspace.click, BOB, CHANNEL, it.workspace.messages(CHANNEL)[0].ts, "approve")
+    assert click(f"decide:{asked.id}").ok
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == UNCONFIRMED
+    undone = "What I could not confirm did not happen: nothing was written. Please try again."
+    assert it.heard_afterwards() == [undone]
+    assert it.grant().state is State.ASKED
+
+
+def test_an_op_that_is_called_undone_is_not_done_when_it_is_delivered_again(it: Town) -> None:
+    find_out(it.ledger, "cmd:7", ADA)
+    with pytest.raises(Refused) as refused:
+        ask.ask(it.office, person=ADA, resource="prod-db", length=HOUR, reason="stuck", op="cmd:7")
+    assert refused.value.reason.why is Why.NOT_DONE
+    assert it.grants() == ()
+
+
+def test_what_was_refused_without_an_answer_is_found_out_too(it: Town) -> None:
+    it.ledger.lost = "written"
+    assert it.types(ADA, "request prod-db 90h because orders are stuck") == UNCONFIRMED
+    assert it.heard_afterwards() == [
+        "3 days 18 h is too long: 12 hours is the most. Ask for 12 hours or less."
+    ]
+
+
+def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(it: Town) -> None:
+    it.ledger.down = True
+    for n in range(MOST + 1):
+        it.afterwards.remember(f"cmd:{n}", ADA)
+    assert it.afterwards.find_out() == MOST
+    it.ledger.down = False
+    assert it.afterwards.find_out() == 0
 
 
 def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Town) -> None:
@@ -572,7 +621,7 @@ def test_slack_shuts_the_bot_out_and_everybody_hears_of_it(
     shown = capsys.readouterr().out
     assert all(each in shown for each in ("critical", "slack does not let the bot in any more", said, do))
     soon = it.ledger.now + timedelta(seconds=10)
-    assert it.ledger._due["workspace:self"].at == soon.timestamp() * 1000
+    assert it.ledger._due["workspace:self"] == soon.timestamp() * 1000
     assert [each.what for _, _, each in it.ledger.entries(count=100)] == ["slack lost"]
 
 

@@ -16,6 +16,7 @@ from bot.core.reasons import Why, because
 from bot.ports import AlertView, Deadline, Note, Place
 from bot.sandbox.workspace import Workspace
 from bot.slack.messenger import SlackMessenger
+from bot.slack.wording.reasons import NOT_COPIED
 from bot.usecases.answers import HomeView
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, QUIET
 from tests.slack.scenes import ADA, BOB, HOUR, NOW, offer, standing, view
@@ -211,3 +212,12 @@ def test_an_answer_that_is_not_slacks_is_temporary() -> None:
         behind = SlackMessenger(WebClient(token=BOT_TOKEN, base_url=f"{url}/api/"))
         with pytest.raises(TemporaryFailure, match="answered 200"):
             behind.show(view(), Place(channel=CHANNEL, audience="approver"), soon())
+
+
+def test_a_note_that_says_that_access_is_gone_says_if_no_replica_has_that_yet(
+    messenger: SlackMessenger, workspace: Workspace
+) -> None:
+    reason = because(Why.ENDED_AGAIN, person=ADA, resource="prod-db", ended_at=0, grant="g1")
+    messenger.tell(Note(id="n1", channel="#db-access", reason=reason, copied=False), soon())
+    (message,) = workspace.messages(CHANNEL)
+    assert message.text.endswith(f"so I ended it again (g1). {NOT_COPIED}")

@@ -14,16 +14,30 @@ from slack_sdk import WebClient
 from werkzeug.serving import make_server
 
 from bot.core.catalog import Catalog, Entitlement, InGroup, Lengths, OnCall, Resource
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import TemporaryFailure, Unconfirmed
 from bot.core.grants import Grant
 from bot.core.people import Group
 from bot.core.shifts import Roster, Shift
-from bot.ports import Card, Change, Deadline, Home, Homepage, Key, Note, Place, PolicyInForce, PolicyText
+from bot.ports import (
+    Card,
+    Change,
+    Committed,
+    Deadline,
+    Home,
+    Homepage,
+    Key,
+    Note,
+    Place,
+    PolicyInForce,
+    PolicyText,
+)
 from bot.sandbox.workspace import Server, Workspace
 from bot.sandbox.workspace.model import CommandReply, Message
+from bot.slack.afterwards import Afterwards
 from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
+from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.cards import card_view
 from bot.usecases.office import Office
@@ -54,6 +68,7 @@ class Town:
     office: Office
     messenger: SlackMessenger
     site: Flask
+    afterwards: Afterwards
 
     def types(self, who: str, text: str, channel: str = CHANNEL) -> str:
         return self.answers(who, text, channel).text
@@ -106,15 +121,31 @@ class Town:
         notes = self.ledger.read(owed).all(Note)
         return [(note.channel, note.reason.why.value, note.whisper_to) for note in notes]
 
+    def heard_afterwards(self) -> list[str]:
+        """What was found out once Redis answered, and is owed to people."""
+        assert self.afterwards.find_out() == 0
+        owed = [key for key in self.ledger._documents if key.kind == "note"]
+        return [refusal(note.reason) for note in self.ledger.read(owed).all(Note)]
+
     def homes_owed(self) -> list[str]:
         keys = [key for key in self.ledger._documents if key.kind == "homepage"]
         return [page.person for page in self.ledger.read(keys).all(Homepage)]
 
 
 class FragileLedger(MemoryLedger):
-    """A ledger that can be out of reach."""
+    """A ledger that can be out of reach. ``lost``: how the next commit fails though it was sent: ``written``
+    its answer is lost, or ``unwritten`` it never arrived."""
 
     down = False
+    lost = ""
+
+    def commit(self, change: Change) -> Committed:
+        lost = self.lost if change.op else ""
+        self.lost = "" if lost else self.lost
+        written = super().commit(change) if lost != "unwritten" else None
+        if written is None or lost:
+            raise Unconfirmed("Redis does not answer as it should")
+        return written
 
     def read(self, keys: Any = (), follow: Any = ()) -> Any:
         if self.down:
@@ -130,9 +161,15 @@ def town(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)
     directory = SlackDirectory(client)
     office = Office(ledger, directory, lambda _: CATALOG, lambda: "g" + secrets.token_hex(6))
     settings = SlackSettings(token=BOT_TOKEN, signing_secret=SIGNING_SECRET, api_url=server.api_url)
-    site = create(build(office, settings), lambda: None)
+    afterwards = Afterwards(ledger, every=3600)
+    site = create(build(office, settings, afterwards), lambda: None)
     made = Town(
-        workspace=workspace, ledger=ledger, office=office, messenger=SlackMessenger(client), site=site
+        workspace=workspace,
+        ledger=ledger,
+        office=office,
+        messenger=SlackMessenger(client),
+        site=site,
+        afterwards=afterwards,
     )
     made.puts(documents(workspace, on_call))
     with listening(site) as url:

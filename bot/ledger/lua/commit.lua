@@ -1,4 +1,4 @@
-local frees, sent, sent_ms = ARGV[1] == 'frees', op .. ARGV[2], ARGV[3]
+local frees, sent, sent_ms, copies = ARGV[1] == 'frees', op .. ARGV[2], ARGV[3], tonumber(ARGV[4])
 
 local function count(name)
   local found = redis.pcall('SCARD', index .. name)
@@ -181,6 +181,9 @@ local function owe(plan, version)
 end
 
 local function commit(plan)
+  if plan.copied and copies > 0 and not compared() then
+    return {'uncompared', '0', primary_id()}
+  end
   local done_before = plan.op and redis.pcall('GET', op .. plan.op)
   if type(done_before) == 'string' then
     -- WAIT waits for what its own connection wrote last
@@ -257,9 +260,9 @@ end
 
 local plans = {}
 local wrong = misplaced() or forbidden()
-for i = 4, #ARGV do
-  plans[i - 3] = cjson.decode(ARGV[i])
-  wrong = wrong or misplaced_lanes(plans[i - 3])
+for i = 5, #ARGV do
+  plans[i - 4] = cjson.decode(ARGV[i])
+  wrong = wrong or misplaced_lanes(plans[i - 4])
 end
 if wrong then
   return wrong
@@ -269,6 +272,9 @@ if answers then
   return answers
 end
 answers = {text(now)}
+if not there then
+  redis.call('SET', schema, ours)
+end
 for _, plan in ipairs(plans) do
   table.insert(answers, commit(plan))
 end

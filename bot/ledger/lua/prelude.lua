@@ -1,5 +1,13 @@
 local counter, lanes, due, generations, claims, failures, nudge, beat, aside, unlogged, audit, seals,
-  doc, lease, index, op = unpack(KEYS)
+  schema, primary, doc, lease, index, op = unpack(KEYS)
+
+-- Records of another shape are neither read nor written: what this process knows of them may be wrong.
+local there = redis.pcall('GET', schema)
+if type(there) ~= 'string' then
+  there = nil
+elseif there ~= ours and not (upgrading and (tonumber(there) or math.huge) < tonumber(ours)) then
+  return redis.error_reply('SCHEMA ' .. there)
+end
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -57,7 +65,7 @@ end
 
 local function misplaced()
   local wanted = {
-    [counter] = 'string', [lanes] = 'set', [generations] = 'hash', [claims] = 'hash', [failures] = 'zset',
+    [schema] = 'string', [counter] = 'string', [lanes] = 'set', [generations] = 'hash', [claims] = 'hash', [failures] = 'zset',
     [aside] = 'hash',
   }
   for key, kind in pairs(wanted) do
@@ -110,6 +118,19 @@ local function arm(member, at, generation)
     owe_at(member, at, 'LT')
     soonest = math.min(soonest or math.huge, tonumber(at))
   end
+end
+
+-- Whether this primary is the one that was last compared with what had ended. A replica that is promoted has
+-- another replication id, and so has a server that began again.
+local function primary_id()
+  local said = redis.pcall('INFO', 'replication')
+  return type(said) == 'string' and string.match(said, 'master_replid:(%w+)') or ''
+end
+
+-- A worker keeps the first id as soon as it begins; until then there is nothing to compare.
+local function compared()
+  local id, last = primary_id(), redis.pcall('GET', primary)
+  return id ~= '' and (not last or last == id)
 end
 
 -- a hint only

@@ -1,4 +1,4 @@
-local kind = ARGV[1] .. ':'
+local kind, copies = ARGV[1] .. ':', tonumber(ARGV[2])
 
 local function read(wanted)
   local seen, documents, leases, faults = {}, {}, {}, {}
@@ -42,8 +42,8 @@ local function read(wanted)
   return {documents, leases, faults}
 end
 
-local answers = {text(now)}
-for i = 2, #ARGV do
+local answers = {text(now), (copies == 0 or compared()) and 1 or 0}
+for i = 3, #ARGV do
   table.insert(answers, read(cjson.decode(ARGV[i])))
 end
 return answers

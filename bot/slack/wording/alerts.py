@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bot.core.durations import brief
 from bot.ports import AlertView
-from bot.slack.wording.reasons import refusal, say
+from bot.slack.wording.reasons import NOT_COPIED, refusal, say
 
 LABELS: Mapping[str, str] = {
     "adopt": "Adopt as a grant",
@@ -21,7 +21,7 @@ LABELS: Mapping[str, str] = {
 def headline(view: AlertView) -> str:
     """The sentence that is also the notification: once it is over, how that came."""
     if view.over and view.became:
-        return f"✅ {say(view.became)}"
+        return f"✅ {say(view.became)}" if view.copied else f"{say(view.became)} {NOT_COPIED}"
     return refusal(view.reason)
 
 

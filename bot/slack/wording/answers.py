@@ -10,7 +10,7 @@ from bot.core.grants import LIVE, Grant, Origin, State
 from bot.core.policy import Outcome
 from bot.core.reasons import Why
 from bot.slack.wording import cards
-from bot.slack.wording.reasons import say, traced
+from bot.slack.wording.reasons import NOT_COPIED, say, traced
 from bot.slack.wording.spoken import (
     code,
     for_length,
@@ -27,6 +27,10 @@ from bot.usecases.answers import Asked, Extended, Offer, Standing
 
 NOT_RECORDED = (
     "I cannot write anything down just now, so count this as not done. Please try again in a moment."
+)
+UNCONFIRMED = (
+    "I could not confirm this; `/access mine` shows whether it happened. I will write to you as soon as I"
+    " know."
 )
 BROKEN = "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
 COPIED = "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
@@ -104,22 +108,24 @@ def gave_back(done: Standing) -> str:
     what = named(done.grant.resource)
     match done.grant.state:
         case State.WITHDRAWN:
-            return f"Withdrawn: your ask for {what}."
+            text = f"Withdrawn: your ask for {what}."
         case State.ENDING:
-            return f"Done: {what} is being taken back now."
+            text = f"Done: {what} is being taken back now."
         case _:
-            return standing(done)
+            text = standing(done)
+    return text if done.copied else f"{text} {NOT_COPIED}"
 
 
 def revoked(done: Standing) -> str:
     what, whose = named(done.grant.resource), person(done.grant.person)
     match done.grant.state:
         case State.ENDING:
-            return f"{what} is being taken back from {whose} now."
+            text = f"{what} is being taken back from {whose} now."
         case State.DENIED:
-            return f"Denied: the ask of {whose} for {what}."
+            text = f"Denied: the ask of {whose} for {what}."
         case _:
-            return standing(done)
+            text = standing(done)
+    return text if done.copied else f"{text} {NOT_COPIED}"
 
 
 def approved(done: Standing) -> str:

@@ -6,7 +6,7 @@ from bot.core.grants import Grant, HoldState, Origin, State
 from bot.core.members import YES
 from bot.core.reasons import Why
 from bot.ports import CardView
-from bot.slack.wording.reasons import refusal, say, traced
+from bot.slack.wording.reasons import NOT_COPIED, refusal, say, traced
 from bot.slack.wording.spoken import for_length, named, people, person, typed, until, when
 
 LONGEST_REASON = 1_500
@@ -175,6 +175,8 @@ def trouble(view: CardView) -> str:
         lines.append(f"They still have it from {typed(grant.left_by, 80)}, who granted it meanwhile.")
     if grant.had_before and grant.state is not State.ASKED:
         lines.append("The account had this access before, by other means; that is left as it was.")
+    if not view.copied:
+        lines.append(NOT_COPIED)
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from string import Formatter
 
-from bot.core.grants import Traced
+from bot.core.grants import State, Traced
 from bot.core.reasons import Reason, Why
 from bot.slack.likeness import nearest
 from bot.slack.wording import spoken
@@ -279,6 +279,26 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         " ({grant}).",
         "🚨 Something that was ended is live again in the Redis that came back.",
     ),
+    Why.CONFIRMED: (
+        "What I could not confirm did happen: *{resource}* of {person} is {state}.",
+        "What I could not confirm did happen. `/access mine` shows how things stand now.",
+    ),
+    Why.NOT_DONE: ("What I could not confirm did not happen: nothing was written.",),
+    Why.FAILED_OVER: (
+        "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
+        " grant nothing and go on revoking: some of the {live} grants that are live in it may have ended"
+        " before.",
+        "🚨 Another server of Redis has taken over. I grant nothing and go on revoking.",
+    ),
+    Why.ENDED_AGAIN: (
+        "*{resource}* of {person} had ended {ended_at}, and was live again in the server of Redis that took"
+        " over, so I ended it again ({grant}).",
+        "Something that had ended was live again in the server of Redis that took over, so I ended it again.",
+    ),
+    Why.ENDED_BEFORE: (
+        "It had already ended {ended_at}, but the server of Redis that took over did not have that yet.",
+        "It had already ended, but the server of Redis that took over did not have that yet.",
+    ),
     Why.SEALED: (
         "The audit is sealed up to number {seal}. Whoever keeps this line can prove later that nothing was"
         " changed or cut off: `{anchor}`",
@@ -353,10 +373,31 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "Compare it with who has access at each target, and then run `rotakey doctor --accept-restore`.",
     ),
     Why.LIVE_AGAIN: ("Take it away with `/access revoke`.",),
+    Why.NOT_DONE: ("Please try again.",),
+    Why.FAILED_OVER: (
+        "Compare them with what people were told and with each target, then run `rotakey doctor"
+        " --accept-restore`. Name a file under `audit: anchor:` in access.yaml, and I can compare them"
+        " myself.",
+    ),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",
         "Ask with `/access request`.",
     ),
+}
+
+
+NOT_COPIED = "Redis has not copied this to a replica yet: a failover right now might undo it."
+
+
+_STATES: Mapping[State, str] = {
+    State.ASKED: "waiting for approval",
+    State.APPROVED: "being granted",
+    State.ACTIVE: "granted",
+    State.ENDING: "being revoked",
+    State.ENDED: "ended",
+    State.DENIED: "denied",
+    State.WITHDRAWN: "withdrawn",
+    State.LAPSED: "not decided in time",
 }
 
 
@@ -393,6 +434,8 @@ def _spoken(reason: Reason) -> dict[str, str]:
         known = str(reason.facts.get("known", "")).split(", ")
         near = nearest(str(reason.facts.get("name", "")), known)
         facts |= {"near": spoken.in_words([spoken.code(each) for each in near], "or")} if near else {}
+    if reason.why is Why.CONFIRMED and "state" in facts:
+        facts["state"] = _STATES[State(str(reason.facts["state"]))]
     return facts
 
 

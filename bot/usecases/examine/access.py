@@ -99,6 +99,9 @@ def stray(it: Stray, now: datetime) -> Finding:
 def look_at_restore(ledger: AccessLedger) -> Iterator[Finding]:
     snap = ledger.read({Key.of(Restore)})
     restore = snap.find(Restore)
+    if restore is None and not snap.compared:
+        what = "another server of Redis has taken over, and no worker has compared it with the anchor yet"
+        yield wrong(RESTORE, f"{what}: nothing is granted", "start a worker, or look at its log")
     if restore is None:
         return
     yield restored(restore, ledger.condition().open, snap.now)
@@ -108,6 +111,14 @@ def look_at_restore(ledger: AccessLedger) -> Iterator[Finding]:
 
 
 def restored(it: Restore, still_open: int, now: datetime) -> Finding:
+    if it.failover:
+        what = (
+            f"another server of Redis took over {ago(it.noticed_at, now)} ago, and there was no anchor to"
+            f" compare it with. Nothing is granted since, and its {counted(still_open, 'open grant')} may be"
+            " wrong"
+        )
+        do = "see at each target who has access; rotakey doctor --accept-restore; and name an anchor's file"
+        return wrong(RESTORE, what, do)
     what = (
         f"Redis came back older {ago(it.noticed_at, now)} ago: it once had {it.anchored}, and has {it.found}."
         f" Nothing is given since, and its {counted(still_open, 'open grant')} may be wrong"

@@ -1,0 +1,70 @@
+"""What a process could not confirm while Redis was silent: asked again until it answers, then told."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+
+from bot.core.errors import TemporaryFailure
+from bot.ports import Deadline, Ledger
+from bot.usecases.confirm import find_out
+
+MOST = 100
+"""Ops that are remembered at once; the cards show what became of the others."""
+REMEMBERED_FOR = 600.0
+ASKED_EVERY = 1.0
+"""Seconds. An op is known to Redis for 15 minutes, so what is older cannot be found out any more."""
+
+log = structlog.get_logger(__name__)
+
+
+class Afterwards:
+    """Of one process, and forgotten with it. Threads may share it."""
+
+    def __init__(self, ledger: Ledger, every: float = ASKED_EVERY) -> None:
+        self._ledger = ledger
+        self._every = every
+        self._left: dict[str, tuple[str, Deadline]] = {}
+        self._asking = False
+        self._lock = threading.Lock()
+
+    def remember(self, op: str, person: str) -> None:
+        """The person hears what became of it, as soon as Redis answers."""
+        with self._lock:
+            if len(self._left) >= MOST:
+                log.warning("too much to find out afterwards", op=op)
+                return
+            self._left[op] = (person, Deadline.after(REMEMBERED_FOR))
+            if not self._asking:
+                threading.Thread(target=self._ask, name="afterwards", daemon=True).start()
+                self._asking = True
+
+    def find_out(self) -> int:
+        """Try once to find out about all of them. Returns how many are left."""
+        with self._lock:
+            left = dict(self._left)
+        for op, (person, until) in left.items():
+            if not until.passed:
+                try:
+                    find_out(self._ledger, op, person)
+                except TemporaryFailure as failure:
+                    log.info("not confirmed yet", op=op, error=str(failure))
+                    break
+            with self._lock:
+                self._left.pop(op, None)
+        with self._lock:
+            return len(self._left)
+
+    def _ask(self) -> None:
+        while True:
+            time.sleep(self._every)
+            try:
+                self.find_out()
+            except Exception:  # whatever is met, the next try may get through
+                log.exception("unforeseen")
+            with self._lock:
+                if not self._left:
+                    self._asking = False
+                    return

@@ -1,0 +1,45 @@
+"""Finding out afterwards whether what nobody could confirm was written, and telling the person who did it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+
+from bot.core.errors import Refused
+from bot.core.grants import Grant
+from bot.core.reasons import Reason, Why, because
+from bot.ports import Change, Due, Key, Ledger, Note
+from bot.usecases.attempts import answered, refusal_answer
+
+
+def find_out(ledger: Ledger, op: str, person: str) -> None:
+    """Commit that the op is over, and owe the person a note of what became of it: what was not written by now
+    never will be, also if Slack delivers it again. Raises TemporaryFailure while Redis does not answer; then
+    it may be called again, within the 15 minutes for which an op is known."""
+    now = ledger.read(()).now
+    not_done = because(Why.NOT_DONE)
+    first = Change(op=op, answer=refusal_answer(not_done))
+    receipt = ledger.commit(_with_note(first, op, person, not_done, now))
+    if receipt.again:
+        try:
+            became = _became(ledger, answered(receipt))
+        except Refused as refused:
+            became = refused.reason
+        ledger.commit(_with_note(Change(op=f"{op}:confirmed"), op, person, became, now))
+
+
+def _became(ledger: Ledger, answer: str) -> Reason:
+    grant = ledger.read({Key.of(Grant, answer)}).find(Grant, answer)
+    if grant is None:
+        return because(Why.CONFIRMED)
+    return because(Why.CONFIRMED, resource=grant.resource, person=grant.person, state=grant.state.value)
+
+
+def _with_note(change: Change, op: str, person: str, reason: Reason, now: datetime) -> Change:
+    note = Note(id=f"confirmed-{sha256(op.encode()).hexdigest()[:16]}", channel=person, reason=reason)
+    return replace(
+        change,
+        put={Key.of(Note, note.id): note},
+        due=(Due(member=f"note:{note.id}", at=now),),
+    )

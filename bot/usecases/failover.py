@@ -1,0 +1,94 @@
+"""After another server of Redis took over: what had ended is ended again, before anything is granted on.
+
+What this server does not know was lost with the one before it, so it is compared with the ends that are kept
+outside Redis. Until that is done no commit that leads to access is taken, by any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from bot.core.anchors import Ended
+from bot.core.grants import LIVE, Grant, Origin
+from bot.core.reasons import Why, because
+from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, ShiftGrant, Snapshot
+from bot.usecases.attempts import settled
+from bot.usecases.finish import end_of_shift, ending, joined
+from bot.usecases.seal import RESTORE, versions_of
+
+PAGE = 100
+
+
+def end_again(ledger: Ledger, ended: Sequence[Ended], channel: str | None) -> tuple[str, ...]:
+    """Commit the end of each of these that is live in this ledger, and tell ``channel``. Returns their ids.
+    Raises TemporaryFailure."""
+    found: list[str] = []
+    for first in range(0, len(ended), PAGE):
+        page = {each.grant: each for each in ended[first : first + PAGE]}
+        live = ledger.read(Key.of(Grant, each) for each in page).leases
+        found += [each for each in live if settled(partial(_end_again, ledger, page[each], channel))]
+    return tuple(found)
+
+
+def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
+    snap = ledger.read({Key.of(Grant, ended.grant)})
+    grant = snap.find(Grant, ended.grant)
+    if ended.grant not in snap.leases:
+        return False
+    change = Change(rests_on=(snap,), leases=(Lease(grant=ended.grant, how="drop"),), frees=True)
+    if grant and grant.state in LIVE:
+        _, part = ending(grant, snap, because(Why.ENDED_BEFORE, ended_at=int(ended.at.timestamp())), None)
+        change = joined(replace(change, leases=()), part, _stays_ended(grant))
+    ledger.commit(joined(change, _note_change(ended, grant, snap, channel)))
+    return True
+
+
+def _stays_ended(grant: Grant) -> Change:
+    """A shift does not start again by itself what somebody may have given back."""
+    if grant.origin is not Origin.SHIFT:
+        return Change()
+    key = Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")
+    return Change(put={key: ShiftGrant(grant=None, ended_early=end_of_shift(grant))})
+
+
+def _note_change(ended: Ended, grant: Grant | None, snap: Snapshot, channel: str | None) -> Change:
+    if channel is None or grant is None:
+        return Change()
+    reason = because(
+        Why.ENDED_AGAIN,
+        person=grant.person,
+        resource=grant.resource,
+        ended_at=int(ended.at.timestamp()),
+        grant=grant.id,
+    )
+    note = Note(id=f"ended-again-{grant.id}", channel=channel, reason=reason)
+    return Change(put={Key.of(Note, note.id): note}, due=(Due(member=f"note:{note.id}", at=snap.now),))
+
+
+def hold_back(ledger: Ledger, restore: Restore, live: int, note: str, channel: str | None) -> Restore:
+    """Commit that nothing is granted until a person accepts this server, for there is nothing to compare it
+    with, and tell ``channel`` in the note of this id. Returns the Restore that stands. Raises
+    TemporaryFailure."""
+    return settled(lambda: _hold_back(ledger, restore, live, note, channel))
+
+
+def _hold_back(ledger: Ledger, restore: Restore, live: int, note: str, channel: str | None) -> Restore:
+    snap = ledger.read({RESTORE})
+    before = snap.find(Restore)
+    if before:
+        return before
+    put: dict[Key, Document | None] = {RESTORE: restore}
+    if channel:
+        put[Key.of(Note, note)] = Note(id=note, channel=channel, reason=because(Why.FAILED_OVER, live=live))
+    ledger.commit(
+        Change(
+            rests_on=(versions_of(snap, RESTORE),),
+            put=put,
+            due=(Due(member=f"note:{note}", at=snap.now),) if channel else (),
+            audit=(Entry(what="failover noticed", facts={"found": restore.found, "live": live}),),
+            frees=True,
+        )
+    )
+    return restore

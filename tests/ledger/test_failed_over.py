@@ -1,0 +1,393 @@
+"""The primary dies before its replica has heard that something ended: what ended stays ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from bot.anchor import AnchorFile
+from bot.core.errors import FAILED_OVER, FailedOver
+from bot.core.grants import State
+from bot.core.holds import HoldRecord
+from bot.ledger import copies
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import CLAIM_SECONDS, Change, Due, Key, Restore
+from bot.slack.wording import answers as words
+from bot.slack.wording import cards as card_words
+from bot.slack.wording.reasons import NOT_COPIED, refusal
+from bot.testing.slack import dm
+from bot.testing.story import Story
+from bot.testing.town import ADA, BOB, CAROL, EMAILS, SECURITY
+from bot.testing.valkeys import Node, replicated
+from bot.usecases import seal, watch
+from bot.usecases.examine.access import look_at_restore
+from bot.usecases.posting import COPIED_BY_THEN
+from bot.usecases.restore import accept_restore
+from bot.usecases.seal import SEAL
+from bot.usecases.watch import Watch
+
+COMPARE = (
+    "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
+    " grant nothing and go on revoking: some of the 1 grants that are live in it may have ended before."
+    " Compare them with what people were told and with each target, then run `rotakey doctor"
+    " --accept-restore`. Name a file under `audit: anchor:` in access.yaml, and I can compare them myself."
+)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "COPIED_WITHIN", timedelta(milliseconds=150))
+    for module, name in ((seal, "SETTLES"), (watch, "LASTS"), (watch, "OTHERS_COMPARE_WITHIN")):
+        monkeypatch.setattr(module, name, timedelta())
+
+
+class Bot(Story):
+    """A story on a primary, ``there``, with a replica; nobody can set their clock."""
+
+    def __init__(self, primary: Node, replica: Node, file: Path | None) -> None:
+        super().__init__(begin=False, sealed=True)
+        self.there, self.spare = primary, replica
+        self.anchor = AnchorFile(file) if file else None
+        self._clients: list[Redis] = []
+        self.reconnect()
+        self.memory.now = self.ledger.read().now  # by which facts are said to be fresh
+        self.enact(self.policy)
+        self.watch.look(SECURITY)
+        self.run_due("workspace", "groups")
+        self.run_due()
+
+    def reconnect(self) -> None:
+        """The processes of the bot begin again, with nothing but the anchor."""
+        client = connect(self.there.url)
+        self._clients.append(client)
+        self.redis = RedisLedger(client, copies=1)
+        self.ledger = self.trail = self.primary = self.redis
+        self.sealing, self.watch = self.another_sealing(), self.another_watch()
+        self.office = self.another_office()
+
+    def close(self) -> None:
+        for each in self._clients:
+            each.close()
+
+    def given(self, who: str) -> str:
+        grant = self.ask(who).standing.grant.id
+        if self.grant(grant).state is State.ASKED:
+            self.approve(BOB if who != BOB else CAROL, grant)
+        self.run_due()
+        return grant
+
+    def sealed_once(self) -> None:
+        for _ in range(2):
+            self.ledger.commit(Change(due=(Due(member=SEAL, at=self.ledger.read().now),)))
+            self.run_due("seal")
+
+    def fail_over(self) -> None:
+        """The primary dies, its replica takes its place, and the dead one comes back as the replica."""
+        self.there.server.kill()
+        self.spare.restart()  # with what it had, and nothing that was on its way
+        self.there.restart()
+        self.there.follow(self.spare)
+        self.there, self.spare = self.spare, self.there
+        self.reconnect()
+
+    def look_at_holds(self, grant: str) -> None:
+        """What is looked at every few minutes, now."""
+        for hold in self.grant(grant).gives:
+            key = Key.of(HoldRecord, hold.key)
+            snap = self.ledger.read({key})
+            record = snap.find(HoldRecord, hold.key)
+            put = {key: replace(record, seen_at=None)} if record else {}
+            self.ledger.commit(Change(put=put, due=(Due(member=f"hold:{hold.key}", at=snap.now),)))
+        self.run_due()
+
+    def live(self, grant: str) -> bool:
+        return grant in self.ledger.read({Key("grant", grant)}).leases
+
+    def heard(self) -> list[str]:
+        return [refusal(each.reason) for each in self.messenger.told(SECURITY)]
+
+    def restore(self) -> Restore | None:
+        return self.ledger.read({Key.of(Restore)}).find(Restore)
+
+
+@contextmanager
+def bot_on(file: Path | None) -> Iterator[Bot]:
+    with replicated() as (primary, replica):
+        bot = Bot(primary, replica, file)
+        try:
+            yield bot
+        finally:
+            bot.close()
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Iterator[Bot]:
+    with bot_on(tmp_path / "anchor") as made:
+        yield made
+
+
+@pytest.fixture
+def unanchored() -> Iterator[Bot]:
+    with bot_on(None) as made:
+        yield made
+
+
+def ended_behind_the_replicas_back(bot: Bot) -> str:
+    """Ada has it, the replica falls behind, and Ada gives it back."""
+    grant = bot.given(ADA)
+    assert bot.has(ADA)
+    bot.sealed_once()
+    bot.spare.server.pause()
+    bot.give_back(ADA)
+    bot.run_due()
+    assert not bot.has(ADA)
+    assert bot.grant(grant).state is State.ENDED
+    bot.watch.look(SECURITY)
+    return grant
+
+
+def test_what_was_given_back_is_not_granted_again_by_a_server_that_took_over(bot: Bot) -> None:
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    assert bot.live(grant), "the server that took over does not know that it ended"
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA), "nothing is granted before the two are compared"
+    bot.watch.look(SECURITY)
+    assert not bot.live(grant)
+    bot.run_due()
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    assert bot.grant(grant).state is State.ENDED
+    [told] = bot.heard()
+    assert told.startswith(f"*prod-db* of <@{ADA}> had ended ")
+    assert bot.restore() is None
+    carols = bot.given(CAROL)
+    assert bot.has(CAROL), "after the comparison access is granted again"
+    assert bot.grant(carols).trouble is None
+
+
+def test_a_commit_that_leads_to_access_is_refused_by_any_process_until_then(bot: Bot) -> None:
+    ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    assert not bot.ledger.read().compared
+    with pytest.raises(FailedOver) as raised:
+        bot.ledger.commit(Change(copied=True))
+    assert str(raised.value) == FAILED_OVER
+    bot.ledger.commit(Change(frees=True))
+    bot.watch.look(SECURITY)
+    assert bot.ledger.read().compared
+    bot.ledger.commit(Change(copied=True))
+
+
+def test_without_an_anchor_a_person_accepts_what_the_new_server_has(unanchored: Bot) -> None:
+    bot = unanchored
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    for _ in range(2):
+        bot.watch.look(SECURITY)
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    assert bot.heard() == [COMPARE]
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
+    bot.run_due()
+    assert bot.has(ADA), "it is live in what was accepted"
+
+
+def test_a_failover_that_lost_nothing_asks_nobody_anything(bot: Bot) -> None:
+    grant = bot.given(ADA)
+    bot.sealed_once()
+    bot.fail_over()
+    bot.watch.look(SECURITY)
+    assert bot.heard() == []
+    assert bot.restore() is None
+    bot.target.take_by_hand(EMAILS[ADA], bot.grant(grant).gives[0].entitlement)
+    bot.look_at_holds(grant)
+    assert bot.has(ADA)
+
+
+def test_yet_another_server_that_takes_over_meanwhile_is_not_taken_for_the_compared_one(bot: Bot) -> None:
+    bot.fail_over()
+    first = bot.primary.serving()
+    assert first
+    bot.fail_over()
+    bot.primary.compared(first.now)
+    second = bot.primary.serving()
+    assert second
+    assert second.last == first.last
+    assert len({first.last, first.now, second.now}) == 3
+    assert not second.compared
+
+
+def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    grant = ended_behind_the_replicas_back(bot)
+    monkeypatch.setattr("bot.core.anchors.ENDED_KEPT", timedelta())
+    bot.watch.look(SECURITY)
+    kept = bot.anchor.read() if bot.anchor else None
+    assert kept
+    assert [each.grant for each in kept.ended] == [grant]
+    bot.spare.server.go_on()
+    until_copied(bot)
+    bot.watch.look(SECURITY)
+    kept = bot.anchor.read() if bot.anchor else None
+    assert kept
+    assert kept.ended == ()
+
+
+def until_copied(bot: Bot) -> None:
+    for _ in range(1_000):
+        if bot.ledger.copied():
+            return
+    raise AssertionError("the replica never confirmed it")
+
+
+def test_what_is_said_of_an_end_says_that_no_replica_has_it_yet(bot: Bot) -> None:
+    grant = bot.given(ADA)
+    bot.spare.server.pause()
+    began = time.monotonic()
+    done = bot.give_back(ADA)
+    assert words.gave_back(done) == f"Done: *prod-db* is being taken back now. {NOT_COPIED}"
+    bot.run_due()
+    assert not bot.has(ADA), "ending waits for nobody"
+    card = bot.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert card.grant.state is State.ENDED
+    assert card_words.trouble(card).splitlines()[-1] == NOT_COPIED
+    assert time.monotonic() - began < 5, "the replica is waited for once, not for each thing that is said"
+    bot.spare.server.go_on()
+    until_copied(bot)
+    bot.ledger.commit(Change(due=(Due(member=f"card:{grant}", at=bot.ledger.read().now),)))
+    bot.run_due()
+    card = bot.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert NOT_COPIED not in card_words.trouble(card)
+    carols = bot.given(CAROL)
+    done = bot.revoke(BOB, CAROL, "prod-db")
+    assert words.revoked(done) == f"*prod-db* is being taken back from <@{CAROL}> now."
+    assert bot.grant(carols).state is State.ENDING
+
+
+def test_a_card_that_no_replica_had_is_looked_at_again_by_itself() -> None:
+    story = Story()
+    grant = story.ask(ADA).standing.grant.id
+    story.run_due()
+    story.memory.copying = False
+    story.give_back(ADA)
+    story.run_due()
+    card = story.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert card_words.trouble(card) == NOT_COPIED
+    story.memory.copying = True
+    story.pass_time(COPIED_BY_THEN.total_seconds())
+    card = story.messenger.posted(grant, "holder")[dm(ADA)].view
+    assert card_words.trouble(card) == ""
+
+
+def test_a_grant_that_was_under_way_when_the_primary_died_is_revoked(bot: Bot) -> None:
+    """Its worker had written what it would do, and the replica had it; the rest happened too late."""
+    grant = bot.ask(ADA).standing.grant.id
+    dying = bot.ledger
+
+    def primary_dies(verb: str) -> None:
+        if verb == "give" and bot.ledger is dying:
+            bot.spare.server.pause()
+            bot.give_back(ADA)
+            bot.sealed_once()
+            bot.watch.look(SECURITY)
+            bot.fail_over()
+
+    bot.sealed_once()
+    bot.approve(BOB, grant)
+    bot.target.after = primary_dies
+    bot.run_due("hold")
+    assert bot.has(ADA), "the target had done it"
+    assert bot.live(grant)
+    bot.watch.look(SECURITY)
+    assert not bot.live(grant)
+    lapsed(bot)
+    assert not bot.has(ADA)
+    assert bot.grant(grant).state is State.ENDED
+
+
+def lapsed(bot: Bot) -> None:
+    """The claims of those who died run out; then all that is owed is done."""
+    end = time.monotonic() + 3 * CLAIM_SECONDS
+    while (next_at := bot.ledger.claim(0, 0, {}).next_at) is not None and time.monotonic() < end:
+        now = bot.ledger.read().now
+        if next_at > now + timedelta(seconds=2 * CLAIM_SECONDS):
+            return
+        time.sleep(max((next_at - now).total_seconds(), 0))
+        bot.run_due("hold")
+
+
+def test_a_redis_that_does_not_say_which_server_it_is_grants_nothing(bot: Bot) -> None:
+    bot.there.ask("ACL", "SETUSER", "bob", "on", ">secret", "~*", "+@all", "-info")
+    with connect(bot.there.url.replace("//", "//bob:secret@")) as client:
+        ledger = RedisLedger(client, copies=1)
+        with pytest.raises(FailedOver, match="does not say which server it is: nothing is granted until its"):
+            ledger.commit(Change(copied=True))
+        ledger.commit(Change(frees=True))
+        RedisLedger(client).commit(Change(copied=True))
+
+
+def test_what_stands_without_an_anchor_is_what_the_doctor_says(unanchored: Bot) -> None:
+    bot = unanchored
+    bot.given(ADA)
+    bot.fail_over()
+    [gate] = look_at_restore(bot.redis)
+    assert gate.what.startswith("another server of Redis has taken over, and no worker has compared it")
+    bot.watch.look(SECURITY)
+    [found] = look_at_restore(bot.redis)
+    assert found.what.startswith("another server of Redis took over ")
+    assert "there was no anchor to compare it with" in found.what
+
+
+def test_a_worker_without_an_anchor_leaves_it_to_those_that_have_one(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
+    bot.given(ADA)
+    bot.sealed_once()
+    bot.fail_over()
+    new = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "none"), bot.new_id, bot.primary)
+    assert new.look(SECURITY) is None
+    assert not bot.ledger.read().compared, "it has nothing to compare with"
+    bot.watch.look(SECURITY)
+    assert bot.ledger.read().compared
+    assert bot.restore() is None
+
+
+def test_each_worker_compares_with_what_it_knows_also_if_another_was_faster(bot: Bot, tmp_path: Path) -> None:
+    """The other one was cut off from the old server before Ada gave it back."""
+    other = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "other"), bot.new_id, bot.primary)
+    bot.sealed_once()
+    for _ in range(2):
+        other.look(SECURITY)
+    grant = ended_behind_the_replicas_back(bot)
+    ours = bot.anchor
+    bot.fail_over()
+    bot.anchor = AnchorFile(tmp_path / "other")
+    bot.another_watch().look(SECURITY)
+    assert bot.ledger.read().compared
+    assert bot.live(grant), "that worker has not heard of it"
+    bot.anchor = ours
+    bot.watch.look(SECURITY)
+    assert not bot.live(grant)
+
+
+def test_what_a_person_has_accepted_is_not_ended_again(bot: Bot) -> None:
+    grant = ended_behind_the_replicas_back(bot)
+    kept = bot.anchor
+    bot.anchor = None
+    bot.fail_over()
+    bot.watch.look(SECURITY)
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="she needs it")
+    bot.run_due()
+    bot.anchor = kept
+    bot.another_watch().look(SECURITY)
+    assert bot.live(grant)
+    assert bot.has(ADA)
