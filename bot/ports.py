@@ -321,15 +321,14 @@ class Restore:
 @dataclass(frozen=True, kw_only=True)
 class SealHead:
     """Where the chain of the audit ends: its newest seal, the last entry that it closed, and the ``key`` that
-    signed it. ``given_up`` is the highest number of a seal that was lost in a restore which was accepted.
-    ``told`` is the number of the seal that a channel was last told of, and ``told_at`` when."""
+    signed it. The seals themselves have the last word. ``told`` is the number of the seal that a channel was
+    last told of, and ``told_at`` when."""
 
     number: int = 0
     head: str = GENESIS
     last: str = ""
     sealed_at: datetime | None = None
     key: str | None = None
-    given_up: int = 0
     told: int = 0
     told_at: datetime | None = None
 
@@ -694,6 +693,10 @@ class Signer(Protocol):
         ...
 
     def sign(self, head: str) -> bytes: ...
+
+    def trusts(self, head: str, signature: bytes) -> bool:
+        """Whether this is this key's own signature on the head."""
+        ...
 
 
 class Anchor(Protocol):

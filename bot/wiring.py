@@ -238,7 +238,7 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
         fittings=fittings,
         office=Office(ledger, SlackDirectory(client), fittings.load, new_id),
         sealing=Sealing(ledger=ledger, trail=ledger, signer=signer(env), new_id=new_id),
-        watch=Watch(ledger, ledger, fittings.anchor, new_id),
+        watch=Watch(ledger, ledger, fittings.anchor, new_id, signer(env)),
         unsafe=environ.get("REDIS_UNSAFE", "") not in ("", "0"),
     )
 

@@ -18,6 +18,7 @@ LASTS = timedelta(seconds=4)
 
 ENDED_KEPT = timedelta(hours=24)
 ENDED_MOST = 1_000
+GIVEN_UP_MOST = 100
 
 _SHORT = re.compile(r"(?:(\d{1,12}):)?([0-9a-f]{64})")
 
@@ -31,14 +32,26 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GivenUp:
+    """A seal that was lost. Somebody accepted that: the seal numbered ``accepted`` says who and why."""
+
+    seal: int
+    head: str
+    accepted: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Anchored:
-    """A seal that was in the ledger: its number (0: not known), its head, and the last entry that it closed.
-    ``ended`` are the grants that had ended by then, the last of them."""
+    """A seal that was in the ledger: its number (0: not known), its head, the last entry that it closed, and
+    the name of the ``key`` that signed it. ``ended`` are the grants that had ended by then, the last of them;
+    ``given_up`` what had been lost by then, the last of it."""
 
     number: int
     head: str
     last: str = ""
     ended: tuple[Ended, ...] = ()
+    key: str | None = None
+    given_up: tuple[GivenUp, ...] = ()
 
     @property
     def short(self) -> str:
@@ -70,6 +83,8 @@ def text_of(anchored: Anchored) -> str:
         "head": anchored.head,
         "last": anchored.last,
         "ended": [[each.grant, moment(each.at)] for each in anchored.ended],
+        "key": anchored.key,
+        "given_up": [[each.seal, each.head, each.accepted] for each in anchored.given_up[-GIVEN_UP_MOST:]],
     }
     return json.dumps(said, separators=(",", ":")) + "\n"
 
@@ -87,8 +102,13 @@ def read_anchor(text: str) -> Anchored:
             head=str(said["head"]),
             last=said["last"],
             ended=tuple(Ended(grant=str(grant), at=read_moment(at)) for grant, at in said["ended"]),
+            key=said.get("key"),
+            given_up=tuple(
+                GivenUp(seal=int(seal), head=str(head), accepted=int(accepted))
+                for seal, head, accepted in said.get("given_up", ())
+            ),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ValueError("it is no anchor of an audit") from error
     if not _SHORT.fullmatch(found.short):
         raise ValueError("it is no anchor of an audit")

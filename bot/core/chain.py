@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -137,6 +137,14 @@ def signed(seal: Seal, signature: bytes) -> Seal:
     return replace(seal, signature=urlsafe_b64encode(signature).decode())
 
 
+def signature_of(seal: Seal) -> bytes:
+    """Empty if there is none that can be read."""
+    try:
+        return urlsafe_b64decode(seal.signature or "")
+    except ValueError:
+        return b""
+
+
 def linked(previous: str, entries: Iterable[Written]) -> str:
     """The last link of the chain that begins behind the head ``previous``."""
     link = bytes.fromhex(previous)
@@ -189,6 +197,30 @@ def read_seal(text: str) -> Seal:
     return seal
 
 
+def sound_seal(each: Sealed) -> Seal:
+    """Return the seal that stands under this number. Raises ValueError if it cannot be read, or is not as it
+    was made."""
+    seal = read_seal(each.text)
+    if seal.number != each.number or seal.head != head_of(seal):
+        raise ValueError(f"seal {each.number} was changed after it was made")
+    return seal
+
+
+def broken_link(seal: Seal, number: int, head: str) -> str | None:
+    """Why a seal cannot be the one behind the seal of this number and head; None if it can."""
+    expected = max(number, seal.accepted.seal if seal.accepted else 0) + 1
+    if seal.number != expected:
+        return gap(expected, seal.number)
+    if seal.previous != head:
+        return f"seal {seal.number} was not made behind {f'seal {number}' if number else 'the beginning'}"
+    return None
+
+
+def gap(expected: int, number: int) -> str:
+    several = f"seals {expected} to {number - 1} are" if number > expected + 1 else f"seal {expected} is"
+    return f"{several} missing before seal {number}"
+
+
 def _expect_sound(seal: Seal) -> None:
     """Raises ValueError or TypeError where a field could not be worked with."""
     for name in (seal.first, seal.last):
@@ -198,6 +230,8 @@ def _expect_sound(seal: Seal) -> None:
     if seal.accepted and not _HEAD.fullmatch(seal.accepted.head):
         raise ValueError("a digest in it is none")
     numbers = (seal.number, seal.count, seal.accepted.seal if seal.accepted else 0)
+    if not all(each is None or isinstance(each, str) for each in (seal.key, seal.signature)):
+        raise ValueError("its key or its signature is not text")
     if not all(type(each) is int for each in numbers) or len(seal.marks) != seal.count * MARK:
         raise ValueError("a number in it does not fit")
 

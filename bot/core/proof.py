@@ -5,7 +5,6 @@ Nothing is kept of it but the entries since the last seal, so it may be of any l
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,12 +16,14 @@ from bot.core.chain import (
     Sealed,
     Written,
     before_all,
+    gap,
     head_of,
     linked,
     mark_of,
     moment,
     place,
     read_seal,
+    signature_of,
 )
 
 MOST_TOLD = 100
@@ -141,7 +142,7 @@ class Examination:
             return False
         expected = max(self._number, seal.accepted.seal if seal.accepted else 0) + 1
         if seal.number != expected:
-            self._object(_gap(expected, seal.number))
+            self._object(gap(expected, seal.number))
             return False
         if seal.previous != (self._before.head if self._before else GENESIS):
             before = f"seal {self._number}" if self._before else "the beginning"
@@ -158,7 +159,7 @@ class Examination:
 
     def _check_signature(self, seal: Seal, trusts: Trusts) -> None:
         """From the first seal with a good signature on all must have one; it vouches for those before."""
-        if seal.signature is not None and trusts(seal.head, _signature_of(seal)):
+        if seal.signature is not None and trusts(seal.head, signature_of(seal)):
             if self._signed is None and seal.number > 1:
                 self._notes.append(f"seals are signed with this key from seal {seal.number} on")
             self._signed = seal.number
@@ -174,6 +175,11 @@ class Examination:
         elif seal.accepted and (
             seal.accepted.head == anchored.head or 0 < anchored.number <= seal.accepted.seal
         ):
+            if self._trusts and not self._trusts(seal.head, signature_of(seal)):
+                self._object(
+                    f"seal {seal.number} gives up {_named(anchored)}, and is not signed with this key"
+                )
+                return
             self._found_anchor = True
             self._notes.append(f"{_named(anchored)} is not in it, and was given up when that was accepted")
         elif seal.number == anchored.number:
@@ -200,11 +206,6 @@ def _named(anchored: Anchored) -> str:
     return f"the anchored seal {anchored.number or anchored.head[:12] + '…'}"
 
 
-def _gap(expected: int, number: int) -> str:
-    several = f"seals {expected} to {number - 1} are" if number > expected + 1 else f"seal {expected} is"
-    return f"{several} missing before seal {number}"
-
-
 def _objection(seal: Seal, entries: list[Written]) -> str | None:
     """What is wrong with the entries of a seal that was not changed itself."""
     if linked(seal.previous, entries) == seal.links:
@@ -220,13 +221,6 @@ def _objection(seal: Seal, entries: list[Written]) -> str | None:
         where = f"behind {entries[at - 1].name}" if at else f"at the beginning, {seal.first}"
         return f"{missing}, the first {where}"
     return f"entry {entries[at].name} was changed" if at < len(found) else "its entries were changed"
-
-
-def _signature_of(seal: Seal) -> bytes:
-    try:
-        return urlsafe_b64decode(seal.signature or "")
-    except ValueError:
-        return b""
 
 
 def _many(entries: int) -> str:

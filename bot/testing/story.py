@@ -23,6 +23,7 @@ from bot.ports import (
     Key,
     Ledger,
     ShiftGrant,
+    Signer,
     Target,
 )
 from bot.testing import town
@@ -101,10 +102,15 @@ class Story:
 
     def another_watch(self) -> Watch:
         """As another worker has it, which has seen nothing yet."""
-        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id)
+        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id, self.sealing.signer)
 
     def another_sealing(self) -> Sealing:
         return Sealing(ledger=self.ledger, trail=self.trail, signer=None, new_id=self.new_id)
+
+    def sign_with(self, signer: Signer) -> None:
+        """From now on AUDIT_KEY is set where the worker runs."""
+        self.sealing = replace(self.sealing, signer=signer)
+        self.watch.signer = signer
 
     def enact(self, policy: Catalog) -> None:
         """Put another policy in force, under a version of its own."""

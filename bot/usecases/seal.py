@@ -93,26 +93,27 @@ class Sealing:
 
 
 def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
-    """Where the chain ends. The seals have the last word: a head that was lost, or is older than they are,
-    is found again from them. Raises PermanentFailure where one cannot be read."""
+    """Return where the chain ends. A head that was lost, or is not that of the seal it names, is found again
+    from the seals. Raises PermanentFailure if a seal cannot be read."""
     head = snap.find(SealHead) or SealHead()
+    if head.number and not _has_seal(trail, head):
+        head = SealHead(told=head.told, told_at=head.told_at)
     while page := trail.seals(head.number, PAGE):
         for each in page:
             head = moved(head, _read(each))
     return head
 
 
+def _has_seal(trail: AuditTrail, head: SealHead) -> bool:
+    found = trail.seals(head.number - 1, 1)
+    if not found or found[0].number != head.number:
+        return False
+    seal = _read(found[0])
+    return (seal.head, seal.last, seal.key) == (head.head, head.last, head.key)
+
+
 def moved(head: SealHead, seal: Seal) -> SealHead:
-    given_up = max(head.given_up, seal.accepted.seal) if seal.accepted else head.given_up
-    return replace(
-        head,
-        number=seal.number,
-        head=seal.head,
-        last=seal.last,
-        sealed_at=seal.at,
-        key=seal.key,
-        given_up=given_up,
-    )
+    return replace(head, number=seal.number, head=seal.head, last=seal.last, sealed_at=seal.at, key=seal.key)
 
 
 def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:

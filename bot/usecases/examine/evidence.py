@@ -62,7 +62,7 @@ def anchored(kept: Anchored | None, head: SealHead, behind_since: datetime | Non
     """``behind_since``: when the first seal was made that the anchor does not know."""
     if kept is None:
         return look_at(AUDIT, "the anchor's file is not on this machine", "look where a worker runs")
-    if kept.number > max(head.number, head.given_up):
+    if kept.number > head.number:
         what = (
             f"the anchor remembers seal {kept.number}, and this Redis has {head.number}: it came back older"
         )
