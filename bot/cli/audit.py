@@ -12,7 +12,6 @@ from typing import IO, Any
 import click
 
 from bot import config, wiring
-from bot.cli.settings import log_errors
 from bot.core.anchors import Anchored, read_anchor
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.proof import Findings
@@ -106,7 +105,9 @@ def show(grant: str, file: Path | None) -> None:
 
 def _lines(file: Path | None) -> Iterator[evidence.Line]:
     if file is None:
-        yield from evidence.lines(_ledger()[0])
+        ledger = _ledger()[0]
+        yield evidence.Taken(at=ledger.read().now)
+        yield from evidence.lines(ledger)
         return
     with file.open(encoding="utf-8", errors="replace") as texts:
         yield from evidence.read_export(texts)
@@ -122,9 +123,9 @@ def _whole(lines: Iterator[evidence.Line], damaged: list[str]) -> Iterator[evide
 
 def _told(found: Findings, damaged: list[str]) -> int:
     for each in (*damaged, *found.wrong):
-        click.echo(f"WRONG: {each}")
+        click.echo(f"WRONG: {evidence.plain(each)}")
     for each in found.notes:
-        click.echo(f"note: {each}")
+        click.echo(f"note: {evidence.plain(each)}")
     if damaged or found.wrong:
         click.echo(f"not good: {found.entries} entries and {found.seals} seals were looked at")
         return 1
@@ -143,7 +144,6 @@ def _ledger() -> tuple[RedisLedger, str]:
 @contextmanager
 def _looking() -> Iterator[None]:
     """What keeps it from being looked at is not what is wrong with it."""
-    log_errors()
     try:
         yield
     except (Misconfigured, PermanentFailure, TemporaryFailure) as failure:

@@ -13,8 +13,14 @@ from bot.core.chain import before_all, moment, read_moment
 SETTLES = timedelta(seconds=2)
 """What is younger is not sealed: it may be lost when a Redis that writes its disk each second crashes."""
 
+MOST_SEALED = 5_000
+"""Entries in one seal; if there are more, the next seal follows at once."""
+
 LASTS = timedelta(seconds=4)
 """A seal as old as this is taken for one that no crash can lose; a ledger without it is an older one."""
+
+WAITS = timedelta(seconds=60)
+"""No entry waits longer for its seal while a worker runs."""
 
 ENDED_KEPT = timedelta(hours=24)
 ENDED_MOST = 1_000

@@ -13,7 +13,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 GENESIS = "0" * 64
 """The head before the first seal."""
@@ -23,7 +23,10 @@ MARK = 8
 """Letters of an entry's digest that its seal keeps, to tell which entry was touched; the head proves it."""
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"(\d{1,16})-(\d{1,16})")
+_NAME = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS = 253_402_300_799_999
+"""The last millisecond that a date can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,16 @@ def place(name: str) -> tuple[int, int]:
     if not found:
         raise ValueError(f"{name[:40]!r} is not the name of an audit entry")
     return int(found[1]), int(found[2])
+
+
+def moment_of(name: str) -> datetime:
+    """The time in the name of an entry. Raises ValueError where it is no such name."""
+    return from_ms(place(name)[0])
+
+
+def from_ms(ms: int) -> datetime:
+    """A time as it is counted in Redis. What lies beyond the last date is that."""
+    return _EPOCH + timedelta(milliseconds=min(ms, LAST_MS))
 
 
 def before_all(name: str) -> tuple[int, int]:
@@ -192,7 +205,7 @@ def read_seal(text: str) -> Seal:
             accepted=Acceptance(**accepted) if accepted else None,
         )
         _expect_sound(seal)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError) as error:
         raise ValueError("something is missing in it, or should not be there") from error
     return seal
 
@@ -246,7 +259,10 @@ def read_moment(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is not a date") from error
 
 
 def _said(seal: Seal) -> dict[str, object]:

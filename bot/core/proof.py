@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot.core.anchors import Anchored
+from bot.core.anchors import MOST_SEALED, SETTLES, WAITS, Anchored
 from bot.core.chain import (
     GENESIS,
     MARK,
@@ -21,6 +22,7 @@ from bot.core.chain import (
     linked,
     mark_of,
     moment,
+    moment_of,
     place,
     read_seal,
     signature_of,
@@ -63,6 +65,12 @@ class Examination:
         self._signed: int | None = None
         self._found_anchor = anchored is None
         self._another = False
+        self._taken_at: datetime | None = None
+        self._last_of_entries: Seal | None = None
+
+    def taken(self, at: datetime) -> None:
+        """It was read, or exported, at this moment."""
+        self._taken_at = at
 
     def entry(self, each: Written) -> None:
         self._entries += 1
@@ -95,11 +103,11 @@ class Examination:
             return
         self._judge(seal, entries)
         self._before, self._number, self._unknown = seal, seal.number, False
+        if seal.count:
+            self._last_of_entries = seal
 
     def finish(self) -> Findings:
-        if self._since:
-            oldest = moment(self._since[0].at)
-            self._notes.append(f"{_many(len(self._since))} since {oldest} not sealed yet")
+        self._judge_unsealed()
         if self._trusts and self._signed is None:
             self._object("no seal is signed with this key")
         if not self._found_anchor and self._anchored:
@@ -116,6 +124,26 @@ class Examination:
         )
 
     # --------------------------------------------------------------------------------------- judging
+
+    def _judge_unsealed(self) -> None:
+        """Object to what no seal has closed, unless it may have been written a moment ago."""
+        if not self._since:
+            return
+        sealed = self._last_of_entries
+        for each in self._since:
+            at = moment_of(each.name)
+            if each.at != at:
+                self._object(f"entry {each.name} says {moment(each.at)}, and its name says {moment(at)}")
+            elif sealed and sealed.count < MOST_SEALED and at <= sealed.at - SETTLES:
+                self._object(f"entry {each.name} is older than seal {sealed.number}: it was added afterwards")
+        oldest, newest = (moment_of(self._since[at].name) for at in (0, -1))
+        those = f"{_many(len(self._since))} since {moment(oldest)} not sealed"
+        if self._taken_at and self._taken_at - oldest > WAITS:
+            self._object(f"{those}, though that takes seconds while a worker runs: nothing proves them")
+        elif self._taken_at and newest - self._taken_at > WAITS:
+            self._object(f"{those}, and the newest is of the future: nothing proves them")
+        else:
+            self._notes.append(f"{those} yet: nothing proves them so far")
 
     def _judge(self, seal: Seal, entries: list[Written]) -> None:
         follows = self._follows(seal)

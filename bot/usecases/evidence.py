@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.core.anchors import Anchored
@@ -11,7 +13,15 @@ from bot.core.chain import Sealed, Written, before_all, moment, place, read_mome
 from bot.core.proof import Examination, Findings, Trusts
 from bot.ports import AuditTrail
 
-Line = Written | Sealed
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """The lines behind this one were read at that moment."""
+
+    at: datetime
+
+
+Line = Taken | Written | Sealed
 
 FORM = 1
 PAGE = 500
@@ -21,7 +31,7 @@ class Damaged(Exception):
     """This is no export, or not a whole one; the text says where."""
 
 
-def lines(trail: AuditTrail) -> Iterator[Line]:
+def lines(trail: AuditTrail) -> Iterator[Written | Sealed]:
     """Every entry and every seal, a seal behind what it seals; entries that are not sealed yet at the end.
     Read page by page: it may be of any length."""
     entries = _entries(trail)
@@ -42,10 +52,13 @@ def examine(
 ) -> Findings:
     examination = Examination(trusts, anchored)
     for line in found:
-        if isinstance(line, Sealed):
-            examination.seal(line)
-        else:
-            examination.entry(line)
+        match line:
+            case Sealed():
+                examination.seal(line)
+            case Written():
+                examination.entry(line)
+            case Taken():
+                examination.taken(line.at)
     return examination.finish()
 
 
@@ -73,7 +86,7 @@ def _last_of(seal: Sealed) -> tuple[int, int]:
 # --------------------------------------------------------------------------------------------- exports
 
 
-def exported(found: Iterable[Line], workspace: str, now: datetime) -> Iterator[str]:
+def exported(found: Iterable[Written | Sealed], workspace: str, now: datetime) -> Iterator[str]:
     """One line of JSON for each, between one that says what this is and one that says it is all."""
     yield _json({"export": FORM, "workspace": workspace, "at": moment(now)})
     entries = seals = 0
@@ -94,7 +107,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
     for number, text in enumerate(texts, 1):
         said = _parsed(number, text)
         if number == 1:
-            _expect_export(said)
+            yield Taken(at=_taken_at(said))
         elif ended is not None:
             raise Damaged(f"line {number}: something stands behind the end")
         elif "end" in said:
@@ -112,16 +125,19 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
 def _parsed(number: int, text: str) -> Mapping[str, object]:
     try:
         said = json.loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise Damaged(f"line {number}: is no JSON") from error
     if not isinstance(said, dict):
         raise Damaged(f"line {number}: is nothing that an export has in it")
     return said
 
 
-def _expect_export(said: Mapping[str, object]) -> None:
-    if said.get("export") != FORM:
-        raise Damaged("line 1: this is no export of an audit that this version of Rotakey can read")
+def _taken_at(said: Mapping[str, object]) -> datetime:
+    match said:
+        case {"export": int(form), "at": str(at)} if form == FORM:
+            with suppress(ValueError):
+                return read_moment(at)
+    raise Damaged("line 1: this is no export of an audit that this version of Rotakey can read")
 
 
 def _line(number: int, said: Mapping[str, object]) -> Line:
@@ -130,6 +146,7 @@ def _line(number: int, said: Mapping[str, object]) -> Line:
             return Sealed(number=seal, text=text)
         case {"entry": str(name), "at": str(at), "text": str(text)}:
             try:
+                text.encode("utf-8", "surrogateescape")  # as its digest takes it
                 return Written(name=name, at=read_moment(at), text=text)
             except ValueError as error:
                 raise Damaged(f"line {number}: {error}") from error
@@ -144,23 +161,38 @@ def _json(value: object) -> str:
 
 
 def story(found: Iterable[Line], grant: str) -> Iterator[str]:
-    """What the audit says of one grant, a line for each: when, what, by whom, on which facts."""
+    """Yield what the audit says of one grant, a line for each entry: when, what, by whom, on which facts; and
+    whether it has not been sealed yet. Nothing in it moves a cursor or changes a colour."""
+    unsealed: list[str] = []
     for line in found:
-        if isinstance(line, Written):
+        if isinstance(line, Sealed):
+            yield from unsealed
+            unsealed.clear()
+        elif isinstance(line, Written):
             said = _said(line.text)
             if said.get("grant") == grant:
-                yield _told(line.at, said)
+                unsealed.append(plain(_account(line.at, said)))
+    yield from (f"{each}  [not sealed yet: nothing proves it]" for each in unsealed)
+
+
+def plain(text: str) -> str:
+    """The text on one line, with what a terminal would obey or cannot show as an escape, ``\\x1b``."""
+    return "".join(each if each.isprintable() else _escape(each) for each in text)
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def _said(text: str) -> Mapping[str, object]:
     try:
         said = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
 
 
-def _told(at: datetime, said: Mapping[str, object]) -> str:
+def _account(at: datetime, said: Mapping[str, object]) -> str:
     when = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     by = f" by {said['by']}" if said.get("by") else ""
     facts = said.get("facts")

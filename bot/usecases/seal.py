@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from bot.core.anchors import LASTS, SETTLES, Anchored
+from bot.core.anchors import LASTS, MOST_SEALED, SETTLES, Anchored
 from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
@@ -28,8 +28,7 @@ from bot.ports import (
 
 SEAL = "seal:audit"
 EVERY = timedelta(seconds=5)
-MOST = 5_000
-"""Entries in one seal; where there are more, the next seal follows at once."""
+MOST = MOST_SEALED
 TELL_EVERY = timedelta(hours=1)
 PAGE = 100
 

@@ -294,5 +294,5 @@ def _ending(text: str) -> str | None:
     try:
         said = json.loads(text)
         return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         return None

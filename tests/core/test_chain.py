@@ -83,7 +83,9 @@ def test_what_nobody_touched_is_whole() -> None:
     assert (found.entries, found.seals, found.wrong) == (8, 3, ())
     assert found.head
     assert found.head.number == 3
-    assert found.notes == ("2 entries since 2026-03-02T09:00:06.000Z not sealed yet",)
+    assert found.notes == (
+        "2 entries since 2026-03-02T09:00:06.000Z not sealed yet: nothing proves them so far",
+    )
 
 
 def test_an_empty_audit_is_whole() -> None:
