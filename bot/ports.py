@@ -567,6 +567,15 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drop:
+    """The audit up to and with this seal, which must stand there just so, and up to and with the entry named
+    ``last``, the last that it closed."""
+
+    seal: Sealed
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """All that one commit writes.
 
@@ -574,7 +583,8 @@ class Change:
     ``without`` are grants whose lease must be there, or must not. ``members`` are indexes that must have
     just these grants in them. ``put`` writes (None deletes); ``ensure`` writes only where nothing is.
     ``index`` adds (True) or removes (False) a grant id in a named set. ``seal`` is put behind all seals so
-    far, whose numbers must be lower. ``op`` makes the commit happen at most once in 15 minutes; its first
+    far, whose numbers must be lower. ``drop`` goes only together with a ``seal``, which says where the audit
+    begins from then on. ``op`` makes the commit happen at most once in 15 minutes; its first
     ``answer`` is returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants
     it on as many replicas as this deployment asks for: where they do not say so in time, it is written all
     the same, and TemporaryFailure is raised.
@@ -592,6 +602,7 @@ class Change:
     done: Done | None = None
     audit: tuple[Entry, ...] = ()
     seal: Seal | None = None
+    drop: Drop | None = None
     op: str | None = None
     answer: str = ""
     frees: bool = False
