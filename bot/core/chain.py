@@ -58,11 +58,22 @@ class Acceptance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """Why a chain does not begin at its beginning: what was older was dropped, up to and with the seal of
+    this number and head, made at ``at``."""
+
+    seal: int
+    head: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seal:
     """The entries behind those of the seal before, up to ``last``, closed by a head that is like no other.
 
     ``links`` is the last link of the chain over the entries; ``key`` names the key of the ``signature``,
-    which is over the head. A seal with an ``accepted`` restore has no entries.
+    which is over the head. A seal with an ``accepted`` restore, or with where the chain ``begins``, has no
+    entries.
     """
 
     number: int
@@ -77,6 +88,7 @@ class Seal:
     key: str | None = None
     signature: str | None = None
     accepted: Acceptance | None = None
+    begins: Beginning | None = None
 
 
 def place(name: str) -> tuple[int, int]:
@@ -129,20 +141,30 @@ def acceptance_seal(
     accepted: Acceptance, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
 ) -> Seal:
     """The seal that goes on from ``previous``, the ledger's own head, for a restore that was accepted."""
-    return _closed(
-        Seal(
-            number=number,
-            first="",
-            last=last,
-            count=0,
-            previous=previous,
-            links=linked(previous, ()),
-            marks="",
-            at=at,
-            head="",
-            key=key,
-            accepted=accepted,
-        )
+    empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
+    return _closed(replace(empty, accepted=accepted))
+
+
+def beginning_seal(
+    begins: Beginning, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
+) -> Seal:
+    """The seal behind ``previous`` that says from where on the audit is kept."""
+    empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
+    return _closed(replace(empty, begins=begins))
+
+
+def _without_entries(*, number: int, last: str, previous: str, at: datetime, key: str | None) -> Seal:
+    return Seal(
+        number=number,
+        first="",
+        last=last,
+        count=0,
+        previous=previous,
+        links=linked(previous, ()),
+        marks="",
+        at=at,
+        head="",
+        key=key,
     )
 
 
@@ -199,10 +221,11 @@ def read_seal(text: str) -> Seal:
         found = json.loads(text)
         if found.pop("form") != FORM:
             raise ValueError("it was made by another version of Rotakey")
-        accepted = found.pop("accepted")
+        accepted, begins = found.pop("accepted"), found.pop("begins", None)
         seal = Seal(
             **{**found, "at": read_moment(found["at"])},
             accepted=Acceptance(**accepted) if accepted else None,
+            begins=Beginning(**begins) if begins else None,
         )
         _expect_sound(seal)
     except (AttributeError, KeyError, RecursionError, TypeError) as error:
@@ -240,9 +263,12 @@ def _expect_sound(seal: Seal) -> None:
         before_all(name)
     if not all(_HEAD.fullmatch(each) for each in (seal.previous, seal.links, seal.head)):
         raise ValueError("a digest in it is none")
-    if seal.accepted and not _HEAD.fullmatch(seal.accepted.head):
+    named = [each for each in (seal.accepted, seal.begins) if each]
+    if not all(_HEAD.fullmatch(each.head) for each in named):
         raise ValueError("a digest in it is none")
-    numbers = (seal.number, seal.count, seal.accepted.seal if seal.accepted else 0)
+    if seal.begins:
+        read_moment(seal.begins.at)
+    numbers = (seal.number, seal.count, *(each.seal for each in named))
     if not all(each is None or isinstance(each, str) for each in (seal.key, seal.signature)):
         raise ValueError("its key or its signature is not text")
     if not all(type(each) is int for each in numbers) or len(seal.marks) != seal.count * MARK:
@@ -268,6 +294,8 @@ def read_moment(text: str) -> datetime:
 def _said(seal: Seal) -> dict[str, object]:
     said = {"form": FORM, **asdict(seal), "at": moment(seal.at)}
     del said["head"], said["signature"]
+    if seal.begins is None:  # as seals were before there were beginnings
+        del said["begins"]
     return said
 
 

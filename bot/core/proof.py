@@ -67,10 +67,14 @@ class Examination:
         self._another = False
         self._taken_at: datetime | None = None
         self._last_of_entries: Seal | None = None
+        self._first: Seal | None = None
+        self._since_seal = 0
+        self._before_first = ""
+        self._beginning: Seal | None = None
 
-    def taken(self, at: datetime) -> None:
-        """It was read, or exported, at this moment."""
-        self._taken_at = at
+    def taken(self, at: datetime, since_seal: int = 0) -> None:
+        """It was read, or exported, at this moment; from that seal on, if only a part of it was exported."""
+        self._taken_at, self._since_seal = at, since_seal
 
     def entry(self, each: Written) -> None:
         self._entries += 1
@@ -108,6 +112,7 @@ class Examination:
 
     def finish(self) -> Findings:
         self._judge_unsealed()
+        self._judge_beginning()
         if self._trusts and self._signed is None:
             self._object("no seal is signed with this key")
         if not self._found_anchor and self._anchored:
@@ -163,10 +168,41 @@ class Examination:
                 f" and the chain goes on from {f'seal {self._number}' if self._number else 'its beginning'}"
             )
         self._look_for_anchor(seal)
+        self._look_for_beginning(seal)
+
+    def _judge_beginning(self) -> None:
+        """Object if what is before the first seal is missing, and no later seal says that it was dropped."""
+        first, said = self._first, self._beginning
+        if first is None:
+            return
+        missing = gap(1, first.number)
+        if said and said.begins:
+            before = f"before {said.begins.at} (up to seal {said.begins.seal})"
+            self._notes.insert(0, f"what was written {before} was dropped, says seal {said.number}")
+        elif self._since_seal == first.number:
+            self._notes.insert(0, f"{missing}: it was exported without them")
+        else:
+            self._wrong.insert(0, missing)
+            return
+        if self._before_first:
+            self._object(f"entry {self._before_first} stands before seal {first.number}, the first")
+
+    def _look_for_beginning(self, seal: Seal) -> None:
+        if self._first is None or seal.begins is None or seal.begins.head != self._first.previous:
+            return
+        if self._trusts and not self._trusts(seal.head, signature_of(seal)):
+            self._object(
+                f"seal {seal.number} says that older ones were dropped, and is not signed with this key"
+            )
+            return
+        self._beginning = seal
 
     def _follows(self, seal: Seal) -> bool:
         """Whether nothing is missing between the seal before and this one."""
         if self._unknown:
+            return False
+        if not self._number and seal.previous != GENESIS:
+            self._first = seal
             return False
         expected = max(self._number, seal.accepted.seal if seal.accepted else 0) + 1
         if seal.number != expected:
@@ -175,15 +211,17 @@ class Examination:
         if seal.previous != (self._before.head if self._before else GENESIS):
             before = f"seal {self._number}" if self._before else "the beginning"
             self._object(f"seal {seal.number} was not made behind {before} as it is here")
-        elif seal.accepted and seal.last != (self._before.last if self._before else ""):
+        elif not seal.count and seal.last != (self._before.last if self._before else ""):
             self._object(f"seal {seal.number} does not go on where the seal before ended")
         return True
 
     def _without_strangers(self, seal: Seal, entries: list[Written]) -> list[Written]:
         """Only what this seal can be about, where the seal before is missing."""
         first = before_all(seal.first or seal.last)
-        own = [each for each in entries if place(each.name) >= first]
-        return [] if seal.accepted else own
+        own = [each for each in entries if place(each.name) >= first] if seal.count else []
+        if seal is self._first and len(own) < len(entries):
+            self._before_first = entries[0].name
+        return own
 
     def _check_signature(self, seal: Seal, trusts: Trusts) -> None:
         """From the first seal with a good signature on all must have one; it vouches for those before."""
@@ -210,6 +248,10 @@ class Examination:
                 return
             self._found_anchor = True
             self._notes.append(f"{_named(anchored)} is not in it, and was given up when that was accepted")
+        elif seal.begins and (seal.begins.head == anchored.head or 0 < anchored.number < seal.begins.seal):
+            if self._trusts is None or self._trusts(seal.head, signature_of(seal)):
+                self._found_anchor = True
+                self._notes.append(f"{_named(anchored)} is not in it: it was dropped by then")
         elif seal.number == anchored.number:
             self._another = True
 

@@ -49,6 +49,7 @@ from bot.usecases import (
 from bot.usecases.answers import Asked, Extended, Standing
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
+from bot.usecases.retention import Archive, Retention
 from bot.usecases.seal import Sealing
 from bot.usecases.strays import verdicts
 from bot.usecases.strays.sweeping import sweep
@@ -86,6 +87,9 @@ class Story:
         self._ids, self._ops = count(1), count(1)
         self.sealed = sealed
         self.anchor: Anchor | None = None
+        self.archive: Archive | None = None
+        self.clock_ahead = timedelta()
+        """By how much the clock of Redis is ahead of the machine's."""
         self.sealing = self.another_sealing()
         self.watch = self.another_watch()
         self.office = self.another_office()
@@ -142,6 +146,7 @@ class Story:
             "groups": lambda turn: groups.refresh_groups(office, turn),
             "workspace": lambda turn: groups.refresh_home(office, turn),
             "seal": self._seal,
+            "keep": self._keep,
             "owed": lambda turn: owing.look_through(self.ledger, self.memory, turn),
         }
 
@@ -156,6 +161,19 @@ class Story:
             return
         self.sealing.seal(turn.claim, self.policy.audit.channel)
         self.watch.look(self.policy.security_channel)
+
+    def _keep(self, turn: Turn) -> None:
+        keep = timedelta(seconds=self.policy.keep) if self.policy.keep else None
+        self.retention().run(turn.claim, keep, self.archive)
+
+    def retention(self) -> Retention:
+        return Retention(
+            ledger=self.ledger,
+            books=self.trail,
+            watch=self.watch,
+            signer=self.sealing.signer,
+            wall=lambda: self.now - self.clock_ahead,
+        )
 
     def convergence(self, turn: Turn) -> converge.Convergence:
         return converge.Convergence(self.ledger, self.find_target, turn, self.policy.security_channel)

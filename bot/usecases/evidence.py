@@ -16,9 +16,10 @@ from bot.ports import AuditTrail
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """The lines behind this one were read at that moment."""
+    """The lines behind this one were read at that moment, all of them, or those from a seal on."""
 
     at: datetime
+    since_seal: int = 0
 
 
 Line = Taken | Written | Sealed
@@ -58,7 +59,7 @@ def examine(
             case Written():
                 examination.entry(line)
             case Taken():
-                examination.taken(line.at)
+                examination.taken(line.at, line.since_seal)
     return examination.finish()
 
 

@@ -10,7 +10,17 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, GivenUp, ended_lately, newer
+from bot.core.anchors import (
+    ENDED_KEPT,
+    LASTS,
+    Anchored,
+    Ended,
+    GivenUp,
+    Milestone,
+    ended_lately,
+    milestones_with,
+    newer,
+)
 from bot.core.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
@@ -101,24 +111,25 @@ class Watch:
         if not broken:
             return restore
         # whoever accepts a restore deletes it in the same commit
-        acceptance = None if restore else self._acceptance(seen)
-        if acceptance is None:
+        excuse = None if restore else self._excuse(seen)
+        if excuse is None:
             return settled(lambda: self._notice(seen, broken, channel))
-        if snap.now - acceptance.at >= LASTS:
-            self._seen = self._accepted(seen, acceptance, snap.now)
+        if snap.now - excuse.at >= LASTS:
+            self._seen = self._excused(seen, excuse, snap.now)
         return None
 
-    def _acceptance(self, seen: Anchored) -> Seal | None:
-        """Return the seal by which somebody gave up the seal that we remember: numbers go on beyond all that
-        are known to have been lost, so it also speaks of every lower one. What Redis says elsewhere does not
-        count, nor does a seal without our signature. Raises PermanentFailure if there is a signature that
-        cannot be checked here."""
+    def _excuse(self, seen: Anchored) -> Seal | None:
+        """Return the seal by which somebody gave up the seal that we remember, or by which it was dropped
+        because it was old: numbers only grow, so it also speaks of every lower one. What Redis says elsewhere
+        does not count, nor does a seal without our signature. Raises PermanentFailure if there is a signature
+        that cannot be checked here."""
         before: Seal | None = None
         for seal in self._seals_behind(max(seen.number - 1, 0)):
+            about = seal.accepted or seal.begins
             if (
-                seal.accepted
+                about
                 and seal.number > seen.number
-                and seal.accepted.seal >= seen.number
+                and about.seal >= seen.number
                 and (before is None or seal.previous == before.head)
                 and self._is_ours(seal, seen)
             ):
@@ -131,8 +142,8 @@ class Watch:
             return self.signer.trusts(seal.head, signature_of(seal))
         if seen.key and seal.signature:
             raise PermanentFailure(
-                f"seal {seal.number} of the audit says that a restore was accepted, and its signature cannot"
-                " be checked here: set AUDIT_KEY"
+                f"seal {seal.number} of the audit says that what this worker remembers was given up, and its"
+                " signature cannot be checked here: set AUDIT_KEY"
             )
         return seen.key is None
 
@@ -143,6 +154,11 @@ class Watch:
                 with suppress(ValueError):
                     yield sound_seal(each)
             number = page[-1].number
+
+    def remembered(self) -> Anchored | None:
+        """The newest seal that this worker has followed the chain to."""
+        with self._lock:
+            return self._seen
 
     # ------------------------------------------------------------------------------------ remembering
 
@@ -176,8 +192,9 @@ class Watch:
             return seen
         return replace(last, ended=ended_lately(seen.ended, self._ended(seen.last, last.last, now), now))
 
-    def _accepted(self, seen: Anchored, seal: Seal, now: datetime) -> Anchored:
-        """Go on from where a restore was accepted. What was given up by that is never forgotten."""
+    def _excused(self, seen: Anchored, seal: Seal, now: datetime) -> Anchored:
+        """Go on from where a restore was accepted, or old seals were dropped. What was given up is never
+        forgotten."""
         what = seal.accepted
         lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),) if what else ()
         return self._with_ended(seen, _anchored(seal, replace(seen, given_up=(*seen.given_up, *lost))), now)
@@ -237,8 +254,17 @@ def _restore(seen: Anchored, broken: str, snap: Snapshot, before: Restore | None
 
 
 def _anchored(seal: Seal, before: Anchored | None = None) -> Anchored:
+    """The first seal that a worker sees is not a milestone: it may be of any age."""
     known = before or Anchored(number=0, head=GENESIS)
-    return replace(known, number=seal.number, head=seal.head, last=seal.last, key=seal.key)
+    passed = Milestone(number=seal.number, head=seal.head, at=seal.at)
+    return replace(
+        known,
+        number=seal.number,
+        head=seal.head,
+        last=seal.last,
+        key=seal.key,
+        milestones=milestones_with(known.milestones, passed) if before else (),
+    )
 
 
 def _next_of(last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
