@@ -19,6 +19,7 @@ from redis import Redis
 from bot.anchor import AnchorFile
 from bot.cli import rotakey
 from bot.core.anchors import text_of
+from bot.core.chain import read_seal
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Due, Entry
@@ -376,6 +377,111 @@ def test_an_entry_of_the_year_318857_stops_no_sealing(server: Valkey) -> None:
         Sealing(ledger=ledger, trail=ledger, signer=None, new_id=str).seal(claim)
         found = examine(lines(ledger))
         assert (found.entries, found.seals, found.wrong, found.notes) == (2, 1, (), ())
+
+
+# --------------------------------------------------------------------------------------------- parts
+
+
+@pytest.fixture
+def parts(auditor: Auditor, story: Story) -> dict[str, Path]:
+    """Of four seals, from nine on, every minute or so."""
+    approved(story)
+    auditor.take_over(story)
+    times = [read_seal(each.text).at.strftime("%Y-%m-%dT%H:%M:%S") for each in story.memory.seals()]
+    assert len(times) == 4
+    wanted = {
+        "whole": (),
+        "early": ("--until", times[1]),
+        "middle": ("--since", times[1], "--until", times[2]),
+        "late": ("--since", times[2]),
+        "last": ("--since", times[3]),
+    }
+    found = {name: auditor.folder / f"{name}.jsonl" for name in wanted}
+    for name, words in wanted.items():
+        assert auditor.runs("export", found[name], *words).exit_code == 0
+    return found
+
+
+def numbers(path: Path) -> list[int]:
+    return [said["seal"] for said in map(json.loads, path.read_text().splitlines()) if "seal" in said]
+
+
+def test_a_part_has_whole_seals(parts: dict[str, Path]) -> None:
+    assert {name: numbers(path) for name, path in parts.items()} == {
+        "whole": [1, 2, 3, 4],
+        "early": [1, 2],
+        "middle": [2, 3],
+        "late": [3, 4],
+        "last": [4],
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["late", "early"], ["middle", "late", "early"], ["whole", "middle"], ["last", "middle", "early"]],
+)
+def test_parts_are_proved_together_in_any_order(
+    auditor: Auditor, story: Story, parts: dict[str, Path], names: list[str]
+) -> None:
+    proved = auditor.runs("verify", *(parts[each] for each in names), "--anchor", head(story))
+    assert proved.exit_code == 0, proved.output
+    assert proved.output.startswith(f"good: {len(story.audit())} entries, 4 seals\n")
+    grant = story.audit()[0].grant or story.audit()[-1].grant or ""
+    assert auditor.runs("show", grant, *(parts[each] for each in names)).exit_code == 0
+
+
+def test_a_gap_between_parts_is_named(auditor: Auditor, parts: dict[str, Path]) -> None:
+    proved = auditor.runs("verify", parts["last"], parts["early"])
+    assert proved.exit_code == 1
+    assert "WRONG: seal 3 is missing before seal 4\n" in proved.output
+
+
+def test_a_part_alone_is_good_and_says_what_is_not_in_it(auditor: Auditor, parts: dict[str, Path]) -> None:
+    for names in (["late"], ["last", "late"]):
+        proved = auditor.runs("verify", *(parts[each] for each in names))
+        assert proved.exit_code == 0, proved.output
+        assert "note: seals 1 to 2 are missing before seal 3: it was exported without them\n" in proved.output
+
+
+def test_a_part_that_was_cut_at_its_beginning_is_not_good(auditor: Auditor, parts: dict[str, Path]) -> None:
+    path = parts["late"]
+    header, *rest = path.read_text().splitlines()
+    at = next(n for n, line in enumerate(rest) if "seal" in json.loads(line)) + 1
+    end = json.loads(rest[-1])["end"]
+    end = {"entries": end["entries"] - at + 1, "seals": end["seals"] - 1}
+    path.write_text("".join(f"{line}\n" for line in (header, *rest[at:-1], json.dumps({"end": end}))))
+    proved = auditor.runs("verify", path)
+    assert proved.exit_code == 1
+    assert "WRONG: seals 1 to 3 are missing before seal 4\n" in proved.output
+
+
+def test_parts_that_contradict_each_other_are_found(auditor: Auditor, parts: dict[str, Path]) -> None:
+    forged = parts["middle"].read_text().replace("U03BOB", "U04CAROL")
+    parts["middle"].write_text(forged)
+    proved = auditor.runs("verify", parts["whole"], parts["middle"])
+    assert proved.exit_code == 1
+    assert "is in several files, and is not the same in them" in proved.output
+
+
+def test_an_entry_that_one_part_has_without_a_seal_must_have_one_in_another(
+    auditor: Auditor, story: Story, parts: dict[str, Path]
+) -> None:
+    added(parts["early"], "2026-03-02T09:00:01+00:00", json.dumps({"what": "approved", "grant": "G1"}))
+    proved = auditor.runs("verify", parts["early"], parts["late"])
+    assert proved.exit_code == 1
+    assert "is in one file without a seal, and in no other with one" in proved.output
+
+
+def test_what_was_not_sealed_in_one_export_is_proved_by_a_later_one(auditor: Auditor, story: Story) -> None:
+    entries = story.memory.written(count=1_000)
+    auditor.take_over(story)
+    for seal in story.memory.seals()[1:]:
+        auditor.redis.xdel(f"{auditor.name}:seals", f"{seal.number}-0")
+    early = auditor.export().rename(auditor.folder / "early.jsonl")
+    auditor.take_over(story)
+    proved = auditor.runs("verify", auditor.export(), early)
+    assert proved.exit_code == 0, proved.output
+    assert proved.output.startswith(f"good: {len(entries)} entries, {len(story.memory.seals())} seals\n")
 
 
 # ---------------------------------------------------------------------------------------------- show

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from bot.core.anchors import Anchored
-from bot.core.chain import Sealed, Written, before_all, moment, place, read_moment, read_seal
+from bot.core.chain import Seal, Sealed, Written, before_all, moment, place, read_moment, read_seal
 from bot.core.proof import Examination, Findings, Trusts
 from bot.ports import AuditTrail
 
@@ -32,20 +34,36 @@ class Damaged(Exception):
     """This is no export, or not a whole one; the text says where."""
 
 
-def lines(trail: AuditTrail) -> Iterator[Written | Sealed]:
-    """Every entry and every seal, a seal behind what it seals; entries that are not sealed yet at the end.
-    Read page by page: it may be of any length."""
-    entries = _entries(trail)
+def lines(
+    trail: AuditTrail, *, since: Seal | None = None, until: datetime | None = None
+) -> Iterator[Written | Sealed]:
+    """Yield every entry and every seal, a seal behind what it seals; entries that are not sealed yet at the
+    end. Behind the seal ``since``, and only whole seals made up to ``until``, if these are given. Read page
+    by page: it may be of any length."""
+    entries = _entries(trail, since.last if since else "")
     entry = next(entries, None)
-    for seal in _seals(trail):
+    for seal in _seals(trail, since.number if since else 0):
+        if until and _made_at(seal, until) > until:
+            return
         last = _last_of(seal)
         while entry and place(entry.name) <= last:
             yield entry
             entry = next(entries, None)
         yield seal
-    if entry:
+    if entry and not until:
         yield entry
         yield from entries
+
+
+def before(trail: AuditTrail, since: datetime) -> Seal | None:
+    """Return the newest seal that was made before that moment."""
+    found = None
+    for each in _seals(trail):
+        if _made_at(each, since) >= since:
+            break
+        with suppress(ValueError):
+            found = read_seal(each.text)
+    return found
 
 
 def examine(
@@ -63,18 +81,23 @@ def examine(
     return examination.finish()
 
 
-def _entries(trail: AuditTrail) -> Iterator[Written]:
-    after = ""
+def _entries(trail: AuditTrail, after: str = "") -> Iterator[Written]:
     while page := trail.written(after, PAGE):
         yield from page
         after = page[-1].name
 
 
-def _seals(trail: AuditTrail) -> Iterator[Sealed]:
-    after = 0
+def _seals(trail: AuditTrail, after: int = 0) -> Iterator[Sealed]:
     while page := trail.seals(after, PAGE):
         yield from page
         after = page[-1].number
+
+
+def _made_at(seal: Sealed, otherwise: datetime) -> datetime:
+    try:
+        return read_seal(seal.text).at
+    except ValueError:
+        return otherwise
 
 
 def _last_of(seal: Sealed) -> tuple[int, int]:
@@ -87,9 +110,13 @@ def _last_of(seal: Sealed) -> tuple[int, int]:
 # --------------------------------------------------------------------------------------------- exports
 
 
-def exported(found: Iterable[Written | Sealed], workspace: str, now: datetime) -> Iterator[str]:
-    """One line of JSON for each, between one that says what this is and one that says it is all."""
-    yield _json({"export": FORM, "workspace": workspace, "at": moment(now)})
+def exported(
+    found: Iterable[Written | Sealed], workspace: str, now: datetime, since_seal: int = 0
+) -> Iterator[str]:
+    """Yield one line of JSON for each, between one that says what this is (and from which seal on, if it is
+    only a part) and one that says it is all."""
+    part = {"since_seal": since_seal} if since_seal else {}
+    yield _json({"export": FORM, "workspace": workspace, "at": moment(now), **part})
     entries = seals = 0
     for line in found:
         if isinstance(line, Sealed):
@@ -108,7 +135,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
     for number, text in enumerate(texts, 1):
         said = _parsed(number, text)
         if number == 1:
-            yield Taken(at=_taken_at(said))
+            yield _taken(said)
         elif ended is not None:
             raise Damaged(f"line {number}: something stands behind the end")
         elif "end" in said:
@@ -133,11 +160,12 @@ def _parsed(number: int, text: str) -> Mapping[str, object]:
     return said
 
 
-def _taken_at(said: Mapping[str, object]) -> datetime:
+def _taken(said: Mapping[str, object]) -> Taken:
+    since_seal = said.get("since_seal", 0)
     match said:
-        case {"export": int(form), "at": str(at)} if form == FORM:
+        case {"export": int(form), "at": str(at)} if form == FORM and isinstance(since_seal, int):
             with suppress(ValueError):
-                return read_moment(at)
+                return Taken(at=read_moment(at), since_seal=since_seal)
     raise Damaged("line 1: this is no export of an audit that this version of Rotakey can read")
 
 
@@ -156,6 +184,78 @@ def _line(number: int, said: Mapping[str, object]) -> Line:
 
 def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
+
+
+# --------------------------------------------------------------------------------------- several exports
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """A seal with what it seals, or (None) what stands behind the last seal of an export."""
+
+    after: int
+    entries: tuple[Written, ...]
+    seal: Sealed | None
+
+
+def merged(exports: Sequence[Iterable[Line]], object_to: Callable[[str], None]) -> Iterator[Line]:
+    """Yield the lines of several exports in the order of the chain, what is in several of them once. They may
+    overlap and come in any order. ``object_to`` is called if they contradict each other."""
+    heads, blocks = list[Taken](), list[Iterator[_Block]]()
+    for each in exports:
+        found = iter(each)
+        heads += [line for line in islice(found, 1) if isinstance(line, Taken)]
+        blocks.append(_blocks(found))
+    if heads:
+        parts = [each.since_seal for each in heads if each.since_seal]
+        yield Taken(at=max(each.at for each in heads), since_seal=min(parts, default=0))
+    yield from _once(heapq.merge(*blocks, key=lambda it: (it.after, it.seal is None)), object_to)
+
+
+def _blocks(found: Iterable[Line]) -> Iterator[_Block]:
+    entries: list[Written] = []
+    number = 0
+    for line in found:
+        if isinstance(line, Written):
+            entries.append(line)
+        elif isinstance(line, Sealed):
+            number = line.number
+            yield _Block(after=number, entries=tuple(entries), seal=line)
+            entries.clear()
+    if entries:
+        yield _Block(after=number, entries=tuple(entries), seal=None)
+
+
+def _once(blocks: Iterable[_Block], object_to: Callable[[str], None]) -> Iterator[Line]:
+    before: _Block | None = None
+    last = ""
+    unsealed: dict[str, Written] = {}
+    for block in blocks:
+        if block.seal is None:
+            unsealed |= {each.name: each for each in block.entries}
+            continue
+        if before and before.seal and before.seal.number == block.seal.number:
+            if before != block:
+                object_to(f"seal {block.seal.number} is in several files, and is not the same in them")
+            continue
+        for each in block.entries:
+            if unsealed.pop(each.name, each) != each:
+                object_to(f"entry {each.name} is in several files, and is not the same in them")
+        yield from block.entries
+        yield block.seal
+        before, last = block, block.entries[-1].name if block.entries else last
+    for name in sorted(unsealed, key=_order):
+        if _order(name) > _order(last):
+            yield unsealed[name]
+        else:
+            object_to(f"entry {name} is in one file without a seal, and in no other with one")
+
+
+def _order(name: str) -> tuple[int, int]:
+    try:
+        return before_all(name)
+    except ValueError:
+        return (1 << 80, 0)
 
 
 # --------------------------------------------------------------------------------------- a grant's story

@@ -154,8 +154,8 @@ class Retention:
         if found.wrong or found.head is None or found.head.head != old.last.head:
             what = "; ".join(found.wrong[:3]) or "it does not end where it should"
             raise PermanentFailure(
-                f"{name} of the audit's archive cannot be relied on, so nothing is dropped: {what}; see rotakey"
-                " audit verify"
+                f"{name} of the audit's archive cannot be relied on, so nothing is dropped: {what}; see"
+                " rotakey audit verify"
             )
         return name
 
