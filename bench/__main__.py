@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Callable, Iterator
 
 from bench import measures
+from bench.bytes import bytes_kept
 from bench.durable import durable
 from bench.load import Size, load
 from bench.memory import memory
@@ -25,6 +26,7 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "starts": lambda _: measures.starts(),
     "load": lambda a: load(Size(live=a.live, ends=a.ends, workers=a.workers, targets=a.targets)),
     "durable": lambda _: durable(),
+    "bytes": lambda _: bytes_kept(),
     "memory": lambda a: memory(a.operations),
 }
 

@@ -339,15 +339,14 @@ class Restore:
 @dataclass(frozen=True, kw_only=True)
 class SealHead:
     """Where the chain of the audit ends: its newest seal, the last entry that it closed, and the ``key`` that
-    signed it. ``given_up`` is the highest number of a seal that was lost in a restore which was accepted.
-    ``told`` is the number of the seal that a channel was last told of, and ``told_at`` when."""
+    signed it. The seals themselves have the last word. ``told`` is the number of the seal that a channel was
+    last told of, and ``told_at`` when."""
 
     number: int = 0
     head: str = GENESIS
     last: str = ""
     sealed_at: datetime | None = None
     key: str | None = None
-    given_up: int = 0
     told: int = 0
     told_at: datetime | None = None
 
@@ -620,6 +619,15 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drop:
+    """The audit up to and with this seal, which must stand there just so, and up to and with the entry named
+    ``last``, the last that it closed."""
+
+    seal: Sealed
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """All that one commit writes.
 
@@ -627,7 +635,8 @@ class Change:
     ``without`` are grants whose lease must be there, or must not. ``members`` are indexes that must have
     just these grants in them. ``put`` writes (None deletes); ``ensure`` writes only where nothing is.
     ``index`` adds (True) or removes (False) a grant id in a named set. ``seal`` is put behind all seals so
-    far, whose numbers must be lower. ``op`` makes the commit happen at most once in 15 minutes; its first
+    far, whose numbers must be lower. ``drop`` goes only together with a ``seal``, which says where the audit
+    begins from then on. ``op`` makes the commit happen at most once in 15 minutes; its first
     ``answer`` is returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants
     it on as many replicas as this deployment asks for: if they do not say so in time, it is written all
     the same, and NotCopied is raised. After a failover it is not written, and FailedOver is raised, until
@@ -647,6 +656,7 @@ class Change:
     done: Done | None = None
     audit: tuple[Entry, ...] = ()
     seal: Seal | None = None
+    drop: Drop | None = None
     op: str | None = None
     answer: str = ""
     frees: bool = False
@@ -754,6 +764,10 @@ class Signer(Protocol):
         ...
 
     def sign(self, head: str) -> bytes: ...
+
+    def trusts(self, head: str, signature: bytes) -> bool:
+        """Whether this is this key's own signature on the head."""
+        ...
 
 
 class Anchor(Protocol):

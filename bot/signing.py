@@ -27,7 +27,8 @@ class SigningKey:
                 " make one with openssl genpkey -algorithm ed25519"
             )
         self._private = private
-        self._key = hashlib.sha256(private.public_key().public_bytes_raw()).hexdigest()[:16]
+        self._public = private.public_key()
+        self._key = hashlib.sha256(self._public.public_bytes_raw()).hexdigest()[:16]
 
     @property
     def key(self) -> str:
@@ -35,6 +36,9 @@ class SigningKey:
 
     def sign(self, head: str) -> bytes:
         return self._private.sign(_signed(head))
+
+    def trusts(self, head: str, signature: bytes) -> bool:
+        return _good(self._public, head, signature)
 
 
 class TrustedKeys:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +24,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot import config, health, web
 from bot.anchor import AnchorFile
+from bot.archive import ArchiveFolder
 from bot.core.catalog import Catalog
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.proof import Trusts
@@ -37,6 +39,7 @@ from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
 from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, overdue, owing, rosters
 from bot.usecases.office import Office
+from bot.usecases.retention import Archive, Retention
 from bot.usecases.seal import Sealing
 from bot.usecases.strays.sweeping import sweep
 from bot.usecases.turn import Turn
@@ -69,6 +72,7 @@ class Parts:
     office: Office
     sealing: Sealing
     watch: Watch
+    retention: Retention
     unsafe: bool
     """REDIS_UNSAFE: start on a Redis that may lose what is owed, loudly."""
 
@@ -110,6 +114,10 @@ class Fittings:
     def anchor(self) -> Anchor | None:
         file = self.catalog.audit.file
         return AnchorFile(Path(file)) if file else None
+
+    def archive(self) -> Archive | None:
+        folder = self.catalog.audit.archive
+        return ArchiveFolder(Path(folder), self._policy.workspace) if folder else None
 
     def enact(self, ledger: Ledger) -> None:
         """Put the policy that this process follows in force."""
@@ -234,6 +242,8 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
     fittings = Fittings(env, environ, policy)
+    key = signer(env)
+    watch = Watch(ledger, ledger, fittings.anchor, new_id, key, ledger)
     return Parts(
         env=env,
         policy=policy,
@@ -242,10 +252,15 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
         client=client,
         fittings=fittings,
         office=Office(ledger, SlackDirectory(client), fittings.load, new_id),
-        sealing=Sealing(ledger=ledger, trail=ledger, signer=signer(env), new_id=new_id),
-        watch=Watch(ledger, ledger, fittings.anchor, new_id, ledger),
+        sealing=Sealing(ledger=ledger, trail=ledger, signer=key, new_id=new_id),
+        watch=watch,
+        retention=Retention(ledger=ledger, books=ledger, watch=watch, signer=key, wall=_wall),
         unsafe=environ.get("REDIS_UNSAFE", "") not in ("", "0"),
     )
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 -- a clock of Redis that runs ahead makes nothing old
 
 
 class Stop:
@@ -409,6 +424,10 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         made.sealing.seal(turn.claim, fittings.catalog.audit.channel)
         made.watch.look(fittings.security_channel)
 
+    def keep(turn: Turn) -> None:
+        seconds = fittings.catalog.keep
+        made.retention.run(turn.claim, timedelta(seconds=seconds) if seconds else None, fittings.archive())
+
     return {
         "hold": hold,
         "alarm": lambda turn: overdue.alarm(office, made.ledger, turn.claim),
@@ -424,5 +443,6 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "groups": partial(groups.refresh_groups, office),
         "workspace": partial(groups.refresh_home, office),
         "seal": seal,
+        "keep": keep,
         "owed": partial(owing.look_through, made.ledger, made.ledger),
     }

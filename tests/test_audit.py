@@ -9,6 +9,7 @@ import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,16 @@ from redis import Redis
 from bot.anchor import AnchorFile
 from bot.cli import rotakey
 from bot.core.anchors import text_of
+from bot.core.chain import read_seal
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Change, Due, Entry
 from bot.testing.story import Story
-from bot.testing.town import BOB, DAN
+from bot.testing.town import BOB, DAN, NINE
 from bot.testing.valkey import Valkey, valkey
 from bot.usecases.evidence import examine, lines
 from bot.usecases.restore import accept_restore
+from bot.usecases.seal import SEAL, Sealing
 
 POLICY = """\
 workspace: {workspace}
@@ -55,6 +61,7 @@ class Auditor:
 
     def take_over(self, story: Story, spoilt: Callable[[str], str] = str) -> None:
         """What the story wrote, into Redis; each entry as somebody ``spoilt`` it there."""
+        self.redis.delete(f"{self.name}:audit", f"{self.name}:seals")
         for entry in story.memory.written(count=10_000):
             self.redis.xadd(f"{self.name}:audit", {"e": spoilt(entry.text)}, id=entry.name)
         for seal in story.memory.seals(count=10_000):
@@ -223,8 +230,8 @@ def test_a_restore_is_found_until_it_is_accepted(auditor: Auditor, story: Story)
     auditor.take_over(story)
     assert auditor.runs("verify", "--anchor", kept).exit_code == 1
     accept_restore(story.ledger, story.memory, None, by="carol", why="disk lost")
-    [epoch] = story.memory.seals(after=2)
-    auditor.redis.xadd(f"{auditor.name}:seals", {"s": epoch.text}, f"{epoch.number}-0")
+    story.pass_time(60)
+    auditor.take_over(story)
     proved = auditor.runs("verify", "--anchor", kept)
     assert proved.exit_code == 0
     assert "by carol (disk lost); seal 4 was given up" in proved.output
@@ -277,7 +284,217 @@ def test_it_goes_as_the_readme_says(auditor: Auditor, monkeypatch: pytest.Monkey
         assert told.exit_code == 0, told.output
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"entry": "1772442000000-0", "at": "2026-03-02T09:00:00Z", "text": "\\ud800"}', "line 2: "),
+        ('{"entry": "1-0", "at": "0001-01-01T00:00:00+23:00", "text": ""}', "is not a date"),
+        ("[" * 200_000, "line 2: is no JSON"),
+        (json.dumps({"seal": 1, "text": "[" * 200_000}), "WRONG: seal 1 cannot be read: "),
+        (
+            json.dumps(
+                {"seal": 1, "text": '{"form": 1, "accepted": null, "at": "9999-12-31T23:59:59-23:00"}'}
+            ),
+            "WRONG: seal 1 cannot be read: ",
+        ),
+        ('{"entry": "\\ud800\\u001b[2J", "at": "2026-03-02T09:00:00Z", "text": ""}', "'\\ud800\\x1b[2J'"),
+    ],
+)
+def test_what_nobody_would_write_is_found_wrong_and_stops_nothing(
+    auditor: Auditor, story: Story, line: str, said: str
+) -> None:
+    auditor.take_over(story)
+    path = auditor.export()
+    before = path.read_text().splitlines()
+    path.write_text("".join(f"{each}\n" for each in (before[0], line, *before[1:])))
+    proved = auditor.runs("verify", path)
+    assert (proved.exit_code, proved.exception.__class__) == (1, SystemExit)
+    assert said in proved.output
+    assert "\x1b" not in proved.output
+    assert isinstance(auditor.runs("show", "g1", path).exception, SystemExit)
+
+
+def added(path: Path, at: str, text: str) -> None:
+    """One more entry behind all others, as somebody adds it who knows what an export looks like."""
+    *lines, end = path.read_text().splitlines()
+    said = json.loads(end)
+    said["end"]["entries"] += 1
+    name = f"{int(datetime.fromisoformat(at).timestamp() * 1000)}-0"
+    entry = {"entry": name, "at": at.replace("+00:00", ".000Z"), "text": text}
+    path.write_text("".join(f"{each}\n" for each in (*lines, json.dumps(entry), json.dumps(said))))
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("2026-03-02T09:01:03+00:00", "is older than seal"),
+        ("2026-03-02T12:00:00+00:00", "not sealed, though that takes seconds while a worker runs: nothing"),
+        ("2099-01-01T00:00:00+00:00", "not sealed, and the newest is of the future: nothing proves them"),
+    ],
+)
+def test_an_entry_of_any_date_that_nobody_sealed_is_not_good(
+    auditor: Auditor, story: Story, at: str, said: str
+) -> None:
+    auditor.take_over(story)
+    path = auditor.export()
+    added(path, at, json.dumps({"what": "approved", "grant": "G1", "by": BOB}))
+    proved = auditor.runs("verify", path)
+    assert proved.exit_code == 1
+    assert said in proved.output
+    story_of_it = auditor.runs("show", "G1", path).output.splitlines()
+    assert story_of_it[-1].endswith("approved by U03BOB  [not sealed yet: nothing proves it]")
+    assert not any("not sealed" in each for each in story_of_it[:-1])
+
+
+def test_what_was_written_just_now_is_good_and_said_to_be_unproved(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    auditor.redis.xadd(f"{auditor.name}:audit", {"e": json.dumps({"what": "asked", "grant": "G9"})})
+    for where in ((), (auditor.export(),)):
+        proved = auditor.runs("verify", *where)
+        assert proved.exit_code == 0, proved.output
+        assert "not sealed yet: nothing proves them so far\n" in proved.output
+
+
+def test_an_entry_that_contradicts_its_name_is_not_good(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    auditor.redis.xadd(f"{auditor.name}:audit", {"e": json.dumps({"what": "asked", "grant": "G9"})})
+    path = auditor.export()
+    *lines, entry, end = path.read_text().splitlines()
+    forged = {**json.loads(entry), "at": "2026-03-02T10:00:00.000Z"}
+    path.write_text("".join(f"{each}\n" for each in (*lines, json.dumps(forged), end)))
+    proved = auditor.runs("verify", path)
+    assert proved.exit_code == 1
+    assert "says 2026-03-02T10:00:00.000Z, and its name says " in proved.output
+
+
+def test_an_entry_of_the_year_318857_stops_no_sealing(server: Valkey) -> None:
+    workspace = uuid.uuid4().hex
+    with connect(server.url, workspace) as redis:
+        ledger = RedisLedger(redis, workspace)
+        redis.xadd(f"rotakey:{{{workspace}}}:audit", {"e": "{}"}, id="9999999999999999-0")
+        ledger.commit(Change(audit=(Entry(what="something"),), due=(Due(member=SEAL, at=NINE),)))
+        [claim] = ledger.claim(1, 9, {}).claims
+        Sealing(ledger=ledger, trail=ledger, signer=None, new_id=str).seal(claim)
+        found = examine(lines(ledger))
+        assert (found.entries, found.seals, found.wrong, found.notes) == (2, 1, (), ())
+
+
+# --------------------------------------------------------------------------------------------- parts
+
+
+@pytest.fixture
+def parts(auditor: Auditor, story: Story) -> dict[str, Path]:
+    """Of four seals, from nine on, every minute or so."""
+    approved(story)
+    auditor.take_over(story)
+    times = [read_seal(each.text).at.strftime("%Y-%m-%dT%H:%M:%S") for each in story.memory.seals()]
+    assert len(times) == 4
+    wanted = {
+        "whole": (),
+        "early": ("--until", times[1]),
+        "middle": ("--since", times[1], "--until", times[2]),
+        "late": ("--since", times[2]),
+        "last": ("--since", times[3]),
+    }
+    found = {name: auditor.folder / f"{name}.jsonl" for name in wanted}
+    for name, words in wanted.items():
+        assert auditor.runs("export", found[name], *words).exit_code == 0
+    return found
+
+
+def numbers(path: Path) -> list[int]:
+    return [said["seal"] for said in map(json.loads, path.read_text().splitlines()) if "seal" in said]
+
+
+def test_a_part_has_whole_seals(parts: dict[str, Path]) -> None:
+    assert {name: numbers(path) for name, path in parts.items()} == {
+        "whole": [1, 2, 3, 4],
+        "early": [1, 2],
+        "middle": [2, 3],
+        "late": [3, 4],
+        "last": [4],
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["late", "early"], ["middle", "late", "early"], ["whole", "middle"], ["last", "middle", "early"]],
+)
+def test_parts_are_proved_together_in_any_order(
+    auditor: Auditor, story: Story, parts: dict[str, Path], names: list[str]
+) -> None:
+    proved = auditor.runs("verify", *(parts[each] for each in names), "--anchor", head(story))
+    assert proved.exit_code == 0, proved.output
+    assert proved.output.startswith(f"good: {len(story.audit())} entries, 4 seals\n")
+    grant = story.audit()[0].grant or story.audit()[-1].grant or ""
+    assert auditor.runs("show", grant, *(parts[each] for each in names)).exit_code == 0
+
+
+def test_a_gap_between_parts_is_named(auditor: Auditor, parts: dict[str, Path]) -> None:
+    proved = auditor.runs("verify", parts["last"], parts["early"])
+    assert proved.exit_code == 1
+    assert "WRONG: seal 3 is missing before seal 4\n" in proved.output
+
+
+def test_a_part_alone_is_good_and_says_what_is_not_in_it(auditor: Auditor, parts: dict[str, Path]) -> None:
+    for names in (["late"], ["last", "late"]):
+        proved = auditor.runs("verify", *(parts[each] for each in names))
+        assert proved.exit_code == 0, proved.output
+        assert "note: seals 1 to 2 are missing before seal 3: it was exported without them\n" in proved.output
+
+
+def test_a_part_that_was_cut_at_its_beginning_is_not_good(auditor: Auditor, parts: dict[str, Path]) -> None:
+    path = parts["late"]
+    header, *rest = path.read_text().splitlines()
+    at = next(n for n, line in enumerate(rest) if "seal" in json.loads(line)) + 1
+    end = json.loads(rest[-1])["end"]
+    end = {"entries": end["entries"] - at + 1, "seals": end["seals"] - 1}
+    path.write_text("".join(f"{line}\n" for line in (header, *rest[at:-1], json.dumps({"end": end}))))
+    proved = auditor.runs("verify", path)
+    assert proved.exit_code == 1
+    assert "WRONG: seals 1 to 3 are missing before seal 4\n" in proved.output
+
+
+def test_parts_that_contradict_each_other_are_found(auditor: Auditor, parts: dict[str, Path]) -> None:
+    forged = parts["middle"].read_text().replace("U03BOB", "U04CAROL")
+    parts["middle"].write_text(forged)
+    proved = auditor.runs("verify", parts["whole"], parts["middle"])
+    assert proved.exit_code == 1
+    assert "is in several files, and is not the same in them" in proved.output
+
+
+def test_an_entry_that_one_part_has_without_a_seal_must_have_one_in_another(
+    auditor: Auditor, story: Story, parts: dict[str, Path]
+) -> None:
+    added(parts["early"], "2026-03-02T09:00:01+00:00", json.dumps({"what": "approved", "grant": "G1"}))
+    proved = auditor.runs("verify", parts["early"], parts["late"])
+    assert proved.exit_code == 1
+    assert "is in one file without a seal, and in no other with one" in proved.output
+
+
+def test_what_was_not_sealed_in_one_export_is_proved_by_a_later_one(auditor: Auditor, story: Story) -> None:
+    entries = story.memory.written(count=1_000)
+    auditor.take_over(story)
+    for seal in story.memory.seals()[1:]:
+        auditor.redis.xdel(f"{auditor.name}:seals", f"{seal.number}-0")
+    early = auditor.export().rename(auditor.folder / "early.jsonl")
+    auditor.take_over(story)
+    proved = auditor.runs("verify", auditor.export(), early)
+    assert proved.exit_code == 0, proved.output
+    assert proved.output.startswith(f"good: {len(entries)} entries, {len(story.memory.seals())} seals\n")
+
+
 # ---------------------------------------------------------------------------------------------- show
+
+
+def test_nothing_that_a_terminal_obeys_is_shown(auditor: Auditor, story: Story) -> None:
+    auditor.take_over(story)
+    hidden = {"what": "asked\x1b[2J", "grant": "G9", "by": "\u202eevil", "facts": {"why": "a\x9bb\nc"}}
+    auditor.redis.xadd(f"{auditor.name}:audit", {"e": json.dumps(hidden, ensure_ascii=False)})
+    told = auditor.runs("show", "G9")
+    assert told.exit_code == 0
+    assert all(sign.isprintable() or sign == "\n" for sign in told.output)
+    assert len(told.output.splitlines()) == 1
 
 
 def test_a_grants_story_is_told_a_line_for_each_thing(auditor: Auditor, story: Story) -> None:

@@ -20,7 +20,7 @@ import click
 from bot import config, wiring
 from bot.cli.audit import audit
 from bot.cli.doctor import doctor
-from bot.cli.settings import log_as_json, settings
+from bot.cli.settings import log_as_json, log_errors, settings
 from bot.cli.sweep import sweep
 from bot.cli.target import target
 from bot.core.errors import Misconfigured
@@ -45,6 +45,7 @@ def main() -> None:
 @click.version_option(package_name="rotakey")
 def rotakey() -> None:
     """Access to production while you are on call or approved, and not a second longer."""
+    log_errors()
 
 
 @rotakey.command()

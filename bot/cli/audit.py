@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import click
 
 from bot import config, wiring
-from bot.cli.settings import log_errors
 from bot.core.anchors import Anchored, read_anchor
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.proof import Findings
@@ -51,34 +51,45 @@ def audit() -> None:
 
 
 @audit.command()
-@click.argument("file", required=False, type=EXPORT)
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=EXPORT)
 @click.option(
     "--public-key", "keys", type=click.File("rb"), multiple=True, help="Seals must be signed with it."
 )
 @click.option(
     "--anchor", type=AnchorText(), help="A seal that must be there: else it was cut off, or put back."
 )
-def verify(file: Path | None, keys: tuple[IO[bytes], ...], anchor: Anchored | None) -> None:
+def verify(files: tuple[Path, ...], keys: tuple[IO[bytes], ...], anchor: Anchored | None) -> None:
     """Prove that nothing was changed, added, removed or cut off, in FILE or in Redis.
 
-    Exit 0: nothing was. 1: something is wrong, and it says what. 2: it could not be looked at.
+    Several files are taken together, in any order; they may overlap. Exit 0: nothing was. 1: something is
+    wrong, and it says what. 2: it could not be looked at.
     """
     with _looking():
         trusts = wiring.trusted([each.read() for each in keys]) if keys else None
         damaged: list[str] = []
-        found = evidence.examine(_whole(_lines(file), damaged), trusts, anchor)
-    if file is None and not found.entries:
+        found = evidence.examine(_lines(files, damaged), trusts, anchor)
+    if not files and not found.entries:
         raise NotLooked("there is nothing in it: check REDIS_URL, and workspace: in access.yaml")
     sys.exit(_told(found, damaged))
 
 
+DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
+
+
 @audit.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-def export(file: Path | None) -> None:
-    """Write entries and seals as JSON lines to FILE, whole or not at all, or to standard output."""
+@click.option("--since", type=DAY, help="Only seals made from then on (UTC), with all that is in them.")
+@click.option("--until", type=DAY, help="Only seals made up to then (UTC).")
+def export(file: Path | None, since: datetime | None, until: datetime | None) -> None:
+    """Write entries and seals as JSON lines to FILE, whole or not at all, or to standard output.
+
+    With --since or --until it is a part of whole seals; verify takes several parts together.
+    """
     with _looking():
         ledger, workspace = _ledger()
-        texts = evidence.exported(evidence.lines(ledger), workspace, ledger.read().now)
+        start = evidence.before(ledger, since.replace(tzinfo=UTC)) if since else None
+        found = evidence.lines(ledger, since=start, until=until.replace(tzinfo=UTC) if until else None)
+        texts = evidence.exported(found, workspace, ledger.read().now, start.number + 1 if start else 0)
         lines = (f"{text}\n" for text in texts)
         if file is None:
             sys.stdout.writelines(lines)
@@ -91,40 +102,48 @@ def export(file: Path | None) -> None:
 
 @audit.command()
 @click.argument("grant")
-@click.argument("file", required=False, type=EXPORT)
-def show(grant: str, file: Path | None) -> None:
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=EXPORT)
+def show(grant: str, files: tuple[Path, ...]) -> None:
     """Tell the story of one grant, a line for each thing that happened, from FILE or from Redis."""
     known = False
     with _looking():
-        for line in evidence.story(_whole(_lines(file), []), grant):
+        for line in evidence.story(_lines(files, []), grant):
             click.echo(line)
             known = True
     if not known:
-        click.echo(f"the audit says nothing of {grant}", err=True)
+        click.echo(f"the audit says nothing of {evidence.plain(grant)}", err=True)
         sys.exit(1)
 
 
-def _lines(file: Path | None) -> Iterator[evidence.Line]:
-    if file is None:
-        yield from evidence.lines(_ledger()[0])
-        return
-    with file.open(encoding="utf-8", errors="replace") as texts:
-        yield from evidence.read_export(texts)
-
-
-def _whole(lines: Iterator[evidence.Line], damaged: list[str]) -> Iterator[evidence.Line]:
+def _lines(files: Sequence[Path], damaged: list[str]) -> Iterator[evidence.Line]:
     """As far as they can be read; what is wrong with the rest comes into ``damaged``."""
+    if not files:
+        ledger = _ledger()[0]
+        yield evidence.Taken(at=ledger.read().now)
+        yield from evidence.lines(ledger)
+    elif len(files) == 1:
+        yield from _whole(files[0], damaged.append)
+    else:
+        yield from evidence.merged([_whole(each, _naming(each, damaged)) for each in files], damaged.append)
+
+
+def _whole(file: Path, object_to: Callable[[str], None]) -> Iterator[evidence.Line]:
     try:
-        yield from lines
+        with file.open(encoding="utf-8", errors="replace") as texts:
+            yield from evidence.read_export(texts)
     except evidence.Damaged as error:
-        damaged.append(str(error))
+        object_to(str(error))
+
+
+def _naming(file: Path, damaged: list[str]) -> Callable[[str], None]:
+    return lambda what: damaged.append(f"{file}: {what}")
 
 
 def _told(found: Findings, damaged: list[str]) -> int:
     for each in (*damaged, *found.wrong):
-        click.echo(f"WRONG: {each}")
+        click.echo(f"WRONG: {evidence.plain(each)}")
     for each in found.notes:
-        click.echo(f"note: {each}")
+        click.echo(f"note: {evidence.plain(each)}")
     if damaged or found.wrong:
         click.echo(f"not good: {found.entries} entries and {found.seals} seals were looked at")
         return 1
@@ -143,7 +162,6 @@ def _ledger() -> tuple[RedisLedger, str]:
 @contextmanager
 def _looking() -> Iterator[None]:
     """What keeps it from being looked at is not what is wrong with it."""
-    log_errors()
     try:
         yield
     except (Misconfigured, PermanentFailure, TemporaryFailure) as failure:

@@ -15,9 +15,9 @@ from itertools import groupby
 import click
 
 from bot.cli.examination import Examination
-from bot.cli.settings import log_errors
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.usecases import restore
+from bot.usecases.evidence import plain
 from bot.usecases.examine import access
 from bot.usecases.examine.findings import Finding, Grade
 
@@ -38,7 +38,6 @@ def doctor(as_json: bool, accept_restore: bool, by: str | None, why: str, yes: b
 
     Run it with a worker's environment, best where one runs. It changes nothing. Exit 0: nothing is wrong.
     """
-    log_errors()
     if accept_restore:
         with Examination(os.environ) as it:
             accept(it, by=by or getpass.getuser(), why=why, asked=not yes)
@@ -84,13 +83,13 @@ def screen(findings: Sequence[Finding], width: int) -> Iterator[str]:
 
 def _lines(it: Finding, margin: int, width: int) -> Iterator[str]:
     about = click.style(f"  {it.about}".ljust(margin), fg=COLOURS[it.grade])
-    lines = textwrap.wrap(it.what, width - margin, break_long_words=False)
+    lines = textwrap.wrap(plain(it.what), width - margin, break_long_words=False)
     if len(it.about) > margin - 4:
         yield from textwrap.wrap(it.about, width, initial_indent="  ", subsequent_indent="  ")
         about = " " * margin
     yield about + "".join(lines[:1])
     yield from (" " * margin + line for line in lines[1:])
-    for n, line in enumerate(textwrap.wrap(it.do, width - margin - 2)):
+    for n, line in enumerate(textwrap.wrap(plain(it.do), width - margin - 2)):
         yield " " * margin + ("→ " if n == 0 else "  ") + line
 
 

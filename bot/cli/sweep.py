@@ -11,11 +11,11 @@ import click
 
 from bot import config, wiring
 from bot.cli.lengths import Length
-from bot.cli.settings import log_errors
 from bot.core import durations
 from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ports import Deadline, Key, Ledger, PolicyInForce
 from bot.sweep import Sweep
+from bot.usecases.evidence import plain
 from bot.usecases.outcomes import named
 from bot.usecases.sweep import Past
 
@@ -29,7 +29,6 @@ def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else ca
     Gives nothing, needs no Slack, and does no harm beside running workers. Needs REDIS_URL, ACCESS_FILE and
     the variables of the targets in it. Exit 0: nothing past its end is left.
     """
-    log_errors()
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
     targets = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
     for name, why in targets.skipped.items():
@@ -66,7 +65,8 @@ def _told(swept: Sequence[Past], ledger: Ledger) -> int:
     for each in swept:
         ago = durations.rough((now - each.since).total_seconds())
         what = f"{named(each.hold)}, {ago} past its end"
-        click.echo(f"STILL THERE {what}: {each.trouble}" if each.still_there else f"{each.how}: {what}")
+        line = f"STILL THERE {what}: {each.trouble}" if each.still_there else f"{each.how}: {what}"
+        click.echo(plain(line))
     left = sum(each.still_there for each in swept)
     if not swept and sys.stdout.isatty():  # cron sends by mail whatever is said
         click.echo("nothing is past its end")

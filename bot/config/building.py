@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.config.shapes import (
+    AuditShape,
     File,
     GroupRule,
     LengthsShape,
@@ -50,9 +51,8 @@ def catalog_of(file: File, text: str) -> Catalog:
             for name, each in file.oncall.items()
         },
         security_channel=file.security.channel if file.security else None,
-        audit=AuditRules(file=file.audit.anchor.file, channel=file.audit.anchor.channel)
-        if file.audit
-        else AuditRules(),
+        audit=_audit(file.audit) if file.audit else AuditRules(),
+        keep=file.keep,
         session_notes={name: each.sessions_end for name, each in file.targets.items()},
         sweep=_sweep(file.sweep),
     )
@@ -60,6 +60,11 @@ def catalog_of(file: File, text: str) -> Catalog:
 
 def _people(shape: PeopleShape) -> PeopleRules:
     return PeopleRules(email_domains=shape.email_domains, accounts=shape.accounts)
+
+
+def _audit(shape: AuditShape) -> AuditRules:
+    archive = shape.archive.dir if shape.archive else None
+    return AuditRules(file=shape.anchor.file, channel=shape.anchor.channel, archive=archive)
 
 
 def _sweep(shape: SweepShape) -> SweepRules:

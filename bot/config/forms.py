@@ -87,6 +87,13 @@ FilePath = Annotated[
     str,
     Form(r"/[^\r\n\x00]{0,1000}[^/\r\n\x00]", "is no file; write its path from /, such as /var/lib/anchor"),
 ]
+FolderPath = Annotated[
+    str,
+    Form(
+        r"/[^\r\n\x00]{0,1000}[^/\r\n\x00]",
+        "is not a folder; write its path from /, such as /var/lib/rotakey/archive",
+    ),
+]
 GroupName = Annotated[
     str, Form(GROUP, "is no group; write slack/ and the group's handle in small letters, such as slack/dba")
 ]

@@ -28,6 +28,7 @@ from bot.config.forms import (
     Channel,
     Domain,
     FilePath,
+    FolderPath,
     GroupName,
     Level,
     Line,
@@ -254,6 +255,9 @@ class SecurityShape(Settings):
     """Where trouble is told: access that could not be taken back, schedules that cannot be read."""
 
 
+LEAST_KEPT = 90 * 86_400
+
+
 class AnchorShape(Settings):
     """Where the newest seal of the audit is kept outside Redis."""
 
@@ -270,8 +274,16 @@ class AnchorShape(Settings):
         return self
 
 
+class ArchiveShape(Settings):
+    dir: FolderPath
+    """A folder on the machine of each worker, best one that they share. Entries are dropped from Redis only
+    once they could be read back from there."""
+
+
 class AuditShape(Settings):
     anchor: AnchorShape
+    archive: ArchiveShape | None = None
+    """Where audit entries go that are dropped from Redis; without it they are gone."""
 
 
 class SweepShape(Settings):
@@ -324,5 +336,19 @@ class File(Settings):
     security: SecurityShape | None = None
     audit: AuditShape | None = None
     """How the audit is kept from being changed unseen."""
+    keep: Length | None = None
+    """How long ended grants and audit entries are kept in Redis, at least 90d; without it for ever. It needs
+    an anchor in a file, by which a worker knows what is old."""
     sweep: SweepShape = SweepShape()
     """How access that nothing explains is looked for."""
+
+    @field_validator("keep")
+    @classmethod
+    def _keeps(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value < LEAST_KEPT:
+            raise unlike("is too short for an audit; write 90d or more")
+        if value is not None and "audit" in info.data:
+            audit = info.data["audit"]
+            if audit is None or audit.anchor.file is None:
+                raise unlike("needs a file that says what is old; write audit: {anchor: {file: …}}")
+        return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,11 +13,20 @@ from bot.core.chain import before_all, moment, read_moment
 SETTLES = timedelta(seconds=2)
 """What is younger is not sealed: it may be lost when a Redis that writes its disk each second crashes."""
 
+MOST_SEALED = 5_000
+"""Entries in one seal; if there are more, the next seal follows at once."""
+
 LASTS = timedelta(seconds=4)
 """A seal as old as this is taken for one that no crash can lose; a ledger without it is an older one."""
 
+WAITS = timedelta(seconds=60)
+"""No entry waits longer for its seal while a worker runs."""
+
 ENDED_KEPT = timedelta(hours=24)
 ENDED_MOST = 1_000
+GIVEN_UP_MOST = 100
+MILESTONE_EVERY = timedelta(days=1)
+MILESTONES_MOST = 1_000
 
 _SHORT = re.compile(r"(?:(\d{1,12}):)?([0-9a-f]{64})")
 
@@ -31,15 +40,36 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GivenUp:
+    """A seal that was lost. Somebody accepted that: the seal numbered ``accepted`` says who and why."""
+
+    seal: int
+    head: str
+    accepted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Milestone:
+    """A seal that the chain was followed through, made at ``at``."""
+
+    number: int
+    head: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Anchored:
-    """A seal that was in the ledger: its number (0: not known), its head, and the last entry that it closed.
-    ``ended`` are the grants that had ended when this was written, the last of them; of those that ended a
-    moment ago the entries need not be sealed yet."""
+    """A seal that was in the ledger: its number (0: not known), its head, the last entry that it closed, and
+    the name of the ``key`` that signed it. ``ended`` are the grants that had ended by then, the last of them;
+    ``given_up`` what had been lost by then, the last of it; ``milestones`` are seals before, one a day."""
 
     number: int
     head: str
     last: str = ""
     ended: tuple[Ended, ...] = ()
+    key: str | None = None
+    given_up: tuple[GivenUp, ...] = ()
+    milestones: tuple[Milestone, ...] = ()
 
     @property
     def short(self) -> str:
@@ -58,6 +88,17 @@ def ended_lately(before: Iterable[Ended], since: Iterable[Ended], now: datetime)
     every = {each.grant: each for each in (*since, *before)}
     recent = sorted((each for each in every.values() if now - each.at <= ENDED_KEPT), key=lambda it: it.at)
     return tuple(recent[-ENDED_MOST:])
+
+
+def milestones_with(before: Sequence[Milestone], latest: Milestone) -> tuple[Milestone, ...]:
+    """Return at most one a day; if there are very many, every other one of the older half."""
+    if before and latest.at - before[-1].at < MILESTONE_EVERY:
+        return tuple(before)
+    kept = (*before, latest)
+    if len(kept) <= MILESTONES_MOST:
+        return kept
+    half = MILESTONES_MOST // 2
+    return (*kept[:half:2], *kept[half:])
 
 
 def newer(one: Anchored | None, other: Anchored | None) -> Anchored | None:
@@ -84,6 +125,9 @@ def text_of(anchored: Anchored) -> str:
         "head": anchored.head,
         "last": anchored.last,
         "ended": [[each.grant, moment(each.at)] for each in anchored.ended],
+        "key": anchored.key,
+        "given_up": [[each.seal, each.head, each.accepted] for each in anchored.given_up[-GIVEN_UP_MOST:]],
+        "milestones": [[each.number, each.head, moment(each.at)] for each in anchored.milestones],
     }
     return json.dumps(said, separators=(",", ":")) + "\n"
 
@@ -101,8 +145,17 @@ def read_anchor(text: str) -> Anchored:
             head=str(said["head"]),
             last=said["last"],
             ended=tuple(Ended(grant=str(grant), at=read_moment(at)) for grant, at in said["ended"]),
+            key=said.get("key"),
+            given_up=tuple(
+                GivenUp(seal=int(seal), head=str(head), accepted=int(accepted))
+                for seal, head, accepted in said.get("given_up", ())
+            ),
+            milestones=tuple(
+                Milestone(number=int(number), head=str(head), at=read_moment(at))
+                for number, head, at in said.get("milestones", ())
+            ),
         )
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ValueError("it is no anchor of an audit") from error
     if not _SHORT.fullmatch(found.short):
         raise ValueError("it is no anchor of an audit")

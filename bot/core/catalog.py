@@ -146,10 +146,11 @@ class SweepRules:
 @dataclass(frozen=True, kw_only=True)
 class AuditRules:
     """Where the newest seal of the audit is kept outside Redis: in a file on each worker's machine, in a
-    channel, or both."""
+    channel, or both. ``archive`` is the folder for entries that are dropped from Redis."""
 
     file: str | None = None
     channel: str | None = None
+    archive: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +163,8 @@ class Catalog:
     sources: Mapping[str, SourceRules] = field(default_factory=dict)
     security_channel: str | None = None
     audit: AuditRules = field(default_factory=AuditRules)
+    keep: int | None = None
+    """Seconds for which ended grants and audit entries are kept in Redis; None: for ever."""
     session_notes: Mapping[str, str] = field(default_factory=dict)
     """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
     sweep: SweepRules = field(default_factory=SweepRules)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 GENESIS = "0" * 64
 """The head before the first seal."""
@@ -23,7 +23,10 @@ MARK = 8
 """Letters of an entry's digest that its seal keeps, to tell which entry was touched; the head proves it."""
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"(\d{1,16})-(\d{1,16})")
+_NAME = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_MS = 253_402_300_799_999
+"""The last millisecond that a date can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +58,22 @@ class Acceptance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Beginning:
+    """Why a chain does not begin at its beginning: what was older was dropped, up to and with the seal of
+    this number and head, made at ``at``."""
+
+    seal: int
+    head: str
+    at: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Seal:
     """The entries behind those of the seal before, up to ``last``, closed by a head that is like no other.
 
     ``links`` is the last link of the chain over the entries; ``key`` names the key of the ``signature``,
-    which is over the head. A seal with an ``accepted`` restore has no entries.
+    which is over the head. A seal with an ``accepted`` restore, or with where the chain ``begins``, has no
+    entries.
     """
 
     number: int
@@ -74,6 +88,7 @@ class Seal:
     key: str | None = None
     signature: str | None = None
     accepted: Acceptance | None = None
+    begins: Beginning | None = None
 
 
 def place(name: str) -> tuple[int, int]:
@@ -82,6 +97,16 @@ def place(name: str) -> tuple[int, int]:
     if not found:
         raise ValueError(f"{name[:40]!r} is not the name of an audit entry")
     return int(found[1]), int(found[2])
+
+
+def moment_of(name: str) -> datetime:
+    """The time in the name of an entry. Raises ValueError where it is no such name."""
+    return from_ms(place(name)[0])
+
+
+def from_ms(ms: int) -> datetime:
+    """A time as it is counted in Redis. What lies beyond the last date is that."""
+    return _EPOCH + timedelta(milliseconds=min(ms, LAST_MS))
 
 
 def before_all(name: str) -> tuple[int, int]:
@@ -116,25 +141,43 @@ def acceptance_seal(
     accepted: Acceptance, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
 ) -> Seal:
     """The seal that goes on from ``previous``, the ledger's own head, for a restore that was accepted."""
-    return _closed(
-        Seal(
-            number=number,
-            first="",
-            last=last,
-            count=0,
-            previous=previous,
-            links=linked(previous, ()),
-            marks="",
-            at=at,
-            head="",
-            key=key,
-            accepted=accepted,
-        )
+    empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
+    return _closed(replace(empty, accepted=accepted))
+
+
+def beginning_seal(
+    begins: Beginning, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
+) -> Seal:
+    """The seal behind ``previous`` that says from where on the audit is kept."""
+    empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
+    return _closed(replace(empty, begins=begins))
+
+
+def _without_entries(*, number: int, last: str, previous: str, at: datetime, key: str | None) -> Seal:
+    return Seal(
+        number=number,
+        first="",
+        last=last,
+        count=0,
+        previous=previous,
+        links=linked(previous, ()),
+        marks="",
+        at=at,
+        head="",
+        key=key,
     )
 
 
 def signed(seal: Seal, signature: bytes) -> Seal:
     return replace(seal, signature=urlsafe_b64encode(signature).decode())
+
+
+def signature_of(seal: Seal) -> bytes:
+    """Empty if there is none that can be read."""
+    try:
+        return urlsafe_b64decode(seal.signature or "")
+    except ValueError:
+        return b""
 
 
 def linked(previous: str, entries: Iterable[Written]) -> str:
@@ -178,15 +221,40 @@ def read_seal(text: str) -> Seal:
         found = json.loads(text)
         if found.pop("form") != FORM:
             raise ValueError("it was made by another version of Rotakey")
-        accepted = found.pop("accepted")
+        accepted, begins = found.pop("accepted"), found.pop("begins", None)
         seal = Seal(
             **{**found, "at": read_moment(found["at"])},
             accepted=Acceptance(**accepted) if accepted else None,
+            begins=Beginning(**begins) if begins else None,
         )
         _expect_sound(seal)
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError) as error:
         raise ValueError("something is missing in it, or should not be there") from error
     return seal
+
+
+def sound_seal(each: Sealed) -> Seal:
+    """Return the seal that stands under this number. Raises ValueError if it cannot be read, or is not as it
+    was made."""
+    seal = read_seal(each.text)
+    if seal.number != each.number or seal.head != head_of(seal):
+        raise ValueError(f"seal {each.number} was changed after it was made")
+    return seal
+
+
+def broken_link(seal: Seal, number: int, head: str) -> str | None:
+    """Why a seal cannot be the one behind the seal of this number and head; None if it can."""
+    expected = max(number, seal.accepted.seal if seal.accepted else 0) + 1
+    if seal.number != expected:
+        return gap(expected, seal.number)
+    if seal.previous != head:
+        return f"seal {seal.number} was not made behind {f'seal {number}' if number else 'the beginning'}"
+    return None
+
+
+def gap(expected: int, number: int) -> str:
+    several = f"seals {expected} to {number - 1} are" if number > expected + 1 else f"seal {expected} is"
+    return f"{several} missing before seal {number}"
 
 
 def _expect_sound(seal: Seal) -> None:
@@ -195,9 +263,14 @@ def _expect_sound(seal: Seal) -> None:
         before_all(name)
     if not all(_HEAD.fullmatch(each) for each in (seal.previous, seal.links, seal.head)):
         raise ValueError("a digest in it is none")
-    if seal.accepted and not _HEAD.fullmatch(seal.accepted.head):
+    named = [each for each in (seal.accepted, seal.begins) if each]
+    if not all(_HEAD.fullmatch(each.head) for each in named):
         raise ValueError("a digest in it is none")
-    numbers = (seal.number, seal.count, seal.accepted.seal if seal.accepted else 0)
+    if seal.begins:
+        read_moment(seal.begins.at)
+    numbers = (seal.number, seal.count, *(each.seal for each in named))
+    if not all(each is None or isinstance(each, str) for each in (seal.key, seal.signature)):
+        raise ValueError("its key or its signature is not text")
     if not all(type(each) is int for each in numbers) or len(seal.marks) != seal.count * MARK:
         raise ValueError("a number in it does not fit")
 
@@ -212,12 +285,17 @@ def read_moment(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is not a date") from error
 
 
 def _said(seal: Seal) -> dict[str, object]:
     said = {"form": FORM, **asdict(seal), "at": moment(seal.at)}
     del said["head"], said["signature"]
+    if seal.begins is None:  # as seals were before there were beginnings
+        del said["begins"]
     return said
 
 

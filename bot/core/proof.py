@@ -5,11 +5,11 @@ Nothing is kept of it but the entries since the last seal, so it may be of any l
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from bot.core.anchors import Anchored
+from bot.core.anchors import MOST_SEALED, SETTLES, WAITS, Anchored
 from bot.core.chain import (
     GENESIS,
     MARK,
@@ -17,12 +17,15 @@ from bot.core.chain import (
     Sealed,
     Written,
     before_all,
+    gap,
     head_of,
     linked,
     mark_of,
     moment,
+    moment_of,
     place,
     read_seal,
+    signature_of,
 )
 
 MOST_TOLD = 100
@@ -62,6 +65,16 @@ class Examination:
         self._signed: int | None = None
         self._found_anchor = anchored is None
         self._another = False
+        self._taken_at: datetime | None = None
+        self._last_of_entries: Seal | None = None
+        self._first: Seal | None = None
+        self._since_seal = 0
+        self._before_first = ""
+        self._beginning: Seal | None = None
+
+    def taken(self, at: datetime, since_seal: int = 0) -> None:
+        """It was read, or exported, at this moment; from that seal on, if only a part of it was exported."""
+        self._taken_at, self._since_seal = at, since_seal
 
     def entry(self, each: Written) -> None:
         self._entries += 1
@@ -94,11 +107,12 @@ class Examination:
             return
         self._judge(seal, entries)
         self._before, self._number, self._unknown = seal, seal.number, False
+        if seal.count:
+            self._last_of_entries = seal
 
     def finish(self) -> Findings:
-        if self._since:
-            oldest = moment(self._since[0].at)
-            self._notes.append(f"{_many(len(self._since))} since {oldest} not sealed yet")
+        self._judge_unsealed()
+        self._judge_beginning()
         if self._trusts and self._signed is None:
             self._object("no seal is signed with this key")
         if not self._found_anchor and self._anchored:
@@ -115,6 +129,26 @@ class Examination:
         )
 
     # --------------------------------------------------------------------------------------- judging
+
+    def _judge_unsealed(self) -> None:
+        """Object to what no seal has closed, unless it may have been written a moment ago."""
+        if not self._since:
+            return
+        sealed = self._last_of_entries
+        for each in self._since:
+            at = moment_of(each.name)
+            if each.at != at:
+                self._object(f"entry {each.name} says {moment(each.at)}, and its name says {moment(at)}")
+            elif sealed and sealed.count < MOST_SEALED and at <= sealed.at - SETTLES:
+                self._object(f"entry {each.name} is older than seal {sealed.number}: it was added afterwards")
+        oldest, newest = (moment_of(self._since[at].name) for at in (0, -1))
+        those = f"{_many(len(self._since))} since {moment(oldest)} not sealed"
+        if self._taken_at and self._taken_at - oldest > WAITS:
+            self._object(f"{those}, though that takes seconds while a worker runs: nothing proves them")
+        elif self._taken_at and newest - self._taken_at > WAITS:
+            self._object(f"{those}, and the newest is of the future: nothing proves them")
+        else:
+            self._notes.append(f"{those} yet: nothing proves them so far")
 
     def _judge(self, seal: Seal, entries: list[Written]) -> None:
         follows = self._follows(seal)
@@ -134,31 +168,64 @@ class Examination:
                 f" and the chain goes on from {f'seal {self._number}' if self._number else 'its beginning'}"
             )
         self._look_for_anchor(seal)
+        self._look_for_beginning(seal)
+
+    def _judge_beginning(self) -> None:
+        """Object if what is before the first seal is missing, and no later seal says that it was dropped."""
+        first, said = self._first, self._beginning
+        if first is None:
+            return
+        missing = gap(1, first.number)
+        if said and said.begins:
+            before = f"before {said.begins.at} (up to seal {said.begins.seal})"
+            self._notes.insert(0, f"what was written {before} was dropped, says seal {said.number}")
+        elif self._since_seal == first.number:
+            self._notes.insert(0, f"{missing}: it was exported without them")
+        else:
+            self._wrong.insert(0, missing)
+            return
+        if self._before_first:
+            self._object(f"entry {self._before_first} stands before seal {first.number}, the first")
+
+    def _look_for_beginning(self, seal: Seal) -> None:
+        if self._first is None or seal.begins is None or seal.begins.head != self._first.previous:
+            return
+        if self._trusts and not self._trusts(seal.head, signature_of(seal)):
+            self._object(
+                f"seal {seal.number} says that older ones were dropped, and is not signed with this key"
+            )
+            return
+        self._beginning = seal
 
     def _follows(self, seal: Seal) -> bool:
         """Whether nothing is missing between the seal before and this one."""
         if self._unknown:
             return False
+        if not self._number and seal.previous != GENESIS:
+            self._first = seal
+            return False
         expected = max(self._number, seal.accepted.seal if seal.accepted else 0) + 1
         if seal.number != expected:
-            self._object(_gap(expected, seal.number))
+            self._object(gap(expected, seal.number))
             return False
         if seal.previous != (self._before.head if self._before else GENESIS):
             before = f"seal {self._number}" if self._before else "the beginning"
             self._object(f"seal {seal.number} was not made behind {before} as it is here")
-        elif seal.accepted and seal.last != (self._before.last if self._before else ""):
+        elif not seal.count and seal.last != (self._before.last if self._before else ""):
             self._object(f"seal {seal.number} does not go on where the seal before ended")
         return True
 
     def _without_strangers(self, seal: Seal, entries: list[Written]) -> list[Written]:
         """Only what this seal can be about, where the seal before is missing."""
         first = before_all(seal.first or seal.last)
-        own = [each for each in entries if place(each.name) >= first]
-        return [] if seal.accepted else own
+        own = [each for each in entries if place(each.name) >= first] if seal.count else []
+        if seal is self._first and len(own) < len(entries):
+            self._before_first = entries[0].name
+        return own
 
     def _check_signature(self, seal: Seal, trusts: Trusts) -> None:
         """From the first seal with a good signature on all must have one; it vouches for those before."""
-        if seal.signature is not None and trusts(seal.head, _signature_of(seal)):
+        if seal.signature is not None and trusts(seal.head, signature_of(seal)):
             if self._signed is None and seal.number > 1:
                 self._notes.append(f"seals are signed with this key from seal {seal.number} on")
             self._signed = seal.number
@@ -174,8 +241,17 @@ class Examination:
         elif seal.accepted and (
             seal.accepted.head == anchored.head or 0 < anchored.number <= seal.accepted.seal
         ):
+            if self._trusts and not self._trusts(seal.head, signature_of(seal)):
+                self._object(
+                    f"seal {seal.number} gives up {_named(anchored)}, and is not signed with this key"
+                )
+                return
             self._found_anchor = True
             self._notes.append(f"{_named(anchored)} is not in it, and was given up when that was accepted")
+        elif seal.begins and (seal.begins.head == anchored.head or 0 < anchored.number < seal.begins.seal):
+            if self._trusts is None or self._trusts(seal.head, signature_of(seal)):
+                self._found_anchor = True
+                self._notes.append(f"{_named(anchored)} is not in it: it was dropped by then")
         elif seal.number == anchored.number:
             self._another = True
 
@@ -200,11 +276,6 @@ def _named(anchored: Anchored) -> str:
     return f"the anchored seal {anchored.number or anchored.head[:12] + '…'}"
 
 
-def _gap(expected: int, number: int) -> str:
-    several = f"seals {expected} to {number - 1} are" if number > expected + 1 else f"seal {expected} is"
-    return f"{several} missing before seal {number}"
-
-
 def _objection(seal: Seal, entries: list[Written]) -> str | None:
     """What is wrong with the entries of a seal that was not changed itself."""
     if linked(seal.previous, entries) == seal.links:
@@ -220,13 +291,6 @@ def _objection(seal: Seal, entries: list[Written]) -> str | None:
         where = f"behind {entries[at - 1].name}" if at else f"at the beginning, {seal.first}"
         return f"{missing}, the first {where}"
     return f"entry {entries[at].name} was changed" if at < len(found) else "its entries were changed"
-
-
-def _signature_of(seal: Seal) -> bytes:
-    try:
-        return urlsafe_b64decode(seal.signature or "")
-    except ValueError:
-        return b""
 
 
 def _many(entries: int) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from bot.core.chain import from_ms
+
+__all__ = ["from_ms", "not_after", "not_before"]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(milliseconds=1)
-
-
-def from_ms(ms: int) -> datetime:
-    return _EPOCH + ms * _TICK
 
 
 def not_after(moment: datetime) -> int:

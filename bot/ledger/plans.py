@@ -7,10 +7,10 @@ import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 
-from bot.core.chain import text_of
+from bot.core.chain import before_all, text_of
 from bot.ledger.codec import encode, encode_entry
 from bot.ledger.moments import not_after, not_before
-from bot.ports import Change, Claim, Key, Lease
+from bot.ports import Change, Claim, Drop, Key, Lease
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -48,6 +48,7 @@ def plan(change: Change) -> bytes:
             "answer": change.answer,
             "copied": change.copied,
             **({"seal": (str(change.seal.number), text_of(change.seal))} if change.seal else {}),
+            **({"drop": _drop(change.drop)} if change.drop else {}),
             **_once(change),
             **_closing(change),
         }
@@ -69,6 +70,17 @@ def as_json(value: object) -> bytes:
 
 def _once(change: Change) -> dict[str, str]:
     return {"op": change.op, "op_ms": str(OP_KEPT // timedelta(milliseconds=1))} if change.op else {}
+
+
+def _drop(drop: Drop) -> dict[str, str]:
+    """``entries`` and ``seals`` are the lowest names that stay."""
+    ms, number = before_all(drop.last)
+    return {
+        "seal": f"{drop.seal.number}-0",
+        "text": drop.seal.text,
+        "entries": f"{ms}-{number + 1}" if drop.last else "0-1",
+        "seals": f"{drop.seal.number + 1}-0",
+    }
 
 
 def _closing(change: Change) -> dict[str, dict[str, object]]:

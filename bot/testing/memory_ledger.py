@@ -13,7 +13,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from threading import RLock
 
-from bot.core.chain import Sealed, Written, text_of
+from bot.core.chain import Sealed, Written, before_all, text_of
 from bot.core.errors import (
     FAILED_OVER,
     ClaimLost,
@@ -37,6 +37,7 @@ from bot.ports import (
     Condition,
     Document,
     Done,
+    Drop,
     Due,
     Entry,
     Key,
@@ -81,6 +82,7 @@ class MemoryLedger:
         self._failures: dict[str, int] = {}
         self._ops: dict[str, tuple[int, str]] = {}
         self._audit: list[tuple[int, int, str]] = []
+        self._last_name = (-1, 0)
         self._unlogged: list[tuple[int, str]] = []
         self.audit_trouble = ""
         self.full = False
@@ -349,6 +351,8 @@ class MemoryLedger:
                 yield f"index {name} has changed"
         if change.seal and self._seals and self._seals[-1].number >= change.seal.number:
             yield f"seal {change.seal.number} is there"
+        if change.drop and not (change.seal and change.drop.seal in self._seals):
+            yield f"seal {change.drop.seal.number} is not as it was"
         if change.done and not self._is_ours(change.done.claim):
             yield f"claim on {change.done.claim.member} is lost"
 
@@ -356,6 +360,8 @@ class MemoryLedger:
         put = {key: encode(document) if document else None for key, document in change.put.items()}
         ensure = {key: encode(document) for key, document in change.ensure.items()}
         self._log([encode_entry(entry) for entry in change.audit], frees=change.frees)
+        if change.drop:
+            self._drop(change.drop)
         version = self._next()
         for key, text in put.items():
             self._put(key, version, text)
@@ -405,9 +411,13 @@ class MemoryLedger:
         late = [_written_late(text, self._now - at) for at, text in self._unlogged]
         self._unlogged.clear()
         for text in (*late, *texts):
-            last, number = self._audit[-1][:2] if self._audit else (-1, 0)
-            name = (self._now, 0) if self._now > last else (last, number + 1)
-            self._audit.append((*name, text))
+            last, number = self._last_name
+            self._last_name = (self._now, 0) if self._now > last else (last, number + 1)
+            self._audit.append((*self._last_name, text))
+
+    def _drop(self, drop: Drop) -> None:
+        self._seals = [each for each in self._seals if each.number > drop.seal.number]
+        self._audit = [each for each in self._audit if each[:2] > before_all(drop.last)]
 
     def _next(self) -> int:
         self._counter = (self._counter or self._now) + 1

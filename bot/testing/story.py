@@ -24,6 +24,7 @@ from bot.ports import (
     Ledger,
     Primary,
     ShiftGrant,
+    Signer,
     Target,
 )
 from bot.testing import town
@@ -49,6 +50,7 @@ from bot.usecases import (
 from bot.usecases.answers import Asked, Extended, Standing
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
+from bot.usecases.retention import Archive, Retention
 from bot.usecases.seal import Sealing
 from bot.usecases.strays import verdicts
 from bot.usecases.strays.sweeping import sweep
@@ -87,6 +89,9 @@ class Story:
         self._ids, self._ops = count(1), count(1)
         self.sealed = sealed
         self.anchor: Anchor | None = None
+        self.archive: Archive | None = None
+        self.clock_ahead = timedelta()
+        """By how much the clock of Redis is ahead of the machine's."""
         self.sealing = self.another_sealing()
         self.watch = self.another_watch()
         self.office = self.another_office()
@@ -103,10 +108,16 @@ class Story:
 
     def another_watch(self) -> Watch:
         """As another worker has it, which has seen nothing yet."""
-        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id, self.primary)
+        signer = self.sealing.signer
+        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id, signer, self.primary)
 
     def another_sealing(self) -> Sealing:
         return Sealing(ledger=self.ledger, trail=self.trail, signer=None, new_id=self.new_id)
+
+    def sign_with(self, signer: Signer) -> None:
+        """From now on AUDIT_KEY is set where the worker runs."""
+        self.sealing = replace(self.sealing, signer=signer)
+        self.watch.signer = signer
 
     def enact(self, policy: Catalog) -> None:
         """Put another policy in force, under a version of its own."""
@@ -138,6 +149,7 @@ class Story:
             "groups": lambda turn: groups.refresh_groups(office, turn),
             "workspace": lambda turn: groups.refresh_home(office, turn),
             "seal": self._seal,
+            "keep": self._keep,
             "owed": lambda turn: owing.look_through(self.ledger, self.memory, turn),
         }
 
@@ -152,6 +164,19 @@ class Story:
             return
         self.sealing.seal(turn.claim, self.policy.audit.channel)
         self.watch.look(self.policy.security_channel)
+
+    def _keep(self, turn: Turn) -> None:
+        keep = timedelta(seconds=self.policy.keep) if self.policy.keep else None
+        self.retention().run(turn.claim, keep, self.archive)
+
+    def retention(self) -> Retention:
+        return Retention(
+            ledger=self.ledger,
+            books=self.trail,
+            watch=self.watch,
+            signer=self.sealing.signer,
+            wall=lambda: self.now - self.clock_ahead,
+        )
 
     def convergence(self, turn: Turn) -> converge.Convergence:
         names = tuple(self.policy.session_notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.core.catalog import Catalog, OnCall
 from bot.ports import Change, Document, Due, Entry, Key, Ledger, PolicyInForce, PolicyText
 from bot.usecases.attempts import settled
+from bot.usecases.retention import KEEP
 from bot.usecases.seal import SEAL
 
 OWED = "owed:all"
@@ -46,6 +47,7 @@ def standing_duties(catalog: Catalog) -> tuple[str, ...]:
         "workspace:self",
         "groups:all",
         SEAL,
+        KEEP,
         OWED,
         *(f"roster:{source}" for source in sources),
         *(f"shift:{name}" for name in followed),

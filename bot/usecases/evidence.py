@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from bot.core.anchors import Anchored
-from bot.core.chain import Sealed, Written, before_all, moment, place, read_moment, read_seal
+from bot.core.chain import Seal, Sealed, Written, before_all, moment, place, read_moment, read_seal
 from bot.core.proof import Examination, Findings, Trusts
 from bot.ports import AuditTrail
 
-Line = Written | Sealed
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """The lines behind this one were read at that moment, all of them, or those from a seal on."""
+
+    at: datetime
+    since_seal: int = 0
+
+
+Line = Taken | Written | Sealed
 
 FORM = 1
 PAGE = 500
@@ -21,20 +34,36 @@ class Damaged(Exception):
     """This is no export, or not a whole one; the text says where."""
 
 
-def lines(trail: AuditTrail) -> Iterator[Line]:
-    """Every entry and every seal, a seal behind what it seals; entries that are not sealed yet at the end.
-    Read page by page: it may be of any length."""
-    entries = _entries(trail)
+def lines(
+    trail: AuditTrail, *, since: Seal | None = None, until: datetime | None = None
+) -> Iterator[Written | Sealed]:
+    """Yield every entry and every seal, a seal behind what it seals; entries that are not sealed yet at the
+    end. Behind the seal ``since``, and only whole seals made up to ``until``, if these are given. Read page
+    by page: it may be of any length."""
+    entries = _entries(trail, since.last if since else "")
     entry = next(entries, None)
-    for seal in _seals(trail):
+    for seal in _seals(trail, since.number if since else 0):
+        if until and _made_at(seal, until) > until:
+            return
         last = _last_of(seal)
         while entry and place(entry.name) <= last:
             yield entry
             entry = next(entries, None)
         yield seal
-    if entry:
+    if entry and not until:
         yield entry
         yield from entries
+
+
+def before(trail: AuditTrail, since: datetime) -> Seal | None:
+    """Return the newest seal that was made before that moment."""
+    found = None
+    for each in _seals(trail):
+        if _made_at(each, since) >= since:
+            break
+        with suppress(ValueError):
+            found = read_seal(each.text)
+    return found
 
 
 def examine(
@@ -42,25 +71,33 @@ def examine(
 ) -> Findings:
     examination = Examination(trusts, anchored)
     for line in found:
-        if isinstance(line, Sealed):
-            examination.seal(line)
-        else:
-            examination.entry(line)
+        match line:
+            case Sealed():
+                examination.seal(line)
+            case Written():
+                examination.entry(line)
+            case Taken():
+                examination.taken(line.at, line.since_seal)
     return examination.finish()
 
 
-def _entries(trail: AuditTrail) -> Iterator[Written]:
-    after = ""
+def _entries(trail: AuditTrail, after: str = "") -> Iterator[Written]:
     while page := trail.written(after, PAGE):
         yield from page
         after = page[-1].name
 
 
-def _seals(trail: AuditTrail) -> Iterator[Sealed]:
-    after = 0
+def _seals(trail: AuditTrail, after: int = 0) -> Iterator[Sealed]:
     while page := trail.seals(after, PAGE):
         yield from page
         after = page[-1].number
+
+
+def _made_at(seal: Sealed, otherwise: datetime) -> datetime:
+    try:
+        return read_seal(seal.text).at
+    except ValueError:
+        return otherwise
 
 
 def _last_of(seal: Sealed) -> tuple[int, int]:
@@ -73,9 +110,13 @@ def _last_of(seal: Sealed) -> tuple[int, int]:
 # --------------------------------------------------------------------------------------------- exports
 
 
-def exported(found: Iterable[Line], workspace: str, now: datetime) -> Iterator[str]:
-    """One line of JSON for each, between one that says what this is and one that says it is all."""
-    yield _json({"export": FORM, "workspace": workspace, "at": moment(now)})
+def exported(
+    found: Iterable[Written | Sealed], workspace: str, now: datetime, since_seal: int = 0
+) -> Iterator[str]:
+    """Yield one line of JSON for each, between one that says what this is (and from which seal on, if it is
+    only a part) and one that says it is all."""
+    part = {"since_seal": since_seal} if since_seal else {}
+    yield _json({"export": FORM, "workspace": workspace, "at": moment(now), **part})
     entries = seals = 0
     for line in found:
         if isinstance(line, Sealed):
@@ -94,7 +135,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
     for number, text in enumerate(texts, 1):
         said = _parsed(number, text)
         if number == 1:
-            _expect_export(said)
+            yield _taken(said)
         elif ended is not None:
             raise Damaged(f"line {number}: something stands behind the end")
         elif "end" in said:
@@ -112,16 +153,20 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
 def _parsed(number: int, text: str) -> Mapping[str, object]:
     try:
         said = json.loads(text)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise Damaged(f"line {number}: is no JSON") from error
     if not isinstance(said, dict):
         raise Damaged(f"line {number}: is nothing that an export has in it")
     return said
 
 
-def _expect_export(said: Mapping[str, object]) -> None:
-    if said.get("export") != FORM:
-        raise Damaged("line 1: this is no export of an audit that this version of Rotakey can read")
+def _taken(said: Mapping[str, object]) -> Taken:
+    since_seal = said.get("since_seal", 0)
+    match said:
+        case {"export": int(form), "at": str(at)} if form == FORM and isinstance(since_seal, int):
+            with suppress(ValueError):
+                return Taken(at=read_moment(at), since_seal=since_seal)
+    raise Damaged("line 1: this is no export of an audit that this version of Rotakey can read")
 
 
 def _line(number: int, said: Mapping[str, object]) -> Line:
@@ -130,6 +175,7 @@ def _line(number: int, said: Mapping[str, object]) -> Line:
             return Sealed(number=seal, text=text)
         case {"entry": str(name), "at": str(at), "text": str(text)}:
             try:
+                text.encode("utf-8", "surrogateescape")  # as its digest takes it
                 return Written(name=name, at=read_moment(at), text=text)
             except ValueError as error:
                 raise Damaged(f"line {number}: {error}") from error
@@ -140,27 +186,114 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+# --------------------------------------------------------------------------------------- several exports
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """A seal with what it seals, or (None) what stands behind the last seal of an export."""
+
+    after: int
+    entries: tuple[Written, ...]
+    seal: Sealed | None
+
+
+def merged(exports: Sequence[Iterable[Line]], object_to: Callable[[str], None]) -> Iterator[Line]:
+    """Yield the lines of several exports in the order of the chain, what is in several of them once. They may
+    overlap and come in any order. ``object_to`` is called if they contradict each other."""
+    heads, blocks = list[Taken](), list[Iterator[_Block]]()
+    for each in exports:
+        found = iter(each)
+        heads += [line for line in islice(found, 1) if isinstance(line, Taken)]
+        blocks.append(_blocks(found))
+    if heads:
+        parts = [each.since_seal for each in heads if each.since_seal]
+        yield Taken(at=max(each.at for each in heads), since_seal=min(parts, default=0))
+    yield from _once(heapq.merge(*blocks, key=lambda it: (it.after, it.seal is None)), object_to)
+
+
+def _blocks(found: Iterable[Line]) -> Iterator[_Block]:
+    entries: list[Written] = []
+    number = 0
+    for line in found:
+        if isinstance(line, Written):
+            entries.append(line)
+        elif isinstance(line, Sealed):
+            number = line.number
+            yield _Block(after=number, entries=tuple(entries), seal=line)
+            entries.clear()
+    if entries:
+        yield _Block(after=number, entries=tuple(entries), seal=None)
+
+
+def _once(blocks: Iterable[_Block], object_to: Callable[[str], None]) -> Iterator[Line]:
+    before: _Block | None = None
+    last = ""
+    unsealed: dict[str, Written] = {}
+    for block in blocks:
+        if block.seal is None:
+            unsealed |= {each.name: each for each in block.entries}
+            continue
+        if before and before.seal and before.seal.number == block.seal.number:
+            if before != block:
+                object_to(f"seal {block.seal.number} is in several files, and is not the same in them")
+            continue
+        for each in block.entries:
+            if unsealed.pop(each.name, each) != each:
+                object_to(f"entry {each.name} is in several files, and is not the same in them")
+        yield from block.entries
+        yield block.seal
+        before, last = block, block.entries[-1].name if block.entries else last
+    for name in sorted(unsealed, key=_order):
+        if _order(name) > _order(last):
+            yield unsealed[name]
+        else:
+            object_to(f"entry {name} is in one file without a seal, and in no other with one")
+
+
+def _order(name: str) -> tuple[int, int]:
+    try:
+        return before_all(name)
+    except ValueError:
+        return (1 << 80, 0)
+
+
 # --------------------------------------------------------------------------------------- a grant's story
 
 
 def story(found: Iterable[Line], grant: str) -> Iterator[str]:
-    """What the audit says of one grant, a line for each: when, what, by whom, on which facts."""
+    """Yield what the audit says of one grant, a line for each entry: when, what, by whom, on which facts; and
+    whether it has not been sealed yet. Nothing in it moves a cursor or changes a colour."""
+    unsealed: list[str] = []
     for line in found:
-        if isinstance(line, Written):
+        if isinstance(line, Sealed):
+            yield from unsealed
+            unsealed.clear()
+        elif isinstance(line, Written):
             said = _said(line.text)
             if said.get("grant") == grant:
-                yield _told(line.at, said)
+                unsealed.append(plain(_account(line.at, said)))
+    yield from (f"{each}  [not sealed yet: nothing proves it]" for each in unsealed)
+
+
+def plain(text: str) -> str:
+    """The text on one line, with what a terminal would obey or cannot show as an escape, ``\\x1b``."""
+    return "".join(each if each.isprintable() else _escape(each) for each in text)
+
+
+def _escape(sign: str) -> str:
+    return sign.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def _said(text: str) -> Mapping[str, object]:
     try:
         said = json.loads(text)
-    except ValueError:
+    except (RecursionError, ValueError):
         return {}
     return said if isinstance(said, dict) else {}
 
 
-def _told(at: datetime, said: Mapping[str, object]) -> str:
+def _account(at: datetime, said: Mapping[str, object]) -> str:
     when = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     by = f" by {said['by']}" if said.get("by") else ""
     facts = said.get("facts")

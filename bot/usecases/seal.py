@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from bot.core.anchors import LASTS, SETTLES, Anchored
+from bot.core.anchors import LASTS, MOST_SEALED, SETTLES, Anchored
 from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
@@ -28,8 +28,7 @@ from bot.ports import (
 
 SEAL = "seal:audit"
 EVERY = timedelta(seconds=5)
-MOST = 5_000
-"""Entries in one seal; where there are more, the next seal follows at once."""
+MOST = MOST_SEALED
 TELL_EVERY = timedelta(hours=1)
 PAGE = 100
 
@@ -93,26 +92,27 @@ class Sealing:
 
 
 def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
-    """Where the chain ends. The seals have the last word: a head that was lost, or is older than they are,
-    is found again from them. Raises PermanentFailure where one cannot be read."""
+    """Return where the chain ends. A head that was lost, or is not that of the seal it names, is found again
+    from the seals. Raises PermanentFailure if a seal cannot be read."""
     head = snap.find(SealHead) or SealHead()
+    if head.number and not _has_seal(trail, head):
+        head = SealHead(told=head.told, told_at=head.told_at)
     while page := trail.seals(head.number, PAGE):
         for each in page:
             head = moved(head, _read(each))
     return head
 
 
+def _has_seal(trail: AuditTrail, head: SealHead) -> bool:
+    found = trail.seals(head.number - 1, 1)
+    if not found or found[0].number != head.number:
+        return False
+    seal = _read(found[0])
+    return (seal.head, seal.last, seal.key) == (head.head, head.last, head.key)
+
+
 def moved(head: SealHead, seal: Seal) -> SealHead:
-    given_up = max(head.given_up, seal.accepted.seal) if seal.accepted else head.given_up
-    return replace(
-        head,
-        number=seal.number,
-        head=seal.head,
-        last=seal.last,
-        sealed_at=seal.at,
-        key=seal.key,
-        given_up=given_up,
-    )
+    return replace(head, number=seal.number, head=seal.head, last=seal.last, sealed_at=seal.at, key=seal.key)
 
 
 def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.core.anchors import ENDED_KEPT, LASTS, Anchored, Ended, all_ended, ended_lately, newer, says_more
-from bot.core.chain import before_all, read_seal
+from bot.core.anchors import (
+    ENDED_KEPT,
+    LASTS,
+    Anchored,
+    Ended,
+    GivenUp,
+    Milestone,
+    all_ended,
+    ended_lately,
+    milestones_with,
+    newer,
+    says_more,
+)
+from bot.core.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
@@ -29,11 +41,12 @@ from bot.ports import (
     Restore,
     SealHead,
     Serving,
+    Signer,
     Snapshot,
 )
 from bot.usecases import failover
 from bot.usecases.attempts import settled
-from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of
+from bot.usecases.seal import HEAD, RESTORE, newest, versions_of
 
 ENDS = frozenset({"ending", "could not be given"})
 """What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
@@ -52,7 +65,8 @@ class Books(AuditTrail, Census, Protocol):
 
 class Watch:
     """One worker's own memory of the newest seal, and the anchor where it is kept outside Redis as well.
-    Threads may share it. ``anchor`` finds the anchor, None where the policy names none."""
+    Threads may share it. ``anchor`` finds the anchor, None where the policy names none. ``signer`` is the key
+    that an acceptance must be signed with; None: seals are not signed."""
 
     def __init__(
         self,
@@ -60,6 +74,7 @@ class Watch:
         books: Books,
         anchor: Callable[[], Anchor | None],
         new_id: Callable[[], str],
+        signer: Signer | None,
         primary: Primary | None = None,
     ) -> None:
         self.ledger = ledger
@@ -69,6 +84,7 @@ class Watch:
         self._ends_up_to = ""
         self._accepted_at: datetime | None = None
         self.books = books
+        self.signer = signer
         self._anchor = anchor
         self._new_id = new_id
         self._seen: Anchored | None = None
@@ -80,7 +96,7 @@ class Watch:
         Restore that is there.
 
         Raises TemporaryFailure where Redis does not answer, and PermanentFailure where the anchor cannot be
-        read or written; the memory is compared all the same.
+        read or written (the memory is compared all the same), or a seal cannot be judged here.
         """
         with self._lock:
             # before all else is read: what takes over from here on is compared the next time
@@ -107,49 +123,105 @@ class Watch:
             return restore
 
     def _compare(self, channel: str | None) -> Restore | None:
-        seen = self._seen
         snap = self.ledger.read({HEAD, RESTORE})
-        head = newest(snap, self.books)
-        if seen and not self._has(seen, head):
-            return settled(lambda: self._notice(seen, channel))
         restore = snap.find(Restore)
+        head = newest(snap, self.books)
+        if self._seen is None:
+            self._seen = None if restore else self._newest_lasting(head, snap.now)
+            return restore
+        seen = self._seen
+        lasting, broken = self._followed(seen, head, snap.now)
         if restore is None:
-            self._seen = self._lasting(head, snap.now)
-        return restore
+            self._seen = lasting
+        if not broken:
+            return restore
+        # whoever accepts a restore deletes it in the same commit
+        excuse = None if restore else self._excuse(seen)
+        if excuse is None:
+            return settled(lambda: self._notice(seen, broken, channel))
+        if snap.now - excuse.at >= LASTS:
+            self._seen = self._excused(seen, excuse)
+        return None
 
-    def _has(self, seen: Anchored, head: SealHead) -> bool:
-        """Whether the seal is in the ledger, or was given up when a restore was accepted: numbers of seals
-        go on beyond all that are known to have been lost, so a lower number speaks of what was before."""
-        if seen.number <= head.given_up:
-            return True
-        found = self.books.seals(seen.number - 1, 1)
-        if not found or found[0].number != seen.number:
-            return False
-        try:
-            return read_seal(found[0].text).head == seen.head
-        except ValueError:
-            return False
+    def _excuse(self, seen: Anchored) -> Seal | None:
+        """Return the seal by which somebody gave up the seal that we remember, or by which it was dropped
+        because it was old: numbers only grow, so it also speaks of every lower one. What Redis says elsewhere
+        does not count, nor does a seal without our signature. Raises PermanentFailure if there is a signature
+        that cannot be checked here."""
+        before: Seal | None = None
+        for seal in self._seals_behind(max(seen.number - 1, 0)):
+            about = seal.accepted or seal.begins
+            if (
+                about
+                and seal.number > seen.number
+                and about.seal >= seen.number
+                and (before is None or seal.previous == before.head)
+                and self._is_ours(seal, seen)
+            ):
+                return seal
+            before = seal
+        return None
+
+    def _signed(self, seal: Seal) -> bool:
+        return self.signer is not None and self.signer.trusts(seal.head, signature_of(seal))
+
+    def _is_ours(self, seal: Seal, seen: Anchored) -> bool:
+        if self.signer:
+            return self._signed(seal)
+        if seen.key and seal.signature:
+            raise PermanentFailure(
+                f"seal {seal.number} of the audit says that what this worker remembers was given up, and its"
+                " signature cannot be checked here: set AUDIT_KEY"
+            )
+        return seen.key is None
+
+    def _seals_behind(self, number: int) -> Iterator[Seal]:
+        """Yield those that are as they were made."""
+        while page := self.books.seals(number, PAGE):
+            for each in page:
+                with suppress(ValueError):
+                    yield sound_seal(each)
+            number = page[-1].number
+
+    def remembered(self) -> Anchored | None:
+        """The newest seal that this worker has followed the chain to."""
+        with self._lock:
+            return self._seen
 
     # ------------------------------------------------------------------------------------ remembering
 
-    def _lasting(self, head: SealHead, now: datetime) -> Anchored | None:
-        """The newest seal that no crash can lose any more, with what had ended by then."""
-        seen = self._seen
-        if head.sealed_at is None or now - head.sealed_at < LASTS:
-            head = self._earlier(head, now)
-        if seen and head.number <= seen.number:
-            return seen
-        if not head.number:
-            return None
-        return Anchored(number=head.number, head=head.head, last=head.last, ended=seen.ended if seen else ())
+    def _newest_lasting(self, head: SealHead, now: datetime) -> Anchored | None:
+        """Return the newest seal that no crash can lose any more."""
+        for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
+            if now - seal.at >= LASTS:
+                return _anchored(seal)
+        return None
 
-    def _earlier(self, head: SealHead, now: datetime) -> SealHead:
-        for each in reversed(self.books.seals(max(head.number - PAGE, 0), PAGE)):
-            with suppress(ValueError):
-                seal = read_seal(each.text)
-                if now - seal.at >= LASTS:
-                    return moved(head, seal)
-        return SealHead()
+    def _followed(self, seen: Anchored, head: SealHead, now: datetime) -> tuple[Anchored, str | None]:
+        """Follow the chain from the seal that we remember. Return the last one that no crash can lose any
+        more and that nothing is missing before; and what is wrong in the ledger, if anything is."""
+        page = self.books.seals(seen.number - 1, PAGE)
+        broken = _not_there(seen, page, head)
+        last = seen
+        while page and not broken:
+            for each in page:
+                if each.number <= seen.number:
+                    continue
+                seal, broken = _next_of(last, each)
+                if seal is None or now - seal.at < LASTS:
+                    return last, broken
+                last = _anchored(seal, last)
+            page = self.books.seals(page[-1].number, PAGE)
+        return last, broken
+
+    def _excused(self, seen: Anchored, seal: Seal) -> Anchored:
+        """Go on from where a restore was accepted, or old seals were dropped. What was given up is never
+        forgotten."""
+        lost: tuple[GivenUp, ...] = ()
+        if what := seal.accepted:
+            self._accepted_at = seal.at
+            lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),)
+        return _anchored(seal, replace(seen, given_up=(*seen.given_up, *lost)))
 
     def _joined(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
         found = newer(seen, kept)
@@ -164,6 +236,9 @@ class Watch:
         if seen is None:
             return
         now = self.ledger.read().now
+        for seal in self._seals_behind(seen.number):
+            if seal.accepted and (seen.key is None or self._signed(seal)):
+                self._accepted_at = seal.at
         every = all_ended(seen.ended, self._ended(now))
         if self._accepted_at:
             every = tuple(each for each in every if each.at > self._accepted_at)
@@ -180,8 +255,6 @@ class Watch:
                 what, grant = _said(each.text)
                 if what in ENDS and grant:
                     yield Ended(grant=grant, at=each.at)
-                elif what == ACCEPTED:
-                    self._accepted_at = each.at
             self._ends_up_to = after = page[-1].name
 
     def _end_again(self, serving: Serving, channel: str | None) -> None:
@@ -214,7 +287,7 @@ class Watch:
 
     # --------------------------------------------------------------------------------------- noticing
 
-    def _notice(self, seen: Anchored, channel: str | None) -> Restore:
+    def _notice(self, seen: Anchored, broken: str, channel: str | None) -> Restore:
         """Written once, and again where a newer seal turns out to be lost, or more that is live again."""
         snap = self.ledger.read({HEAD, RESTORE, *(Key.of(Grant, each.grant) for each in seen.ended)})
         before = snap.find(Restore)
@@ -222,7 +295,7 @@ class Watch:
         again = [each for each in seen.ended if each.grant in snap.leases and each.grant not in known]
         if before and before.seal >= seen.number and not again:
             return before
-        restore = self._restore(seen, snap, before)
+        restore = _restore(seen, broken, snap, before)
         restore = replace(restore, again=(*known, *(each.grant for each in again)))
         live = sum(len(page) for page in live_grants(self.ledger, self.books))
         told = [_came_back(restore, live)] if before is None else []
@@ -240,16 +313,43 @@ class Watch:
         )
         return restore
 
-    def _restore(self, seen: Anchored, snap: Snapshot, before: Restore | None) -> Restore:
-        if before and before.seal >= seen.number:
-            return before
-        return Restore(
-            noticed_at=before.noticed_at if before else snap.now,
-            anchored=f"seal {seen.number}",
-            found=_found(newest(snap, self.books), seen),
-            seal=seen.number,
-            head=seen.head,
-        )
+
+def _restore(seen: Anchored, broken: str, snap: Snapshot, before: Restore | None) -> Restore:
+    if before and before.seal >= seen.number:
+        return before
+    return Restore(
+        noticed_at=before.noticed_at if before else snap.now,
+        anchored=f"seal {seen.number}",
+        found=broken,
+        seal=seen.number,
+        head=seen.head,
+    )
+
+
+def _anchored(seal: Seal, before: Anchored | None = None) -> Anchored:
+    """The first seal that a worker sees is not a milestone: it may be of any age."""
+    known = before or Anchored(number=0, head=GENESIS)
+    passed = Milestone(number=seal.number, head=seal.head, at=seal.at)
+    return replace(
+        known,
+        number=seal.number,
+        head=seal.head,
+        last=seal.last,
+        key=seal.key,
+        milestones=milestones_with(known.milestones, passed) if before else (),
+    )
+
+
+def _next_of(last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
+    """Return the seal, if it is the next one; else what is wrong with it."""
+    try:
+        seal = sound_seal(each)
+    except ValueError as error:
+        return None, f"a seal {each.number} that is damaged: {error}"
+    broken = broken_link(seal, last.number, last.head)
+    if not broken and last.key and not seal.signature:
+        broken = f"seal {seal.number} is not signed"
+    return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
 
 
 def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
@@ -263,7 +363,13 @@ def _came_back(restore: Restore, live: int) -> Reason:
     return because(Why.RESTORED, anchored=restore.anchored, found=restore.found, live=live)
 
 
-def _found(head: SealHead, seen: Anchored) -> str:
+def _not_there(seen: Anchored, page: Sequence[Sealed], head: SealHead) -> str | None:
+    """What the ledger has instead of the seal that we remember; None if it is there. ``page`` begins where
+    it must be."""
+    if page and page[0].number == seen.number:
+        with suppress(ValueError):
+            if sound_seal(page[0]).head == seen.head:
+                return None
     if head.number >= seen.number:
         return f"another seal {seen.number}"
     if head.sealed_at is None:
@@ -283,9 +389,9 @@ def _live_again(ended: Ended, snap: Snapshot) -> Reason:
 
 
 def _said(text: str) -> tuple[str, str]:
-    """What an entry says has happened, and to which grant. What cannot be read is for ``verify`` to tell."""
+    """Return what an entry says has happened, and to which grant. ``verify`` reports what cannot be read."""
     try:
         said = json.loads(text)
         return str(said["what"]), str(said["grant"] or "")
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         return "", ""

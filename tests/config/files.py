@@ -40,7 +40,8 @@ resources:
     channel: "#db-access"
     lapse_after: 2h
 security: {channel: C02SECURE}
-audit: {anchor: {file: /var/lib/rotakey/anchor, channel: "#audit"}}
+audit: {anchor: {file: /var/lib/rotakey/anchor, channel: "#audit"}, archive: {dir: /srv/audit}}
+keep: 400d
 sweep: {mode: enforce, every: 5m, share: 10%}
 """
 

@@ -29,6 +29,7 @@ PAIRS: list[tuple[type[Settings], type, dict[str, str]]] = [
 ELSEWHERE: dict[type, dict[str, str]] = {
     catalog.Resource: {"name": "the key it stands under"},
     catalog.ReasonRule: {"required": "the words required and optional"},
+    catalog.AuditRules: {"archive": "audit.archive.dir"},
     catalog.Catalog: {"version": "the hash of the text"},
     shapes.File: {"workspace": "Policy.workspace"},
     SourceSettings: {"kind": "the table SOURCES"},
@@ -63,6 +64,7 @@ def test_no_shape_is_forgotten() -> None:
         shapes.OnCallPeople,
         shapes.OnCallRule,
         shapes.SecurityShape,
+        shapes.ArchiveShape,
         shapes.AuditShape,
     }
     assert {each for each in every if not each.__name__.startswith("_")} == (

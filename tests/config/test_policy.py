@@ -33,7 +33,8 @@ def test_everything_that_can_be_written_is_read() -> None:
         ),
         sources={"pagerduty": SourceRules(every=30, stale_after=300, start_stale_after=2 * HOUR)},
         security_channel="C02SECURE",
-        audit=AuditRules(file="/var/lib/rotakey/anchor", channel="#audit"),
+        audit=AuditRules(file="/var/lib/rotakey/anchor", channel="#audit", archive="/srv/audit"),
+        keep=400 * 86_400,
         sweep=SweepRules(mode=SweepMode.ENFORCE, every=300, share=10),
         session_notes={"orders-db": "kept", "bills-db": "ended"},
         resources={

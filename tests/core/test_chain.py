@@ -13,10 +13,12 @@ from bot.core.anchors import Anchored
 from bot.core.chain import (
     GENESIS,
     Acceptance,
+    Beginning,
     Seal,
     Sealed,
     Written,
     acceptance_seal,
+    beginning_seal,
     head_of,
     read_seal,
     seal_of,
@@ -83,7 +85,9 @@ def test_what_nobody_touched_is_whole() -> None:
     assert (found.entries, found.seals, found.wrong) == (8, 3, ())
     assert found.head
     assert found.head.number == 3
-    assert found.notes == ("2 entries since 2026-03-02T09:00:06.000Z not sealed yet",)
+    assert found.notes == (
+        "2 entries since 2026-03-02T09:00:06.000Z not sealed yet: nothing proves them so far",
+    )
 
 
 def test_an_empty_audit_is_whole() -> None:
@@ -422,3 +426,65 @@ def test_after_a_total_loss_the_chain_may_begin_with_an_acceptance() -> None:
         "seal 10: a restore was accepted on 2026-03-02T09:00:00.000Z by carol (no reason was given);"
         " seal 9 was given up, and the chain goes on from its beginning",
     )
+
+
+# ------------------------------------------------------------------------------------------- beginnings
+
+
+def dropped(lines: list[Line], upto: int, head: str | None = None) -> list[Line]:
+    """All up to that seal is gone; the newest seal says so."""
+    last, seal = seals(lines)[-1], seals(lines)[upto - 1]
+    begins = Beginning(seal=upto, head=head or seal.head, at="2026-03-02T09:00:00.000Z")
+    newest = beginning_seal(begins, number=last.number + 1, last=last.last, previous=last.head, at=NINE)
+    return [*lines[lines.index(seal) + 1 :], newest]
+
+
+def test_a_chain_may_begin_where_a_later_seal_says() -> None:
+    lines = audit(2, 2, 2)
+    found = examined(dropped(lines, 2), anchored=anchor(seals(lines)[2]))
+    assert found.wrong == ()
+    assert found.notes == (
+        "what was written before 2026-03-02T09:00:00.000Z (up to seal 2) was dropped, says seal 4",
+    )
+
+
+def test_an_anchor_that_was_dropped_is_not_missed() -> None:
+    lines = audit(2, 2, 2)
+    for at in (0, 1):
+        found = examined(dropped(lines, 2), anchored=anchor(seals(lines)[at]))
+        assert found.wrong == ()
+        missed = f"the anchored seal {at + 1} is not in it: it was dropped by then"
+        assert missed in found.notes
+    assert wrong(dropped(lines, 2), anchored=Anchored(number=2, head="2" * 64)) == (
+        "the anchored seal 2 is not in it: it was cut off or put back to an older state, and its newest seal"
+        " is 4",
+    )
+
+
+def test_a_beginning_speaks_of_no_other_seal() -> None:
+    assert wrong(dropped(audit(2, 2, 2), 2, head="2" * 64)) == ("seals 1 to 2 are missing before seal 3",)
+    lines = dropped(audit(2, 2, 2, 2), 2)
+    assert wrong(lines[3:]) == ("seals 1 to 3 are missing before seal 4",)
+
+
+def test_a_beginning_counts_only_with_a_signature() -> None:
+    lines = with_key(audit(2, 2, 2), "ours", 1, 3)
+    found = examined(dropped(lines, 2), by("ours"))
+    assert found.wrong[0] == "seals 1 to 2 are missing before seal 3"
+    forged = dropped(lines, 2)
+    last = seals(forged)[-1]
+    signed_by_us = replace(last, key="ours")
+    signed_by_us = replace(signed_by_us, head=head_of(signed_by_us))
+    forged[-1] = signed(signed_by_us, f"ours {signed_by_us.head}".encode())
+    assert examined(forged, by("ours")).wrong == ()
+
+
+def test_an_entry_that_was_put_before_the_beginning_is_found() -> None:
+    lines = dropped(audit(2, 2, 2), 2)
+    assert wrong([entry(0), *lines]) == (f"entry {entry(0).name} stands before seal 3, the first",)
+
+
+def test_a_seal_that_says_where_it_begins_comes_back_as_it_was_written() -> None:
+    seal = seals(dropped(audit(2, 2), 1))[-1]
+    assert read_seal(text_of(seal)) == seal
+    assert "begins" not in text_of(seals(audit(2))[0]), "older seals keep their heads"

@@ -293,7 +293,7 @@ def test_a_grant_that_was_under_way_when_the_primary_died_is_revoked(bot: Bot) -
     dying = bot.ledger
 
     def primary_dies(verb: str) -> None:
-        if verb == "give" and bot.ledger is dying:
+        if verb == "grant" and bot.ledger is dying:
             bot.spare.server.pause()
             bot.give_back(ADA)
             bot.sealed_once()
@@ -353,7 +353,7 @@ def test_a_worker_without_an_anchor_leaves_it_to_those_that_have_one(
     bot.given(ADA)
     bot.sealed_once()
     bot.fail_over()
-    new = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "none"), bot.new_id, bot.primary)
+    new = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "none"), bot.new_id, None, bot.primary)
     assert new.look(SECURITY) is None
     assert not bot.ledger.read().compared, "it has nothing to compare with"
     bot.watch.look(SECURITY)
@@ -363,7 +363,9 @@ def test_a_worker_without_an_anchor_leaves_it_to_those_that_have_one(
 
 def test_each_worker_compares_with_what_it_knows_also_if_another_was_faster(bot: Bot, tmp_path: Path) -> None:
     """The other one was cut off from the old server before Ada gave it back."""
-    other = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "other"), bot.new_id, bot.primary)
+    other = Watch(
+        bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "other"), bot.new_id, None, bot.primary
+    )
     bot.sealed_once()
     for _ in range(2):
         other.look(SECURITY)

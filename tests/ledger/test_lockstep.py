@@ -13,10 +13,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
 from redis import Redis
 
-from bot.core.chain import GENESIS, Seal, Written, seal_of
+from bot.core.chain import GENESIS, Seal, Sealed, Written, seal_of, text_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Claim, Claims, Committed, Condition, Done, Due, Entry, Key, Lease, Snapshot
+from bot.ports import (
+    Change,
+    Claim,
+    Claims,
+    Committed,
+    Condition,
+    Done,
+    Drop,
+    Due,
+    Entry,
+    Key,
+    Lease,
+    Snapshot,
+)
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, NINE, SOME_DAY, ask, grant_key
@@ -43,6 +56,11 @@ def sealed(number: int) -> Seal:
     return seal_of((entry,), number=number, previous=GENESIS, at=LONG_AGO)
 
 
+def dropped(number: int) -> Drop:
+    """All up to that seal, and no entry: their names are not the same on both sides."""
+    return Drop(seal=Sealed(number=number, text=text_of(sealed(number))), last="")
+
+
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "needs": st.just(()) | few(GRANTS),
     "without": st.just(()) | few(GRANTS),
@@ -61,6 +79,7 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "due": few(st.builds(Due, member=MEMBERS, at=MOMENTS)),
     "audit": few(st.builds(Entry, what=st.sampled_from(["asked", "approved"]), grant=GRANTS)),
     "seal": st.none() | st.builds(sealed, st.integers(1, 4)),
+    "drop": st.none() | st.none() | st.builds(dropped, st.integers(1, 3)),
     "op": st.none() | st.sampled_from(["click-1", "click-2"]),
     "answer": st.sampled_from(["", "said"]),
     "frees": st.booleans(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from bot.anchor import AnchorFile
-from bot.core.anchors import Anchored
+from bot.core.anchors import Anchored, GivenUp
 from bot.core.catalog import AuditRules
+from bot.core.chain import Acceptance, acceptance_seal, place, read_seal, seal_of, signed
 from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.proof import Findings
+from bot.ledger.codec import encode
 from bot.ports import Change, Entry, Key, Note, Restore, SealHead
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
@@ -21,6 +24,7 @@ from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
 from bot.usecases.evidence import examine, lines
 from bot.usecases.restore import accept_restore
+from bot.usecases.seal import newest
 from tests.usecases.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600
@@ -359,6 +363,172 @@ def test_while_a_restore_stands_no_channel_is_told_a_seal() -> None:
     assert len(story.messenger.told("#audit")) == before
 
 
+# --------------------------------------------------------------------------------------------- forged
+
+
+def forge(story: Story, **facts: object) -> None:
+    """Somebody who may write in Redis changes what it says of the newest seal."""
+    key = Key.of(SealHead)
+    head = story.memory.read({key}).find(SealHead) or SealHead()
+    story.memory.corrupt(key, json.dumps({**json.loads(encode(head)), **facts}))
+
+
+def cut_tail(story: Story, seals: int) -> None:
+    """The newest seals, and the entries in them, are taken out of Redis."""
+    kept = [read_seal(each.text) for each in story.memory.seals(count=1_000)][:-seals]
+    last = place(kept[-1].last)
+    backup = dict(story.memory.backup())
+    backup["_seals"] = story.memory.seals(count=1_000)[:-seals]
+    backup["_audit"] = [each for each in backup["_audit"] if each[:2] <= last]  # type: ignore[attr-defined]
+    story.memory.restore(backup)
+    forge(story, number=kept[-1].number, head=kept[-1].head, last=kept[-1].last)
+
+
+def test_nobody_cuts_off_a_signed_tail_by_saying_that_it_was_accepted(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    story.sign_with(Pen())
+    for _ in range(5):
+        a_while(story)
+    kept = file.read()
+    assert kept
+    cut_tail(story, seals=3)
+    forge(story, given_up=99)
+    for _ in range(5):
+        a_while(story)
+    assert file.read() == kept, "the anchor keeps what it knows"
+    assert restore(story)
+    found = examine(lines(story.memory), Pen().trusts, kept)
+    assert any(each.startswith(f"the anchored seal {kept.number} is not in it") for each in found.wrong)
+
+
+class AnotherPen(Pen):
+    key = "another"
+
+    def sign(self, head: str) -> bytes:
+        return f"another {head}".encode()
+
+
+def accept_by_hand(story: Story, signer: Pen | None) -> None:
+    """Somebody who may write in Redis puts a seal there that says that Carol accepted a restore."""
+    snap = story.memory.read({Key.of(SealHead)})
+    head = newest(snap, story.memory)
+    accepted = Acceptance(by="carol", why="", seal=99, head="9" * 64)
+    seal = acceptance_seal(
+        accepted,
+        number=100,
+        last=head.last,
+        previous=head.head,
+        at=story.now,
+        key=signer.key if signer else None,
+    )
+    if signer:
+        seal = signed(seal, signer.sign(seal.head))
+    story.memory.commit(Change(seal=seal, put={Key.of(Restore): None}))
+
+
+@pytest.mark.parametrize("forger", [None, AnotherPen()])
+def test_an_acceptance_counts_only_with_our_signature(
+    story: Story, file: AnchorFile, forger: Pen | None
+) -> None:
+    story.anchor = file
+    story.sign_with(Pen())
+    for _ in range(5):
+        a_while(story)
+    kept = file.read()
+    assert kept
+    cut_tail(story, seals=3)
+    accept_by_hand(story, forger)
+    for _ in range(3):
+        a_while(story)
+    assert restore(story)
+    assert file.read() == kept
+    found = examine(lines(story.memory), Pen().trusts, kept)
+    assert any("is not in it" in each for each in found.wrong)
+
+
+def test_numbers_that_were_skipped_are_noticed(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    for _ in range(3):
+        a_while(story)
+    kept = file.read()
+    assert kept
+    forged = story.memory.seals(count=1_000)[-1]
+    seal = seal_of(story.memory.written(), number=forged.number + 900, previous=kept.head, at=story.now)
+    story.memory.commit(Change(seal=seal))
+    for _ in range(3):
+        a_while(story)
+    assert file.read() == kept, "it never advances over a gap"
+    found = restore(story)
+    assert found
+    assert found.found == (
+        f"another chain behind seal {kept.number}: seals {kept.number + 1} to {seal.number - 1} are missing"
+        f" before seal {seal.number}"
+    )
+    accept(story)
+    for _ in range(3):
+        a_while(story)
+    moved = file.read()
+    assert moved
+    assert moved.number > seal.number, "once a person has accepted it, it goes on"
+    assert any("are missing before seal" in each for each in examined(story, kept).wrong)
+
+
+def test_a_seal_that_lost_its_signature_is_noticed(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    story.sign_with(Pen())
+    a_while(story)
+    kept = file.read()
+    assert kept
+    head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
+    note = Change(audit=(Entry(what="forged"),))
+    story.memory.commit(note)
+    forged = seal_of(
+        story.memory.written(head.last), number=head.number + 1, previous=head.head, at=story.now
+    )
+    story.memory.commit(Change(seal=forged))
+    story.memory.advance(MINUTE)
+    story.watch.look(SECURITY)
+    assert file.read() == kept
+    found = restore(story)
+    assert found
+    assert found.found == f"another chain behind seal {kept.number}: seal {forged.number} is not signed"
+
+
+def test_the_anchor_keeps_what_was_given_up(story: Story, file: AnchorFile) -> None:
+    story.anchor = file
+    story.sign_with(Pen())
+    backup = story.memory.backup()
+    a_while(story)
+    kept = file.read()
+    put_back(story, backup)
+    accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
+    for _ in range(3):
+        a_while(story)
+    moved = file.read()
+    assert kept
+    assert moved
+    assert moved.key == "pen"
+    assert moved.given_up == (GivenUp(seal=kept.number, head=kept.head, accepted=kept.number + 1),)
+
+
+def test_a_worker_without_the_key_believes_no_signed_acceptance_and_says_so(
+    story: Story, file: AnchorFile
+) -> None:
+    story.sign_with(Pen())
+    backup = story.memory.backup()
+    a_while(story)
+    story.anchor = file
+    story.watch.look(SECURITY)
+    keyless = story.another_watch()
+    keyless.signer = None
+    keyless.look(SECURITY)
+    put_back(story, backup)
+    accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
+    with pytest.raises(PermanentFailure, match="its signature cannot be checked here: set AUDIT_KEY"):
+        keyless.look(SECURITY)
+    assert restore(story) is None
+
+
 # ------------------------------------------------------------------------------------------ accepted
 
 
@@ -374,7 +544,7 @@ def test_there_must_be_something_to_accept(story: Story) -> None:
 
 
 def test_what_was_signed_is_accepted_only_with_a_signature(story: Story) -> None:
-    story.sealing = replace(story.sealing, signer=Pen())
+    story.sign_with(Pen())
     a_while(story)
     backup = story.memory.backup()
     a_while(story)

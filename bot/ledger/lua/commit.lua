@@ -39,6 +39,12 @@ local function objection(plan)
       return 'seal ' .. plan.seal[1] .. ' is there'
     end
   end
+  if plan.drop then
+    local found = redis.call('XRANGE', seals, plan.drop.seal, plan.drop.seal)[1]
+    if not plan.seal or not found or found[2][2] ~= plan.drop.text then
+      return 'seal ' .. plan.drop.seal .. ' is not as it was'
+    end
+  end
   if plan.done and redis.call('HGET', claims, plan.done.member) ~= plan.done.fence then
     return 'claim on ' .. plan.done.member .. ' is lost'
   end
@@ -79,6 +85,14 @@ local function audit_fault()
   end
   if not redis.acl_check_cmd('XADD', audit, '*', 'e', '{}') then
     return 'this user of Redis may not XADD ' .. audit
+  end
+end
+
+local function drop_fault(drop)
+  for _, each in ipairs({audit, seals}) do
+    if drop and not redis.acl_check_cmd('XTRIM', each, 'MINID', '0-1') then
+      return 'this user of Redis may not XTRIM ' .. each
+    end
   end
 end
 
@@ -196,7 +210,7 @@ local function commit(plan)
   if conflict then
     return {'conflict', '0', conflict}
   end
-  local unwritable = #plan.audit > 0 and not frees and audit_fault()
+  local unwritable = #plan.audit > 0 and not frees and audit_fault() or drop_fault(plan.drop)
   if unwritable then
     return {'unlogged', '0', unwritable}
   end
@@ -204,6 +218,10 @@ local function commit(plan)
   -- Redis refuses a number below one that was ever there
   if plan.seal then
     redis.call('XADD', seals, plan.seal[1] .. '-0', 's', plan.seal[2])
+  end
+  if plan.drop then
+    redis.call('XTRIM', audit, 'MINID', plan.drop.entries)
+    redis.call('XTRIM', seals, 'MINID', plan.drop.seals)
   end
   local fault = log_all(plan.audit)
   local version = draw()

@@ -32,9 +32,13 @@ REFUSED = re.compile(
     r"|is not permitted to log in|(role|database) \".*\" does not exist|does not support SSL|certificate"
     r"|permission denied for database|invalid connection option"
 )
-QUOTES_URL = re.compile(r"invalid \w+ (value|number)")
-"""A password with signs in it that end it too soon is partly taken for a port, and repeated."""
-PREFIX = re.compile(r"^(connection failed: )?(connection to server .*? failed: )?((FATAL|ERROR):\s+)?")
+QUOTES_URL = re.compile(
+    r"invalid \w+ (value|number)|definition of service|service file|could not parse network address"
+)
+"""A password with signs in it that end it too soon is partly taken for a port or a service, and repeated."""
+PREFIX = re.compile(
+    r"^(connection (failed|is bad): )?(connection to server .*? failed: )?((FATAL|ERROR):\s+)?"
+)
 
 
 def trouble(error: psycopg.Error, name: str) -> TemporaryFailure | PermanentFailure:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core import durations
-from bot.core.anchors import Anchored
+from bot.core.anchors import WAITS, Anchored
 from bot.core.catalog import AuditRules
 from bot.core.chain import read_seal
 from bot.ports import Anchor, AuditTrail, Inspection, Ledger, SealHead
@@ -15,7 +15,7 @@ from bot.usecases.examine.findings import Finding, ago, look_at, ok, wrong
 from bot.usecases.seal import HEAD, newest, unsealed_for
 
 AUDIT = "audit"
-IN_TIME = timedelta(seconds=60)
+IN_TIME = WAITS
 
 
 class TrailLedger(Ledger, AuditTrail, Inspection, Protocol):
@@ -62,7 +62,7 @@ def anchored(kept: Anchored | None, head: SealHead, behind_since: datetime | Non
     """``behind_since``: when the first seal was made that the anchor does not know."""
     if kept is None:
         return look_at(AUDIT, "the anchor's file is not on this machine", "look where a worker runs")
-    if kept.number > max(head.number, head.given_up):
+    if kept.number > head.number:
         what = (
             f"the anchor remembers seal {kept.number}, and this Redis has {head.number}: it came back older"
         )
