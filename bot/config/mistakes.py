@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,12 @@ MOST_TOLD = 200
 
 SHOWN = 40
 """Characters of the file that a mistake repeats at most."""
+
+SECRETIVE = re.compile(
+    r"(?P<scheme>[a-z][\w+.-]*://).*|.+(?=@)|(?P<key>\w*(pass|secret|token|key)\w*\s*=).*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What may hold a password: an address behind its scheme, what is in front of an @, ``password=…``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,13 @@ def quoted(value: object) -> str:
     return str(value) if isinstance(value, int | float) else "this"
 
 
+def masked(text: str) -> str:
+    """Text of the file without what may be a password in it."""
+    return SECRETIVE.sub(lambda found: f"{found['scheme'] or found['key'] or ''}…", text)
+
+
 def _short(text: str) -> str:
+    text = masked(text)
     return _printable(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bot.config import sentences
 from bot.config.forms import Name, Workspace
-from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order, written
+from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
 from bot.config.tree import Tree, decoded, read
 from bot.config.variables import Variables, filled
@@ -100,4 +100,4 @@ class _Judge:
 
     def _mistake(self, fault: Fault) -> Mistake:
         line = fault.line or self._tree.line(fault.path)
-        return Mistake(file=self._file, line=line, path=written(fault.path), text=fault.text)
+        return Mistake(file=self._file, line=line, path=self._tree.place(fault.path), text=fault.text)

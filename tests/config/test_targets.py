@@ -71,7 +71,7 @@ def test_where_there_are_none_there_are_none(text: str) -> None:
         ),
         (
             "workspace: ${W}",
-            "a.yaml:1: workspace: the variable W is not set; give it a value in the environment",
+            "a.yaml:1: workspace: has ${ in it, and variables are filled in only in the settings of",
         ),
         ("{", "a.yaml:1: this is not YAML: "),
     ],
