@@ -15,11 +15,8 @@ MOST_TOLD = 200
 SHOWN = 40
 """Characters of the file that a mistake repeats at most."""
 
-SECRETIVE = re.compile(
-    r"(?P<scheme>[a-z][\w+.-]*://).*|.+(?=@)|(?P<key>\w*(pass|secret|token|key)\w*\s*=).*",
-    re.IGNORECASE | re.DOTALL,
-)
-"""What may hold a password: an address behind its scheme, what is in front of an @, ``password=…``."""
+SECRETIVE = re.compile(r"(?:pass|secret|token|key)\w{0,20}\s{0,5}=", re.IGNORECASE)
+"""What a password follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +77,17 @@ def quoted(value: object) -> str:
 
 
 def masked(text: str) -> str:
-    """Text of the file without what may be a password in it."""
-    return SECRETIVE.sub(lambda found: f"{found['scheme'] or found['key'] or ''}…", text)
+    """Text of the file without what may be a password in it: an address behind its scheme, what is in front
+    of an @, and what follows ``password=``."""
+    before, scheme, _ = text.partition("://")
+    if scheme:
+        name = re.search(r"[A-Za-z][A-Za-z0-9+.-]*$", before[-20:])
+        return f"{name[0] if name else ''}://…"
+    at = text.rfind("@")
+    if at > 0:
+        return f"…{text[at:]}"
+    found = SECRETIVE.search(text)
+    return f"{text[: found.end()]}…" if found else text
 
 
 def _short(text: str) -> str:
