@@ -89,7 +89,8 @@ class FromVariable(str):
 def _held_back(value: object, info: ValidationInfo) -> SecretStr:
     if not isinstance(value, str):
         raise wrong("must be text; put it in quotes")
-    if isinstance(info.context, Context) and not isinstance(value, FromVariable):
+    context = info.context
+    if isinstance(context, Context) and not (context.bare_secrets or isinstance(value, FromVariable)):
         raise wrong(
             "is a secret, and secrets must not be in this file; write ${NAME} alone, such as"
             " ${ORDERS_DB_URL}, and give that variable the value"
@@ -118,10 +119,12 @@ Secret = Annotated[
 @dataclass(kw_only=True)
 class Context:
     """What reading a part of the file has to know of the rest. ``kinds``: target -> its kind, as far as
-    that is known; ``keys``: what each mapping read may hold, by the identity of the mapping."""
+    that is known; ``keys``: what each mapping read may hold, by the identity of the mapping.
+    ``bare_secrets``: secrets may stand in the file itself."""
 
     kinds: Mapping[str, str | None] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
+    bare_secrets: bool = False
     keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 

@@ -15,7 +15,7 @@ from bot.core.errors import TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Claims, Condition, Inspection, Key, Ledger, Snapshot
+from bot.ports import Claims, Condition, Inspection, Key, Ledger, PolicyInForce, PolicyText, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
@@ -106,7 +106,10 @@ def test_a_loop_that_nobody_keeps_claims_for_counts_as_stuck() -> None:
         assert it.last_round == began
 
 
-def office(ledger: Ledger, load: Callable[[str], Catalog] = lambda _: catalog()) -> Office:
+Load = Callable[[PolicyInForce, PolicyText | None], Catalog]
+
+
+def office(ledger: Ledger, load: Load = lambda *_: catalog()) -> Office:
     return Office(ledger, FakeDirectory(lambda: NINE), load, lambda: "G1")
 
 
@@ -120,7 +123,7 @@ def test_a_process_that_cannot_work_says_why() -> None:
         assert str(trouble(office(RedisLedger(client)))).startswith("Redis does not answer as it should: ")
 
 
-def cannot_be_followed(_text: str) -> Catalog:
+def cannot_be_followed(_force: PolicyInForce, _text: PolicyText | None) -> Catalog:
     raise TemporaryFailure("this process cannot read the policy in force")
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bot.config import sentences
 from bot.config.building import catalog_of
 from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
-from bot.config.servers import shared
+from bot.config.servers import addresses, shared
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decoded, read
 from bot.config.variables import Variables, filled
@@ -74,7 +74,7 @@ def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Po
     if file is None or found:
         return _the_first(in_order(_mistakes(found, tree, name)))
     return Policy(
-        catalog=catalog_of(file, plain),
+        catalog=catalog_of(file, plain, addresses(tree)),
         workspace=file.workspace,
         targets=file.targets,
         oncall=file.oncall,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from bot.config.mistakes import Fault, Path
@@ -65,6 +65,19 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
         faults.append(Fault(path=path, text=said, unset=not wrong))
         text = value
     return FromVariable(text) if re.fullmatch(VARIABLE, value) else text
+
+
+def used(value: object) -> Iterator[str]:
+    """The names of the variables in the texts of a value, each once."""
+    found: dict[str, None] = {}
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, dict | tuple):
+            rest += each.values() if isinstance(each, dict) else each
+        elif isinstance(each, str):
+            found |= {use[1]: None for use in _USE.finditer(each) if use[0] != "$$"}
+    return iter(found)
 
 
 def _is_setting(path: Path) -> bool:

@@ -12,6 +12,7 @@ from bot.core.catalog import Catalog
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord, backoff
+from bot.core.reasons import Why, because
 from bot.core.shifts import Shift
 from bot.ports import (
     Anchor,
@@ -22,6 +23,8 @@ from bot.ports import (
     Entry,
     Key,
     Ledger,
+    PolicyInForce,
+    PolicyText,
     ShiftGrant,
     Target,
 )
@@ -39,6 +42,7 @@ from bot.usecases import (
     extend,
     finish,
     follow,
+    former,
     groups,
     overdue,
     owing,
@@ -97,7 +101,13 @@ class Story:
 
     def another_office(self) -> Office:
         """As another process has it: the same ledger, nothing remembered."""
-        return Office(self.ledger, self.directory, self._policies.__getitem__, self.new_id)
+        return Office(self.ledger, self.directory, self._load, self.new_id)
+
+    def _load(self, force: PolicyInForce, kept: PolicyText | None) -> Catalog:
+        """The text of a story's policy is its version."""
+        if kept is None:
+            return replace(self.policy, closed=because(Why.POLICY_LOST, version=force.version))
+        return self._policies[kept.text]
 
     def another_watch(self) -> Watch:
         """As another worker has it, which has seen nothing yet."""
@@ -136,6 +146,7 @@ class Story:
             "groups": lambda turn: groups.refresh_groups(office, turn),
             "workspace": lambda turn: groups.refresh_home(office, turn),
             "seal": self._seal,
+            "former": lambda turn: former.tidy(self.ledger, self.memory, turn),
             "owed": lambda turn: owing.look_through(self.ledger, self.memory, turn),
         }
 

@@ -41,6 +41,24 @@ def look_at_target(
         yield from one_lock(about, snap.find(Swept), snap.now)
 
 
+def look_at_former(
+    find: Callable[[str], Target | None], needs: Callable[[str], tuple[str, ...]], name: str
+) -> Iterator[Finding]:
+    """A target that is needed as it was, because something is held there."""
+    about = f"target {name}"
+    try:
+        find(name)
+        variables = needs(name)
+    except PermanentFailure as failure:
+        yield wrong(about, str(failure), "until then nobody loses access there")
+        return
+    what = (
+        "left access.yaml, or has another address now, while something is held there: as it was, it is kept"
+    )
+    also = f"; keep {' and '.join(variables)} set until then" if variables else ""
+    yield look_at(about, f"{what} for revoking only", f"it is forgotten once nothing is held there{also}")
+
+
 def abilities(about: str, it: Abilities) -> Iterator[Finding]:
     if not it.marks:
         what = "it cannot mark what we made: access that nobody should have is not found there"
