@@ -200,8 +200,8 @@ class Fittings:
         if name not in found.settings:
             why = found.skipped.get(name, "it is not in that text")
             raise PermanentFailure(
-                f"something is held at {name} as it was in policy {version}, and this environment cannot reach"
-                f" it: {why}; set that, or put the target back into access.yaml as it was"
+                f"something is held at {name} as it was in policy {version}, and it cannot be reached: {why};"
+                " set that, or put the target back into access.yaml as it was"
             )
         return found.settings[name]
 

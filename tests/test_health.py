@@ -15,7 +15,7 @@ from bot.core.errors import TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Claims, Condition, Inspection, Key, Ledger, PolicyInForce, PolicyText, Snapshot
+from bot.ports import Change, Claims, Condition, Inspection, Key, Ledger, PolicyInForce, PolicyText, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
@@ -156,7 +156,17 @@ def test_all_is_well() -> None:
         "open_grants": 0,
         "audit_unsealed_seconds": 0,
         "strays": 0,
+        "policy_doubted": 0,
     }
+
+
+def test_a_policy_that_is_not_followed_is_counted_and_the_process_stays_ready() -> None:
+    story = Story()
+    story.memory.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
+    assert trouble(story.office) is None
+    assert told(story.memory)["policy_doubted"] == 1
+    enact(story.ledger, story.policy, story.policy.version)
+    assert told(story.memory)["policy_doubted"] == 0
 
 
 def test_what_fails_and_who_has_died_is_seen() -> None:

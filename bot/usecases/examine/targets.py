@@ -52,11 +52,10 @@ def look_at_former(
     except PermanentFailure as failure:
         yield wrong(about, str(failure), "until then nobody loses access there")
         return
-    what = (
-        "left access.yaml, or has another address now, while something is held there: as it was, it is kept"
-    )
-    also = f"; keep {' and '.join(variables)} set until then" if variables else ""
-    yield look_at(about, f"{what} for revoking only", f"it is forgotten once nothing is held there{also}")
+    what = "left access.yaml, or has another address now, while something is held there"
+    do = "it is forgotten once nothing is held there"
+    also = f"; until then keep {' and '.join(variables)} set where the workers run" if variables else ""
+    yield look_at(about, f"{what}; it is kept as it was, for revoking only", do + also)
 
 
 def abilities(about: str, it: Abilities) -> Iterator[Finding]:
