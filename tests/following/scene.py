@@ -117,9 +117,10 @@ class Scene:
     def new_id(self) -> str:
         return f"G{next(self._ids)}"
 
-    def follower(self, text: str = TEXT, **environ: str) -> Process:
-        """A process that has not put its own file in force."""
-        return Process(self, text, {**URLS, **environ})
+    def follower(self, text: str = TEXT, without: str = "", **environ: str) -> Process:
+        """A process that has not put its own file in force, ``without`` one of the variables."""
+        urls = {name: url for name, url in URLS.items() if name != without}
+        return Process(self, text, {**urls, **environ})
 
     def started(self, text: str = TEXT, **environ: str) -> Process:
         process = self.follower(text, **environ)
