@@ -42,14 +42,14 @@ def force_after(before: PolicyInForce | None, catalog: Catalog, now: datetime) -
     before = before or PolicyInForce(version="")
     former = {name: list(every) for name, every in before.former.items()}
     for name, address in before.addresses.items():
-        former[name] = [each for each in former.get(name, []) if each.address != address]
-        former[name].append(FormerTarget(version=before.version, address=address, left_at=now))
+        kept = FormerTarget(version=before.version, address=address, left_at=now)
+        former.setdefault(name, []).append(kept)
     here = catalog.addresses
-    kept = {name: tuple(f for f in every if f.address != here.get(name)) for name, every in former.items()}
+    gone = {name: tuple(f for f in every if f.address != here.get(name)) for name, every in former.items()}
     return PolicyInForce(
         version=catalog.version,
         addresses=dict(here),
-        former={name: every for name, every in kept.items() if every},
+        former={name: every for name, every in gone.items() if every},
     )
 
 

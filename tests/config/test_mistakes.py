@@ -223,6 +223,7 @@ def test_what_should_be_a_secret_is_not_repeated_whatever_it_is() -> None:
         "{kind: postgres, postgresql://r:13,a1337,bc,d@db/x}",
         "{kind: postgres, postgresql://r:word,geheim,x@db}",
         "{kind: postgres, host=db password=1337}",
+        "{kind: postgres, r1337: x}",
         '{kind: "postgresql://r:1337@db/x"}',
         '{kind: postgres, url: "${ORDERS_DB_URL}", sessions: "postgres://r:1337@db"}',
         '{kind: postgres, url: "${ORDERS_DB_URL}", sessions: "user=r password = 1337"}',

@@ -13,7 +13,7 @@ from bot.core.authentic import hmac_of
 from bot.core.catalog import version_of
 from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
-from bot.ports import Deadline, FormerTarget, Key, PolicyInForce, Target
+from bot.ports import Deadline, FormerTarget, Key, PolicyInForce, PolicyText, Target
 from bot.usecases import ends
 from bot.usecases.turn import Turn
 from tests.following.scene import (
@@ -244,6 +244,8 @@ def test_but_one_that_was_changed_does_not(scene: Scene) -> None:
     before = scene.text(V1)
     scene.started(GONE, SECRET_KEY=f"{NEXT_KEY} {KEY}")
     assert scene.text(V1) == before
+    forged = Key.of(PolicyText, version_of(before.text))
+    assert not scene.ledger.read({forged}).documents
 
 
 def test_a_ledger_from_before_knows_no_addresses_and_learns_them(scene: Scene) -> None:
