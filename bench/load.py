@@ -163,7 +163,7 @@ def _until(condition: Callable[[], bool]) -> None:
 
 
 def _policy(targets: int) -> str:
-    named = [f"  db{number}: {{kind: postgres, url: 'postgresql://nowhere'}}" for number in range(targets)]
+    named = [f"  db{number}: {{kind: postgres, url: '${{DB_{number}}}'}}" for number in range(targets)]
     resources = [
         f"  r{number}: {{title: R, gives: [{{target: db{number % targets}, role: rw}}], approvers: [U02BOB],"
         " duration: {max: 12h}}"

@@ -28,7 +28,7 @@ from bot.sandbox.server_process import free_port
 
 POLICY = """
 people: {email_domains: [example.com]}
-targets: {db: {kind: postgres, url: 'postgresql://nowhere'}}
+targets: {db: {kind: postgres, url: '${DB_URL}'}}
 resources:
   prod-db: {title: Orders, gives: [{target: db, role: rw}], approvers: [U02BOB], duration: {max: 12h}}
   reports: {title: Reports, gives: [{target: db, role: ro}], approvers: [U02BOB], duration: {max: 12h}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from bench.always_ok import AlwaysOk, always_ok
 from bench.deeds import Deeds
 from bot import config
 from bot.core.catalog import Catalog
+from bot.kinds import VARIABLE
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.testing.valkey import valkey
@@ -44,9 +46,12 @@ class Stage:
         self.folder, self.slack, self._stack = folder, slack, stack
         file = folder / "access.yaml"
         file.write_text(policy, "utf-8")
-        self.catalog: Catalog = config.load(file.read_bytes(), environ={}).catalog
+        names = {name[2:-1] for name in re.findall(VARIABLE, policy)}
+        nowhere = {name: f"postgresql://nowhere-{name}" for name in names}
+        self.catalog: Catalog = config.load(file.read_bytes(), environ=nowhere).catalog
         self.environ = {
             **os.environ,
+            **nowhere,
             "MALLOC_ARENA_MAX": "2",  # as in the Procfile
             "SLACK_BOT_TOKEN": "xoxb-bench",
             "SLACK_SIGNING_SECRET": SIGNING_SECRET,

@@ -11,7 +11,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import AuditTrail, Condition, GivenUp, Inspection, Key, Ledger
+from bot.ports import AuditTrail, Condition, GivenUp, Inspection, Key, Ledger, PolicyDoubt
+from bot.usecases.enact import DOUBT
 from bot.usecases.groups import REINSTALL, loss
 from bot.usecases.office import Office
 from bot.usecases.seal import unsealed_for
@@ -67,6 +68,7 @@ class Gauges:
         yield GaugeMetricFamily("rotakey_slack_lost", told, self._lost(books))
         told = "Messages that Slack refused for an hour, after which they were given up"
         yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
+        yield self._doubted(books)
         told = "How long the oldest entry of the audit that is not sealed waits"
         yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed(books))
 
@@ -100,6 +102,16 @@ class Gauges:
         for target, count in counted.items():
             family.add_metric([target], count)
         return family
+
+    def _doubted(self, books: Ledger | None) -> GaugeMetricFamily:
+        """``/readyz`` stays good meanwhile: giving back and revoking must not be cut off with granting."""
+        told = "1 while a process does not follow the policy in force, because its text cannot be trusted"
+        try:
+            doubt = books.read({DOUBT}).find(PolicyDoubt) if books else None
+            value = float(doubt is not None) if books else math.nan
+        except TemporaryFailure:
+            value = math.nan
+        return GaugeMetricFamily("rotakey_policy_doubted", told, value)
 
     def _condition(self) -> Condition | None:
         try:

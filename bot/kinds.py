@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
+from posixpath import normpath
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import parse_qsl, unquote
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +29,7 @@ from bot.core.errors import Refused
 from bot.core.reasons import Why
 
 VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
-"""``${NAME}``, filled in from the environment: wherever text may stand, this may."""
+"""``${NAME}``, filled in from the environment in the settings of targets and sources."""
 
 _LENGTH = "(?=[0-9])" + "".join(f"([0-9]{{1,9}} ?{unit} ?)?" for unit in "wdhm") + "([0-9]{1,9} ?s)?"
 
@@ -50,7 +53,7 @@ class Form:
     say: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        written = {"pattern": f"^(?:{self.pattern})$|{VARIABLE}"}
+        written = {"pattern": f"^(?:{self.pattern})$"}
         return core_schema.no_info_after_validator_function(
             self._matched, handler(source), metadata={"pydantic_js_updates": written}
         )
@@ -77,30 +80,51 @@ def _seconds(value: object) -> int:
     return length
 
 
-def _held_back(value: object) -> SecretStr:
+class FromVariable(str):
+    """Text that was ``${NAME}`` and nothing else in the file, with the variable filled in."""
+
+    __slots__ = ()
+
+
+def _held_back(value: object, info: ValidationInfo) -> SecretStr:
     if not isinstance(value, str):
         raise wrong("must be text; put it in quotes")
-    return SecretStr(value)
+    context = info.context
+    if isinstance(context, Context) and not (context.bare_secrets or isinstance(value, FromVariable)):
+        raise wrong(
+            "is a secret, and secrets must not be in this file; write ${NAME} alone, such as"
+            " ${ORDERS_DB_URL}, and give that variable the value"
+        )
+    return SecretStr(str(value))
 
 
-Length = Annotated[
-    int,
-    BeforeValidator(_seconds),
-    WithJsonSchema({"type": "string", "pattern": f"^{_LENGTH}$|{VARIABLE}", "examples": ["12h", "1h30m"]}),
-]
+def _length_schema(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["12h", "1h30m"]})
+
+
+Length = Annotated[int, BeforeValidator(_seconds), _length_schema(f"^{_LENGTH}$")]
 """Written as people write lengths of time; whole seconds, at least 1."""
 
-Secret = Annotated[SecretStr, BeforeValidator(_held_back), WithJsonSchema({"type": "string", "minLength": 1})]
-"""Nothing shows it: neither repr, nor str, nor a message about what is wrong with it."""
+LengthSetting = Annotated[int, BeforeValidator(_seconds), _length_schema(f"^{_LENGTH}$|^{VARIABLE}$")]
+"""A Length in the settings of a target or source, where it may be a variable."""
+
+Secret = Annotated[
+    SecretStr,
+    BeforeValidator(_held_back),
+    WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE}$", "examples": ["${ORDERS_DB_URL}"]}),
+]
+"""Always ``${NAME}`` in the file. Nothing shows the value: neither repr, nor str, nor a mistake."""
 
 
 @dataclass(kw_only=True)
 class Context:
     """What reading a part of the file has to know of the rest. ``kinds``: target -> its kind, as far as
-    that is known; ``keys``: what each mapping read may hold, by the identity of the mapping."""
+    that is known; ``keys``: what each mapping read may hold, by the identity of the mapping.
+    ``bare_secrets``: secrets may stand in the file itself."""
 
     kinds: Mapping[str, str | None] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
+    bare_secrets: bool = False
     keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -168,10 +192,17 @@ class Kind(Settings):
 
 class TargetSettings(Kind):
     """``gives`` is how an entitlement is written, ``sessions_end`` what becomes of open sessions:
-    ``ended``, ``kept`` or ``unknown``."""
+    ``ended``, ``kept`` or ``unknown``. ``address`` names the settings that say where the target is."""
 
     gives: ClassVar[type[Given]]
+    address: ClassVar[tuple[str, ...]] = ()
     kind: str
+
+    @property
+    def servers(self) -> frozenset[str]:
+        """The servers that these settings lead to, named alike however they are written. Two targets must not
+        share one. Empty if the kind cannot say."""
+        return frozenset()
 
     @property
     def sessions_end(self) -> str:
@@ -183,11 +214,11 @@ class SourceSettings(Kind):
 
     variables: ClassVar[tuple[str, ...]] = ()
     kind: str
-    every: Length = 60
+    every: LengthSetting = 60
     """How often it is asked who is on call."""
-    stale_after: Length = 600
+    stale_after: LengthSetting = 600
     """A roster read longer ago cannot say yes to a request."""
-    start_stale_after: Length = 6 * 3_600
+    start_stale_after: LengthSetting = 6 * 3_600
     """A roster read longer ago cannot start the access that comes with a shift."""
 
     @field_validator("stale_after", "start_stale_after")
@@ -207,6 +238,41 @@ def _postgres_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def postgres_servers(url: str) -> frozenset[str]:
+    """``host:port`` of each server that a URL for libpq names; for a Unix socket its path, for a service of
+    pg_service.conf its name, and for no host at all libpq's own default."""
+    found = re.match(r"(?s)[^:]*://(?:[^@/]*@)?([^/?]*)(?:/[^?]*)?(?:\?(.*))?", url)
+    authority, query = found.groups("") if found else ("", "")
+    parts = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(.*))?", each) for each in authority.split(",")]
+    named = {
+        "host": ",".join(unquote(each[1]).strip("[]") if each else "" for each in parts),
+        "port": ",".join(unquote(each[2] or "") if each else "" for each in parts),
+        **dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)),
+    }
+    if "service" in named and not named["host"]:
+        return frozenset([f"service {named['service']}"])
+    ports = named["port"].split(",")
+    return frozenset(
+        f"{_host(host)}:{_port(ports[at] if at < len(ports) else ports[0])}"
+        for key in ("host", "hostaddr")
+        for at, host in enumerate(named.get(key, "").split(","))
+        if host or key == "host"
+    )
+
+
+def _host(name: str) -> str:
+    if name.startswith("/"):
+        return normpath(name)
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name.lower().rstrip(".")
+
+
+def _port(text: str) -> int | str:
+    return int(text) if text.strip().isdecimal() else text or 5432
+
+
 class PostgresRole(Given):
     role: Annotated[
         str, Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters")
@@ -217,15 +283,20 @@ class PostgresRole(Given):
 class PostgresSettings(TargetSettings):
     gives: ClassVar[type[Given]] = PostgresRole
     reaches: ClassVar[tuple[str, ...]] = ("url",)
+    address: ClassVar[tuple[str, ...]] = ("url",)
     kind: Literal["postgres"]
     url: Annotated[Secret, AfterValidator(_postgres_url)]
-    """How to log in as a role that may give the roles named in resources, best as ${NAME}."""
+    """How to log in as a role that may give the roles named in resources, as ${NAME}."""
     sessions: Literal["end", "keep"] = "end"
     """What becomes of a person's open sessions when their access ends."""
 
     @property
     def sessions_end(self) -> str:
         return "ended" if self.sessions == "end" else "kept"
+
+    @property
+    def servers(self) -> frozenset[str]:
+        return postgres_servers(self.url.get_secret_value())
 
 
 class PagerDutySettings(SourceSettings):

@@ -265,15 +265,40 @@ class Home:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyInForce:
-    """The checked text of access.yaml, before ``${VAR}`` is filled in, and its version."""
+class FormerTarget:
+    """A target as it was in the policy text of ``version``, until ``left_at``. ``address`` is a digest of
+    what that text said about where it was."""
 
     version: str
+    address: str
+    left_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyInForce:
+    """The version of the policy in force. ``addresses``: for each of its targets, a digest of where it is.
+    ``former``: targets as they were that may still hold something, by name, the latest last."""
+
+    version: str
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    former: Mapping[str, tuple[FormerTarget, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyText:
+    """The checked text of access.yaml, before ``${VAR}`` is filled in, kept by its version. ``hmacs`` are
+    made with the keys of SECRET_KEY; one that fits is enough."""
+
     text: str
+    hmacs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyDoubt:
+    """The text in force is not what it claims to be, so it is not followed: nothing is granted."""
+
+    reason: Reason
+    noticed_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -446,6 +471,7 @@ Document = (
     | Home
     | PolicyInForce
     | PolicyText
+    | PolicyDoubt
     | EmailOwner
     | ShiftGrant
     | Seat
@@ -472,6 +498,7 @@ D = TypeVar(
     Home,
     PolicyInForce,
     PolicyText,
+    PolicyDoubt,
     EmailOwner,
     ShiftGrant,
     Seat,
@@ -498,6 +525,7 @@ KINDS: Mapping[str, type[Document]] = {
     "home": Home,
     "policy": PolicyInForce,
     "policy-text": PolicyText,
+    "policy-doubt": PolicyDoubt,
     "email": EmailOwner,
     "shift": ShiftGrant,
     "seat": Seat,

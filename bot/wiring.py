@@ -7,9 +7,9 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from importlib import import_module
@@ -25,19 +25,35 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from bot import config, health, web
 from bot.anchor import AnchorFile
 from bot.archive import ArchiveFolder
+from bot.core.authentic import text_objection
 from bot.core.catalog import Catalog
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.proof import Trusts
+from bot.core.reasons import Reason, Why, because
 from bot.kinds import PagerDutySettings, PostgresSettings
 from bot.ledger import checks
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Anchor, Ledger, OnCallSource, Signer, Target
+from bot.ports import Anchor, Key, Ledger, OnCallSource, PolicyInForce, PolicyText, Signer, Target
 from bot.slack.directory import SlackDirectory
 from bot.slack.listeners import SlackSettings, build
 from bot.slack.messenger import SlackMessenger
 from bot.slack.socket import SocketConnection
-from bot.usecases import alerts, ask, cards, converge, enact, ends, follow, groups, overdue, owing, rosters
+from bot.usecases import (
+    alerts,
+    ask,
+    cards,
+    converge,
+    enact,
+    ends,
+    follow,
+    former,
+    groups,
+    overdue,
+    owing,
+    rosters,
+)
+from bot.usecases.former import RevokeOnly, former_target, former_versions
 from bot.usecases.office import Office
 from bot.usecases.retention import Archive, Retention
 from bot.usecases.seal import Sealing
@@ -78,25 +94,56 @@ class Parts:
 
 
 class Fittings:
-    """The adapters that the policy in force names, each built when it is first needed."""
+    """The adapters that the policy in force names, each built when it is first needed. Begins with
+    ``policy``, the process's own file. ``text_of`` finds an earlier policy text by its version."""
 
-    def __init__(self, env: config.Environment, environ: Mapping[str, str], policy: config.Policy) -> None:
+    def __init__(
+        self,
+        env: config.Environment,
+        environ: Mapping[str, str],
+        policy: config.Policy,
+        text_of: Callable[[str], PolicyText | None] = lambda _: None,
+    ) -> None:
         self._env = env
         self._environ = environ
         self._policy = policy
+        self._text_of = text_of
+        self._former: Mapping[str, tuple[str, ...]] = {}
+        self._closed: str | None = None
         self._built: dict[tuple[str, Any], Any] = {}
         self._building = threading.Lock()
 
-    def load(self, text: str) -> Catalog:
-        """Follow a policy text that another process put in force. Raises TemporaryFailure where this
-        process cannot: a variable it names is not set here, say."""
+    def follow(self, force: PolicyInForce, kept: PolicyText | None) -> Catalog:
+        """Follow the policy in force. If its text is not what it claims to be, the last policy that could be
+        followed stays, closed: nothing is granted by it. Raises TemporaryFailure if this process cannot
+        follow the text, because a variable is not set here, say; then, too, nothing is granted."""
+        self.note_former(force)
+        against = self._objection(force.version, kept)
+        if against or kept is None:
+            return self._closed_by(against or because(Why.POLICY_LOST, version=force.version))
         try:
-            self._policy = config.load(text, environ=self._environ)
+            policy = self._same(kept.text) or config.load(kept.text, environ=self._environ)
         except Misconfigured as mistake:
+            self._closed = "this process cannot read the policy in force, so it grants nothing"
             log.critical("the policy in force cannot be followed here", mistakes=str(mistake))
             raise TemporaryFailure("this process cannot read the policy in force") from mistake
+        if policy.workspace != self._policy.workspace:
+            return self._closed_by(because(Why.POLICY_FOREIGN, version=force.version))
+        self._policy, self._closed = policy, None
         self._let_go()
-        return self._policy.catalog
+        return policy.catalog
+
+    def _closed_by(self, against: Reason) -> Catalog:
+        self._closed = "the policy in force cannot be trusted, so nothing is granted: see rotakey doctor"
+        log.critical("the policy in force is not followed", why=against.why.value, **against.facts)
+        return replace(self._policy.catalog, closed=against)
+
+    def _objection(self, version: str, kept: PolicyText | None) -> Reason | None:
+        text, hmacs = (kept.text, kept.hmacs) if kept else (None, ())
+        return text_objection(version, text, hmacs, self._env.secret_keys)
+
+    def _same(self, text: str) -> config.Policy | None:
+        return self._policy if self._policy.text == text else None
 
     @property
     def catalog(self) -> Catalog:
@@ -121,16 +168,65 @@ class Fittings:
 
     def enact(self, ledger: Ledger) -> None:
         """Put the policy that this process follows in force."""
-        enact.enact(ledger, self._policy.catalog, self._policy.text)
+        enact.enact(ledger, self._policy.catalog, self._policy.text, self._env.secret_keys)
 
     def target(self, name: str) -> Target:
+        """The target as the policy that is followed has it. For revoking only while the policy in force
+        cannot be followed. Raises PermanentFailure if the policy does not name it."""
         settings = self._policy.targets.get(name)
         if settings is None:
             raise PermanentFailure(
                 f"target {name} is not in access.yaml any more: put it back until nothing is held there"
             )
         built: Target = self._once(name, settings, TARGETS[type(settings)])
-        return built
+        closed = self._closed
+        return RevokeOnly(built, lambda: TemporaryFailure(closed)) if closed else built
+
+    def reach(self, name: str) -> Target:
+        """The target of that name, as it was if the policy does not name it any more."""
+        if name in self._policy.targets:
+            return self.target(name)
+        return self.former(name) or self.target(name)
+
+    def former(self, name: str) -> Target | None:
+        """The target as it was while something was granted there that may still be held: for revoking only.
+        None if it is where it was. Raises PermanentFailure if its settings of then cannot be used, and names
+        the variables that they need and that are not set."""
+        versions = self._former.get(name, ())
+        settings = [self._settings_of(name, each) for each in versions]
+        if not settings:
+            return None
+        return former_target(name, [self._once(name, each, TARGETS[type(each)]) for each in settings])
+
+    def needs_of_former(self, name: str) -> tuple[str, ...]:
+        """The variables that a target needs as it was. Raises PermanentFailure if that cannot be known."""
+        found = (self._targets_of(name, each).variables.get(name, ()) for each in self._former.get(name, ()))
+        return tuple(dict.fromkeys(variable for every in found for variable in every))
+
+    def note_former(self, force: PolicyInForce) -> tuple[str, ...]:
+        """Know from now on which targets are needed as they were; their names."""
+        self._former = former_versions(force)
+        return tuple(self._former)
+
+    def _settings_of(self, name: str, version: str) -> Any:
+        found = self._targets_of(name, version)
+        if name not in found.settings:
+            why = found.skipped.get(name, "it is not in that text")
+            raise PermanentFailure(
+                f"something is held at {name} as it was in policy {version}, and it cannot be reached: {why};"
+                " set that, or put the target back into access.yaml as it was"
+            )
+        return found.settings[name]
+
+    def _targets_of(self, name: str, version: str) -> config.Targets:
+        kept = self._text_of(version)
+        against = self._objection(version, kept)
+        if against or kept is None:
+            raise PermanentFailure(
+                f"something is held at {name} as it was in policy {version}, and that text is lost or was"
+                " changed in Redis: put the target back into access.yaml as it was"
+            )
+        return config.targets_of(kept.text, name=f"policy {version}", environ=self._environ)
 
     def source(self, name: str) -> OnCallSource:
         settings = self._policy.oncall.get(name)
@@ -148,7 +244,7 @@ class Fittings:
         """Of what the policy names no more, or with other settings."""
         named = {*self._policy.targets.items(), *self._policy.oncall.items()}
         with self._building:
-            gone = [self._built.pop(key) for key in self._built.keys() - named]
+            gone = [self._built.pop(key) for key in self._built.keys() - named if key[0] not in self._former]
         for built in gone:
             _close(built)
 
@@ -241,7 +337,7 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
     ledger = RedisLedger(redis, policy.workspace, copies=env.redis_copies)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
-    fittings = Fittings(env, environ, policy)
+    fittings = Fittings(env, environ, policy, partial(policy_text, ledger))
     key = signer(env)
     watch = Watch(ledger, ledger, fittings.anchor, new_id, key, ledger)
     return Parts(
@@ -251,7 +347,7 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
         ledger=ledger,
         client=client,
         fittings=fittings,
-        office=Office(ledger, SlackDirectory(client), fittings.load, new_id),
+        office=Office(ledger, SlackDirectory(client), fittings.follow, new_id),
         sealing=Sealing(ledger=ledger, trail=ledger, signer=key, new_id=new_id),
         watch=watch,
         retention=Retention(ledger=ledger, books=ledger, watch=watch, signer=key, wall=_wall),
@@ -261,6 +357,10 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
 
 def _wall() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 -- a clock of Redis that runs ahead makes nothing old
+
+
+def policy_text(ledger: Ledger, version: str) -> PolicyText | None:
+    return ledger.read({Key.of(PolicyText, version)}).find(PolicyText, version)
 
 
 class Stop:
@@ -395,13 +495,26 @@ def _collect_seldom() -> None:
 def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
     fittings = made.fittings
     return lambda turn: converge.Convergence(
-        made.ledger, fittings.target, turn, fittings.security_channel, fittings.target_names
+        made.ledger, fittings.reach, turn, fittings.security_channel, fittings.target_names, fittings.former
     )
 
 
 def together(made: Parts) -> Mapping[str, Together]:
     """What the worker does for many due things of a kind in one go."""
-    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made), _unwritten)}
+    return {"hold": _Ends(made)}
+
+
+class _Ends(ends.Ends):
+    """Follows the policy before each lot: a target may have moved, and revoking waits for no policy."""
+
+    def __init__(self, made: Parts) -> None:
+        super().__init__(made.ledger, made.fittings.reach, converging(made), _unwritten)
+        self._office = made.office
+
+    def do(self, turns: Sequence[Turn], *, hurry: bool = False) -> list[Turn]:
+        with suppress(TemporaryFailure):
+            self._office.catalog()
+        return super().do(turns, hurry=hurry)
 
 
 def _unwritten(turn: Turn, error: Exception) -> None:
@@ -444,5 +557,6 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "workspace": partial(groups.refresh_home, office),
         "seal": seal,
         "keep": keep,
+        "former": partial(former.tidy, made.ledger, made.ledger),
         "owed": partial(owing.look_through, made.ledger, made.ledger),
     }

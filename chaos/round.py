@@ -235,7 +235,7 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
 
 
 def _shows(house: House) -> promises.Shows:
-    office = Office(house.ledger, cast("Directory", None), lambda _: house.catalog, lambda: "")
+    office = Office(house.ledger, cast("Directory", None), lambda *_: house.catalog, lambda: "")
 
     def shows(grant: Grant, audience: str) -> str:
         snap = house.ledger.read({Key.of(Grant, grant.id)})

@@ -15,7 +15,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Claims, Condition, Inspection, Key, Ledger, Snapshot
+from bot.ports import Change, Claims, Condition, Inspection, Key, Ledger, PolicyInForce, PolicyText, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
@@ -108,7 +108,10 @@ def test_a_loop_that_nobody_keeps_claims_for_counts_as_stuck() -> None:
         assert it.last_round == began
 
 
-def office(ledger: Ledger, load: Callable[[str], Catalog] = lambda _: catalog()) -> Office:
+Load = Callable[[PolicyInForce, PolicyText | None], Catalog]
+
+
+def office(ledger: Ledger, load: Load = lambda *_: catalog()) -> Office:
     return Office(ledger, FakeDirectory(lambda: NINE), load, lambda: "G1")
 
 
@@ -122,7 +125,7 @@ def test_a_process_that_cannot_work_says_why() -> None:
         assert str(trouble(office(RedisLedger(client)))).startswith("Redis does not answer as it should: ")
 
 
-def cannot_be_followed(_text: str) -> Catalog:
+def cannot_be_followed(_force: PolicyInForce, _text: PolicyText | None) -> Catalog:
     raise TemporaryFailure("this process cannot read the policy in force")
 
 
@@ -157,7 +160,17 @@ def test_all_is_well() -> None:
         "slack_lost": 0,
         "messages_given_up": 0,
         "strays": 0,
+        "policy_doubted": 0,
     }
+
+
+def test_a_policy_that_is_not_followed_is_counted_and_the_process_stays_ready() -> None:
+    story = Story()
+    story.memory.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
+    assert trouble(story.office) is None
+    assert told(story.memory)["policy_doubted"] == 1
+    enact(story.ledger, story.policy, story.policy.version)
+    assert told(story.memory)["policy_doubted"] == 0
 
 
 def test_what_fails_and_who_has_died_is_seen() -> None:

@@ -123,14 +123,19 @@ def to_try(path: Path) -> Policy:
     text = config.bytes_of(path)
     names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode("utf-8", "replace")))
     nowhere = f"postgresql://{secrets.token_hex(8)}"
-    checked = config.load(text, name=str(path), environ=dict.fromkeys(names, nowhere))
+    checked = config.load(text, name=str(path), environ={name: f"{nowhere}-{name}" for name in names})
+    if len(checked.targets) > 1:
+        raise Misconfigured(
+            f"{path}: the sandbox has one database server, and this file has {len(checked.targets)} targets;"
+            " try a file with one"
+        )
     parts = {"targets": checked.targets, "oncall": checked.oncall}
     real = [
         f"{path}: {part}.{name}.{key}: the sandbox touches nothing real; write a variable alone, ${{…_URL}}"
         for part, every in parts.items()
         for name, settings in every.items()
         for key, system in settings.systems()
-        if system != nowhere
+        if not system.startswith(nowhere)
     ]
     if real:
         raise Misconfigured("\n".join(real))

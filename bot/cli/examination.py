@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Self, cast
 
 from slack_sdk import WebClient
 
 from bot import config, wiring
+from bot.core.authentic import text_objection
 from bot.core.chain import read_seal
 from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ledger.server import RedisServer
-from bot.ports import Deadline, Key, PolicyInForce, PolicyText, Signer
+from bot.ports import Deadline, Key, PolicyInForce, Signer
 from bot.slack.app import SlackApp
 from bot.slack.directory import SlackDirectory
 from bot.slack.manifest import scopes
@@ -66,6 +68,7 @@ class Examination:
         mistakes = config.check(self._text, name=self._file, environ=self._environ)
         local = None if mistakes else config.load(self._text, name=self._file, environ=self._environ)
         faults = [wrong(policy.POLICY, str(each)) for each in mistakes]
+        self._force: PolicyInForce | None = None
         try:
             followed = self._in_force() or local
         except Misconfigured as mistake:
@@ -82,8 +85,8 @@ class Examination:
         return examined(checks, Deadline.after(ALL_WITHIN), SPARE)
 
     def _in_force(self) -> config.Policy | None:
-        """None where there is none, or Redis does not answer: then nobody waits for it again. Raises
-        Misconfigured where it cannot be followed here."""
+        """None if there is none, if its text cannot be trusted, or if Redis does not answer: then nobody
+        waits for it again. Raises Misconfigured if it cannot be followed here."""
         try:
             text = within(Deadline.after(POLICY_WITHIN), "Redis", self._text_in_force)
         except TemporaryFailure as failure:
@@ -96,9 +99,11 @@ class Examination:
         force = self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
         if force is None:
             return None
-        key = Key.of(PolicyText, force.version)
-        found = self.ledger.read({key}).find(PolicyText, force.version)
-        return found.text if found else None
+        self._force = force
+        found = wiring.policy_text(self.ledger, force.version)
+        if found is None or text_objection(force.version, found.text, found.hmacs, self._env.secret_keys):
+            return None
+        return found.text
 
     def _of_ledger(self, version: str | None) -> dict[str, Check]:
         ledger, server = self.ledger, self._server
@@ -110,12 +115,16 @@ class Examination:
             access.ACCESS: lambda _: access.look_at_access(ledger),
             access.STRAYS: lambda _: access.look_at_strays(ledger),
             access.RESTORE: lambda _: access.look_at_restore(ledger),
-            policy.POLICY: lambda _: policy.look_at_policy(ledger, version, self._file),
+            policy.POLICY: lambda _: policy.look_at_policy(
+                ledger, version, self._file, self._env.secret_keys
+            ),
         }
 
     def _of_policy(self, followed: config.Policy) -> dict[str, Check]:
         ledger, catalog = self.ledger, followed.catalog
-        fittings = wiring.Fittings(self._env, self._environ, followed)
+        text_of = partial(wiring.policy_text, ledger)
+        fittings = wiring.Fittings(self._env, self._environ, followed, text_of)
+        former = fittings.note_former(self._force) if self._force else ()
         self._stack.callback(fittings.close)
         directory = SlackDirectory(self._client)
 
@@ -126,12 +135,16 @@ class Examination:
             gives = targets.gives_by_target(catalog)[name]
             return lambda by: targets.look_at_target(fittings.target, gives, ledger, by)
 
+        def as_it_was(name: str) -> Check:
+            return lambda _: targets.look_at_former(fittings.former, fittings.needs_of_former, name)
+
         return {
             evidence.AUDIT: lambda _: evidence.look_at_audit(ledger, catalog.audit, fittings.anchor),
             policy.PEOPLE: lambda by: policy.look_at_people(ledger, directory, catalog, by),
             pager.ON_CALL: lambda _: pager.look_at_rosters(ledger, catalog),
             **{f"{pager.ON_CALL} {name}": source(name) for name in pager.sources_of(catalog)},
             **{f"{targets.TARGET} {name}": target(name) for name in targets.gives_by_target(catalog)},
+            **{f"{targets.TARGET} {name} as it was": as_it_was(name) for name in former},
         }
 
     def _of_slack(self, followed: config.Policy | None) -> dict[str, Check]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.config.shapes import (
     AuditShape,
     File,
@@ -39,7 +41,8 @@ USUAL = 3_600
 """Seconds that are given where neither the policy nor the person names a length."""
 
 
-def catalog_of(file: File, text: str) -> Catalog:
+def catalog_of(file: File, text: str, addresses: Mapping[str, str]) -> Catalog:
+    """``addresses`` has a digest of where each target is."""
     return Catalog(
         version=version_of(text),
         resources={name: _resource(name, shape) for name, shape in file.resources.items()},
@@ -55,6 +58,7 @@ def catalog_of(file: File, text: str) -> Catalog:
         keep=file.keep,
         session_notes={name: each.sessions_end for name, each in file.targets.items()},
         sweep=_sweep(file.sweep),
+        addresses=addresses,
     )
 
 

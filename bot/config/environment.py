@@ -37,6 +37,10 @@ WHERE: Mapping[Need, str] = {
     ("PAGERDUTY_TOKEN",): "create a read-only REST API key in PagerDuty, Integrations, API Access Keys",
 }
 
+MOST_KEYS = 2
+LEAST_KEY = 32
+"""Characters of each key in SECRET_KEY."""
+
 T = TypeVar("T")
 
 
@@ -56,6 +60,7 @@ class Environment:
     pagerduty_token: SecretStr
     pagerduty_api_url: str
     audit_key: SecretStr
+    secret_key: SecretStr
 
     @classmethod
     def read(cls, environ: Mapping[str, str], *, needs: Collection[Need] = ()) -> Environment:
@@ -77,6 +82,7 @@ class Environment:
             pagerduty_token=reader.secret("PAGERDUTY_TOKEN", _one_word),
             pagerduty_api_url=reader.plain("PAGERDUTY_API_URL", _url) or PAGERDUTY_API,
             audit_key=reader.secret("AUDIT_KEY", _pem),
+            secret_key=reader.secret("SECRET_KEY", _keys),
         )
         reader.demand(needs)
         reader.finish()
@@ -86,6 +92,11 @@ class Environment:
     def socket_mode(self) -> bool:
         """Slack is heard over a socket that we open, not over HTTP."""
         return bool(self.slack_app_token)
+
+    @property
+    def secret_keys(self) -> tuple[bytes, ...]:
+        """The keys of SECRET_KEY: none, one, or two while it is rotated."""
+        return tuple(each.encode() for each in _split(self.secret_key.get_secret_value()))
 
     def suit(self, sources: Iterable[SourceSettings]) -> None:
         """Raises Misconfigured where a source of the policy cannot be asked with what is set here."""
@@ -177,6 +188,19 @@ def _pem(text: str) -> str:
     if not text.startswith("-----BEGIN PRIVATE KEY-----"):
         raise _Unfit("is no private key in PEM; make one with openssl genpkey -algorithm ed25519")
     return text
+
+
+def _keys(text: str) -> str:
+    keys = _split(text)
+    if not 1 <= len(keys) <= MOST_KEYS:
+        raise _Unfit("must hold one key, or two with a space between them while it is rotated")
+    if any(len(each) < LEAST_KEY or not (each.isascii() and each.isprintable()) for each in keys):
+        raise _Unfit(f"has a key of fewer than {LEAST_KEY} plain characters; make one: openssl rand -hex 32")
+    return text
+
+
+def _split(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _url(text: str) -> str:

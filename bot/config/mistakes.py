@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ MOST_TOLD = 200
 
 SHOWN = 40
 """Characters of the file that a mistake repeats at most."""
+
+SECRETIVE = re.compile(r"(?:pass|secret|token|key)\w{0,20}\s{0,5}=", re.IGNORECASE)
+"""What a password follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +76,22 @@ def quoted(value: object) -> str:
     return str(value) if isinstance(value, int | float) else "this"
 
 
+def masked(text: str) -> str:
+    """Text of the file without what may be a password in it: an address behind its scheme, what is in front
+    of an @, and what follows ``password=``."""
+    before, scheme, _ = text.partition("://")
+    if scheme:
+        name = re.search(r"[A-Za-z][A-Za-z0-9+.-]*$", before[-20:])
+        return f"{name[0] if name else ''}://…"
+    at = text.rfind("@")
+    if at > 0:
+        return f"…{text[at:]}"
+    found = SECRETIVE.search(text)
+    return f"{text[: found.end()]}…" if found else text
+
+
 def _short(text: str) -> str:
+    text = masked(text)
     return _printable(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 

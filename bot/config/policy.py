@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from bot.config import sentences
 from bot.config.building import catalog_of
-from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order, written
+from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
+from bot.config.servers import addresses, shared
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decoded, read
 from bot.config.variables import Variables, filled
@@ -86,10 +87,11 @@ def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Po
     found = list(tree.faults)
     value = filled(tree.value, Variables(os.environ if environ is None else environ), found)
     file = _judged(tree, value, found)
+    found += shared(tree, value)
     if file is None or found:
         return _the_first(in_order(_mistakes(found, tree, name)))
     return Policy(
-        catalog=catalog_of(file, plain),
+        catalog=catalog_of(file, plain, addresses(tree)),
         workspace=file.workspace,
         targets=file.targets,
         oncall=file.oncall,
@@ -119,7 +121,7 @@ def _the_first(mistakes: list[Mistake]) -> list[Mistake]:
 def _mistakes(found: Iterable[Fault], tree: Tree, name: str) -> Iterator[Mistake]:
     for each in found:
         line = each.line or tree.line(each.path)  # what is left open at the very end is on no line
-        place = written(each.path)
+        place = tree.place(each.path)
         yield Mistake(file=name, line=min(line, tree.last), path=place, text=each.text, unset=each.unset)
 
 

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from bot.config import sentences
 from bot.config.forms import Name, Workspace
-from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order, written
+from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
 from bot.config.tree import Tree, decoded, read
-from bot.config.variables import Variables, filled
+from bot.config.variables import Variables, filled, used
 from bot.core.catalog import version_of
 from bot.core.errors import Misconfigured
 from bot.kinds import Context, Settings, TargetSettings
@@ -25,12 +25,13 @@ S = TypeVar("S", bound=Settings)
 @dataclass(frozen=True, kw_only=True)
 class Targets:
     """``skipped`` has why a target cannot be used here, a line for each mistake. ``version`` is the file's,
-    as of a policy."""
+    as of a policy. ``variables`` are the names that the settings of each target use."""
 
     workspace: str
     version: str
     settings: Mapping[str, TargetSettings] = field(repr=False)
     skipped: Mapping[str, str]
+    variables: Mapping[str, tuple[str, ...]]
 
 
 class _Workspace(Settings):
@@ -44,7 +45,8 @@ class _Target(Settings):
 def targets_of(
     text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None
 ) -> Targets:
-    """Raises Misconfigured where it is no YAML, or does not tell whose grants are meant."""
+    """Raises Misconfigured where it is no YAML, or does not tell whose grants are meant. A secret that stands
+    in the file itself is taken: it may be needed to revoke, and ``check`` refuses it."""
     try:
         plain = decoded(text)
         tree = read(plain)
@@ -58,6 +60,7 @@ def targets_of(
         version=version_of(plain),
         settings={each: it for each, it in judged.items() if not isinstance(it, str)},
         skipped={each: it for each, it in judged.items() if isinstance(it, str)},
+        variables={each: tuple(used(tree.at(("targets", each)))) for each in judged},
     )
 
 
@@ -86,7 +89,7 @@ class _Judge:
 
     def _judged(self, shape: type[S], raw: object, path: Path) -> S | str:
         """What it comes to, else what is wrong with it."""
-        context = Context()
+        context = Context(bare_secrets=True)
         faults = [each for each in self._tree.faults if each.path[: len(path)] == path]
         value = filled(raw, self._variables, faults)
         try:
@@ -100,4 +103,4 @@ class _Judge:
 
     def _mistake(self, fault: Fault) -> Mistake:
         line = fault.line or self._tree.line(fault.path)
-        return Mistake(file=self._file, line=line, path=written(fault.path), text=fault.text)
+        return Mistake(file=self._file, line=line, path=self._tree.place(fault.path), text=fault.text)

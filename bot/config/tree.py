@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bot.config.mistakes import MOST_TOLD, Fault, Path, Unreadable, quoted
+from bot.config.mistakes import MOST_TOLD, Fault, Path, Unreadable, masked, quoted, written
+from bot.config.variables import FILLED
 
 MOST_BYTES = 1_000_000
 MOST_VALUES = 50_000
@@ -45,6 +46,16 @@ class Tree:
             else:
                 found = found.get(part) if isinstance(found, dict) else None
         return found
+
+    def place(self, path: Path) -> str:
+        """How the place is written in a mistake. A key in the settings of a target or source may be a
+        password that lost its quotes, and is left out unless it looks like a key."""
+        if len(path) > 2 and path[0] in FILLED:
+            keys = self.at(path[:2])
+            beside = [str(key) for key in keys] if isinstance(keys, dict) else []
+            if not _KEY.fullmatch(str(path[2])) or any(masked(key) != key for key in beside):
+                path = (*path[:2], "…", *path[3:])
+        return written(path)
 
     def line(self, path: Path) -> int:
         """Of a text or number its own, of anything else its key's; of what is not there its parent's."""
@@ -100,6 +111,7 @@ def _refuse_depth(text: str) -> None:
             raise Unreadable(event.start_mark.line + 1 if event.start_mark else 1, _TOO_DEEP)
 
 
+_KEY = re.compile(r"[A-Za-z_]{1,30}")
 _HIDDEN = ", because # begins a comment; put the value in quotes"
 _TOO_DEEP = f"lists and mappings are nested here more than {MOST_DEEP} deep; nothing in this file is"
 
@@ -107,7 +119,9 @@ _TOO_DEEP = f"lists and mappings are nested here more than {MOST_DEEP} deep; not
 def _said(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     lines = text.splitlines()
     wrong = lines[line - 1] if line <= len(lines) else ""
-    problem = " ".join(str(error.problem).split())
+    problem = re.sub(
+        " '[^']{2,}'", "", " ".join(str(error.problem).split())
+    )  # what it repeats may be a secret
     at = error.problem_mark.column if error.problem_mark else 0
     if re.match(r" *\t", wrong):
         return "this line is indented with a tab; indent with spaces"

@@ -1,12 +1,19 @@
-"""The environment by name: straight, from a file named by NAME_FILE, and as ${NAME} in texts."""
+"""The environment by name: straight, from a file named by NAME_FILE, and as ${NAME} in settings."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from bot.config.mistakes import Fault, Path
+from bot.kinds import VARIABLE, FromVariable
+
+FILLED = ("targets", "oncall")
+"""The parts of the file in whose settings variables are filled in."""
+
+OWN = re.compile(r"(SLACK|REDIS)_.*|(AUDIT|SECRET)_KEY(_FILE)?")
+"""Variables that the bot itself needs. A policy must not be able to send one of them elsewhere."""
 
 _USE = re.compile(r"\$\$|\$\{([^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -40,8 +47,9 @@ class Variables:
 
 
 def filled(value: object, variables: Variables, faults: list[Fault], path: Path = ()) -> object:
-    """The same value with ``${NAME}`` replaced in its texts, and ``$$`` by a dollar; what cannot be
-    replaced stays, and is a fault."""
+    """The same value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a dollar
+    everywhere; what cannot be replaced stays, and is a fault. Text that was a variable alone becomes
+    FromVariable."""
     if isinstance(value, dict):
         return {key: filled(each, variables, faults, (*path, key)) for key, each in value.items()}
     if isinstance(value, tuple):
@@ -50,20 +58,49 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
         return value
     wrong: list[str] = []
     unset: list[str] = []
-    text = _USE.sub(lambda use: _replaced(use, variables, wrong, unset), value)
+    known = variables if _is_setting(path) else None
+    text = _USE.sub(lambda use: _replaced(use, known, wrong, unset), value)
     if wrong or unset:
         said = "; ".join(dict.fromkeys([*wrong, *unset]))
         faults.append(Fault(path=path, text=said, unset=not wrong))
-        return value
-    return text
+        text = value
+    return FromVariable(text) if re.fullmatch(VARIABLE, value) else text
 
 
-def _replaced(use: re.Match[str], variables: Variables, wrong: list[str], unset: list[str]) -> str:
+def used(value: object) -> Iterator[str]:
+    """The names of the variables in the texts of a value, each once."""
+    found: dict[str, None] = {}
+    rest = [value]
+    while rest:
+        each = rest.pop()
+        if isinstance(each, dict | tuple):
+            rest += each.values() if isinstance(each, dict) else each
+        elif isinstance(each, str):
+            found |= {use[1]: None for use in _USE.finditer(each) if use[0] != "$$"}
+    return iter(found)
+
+
+def _is_setting(path: Path) -> bool:
+    """``targets.orders-db.url`` is one; the name of a target is not."""
+    return len(path) > 2 and path[0] in FILLED
+
+
+def _replaced(use: re.Match[str], variables: Variables | None, wrong: list[str], unset: list[str]) -> str:
+    """``variables`` is None if none are filled in here."""
     if use[0] == "$$":
         return "$"
     name = use[1]
+    if variables is None:
+        wrong.append(
+            "has ${ in it, and variables are filled in only in the settings of targets and oncall;"
+            " write the value itself, or $${ for a plain ${"
+        )
+        return ""
     if not (_NAME.fullmatch(name) and use[0].endswith("}")):
         wrong.append("has a ${ without the name of a variable; write ${NAME}, or $${ for a plain ${")
+        return ""
+    if OWN.fullmatch(name):
+        wrong.append(f"{name} is one of the bot's own variables; give this setting a variable of its own")
         return ""
     try:
         found = variables.find(name)

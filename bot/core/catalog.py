@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.core.reasons import Reason
+
 _encode = json.JSONEncoder(sort_keys=True).encode
 
 
@@ -168,6 +170,10 @@ class Catalog:
     session_notes: Mapping[str, str] = field(default_factory=dict)
     """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
     sweep: SweepRules = field(default_factory=SweepRules)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """For each target a digest of what the text says about where it is."""
+    closed: Reason | None = None
+    """Why nothing may be granted by it: it is the last that could be followed, not the one in force."""
 
     def targets(self) -> tuple[str, ...]:
         """Also those where no resource gives anything at present."""

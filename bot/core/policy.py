@@ -118,15 +118,22 @@ def _unknown_approvers(ask: Ask, facts: Facts) -> Reason | None:
 
 
 def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:
-    """Why this may not even be asked: the person, their right to ask, the length, the reason, the seat."""
+    """Why this may not even be asked: the policy, the person, their right to ask, the length, the reason, the
+    seat."""
     person = facts.people.get(ask.person)
     return (
-        objection(person, home=facts.home, domains=catalog.people.email_domains)
+        closed(catalog)
+        or objection(person, home=facts.home, domains=catalog.people.email_domains)
         or may_not_ask(ask.person, ask.resource, catalog, facts)
         or _length_objection(ask, facts)
         or _reason_objection(ask)
         or seat_objection(ask.person, ask.resource, facts)
     )
+
+
+def closed(catalog: Catalog) -> Reason | None:
+    """Why nothing at all is granted, if the policy in force cannot be followed."""
+    return because(Why.POLICY_CLOSED) if catalog.closed else None
 
 
 def may_not_ask(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> Reason | None:

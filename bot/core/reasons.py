@@ -113,6 +113,13 @@ class Why(StrEnum):
     ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"
     SHIFT_NOT_STARTED = "shift_not_started"
 
+    # the policy in force
+    POLICY_CLOSED = "policy_closed"
+    POLICY_CHANGED = "policy_changed"
+    POLICY_LOST = "policy_lost"
+    POLICY_FOREIGN = "policy_foreign"
+    POLICY_UNSIGNED = "policy_unsigned"
+
     # the ledger itself
     RESTORED = "restored"
     LIVE_AGAIN = "live_again"

@@ -12,6 +12,7 @@ from bot.core.catalog import Catalog
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord, backoff
+from bot.core.reasons import Why, because
 from bot.core.shifts import Shift
 from bot.ports import (
     Anchor,
@@ -22,6 +23,8 @@ from bot.ports import (
     Entry,
     Key,
     Ledger,
+    PolicyInForce,
+    PolicyText,
     Primary,
     ShiftGrant,
     Signer,
@@ -41,6 +44,7 @@ from bot.usecases import (
     extend,
     finish,
     follow,
+    former,
     groups,
     overdue,
     owing,
@@ -81,6 +85,7 @@ class Story:
         self.primary: Primary = self.memory
         self.target = FakeTarget(lambda: self.now)
         self.targets: dict[str, FakeTarget] = {"orders-db": self.target, **(targets or {})}
+        self.former_targets: dict[str, FakeTarget] = {}
         self.source = FakeSource({"PDBPRIM": (town.nobodys(town.shift()),), "PORDERS": (), **(rota or {})})
         self.directory = FakeDirectory(lambda: self.now)
         self.messenger = FakeMessenger()
@@ -104,7 +109,13 @@ class Story:
 
     def another_office(self) -> Office:
         """As another process has it: the same ledger, nothing remembered."""
-        return Office(self.ledger, self.directory, self._policies.__getitem__, self.new_id)
+        return Office(self.ledger, self.directory, self._load, self.new_id)
+
+    def _load(self, force: PolicyInForce, kept: PolicyText | None) -> Catalog:
+        """The text of a story's policy is its version."""
+        if kept is None:
+            return replace(self.policy, closed=because(Why.POLICY_LOST, version=force.version))
+        return self._policies[kept.text]
 
     def another_watch(self) -> Watch:
         """As another worker has it, which has seen nothing yet."""
@@ -150,6 +161,7 @@ class Story:
             "workspace": lambda turn: groups.refresh_home(office, turn),
             "seal": self._seal,
             "keep": self._keep,
+            "former": lambda turn: former.tidy(self.ledger, self.memory, turn),
             "owed": lambda turn: owing.look_through(self.ledger, self.memory, turn),
         }
 
@@ -180,7 +192,10 @@ class Story:
 
     def convergence(self, turn: Turn) -> converge.Convergence:
         names = tuple(self.policy.session_notes)
-        return converge.Convergence(self.ledger, self.find_target, turn, self.policy.security_channel, names)
+        security = self.policy.security_channel
+        return converge.Convergence(
+            self.ledger, self.find_target, turn, security, names, self.former_targets.get
+        )
 
     def find_target(self, name: str) -> Target:
         if name not in self.targets:

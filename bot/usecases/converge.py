@@ -38,7 +38,7 @@ from bot.ports import (
 from bot.usecases import outcomes
 from bot.usecases.attempts import settled
 from bot.usecases.outcomes import LOOK_EVERY, Failure, Observed, named
-from bot.usecases.reach import Reach, TargetFailed
+from bot.usecases.reach import Reach, TargetFailed, calling
 from bot.usecases.systems import first_name, note_system
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, look
@@ -52,7 +52,8 @@ RESTORED = (
 
 class Convergence:
     """``target`` finds the target by name and raises PermanentFailure if it is not configured. ``names`` are
-    those of all targets, in the order of access.yaml."""
+    those of all targets, in the order of access.yaml. ``former`` finds a target as it was before its address
+    changed, None if that did not change; it is for revoking only."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class Convergence:
         turn: Turn,
         security_channel: str | None = None,
         names: Sequence[str] = (),
+        former: Callable[[str], Target | None] = lambda _: None,
     ) -> None:
         self.ledger = ledger
         self.target = target
@@ -68,6 +70,7 @@ class Convergence:
         self.claim: Claim = turn.claim
         self.security_channel = security_channel
         self.names = names
+        self.former = former
         self._acted: HoldRecord | None = None
 
     def run(self) -> None:
@@ -195,7 +198,7 @@ class Convergence:
             view = self._identify(target, view)
         self._acted = replace(view.record, phase=Phase.TAKING)
         try:
-            return target.revoke(view)
+            return self._revoke(target, view)
         except TargetFailed as raised:
             if not view.record.by_hand:
                 raise
@@ -203,6 +206,29 @@ class Convergence:
             if not left.gone:
                 raise
             return left
+
+    def _revoke(self, target: Reach, view: View) -> Seen:
+        """Revoke at the target's address of today, and if that is another system, at its former one. If
+        today's does not answer, it may still be the same system: then the former one proves nothing."""
+        try:
+            return target.revoke(view)
+        except TargetFailed as raised:
+            elsewhere = raised.seen is not None and raised.seen.presence is Presence.ELSEWHERE
+            unreachable = isinstance(raised.failure, TemporaryFailure) and raised.seen is None
+            former = self._former(view) if elsewhere or unreachable else None
+            if former is None:
+                raise
+            if elsewhere:
+                return former.revoke(view)
+            with suppress(TargetFailed):
+                former.revoke(view)
+            raise
+
+    def _former(self, view: View) -> Reach | None:
+        """Raises TargetFailed if the settings of then cannot be used."""
+        with calling():
+            found = self.former(view.hold.target)
+        return Reach(lambda _: found, view.hold.target, self.turn) if found else None
 
     def _identify(self, target: Reach, view: View) -> View:
         """Give a hold from before receipts the ones it should have, if it is certainly ours. Raises

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.grants import LIVE, Grant, move_end
+from bot.core.policy import closed
 from bot.core.rightful import rightful_end
 from bot.core.shifts import Roster, next_boundary, on_call
 from bot.ports import Change, Done, Key, Snapshot
@@ -116,12 +117,14 @@ def _judged(scene: Scene) -> tuple[list[Change], list[Change]]:
 
 def _moved(grant: Grant, scene: Scene) -> Change | None:
     """Return what today's facts make of a live grant: nothing, an earlier end, or (for a shift's own) a
-    later."""
+    later; but not a later one while the policy in force cannot be followed."""
     catalog, snap = scene
     found = rightful_end(grant, catalog, facts_of(snap))
     if found is None:
         return None
     until, reason = found
+    if closed(catalog) and grant.until is not None and until > grant.until:
+        return None
     if until <= snap.now:
         return ending(grant, snap, reason, None)[1]
     moved = move_end(grant, until=until)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -34,6 +34,7 @@ from bot.ports import (
 )
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import answered, refusal_answer, settled
+from bot.usecases.enact import clear_doubt, report_doubt
 from bot.usecases.people import look_up
 
 T = TypeVar("T")
@@ -44,22 +45,38 @@ LOOK_UP_WITHIN = 1.0
 POLICY, HOME = Key.of(PolicyInForce), Key.of(Home)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """The policy in force as this process read it, and the catalog that it decides by."""
+
+    force: PolicyInForce
+    text: PolicyText | None
+    catalog: Catalog
+
+    def still(self, force: PolicyInForce, snap: Snapshot) -> bool:
+        """Nothing has changed. A text that cannot be trusted may have been put right."""
+        if self.force != force:
+            return False
+        return not self.catalog.closed or snap.find(PolicyText, force.version) == self.text
+
+
 class Office:
-    """``load`` turns a checked policy text into a catalog and raises Misconfigured where this process
-    cannot; ``new_id`` gives a fresh, unguessable id."""
+    """``load`` follows the policy in force, whose text is None if it is missing, and returns its catalog. If
+    the text cannot be trusted, that is the last catalog that could be followed, ``closed``. It raises
+    TemporaryFailure if this process cannot follow it. ``new_id`` gives a fresh, unguessable id."""
 
     def __init__(
         self,
         ledger: Ledger,
         directory: Directory,
-        load: Callable[[str], Catalog],
+        load: Callable[[PolicyInForce, PolicyText | None], Catalog],
         new_id: Callable[[], str],
     ) -> None:
         self.ledger = ledger
         self.directory = directory
         self.new_id = new_id
         self._load = load
-        self._catalog: Catalog | None = None
+        self._followed: Followed | None = None
         self._home: Home | None = None
         self._loading = threading.Lock()
 
@@ -68,16 +85,18 @@ class Office:
     ) -> tuple[Catalog, Snapshot]:
         """The policy in force and the documents wanted under it, all as of one moment."""
         for _ in range(5):
-            catalog = self._catalog
-            keys = {POLICY, HOME, *(wanted(catalog) if catalog else ())}
+            followed = self._followed
+            keys = {POLICY, HOME, *(wanted(followed.catalog) if followed else ())}
+            if followed and followed.catalog.closed:
+                keys.add(Key.of(PolicyText, followed.force.version))
             snap = self.ledger.read(keys, follow)
             self._home = snap.find(Home)
             force = snap.find(PolicyInForce)
             if force is None:
                 raise TemporaryFailure("no policy is in force yet: start a process with an access.yaml")
-            if catalog and catalog.version == force.version:
-                return catalog, snap
-            self._follow(force.version)
+            if followed and followed.still(force, snap):
+                return followed.catalog, snap
+            self._follow(force)
         raise TemporaryFailure("the policy is changing faster than it can be read")
 
     def catalog(self) -> Catalog:
@@ -135,14 +154,19 @@ class Office:
                 return answered(receipt)
             raise
 
-    def _follow(self, version: str) -> None:
+    def _follow(self, force: PolicyInForce) -> None:
         with self._loading:
-            if self._catalog and self._catalog.version == version:
+            before = self._followed
+            snap = self.ledger.read({Key.of(PolicyText, force.version)})
+            if before and before.still(force, snap):
                 return
-            text = self.ledger.read({Key.of(PolicyText, version)}).find(PolicyText, version)
-            if text is None:
-                raise TemporaryFailure(f"the text of policy {version} is missing")
-            self._catalog = self._load(text.text)
+            text = snap.find(PolicyText, force.version)
+            catalog = self._load(force, text)
+            if catalog.closed:
+                report_doubt(self.ledger, force, catalog.closed, catalog.security_channel, self.new_id)
+            elif before and before.catalog.closed:
+                clear_doubt(self.ledger)
+            self._followed = Followed(force=force, text=text, catalog=catalog)
 
 
 # -------------------------------------------------------------------------------------------- facts

@@ -30,7 +30,7 @@ class Reach:
 
     def __init__(self, find: Callable[[str], Target], name: str, turn: Turn) -> None:
         self.turn = turn
-        with _calling():
+        with calling():
             self.target = find(name)
 
     @property
@@ -48,12 +48,12 @@ class Reach:
 
     def prepare(self, view: View) -> Receipt:
         """Return what will identify the grant. Nothing usable is made by it."""
-        with _calling():
+        with calling():
             return self.target.prepare(view.hold, self._not_after(view))
 
     def grant(self, view: View) -> Seen:
         """Grant what was prepared, and return what the target shows then: usable access."""
-        with _calling():
+        with calling():
             receipt = self.target.grant(view.hold, view.record.receipts, view.until, self._not_after(view))
         seen = self.look(view.with_receipts((*view.record.receipts[:-1], receipt)))
         if seen.presence in (Presence.NONE, Presence.USELESS):
@@ -63,7 +63,7 @@ class Reach:
     def revoke(self, view: View) -> Seen:
         """Revoke, and return what the target shows then: nothing of ours."""
         try:
-            with _calling():
+            with calling():
                 self.target.revoke(view.hold, view.record.receipts, self.turn.call())
         except TargetFailed as raised:
             if isinstance(raised.failure, PermanentFailure):
@@ -76,7 +76,7 @@ class Reach:
         return seen
 
     def _has(self, view: View) -> Seen:
-        with _calling():
+        with calling():
             return self.target.has(view.hold, view.record.receipts, self.turn.call())
 
     def _not_after(self, view: View) -> Deadline:
@@ -101,7 +101,8 @@ def _why(view: View, seen: Seen, otherwise: str) -> str:
 
 
 @contextmanager
-def _calling() -> Iterator[None]:
+def calling() -> Iterator[None]:
+    """Turn what a target raises into TargetFailed."""
     try:
         yield
     except (TemporaryFailure, PermanentFailure) as failure:

@@ -48,7 +48,6 @@ from bot.usecases.evidence import Line, examine, lines
 from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of, with_signature
 from bot.usecases.watch import Books, Watch, live_grants
 
-KEEP = "keep:audit"
 EVERY = timedelta(hours=1)
 AT_ONCE = timedelta(days=1)
 """The most that is dropped in one hour."""

@@ -27,6 +27,7 @@ from bot.ports import (
 )
 
 SEAL = "seal:audit"
+KEEP = "keep:audit"
 EVERY = timedelta(seconds=5)
 MOST = MOST_SEALED
 TELL_EVERY = timedelta(hours=1)

@@ -7,7 +7,10 @@ from pathlib import Path
 from bot.config import Policy, check, load
 from bot.core.catalog import Resource
 
-ENVIRON = {"ORDERS_DB_URL": "postgresql://rotakey:tell-nobody@db.example.com/orders"}
+ENVIRON = {
+    "ORDERS_DB_URL": "postgresql://rotakey:tell-nobody@db.example.com/orders",
+    "BILLS_DB_URL": "postgres://bills.example.com/bills",
+}
 SANDBOX = Path("bot/sandbox/access.yaml")
 
 FULL = r"""
@@ -20,7 +23,7 @@ oncall:
   pagerduty: {kind: pagerduty, every: 30s, stale_after: 5m, start_stale_after: 2h}
 targets:
   orders-db: {kind: postgres, url: "${ORDERS_DB_URL}", sessions: keep}
-  bills-db: {kind: postgres, url: "postgres://bills.example.com/bills"}
+  bills-db: {kind: postgres, url: "${BILLS_DB_URL}"}
 resources:
   prod-db:
     title: Orders database, read and write
@@ -47,7 +50,7 @@ sweep: {mode: enforce, every: 5m, share: 10%}
 
 HEAD = """\
 oncall: {pagerduty: {kind: pagerduty}}
-targets: {orders-db: {kind: postgres, url: "postgres://db.example.com/orders"}}
+targets: {orders-db: {kind: postgres, url: "${ORDERS_DB_URL}"}}
 resources:
   prod-db:
     title: Orders database
@@ -66,14 +69,14 @@ def resource(*lines: str) -> Resource:
 
 
 def read(text: str | bytes, environ: dict[str, str] | None = None) -> Policy:
-    return load(text, environ=ENVIRON if environ is None else environ)
+    return load(text, environ={**ENVIRON, **(environ or {})})
 
 
 def said(text: str | bytes, environ: dict[str, str] | None = None) -> list[str]:
-    return [str(mistake) for mistake in check(text, environ=ENVIRON if environ is None else environ)]
+    return [str(mistake) for mistake in check(text, environ={**ENVIRON, **(environ or {})})]
 
 
 def wrong_with(*lines: str) -> list[str]:
     """What is said of a resource with these lines: line, key and text, without the common beginning."""
-    mistakes = check(resource_text(*lines), environ={})
+    mistakes = check(resource_text(*lines), environ=ENVIRON)
     return [f"{each.line} {each.path.removeprefix('resources.prod-db.')}: {each.text}" for each in mistakes]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
-from bot.config import load
+from bot.config import load, tree
 from bot.core.errors import Misconfigured
 from tests.config.files import FULL, HEAD, resource_text, said, wrong_with
 
@@ -218,6 +219,55 @@ def test_what_should_be_a_secret_is_not_repeated_whatever_it_is() -> None:
         assert "1337" not in only
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        '{kind: postgres, "postgresql://r:1337@db/x"}',
+        '{kind: postgres, "postgresql://r:1337@db/x": 1}',
+        "{kind: postgres, postgresql://r:13,a1337,bc,d@db/x}",
+        "{kind: postgres, postgresql://r:word,geheim,x@db}",
+        "{kind: postgres, host=db password=1337}",
+        "{kind: postgres, r1337: x}",
+        '{kind: "postgresql://r:1337@db/x"}',
+        '{kind: postgres, url: "${ORDERS_DB_URL}", sessions: "postgres://r:1337@db"}',
+        '{kind: postgres, url: "${ORDERS_DB_URL}", sessions: "user=r password = 1337"}',
+        '{kind: postgres, url: "${ORDERS_DB_URL}", sessions: "r:1337@db"}',
+    ],
+)
+def test_a_password_that_lost_its_place_is_in_no_mistake(target: str) -> None:
+    told = said(FULL.replace('{kind: postgres, url: "${ORDERS_DB_URL}", sessions: keep}', target))
+    assert told
+    assert [each for each in told if "1337" in each or "geheim" in each] == []
+
+
+def test_nor_is_one_that_stands_elsewhere_or_is_listed_as_a_name() -> None:
+    url = "postgresql://r:1337@db"
+    for good, bad in (
+        ('"#db-access"', f'"{url}"'),
+        ("slack/dba, U02BOB", f'"{url}"'),
+        ("  orders-db: {kind", f'  "{url}": {{kind'),
+        ("  bills-db: {kind", f'  "{url}": {{kind'),
+        ("one_holder: true", f'"{url}": true'),
+        ("target: orders-db, role", f'target: "{url}", role'),
+        ("workspace: acme-eu", f'workspace: "{url}"'),
+    ):
+        assert good in FULL
+        told = said(FULL.replace(good, bad, 1))
+        assert told
+        assert "1337" not in "".join(told)
+
+
+@pytest.mark.parametrize("loader", [yaml.CSafeLoader, yaml.SafeLoader])
+@pytest.mark.parametrize("line", ["url: *p1337", "url: !p1337!x y", "url: &p1337 {", "? p1337@"])
+def test_nor_is_what_cannot_be_read_as_yaml(
+    loader: type[yaml.SafeLoader], line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "LOADER", loader)
+    told = said(f"targets:\n  orders-db:\n    {line}\n")
+    assert told
+    assert "1337" not in "".join(told)
+
+
 def test_two_resources_of_one_name_are_a_key_written_twice() -> None:
     again = FULL.replace("security:", "  prod-db: {title: again}\nsecurity:")
     line = again.count("\n", 0, again.index("  prod-db: {")) + 1
@@ -239,6 +289,7 @@ def test_all_mistakes_stop_the_start_together() -> None:
     assert [line.split(": ")[:2] for line in lines] == [
         ["policy/access.yaml:2", "workspace"],
         ["policy/access.yaml:10", "targets.orders-db.url"],
+        ["policy/access.yaml:11", "targets.bills-db.url"],
         ["policy/access.yaml:25", "resources.prod-db.approvals"],
     ]
 

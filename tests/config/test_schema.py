@@ -31,7 +31,7 @@ def test_it_is_a_schema() -> None:
 def test_good_files_fit() -> None:
     assert fits(FULL)
     assert fits(SANDBOX.read_text())
-    assert fits(resource_text("approvers: [slack/dba]", "channel: ${CHANNEL}", "duration: {max: '${MAX}'}"))
+    assert fits(resource_text("approvers: [slack/dba]").replace("{kind: p", "{every: '${EVERY}', kind: p", 1))
     assert fits(resource_text("on_shift: pagerduty/PX", "reason: optional"))
 
 
@@ -39,6 +39,9 @@ def test_good_files_fit() -> None:
     ("good", "bad"),
     [
         ("people:", "peple:"),
+        ('"${BILLS_DB_URL}"', '"postgresql://bills.example.com/bills"'),
+        ("max: 12h", "max: '${MAX}'"),
+        ('"#db-access"', '"${CHANNEL}"'),
         ("max: 12h", "max: 12"),
         ("max: 12h", "max: 12 o'clock"),
         ("kind: pagerduty", "kind: pagerdury"),

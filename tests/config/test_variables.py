@@ -1,80 +1,153 @@
-"""${NAME} is filled in from the environment: in texts, after parsing, and never shown."""
+"""${NAME} is filled in from the environment: in the settings of targets and sources, and never shown."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from bot.kinds import PostgresSettings
 from tests.config.files import read, resource_text, said
 
 BOB = "approvers: [U02BOB]"
+PAGER = "{kind: pagerduty}"
+ELSEWHERE = (
+    "has ${ in it, and variables are filled in only in the settings of targets and oncall; write the value"
+    " itself, or $${ for a plain ${"
+)
 
 
-def title(text: str, environ: dict[str, str]) -> str:
-    return (
-        read(resource_text(BOB).replace("Orders database", text), environ).catalog.resources["prod-db"].title
-    )
+def paged(every: str) -> str:
+    """A file whose source is asked that often."""
+    return resource_text(BOB).replace(PAGER, f"{{kind: pagerduty, every: {every}}}")
+
+
+def seconds(every: str, environ: dict[str, str]) -> int:
+    return read(paged(every), environ).oncall["pagerduty"].every
 
 
 def test_a_variable_stands_for_a_text_or_a_part_of_it() -> None:
-    assert title("${STAGE}", {"STAGE": "production"}) == "production"
-    assert title("Orders, ${STAGE} in ${REGION}", {"STAGE": "live", "REGION": "eu"}) == "Orders, live in eu"
+    assert seconds('"${EVERY}"', {"EVERY": "30s"}) == 30
+    assert seconds('"${TIMES}${UNIT}"', {"TIMES": "2", "UNIT": "m"}) == 120
+
+
+def test_a_secret_is_a_variable_alone() -> None:
+    settings = read(resource_text(BOB), {"ORDERS_DB_URL": "postgres://db/$$x"}).targets["orders-db"]
+    assert isinstance(settings, PostgresSettings)
+    assert settings.url.get_secret_value() == "postgres://db/$$x"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://rotakey:s3cret@db/orders",
+        "postgresql://rotakey:${PASSWORD}@db/orders",
+        "postgresql://db/orders",
+        "${ORDERS_DB_URL}?sslmode=require",
+        "$${ORDERS_DB_URL}",
+    ],
+)
+def test_a_secret_in_the_file_is_a_mistake_that_does_not_repeat_it(url: str) -> None:
+    text = resource_text(BOB).replace('"${ORDERS_DB_URL}"', f'"{url}"')
+    assert said(text, {"PASSWORD": "s3cret"}) == [
+        "access.yaml:2: targets.orders-db.url: is a secret, and secrets must not be in this file; write"
+        " ${NAME} alone, such as ${ORDERS_DB_URL}, and give that variable the value"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "SLACK_ANYTHING", "REDIS_URL"),
+        *("AUDIT_KEY", "AUDIT_KEY_FILE", "SECRET_KEY", "SECRET_KEY_FILE", "SLACK_BOT_TOKEN_FILE"),
+    ],
+)
+@pytest.mark.parametrize("url", ["${{{0}}}", "https://evil.example.com/${{{0}}}"])
+def test_a_policy_cannot_name_what_the_bot_itself_needs(name: str, url: str) -> None:
+    text = resource_text(BOB).replace('"${ORDERS_DB_URL}"', f'"{url.format(name)}"')
+    told = f"{name} is one of the bot's own variables; give this setting a variable of its own"
+    assert said(text, {name: "postgresql://t0ken"}) == [f"access.yaml:2: targets.orders-db.url: {told}"]
+    assert said(paged(f'"{url.format(name)}"'), {name: "30s"}) == [
+        f"access.yaml:1: oncall.pagerduty.every: {told}"
+    ]
+
+
+def test_a_name_that_only_resembles_one_of_the_bots_own_is_free() -> None:
+    for name in ("MY_SLACK_URL", "AUDIT_KEYS", "MY_SECRET_KEY", "REDISTRIBUTION_URL"):
+        text = resource_text(BOB).replace("${ORDERS_DB_URL}", f"${{{name}}}")
+        assert said(text, {name: "postgresql://db/orders"}) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("channel: ${CHANNEL}", "8: resources.prod-db.channel"),
+        ("duration: {max: '${CHANNEL}'}", "8: resources.prod-db.duration.max"),
+        (
+            "approve_automatically: [{in_group: 'slack/${CHANNEL}'}]",
+            "8: resources.prod-db.approve_automatically",
+        ),
+    ],
+)
+def test_elsewhere_in_the_file_no_variable_is_read(line: str, path: str) -> None:
+    (only,) = said(resource_text(BOB, line), {"CHANNEL": "hunter2"})
+    assert only.startswith(f"access.yaml:{path}")
+    assert only.endswith(ELSEWHERE)
+
+
+def test_nor_in_the_workspace_a_title_or_a_target_that_is_named() -> None:
+    text = (
+        resource_text(BOB).replace("Orders database", "${T}").replace("target: orders-db", 'target: "${T}"')
+    )
+    told = said("workspace: ${T}\n" + text, {"T": "orders-db"})
+    assert told == [
+        f"access.yaml:1: workspace: {ELSEWHERE}",
+        f"access.yaml:6: resources.prod-db.title: {ELSEWHERE}",
+        f"access.yaml:7: resources.prod-db.gives[0].target: {ELSEWHERE}",
+    ]
 
 
 def test_two_dollars_are_one_and_one_is_itself() -> None:
-    assert title("5 $ or $${STAGE} or $$$$", {}) == "5 $ or ${STAGE} or $$"
+    text = resource_text(BOB).replace("Orders database", "5 $ or $${STAGE} or $$$$")
+    assert read(text).catalog.resources["prod-db"].title == "5 $ or ${STAGE} or $$"
 
 
 def test_what_is_filled_in_is_not_filled_in_again_and_is_no_yaml() -> None:
-    environ = {"STAGE": "${OTHER}, [a, b]: #x", "OTHER": "no"}
-    assert title("${STAGE}", environ) == environ["STAGE"]
-
-
-def test_a_variable_may_stand_wherever_text_may() -> None:
-    environ = {"MAX": "12h", "CHANNEL": "#db", "TARGET": "orders-db", "KIND": "pagerduty"}
-    text = resource_text(BOB, "duration: {max: '${MAX}'}", "channel: ${CHANNEL}")
-    text = text.replace("{target: orders-db", '{target: "${TARGET}"').replace(
-        "kind: pagerduty", 'kind: "${KIND}"'
-    )
-    resource = read(text, environ).catalog.resources["prod-db"]
-    assert resource.lengths.max == 12 * 3_600
-    assert resource.channel == "#db"
-    assert resource.gives[0].target == "orders-db"
+    environ = {"EVERY": "${OTHER}, [a, b]: #x", "OTHER": "30s"}
+    (only,) = said(paged('"${EVERY}"'), environ)
+    assert only.startswith('access.yaml:1: oncall.pagerduty.every: "${EVERY}" is no length;')
 
 
 def test_a_variable_that_is_not_set_is_one_mistake_where_it_is_used() -> None:
-    told = "the variable CHANNEL is not set; give it a value in the environment"
-    text = resource_text(BOB, "channel: ${CHANNEL}")
-    assert said(text, {}) == [f"access.yaml:8: resources.prod-db.channel: {told}"]
-    assert said(text, {"CHANNEL": ""}) == [
-        f"access.yaml:8: resources.prod-db.channel: {told.replace('not set', 'empty')}"
+    told = "the variable EVERY is not set; give it a value in the environment"
+    assert said(paged('"${EVERY}"')) == [f"access.yaml:1: oncall.pagerduty.every: {told}"]
+    assert said(paged('"${EVERY}"'), {"EVERY": ""}) == [
+        f"access.yaml:1: oncall.pagerduty.every: {told.replace('not set', 'empty')}"
     ]
 
 
 def test_a_variable_without_a_good_name_is_a_mistake() -> None:
     for use in ("'${}'", "'${A B}'", "'${A'", "'${A:-x}'"):
-        (only,) = said(resource_text(BOB, f"channel: {use}"), {"A": "#db"})
+        (only,) = said(paged(use), {"A": "30s"})
         assert only.endswith("has a ${ without the name of a variable; write ${NAME}, or $${ for a plain ${")
 
 
 def test_what_a_variable_holds_is_not_told_when_it_does_not_fit() -> None:
-    text = resource_text(
-        BOB, "channel: ${CHANNEL}", "duration: {max: '${MAX}', offer: ['${MAX}', '${MORE}']}"
-    )
-    told = said(text, {"CHANNEL": "hunter two", "MAX": "12h", "MORE": "13h"})
+    text = resource_text(BOB).replace(PAGER, "{kind: '${KIND}', every: '${EVERY}', stale_after: '${STALE}'}")
+    told = said(text, {"KIND": "pagerduty", "EVERY": "hunter two", "STALE": "hunter two"})
     assert told == [
-        'access.yaml:8: resources.prod-db.channel: "${CHANNEL}" is no channel;'
-        " write #name in small letters, or its id, such as C02ABCDEF",
-        'access.yaml:9: resources.prod-db.duration.offer[1]: "${MORE}" is longer than max;'
-        " shorten it, or raise max",
+        f'access.yaml:1: oncall.pagerduty.{key}: "${{{name}}}" is no length;'
+        " write it such as 12h, 45m, 1h30m or 2d, the larger unit first"
+        for key, name in (("every", "EVERY"), ("stale_after", "STALE"))
     ]
 
 
 def test_a_variable_may_be_kept_in_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "url"
-    secret.write_text("production\n")
-    assert title("${STAGE}", {"STAGE_FILE": str(secret)}) == "production"
-    (missing,) = said(resource_text(BOB, "channel: ${CHANNEL}"), {"CHANNEL_FILE": str(tmp_path / "none")})
+    secret.write_text("30s\n")
+    assert seconds('"${EVERY}"', {"EVERY_FILE": str(secret)}) == 30
+    (missing,) = said(paged('"${EVERY}"'), {"EVERY_FILE": str(tmp_path / "none")})
     assert missing.endswith(
-        "the variable CHANNEL cannot be read from the file that CHANNEL_FILE names:"
+        "the variable EVERY cannot be read from the file that EVERY_FILE names:"
         " No such file or directory; check the path"
     )

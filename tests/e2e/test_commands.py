@@ -107,8 +107,18 @@ def test_the_sandbox_lets_no_file_reach_a_real_database(rotakey: Rotakey, tmp_pa
     ):
         path.write_text(POLICY.read_text("utf-8").replace("${ORDERS_DB_URL}", url))
         ended = rotakey("sandbox", "--data", tmp_path / "data", "--file", path)
-        said = "targets.orders-db.url: the sandbox touches nothing real; write a variable alone, ${…_URL}"
-        assert (ended.returncode, ended.stderr) == (1, f"{path}: {said}\n")
+        assert ended.returncode == 1
+        assert "targets.orders-db.url: is a secret, and secrets must not be in this file" in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_sandbox_has_one_database_server(rotakey: Rotakey, tmp_path: Path) -> None:
+    path = tmp_path / "access.yaml"
+    another = '  bills-db: {kind: postgres, url: "${BILLS_DB_URL}"}\nresources:'
+    path.write_text(POLICY.read_text("utf-8").replace("resources:", another, 1))
+    ended = rotakey("sandbox", "--data", tmp_path / "data", "--file", path)
+    said = "the sandbox has one database server, and this file has 2 targets; try a file with one"
+    assert (ended.returncode, ended.stderr) == (1, f"{path}: {said}\n")
     assert not (tmp_path / "data").exists()
 
 

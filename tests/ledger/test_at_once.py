@@ -54,7 +54,7 @@ class Clicks:
 
     def office(self) -> Office:
         directory = FakeDirectory(lambda: datetime.now(UTC))
-        return Office(self.ledger, directory, lambda _: self.policy, self.ids.__next__)
+        return Office(self.ledger, directory, lambda *_: self.policy, self.ids.__next__)
 
     def asked(self) -> str:
         op = f"ask-{next(self.ops)}"

@@ -72,7 +72,7 @@ def test_an_older_process_writes_nothing_and_says_so(
     ]
     assert [refused(call) for call in calls] == [NEWER] * len(calls)
     assert everything(client, workspace) == before
-    office = Office(redis_ledger, FakeDirectory(lambda: NINE), lambda _: pytest.fail("read"), lambda: "G1")
+    office = Office(redis_ledger, FakeDirectory(lambda: NINE), lambda *_: pytest.fail("read"), lambda: "G1")
     assert health.trouble(office) == NEWER, "it is what /readyz answers"
 
 

@@ -106,7 +106,7 @@ class Town:
 
     def enacts(self, policy: Catalog) -> None:
         """Another policy is in force from now on."""
-        self.office._load = lambda _: policy
+        self.office._load = lambda *_: policy
         version = policy.version
         self.puts(
             {
@@ -159,7 +159,7 @@ def town(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)
     ledger = FragileLedger(NOW)
     client = WebClient(token=BOT_TOKEN, base_url=server.api_url)
     directory = SlackDirectory(client)
-    office = Office(ledger, directory, lambda _: CATALOG, lambda: "g" + secrets.token_hex(6))
+    office = Office(ledger, directory, lambda *_: CATALOG, lambda: "g" + secrets.token_hex(6))
     settings = SlackSettings(token=BOT_TOKEN, signing_secret=SIGNING_SECRET, api_url=server.api_url)
     afterwards = Afterwards(ledger, every=3600)
     site = create(build(office, settings, afterwards), lambda: None)

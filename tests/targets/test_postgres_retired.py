@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot import config, wiring
+from bot.core.catalog import version_of
 from bot.core.holds import Presence
+from bot.ports import PolicyInForce, PolicyText
 from bot.testing.postgres import Roles
 from tests.targets.scenes import eventually, orders_rw, soon
 
@@ -32,7 +34,7 @@ def test_only_what_has_changed_is_let_go(roles: Roles, then: str, left: int) -> 
     )
     assert fittings.target("orders-db").has(orders_rw(roles, "ada"), soon()) is Presence.NONE
     assert connected(roles) == 1
-    fittings.load(then)
+    fittings.follow(PolicyInForce(version=version_of(then)), PolicyText(text=then))
     assert eventually(lambda: connected(roles) == left)
     assert fittings.target("orders-db").has(orders_rw(roles, "ada"), soon()) is Presence.NONE
     fittings.close()

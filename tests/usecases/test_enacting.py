@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from bot.core.catalog import Catalog
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import Refused
+from bot.core.reasons import Why, because
+from bot.core.shifts import Shift
 from bot.ports import Change, Key, PolicyInForce, PolicyText
 from bot.testing.story import Story
-from bot.testing.town import ORDERS_SCHEDULE, SCHEDULE, catalog
+from bot.testing.town import ADA, DAN, HOUR, MINUTE, NINE, ORDERS_SCHEDULE, SCHEDULE, catalog, nobodys, shift
 from bot.usecases.enact import enact, standing_duties
 from bot.usecases.office import Office
 
@@ -21,6 +24,7 @@ def test_a_policy_needs_its_groups_rosters_and_shifts_kept_up_to_date() -> None:
         "groups:all",
         "seal:audit",
         "owed:all",
+        "former:all",
         "roster:pagerduty",
         "shift:prod-db",
         "shift:orders-on-call",
@@ -46,15 +50,41 @@ def test_the_last_process_to_start_with_a_new_policy_wins_and_the_audit_says_so(
 
 def test_a_policy_whose_text_is_missing_is_not_followed(story: Story) -> None:
     story.memory.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
-    with pytest.raises(TemporaryFailure, match="the text of policy lost is missing"):
-        story.office.catalog()
+    assert story.office.catalog().closed == because(Why.POLICY_LOST, version="lost")
+    with pytest.raises(Refused, match="policy_closed"):
+        story.ask(ADA)
+
+
+def on_call(who: str, hours: float) -> Shift:
+    """Since eight, and until so many hours after nine."""
+    end = NINE + timedelta(hours=hours)
+    return nobodys(shift(who, end=end, schedule=ORDERS_SCHEDULE))
+
+
+def test_by_a_policy_that_is_not_followed_no_shift_starts_or_grows_but_they_end() -> None:
+    story = Story(rota={"PORDERS": (on_call(ADA, 4),)})
+    story.pass_time(MINUTE)
+    adas = story.shift_grant(ADA)
+    assert adas
+    assert story.has(ADA, "orders_ops")
+    story.memory.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
+    story.source.rota["PORDERS"] = (on_call(ADA, 6), on_call(DAN, 6))
+    story.pass_time(10 * MINUTE)
+    assert story.lease(adas.id) == adas.until
+    assert story.shift_grant(DAN) is None
+    story.source.rota["PORDERS"] = (on_call(ADA, 0.5), on_call(DAN, 6))
+    story.pass_time(HOUR)
+    assert not story.has(ADA, "orders_ops")
+    enact(story.ledger, story.policy, story.policy.version)
+    story.pass_time(MINUTE)
+    assert story.has(DAN, "orders_ops")
 
 
 def test_a_policy_is_read_once_however_often_it_is_needed(story: Story) -> None:
     loaded: list[str] = []
 
-    def load(text: str) -> Catalog:
-        loaded.append(text)
+    def load(_: PolicyInForce, kept: PolicyText | None) -> Catalog:
+        loaded.append(kept.text if kept else "")
         return story.policy
 
     office = Office(story.ledger, story.directory, load, story.new_id)

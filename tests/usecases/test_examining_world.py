@@ -8,11 +8,33 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, PeopleRules, Resource
+from bot.core.authentic import hmac_of
+from bot.core.catalog import (
+    Catalog,
+    Everyone,
+    InGroup,
+    Named,
+    OnCall,
+    PeopleRules,
+    Resource,
+    version_of,
+)
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.people import Group
+from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
-from bot.ports import AppFacts, Change, Deadline, Due, Home, Key, PolicyText, Swept
+from bot.ports import (
+    AppFacts,
+    Change,
+    Deadline,
+    Due,
+    Home,
+    Key,
+    PolicyDoubt,
+    PolicyInForce,
+    PolicyText,
+    Swept,
+)
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
@@ -36,6 +58,7 @@ from bot.testing.town import (
     shift,
 )
 from bot.usecases import groups
+from bot.usecases.enact import enact
 from bot.usecases.examine import pager, policy, slack, targets
 from bot.usecases.examine.findings import Finding, Grade, look_at, ok, wrong
 from bot.usecases.posting import count_given_up
@@ -425,19 +448,75 @@ def in_force(story: Story, local: str | None) -> list[Finding]:
 
 
 def test_the_policy_in_force(story: Story) -> None:
-    assert in_force(story, "v1") == [ok("policy", "access.yaml is in force, version v1")]
+    version = version_of("its text")
+    enact(story.ledger, replace(story.policy, version=version), "its text")
+    assert in_force(story, version) == [ok("policy", f"access.yaml is in force, version {version}")]
     assert in_force(story, None) == []
     assert in_force(story, "v2") == [
         look_at(
             "policy",
-            "access.yaml is version v2, and v1 is in force",
+            f"access.yaml is version v2, and {version} is in force",
             "the process that started last brought it: start one with this file, or take over that one",
         )
     ]
-    story.memory.commit(Change(put={Key.of(PolicyText, "v1"): None}))
-    assert told(in_force(story, "v1")) == [
-        (Grade.WRONG, "the text of the policy in force, version v1, is lost")
+    story.memory.commit(Change(put={Key.of(PolicyText, version): None}))
+    assert told(in_force(story, version)) == [
+        (Grade.WRONG, f"the text of the policy in force, version {version}, is lost")
     ]
     assert told(policy.look_at_policy(MemoryLedger(NINE), "v1", "access.yaml")) == [
         (Grade.WRONG, "no policy is in force")
+    ]
+
+
+KEYS = (b"k" * 32,)
+
+
+def test_a_policy_text_that_cannot_be_trusted(story: Story) -> None:
+    version = version_of("its text")
+
+    def kept(text: str, hmacs: tuple[str, ...], keys: tuple[bytes, ...]) -> list[tuple[Grade, str]]:
+        force, put = PolicyInForce(version=version), PolicyText(text=text, hmacs=hmacs)
+        story.memory.commit(Change(put={Key.of(PolicyInForce): force, Key.of(PolicyText, version): put}))
+        return told(policy.look_at_policy(story.memory, version, "access.yaml", keys))
+
+    ours = (hmac_of("its text", KEYS[0]),)
+    good = [(Grade.OK, f"access.yaml is in force, version {version}")]
+    assert kept("its text", ours, KEYS) == good
+    assert kept("its text", (), ()) == good
+    changed = (
+        f"somebody changed the text of the policy in force: it is not version {version}; nothing is granted"
+    )
+    assert kept("another text", (hmac_of("another text", KEYS[0]),), KEYS) == [(Grade.WRONG, changed)]
+    unsigned = (
+        f"the policy in force, version {version}, was not put there with this SECRET_KEY; nothing is granted"
+    )
+    assert kept("its text", (), KEYS) == [(Grade.WRONG, unsigned)]
+    assert kept("its text", (hmac_of("its text", b"x" * 32),), KEYS) == [(Grade.WRONG, unsigned)]
+    unknown = "SECRET_KEY is not set here, so nobody can tell whether our processes put this policy in force"
+    assert kept("its text", ours, ()) == [(Grade.LOOK_AT, unknown), *good]
+    doubt = PolicyDoubt(reason=because(Why.POLICY_CHANGED, version=version), noticed_at=story.now)
+    story.memory.commit(Change(put={Key.of(PolicyDoubt): doubt}))
+    story.memory.advance(120)
+    since = "for 2m a process has not followed the policy in force: it grants nothing"
+    assert kept("its text", ours, KEYS) == [(Grade.WRONG, since), *good]
+
+
+def test_a_target_that_is_needed_as_it_was() -> None:
+    def gone(_: str) -> None:
+        raise PermanentFailure("the variable OLD_DB_URL is not set")
+
+    found = targets.look_at_former(lambda _: None, lambda _: ("OLD_DB_URL", "CA"), "orders-db")
+    assert list(found) == [
+        look_at(
+            "target orders-db",
+            "left access.yaml, or has another address now, while something is held there; it is kept as it"
+            " was, for revoking only",
+            "it is forgotten once nothing is held there; until then keep OLD_DB_URL and CA set where the"
+            " workers run",
+        )
+    ]
+    assert list(targets.look_at_former(gone, lambda _: (), "orders-db")) == [
+        wrong(
+            "target orders-db", "the variable OLD_DB_URL is not set", "until then nobody loses access there"
+        )
     ]

@@ -120,6 +120,61 @@ def test_what_a_live_grant_needs_under_the_other_name_is_not_revoked() -> None:
     assert (story.has(ADA), billing.count("revoke")) == (True, 0)
 
 
+# ------------------------------------------------------------------------------------ another address
+
+
+def moved_to(story: Story, system: System) -> FakeTarget:
+    """Ada's grant was made where the target was before its url was changed; return that."""
+    before = story.target
+    story.former_targets["orders-db"] = before
+    story.target = story.targets["orders-db"] = FakeTarget(lambda: story.now)
+    story.target.system = system
+    return before
+
+
+ELSEWHERE = System(id="elsewhere", instance="second")
+
+
+def test_what_was_granted_at_the_former_address_is_revoked_there(story: Story) -> None:
+    grant = granted(story, ADA, length="1h")
+    before = moved_to(story, ELSEWHERE)
+    story.pass_time(HOUR)
+    assert (story.grant(grant).state, before.access) == (State.ENDED, {})
+
+
+def test_a_request_at_the_new_address_waits_until_the_former_one_is_settled(story: Story) -> None:
+    granted(story, ADA, length="1h")
+    moved_to(story, ELSEWHERE)
+    second = granted(story, ADA, length="4h")
+    assert story.grant(second).trouble == "orders-db answers as another system"
+    story.pass_time(HOUR + MINUTE)
+    third = granted(story, ADA, length="1h")
+    assert (story.grant(third).state, story.has(ADA)) == (State.ACTIVE, True)
+
+
+def test_a_new_address_of_the_same_system_is_used_at_once(story: Story) -> None:
+    grant = granted(story, ADA, length="1h")
+    access, before = story.target.access, moved_to(story, story.target.system)
+    story.target.access = access
+    story.target._ids = before._ids
+    calls = len(before.calls)
+    story.pass_time(HOUR)
+    assert (story.grant(grant).state, access) == (State.ENDED, {})
+    assert len(before.calls) == calls
+
+
+def test_while_the_new_address_does_not_answer_the_former_one_proves_nothing(story: Story) -> None:
+    """It may be the same system, promoted: then the former server is an isolated old primary."""
+    grant = granted(story, ADA, length="1h")
+    before = moved_to(story, story.target.system)
+    for verb in ("has", "revoke"):
+        story.target.failing[verb] = TemporaryFailure("orders-db does not answer")
+    story.pass_time(HOUR + MINUTE)
+    ending = story.grant(grant)
+    assert (ending.state, ending.overdue_since is not None) == (State.ENDING, True)
+    assert before.access == {}, "but what can be done there is done"
+
+
 # ------------------------------------------------------------------------------------ accepting
 
 

@@ -269,6 +269,33 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Your shift for *{resource}* may have started. I gave nothing: the roster of {schedule} is too old.",
         "Your shift may have started. I gave nothing: the roster is too old to go by.",
     ),
+    Why.POLICY_CLOSED: (
+        "I cannot trust the policy that is in force, so I grant nothing now. Giving back and revoking work.",
+    ),
+    Why.POLICY_CHANGED: (
+        "🚨 Somebody changed the policy text in Redis: it is not version {version} any more."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 Somebody changed the policy text in Redis."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+    ),
+    Why.POLICY_LOST: (
+        "🚨 The text of policy {version} is missing in Redis."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 The text of the policy in force is missing in Redis."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+    ),
+    Why.POLICY_FOREIGN: (
+        "🚨 The policy in force in Redis, version {version}, is that of another workspace."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 The policy in force in Redis is that of another workspace."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+    ),
+    Why.POLICY_UNSIGNED: (
+        "🚨 The policy in force in Redis, version {version}, was not put there with our SECRET_KEY."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 The policy in force in Redis was not put there with our SECRET_KEY."
+        " I grant nothing and go on revoking by the policy that I followed before.",
+    ),
     Why.RESTORED: (
         "🚨 Redis came back older than it was: it once had {anchored} of the audit, and now has {found}."
         " I give nothing new and go on taking back. What is live in it ({live}) is not to be trusted.",
@@ -369,6 +396,19 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.OWN_ACCESS: ("Another approver has to.",),
     Why.NOT_ADOPTABLE: ("Choose Remove or Leave instead.",),
     Why.ROSTER_EMPTY_DOUBTED: ("Check the schedule in the on-call service.",),
+    Why.POLICY_CLOSED: ("Ask the people who run Rotakey: `rotakey doctor` says why.",),
+    Why.POLICY_CHANGED: (
+        "Restart a worker with the access.yaml that you want, and find out who can write to Redis.",
+    ),
+    Why.POLICY_LOST: ("Restart a worker with the access.yaml that you want.",),
+    Why.POLICY_FOREIGN: (
+        "Restart a worker with the access.yaml that you want, and find out who can write to Redis.",
+    ),
+    Why.POLICY_UNSIGNED: (
+        "If a process without SECRET_KEY, or with another one, brought it, set the same key everywhere and"
+        " restart it. If not, find out who can write to Redis, and restart a worker with the access.yaml that"
+        " you want.",
+    ),
     Why.RESTORED: (
         "Compare it with who has access at each target, and then run `rotakey doctor --accept-restore`.",
     ),

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from bot.core.authentic import text_objection
 from bot.core.catalog import Catalog, Everyone, Resource
 from bot.core.members import Facts, names_of
 from bot.core.people import GROUP_KNOWN_FOR, Group, Person, objection
+from bot.core.reasons import Why
 from bot.core.shifts import Roster
-from bot.ports import Deadline, Directory, Key, Ledger, PolicyInForce, PolicyText
-from bot.usecases.examine.findings import Finding, look_at, ok, when, wrong
+from bot.ports import Deadline, Directory, Key, Ledger, PolicyDoubt, PolicyInForce, PolicyText
+from bot.usecases.examine.findings import Finding, ago, look_at, ok, when, wrong
 from bot.usecases.office import HOME, facts_of
 
 POLICY, PEOPLE = "policy", "people"
 
 
-def look_at_policy(ledger: Ledger, local: str | None, file: str) -> Iterator[Finding]:
-    """``local`` is the version of the file on this machine, None where it has mistakes."""
-    force = ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+def look_at_policy(
+    ledger: Ledger, local: str | None, file: str, keys: Sequence[bytes] = ()
+) -> Iterator[Finding]:
+    """``local`` is the version of the file on this machine, None if it has mistakes. ``keys`` are those of
+    SECRET_KEY."""
+    snap = ledger.read({Key.of(PolicyInForce), Key.of(PolicyDoubt)})
+    force, doubt = snap.find(PolicyInForce), snap.find(PolicyDoubt)
+    if doubt:
+        what = f"for {ago(doubt.noticed_at, snap.now)} a process has not followed the policy in force"
+        yield wrong(POLICY, f"{what}: it grants nothing", "restart a worker with the access.yaml you want")
     if force is None:
         yield wrong(POLICY, "no policy is in force", "start rotakey worker with an access.yaml")
-    elif not ledger.read({Key.of(PolicyText, force.version)}).documents:
-        what = f"the text of the policy in force, version {force.version}, is lost"
-        yield wrong(POLICY, what, "restart a worker that has it as its access.yaml")
-    elif local and local != force.version:
+        return
+    kept = ledger.read({Key.of(PolicyText, force.version)}).find(PolicyText, force.version)
+    against = text_objection(force.version, kept.text if kept else None, kept.hmacs if kept else (), keys)
+    if against:
+        yield wrong(POLICY, *OBJECTIONS[against.why](force.version))
+        return
+    if kept and kept.hmacs and not keys:
+        what = "SECRET_KEY is not set here, so nobody can tell whether our processes put this policy in force"
+        yield look_at(POLICY, what, "run this with the environment of a worker")
+    if local and local != force.version:
         what = f"{file} is version {local}, and {force.version} is in force"
         do = "the process that started last brought it: start one with this file, or take over that one"
         yield look_at(POLICY, what, do)
@@ -50,6 +65,22 @@ def look_at_people(
     if not found:
         yield ok(PEOPLE, "for each resource there are people to ask and to approve")
 
+
+OBJECTIONS: Mapping[Why, Callable[[str], tuple[str, str]]] = {
+    Why.POLICY_LOST: lambda version: (
+        f"the text of the policy in force, version {version}, is lost",
+        "restart a worker that has it as its access.yaml",
+    ),
+    Why.POLICY_CHANGED: lambda version: (
+        f"somebody changed the text of the policy in force: it is not version {version}; nothing is granted",
+        "restart a worker with the access.yaml you want, and find out who can write to Redis",
+    ),
+    Why.POLICY_UNSIGNED: lambda version: (
+        f"the policy in force, version {version}, was not put there with this SECRET_KEY; nothing is granted",
+        "set the same SECRET_KEY everywhere, and restart a worker with the access.yaml you want",
+    ),
+}
+"""What is wrong with a stored text, and what to do."""
 
 Meet = Callable[[str], Person | None]
 

@@ -41,6 +41,23 @@ def look_at_target(
         yield from one_lock(about, snap.find(Swept), snap.now)
 
 
+def look_at_former(
+    find: Callable[[str], Target | None], needs: Callable[[str], tuple[str, ...]], name: str
+) -> Iterator[Finding]:
+    """A target that is needed as it was, because something is held there."""
+    about = f"target {name}"
+    try:
+        find(name)
+        variables = needs(name)
+    except PermanentFailure as failure:
+        yield wrong(about, str(failure), "until then nobody loses access there")
+        return
+    what = "left access.yaml, or has another address now, while something is held there"
+    do = "it is forgotten once nothing is held there"
+    also = f"; until then keep {' and '.join(variables)} set where the workers run" if variables else ""
+    yield look_at(about, f"{what}; it is kept as it was, for revoking only", do + also)
+
+
 def abilities(about: str, it: Abilities) -> Iterator[Finding]:
     if not it.marks:
         what = "it cannot mark what we made: access that nobody should have is not found there"

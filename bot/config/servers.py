@@ -1,0 +1,67 @@
+"""Where the targets of a file are: one running server has one name, and a target that moves is noticed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from pydantic import ValidationError
+
+from bot.config.mistakes import Fault
+from bot.config.tree import Tree
+from bot.core.catalog import digest
+from bot.kinds import TARGETS, VARIABLE, Context, TargetSettings
+
+
+def shared(tree: Tree, filled: object) -> Iterator[Fault]:
+    """A mistake for each target whose server already has a name above it. ``tree`` is the file as it is,
+    ``filled`` the same with its variables; servers behind variables that are not set are compared by the
+    variables' names."""
+    names: dict[str, str] = {}
+    for name, settings in _targets(filled):
+        servers = {*_servers(settings), *_variables(tree, name)}
+        first = next((names[each] for each in sorted(servers) if each in names), None)
+        if first is not None:
+            line = tree.line(("targets", first))
+            text = (
+                f"is the same server as {first} on line {line}, with equal host and port; give its roles at"
+                f" {first} instead, because one server must have one name, whatever the database and the user"
+            )
+            yield Fault(path=("targets", name), text=text)
+        names |= {each: name for each in servers if each not in names}
+
+
+def addresses(tree: Tree) -> Mapping[str, str]:
+    """For each target, a digest of what the file says about where it is, before variables are filled in."""
+    return {name: digest(sorted(_address(tree, name).items())) for name, _ in _targets(tree.value)}
+
+
+def _targets(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
+    targets = value.get("targets") if isinstance(value, dict) else None
+    for name, settings in targets.items() if isinstance(targets, dict) else ():
+        if isinstance(settings, dict):
+            yield name, settings
+
+
+def _servers(settings: Mapping[str, object]) -> frozenset[str]:
+    kind = _kind(settings.get("kind"))
+    try:
+        return kind.model_validate(settings, context=Context()).servers if kind else frozenset()
+    except ValidationError:
+        return frozenset()
+
+
+def _variables(tree: Tree, name: str) -> Iterator[str]:
+    return (text for text in _address(tree, name).values() if re.fullmatch(VARIABLE, text))
+
+
+def _address(tree: Tree, name: str) -> dict[str, str]:
+    """``kind``, and the settings of that kind that say where the target is."""
+    kind = tree.at(("targets", name, "kind"))
+    known = _kind(kind)
+    keys = known.address if known else ()
+    return {"kind": str(kind), **{key: str(tree.at(("targets", name, key))) for key in keys}}
+
+
+def _kind(name: object) -> type[TargetSettings] | None:
+    return TARGETS.get(name) if isinstance(name, str) else None

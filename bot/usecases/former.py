@@ -1,0 +1,203 @@
+"""Targets as they were in an earlier policy text, kept for revoking only until nothing is held there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+from bot.core.catalog import Catalog, Entitlement
+from bot.core.errors import PermanentFailure, RotakeyError
+from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen
+from bot.ports import (
+    Abilities,
+    Census,
+    Change,
+    Deadline,
+    Document,
+    Done,
+    Entry,
+    FormerTarget,
+    Holders,
+    Key,
+    Ledger,
+    PolicyInForce,
+    Target,
+)
+from bot.usecases.attempts import settled
+from bot.usecases.turn import Turn
+
+FORMER = "former:all"
+"""The look at whether targets are still needed as they were."""
+
+EVERY, SOON = timedelta(minutes=15), timedelta(minutes=1)
+"""Between two looks: while there is no former target, and while there is one."""
+AT_ONCE = 200
+
+
+def force_after(before: PolicyInForce | None, catalog: Catalog, now: datetime) -> PolicyInForce:
+    """What is in force with this catalog. A target of the text before that is not in it any more, or not at
+    the same address, is kept as it was; one that is back at its address is not."""
+    before = before or PolicyInForce(version="")
+    former = {name: list(every) for name, every in before.former.items()}
+    for name, address in before.addresses.items():
+        kept = FormerTarget(version=before.version, address=address, left_at=now)
+        former.setdefault(name, []).append(kept)
+    here = catalog.addresses
+    gone = {name: tuple(f for f in every if f.address != here.get(name)) for name, every in former.items()}
+    return PolicyInForce(
+        version=catalog.version,
+        addresses=dict(here),
+        former={name: every for name, every in gone.items() if every},
+    )
+
+
+def tidy(
+    ledger: Ledger,
+    census: Census,
+    turn: Turn,
+    may_be_there: Callable[[HoldRecord], bool] = lambda _: True,
+) -> None:
+    """Forget former targets at which nothing is held any more, and look again in a while (``former:all``).
+    ``may_be_there`` is False for a hold that was seen at the target's address of today."""
+    settled(lambda: _tidy(ledger, census, turn, may_be_there))
+
+
+def _tidy(ledger: Ledger, census: Census, turn: Turn, may_be_there: Callable[[HoldRecord], bool]) -> None:
+    key = Key.of(PolicyInForce)
+    snap = ledger.read({key})
+    force = snap.find(PolicyInForce)
+    former = force.former if force else {}
+    held = names_held(ledger, census, former.keys(), may_be_there) if former else set()
+    kept = {name: every for name, every in former.items() if name in held}
+    put: dict[Key, Document | None] = {}
+    audit: tuple[Entry, ...] = ()
+    if force and kept.keys() != former.keys():
+        put[key] = replace(force, former=kept)
+        audit = (Entry(what="former targets forgotten", facts={"targets": sorted(former.keys() - held)}),)
+    done = Done(claim=turn.claim, next_at=snap.now + (SOON if kept else EVERY))
+    ledger.commit(Change(rests_on=(snap,), put=put, done=done, audit=audit, frees=True))
+
+
+def names_held(
+    ledger: Ledger, census: Census, names: Collection[str], may_be_there: Callable[[HoldRecord], bool]
+) -> set[str]:
+    """The targets of these names at which something may be held. What cannot be read may be."""
+    held: set[str] = set()
+    there = (each for page in census.holds() for each in page if _target(each) in names)
+    for page in _pages(there):
+        snap = ledger.read(Key.of(HoldRecord, each) for each in page if _target(each) not in held)
+        for key, version in snap.versions.items():
+            record = snap.find(HoldRecord, key.id)
+            if record is None:
+                held |= {_target(key.id)} if version else set()
+            elif (record.phase is not Phase.EMPTY or record.look_again) and may_be_there(record):
+                held.add(record.hold.target)
+    return held
+
+
+def _target(hold: str) -> str:
+    return hold.partition("/")[0]
+
+
+def _pages(every: Iterator[str]) -> Iterator[list[str]]:
+    while page := list(islice(every, AT_ONCE)):
+        yield page
+
+
+# ---------------------------------------------------------------------------------- revoking only
+
+
+class RevokeOnly:
+    """Implements Target. ``why`` is raised by everything that grants or prepares it."""
+
+    def __init__(self, target: Target, why: Callable[[], RotakeyError]) -> None:
+        self._target = target
+        self._why = why
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._target.abilities
+
+    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:  # noqa: ARG002 -- of the port
+        raise self._why()
+
+    def grant(
+        self,
+        hold: Hold,  # noqa: ARG002 -- of the port
+        receipts: Sequence[Receipt],  # noqa: ARG002
+        until: datetime | None,  # noqa: ARG002
+        not_after: Deadline,  # noqa: ARG002
+    ) -> Receipt:
+        raise self._why()
+
+    def ready(self, hold: Hold, deadline: Deadline) -> None:  # noqa: ARG002 -- of the port
+        raise self._why()
+
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        self._target.revoke(hold, receipts, deadline)
+
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        return self._target.has(hold, receipts, deadline)
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
+        return self._target.holders(entitlement, deadline)
+
+
+class Earlier:
+    """Implements Target: the same name at several earlier addresses, the latest first. A hold is looked for
+    at each until one is the system of its receipts."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = targets
+
+    @property
+    def abilities(self) -> Abilities:
+        return self._targets[0].abilities
+
+    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
+        return self._targets[0].prepare(hold, not_after)
+
+    def grant(
+        self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
+    ) -> Receipt:
+        return self._targets[0].grant(hold, receipts, until, not_after)
+
+    def ready(self, hold: Hold, deadline: Deadline) -> None:
+        self._targets[0].ready(hold, deadline)
+
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        self._found(hold, receipts, deadline)[0].revoke(hold, receipts, deadline)
+
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        return self._found(hold, receipts, deadline)[1]
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
+        return self._targets[0].holders(entitlement, deadline)
+
+    def _found(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> tuple[Target, Seen]:
+        seen = [(each, each.has(hold, receipts, deadline)) for each in self._targets[:1]]
+        for each in self._targets[1:]:
+            if seen[-1][1].presence is not Presence.ELSEWHERE:
+                break
+            seen.append((each, each.has(hold, receipts, deadline)))
+        return seen[-1]
+
+
+def former_target(name: str, targets: Sequence[Target]) -> Target:
+    """The target as it was, at one or several addresses, the latest first: for revoking only."""
+
+    def why() -> PermanentFailure:
+        return PermanentFailure(
+            f"{name} is at another address now, or not in access.yaml any more: as it was, it is used for"
+            " revoking only"
+        )
+
+    return RevokeOnly(targets[0] if len(targets) == 1 else Earlier(targets), why)
+
+
+def former_versions(force: PolicyInForce | None) -> Mapping[str, tuple[str, ...]]:
+    """For each name the policy versions whose settings are still needed, the latest first."""
+    former = force.former if force else {}
+    return {name: tuple(each.version for each in reversed(every)) for name, every in former.items()}
