@@ -469,6 +469,8 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         site = web.create(None, lambda: health.trouble(made.office) or health.stuck(worker.last_round))
         server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+    if said := config.caution(policy.catalog.audit.file, env.redis_copies):
+        log.warning("redis", warning=said)
     vigil = Vigil(made.watch, made.ledger, made.fittings, keep_owed)
     begin(made, stopping, lambda: _first(made, vigil))
     vigil.begin()

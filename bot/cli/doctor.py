@@ -67,7 +67,8 @@ def accept(it: Examination, *, by: str, why: str, asked: bool) -> None:
         accepted = restore.accept_restore(it.ledger, it.ledger, it.signer(), by=by, why=why)
     except (TemporaryFailure, PermanentFailure) as failure:
         raise Misconfigured(str(failure)) from failure
-    click.echo(f"accepted by {by}: it once had {accepted.anchored}, and has {accepted.found}")
+    had = "" if accepted.failover else f"it once had {accepted.anchored}, and has "
+    click.echo(f"accepted by {by}: {had}{accepted.found}")
 
 
 def screen(findings: Sequence[Finding], width: int) -> Iterator[str]:

@@ -27,7 +27,7 @@ from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, EMAILS, SECURITY
 from bot.testing.valkeys import Node, replicated
-from bot.usecases import seal, watch
+from bot.usecases import evidence, seal, watch
 from bot.usecases.examine.access import look_at_restore
 from bot.usecases.posting import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
@@ -199,6 +199,9 @@ def test_without_an_anchor_a_person_accepts_what_the_new_server_has(unanchored: 
     accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
     bot.run_due()
     assert bot.has(ADA), "it is live in what was accepted"
+    bot.sealed_once()
+    texts = list(evidence.exported(evidence.lines(bot.redis), "main", bot.redis.read().now))
+    assert evidence.examine(evidence.read_export(texts)).wrong == ()
 
 
 def test_a_failover_that_lost_nothing_asks_nobody_anything(bot: Bot) -> None:

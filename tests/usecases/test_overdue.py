@@ -14,6 +14,8 @@ from bot.core.grants import State
 from bot.core.holds import LONGEST_BACKOFF, Presence
 from bot.core.reasons import Reason, Why, because
 from bot.ports import AlertView, Note
+from bot.slack.wording.alerts import headline
+from bot.slack.wording.reasons import NOT_COPIED
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
@@ -32,6 +34,7 @@ from bot.testing.town import (
     catalog,
 )
 from bot.usecases.overdue import removed, try_now
+from bot.usecases.posting import COPIED_BY_THEN
 
 Refusal = Callable[[Callable[[], object]], Reason]
 
@@ -427,3 +430,18 @@ def test_what_is_live_cannot_be_tried(story: Story, refusal: Refusal) -> None:
     assert refusal(lambda: story.try_now(BOB, grant)) == because(Why.ALERT_SETTLED)
     assert refusal(lambda: story.removed(BOB, grant)) == because(Why.ALERT_SETTLED)
     assert story.has(ADA)
+
+
+def test_what_is_gone_at_last_says_so_with_care_while_no_replica_has_it(story: Story) -> None:
+    overdue(story)
+    story.memory.copying = False
+    story.target.failing.clear()
+    story.pass_time(LONGEST_BACKOFF.total_seconds())
+    gone = headline(alert(story))
+    assert gone.startswith("Gone ")
+    assert gone.endswith(NOT_COPIED)
+    [note] = [each for each in story.messenger.told(SECURITY) if each.reason.why is Why.OVERDUE_GONE]
+    assert not note.copied
+    story.memory.copying = True
+    story.pass_time(COPIED_BY_THEN.total_seconds())
+    assert headline(alert(story)) == f"✅ {gone.removesuffix(NOT_COPIED).strip()}"

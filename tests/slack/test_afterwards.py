@@ -1,0 +1,49 @@
+"""What could not be confirmed is found out by itself, on a thread that ends when nothing is left."""
+
+from __future__ import annotations
+
+import threading
+
+from bot.core.errors import TemporaryFailure
+from bot.core.reasons import Why
+from bot.ports import Change, Committed, Key, Note
+from bot.slack.afterwards import Afterwards
+from bot.testing.memory_ledger import MemoryLedger
+from tests.slack.scenes import ADA, NOW
+
+
+class Silent(MemoryLedger):
+    """It does not answer the first time."""
+
+    def __init__(self) -> None:
+        super().__init__(NOW)
+        self.asked = 0
+        self.answered = threading.Event()
+
+    def commit(self, change: Change) -> Committed:
+        self.asked += 1
+        if self.asked == 1:
+            raise TemporaryFailure("Redis does not answer")
+        written = super().commit(change)
+        self.answered.set()
+        return written
+
+
+def test_it_asks_until_redis_answers() -> None:
+    ledger = Silent()
+    Afterwards(ledger, every=0.001).remember("cmd:1", ADA)
+    assert ledger.answered.wait(10)
+    [key] = [key for key in ledger._documents if key.kind == "note"]
+    note = ledger.read({key}).find(Note, key.id)
+    assert note
+    assert (note.channel, note.reason.why) == (ADA, Why.NOT_DONE)
+    assert key == Key.of(Note, note.id)
+
+
+def test_it_begins_again_after_it_had_nothing_left() -> None:
+    ledger = Silent()
+    afterwards = Afterwards(ledger, every=0.001)
+    for op in ("cmd:1", "cmd:2"):
+        ledger.answered.clear()
+        afterwards.remember(op, ADA)
+        assert ledger.answered.wait(10)
