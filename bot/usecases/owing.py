@@ -37,6 +37,7 @@ from bot.usecases.groups import EVERY as GROUPS_EVERY
 from bot.usecases.groups import HOME_EVERY
 from bot.usecases.office import Office
 from bot.usecases.outcomes import LOOK_EVERY
+from bot.usecases.overdue import TELL_EVERY
 from bot.usecases.posting import REFUSED_AGAIN
 from bot.usecases.rosters import RETRY_AT_MOST
 from bot.usecases.turn import Turn
@@ -54,6 +55,7 @@ LONGEST = {
     "seal": FAILED_PAUSE,
     "note": REFUSED_AGAIN,
     "home": FAILED_PAUSE,
+    "alarm": TELL_EVERY,
 }
 """The longest pause of what is done again and again."""
 AT_ONCE = 200
