@@ -885,6 +885,10 @@ class Census(Protocol):
         """The ids of all hold records."""
         ...
 
+    def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
+        """The ids of all documents of this shape."""
+        ...
+
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         """Those that are not in the due set."""
         ...

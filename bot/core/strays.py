@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.catalog import Entitlement
 from bot.core.holds import Hold
 
@@ -74,8 +75,10 @@ def _still_taken(key: str, stray: Stray, sight: Sight) -> bool:
 
 
 def _seen_again(stray: Stray, now: datetime, again_after: timedelta) -> Stray:
-    """What was taken and is there all the same was made anew, or was taken while we looked."""
-    if stray.state is StrayState.TAKING:
+    """What was taken and is there all the same was made anew, or was taken while we looked. If the clock was
+    set back since it was first seen, nobody knows how long ago that was: it is seen for the first time."""
+    too_new = stray.state is StrayState.SEEN and age(stray.since, now) == UNKNOWN_AGE
+    if stray.state is StrayState.TAKING or too_new:
         return replace(stray, state=StrayState.SEEN, since=now)
     counts = stray.state is StrayState.SEEN and now - stray.since > again_after
     return replace(stray, state=StrayState.OPEN) if counts else stray

@@ -34,6 +34,7 @@ from bot.ports import (
     Claims,
     Committed,
     Condition,
+    Document,
     Entry,
     Key,
     Serving,
@@ -158,8 +159,11 @@ class RedisLedger:
             yield from _pages(self._client.sscan_iter(f"{self._named('index:')}{index}", count=PAGE))
 
     def holds(self) -> Iterator[Sequence[str]]:
+        return self.documents(HoldRecord)
+
+    def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
         """Goes through all that is in this Redis, which takes a second for each million keys."""
-        before = f"{self._named('doc:')}{KIND_OF[HoldRecord]}:"
+        before = f"{self._named('doc:')}{KIND_OF[shape]}:"
         with translated():
             found = self._client.scan_iter(match=f"{before}*", count=PAGE)
             yield from _pages(name.removeprefix(before) for name in found)

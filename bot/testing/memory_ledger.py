@@ -54,7 +54,7 @@ FAILING_AFTER = 3
 MOST_TOLD = 100
 APART = 5000
 """Milliseconds that two servers' clocks may be apart."""
-_GRANT, _HOLD = KIND_OF[Grant], KIND_OF[HoldRecord]
+_GRANT = KIND_OF[Grant]
 _STAYS = frozenset({"_now", "_lock", "claim_seconds"})
 
 
@@ -311,8 +311,11 @@ class MemoryLedger:
             yield sorted(self._indexes.get(index, ()))
 
     def holds(self) -> Iterator[Sequence[str]]:
+        return self.documents(HoldRecord)
+
+    def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
         with self._lock:
-            yield sorted(key.id for key in self._documents if key.kind == _HOLD)
+            yield sorted(key.id for key in self._documents if key.kind == KIND_OF[shape])
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         with self._lock:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.core.ages import age
 from bot.core.errors import Refused, refuse
 from bot.core.grants import SETTLED, Grant, State
 from bot.core.holds import Hold, HoldRecord
@@ -99,7 +100,7 @@ def _still(
     known = alert or first
     after = replace(known, became=_came_of(known, grant, snap))
     notes = Change()
-    if known.told_at and now - known.told_at >= TELL_EVERY:
+    if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, reason=_overdue(grant), told_at=now)
         notes = Change() if many else _said_below(office, after, _overdue_again(grant, snap), snap)
     return after, joined(told(after, now) if after != alert else Change(), notes)
@@ -193,7 +194,7 @@ def _many(office: Office, alert: Alert | None, count: int, snap: Snapshot) -> Ch
     now, reason = snap.now, because(Why.OVERDUE_MANY, count=count)
     known = alert or Alert(id=ALL, reason=reason, told_at=now)
     after, notes = replace(known, reason=reason), Change()
-    if known.told_at and now - known.told_at >= TELL_EVERY:
+    if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, told_at=now)
         notes = _said_below(office, after, reason, snap)
     return joined(told(after, now) if after != alert else Change(), notes)

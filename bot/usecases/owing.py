@@ -1,7 +1,8 @@
 """Seeing to it that what should be owed is owed, whatever became of the due set.
 
-A grant that is not finished owes that its holds are looked at, that its ask is decided, and that its person
-is known. Nothing that is lost from the due set is lost for longer than until the next look.
+A grant that is not finished owes that its holds are looked at, that its ask is decided, that its person is
+known, and that its card is seen. A note is owed until it is sent, and an alarm until the access is gone.
+Nothing of this that is lost from the due set is lost for longer than until the next look.
 """
 
 from __future__ import annotations
@@ -16,13 +17,27 @@ from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.holds import HoldRecord, Phase
-from bot.ports import Census, Change, Done, Due, Entry, Key, Ledger, Snapshot
+from bot.ports import (
+    Alert,
+    Card,
+    Census,
+    Change,
+    Done,
+    Due,
+    Entry,
+    Key,
+    Ledger,
+    Note,
+    Place,
+    Snapshot,
+)
 from bot.usecases.admit import PEOPLE_EVERY
 from bot.usecases.enact import standing_duties
 from bot.usecases.groups import EVERY as GROUPS_EVERY
 from bot.usecases.groups import HOME_EVERY
 from bot.usecases.office import Office
 from bot.usecases.outcomes import LOOK_EVERY
+from bot.usecases.overdue import TELL_EVERY
 from bot.usecases.posting import REFUSED_AGAIN
 from bot.usecases.rosters import RETRY_AT_MOST
 from bot.usecases.turn import Turn
@@ -40,6 +55,7 @@ LONGEST = {
     "seal": FAILED_PAUSE,
     "note": REFUSED_AGAIN,
     "home": FAILED_PAUSE,
+    "alarm": TELL_EVERY,
 }
 """The longest pause of what is done again and again."""
 AT_ONCE = 200
@@ -94,18 +110,40 @@ def _owe(ledger: Ledger, members: Iterable[str]) -> None:
 
 def _owing(ledger: Ledger, census: Census) -> Iterator[set[str]]:
     for ids in _pages(census.grants("open")):
-        snap = ledger.read(Key.of(Grant, each) for each in ids)
-        yield {member for grant in snap.all(Grant) for member in _of_grant(grant)}
+        snap = ledger.read(Key.of(shape, each) for each in ids for shape in (Grant, Card))
+        yield {member for grant in snap.all(Grant) for member in _of_grant(grant, snap)}
     for ids in _pages(census.holds()):
         yield set(_of_records(ledger.read(Key.of(HoldRecord, each) for each in ids)))
+    for ids in _pages(census.documents(Note)):
+        yield {f"note:{each}" for each in ids}
+    for ids in _pages(census.documents(Alert)):
+        snap = ledger.read(Key.of(Alert, each) for each in ids)
+        yield {f"alert:{alert.id}" for alert in snap.all(Alert) if _is_kept_up(alert)}
 
 
-def _of_grant(grant: Grant) -> Iterator[str]:
+def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
+    """A card is owed only when it changes; but one that was never shown may be all that approvers hear."""
     if grant.open:
         yield f"people:{grant.person}"
         yield from (f"hold:{hold.key}" for hold in grant.gives)
     if grant.state is State.ASKED:
         yield f"ask:{grant.id}"
+    if grant.state is State.ENDING and grant.overdue_since:
+        yield f"alarm:{grant.id}"
+    card = snap.find(Card, grant.id)
+    if grant.open and not grant.undecided and not (card and _is_shown(card.places)):
+        yield f"card:{grant.id}"
+
+
+def _is_kept_up(alert: Alert) -> bool:
+    """Whether an alert is always owed: it was never shown, it is judged now and then, or will be deleted."""
+    judged = alert.asks and alert.hold is not None
+    return judged or alert.over_at is not None or not _is_shown(alert.places)
+
+
+def _is_shown(places: Iterable[Place]) -> bool:
+    """Whether it stands somewhere, or was given up."""
+    return any(place.ts or place.shown for place in places)
 
 
 def _of_records(snap: Snapshot) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bot.vigil import OWED_EVERY
 from tests.clocks.conftest import Clocks
 from tests.clocks.test_apart import (
     HOUR,
@@ -13,6 +14,8 @@ from tests.clocks.test_apart import (
     stands_in,
 )
 from tests.e2e.town import ADA, DAN, Town, until
+
+NIGHT = "pagerduty/PNIGHT"
 
 
 def test_all_goes_by_it_also_where_every_other_clock_is_apart_from_it(town: Town, clocks: Clocks) -> None:
@@ -60,4 +63,15 @@ def test_set_back_it_still_lets_people_give_back_at_once_and_hears_workers(
     condition = town.ledger.condition()
     assert condition.beat
     assert condition.beat <= condition.now
+    clocks.redis.step(HOUR)
+
+
+def test_set_back_rosters_are_read_again_within_seconds_and_count(town: Town, clocks: Clocks) -> None:
+    assert town.roster(NIGHT).read_at
+    clocks.redis.step(-HOUR)
+    until(lambda: town.roster(NIGHT).read_at > redis_time(town))
+    until(lambda: town.roster(NIGHT).read_at <= redis_time(town), 2 * OWED_EVERY)
+    now = redis_time(town).replace(microsecond=0)
+    town.pager.override("PNIGHT", DAN, now, now + timedelta(hours=2))
+    until(lambda: any(shift.person == DAN for shift in town.roster(NIGHT).shifts), 2 * OWED_EVERY)
     clocks.redis.step(HOUR)

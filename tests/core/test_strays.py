@@ -33,6 +33,13 @@ def test_what_is_seen_once_does_not_count_yet() -> None:
     assert seen(FIRST, sight(ADAS, after=10), TEN_SECONDS) == FIRST
 
 
+def test_what_was_seen_before_the_clock_was_set_back_is_seen_for_the_first_time() -> None:
+    known = seen(FIRST, sight(ADAS, after=-3_600), TEN_SECONDS)
+    assert known == {ADAS.key: Stray(hold=ADAS, since=NINE - timedelta(hours=1))}
+    [stray] = seen(known, sight(ADAS, after=-3_589), TEN_SECONDS).values()
+    assert stray.state is StrayState.OPEN
+
+
 def test_what_is_seen_again_later_counts() -> None:
     [stray] = seen(FIRST, sight(ADAS, after=10.001), TEN_SECONDS).values()
     assert (stray.state, stray.since) == (StrayState.OPEN, NINE)

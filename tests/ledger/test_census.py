@@ -8,9 +8,10 @@ from redis import Redis
 from bot.core.catalog import Entitlement
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold, HoldRecord
+from bot.core.reasons import Why, because
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import PAGE, RedisLedger
-from bot.ports import Change, Done, Key
+from bot.ports import Change, Done, Key, Note
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import LONG_AGO, SOME_DAY, due
 
@@ -44,6 +45,9 @@ def test_all_hold_records_are_found_and_nothing_else(
         stranger = RedisLedger(beneath, workspace + "x")
         stranger.commit(Change(put={Key("hold", "db/10"): record("dan")}))
     assert {each for page in ledger.holds() for each in page} == {f"db/{n}" for n in range(10)}
+    assert [each for page in ledger.documents(Note) for each in page] == []
+    ledger.commit(Change(put={Key("note", "n1"): Note(id="n1", channel="C1", reason=because(Why.EVERYONE))}))
+    assert [each for page in ledger.documents(Note) for each in page] == ["n1"]
 
 
 def test_what_is_named_is_claimed_and_nothing_else(ledger: AnyLedger) -> None:

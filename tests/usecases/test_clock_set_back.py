@@ -28,6 +28,7 @@ from bot.testing.town import (
     ORDERS_SCHEDULE,
     PROD_DB,
     SCHEDULE,
+    SECURITY,
     catalog,
     nobodys,
     shift,
@@ -182,6 +183,23 @@ def test_what_a_dead_worker_claimed_is_taken_over_as_soon_as_ever(story: Story) 
     assert story.has(ADA)
     story.pass_time(0.001)
     assert not story.has(ADA)
+
+
+def test_an_alarm_is_repeated_within_the_hour() -> None:
+    story = Story(sealed=True)
+    grant = story.ask(ADA).standing.grant.id
+    story.run_due()
+    story.target.failing["take"] = TemporaryFailure("down")
+    story.give_back(ADA, grant)
+    story.pass_time(10 * MINUTE)
+    assert story.grant(grant).overdue_since
+    said = len(story.messenger.told(SECURITY))
+    back(story, 24 * HOUR)
+    for _ in range(60):
+        keep_owed(story.office, story.memory)
+        story.pass_time(MINUTE)
+    assert len(story.messenger.told(SECURITY)) in (said + 1, said + 2)
+    assert [entry.what for entry in story.audit()].count("owed again") == 1
 
 
 def test_nothing_is_hurried_again_and_again_until_the_clock_catches_up() -> None:

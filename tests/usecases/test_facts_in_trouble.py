@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from bot.core.catalog import InGroup
 from bot.core.errors import TemporaryFailure
@@ -44,6 +43,7 @@ from bot.testing.valkey import valkey
 from bot.usecases.people import hinted
 
 OPS = "orders_ops"
+PLENTY = "1gb"
 BY_GROUP = replace(PROD_DB, approve_automatically=(FIRST_LINE, InGroup(group=GROUP)))
 ONE_ON_SHIFT = replace(SCHEMA_MIGRATION, on_shift=ON_SHIFT)
 
@@ -90,7 +90,7 @@ class Trouble:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Redis]:
-    with valkey("--maxmemory", "16mb") as server, connect(server.url) as client:
+    with valkey() as server, connect(server.url) as client:
         yield client
 
 
@@ -111,10 +111,13 @@ def unwritable_memory() -> Trouble:
 
 
 def full_redis(client: Any) -> Trouble:
-    return Trouble(OnRedis(client), partial(fill, client), partial(client.delete, "ballast"))
+    allow = partial(client.config_set, "maxmemory")
+    allow(PLENTY)
+    return Trouble(OnRedis(client), partial(allow, "1kb"), partial(allow, PLENTY))
 
 
 def unwritable_redis(client: Any) -> Trouble:
+    client.config_set("maxmemory", PLENTY)
     audit = "rotakey:{main}:audit"
 
     def begin() -> None:
@@ -122,15 +125,6 @@ def unwritable_redis(client: Any) -> Trouble:
         client.set(audit, "not ours")
 
     return Trouble(OnRedis(client), begin, partial(client.rename, f"{audit}:ours", audit))
-
-
-def fill(client: Any) -> None:
-    size = 1 << 16
-    while size:
-        try:
-            client.rpush("ballast", "x" * size)
-        except RedisError:
-            size >>= 1
 
 
 @pytest.fixture(params=[full_memory, unwritable_memory])

@@ -6,9 +6,10 @@ import pytest
 
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, State
-from bot.ports import CLAIM_SECONDS, Key
+from bot.core.reasons import Why, because
+from bot.ports import CLAIM_SECONDS, Change, Key, Note
 from bot.testing.story import Story
-from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, catalog
+from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, SECURITY, catalog
 from bot.usecases.enact import standing_duties
 from bot.usecases.owing import keep_owed
 from bot.usecases.seal import SEAL
@@ -60,6 +61,41 @@ def test_an_ask_that_nobody_would_have_closed(story: Story) -> None:
     assert owed_again(story) == [[f"ask:{dans}", f"people:{DAN}"]]
     story.pass_time(2 * DAY)
     assert story.grant(dans).state is State.LAPSED
+
+
+def test_a_request_that_no_approver_would_have_seen(story: Story) -> None:
+    dans = story.ask(DAN).standing.grant.id
+    story.memory.lose(f"card:{dans}")
+    story.run_due()
+    assert story.messenger.posted(dans) == {}
+    story.pass_time(15 * MINUTE)
+    assert owed_again(story) == [[f"card:{dans}"]]
+    assert set(story.messenger.posted(dans)) == {"CDB-ACCESS"}
+    story.pass_time(HOUR)
+    assert owed_again(story) == [[f"card:{dans}"]]
+
+
+def test_a_note_that_nobody_would_have_sent(story: Story) -> None:
+    note = Note(id="N1", channel=ADA, reason=because(Why.GIVEN_BACK))
+    story.memory.commit(Change(put={Key.of(Note, "N1"): note}))
+    story.pass_time(15 * MINUTE)
+    assert owed_again(story) == [["note:N1"]]
+    assert story.messenger.told(ADA) == [note]
+
+
+def test_an_alarm_that_nobody_would_have_repeated(story: Story) -> None:
+    adas = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    story.target.failing["take"] = TemporaryFailure("down")
+    story.pass_time(HOUR + 10 * MINUTE)
+    assert story.grant(adas).overdue_since
+    lost = [f"alarm:{adas}", f"alert:{adas}"]
+    story.memory.lose(*lost)
+    said = len(story.messenger.told(SECURITY))
+    story.pass_time(15 * MINUTE)
+    assert owed_again(story) == [[f"alarm:{adas}"]]
+    story.pass_time(HOUR)
+    assert len(story.messenger.told(SECURITY)) == said + 1
 
 
 def test_where_nothing_is_lost_nothing_is_written(story: Story) -> None:
