@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, Town, until
+from bot.ports import Change, Key, PolicyInForce, PolicyText
+from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Town, until
 
 STRICTER = (
     ("duration: {default: 4h, max: 12h, offer: [1h, 4h, 12h]}", "duration: {default: 1h, max: 2h}"),
@@ -38,6 +39,38 @@ def test_every_process_follows_the_newest_file_and_so_do_old_cards(town: Town, t
     finally:
         with town.also("worker"):
             until(lambda: "up to 12 hours" in offered(town))
+
+
+def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothing(town: Town) -> None:
+    town.types(DAN, "request prod-db 1h because it is asked before the text is changed")
+    town.clicks(CAROL, town.card(DB_ACCESS, "it is asked before the text is changed"), "approve")
+    town.has("orders_rw", "dan")
+    version, mine = "0123456789ab", POLICY.read_text("utf-8").replace("slack/dba", "U02ADA")
+    forged = {
+        Key.of(PolicyText, version): PolicyText(text=mine),
+        Key.of(PolicyInForce): PolicyInForce(version=version),
+    }
+    alarms = len(alarmed(town))
+    try:
+        town.ledger.commit(Change(put=forged))
+        assert town.types(ADA, "request workbench 1h because nobody may stop me") == (
+            "I cannot trust the policy that is in force, so I grant nothing now. Giving back and revoking"
+            " work. Ask the people who run Rotakey: `rotakey doctor` says why."
+        )
+        until(lambda: alarmed(town)[alarms:])
+        town.types(DAN, "done prod-db")
+        town.has("orders_rw")
+    finally:
+        with town.also("worker"):
+            until(lambda: "I cannot" not in town.types(ADA, "request workbench 1h because all is well"))
+    assert len(alarmed(town)) == alarms + 1
+    assert [each.what for each in town.entries()].count("policy not followed") == 1
+    town.types(ADA, "done workbench")
+
+
+def alarmed(town: Town) -> list[str]:
+    every = [town.read(each.text) for each in town.slack.messages(SECURITY)]
+    return [each for each in every if "changed the policy text in Redis" in each]
 
 
 def offered(town: Town) -> str:
