@@ -1,6 +1,6 @@
 """Break everything at random and show that no access outlives its reason: ``make chaos``.
 
-``--break claims`` and ``--break events`` run designs that are known to lose: they must be found out.
+``--break`` runs a design that is known to lose: it must be found out.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import psycopg
@@ -20,7 +21,6 @@ import structlog
 from chaos.database import ByHand, Database
 from chaos.house import BotPart, House, Part, ServerPart
 from chaos.steps import KILL, LOSE, OF_WEB, ON_THE_WAY, SLEEP, Obeyed, Order
-from chaos.town import URL_OF
 
 log = structlog.get_logger(__name__)
 POLL = 0.02
@@ -33,11 +33,14 @@ BETWEEN_RESTS = 12
 """After so many faults nothing goes wrong for a while."""
 ACTS_EVERY = 4
 """So many times less often than a fault an administrator does something."""
+LONGEST_STALE = 40.0
 STANDBY_AWAY = (1.0, 12.0)
 """Seconds for which nobody answers as a standby."""
-DRAWN = ("revoked by hand", "login dropped", "login kept", "standby")
+DRAWN = ("revoked by hand", "login dropped", "login dropped later", "login kept", "standby", "moved")
 """What can be left out of a round: an administrator takes an access away; the bot gets another login, and the
-one before is dropped, or is kept and may be acted for by the new one; commits wait for a standby."""
+one before is dropped before the workers have the new one, or afterwards, or never, in which case the new one
+may act for it; commits wait for a standby; a target gets another address by a policy that one worker has not
+seen, and the old address leads to another server."""
 RECOVERS = 6.0
 """After its end a fault may still be felt: a claim of 5 seconds has to run out."""
 
@@ -256,7 +259,7 @@ class Director:
     def _hang(self) -> None:
         """One target at a time does not answer, for much longer than anything else is away."""
         rng = self._rng_of_hangs
-        while self.longest_hang and not self._over.wait(rng.uniform(0.5, 1.5) * self.longest_hang):
+        while self.longest_hang and not self._over.wait(rng.uniform(1, 3) * self.longest_hang):
             part = self.house.targets[rng.choice(list(self.house.targets))]
             with part.lock:
                 start = time.time()
@@ -268,8 +271,10 @@ class Director:
         acts = {
             "revoked by hand": self._revoked_by_hand,
             "login dropped": self._login_dropped,
+            "login dropped later": self._login_dropped_later,
             "login kept": self._login_kept,
             "standby": self._standby_away,
+            "moved": self._moved,
         }
         wanted = [act for what, act in acts.items() if what not in self.without]
         while wanted and not self.only_workers:
@@ -284,19 +289,24 @@ class Director:
             self.by_hand += database.revoke(rng)
 
     def _login_dropped(self, rng: random.Random) -> None:
-        """Right away, or once no worker uses it any more."""
-        at_once = rng.random() < 0.5
+        def rotate(database: Database) -> None:
+            before = list(database.logins)
+            database.new_login(heir=False)
+            self._drop(database, before)
+            self._restart_workers(database, rng)
+
+        self._rotated("login dropped", rotate, rng)
+
+    def _login_dropped_later(self, rng: random.Random) -> None:
+        """Once no worker uses it any more."""
 
         def rotate(database: Database) -> None:
             before = list(database.logins)
-            database.new_login(heir=not at_once)
-            if at_once:
-                self._drop(database, before)
+            database.new_login(heir=True)
             self._restart_workers(database, rng)
-            if not at_once:
-                self._drop(database, before)
+            self._drop(database, before)
 
-        self._rotated("login dropped", rotate, rng)
+        self._rotated("login dropped later", rotate, rng)
 
     def _login_kept(self, rng: random.Random) -> None:
         def rotate(database: Database) -> None:
@@ -319,15 +329,53 @@ class Director:
 
     def _restart_workers(self, database: Database, rng: random.Random) -> None:
         """One after the other, with the login that is in use now."""
-        url = {URL_OF[database.target]: database.bot_url}
         for part in self.house.bots:
-            part.process.environ = {**part.process.environ, **url}
+            part.process.environ = {**part.process.environ, **database.environ}
         for part in self.house.workers:
             with part.lock:
                 if part.pid is not None:
                     part.process.stop()
                 self._over.wait(rng.uniform(0, 1))
                 part.start()
+
+    def _moved(self, rng: random.Random) -> None:
+        target, other = rng.sample(list(self.house.targets), 2)
+        stale = rng.choice(self.house.workers)
+        with stale.lock:
+            if not stale.works():  # it might still put the policy in force that it was started with
+                return
+            start, go_on = time.time(), threading.Event()
+            sleeping = self._pool.submit(stale.pause, LONGEST_STALE, go_on)
+            try:
+                self._move(self.house.databases[target], self.house.databases[other], stale)
+            finally:
+                go_on.set()
+                sleeping.result()
+            self._noted("moved", f"postgres-{target}", start)
+
+    def _move(self, database: Database, other: Database, stale: BotPart) -> None:
+        """All but one process read the new policy."""
+        time.sleep(5 * POLL)  # it is asleep by now
+        database.move()
+        self.house.write_policy()
+        for part in self.house.bots:
+            if part is not stale:
+                with part.lock:
+                    if part.pid is not None:
+                        part.kill()
+                    part.start()
+                if part in self.house.webs:  # one of them is always there
+                    self._wait_for(partial(self.house.answers, part))
+        if self._wait_for(self.house.in_force):
+            with suppress(psycopg.Error):  # the other server is away
+                database.mislead(other)
+
+    def _wait_for(self, look: Callable[[], bool]) -> bool:
+        """Whether it came to be, soon enough for who sleeps meanwhile."""
+        deadline = time.monotonic() + LONGEST_STALE / 4
+        while not look() and time.monotonic() < deadline and not self._over.is_set():
+            time.sleep(POLL)
+        return look()
 
     def _standby_away(self, rng: random.Random) -> None:
         target = rng.choice(list(self.house.targets))

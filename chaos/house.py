@@ -24,7 +24,7 @@ from bot.core.people import Group
 from bot.core.shifts import Roster
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Home, Key
+from bot.ports import Home, Key, PolicyInForce
 from bot.sandbox import pager
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.pager import Pager
@@ -97,10 +97,20 @@ class BotPart(Part):
         self.ordered = threading.Lock()
         """Held while an order waits to be obeyed."""
         self._starter = starter
+        self._begins = 0
 
     def start(self) -> None:
         if not self.process.running:
+            self._begins = self.process.log.stat().st_size if self.process.log.exists() else 0
             self._starter.submit(self.process.start).result()
+
+    def works(self) -> bool:
+        """Whether it is a worker that has put its policy in force and gone to work since it was started."""
+        if self.pid is None:
+            return False
+        with self.process.log.open("rb") as log:
+            log.seek(self._begins)
+            return b'"working"' in log.read()
 
     def kill(self) -> None:
         self.process.kill()
@@ -162,7 +172,7 @@ class House:
     def _open(self) -> None:
         telling = TellingValkey if self._design == "events" else Valkey
         self.valkey = self._stack.enter_context(telling(self.folder / "valkey"))
-        self.databases = {target: Database(target, self.folder) for target in town.URL_OF}
+        self.databases = {target: Database(target, self.folder) for target in town.URLS_OF}
         for database in self.databases.values():
             self._stack.callback(database.close)
         with ThreadPoolExecutor(len(self.databases)) as pool:
@@ -174,12 +184,11 @@ class House:
         }
         self.redis = connect(self.valkey.url)
         self.ledger = RedisLedger(self.redis)
-        policy = self.folder / "access.yaml"
-        town.write_policy(policy, self._lapse_after)
-        self.catalog = _catalog(policy)
+        self._policy = self.folder / "access.yaml"
+        self.write_policy()
         self._open_slack()
         self._open_pager()
-        self._start_bot(policy)
+        self._start_bot()
 
     def _open_slack(self) -> None:
         self.slack = Workspace(
@@ -200,14 +209,32 @@ class House:
         self._pager_served = pager.serve(self.pager)
         self._stack.callback(self._pager_served.close)
 
-    def _start_bot(self, policy: Path) -> None:
+    def write_policy(self) -> None:
+        """By it each target is reached by the address that it has now. Each process that starts from now on
+        puts it in force."""
+        urls = {target: each.variable for target, each in self.databases.items()}
+        town.write_policy(self._policy, self._lapse_after, urls)
+        self.catalog = _catalog(self._policy)
+
+    def answers(self, web: BotPart) -> bool:
+        return _answers(web.process.environ["PORT"])
+
+    def in_force(self) -> bool:
+        """Whether that is so by now."""
+        try:
+            found = self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+        except TemporaryFailure:
+            return False
+        return found is not None and found.version == self.catalog.version
+
+    def _start_bot(self) -> None:
         self._starter = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="starter"))
         environ = {
             **self._secrets,
-            **{town.URL_OF[target]: each.bot_url for target, each in self.databases.items()},
+            **{name: url for each in self.databases.values() for name, url in each.environ.items()},
             "SLACK_API_URL": self._slack_served.api_url,
             "REDIS_URL": self.valkey.url,
-            "ACCESS_FILE": str(policy),
+            "ACCESS_FILE": str(self._policy),
             "PAGERDUTY_API_URL": self._pager_served.url,
             **({"CHAOS_BREAK": self._design} if self._design else {}),
         }
@@ -269,7 +296,7 @@ class House:
             read = wanted <= self.ledger.read(wanted).documents.keys()
         except TemporaryFailure:
             return False
-        return read and all(_answers(each.process.environ["PORT"]) for each in self.webs)
+        return read and all(self.answers(each) for each in self.webs)
 
     def _wait_until_ready(self) -> None:
         wait_until(self.ready, READY_WITHIN, f"the bot was not ready: see {self.folder}")
@@ -290,7 +317,7 @@ def wait_until(look: Callable[[], bool], seconds: float, otherwise: str) -> None
 
 
 def _catalog(policy: Path) -> Catalog:
-    environ = {**os.environ, **{url: f"postgresql://{target}" for target, url in town.URL_OF.items()}}
+    environ = {**os.environ, **{url: f"postgresql://{url}" for urls in town.URLS_OF.values() for url in urls}}
     return config.load(config.bytes_of(policy), name=str(policy), environ=environ).catalog
 
 

@@ -9,7 +9,7 @@ import pytest
 from chaos.report import details_of
 from chaos.round import Round, Terms
 
-NOT_YET = frozenset({"login kept", "standby"})
+NOT_YET = frozenset({"login dropped later", "login kept", "standby", "moved"})
 """What the bot does not stand yet."""
 pytestmark = pytest.mark.chaos
 
