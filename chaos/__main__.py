@@ -27,6 +27,7 @@ from chaos.round import Round, Terms
 @click.option("--longest", default=20, show_default=True, help="Seconds of the longest grant.")
 @click.option("--hang", default=150.0, show_default=True, help="Seconds that a target hangs for at most.")
 @click.option("--without", multiple=True, type=click.Choice(DRAWN), help="Leave this out; may be repeated.")
+@click.option("--copies/--no-copies", default=True, show_default=True, help="Wait for a copy of Redis.")
 @click.option("--keep", is_flag=True, help="Keep the logs and the details though nothing is wrong.")
 @click.option(
     "--every-step/--any-step", default=None, help="Whether each named step is to be met; so by default."

@@ -36,11 +36,19 @@ ACTS_EVERY = 4
 LONGEST_STALE = 40.0
 STANDBY_AWAY = (1.0, 12.0)
 """Seconds for which nobody answers as a standby."""
-DRAWN = ("revoked by hand", "login dropped", "login dropped later", "login kept", "standby", "moved")
+DRAWN = (
+    "revoked by hand",
+    "login dropped",
+    "login dropped later",
+    "login kept",
+    "standby",
+    "moved",
+    "failed over",
+)
 """What can be left out of a round: an administrator takes an access away; the bot gets another login, and the
 one before is dropped before the workers have the new one, or afterwards, or never, in which case the new one
 may act for it; commits wait for a standby; a target gets another address by a policy that one worker has not
-seen, and the old address leads to another server."""
+seen, and the old address leads to another server; and the copy of Redis changes places with its original."""
 RECOVERS = 6.0
 """After its end a fault may still be felt: a claim of 5 seconds has to run out."""
 
@@ -200,7 +208,8 @@ class Director:
     def _some_server(self, rng: random.Random) -> ServerPart:
         """Valkey as often as a target; one that hangs now is left alone."""
         free = [each for each in self.house.targets.values() if not each.lock.locked()]
-        return rng.choice([self.house.store, rng.choice(free or [self.house.store])])
+        stores = [self.house.store, self.house.store, self.house.copy]
+        return rng.choice([rng.choice(stores), rng.choice(free or stores)])
 
     def _killed(self, part: Part, rng: random.Random) -> None:
         with part.lock:
@@ -275,6 +284,7 @@ class Director:
             "login kept": self._login_kept,
             "standby": self._standby_away,
             "moved": self._moved,
+            "failed over": self._failed_over,
         }
         wanted = [act for what, act in acts.items() if what not in self.without]
         while wanted and not self.only_workers:
@@ -337,6 +347,14 @@ class Director:
                     part.process.stop()
                 self._over.wait(rng.uniform(0, 1))
                 part.start()
+
+    def _failed_over(self, _: random.Random) -> None:
+        """Nothing is lost by it."""
+        primary, copy = self.house.store, self.house.copy
+        with primary.lock, copy.lock:
+            start = time.time()
+            if primary.pid and copy.pid and self.house.redises.change_places():
+                self._noted("failed over", primary.name, start)
 
     def _moved(self, rng: random.Random) -> None:
         target, other = rng.sample(list(self.house.targets), 2)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 from urllib.request import urlopen
 
+from redis.exceptions import RedisError
+
 from bot import config
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, TemporaryFailure
@@ -38,6 +40,7 @@ from chaos.database import Database
 from chaos.history import History
 from chaos.process import PAUSER
 from chaos.steps import Post
+from chaos.store import Store
 
 READY_WITHIN = 90.0
 WEBS = WORKERS = 2
@@ -48,13 +51,6 @@ class Wrapped(BotProcess):
 
     module: ClassVar[str] = "chaos.process"
     death_signal: ClassVar[signal.Signals] = signal.SIGKILL
-
-
-class TellingValkey(Valkey):
-    """One that publishes what expires; only the broken design listens."""
-
-    def _command(self) -> list[str]:
-        return [*super()._command(), "--notify-keyspace-events", "Ex"]
 
 
 class Part:
@@ -144,10 +140,26 @@ class ServerPart(Part):
         return self.server.pid
 
 
+class StorePart(ServerPart):
+    def __init__(self, name: str, server: Valkey, store: Store) -> None:
+        super().__init__(name, server)
+        self._store = store
+
+    def start(self) -> None:
+        """Whichever of the two was started, one is the copy of the other again."""
+        super().start()
+        with suppress(RedisError):  # the other one is away: seen to when that is started
+            self._store.follow()
+
+
 class House:
     """Use it as a context manager. Nothing that it started outlives it."""
 
-    def __init__(self, folder: Path, *, lapse_after: int, design: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, lapse_after: int, design: str | None = None, copies: bool = False
+    ) -> None:
+        """``copies``: what leads to access waits until it is copied."""
+        self._copies = copies
         self.folder = folder
         self._lapse_after = lapse_after
         self._design = design
@@ -170,19 +182,23 @@ class House:
         self._stack.close()
 
     def _open(self) -> None:
-        telling = TellingValkey if self._design == "events" else Valkey
-        self.valkey = self._stack.enter_context(telling(self.folder / "valkey"))
+        self.redises = Store(self.folder)
+        self._stack.callback(self.redises.close)
+        self.redises.open()
         self.databases = {target: Database(target, self.folder) for target in town.URLS_OF}
         for database in self.databases.values():
             self._stack.callback(database.close)
         with ThreadPoolExecutor(len(self.databases)) as pool:
             list(pool.map(Database.open, self.databases.values()))
-        self.store = ServerPart("valkey", self.valkey)
+        self._stores = {
+            each: StorePart(name, each, self.redises)
+            for name, each in (("valkey-1", self.redises.primary), ("valkey-2", self.redises.replica))
+        }
         self.targets = {
             target: ServerPart(f"postgres-{target}", database.server)
             for target, database in self.databases.items()
         }
-        self.redis = connect(self.valkey.url)
+        self.redis = connect(self.redises.url)
         self.ledger = RedisLedger(self.redis)
         self._policy = self.folder / "access.yaml"
         self.write_policy()
@@ -233,7 +249,8 @@ class House:
             **self._secrets,
             **{name: url for each in self.databases.values() for name, url in each.environ.items()},
             "SLACK_API_URL": self._slack_served.api_url,
-            "REDIS_URL": self.valkey.url,
+            "REDIS_URL": self.redises.url,
+            "REDIS_COPIES": "1" if self._copies else "0",
             "ACCESS_FILE": str(self._policy),
             "PAGERDUTY_API_URL": self._pager_served.url,
             **({"CHAOS_BREAK": self._design} if self._design else {}),
@@ -258,8 +275,17 @@ class House:
         return [*self.webs, *self.workers]
 
     @property
+    def store(self) -> ServerPart:
+        """The Valkey that is the primary now."""
+        return self._stores[self.redises.primary]
+
+    @property
+    def copy(self) -> ServerPart:
+        return self._stores[self.redises.replica]
+
+    @property
     def servers(self) -> list[ServerPart]:
-        return [self.store, *self.targets.values()]
+        return [self.store, self.copy, *self.targets.values()]
 
     def backends(self, target: str) -> list[int]:
         """PostgreSQL's own processes that serve the bot there."""

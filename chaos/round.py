@@ -42,8 +42,8 @@ class Terms:
     is met. ``rate`` is asks a second, ``pace`` seconds between faults, with a ``rest`` now and then, and
     ``longest`` the seconds of a grant. After it all everything has ``patience`` seconds to come to rest.
     ``only_workers``: they are killed at named steps, and nothing else goes wrong. ``without`` names what is
-    not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``design``: one
-    that is known to lose."""
+    not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``copies``:
+    what leads to access waits for a copy of Redis. ``design``: one that is known to lose."""
 
     seed: int
     grants: int
@@ -59,6 +59,7 @@ class Terms:
     only_workers: bool = False
     without: frozenset[str] = frozenset()
     hang: float = 0.0
+    copies: bool = False
     design: str | None = None
 
 
@@ -129,7 +130,9 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
     rng = random.Random(terms.seed)
     stream, *rngs = (random.Random(rng.random()) for _ in range(4))
     with ExitStack() as stack:
-        house = stack.enter_context(House(folder, lapse_after=terms.lapse_after, design=terms.design))
+        house = stack.enter_context(
+            House(folder, lapse_after=terms.lapse_after, design=terms.design, copies=terms.copies)
+        )
         observers = {
             target: stack.enter_context(Observer(each.url)) for target, each in house.databases.items()
         }

@@ -26,6 +26,7 @@ def test_no_access_outlives_its_reason_whatever_dies() -> None:
         rest=0,
         patience=90,
         hang=6,
+        copies=True,
         without=NOT_YET,
     )
     outcome = Round(terms).play()
