@@ -11,8 +11,8 @@ import sys
 
 import click
 
+from chaos.administrator import DRAWN
 from chaos.broken import DESIGNS
-from chaos.faults import DRAWN
 from chaos.report import details_of, table
 from chaos.round import Round, Terms
 

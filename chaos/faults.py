@@ -12,13 +12,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Self
 
-import psycopg
 import structlog
 
-from chaos.database import ByHand, Database
+from chaos.administrator import Acts, Administrator
 from chaos.house import BotPart, House, Part, ServerPart
 from chaos.steps import KILL, LOSE, OF_WEB, ON_THE_WAY, SLEEP, Obeyed, Order
 
@@ -31,24 +29,6 @@ SHORT, OVER_CLAIM, OVER_TWO = (0.2, 3.0), (5.5, 9.0), (10.5, 13.0)
 AT_ONCE = 3
 BETWEEN_RESTS = 12
 """After so many faults nothing goes wrong for a while."""
-ACTS_EVERY = 4
-"""So many times less often than a fault an administrator does something."""
-LONGEST_STALE = 40.0
-STANDBY_AWAY = (1.0, 12.0)
-"""Seconds for which nobody answers as a standby."""
-DRAWN = (
-    "revoked by hand",
-    "login dropped",
-    "login dropped later",
-    "login kept",
-    "standby",
-    "moved",
-    "failed over",
-)
-"""What can be left out of a round: an administrator takes an access away; the bot gets another login, and the
-one before is dropped before the workers have the new one, or afterwards, or never, in which case the new one
-may act for it; commits wait for a standby; a target gets another address by a policy that one worker has not
-seen, and the old address leads to another server; and the copy of Redis changes places with its original."""
 RECOVERS = 6.0
 """After its end a fault may still be felt: a claim of 5 seconds has to run out."""
 
@@ -69,23 +49,20 @@ class Fault:
 class Director:
     """Use it as a context manager. ``stop`` lets what is under way come to its end."""
 
-    def __init__(self, house: House, rng: random.Random, *, pace: float, rest: float) -> None:
+    def __init__(self, house: House, rng: random.Random, acts: Acts, *, pace: float, rest: float) -> None:
         self.house = house
         self.only_workers = False
         """Only kill workers at their named steps."""
-        self.without: frozenset[str] = frozenset()
-        self.longest_hang = 0.0
-        self.by_hand: list[ByHand] = []
         self._rng = rng
-        self._rng_of_hangs, self._rng_of_acts = random.Random(rng.random()), random.Random(rng.random())
         self._pace = pace
         self._rest = rest
         self._over = threading.Event()
         self._gone = threading.Event()
+        self.administrator = Administrator(house, rng, acts, self._over, self._survive, self._noted)
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="fault")
         self._threads = [
             threading.Thread(target=each, name=each.__name__, daemon=True)
-            for each in (self._direct, self._hang, self._administer, self._watch)
+            for each in (self._direct, self.administrator.hang_targets, self.administrator.act, self._watch)
         ]
         self.faults: list[Fault] = []
         self.died: list[str] = []
@@ -262,148 +239,6 @@ class Director:
         self._over.wait(rng.uniform(1, 5))
         faults.twice = False
         self._noted("delivered twice", "slack", start)
-
-    # ------------------------------------------------------------------------- what an administrator does
-
-    def _hang(self) -> None:
-        """One target at a time does not answer, for much longer than anything else is away."""
-        rng = self._rng_of_hangs
-        while self.longest_hang and not self._over.wait(rng.uniform(1, 3) * self.longest_hang):
-            part = self.house.targets[rng.choice(list(self.house.targets))]
-            with part.lock:
-                start = time.time()
-                part.pause(rng.uniform(0.4, 1) * self.longest_hang, self._over)
-                self._noted("hung", part.name, start)
-
-    def _administer(self) -> None:
-        """One thing after the other, each in its turn."""
-        acts = {
-            "revoked by hand": self._revoked_by_hand,
-            "login dropped": self._login_dropped,
-            "login dropped later": self._login_dropped_later,
-            "login kept": self._login_kept,
-            "standby": self._standby_away,
-            "moved": self._moved,
-            "failed over": self._failed_over,
-        }
-        wanted = [act for what, act in acts.items() if what not in self.without]
-        while wanted and not self.only_workers:
-            for act in self._rng_of_acts.sample(wanted, len(wanted)):
-                if self._over.wait(self._rng_of_acts.expovariate(1 / (ACTS_EVERY * self._pace))):
-                    return
-                self._survive(act, random.Random(self._rng_of_acts.random()))
-
-    def _revoked_by_hand(self, rng: random.Random) -> None:
-        database = self.house.databases[rng.choice(list(self.house.databases))]
-        with suppress(psycopg.Error):  # it does not answer just now
-            self.by_hand += database.revoke(rng)
-
-    def _login_dropped(self, rng: random.Random) -> None:
-        def rotate(database: Database) -> None:
-            before = list(database.logins)
-            database.new_login(heir=False)
-            self._drop(database, before)
-            self._restart_workers(database, rng)
-
-        self._rotated("login dropped", rotate, rng)
-
-    def _login_dropped_later(self, rng: random.Random) -> None:
-        """Once no worker uses it any more."""
-
-        def rotate(database: Database) -> None:
-            before = list(database.logins)
-            database.new_login(heir=True)
-            self._restart_workers(database, rng)
-            self._drop(database, before)
-
-        self._rotated("login dropped later", rotate, rng)
-
-    def _login_kept(self, rng: random.Random) -> None:
-        def rotate(database: Database) -> None:
-            database.new_login(heir=True)
-            self._restart_workers(database, rng)
-
-        self._rotated("login kept", rotate, rng)
-
-    def _rotated(self, what: str, rotate: Callable[[Database], None], rng: random.Random) -> None:
-        target = rng.choice(list(self.house.targets))
-        part = self.house.targets[target]
-        with part.lock:
-            start = time.time()
-            rotate(self.house.databases[target])
-            self._noted(what, part.name, start)
-
-    def _drop(self, database: Database, logins: list[str]) -> None:
-        for each in logins:
-            self.by_hand += database.drop_login(each)
-
-    def _restart_workers(self, database: Database, rng: random.Random) -> None:
-        """One after the other, with the login that is in use now."""
-        for part in self.house.bots:
-            part.process.environ = {**part.process.environ, **database.environ}
-        for part in self.house.workers:
-            with part.lock:
-                if part.pid is not None:
-                    part.process.stop()
-                self._over.wait(rng.uniform(0, 1))
-                part.start()
-
-    def _failed_over(self, _: random.Random) -> None:
-        """Nothing is lost by it."""
-        primary, copy = self.house.store, self.house.copy
-        with primary.lock, copy.lock:
-            start = time.time()
-            if primary.pid and copy.pid and self.house.redises.change_places():
-                self._noted("failed over", primary.name, start)
-
-    def _moved(self, rng: random.Random) -> None:
-        target, other = rng.sample(list(self.house.targets), 2)
-        stale = rng.choice(self.house.workers)
-        with stale.lock:
-            if not stale.works():  # it might still put the policy in force that it was started with
-                return
-            start, go_on = time.time(), threading.Event()
-            sleeping = self._pool.submit(stale.pause, LONGEST_STALE, go_on)
-            try:
-                self._move(self.house.databases[target], self.house.databases[other], stale)
-            finally:
-                go_on.set()
-                sleeping.result()
-            self._noted("moved", f"postgres-{target}", start)
-
-    def _move(self, database: Database, other: Database, stale: BotPart) -> None:
-        """All but one process read the new policy."""
-        time.sleep(5 * POLL)  # it is asleep by now
-        database.move()
-        self.house.write_policy()
-        for part in self.house.bots:
-            if part is not stale:
-                with part.lock:
-                    if part.pid is not None:
-                        part.kill()
-                    part.start()
-                if part in self.house.webs:  # one of them is always there
-                    self._wait_for(partial(self.house.answers, part))
-        if self._wait_for(self.house.in_force):
-            with suppress(psycopg.Error):  # the other server is away
-                database.mislead(other)
-
-    def _wait_for(self, look: Callable[[], bool]) -> bool:
-        """Whether it came to be, soon enough for who sleeps meanwhile."""
-        deadline = time.monotonic() + LONGEST_STALE / 4
-        while not look() and time.monotonic() < deadline and not self._over.is_set():
-            time.sleep(POLL)
-        return look()
-
-    def _standby_away(self, rng: random.Random) -> None:
-        target = rng.choice(list(self.house.targets))
-        part, database = self.house.targets[target], self.house.databases[target]
-        with part.lock:
-            start = time.time()
-            database.wait_for_a_standby(wait=True)
-            self._over.wait(rng.uniform(*STANDBY_AWAY))
-            database.wait_for_a_standby(wait=False)
-            self._noted("no standby", part.name, start)
 
     def _noted(self, what: str, part: str, start: float) -> None:
         with self._lock:

@@ -20,6 +20,7 @@ from bot.slack.cards import card
 from bot.usecases.cards import card_view
 from bot.usecases.office import Office
 from chaos import checks, promises
+from chaos.administrator import DRAWN, Acts
 from chaos.checks import Violation
 from chaos.crowd import Crowd
 from chaos.deeds import Deeds
@@ -117,7 +118,7 @@ class Scene:
             deeds=self.deeds.all,
             said=self.house.history.versions(),
             faults=self.director.faults,
-            by_hand=self.director.by_hand,
+            by_hand=self.director.administrator.by_hand,
             stints=self.shifts.stints,
             homes=self.house.homes(),
             stumbled=(*self.director.died, *self.crowd.failed),
@@ -137,10 +138,10 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
             target: stack.enter_context(Observer(each.url)) for target, each in house.databases.items()
         }
         deeds = Deeds(house)
-        director = Director(house, rngs[0], pace=terms.pace, rest=terms.rest)
+        without = frozenset(DRAWN) if terms.only_workers else terms.without
+        acts = Acts(pace=terms.pace, longest_hang=terms.hang, without=without)
+        director = Director(house, rngs[0], acts, pace=terms.pace, rest=terms.rest)
         director.only_workers = terms.only_workers
-        director.without = terms.without
-        director.longest_hang = terms.hang
         stack.enter_context(director)
         shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
         crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
