@@ -1,6 +1,6 @@
 """Break everything at random and show that no access outlives its reason: ``make chaos``.
 
-``--break claims`` and ``--break events`` run designs that are known to lose: they must be found out.
+``--break`` runs a design that is known to lose: it must be found out.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 
 import click
 
+from chaos.administrator import DRAWN
 from chaos.broken import DESIGNS
-from chaos.faults import DRAWN
 from chaos.report import details_of, table
 from chaos.round import Round, Terms
 
@@ -27,6 +27,7 @@ from chaos.round import Round, Terms
 @click.option("--longest", default=20, show_default=True, help="Seconds of the longest grant.")
 @click.option("--hang", default=150.0, show_default=True, help="Seconds that a target hangs for at most.")
 @click.option("--without", multiple=True, type=click.Choice(DRAWN), help="Leave this out; may be repeated.")
+@click.option("--copies/--no-copies", default=True, show_default=True, help="Wait for a copy of Redis.")
 @click.option("--keep", is_flag=True, help="Keep the logs and the details though nothing is wrong.")
 @click.option(
     "--every-step/--any-step", default=None, help="Whether each named step is to be met; so by default."

@@ -1,4 +1,4 @@
-"""Two designs that are known to lose accesses. A harness that does not find it out is good for nothing."""
+"""Three designs that are known to lose accesses. A harness that does not find it out is good for nothing."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bot.core.grants import Grant
 from bot.core.holds import HoldRecord, Phase
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Claims, Due, Key
+from bot.wiring import Fittings
 from chaos.wrapping import wrap
 
 FAR = timedelta(hours=1)
@@ -80,4 +81,9 @@ def _over(ledger: RedisLedger, grant_id: str) -> None:
             return
 
 
-DESIGNS: Mapping[str, Callable[[], None]] = {"claims": claims, "events": events}
+def stale() -> None:
+    """A process goes by the policy that it was started with, whatever is in force."""
+    wrap(Fittings, "load", lambda _, fittings, __: fittings.catalog)
+
+
+DESIGNS: Mapping[str, Callable[[], None]] = {"claims": claims, "events": events, "stale": stale}

@@ -15,6 +15,8 @@ from chaos.truth import ENDS, STANDING, Reason, Truth, pairs_of
 
 EARLY = 0.2
 """Seconds before its end that an access may vanish: the clocks of two servers, read by a third process."""
+STOPPED = ("killed", "paused", "hung")
+"""What PostgreSQL has begun goes on after these."""
 STUCK = 15.0
 """Seconds that something may be owed: a second look is owed ten seconds after a claim was taken over."""
 ROSTER_READ, ROSTER_LATE = 4.0, 40.0
@@ -66,6 +68,7 @@ def given_late(truth: Truth) -> Iterator[Violation]:
             continue
         if any(
             each.part == f"postgres-{town.TARGET_OF[pair[1]]}"
+            and each.what.startswith(STOPPED)
             and each.felt(span.before.began, span.since.ended)
             for each in truth.faults
         ):
@@ -195,11 +198,11 @@ def _somebody_did(*whats: str) -> Callable[[Truth, Grant, float], bool]:
     return did
 
 
-def _login_was_replaced(truth: Truth, grant: Grant, at: float) -> bool:
-    """A login that is not there any more can give nothing, which is no passing trouble."""
+def _target_was_another(truth: Truth, grant: Grant, at: float) -> bool:
+    """A login or an address that is not the bot's any more gives nothing, and that is not passing trouble."""
     targets = {f"postgres-{hold.target}" for hold in grant.gives}
     return any(
-        each.what.startswith("login") and each.part in targets and each.felt(at - ROSTER_READ, at)
+        each.what.startswith(("login", "moved")) and each.part in targets and each.felt(at - ROSTER_READ, at)
         for each in truth.faults
     )
 
@@ -209,5 +212,5 @@ CAUSES: Mapping[Why, Callable[[Truth, Grant, float], bool]] = {
     Why.SHIFT_OVER: _shift_is_over,
     Why.GIVEN_BACK: _somebody_did("done"),
     Why.REVOKED: _somebody_did("revoke"),
-    Why.COULD_NOT_GIVE: _login_was_replaced,
+    Why.COULD_NOT_GIVE: _target_was_another,
 }

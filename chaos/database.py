@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
@@ -16,6 +18,7 @@ from bot.sandbox import orders
 from bot.sandbox.servers import Postgres
 from chaos import town
 from chaos.observer import MEMBERS, Pair
+from chaos.relay import Relay
 
 BOT = orders.BOT
 NOBODY = "nobody_answers"
@@ -40,25 +43,62 @@ class ByHand:
 
 
 class Database:
-    """``logins`` are all that the bot has had here and that still exist, the one in use last."""
+    """``logins`` are all that the bot has had here and that still exist, the one in use last. The bot comes
+    here by one of two addresses, and ``side`` says by which; the other one leads somewhere else."""
 
     def __init__(self, target: str, folder: Path) -> None:
         self.target = target
         self.server = ReplicatingPostgres(folder / target)
         self.roles = sorted(role for role, where in town.TARGET_OF.items() if where == target)
         self.logins = [BOT]
+        self.side = 0
+        self._password = "the same at all targets"
         self._made = 1
+        self.relays = [Relay(lambda: self.server.port) for _ in town.URLS_OF[target]]
 
     def open(self) -> None:
         self.server.start()
         accounts = [town.email(person) for person in town.PEOPLE]
         self._orders = orders.prepare(self.server.url, logins=accounts, roles=self.roles)
         self.url = self._orders.url
-        self.bot_url = self._orders.bot_url
+        with self._administrator() as session:
+            new = sql.SQL("ALTER ROLE {} PASSWORD {}")
+            session.execute(new.format(sql.Identifier(BOT), self._password))
 
     def close(self) -> None:
+        for each in self.relays:
+            each.close()
         self._orders.close()
         self.server.remove()
+
+    @property
+    def variable(self) -> str:
+        """The one that the policy is to name."""
+        return town.URLS_OF[self.target][self.side]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The bot's URLs here, by variable."""
+        who = f"{self.logins[-1]}:{quote(self._password)}"
+        ports = (each.port for each in self.relays)
+        urls = (f"postgresql://{who}@127.0.0.1:{port}/{orders.DATABASE}" for port in ports)
+        return dict(zip(town.URLS_OF[self.target], urls, strict=True))
+
+    @property
+    def bot_url(self) -> str:
+        return self.environ[self.variable]
+
+    def mislead(self, other: Database) -> None:
+        """Let the address that is not in use lead to another server, where the bot may log in too."""
+        with other._administrator() as session, suppress(psycopg.errors.DuplicateObject):
+            create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
+            session.execute(create.format(sql.Identifier(self.logins[-1]), self._password))
+        self.relays[1 - self.side].lead_to(lambda: other.server.port)
+
+    def move(self) -> None:
+        """Let the other address lead here too, by which the bot is to come from now on."""
+        self.side = 1 - self.side
+        self.relays[self.side].lead_to(lambda: self.server.port)
 
     # ------------------------------------------------------------------------------ the administrator
 
@@ -78,7 +118,7 @@ class Database:
         """Make another login for the bot and return its URL. An ``heir`` may also revoke what the ones before
         have granted. Raises psycopg.Error."""
         self._made += 1
-        name, password = f"{BOT}_{self._made}", secrets.token_hex(12)
+        name, password = f"{BOT}_{self.target}_{self._made}", secrets.token_hex(12)
         with self._administrator() as session, session.transaction():
             create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
             session.execute(create.format(sql.Identifier(name), password))
@@ -90,7 +130,7 @@ class Database:
                 inherit = sql.SQL("GRANT {} TO {} WITH INHERIT TRUE, SET FALSE")
                 session.execute(inherit.format(sql.Identifier(before), sql.Identifier(name)))
         self.logins.append(name)
-        self.bot_url = self.server.url_for(name, password, orders.DATABASE)
+        self._password = password
         return self.bot_url
 
     def drop_login(self, name: str) -> list[ByHand]:

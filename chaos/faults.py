@@ -14,13 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
-import psycopg
 import structlog
 
-from chaos.database import ByHand, Database
+from chaos.administrator import Acts, Administrator
 from chaos.house import BotPart, House, Part, ServerPart
 from chaos.steps import KILL, LOSE, OF_WEB, ON_THE_WAY, SLEEP, Obeyed, Order
-from chaos.town import URL_OF
 
 log = structlog.get_logger(__name__)
 POLL = 0.02
@@ -31,13 +29,6 @@ SHORT, OVER_CLAIM, OVER_TWO = (0.2, 3.0), (5.5, 9.0), (10.5, 13.0)
 AT_ONCE = 3
 BETWEEN_RESTS = 12
 """After so many faults nothing goes wrong for a while."""
-ACTS_EVERY = 4
-"""So many times less often than a fault an administrator does something."""
-STANDBY_AWAY = (1.0, 12.0)
-"""Seconds for which nobody answers as a standby."""
-DRAWN = ("revoked by hand", "login dropped", "login kept", "standby")
-"""What can be left out of a round: an administrator takes an access away; the bot gets another login, and the
-one before is dropped, or is kept and may be acted for by the new one; commits wait for a standby."""
 RECOVERS = 6.0
 """After its end a fault may still be felt: a claim of 5 seconds has to run out."""
 
@@ -58,23 +49,20 @@ class Fault:
 class Director:
     """Use it as a context manager. ``stop`` lets what is under way come to its end."""
 
-    def __init__(self, house: House, rng: random.Random, *, pace: float, rest: float) -> None:
+    def __init__(self, house: House, rng: random.Random, acts: Acts, *, pace: float, rest: float) -> None:
         self.house = house
         self.only_workers = False
         """Only kill workers at their named steps."""
-        self.without: frozenset[str] = frozenset()
-        self.longest_hang = 0.0
-        self.by_hand: list[ByHand] = []
         self._rng = rng
-        self._rng_of_hangs, self._rng_of_acts = random.Random(rng.random()), random.Random(rng.random())
         self._pace = pace
         self._rest = rest
         self._over = threading.Event()
         self._gone = threading.Event()
+        self.administrator = Administrator(house, rng, acts, self._over, self._survive, self._noted)
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="fault")
         self._threads = [
             threading.Thread(target=each, name=each.__name__, daemon=True)
-            for each in (self._direct, self._hang, self._administer, self._watch)
+            for each in (self._direct, self.administrator.hang_targets, self.administrator.act, self._watch)
         ]
         self.faults: list[Fault] = []
         self.died: list[str] = []
@@ -197,7 +185,8 @@ class Director:
     def _some_server(self, rng: random.Random) -> ServerPart:
         """Valkey as often as a target; one that hangs now is left alone."""
         free = [each for each in self.house.targets.values() if not each.lock.locked()]
-        return rng.choice([self.house.store, rng.choice(free or [self.house.store])])
+        stores = [self.house.store, self.house.store, self.house.copy]
+        return rng.choice([rng.choice(stores), rng.choice(free or stores)])
 
     def _killed(self, part: Part, rng: random.Random) -> None:
         with part.lock:
@@ -250,94 +239,6 @@ class Director:
         self._over.wait(rng.uniform(1, 5))
         faults.twice = False
         self._noted("delivered twice", "slack", start)
-
-    # ------------------------------------------------------------------------- what an administrator does
-
-    def _hang(self) -> None:
-        """One target at a time does not answer, for much longer than anything else is away."""
-        rng = self._rng_of_hangs
-        while self.longest_hang and not self._over.wait(rng.uniform(0.5, 1.5) * self.longest_hang):
-            part = self.house.targets[rng.choice(list(self.house.targets))]
-            with part.lock:
-                start = time.time()
-                part.pause(rng.uniform(0.4, 1) * self.longest_hang, self._over)
-                self._noted("hung", part.name, start)
-
-    def _administer(self) -> None:
-        """One thing after the other, each in its turn."""
-        acts = {
-            "revoked by hand": self._revoked_by_hand,
-            "login dropped": self._login_dropped,
-            "login kept": self._login_kept,
-            "standby": self._standby_away,
-        }
-        wanted = [act for what, act in acts.items() if what not in self.without]
-        while wanted and not self.only_workers:
-            for act in self._rng_of_acts.sample(wanted, len(wanted)):
-                if self._over.wait(self._rng_of_acts.expovariate(1 / (ACTS_EVERY * self._pace))):
-                    return
-                self._survive(act, random.Random(self._rng_of_acts.random()))
-
-    def _revoked_by_hand(self, rng: random.Random) -> None:
-        database = self.house.databases[rng.choice(list(self.house.databases))]
-        with suppress(psycopg.Error):  # it does not answer just now
-            self.by_hand += database.revoke(rng)
-
-    def _login_dropped(self, rng: random.Random) -> None:
-        """Right away, or once no worker uses it any more."""
-        at_once = rng.random() < 0.5
-
-        def rotate(database: Database) -> None:
-            before = list(database.logins)
-            database.new_login(heir=not at_once)
-            if at_once:
-                self._drop(database, before)
-            self._restart_workers(database, rng)
-            if not at_once:
-                self._drop(database, before)
-
-        self._rotated("login dropped", rotate, rng)
-
-    def _login_kept(self, rng: random.Random) -> None:
-        def rotate(database: Database) -> None:
-            database.new_login(heir=True)
-            self._restart_workers(database, rng)
-
-        self._rotated("login kept", rotate, rng)
-
-    def _rotated(self, what: str, rotate: Callable[[Database], None], rng: random.Random) -> None:
-        target = rng.choice(list(self.house.targets))
-        part = self.house.targets[target]
-        with part.lock:
-            start = time.time()
-            rotate(self.house.databases[target])
-            self._noted(what, part.name, start)
-
-    def _drop(self, database: Database, logins: list[str]) -> None:
-        for each in logins:
-            self.by_hand += database.drop_login(each)
-
-    def _restart_workers(self, database: Database, rng: random.Random) -> None:
-        """One after the other, with the login that is in use now."""
-        url = {URL_OF[database.target]: database.bot_url}
-        for part in self.house.bots:
-            part.process.environ = {**part.process.environ, **url}
-        for part in self.house.workers:
-            with part.lock:
-                if part.pid is not None:
-                    part.process.stop()
-                self._over.wait(rng.uniform(0, 1))
-                part.start()
-
-    def _standby_away(self, rng: random.Random) -> None:
-        target = rng.choice(list(self.house.targets))
-        part, database = self.house.targets[target], self.house.databases[target]
-        with part.lock:
-            start = time.time()
-            database.wait_for_a_standby(wait=True)
-            self._over.wait(rng.uniform(*STANDBY_AWAY))
-            database.wait_for_a_standby(wait=False)
-            self._noted("no standby", part.name, start)
 
     def _noted(self, what: str, part: str, start: float) -> None:
         with self._lock:

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import ClassVar, Self
 from urllib.request import urlopen
 
+from redis.exceptions import RedisError
+
 from bot import config
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, TemporaryFailure
@@ -24,7 +26,7 @@ from bot.core.people import Group
 from bot.core.shifts import Roster
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Home, Key
+from bot.ports import Home, Key, PolicyInForce
 from bot.sandbox import pager
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.pager import Pager
@@ -38,6 +40,7 @@ from chaos.database import Database
 from chaos.history import History
 from chaos.process import PAUSER
 from chaos.steps import Post
+from chaos.store import Store
 
 READY_WITHIN = 90.0
 WEBS = WORKERS = 2
@@ -48,13 +51,6 @@ class Wrapped(BotProcess):
 
     module: ClassVar[str] = "chaos.process"
     death_signal: ClassVar[signal.Signals] = signal.SIGKILL
-
-
-class TellingValkey(Valkey):
-    """One that publishes what expires; only the broken design listens."""
-
-    def _command(self) -> list[str]:
-        return [*super()._command(), "--notify-keyspace-events", "Ex"]
 
 
 class Part:
@@ -97,10 +93,20 @@ class BotPart(Part):
         self.ordered = threading.Lock()
         """Held while an order waits to be obeyed."""
         self._starter = starter
+        self._begins = 0
 
     def start(self) -> None:
         if not self.process.running:
+            self._begins = self.process.log.stat().st_size if self.process.log.exists() else 0
             self._starter.submit(self.process.start).result()
+
+    def works(self) -> bool:
+        """Whether it is a worker that has put its policy in force and gone to work since it was started."""
+        if self.pid is None:
+            return False
+        with self.process.log.open("rb") as log:
+            log.seek(self._begins)
+            return b'"working"' in log.read()
 
     def kill(self) -> None:
         self.process.kill()
@@ -134,10 +140,26 @@ class ServerPart(Part):
         return self.server.pid
 
 
+class StorePart(ServerPart):
+    def __init__(self, name: str, server: Valkey, store: Store) -> None:
+        super().__init__(name, server)
+        self._store = store
+
+    def start(self) -> None:
+        """Whichever of the two was started, one is the copy of the other again."""
+        super().start()
+        with suppress(RedisError):  # the other one is away: seen to when that is started
+            self._store.follow()
+
+
 class House:
     """Use it as a context manager. Nothing that it started outlives it."""
 
-    def __init__(self, folder: Path, *, lapse_after: int, design: str | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, lapse_after: int, design: str | None = None, copies: bool = False
+    ) -> None:
+        """``copies``: what leads to access waits until it is copied."""
+        self._copies = copies
         self.folder = folder
         self._lapse_after = lapse_after
         self._design = design
@@ -160,26 +182,29 @@ class House:
         self._stack.close()
 
     def _open(self) -> None:
-        telling = TellingValkey if self._design == "events" else Valkey
-        self.valkey = self._stack.enter_context(telling(self.folder / "valkey"))
-        self.databases = {target: Database(target, self.folder) for target in town.URL_OF}
+        self.redises = Store(self.folder)
+        self._stack.callback(self.redises.close)
+        self.redises.open()
+        self.databases = {target: Database(target, self.folder) for target in town.URLS_OF}
         for database in self.databases.values():
             self._stack.callback(database.close)
         with ThreadPoolExecutor(len(self.databases)) as pool:
             list(pool.map(Database.open, self.databases.values()))
-        self.store = ServerPart("valkey", self.valkey)
+        self._stores = {
+            each: StorePart(name, each, self.redises)
+            for name, each in (("valkey-1", self.redises.primary), ("valkey-2", self.redises.replica))
+        }
         self.targets = {
             target: ServerPart(f"postgres-{target}", database.server)
             for target, database in self.databases.items()
         }
-        self.redis = connect(self.valkey.url)
+        self.redis = connect(self.redises.url)
         self.ledger = RedisLedger(self.redis)
-        policy = self.folder / "access.yaml"
-        town.write_policy(policy, self._lapse_after)
-        self.catalog = _catalog(policy)
+        self._policy = self.folder / "access.yaml"
+        self.write_policy()
         self._open_slack()
         self._open_pager()
-        self._start_bot(policy)
+        self._start_bot()
 
     def _open_slack(self) -> None:
         self.slack = Workspace(
@@ -200,14 +225,33 @@ class House:
         self._pager_served = pager.serve(self.pager)
         self._stack.callback(self._pager_served.close)
 
-    def _start_bot(self, policy: Path) -> None:
+    def write_policy(self) -> None:
+        """By it each target is reached by the address that it has now. Each process that starts from now on
+        puts it in force."""
+        urls = {target: each.variable for target, each in self.databases.items()}
+        town.write_policy(self._policy, self._lapse_after, urls)
+        self.catalog = _catalog(self._policy)
+
+    def answers(self, web: BotPart) -> bool:
+        return _answers(web.process.environ["PORT"])
+
+    def in_force(self) -> bool:
+        """Whether that is so by now."""
+        try:
+            found = self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+        except TemporaryFailure:
+            return False
+        return found is not None and found.version == self.catalog.version
+
+    def _start_bot(self) -> None:
         self._starter = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="starter"))
         environ = {
             **self._secrets,
-            **{town.URL_OF[target]: each.bot_url for target, each in self.databases.items()},
+            **{name: url for each in self.databases.values() for name, url in each.environ.items()},
             "SLACK_API_URL": self._slack_served.api_url,
-            "REDIS_URL": self.valkey.url,
-            "ACCESS_FILE": str(policy),
+            "REDIS_URL": self.redises.url,
+            "REDIS_COPIES": "1" if self._copies else "0",
+            "ACCESS_FILE": str(self._policy),
             "PAGERDUTY_API_URL": self._pager_served.url,
             **({"CHAOS_BREAK": self._design} if self._design else {}),
         }
@@ -231,8 +275,17 @@ class House:
         return [*self.webs, *self.workers]
 
     @property
+    def store(self) -> ServerPart:
+        """The Valkey that is the primary now."""
+        return self._stores[self.redises.primary]
+
+    @property
+    def copy(self) -> ServerPart:
+        return self._stores[self.redises.replica]
+
+    @property
     def servers(self) -> list[ServerPart]:
-        return [self.store, *self.targets.values()]
+        return [self.store, self.copy, *self.targets.values()]
 
     def backends(self, target: str) -> list[int]:
         """PostgreSQL's own processes that serve the bot there."""
@@ -269,7 +322,7 @@ class House:
             read = wanted <= self.ledger.read(wanted).documents.keys()
         except TemporaryFailure:
             return False
-        return read and all(_answers(each.process.environ["PORT"]) for each in self.webs)
+        return read and all(self.answers(each) for each in self.webs)
 
     def _wait_until_ready(self) -> None:
         wait_until(self.ready, READY_WITHIN, f"the bot was not ready: see {self.folder}")
@@ -290,7 +343,7 @@ def wait_until(look: Callable[[], bool], seconds: float, otherwise: str) -> None
 
 
 def _catalog(policy: Path) -> Catalog:
-    environ = {**os.environ, **{url: f"postgresql://{target}" for target, url in town.URL_OF.items()}}
+    environ = {**os.environ, **{url: f"postgresql://{url}" for urls in town.URLS_OF.values() for url in urls}}
     return config.load(config.bytes_of(policy), name=str(policy), environ=environ).catalog
 
 

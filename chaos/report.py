@@ -86,7 +86,8 @@ def _faults(outcome: Outcome) -> Iterator[Row]:
     for what, times in sorted(others.items()):
         yield Row(f"  {what}", times)
     again = _entries(outcome.truth, "given again")
-    yield Row("accesses that an administrator took away", f"{len(director.by_hand)}, {again} given again")
+    taken = len(outcome.truth.by_hand)
+    yield Row("accesses that an administrator took away", f"{taken}, {again} given again")
     met = director.steps_met
     yield Row("named steps met", f"{sum(met[step] > 0 for step in ON_THE_WAY)} of {len(ON_THE_WAY)}")
     for step in ON_THE_WAY:

@@ -20,6 +20,7 @@ from bot.slack.cards import card
 from bot.usecases.cards import card_view
 from bot.usecases.office import Office
 from chaos import checks, promises
+from chaos.administrator import DRAWN, Acts
 from chaos.checks import Violation
 from chaos.crowd import Crowd
 from chaos.deeds import Deeds
@@ -42,8 +43,8 @@ class Terms:
     is met. ``rate`` is asks a second, ``pace`` seconds between faults, with a ``rest`` now and then, and
     ``longest`` the seconds of a grant. After it all everything has ``patience`` seconds to come to rest.
     ``only_workers``: they are killed at named steps, and nothing else goes wrong. ``without`` names what is
-    not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``design``: one
-    that is known to lose."""
+    not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``copies``:
+    what leads to access waits for a copy of Redis. ``design``: one that is known to lose."""
 
     seed: int
     grants: int
@@ -59,6 +60,7 @@ class Terms:
     only_workers: bool = False
     without: frozenset[str] = frozenset()
     hang: float = 0.0
+    copies: bool = False
     design: str | None = None
 
 
@@ -116,7 +118,7 @@ class Scene:
             deeds=self.deeds.all,
             said=self.house.history.versions(),
             faults=self.director.faults,
-            by_hand=self.director.by_hand,
+            by_hand=self.director.administrator.by_hand,
             stints=self.shifts.stints,
             homes=self.house.homes(),
             stumbled=(*self.director.died, *self.crowd.failed),
@@ -129,15 +131,17 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
     rng = random.Random(terms.seed)
     stream, *rngs = (random.Random(rng.random()) for _ in range(4))
     with ExitStack() as stack:
-        house = stack.enter_context(House(folder, lapse_after=terms.lapse_after, design=terms.design))
+        house = stack.enter_context(
+            House(folder, lapse_after=terms.lapse_after, design=terms.design, copies=terms.copies)
+        )
         observers = {
             target: stack.enter_context(Observer(each.url)) for target, each in house.databases.items()
         }
         deeds = Deeds(house)
-        director = Director(house, rngs[0], pace=terms.pace, rest=terms.rest)
+        without = frozenset(DRAWN) if terms.only_workers else terms.without
+        acts = Acts(pace=terms.pace, longest_hang=terms.hang, without=without)
+        director = Director(house, rngs[0], acts, pace=terms.pace, rest=terms.rest)
         director.only_workers = terms.only_workers
-        director.without = terms.without
-        director.longest_hang = terms.hang
         stack.enter_context(director)
         shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
         crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])

@@ -58,8 +58,11 @@ RESOURCES = (
 BY_NAME = {each.name: each for each in RESOURCES}
 TARGET_OF: Mapping[str, str] = {role: target for each in RESOURCES for target, role in each.gives}
 """By role: none is of two targets."""
-URL_OF: Mapping[str, str] = {"orders-db": "ORDERS_DB_URL", "other-db": "OTHER_DB_URL"}
-"""The variable that has each target's URL."""
+URLS_OF: Mapping[str, tuple[str, str]] = {
+    "orders-db": ("ORDERS_DB_URL", "ORDERS_DB_NEW_URL"),
+    "other-db": ("OTHER_DB_URL", "OTHER_DB_NEW_URL"),
+}
+"""The variables that have each target's URLs; the policy names one of the two."""
 
 
 def email(person: str) -> str:
@@ -70,15 +73,18 @@ def name(person: str) -> str:
     return f"p{person[2:]}"
 
 
-def write_policy(path: Path, lapse_after: int) -> None:
+def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str]) -> None:
+    """``urls`` has the variable that each target is reached by."""
     policy = {
         "people": {"email_domains": [DOMAIN]},
         "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
-        "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in URL_OF.items()},
+        "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in urls.items()},
         "resources": {each.name: _shape(each, lapse_after) for each in RESOURCES},
         "security": {"channel": "#security"},
     }
-    path.write_text(yaml.safe_dump(policy, sort_keys=False))
+    fresh = path.with_suffix(".new")
+    fresh.write_text(yaml.safe_dump(policy, sort_keys=False))
+    fresh.rename(path)
 
 
 def _shape(resource: Resource, lapse_after: int) -> dict[str, object]:

@@ -89,4 +89,4 @@ def test_nobody_is_excused_by_what_became_of_another_access() -> None:
 
 def test_each_access_is_looked_for_at_its_own_target() -> None:
     assert looked({1, 2}).missing(ELSEWHERE, 1.0, 8.5) is None, "nobody looked there"
-    assert set(town.TARGET_OF.values()) == set(town.URL_OF)
+    assert set(town.TARGET_OF.values()) == set(town.URLS_OF)

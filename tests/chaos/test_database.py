@@ -6,7 +6,8 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from typing import Any
 
 import psycopg
@@ -23,17 +24,23 @@ LONG_ENOUGH = 10.0
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    made = Database("orders-db", tmp_path_factory.mktemp("chaos"))
-    with closing(made):
-        made.open()
-        yield made
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Database]]:
+    folder = tmp_path_factory.mktemp("chaos")
+    with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
+        orders, other = (stack.enter_context(closing(Database(each, folder))) for each in town.URLS_OF)
+        list(pool.map(Database.open, (orders, other)))
+        yield orders, other
 
 
 @pytest.fixture
-def database(running: Database) -> Iterator[Database]:
-    yield running
-    with psycopg.connect(running.url, autocommit=True) as session:
+def other(running: tuple[Database, Database]) -> Database:
+    return running[1]
+
+
+@pytest.fixture
+def database(running: tuple[Database, Database]) -> Iterator[Database]:
+    yield running[0]
+    with psycopg.connect(running[0].url, autocommit=True) as session:
         for account, role, grantor in session.execute(MEMBERS).fetchall():
             _membership(session, "REVOKE {} FROM {} GRANTED BY {}", role, account, grantor)
 
@@ -85,6 +92,23 @@ def test_only_an_heir_may_revoke_what_the_login_before_has_granted(database: Dat
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 _membership(bot, revoke, ROLE, ADA, before)
     assert there(database) == (set() if heir else {(ADA, ROLE, before)})
+
+
+def test_the_bot_comes_by_another_address_and_the_old_one_leads_elsewhere(
+    database: Database, other: Database
+) -> None:
+    before = database.bot_url
+    database.move()
+    database.mislead(other)
+    assert [system(before), system(database.bot_url)] == [system(other.url), system(database.url)]
+    database.move()
+    assert (database.bot_url, system(before)) == (before, system(database.url))
+
+
+def system(url: str) -> int:
+    with psycopg.connect(url) as session:
+        [(found,)] = session.execute("SELECT system_identifier FROM pg_control_system()").fetchall()
+        return int(found)
 
 
 def test_a_commit_waits_until_no_standby_is_wanted_any_more(database: Database) -> None:
