@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -41,10 +40,7 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.attempts import settled
-from bot.usecases.seal import HEAD, RESTORE, newest, versions_of
-
-ENDS = frozenset({"ending", "could not be given"})
-"""What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
+from bot.usecases.seal import HEAD, RESTORE, grant_ending, newest, versions_of
 
 MOST_NAMED = 20
 PAGE = 1_000
@@ -207,7 +203,7 @@ class Watch:
             for each in page:
                 if before_all(each.name) > before_all(last):
                     return
-                grant = _ending(each.text)
+                grant = grant_ending(each.text)
                 if grant:
                     yield Ended(grant=grant, at=each.at)
             after = page[-1].name
@@ -313,12 +309,3 @@ def _live_again(ended: Ended, snap: Snapshot) -> Reason:
         ended_at=int(ended.at.timestamp()),
         grant=ended.grant,
     )
-
-
-def _ending(text: str) -> str | None:
-    """The grant that an entry says is ending. What cannot be read is for ``verify`` to tell."""
-    try:
-        said = json.loads(text)
-        return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None
-    except (KeyError, RecursionError, TypeError, ValueError):
-        return None
