@@ -21,7 +21,18 @@ from chaos.observer import Absence, Everywhere, Look, Pair
 from chaos.shifts import Stint
 
 PAGE = 500
-STANDING = ("roster:", "shift:", "groups:", "workspace:", "people:", "seal:", "owed:", "sweep:", "incidents:")
+STANDING = (
+    "roster:",
+    "shift:",
+    "groups:",
+    "workspace:",
+    "people:",
+    "seal:",
+    "keep:",
+    "owed:",
+    "sweep:",
+    "incidents:",
+)
 """What is always owed, whether or not anybody has anything."""
 REMEMBERED, SOON = ("alarm:", "alert:"), 60.0
 """What is told again after an hour, or forgotten after a week; seconds that are not yet that."""

@@ -19,7 +19,7 @@ MOST_SEALED = 5_000
 LASTS = timedelta(seconds=4)
 """A seal as old as this is taken for one that no crash can lose; a ledger without it is an older one."""
 
-WAITS = timedelta(seconds=60)
+WAITS = timedelta(minutes=2)
 """No entry waits longer for its seal while a worker runs."""
 
 ENDED_KEPT = timedelta(hours=24)

@@ -362,7 +362,8 @@ class MemoryLedger:
     def _write(self, change: Change) -> int:
         put = {key: encode(document) if document else None for key, document in change.put.items()}
         ensure = {key: encode(document) for key, document in change.ensure.items()}
-        self._log([encode_entry(entry) for entry in change.audit], frees=change.frees)
+        entries = [encode_entry(entry) for entry in change.audit]
+        self._log(entries, frees=change.frees and not change.drop)
         if change.drop:
             self._drop(change.drop)
         version = self._next()

@@ -183,7 +183,7 @@ class Retention:
         for page in live_grants(self.ledger, self.books):
             entries = tuple(_restated(each) for each in page if each.asked_at <= old.last.at)
             if entries:
-                self.ledger.commit(Change(audit=entries))
+                self.ledger.commit(Change(audit=entries, frees=True))
 
     def _drop(self, claim: Claim, old: Old, kept_in: str | None) -> None:
         snap = self.ledger.read({HEAD, RESTORE})
@@ -205,6 +205,7 @@ class Retention:
                 drop=Drop(seal=old.stored, last=old.last.last),
                 audit=(Entry(what="old entries dropped", facts=facts),),
                 done=Done(claim=claim, next_at=snap.now + EVERY),
+                frees=True,
             )
         )
 

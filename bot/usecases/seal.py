@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,12 @@ SEAL = "seal:audit"
 KEEP = "keep:audit"
 EVERY = timedelta(seconds=5)
 MOST = MOST_SEALED
+QUIET = timedelta(seconds=50)
+"""When little happens, entries wait this long for others to share their seal, unless something ended."""
+ENOUGH = 50
+"""Entries that are worth a seal at once."""
+ENDS = frozenset({"ending", "could not be given"})
+"""What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
 TELL_EVERY = timedelta(hours=1)
 PAGE = 100
 
@@ -70,7 +77,8 @@ class Sealing:
         read nothing can come up later with a lower name, so no seal passes an entry over. What such a clock
         makes an entry of the future is not waited for."""
         found = self.trail.written(head.last, MOST)
-        return list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
+        settled = list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
+        return [] if head.number and _can_wait(settled, now) else settled
 
     def _seal(self, entries: Sequence[Written], head: SealHead, now: datetime) -> Seal:
         key = self.signer.key if self.signer else None
@@ -90,6 +98,22 @@ class Sealing:
             put={Key.of(Note, note.id): note},
             due=(Due(member=f"note:{note.id}", at=now),),
         )
+
+
+def _can_wait(entries: Sequence[Written], now: datetime) -> bool:
+    """What ended is sealed at once: workers remember it only from then on."""
+    if not entries or len(entries) >= ENOUGH or any(grant_ending(each.text) for each in entries):
+        return False
+    return timedelta() <= now - entries[0].at < QUIET
+
+
+def grant_ending(text: str) -> str | None:
+    """The grant that an entry says is ending. What cannot be read is for ``verify`` to report."""
+    try:
+        said = json.loads(text)
+        return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return None
 
 
 def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -46,10 +45,7 @@ from bot.ports import (
 )
 from bot.usecases import failover
 from bot.usecases.attempts import settled
-from bot.usecases.seal import HEAD, RESTORE, newest, versions_of
-
-ENDS = frozenset({"ending", "could not be given"})
-"""What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
+from bot.usecases.seal import HEAD, RESTORE, grant_ending, newest, versions_of
 
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
 """So long a worker that has nothing to compare with leaves a failover to those that have."""
@@ -252,8 +248,7 @@ class Watch:
         after = max(self._ends_up_to, a_day_ago, key=before_all)
         while page := self.books.written(after, PAGE):
             for each in page:
-                what, grant = _said(each.text)
-                if what in ENDS and grant:
+                if grant := grant_ending(each.text):
                     yield Ended(grant=grant, at=each.at)
             self._ends_up_to = after = page[-1].name
 
@@ -386,12 +381,3 @@ def _live_again(ended: Ended, snap: Snapshot) -> Reason:
         ended_at=int(ended.at.timestamp()),
         grant=ended.grant,
     )
-
-
-def _said(text: str) -> tuple[str, str]:
-    """Return what an entry says has happened, and to which grant. ``verify`` reports what cannot be read."""
-    try:
-        said = json.loads(text)
-        return str(said["what"]), str(said["grant"] or "")
-    except (KeyError, RecursionError, TypeError, ValueError):
-        return "", ""

@@ -77,3 +77,18 @@ def test_a_user_of_redis_who_may_not_drop_writes_no_seal_either(
         with pytest.raises(TemporaryFailure, match="this user of Redis may not XTRIM"):
             ledger.commit(Change(seal=replace(one, number=2), drop=drop(one)))
         assert [each.number for each in ledger.seals()] == [1]
+
+
+def test_while_the_audit_cannot_be_written_nothing_is_dropped(
+    client: Redis, server: Valkey, workspace: str
+) -> None:
+    """Although what frees memory is written all the same."""
+    with user(client, server, workspace) as (theirs, may):
+        ledger = RedisLedger(theirs, workspace)
+        one = sealed(ledger, 1)
+        may("-xadd")
+        entry = Entry(what="dropped")
+        with pytest.raises(TemporaryFailure, match="may not XADD"):
+            ledger.commit(Change(seal=replace(one, number=2), drop=drop(one), audit=(entry,), frees=True))
+        assert [each.number for each in ledger.seals()] == [1]
+        assert len(ledger.written()) == 2

@@ -100,7 +100,7 @@ class Bot(Story):
 
 @pytest.fixture
 def bot(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
-    for module, name in ((seal, "SETTLES"), (seal, "LASTS"), (watch, "LASTS")):
+    for module, name in ((seal, "SETTLES"), (seal, "QUIET"), (seal, "LASTS"), (watch, "LASTS")):
         monkeypatch.setattr(module, name, timedelta())
     with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:  # short: a socket's path must be
         running = Bot(Path(folder))

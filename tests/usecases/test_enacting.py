@@ -23,6 +23,7 @@ def test_a_policy_needs_its_groups_rosters_and_shifts_kept_up_to_date() -> None:
         "workspace:self",
         "groups:all",
         "seal:audit",
+        "keep:audit",
         "owed:all",
         "former:all",
         "roster:pagerduty",

@@ -151,7 +151,7 @@ def kept(story: Story) -> Anchored:
 
 
 def test_the_audit_is_sealed_and_remembered(story: Story) -> None:
-    story.pass_time(30)
+    story.pass_time(90)
     number = head(story).number
     assert [each.grade for each in audit(story, kept=kept(story))] == [Grade.OK, Grade.OK]
     assert audit(story, kept=kept(story))[1] == ok("audit", f"the anchor remembers seal {number}")
@@ -159,16 +159,16 @@ def test_the_audit_is_sealed_and_remembered(story: Story) -> None:
 
 def test_nobody_seals(story: Story) -> None:
     story.memory.commit(Change(audit=(Entry(what="asked"),)))
-    story.memory.advance(120)
+    story.memory.advance(180)
     assert audit(story, kept=kept(story))[0] == wrong(
         "audit",
-        "an entry has waited for its seal for 2m",
+        "an entry has waited for its seal for 3m",
         "start a worker; if one runs, look in its log for seal:audit",
     )
 
 
 def test_the_audit_cannot_be_written(story: Story) -> None:
-    story.pass_time(30)
+    story.pass_time(90)
     story.memory.audit_trouble = "it is a string"
     story.memory.commit(Change(audit=(Entry(what="taking"), Entry(what="taken")), frees=True))
     assert audit(story, kept=kept(story))[1] == wrong(
@@ -185,7 +185,7 @@ def test_there_is_no_seal_yet() -> None:
 
 
 def test_nothing_is_remembered_outside_redis(story: Story) -> None:
-    story.pass_time(30)
+    story.pass_time(90)
     [_, none] = audit(story, AuditRules())
     assert none == look_at(
         "audit",
@@ -197,13 +197,13 @@ def test_nothing_is_remembered_outside_redis(story: Story) -> None:
 
 
 def test_the_anchor_is_behind_or_ahead(story: Story) -> None:
-    story.pass_time(30)
+    story.pass_time(90)
     before = kept(story)
     story.memory.commit(Change(audit=(Entry(what="asked"),)))
-    story.pass_time(120)
+    story.pass_time(240)
     [_, behind] = audit(story, kept=before)
     assert behind.grade is Grade.LOOK_AT
-    assert behind.what.startswith("the anchor on this machine was not written for 1m5")
+    assert behind.what.startswith("the anchor on this machine was not written for 3m")
     [_, ahead] = audit(story, kept=Anchored(number=99, head="0" * 64))
     assert (ahead.grade, ahead.what) == (
         Grade.WRONG,

@@ -27,9 +27,22 @@ from bot.core.chain import (
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
 from bot.core.proof import Findings
-from bot.ports import Card, Change, Entry, Key, Restore, SealHead
+from bot.ports import Card, Change, Claim, Entry, Key, Restore, SealHead
 from bot.testing.story import Story
-from bot.testing.town import BOB, DAN, DAY, HOUR, PROD_DB, SECURITY, catalog
+from bot.testing.town import (
+    ADA,
+    BOB,
+    DAN,
+    DAY,
+    HOUR,
+    NINE,
+    ORDERS_SCHEDULE,
+    PROD_DB,
+    SECURITY,
+    catalog,
+    nobodys,
+    shift,
+)
 from bot.usecases.evidence import Line, Taken, examine, lines
 from bot.usecases.seal import newest
 from tests.usecases.test_sealing import Pen
@@ -195,7 +208,7 @@ def test_what_is_young_is_not_old_by_another_date(story: Story) -> None:
     assert days(story) == [2, 3, 4, 5, 6, 7]
 
 
-def claim_to_keep(story: Story):  # type: ignore[no-untyped-def]
+def claim_to_keep(story: Story) -> Claim:
     story.memory.now += timedelta(hours=1)
     [claim] = story.memory.claim(1, 9, {}, ("keep",)).claims
     return claim
@@ -261,6 +274,20 @@ def test_a_beginning_without_our_signature_excuses_nothing(story: Story, key: st
     story.watch.look(SECURITY)
     assert restore(story)
     assert story.watch.remembered() == kept
+
+
+def test_a_shift_begins_although_the_grant_of_the_one_before_is_dropped() -> None:
+    first = shift(ADA, schedule=ORDERS_SCHEDULE, start=NINE, end=NINE + timedelta(hours=1))
+    second = replace(first, start=NINE + timedelta(hours=24), end=NINE + timedelta(hours=25))
+    story = Story(rota={"PORDERS": (nobodys(first), nobodys(second))})
+    story.pass_time(MINUTE)
+    grant = story.shift_grant(ADA)
+    assert grant
+    story.pass_time(2 * HOUR)
+    story.memory.commit(Change(put={Key.of(shape, grant.id): None for shape in (Grant, Card)}))
+    assert not story.has(ADA, "orders_ops")
+    story.pass_time(22.5 * HOUR)
+    assert story.has(ADA, "orders_ops")
 
 
 class Folder:

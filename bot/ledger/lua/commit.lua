@@ -210,7 +210,8 @@ local function commit(plan)
   if conflict then
     return {'conflict', '0', conflict}
   end
-  local unwritable = #plan.audit > 0 and not frees and audit_fault() or drop_fault(plan.drop)
+  local must_log = plan.drop or #plan.audit > 0 and not frees
+  local unwritable = must_log and audit_fault() or drop_fault(plan.drop)
   if unwritable then
     return {'unlogged', '0', unwritable}
   end
