@@ -17,7 +17,7 @@ from chaos.database import ByHand, Database
 from chaos.house import BotPart, House
 
 POLL = 0.02
-ACTS_EVERY = 4
+ACTS_EVERY = 6
 """So many times less often than a fault an administrator does something."""
 LONGEST_STALE = 40.0
 STANDBY_AWAY = (1.0, 12.0)

@@ -135,8 +135,8 @@ def test_slack_does_not_let_the_bot_in_any_more_until_a_worker_has_a_good_token(
         "access still ends"
     )
     assert app(story, failing=REFUSED) == [
-        wrong("slack", what, groups.REINSTALL),
         wrong("slack", str(REFUSED)),
+        wrong("slack", what, groups.REINSTALL),
     ]
     story.run_due("workspace")
     assert told(app(story)) == [(Grade.OK, "rotakey in Example Co, with all scopes it needs")]
@@ -164,7 +164,7 @@ def test_a_message_was_given_up_lately(story: Story) -> None:
     for _ in range(2):
         count_given_up(story.memory, "#db-access", PermanentFailure("is_archived: unarchive it"))
     story.memory.advance(3600)
-    [lately, _] = app(story)
+    [_, lately] = app(story)
     what = "Slack refused a message to #db-access until 1h ago: is_archived: unarchive it; "
     do = "after an hour it is not tried any more"
     assert lately == look_at("slack", f"{what}2 messages given up so far", do)

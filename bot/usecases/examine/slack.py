@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure, TemporaryFailure
@@ -17,36 +17,33 @@ SHUT_OUT = "people cannot ask, and are told when Slack is back; access still end
 
 
 def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Deadline) -> Iterator[Finding]:
-    """``wanted``: the scopes that the manifest asks for."""
-    home = ledger.read({Key.of(Home)}).find(Home)
-    if home and home.lost:
-        said = f"Slack said {ago(home.lost_at, ledger.read(()).now)} ago" if home.lost_at else "Slack said"
-        what = f"{said} that {LOSSES.get(home.lost, home.lost)}: {SHUT_OUT}"
-        yield wrong(SLACK, what, REINSTALL)
-    yield from given_up(ledger)
+    """``wanted``: the scopes that the manifest asks for. What Slack says comes first, for Redis may be away."""
+    facts = None
     try:
         facts = app.facts(deadline)
+        yield from scopes(facts, wanted)
     except TemporaryFailure as failure:
         yield wrong(SLACK, str(failure), SHUT_OUT)
-        return
     except PermanentFailure as failure:
         yield wrong(SLACK, str(failure))
-        return
-    yield from scopes(facts, wanted)
-    if home and home.team != facts.team:
+    snap = ledger.read({Key.of(Home), Key.of(GivenUp)})
+    home = snap.find(Home)
+    if home and home.lost:
+        said = f"Slack said {ago(home.lost_at or snap.now, snap.now)} ago"
+        yield wrong(SLACK, f"{said} that {LOSSES.get(home.lost, home.lost)}: {SHUT_OUT}", REINSTALL)
+    if home and facts and home.team != facts.team:
         what = (
             f"SLACK_BOT_TOKEN is for {facts.workspace} ({facts.team}), and this Redis belongs to {home.team}"
         )
         yield wrong(SLACK, what, "set the token of the same workspace, or another workspace: in access.yaml")
+    yield from given_up(snap.find(GivenUp), snap.now)
 
 
-def given_up(ledger: Ledger) -> Iterator[Finding]:
+def given_up(found: GivenUp | None, now: datetime) -> Iterator[Finding]:
     """What people were not told lately though Slack answered."""
-    snap = ledger.read({Key.of(GivenUp)})
-    found = snap.find(GivenUp)
-    if found and snap.now - found.at <= GIVEN_UP_SHOWN:
+    if found and now - found.at <= GIVEN_UP_SHOWN:
         total = f"{counted(found.count, 'message')} given up so far"
-        what = f"Slack refused a message to {found.to} until {ago(found.at, snap.now)} ago: {found.error}"
+        what = f"Slack refused a message to {found.to} until {ago(found.at, now)} ago: {found.error}"
         yield look_at(SLACK, f"{what}; {total}", "after an hour it is not tried any more")
 
 
