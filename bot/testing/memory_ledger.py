@@ -26,6 +26,7 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
+    Committed,
     Condition,
     Document,
     Done,
@@ -34,7 +35,6 @@ from bot.ports import (
     Key,
     Lease,
     Owed,
-    Committed,
     SetAside,
     Snapshot,
 )

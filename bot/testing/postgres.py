@@ -27,7 +27,7 @@ class Roles:
         for account in ("ada", "bob", "carol", "rotakey"):
             self.login(account)
         self.create("orders_rw")
-        self.run("GRANT {orders_rw} TO {rotakey} WITH ADMIN OPTION" + self._no_use())
+        self.run("GRANT {orders_rw} TO {rotakey} WITH ADMIN OPTION" + self.no_use)
         self.run("GRANT pg_signal_backend TO {rotakey}")
 
     def __getitem__(self, name: str) -> str:
@@ -86,7 +86,9 @@ class Roles:
         for name in reversed(self._made):
             self.admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
-    def _no_use(self) -> str:
+    @property
+    def no_use(self) -> str:
+        """Options of a membership that only lets its member grant the role."""
         return ", INHERIT FALSE, SET FALSE" if self.version >= 160_000 else ""
 
     def _plain(self, name: str) -> str:

@@ -100,7 +100,7 @@ class PostgresStage:
     def rename_entitlement(self) -> None:
         self._roles.rename("orders_rw")
 
-    def losing(self, verb: str) -> Target | None:  # noqa: ARG002 -- of none
+    def losing(self, verb: str) -> Target | None:
         return None
 
     def down(self) -> Target:
