@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -36,6 +37,13 @@ class Roles:
     @property
     def version(self) -> int:
         return self.admin.info.server_version
+
+    def at(self, url: str, admin: Session) -> Roles:
+        """The same roles at another server, where they are already."""
+        other = copy(self)
+        other._url, other.admin = url, admin
+        other._made = list(self._made)
+        return other
 
     def rename(self, name: str) -> None:
         """``members`` goes on calling it by its first name; ``run`` knows it as ``{renamed name}``."""
@@ -96,9 +104,10 @@ class Roles:
 
 
 @contextmanager
-def fresh_roles(url: str) -> Iterator[Roles]:
-    """``url`` is a superuser's."""
+def fresh_roles(url: str, *, stays: bool = False) -> Iterator[Roles]:
+    """``url`` is a superuser's. What ``stays`` is not dropped."""
     with psycopg.connect(url, autocommit=True) as admin, ExitStack() as stack:
         roles = Roles(url, admin, stack)
-        stack.callback(roles.drop)
+        if not stays:
+            stack.callback(roles.drop)
         yield roles

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -54,6 +55,46 @@ class Standby(Replicated):
         process = self._launched([*copy, *follow, "--checkpoint=fast", "--no-sync"], signal.SIGKILL)
         assert process.wait(60) == 0, self._last_words()
         self._password_file.write_text(self._primary.password, "ascii")
+
+
+class Upgraded(Replicated):
+    """What pg_upgrade makes of a server that was stopped."""
+
+    def __init__(self, data: Path, old: Replicated) -> None:
+        super().__init__(data, fsync=False)
+        self._old = old
+
+    def _prepare(self) -> None:
+        super()._prepare()
+        self._password_file.write_text(self._old.password, "ascii")
+
+    def _init(self, password: Path) -> None:
+        password.write_text(self._old.password, "ascii")
+        os.mkdir(self._home, 0o700)
+        os.chown(self._home, *self._account())
+        new, old = self._where.binaries, self._old._where.binaries
+        make = ["initdb", "-D", self._home, "-U", "postgres", "--pwfile", password, "-A", "scram-sha-256"]
+        like_old = ["-E", "UTF8", "--locale=C", "--wal-segsize=1", "--no-data-checksums", "--no-sync"]
+        upgrade = ["pg_upgrade", "-U", "postgres", "-b", old, "-B", new, "-d", self._old._home]
+        for program, *arguments in ([*make, *like_old], [*upgrade, "-D", self._home, "--no-sync"]):
+            self._as_its_account([new / program, *arguments])
+
+    def _as_its_account(self, command: list[str | Path]) -> None:
+        uid, gid = self._account()
+        other = {"user": uid, "group": gid, "extra_groups": []} if os.getuid() == 0 else {}
+        with tempfile.TemporaryDirectory(prefix="rotakey-", dir="/tmp") as here:
+            os.chown(here, uid, gid)
+            done = subprocess.run(
+                [*command, *(("-s", here) if command[0].name == "pg_upgrade" else ())],
+                cwd=here,
+                env={"PGPASSWORD": self._old.password, "PATH": os.environ["PATH"]},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+                **other,
+            )
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 @contextmanager
