@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     SecretStr,
     ValidationInfo,
@@ -178,6 +179,9 @@ def _postgres_url(url: SecretStr) -> SecretStr:
     return url
 
 
+PostgresUrl = Annotated[Secret, AfterValidator(_postgres_url)]
+
+
 class PostgresRole(Given):
     role: Annotated[
         str, Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters")
@@ -188,10 +192,19 @@ class PostgresRole(Given):
 class PostgresSettings(TargetSettings):
     gives: ClassVar[type[Given]] = PostgresRole
     kind: Literal["postgres"]
-    url: Annotated[Secret, AfterValidator(_postgres_url)]
+    url: PostgresUrl
     """How to log in as a role that may give the roles named in resources, best as ${NAME}."""
     sessions: Literal["end", "keep"] = "end"
     """What becomes of a person's open sessions when their access ends."""
+    replicas: Annotated[tuple[PostgresUrl, ...], Field(min_length=1)] = ()
+    """Standby servers where a person's open sessions end, too: how to log in there, each as ${NAME}."""
+
+    @field_validator("replicas")
+    @classmethod
+    def _ends_sessions(cls, value: tuple[SecretStr, ...], info: ValidationInfo) -> tuple[SecretStr, ...]:
+        if info.data.get("sessions") == "keep":
+            raise wrong("has no effect with sessions: keep; take one of them out")
+        return value
 
     @property
     def sessions_end(self) -> str:

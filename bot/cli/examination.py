@@ -122,7 +122,8 @@ class Examination:
 
         def target(name: str) -> Check:
             gives = targets.gives_by_target(catalog)[name]
-            return lambda by: targets.look_at_target(fittings.target, gives, ledger, by)
+            accounts = targets.accounts_by_target(catalog).get(name, ())
+            return lambda by: targets.look_at_target(fittings.target, gives, ledger, by, accounts)
 
         return {
             evidence.AUDIT: lambda _: evidence.look_at_audit(ledger, catalog.audit, fittings.anchor),

@@ -41,8 +41,7 @@ class Roles:
     def at(self, url: str, admin: Session) -> Roles:
         """The same roles at another server, where they are already."""
         other = copy(self)
-        other._url, other.admin = url, admin
-        other._made = list(self._made)
+        other.__dict__.update(_url=url, admin=admin, _made=list(self._made))
         return other
 
     def rename(self, name: str) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -28,6 +28,10 @@ class Replicated(Server):
     @property
     def packaged(self) -> Path:
         return self._packaged()
+
+    @property
+    def home(self) -> Path:
+        return self._home
 
     @property
     def password(self) -> str:
@@ -72,27 +76,29 @@ class Upgraded(Replicated):
         password.write_text(self._old.password, "ascii")
         os.mkdir(self._home, 0o700)
         os.chown(self._home, *self._account())
-        new, old = self._where.binaries, self._old._where.binaries
-        make = ["initdb", "-D", self._home, "-U", "postgres", "--pwfile", password, "-A", "scram-sha-256"]
-        like_old = ["-E", "UTF8", "--locale=C", "--wal-segsize=1", "--no-data-checksums", "--no-sync"]
-        upgrade = ["pg_upgrade", "-U", "postgres", "-b", old, "-B", new, "-d", self._old._home]
-        for program, *arguments in ([*make, *like_old], [*upgrade, "-D", self._home, "--no-sync"]):
-            self._as_its_account([new / program, *arguments])
+        new, old = self._where.binaries, self._old.packaged
+        make: list[str | Path] = [new / "initdb", "-D", self._home, "-U", "postgres", "--pwfile", password]
+        like_old = ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--wal-segsize=1", "--no-sync"]
+        upgrade: list[str | Path] = [new / "pg_upgrade", "-U", "postgres", "-b", old, "-B", new, "--no-sync"]
+        self._as_its_account([*make, *like_old, "--no-data-checksums"])
+        self._as_its_account([*upgrade, "-d", self._old.home, "-D", self._home])
 
-    def _as_its_account(self, command: list[str | Path]) -> None:
+    def _as_its_account(self, command: Sequence[str | Path]) -> None:
         uid, gid = self._account()
-        other = {"user": uid, "group": gid, "extra_groups": []} if os.getuid() == 0 else {}
-        with tempfile.TemporaryDirectory(prefix="rotakey-", dir="/tmp") as here:
+        root = os.getuid() == 0
+        with tempfile.TemporaryDirectory(prefix="rotakey-") as here:
             os.chown(here, uid, gid)
             done = subprocess.run(
-                [*command, *(("-s", here) if command[0].name == "pg_upgrade" else ())],
+                command,
                 cwd=here,
                 env={"PGPASSWORD": self._old.password, "PATH": os.environ["PATH"]},
                 capture_output=True,
                 text=True,
                 check=False,
                 timeout=120,
-                **other,
+                user=uid if root else None,
+                group=gid if root else None,
+                extra_groups=[] if root else None,
             )
         assert done.returncode == 0, done.stdout + done.stderr
 

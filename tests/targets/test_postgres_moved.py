@@ -77,7 +77,7 @@ class TestRotatedLogin:
             kept = granted(postgres, orders_rw(newer, "ada"))
         new_login(newer)
         with logged_in_as(newer, "rotakey two") as rotated:
-            with pytest.raises(PermanentFailure, match="may not revoke what .*rotakey.* granted") as raised:
+            with pytest.raises(PermanentFailure, match=r"may not revoke what .*rotakey.* granted") as raised:
                 rotated.revoke(orders_rw(newer, "ada"), kept, soon())
             assert not rotated.has(orders_rw(newer, "ada"), kept, soon()).gone
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
@@ -217,7 +218,7 @@ def test_a_replica_that_cannot_be_asked_is_named_and_holds_no_revocation_up(role
         why = _unchecked(roles, postgres, kept).why or ""
         assert why.startswith("revoked; sessions at 127.0.0.1:1 could not be checked: ")
         assert "sesame" not in why
-        [warning] = postgres.warnings([orders_rw(roles, "ada")], soon())
+        [warning] = postgres.warnings([], [], soon())
         assert warning.startswith("sessions at 127.0.0.1:1 cannot be ended: ")
         assert "sesame" not in warning
 
@@ -264,15 +265,20 @@ def test_a_replica_that_has_not_replayed_the_revocation_is_not_done(
 
 
 def test_members_of_an_account_are_named(roles: Roles, postgres: Postgres) -> None:
-    assert postgres.warnings([orders_rw(roles, "ada")], soon()) == ()
+    gives = [orders_rw(roles, "ada").entitlement]
     roles.run("GRANT {ada} TO {bob}")
-
-    [warning] = postgres.warnings([orders_rw(roles, name) for name in ("ada", "carol")], soon())
-
-    assert warning == (
+    warning = (
         f'"{roles["bob"]}" can use all that the account "{roles["ada"]}" is granted:'
         f' run REVOKE "{roles["ada"]}" FROM "{roles["bob"]}";'
     )
+    assert postgres.warnings(gives, [], soon()) == ()
+    assert postgres.warnings(gives, [roles["ada"], roles["carol"]], soon()) == (warning,)
+
+    granted(postgres, orders_rw(roles, "ada"))
+    assert postgres.warnings(gives, [], soon()) == (warning,)
+
+    roles.admin.execute(sql.SQL(warning.partition(": run ")[2]))
+    assert postgres.warnings(gives, [roles["ada"]], soon()) == ()
 
 
 def test_a_standby_that_is_asked_for_the_primary_may_be_promoted(standby: Standby, roles: Roles) -> None:
