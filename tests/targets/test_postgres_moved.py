@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ from psycopg import sql
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence, Receipt
 from bot.sandbox.servers import packaged_binaries
-from bot.targets.postgres import Postgres
+from bot.targets.postgres import Postgres, revocation, target
 from bot.testing.postgres import Roles, fresh_roles
 from tests.targets.conftest import OLDER, Replicated, Upgraded, running, standing_by
 from tests.targets.scenes import (
@@ -316,3 +317,45 @@ def test_a_restored_backup_is_the_same_system_and_shows_what_was_revoked(
         back.revoke(orders_rw(roles, "ada"), kept, soon())
         assert back.has(orders_rw(roles, "ada"), kept, soon()).gone
         back.close()
+
+
+def swaps_names(roles: Roles, one: str, other: str) -> None:
+    roles.run("ALTER ROLE {" + one + "} RENAME TO in_between")
+    roles.run("ALTER ROLE {" + other + "} RENAME TO {" + one + "}")
+    roles.run("ALTER ROLE in_between RENAME TO {" + other + "}")
+
+
+def test_names_that_change_while_we_grant_give_nobody_else_the_role(
+    roles: Roles, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = postgres.prepare(orders_rw(roles, "ada"), soon())
+    between = iter([lambda: swaps_names(roles, "ada", "bob")])
+    find = target.grantable
+
+    def found(*arguments: Any, **options: Any) -> Any:
+        pair = find(*arguments, **options)
+        next(between, lambda: None)()
+        return pair
+
+    monkeypatch.setattr(target, "grantable", found)
+    postgres.grant(orders_rw(roles, "ada"), [receipt], None, soon())
+
+    assert roles.members() == {"bob": {"rotakey"}}, "her account, as it is called now"
+
+
+def test_names_that_change_while_we_revoke_leave_everybody_else_the_role(
+    roles: Roles, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hers = granted(postgres, orders_rw(roles, "ada"))
+    roles.run("GRANT {orders_rw} TO {bob}")
+    between = iter([lambda: swaps_names(roles, "ada", "bob")])
+    run = revocation.Revocation.run
+
+    def swapped(this: revocation.Revocation) -> None:
+        next(between, lambda: None)()
+        run(this)
+
+    monkeypatch.setattr(revocation.Revocation, "run", swapped)
+    postgres.revoke(orders_rw(roles, "ada"), hers, soon())
+
+    assert roles.members() == {"ada": {"postgres"}}, "his account, as it is called now"
