@@ -71,6 +71,10 @@ class Roles:
         self._stack.callback(opened.close)
         return opened
 
+    def oid(self, name: str) -> str:
+        [(oid,)] = self.admin.execute("SELECT %s::regrole::oid::text", [f'"{self[name]}"']).fetchall()
+        return str(oid)
+
     def members(self) -> dict[str, set[str]]:
         """Of orders_rw: who is in it, by whose grant."""
         rows = self.admin.execute(

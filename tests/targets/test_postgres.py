@@ -165,12 +165,14 @@ def test_strays_are_among_the_holders(roles: Roles, postgres: Postgres) -> None:
     )
 
 
-def test_a_superuser_has_it_all_already(roles: Roles, postgres: Postgres) -> None:
+def test_a_superuser_has_every_role_there_is(roles: Roles, postgres: Postgres) -> None:
     roles.run("ALTER ROLE {bob} SUPERUSER")
 
-    assert presence(postgres, orders_rw(roles, "bob")) is Presence.THEIRS
+    seen = postgres.has(orders_rw(roles, "bob"), [], soon())
+    assert (seen.presence, seen.grantor) == (Presence.THEIRS, "SUPERUSER")
+    assert presence(postgres, hold(roles["bob"], "no such role")) is Presence.NONE
     with pytest.raises(PermanentFailure, match="is a superuser"):
-        granted(postgres, orders_rw(roles, "bob"))
+        postgres.prepare(orders_rw(roles, "bob"), soon())
 
 
 def test_nobody_has_access_as_the_bot_itself(roles: Roles, postgres: Postgres) -> None:
