@@ -18,7 +18,7 @@ from psycopg import sql
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence, Receipt
 from bot.sandbox.servers import packaged_binaries
-from bot.targets.postgres import Postgres, revocation, target
+from bot.targets.postgres import Postgres, refusals, revocation
 from bot.testing.postgres import Roles, fresh_roles
 from tests.targets.conftest import OLDER, Replicated, Upgraded, running, standing_by
 from tests.targets.scenes import (
@@ -333,14 +333,14 @@ def test_names_that_change_while_we_grant_give_nobody_else_the_role(
 ) -> None:
     receipt = postgres.prepare(orders_rw(roles, "ada"), soon())
     between = iter([lambda: swaps_names(roles, "ada", "bob")])
-    find = target.grantable
+    find = refusals.grantable
 
     def found(*arguments: Any, **options: Any) -> Any:
         pair = find(*arguments, **options)
         next(between, lambda: None)()
         return pair
 
-    monkeypatch.setattr(target, "grantable", found)
+    monkeypatch.setattr("bot.targets.postgres.target.grantable", found)
     postgres.grant(orders_rw(roles, "ada"), [receipt], None, soon())
 
     assert roles.members() == {"bob": {"rotakey"}}, "her account, as it is called now"

@@ -15,7 +15,11 @@ from bot.core.errors import TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
 from bot.ports import Deadline
 from bot.targets.postgres import Postgres, replicas, sight
+from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.postgres import Roles, Session
+from bot.testing.town import NINE
+from bot.usecases.examine.findings import Grade
+from bot.usecases.examine.targets import look_at_target
 from tests.targets.conftest import Replicated, Standby
 from tests.targets.scenes import (
     alive,
@@ -279,6 +283,15 @@ def test_members_of_an_account_are_named(roles: Roles, postgres: Postgres) -> No
 
     roles.admin.execute(sql.SQL(warning.partition(": run ")[2]))
     assert postgres.warnings(gives, [roles["ada"]], soon()) == ()
+
+
+def test_doctor_names_them(roles: Roles, postgres: Postgres) -> None:
+    roles.run("GRANT {ada} TO {bob}")
+    gives, ledger = [orders_rw(roles, "ada").entitlement], MemoryLedger(NINE)
+    for accounts, expected in (([roles["ada"]], 1), ([roles["carol"]], 0)):
+        found = list(look_at_target(lambda _: postgres, gives, ledger, soon(), accounts))
+        named = [each for each in found if roles["bob"] in each.what]
+        assert [each.grade for each in named] == [Grade.LOOK_AT] * expected
 
 
 def test_a_standby_that_is_asked_for_the_primary_may_be_promoted(standby: Standby, roles: Roles) -> None:
