@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.core.errors import Conflict
-from bot.ports import Change, Claim, Claims, Committed, Deadline, Key, Snapshot, Target
+from bot.ports import Change, Claim, Claims, Deadline, Key, Committed, Snapshot, Target
 from bot.usecases.ends import Ends
 from bot.usecases.sweep import (
     HeldLedger,

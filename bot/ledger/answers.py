@@ -15,11 +15,11 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
-    Committed,
     Condition,
     Document,
     Key,
     Owed,
+    Committed,
     SetAside,
     Snapshot,
 )

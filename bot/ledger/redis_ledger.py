@@ -32,10 +32,10 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
-    Committed,
     Condition,
     Entry,
     Key,
+    Committed,
     Snapshot,
 )
 

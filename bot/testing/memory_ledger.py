@@ -26,7 +26,6 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
-    Committed,
     Condition,
     Document,
     Done,
@@ -35,6 +34,7 @@ from bot.ports import (
     Key,
     Lease,
     Owed,
+    Committed,
     SetAside,
     Snapshot,
 )
