@@ -15,6 +15,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     SecretStr,
     ValidationInfo,
@@ -192,7 +193,8 @@ class Kind(Settings):
 
 class TargetSettings(Kind):
     """``gives`` is how an entitlement is written, ``sessions_end`` what becomes of open sessions:
-    ``ended``, ``kept`` or ``unknown``. ``address`` names the settings that say where the target is."""
+    ``ended``, ``ended_on_primary`` (but not on its replicas), ``kept`` or ``unknown``. ``address`` names the
+    settings that say where the target is."""
 
     gives: ClassVar[type[Given]]
     address: ClassVar[tuple[str, ...]] = ()
@@ -273,6 +275,9 @@ def _port(text: str) -> int | str:
     return int(text) if text.strip().isdecimal() else text or 5432
 
 
+PostgresUrl = Annotated[Secret, AfterValidator(_postgres_url)]
+
+
 class PostgresRole(Given):
     role: Annotated[
         str, Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters")
@@ -282,17 +287,28 @@ class PostgresRole(Given):
 
 class PostgresSettings(TargetSettings):
     gives: ClassVar[type[Given]] = PostgresRole
-    reaches: ClassVar[tuple[str, ...]] = ("url",)
+    reaches: ClassVar[tuple[str, ...]] = ("url", "replicas")
     address: ClassVar[tuple[str, ...]] = ("url",)
     kind: Literal["postgres"]
-    url: Annotated[Secret, AfterValidator(_postgres_url)]
-    """How to log in as a role that may give the roles named in resources, as ${NAME}."""
+    url: PostgresUrl
+    """How to log in as a role that may grant the roles named in resources, as ${NAME}."""
     sessions: Literal["end", "keep"] = "end"
     """What becomes of a person's open sessions when their access ends."""
+    replicas: Annotated[tuple[PostgresUrl, ...], Field(min_length=1)] = ()
+    """Standby servers where a person's open sessions end, too: how to log in there, each as ${NAME}."""
+
+    @field_validator("replicas")
+    @classmethod
+    def _ends_sessions(cls, value: tuple[SecretStr, ...], info: ValidationInfo) -> tuple[SecretStr, ...]:
+        if info.data.get("sessions") == "keep":
+            raise wrong("has no effect with sessions: keep; take one of them out")
+        return value
 
     @property
     def sessions_end(self) -> str:
-        return "ended" if self.sessions == "end" else "kept"
+        if self.sessions == "keep":
+            return "kept"
+        return "ended" if self.replicas else "ended_on_primary"
 
     @property
     def servers(self) -> frozenset[str]:

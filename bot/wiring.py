@@ -263,7 +263,8 @@ def _close(built: object) -> None:
 
 def _postgres(name: str, settings: PostgresSettings, _: config.Environment) -> Target:
     postgres = _needed("bot.targets.postgres", "postgres")
-    made: Target = postgres.Postgres(name, settings.url.get_secret_value(), settings.sessions)
+    replicas = [url.get_secret_value() for url in settings.replicas]
+    made: Target = postgres.Postgres(name, settings.url.get_secret_value(), settings.sessions, replicas)
     return made
 
 

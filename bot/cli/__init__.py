@@ -80,6 +80,12 @@ def check(file: Path, strict: bool) -> None:
     text = config.bytes_of(file)
     if said := config.caution(config.audit_file_in(text), int(copies) if copies.isdigit() else 0):
         click.echo(f"{file}: {said}", err=True)
+    for name in config.without_replicas_in(text):
+        click.echo(
+            f"{file}: targets.{name}: when access ends, sessions on standby servers stay open; if there are"
+            " any, name them under replicas",
+            err=True,
+        )
     click.echo(f"{file}: no mistakes")
 
 

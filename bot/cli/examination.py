@@ -133,7 +133,8 @@ class Examination:
 
         def target(name: str) -> Check:
             gives = targets.gives_by_target(catalog)[name]
-            return lambda by: targets.look_at_target(fittings.target, gives, ledger, by)
+            accounts = targets.accounts_by_target(catalog).get(name, ())
+            return lambda by: targets.look_at_target(fittings.target, gives, ledger, by, accounts)
 
         def as_it_was(name: str) -> Check:
             return lambda _: targets.look_at_former(fittings.former, fittings.needs_of_former, name)

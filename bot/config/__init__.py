@@ -2,7 +2,15 @@
 
 from bot.config.environment import WEB, WORKER, Environment
 from bot.config.mistakes import Mistake
-from bot.config.policy import Policy, audit_file_in, bytes_of, caution, check, load
+from bot.config.policy import (
+    Policy,
+    audit_file_in,
+    bytes_of,
+    caution,
+    check,
+    load,
+    without_replicas_in,
+)
 from bot.config.schema import schema
 from bot.config.targets import Targets, targets_of
 
@@ -20,4 +28,5 @@ __all__ = [
     "load",
     "schema",
     "targets_of",
+    "without_replicas_in",
 ]

@@ -63,6 +63,17 @@ def caution(audit_file: str | None, copies: int) -> str | None:
     )
 
 
+def without_replicas_in(text: str | bytes) -> list[str]:
+    """The targets whose sessions end on the primary only, of a text as for ``audit_file_in``."""
+    targets = _part(read(decoded(text)).value, "targets")
+    postgres = {
+        name: _part(targets, name) for name in targets if _part(targets, name).get("kind") == "postgres"
+    }
+    return [
+        name for name, each in postgres.items() if each.get("sessions") != "keep" and not each.get("replicas")
+    ]
+
+
 def audit_file_in(text: str | bytes) -> str | None:
     """The file under ``audit``, of a text that has no mistakes but variables that are not set here."""
     found = _part(_part(read(decoded(text)).value, "audit"), "anchor").get("file")

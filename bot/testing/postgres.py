@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -27,7 +28,7 @@ class Roles:
         for account in ("ada", "bob", "carol", "rotakey"):
             self.login(account)
         self.create("orders_rw")
-        self.run("GRANT {orders_rw} TO {rotakey} WITH ADMIN OPTION" + self._no_use())
+        self.run("GRANT {orders_rw} TO {rotakey} WITH ADMIN OPTION" + self.no_use)
         self.run("GRANT pg_signal_backend TO {rotakey}")
 
     def __getitem__(self, name: str) -> str:
@@ -36,6 +37,12 @@ class Roles:
     @property
     def version(self) -> int:
         return self.admin.info.server_version
+
+    def at(self, url: str, admin: Session) -> Roles:
+        """The same roles at another server, where they are already."""
+        other = copy(self)
+        other.__dict__.update(_url=url, admin=admin, _made=list(self._made))
+        return other
 
     def rename(self, name: str) -> None:
         """``members`` goes on calling it by its first name; ``run`` knows it as ``{renamed name}``."""
@@ -64,6 +71,10 @@ class Roles:
         self._stack.callback(opened.close)
         return opened
 
+    def oid(self, name: str) -> str:
+        [(oid,)] = self.admin.execute("SELECT %s::regrole::oid::text", [f'"{self[name]}"']).fetchall()
+        return str(oid)
+
     def members(self) -> dict[str, set[str]]:
         """Of orders_rw: who is in it, by whose grant."""
         rows = self.admin.execute(
@@ -86,7 +97,9 @@ class Roles:
         for name in reversed(self._made):
             self.admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
 
-    def _no_use(self) -> str:
+    @property
+    def no_use(self) -> str:
+        """Options of a membership that only lets its member grant the role."""
         return ", INHERIT FALSE, SET FALSE" if self.version >= 160_000 else ""
 
     def _plain(self, name: str) -> str:
@@ -94,9 +107,10 @@ class Roles:
 
 
 @contextmanager
-def fresh_roles(url: str) -> Iterator[Roles]:
-    """``url`` is a superuser's."""
+def fresh_roles(url: str, *, stays: bool = False) -> Iterator[Roles]:
+    """``url`` is a superuser's. What ``stays`` is not dropped."""
     with psycopg.connect(url, autocommit=True) as admin, ExitStack() as stack:
         roles = Roles(url, admin, stack)
-        stack.callback(roles.drop)
+        if not stays:
+            stack.callback(roles.drop)
         yield roles

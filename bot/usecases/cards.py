@@ -211,9 +211,10 @@ def _gives(resource: Resource | None) -> tuple[str, ...]:
 
 
 def _sessions(targets: list[str], catalog: Catalog) -> str:
-    """``kept`` where any target leaves sessions open, else ``ended`` where one ends them."""
+    """``kept`` if any target leaves sessions open, else ``ended_on_primary`` if one does so on replicas, else
+    ``ended`` if one ends them."""
     said = {catalog.session_notes.get(target, "unknown") for target in targets}
-    return next((each for each in ("kept", "ended") if each in said), "unknown")
+    return next((each for each in ("kept", "ended_on_primary", "ended") if each in said), "unknown")
 
 
 def _kept_until(office: Office, grant: Grant) -> datetime | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.config import check, load
 from bot.core.catalog import (
     AuditRules,
     Catalog,
@@ -40,7 +41,7 @@ def test_everything_that_can_be_written_is_read() -> None:
         audit=AuditRules(file="/var/lib/rotakey/anchor", channel="#audit", archive="/srv/audit"),
         keep=400 * 86_400,
         sweep=SweepRules(mode=SweepMode.ENFORCE, every=300, share=10),
-        session_notes={"orders-db": "kept", "bills-db": "ended"},
+        session_notes={"orders-db": "kept", "bills-db": "ended_on_primary"},
         resources={
             "prod-db": Resource(
                 name="prod-db",
@@ -98,8 +99,42 @@ def test_beside_the_catalog_stands_what_the_adapters_need() -> None:
     assert policy.workspace == "acme-eu"
     assert isinstance(orders, PostgresSettings)
     assert orders.url.get_secret_value() == ENVIRON["ORDERS_DB_URL"]
+    assert orders.replicas == ()
     assert isinstance(pager, PagerDutySettings)
     assert pager.variables == ("PAGERDUTY_TOKEN",)
+
+
+def test_replicas_are_listed_as_secrets() -> None:
+    environ = {**ENVIRON, "REPLICA_URL": "postgresql://rotakey:tell-nobody@replica.example.com/orders"}
+    listed = 'url: "${ORDERS_DB_URL}", replicas: ["${REPLICA_URL}"]'
+    text = FULL.replace('url: "${ORDERS_DB_URL}", sessions: keep', listed)
+    orders = load(text, environ=environ).targets["orders-db"]
+    assert isinstance(orders, PostgresSettings)
+    [replica] = orders.replicas
+    assert replica.get_secret_value() == environ["REPLICA_URL"]
+    assert "tell-nobody" not in repr(orders)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("replicas: []", "targets.orders-db.replicas: "),
+        (
+            'replicas: ["${BILLS_URL}"]',
+            "orders-db.replicas[0]: is no address of a Postgres",
+        ),
+        (
+            'replicas: ["${REPLICA_URL}"]',
+            "orders-db.replicas[0]: the variable REPLICA_URL is not set",
+        ),
+        ('sessions: keep, replicas: ["${ORDERS_DB_URL}"]', "has no effect with sessions: keep"),
+    ],
+)
+def test_replicas_that_cannot_be_used_are_a_mistake(written: str, said: str) -> None:
+    text = FULL.replace('url: "${ORDERS_DB_URL}", sessions: keep', f'url: "${{ORDERS_DB_URL}}", {written}')
+    [mistake] = check(text, environ={**ENVIRON, "BILLS_URL": "mysql://root:hunter2@db"})
+    assert said in str(mistake)
+    assert "hunter2" not in str(mistake)
 
 
 def test_a_short_resource_gets_careful_defaults() -> None:

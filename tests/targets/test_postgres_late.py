@@ -19,7 +19,7 @@ from bot.ports import Deadline
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles
 from tests.targets.late_giver import STOPS_AT
-from tests.targets.scenes import eventually, orders_rw, soon, waits_for_a_lock
+from tests.targets.scenes import eventually, granted, orders_rw, presence, soon, waits_for_a_lock
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,40 +39,42 @@ def test_a_bot_that_was_paused_gives_nothing_when_it_goes_on(roles: Roles, where
         giver.send_signal(signal.SIGCONT)
         _, said = giver.communicate(timeout=10)
 
-    assert said.startswith("not given: orders-db")
+    assert said.startswith("not granted: orders-db")
     assert roles.members() == {}
 
 
 def test_it_does_not_wait_for_a_lock_beyond_its_time(roles: Roles, postgres: Postgres) -> None:
-    roles.run("BEGIN; GRANT {orders_rw} TO {carol}")
+    receipt = postgres.prepare(orders_rw(roles, "ada"), soon())
+    roles.run("BEGIN; LOCK pg_auth_members IN SHARE MODE")
     with pytest.raises(TemporaryFailure):
-        postgres.give(orders_rw(roles, "ada"), None, Deadline.after(0.3))
+        postgres.grant(orders_rw(roles, "ada"), [receipt], None, Deadline.after(0.3))
     roles.run("COMMIT")
 
-    assert roles.members() == {"carol": {"postgres"}}
+    assert roles.members() == {}
 
 
 def test_it_waits_for_a_lock_while_it_has_time(roles: Roles, postgres: Postgres) -> None:
-    roles.run("BEGIN; GRANT {orders_rw} TO {carol}")
+    roles.run("BEGIN; LOCK pg_auth_members IN SHARE MODE")
     with ThreadPoolExecutor(1) as pool:
-        giving = pool.submit(postgres.give, orders_rw(roles, "ada"), None, soon())
+        giving = pool.submit(granted, postgres, orders_rw(roles, "ada"))
         with psycopg.connect(roles.url("bob"), autocommit=True) as bob:
             assert eventually(lambda: waits_for_a_lock(bob))
         roles.run("COMMIT")
         giving.result()
 
-    assert roles.members() == {"carol": {"postgres"}, "ada": {"rotakey"}}
+    assert roles.members() == {"ada": {"rotakey"}}
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may stop a server's process of another account")
 def test_a_server_that_stops_answering_holds_nobody_up(roles: Roles, postgres: Postgres) -> None:
     assert presence(postgres, orders_rw(roles, "ada")) is Presence.NONE
+    receipt = postgres.prepare(orders_rw(roles, "ada"), soon())
     ours = "SELECT pid FROM pg_stat_activity WHERE usename = %s"
     [(backend,)] = roles.admin.execute(ours, (roles["rotakey"],)).fetchall()
     os.kill(backend, signal.SIGSTOP)
     try:
         with pytest.raises(TemporaryFailure, match="did not answer in time"):
-            postgres.give(orders_rw(roles, "ada"), None, Deadline.after(0.3))
+            postgres.grant(orders_rw(roles, "ada"), [receipt], None, Deadline.after(0.3))
     finally:
         os.kill(backend, signal.SIGCONT)
 

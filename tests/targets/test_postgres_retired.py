@@ -9,7 +9,7 @@ from bot.core.catalog import version_of
 from bot.core.holds import Presence
 from bot.ports import PolicyInForce, PolicyText
 from bot.testing.postgres import Roles
-from tests.targets.scenes import eventually, orders_rw, soon
+from tests.targets.scenes import eventually, orders_rw, presence
 
 POLICY = """
 targets: {{orders-db: {target}}}
@@ -32,9 +32,9 @@ def test_only_what_has_changed_is_let_go(roles: Roles, then: str, left: int) -> 
     fittings = wiring.Fittings(
         config.Environment.read(environ), environ, config.load(AS_IT_WAS, environ=environ)
     )
-    assert fittings.target("orders-db").has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    assert presence(fittings.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
     assert connected(roles) == 1
     fittings.follow(PolicyInForce(version=version_of(then)), PolicyText(text=then))
     assert eventually(lambda: connected(roles) == left)
-    assert fittings.target("orders-db").has(orders_rw(roles, "ada"), soon()) is Presence.NONE
+    assert presence(fittings.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
     fittings.close()

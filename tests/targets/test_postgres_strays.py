@@ -15,10 +15,17 @@ from bot.testing.postgres import Roles
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
 from bot.usecases.strays.sweeping import open_strays
+from tests.targets.conftest import Replicated
 from tests.targets.scenes import alive, with_the_role
 
 LOOK = 10 * MINUTE + 40
 CHANNEL = "#db-access"
+
+
+@pytest.fixture
+def server(newer_server: Replicated) -> Replicated:
+    """A grantor's own membership beside another's needs PostgreSQL 16."""
+    return newer_server
 
 
 def story_at(roles: Roles, postgres: Postgres, mode: SweepMode = SweepMode.ASK) -> Story:

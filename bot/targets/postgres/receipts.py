@@ -95,6 +95,10 @@ def named_here(look: Look, receipts: Sequence[Receipt]) -> tuple[Named, ...]:
 
 
 def _kept_oids(look: Look, receipt: Receipt) -> bool:
+    """Whether the oids of a server that was replaced still mean the same roles here."""
+    for found, fact in ((look.role, "role"), (look.account, "member")):
+        if found and found.oid != oid(receipt, fact):
+            return False
     same = (
         look.name_of(oid(receipt, fact)) == receipt.facts.get(f"{fact}_name")
         for fact in ("role", "member", "grantor")

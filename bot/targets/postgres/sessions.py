@@ -15,6 +15,7 @@ from bot.ports import Deadline
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection
 from bot.targets.postgres.troubles import NotAllowed
+from bot.upstream import too_late
 
 START_SECONDS = 0.5
 """A start takes a few milliseconds. One that takes longer than this is ended, and counted, whosever it is."""
@@ -30,32 +31,24 @@ def end_all(
     begin later are left alone; so are all but ``only`` these pids. Raises NotAllowed if there are some and
     we are not ``allowed`` to end them, and TemporaryFailure at the connection's deadline."""
     patience = Deadline.after(START_SECONDS)
-    starting = _among(_starting(connection), only)
-    hers, known = _listed(connection, account, starting)
-    hers = _among(hers, only)
-    starting -= known
+    hers, starting = (_among(pids, only) for pids in _first_look(connection, account))
     while hers or starting:
         if not allowed:
             raise NotAllowed(f"{connection.target}: sessions cannot be ended")
-        connection.ask(statements.end_sessions(account, hers))
-        if patience.passed:
-            starting = {pid for pid in starting if _end_starting(connection, pid)}
-        if connection.deadline.left() < TO_SAY_SO:
+        try:
+            hers, starting = _end_some(connection, account, hers, starting, patience)
+        except TemporaryFailure as failure:
+            if connection.deadline.left() > TO_SAY_SO:
+                raise
             left = len(hers) + len(starting)
-            raise TemporaryFailure(f"{connection.target}: {left} sessions have not ended yet")
-        time.sleep(POLL)
-        still = starting & _starting(connection)
-        now_hers, known = _listed(connection, account, hers | starting)
-        hers, starting = now_hers & (hers | starting), still - known
+            raise TemporaryFailure(f"{connection.target}: {left} sessions have not ended yet") from failure
 
 
 def open_sessions(connection: Connection, account: int, only: Collection[int] | None = None) -> set[int]:
     """Return the pids of the account's sessions, and of those that have been starting for long, whosever
     they are; of ``only`` these, if given."""
     patience = Deadline.after(START_SECONDS).sooner(connection.deadline)
-    starting = _among(_starting(connection), only)
-    hers, known = _listed(connection, account, starting)
-    starting -= known
+    hers, starting = (_among(pids, only) for pids in _first_look(connection, account))
     while starting and not patience.passed:
         time.sleep(POLL)
         still = _starting(connection)
@@ -63,6 +56,32 @@ def open_sessions(connection: Connection, account: int, only: Collection[int] | 
         hers |= more & starting
         starting = (starting & still) - known
     return _among(hers, only) | starting
+
+
+def _end_some(
+    connection: Connection, account: int, hers: set[int], starting: set[int], patience: Deadline
+) -> tuple[set[int], set[int]]:
+    """End these sessions, and those that have been starting for long; return what is left of both."""
+    connection.ask(statements.end_sessions(account, hers))
+    if patience.passed:
+        starting = {pid for pid in starting if _end_starting(connection, pid)}
+    if connection.deadline.left() < TO_SAY_SO:
+        raise too_late(connection.target)
+    time.sleep(POLL)
+    still = starting & _starting(connection)
+    now_hers, known = _listed(connection, account, hers | starting)
+    return now_hers & (hers | starting), still - known
+
+
+def _first_look(connection: Connection, account: int) -> tuple[set[int], set[int]]:
+    """Return the account's sessions, and those that are starting, whosever they are; in one round trip, for
+    there are rarely any."""
+    starting, rows = connection.ask(statements.STARTING, statements.sessions(account, []))
+    pids = {pid for (pid,) in starting}
+    if not pids:
+        return {pid for pid, _ in rows}, pids
+    hers, known = _listed(connection, account, pids)
+    return hers, pids - known
 
 
 def _among(pids: set[int], only: Collection[int] | None) -> set[int]:

@@ -83,18 +83,24 @@ def members(role: str, version: int) -> sql.Composed:
     ).format(role=role, usable=_usable(version))
 
 
-def reached_through(accounts: Collection[str], version: int) -> sql.Composed:
-    """Return account and member, for each that can use the account's privileges."""
+def reached_through(accounts: Collection[str], roles: Collection[str], version: int) -> sql.Composed:
+    """Return account and member, for each that can use the privileges of an account which is named, or
+    which we granted one of the roles."""
     return sql.SQL(
         """
         SELECT account.rolname, member.rolname
         FROM pg_auth_members AS m
-        JOIN pg_roles AS account ON account.oid = m.roleid AND account.rolname = ANY({accounts}::text[])
+        JOIN pg_roles AS account ON account.oid = m.roleid
         JOIN pg_roles AS member ON member.oid = m.member
-        WHERE {usable}
+        WHERE {usable} AND (account.rolname = ANY({accounts}::text[]) OR EXISTS (
+            SELECT FROM pg_auth_members AS held
+            JOIN pg_roles AS role ON role.oid = held.roleid AND role.rolname = ANY({roles}::text[])
+            JOIN pg_roles AS me ON me.oid = held.grantor AND me.rolname = current_user
+            WHERE held.member = account.oid
+        ))
         GROUP BY account.rolname, member.rolname ORDER BY account.rolname, member.rolname
         """
-    ).format(accounts=list(accounts), usable=_usable(version))
+    ).format(accounts=list(accounts), roles=list(roles), usable=_usable(version))
 
 
 # ------------------------------------------------------------------------------------------ changes

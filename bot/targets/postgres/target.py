@@ -158,13 +158,16 @@ class Postgres:
         """``prepare`` changes nothing either."""
         self.prepare(hold, deadline)
 
-    def warnings(self, holds: Sequence[Hold], deadline: Deadline) -> tuple[str, ...]:
-        """Return what an administrator should know of these holds, each with what to do: who else can use
-        the accounts, and replicas that cannot be asked. Not part of the port."""
-        accounts = sorted({hold.account for hold in holds if not unfit(hold.account)})
+    def warnings(
+        self, gives: Sequence[Entitlement], accounts: Sequence[str], deadline: Deadline
+    ) -> tuple[str, ...]:
+        """Return what an administrator should know, each with what to do: who else can use these accounts,
+        and those that have what we give; and replicas that cannot be asked. Not part of the port."""
+        roles = [role for each in gives if not unfit(role := each["role"])]
+        known = [account for account in accounts if not unfit(account)]
 
         def once(connection: Connection) -> tuple[str, ...]:
-            reached = statements.reached_through(accounts, connection.info.server_version)
+            reached = statements.reached_through(known, roles, connection.info.server_version)
             [[server], rows] = connection.ask(statements.server(), reached)
             through = (
                 f"{quoted(member)} can use all that the account {quoted(account)} is granted:"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 
 from bot.core.catalog import Catalog, Entitlement
@@ -14,6 +14,14 @@ from bot.usecases.examine.work import SWEEP_FORGOTTEN
 TARGET = "target"
 
 
+def accounts_by_target(catalog: Catalog) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for named in catalog.people.accounts.values():
+        for target, account in named.items():
+            found.setdefault(target, set()).add(account)
+    return found
+
+
 def gives_by_target(catalog: Catalog) -> dict[str, list[Entitlement]]:
     found: dict[str, dict[Entitlement, None]] = {}
     for resource in catalog.resources.values():
@@ -23,9 +31,13 @@ def gives_by_target(catalog: Catalog) -> dict[str, list[Entitlement]]:
 
 
 def look_at_target(
-    find: Callable[[str], Target], gives: list[Entitlement], ledger: Ledger, deadline: Deadline
+    find: Callable[[str], Target],
+    gives: list[Entitlement],
+    ledger: Ledger,
+    deadline: Deadline,
+    accounts: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """All that is given at one target."""
+    """All that is given at one target. ``accounts`` are those there that the policy names."""
     name = gives[0].target
     about = f"target {name}"
     try:
@@ -36,6 +48,7 @@ def look_at_target(
         return
     yield ok(about, f"answers; {counted(len(held), 'entitlement')}, {counted(sum(held), 'holder')}")
     yield from abilities(about, target.abilities)
+    yield from warnings(about, target, gives, accounts, deadline)
     if not target.abilities.keeps_end:
         snap = ledger.read({Key.of(Swept)})
         yield from one_lock(about, snap.find(Swept), snap.now)
@@ -62,6 +75,22 @@ def abilities(about: str, it: Abilities) -> Iterator[Finding]:
     if not it.marks:
         what = "it cannot mark what we made: access that nobody should have is not found there"
         yield look_at(about, what, "see to it by hand now and then, or let nobody else write there")
+
+
+def warnings(
+    about: str, target: Target, gives: list[Entitlement], accounts: Collection[str], deadline: Deadline
+) -> Iterator[Finding]:
+    """What a kind itself has to say, if it has: access there that reaches further than its cards say."""
+    ask = getattr(target, "warnings", None)
+    if ask is None:
+        return
+    try:
+        said = ask(gives, sorted(accounts), deadline)
+    except (TemporaryFailure, PermanentFailure) as failure:
+        yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
+        return
+    for each in said:
+        yield look_at(about, each, "until then, access there reaches further than its card says")
 
 
 def one_lock(about: str, swept: Swept | None, now: datetime) -> Iterator[Finding]:
