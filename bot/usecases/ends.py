@@ -19,7 +19,7 @@ from time import monotonic
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence
-from bot.ports import Change, Committed, Deadline, Done, Ledger, Target
+from bot.ports import Change, Deadline, Done, Ledger, Committed, Target
 from bot.usecases import outcomes
 from bot.usecases.converge import Convergence
 from bot.usecases.finish import joined
