@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.ports import Change, Key, PolicyInForce, PolicyText
+from bot.ports import Change, Document, Key, PolicyInForce, PolicyText
 from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Town, until
 
 STRICTER = (
@@ -46,7 +46,7 @@ def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothin
     town.clicks(CAROL, town.card(DB_ACCESS, "it is asked before the text is changed"), "approve")
     town.has("orders_rw", "dan")
     version, mine = "0123456789ab", POLICY.read_text("utf-8").replace("slack/dba", "U02ADA")
-    forged = {
+    forged: dict[Key, Document | None] = {
         Key.of(PolicyText, version): PolicyText(text=mine),
         Key.of(PolicyInForce): PolicyInForce(version=version),
     }
