@@ -105,6 +105,12 @@ def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
          " mostly"),
         ("AUDIT_KEY", "tell-nobody", "is no private key in PEM; make one with openssl genpkey -algorithm"
          " ed25519"),
+        ("SECRET_KEY", "tell-nobody", "has a key of fewer than 32 plain characters; make one:"
+         " openssl rand -hex 32"),
+        ("SECRET_KEY", f"{'k' * 32} tell-nobody", "has a key of fewer than 32 plain characters; make one:"
+         " openssl rand -hex 32"),
+        ("SECRET_KEY", " ".join(["k" * 32] * 3), "must hold one key, or two with a space between them"
+         " while it is rotated"),
         ("PORT", "http", "is no port; write a number up to 65535"),
         ("PORT", "65536", "is no port; write a number up to 65535"),
         ("WORKER_PORT", "-1", "is no port; write a number up to 65535"),
@@ -123,6 +129,17 @@ def test_what_cannot_be_used(name: str, value: str, told: str) -> None:
 )
 def test_ways_to_redis(url: str) -> None:
     assert Environment.read({"REDIS_URL": url}).redis_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("between", [" ", ",", ", ", "\n"])
+def test_the_secret_key_may_be_two_and_come_from_a_file(tmp_path: Path, between: str) -> None:
+    one, other, file = "a" * 32, "b" * 64, tmp_path / "keys"
+    file.write_text(f"{one}{between}{other}\n")
+    found = Environment.read({"SECRET_KEY_FILE": str(file)})
+    assert found.secret_keys == (one.encode(), other.encode())
+    assert one not in f"{found!r} {vars(found)}"
+    assert Environment.read({"SECRET_KEY": one}).secret_keys == (one.encode(),)
+    assert Environment.read({}).secret_keys == ()
 
 
 def test_how_many_replicas_must_have_what_is_written() -> None:
