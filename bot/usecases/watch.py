@@ -101,7 +101,7 @@ class Watch:
             self._seen = None if restore else self._newest_lasting(head, snap.now)
             return restore
         seen = self._seen
-        lasting, broken = self._followed(seen, head, snap.now)
+        lasting, broken = self._follow(seen, head, snap.now)
         if restore is None:
             self._seen = lasting
         if not broken:
@@ -111,7 +111,7 @@ class Watch:
         if excuse is None:
             return settled(lambda: self._notice(seen, broken, channel))
         if snap.now - excuse.at >= LASTS:
-            self._seen = self._excused(seen, excuse, snap.now)
+            self._seen = self._anchor_at_excuse(seen, excuse, snap.now)
         return None
 
     def _excuse(self, seen: Anchored) -> Seal | None:
@@ -151,7 +151,7 @@ class Watch:
                     yield sound_seal(each)
             number = page[-1].number
 
-    def remembered(self) -> Anchored | None:
+    def newest_seen(self) -> Anchored | None:
         """The newest seal that this worker has followed the chain to."""
         with self._lock:
             return self._seen
@@ -162,10 +162,10 @@ class Watch:
         """Return the newest seal that no crash can lose any more."""
         for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
             if now - seal.at >= LASTS:
-                return _anchored(seal)
+                return _anchor_at(seal)
         return None
 
-    def _followed(self, seen: Anchored, head: SealHead, now: datetime) -> tuple[Anchored, str | None]:
+    def _follow(self, seen: Anchored, head: SealHead, now: datetime) -> tuple[Anchored, str | None]:
         """Follow the chain from the seal that we remember. Return the last one that no crash can lose any
         more and that nothing is missing before, with what had ended by then; and what is wrong in the ledger,
         if anything is."""
@@ -179,7 +179,7 @@ class Watch:
                 seal, broken = _next_of(last, each)
                 if seal is None or now - seal.at < LASTS:
                     return self._with_ended(seen, last, now), broken
-                last = _anchored(seal, last)
+                last = _anchor_at(seal, last)
             page = self.books.seals(page[-1].number, PAGE)
         return self._with_ended(seen, last, now), broken
 
@@ -188,12 +188,12 @@ class Watch:
             return seen
         return replace(last, ended=ended_lately(seen.ended, self._ended(seen.last, last.last, now), now))
 
-    def _excused(self, seen: Anchored, seal: Seal, now: datetime) -> Anchored:
+    def _anchor_at_excuse(self, seen: Anchored, seal: Seal, now: datetime) -> Anchored:
         """Go on from where a restore was accepted, or old seals were dropped. What was given up is never
         forgotten."""
         what = seal.accepted
         lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),) if what else ()
-        return self._with_ended(seen, _anchored(seal, replace(seen, given_up=(*seen.given_up, *lost))), now)
+        return self._with_ended(seen, _anchor_at(seal, replace(seen, given_up=(*seen.given_up, *lost))), now)
 
     def _ended(self, after: str, last: str, now: datetime) -> Iterator[Ended]:
         """The grants that ended behind the entry ``after``, up to ``last``, in the last day."""
@@ -249,7 +249,7 @@ def _restore(seen: Anchored, broken: str, snap: Snapshot, before: Restore | None
     )
 
 
-def _anchored(seal: Seal, before: Anchored | None = None) -> Anchored:
+def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
     """The first seal that a worker sees is not a milestone: it may be of any age."""
     known = before or Anchored(number=0, head=GENESIS)
     passed = Milestone(number=seal.number, head=seal.head, at=seal.at)
