@@ -55,6 +55,7 @@ def bytes_kept() -> Iterator[Row]:
     )
     year = 365 * A_DAY * (ended + audit + closed) / 1e9
     yield Row("a year of 1,000 grants a day", "", f"{year:.2f} GB")
+    yield Row("the same with keep: 90d, at any time", "", f"{year / 365 * 91:.2f} GB")
 
 
 def _begun(story: Story) -> str:

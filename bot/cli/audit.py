@@ -124,7 +124,7 @@ def _lines(files: Sequence[Path], damaged: list[str]) -> Iterator[evidence.Line]
     elif len(files) == 1:
         yield from _whole(files[0], damaged.append)
     else:
-        yield from evidence.merged([_whole(each, _naming(each, damaged)) for each in files], damaged.append)
+        yield from evidence.merge([_whole(each, _naming(each, damaged)) for each in files], damaged.append)
 
 
 def _whole(file: Path, object_to: Callable[[str], None]) -> Iterator[evidence.Line]:

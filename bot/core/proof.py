@@ -72,7 +72,7 @@ class Examination:
         self._before_first = ""
         self._beginning: Seal | None = None
 
-    def taken(self, at: datetime, since_seal: int = 0) -> None:
+    def note_moment(self, at: datetime, since_seal: int = 0) -> None:
         """It was read, or exported, at this moment; from that seal on, if only a part of it was exported."""
         self._taken_at, self._since_seal = at, since_seal
 

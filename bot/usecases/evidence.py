@@ -77,7 +77,7 @@ def examine(
             case Written():
                 examination.entry(line)
             case Taken():
-                examination.taken(line.at, line.since_seal)
+                examination.note_moment(line.at, line.since_seal)
     return examination.finish()
 
 
@@ -198,7 +198,7 @@ class _Block:
     seal: Sealed | None
 
 
-def merged(exports: Sequence[Iterable[Line]], object_to: Callable[[str], None]) -> Iterator[Line]:
+def merge(exports: Sequence[Iterable[Line]], object_to: Callable[[str], None]) -> Iterator[Line]:
     """Yield the lines of several exports in the order of the chain, what is in several of them once. They may
     overlap and come in any order. ``object_to`` is called if they contradict each other."""
     heads, blocks = list[Taken](), list[Iterator[_Block]]()

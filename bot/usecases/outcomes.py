@@ -117,6 +117,7 @@ def given(view: View, seen: Observed, claim: Claim, channel: str | None = None) 
         change,
         put={**change.put, Key.of(HoldRecord, view.key): record},
         done=Done(claim=claim, next_at=_look_at(view, record, claim) if not change.leases else now),
+        frees=change.frees and not change.leases,  # an end that moves later is written only if all can be
     )
 
 

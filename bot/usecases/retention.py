@@ -95,7 +95,7 @@ class Retention:
         if old is None:
             self.ledger.commit(Change(done=Done(claim=claim, next_at=snap.now + EVERY)))
             return
-        kept_in = self._archived(old, archive, snap.now) if archive else None
+        kept_in = self._archive(old, archive, snap.now) if archive else None
         self._drop_grants(old)
         self._restate(old)
         settled(lambda: self._drop(claim, old, kept_in))
@@ -105,7 +105,7 @@ class Retention:
     def _old(self, keep: timedelta) -> Old | None:
         """Find a seal that this worker passed itself, longer than ``keep`` ago, and follow the chain to it
         from its oldest seal: what stands before it is at least as old, whatever dates it bears."""
-        remembered = self.watch.remembered()
+        remembered = self.watch.newest_seen()
         oldest = self.books.seals(0, 1)
         newest_at = self._made_at(remembered.number, remembered.head) if remembered else None
         if remembered is None or newest_at is None or not oldest:
@@ -146,7 +146,7 @@ class Retention:
 
     # --------------------------------------------------------------------------------------- dropping
 
-    def _archived(self, old: Old, archive: Archive, now: datetime) -> str:
+    def _archive(self, old: Old, archive: Archive, now: datetime) -> str:
         """Write it down elsewhere, and prove what can be read back from there."""
         name = archive.write(self._lines(old), old.first, old.last, now)
         found = examine(archive.read(name))
@@ -181,7 +181,7 @@ class Retention:
     def _restate(self, old: Old) -> None:
         """Write what is known of grants that are still live: these entries may be all that the audit says."""
         for page in live_grants(self.ledger, self.books):
-            entries = tuple(_restated(each) for each in page if each.asked_at <= old.last.at)
+            entries = tuple(_restatement(each) for each in page if each.asked_at <= old.last.at)
             if entries:
                 self.ledger.commit(Change(audit=entries, frees=True))
 
@@ -250,7 +250,7 @@ def _removal(grant: Grant, snap: Snapshot) -> Change:
     return Change(rests_on=(versions_of(snap, keys[0]),), put=dict.fromkeys(keys), frees=True)
 
 
-def _restated(grant: Grant) -> Entry:
+def _restatement(grant: Grant) -> Entry:
     """All of it that cannot be learned from what is written later."""
     facts = {
         "person": grant.person,

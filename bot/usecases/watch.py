@@ -126,7 +126,7 @@ class Watch:
             self._seen = None if restore else self._newest_lasting(head, snap.now)
             return restore
         seen = self._seen
-        lasting, broken = self._followed(seen, head, snap.now)
+        lasting, broken = self._follow(seen, head, snap.now)
         if restore is None:
             self._seen = lasting
         if not broken:
@@ -136,7 +136,7 @@ class Watch:
         if excuse is None:
             return settled(lambda: self._notice(seen, broken, channel))
         if snap.now - excuse.at >= LASTS:
-            self._seen = self._excused(seen, excuse)
+            self._seen = self._anchor_at_excuse(seen, excuse)
         return None
 
     def _excuse(self, seen: Anchored) -> Seal | None:
@@ -179,7 +179,7 @@ class Watch:
                     yield sound_seal(each)
             number = page[-1].number
 
-    def remembered(self) -> Anchored | None:
+    def newest_seen(self) -> Anchored | None:
         """The newest seal that this worker has followed the chain to."""
         with self._lock:
             return self._seen
@@ -190,10 +190,10 @@ class Watch:
         """Return the newest seal that no crash can lose any more."""
         for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
             if now - seal.at >= LASTS:
-                return _anchored(seal)
+                return _anchor_at(seal)
         return None
 
-    def _followed(self, seen: Anchored, head: SealHead, now: datetime) -> tuple[Anchored, str | None]:
+    def _follow(self, seen: Anchored, head: SealHead, now: datetime) -> tuple[Anchored, str | None]:
         """Follow the chain from the seal that we remember. Return the last one that no crash can lose any
         more and that nothing is missing before; and what is wrong in the ledger, if anything is."""
         page = self.books.seals(seen.number - 1, PAGE)
@@ -206,18 +206,18 @@ class Watch:
                 seal, broken = _next_of(last, each)
                 if seal is None or now - seal.at < LASTS:
                     return last, broken
-                last = _anchored(seal, last)
+                last = _anchor_at(seal, last)
             page = self.books.seals(page[-1].number, PAGE)
         return last, broken
 
-    def _excused(self, seen: Anchored, seal: Seal) -> Anchored:
+    def _anchor_at_excuse(self, seen: Anchored, seal: Seal) -> Anchored:
         """Go on from where a restore was accepted, or old seals were dropped. What was given up is never
         forgotten."""
         lost: tuple[GivenUp, ...] = ()
         if what := seal.accepted:
             self._accepted_at = seal.at
             lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),)
-        return _anchored(seal, replace(seen, given_up=(*seen.given_up, *lost)))
+        return _anchor_at(seal, replace(seen, given_up=(*seen.given_up, *lost)))
 
     def _joined(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
         found = newer(seen, kept)
@@ -321,7 +321,7 @@ def _restore(seen: Anchored, broken: str, snap: Snapshot, before: Restore | None
     )
 
 
-def _anchored(seal: Seal, before: Anchored | None = None) -> Anchored:
+def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
     """The first seal that a worker sees is not a milestone: it may be of any age."""
     known = before or Anchored(number=0, head=GENESIS)
     passed = Milestone(number=seal.number, head=seal.head, at=seal.at)

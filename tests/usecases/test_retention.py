@@ -203,7 +203,7 @@ def test_what_is_young_is_not_old_by_another_date(story: Story) -> None:
     days_pass(story, 1)
     days_pass(story, 1)
     story.pass_time(5 * HOUR)
-    assert story.watch.remembered()
+    assert story.watch.newest_seen()
     assert restore(story) is None
     assert days(story) == [2, 3, 4, 5, 6, 7]
 
@@ -251,14 +251,14 @@ def test_a_worker_that_slept_meanwhile_cries_no_restore(story: Story) -> None:
     for _ in range(3):
         sleeper.look(SECURITY)
     assert restore(story) is None
-    remembered = sleeper.remembered()
+    remembered = sleeper.newest_seen()
     assert remembered
     assert remembered.given_up == ()
 
 
 @pytest.mark.parametrize("key", [None, "another"])
 def test_a_beginning_without_our_signature_excuses_nothing(story: Story, key: str | None) -> None:
-    kept = story.watch.remembered()
+    kept = story.watch.newest_seen()
     assert kept
     head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
     begins = Beginning(seal=head.number, head=head.head, at=moment(story.now))
@@ -273,7 +273,7 @@ def test_a_beginning_without_our_signature_excuses_nothing(story: Story, key: st
     story.memory.advance(MINUTE)
     story.watch.look(SECURITY)
     assert restore(story)
-    assert story.watch.remembered() == kept
+    assert story.watch.newest_seen() == kept
 
 
 def test_a_shift_begins_although_the_grant_of_the_one_before_is_dropped() -> None:
