@@ -17,7 +17,7 @@ SHUT_OUT = "people cannot ask, and are told when Slack is back; access still end
 
 
 def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Deadline) -> Iterator[Finding]:
-    """``wanted``: the scopes that the manifest asks for. What Slack says comes first, for Redis may be away."""
+    """``wanted``: the scopes that the manifest asks for. Slack comes first, because Redis may be away."""
     facts = None
     try:
         facts = app.facts(deadline)
