@@ -23,6 +23,7 @@ from chaos.relay import Relay
 BOT = orders.BOT
 NOBODY = "nobody_answers"
 CONNECTS_WITHIN = 5
+RECOVERS_WITHIN = 20.0
 DROP_TRIES = 5
 
 
@@ -162,11 +163,22 @@ class Database:
             session.execute(sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(who))
             session.execute("SELECT pg_reload_conf()")
 
+    def come_back(self) -> None:
+        """Return once it answers, after a crash of its own. Raises psycopg.Error."""
+        self._administrator().close()
+
     def _administrator(self) -> psycopg.Connection[Any]:
-        """Waits for no standby."""
-        return psycopg.connect(
-            self.url,
-            autocommit=True,
-            connect_timeout=CONNECTS_WITHIN,
-            options="-c synchronous_commit=local -c statement_timeout=10s",
-        )
+        """A connection that waits for no standby. A server that recovers from a crash is waited for."""
+        deadline = time.monotonic() + RECOVERS_WITHIN
+        while True:
+            try:
+                return psycopg.connect(
+                    self.url,
+                    autocommit=True,
+                    connect_timeout=CONNECTS_WITHIN,
+                    options="-c synchronous_commit=local -c statement_timeout=10s",
+                )
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)

@@ -25,6 +25,8 @@ POLL = 0.02
 PATIENCE = 6.0
 """So long an order waits for somebody to come by its step."""
 LONGEST_AWAY = 3.0
+NOTICED_WITHIN = 0.3
+"""Seconds until PostgreSQL has ended all others because one of its processes was killed."""
 SHORT, OVER_CLAIM, OVER_TWO = (0.2, 3.0), (5.5, 9.0), (10.5, 13.0)
 AT_ONCE = 3
 BETWEEN_RESTS = 12
@@ -207,6 +209,8 @@ class Director:
                 start = time.time()
                 with suppress(ProcessLookupError):
                     os.kill(rng.choice(pids), signal.SIGKILL)
+                time.sleep(NOTICED_WITHIN)
+                self.house.databases[target].come_back()
                 self._noted("killed a backend", postgres.name, start)
 
     def _paused(self, rng: random.Random) -> None:
