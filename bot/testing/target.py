@@ -19,6 +19,13 @@ Failure = Exception | None
 ADMINISTRATOR = "administrator"
 
 
+def another_system(target: str) -> str:
+    """What it says if a receipt is of another system."""
+    return (
+        f"{target} is another system now: if it was upgraded or restored, run rotakey target accept {target}"
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """``by``: who made it. ``until``: the end that the target itself keeps, if it keeps one. ``usable``:
@@ -44,7 +51,8 @@ class FakeTarget:
     ``before`` and ``after`` are called around each call, with the verb, for anything a story wants to happen
     at that moment. ``stuck``: what it shows, whatever is there. ``system`` is the one that answers: another
     one knows nothing of what was made at the first. ``confirmed``: False while a standby has not confirmed
-    anything. ``sessions`` counts open sessions that use an access; they outlive it if it is taken by hand.
+    anything. ``missing``: accounts and roles that it does not have. ``sessions`` counts open sessions that
+    use an access; they outlive it if it is taken by hand.
     """
 
     def __init__(self, now: Callable[[], datetime], *, marks: bool = True, keeps_end: bool = False) -> None:
@@ -60,12 +68,14 @@ class FakeTarget:
         self.stuck: Presence | None = None
         self.before: Callable[[str], None] = _nothing
         self.after: Callable[[str], None] = _nothing
-        self._ids: dict[str, str] = {}
+        self.missing: set[str] = set()
+        self._ids: dict[str | Entitlement, str] = {}
         self._next_id = count(1)
 
     def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
         self._begin("prepare", hold, not_after)
-        receipt = self._receipt(hold.account, self.system.id)
+        self._must_be_there(hold)
+        receipt = self._receipt(hold.account, hold.entitlement)
         self._end("prepare")
         return receipt
 
@@ -74,14 +84,14 @@ class FakeTarget:
     ) -> Receipt:
         self._begin("grant", hold, not_after, until)
         if receipts[-1].system != self.system.id:
-            raise PermanentFailure(f"{hold.target} is another system now")
-        account = self._named(receipts[-1])
-        if account is None:
+            raise PermanentFailure(another_system(hold.target))
+        key = self._place(receipts[-1], hold)
+        if key[0].startswith("dropped") or key[1].target:
             raise PermanentFailure(f"{hold.target} has no account {hold.account}")
-        held = self._held(_key(account, hold.entitlement))
+        held = self._held(key)
         if held is None or held.by is Presence.OURS:
             kept = until if self.abilities.keeps_end else None
-            self.access[_key(account, hold.entitlement)] = Access(by=Presence.OURS, until=kept)
+            self.access[key] = Access(by=Presence.OURS, until=kept)
         self._end("grant")
         return receipts[-1]
 
@@ -91,7 +101,7 @@ class FakeTarget:
             self.access.pop(key, None)
             self.sessions.pop(key, None)
         for receipt in receipts:
-            self.sessions.pop(self._key(receipt, hold), None)
+            self.sessions.pop(self._place(receipt, hold), None)
         self._end("revoke")
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
@@ -114,6 +124,7 @@ class FakeTarget:
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:
         self._begin("ready", hold, deadline)
+        self._must_be_there(hold)
         self._end("ready")
 
     # ------------------------------------------------------------------------- for those who watch
@@ -148,12 +159,19 @@ class FakeTarget:
     def rename(self, account: str, new: str) -> None:
         """Give an account another name. What it has it keeps."""
         self._ids[new] = self._ids.pop(account, "") or f"#{next(self._next_id)}"
+        self.missing.add(account)
         self.access = {
             (new if name == account else name, what): it for (name, what), it in self.access.items()
         }
         self.sessions = {
             (new if name == account else name, what): it for (name, what), it in self.sessions.items()
         }
+
+    def rename_role(self, entitlement: Entitlement, new: Entitlement) -> None:
+        """The same for what is granted."""
+        old, new = (replace(each, target="") for each in (entitlement, new))
+        self._ids[new] = self._ids.pop(old, "") or f"#{next(self._next_id)}"
+        self.access = {(who, new if what == old else what): it for (who, what), it in self.access.items()}
 
     def recreate(self, account: str) -> None:
         """Drop an account and create one of the same name. Its open sessions stay."""
@@ -175,12 +193,12 @@ class FakeTarget:
             kept = tuple(receipts) if self.stuck in (Presence.OURS, Presence.USELESS) else ()
             return Seen(presence=self.stuck, system=self.system, grantor=theirs, receipts=kept)
         if any(receipt.system != self.system.id for receipt in receipts):
-            why = f"{hold.target} answers as another system"
-            return Seen(presence=Presence.ELSEWHERE, system=self.system, receipts=tuple(receipts), why=why)
-        left = [receipt for receipt in receipts if self.sessions.get(self._key(receipt, hold))]
+            kept, why = tuple(receipts), another_system(hold.target)
+            return Seen(presence=Presence.ELSEWHERE, system=self.system, receipts=kept, why=why)
+        left = [receipt for receipt in receipts if self.sessions.get(self._place(receipt, hold))]
         if ours := self._ours(hold, receipts):
             usable = any(self.access[key].usable for key in ours)
-            made = [self._receipt(account, self.system.id) for account, _ in ours]
+            made = [self._receipt(account, role) for account, role in ours]
             made += [receipt for receipt in left if receipt not in made]
             presence = Presence.OURS if usable else Presence.USELESS
             return Seen(presence=presence, system=self.system, receipts=tuple(made))
@@ -190,7 +208,7 @@ class FakeTarget:
             system=self.system,
             grantor=ADMINISTRATOR if theirs_too else None,
             receipts=tuple(left),
-            sessions=sum(self.sessions[self._key(receipt, hold)] for receipt in left),
+            sessions=sum(self.sessions[self._place(receipt, hold)] for receipt in left),
             confirmed=self.confirmed,
         )
 
@@ -198,8 +216,8 @@ class FakeTarget:
         """What is marked as ours, or named by a receipt of this very system. A kind without a mark goes by
         receipts alone; so does one whose system a person accepted."""
         here = [receipt for receipt in receipts if receipt.system == self.system.id]
-        named = {self._key(receipt, hold) for receipt in here}
-        moved = {self._key(receipt, hold) for receipt in here if receipt.moved_from}
+        named = {self._place(receipt, hold) for receipt in here}
+        moved = {self._place(receipt, hold) for receipt in here if receipt.moved_from}
         if moved:
             named.add(_key(hold.account, hold.entitlement))
         marked = {_key(hold.account, hold.entitlement)} if self.abilities.marks else set()
@@ -210,18 +228,29 @@ class FakeTarget:
             and (held.by is Presence.OURS or bool(moved) or (not self.abilities.marks and key in named))
         ]
 
-    def _receipt(self, account: str, system: str) -> Receipt:
-        known = self._ids.setdefault(account, "") or f"#{next(self._next_id)}"
-        self._ids[account] = known
-        return Receipt(system=system, facts={"account": known})
+    def _receipt(self, account: str, entitlement: Entitlement) -> Receipt:
+        account, role = _key(account, entitlement)
+        return Receipt(system=self.system.id, facts={"account": self._id(account), "role": self._id(role)})
 
-    def _named(self, receipt: Receipt) -> str | None:
-        """The name that the receipt's account has now."""
-        wanted = receipt.facts["account"]
-        return next((name for name, known in self._ids.items() if known == wanted), None)
+    def _id(self, name: str | Entitlement) -> str:
+        if name not in self._ids:
+            self._ids[name] = f"#{next(self._next_id)}"
+        return self._ids[name]
 
-    def _key(self, receipt: Receipt, hold: Hold) -> Key:
-        return _key(self._named(receipt) or f"dropped {receipt.facts['account']}", hold.entitlement)
+    def _place(self, receipt: Receipt, hold: Hold) -> Key:
+        """Where the receipt's account and role are now; each keeps its id if it gets another name."""
+        names = {known: name for name, known in self._ids.items()}
+        account = names.get(receipt.facts["account"])
+        role = names.get(receipt.facts["role"])
+        return (
+            account if isinstance(account, str) else f"dropped {receipt.facts['account']}",
+            role if isinstance(role, Entitlement) else replace(hold.entitlement, target="dropped"),
+        )
+
+    def _must_be_there(self, hold: Hold) -> None:
+        for name in (hold.account, *(value for _, value in hold.entitlement.what)):
+            if name in self.missing:
+                raise PermanentFailure(f"{hold.target} has no {name}: create it")
 
     def _held(self, key: Key) -> Access | None:
         found = self.access.get(key)

@@ -6,8 +6,9 @@ import pkgutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
@@ -20,8 +21,10 @@ from bot.ports import Deadline, Holder, Target
 from bot.sandbox.servers import Postgres as Server
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles, fresh_roles
+from bot.testing.target import FakeTarget
 
 UNTIL = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)
+ROLE = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
 
 
 def soon() -> Deadline:
@@ -129,10 +132,83 @@ def on_postgres(server: Server) -> Iterator[Stage]:
         stage.close()
 
 
+class MemoryStage:
+    secret = "sesame"
+
+    def __init__(self, *, marks: bool) -> None:
+        self._now = UNTIL - timedelta(hours=1)
+        self.target: FakeTarget = self._like(marks=marks)
+        self._names: dict[str, str] = {}
+        self._role = ROLE
+
+    def _like(self, *, marks: bool) -> FakeTarget:
+        made = FakeTarget(lambda: self._now, marks=marks)
+        made.missing = {"nobody here", "no such role"}
+        return made
+
+    def account(self, name: str) -> str:
+        return name
+
+    def entitlement(self, *, missing: bool = False) -> Entitlement:
+        return replace(ROLE, what=(("role", "no such role"),)) if missing else ROLE
+
+    def granted_by_an_administrator(self, name: str) -> None:
+        self.target.give_by_hand(name, ROLE)
+
+    def has_it(self, name: str) -> bool:
+        return self._names.get(name, name) in self.target.accounts(self._role["role"])
+
+    def rename_account(self, name: str) -> None:
+        self._names[name] = f"{name} renamed"
+        self.target.rename(name, self._names[name])
+
+    def rename_entitlement(self) -> None:
+        self._role = replace(ROLE, what=(("role", "orders_rw renamed"),))
+        self.target.rename_role(ROLE, self._role)
+
+    def losing(self, verb: str) -> Target | None:
+        losing = copy(self.target)
+        losing.failing, losing.loses_answers = {verb: TemporaryFailure("no answer")}, {verb}
+        return losing
+
+    def down(self) -> Target:
+        return self._failing(TemporaryFailure("does not answer"))
+
+    def silent(self) -> Target:
+        return self._failing(TemporaryFailure("too late"))
+
+    def refusing(self) -> Target:
+        return self._failing(PermanentFailure("refuses our credentials"))
+
+    def _failing(self, failure: Exception) -> Target:
+        made = self._like(marks=self.target.abilities.marks)
+        made.failing = dict.fromkeys(CALLS, failure)
+        return made
+
+
+@contextmanager
+def in_memory(marks: bool) -> Iterator[Stage]:
+    yield MemoryStage(marks=marks)
+
+
 STAGES: dict[str, tuple[Callable[..., AbstractContextManager[Stage]], str]] = {
     "postgres": (on_postgres, "newer_server"),
     "postgres-15": (on_postgres, "older_server"),
+    "memory": (in_memory, "with_marks"),
+    "memory-unmarked": (in_memory, "without_marks"),
 }
+IN_MEMORY = {"memory"}
+"""It is no kind: stories use it, so it keeps the same promises."""
+
+
+@pytest.fixture
+def with_marks() -> bool:
+    return True
+
+
+@pytest.fixture
+def without_marks() -> bool:
+    return False
 
 
 @pytest.fixture(params=STAGES)
@@ -173,7 +249,7 @@ def elsewhere(receipt: Receipt) -> Receipt:
 
 def test_no_target_is_missing_here() -> None:
     found = {module.name for module in pkgutil.iter_modules(bot.targets.__path__)}
-    assert found == {name.partition("-")[0] for name in STAGES}
+    assert found == {name.partition("-")[0] for name in STAGES} - IN_MEMORY
 
 
 def test_preparing_makes_nothing_usable(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen, Sys
 from bot.core.reasons import Why
 from bot.ports import Change, Deadline, Key
 from bot.testing.story import Story
-from bot.testing.target import ADMINISTRATOR, FakeTarget
+from bot.testing.target import ADMINISTRATOR, FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY
 from bot.usecases.overdue import removed
 
@@ -67,7 +67,7 @@ def test_the_receipt_is_committed_before_anything_is_granted(story: Story) -> No
     holds = story.grant(grant).gives
     story.target.before = look
     story.run_due()
-    assert kept == [(Receipt(system="orders", facts={"account": "#1"}),)]
+    assert kept == [(Receipt(system="orders", facts={"account": "#1", "role": "#2"}),)]
     assert record_of(story, grant).receipts == kept[0]
 
 
@@ -180,7 +180,7 @@ def test_another_system_proves_nothing_gone_and_is_granted_nothing(story: Story)
     story.pass_time(HOUR + MINUTE)
     ended = story.grant(grant)
     assert (ended.state, ended.overdue_since is not None) == (State.ENDING, True)
-    assert ended.trouble == "orders-db answers as another system"
+    assert ended.trouble == another_system("orders-db")
     story.ask(ADA, length="1h")
     story.run_due()
     assert story.target.accounts(ROLE["role"]) == set()
@@ -196,7 +196,7 @@ def test_a_request_is_refused_in_words_while_another_system_answers(story: Story
     story.target.system = System(id="a copy", instance="second")
     story.pass_time(11 * MINUTE)
     [grant] = story.grants_of(ADA)
-    assert (grant.state, grant.trouble) == (State.ACTIVE, "orders-db answers as another system")
+    assert (grant.state, grant.trouble) == (State.ACTIVE, another_system("orders-db"))
 
 
 # ------------------------------------------------------------------------------------ gone, and not gone

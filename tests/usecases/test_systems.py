@@ -13,7 +13,7 @@ from bot.core.holds import HoldRecord, System
 from bot.core.reasons import Why
 from bot.ports import Change, Key, Strays
 from bot.testing.story import Story
-from bot.testing.target import FakeTarget
+from bot.testing.target import FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog
 from bot.usecases.systems import accept_system
 
@@ -146,7 +146,7 @@ def test_a_request_at_the_new_address_waits_until_the_former_one_is_settled(stor
     granted(story, ADA, length="1h")
     moved_to(story, ELSEWHERE)
     second = granted(story, ADA, length="4h")
-    assert story.grant(second).trouble == "orders-db answers as another system"
+    assert story.grant(second).trouble == another_system("orders-db")
     story.pass_time(HOUR + MINUTE)
     third = granted(story, ADA, length="1h")
     assert (story.grant(third).state, story.has(ADA)) == (State.ACTIVE, True)
@@ -219,7 +219,7 @@ def test_what_lives_on_gets_receipts_of_the_accepted_system(story: Story) -> Non
     grant = granted(story, ADA, length="4h")
     story.target.system = System(id="upgraded", instance="second")
     story.pass_time(11 * MINUTE)
-    assert story.grant(grant).trouble == "orders-db answers as another system"
+    assert story.grant(grant).trouble == another_system("orders-db")
     accept_system(story.ledger, story.memory, story.find_target, "orders-db", by="root")
     story.run_due()
     record = story.record(grant)
