@@ -16,7 +16,20 @@ from redis import Redis
 from bot.core.chain import GENESIS, Seal, Written, seal_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Claim, Claims, Condition, Done, Due, Entry, Key, Lease, Committed, Snapshot
+from bot.ports import (
+    Change,
+    Claim,
+    Claims,
+    Condition,
+    Done,
+    Due,
+    Entry,
+    Key,
+    Lease,
+    Committed,
+    Room,
+    Snapshot,
+)
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, NINE, SOME_DAY, ask, grant_key
@@ -28,6 +41,12 @@ INDEXES = st.sampled_from(["open", "ada"])
 MEMBERS = st.sampled_from(["hold:db/1", "hold:db/2", "hold:aws/1", "card:g1", "card:g2"])
 LANES = st.sampled_from(["hold:db", "hold:aws", "card"])
 KINDS_OF_DUE = st.sets(st.sampled_from(["hold", "card"]), max_size=1)
+KINDS_OF_ROOMS = st.sampled_from([("hold",), ("card", "note"), ()])
+ROOMS = st.lists(
+    st.builds(Room, kinds=KINDS_OF_ROOMS, own=st.integers(0, 2), shared=st.integers(0, 2)),
+    unique_by=lambda room: room.kinds,
+    max_size=3,
+)
 MOMENTS = st.sampled_from([LONG_AGO, LONG_AGO + ODD, SOME_DAY - ODD, SOME_DAY, SOME_DAY + timedelta(days=1)])
 ASKS = [ask("g1"), ask("g1", reason="still stuck"), ask("g2")]
 WRITES = st.sampled_from([(ADAS_KEY, ADA), *((grant_key(each.id), each) for each in ASKS)])
@@ -104,10 +123,12 @@ class Lockstep(RuleBasedStateMachine):
         busy=st.dictionaries(LANES, st.integers(0, 2)),
         kinds=KINDS_OF_DUE,
         besides=KINDS_OF_DUE,
+        rooms=ROOMS,
+        served=st.lists(LANES, unique=True, max_size=3),
         seconds=st.sampled_from([0, 3600]),
     )
-    def claim(self, limit: int, share: int, busy: Any, kinds: Any, besides: Any, seconds: int) -> Any:
-        theirs, ours = self._both(lambda ledger: ledger.claim(limit, share, busy, kinds, besides), seconds)
+    def claim(self, seconds: int, **how: Any) -> Any:
+        theirs, ours = self._both(lambda ledger: ledger.claim(**how), seconds)
         assert ours.claims == theirs.claims
         assert near(ours, theirs)
         return multiple(*theirs.claims)
