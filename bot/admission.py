@@ -1,4 +1,4 @@
-"""Who gets the next thread: threads are reserved by what a due thing waits for. Nothing here does anything."""
+"""Who gets the next thread: threads are reserved by what a due thing waits for. Nothing is done here."""
 
 from __future__ import annotations
 

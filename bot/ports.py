@@ -621,6 +621,18 @@ class Room:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Order:
+    """Who comes first in a claim. What is within its room's ``own`` does not count towards the claim's limit.
+    Lanes that were ``served`` come after all others, the last one last; else the oldest comes first."""
+
+    rooms: tuple[Room, ...] = ()
+    served: tuple[str, ...] = ()
+
+
+OLDEST_FIRST = Order()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claims:
     """What was claimed, when the next thing is owed (None: nothing), and the ledger's now."""
 
@@ -659,14 +671,11 @@ class Ledger(Protocol):
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
-        rooms: Sequence[Room] = (),
-        served: Sequence[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         """Up to ``limit`` due things, no lane beyond ``share`` counting those ``busy`` with it already;
-        only of these ``kinds``, where some are named, and of none ``besides``. What is within its room's
-        ``own`` does not count towards the limit. The oldest first; but lanes that were ``served`` come after
-        all others, the last one last. A claim lasts CLAIM_SECONDS; then the thing is due again for anybody.
-        It is a sign of life of a worker."""
+        only of these ``kinds``, where some are named, and of none ``besides``. A claim lasts CLAIM_SECONDS;
+        then the thing is due again for anybody. It is a sign of life of a worker."""
         ...
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:

@@ -29,14 +29,15 @@ from bot.ledger.scripts import script
 from bot.ports import (
     CLAIM_SECONDS,
     KIND_OF,
+    OLDEST_FIRST,
     Change,
     Claim,
     Claims,
+    Committed,
     Condition,
     Entry,
     Key,
-    Committed,
-    Room,
+    Order,
     Snapshot,
 )
 
@@ -110,15 +111,14 @@ class RedisLedger:
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
-        rooms: Sequence[Room] = (),
-        served: Sequence[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
         is full does not count: the caller learns of its end by itself, and would only ask in vain."""
         load = plans.as_json(dict(busy))
         only, never = (plans.as_json(dict.fromkeys(each, 1)) for each in (kinds, besides))
-        room = plans.as_json([plans.room(each) for each in rooms])
-        last = plans.as_json(list(served))
+        room = plans.as_json([plans.room(each) for each in order.rooms])
+        last = plans.as_json(order.served)
         return answers.claims(
             self._run(self._claim, limit, share, self._claim_ms, load, only, never, room, last)
         )

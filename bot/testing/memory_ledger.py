@@ -23,9 +23,11 @@ from bot.ledger.moments import from_ms, not_after, not_before
 from bot.ports import (
     CLAIM_SECONDS,
     KIND_OF,
+    OLDEST_FIRST,
     Change,
     Claim,
     Claims,
+    Committed,
     Condition,
     Document,
     Done,
@@ -33,8 +35,8 @@ from bot.ports import (
     Entry,
     Key,
     Lease,
+    Order,
     Owed,
-    Committed,
     Room,
     SetAside,
     Snapshot,
@@ -191,17 +193,16 @@ class MemoryLedger:
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
-        rooms: Sequence[Room] = (),
-        served: Sequence[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         with self._lock:
             if self._beat is None or not 0 <= self._now - self._beat < BEAT_EVERY:
                 self._beat = self._now
             found = [(each, each.partition(":")[0]) for each in self._due_now()]
             wanted = [each for each, kind in found if (not kinds or kind in kinds) and kind not in besides]
-            rank = {lane: number for number, lane in enumerate(served, 1)}
+            rank = {lane: number for number, lane in enumerate(order.served, 1)}
             wanted.sort(key=lambda each: rank.get(self._claim_of(each).lane, 0))
-            return self._picked(wanted, limit, share, busy, rooms)
+            return self._picked(wanted, limit, share, busy, order.rooms)
 
     def _picked(
         self,

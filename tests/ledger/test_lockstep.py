@@ -20,13 +20,14 @@ from bot.ports import (
     Change,
     Claim,
     Claims,
+    Committed,
     Condition,
     Done,
     Due,
     Entry,
     Key,
     Lease,
-    Committed,
+    Order,
     Room,
     Snapshot,
 )
@@ -47,6 +48,8 @@ ROOMS = st.lists(
     unique_by=lambda room: room.kinds,
     max_size=3,
 )
+SERVED = st.lists(LANES, unique=True, max_size=3)
+ORDERS = st.builds(Order, rooms=ROOMS.map(tuple), served=SERVED.map(tuple))
 MOMENTS = st.sampled_from([LONG_AGO, LONG_AGO + ODD, SOME_DAY - ODD, SOME_DAY, SOME_DAY + timedelta(days=1)])
 ASKS = [ask("g1"), ask("g1", reason="still stuck"), ask("g2")]
 WRITES = st.sampled_from([(ADAS_KEY, ADA), *((grant_key(each.id), each) for each in ASKS)])
@@ -123,8 +126,7 @@ class Lockstep(RuleBasedStateMachine):
         busy=st.dictionaries(LANES, st.integers(0, 2)),
         kinds=KINDS_OF_DUE,
         besides=KINDS_OF_DUE,
-        rooms=ROOMS,
-        served=st.lists(LANES, unique=True, max_size=3),
+        order=ORDERS,
         seconds=st.sampled_from([0, 3600]),
     )
     def claim(self, seconds: int, **how: Any) -> Any:
