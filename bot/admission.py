@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from bot.core.errors import Misconfigured
 from bot.ports import Room
 
 SLACK, REDIS, ALARMS = "slack", "redis", "alarms"
+TARGET, SOURCE = "target ", "source "
 
 OF_TARGETS = ("hold", "sweep")
 OF_SOURCES = ("roster", "incidents")
 OF_ALARMS = ("alarm",)
 OF_SLACK = ("card", "note", "alert", "home", "people", "groups", "workspace")
-BY_THE_GRANT = ("card", "home")
-"""Owed once for each grant, so very many at once when very many grants end."""
-
 RESERVED: Mapping[str, int] = {SLACK: 2, REDIS: 1, ALARMS: 1}
 """Threads, besides one for each target and each source."""
 
@@ -38,32 +37,46 @@ def awaited(member: str) -> str:
 
 
 def target(name: str) -> str:
-    return f"target {name}"
+    return f"{TARGET}{name}"
 
 
 def source(name: str) -> str:
-    return f"source {name}"
+    return f"{SOURCE}{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """The names of what is waited for outside, as the policy in force has them."""
+    """The names of what is waited for outside, as the policy in force has them. ``wished`` threads, None: as
+    many as are good for these."""
 
     targets: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
+    wished: int | None = None
+
+    @property
+    def own(self) -> Mapping[str, int]:
+        """Threads that nothing else gets, by what is waited for."""
+        names = (*map(target, sorted(self.targets)), *map(source, sorted(self.sources)))
+        return {**RESERVED, **dict.fromkeys(names, 1)}
 
     @property
     def least(self) -> int:
-        """Threads without which something could make something else wait."""
-        return len(self.targets) + len(self.sources) + sum(RESERVED.values())
+        """With fewer threads something that hangs could make something else wait."""
+        return sum(self.own.values())
 
     @property
-    def by_default(self) -> int:
-        return max(DEFAULT_THREADS, len(self.targets) + len(self.sources) + SPARE)
+    def threads(self) -> int:
+        by_default = max(DEFAULT_THREADS, len(self.targets) + len(self.sources) + SPARE)
+        return by_default if self.wished is None else self.wished
 
-    def own(self) -> dict[str, int]:
-        names = (*map(target, self.targets), *map(source, self.sources))
-        return {**RESERVED, **dict.fromkeys(names, 1)}
+    def demand(self) -> None:
+        """Raise Misconfigured if there are fewer threads than ``least``."""
+        if self.threads < self.least:
+            raise Misconfigured(
+                f"WORKER_THREADS: {self.threads} is too few; set at least {self.least}: one for each target"
+                f" ({len(self.targets)}) and on-call source ({len(self.sources)}), and"
+                f" {sum(RESERVED.values())} for everything else. Or leave it unset"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +89,13 @@ class Use:
     trusted: bool = False
 
 
+UNUSED = Use()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Admission:
     """``threads`` in all, of which ``own`` are reserved by what is waited for. Nothing gets more than
-    ``share``, and what is not trusted no more than its own; a call that is stuck is replaced once."""
+    ``share``. What is not trusted gets no more than its own, and one call that is stuck is replaced."""
 
     threads: int
     share: int
@@ -88,49 +104,44 @@ class Admission:
 
     @property
     def shared(self) -> int:
-        """Threads that are free and that nobody has reserved."""
+        """Threads that are free and not reserved."""
         names = self.own.keys() | self.uses.keys()
         return max(self.threads - sum(max(self.own.get(n, 0), self._use(n).busy) for n in names), 0)
-
-    def free_own(self, name: str) -> int:
-        return min(max(self.own.get(name, 0) - self._use(name).busy, 0), self._room(name))
 
     def room(self, name: str) -> int:
         """Threads that may begin to wait for it now."""
         return self.free_own(name) + self.free_shared(name)
 
+    def free_own(self, name: str) -> int:
+        return min(max(self.own.get(name, 0) - self._use(name).busy, 0), self._most(name))
+
     def free_shared(self, name: str) -> int:
-        return min(self._room(name) - self.free_own(name), self.shared)
+        return min(self._most(name) - self.free_own(name), self.shared)
 
     def trusts(self, name: str) -> bool:
         return self._use(name).trusted
 
-    def rooms(self, world: World, *, besides: Collection[str], flood: bool) -> tuple[Room, ...]:
-        """For one claim of all kinds that are not ``besides``. In a ``flood`` of ends nothing else has more
-        threads than its own."""
-        targets, sources = map(target, world.targets), map(source, world.sources)
-        found = (
-            self._of([kind for kind in OF_TARGETS if kind not in besides], targets),
-            self._of(OF_SOURCES, sources),
-            self._of(OF_ALARMS, (ALARMS,)),
-            self._of(OF_SLACK, (SLACK,)),
-            self._of((), (REDIS,)),
-        )
-        if not flood:
-            return found
-        return tuple(Room(kinds=each.kinds, own=each.own, shared=0) for each in found)
+    def rooms(self, besides: Collection[str], *, flood: bool) -> tuple[Room, ...]:
+        """For one claim of all kinds but those of ``besides``. In a ``flood`` of ends nothing else has more
+        threads than its own. One target or source may be claimed for beyond its room."""
+        targets = [name for name in self.own if name.startswith(TARGET)]
+        sources = [name for name in self.own if name.startswith(SOURCE)]
+        of_targets = tuple(kind for kind in OF_TARGETS if kind not in besides)
+        found = [
+            Room(kinds=of_targets, own=self._free_own(targets), shared=self.shared),
+            Room(kinds=OF_SOURCES, own=self._free_own(sources), shared=self.shared),
+        ]
+        for kinds, name in ((OF_ALARMS, ALARMS), (OF_SLACK, SLACK), ((), REDIS)):
+            found.append(Room(kinds=kinds, own=self.free_own(name), shared=self.free_shared(name)))
+        return tuple(replace(each, shared=0) if flood else each for each in found)
 
-    def _of(self, kinds: Collection[str], names: Iterable[str]) -> Room:
-        known = tuple(names)
-        own = sum(self.free_own(name) for name in known)
-        alone = len(known) == 1 and known[0] in RESERVED
-        shared = self.free_shared(known[0]) if alone else self.shared
-        return Room(kinds=tuple(kinds), own=own, shared=shared)
+    def _free_own(self, names: Iterable[str]) -> int:
+        return sum(map(self.free_own, names))
 
-    def _room(self, name: str) -> int:
+    def _most(self, name: str) -> int:
         use = self._use(name)
         most = self.share if use.trusted else max(self.own.get(name, 0), 1) + min(use.stuck, 1)
         return max(most - use.busy, 0)
 
     def _use(self, name: str) -> Use:
-        return self.uses.get(name, Use())
+        return self.uses.get(name, UNUSED)

@@ -22,6 +22,7 @@ from slack_sdk import WebClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot import config, health, web
+from bot.admission import World
 from bot.anchor import AnchorFile
 from bot.core.catalog import Catalog
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
@@ -92,11 +93,24 @@ class Fittings:
             log.critical("the policy in force cannot be followed here", mistakes=str(mistake))
             raise TemporaryFailure("this process cannot read the policy in force") from mistake
         self._let_go()
+        try:
+            self.world.demand()
+        except Misconfigured as mistake:
+            log.critical("this worker uses more threads than it was told to", mistakes=str(mistake))
         return self._policy.catalog
 
     @property
     def catalog(self) -> Catalog:
         return self._policy.catalog
+
+    @property
+    def world(self) -> World:
+        """What the worker waits for."""
+        return World(
+            targets=frozenset(self._policy.targets),
+            sources=frozenset(self._policy.oncall),
+            wished=self._env.worker_threads,
+        )
 
     @property
     def security_channel(self) -> str | None:
@@ -337,7 +351,9 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     """Run the worker until SIGTERM or SIGINT; what is being done then is finished first. Health and
     metrics are served on WORKER_PORT, where that is set."""
     made = parts(env, policy, environ)
-    worker = Worker(made.ledger, duties(made), together(made), partial(owing.begin_anew, made.office))
+    made.fittings.world.demand()
+    begin_anew = partial(owing.begin_anew, made.office)
+    worker = Worker(made.ledger, duties(made), together(made), begin_anew, lambda: made.fittings.world)
     stopping = Stop()
 
     def stop(*_: object) -> None:
@@ -352,6 +368,8 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     vigil = Vigil(made.watch, made.ledger, made.fittings)
     begin(made, stopping, vigil.look)
+    if stopping.told:
+        return
     vigil.begin()
     _collect_seldom()
     log.info("working")
@@ -373,7 +391,19 @@ def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
 
 def together(made: Parts) -> Mapping[str, Together]:
     """What the worker does for many due things of a kind in one go."""
-    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made), _unwritten)}
+    catch_up = following(made)
+    return {"hold": ends.Ends(made.ledger, made.fittings.target, converging(made), catch_up, _unwritten)}
+
+
+def following(made: Parts) -> Callable[[], None]:
+    """See to it that targets and channels are those of the policy in force. Revoking waits for no policy: if
+    this process cannot follow it, the last one that it could follow counts."""
+
+    def catch_up() -> None:
+        with suppress(TemporaryFailure):
+            made.office.catalog()
+
+    return catch_up
 
 
 def _unwritten(turn: Turn, error: Exception) -> None:
@@ -384,15 +414,15 @@ def _unwritten(turn: Turn, error: Exception) -> None:
 
 def duties(made: Parts) -> Mapping[str, Duty]:
     """What the worker does for each kind of due thing."""
-    office, fittings = made.office, made.fittings
+    office, fittings, catch_up = made.office, made.fittings, following(made)
     messenger = SlackMessenger(made.client)
 
     def hold(turn: Turn) -> None:
-        with suppress(TemporaryFailure):  # a target new in the policy; but taking back waits for no policy
-            office.catalog()
+        catch_up()
         converging(made)(turn).run()
 
     def seal(turn: Turn) -> None:
+        catch_up()
         made.sealing.seal(turn.claim, fittings.catalog.audit.channel)
         made.watch.look(fittings.security_channel)
 

@@ -15,7 +15,7 @@ from bot.core.errors import TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Claims, Condition, Inspection, Key, Ledger, Snapshot
+from bot.ports import OLDEST_FIRST, Claims, Condition, Inspection, Key, Ledger, Order, Snapshot
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
@@ -51,11 +51,12 @@ class Hanging(Bell):
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         if self.hang.is_set():
             self.hanging.set()
             self.let_go.wait(LONG_ENOUGH)
-        return super().claim(limit, share, busy, kinds, besides)
+        return super().claim(limit, share, busy, kinds, besides, order)
 
 
 # ------------------------------------------------------------------------------------- /readyz
