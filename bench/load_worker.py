@@ -36,11 +36,18 @@ class NoopTarget:
 
     abilities = Abilities(marks=True, keeps_end=False, ends_sessions=True)
 
-    def __init__(self, name: str, deeds: Deeds, hanging: Hanging, answers_after: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        deeds: Deeds,
+        remembered: int = 2_000,
+        hanging: Hanging | None = None,
+        answers_after: float = 0,
+    ) -> None:
         self._name, self._deeds, self._hanging = name, deeds, hanging
         self._answers_after = answers_after
         self._taken: dict[str, None] = {}
-        self._remembered = 2_000
+        self._remembered = remembered
 
     def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
         self._answer(not_after)
@@ -87,7 +94,7 @@ class NoopTarget:
         return Holders(holders=found, system=SYSTEM) if FINAL else found
 
     def _answer(self, deadline: Deadline) -> None:
-        if self._hanging.hangs(self._name):
+        if self._hanging and self._hanging.hangs(self._name):
             time.sleep(deadline.left())
             raise TemporaryFailure(f"{self._name} does not answer")
         if self._answers_after:
@@ -102,7 +109,7 @@ def main(path: Path) -> None:
     answers_after = float(os.environ.get("BENCH_ANSWERS_AFTER", "0"))
 
     def noop(name: str, *_: Any) -> Target:
-        return NoopTarget(name, deeds, hanging, answers_after)
+        return NoopTarget(name, deeds, hanging=hanging, answers_after=answers_after)
 
     wiring.TARGETS = {PostgresSettings: noop}
     wiring.work(*settings(config.WORKER), os.environ, "127.0.0.1")
