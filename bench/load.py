@@ -22,8 +22,8 @@ from bot.usecases.outcomes import LOOK_EVERY
 RESOURCES = 50
 SEATS = 100
 """Resources that only one may hold: so many of those that end have a seat, at most."""
-TIME_TO_WRITE = 1.5
-"""Of what it took so far to write as many: so that all that end are there before the first does."""
+TIME_TO_WRITE = 3.0
+"""Times what it took so far to write as many: so that all that end are there before the first does."""
 WARMING_UP = 200
 OVER_WITHIN = 120.0
 HAD = "H"

@@ -38,7 +38,7 @@ TRUSTED_FOR = 2.0
 """Seconds. What has answered no call for so long may hang by now: one thread finds out."""
 LEFT_FOR = timedelta(seconds=1)
 """What was claimed and has no thread after all."""
-FINISH_WITHIN = 30.0
+FINISH_WITHIN = 25.0
 """Seconds that a worker which was stopped waits for what is being done: longer than any call may take."""
 SERVED = 32
 """Lanes that are remembered for having had their turn."""

@@ -122,7 +122,7 @@ def test_fewer_threads_than_are_needed_are_refused_with_the_least_that_are() -> 
     with pytest.raises(Misconfigured) as refused:
         world.demand()
     assert str(refused.value) == (
-        "WORKER_THREADS: 6 is too few; set at least 7: one for each target (2) and on-call source (1), and 4 for"
-        " everything else. Or leave it unset"
+        "WORKER_THREADS: 6 is too few; set at least 7: one for each target (2) and on-call source (1), and 4"
+        " for everything else. Or leave it unset"
     )
     World(targets=world.targets, sources=world.sources, wished=7).demand()

@@ -173,7 +173,7 @@ class Calls:
         self.done: list[str] = []
         self._lock = threading.Lock()
 
-    def do(self, turns: Sequence[Turn], *, hurry: bool) -> list[Turn]:  # noqa: ARG002 -- none is left
+    def do(self, turns: Sequence[Turn], *, hurry: bool) -> list[Turn]:
         for turn in turns:
             self(turn)
         return []
@@ -679,6 +679,20 @@ def test_what_is_running_is_finished_and_nothing_more_is_begun(ledger: Bell) -> 
         thread.join(LONG_ENOUGH)
     assert gate.done == ["card:1"]
     assert [claim.member for claim in owed(ledger, timedelta())] == ["card:2"]
+
+
+def test_a_call_that_never_comes_back_keeps_no_worker_from_ending(
+    ledger: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "FINISH_WITHIN", 0.05)
+    calls = Calls(ledger)
+    calls.hanging.add("db")
+    ledger.owe("hold:db/1")
+    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)) as thread:
+        until(lambda: calls.asked("db"))
+    assert not thread.is_alive()
+    assert calls.asked("db")
+    calls.let_go.set()
 
 
 # ------------------------------------------------------------------------------------------ failing
