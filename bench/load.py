@@ -178,7 +178,7 @@ def _late(what: str, seen: dict[str, float | None], ends: dict[str, float], prom
     late = [(seen[name] or now) - end for name, end in ends.items()]
     told = spread(late) + (f"; {missing} NOT YET" if missing else "")
     ratio = quantile(late, 0.99) / promised if promised else None
-    return Row(f"  lease end to {what}", f"p99 {promised:.0f} s" if promised else "", told, ratio)
+    return Row(f"  lease end to {what}", f"p99 {promised:g} s" if promised else "", told, ratio)
 
 
 def _until(condition: Callable[[], bool]) -> None:
