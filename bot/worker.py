@@ -322,9 +322,7 @@ class Worker:
         )
         order = Order(rooms=now.rooms(besides, flood=flooded), served=tuple(self._served))
         asked_at = Deadline.after(0)
-        found = self.ledger.claim(
-            0 if flooded else now.shared, self.share, busy, besides=besides, order=order
-        )
+        found = self.ledger.claim(now.shared, self.share, busy, besides=besides, order=order)
         for turn in self._turns(found, asked_at):
             self._begin_one(turn)
         if found.next_at is None and not found.claims and self.idle:

@@ -336,9 +336,9 @@ def test_a_note_is_told_between_any_two_of_very_many_cards(ledger: Bell) -> None
         ledger.commit(Change(done=Done(claim=turn.claim)))
 
     ledger.owe(*(f"card:{number:03}" for number in range(200)))
-    with running(Worker(ledger, {"card": tell, "note": tell}, share=1)):
+    with running(Worker(ledger, {"card": tell, "note": tell})):
         until(lambda: len(told) == 201)
-    assert told.index("note:1") < told.index("card:010") + 4
+    assert told.index("note:1") < told.index("card:010") + 2 * RESERVED[SLACK]
 
 
 def test_what_left_the_policy_while_it_is_held_there_has_a_thread_too(ledger: Bell) -> None:
