@@ -16,6 +16,7 @@ from bench.durable import durable
 from bench.load import Size, load
 from bench.memory import memory
 from bench.table import Row
+from bench.threads import Scale, threads
 
 MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "asks": lambda _: measures.asks(),
@@ -24,7 +25,8 @@ MEASURES: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "shifts": lambda _: measures.shifts(),
     "acks": lambda _: measures.acks(),
     "starts": lambda _: measures.starts(),
-    "load": lambda a: load(Size(live=a.live, ends=a.ends, workers=a.workers, targets=a.targets)),
+    "load": lambda a: load(Size(live=a.live, ends=a.ends, workers=a.workers, targets=a.targets, odd=a.odd)),
+    "threads": lambda a: threads(Scale(ends=a.hanging)),
     "durable": lambda _: durable(),
     "bytes": lambda _: bytes_kept(),
     "memory": lambda a: memory(a.operations),
@@ -47,6 +49,9 @@ def _arguments() -> argparse.Namespace:
     of_load.add_argument("--ends", type=int, default=Size.ends, help="leases that end at once (%(default)s)")
     of_load.add_argument("--workers", type=int, default=Size.workers, help="processes (%(default)s)")
     of_load.add_argument("--targets", type=int, default=Size.targets, help="they lie at (%(default)s)")
+    of_load.add_argument("--odd", type=int, default=Size.odd, help="percent that are not plain (%(default)s)")
+    of_threads = parser.add_argument_group("threads")
+    of_threads.add_argument("--hanging", type=int, default=Scale.ends, help="ends at each (%(default)s)")
     of_memory = parser.add_argument_group("memory")
     of_memory.add_argument("--operations", type=int, default=100_000, help="in all (%(default)s)")
     found = parser.parse_args()

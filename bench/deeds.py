@@ -31,3 +31,24 @@ class Deeds:
             for line in lines:
                 at, verb, target, account = line.split()
                 yield float(at), verb, target, account
+
+
+class Hanging:
+    """The targets that answer no call: a file beside that of the deeds, looked at ten times a second."""
+
+    def __init__(self, deeds: Path) -> None:
+        self._path = deeds.with_suffix(".hanging")
+        self._looked_at = 0.0
+        self._names: frozenset[str] = frozenset()
+
+    def let_hang(self, *names: str) -> None:
+        """These from now on, and no others."""
+        beside = self._path.with_suffix(".new")
+        beside.write_text(" ".join(names), "utf-8")
+        beside.replace(self._path)
+
+    def hangs(self, name: str) -> bool:
+        if time.monotonic() - self._looked_at > 0.1:
+            self._looked_at = time.monotonic()
+            self._names = frozenset(self._path.read_text("utf-8").split() if self._path.exists() else ())
+        return name in self._names

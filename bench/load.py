@@ -9,21 +9,27 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
+from bench.notes import Notes
 from bench.population import Life, account_of, channel_of, settle
 from bench.stage import Stage, cpu, stage
 from bench.table import Row, quantile, spread
 from bot.usecases.outcomes import LOOK_EVERY
 
 RESOURCES = 50
-WRITTEN_A_SECOND = 1_000
-"""A cautious guess, so that all that end are there before the first does."""
+SEATS = 100
+"""Resources that only one may hold: so many of those that end have a seat, at most."""
+TIME_TO_WRITE = 3.0
+"""Times what it took so far to write as many: so that all that end are there before the first does."""
 WARMING_UP = 200
 OVER_WITHIN = 120.0
-PROMISED = 2.0
+HAD = "H"
+"""How the names of those begin who had it before."""
+PROMISED = 2.5
+NOTE_PROMISED = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,8 @@ class Size:
     ends: int = 10_000
     workers: int = 2
     targets: int = 1
+    odd: int = 10
+    """Percent of those that end: two roles, a seat, or had before, as many of each."""
 
 
 def load(size: Size) -> Iterator[Row]:
@@ -62,7 +70,9 @@ class Scene:
             )
             for number in range(self.size.live)
         )
+        began = time.monotonic()
         settle(self.ledger, self.stage.deeds, self.stage.catalog, lives)
+        self._each = (time.monotonic() - began) / max(self.size.live, 1)
         self._warm_up()
 
     def _warm_up(self) -> None:
@@ -78,13 +88,21 @@ class Scene:
         first = min(ends.values())
         time.sleep(max(first - 0.5 - time.time(), 0))
         before = self._cpu()
-        _until(lambda: self.ledger.condition().open <= size.live)
+        notes = Notes(self.stage, how.replace(" ", ""))
+        with notes.being_owed():
+            _until(lambda: self.ledger.condition().open <= size.live)
         spent = self._cpu() - before
         ended = self._ended_since(last)
         over = max(ended.values(), default=first)
         taken = self.stage.deeds.taken()
-        yield _late("take", {name: taken.get(account_of(name)) for name in ends}, ends, PROMISED)
+        ours = {name: at for name, at in ends.items() if not name.startswith(HAD)}
+        yield _late("take", {name: taken.get(account_of(name)) for name in ours}, ours, PROMISED)
         yield _late("ended in Redis", {name: ended.get(name) for name in ends}, ends)
+        _until(notes.all_sent)
+        late = notes.late()
+        yield Row(
+            "  note owed meanwhile to sent", f"{NOTE_PROMISED:.0f} s", spread(late), max(late) / NOTE_PROMISED
+        )
         _until(lambda: all(self._told_at(name) >= at for name, at in ended.items()))
         yield _late("card", {name: self._told_at(name) or None for name in ends}, ends)
         yield Row(
@@ -99,20 +117,28 @@ class Scene:
     def _about_to_end(self, count: int, apart: float, how: str) -> dict[str, float]:
         """Written now, and ending once all are; the ends as Redis has them."""
         now, short = self.ledger.read(()).now, how.replace(" ", "")[-6:]
-        first = now.replace(microsecond=0) + timedelta(seconds=5 + count / WRITTEN_A_SECOND)
+        ahead = timedelta(seconds=5 + count * self._each * TIME_TO_WRITE)
+        first = now.replace(microsecond=0) + ahead
         lives = [
-            Life(
-                name=f"{short}{number:07}",
-                given_at=now,
-                seen_at=now,
-                until=first + timedelta(milliseconds=number * apart * 1000 // count),
-            )
+            self._life(number, short, now, first + timedelta(milliseconds=number * apart * 1000 // count))
             for number in range(count)
         ]
         settle(self.ledger, self.stage.deeds, self.stage.catalog, lives)
         if self.ledger.read(()).now > first - timedelta(seconds=1):
             raise RuntimeError("this machine is too slow: not all was written before the first end")
         return {life.name: life.until.timestamp() for life in lives}
+
+    def _life(self, number: int, short: str, now: datetime, until: datetime) -> Life:
+        """One in so many is not plain: each kind of these in its turn."""
+        life = Life(name=f"{short}{number:07}", given_at=now, seen_at=now, until=until)
+        if not self.size.odd or number % (100 // self.size.odd):
+            return life
+        turn, which = divmod(number // (100 // self.size.odd), 3)
+        if which == 0:
+            return replace(life, name=f"{HAD}{life.name}", had_before=True)
+        if which == 1 and turn < SEATS:
+            return replace(life, resource=f"seat{turn}")
+        return replace(life, resource="both")
 
     def _ended_since(self, last: str) -> dict[str, float]:
         """When, as the audit tells it from behind the entry named in ``last``."""
@@ -152,7 +178,7 @@ def _late(what: str, seen: dict[str, float | None], ends: dict[str, float], prom
     late = [(seen[name] or now) - end for name, end in ends.items()]
     told = spread(late) + (f"; {missing} NOT YET" if missing else "")
     ratio = quantile(late, 0.99) / promised if promised else None
-    return Row(f"  lease end to {what}", f"p99 {promised:.0f} s" if promised else "", told, ratio)
+    return Row(f"  lease end to {what}", f"p99 {promised:g} s" if promised else "", told, ratio)
 
 
 def _until(condition: Callable[[], bool]) -> None:
@@ -169,4 +195,11 @@ def _policy(targets: int) -> str:
         " duration: {max: 12h}}"
         for number in range(RESOURCES)
     ]
+    resources += [
+        f"  seat{number}: {{title: S, gives: [{{target: db0, role: s{number}}}], approvers: [U02BOB],"
+        " one_holder: true, duration: {max: 12h}}"
+        for number in range(SEATS)
+    ]
+    both = "[{target: db0, role: rw}, {target: db0, role: ro}]"
+    resources.append(f"  both: {{title: B, gives: {both}, approvers: [U02BOB], duration: {{max: 12h}}}}")
     return "\n".join(("people: {email_domains: [example.com]}", "targets:", *named, "resources:", *resources))

@@ -1,24 +1,34 @@
-"""``rotakey worker`` whose databases do nothing and take no time: ``python -m bench.load_worker DEEDS``.
+"""``rotakey worker`` whose databases do nothing: ``python -m bench.load_worker DEEDS``.
 
-Each give and take appends a line to the file DEEDS. Who holds something is what all its lines tell.
+Each grant and revocation appends a line to the file DEEDS. Who holds something is what all its lines say. A
+target that is named in the file DEEDS.hanging answers no call. BENCH_ANSWERS_AFTER: seconds of a call.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.deeds import Deeds
+from bench.deeds import Deeds, Hanging
 from bot import config, wiring
 from bot.cli.settings import log_as_json, settings
 from bot.core.catalog import Entitlement
-from bot.core.holds import Hold, Presence
+from bot.core.errors import TemporaryFailure
+from bot.core.holds import Hold, Presence, Receipt, Seen, System
 from bot.kinds import PostgresSettings
-from bot.ports import Abilities, Deadline, Holder, Target
+from bot.ports import Abilities, Deadline, Holder, Holders, Target
+from bot.usecases.reach import Reach
+
+FINAL = hasattr(Reach, "revoke")
+"""The use-cases know the target port in its final shape."""
+SYSTEM = System(id="bench", instance="bench")
+RECEIPT = Receipt(system=SYSTEM.id)
 
 
 class NoopTarget:
@@ -26,35 +36,80 @@ class NoopTarget:
 
     abilities = Abilities(marks=True, keeps_end=False, ends_sessions=True)
 
-    def __init__(self, name: str, deeds: Deeds, remembered: int = 2_000) -> None:
-        self._name, self._deeds = name, deeds
+    def __init__(
+        self,
+        name: str,
+        deeds: Deeds,
+        remembered: int = 2_000,
+        hanging: Hanging | None = None,
+        answers_after: float = 0,
+    ) -> None:
+        self._name, self._deeds, self._hanging = name, deeds, hanging
+        self._answers_after = answers_after
         self._taken: dict[str, None] = {}
         self._remembered = remembered
 
+    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
+        self._answer(not_after)
+        return RECEIPT
+
+    def grant(
+        self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
+    ) -> Receipt:
+        self.give(hold, until, not_after)
+        return receipts[-1]
+
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        self.take(hold, deadline)
+
+    def ready(self, hold: Hold, deadline: Deadline) -> None:
+        self._answer(deadline)
+
     def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
+        self._answer(not_after)
         self._deeds.append("give", self._name, hold.account)
         self._taken.pop(hold.key, None)
 
     def take(self, hold: Hold, deadline: Deadline) -> None:
+        self._answer(deadline)
         self._deeds.append("take", self._name, hold.account)
         self._taken[hold.key] = None
         with suppress(StopIteration, KeyError, RuntimeError):  # other threads forget some, too
             while len(self._taken) > self._remembered:
                 del self._taken[next(iter(self._taken))]
 
-    def has(self, hold: Hold, deadline: Deadline) -> Presence:
-        return Presence.NONE if hold.key in self._taken else Presence.OURS
+    def has(self, hold: Hold, *how: Any) -> Any:
+        """``how``: the receipts, if they are known, and the deadline."""
+        self._answer(how[-1])
+        presence = Presence.NONE if hold.key in self._taken else Presence.OURS
+        if not FINAL:
+            return presence
+        ours = presence is Presence.OURS
+        return Seen(presence=presence, system=SYSTEM, receipts=(RECEIPT,) if ours else ())
 
-    def holders(self, entitlement: Entitlement, deadline: Deadline) -> tuple[Holder, ...]:
-        return tuple(Holder(account=each, presence=Presence.OURS) for each in self._deeds.holders(self._name))
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Any:
+        self._answer(deadline)
+        accounts = self._deeds.holders(self._name)
+        found = tuple(Holder(account=each, presence=Presence.OURS) for each in accounts)
+        return Holders(holders=found, system=SYSTEM) if FINAL else found
+
+    def _answer(self, deadline: Deadline) -> None:
+        if self._hanging and self._hanging.hangs(self._name):
+            time.sleep(deadline.left())
+            raise TemporaryFailure(f"{self._name} does not answer")
+        if self._answers_after:
+            time.sleep(self._answers_after)
 
 
 def main(path: Path) -> None:
     log_as_json()
     deeds = Deeds(path)
 
+    hanging = Hanging(path)
+    answers_after = float(os.environ.get("BENCH_ANSWERS_AFTER", "0"))
+
     def noop(name: str, *_: Any) -> Target:
-        return NoopTarget(name, deeds)
+        return NoopTarget(name, deeds, hanging=hanging, answers_after=answers_after)
 
     wiring.TARGETS = {PostgresSettings: noop}
     wiring.work(*settings(config.WORKER), os.environ, "127.0.0.1")

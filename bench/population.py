@@ -15,7 +15,7 @@ from bot.core.grants import Grant, Origin, State, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place
+from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place, Seat
 from bot.usecases.admit import PEOPLE_EVERY, approval_entry, indexes
 from bot.usecases.finish import joined
 from bot.usecases.outcomes import LOOK_EVERY, named
@@ -26,21 +26,24 @@ AT_ONCE = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """``seen_at``: when the hold was last looked at; it is looked at again ten minutes later."""
+    """``seen_at``: when the hold was last looked at; it is looked at again ten minutes later. ``resource``
+    None: one after the other of those that are plain. ``had_before``: it is not ours to revoke."""
 
     name: str
     given_at: datetime
     seen_at: datetime
     until: datetime
+    resource: str | None = None
+    had_before: bool = False
 
 
 def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[Life]) -> None:
-    resources = list(catalog.resources.values())
+    plain = [each for each in catalog.resources.values() if len(each.gives) == 1 and not each.one_holder]
     numbered = iter(enumerate(lives))
     while some := tuple(islice(numbered, AT_ONCE)):
         change = Change()
         for number, life in some:
-            resource = resources[number % len(resources)]
+            resource = catalog.resources[life.resource] if life.resource else plain[number % len(plain)]
             for each in resource.gives:
                 deeds.append("give", each.target, account_of(life.name))
             change = joined(change, _lived(life, resource, catalog.version))
@@ -68,6 +71,7 @@ def _lived(life: Life, resource: Resource, policy: str) -> Change:
             Key.of(Grant, grant.id): grant,
             Key.of(Card, grant.id): Card(places=(place,)),
             **_person(life, grant.person),
+            **_seat(life, resource, grant.person),
             **{Key.of(HoldRecord, record.hold.key): record for record in holds},
             **{Key.of(Account, name): account for name, account in accounts.items()},
         },
@@ -98,13 +102,14 @@ def _grant(life: Life, resource: Resource, policy: str) -> Grant:
         policy=policy,
         votes=(Vote(person="U02BOB", at=life.given_at),),
         asked_people=("U02BOB",),
+        seated=resource.one_holder,
     )
     held = [
         Hold(target=each.target, account=account_of(life.name), entitlement=each) for each in resource.gives
     ]
     grant = grants.approve(asked, now=life.given_at, until=life.until, gives=held, rule="approvers")
     for hold in held:
-        grant = grants.hold_given(grant, hold.key, now=life.given_at, had_before=False)
+        grant = grants.hold_given(grant, hold.key, now=life.given_at, had_before=life.had_before)
     return grant
 
 
@@ -113,10 +118,16 @@ def _records(grant: Grant, life: Life) -> Iterator[HoldRecord]:
         yield HoldRecord(
             hold=hold,
             phase=Phase.GIVEN,
-            baseline=Presence.NONE,
+            baseline=Presence.THEIRS if life.had_before else Presence.NONE,
             given_until=life.until,
             seen_at=life.seen_at,
         )
+
+
+def _seat(life: Life, resource: Resource, person: str) -> dict[Key, Seat]:
+    if not resource.one_holder:
+        return {}
+    return {Key.of(Seat, resource.name): Seat(grant=life.name, person=person, until=life.until)}
 
 
 def _person(life: Life, person: str) -> dict[Key, Person | EmailOwner]:

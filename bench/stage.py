@@ -16,7 +16,7 @@ from typing import Any
 from redis import Redis
 
 from bench.always_ok import AlwaysOk, always_ok
-from bench.deeds import Deeds
+from bench.deeds import Deeds, Hanging
 from bot import config
 from bot.core.catalog import Catalog
 from bot.kinds import VARIABLE
@@ -63,6 +63,7 @@ class Stage:
         self.ledger = RedisLedger(self.redis)
         self.deeds = Deeds(folder / "deeds")
         """Of the workers, at the databases."""
+        self.hanging = Hanging(folder / "deeds")
 
     def worker(self, **environ: str) -> int:
         """The pid of one more."""

@@ -703,6 +703,28 @@ class Committed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Room:
+    """For due things of these ``kinds`` together, or of all others if none is named: how many may be claimed
+    whatever else is, and at most how many of those that everybody shares."""
+
+    kinds: tuple[str, ...]
+    own: int
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Who comes first in a claim. What is within its room's ``own`` does not count towards the claim's limit.
+    Lanes that were ``served`` come after all others, the last one last; else the oldest comes first."""
+
+    rooms: tuple[Room, ...] = ()
+    served: tuple[str, ...] = ()
+
+
+OLDEST_FIRST = Order()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claims:
     """What was claimed, when the next thing is owed (None: nothing), and the ledger's now."""
 
@@ -742,10 +764,11 @@ class Ledger(Protocol):
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         """Up to ``limit`` due things, no lane beyond ``share`` counting those ``busy`` with it already;
         only of these ``kinds``, where some are named, and of none ``besides``. A claim lasts CLAIM_SECONDS;
-        then the thing is due again for anybody."""
+        then the thing is due again for anybody. It is a sign of life of a worker."""
         ...
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:

@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.core.errors import Conflict
-from bot.ports import Change, Claim, Claims, Committed, Deadline, Key, Snapshot, Target
+from bot.ports import (
+    OLDEST_FIRST,
+    Change,
+    Claim,
+    Claims,
+    Committed,
+    Deadline,
+    Key,
+    Order,
+    Snapshot,
+    Target,
+)
 from bot.usecases.ends import Ends
 from bot.usecases.sweep import (
     HeldLedger,
@@ -42,7 +53,7 @@ class Sweep:
         self._worker = Worker(
             self._offer, {"hold": self._take_back}, {"hold": _Many(self._ends, self._take_many)}
         )
-        self._offer.enough = self.stop
+        self._offer.enough, self._offer.idle = self.stop, lambda: self._worker.idle
         self.unreadable: tuple[Key, ...] = ()
 
     def run(self) -> list[Past]:
@@ -110,6 +121,7 @@ class _Offer:
         self._turned = 0
         self.past: dict[str, Past] = {}
         self.enough: Callable[[], None] = lambda: None
+        self.idle: Callable[[], bool] = lambda: True
 
     def claim(
         self,
@@ -118,6 +130,7 @@ class _Offer:
         busy: Mapping[str, int],
         kinds: Collection[str] = (),  # noqa: ARG002 -- there is only one
         besides: Collection[str] = (),
+        order: Order = OLDEST_FIRST,  # noqa: ARG002 -- and nothing else waits
     ) -> Claims:
         if besides:
             return self._ledger.claim_these((), limit, share, busy)
@@ -128,7 +141,7 @@ class _Offer:
         found = self._ledger.claim_these([f"hold:{each}" for each in named], limit, share, busy)
         if not named:
             return replace(found, next_at=found.now)
-        if not found.claims and not any(busy.values()):
+        if not found.claims and self.idle():
             for each in named[:LOOKED_AT]:
                 self.past[each] = looked_at(self._ledger, self.past[each])
         return found

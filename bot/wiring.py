@@ -7,7 +7,7 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from slack_sdk import WebClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot import config, health, web
+from bot.admission import World
 from bot.anchor import AnchorFile
 from bot.archive import ArchiveFolder
 from bot.core.authentic import text_objection
@@ -131,6 +132,10 @@ class Fittings:
             return self._closed_by(because(Why.POLICY_FOREIGN, version=force.version))
         self._policy, self._closed = policy, None
         self._let_go()
+        try:
+            self.world.demand()
+        except Misconfigured as mistake:
+            log.critical("this worker uses more threads than it was told to", mistakes=str(mistake))
         return policy.catalog
 
     def _closed_by(self, against: Reason) -> Catalog:
@@ -148,6 +153,15 @@ class Fittings:
     @property
     def catalog(self) -> Catalog:
         return self._policy.catalog
+
+    @property
+    def world(self) -> World:
+        """What the worker waits for."""
+        return World(
+            targets=frozenset((*self._policy.targets, *self._former)),
+            sources=frozenset(self._policy.oncall),
+            wished=self._env.worker_threads,
+        )
 
     @property
     def security_channel(self) -> str | None:
@@ -457,7 +471,8 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     metrics are served on WORKER_PORT, where that is set."""
     made = parts(env, policy, environ)
     keep_owed = partial(owing.keep_owed, made.office, made.ledger)
-    worker = Worker(made.ledger, duties(made), together(made), keep_owed)
+    made.fittings.world.demand()
+    worker = Worker(made.ledger, duties(made), together(made), keep_owed, lambda: made.fittings.world)
     stopping = Stop()
 
     def stop(*_: object) -> None:
@@ -474,6 +489,8 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         log.warning("redis", warning=said)
     vigil = Vigil(made.watch, made.ledger, made.fittings, keep_owed)
     begin(made, stopping, lambda: _first(made, vigil))
+    if stopping.told:
+        return
     vigil.begin()
     _collect_seldom()
     log.info("working")
@@ -504,20 +521,19 @@ def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
 
 def together(made: Parts) -> Mapping[str, Together]:
     """What the worker does for many due things of a kind in one go."""
-    return {"hold": _Ends(made)}
+    catch_up = following(made)
+    return {"hold": ends.Ends(made.ledger, made.fittings.reach, converging(made), catch_up, _unwritten)}
 
 
-class _Ends(ends.Ends):
-    """Follows the policy before each lot: a target may have moved, and revoking waits for no policy."""
+def following(made: Parts) -> Callable[[], None]:
+    """See to it that targets and channels are those of the policy in force. Revoking waits for no policy: if
+    this process cannot follow it, the last one that it could follow counts."""
 
-    def __init__(self, made: Parts) -> None:
-        super().__init__(made.ledger, made.fittings.reach, converging(made), _unwritten)
-        self._office = made.office
-
-    def do(self, turns: Sequence[Turn], *, hurry: bool = False) -> list[Turn]:
+    def catch_up() -> None:
         with suppress(TemporaryFailure):
-            self._office.catalog()
-        return super().do(turns, hurry=hurry)
+            made.office.catalog()
+
+    return catch_up
 
 
 def _unwritten(turn: Turn, error: Exception) -> None:
@@ -528,15 +544,15 @@ def _unwritten(turn: Turn, error: Exception) -> None:
 
 def duties(made: Parts) -> Mapping[str, Duty]:
     """What the worker does for each kind of due thing."""
-    office, fittings = made.office, made.fittings
+    office, fittings, catch_up = made.office, made.fittings, following(made)
     messenger = SlackMessenger(made.client)
 
     def hold(turn: Turn) -> None:
-        with suppress(TemporaryFailure):  # a target new in the policy; but taking back waits for no policy
-            office.catalog()
+        catch_up()
         converging(made)(turn).run()
 
     def seal(turn: Turn) -> None:
+        catch_up()
         made.sealing.seal(turn.claim, fittings.catalog.audit.channel)
         made.watch.look(fittings.security_channel)
 

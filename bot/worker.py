@@ -1,13 +1,16 @@
-"""The one loop: claim what is due, do it on threads, write the outcome. Any number may run at once."""
+"""The one loop: claim what is due, do it on threads, write the outcome. Any number may run at once.
+
+Who gets a thread is decided in ``bot.admission``.
+"""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -15,25 +18,30 @@ import structlog
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge, Histogram
 
+from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, World, awaited
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
-from bot.ports import Change, Claim, Claims, Deadline, Done, Ledger
+from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Ledger, Order
 from bot.usecases.turn import CALL_SECONDS, Turn
 
 log = structlog.get_logger(__name__)
 
-THREADS = 16
 SHARE = 8
+"""Threads that wait for one thing, at most."""
 TOGETHER = 32
 """Things that are done together, for each thread of a lane's share."""
 WORKS_FOR = 0.0005
 """Seconds of our own work on one of many things that are done together, about."""
-BESIDES = 1
-"""Threads for all else while very many things are due that are done together."""
-PRESSED_FOR = 0.25
-"""Seconds for which many things that were due at once have precedence."""
-HURRY_AT_MOST = 5.0
-"""Seconds for which all else waits, also the writing down of what was done."""
+FLOOD_FOR = 0.25
+"""Seconds for which nothing else has more threads than its own, after a claim as large as can be."""
+TRUSTED_FOR = 2.0
+"""Seconds. What has answered no call for so long may hang by now: one thread finds out."""
+LEFT_FOR = timedelta(seconds=1)
+"""What was claimed and has no thread after all."""
+FINISH_WITHIN = 25.0
+"""Seconds that a worker which was stopped waits for what is being done: longer than any call may take."""
+SERVED = 32
+"""Lanes that are remembered for having had their turn."""
 SLEEP_AT_MOST = 1.0
 RENEW_EVERY = 1.0
 REDIS_AWAY_PAUSE = 0.5
@@ -53,20 +61,23 @@ BACKOFF_AT_MOST = {
 """Seconds; five minutes for all else. Messages held back by an outage go out soon after its end."""
 
 NOBODYS_FAULT = ("conflict", "handed back")
+WITHIN = (REDIS, ALARMS)
+"""What waits for nothing outside."""
 
 TURNS = Metric("rotakey_turns_total", "Due things done, by kind and outcome", ["kind", "outcome"])
 LAG = Histogram("rotakey_due_lag_seconds", "From when a thing was owed to when it was begun", ["kind"])
 RUNNING = Gauge("rotakey_running", "Due things being done now")
+STUCK = Gauge("rotakey_stuck", "Threads in a call that did not come back by its deadline")
 
 Duty = Callable[[Turn], None]
 
 
 class Together(Protocol):
-    """Does many due things of a kind in one go. Threads share it."""
+    """Does many due things of a kind in one go; each of them waits for one target. Threads share it."""
 
     def do(self, turns: Sequence[Turn], *, hurry: bool) -> Sequence[Turn]:
-        """Answers those that are left for the kind's duty. In a ``hurry`` it may leave it for later to write
-        down what was done."""
+        """Return those that are left for the kind's duty. In a ``hurry``, while more of them wait than can be
+        claimed, it may leave it for later to write down what was done, for a few seconds."""
         ...
 
     def waits(self, lane: str) -> float:
@@ -82,11 +93,36 @@ class Together(Protocol):
         ...
 
 
+@dataclass(eq=False)
+class _Task:
+    """What one thread does, and what it waits for."""
+
+    turns: Sequence[Turn]
+
+    @property
+    def lane(self) -> str:
+        return self.turns[0].claim.lane
+
+    @property
+    def awaits(self) -> str:
+        return awaited(self.turns[0].claim.member)
+
+    @property
+    def late(self) -> bool:
+        return any(turn.late for turn in self.turns)
+
+    @property
+    def stuck(self) -> bool:
+        """By now somebody else may have what it does."""
+        return max(turn.deadline.at for turn in self.turns) + CLAIM_SECONDS < time.monotonic()
+
+
 class Worker:
     """``duties`` has what to do for each kind of due thing. A duty closes its claim itself; what it
     raises is logged, and the thing is due again later: TemporaryFailure and PermanentFailure with
     growing pauses, and so is anything unforeseen. ``together`` has a way to do many of a kind in one go.
-    ``nothing_owed`` is called when the due set is empty."""
+    ``nothing_owed`` is called when the due set is empty. ``world`` tells what is waited for outside,
+    and is asked again and again."""
 
     def __init__(
         self,
@@ -94,21 +130,23 @@ class Worker:
         duties: Mapping[str, Duty],
         together: Mapping[str, Together] | None = None,
         nothing_owed: Callable[[], None] = lambda: None,
+        world: Callable[[], World] = World,
         *,
-        threads: int = THREADS,
         share: int = SHARE,
     ) -> None:
         self.ledger = ledger
         self.duties = duties
         self.together = together or {}
         self.nothing_owed = nothing_owed
-        self.threads = threads
+        self.world = world
         self.share = share
-        self._running: set[Turn] = set()
-        self._tasks: Counter[str] = Counter()
-        self._pressed = self._hurry = Deadline.after(0)
-        self._caught_up: Future[None] = Future()
-        self._caught_up.set_result(None)
+        self._tasks: set[_Task] = set()
+        self._stuck: set[_Task] = set()
+        self._met: dict[str, int] = {}
+        self._answered: dict[str, float] = {}
+        self._served: dict[str, None] = {}
+        self._flood = Deadline.after(0)
+        self._catching_up = threading.Lock()
         self._lock = threading.Lock()
         self.last_round = time.monotonic()
         """When the loop last came round, with those beside it alive. On this process's monotonic clock."""
@@ -121,6 +159,10 @@ class Worker:
         second. Safe in a signal handler, because it waits for no lock."""
         self._told_to_stop = True
 
+    @property
+    def idle(self) -> bool:
+        return not self._tasks
+
     def run(self) -> None:
         """Work until ``stop``. Redis being away is waited out."""
         side = [
@@ -130,140 +172,223 @@ class Worker:
         for thread in side:
             thread.start()
         try:
-            with ThreadPoolExecutor(self.threads, thread_name_prefix="turn") as pool:
-                while not self._told_to_stop:
-                    self._stir.clear()
-                    pause = self._round(pool)
-                    if all(thread.is_alive() for thread in side):
-                        self.last_round = time.monotonic()
-                    self._stir.wait(pause)
-            self._catch_up()
+            while not self._told_to_stop:
+                self._stir.clear()
+                pause = self._round()
+                if all(thread.is_alive() for thread in side):
+                    self.last_round = time.monotonic()
+                self._stir.wait(pause)
+            self._finish()
         finally:
             self._finished.set()
         for thread in side:
             thread.join(timeout=2 * SLEEP_AT_MOST)
 
-    def _round(self, pool: ThreadPoolExecutor) -> float:
+    def _finish(self) -> None:
+        """What does not come back by its deadline is left: its claim runs out, and somebody else has it."""
+        latest = Deadline.after(FINISH_WITHIN)
+        while not (self.idle or latest.passed):
+            self._stir.clear()
+            if not self.idle:
+                self._stir.wait(min(latest.left(), SLEEP_AT_MOST))
+        with self._lock:
+            left = [task.turns[0].claim.member for task in self._tasks]
+        if left:
+            log.critical("calls do not come back, and are left", members=sorted(left))
+        self._catch_up()
+
+    def _round(self) -> float:
         """Claim and start what is due; answers how long there is nothing to claim, at most a second."""
+        self._look_for_stuck()
         try:
-            pause = self._begin_together(pool) if self.together else SLEEP_AT_MOST
-            self._begin_catching_up(pool)
-            return min(pause, self._begin_others(pool))
+            pause = self._begin_together() if self.together else SLEEP_AT_MOST
+            self._begin_catching_up()
+            return min(pause, self._begin_others())
         except TemporaryFailure as failure:
             log.warning("redis is away", error=str(failure))
             return REDIS_AWAY_PAUSE
 
-    def _begin_together(self, pool: ThreadPoolExecutor) -> float:
+    # ---------------------------------------------------------------------------------- who gets a thread
+
+    def _admission(self) -> Admission:
+        world = self.world()
+        with self._lock:
+            tasks = list(self._tasks)
+            own = {**self._met, **world.own}
+        busy = Counter(task.awaits for task in tasks)
+        stuck = Counter(task.awaits for task in tasks if task.stuck)
+        late = {task.awaits for task in tasks if task.late}
+        uses = {
+            name: Use(busy=busy[name], stuck=stuck[name], trusted=name not in late and self._trusts(name))
+            for name in own.keys() | busy.keys()
+        }
+        threads = max(world.threads, sum(own.values()))
+        return Admission(threads=threads, share=self.share, own=own, uses=uses)
+
+    def _trusts(self, name: str) -> bool:
+        return name in WITHIN or time.monotonic() - self._answered.get(name, -math.inf) < TRUSTED_FOR
+
+    def _look_for_stuck(self) -> None:
+        with self._lock:
+            stuck = {task for task in self._tasks if task.stuck}
+        for task in stuck - self._stuck:
+            log.critical(
+                "a call does not come back though its deadline has passed: restart this process",
+                member=task.turns[0].claim.member,
+                waits_for=task.awaits,
+            )
+        self._stuck = stuck
+        STUCK.set(len(stuck))
+
+    # ------------------------------------------------------------------------------------- many at once
+
+    def _begin_together(self) -> float:
         """Claim what can be done together, in lots as even as can be."""
-        tasks, free = self._load()
-        if free <= 0:
-            return SLEEP_AT_MOST
-        asked_at, most = Deadline.after(0), self.share * TOGETHER
-        busy = {lane: most - self._room(lane, tasks) for lane in tasks if self._way(lane)}
-        found = self.ledger.claim(free * TOGETHER, most, busy, tuple(self.together))
+        now, most = self._admission(), self.share * TOGETHER
+        rooms = {lane: self._room_together(lane, now) for lane in self._lanes(self.together, now)}
+        busy = {lane: most - room for lane, room in rooms.items() if room < most}
+        asked_at = Deadline.after(0)
+        found = self.ledger.claim(sum(rooms.values()) + most, most, busy, tuple(self.together))
         lanes: dict[str, list[Turn]] = {}
         for turn in self._turns(found, asked_at):
             lanes.setdefault(turn.claim.lane, []).append(turn)
-        for lane, turns in lanes.items():
-            threads = max(min(self._width(lane) - tasks[lane], free // len(lanes)), 1)
-            size = -(-len(turns) // threads)
-            if len(turns) >= max(min(self._room(lane, tasks), free * TOGETHER), TOGETHER):
-                self._press()
-            for first in range(0, len(turns), size):
-                self._begin(pool, turns[first : first + size])
-        return _until_next(found, free * TOGETHER)
+        shared = now.shared
+        for number, (lane, turns) in enumerate(lanes.items()):
+            own, wanted = self._threads_together(lane, now)
+            threads = own + min(wanted, -(-shared // (len(lanes) - number)))
+            shared -= threads - own
+            if len(turns) >= max(rooms.get(lane, most), TOGETHER):
+                self._flood = Deadline.after(FLOOD_FOR)
+            self._begin_lots(turns, threads)
+        return _until_next(found)
 
-    def _room(self, lane: str, tasks: Counter[str]) -> int:
-        """For so many things more: the fewer threads, the larger their lots."""
-        width = self._width(lane)
-        return max(width - tasks[lane], 0) * (self.share * TOGETHER // width)
+    def _begin_lots(self, turns: Sequence[Turn], threads: int) -> None:
+        if not threads:
+            self._give_back(turns, LEFT_FOR)
+            return
+        size = -(-len(turns) // threads)
+        for first in range(0, len(turns), size):
+            self._begin(turns[first : first + size])
+
+    def _room_together(self, lane: str, now: Admission) -> int:
+        """For so many things more: the fewer threads, the larger their lots; but one alone, while it is not
+        known whether it would be answered."""
+        threads = sum(self._threads_together(lane, now))
+        if not now.trusts(_name(lane)):
+            return threads
+        return threads * (self.share * TOGETHER // self._width(lane))
+
+    def _threads_together(self, lane: str, now: Admission) -> tuple[int, int]:
+        """Of its own, and of those shared."""
+        name = _name(lane)
+        own = now.free_own(name)
+        wider = self._width(lane) - now.uses[name].busy - own if name in now.uses else self.share
+        return own, max(min(now.free_shared(name), wider), 0)
 
     def _width(self, lane: str) -> int:
         """Threads for one lane: while one works, others may wait. More would only be in each other's way."""
-        way = self._way(lane)
-        waiting = way.waits(lane) / WORKS_FOR if way else 0
-        return int(min(2 + waiting, self.share))
+        way = self.together[lane.partition(":")[0]]
+        return int(min(2 + way.waits(lane) / WORKS_FOR, self.share))
 
-    def _way(self, lane: str) -> Together | None:
-        return self.together.get(lane.partition(":")[0])
-
-    def _press(self) -> None:
-        """It is a hurry from when it began, and not for long; then all is written down before the next."""
-        if self._pressed.passed and not self._behind():
-            self._hurry = Deadline.after(HURRY_AT_MOST)
-        self._pressed = Deadline.after(PRESSED_FOR)
+    def _begin_catching_up(self) -> None:
+        if self._flooded or not self._behind() or self._catching_up.locked():
+            return
+        self._on_thread(self._catch_up)
 
     @property
-    def _hurrying(self) -> bool:
-        return not (self._pressed.passed or self._hurry.passed)
-
-    def _begin_catching_up(self, pool: ThreadPoolExecutor) -> None:
-        if self._hurrying or not self._caught_up.done():
-            return
-        if self._behind():
-            with suppress(RuntimeError):  # no thread to be had: in the next round, then
-                self._caught_up = pool.submit(self._catch_up)
+    def _flooded(self) -> bool:
+        return not self._flood.passed
 
     def _behind(self) -> list[Turn]:
         return [turn for way in self.together.values() for turn in way.behind()]
 
     def _catch_up(self) -> None:
-        for way in self.together.values():
-            way.catch_up()
+        with self._catching_up:
+            for way in self.together.values():
+                way.catch_up()
 
-    def _begin_others(self, pool: ThreadPoolExecutor) -> float:
-        if self._hurrying:
-            return PRESSED_FOR
-        tasks, free = self._load()
-        if not self._pressed.passed:
-            others = (count for lane, count in tasks.items() if lane.partition(":")[0] not in self.together)
-            free = min(free, BESIDES - sum(others))
-        if free <= 0:
-            return SLEEP_AT_MOST
-        asked_at = Deadline.after(0)
-        found = self.ledger.claim(free, self.share, tasks, besides=tuple(self.together))
-        for turn in self._turns(found, asked_at):
-            self._begin(pool, [turn])
-        if found.next_at is None and not found.claims and not tasks:
-            self.nothing_owed()
-        return _until_next(found, free)
+    # ---------------------------------------------------------------------------------------- one by one
 
-    def _load(self) -> tuple[Counter[str], int]:
-        """Threads that each lane has, and how many are free."""
+    def _begin_others(self) -> float:
+        now, flooded = self._admission(), self._flooded
+        besides = tuple(self.together)
         with self._lock:
-            tasks = self._tasks.copy()
-        return tasks, self.threads - tasks.total()
+            busy = Counter(task.lane for task in self._tasks)
+        busy.update(
+            {
+                lane: self.share - busy[lane] - now.room(_name(lane))
+                for lane in self._lanes(set(OF_TARGETS[:1]) - self.together.keys(), now)
+            }
+        )
+        order = Order(rooms=now.rooms(besides, flood=flooded), served=tuple(self._served))
+        asked_at = Deadline.after(0)
+        found = self.ledger.claim(now.shared, self.share, busy, besides=besides, order=order)
+        for turn in self._turns(found, asked_at):
+            self._begin_one(turn)
+        if found.next_at is None and not found.claims and self.idle:
+            self.nothing_owed()
+        return min(_until_next(found), FLOOD_FOR) if flooded else _until_next(found)
+
+    def _begin_one(self, turn: Turn) -> None:
+        """Two kinds of things may wait for one target, so it may have no thread left after all."""
+        lane = turn.claim.lane
+        self._served.pop(lane, None)
+        self._served[lane] = None
+        if len(self._served) > SERVED:
+            del self._served[next(iter(self._served))]
+        name, now = awaited(turn.claim.member), self._admission()
+        if name in now.own and not now.room(name):
+            self._give_back([turn], LEFT_FOR)
+        else:
+            self._begin([turn])
+
+    def _lanes(self, kinds: Collection[str], now: Admission) -> list[str]:
+        names = [name.removeprefix(TARGET) for name in now.own if name.startswith(TARGET)]
+        return [f"{kind}:{name}" for kind in kinds for name in names]
 
     def _turns(self, found: Claims, asked_at: Deadline) -> list[Turn]:
         for claim in found.claims:
             LAG.labels(claim.kind).observe(max((found.now - claim.owed_at).total_seconds(), 0))
         return [Turn(claim, asked_at) for claim in found.claims]
 
-    def _begin(self, pool: ThreadPoolExecutor, turns: Sequence[Turn]) -> None:
-        with self._lock:
-            self._running.update(turns)
-            self._tasks[turns[0].claim.lane] += 1
-        try:
-            pool.submit(self._do, turns)
-        except RuntimeError:  # no thread to be had: its claim runs out, and somebody else has it
-            log.exception("could not begin", member=turns[0].claim.member)
-            self._over(turns)
+    # ------------------------------------------------------------------------------------------- doing
 
-    def _do(self, turns: Sequence[Turn]) -> None:
+    def _begin(self, turns: Sequence[Turn]) -> None:
+        task = _Task(turns)
+        with self._lock:
+            self._tasks.add(task)
+            if task.awaits not in self._met and task.awaits not in WITHIN:
+                self._met[task.awaits] = 1
+        if not self._on_thread(self._do, task):
+            self._over(task)
+
+    def _on_thread(self, what: Callable[..., None], *arguments: object) -> bool:
+        """A thread of its own: one that never comes back keeps no process from ending."""
+        try:
+            threading.Thread(target=what, args=arguments, name="turn", daemon=True).start()
+        except RuntimeError:  # no thread to be had: its claim runs out, and somebody else has it
+            log.exception("could not begin")
+            return False
+        return True
+
+    def _do(self, task: _Task) -> None:
         RUNNING.inc()
         try:
-            for turn in self._done_together(turns):
+            for turn in self._done_together(task.turns):
                 TURNS.labels(turn.claim.kind, self._outcome(turn)).inc()
-                with self._lock:
-                    self._running.discard(turn)
+        except Exception:  # whatever was met, its claims run out
+            log.exception("unforeseen", member=task.turns[0].claim.member)
         finally:
             RUNNING.dec()
-            self._over(turns)
+            self._over(task)
 
-    def _over(self, turns: Sequence[Turn]) -> None:
+    def _over(self, task: _Task) -> None:
         with self._lock:
-            self._running.difference_update(turns)
-            self._tasks[turns[0].claim.lane] -= 1
+            self._tasks.discard(task)
+            if task.late:
+                self._answered.pop(task.awaits, None)
+            elif any(turn.called for turn in task.turns):
+                self._answered[task.awaits] = time.monotonic()
         self._stir.set()
 
     def _done_together(self, turns: Sequence[Turn]) -> Sequence[Turn]:
@@ -273,11 +398,11 @@ class Worker:
         if way is None:
             return turns
         try:
-            left = way.do(turns, hurry=self._hurrying)
+            left = way.do(turns, hurry=self._flooded)
         except TemporaryFailure as failure:
             log.warning("will be tried again", member=turns[0].claim.member, error=str(failure))
-            for turn in turns:
-                self._later(turn.claim, _pause(turn.claim), "temporary")
+            TURNS.labels(kind, "temporary").inc(len(turns))
+            self._give_back(turns, failed=True)
             return ()
         except Exception:  # one of them may be to blame: each for itself
             log.exception("unforeseen", member=turns[0].claim.member, together=len(turns))
@@ -287,6 +412,8 @@ class Worker:
 
     def _outcome(self, turn: Turn) -> str:
         claim = turn.claim
+        if turn.fence.passed:  # somebody else may have it by now, or Redis is away
+            return "lost"
         if turn.deadline.left() < CALL_SECONDS:  # it waited too long for those before it
             return self._later(claim, timedelta(), "handed back")
         duty = self.duties.get(claim.kind)
@@ -310,14 +437,29 @@ class Worker:
         return "done"
 
     def _later(self, claim: Claim, pause: timedelta, outcome: str) -> str:
-        """Give the thing back, due after a pause. Where even that fails, its claim runs out by itself."""
+        """Give the thing back, due after a pause."""
+        self._give_back_claims({claim: pause}, failed=outcome not in NOBODYS_FAULT)
+        return outcome
+
+    def _give_back(
+        self, turns: Sequence[Turn], pause: timedelta | None = None, *, failed: bool = False
+    ) -> None:
+        """``pause`` None: one that grows with each failure."""
+        pauses = {turn.claim: _pause(turn.claim) if pause is None else pause for turn in turns}
+        self._give_back_claims(pauses, failed=failed)
+
+    def _give_back_claims(self, pauses: Mapping[Claim, timedelta], *, failed: bool) -> None:
+        """All at once. Where that fails, the claims run out by themselves."""
         try:
             now = self.ledger.read(()).now
-            done = Done(claim=claim, next_at=now + pause, failed=outcome not in NOBODYS_FAULT)
-            self.ledger.commit(Change(done=done, frees=True))
-        except (Conflict, TemporaryFailure):
-            log.info("left to whoever claims it next", member=claim.member)
-        return outcome
+            done = [Done(claim=claim, next_at=now + pause, failed=failed) for claim, pause in pauses.items()]
+            written = self.ledger.commit_all([Change(done=each, frees=True) for each in done])
+        except TemporaryFailure:
+            lost = list(pauses)
+        else:
+            lost = [each.claim for each, how in zip(done, written, strict=True) if isinstance(how, Conflict)]
+        for claim in lost:
+            log.info("left to the next who claims it", member=claim.member)
 
     def _listen(self) -> None:
         """Wake the loop when something is newly owed."""
@@ -332,7 +474,7 @@ class Worker:
         """Keep the claims of what is still being done, each until its own deadline; also while finishing."""
         while not self._finished.wait(RENEW_EVERY):
             with self._lock:
-                running = list(self._running)
+                running = [turn for task in self._tasks for turn in task.turns]
             turns = [turn for turn in (*running, *self._behind()) if not turn.deadline.passed]
             if not turns:
                 continue
@@ -347,11 +489,16 @@ class Worker:
                     turn.renewed(asked_at)
 
 
-def _until_next(found: Claims, limit: int) -> float:
-    """Seconds until more can be claimed: where ``limit`` was reached, whoever is done says so."""
-    if len(found.claims) == limit or found.next_at is None:
+def _name(lane: str) -> str:
+    """What a lane of a target's waits for."""
+    return awaited(f"{lane}/")
+
+
+def _until_next(found: Claims) -> float:
+    """Seconds until more can be claimed: where more is due already, whoever is done says so."""
+    if found.next_at is None or found.next_at <= found.now:
         return SLEEP_AT_MOST
-    return min(max((found.next_at - found.now).total_seconds(), 0.0), SLEEP_AT_MOST)
+    return min((found.next_at - found.now).total_seconds(), SLEEP_AT_MOST)
 
 
 def _pause(claim: Claim) -> timedelta:

@@ -15,7 +15,19 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Claims, Condition, Inspection, Key, Ledger, PolicyInForce, PolicyText, Snapshot
+from bot.ports import (
+    OLDEST_FIRST,
+    Change,
+    Claims,
+    Condition,
+    Inspection,
+    Key,
+    Ledger,
+    Order,
+    PolicyInForce,
+    PolicyText,
+    Snapshot,
+)
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
@@ -53,11 +65,12 @@ class Hanging(Bell):
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         if self.hang.is_set():
             self.hanging.set()
             self.let_go.wait(LONG_ENOUGH)
-        return super().claim(limit, share, busy, kinds, besides)
+        return super().claim(limit, share, busy, kinds, besides, order)
 
 
 # ------------------------------------------------------------------------------------- /readyz

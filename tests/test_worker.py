@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from math import inf
 
 import pytest
 
 from bot import worker
+from bot.admission import RESERVED, SLACK, World
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
-from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Committed, Deadline, Done, Due
+from bot.ports import (
+    CLAIM_SECONDS,
+    OLDEST_FIRST,
+    Change,
+    Claim,
+    Claims,
+    Committed,
+    Deadline,
+    Done,
+    Due,
+    Key,
+    Order,
+    Snapshot,
+)
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.town import NINE
 from bot.usecases.turn import Turn
@@ -30,6 +45,7 @@ class Bell(MemoryLedger):
         self.rung = threading.Event()
         self.away = False
         self.refused = 0
+        self.asked = 0
         self.renewed: list[str] = []
 
     def claim(
@@ -39,15 +55,21 @@ class Bell(MemoryLedger):
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         self._answer()
-        return super().claim(limit, share, busy, kinds, besides)
+        self.asked += 1
+        return super().claim(limit, share, busy, kinds, besides, order)
 
     def commit(self, change: Change) -> Committed:
         self._answer()
         receipt = super().commit(change)
         self.rung.set()
         return receipt
+
+    def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
+        self._answer()
+        return super().read(keys, follow)
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         self._answer()
@@ -137,19 +159,207 @@ def owed(ledger: Bell, after: timedelta) -> list[Claim]:
 # ------------------------------------------------------------------------------------------ threads
 
 
-def test_no_target_holds_more_than_its_share_of_the_threads(ledger: Bell) -> None:
-    gate, quick = Gate(ledger), list[Claim]()
-    slow = [f"hold:slow/{number}" for number in range(9)]
-    ledger.owe(*slow, "card:1")
-    with running(Worker(ledger, {"hold": gate, "card": closes(ledger, quick)}, threads=4, share=2)):
-        until(lambda: len(gate.inside) == 2 and len(quick) == 1)
-        ledger.owe("hold:other/1", "card:2")
-        until(lambda: len(gate.inside) == 3 and len(quick) == 2)
-        assert gate.most == {"hold:slow": 2, "hold:other": 1}
-        gate.open.set()
-        until(lambda: len(gate.done) == 10)
-    assert gate.most["hold:slow"] == 2
-    assert sorted(gate.done) == sorted([*slow, "hold:other/1"])
+TWO = World(targets=frozenset({"db", "other"}))
+
+
+class Calls:
+    """A way to do many together, and a duty, of targets and sources that answer at once, unless they hang."""
+
+    def __init__(self, ledger: Bell) -> None:
+        self.ledger = ledger
+        self.hanging: set[str] = set()
+        self.let_go = threading.Event()
+        self.inside: list[Turn] = []
+        self.done: list[str] = []
+        self._lock = threading.Lock()
+
+    def do(self, turns: Sequence[Turn], *, hurry: bool) -> list[Turn]:
+        for turn in turns:
+            self(turn)
+        return []
+
+    def __call__(self, turn: Turn) -> None:
+        turn.call()
+        with self._lock:
+            self.inside.append(turn)
+        if turn.claim.id.partition("/")[0] in self.hanging:
+            self.let_go.wait(LONG_ENOUGH)
+        with self._lock:
+            self.inside.remove(turn)
+            self.done.append(turn.claim.member)
+        self.ledger.commit(Change(done=Done(claim=turn.claim)))
+
+    def asked(self, name: str) -> list[Turn]:
+        """The calls that wait for an answer of this one."""
+        with self._lock:
+            return [turn for turn in self.inside if turn.claim.id.partition("/")[0] == name]
+
+    def waits(self, lane: str) -> float:
+        return inf
+
+    def behind(self) -> list[Turn]:
+        return []
+
+    def catch_up(self) -> None:
+        """Nothing is left for later."""
+
+
+def answered(ledger: Bell, calls: Calls, name: str, kind: str = "hold") -> None:
+    """It answers one call, so that it is trusted."""
+    ledger.owe(f"{kind}:{name}/first" if kind == "hold" else f"{kind}:{name}")
+    until(lambda: calls.done and not calls.inside)
+    calls.done.clear()
+
+
+def rounds(ledger: Bell, count: int = 3) -> None:
+    """Wait until the worker has asked for more work that often."""
+    before = ledger.asked
+    until(lambda: ledger.asked >= before + 2 * count)
+
+
+def test_what_hangs_has_its_share_of_the_threads_and_leaves_all_others_theirs(ledger: Bell) -> None:
+    calls, quick = Calls(ledger), list[Claim]()
+    duties = {"card": closes(ledger, quick), "seal": closes(ledger, quick), "alarm": closes(ledger, quick)}
+    duties |= {"roster": calls}
+    world = World(targets=frozenset({"slow", "slower", "third"}), sources=frozenset({"pager"}), wished=16)
+    it = Worker(ledger, duties, {"hold": calls}, lambda: None, lambda: world)
+    with running(it):
+        for name in ("slow", "slower"):
+            answered(ledger, calls, name)
+        calls.hanging |= {"slow", "slower"}
+        ledger.owe(*(f"hold:{name}/{number}" for name in ("slow", "slower") for number in range(50)))
+        until(lambda: len(calls.inside) == 16 - world.least + 2)
+        ledger.owe("hold:third/1", "card:1", "seal:1", "alarm:1", "roster:pager")
+        until(lambda: len(quick) == 3 and len(calls.done) == 2)
+        assert sorted(calls.done) == ["hold:third/1", "roster:pager"]
+        assert len(calls.asked("slow")) + len(calls.asked("slower")) == 16 - world.least + 2
+        calls.hanging.clear()
+        calls.let_go.set()
+
+
+def test_what_was_not_asked_for_a_while_shows_first_with_one_call_that_it_answers(
+    ledger: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = Calls(ledger)
+    calls.hanging.add("db")
+    ledger.owe(*(f"hold:db/{number}" for number in range(50)))
+    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
+        until(lambda: calls.asked("db"))
+        rounds(ledger)
+        assert len(calls.asked("db")) == 1
+        calls.hanging.clear()
+        calls.let_go.set()
+        until(lambda: len(calls.done) == 50)
+        calls.let_go.clear()
+        calls.hanging.add("db")
+        monkeypatch.setattr(worker, "TRUSTED_FOR", 0.0)
+        ledger.owe(*(f"hold:db/{number}" for number in range(50)))
+        until(lambda: calls.asked("db"))
+        rounds(ledger)
+        assert len(calls.asked("db")) == 1
+        calls.let_go.set()
+
+
+def test_after_a_call_that_met_its_deadline_there_is_one_thread_until_a_call_is_answered(
+    ledger: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "TRUSTED_FOR", LONG_ENOUGH)
+    calls = Calls(ledger)
+    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
+        answered(ledger, calls, "db")
+        calls.hanging.add("db")
+        ledger.owe("hold:db/1")
+        until(lambda: calls.asked("db"))
+        met_its_deadline(calls.asked("db")[0])
+        ledger.owe(*(f"hold:db/{number}" for number in range(2, 9)))
+        rounds(ledger)
+        assert len(calls.asked("db")) == 1
+        waited_for, calls.let_go = calls.let_go, threading.Event()
+        waited_for.set()
+        until(lambda: calls.done and calls.asked("db"))
+        rounds(ledger)
+        assert len(calls.asked("db")) == 1
+        calls.hanging.clear()
+        calls.let_go.set()
+        until(lambda: len(calls.done) == 8)
+
+
+def met_its_deadline(turn: Turn) -> None:
+    turn._call = (0.0, Deadline(1.0))
+
+
+def test_a_call_that_ignores_its_deadline_is_replaced_once(ledger: Bell) -> None:
+    calls = Calls(ledger)
+    calls.hanging.add("db")
+    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
+        for number in (1, 2):
+            ledger.owe(f"hold:db/{number}")
+            until(lambda number=number: len(calls.asked("db")) == number)  # type: ignore[misc]  # of this round
+            turn = calls.asked("db")[-1]
+            turn.deadline = Deadline.after(-CLAIM_SECONDS - 1)
+            met_its_deadline(turn)
+        ledger.owe(*(f"hold:db/{number}" for number in range(3, 9)), "hold:other/1")
+        until(lambda: "hold:other/1" in calls.done)
+        rounds(ledger)
+        assert len(calls.asked("db")) == 2
+        calls.hanging.clear()
+        calls.let_go.set()
+        until(lambda: len(calls.done) == 9)
+
+
+def test_what_a_target_is_waited_for_besides_its_holds_has_no_thread_beyond_its_own(ledger: Bell) -> None:
+    calls = Calls(ledger)
+    calls.hanging.add("db")
+    ledger.owe("hold:db/1")
+    with running(Worker(ledger, {"sweep": calls}, {"hold": calls}, lambda: None, lambda: TWO)):
+        until(lambda: calls.asked("db"))
+        ledger.owe("sweep:db", "sweep:other")
+        until(lambda: calls.done)
+        rounds(ledger)
+        assert [turn.claim.member for turn in calls.inside] == ["hold:db/1"]
+        assert calls.done == ["sweep:other"]
+        calls.hanging.clear()
+        calls.let_go.set()
+        until(lambda: not calls.inside)
+        ledger.advance(1)
+        until(lambda: "sweep:db" in calls.done)
+
+
+def test_a_note_is_told_between_any_two_of_very_many_cards(ledger: Bell) -> None:
+    told: list[str] = []
+
+    def tell(turn: Turn) -> None:
+        if turn.claim.member == "card:010":
+            ledger.advance(1)
+            ledger.owe("note:1")
+        told.append(turn.claim.member)
+        ledger.commit(Change(done=Done(claim=turn.claim)))
+
+    ledger.owe(*(f"card:{number:03}" for number in range(200)))
+    with running(Worker(ledger, {"card": tell, "note": tell})):
+        until(lambda: len(told) == 201)
+    assert told.index("note:1") < told.index("card:010") + 2 * RESERVED[SLACK]
+
+
+def test_what_left_the_policy_while_it_is_held_there_has_a_thread_too(ledger: Bell) -> None:
+    calls = Calls(ledger)
+    ledger.owe("hold:gone/1", "hold:gone/2")
+    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, World)):
+        until(lambda: len(calls.done) == 2)
+
+
+def test_a_worker_whose_threads_are_all_in_use_gives_signs_of_life(ledger: Bell) -> None:
+    calls = Calls(ledger)
+    calls.hanging |= {"db", "other"}
+    world = replace(TWO, wished=TWO.least)
+    ledger.owe(*(f"hold:{name}/{number}" for name in ("db", "other") for number in range(9)))
+    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: world)):
+        until(lambda: len(calls.inside) == 2)
+        ledger.advance(3600)
+        until(lambda: ledger.condition().beat == ledger.now)
+        calls.hanging.clear()
+        calls.let_go.set()
+        until(lambda: len(calls.done) >= 18)
 
 
 class Lots:
@@ -187,17 +397,34 @@ class Lots:
             self.ledger.commit(Change(done=Done(claim=self.unwritten.pop().claim)))
 
 
+@pytest.fixture
+def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is waited for is known to answer."""
+    monkeypatch.setattr(worker, "WITHIN", Everything())
+
+
+class Everything:
+    def __contains__(self, name: str) -> bool:
+        return True
+
+
+def for_lots(ledger: Bell, duties: Mapping[str, worker.Duty], lots: Lots, share: int) -> Worker:
+    world = replace(TWO, wished=share + TWO.least)
+    return Worker(ledger, duties, {"hold": lots}, lambda: None, lambda: world, share=share)
+
+
+@pytest.mark.usefixtures("trusting")
 def test_many_of_a_target_are_done_together_on_no_more_threads_than_its_share(ledger: Bell) -> None:
     lots, alone, quick = Lots(ledger, "hold:db/7"), list[Claim](), list[Claim]()
     ledger.owe(*(f"hold:db/{number}" for number in range(10)), "card:1")
     duties = {"hold": closes(ledger, alone), "card": closes(ledger, quick)}
-    with running(Worker(ledger, duties, {"hold": lots}, threads=4, share=2)):
+    with running(for_lots(ledger, duties, lots, share=2)):
         until(lambda: len(lots.lots) == 2 and len(quick) == 1)
         assert [len(lot) for lot in lots.lots] == [5, 5]
         ledger.owe("hold:other/1", "card:2")
         until(lambda: len(lots.lots) == 3 and len(quick) == 2)
         ledger.owe("hold:db/11")
-        until(lambda: len(ledger.renewed) > 0)
+        rounds(ledger)
         assert len(lots.lots) == 3
         lots.open.set()
         until(lambda: sum(map(len, lots.lots)) == 12 and alone)
@@ -205,62 +432,64 @@ def test_many_of_a_target_are_done_together_on_no_more_threads_than_its_share(le
     assert owed(ledger, timedelta(days=1)) == []
 
 
-def test_very_many_things_that_are_done_together_have_precedence_for_a_while(
+@pytest.mark.usefixtures("trusting")
+def test_in_a_flood_nothing_else_has_more_threads_than_its_own(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "PRESSED_FOR", LONG_ENOUGH)
-    monkeypatch.setattr(worker, "HURRY_AT_MOST", 0)
-    lots, gate = Lots(ledger), Gate(ledger)
+    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
+    lots, gate, quick = Lots(ledger), Gate(ledger), list[Claim]()
     ledger.owe(*(f"hold:db/{number}" for number in range(97)), *(f"card:{number}" for number in range(9)))
-    it = Worker(ledger, {"card": gate}, {"hold": lots}, threads=8, share=3)
+    it = for_lots(ledger, {"card": gate, "seal": closes(ledger, quick)}, lots, share=3)
     with running(it):
-        until(lambda: len(gate.inside) == worker.BESIDES)
-        rounds = len(ledger.renewed)
-        until(lambda: len(ledger.renewed) > rounds + 1_000)
-        assert gate.most == {"card": worker.BESIDES}
+        until(lambda: len(gate.inside) == RESERVED[SLACK])
+        rounds(ledger)
+        assert gate.most == {"card": RESERVED[SLACK]}
         assert [len(lot) for lot in lots.lots] == [32, 32, 32]
-        it._pressed = Deadline.after(0)
-        until(lambda: gate.most["card"] > worker.BESIDES)
+        ledger.owe("seal:audit")
+        until(lambda: quick)
+        it._flood = Deadline.after(0)
+        until(lambda: gate.most["card"] > RESERVED[SLACK])
         lots.open.set()
         gate.open.set()
         until(lambda: len(gate.done) == 9 and sum(map(len, lots.lots)) == 97)
 
 
-def test_in_a_hurry_all_else_waits_and_claims_are_kept_of_what_is_not_written_down_yet(
+@pytest.mark.usefixtures("trusting")
+def test_in_a_flood_claims_are_kept_of_what_is_not_written_down_yet(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "PRESSED_FOR", LONG_ENOUGH)
-    monkeypatch.setattr(worker, "HURRY_AT_MOST", LONG_ENOUGH)
+    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
     lots, quick = Lots(ledger), list[Claim]()
     lots.open.set()
-    ledger.owe(*(f"hold:db/{number}" for number in range(64)), "card:1")
-    it = Worker(ledger, {"card": closes(ledger, quick)}, {"hold": lots}, threads=8, share=2)
+    ledger.owe(*(f"hold:db/{number}" for number in range(64)))
+    it = for_lots(ledger, {"card": closes(ledger, quick)}, lots, share=2)
     with running(it):
-        until(lambda: len(lots.behind()) == 64 and not it._running)
+        until(lambda: len(lots.behind()) == 64 and it.idle)
         first = ledger.renewed.count("hold:db/0")
         until(lambda: ledger.renewed.count("hold:db/0") > first + 10)
-        assert (len(lots.behind()), quick) == (64, [])
-        it._hurry = Deadline.after(0)
-        until(lambda: quick and not lots.behind())
-        ledger.owe(*(f"hold:db/{number}" for number in range(64, 128)), "card:2")
-        until(lambda: len(quick) == 2)
-        assert not it._hurrying
+        ledger.owe("card:1")
+        until(lambda: quick)
+        assert len(lots.behind()) == 64
+        it._flood = Deadline.after(0)
+        until(lambda: not lots.behind())
     assert owed(ledger, timedelta(days=1)) == []
 
 
+@pytest.mark.usefixtures("trusting")
 def test_what_was_not_written_down_is_when_the_worker_stops(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "PRESSED_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
     lots = Lots(ledger)
     lots.open.set()
     ledger.owe(*(f"hold:db/{number}" for number in range(64)))
-    with running(Worker(ledger, {}, {"hold": lots}, threads=8, share=2)):
+    with running(for_lots(ledger, {}, lots, share=2)):
         until(lambda: len(lots.behind()) == 64)
     assert lots.behind() == []
     assert owed(ledger, timedelta(days=1)) == []
 
 
+@pytest.mark.usefixtures("trusting")
 @pytest.mark.parametrize(("waiting", "sizes"), [(0, [48, 48]), (worker.WORKS_FOR, [32, 32, 32])])
 def test_a_lane_has_no_more_threads_than_there_is_waiting_to_do(
     ledger: Bell, waiting: float, sizes: list[int]
@@ -268,13 +497,51 @@ def test_a_lane_has_no_more_threads_than_there_is_waiting_to_do(
     lots = Lots(ledger)
     lots.waiting = waiting
     ledger.owe(*(f"hold:db/{number}" for number in range(96)))
-    with running(Worker(ledger, {}, {"hold": lots}, threads=8, share=4)):
+    with running(for_lots(ledger, {}, lots, share=4)):
         until(lambda: sum(map(len, lots.lots)) == 96)
         ledger.owe("hold:db/97")
-        until(lambda: len(ledger.renewed) > 1_000)
+        rounds(ledger)
         assert [len(lot) for lot in lots.lots] == sizes
         lots.open.set()
         until(lambda: not lots.behind() and sum(map(len, lots.lots)) == 97)
+
+
+def test_a_redis_that_hangs_in_a_lot_is_waited_for_a_few_times_and_not_once_for_each(ledger: Bell) -> None:
+    """It takes seconds each time, and a worker that was told to stop waits for that."""
+    lots = Lots(ledger)
+    lots.raising = TemporaryFailure("Redis does not answer as it should")
+    ledger.owe(*(f"hold:db/{number}" for number in range(32)))
+    it = Worker(ledger, {}, {"hold": lots})
+    with running(it):
+        until(lambda: lots.lots)
+        it.stop()
+        ledger.wait = lambda seconds: None  # type: ignore[method-assign]  # it hangs in that, too
+        ledger.renew = lambda claims: frozenset()  # type: ignore[method-assign]  # and in that
+        ledger.refused, ledger.away = 0, True
+        lots.open.set()
+        until(lambda: it.idle)
+    assert len(lots.lots[0]) == 32
+    assert ledger.refused <= 2
+
+
+def test_what_may_be_claimed_by_another_by_now_is_left_to_it(ledger: Bell) -> None:
+    lots, seen = Lots(ledger, *(f"hold:db/{number}" for number in range(9))), list[Turn]()
+
+    def slow(turn: Turn) -> None:
+        seen.append(turn)
+        for task in it._tasks:
+            for other in task.turns:
+                other.fence = Deadline.after(-1)
+        ledger.away = True
+
+    ledger.owe(*lots.leaving)
+    it = Worker(ledger, {"hold": slow}, {"hold": lots})
+    ledger.renew = lambda claims: frozenset()  # type: ignore[method-assign]  # it hangs in that
+    with running(it):
+        until(lambda: lots.lots)
+        lots.open.set()
+        until(lambda: seen and it.idle)
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -287,7 +554,7 @@ def test_what_fails_together_is_tried_again_and_what_nobody_foresaw_is_done_one_
     lots.raising = failure
     lots.open.set()
     ledger.owe("hold:db/1", "hold:db/2")
-    with running(Worker(ledger, {"hold": closes(ledger, seen)}, {"hold": lots}, threads=1)):
+    with running(Worker(ledger, {"hold": closes(ledger, seen)}, {"hold": lots})):
         until(lambda: lots.lots)
         until(lambda: len(seen) == alone)
     assert len(lots.lots) == 1
@@ -299,11 +566,12 @@ def test_what_waited_too_long_for_those_before_it_is_handed_back(ledger: Bell) -
     ledger.owe("hold:db/1", "hold:db/2")
 
     def slow(turn: Turn) -> None:
-        for other in it._running:
-            other.deadline = Deadline.after(1)
+        for task in it._tasks:
+            for other in task.turns:
+                other.deadline = Deadline.after(1)
         closes(ledger, seen)(turn)
 
-    it = Worker(ledger, {"hold": slow}, {"hold": lots}, threads=1)
+    it = Worker(ledger, {"hold": slow}, {"hold": lots})
     with running(it):
         until(lambda: lots.lots)
         lots.open.set()
@@ -328,7 +596,7 @@ def test_what_is_newly_owed_is_done_at_once(ledger: Bell) -> None:
 
 def test_a_claim_is_renewed_for_as_long_as_its_duty_has_time(ledger: Bell) -> None:
     gate = Gate(ledger)
-    ledger.owe("hold:db/1", "hold:db/2")
+    ledger.owe("hold:db/1", "hold:other/2")
     with running(Worker(ledger, {"hold": gate})):
         until(lambda: len(gate.inside) == 2)
         fences = [turn.fence.at for turn in gate.inside]
@@ -340,22 +608,22 @@ def test_a_claim_is_renewed_for_as_long_as_its_duty_has_time(ledger: Bell) -> No
         renewed_often(ledger, second)
         assert ledger.renewed.count(first) == before
         gate.open.set()
-    assert sorted(gate.done) == ["hold:db/1", "hold:db/2"]
+    assert sorted(gate.done) == ["hold:db/1", "hold:other/2"]
 
 
 def test_a_claim_lost_to_another_is_not_taken_for_renewed(ledger: Bell) -> None:
     gate = Gate(ledger)
     ledger.owe("hold:db/1")
-    with running(Worker(ledger, {"hold": gate}, threads=2)):
+    with running(Worker(ledger, {"hold": gate})):
         until(lambda: gate.inside)
         with ledger._lock:
             ledger.advance(CLAIM_SECONDS + 1)
             assert [claim.taken_over for claim in ledger.claim(1, 1, {}).claims] == [True]
-        ledger.owe("card:1", "hold:db/2")
+        ledger.owe("card:1", "hold:other/2")
         until(lambda: len(gate.inside) == 2)
-        renewed_often(ledger, "hold:db/2")
+        renewed_often(ledger, "hold:other/2")
         fence = gate.inside[0].fence
-        renewed_often(ledger, "hold:db/2")
+        renewed_often(ledger, "hold:other/2")
         assert gate.inside[0].fence == fence
         gate.open.set()
 
@@ -388,7 +656,7 @@ def test_one_that_hangs_beyond_its_claim_does_not_stop_the_next_from_keeping_its
         until(lambda: len(turns) == 2)
         assert turns[1].claim.taken_over
         hanging.set()
-        until(lambda: len(it._running) == 2)
+        until(lambda: len(it._tasks) == 2)
         renewed_often(ledger, "hold:db/1")
         gate.open.set()
 
@@ -411,6 +679,20 @@ def test_what_is_running_is_finished_and_nothing_more_is_begun(ledger: Bell) -> 
         thread.join(LONG_ENOUGH)
     assert gate.done == ["card:1"]
     assert [claim.member for claim in owed(ledger, timedelta())] == ["card:2"]
+
+
+def test_a_call_that_never_comes_back_keeps_no_worker_from_ending(
+    ledger: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "FINISH_WITHIN", 0.05)
+    calls = Calls(ledger)
+    calls.hanging.add("db")
+    ledger.owe("hold:db/1")
+    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)) as thread:
+        until(lambda: calls.asked("db"))
+    assert not thread.is_alive()
+    assert calls.asked("db")
+    calls.let_go.set()
 
 
 # ------------------------------------------------------------------------------------------ failing

@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Secrets that are not set are empty, which is false; ``worker_port`` is then None."""
+    """Secrets that are not set are empty, which is false; ``worker_port`` and ``worker_threads`` are None."""
 
     slack_bot_token: SecretStr
     slack_signing_secret: SecretStr
@@ -57,6 +57,7 @@ class Environment:
     access_file: Path
     port: int
     worker_port: int | None
+    worker_threads: int | None
     pagerduty_token: SecretStr
     pagerduty_api_url: str
     audit_key: SecretStr
@@ -79,6 +80,7 @@ class Environment:
             access_file=Path(reader.plain("ACCESS_FILE", str) or "access.yaml"),
             port=3000 if (port := reader.plain("PORT", _port)) is None else port,
             worker_port=reader.plain("WORKER_PORT", _port),
+            worker_threads=reader.plain("WORKER_THREADS", _threads),
             pagerduty_token=reader.secret("PAGERDUTY_TOKEN", _one_word),
             pagerduty_api_url=reader.plain("PAGERDUTY_API_URL", _url) or PAGERDUTY_API,
             audit_key=reader.secret("AUDIT_KEY", _pem),
@@ -225,6 +227,12 @@ def _redis_url(text: str) -> str:
 def _copies(text: str) -> int:
     if not re.fullmatch(r"[0-9]", text):
         raise _Unfit("is no number of replicas; write 0, or how many must have what is written: 1, mostly")
+    return int(text)
+
+
+def _threads(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
+        raise _Unfit("is not a number of threads; write 24, say, or leave it unset")
     return int(text)
 
 

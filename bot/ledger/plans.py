@@ -10,7 +10,7 @@ from datetime import timedelta
 from bot.core.chain import before_all, text_of
 from bot.ledger.codec import encode, encode_entry
 from bot.ledger.moments import not_after, not_before
-from bot.ports import Change, Claim, Drop, Key, Lease
+from bot.ports import Change, Claim, Drop, Key, Lease, Room
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -57,6 +57,10 @@ def plan(change: Change) -> bytes:
 
 def held(claims: Iterable[Claim]) -> bytes:
     return as_json([[claim.member, str(claim.fence)] for claim in claims])
+
+
+def room(room: Room) -> dict[str, object]:
+    return {"kinds": dict.fromkeys(room.kinds, 1), "own": room.own, "shared": room.shared}
 
 
 def name(key: Key) -> str:

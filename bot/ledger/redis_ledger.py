@@ -29,6 +29,7 @@ from bot.ledger.scripts import script
 from bot.ports import (
     CLAIM_SECONDS,
     KIND_OF,
+    OLDEST_FIRST,
     Change,
     Claim,
     Claims,
@@ -37,6 +38,7 @@ from bot.ports import (
     Document,
     Entry,
     Key,
+    Order,
     Serving,
     Snapshot,
 )
@@ -116,12 +118,17 @@ class RedisLedger:
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
         is full does not count: the caller learns of its end by itself, and would only ask in vain."""
         load = plans.as_json(dict(busy))
         only, never = (plans.as_json(dict.fromkeys(each, 1)) for each in (kinds, besides))
-        return answers.claims(self._run(self._claim, limit, share, self._claim_ms, load, only, never))
+        room = plans.as_json([plans.room(each) for each in order.rooms])
+        last = plans.as_json(order.served)
+        return answers.claims(
+            self._run(self._claim, limit, share, self._claim_ms, load, only, never, room, last)
+        )
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         if not claims:
@@ -179,7 +186,9 @@ class RedisLedger:
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
     ) -> Claims:
         load, these = plans.as_json(dict(busy)), plans.as_json(list(members))
-        return answers.claims(self._run(self._claim, limit, share, self._claim_ms, load, "{}", "{}", these))
+        return answers.claims(
+            self._run(self._claim, limit, share, self._claim_ms, load, "{}", "{}", "[]", "[]", these)
+        )
 
     # ----------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from bot.ledger.moments import from_ms, not_after, not_before
 from bot.ports import (
     CLAIM_SECONDS,
     KIND_OF,
+    OLDEST_FIRST,
     Change,
     Claim,
     Claims,
@@ -42,7 +43,9 @@ from bot.ports import (
     Entry,
     Key,
     Lease,
+    Order,
     Owed,
+    Room,
     Serving,
     SetAside,
     Snapshot,
@@ -219,25 +222,46 @@ class MemoryLedger:
         busy: Mapping[str, int],
         kinds: Collection[str] = (),
         besides: Collection[str] = (),
+        order: Order = OLDEST_FIRST,
     ) -> Claims:
         with self._lock:
-            if not kinds and (self._beat is None or not 0 <= self._now - self._beat < BEAT_EVERY):
+            if self._beat is None or not 0 <= self._now - self._beat < BEAT_EVERY:
                 self._beat = self._now
             found = [(each, each.partition(":")[0]) for each in self._due_now()]
-            wanted = (each for each, kind in found if (not kinds or kind in kinds) and kind not in besides)
-            return self._picked(wanted, limit, share, busy)
+            wanted = [each for each, kind in found if (not kinds or kind in kinds) and kind not in besides]
+            rank = {lane: number for number, lane in enumerate(order.served, 1)}
+            wanted.sort(key=lambda each: rank.get(self._claim_of(each).lane, 0))
+            return self._picked(wanted, limit, share, busy, order.rooms)
 
-    def _picked(self, members: Iterable[str], limit: int, share: int, busy: Mapping[str, int]) -> Claims:
-        load, claims = dict(busy), list[Claim]()
+    def _picked(
+        self,
+        members: Iterable[str],
+        limit: int,
+        share: int,
+        busy: Mapping[str, int],
+        rooms: Sequence[Room] = (),
+    ) -> Claims:
+        load, claims, waiting = dict(busy), list[Claim](), list[int]()
+        own = {room: room.own for room in rooms}
+        shared = {room: room.shared for room in rooms}
         for member in members:
             claim = self._claim_of(member)
-            if load.get(claim.lane, 0) >= share:
+            room = next((each for each in rooms if claim.kind in each.kinds), None)
+            room = room or next((each for each in rooms if not each.kinds), None)
+            if load.get(claim.lane, 0) >= share or (room and own[room] + shared[room] <= 0):
                 continue
-            if len(claims) >= limit:
-                return self._claimed(claims, waiting=self._due[member])
+            if room and own[room] > 0:
+                own[room] -= 1
+            elif limit > 0:
+                limit -= 1
+                if room:
+                    shared[room] -= 1
+            else:
+                waiting.append(self._due[member])
+                continue
             load[claim.lane] = load.get(claim.lane, 0) + 1
             claims.append(claim)
-        return self._claimed(claims, waiting=None)
+        return self._claimed(claims, waiting=min(waiting, default=None))
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         with self._lock:

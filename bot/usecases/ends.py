@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import inf
@@ -31,20 +31,31 @@ from bot.usecases.views import View, seen, wanted
 WRITE_AFTER = 0.2
 """Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
 
+WRITE_WITHIN = 5.0
+"""Seconds after which it is written down in a hurry, too."""
+
 WRITTEN_AT_ONCE = 64
 """Things taken that are written down in one round trip."""
 
-PUT_OFF_FOR = timedelta(seconds=10)
-"""A look for which there is no time in a hurry."""
-
 MOST_BEHIND = 8_000
 """Things taken that may wait to be written down: some ten kilobytes each."""
+
+PUT_OFF_FOR = timedelta(seconds=10)
+"""A look for which there is no time in a hurry."""
 
 LOTS_REMEMBERED = 8
 """For how quick a target is."""
 
 LASTS = 1.0
 """Seconds after which what was not begun is handed back."""
+
+REFUSES_WITHIN = 0.2
+"""Seconds. A target that fails sooner is asked for the next one at once; one that is slow to fail is not."""
+
+MOST_LOOKS = 3
+"""At holds that were written about in the same moment: two of one grant, say."""
+
+Looked = tuple[Turn, View | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,45 +80,47 @@ class Noted:
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """``left`` is what the target showed after the take."""
+    """``left`` is what the target showed after the take, at the moment ``at`` of our own clock."""
 
     noted: Noted
     left: Seen
+    at: float = field(default_factory=monotonic)
 
 
 class Ends:
     """Implements Together; threads share it. ``convergence`` makes what does a single turn in full.
-    ``unwritten`` hears why it could not be written down what was taken in a turn."""
+    ``follow`` sees to it that targets are those of the policy in force. ``unwritten`` hears why it could not
+    be written down what was taken in a turn."""
 
     def __init__(
         self,
         ledger: Ledger,
         target: Callable[[str], Target],
         convergence: Callable[[Turn], Convergence],
+        follow: Callable[[], object] = lambda: None,
         unwritten: Callable[[Turn, Exception], object] = lambda *_: None,
     ) -> None:
-        self.unwritten = unwritten
         self.ledger = ledger
         self.target = target
         self.convergence = convergence
+        self.follow = follow
+        self.unwritten = unwritten
         self._waits: dict[str, deque[float]] = {}
         self._taken: deque[Taken] = deque()
         self._lock = Lock()
 
     def do(self, turns: Sequence[Turn], *, hurry: bool = False) -> list[Turn]:
-        """Take what is plainly over and close those claims; answers the turns that are neither closed nor
+        """Take what is plainly over and close those claims. Return the turns that are neither closed nor
         ``behind``.
 
-        Where the target fails, or is slow, the rest is due again for whoever is free: nobody waits long
-        for what happened to be claimed before them.
+        If the target fails slowly, or is slow, the rest is due again for any thread that is free: nothing
+        waits long for what happened to be claimed before it.
         """
-        looked = self._look(turns)
-        noted = self._note(looked)
+        self.follow()
+        noted, others = self._noted(turns)
         waiting = deque(noted)
         with self._relieved(waiting):
             self._take(waiting, turns[0].claim.lane, hurry=hurry)
-        done = {each.turn.claim.member for each in noted}
-        others = [(turn, view) for turn, view in looked if turn.claim.member not in done]
         return self._put_off(others) if hurry else [turn for turn, _ in others]
 
     def waits(self, lane: str) -> float:
@@ -121,33 +134,45 @@ class Ends:
             return [each.noted.turn for each in self._taken]
 
     def catch_up(self) -> None:
-        """Whatever goes wrong is seen to by whoever has those claims next."""
+        """Whatever goes wrong is seen to by the next who has those claims."""
         while (some := self._next(WRITTEN_AT_ONCE)) and self._write_down(some):
             pass
 
     def _take(self, waiting: deque[Noted], lane: str, *, hurry: bool) -> None:
         taken: list[Taken] = []
-        write_at = Deadline.after(WRITE_AFTER)
         took = list[float]()
-        while (each := _next(waiting)) is not None:
-            if each.turn.fence.passed:
-                self._hand_back([each, *_all(waiting)])
-                break
-            began = monotonic()
-            try:
-                left = Reach(self.target, each.seen.hold.target, each.turn).revoke(each.seen)
-            except TargetFailed as raised:
-                self.convergence(each.turn).write_failed(each.view.record, raised.failure, raised.seen)
-                self._hand_back(_all(waiting))
-                break
-            took.append(monotonic() - began)
-            taken.append(Taken(noted=each, left=left))
-            if write_at.passed and not hurry:
-                self._write(taken)
-                taken, write_at = [], Deadline.after(WRITE_AFTER)
-        if took:
-            self._remember(lane, sorted(took)[len(took) // 4])
-        self._write(taken, hurry=hurry)
+        write_at = Deadline.after(WRITE_AFTER)
+        try:
+            while (each := _next(waiting)) is not None:
+                if each.turn.fence.passed:
+                    self._hand_back([each, *_all(waiting)])
+                    break
+                began = monotonic()
+                try:
+                    left = Reach(self.target, each.seen.hold.target, each.turn).revoke(each.seen)
+                except TargetFailed as raised:
+                    slow = monotonic() - began > REFUSES_WITHIN
+                    if not self._write_failed(each, raised) or slow:
+                        self._hand_back(_all(waiting))
+                    continue
+                took.append(monotonic() - began)
+                taken.append(Taken(noted=each, left=left))
+                if write_at.passed and not hurry:
+                    self._write(taken)
+                    taken, write_at = [], Deadline.after(WRITE_AFTER)
+        finally:
+            if took:
+                self._remember(lane, sorted(took)[len(took) // 4])
+            self._write(taken, hurry=hurry)
+
+    def _write_failed(self, each: Noted, raised: TargetFailed) -> bool:
+        """Return whether Redis is there. If it is not, the claim runs out."""
+        try:
+            self.convergence(each.turn).write_failed(each.view.record, raised.failure, raised.seen)
+        except TemporaryFailure as failure:
+            self.unwritten(each.turn, failure)
+            return False
+        return True
 
     def _remember(self, lane: str, waited: float) -> None:
         with self._lock:
@@ -167,15 +192,31 @@ class Ends:
         finally:
             relief.cancel()
 
-    def _look(self, turns: Sequence[Turn]) -> list[tuple[Turn, View | None]]:
+    def _noted(self, turns: Sequence[Turn]) -> tuple[list[Noted], list[Looked]]:
+        """Write down whose time is over and what is about to be taken, in one commit for each hold; and
+        return the others, too. What two holds of one grant write is written one after the other."""
+        noted: list[Noted] = []
+        others: list[Looked] = []
+        left = list(turns)
+        for _ in range(MOST_LOOKS):
+            looked = self._look(left)
+            plain = [(turn, view) for turn, view in looked if view and _plainly_over(turn, view)]
+            others += [(turn, view) for turn, view in looked if not (view and _plainly_over(turn, view))]
+            written = self._note(plain)
+            noted += written
+            done = {each.turn for each in written}
+            left = [turn for turn, _ in plain if turn not in done]
+            if not left:
+                break
+        return noted, [*others, *((turn, None) for turn in left)]
+
+    def _look(self, turns: Sequence[Turn]) -> list[Looked]:
         looked_at = Deadline.after(0)
         snaps = self.ledger.read_all(wanted(turn.claim.id) for turn in turns)
         return [(t, seen(t.claim.id, snap, looked_at)) for t, snap in zip(turns, snaps, strict=True)]
 
-    def _note(self, looked: Sequence[tuple[Turn, View | None]]) -> list[Noted]:
-        """Whose time is over, and what is about to be taken, in one commit for each hold. It rests on nobody
-        having come to stand behind the hold since the look."""
-        plain = [(turn, view) for turn, view in looked if view and _plainly_over(turn, view)]
+    def _note(self, plain: Sequence[tuple[Turn, View]]) -> list[Noted]:
+        """It rests on nobody having come to stand behind the hold since the look."""
         changes = [_noting(turn, view) for turn, view in plain]
         written = self.ledger.commit_all(changes) if changes else ()
         return [
@@ -184,18 +225,20 @@ class Ends:
             if isinstance(receipt, Committed)
         ]
 
-    def _put_off(self, looked: Sequence[tuple[Turn, View | None]]) -> list[Turn]:
-        """Where access is only looked at now and then, that can wait; answers the others."""
+    def _put_off(self, looked: Sequence[Looked]) -> list[Turn]:
+        """If access is only looked at now and then, that can wait; answers the others."""
         later = {turn: _later(turn, view) for turn, view in looked if view and _only_looked_at(turn, view)}
         if later:
             self.ledger.commit_all(list(later.values()))
         return [turn for turn, _ in looked if turn not in later]
 
     def _write(self, taken: Sequence[Taken], *, hurry: bool = False) -> None:
-        """In a hurry that is left for later; else as much again of what was left is written, too."""
+        """In a hurry that is left for later, but not for long; else as much again of what was left is
+        written, too."""
         with self._lock:
             self._taken.extend(taken)
-            hurry = hurry and len(self._taken) < MOST_BEHIND
+            since = self._taken[0].at if self._taken else inf
+            hurry = hurry and len(self._taken) < MOST_BEHIND and monotonic() - since < WRITE_WITHIN
         most = 0 if hurry else 2 * len(taken)
         while most > 0 and (some := self._next(min(most, WRITTEN_AT_ONCE))) and self._write_down(some):
             most -= len(some)
@@ -206,33 +249,44 @@ class Ends:
             return [self._taken.popleft() for _ in range(min(most, len(self._taken)))]
 
     def _write_down(self, some: Sequence[Taken]) -> bool:
-        """Whether Redis is there. While it is not, it is kept what is to be written, as long as nobody else
-        has those claims."""
+        """Return whether Redis is there. While it is not, it is kept what is to be written, as long as nobody
+        else has those claims."""
+        left = deque(some)
         try:
-            left: Sequence[Taken] = self._unwritten(some)
+            left = deque(self._unwritten(some))
+            while left:
+                self._write_alone(left[0])
+                left.popleft()
         except TemporaryFailure as failure:
-            self.unwritten(some[0].noted.turn, failure)
+            self.unwritten(left[0].noted.turn, failure)
             with self._lock:
-                self._taken.extendleft(each for each in reversed(some) if not each.noted.turn.deadline.passed)
+                self._taken.extendleft(each for each in reversed(left) if not each.noted.turn.deadline.passed)
             return False
-        except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself
-            self.unwritten(some[0].noted.turn, fault)
-            left = some
-        for each in left:
-            turn = each.noted.turn
-            try:
-                self.convergence(turn).write_taken(each.noted.view.record, each.left)
-            except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
-                self.unwritten(turn, fault)
         return True
 
     def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:
-        """Return those where something has changed meanwhile, or of which people have to hear."""
-        now = self.ledger.read().now
+        """Write them at once, and return those where something has changed meanwhile, or of which people have
+        to hear."""
         plain = [each for each in some if each.left.presence is Presence.NONE]
-        written = self.ledger.commit_all([each.noted.gone(each.left, now) for each in plain])
+        try:
+            now = self.ledger.read().now
+            written = self.ledger.commit_all([each.noted.gone(each.left, now) for each in plain])
+        except TemporaryFailure:
+            raise
+        except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself
+            self.unwritten(some[0].noted.turn, fault)
+            return list(some)
         done = [each for each, how in zip(plain, written, strict=True) if isinstance(how, Committed)]
         return [each for each in some if each not in done]
+
+    def _write_alone(self, each: Taken) -> None:
+        turn = each.noted.turn
+        try:
+            self.convergence(turn).write_taken(each.noted.view.record, each.left)
+        except TemporaryFailure:
+            raise
+        except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
+            self.unwritten(turn, fault)
 
     def _hand_back(self, noted: Sequence[Noted]) -> None:
         """A claim that has run out meanwhile is somebody else's already."""
@@ -270,6 +324,8 @@ def _plainly_over(turn: Turn, view: View) -> bool:
 
 def _only_looked_at(turn: Turn, view: View) -> bool:
     """All is as it should be, as far as we know, and was seen not so long ago."""
+    if not view.live or view.over or view.ending:
+        return False
     record = view.record
     at_rest = HoldRecord(
         hold=record.hold,
@@ -283,8 +339,7 @@ def _only_looked_at(turn: Turn, view: View) -> bool:
         return False
     if record.seen_at is None or view.now - record.seen_at > 2 * LOOK_EVERY:
         return False
-    settled = all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
-    return bool(view.live) and settled and not (view.over or view.ending)
+    return all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
 
 
 def _later(turn: Turn, view: View) -> Change:

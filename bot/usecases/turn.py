@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from bot.core.errors import Conflict
 from bot.ports import CLAIM_SECONDS, Claim, Deadline
 
@@ -9,6 +11,8 @@ TURN_SECONDS = 20.0
 CALL_SECONDS = 10.0
 MARGIN = 0.5
 """Our clock and Redis's do not run at exactly the same speed, and sending takes time."""
+NEARLY_ALL = 0.9
+"""Of a call's time: some give up a little before their deadline, to say why."""
 
 
 class Turn:
@@ -19,6 +23,21 @@ class Turn:
         self.claim = claim
         self.deadline = Deadline(claimed_at.at + seconds)
         self.fence = Deadline(claimed_at.at + CLAIM_SECONDS - MARGIN)
+        self._call: tuple[float, Deadline] | None = None
+        self._was_late = False
+
+    @property
+    def called(self) -> bool:
+        """Something outside was asked."""
+        return self._call is not None
+
+    @property
+    def late(self) -> bool:
+        """A call took nearly all the time that it had, or is taking it now."""
+        if self._was_late or self._call is None:
+            return self._was_late
+        began, until = self._call
+        return time.monotonic() - began >= NEARLY_ALL * (until.at - began)
 
     def renewed(self, asked_at: Deadline) -> None:
         """The claim was renewed by a request that was sent at ``asked_at``."""
@@ -26,7 +45,10 @@ class Turn:
 
     def call(self) -> Deadline:
         """For one call to the outside that may be repeated by somebody else without harm."""
-        return self.deadline.sooner(Deadline.after(CALL_SECONDS))
+        self._was_late = self.late
+        until = self.deadline.sooner(Deadline.after(CALL_SECONDS))
+        self._call = (time.monotonic(), until)
+        return until
 
     def fenced_call(self) -> Deadline:
         """For one call that must not come after somebody else's. Raises Conflict where somebody else may

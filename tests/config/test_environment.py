@@ -30,7 +30,7 @@ def test_what_is_not_set_has_its_default() -> None:
     assert found.slack_api_url == "https://slack.com/api/"
     assert found.pagerduty_api_url == "https://api.pagerduty.com"
     assert found.access_file == Path("access.yaml")
-    assert (found.port, found.worker_port) == (3000, None)
+    assert (found.port, found.worker_port, found.worker_threads) == (3000, None, None)
     assert not found.pagerduty_token
     assert not found.audit_key
     assert not found.socket_mode
@@ -45,6 +45,7 @@ def test_everything_can_be_set() -> None:
             "ACCESS_FILE": "/etc/rotakey/access.yaml",
             "PORT": "0",
             "WORKER_PORT": "9100",
+            "WORKER_THREADS": "24",
             "PAGERDUTY_TOKEN": "u+1",
             "PAGERDUTY_API_URL": "http://127.0.0.1:8081",
             "AUDIT_KEY": r"-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n",
@@ -54,7 +55,7 @@ def test_everything_can_be_set() -> None:
     assert found.socket_mode
     assert found.slack_api_url == "http://127.0.0.1:8080/api/"
     assert found.access_file == Path("/etc/rotakey/access.yaml")
-    assert (found.port, found.worker_port) == (0, 9100)
+    assert (found.port, found.worker_port, found.worker_threads) == (0, 9100, 24)
     assert found.pagerduty_token.get_secret_value() == "u+1"
     assert found.pagerduty_api_url == "http://127.0.0.1:8081"
     assert found.audit_key.get_secret_value().splitlines()[1] == "MC4C"
@@ -114,6 +115,7 @@ def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
         ("PORT", "http", "is no port; write a number up to 65535"),
         ("PORT", "65536", "is no port; write a number up to 65535"),
         ("WORKER_PORT", "-1", "is no port; write a number up to 65535"),
+        ("WORKER_THREADS", "0", "is not a number of threads; write 24, say, or leave it unset"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used(name: str, value: str, told: str) -> None:

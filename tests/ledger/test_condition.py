@@ -34,9 +34,11 @@ def test_a_worker_that_asks_for_work_is_alive_also_where_there_is_none(ledger: A
     assert ledger.condition().beat == asked
 
 
-def test_who_asks_for_some_kinds_only_is_no_worker(ledger: AnyLedger) -> None:
-    ledger.claim(1, 1, {}, ("hold",))
+def test_any_claim_is_a_sign_of_life_of_a_worker_but_a_sweep_is_none(ledger: AnyLedger) -> None:
+    ledger.claim_these(["hold:db/1"], 1, 1, {})
     assert ledger.condition().beat is None
+    asked = ledger.claim(1, 1, {}, ("hold",)).now
+    assert ledger.condition().beat == asked
 
 
 def test_the_sign_of_life_is_written_once_a_second() -> None:

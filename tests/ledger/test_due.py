@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from bot.core.errors import Conflict
-from bot.ports import Change, Claim, Done
+from bot.ports import Change, Claim, Done, Order, Room
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, SOME_DAY, due
@@ -347,6 +347,33 @@ def test_a_lane_is_what_stands_before_the_slash_or_else_the_kind(ledger: AnyLedg
     assert [each.lane for each in found] == ["card", "hold:db:x", "lonely", "shift:a b"]
     full = {each.lane: 1 for each in found}
     assert ledger.claim(99, 1, full).claims == ()
+
+
+def test_what_has_room_of_its_own_is_claimed_whatever_else_is_due(ledger: AnyLedger) -> None:
+    arm(ledger, *(f"card:{n}" for n in range(5)), "note:1", "ask:1", "ask:2")
+    rooms = (Room(kinds=("card", "note"), own=2, shared=1), Room(kinds=(), own=1, shared=0))
+    found = ledger.claim(9, 9, {}, order=Order(rooms=rooms))
+    assert members(found.claims) == ["ask:1", "card:0", "card:1", "card:2"]
+    assert members(ledger.claim(0, 9, {}, order=Order(rooms=rooms)).claims) == ["ask:2", "card:3", "card:4"]
+
+
+def test_a_kind_that_has_no_room_for_now_is_told_of_only_where_all_are_short_of_it(ledger: AnyLedger) -> None:
+    arm(ledger, "card:1", "ask:1")
+    rooms = (Room(kinds=("card",), own=0, shared=1), Room(kinds=(), own=1, shared=1))
+    found = ledger.claim(0, 9, {}, order=Order(rooms=rooms))
+    assert (members(found.claims), found.next_at) == (["ask:1"], LONG_AGO)
+    full = (Room(kinds=("card",), own=0, shared=0),)
+    found = ledger.claim(1, 9, {}, order=Order(rooms=full))
+    assert members(found.claims) == []
+    assert found.next_at is not None
+    assert found.next_at > found.now
+
+
+def test_lanes_that_were_served_come_after_all_others(ledger: AnyLedger) -> None:
+    arm(ledger, "card:1", "card:2", "home:1", "note:1")
+    order = Order(served=("home", "card"))
+    assert members(ledger.claim(1, 9, {}, order=order).claims) == ["note:1"]
+    assert members(ledger.claim(2, 9, {}, order=order).claims) == ["home:1", "card:1"]
 
 
 def test_who_claims_less_than_is_due_is_told_that_there_is_more_now(ledger: AnyLedger) -> None:

@@ -28,6 +28,8 @@ from bot.ports import (
     Entry,
     Key,
     Lease,
+    Order,
+    Room,
     Snapshot,
 )
 from bot.testing.memory_ledger import MemoryLedger
@@ -42,6 +44,14 @@ EVERY_MEMBER = ["hold:db/1", "hold:db/2", "hold:aws/1", "card:g1", "card:g2"]
 MEMBERS = st.sampled_from(EVERY_MEMBER)
 LANES = st.sampled_from(["hold:db", "hold:aws", "card"])
 KINDS_OF_DUE = st.sets(st.sampled_from(["hold", "card"]), max_size=1)
+KINDS_OF_ROOMS = st.sampled_from([("hold",), ("card", "note"), ()])
+ROOMS = st.lists(
+    st.builds(Room, kinds=KINDS_OF_ROOMS, own=st.integers(0, 2), shared=st.integers(0, 2)),
+    unique_by=lambda room: room.kinds,
+    max_size=3,
+)
+SERVED = st.lists(LANES, unique=True, max_size=3)
+ORDERS = st.builds(Order, rooms=ROOMS.map(tuple), served=SERVED.map(tuple))
 MOMENTS = st.sampled_from([LONG_AGO, LONG_AGO + ODD, SOME_DAY - ODD, SOME_DAY, SOME_DAY + timedelta(days=1)])
 ASKS = [ask("g1"), ask("g1", reason="still stuck"), ask("g2")]
 WRITES = st.sampled_from([(ADAS_KEY, ADA), *((grant_key(each.id), each) for each in ASKS)])
@@ -124,10 +134,11 @@ class Lockstep(RuleBasedStateMachine):
         busy=st.dictionaries(LANES, st.integers(0, 2)),
         kinds=KINDS_OF_DUE,
         besides=KINDS_OF_DUE,
+        order=ORDERS,
         seconds=st.sampled_from([0, 3600]),
     )
-    def claim(self, limit: int, share: int, busy: Any, kinds: Any, besides: Any, seconds: int) -> Any:
-        theirs, ours = self._both(lambda ledger: ledger.claim(limit, share, busy, kinds, besides), seconds)
+    def claim(self, seconds: int, **how: Any) -> Any:
+        theirs, ours = self._both(lambda ledger: ledger.claim(**how), seconds)
         assert ours.claims == theirs.claims
         assert near(ours, theirs)
         return multiple(*theirs.claims)

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from bot.core.errors import Conflict, TemporaryFailure
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, Phase, Presence
 from bot.ports import Change, Committed, Deadline, Done, Due, Key
 from bot.testing.story import Story
-from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE
+from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE, PROD_DB, SCHEMA_MIGRATION
 from bot.usecases import ends, outcomes
 from bot.usecases.ends import Ends
 from bot.usecases.turn import Turn
@@ -109,19 +109,94 @@ def test_somebody_who_is_approved_while_it_is_taken_has_it_again_at_once(story: 
     assert states(story, grants) == [State.ENDED] * 4
 
 
-def test_where_the_target_fails_one_is_written_as_failed_and_the_others_are_due_at_once(story: Story) -> None:
+def test_a_target_that_refuses_at_once_is_asked_for_each_and_each_is_written_as_failed(story: Story) -> None:
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
     story.target.failing["revoke"] = TemporaryFailure("orders-db: the database is starting up")
     assert in_one_go(story) == []
     assert states(story, grants) == [State.ENDING] * 4
     records = [story.record(each) for each in grants]
-    assert sorted(each.failures for each in records if each) == [0, 0, 0, 1]
-    assert len(claimed(story)) == 3
+    assert [each.failures for each in records if each] == [1] * 4
+    assert claimed(story) == []
     story.target.failing.clear()
     story.pass_time(10)
     assert states(story, grants) == [State.ENDED] * 4
     assert story.target.accounts("orders_rw") == set()
+
+
+def test_one_that_is_refused_keeps_back_no_other(story: Story) -> None:
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    refused = list[str]()
+
+    def refuse_the_first(verb: str) -> None:
+        story.target.failing.pop("take", None)
+        if verb == "take" and not refused:
+            refused.append(verb)
+            story.target.failing["take"] = PermanentFailure("orders-db: there is no such role any more")
+
+    story.target.before = refuse_the_first
+    assert in_one_go(story) == []
+    assert sorted(states(story, grants)) == [State.ENDED] * 3 + [State.ENDING]
+
+
+def test_where_the_target_fails_slowly_one_is_written_as_failed_and_the_others_are_due_at_once(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "REFUSES_WITHIN", -1.0)
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    story.target.failing["take"] = TemporaryFailure("orders-db: the database does not answer")
+    assert in_one_go(story) == []
+    assert states(story, grants) == [State.ENDING] * 4
+    records = [story.record(each) for each in grants]
+    assert sorted(each.failures for each in records if each) == [0, 0, 0, 1]
+    assert len(claimed(story)) == 3
+
+
+def test_while_redis_is_away_one_failure_is_written_in_vain_and_no_more(story: Story) -> None:
+    all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    story.target.failing["take"] = TemporaryFailure("orders-db: the database is starting up")
+    made, heard = Ends(story.ledger, story.find_target, story.convergence), list[Exception]()
+    made.unwritten = lambda _, error: heard.append(error)
+    turns, commit = claimed(story), story.memory.commit
+
+    def away(change: Change) -> Committed:
+        raise TemporaryFailure("Redis does not answer")
+
+    def then_away(verb: str) -> None:
+        story.memory.commit = away  # type: ignore[method-assign]  # as if it hung
+
+    story.target.before = then_away
+    assert made.do(turns) == []
+    assert [str(each) for each in heard] == ["Redis does not answer"]
+    assert story.target.count("take") == 1
+    story.memory.commit = commit  # type: ignore[method-assign]  # as it was
+
+
+def test_the_policy_in_force_is_followed_before_anything_is_taken(story: Story) -> None:
+    all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    followed = list[int]()
+
+    def follow() -> None:
+        followed.append(story.target.count("take"))
+
+    assert Ends(story.ledger, story.find_target, story.convergence, follow).do(claimed(story)) == []
+    assert (followed, story.target.count("take")) == ([0], 4)
+
+
+def test_two_holds_of_one_grant_are_both_taken_in_one_go(story: Story) -> None:
+    both = replace(PROD_DB, gives=(*PROD_DB.gives, *SCHEMA_MIGRATION.gives))
+    story.enact(replace(story.policy, resources={**story.policy.resources, PROD_DB.name: both}))
+    grant = story.ask(ADA, length="2m").standing.grant.id
+    story.run_due()
+    story.memory.advance(2 * MINUTE)
+    assert len(story.grant(grant).gives) == 2
+    assert in_one_go(story) == []
+    assert states(story, [grant]) == [State.ENDED]
+    assert story.target.access == {}
 
 
 def test_a_claim_that_has_run_out_is_not_acted_on(story: Story) -> None:
@@ -329,6 +404,31 @@ def test_in_a_hurry_what_is_only_looked_at_waits_but_never_beyond_its_end(story:
     assert claimed(story) == []
     story.memory.advance(4)
     assert [turn.claim.id for turn in claimed(story)] == [hold]
+
+
+@pytest.mark.parametrize("unusual", [{"baseline": Presence.THEIRS}, {"failures": 2}, {"look_again": True}])
+def test_in_a_hurry_an_unusual_hold_that_is_over_is_left_to_be_done_in_full(
+    story: Story, unusual: dict[str, Any]
+) -> None:
+    first, *others = all_have_it(story)
+    record = story.record(first)
+    assert record
+    story.ledger.commit(Change(put={Key.of(HoldRecord, record.hold.key): replace(record, **unusual)}))
+    story.memory.advance(2 * MINUTE)
+    made = Ends(story.ledger, story.find_target, story.convergence)
+    assert [turn.claim.id for turn in made.do(claimed(story), hurry=True)] == [record.hold.key]
+    made.catch_up()
+    assert states(story, others) == [State.ENDED] * 3
+
+
+def test_in_a_hurry_it_is_written_down_all_the_same_after_a_while(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ends, "WRITE_WITHIN", 0.0)
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    assert hurried(story).behind() == []
+    assert states(story, grants) == [State.ENDED] * 4
 
 
 @pytest.mark.parametrize(

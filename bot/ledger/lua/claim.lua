@@ -2,7 +2,8 @@ local limit, share, length = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV
 local load = cjson.decode(ARGV[4])
 local kinds, besides = cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
 local any_kind = next(kinds) == nil
-local named = ARGV[7] and cjson.decode(ARGV[7])
+local rooms, served = cjson.decode(ARGV[7]), cjson.decode(ARGV[8])
+local named = ARGV[9] and cjson.decode(ARGV[9])
 
 local wrong = misplaced()
 if wrong then
@@ -11,30 +12,62 @@ end
 
 -- a sign of life of the workers, which ask for whatever is due; one from the future is of a clock set back
 local beaten = tonumber(redis.pcall('GET', beat) or 0) or 0
-if any_kind and not named and (now - beaten >= 1000 or beaten > now) then
+if not named and (now - beaten >= 1000 or beaten > now) then
   redis.call('SET', beat, text(now))
 end
 
 local taken, waiting, later = {}, nil, nil
 
+local room_of, others = {}, {own = 0, shared = math.huge}
+for _, each in ipairs(rooms) do
+  if next(each.kinds) == nil then
+    others = each
+  end
+  for kind in pairs(each.kinds) do
+    room_of[kind] = each
+  end
+end
+
+local function room_for(lane)
+  return room_of[string.match(lane, '^[^:]*')] or others
+end
+
+local rank = {}
+for i, lane in ipairs(served) do
+  rank[lane] = i
+end
+
 local function in_order(one, other)
+  local first, second = rank[one.lane] or 0, rank[other.lane] or 0
+  if first ~= second then
+    return first < second
+  end
   if one.at ~= other.at then
     return one.at < other.at
   end
   return one.member < other.member
 end
 
--- those for which their lane has no room do not count
+local function take(each, room)
+  if room.own > 0 then
+    room.own = room.own - 1
+  else
+    room.shared, limit = room.shared - 1, limit - 1
+  end
+  load[each.lane] = (load[each.lane] or 0) + 1
+  table.insert(taken, each)
+end
+
+-- those for which their lane or their kind has no room do not count
 local function pick(owed)
   for _, each in ipairs(owed) do
-    local busy = load[each.lane] or 0
-    if busy < share then
-      if #taken == limit then
-        waiting = text(each.at)
-        break
+    local room = room_for(each.lane)
+    if (load[each.lane] or 0) < share and room.own + room.shared > 0 then
+      if room.own > 0 or limit > 0 then
+        take(each, room)
+      else
+        waiting = math.min(waiting or each.at, each.at)
       end
-      load[each.lane] = busy + 1
-      table.insert(taken, each)
     end
   end
 end
@@ -55,7 +88,7 @@ local function pick_any()
     local room = share - (load[lane] or 0)
     local kind = string.match(lane, '^[^:]*')
     if room > 0 and (any_kind or kinds[kind]) and not besides[kind] then
-      for _, each in ipairs(owed_in(lane, math.min(room, limit + 1))) do
+      for _, each in ipairs(owed_in(lane, math.min(room, room_for(lane).own + limit + 1))) do
         table.insert(owed, each)
       end
     end
@@ -131,4 +164,4 @@ for first = 1, #taken, at_once do
 end
 
 look_ahead()
-return {text(now), answer, waiting or later or ''}
+return {text(now), answer, waiting and text(waiting) or later or ''}

@@ -1,0 +1,147 @@
+"""Who gets the next thread: threads are reserved by what a due thing waits for. Nothing is done here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bot.core.errors import Misconfigured
+from bot.ports import Room
+
+SLACK, REDIS, ALARMS = "slack", "redis", "alarms"
+TARGET, SOURCE = "target ", "source "
+
+OF_TARGETS = ("hold", "sweep")
+OF_SOURCES = ("roster", "incidents")
+OF_ALARMS = ("alarm",)
+OF_SLACK = ("card", "note", "alert", "home", "people", "groups", "workspace")
+RESERVED: Mapping[str, int] = {SLACK: 2, REDIS: 1, ALARMS: 1}
+"""Threads, besides one for each target and each source."""
+
+DEFAULT_THREADS = 16
+SPARE = 8
+"""Threads by default beyond one for each target and each source."""
+
+
+def awaited(member: str) -> str:
+    """What a due thing waits for: ``target NAME``, ``source NAME``, SLACK, or Redis alone: ALARMS, REDIS."""
+    kind, _, rest = member.partition(":")
+    name = rest.partition("/")[0]
+    if kind in OF_TARGETS:
+        return target(name)
+    if kind in OF_SOURCES:
+        return source(name)
+    if kind in OF_SLACK:
+        return SLACK
+    return ALARMS if kind in OF_ALARMS else REDIS
+
+
+def target(name: str) -> str:
+    return f"{TARGET}{name}"
+
+
+def source(name: str) -> str:
+    return f"{SOURCE}{name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The names of what is waited for outside, as the policy in force has them. ``wished`` threads, None: as
+    many as are good for these."""
+
+    targets: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
+    wished: int | None = None
+
+    @property
+    def own(self) -> Mapping[str, int]:
+        """Threads that nothing else gets, by what is waited for."""
+        names = (*map(target, sorted(self.targets)), *map(source, sorted(self.sources)))
+        return {**RESERVED, **dict.fromkeys(names, 1)}
+
+    @property
+    def least(self) -> int:
+        """With fewer threads something that hangs could make something else wait."""
+        return sum(self.own.values())
+
+    @property
+    def threads(self) -> int:
+        by_default = max(DEFAULT_THREADS, len(self.targets) + len(self.sources) + SPARE)
+        return by_default if self.wished is None else self.wished
+
+    def demand(self) -> None:
+        """Raise Misconfigured if there are fewer threads than ``least``."""
+        if self.threads < self.least:
+            raise Misconfigured(
+                f"WORKER_THREADS: {self.threads} is too few; set at least {self.least}: one for each target"
+                f" ({len(self.targets)}) and on-call source ({len(self.sources)}), and"
+                f" {sum(RESERVED.values())} for everything else. Or leave it unset"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """The threads that wait for one thing. ``stuck`` ones are in a call that did not come back by its
+    deadline. ``trusted``: a call was answered a moment ago, and none has met its deadline since."""
+
+    busy: int = 0
+    stuck: int = 0
+    trusted: bool = False
+
+
+UNUSED = Use()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Admission:
+    """``threads`` in all, of which ``own`` are reserved by what is waited for. Nothing gets more than
+    ``share``. What is not trusted gets no more than its own, and one call that is stuck is replaced."""
+
+    threads: int
+    share: int
+    own: Mapping[str, int]
+    uses: Mapping[str, Use] = field(default_factory=dict)
+
+    @property
+    def shared(self) -> int:
+        """Threads that are free and not reserved."""
+        names = self.own.keys() | self.uses.keys()
+        return max(self.threads - sum(max(self.own.get(n, 0), self._use(n).busy) for n in names), 0)
+
+    def room(self, name: str) -> int:
+        """Threads that may begin to wait for it now."""
+        return self.free_own(name) + self.free_shared(name)
+
+    def free_own(self, name: str) -> int:
+        return min(max(self.own.get(name, 0) - self._use(name).busy, 0), self._most(name))
+
+    def free_shared(self, name: str) -> int:
+        return min(self._most(name) - self.free_own(name), self.shared)
+
+    def trusts(self, name: str) -> bool:
+        return self._use(name).trusted
+
+    def rooms(self, besides: Collection[str], *, flood: bool) -> tuple[Room, ...]:
+        """For one claim of all kinds but those of ``besides``. In a ``flood`` of ends nothing else has more
+        threads than its own. One target or source may be claimed for beyond its room."""
+        targets = [name for name in self.own if name.startswith(TARGET)]
+        sources = [name for name in self.own if name.startswith(SOURCE)]
+        of_targets = tuple(kind for kind in OF_TARGETS if kind not in besides)
+        found = [
+            Room(kinds=of_targets, own=self._free_own(targets), shared=self.shared),
+            Room(kinds=OF_SOURCES, own=self._free_own(sources), shared=self.shared),
+        ]
+        for kinds, name in ((OF_ALARMS, ALARMS), (OF_SLACK, SLACK), ((), REDIS)):
+            found.append(Room(kinds=kinds, own=self.free_own(name), shared=self.free_shared(name)))
+        return tuple(replace(each, shared=0) if flood else each for each in found)
+
+    def _free_own(self, names: Iterable[str]) -> int:
+        return sum(map(self.free_own, names))
+
+    def _most(self, name: str) -> int:
+        use = self._use(name)
+        most = self.share if use.trusted else max(self.own.get(name, 0), 1) + min(use.stuck, 1)
+        return max(most - use.busy, 0)
+
+    def _use(self, name: str) -> Use:
+        return self.uses.get(name, UNUSED)

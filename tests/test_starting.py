@@ -1,0 +1,64 @@
+"""A worker that starts: it says what is so, and refuses what could not work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+POLICY = """
+people: {email_domains: [example.com]}
+targets:
+  orders-db: {kind: postgres, url: 'postgresql://nowhere'}
+  billing-db: {kind: postgres, url: 'postgresql://elsewhere'}
+resources:
+  prod-db:
+    {title: Orders, gives: [{target: orders-db, role: rw}], approvers: [U02BOB], duration: {max: 12h}}
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> Mapping[str, str]:
+    """There is no Redis."""
+    file = tmp_path / "access.yaml"
+    file.write_text(POLICY, "utf-8")
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    ours = {"SLACK_BOT_TOKEN": "xoxb-none", "REDIS_URL": f"unix://{tmp_path}/none", "ACCESS_FILE": str(file)}
+    return {**inherited, **ours}
+
+
+@contextmanager
+def started(environ: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "bot", "worker"]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as worker:
+        try:
+            yield worker
+        finally:
+            worker.kill()
+
+
+def test_a_worker_that_is_stopped_while_it_waits_for_redis_does_not_say_that_it_works(
+    environ: Mapping[str, str],
+) -> None:
+    with started(environ) as worker:
+        assert worker.stdout
+        said = [next(line for line in worker.stdout if "waiting for redis" in line)]
+        worker.send_signal(signal.SIGTERM)
+        said += worker.stdout
+        assert worker.wait(10) == 0
+    assert not [line for line in said if "working" in line]
+
+
+def test_too_few_threads_for_its_targets_are_refused_at_the_start(environ: Mapping[str, str]) -> None:
+    with started({**environ, "WORKER_THREADS": "5"}) as worker:
+        said, _ = worker.communicate(timeout=30)
+        assert worker.returncode != 0
+    assert "WORKER_THREADS: 5 is too few; set at least 6: one for each target (2)" in said
