@@ -23,12 +23,6 @@ from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen, System
 from bot.kinds import PostgresSettings
 from bot.ports import Abilities, Deadline, Holder, Holders, Target
-from bot.usecases.reach import Reach
-
-FINAL = hasattr(Reach, "revoke")
-"""The use-cases know the target port in its final shape."""
-SYSTEM = System(id="bench", instance="bench")
-RECEIPT = Receipt(system=SYSTEM.id)
 
 
 class NoopTarget:
@@ -45,32 +39,27 @@ class NoopTarget:
         answers_after: float = 0,
     ) -> None:
         self._name, self._deeds, self._hanging = name, deeds, hanging
+        self._system = System(id=name, instance=name)
         self._answers_after = answers_after
         self._taken: dict[str, None] = {}
         self._remembered = remembered
 
     def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
         self._answer(not_after)
-        return RECEIPT
+        return Receipt(system=self._system.id)
 
     def grant(
         self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
     ) -> Receipt:
-        self.give(hold, until, not_after)
+        self._answer(not_after)
+        self._deeds.append("give", self._name, hold.account)
+        self._taken.pop(hold.key, None)
         return receipts[-1]
-
-    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
-        self.take(hold, deadline)
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:
         self._answer(deadline)
 
-    def give(self, hold: Hold, until: datetime | None, not_after: Deadline) -> None:
-        self._answer(not_after)
-        self._deeds.append("give", self._name, hold.account)
-        self._taken.pop(hold.key, None)
-
-    def take(self, hold: Hold, deadline: Deadline) -> None:
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
         self._answer(deadline)
         self._deeds.append("take", self._name, hold.account)
         self._taken[hold.key] = None
@@ -78,20 +67,18 @@ class NoopTarget:
             while len(self._taken) > self._remembered:
                 del self._taken[next(iter(self._taken))]
 
-    def has(self, hold: Hold, *how: Any) -> Any:
-        """``how``: the receipts, if they are known, and the deadline."""
-        self._answer(how[-1])
-        presence = Presence.NONE if hold.key in self._taken else Presence.OURS
-        if not FINAL:
-            return presence
-        ours = presence is Presence.OURS
-        return Seen(presence=presence, system=SYSTEM, receipts=(RECEIPT,) if ours else ())
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        self._answer(deadline)
+        if hold.key in self._taken:
+            return Seen(presence=Presence.NONE, system=self._system)
+        kept = tuple(receipts) or (Receipt(system=self._system.id),)
+        return Seen(presence=Presence.OURS, system=self._system, receipts=kept)
 
-    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Any:
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         self._answer(deadline)
         accounts = self._deeds.holders(self._name)
         found = tuple(Holder(account=each, presence=Presence.OURS) for each in accounts)
-        return Holders(holders=found, system=SYSTEM) if FINAL else found
+        return Holders(holders=found, system=self._system)
 
     def _answer(self, deadline: Deadline) -> None:
         if self._hanging and self._hanging.hangs(self._name):

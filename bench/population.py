@@ -12,7 +12,7 @@ from bench.deeds import Deeds
 from bot.core import grants
 from bot.core.catalog import Catalog, Resource
 from bot.core.grants import Grant, Origin, State, Vote
-from bot.core.holds import Hold, HoldRecord, Phase, Presence
+from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place, Seat
@@ -119,6 +119,7 @@ def _records(grant: Grant, life: Life) -> Iterator[HoldRecord]:
             hold=hold,
             phase=Phase.GIVEN,
             baseline=Presence.THEIRS if life.had_before else Presence.NONE,
+            receipts=(Receipt(system=hold.target),),
             given_until=life.until,
             seen_at=life.seen_at,
         )

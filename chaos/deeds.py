@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from bot.sandbox.workspace.model import ImpossibleError, Reply
-from bot.slack.wording.answers import BROKEN, COPIED, NOT_RECORDED
+from bot.slack.wording.answers import BROKEN, COPIED, NOT_RECORDED, UNCONFIRMED
 from chaos import town
 from chaos.house import House
 
@@ -118,6 +118,8 @@ class Deeds:
 def _of_command(status: int, text: str) -> str:
     if status != 200:
         return UNKNOWN
+    if text.startswith(UNCONFIRMED):
+        return UNKNOWN
     if text.startswith(NOT_RECORDED):
         return UNWRITTEN
     if text.startswith(BROKEN):
@@ -127,6 +129,8 @@ def _of_command(status: int, text: str) -> str:
 
 def _of_click(reply: Reply, said: str) -> str:
     if not reply.ok:
+        return UNKNOWN
+    if said.startswith(UNCONFIRMED):
         return UNKNOWN
     if said.startswith(NOT_RECORDED):
         return UNWRITTEN

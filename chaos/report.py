@@ -107,7 +107,7 @@ def _costs(outcome: Outcome) -> Iterator[Row]:
     for disturbed, how in ((False, "undisturbed"), (True, "while something was away")):
         yield Row(f"end to role gone, {how}", _spread([lag for lag, was in lags if was is disturbed]))
     spans = [span for every in truth.seen.spans.values() for span in every]
-    for verb, seen in (("give", len(spans)), ("take", sum(span.after is not None for span in spans))):
+    for verb, seen in (("grant", len(spans)), ("revoke", sum(span.after is not None for span in spans))):
         called, answered = truth.passed[f"before {verb}"], truth.passed[f"after {verb}"]
         yield Row(f"target calls: {verb}", f"{called}, {answered} answered, {answered - seen} of them again")
     posted = copies(truth)

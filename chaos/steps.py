@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-VERBS = ("has", "give", "take")
+VERBS = ("has", "prepare", "grant", "revoke")
 COMMITS = ("giving", "given", "ending", "taking", "gone", "failed", "card", "deed")
 """What a commit writes: how far a hold has come, that a grant's time is over, where a card is; a deed is
 what somebody did in Slack, and is written by the web process."""

@@ -122,6 +122,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[House]:
     )
     with valkey_url() as url, always_ok() as slack:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "SLACK_API_URL": slack.url, "REDIS_URL": url}
+        environ["DB_URL"] = "postgresql://nowhere"
         policy = config.load(POLICY, environ=environ)
         made = wiring.parts(config.Environment.read(environ), policy, environ)
         enact(made.ledger, policy.catalog, policy.text)

@@ -15,8 +15,8 @@ import pytest
 POLICY = """
 people: {email_domains: [example.com]}
 targets:
-  orders-db: {kind: postgres, url: 'postgresql://nowhere'}
-  billing-db: {kind: postgres, url: 'postgresql://elsewhere'}
+  orders-db: {kind: postgres, url: '${ORDERS_DB_URL}'}
+  billing-db: {kind: postgres, url: '${BILLING_DB_URL}'}
 resources:
   prod-db:
     {title: Orders, gives: [{target: orders-db, role: rw}], approvers: [U02BOB], duration: {max: 12h}}
@@ -30,7 +30,8 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
     file.write_text(POLICY, "utf-8")
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
     ours = {"SLACK_BOT_TOKEN": "xoxb-none", "REDIS_URL": f"unix://{tmp_path}/none", "ACCESS_FILE": str(file)}
-    return {**inherited, **ours}
+    urls = {"ORDERS_DB_URL": "postgresql://nowhere", "BILLING_DB_URL": "postgresql://elsewhere"}
+    return {**inherited, **ours, **urls}
 
 
 @contextmanager

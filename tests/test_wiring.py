@@ -21,10 +21,11 @@ from bot.usecases.turn import Turn
 
 POLICY = """
 people: {email_domains: [example.com]}
-targets: {db: {kind: postgres, url: 'postgresql://HOST'}}
+targets: {db: {kind: postgres, url: '${DB_URL}'}}
 resources:
   prod-db: {title: Orders, gives: [{target: db, role: rw}], approvers: [U02BOB], duration: {max: 12h}}
 """
+URLS = {"DB_URL": "postgresql://here", "MOVED_URL": "postgresql://elsewhere"}
 HOUR = timedelta(hours=1)
 Work = Callable[[wiring.Parts, Turn], object]
 
@@ -33,7 +34,7 @@ Work = Callable[[wiring.Parts, Turn], object]
 def made() -> Iterator[wiring.Parts]:
     """A worker that follows the policy it started with."""
     with valkey_url() as url:
-        environ = {"SLACK_BOT_TOKEN": "xoxb-none", "REDIS_URL": url}
+        environ = {"SLACK_BOT_TOKEN": "xoxb-none", "REDIS_URL": url, **URLS}
         policy = config.load(POLICY, environ=environ)
         made = wiring.parts(config.Environment.read(environ), policy, environ)
         made.fittings.enact(made.ledger)
@@ -62,7 +63,7 @@ def test_what_is_over_is_revoked_where_the_policy_in_force_says_that_the_target_
         return NoopTarget(name, deeds)
 
     monkeypatch.setattr(wiring, "TARGETS", {PostgresSettings: found})
-    moved = config.load(POLICY.replace("HOST", "elsewhere"), environ={})
+    moved = config.load(POLICY.replace("DB_URL", "MOVED_URL"), environ=URLS)
     enact(made.ledger, moved.catalog, moved.text)
     now = made.ledger.read(()).now
     adas = Life(name="ADA", given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)

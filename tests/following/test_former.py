@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 
-from bot import wiring
 from bot.core.authentic import hmac_of
 from bot.core.catalog import version_of
 from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.ports import Deadline, FormerTarget, Key, PolicyInForce, PolicyText, Target
-from bot.usecases import ends
-from bot.usecases.turn import Turn
 from tests.following.scene import (
     ADAS,
     GONE,
@@ -259,22 +252,6 @@ def test_a_ledger_from_before_knows_no_addresses_and_learns_them(scene: Scene) -
 
 
 # ------------------------------------------------------------------------------ following, and letting go
-
-
-def test_the_policy_is_followed_before_a_lot_is_done(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = scene.started()
-    worker.office.catalog()
-    scene.started(MOVED)
-    seen: list[str] = []
-
-    def do(_: ends.Ends, turns: Sequence[Turn], *, hurry: bool = False) -> Sequence[Turn]:
-        seen.append(worker.fittings.catalog.version)
-        return turns
-
-    monkeypatch.setattr(ends.Ends, "do", do)
-    made = SimpleNamespace(ledger=scene.ledger, fittings=worker.fittings, office=worker.office)
-    wiring.together(cast("Any", made))["hold"].do([], hurry=False)
-    assert seen == [version_of(MOVED)]
 
 
 def test_a_connection_is_kept_while_the_target_is_needed_as_it_was(scene: Scene) -> None:

@@ -130,10 +130,10 @@ def test_one_that_is_refused_keeps_back_no_other(story: Story) -> None:
     refused = list[str]()
 
     def refuse_the_first(verb: str) -> None:
-        story.target.failing.pop("take", None)
-        if verb == "take" and not refused:
+        story.target.failing.pop("revoke", None)
+        if verb == "revoke" and not refused:
             refused.append(verb)
-            story.target.failing["take"] = PermanentFailure("orders-db: there is no such role any more")
+            story.target.failing["revoke"] = PermanentFailure("orders-db: there is no such role any more")
 
     story.target.before = refuse_the_first
     assert in_one_go(story) == []
@@ -146,7 +146,7 @@ def test_where_the_target_fails_slowly_one_is_written_as_failed_and_the_others_a
     monkeypatch.setattr(ends, "REFUSES_WITHIN", -1.0)
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
-    story.target.failing["take"] = TemporaryFailure("orders-db: the database does not answer")
+    story.target.failing["revoke"] = TemporaryFailure("orders-db: the database does not answer")
     assert in_one_go(story) == []
     assert states(story, grants) == [State.ENDING] * 4
     records = [story.record(each) for each in grants]
@@ -157,7 +157,7 @@ def test_where_the_target_fails_slowly_one_is_written_as_failed_and_the_others_a
 def test_while_redis_is_away_one_failure_is_written_in_vain_and_no_more(story: Story) -> None:
     all_have_it(story)
     story.memory.advance(2 * MINUTE)
-    story.target.failing["take"] = TemporaryFailure("orders-db: the database is starting up")
+    story.target.failing["revoke"] = TemporaryFailure("orders-db: the database is starting up")
     made, heard = Ends(story.ledger, story.find_target, story.convergence), list[Exception]()
     made.unwritten = lambda _, error: heard.append(error)
     turns, commit = claimed(story), story.memory.commit
@@ -171,7 +171,7 @@ def test_while_redis_is_away_one_failure_is_written_in_vain_and_no_more(story: S
     story.target.before = then_away
     assert made.do(turns) == []
     assert [str(each) for each in heard] == ["Redis does not answer"]
-    assert story.target.count("take") == 1
+    assert story.target.count("revoke") == 1
     story.memory.commit = commit  # type: ignore[method-assign]  # as it was
 
 
@@ -181,10 +181,10 @@ def test_the_policy_in_force_is_followed_before_anything_is_taken(story: Story) 
     followed = list[int]()
 
     def follow() -> None:
-        followed.append(story.target.count("take"))
+        followed.append(story.target.count("revoke"))
 
     assert Ends(story.ledger, story.find_target, story.convergence, follow).do(claimed(story)) == []
-    assert (followed, story.target.count("take")) == ([0], 4)
+    assert (followed, story.target.count("revoke")) == ([0], 4)
 
 
 def test_two_holds_of_one_grant_are_both_taken_in_one_go(story: Story) -> None:

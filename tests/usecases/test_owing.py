@@ -86,7 +86,7 @@ def test_a_note_that_nobody_would_have_sent(story: Story) -> None:
 def test_an_alarm_that_nobody_would_have_repeated(story: Story) -> None:
     adas = story.ask(ADA, length="1h").standing.grant.id
     story.run_due()
-    story.target.failing["take"] = TemporaryFailure("down")
+    story.target.failing["revoke"] = TemporaryFailure("down")
     story.pass_time(HOUR + 10 * MINUTE)
     assert story.grant(adas).overdue_since
     lost = [f"alarm:{adas}", f"alert:{adas}"]

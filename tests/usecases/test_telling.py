@@ -285,6 +285,7 @@ CHANGED: Mapping[str, tuple[object, ...]] = {
     "kept_by": ("G0",),
     "had_before": (True,),
     "seated": (True,),
+    "left_by": ("postgres",),
     "overdue_since": (NINE + timedelta(hours=1),),
     "trouble": ("orders-db does not answer",),
 }

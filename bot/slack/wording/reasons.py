@@ -390,7 +390,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "If it is to end, use `/access revoke`.",
     ),
     Why.LEFT_BY_OTHERS: ("I never revoke what others granted: revoke it there if it is to end.",),
-    Why.SAME_SYSTEM: ("Use one name for it in access.yaml. What is held at {target} still ends on time.",),
+    Why.SAME_SYSTEM: (
+        "Use one name for it in access.yaml. What is held at {target} still ends on time.",
+        "Use one name for it in access.yaml.",
+    ),
     Why.OWN_REMOVAL: ("Somebody else has to look and press it.",),
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
     Why.OWN_ACCESS: ("Another approver has to.",),
