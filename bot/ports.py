@@ -443,6 +443,16 @@ class TargetSystems:
             return ()
         return tuple(sorted(each for each, there in self.found.items() if there == here and each != name))
 
+    def relatives(self, name: str) -> tuple[str, ...]:
+        """The other names whose system had the same identity when each was last looked at: namesakes,
+        copies, and a server that was restarted since then."""
+        here = self.found.get(name)
+        return tuple(
+            sorted(
+                each for each, there in self.found.items() if here and there.id == here.id and each != name
+            )
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Homepage:

@@ -54,7 +54,7 @@ from bot.usecases import (
     owing,
     rosters,
 )
-from bot.usecases.former import RevokeOnly, former_target, former_versions
+from bot.usecases.former import RevokeOnly, Unusable, former_target, former_versions
 from bot.usecases.office import Office
 from bot.usecases.retention import Archive, Retention
 from bot.usecases.seal import Sealing
@@ -204,13 +204,19 @@ class Fittings:
 
     def former(self, name: str) -> Target | None:
         """The target as it was while something was granted there that may still be held: for revoking only.
-        None if it is where it was. Raises PermanentFailure if its settings of then cannot be used, and names
-        the variables that they need and that are not set."""
+        None if it is where it was. If its settings of then cannot be used, every method of it raises
+        PermanentFailure, which names the variables that are not set."""
         versions = self._former.get(name, ())
-        settings = [self._settings_of(name, each) for each in versions]
-        if not settings:
-            return None
-        return former_target(name, [self._once(name, each, TARGETS[type(each)]) for each in settings])
+        found = [self._former_at(name, each) for each in versions]
+        return former_target(name, found) if found else None
+
+    def _former_at(self, name: str, version: str) -> Target:
+        try:
+            settings = self._settings_of(name, version)
+        except PermanentFailure as failure:
+            return Unusable(failure)
+        built: Target = self._once(name, settings, TARGETS[type(settings)])
+        return built
 
     def needs_of_former(self, name: str) -> tuple[str, ...]:
         """The variables that a target needs as it was. Raises PermanentFailure if that cannot be known."""

@@ -172,6 +172,7 @@ class FakeTarget:
         old, new = (replace(each, target="") for each in (entitlement, new))
         self._ids[new] = self._ids.pop(old, "") or f"#{next(self._next_id)}"
         self.access = {(who, new if what == old else what): it for (who, what), it in self.access.items()}
+        self.missing.add(old["role"])
 
     def recreate(self, account: str) -> None:
         """Drop an account and create one of the same name. Its open sessions stay."""
@@ -197,7 +198,9 @@ class FakeTarget:
             return Seen(presence=Presence.ELSEWHERE, system=self.system, receipts=kept, why=why)
         left = [receipt for receipt in receipts if self.sessions.get(self._place(receipt, hold))]
         if ours := self._ours(hold, receipts):
-            usable = any(self.access[key].usable for key in ours)
+            exists = not {hold.account, hold.entitlement["role"]} & self.missing
+            named = {_key(hold.account, hold.entitlement)} if exists else set(ours)
+            usable = any(self.access[key].usable for key in ours if key in named)
             made = [self._receipt(account, role) for account, role in ours]
             made += [receipt for receipt in left if receipt not in made]
             presence = Presence.OURS if usable else Presence.USELESS

@@ -37,7 +37,7 @@ from bot.ports import (
 )
 from bot.usecases import outcomes
 from bot.usecases.attempts import settled
-from bot.usecases.outcomes import LOOK_EVERY, Failure, Observed, named
+from bot.usecases.outcomes import LOOK_EVERY, Observed, named
 from bot.usecases.reach import Reach, TargetFailed, calling
 from bot.usecases.systems import first_name, note_system
 from bot.usecases.turn import Turn
@@ -89,7 +89,7 @@ class Convergence:
             except Conflict:
                 continue
             except TargetFailed as raised:
-                self._note_failure(raised.failure, raised.seen)
+                self._note_failure(raised)
             return
         self._look_once_more()
 
@@ -123,17 +123,20 @@ class Convergence:
             return self._grant(target, view)
         if given_once and _seen_lately(view):
             return Observed(seen=None, until=record.given_until)
+        asked = record.receipts
         seen = target.look(view)
         if note_system(self.ledger, view.hold.target, seen.system, self.names, self.security_channel):
             raise Conflict("the hold is looked at again with what is known about the system now")
+        if given_once and not asked and seen.presence is Presence.NONE and (former := self._former(view)):
+            seen = former.look(view)
         is_there = seen.presence in (Presence.OURS, Presence.THEIRS)
         if is_there and (given_once or record.untouchable):
-            return Observed(seen=seen, until=record.given_until)
+            return Observed(seen=seen, until=record.given_until, asked=asked)
         baseline = seen.presence if record.baseline is None or record.untouchable else record.baseline
         if baseline is Presence.THEIRS:
             if not given_once or baseline is not record.baseline:
                 self._note_granting(view, baseline)
-            return Observed(seen=seen, until=None)
+            return Observed(seen=seen, until=None, asked=asked)
         if other := first_name(view.snap, view.hold.target, self.names):
             raise TargetFailed(
                 PermanentFailure(f"{view.hold.target} is the same server as {other}: use one name")
@@ -179,7 +182,7 @@ class Convergence:
     def _grant(self, target: Reach, view: View) -> Observed:
         _nothing_lost(view)
         self._acted = view.record
-        return Observed(seen=target.grant(view), until=view.until)
+        return Observed(seen=target.grant(view), until=view.until, asked=view.record.receipts)
 
     # ------------------------------------------------------------------------------------- clearing
 
@@ -194,10 +197,10 @@ class Convergence:
         target = self._reach(view)
         if self.turn.fence.passed:
             raise Conflict
-        if not view.record.receipts:
-            view = self._identify(target, view)
         self._acted = replace(view.record, phase=Phase.TAKING)
         try:
+            if not view.record.receipts:
+                view = self._identify(target, view)
             return self._revoke(target, view)
         except TargetFailed as raised:
             if not view.record.by_hand:
@@ -213,9 +216,8 @@ class Convergence:
         try:
             return target.revoke(view)
         except TargetFailed as raised:
-            elsewhere = raised.seen is not None and raised.seen.presence is Presence.ELSEWHERE
-            unreachable = isinstance(raised.failure, TemporaryFailure) and raised.seen is None
-            former = self._former(view) if elsewhere or unreachable else None
+            elsewhere = _is_elsewhere(raised)
+            former = self._former(view) if elsewhere or raised.seen is None else None
             if former is None:
                 raise
             if elsewhere:
@@ -233,7 +235,9 @@ class Convergence:
     def _identify(self, target: Reach, view: View) -> View:
         """Give a hold from before receipts the ones it should have, if it is certainly ours. Raises
         TargetFailed if somebody else's access is there: an older version did not write down whose it was."""
-        seen = target.look(view)
+        seen, former = target.look(view), self._former(view)
+        if seen.presence is Presence.NONE and former:
+            seen = former.look(view)
         receipts = seen.receipts
         if seen.presence is Presence.THEIRS:
             raise TargetFailed(
@@ -257,19 +261,33 @@ class Convergence:
         return kept
 
     def _needed_under(self, view: View) -> str | None:
-        """The other name of the same running system under which a live grant needs this very access."""
+        """Return the other name of the same running system under which this very access was granted for
+        somebody who is live, and will be revoked. Both are asked which system they are: a server may have
+        been restarted since."""
         systems = view.snap.find(TargetSystems)
-        for other in systems.namesakes(view.hold.target) if systems else ():
+        for other in systems.relatives(view.hold.target) if systems else ():
             twin = look(self.ledger, view.hold.under(other).key)
-            if twin and twin.live:
-                return other
+            if twin and twin.live and not twin.record.untouchable and twin.record.phase is not Phase.EMPTY:
+                try:
+                    here, there = (Reach(self.target, each.hold.target, self.turn) for each in (view, twin))
+                    if here.look(view).system == there.look(twin).system:
+                        return other
+                except TargetFailed:  # access that nobody may need is revoked rather than kept
+                    continue
         return None
 
     def _left_behind(self, view: View) -> bool:
         """After a claim was taken over: did the one we thought dead grant after all?"""
         if not (view.record.look_again or self.claim.taken_over):
             return False
-        return self._reach(view).look(view).presence in (Presence.OURS, Presence.USELESS)
+        try:
+            seen = self._reach(view).look(view)
+        except TargetFailed as raised:
+            former = self._former(view) if _is_elsewhere(raised) else None
+            if former is None:
+                raise
+            seen = former.look(view)
+        return seen.presence in (Presence.OURS, Presence.USELESS)
 
     def _note_taking(self, view: View) -> None:
         """Rests on the very look that found nobody behind the hold, for a worker that slept since then; and
@@ -287,13 +305,17 @@ class Convergence:
         self._acted = record
         self._settle(lambda view: outcomes.gone(view, left, self.claim, self.security_channel))
 
-    def write_failed(self, record: HoldRecord, failure: Failure, seen: Seen | None) -> None:
+    def write_failed(self, record: HoldRecord, raised: TargetFailed) -> None:
         """Somebody could not revoke it on this very claim: write so, and close the claim."""
         self._acted = record
-        self._note_failure(failure, seen)
+        self._note_failure(raised)
 
-    def _note_failure(self, failure: Failure, seen: Seen | None) -> None:
-        self._settle(lambda view: outcomes.failed(view, failure, seen, self.claim))
+    def _note_failure(self, raised: TargetFailed) -> None:
+        def failed(view: View) -> Change:
+            seen = raised.seen if view.record.receipts == raised.asked else None
+            return outcomes.failed(view, raised.failure, seen, self.claim)
+
+        self._settle(failed)
 
     def _settle(self, outcome: Callable[[View], Change]) -> None:
         """Commit what is to be written about what was done. The world may have moved meanwhile, so the
@@ -330,6 +352,10 @@ class Convergence:
         put: dict[Key, Document | None] = {key: record} if record else {}
         due = (Due(member=self.claim.member, at=snap.now),)
         self.ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
+
+
+def _is_elsewhere(raised: TargetFailed) -> bool:
+    return raised.seen is not None and raised.seen.presence is Presence.ELSEWHERE
 
 
 def _nothing_lost(view: View) -> None:

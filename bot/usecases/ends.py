@@ -168,7 +168,7 @@ class Ends:
     def _write_failed(self, each: Noted, raised: TargetFailed) -> bool:
         """Return whether Redis is there. If it is not, the claim runs out."""
         try:
-            self.convergence(each.turn).write_failed(each.view.record, raised.failure, raised.seen)
+            self.convergence(each.turn).write_failed(each.view.record, raised)
         except TemporaryFailure as failure:
             self.unwritten(each.turn, failure)
             return False
@@ -315,7 +315,7 @@ def _plainly_over(turn: Turn, view: View) -> bool:
     record = view.record
     unusual = turn.claim.taken_over or record.look_again or record.untouchable or not record.receipts
     systems = view.snap.find(TargetSystems)
-    shared = systems and systems.namesakes(view.hold.target)
+    shared = systems and systems.relatives(view.hold.target)
     if unusual or shared or record.failures or record.phase is Phase.EMPTY:
         return False
     left = view.over or view.ending

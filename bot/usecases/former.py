@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from bot.core.catalog import Catalog, Entitlement
-from bot.core.errors import PermanentFailure, RotakeyError
+from bot.core.errors import PermanentFailure, RotakeyError, TemporaryFailure
+from bot.core.grants import GIVE_WITHIN
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen
 from bot.ports import (
     Abilities,
@@ -70,6 +71,8 @@ def _tidy(ledger: Ledger, census: Census, turn: Turn, may_be_there: Callable[[Ho
     force = snap.find(PolicyInForce)
     former = force.former if force else {}
     held = names_held(ledger, census, former.keys(), may_be_there) if former else set()
+    # a worker that began under the text before may be about to grant there
+    held |= {name for name, every in former.items() if snap.now - every[-1].left_at < GIVE_WITHIN}
     kept = {name: every for name, every in former.items() if name in held}
     put: dict[Key, Document | None] = {}
     audit: tuple[Entry, ...] = ()
@@ -147,7 +150,7 @@ class RevokeOnly:
 
 class Earlier:
     """Implements Target: the same name at several earlier addresses, the latest first. A hold is looked for
-    at each until one is the system of its receipts."""
+    at each until one is the system of its receipts. One that does not answer hides no other."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets = targets
@@ -177,12 +180,53 @@ class Earlier:
         return self._targets[0].holders(entitlement, deadline)
 
     def _found(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> tuple[Target, Seen]:
-        seen = [(each, each.has(hold, receipts, deadline)) for each in self._targets[:1]]
-        for each in self._targets[1:]:
-            if seen[-1][1].presence is not Presence.ELSEWHERE:
-                break
-            seen.append((each, each.has(hold, receipts, deadline)))
-        return seen[-1]
+        failure: TemporaryFailure | PermanentFailure | None = None
+        found: tuple[Target, Seen] | None = None
+        for left, each in zip(range(len(self._targets), 0, -1), self._targets, strict=True):
+            try:
+                found = each, each.has(hold, receipts, Deadline.after(deadline.left() / left))
+            except (TemporaryFailure, PermanentFailure) as failed:
+                failure = failure or failed
+                continue
+            nothing = Presence.ELSEWHERE if receipts else Presence.NONE
+            if found[1].presence is not nothing:
+                return found
+        if failure or found is None:
+            raise failure or PermanentFailure("there is no former address")
+        return found
+
+
+class Unusable:
+    """Implements Target, in the place of an address that cannot be used here. Every method raises ``why``."""
+
+    abilities = Abilities(marks=True, keeps_end=False, ends_sessions=False)
+
+    def __init__(self, why: PermanentFailure) -> None:
+        self._why = why
+
+    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:  # noqa: ARG002 -- of the port
+        raise self._why
+
+    def grant(
+        self,
+        hold: Hold,  # noqa: ARG002 -- of the port
+        receipts: Sequence[Receipt],  # noqa: ARG002
+        until: datetime | None,  # noqa: ARG002
+        not_after: Deadline,  # noqa: ARG002
+    ) -> Receipt:
+        raise self._why
+
+    def ready(self, hold: Hold, deadline: Deadline) -> None:  # noqa: ARG002 -- of the port
+        raise self._why
+
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:  # noqa: ARG002
+        raise self._why
+
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:  # noqa: ARG002
+        raise self._why
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:  # noqa: ARG002
+        raise self._why
 
 
 def former_target(name: str, targets: Sequence[Target]) -> Target:

@@ -16,6 +16,7 @@ from bot.core.holds import (
     HoldRecord,
     Phase,
     Presence,
+    Receipt,
     Seen,
     backoff,
 )
@@ -34,10 +35,12 @@ Failure = TemporaryFailure | PermanentFailure
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """What the target showed; None if it was seen lately and nothing new rests on it. ``until`` is the end
-    the target was last told. ``again``: what had vanished was granted again."""
+    the target was last told. ``again``: what had vanished was granted again. ``asked``: the receipts that
+    the target was asked with; if a person has changed them since, what it showed does not replace them."""
 
     seen: Seen | None
     until: datetime | None
+    asked: tuple[Receipt, ...] = ()
     again: bool = False
 
 
@@ -102,7 +105,7 @@ def given(view: View, seen: Observed, claim: Claim, channel: str | None = None) 
         view.record,
         phase=Phase.GIVEN if view.live else Phase.GIVING,
         given_until=seen.until,
-        receipts=(seen.seen and seen.seen.receipts) or view.record.receipts,
+        receipts=_receipts_after(view, seen),
         seen_at=now if seen.seen and not claim.taken_over else view.record.seen_at,
         failures=0,
         failing_since=None,
@@ -119,6 +122,12 @@ def given(view: View, seen: Observed, claim: Claim, channel: str | None = None) 
         done=Done(claim=claim, next_at=_look_at(view, record, claim) if not change.leases else now),
         frees=change.frees and not change.leases,  # an end that moves later is written only if all can be
     )
+
+
+def _receipts_after(view: View, seen: Observed) -> tuple[Receipt, ...]:
+    if seen.seen is None or view.record.receipts != seen.asked:
+        return view.record.receipts
+    return seen.seen.receipts or view.record.receipts
 
 
 def _vanished(view: View, claim: Claim, channel: str | None) -> Change:

@@ -17,12 +17,19 @@ FOREVER = timedelta(days=36_500)
 
 class TargetFailed(Exception):
     """A target did not do what it was asked, or must not be asked now. Redis being away is something else,
-    and is not shown on a card. ``seen`` is what the target showed all the same, if it was looked at."""
+    and is not shown on a card. ``seen`` is what the target showed all the same, if it was looked at with the
+    receipts ``asked``."""
 
-    def __init__(self, failure: TemporaryFailure | PermanentFailure, seen: Seen | None = None) -> None:
+    def __init__(
+        self,
+        failure: TemporaryFailure | PermanentFailure,
+        seen: Seen | None = None,
+        asked: tuple[Receipt, ...] = (),
+    ) -> None:
         super().__init__(str(failure))
         self.failure = failure
         self.seen = seen
+        self.asked = asked
 
 
 class Reach:
@@ -41,9 +48,9 @@ class Reach:
         """Return what the target shows. What it cannot tell, or tells of another system, is a failure."""
         seen = self._has(view)
         if seen.presence is Presence.ELSEWHERE:
-            raise TargetFailed(PermanentFailure(_why(view, seen, "another system answers")), seen)
+            raise _failed(view, seen, PermanentFailure(_why(view, seen, "another system answers")))
         if seen.presence is Presence.UNKNOWN:
-            raise TargetFailed(TemporaryFailure(_why(view, seen, "it cannot be told what is there")), seen)
+            raise _failed(view, seen, TemporaryFailure(_why(view, seen, "it cannot be told what is there")))
         return seen
 
     def prepare(self, view: View) -> Receipt:
@@ -57,7 +64,7 @@ class Reach:
             receipt = self.target.grant(view.hold, view.record.receipts, view.until, self._not_after(view))
         seen = self.look(view.with_receipts((*view.record.receipts[:-1], receipt)))
         if seen.presence in (Presence.NONE, Presence.USELESS):
-            raise TargetFailed(TemporaryFailure(f"{view.hold.target} did not show it after granting"), seen)
+            raise _failed(view, seen, TemporaryFailure(f"{view.hold.target} did not show it after granting"))
         return seen
 
     def revoke(self, view: View) -> Seen:
@@ -68,11 +75,11 @@ class Reach:
         except TargetFailed as raised:
             if isinstance(raised.failure, PermanentFailure):
                 with suppress(TargetFailed):  # it answers: what it shows tells what is left
-                    raised.seen = self._has(view)
+                    raised.seen, raised.asked = self._has(view), view.record.receipts
             raise
         seen = self.look(view)
         if not seen.gone:
-            raise TargetFailed(_not_gone(view, seen), seen)
+            raise _failed(view, seen, _not_gone(view, seen))
         return seen
 
     def _has(self, view: View) -> Seen:
@@ -83,6 +90,10 @@ class Reach:
         """The end of the lease or of our claim, whichever is sooner, on our own clock."""
         left = (view.until - view.now if view.until else FOREVER).total_seconds()
         return self.turn.fence.sooner(Deadline(view.looked_at.at + left))
+
+
+def _failed(view: View, seen: Seen, failure: TemporaryFailure | PermanentFailure) -> TargetFailed:
+    return TargetFailed(failure, seen, view.record.receipts)
 
 
 def _not_gone(view: View, seen: Seen) -> TemporaryFailure:

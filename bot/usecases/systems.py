@@ -18,6 +18,7 @@ from bot.ports import (
     Key,
     Ledger,
     Note,
+    PolicyInForce,
     Snapshot,
     Target,
     TargetSystems,
@@ -50,13 +51,15 @@ def note_system(
 def _note_system(
     ledger: Ledger, name: str, system: System | None, names: Sequence[str], channel: str | None
 ) -> bool:
-    snap = ledger.read({SYSTEMS})
-    known = snap.find(TargetSystems) or TargetSystems()
-    if system is None or name not in names or known.found.get(name) == system:
+    snap = ledger.read({SYSTEMS, Key.of(PolicyInForce)})
+    known, force = snap.find(TargetSystems) or TargetSystems(), snap.find(PolicyInForce)
+    held = {*names, *(force.former if force else ())}  # what left the file may still be held under its name
+    if system is None or name not in held or known.found.get(name) == system:
         return False
-    others = {each: there for each, there in known.found.items() if each in names}
+    others = {each: there for each, there in known.found.items() if each in held}
     after = TargetSystems(found={**others, name: system})
-    news = [each for each in after.namesakes(name) if each not in known.namesakes(name)] if channel else []
+    new = set(after.namesakes(name)) - set(known.namesakes(name))
+    news = [each for each in sorted(new) if channel and {each, name} <= set(names)]
     notes = [
         Note(id=f"same-system-{name}-{each}", channel=channel or "", reason=_same_system(name, each, names))
         for each in news

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
 
 from bot import config, wiring
 from bot.core.catalog import Entitlement
+from bot.core.grants import GIVE_WITHIN
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen, System
 from bot.core.people import Group
 from bot.kinds import PostgresSettings
@@ -154,7 +155,9 @@ class Scene:
     def held(self, hold: Hold = ADAS, phase: Phase = Phase.GIVEN) -> None:
         self.put({Key.of(HoldRecord, hold.key): HoldRecord(hold=hold, phase=phase)})
 
-    def tidy(self, may_be_there: bool = True) -> None:
+    def tidy(self, may_be_there: bool = True, after: timedelta = GIVE_WITHIN) -> None:
+        """Look whether former targets are needed, so long after now."""
+        self.ledger.advance(after.total_seconds())
         self.ledger.commit(Change(due=(Due(member=former.FORMER, at=self.ledger.now),)))
         [claim] = self.ledger.claim(1, 1, {}, ("former",)).claims
         turn = Turn(claim, Deadline.after(0))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from bot.core.authentic import hmac_of
 from bot.core.catalog import version_of
-from bot.core.errors import PermanentFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.ports import Deadline, FormerTarget, Key, PolicyInForce, PolicyText, Target
+from bot.testing.target import FakeTarget
+from bot.testing.town import NINE
+from bot.usecases.former import former_target
 from tests.following.scene import (
     ADAS,
     GONE,
@@ -115,6 +121,31 @@ def test_it_is_forgotten_once_nothing_is_held_there(scene: Scene) -> None:
     assert scene.happened()[-1] == "former targets forgotten"
 
 
+def test_it_is_kept_for_as_long_as_a_worker_may_be_about_to_grant_there(scene: Scene) -> None:
+    """It looked at the policy before, and has written nothing yet."""
+    worker = scene.started()
+    scene.started(GONE)
+    scene.tidy(after=timedelta(minutes=14))
+    assert former(worker)
+    scene.tidy(after=timedelta(minutes=1))
+    assert former(worker) is None
+
+
+def test_a_former_address_that_does_not_answer_hides_no_other(scene: Scene) -> None:
+    """The one in between was a mistake."""
+    first, typo = FakeTarget(lambda: NINE), FakeTarget(lambda: NINE)
+    for verb in ("has", "revoke"):
+        typo.failing[verb] = TemporaryFailure("its host name cannot be resolved")
+    receipt = first.prepare(ADAS, Deadline.after(1))
+    first.grant(ADAS, [receipt], None, Deadline.after(1))
+    earlier = former_target("orders-db", [typo, first])
+    earlier.revoke(ADAS, [receipt], Deadline.after(1))
+    assert first.access == {}
+    elsewhere = replace(receipt, system="unheard of")
+    with pytest.raises(TemporaryFailure):
+        earlier.has(ADAS, [elsewhere], Deadline.after(1))
+
+
 def test_what_cannot_be_read_may_be_held_there(scene: Scene) -> None:
     worker = scene.started()
     scene.held(phase=Phase.EMPTY)
@@ -202,8 +233,10 @@ def test_a_variable_that_it_needs_and_that_is_not_set_any_more_is_named(scene: S
     }
     worker.office.catalog()
     assert worker.fittings.needs_of_former("orders-db") == ("OLD_URL",)
+    before = worker.fittings.former("orders-db")
+    assert before
     with pytest.raises(PermanentFailure) as missing:
-        worker.fittings.former("orders-db")
+        before.has(ADAS, (), Deadline.after(1))
     assert str(missing.value) == (
         f"something is held at orders-db as it was in policy {V1}, and it cannot be reached:"
         f" policy {V1}:3: targets.orders-db.url: the variable OLD_URL is not set; give it a value in the"
@@ -215,8 +248,10 @@ def test_a_text_that_was_changed_meanwhile_is_not_gone_by(scene: Scene) -> None:
     worker = scene.started(SECRET_KEY=KEY)
     scene.started(MOVED, SECRET_KEY=KEY)
     scene.forge(TEXT.replace("OLD_URL", "NEWEST_URL"), V1)
+    before = former(worker)
+    assert before
     with pytest.raises(PermanentFailure, match=f"in policy {V1}, and that text is lost or was changed"):
-        former(worker)
+        before.has(ADAS, (), Deadline.after(1))
     assert NEWEST not in scene.servers
 
 

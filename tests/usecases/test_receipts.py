@@ -170,6 +170,20 @@ def test_what_is_of_no_use_after_granting_is_not_called_granted(story: Story) ->
     )
 
 
+def test_an_account_that_was_renamed_is_not_taken_for_its_successor(story: Story) -> None:
+    """Somebody else has her name now, and has nothing yet."""
+    first = adas(story, "4h")
+    story.target.rename(ACCOUNT, "ada of old")
+    story.target.missing.discard(ACCOUNT)
+    second = story.ask(ADA, length="12h").standing.grant.id
+    story.run_due()
+    assert story.grant(second).state is State.ACTIVE
+    assert story.target.accounts(ROLE["role"]) == {ACCOUNT, "ada of old"}
+    story.pass_time(12 * HOUR)
+    assert (story.grant(first).state, story.grant(second).state) == (State.ENDED, State.ENDED)
+    assert story.target.access == {}
+
+
 # ------------------------------------------------------------------------------------ another system
 
 
@@ -305,6 +319,15 @@ def test_a_hold_without_a_receipt_and_with_another_grantor_is_for_a_person(story
     story.target.take_by_hand(ACCOUNT, ROLE)
     story.pass_time(6 * MINUTE)
     assert story.grant(old).state is State.ENDED
+
+
+def test_a_person_may_say_that_what_is_left_is_the_administrators(story: Story, old: str) -> None:
+    story.target.give_by_hand(ACCOUNT, ROLE)
+    story.memory.advance(2 * HOUR)
+    story.pass_time(MINUTE)
+    removed(story.office, person=DAN, alert=old, op=story.op())
+    story.run_due()
+    assert (story.grant(old).state, story.grant(old).left_by) == (State.ENDED, ADMINISTRATOR)
 
 
 def test_a_worker_that_grants_late_leaves_nothing_at_a_kind_without_a_mark() -> None:

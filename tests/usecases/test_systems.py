@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core.catalog import Catalog, Entitlement, SweepMode, SweepRules
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, System
 from bot.core.reasons import Why
@@ -15,6 +15,7 @@ from bot.ports import Change, Key, Strays
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog
+from bot.usecases.former import former_target
 from bot.usecases.systems import accept_system
 
 [ROLE] = PROD_DB.gives
@@ -120,6 +121,83 @@ def test_what_a_live_grant_needs_under_the_other_name_is_not_revoked() -> None:
     assert (story.has(ADA), billing.count("revoke")) == (True, 0)
 
 
+def apart(story_of: SweepMode = SweepMode.ASK, *, marks: bool = True) -> Story:
+    """Two names that have not been seen yet to be one server: billing-db was restarted since."""
+    billing, orders = FakeTarget(lambda: story.now), FakeTarget(lambda: story.now, marks=marks)
+    billing.access, billing._ids = orders.access, orders._ids
+    billing.system = System(id="orders", instance="before the restart")
+    targets = {"orders-db": orders, "billing-db": billing}
+    story = Story(policy(story_of), targets=targets, begin=False)
+    story.target = orders
+    story.run_due("workspace", "groups")
+    story.run_due()
+    return story
+
+
+def together(story: Story) -> None:
+    story.targets["billing-db"].system = story.target.system
+
+
+def test_access_is_left_only_to_a_name_that_will_revoke_it() -> None:
+    """orders-db has another login: to it, what billing-db granted was there before."""
+    story = apart(marks=False)
+    short = granted(story, ADA, "billing", "1h")
+    together(story)
+    long = granted(story, ADA, "prod-db", "2h")
+    assert story.grant(long).had_before
+    story.pass_time(HOUR + 11 * MINUTE)
+    assert story.grant(short).state is State.ENDED
+    story.pass_time(4 * HOUR)
+    assert story.target.access == {}
+
+
+def test_access_is_not_left_to_a_grant_that_was_never_given() -> None:
+    story = apart(SweepMode.REPORT)
+    granted(story, ADA, "billing", "1h")
+    together(story)
+    story.pass_time(59 * MINUTE)
+    story.target.failing["prepare"] = TemporaryFailure("orders-db does not answer")
+    granted(story, ADA, "prod-db", "2h")
+    story.pass_time(3 * MINUTE)
+    story.give_back(ADA, "prod-db")
+    story.pass_time(HOUR)
+    assert story.target.access == {}
+
+
+def test_a_restart_does_not_make_one_name_revoke_what_the_other_needs() -> None:
+    """orders-db was looked at since the restart, billing-db was not."""
+    story = apart(SweepMode.REPORT)
+    short = granted(story, ADA, "billing", "1h")
+    granted(story, ADA, "prod-db", "4h")
+    together(story)
+    story.pass_time(55 * MINUTE)
+    for each in story.targets.values():
+        each.system = System(id="orders", instance="after the restart")
+    granted(story, DAN, "prod-db", "1h")
+    story.memory.advance(5 * MINUTE + 1)
+    story.run_due()
+    assert story.grant(short).state is State.ENDED
+    assert EMAILS[ADA] in story.target.accounts("orders_rw")
+    assert story.targets["billing-db"].count("revoke") == 0
+
+
+def test_a_target_that_gets_another_name_does_not_take_its_own_access_for_strays() -> None:
+    one = replace(catalog(PROD_DB), sweep=SweepRules(mode=SweepMode.ENFORCE, share=100))
+    new = FakeTarget(lambda: story.now)
+    story = Story(replace(one, addresses={"orders-db": "A"}), targets={"orders": new})
+    new.access, new._ids = story.target.access, story.target._ids
+    granted(story, ADA, length="12h")
+    gives = tuple(replace(each, target="orders") for each in PROD_DB.gives)
+    renamed = replace(one, resources={"prod-db": replace(PROD_DB, gives=gives)})
+    renamed = replace(renamed, session_notes={"orders": "ended"}, addresses={"orders": "A"})
+    story.targets["orders-db"] = former_target("orders-db", [story.target])  # type: ignore[assignment]
+    story.enact(renamed)
+    story.pass_time(2 * HOUR)
+    assert EMAILS[ADA] in new.accounts("orders_rw")
+    [found] = story.memory.read({Key.of(Strays, "orders")}).all(Strays)
+    assert found.found == {}
+
+
 # ------------------------------------------------------------------------------------ another address
 
 
@@ -175,6 +253,51 @@ def test_while_the_new_address_does_not_answer_the_former_one_proves_nothing(sto
     assert before.access == {}, "but what can be done there is done"
 
 
+def without_receipts(story: Story, grant: str) -> Change:
+    record = story.record(grant)
+    assert record
+    return Change(put={Key.of(HoldRecord, record.hold.key): replace(record, receipts=())})
+
+
+def test_a_hold_from_before_receipts_is_looked_for_at_the_former_address_too(story: Story) -> None:
+    grant = granted(story, ADA, length="1h")
+    story.memory.commit(without_receipts(story, grant))
+    before = moved_to(story, ELSEWHERE)
+    story.pass_time(HOUR + MINUTE)
+    assert (story.grant(grant).state, before.access, story.target.access) == (State.ENDED, {}, {})
+
+
+def test_a_hold_from_before_receipts_that_ended_before_any_look_is_revoked_there_too(story: Story) -> None:
+    grant = granted(story, ADA, length="1h")
+    story.memory.commit(without_receipts(story, grant))
+    before = moved_to(story, ELSEWHERE)
+    story.memory.advance(HOUR + MINUTE)
+    story.run_due()
+    assert (story.grant(grant).state, before.access) == (State.ENDED, {})
+
+
+def test_a_new_address_that_refuses_does_not_keep_the_former_one_from_being_revoked_at(story: Story) -> None:
+    granted(story, ADA, length="1h")
+    before = moved_to(story, ELSEWHERE)
+    for verb in ("has", "revoke", "prepare", "grant"):
+        story.target.failing[verb] = PermanentFailure("orders-db: password authentication failed")
+    story.pass_time(2 * HOUR)
+    assert before.access == {}
+
+
+def test_what_is_looked_at_once_more_is_looked_for_at_the_former_address(story: Story) -> None:
+    """A claim was taken over at the end, and the address changed within the next seconds."""
+    grant = granted(story, ADA, length="1h")
+    record = story.record(grant)
+    assert record
+    story.memory.commit(Change(put={Key.of(HoldRecord, record.hold.key): replace(record, look_again=True)}))
+    story.memory.advance(HOUR)
+    story.run_due()
+    moved_to(story, ELSEWHERE)
+    story.pass_time(MINUTE)
+    assert story.record(grant) is None
+
+
 # ------------------------------------------------------------------------------------ accepting
 
 
@@ -197,6 +320,23 @@ def test_once_a_person_accepts_it_the_system_is_settled(story: Story) -> None:
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, False)
     [entry] = [each for each in story.audit() if each.what == "system accepted"]
     assert (entry.by, entry.facts["from"], entry.facts["to"]) == ("root", ["orders"], "upgraded")
+
+
+def test_a_look_that_began_before_does_not_undo_the_acceptance(story: Story) -> None:
+    grant = granted(story, ADA, length="1h")
+    story.target.system = System(id="upgraded", instance="second")
+    story.target.give_by_hand(EMAILS[ADA], ROLE)
+    story.memory.advance(HOUR)
+
+    def accepted(verb: str) -> None:
+        if verb == "has":
+            story.target.after = lambda _: None
+            accept_system(story.ledger, story.memory, story.find_target, "orders-db", by="root")
+
+    story.target.after = accepted
+    story.run_due()
+    story.pass_time(MINUTE)
+    assert story.grant(grant).state is State.ENDED
 
 
 def test_accepting_twice_changes_nothing(story: Story) -> None:

@@ -60,21 +60,35 @@ class Sight:
         kept = [self._with_sessions(each) for each in self._named_or_marked(mine)]
         others = grantor_of_others(self.look, mine, pairs_of(self.look, self.named))
         seen = Seen(
-            presence=_presence(mine, others),
+            presence=self._presence(mine, others),
             system=self.look.server.system,
             grantor=None if mine else others,
             receipts=tuple(each.receipt for each in kept if each.names_something),
             sessions=sum(each.sessions for each in kept),
             why=next((each.why for each in kept if each.why), None),
         )
+        server = self.look.server
+        if mine and (self.replicas or server.has_standbys or server.at_work):
+            # what a receipt without a membership here still names elsewhere is asked when all is revoked
+            return replace(seen, receipts=tuple(each.receipt for each in kept))
         if mine or not self.receipts:
             return seen
-        if self.look.server.at_work:
+        if server.at_work:
             why = "an earlier grant of ours is still at work"
             return replace(seen, presence=Presence.UNKNOWN, receipts=tuple(self.receipts), why=why)
         counted = [self._at_replicas(each) if self._counts_sessions(each) else each for each in kept]
         seen = self._with_replicas(seen, counted)
         return self._with_confirmation(seen, counted) if seen.gone else seen
+
+    def _presence(self, mine: Sequence[Membership], others: str | None) -> Presence:
+        """What is ours counts as usable only if it is what the hold names now: an account or role that was
+        renamed may have a successor of the same name, which has nothing yet."""
+        if not mine:
+            return Presence.THEIRS if others else Presence.NONE
+        role, account = self.look.role, self.look.account
+        now = (role.oid, account.oid) if role and account else None
+        usable = any(row.usable and now in (None, (row.role, row.member)) for row in mine)
+        return Presence.OURS if usable else Presence.USELESS
 
     def _named_or_marked(self, mine: Sequence[Membership]) -> list[_Kept]:
         """A receipt that was moved here is written new for each membership that it names here."""
@@ -148,12 +162,6 @@ class Sight:
             receipts=tuple(each.receipt for each in counted),
             why="revoked; a standby has not confirmed it yet",
         )
-
-
-def _presence(mine: Sequence[Membership], others: str | None) -> Presence:
-    if mine:
-        return Presence.OURS if any(row.usable for row in mine) else Presence.USELESS
-    return Presence.THEIRS if others else Presence.NONE
 
 
 def _kept_row(look: Look, row: Membership) -> _Kept:
