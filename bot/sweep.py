@@ -26,6 +26,7 @@ from bot.usecases.sweep import (
     Past,
     TakingBack,
     arm,
+    how_it_ended,
     looked_at,
     out_of_reach,
     survey,
@@ -82,7 +83,8 @@ class Sweep:
         others = {turn.claim.member for turn in left}
         for hold in (turn.claim.id for turn in turns if turn.claim.member not in others):
             past = looked_at(self._ledger, self._offer.past[hold])
-            self._offer.past[hold] = past if past.still_there else replace(past, how="taken back")
+            how = "" if past.still_there else how_it_ended(self._ledger, past)
+            self._offer.past[hold] = replace(past, how=how) if how else past
         return left
 
     def _take_back(self, turn: Turn) -> None:

@@ -128,6 +128,13 @@ def test_what_somebody_had_before_is_left_to_them(story: Story) -> None:
     assert story.has(ADA)
 
 
+def test_what_somebody_gave_meanwhile_is_named(story: Story) -> None:
+    begun(story)
+    story.target.give_by_hand("ada@example.com", ROLE)
+    story.memory.advance(HOUR)
+    assert swept(story) == [(ADAS, "taken back, but they still have it from administrator")]
+
+
 def test_many_end_the_oldest_is_told_first(story: Story) -> None:
     begun(story, "4h")
     story.ask(BOB, length="1h")

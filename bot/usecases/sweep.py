@@ -42,6 +42,8 @@ class Past:
 
     hold: Hold
     since: datetime
+    grants: tuple[str, ...] = ()
+    """Those that it was held for, as far as they are known."""
     how: str = ""
     trouble: str = "nobody has come to it yet"
     pause: timedelta = timedelta()
@@ -122,7 +124,9 @@ def take_back(ledger: Ledger, target: Callable[[str], Target], turn: Turn, past:
     now = looked_at(ledger, past)
     if now.still_there or before is None:
         return now
-    return replace(now, how="has a new reason" if it.left_alone else _how(before))
+    return replace(
+        now, how="has a new reason" if it.left_alone else _how(before) or how_it_ended(ledger, past)
+    )
 
 
 def looked_at(ledger: Ledger, past: Past) -> Past:
@@ -147,10 +151,17 @@ def write_down(ledger: Ledger, swept: Collection[Past]) -> None:
     ledger.commit(Change(put={Key.of(Swept): here}, audit=audit, frees=True))
 
 
+def how_it_ended(ledger: Ledger, past: Past) -> str:
+    """Say what became of a hold of which nothing of ours is left."""
+    grants = ledger.read(Key.of(Grant, each) for each in past.grants).all(Grant)
+    left_by = next((grant.left_by for grant in grants if grant.left_by), None)
+    return f"taken back, but they still have it from {left_by}" if left_by else "taken back"
+
+
 def _how(before: View) -> str:
     if before.record.untouchable:
         return "left to whom had it before"
-    return "never given" if before.record.phase is Phase.EMPTY else "taken back"
+    return "never given" if before.record.phase is Phase.EMPTY else ""
 
 
 def _lives(grant: Grant, snap: Snapshot) -> bool:
@@ -160,7 +171,7 @@ def _lives(grant: Grant, snap: Snapshot) -> bool:
 def _past_of(grant: Grant, now: datetime) -> dict[str, Past]:
     since = min(grant.until or now, now)
     unsettled = (hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
-    return {hold.key: Past(hold=hold, since=since) for hold in unsettled}
+    return {hold.key: Past(hold=hold, since=since, grants=(grant.id,)) for hold in unsettled}
 
 
 class _Lives(Exception):
