@@ -23,7 +23,7 @@ SPARE = 8
 """Threads by default beyond one for each target and each source."""
 
 
-def awaited(member: str) -> str:
+def dependency(member: str) -> str:
     """What a due thing waits for: ``target NAME``, ``source NAME``, SLACK, or Redis alone: ALARMS, REDIS."""
     kind, _, rest = member.partition(":")
     name = rest.partition("/")[0]
@@ -103,7 +103,7 @@ class Admission:
     uses: Mapping[str, Use] = field(default_factory=dict)
 
     @property
-    def shared(self) -> int:
+    def spare(self) -> int:
         """Threads that are free and not reserved."""
         names = self.own.keys() | self.uses.keys()
         return max(self.threads - sum(max(self.own.get(n, 0), self._use(n).busy) for n in names), 0)
@@ -116,7 +116,7 @@ class Admission:
         return min(max(self.own.get(name, 0) - self._use(name).busy, 0), self._most(name))
 
     def free_shared(self, name: str) -> int:
-        return min(self._most(name) - self.free_own(name), self.shared)
+        return min(self._most(name) - self.free_own(name), self.spare)
 
     def trusts(self, name: str) -> bool:
         return self._use(name).trusted
@@ -128,8 +128,8 @@ class Admission:
         sources = [name for name in self.own if name.startswith(SOURCE)]
         of_targets = tuple(kind for kind in OF_TARGETS if kind not in besides)
         found = [
-            Room(kinds=of_targets, own=self._free_own(targets), shared=self.shared),
-            Room(kinds=OF_SOURCES, own=self._free_own(sources), shared=self.shared),
+            Room(kinds=of_targets, own=self._free_own(targets), shared=self.spare),
+            Room(kinds=OF_SOURCES, own=self._free_own(sources), shared=self.spare),
         ]
         for kinds, name in ((OF_ALARMS, ALARMS), (OF_SLACK, SLACK), ((), REDIS)):
             found.append(Room(kinds=kinds, own=self.free_own(name), shared=self.free_shared(name)))

@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge, Histogram
 
-from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, World, awaited
+from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, World, dependency
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
 from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Ledger, Order
@@ -105,7 +105,7 @@ class _Task:
 
     @property
     def awaits(self) -> str:
-        return awaited(self.turns[0].claim.member)
+        return dependency(self.turns[0].claim.member)
 
     @property
     def late(self) -> bool:
@@ -252,7 +252,7 @@ class Worker:
         lanes: dict[str, list[Turn]] = {}
         for turn in self._turns(found, asked_at):
             lanes.setdefault(turn.claim.lane, []).append(turn)
-        shared = now.shared
+        shared = now.spare
         for number, (lane, turns) in enumerate(lanes.items()):
             own, wanted = self._threads_together(lane, now)
             threads = own + min(wanted, -(-shared // (len(lanes) - number)))
@@ -291,12 +291,12 @@ class Worker:
         return int(min(2 + way.waits(lane) / WORKS_FOR, self.share))
 
     def _begin_catching_up(self) -> None:
-        if self._flooded or not self._behind() or self._catching_up.locked():
+        if self._in_flood or not self._behind() or self._catching_up.locked():
             return
         self._on_thread(self._catch_up)
 
     @property
-    def _flooded(self) -> bool:
+    def _in_flood(self) -> bool:
         return not self._flood.passed
 
     def _behind(self) -> list[Turn]:
@@ -310,7 +310,7 @@ class Worker:
     # ---------------------------------------------------------------------------------------- one by one
 
     def _begin_others(self) -> float:
-        now, flooded = self._admission(), self._flooded
+        now, flooded = self._admission(), self._in_flood
         besides = tuple(self.together)
         with self._lock:
             busy = Counter(task.lane for task in self._tasks)
@@ -322,7 +322,7 @@ class Worker:
         )
         order = Order(rooms=now.rooms(besides, flood=flooded), served=tuple(self._served))
         asked_at = Deadline.after(0)
-        found = self.ledger.claim(now.shared, self.share, busy, besides=besides, order=order)
+        found = self.ledger.claim(now.spare, self.share, busy, besides=besides, order=order)
         for turn in self._turns(found, asked_at):
             self._begin_one(turn)
         if found.next_at is None and not found.claims and self.idle:
@@ -336,7 +336,7 @@ class Worker:
         self._served[lane] = None
         if len(self._served) > SERVED:
             del self._served[next(iter(self._served))]
-        name, now = awaited(turn.claim.member), self._admission()
+        name, now = dependency(turn.claim.member), self._admission()
         if name in now.own and not now.room(name):
             self._give_back([turn], LEFT_FOR)
         else:
@@ -387,7 +387,7 @@ class Worker:
             self._tasks.discard(task)
             if task.late:
                 self._answered.pop(task.awaits, None)
-            elif any(turn.called for turn in task.turns):
+            elif any(turn.has_called for turn in task.turns):
                 self._answered[task.awaits] = time.monotonic()
         self._stir.set()
 
@@ -398,7 +398,7 @@ class Worker:
         if way is None:
             return turns
         try:
-            left = way.do(turns, hurry=self._flooded)
+            left = way.do(turns, hurry=self._in_flood)
         except TemporaryFailure as failure:
             log.warning("will be tried again", member=turns[0].claim.member, error=str(failure))
             TURNS.labels(kind, "temporary").inc(len(turns))
@@ -491,7 +491,7 @@ class Worker:
 
 def _name(lane: str) -> str:
     """What a lane of a target's waits for."""
-    return awaited(f"{lane}/")
+    return dependency(f"{lane}/")
 
 
 def _until_next(found: Claims) -> float:

@@ -27,7 +27,7 @@ class Turn:
         self._was_late = False
 
     @property
-    def called(self) -> bool:
+    def has_called(self) -> bool:
         """Something outside was asked."""
         return self._call is not None
 
