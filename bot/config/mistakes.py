@@ -76,7 +76,7 @@ def quoted(value: object) -> str:
     return str(value) if isinstance(value, int | float) else "this"
 
 
-def masked(text: str) -> str:
+def without_password(text: str) -> str:
     """Text of the file without what may be a password in it: an address behind its scheme, what is in front
     of an @, and what follows ``password=``."""
     before, scheme, _ = text.partition("://")
@@ -91,7 +91,7 @@ def masked(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    text = masked(text)
+    text = without_password(text)
     return _printable(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 

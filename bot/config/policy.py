@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bot.config import sentences
 from bot.config.building import catalog_of
 from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
-from bot.config.servers import addresses, shared
+from bot.config.servers import addresses, duplicate_servers
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decoded, read
 from bot.config.variables import Variables, filled
@@ -98,7 +98,7 @@ def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Po
     found = list(tree.faults)
     value = filled(tree.value, Variables(os.environ if environ is None else environ), found)
     file = _judged(tree, value, found)
-    found += shared(tree, value)
+    found += duplicate_servers(tree, value)
     if file is None or found:
         return _the_first(in_order(_mistakes(found, tree, name)))
     return Policy(

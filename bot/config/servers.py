@@ -13,7 +13,7 @@ from bot.core.catalog import digest
 from bot.kinds import TARGETS, VARIABLE, Context, TargetSettings
 
 
-def shared(tree: Tree, filled: object) -> Iterator[Fault]:
+def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
     """A mistake for each target whose server already has a name above it. ``tree`` is the file as it is,
     ``filled`` the same with its variables; servers behind variables that are not set are compared by the
     variables' names."""

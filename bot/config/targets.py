@@ -14,7 +14,7 @@ from bot.config.forms import Name, Workspace
 from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
 from bot.config.tree import Tree, decoded, read
-from bot.config.variables import Variables, filled, used
+from bot.config.variables import Variables, filled, variable_names
 from bot.core.catalog import version_of
 from bot.core.errors import Misconfigured
 from bot.kinds import Context, Settings, TargetSettings
@@ -60,7 +60,7 @@ def targets_of(
         version=version_of(plain),
         settings={each: it for each, it in judged.items() if not isinstance(it, str)},
         skipped={each: it for each, it in judged.items() if isinstance(it, str)},
-        variables={each: tuple(used(tree.at(("targets", each)))) for each in judged},
+        variables={each: tuple(variable_names(tree.at(("targets", each)))) for each in judged},
     )
 
 

@@ -67,7 +67,7 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
     return FromVariable(text) if re.fullmatch(VARIABLE, value) else text
 
 
-def used(value: object) -> Iterator[str]:
+def variable_names(value: object) -> Iterator[str]:
     """The names of the variables in the texts of a value, each once."""
     found: dict[str, None] = {}
     rest = [value]
