@@ -669,7 +669,7 @@ class Change:
     it on as many replicas as this deployment asks for: if they do not say so in time, it is written all
     the same, and NotCopied is raised. After a failover it is not written, and FailedOver is raised, until
     this primary was compared with what had ended. Whatever leads to access at a target is ``copied``; what
-    ends access never is, and waits for nobody (``Ledger.copied`` says what can be said of it).
+    ends access never is, and waits for nobody (``Ledger.wait_for_copies`` says what can be said of it).
     """
 
     rests_on: tuple[Snapshot, ...] = ()
@@ -776,7 +776,7 @@ class Ledger(Protocol):
         left alone."""
         ...
 
-    def copied(self) -> bool:
+    def wait_for_copies(self) -> bool:
         """Whether all that was written before this call is on as many replicas as this deployment asks for;
         waits a second for them, and less if they did not confirm a moment ago."""
         ...
@@ -880,7 +880,7 @@ class Serving:
     now: str
 
     @property
-    def compared(self) -> bool:
+    def is_compared(self) -> bool:
         return bool(self.now) and self.last == self.now
 
 
@@ -891,7 +891,7 @@ class Primary(Protocol):
         """None if no copies are asked for: then nobody asks which server it is."""
         ...
 
-    def compared(self, with_server: str) -> None:
+    def mark_compared(self, with_server: str) -> None:
         """Let grants go on with what this server has, unless yet another one has taken over."""
         ...
 

@@ -46,7 +46,7 @@ class Copied:
         enough = isinstance(copies, int) and copies >= self._copies
         return answer, None if enough else NotCopied(self._too_few(copies))
 
-    def confirmed(self, mark: Script) -> bool:
+    def wait_for_replicas(self, mark: Script) -> bool:
         """Return whether the replicas have all that was written before this call; wait for them, but not long
         if they did not confirm a moment ago. ``mark`` writes something. Raises TemporaryFailure."""
         hurry = time.monotonic() < self._silent_until

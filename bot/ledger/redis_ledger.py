@@ -234,11 +234,11 @@ class RedisLedger:
         last, now = self._run(self._compare)
         return Serving(last=last, now=now)
 
-    def compared(self, with_server: str) -> None:
+    def mark_compared(self, with_server: str) -> None:
         self._run(self._compare, with_server)
 
-    def copied(self) -> bool:
-        return self._copied is None or self._copied.confirmed(self._mark)
+    def wait_for_copies(self) -> bool:
+        return self._copied is None or self._copied.wait_for_replicas(self._mark)
 
     def upgrade(self) -> None:
         """Move Redis on to the shape of records that this process writes: processes that know only an older

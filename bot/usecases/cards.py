@@ -75,7 +75,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     catalog, snap = office.gather(lambda known: grant_keys(known, first))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
-    if grant.state not in (State.ASKED, *LIVE) and not office.ledger.copied():
+    if grant.state not in (State.ASKED, *LIVE) and not office.ledger.wait_for_copies():
         view = replace(view, copied=False)
     places = _planned(office, grant, turn.claim).places
     posting = _Posting(office, messenger, turn, view, snap.now)
@@ -233,7 +233,7 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
     change = Change(put={key: None}, done=Done(claim=turn.claim), frees=True)
     if note:
         if note.reason.why in SAYS_ENDED:
-            note = replace(note, copied=office.ledger.copied())
+            note = replace(note, copied=office.ledger.wait_for_copies())
         try:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:

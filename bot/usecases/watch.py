@@ -104,15 +104,15 @@ class Watch:
             except PermanentFailure:
                 self._compare(channel)
                 raise
-            self._seen = self._joined(self._seen, kept)
+            self._seen = self._with_kept(self._seen, kept)
             if serving and serving.now != self._compared_with:
                 self._end_again(serving, channel)
             restore = self._compare(channel)
-            if self._primary and serving and not serving.compared:
+            if self._primary and serving and not serving.is_compared:
                 if serving.last and not (kept or restore):
                     restore = self._hold_back(serving, anchor, channel)
                 if kept or restore or not serving.last:
-                    self._primary.compared(serving.now)
+                    self._primary.mark_compared(serving.now)
             self._remember_ended()
             if anchor and self._seen and says_more(self._seen, kept):
                 anchor.write(self._seen)
@@ -158,12 +158,12 @@ class Watch:
             before = seal
         return None
 
-    def _signed(self, seal: Seal) -> bool:
+    def _is_signed(self, seal: Seal) -> bool:
         return self.signer is not None and self.signer.trusts(seal.head, signature_of(seal))
 
     def _is_ours(self, seal: Seal, seen: Anchored) -> bool:
         if self.signer:
-            return self._signed(seal)
+            return self._is_signed(seal)
         if seen.key and seal.signature:
             raise PermanentFailure(
                 f"seal {seal.number} of the audit says that what this worker remembers was given up, and its"
@@ -219,7 +219,7 @@ class Watch:
             lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),)
         return _anchor_at(seal, replace(seen, given_up=(*seen.given_up, *lost)))
 
-    def _joined(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
+    def _with_kept(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
         found = newer(seen, kept)
         if seen is None or kept is None or found is None:
             return found
@@ -233,16 +233,16 @@ class Watch:
             return
         now = self.ledger.read().now
         for seal in self._seals_behind(seen.number):
-            if seal.accepted and (seen.key is None or self._signed(seal)):
+            if seal.accepted and (seen.key is None or self._is_signed(seal)):
                 self._accepted_at = seal.at
-        every = all_ended(seen.ended, self._ended(now))
+        every = all_ended(seen.ended, self._ended_grants(now))
         if self._accepted_at:
             every = tuple(each for each in every if each.at > self._accepted_at)
         lately = ended_lately(every, (), now)
-        whole = lately != every and not self.ledger.copied()
+        whole = lately != every and not self.ledger.wait_for_copies()
         self._seen = replace(seen, ended=every if whole else lately)
 
-    def _ended(self, now: datetime) -> Iterator[Ended]:
+    def _ended_grants(self, now: datetime) -> Iterator[Ended]:
         """The grants that ended in the last day, behind the entry that was read last."""
         a_day_ago = f"{int((now - ENDED_KEPT).timestamp() * 1000)}-0"
         after = max(self._ends_up_to, a_day_ago, key=before_all)

@@ -221,12 +221,12 @@ def test_yet_another_server_that_takes_over_meanwhile_is_not_taken_for_the_compa
     first = bot.primary.serving()
     assert first
     bot.fail_over()
-    bot.primary.compared(first.now)
+    bot.primary.mark_compared(first.now)
     second = bot.primary.serving()
     assert second
     assert second.last == first.last
     assert len({first.last, first.now, second.now}) == 3
-    assert not second.compared
+    assert not second.is_compared
 
 
 def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: p
 
 def until_copied(bot: Bot) -> None:
     for _ in range(1_000):
-        if bot.ledger.copied():
+        if bot.ledger.wait_for_copies():
             return
     raise AssertionError("the replica never confirmed it")
 
