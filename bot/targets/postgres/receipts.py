@@ -147,7 +147,7 @@ def prepared_pair(look: Look, last: Receipt) -> tuple[int, int]:
     return oid(last, "role"), oid(last, "member")
 
 
-def completed(look: Look, last: Receipt, role: int, member: int) -> Receipt:
+def completed_receipt(look: Look, last: Receipt, role: int, member: int) -> Receipt:
     """Return the receipt of a membership that was just granted. Its grantor is our login, unless the one of
     the receipt's grantor was there already."""
     was_there = any(
@@ -161,7 +161,7 @@ def completed(look: Look, last: Receipt, role: int, member: int) -> Receipt:
 # ------------------------------------------------------------------------------------------ sessions
 
 
-def recorded(named: Iterable[Named], pair: tuple[int, int], where: str = "") -> set[int] | None:
+def recorded_sessions(named: Iterable[Named], pair: tuple[int, int], where: str = "") -> set[int] | None:
     """Return the pids of the sessions that may still use the role; None if any may. ``where`` is empty for
     the primary."""
     texts = [each.receipt.facts.get(_fact(where)) for each in named if each.pair == pair]

@@ -16,7 +16,7 @@ from bot.targets.postgres.receipts import (
     ours,
     pairs_of,
     receipt_for,
-    recorded,
+    recorded_sessions,
     with_sessions,
     without_sessions,
 )
@@ -55,7 +55,7 @@ class Sight:
     ends_sessions: bool
     replicas: Sequence[Replica]
 
-    def seen(self) -> Seen:
+    def judge(self) -> Seen:
         mine = ours(self.look, self.named)
         kept = [self._with_sessions(each) for each in self._named_or_marked(mine)]
         others = grantor_of_others(self.look, mine, pairs_of(self.look, self.named))
@@ -96,7 +96,7 @@ class Sight:
             return replace(kept, receipt=without_sessions(kept.receipt))
         if not self._counts_sessions(kept):
             return kept
-        pids = open_sessions(self.connection, kept.pair[1], recorded(self.named, kept.pair))
+        pids = open_sessions(self.connection, kept.pair[1], recorded_sessions(self.named, kept.pair))
         why = f"{len(pids)} open sessions may still use it" if pids else None
         return replace(kept, receipt=with_sessions(kept.receipt, pids), sessions=len(pids), why=why)
 
@@ -122,7 +122,7 @@ class Sight:
         """``why`` with no sessions: a replica could not be asked."""
         for place, replica in enumerate(self.replicas):
             deadline = share(self.connection.deadline, self.replicas[place:])
-            only = recorded(self.named, kept.pair, replica.where)
+            only = recorded_sessions(self.named, kept.pair, replica.where)
             try:
                 pids = replica.open_sessions(self.look.server.identifier, kept.pair, only, deadline)
             except (TemporaryFailure, PermanentFailure) as failure:

@@ -78,7 +78,7 @@ class Postgres:
             role, account = grantable(self.name, look, *oids, ends_sessions=self._ends_sessions)
             return kept.receipt_for(look, role.oid, account.oid, look.server.me)
 
-        return self._connected(once, not_after)
+        return self._call(once, not_after)
 
     def grant(
         self,
@@ -90,7 +90,7 @@ class Postgres:
         """``not_after`` becomes a moment on the server's clock, which the server itself checks after the
         GRANT, in the same message and transaction: a pause of ours, wherever it falls, cannot grant late."""
         pair, last = self._pair(hold), receipts[-1]
-        return self._connected(lambda connection: self._grant(connection, hold, pair, last), not_after)
+        return self._call(lambda connection: self._grant(connection, hold, pair, last), not_after)
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
         """What depends on our grant goes with it. From PostgreSQL 16 on, sessions end before the membership
@@ -110,7 +110,7 @@ class Postgres:
                 replicas=self._replicas,
             ).run()
 
-        self._connected(once, deadline)
+        self._call(once, deadline)
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
         """THEIRS for a superuser, who has every role. Ours counts until it is wholly revoked."""
@@ -133,9 +133,9 @@ class Postgres:
                 named=kept.named_here(look, receipts),
                 ends_sessions=self._ends_sessions,
                 replicas=self._replicas,
-            ).seen()
+            ).judge()
 
-        return self._connected(once, deadline)
+        return self._call(once, deadline)
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         """Return all direct members but the bot itself."""
@@ -152,7 +152,7 @@ class Postgres:
             )
             return Holders(holders=found, system=server.system)
 
-        return self._connected(once, deadline)
+        return self._call(once, deadline)
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:
         """``prepare`` changes nothing either."""
@@ -177,7 +177,7 @@ class Postgres:
             system = Server(*server).identifier
             return (*through, *self._unready_replicas(system, deadline))
 
-        return self._connected(once, deadline)
+        return self._call(once, deadline)
 
     def _grant(self, connection: Connection, hold: Hold, pair: Pair, last: Receipt) -> Receipt:
         look = self._look(connection, pair, [last])
@@ -194,7 +194,7 @@ class Postgres:
             statements.fence(moment),
             mark=statements.grant_mark(hold.key),
         )
-        return kept.completed(look, last, role.oid, account.oid)
+        return kept.completed_receipt(look, last, role.oid, account.oid)
 
     def _unready_replicas(self, system: str, deadline: Deadline) -> list[str]:
         found = []
@@ -218,7 +218,7 @@ class Postgres:
         refuse_server(self.name, look.server, pair.role, look.version, ends_sessions=self._ends_sessions)
         return look
 
-    def _connected(self, call: Callable[[Connection], T], deadline: Deadline) -> T:
+    def _call(self, call: Callable[[Connection], T], deadline: Deadline) -> T:
         def once() -> T:
             with self._connections.borrowed(deadline) as connection:
                 return call(connection)
