@@ -88,7 +88,7 @@ class FakeTarget:
         key = self._place(receipts[-1], hold)
         if key[0].startswith("dropped") or key[1].target:
             raise PermanentFailure(f"{hold.target} has no account {hold.account}")
-        held = self._held(key)
+        held = self._live_access(key)
         if held is None or held.by is Presence.OURS:
             kept = until if self.abilities.keeps_end else None
             self.access[key] = Access(by=Presence.OURS, until=kept)
@@ -106,7 +106,7 @@ class FakeTarget:
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
         self._begin("has", hold, deadline)
-        found = self._seen(hold, receipts)
+        found = self._look(hold, receipts)
         self._end("has")
         return found
 
@@ -187,7 +187,7 @@ class FakeTarget:
 
     # -------------------------------------------------------------------------------------- looking
 
-    def _seen(self, hold: Hold, receipts: Sequence[Receipt]) -> Seen:
+    def _look(self, hold: Hold, receipts: Sequence[Receipt]) -> Seen:
         if self.stuck:
             theirs = ADMINISTRATOR if self.stuck is Presence.THEIRS else None
             kept = tuple(receipts) if self.stuck in (Presence.OURS, Presence.USELESS) else ()
@@ -202,7 +202,7 @@ class FakeTarget:
             made += [receipt for receipt in left if receipt not in made]
             presence = Presence.OURS if usable else Presence.USELESS
             return Seen(presence=presence, system=self.system, receipts=tuple(made))
-        theirs_too = self._held(_key(hold.account, hold.entitlement)) is not None
+        theirs_too = self._live_access(_key(hold.account, hold.entitlement)) is not None
         return Seen(
             presence=Presence.THEIRS if theirs_too else Presence.NONE,
             system=self.system,
@@ -224,7 +224,7 @@ class FakeTarget:
         return [
             key
             for key in sorted(named | marked, key=lambda each: each[0])
-            if (held := self._held(key)) is not None
+            if (held := self._live_access(key)) is not None
             and (held.by is Presence.OURS or bool(moved) or (not self.abilities.marks and key in named))
         ]
 
@@ -252,7 +252,7 @@ class FakeTarget:
             if name in self.missing:
                 raise PermanentFailure(f"{hold.target} has no {name}: create it")
 
-    def _held(self, key: Key) -> Access | None:
+    def _live_access(self, key: Key) -> Access | None:
         found = self.access.get(key)
         return found if found and not self._over(found) else None
 
