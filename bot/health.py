@@ -68,7 +68,7 @@ class Gauges:
         yield GaugeMetricFamily("rotakey_slack_lost", told, self._lost(books))
         told = "Messages that Slack refused for an hour, after which they were given up"
         yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
-        yield self._doubted(books)
+        yield self._doubt_gauge(books)
         told = "How long the oldest entry of the audit that is not sealed waits"
         yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed(books))
 
@@ -103,7 +103,7 @@ class Gauges:
             family.add_metric([target], count)
         return family
 
-    def _doubted(self, books: Ledger | None) -> GaugeMetricFamily:
+    def _doubt_gauge(self, books: Ledger | None) -> GaugeMetricFamily:
         """``/readyz`` stays good meanwhile: giving back and revoking must not be cut off with granting."""
         told = "1 while a process does not follow the policy in force, because its text cannot be trusted"
         try:

@@ -135,7 +135,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
     for number, text in enumerate(texts, 1):
         said = _parsed(number, text)
         if number == 1:
-            yield _taken(said)
+            yield _header(said)
         elif ended is not None:
             raise Damaged(f"line {number}: something stands behind the end")
         elif "end" in said:
@@ -160,7 +160,7 @@ def _parsed(number: int, text: str) -> Mapping[str, object]:
     return said
 
 
-def _taken(said: Mapping[str, object]) -> Taken:
+def _header(said: Mapping[str, object]) -> Taken:
     since_seal = said.get("since_seal", 0)
     match said:
         case {"export": int(form), "at": str(at)} if form == FORM and isinstance(since_seal, int):

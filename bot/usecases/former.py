@@ -168,15 +168,15 @@ class Earlier:
         self._targets[0].ready(hold, deadline)
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
-        self._found(hold, receipts, deadline)[0].revoke(hold, receipts, deadline)
+        self._find(hold, receipts, deadline)[0].revoke(hold, receipts, deadline)
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
-        return self._found(hold, receipts, deadline)[1]
+        return self._find(hold, receipts, deadline)[1]
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         return self._targets[0].holders(entitlement, deadline)
 
-    def _found(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> tuple[Target, Seen]:
+    def _find(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> tuple[Target, Seen]:
         seen = [(each, each.has(hold, receipts, deadline)) for each in self._targets[:1]]
         for each in self._targets[1:]:
             if seen[-1][1].presence is not Presence.ELSEWHERE:

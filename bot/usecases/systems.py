@@ -117,7 +117,7 @@ def _move_receipts(ledger: Ledger, target: Target, hold: str, by: str) -> bool:
     seen = target.has(record.hold, record.receipts, Deadline.after(LOOK_WITHIN))
     if seen.presence is not Presence.ELSEWHERE or seen.system is None:
         return False
-    receipts = tuple(_moved(each, seen.system.id) for each in record.receipts)
+    receipts = tuple(_receipt_at(each, seen.system.id) for each in record.receipts)
     facts = {
         "hold": named(record.hold),
         "from": sorted({each.system for each in record.receipts} - {seen.system.id}),
@@ -135,7 +135,7 @@ def _move_receipts(ledger: Ledger, target: Target, hold: str, by: str) -> bool:
     return True
 
 
-def _moved(receipt: Receipt, system: str) -> Receipt:
+def _receipt_at(receipt: Receipt, system: str) -> Receipt:
     if receipt.system == system:
         return receipt
     return replace(receipt, system=system, moved_from=receipt.moved_from or receipt.system)
