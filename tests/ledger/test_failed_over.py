@@ -35,10 +35,10 @@ from bot.usecases.seal import SEAL
 from bot.usecases.watch import Watch
 
 COMPARE = (
-    "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
-    " grant nothing and go on revoking: some of the 1 grants that are live in it may have ended before."
-    " Compare them with what people were told and with each target, then run `rotakey doctor"
-    " --accept-restore`. Name a file under `audit: anchor:` in access.yaml, and I can compare them myself."
+    "🚨 Another Redis server has taken over, and no anchor file says what had ended. I grant nothing now, and"
+    " keep revoking. Grants that are live on it: 1. Some of them may have ended before. Compare them with my"
+    " messages and with who has access at each target, then run `rotakey doctor --accept-restore`. If you"
+    " name a file under `audit: anchor:` in access.yaml, I can compare them myself next time."
 )
 
 
