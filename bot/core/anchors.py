@@ -109,7 +109,7 @@ def newer(one: Anchored | None, other: Anchored | None) -> Anchored | None:
 
 
 def says_more(one: Anchored, kept: Anchored | None) -> bool:
-    """Whether it takes the place of what is kept: its seal is newer, or its list of ends is another."""
+    """Return whether ``one`` replaces what is kept: its seal is newer, or its list of ends differs."""
     if kept is None or one.number != kept.number:
         return kept is None or one.number > kept.number
     return one.head == kept.head and one.ended != kept.ended

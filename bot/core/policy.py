@@ -132,7 +132,7 @@ def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:
 
 
 def closed_objection(catalog: Catalog) -> Reason | None:
-    """Why nothing at all is granted, if the policy in force cannot be followed."""
+    """Return why nothing at all is granted, or None if the policy in force can be followed."""
     return because(Why.POLICY_CLOSED) if catalog.closed else None
 
 
