@@ -77,8 +77,8 @@ def quoted(value: object) -> str:
 
 
 def without_password(text: str) -> str:
-    """Text of the file without what may be a password in it: an address behind its scheme, what is in front
-    of an @, and what follows ``password=``."""
+    """Return text of the file without what may be a password in it: an address behind its scheme, what is in
+    front of an @, and what follows ``password=``."""
     before, scheme, _ = text.partition("://")
     if scheme:
         name = re.search(r"[A-Za-z][A-Za-z0-9+.-]*$", before[-20:])

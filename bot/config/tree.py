@@ -48,7 +48,7 @@ class Tree:
         return found
 
     def place(self, path: Path) -> str:
-        """How the place is written in a mistake. A key in the settings of a target or source may be a
+        """Return how the place is written in a mistake. A key in the settings of a target or source may be a
         password that lost its quotes, and is left out unless it looks like a key."""
         if len(path) > 2 and path[0] in FILLED:
             keys = self.at(path[:2])

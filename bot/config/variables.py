@@ -68,7 +68,7 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
 
 
 def variable_names(value: object) -> Iterator[str]:
-    """The names of the variables in the texts of a value, each once."""
+    """Return the names of the variables in the texts of a value, each once."""
     found: dict[str, None] = {}
     rest = [value]
     while rest:
