@@ -116,7 +116,7 @@ def show(grant: str, files: tuple[Path, ...]) -> None:
 
 
 def _lines(files: Sequence[Path], damaged: list[str]) -> Iterator[evidence.Line]:
-    """As far as they can be read; what is wrong with the rest comes into ``damaged``."""
+    """Yield the lines that can be read, and add what is wrong with the others to ``damaged``."""
     if not files:
         ledger = _ledger()[0]
         yield evidence.Taken(at=ledger.read().now)
