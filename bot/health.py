@@ -32,8 +32,8 @@ def trouble(office: Office) -> str | None:
 
 
 def shut_out(office: Office) -> str | None:
-    """That Slack does not let the bot in any more, and what to do. It is no trouble of the workers: what is
-    over still ends, and to restart them without another token helps nobody."""
+    """Return that Slack no longer lets the bot in, and what to do; None if it does. This is not a fault of
+    the workers: access still ends on time, and restarting them without a new token does not help."""
     try:
         said = loss(office.ledger)
     except TemporaryFailure as failure:

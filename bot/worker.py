@@ -95,7 +95,7 @@ class Together(Protocol):
 
 @dataclass(eq=False)
 class _Task:
-    """What one thread does, and what it waits for."""
+    """The turns that one thread does, which all wait for the same thing."""
 
     turns: Sequence[Turn]
 
@@ -113,7 +113,7 @@ class _Task:
 
     @property
     def stuck(self) -> bool:
-        """By now somebody else may have what it does."""
+        """Return whether somebody else may have claimed this by now."""
         return max(turn.deadline.at for turn in self.turns) + CLAIM_SECONDS < time.monotonic()
 
 
@@ -185,7 +185,8 @@ class Worker:
             thread.join(timeout=2 * SLEEP_AT_MOST)
 
     def _finish(self) -> None:
-        """What does not come back by its deadline is left: its claim runs out, and somebody else has it."""
+        """Wait for what is running, up to FINISH_WITHIN. Calls that have not returned by then are left: their
+        claims run out, and another worker takes them."""
         latest = Deadline.after(FINISH_WITHIN)
         while not (self.idle or latest.passed):
             self._stir.clear()
@@ -271,15 +272,15 @@ class Worker:
             self._begin(turns[first : first + size])
 
     def _room_together(self, lane: str, now: Admission) -> int:
-        """For so many things more: the fewer threads, the larger their lots; but one alone, while it is not
-        known whether it would be answered."""
+        """Return how many more jobs may be claimed for this lane. With fewer threads each gets a larger
+        batch. A lane that is not trusted gets one job per thread."""
         threads = sum(self._threads_together(lane, now))
         if not now.trusts(_name(lane)):
             return threads
         return threads * (self.share * TOGETHER // self._width(lane))
 
     def _threads_together(self, lane: str, now: Admission) -> tuple[int, int]:
-        """Of its own, and of those shared."""
+        """Return the lane's own free threads, and how many of the shared ones it can use."""
         name = _name(lane)
         own = now.free_own(name)
         wider = self._width(lane) - now.uses[name].busy - own if name in now.uses else self.share
@@ -490,12 +491,13 @@ class Worker:
 
 
 def _name(lane: str) -> str:
-    """What a lane of a target's waits for."""
+    """Return what a lane of a target waits for."""
     return dependency(f"{lane}/")
 
 
 def _until_next(found: Claims) -> float:
-    """Seconds until more can be claimed: where more is due already, whoever is done says so."""
+    """Return the seconds until more can be claimed. If more is due already, a thread that finishes wakes the
+    loop."""
     if found.next_at is None or found.next_at <= found.now:
         return SLEEP_AT_MOST
     return min((found.next_at - found.now).total_seconds(), SLEEP_AT_MOST)
