@@ -389,7 +389,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "If it is to end, use `/access revoke`.",
     ),
     Why.LEFT_BY_OTHERS: ("I never revoke what others granted. Revoke it there if it should end.",),
-    Why.SAME_SYSTEM: ("Use one name for it in access.yaml. Access at {target} still ends on time.",),
+    Why.SAME_SYSTEM: (
+        "Use one name for it in access.yaml. Access at {target} still ends on time.",
+        "Use one name for it in access.yaml. Access there still ends on time.",
+    ),
     Why.OWN_REMOVAL: ("Ask somebody else to check and press the button.",),
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
     Why.OWN_ACCESS: ("Another approver has to.",),
