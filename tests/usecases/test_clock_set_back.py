@@ -162,7 +162,7 @@ def test_who_left_while_the_clock_was_back_loses_access_as_ever(story: Story) ->
 def test_a_revocation_that_failed_is_tried_again_as_soon_as_ever(story: Story) -> None:
     grant = story.ask(ADA).standing.grant.id
     story.run_due()
-    story.target.failing["take"] = TemporaryFailure("down")
+    story.target.failing["revoke"] = TemporaryFailure("down")
     story.give_back(ADA, grant)
     story.run_due()
     story.target.failing.clear()
@@ -189,7 +189,7 @@ def test_an_alarm_is_repeated_within_the_hour() -> None:
     story = Story(sealed=True)
     grant = story.ask(ADA).standing.grant.id
     story.run_due()
-    story.target.failing["take"] = TemporaryFailure("down")
+    story.target.failing["revoke"] = TemporaryFailure("down")
     story.give_back(ADA, grant)
     story.pass_time(10 * MINUTE)
     assert story.grant(grant).overdue_since
