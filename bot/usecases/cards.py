@@ -100,8 +100,8 @@ class _Posting:
     now: datetime
 
     def owes(self, place: Place) -> bool:
-        """Whether it must be shown there. Approvers who were never asked are not told of what is decided
-        already."""
+        """Return whether the card must be shown there. Once a request is decided, approvers who never got its
+        card do not get one."""
         if place.ts is None and place.audience == "approver" and self.view.grant.state is not State.ASKED:
             return False
         return owes(place, self.messenger.card_digest(self.view, place.audience), self.now)

@@ -38,7 +38,8 @@ def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op:
 
 
 def _wait_for_copies(office: Office, done: Standing) -> Standing:
-    """Ending waits for no replica; what is said of it does, for a second."""
+    """Wait up to a second for replicas, because the answer says whether they have it. Ending itself waits for
+    none."""
     try:
         return replace(done, copied=office.ledger.wait_for_copies())
     except TemporaryFailure:

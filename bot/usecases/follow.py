@@ -70,8 +70,8 @@ def _look(office: Office, name: str) -> Scene:
 
 
 def _shorten(office: Office, scene: Scene) -> bool:
-    """Commit the ends and the earlier ends, if there are any. This is written also while the audit cannot
-    be, or Redis is full, so nothing that gives access may be in the same commit."""
+    """Commit the ends and the earlier ends, if there are any. This is written even while the audit cannot be
+    written or Redis is full, so nothing that gives access may be in the same commit."""
     shorter, _ = _end_changes(scene)
     if shorter:
         office.ledger.commit(joined(Change(rests_on=(scene[1],)), *shorter))
@@ -108,7 +108,8 @@ def _concerned(office: Office, name: str) -> Concerned:
 
 
 def _end_changes(scene: Scene) -> tuple[list[Change], list[Change]]:
-    """Return what today's facts make of the live grants: what shortens access, and what prolongs it."""
+    """Return what the current facts change about the live grants: first what shortens access, then what
+    prolongs it."""
     snap = scene[1]
     live = [grant for grant in snap.all(Grant) if grant.state in LIVE and snap.live(grant)]
     found = [change for grant in live if (change := _end_change(grant, scene))]
@@ -116,8 +117,8 @@ def _end_changes(scene: Scene) -> tuple[list[Change], list[Change]]:
 
 
 def _end_change(grant: Grant, scene: Scene) -> Change | None:
-    """Return what today's facts make of a live grant: nothing, an earlier end, or (for a shift's own) a
-    later; but not a later one while the policy in force cannot be followed."""
+    """Return what the current facts change about a live grant: nothing, an earlier end or, for a shift's own
+    grant, a later one. There is no later end while the policy in force cannot be followed."""
     catalog, snap = scene
     found = rightful_end(grant, catalog, facts_of(snap))
     if found is None:

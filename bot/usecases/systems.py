@@ -1,4 +1,5 @@
-"""Which system each target name reaches: one running system has one name, and a replaced one is accepted."""
+"""Tracks which system each target name reaches: a running system has one name, and a replaced one is
+accepted."""
 
 from __future__ import annotations
 
@@ -31,8 +32,8 @@ LOOK_WITHIN = 10.0
 
 
 def first_name(snap: Snapshot, name: str, names: Sequence[str]) -> str | None:
-    """The name that grants at the running system which ``name`` reaches, None if that is ``name`` itself: the
-    first of ``names``, which stand in the order of access.yaml."""
+    """Return the name that grants at the running system which ``name`` reaches, or None if that is ``name``
+    itself: it is the first of ``names``, which are in the order of access.yaml."""
     known = snap.find(TargetSystems)
     same = known.namesakes(name) if known else ()
     earlier = names[: names.index(name)] if name in names else names
@@ -42,8 +43,8 @@ def first_name(snap: Snapshot, name: str, names: Sequence[str]) -> str | None:
 def note_system(
     ledger: Ledger, name: str, system: System | None, names: Sequence[str], channel: str | None
 ) -> bool:
-    """Commit which system a target name reached, if that is news, and return whether it was. ``channel``
-    hears each time that a second name for one running system appears."""
+    """Commit which system a target name reached, if that is new, and return whether it was. ``channel`` is
+    notified each time a second name for one running system appears."""
     return settled(lambda: _note_system(ledger, name, system, names, channel))
 
 
@@ -81,8 +82,8 @@ def _same_system(name: str, other: str, names: Sequence[str]) -> Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """``moved``: holds whose receipts now speak of the system that answers. ``unread``: why others could not
-    be looked at."""
+    """``moved`` are the holds whose receipts now name the system that answers. ``unread``: why others could
+    not be looked at."""
 
     moved: tuple[str, ...]
     unread: tuple[str, ...]
@@ -91,9 +92,9 @@ class Accepted:
 def accept_system(
     ledger: Ledger, census: Census, find: Callable[[str], Target], name: str, *, by: str
 ) -> Accepted:
-    """A person says that the system which answers now is the one the receipts speak of, upgraded or restored.
-    From here on the target looks there by object id and by name, and settles what is held. Safe to repeat.
-    Raises PermanentFailure if the target is not known."""
+    """Record that a person says the system which answers now is the one the receipts name, upgraded or
+    restored. From then on the target looks there by object id and by name, and what is held gets settled.
+    Safe to repeat. Raises PermanentFailure if the target is not known."""
     target = find(name)
     moved: list[str] = []
     unread: list[str] = []
