@@ -211,8 +211,8 @@ def _gives(resource: Resource | None) -> tuple[str, ...]:
 
 
 def _sessions(targets: list[str], catalog: Catalog) -> str:
-    """``kept`` if any target leaves sessions open, else ``ended_on_primary`` if one does so on replicas, else
-    ``ended`` if one ends them."""
+    """Return ``kept`` if any target leaves sessions open, otherwise ``ended_on_primary`` if one leaves those
+    on replicas open, otherwise ``ended`` if one ends them."""
     said = {catalog.session_notes.get(target, "unknown") for target in targets}
     return next((each for each in ("kept", "ended_on_primary", "ended") if each in said), "unknown")
 

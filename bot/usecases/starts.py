@@ -31,8 +31,8 @@ class Start:
 
 
 def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], str]) -> Iterator[Start]:
-    """For each person who is on call by the rule and has no access by it. What only one may hold goes to
-    the first. Nobody, while the policy in force cannot be followed."""
+    """Yield a start for each person who is on call by the rule and has no access by it. If only one may hold
+    the resource, the first gets it. Yields nothing while the policy in force cannot be followed."""
     catalog, snap = scene
     if closed_objection(catalog):
         return
