@@ -16,8 +16,8 @@ Session = psycopg.Connection[Any]
 
 
 class Roles:
-    """Names are the server's for this test alone: ``roles["ada"]`` is Ada's. The bot may grant ``orders_rw``,
-    and end sessions."""
+    """Roles of one test. Their names on the server are unique to it: ``roles["ada"]`` is Ada's. The bot may
+    grant ``orders_rw``, and end sessions."""
 
     def __init__(self, url: str, admin: Session, stack: ExitStack) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""Standby servers whose sessions end with the access: a session there outlives a REVOKE, too."""
+"""Standby servers, where sessions end with the access too: a session there also outlives a REVOKE."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LONGEST_REPLAY = 1.0
 
 
 class Replica:
-    """``where`` is its host and port. Every method raises TemporaryFailure or PermanentFailure by the
-    deadline, also if the server there is not one of the same system."""
+    """A standby server. ``where`` is its host and port. Every method raises TemporaryFailure or
+    PermanentFailure by the deadline, also if the server there does not belong to the same system."""
 
     def __init__(self, name: str, url: str) -> None:
         self.where = _host_and_port(url)
@@ -76,7 +76,7 @@ class Replica:
 
 
 def share(deadline: Deadline, among: Sequence[object]) -> Deadline:
-    """Return the deadline for one of these, so that the others and the primary have time left, too."""
+    """Return the deadline for one of these that leaves time for the others and for the primary."""
     return Deadline.after(deadline.left() / (len(among) + 1))
 
 

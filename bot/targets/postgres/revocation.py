@@ -92,8 +92,8 @@ class Revocation:
         end_all(self.connection, row.member, allowed=allowed, only=only)
 
     def _ends_sessions_of(self, pair: tuple[int, int]) -> bool:
-        """Sessions stay if the account has the role from somebody else, too. A superuser has it anyway, but
-        what is left of ours is not forgotten for that."""
+        """Return whether these sessions end. They stay if the account also has the role from somebody else. A
+        superuser has it anyway, but sessions that remain of ours are still not forgotten."""
         if not self.ends_sessions or pair[1] == self.look.server.me:
             return False
         mine = ours(self.look, self.named)
@@ -102,7 +102,7 @@ class Revocation:
         return others is None or (others == SUPERUSER and is_left)
 
     def _end_at_replicas(self, pair: tuple[int, int]) -> None:
-        """What fails here is seen at the next look, which says so."""
+        """End the sessions at the replicas. The next look sees and reports what fails here."""
         system, deadline = self.look.server.identifier, self.connection.deadline
         for place, replica in enumerate(self.replicas):
             only = recorded_sessions(self.named, pair, replica.where)

@@ -1,4 +1,4 @@
-"""What one look shows of a hold: whose access is there, which receipts still name something, and why."""
+"""Judges a hold from one look: who granted the access, which receipts still name something, and why."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONFIRMED_WITHIN = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class _Kept:
-    """A receipt that may have to be kept, what it names, and the memberships of ours among that."""
+    """A receipt that may have to be kept, what it names, and which of our memberships are among that."""
 
     receipt: Receipt
     pair: tuple[int, int]
@@ -77,7 +77,8 @@ class Sight:
         return self._with_confirmation(seen, counted) if seen.gone else seen
 
     def _named_or_marked(self, mine: Sequence[Membership]) -> list[_Kept]:
-        """A receipt that was moved here is written new for each membership that it names here."""
+        """Return what is ours. A receipt that was moved here is written again for each membership that it
+        names here."""
         look, found = self.look, []
         for each in self.named:
             rows = tuple(row for row in mine if each.names(row))
@@ -101,7 +102,7 @@ class Sight:
         return replace(kept, receipt=with_sessions(kept.receipt, pids), sessions=len(pids), why=why)
 
     def _counts_sessions(self, kept: _Kept) -> bool:
-        """Sessions of an account that has the role from somebody else are kept."""
+        """Return whether sessions count. They stay open if the account has the role from somebody else."""
         if not self.ends_sessions or kept.pair[1] == self.look.server.me:
             return False
         mine = ours(self.look, self.named)
@@ -119,7 +120,7 @@ class Sight:
         )
 
     def _at_replicas(self, kept: _Kept) -> _Kept:
-        """``why`` with no sessions: a replica could not be asked."""
+        """Return what is open at the replicas. ``why`` without sessions: a replica could not be asked."""
         for place, replica in enumerate(self.replicas):
             deadline = share(self.connection.deadline, self.replicas[place:])
             only = recorded_sessions(self.named, kept.pair, replica.where)
