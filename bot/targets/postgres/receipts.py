@@ -14,7 +14,7 @@ SESSIONS = "sessions"
 usable; at a replica ``sessions@host:port``. A session that began later cannot have the role. (A login without
 pg_read_all_stats cannot read when a session began, and the clock it began by may have been set since.)"""
 MOST_PIDS = 400
-"""The most pids that are recorded. If there are more, none are, and the next look counts what is open then."""
+"""The most pids that are recorded. If there are more, none are; the next look counts what is open then."""
 SUPERUSER = "SUPERUSER"
 """The grantor named for everything that a superuser account has."""
 EVIDENCE = 2
