@@ -65,8 +65,8 @@ class MemoryLedger:
     """Implements Ledger, AuditTrail, Inspection, Census and Primary. Time stands still unless ``advance``
     moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
     ``audit_trouble``: why the audit cannot be written. ``full``: there is no memory left, so only what
-    ``frees`` is written. ``copying``: replicas confirm what is written. ``servers``: those of a Redis of
-    which copies are asked for."""
+    ``frees`` is written. ``copying``: replicas confirm what is written. ``servers``: the servers of a Redis
+    of which copies are asked for."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -488,7 +488,7 @@ class MemoryLedger:
         self._due[member] = at
 
     def _listed_members(self) -> list[str]:
-        """What is owed, but for lanes that were lost."""
+        """Return the members of the due set, except in lanes that were lost."""
         return [member for member in self._due if _lane(member) in self._lanes]
 
     def _due_now(self) -> list[str]:

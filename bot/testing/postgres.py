@@ -45,7 +45,7 @@ class Roles:
         return other
 
     def rename(self, name: str) -> None:
-        """``members`` goes on calling it by its first name; ``run`` knows it as ``{renamed name}``."""
+        """Rename a role. ``members`` still uses its first name; ``run`` knows it as ``{renamed name}``."""
         self._made.append(self[f"renamed {name}"])
         self.run("ALTER ROLE {" + name + "} RENAME TO {renamed " + name + "}")
 
