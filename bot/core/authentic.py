@@ -9,10 +9,10 @@ from bot.core.catalog import version_of
 from bot.core.reasons import Reason, Why, because
 
 PURPOSE = b"rotakey policy text\n"
-"""In front of what is authenticated, so that no HMAC made for something else fits."""
+"""Goes before what is authenticated, so that no HMAC made for something else fits."""
 
 MOST_KEPT = 4
-"""HMACs kept with one text: those of the keys of today, and of a rotation that is under way."""
+"""The most HMACs kept with one text: of the current keys, and of a rotation that is under way."""
 
 
 def hmac_of(text: str, key: bytes) -> str:
