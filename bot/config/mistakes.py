@@ -16,7 +16,7 @@ SHOWN = 40
 """Characters of the file that a mistake repeats at most."""
 
 SECRETIVE = re.compile(r"(?:pass|secret|token|key)\w{0,20}\s{0,5}=", re.IGNORECASE)
-"""What a password follows."""
+"""Text after which a password follows."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,8 +24,9 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """``skipped`` has why a target cannot be used here, a line for each mistake. ``version`` is the file's,
-    as of a policy. ``variables`` are the names that the settings of each target use."""
+    """The targets of a file. ``skipped`` has why a target cannot be used here, a line for each mistake.
+    ``version`` is the file's, as for a policy. ``variables`` are the names that the settings of each target
+    use."""
 
     workspace: str
     version: str
@@ -45,8 +46,8 @@ class _Target(Settings):
 def targets_of(
     text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None
 ) -> Targets:
-    """Raises Misconfigured where it is no YAML, or does not tell whose grants are meant. A secret that stands
-    in the file itself is taken: it may be needed to revoke, and ``check`` refuses it."""
+    """Return the targets of a file. Raises Misconfigured if it is not YAML or does not say whose grants are
+    meant. A secret in the file itself is accepted: it may be needed to revoke, and ``check`` refuses it."""
     try:
         plain = decoded(text)
         tree = read(plain)

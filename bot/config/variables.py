@@ -1,4 +1,4 @@
-"""The environment by name: straight, from a file named by NAME_FILE, and as ${NAME} in settings."""
+"""Reads the environment by name: directly, from a file named by NAME_FILE, and as ${NAME} in settings."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Variables:
 
 
 def filled(value: object, variables: Variables, faults: list[Fault], path: Path = ()) -> object:
-    """The same value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a dollar
-    everywhere; what cannot be replaced stays, and is a fault. Text that was a variable alone becomes
+    """Return the value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a
+    dollar everywhere. What cannot be replaced stays, and is a fault. Text that was only a variable becomes
     FromVariable."""
     if isinstance(value, dict):
         return {key: filled(each, variables, faults, (*path, key)) for key, each in value.items()}
@@ -81,7 +81,7 @@ def variable_names(value: object) -> Iterator[str]:
 
 
 def _is_setting(path: Path) -> bool:
-    """``targets.orders-db.url`` is one; the name of a target is not."""
+    """Return whether the path is a setting: ``targets.orders-db.url`` is one, the name of a target is not."""
     return len(path) > 2 and path[0] in FILLED
 
 
