@@ -12,10 +12,10 @@ from bot.ports import Deadline, Ledger
 from bot.usecases.confirm import find_out
 
 MOST = 100
-"""Ops that are remembered at once; the cards show what became of the others."""
+"""Ops that are remembered at the same time; of the others only the cards show the outcome."""
 REMEMBERED_FOR = 600.0
 ASKED_EVERY = 1.0
-"""Seconds. An op is known to Redis for 15 minutes, so what is older cannot be found out any more."""
+"""Seconds. Redis knows an op for 15 minutes, so nothing can be found out after that."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +62,7 @@ class Afterwards:
             time.sleep(self._every)
             try:
                 self.find_out()
-            except Exception:  # whatever is met, the next try may get through
+            except Exception:  # the next try may succeed, whatever went wrong
                 log.exception("unforeseen")
             with self._lock:
                 if not self._left:
