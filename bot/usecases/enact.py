@@ -25,7 +25,7 @@ from bot.usecases.former import FORMER, force_after, former_versions
 from bot.usecases.seal import KEEP, SEAL
 
 OWED = "owed:all"
-"""The look at whether everything is owed that should be."""
+"""The duty that checks that everything is due that should be."""
 
 POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
 

@@ -167,7 +167,7 @@ def _header(said: Mapping[str, object]) -> Taken:
         case {"export": int(form), "at": str(at)} if form == FORM and isinstance(since_seal, int):
             with suppress(ValueError):
                 return Taken(at=read_moment(at), since_seal=since_seal)
-    raise Damaged("line 1: this is no export of an audit that this version of Rotakey can read")
+    raise Damaged("line 1: this is not an audit export that this version of Rotakey can read")
 
 
 def _line(number: int, said: Mapping[str, object]) -> Line:

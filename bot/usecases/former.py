@@ -29,10 +29,10 @@ from bot.usecases.attempts import settled
 from bot.usecases.turn import Turn
 
 FORMER = "former:all"
-"""The look at whether targets are still needed as they were."""
+"""The duty that checks whether former targets are still needed."""
 
 EVERY, SOON = timedelta(minutes=15), timedelta(minutes=1)
-"""Between two looks: while there is no former target, and while there is one."""
+"""The pauses between two looks: without a former target, and with one."""
 AT_ONCE = 200
 
 

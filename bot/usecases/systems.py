@@ -28,7 +28,7 @@ from bot.usecases.outcomes import named
 
 SYSTEMS = Key.of(TargetSystems)
 LOOK_WITHIN = 10.0
-"""Seconds for one hold, when a person accepts a system."""
+"""Seconds for each hold when a person accepts a system."""
 
 
 def first_name(snap: Snapshot, name: str, names: Sequence[str]) -> str | None:
