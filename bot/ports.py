@@ -75,9 +75,9 @@ class Abilities:
     """What a target can do, said as data."""
 
     marks: bool
-    """It can tell what we made from what others made, without a receipt."""
+    """Distinguishes what we made from what others made, without a receipt."""
     keeps_end: bool
-    """It ends access by itself at ``until``; then ``grant`` is called again when the end moves."""
+    """Ends access itself at ``until``; ``grant`` is called again when the end moves."""
     ends_sessions: bool
     """Open sessions are ended with the access."""
 
@@ -197,7 +197,7 @@ class CardView:
     max_length: int
     kept_until: datetime | None
     copied: bool = True
-    """False: it says that something ended, and replicas of Redis have not confirmed that yet."""
+    """False: the card says that something ended, and replicas of Redis have not confirmed that yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +212,7 @@ class Note:
     whisper_to: str | None = None
     thread: str | None = None
     copied: bool = True
-    """As of a ``CardView``: known when it is sent."""
+    """See ``CardView``. Known when the note is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +227,7 @@ class AlertView:
     length: int | None
     over: bool
     copied: bool = True
-    """As of a ``CardView``."""
+    """See ``CardView``."""
 
 
 class Messenger(Protocol):
@@ -358,14 +358,14 @@ class Restore:
     head: str = GENESIS
     again: tuple[str, ...] = ()
     failover: bool = False
-    """Another server took over, and there was no anchor to compare it with: it may have lost something."""
+    """Another server took over without an anchor to compare it with, so it may have lost something."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SealHead:
     """The end of the audit's chain: its newest seal, the last entry that this seal closed, and the ``key``
-    that signed it. If they differ, the seals themselves are right. ``told`` is the number of the last seal
-    that was posted to a channel, and ``told_at`` when."""
+    that signed it. The seals themselves take precedence over this record. ``told`` is the number of the last
+    seal that was posted to a channel, and ``told_at`` when."""
 
     number: int = 0
     head: str = GENESIS

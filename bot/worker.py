@@ -33,15 +33,15 @@ TOGETHER = 32
 WORKS_FOR = 0.0005
 """Seconds of our own work on one of many things that are done together, about."""
 FLOOD_FOR = 0.25
-"""Seconds for which nothing else has more threads than its own, after a claim as large as can be."""
+"""Seconds after a claim of the largest size during which everything else gets only its own threads."""
 TRUSTED_FOR = 2.0
-"""Seconds. What has answered no call for so long may hang by now: one thread finds out."""
+"""Seconds. What has not answered a call for this long may hang by now, so one thread tries it first."""
 LEFT_FOR = timedelta(seconds=1)
-"""What was claimed and has no thread after all."""
+"""The pause for a claim that got no thread after all."""
 FINISH_WITHIN = 25.0
 """Seconds that a worker which was stopped waits for what is being done: longer than any call may take."""
 SERVED = 32
-"""Lanes that are remembered for having had their turn."""
+"""The number of lanes remembered as served."""
 SLEEP_AT_MOST = 1.0
 RENEW_EVERY = 1.0
 REDIS_AWAY_PAUSE = 0.5
@@ -62,7 +62,7 @@ BACKOFF_AT_MOST = {
 
 NOBODYS_FAULT = ("conflict", "handed back")
 WITHIN = (REDIS, ALARMS)
-"""What waits for nothing outside."""
+"""The names that wait for nothing outside."""
 
 TURNS = Metric("rotakey_turns_total", "Due things done, by kind and outcome", ["kind", "outcome"])
 LAG = Histogram("rotakey_due_lag_seconds", "From when a thing was owed to when it was begun", ["kind"])
@@ -73,11 +73,11 @@ Duty = Callable[[Turn], None]
 
 
 class Together(Protocol):
-    """Does many due things of a kind in one go; each of them waits for one target. Threads share it."""
+    """Does many due things of a kind at once; each of them waits for one target. Threads share it."""
 
     def do(self, turns: Sequence[Turn], *, hurry: bool) -> Sequence[Turn]:
-        """Return those that are left for the kind's duty. In a ``hurry``, while more of them wait than can be
-        claimed, it may leave it for later to write down what was done, for a few seconds."""
+        """Do these, and return those that are left for the kind's duty. In a ``hurry``, when more are waiting
+        than can be claimed, it may delay writing down the results by a few seconds."""
         ...
 
     def waits(self, lane: str) -> float:
@@ -118,11 +118,11 @@ class _Task:
 
 
 class Worker:
-    """``duties`` has what to do for each kind of due thing. A duty closes its claim itself; what it
-    raises is logged, and the thing is due again later: TemporaryFailure and PermanentFailure with
-    growing pauses, and so is anything unforeseen. ``together`` has a way to do many of a kind in one go.
-    ``nothing_owed`` is called when the due set is empty. ``world`` tells what is waited for outside,
-    and is asked again and again."""
+    """Claims what is due and does it on threads. ``duties`` has what to do for each kind of due thing. A duty
+    closes its claim itself; what it raises is logged, and the thing is due again later: TemporaryFailure and
+    PermanentFailure with growing pauses, and so is anything unforeseen. ``together`` has a way to do many of
+    a kind at once. ``nothing_owed`` is called when the due set is empty. ``world`` says what is waited for
+    outside, and is asked again and again."""
 
     def __init__(
         self,
@@ -195,7 +195,7 @@ class Worker:
         with self._lock:
             left = [task.turns[0].claim.member for task in self._tasks]
         if left:
-            log.critical("calls do not come back, and are left", members=sorted(left))
+            log.critical("calls did not return, and are abandoned", members=sorted(left))
         self._catch_up()
 
     def _round(self) -> float:
@@ -234,7 +234,7 @@ class Worker:
             stuck = {task for task in self._tasks if task.stuck}
         for task in stuck - self._stuck:
             log.critical(
-                "a call does not come back though its deadline has passed: restart this process",
+                "a call has not returned by its deadline: restart this process",
                 member=task.turns[0].claim.member,
                 waits_for=task.awaits,
             )
@@ -331,7 +331,7 @@ class Worker:
         return min(_until_next(found), FLOOD_FOR) if flooded else _until_next(found)
 
     def _begin_one(self, turn: Turn) -> None:
-        """Two kinds of things may wait for one target, so it may have no thread left after all."""
+        """Begin one turn, unless no thread is left for it: two kinds of things may wait for one target."""
         lane = turn.claim.lane
         self._served.pop(lane, None)
         self._served[lane] = None
@@ -364,7 +364,7 @@ class Worker:
             self._over(task)
 
     def _on_thread(self, what: Callable[..., None], *arguments: object) -> bool:
-        """A thread of its own: one that never comes back keeps no process from ending."""
+        """Call it on a thread of its own. A call that never returns does not keep the process from ending."""
         try:
             threading.Thread(target=what, args=arguments, name="turn", daemon=True).start()
         except RuntimeError:  # no thread to be had: its claim runs out, and somebody else has it
@@ -377,7 +377,7 @@ class Worker:
         try:
             for turn in self._done_together(task.turns):
                 TURNS.labels(turn.claim.kind, self._outcome(turn)).inc()
-        except Exception:  # whatever was met, its claims run out
+        except Exception:  # whatever went wrong, its claims run out
             log.exception("unforeseen", member=task.turns[0].claim.member)
         finally:
             RUNNING.dec()
