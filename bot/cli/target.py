@@ -36,8 +36,8 @@ def accept(name: str, by: str | None, yes: bool) -> None:
     targets = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
     if not yes:
         click.confirm(
-            f"What people have at {name} by a grant will count as granted by Rotakey, no matter who the system"
-            " says granted it, and will be revoked when the grant ends. Continue?",
+            f"What people have at {name} by a grant will count as granted by Rotakey, no matter who the"
+            " system says granted it, and will be revoked when the grant ends. Go on?",
             abort=True,
         )
     ledger, find = wiring.ledger_of(env, targets.workspace), wiring.targets_alone(env, targets)
