@@ -59,7 +59,7 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
     wrong: list[str] = []
     unset: list[str] = []
     known = variables if _is_setting(path) else None
-    text = _USE.sub(lambda use: _replaced(use, known, wrong, unset), value)
+    text = _USE.sub(lambda use: _replacement(use, known, wrong, unset), value)
     if wrong or unset:
         said = "; ".join(dict.fromkeys([*wrong, *unset]))
         faults.append(Fault(path=path, text=said, unset=not wrong))
@@ -85,7 +85,7 @@ def _is_setting(path: Path) -> bool:
     return len(path) > 2 and path[0] in FILLED
 
 
-def _replaced(use: re.Match[str], variables: Variables | None, wrong: list[str], unset: list[str]) -> str:
+def _replacement(use: re.Match[str], variables: Variables | None, wrong: list[str], unset: list[str]) -> str:
     """``variables`` is None if none are filled in here."""
     if use[0] == "$$":
         return "$"
