@@ -22,7 +22,7 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 class Presence(StrEnum):
-    """What a target shows of a hold: nothing (NONE), access we made (OURS), access we made that is no longer
+    """The result of a look at a hold: nothing (NONE), access we made (OURS), access we made that is no longer
     usable (USELESS), access somebody else made (THEIRS), another system than the receipts name (ELSEWHERE),
     or nothing that can be judged (UNKNOWN).
 
