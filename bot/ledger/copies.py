@@ -38,9 +38,9 @@ class Copied:
         """Return the script's answer, and the error to raise if it wrote anything: too few replicas confirmed
         it in time. Raises TemporaryFailure."""
         with translated(writing=True):
-            answer, copies = self._waited("EVALSHA", script.sha, *arguments)
+            answer, copies = self._run_and_wait("EVALSHA", script.sha, *arguments)
             if isinstance(answer, NoScriptError):
-                answer, copies = self._waited("EVAL", script.script, *arguments)
+                answer, copies = self._run_and_wait("EVAL", script.script, *arguments)
             if isinstance(answer, RedisError):
                 raise answer
         enough = isinstance(copies, int) and copies >= self._copies
@@ -52,16 +52,18 @@ class Copied:
         TemporaryFailure."""
         hurry = time.monotonic() < self._silent_until
         with translated():
-            answer, copies = self._waited("EVALSHA", mark.sha, within=NOT_LONG if hurry else COPIED_WITHIN)
+            answer, copies = self._run_and_wait(
+                "EVALSHA", mark.sha, within=NOT_LONG if hurry else COPIED_WITHIN
+            )
             if isinstance(answer, NoScriptError):
-                answer, copies = self._waited("EVAL", mark.script)
+                answer, copies = self._run_and_wait("EVAL", mark.script)
             if isinstance(answer, RedisError):
                 raise answer
         enough = isinstance(copies, int) and copies >= self._copies
         self._silent_until = 0.0 if enough else time.monotonic() + SILENT_FOR
         return enough
 
-    def _waited(self, verb: str, *arguments: Argument, within: timedelta | None = None) -> list[Any]:
+    def _run_and_wait(self, verb: str, *arguments: Argument, within: timedelta | None = None) -> list[Any]:
         text, *others = arguments
         with self._client.pipeline(transaction=False) as pipe:
             pipe.execute_command(verb, text, len(self._keys), *self._keys, *others)
