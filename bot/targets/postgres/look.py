@@ -74,12 +74,12 @@ class Look:
     @property
     def role(self) -> Role | None:
         """Return the role that has the hold's name now."""
-        return self._named(self.pair.role)
+        return self._role_by_name(self.pair.role)
 
     @property
     def account(self) -> Role | None:
         """Return the account that has the hold's name now."""
-        return self._named(self.pair.account)
+        return self._role_by_name(self.pair.account)
 
     def of_oid(self, oid: int) -> Role | None:
         return next((each for each in self.roles if each.oid == oid), None)
@@ -88,7 +88,7 @@ class Look:
         found = self.of_oid(oid)
         return found.name if found else None
 
-    def _named(self, name: str) -> Role | None:
+    def _role_by_name(self, name: str) -> Role | None:
         return next((each for each in self.roles if each.name == name), None)
 
 

@@ -45,7 +45,7 @@ def roles(names: Collection[str], oids: Collection[int], version: int) -> sql.Co
     return sql.SQL(
         "SELECT r.oid::int8, r.rolname, r.rolsuper, {may_grant} FROM pg_roles AS r"
         " JOIN pg_roles AS me ON me.rolname = current_user WHERE {named}"
-    ).format(may_grant=sql.SQL(may_grant), named=_named("r", names, oids))
+    ).format(may_grant=sql.SQL(may_grant), named=_matching("r", names, oids))
 
 
 def memberships(
@@ -63,8 +63,8 @@ def memberships(
         """
     ).format(
         usable=_usable(version),
-        roles=_named("r", [role], roles),
-        accounts=_named("a", [account], accounts),
+        roles=_matching("r", [role], roles),
+        accounts=_matching("a", [account], accounts),
     )
 
 
@@ -194,7 +194,7 @@ def end_starting(pid: int) -> sql.Composed:
     return sql.SQL("SELECT pg_terminate_backend({})").format(pid)
 
 
-def _named(table: str, names: Collection[str], oids: Collection[int]) -> sql.Composed:
+def _matching(table: str, names: Collection[str], oids: Collection[int]) -> sql.Composed:
     return sql.SQL("({table}.rolname = ANY({names}::text[]) OR {table}.oid = ANY({oids}::int8[]))").format(
         table=sql.Identifier(table), names=list(names), oids=sorted(oids)
     )
