@@ -65,7 +65,7 @@ class Gauges:
         books = self.books if condition else None  # a Redis that is away is waited for once
         yield self._strays(books)
         told = "1 while Slack says that the app was uninstalled or the bot's token was revoked"
-        yield GaugeMetricFamily("rotakey_slack_lost", told, self._lost(books))
+        yield GaugeMetricFamily("rotakey_slack_lost", told, self._loss_value(books))
         told = "Messages that Slack refused for an hour, after which they were given up"
         yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
         yield self._doubt_gauge(books)
@@ -79,7 +79,7 @@ class Gauges:
             waits = None
         return waits.total_seconds() if waits is not None else math.nan
 
-    def _lost(self, books: Ledger | None) -> float:
+    def _loss_value(self, books: Ledger | None) -> float:
         try:
             return float(loss(books) is not None) if books else math.nan
         except TemporaryFailure:
