@@ -1,4 +1,4 @@
-"""Who gets the next thread: threads are reserved by what a due thing waits for. Nothing is done here."""
+"""Decides who gets the next thread. Threads are reserved by what a due thing waits for."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ SPARE = 8
 """Threads by default beyond one for each target and each source."""
 
 
-def awaited(member: str) -> str:
-    """What a due thing waits for: ``target NAME``, ``source NAME``, SLACK, or Redis alone: ALARMS, REDIS."""
+def dependency(member: str) -> str:
+    """Return what a due thing waits for: ``target NAME``, ``source NAME``, SLACK, or Redis alone (ALARMS,
+    REDIS)."""
     kind, _, rest = member.partition(":")
     name = rest.partition("/")[0]
     if kind in OF_TARGETS:
@@ -46,8 +47,8 @@ def source(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """The names of what is waited for outside, as the policy in force has them. ``wished`` threads, None: as
-    many as are good for these."""
+    """The names of everything outside that due things wait for, by the policy in force. ``wished`` is the
+    number of threads asked for; None: as many as are useful."""
 
     targets: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
@@ -55,13 +56,13 @@ class World:
 
     @property
     def own(self) -> Mapping[str, int]:
-        """Threads that nothing else gets, by what is waited for."""
+        """Return the threads that nothing else gets, by what they wait for."""
         names = (*map(target, sorted(self.targets)), *map(source, sorted(self.sources)))
         return {**RESERVED, **dict.fromkeys(names, 1)}
 
     @property
     def least(self) -> int:
-        """With fewer threads something that hangs could make something else wait."""
+        """Return the least number of threads with which nothing that hangs makes something else wait."""
         return sum(self.own.values())
 
     @property
@@ -81,8 +82,8 @@ class World:
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """The threads that wait for one thing. ``stuck`` ones are in a call that did not come back by its
-    deadline. ``trusted``: a call was answered a moment ago, and none has met its deadline since."""
+    """The threads that wait for one thing. ``stuck`` ones are in a call that did not return by its deadline.
+    ``trusted``: a call was answered a moment ago, and none has missed its deadline since."""
 
     busy: int = 0
     stuck: int = 0
@@ -94,8 +95,8 @@ UNUSED = Use()
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """``threads`` in all, of which ``own`` are reserved by what is waited for. Nothing gets more than
-    ``share``. What is not trusted gets no more than its own, and one call that is stuck is replaced."""
+    """``threads`` in all; ``own`` are those reserved, by what they wait for. Nothing gets more than
+    ``share``. What is not trusted gets only its own threads, and one stuck call is replaced."""
 
     threads: int
     share: int
@@ -103,33 +104,34 @@ class Admission:
     uses: Mapping[str, Use] = field(default_factory=dict)
 
     @property
-    def shared(self) -> int:
-        """Threads that are free and not reserved."""
+    def spare(self) -> int:
+        """Return how many threads are free and not reserved."""
         names = self.own.keys() | self.uses.keys()
         return max(self.threads - sum(max(self.own.get(n, 0), self._use(n).busy) for n in names), 0)
 
     def room(self, name: str) -> int:
-        """Threads that may begin to wait for it now."""
+        """Return how many threads may start to wait for it now."""
         return self.free_own(name) + self.free_shared(name)
 
     def free_own(self, name: str) -> int:
         return min(max(self.own.get(name, 0) - self._use(name).busy, 0), self._most(name))
 
     def free_shared(self, name: str) -> int:
-        return min(self._most(name) - self.free_own(name), self.shared)
+        return min(self._most(name) - self.free_own(name), self.spare)
 
     def trusts(self, name: str) -> bool:
         return self._use(name).trusted
 
     def rooms(self, besides: Collection[str], *, flood: bool) -> tuple[Room, ...]:
-        """For one claim of all kinds but those of ``besides``. In a ``flood`` of ends nothing else has more
-        threads than its own. One target or source may be claimed for beyond its room."""
+        """Return the rooms for one claim of all kinds except those of ``besides``. In a ``flood`` of ends
+        everything else gets only its own threads. More than its room may be claimed for a single target or
+        source."""
         targets = [name for name in self.own if name.startswith(TARGET)]
         sources = [name for name in self.own if name.startswith(SOURCE)]
         of_targets = tuple(kind for kind in OF_TARGETS if kind not in besides)
         found = [
-            Room(kinds=of_targets, own=self._free_own(targets), shared=self.shared),
-            Room(kinds=OF_SOURCES, own=self._free_own(sources), shared=self.shared),
+            Room(kinds=of_targets, own=self._free_own(targets), shared=self.spare),
+            Room(kinds=OF_SOURCES, own=self._free_own(sources), shared=self.spare),
         ]
         for kinds, name in ((OF_ALARMS, ALARMS), (OF_SLACK, SLACK), ((), REDIS)):
             found.append(Room(kinds=kinds, own=self.free_own(name), shared=self.free_shared(name)))

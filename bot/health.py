@@ -32,8 +32,8 @@ def trouble(office: Office) -> str | None:
 
 
 def shut_out(office: Office) -> str | None:
-    """That Slack does not let the bot in any more, and what to do. It is no trouble of the workers: what is
-    over still ends, and to restart them without another token helps nobody."""
+    """Return that Slack no longer lets the bot in, and what to do; None if it does. This is not a fault of
+    the workers: access still ends on time, and restarting them without a new token does not help."""
     try:
         said = loss(office.ledger)
     except TemporaryFailure as failure:
@@ -65,10 +65,10 @@ class Gauges:
         books = self.books if condition else None  # a Redis that is away is waited for once
         yield self._strays(books)
         told = "1 while Slack says that the app was uninstalled or the bot's token was revoked"
-        yield GaugeMetricFamily("rotakey_slack_lost", told, self._lost(books))
+        yield GaugeMetricFamily("rotakey_slack_lost", told, self._loss_value(books))
         told = "Messages that Slack refused for an hour, after which they were given up"
         yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
-        yield self._doubted(books)
+        yield self._doubt_gauge(books)
         told = "How long the oldest entry of the audit that is not sealed waits"
         yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed(books))
 
@@ -79,7 +79,7 @@ class Gauges:
             waits = None
         return waits.total_seconds() if waits is not None else math.nan
 
-    def _lost(self, books: Ledger | None) -> float:
+    def _loss_value(self, books: Ledger | None) -> float:
         try:
             return float(loss(books) is not None) if books else math.nan
         except TemporaryFailure:
@@ -103,7 +103,7 @@ class Gauges:
             family.add_metric([target], count)
         return family
 
-    def _doubted(self, books: Ledger | None) -> GaugeMetricFamily:
+    def _doubt_gauge(self, books: Ledger | None) -> GaugeMetricFamily:
         """``/readyz`` stays good meanwhile: giving back and revoking must not be cut off with granting."""
         told = "1 while a process does not follow the policy in force, because its text cannot be trusted"
         try:

@@ -119,9 +119,9 @@ Secret = Annotated[
 
 @dataclass(kw_only=True)
 class Context:
-    """What reading a part of the file has to know of the rest. ``kinds``: target -> its kind, as far as
-    that is known; ``keys``: what each mapping read may hold, by the identity of the mapping.
-    ``bare_secrets``: secrets may stand in the file itself."""
+    """The context for reading a part of the file. ``kinds``: target -> its kind, if known; ``keys``: the
+    allowed keys of each mapping read, by the identity of the mapping. ``bare_secrets``: secrets may stand in
+    the file itself."""
 
     kinds: Mapping[str, str | None] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
@@ -163,7 +163,7 @@ class Given(Settings):
 
 
 class Kind(Settings):
-    """A kind of target or source. One that does not state what it reaches cannot be defined."""
+    """A kind of target or source. It must state what it reaches, or it cannot be defined."""
 
     reaches: ClassVar[tuple[str, ...]]
     """The keys whose values say which systems it connects to; empty if only the environment says so. A
@@ -180,7 +180,7 @@ class Kind(Settings):
             raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}, which it says it reaches")
 
     def systems(self) -> tuple[tuple[str, str], ...]:
-        """Each key that says which system is reached, with its value in clear."""
+        """Return each key that says which system is reached, with its value in clear."""
         found = []
         for name in self.reaches:
             value = getattr(self, name)
@@ -192,9 +192,9 @@ class Kind(Settings):
 
 
 class TargetSettings(Kind):
-    """``gives`` is how an entitlement is written, ``sessions_end`` what becomes of open sessions:
-    ``ended``, ``ended_on_primary`` (but not on its replicas), ``kept`` or ``unknown``. ``address`` names the
-    settings that say where the target is."""
+    """Settings of a target. ``gives`` is how an entitlement is written; ``sessions_end`` is what happens to
+    open sessions: ``ended``, ``ended_on_primary`` (but not on its replicas), ``kept`` or ``unknown``.
+    ``address`` names the settings that say where the target is."""
 
     gives: ClassVar[type[Given]]
     address: ClassVar[tuple[str, ...]] = ()
@@ -202,8 +202,8 @@ class TargetSettings(Kind):
 
     @property
     def servers(self) -> frozenset[str]:
-        """The servers that these settings lead to, named alike however they are written. Two targets must not
-        share one. Empty if the kind cannot say."""
+        """Return the servers that these settings lead to, each with one name however it is written. Two
+        targets must not share one. Empty if the kind cannot say."""
         return frozenset()
 
     @property
@@ -241,8 +241,8 @@ def _postgres_url(url: SecretStr) -> SecretStr:
 
 
 def postgres_servers(url: str) -> frozenset[str]:
-    """``host:port`` of each server that a URL for libpq names; for a Unix socket its path, for a service of
-    pg_service.conf its name, and for no host at all libpq's own default."""
+    """Return ``host:port`` of each server that a URL for libpq names; for a Unix socket its path, for a
+    service of pg_service.conf its name, and without a host libpq's own default."""
     found = re.match(r"(?s)[^:]*://(?:[^@/]*@)?([^/?]*)(?:/[^?]*)?(?:\?(.*))?", url)
     authority, query = found.groups("") if found else ("", "")
     parts = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(.*))?", each) for each in authority.split(",")]

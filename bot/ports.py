@@ -75,9 +75,9 @@ class Abilities:
     """What a target can do, said as data."""
 
     marks: bool
-    """It can tell what we made from what others made, without a receipt."""
+    """Distinguishes what we made from what others made, without a receipt."""
     keeps_end: bool
-    """It ends access by itself at ``until``; then ``grant`` is called again when the end moves."""
+    """Ends access itself at ``until``; ``grant`` is called again when the end moves."""
     ends_sessions: bool
     """Open sessions are ended with the access."""
 
@@ -99,16 +99,16 @@ class Holders:
 class Target(Protocol):
     """A system where access is granted.
 
-    ``grant`` and ``revoke`` are idempotent: doing one again changes nothing. All methods return only what the
+    ``grant`` and ``revoke`` are idempotent: repeating one changes nothing. All methods return only what the
     target itself has answered, and raise TemporaryFailure (try later: the outcome may be unknown) or
     PermanentFailure (nothing helps until a person changes something) by the deadline.
 
-    ``receipts`` are all that is kept of what was made for this hold, oldest first. What they name is ours. A
-    kind that cannot mark what it makes knows nothing else: access that is there and that no receipt names is
-    THEIRS. A kind that marks counts its mark, too, and returns a receipt for what the mark shows.
+    ``receipts`` are all that is kept of what was made for this hold, oldest first. What they name is ours.
+    For a kind that cannot mark what it makes there is no other evidence: access that no receipt names is
+    THEIRS. A kind that can mark also counts what bears its mark, and returns a receipt for it.
 
     If a receipt's ``system`` is not the system that answers, ``grant`` raises PermanentFailure, ``revoke``
-    takes away only what by its name and mark is certainly ours, and ``has`` says ELSEWHERE.
+    removes only what is certainly ours by its name and mark, and ``has`` reports ELSEWHERE.
     """
 
     @property
@@ -116,21 +116,21 @@ class Target(Protocol):
 
     def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
         """Make nothing usable, and return what can be known before granting. Preparing again may return an
-        equal receipt. Raises PermanentFailure if granting cannot work: no such account or role, or a
-        privilege that granting, revoking or ending sessions needs is missing."""
+        equal receipt. Raises PermanentFailure if granting cannot work: the account or role does not exist, or
+        a privilege that granting, revoking or ending sessions needs is missing."""
         ...
 
     def grant(
         self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
     ) -> Receipt:
-        """Make the access exist and return the last receipt, completed. ``not_after`` is checked right before
-        sending and, if the target has transactions, inside one, right before its commit: a worker that was
+        """Make the access exist, and return the completed last receipt. ``not_after`` is checked right before
+        sending and, if the target has transactions, inside one, right before its commit: so a worker that was
         paused cannot grant late."""
         ...
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
-        """Make what the receipts name, and what is marked as ours, go away, with the sessions that use it.
-        What is already gone is success. What others made stays."""
+        """Remove what the receipts name and what is marked as ours, and end the sessions that use it. If it
+        is already gone, that is success. What others made stays."""
         ...
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
@@ -138,11 +138,11 @@ class Target(Protocol):
         ...
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
-        """Everybody who has the entitlement. OURS is only what the target itself marks as ours."""
+        """Return everybody who has the entitlement. OURS is only what the target itself marks as ours."""
         ...
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:
-        """A dry run: raise what ``prepare`` and ``grant`` would raise now, and change nothing."""
+        """Raise what ``prepare`` and ``grant`` would raise now, and change nothing."""
         ...
 
 
@@ -197,7 +197,7 @@ class CardView:
     max_length: int
     kept_until: datetime | None
     copied: bool = True
-    """False: it says that something ended, and replicas of Redis have not confirmed that yet."""
+    """False: the card says that something ended, and replicas of Redis have not confirmed that yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,13 +212,13 @@ class Note:
     whisper_to: str | None = None
     thread: str | None = None
     copied: bool = True
-    """As of a ``CardView``: known when it is sent."""
+    """See ``CardView``. Known when the note is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertView:
-    """Everything an alert may show: what is wrong, what has become of it, and the verbs of its buttons.
-    ``length`` is how long adopting would last. ``over``: nothing is to be done any more."""
+    """Everything an alert may show: what is wrong, the outcome, and the verbs of its buttons. ``length`` is
+    how long adopting would last. ``over``: nothing remains to be done."""
 
     id: str
     reason: Reason
@@ -227,15 +227,15 @@ class AlertView:
     length: int | None
     over: bool
     copied: bool = True
-    """As of a ``CardView``."""
+    """See ``CardView``."""
 
 
 class Messenger(Protocol):
     """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` and
-    ``show_alert`` post where the place has no ``ts`` yet (a call whose answer was lost may then be posted
-    twice), and else make the message there equal to the view, which is idempotent. A place that is no
-    longer there (channel archived, message deleted) is PermanentFailure. The two digests call nobody: they
-    name what the message says, and so differ exactly when ``show`` or ``show_alert`` would change it."""
+    ``show_alert`` post if the place has no ``ts`` yet (a call whose answer was lost may then be posted
+    twice); otherwise they make the message there equal to the view, which is idempotent. A place that is gone
+    (channel archived, message deleted) is PermanentFailure. The two digests call nobody: they name what the
+    message says, and so differ exactly when ``show`` or ``show_alert`` would change it."""
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...
 
@@ -254,8 +254,8 @@ class Messenger(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Home:
     """The workspace the bot belongs to: team id, and the enterprise's if there is one. ``lost`` is the event
-    by which Slack said, at ``lost_at``, that it does not let the bot in any more; None once Slack has
-    answered again."""
+    by which Slack said, at ``lost_at``, that it no longer lets the bot in; None once Slack has answered
+    again."""
 
     team: str
     enterprise: str | None
@@ -266,8 +266,8 @@ class Home:
 
 @dataclass(frozen=True, kw_only=True)
 class FormerTarget:
-    """A target as it was in the policy text of ``version``, until ``left_at``. ``address`` is a digest of
-    what that text said about where it was."""
+    """A target as defined in the policy text of ``version``, in force until ``left_at``. ``address`` is a
+    digest of its address in that text."""
 
     version: str
     address: str
@@ -276,8 +276,8 @@ class FormerTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyInForce:
-    """The version of the policy in force. ``addresses``: for each of its targets, a digest of where it is.
-    ``former``: targets as they were that may still hold something, by name, the latest last."""
+    """The version of the policy in force. ``addresses``: a digest of the address of each of its targets.
+    ``former``: earlier definitions of targets that may still hold something, by name, the latest last."""
 
     version: str
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -295,7 +295,7 @@ class PolicyText:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyDoubt:
-    """The text in force is not what it claims to be, so it is not followed: nothing is granted."""
+    """A policy in force whose text cannot be trusted: it is not followed, and nothing is granted."""
 
     reason: Reason
     noticed_at: datetime
@@ -358,14 +358,14 @@ class Restore:
     head: str = GENESIS
     again: tuple[str, ...] = ()
     failover: bool = False
-    """Another server took over, and there was no anchor to compare it with: it may have lost something."""
+    """Another server took over without an anchor to compare it with, so it may have lost something."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SealHead:
-    """Where the chain of the audit ends: its newest seal, the last entry that it closed, and the ``key`` that
-    signed it. The seals themselves have the last word. ``told`` is the number of the seal that a channel was
-    last told of, and ``told_at`` when."""
+    """The end of the audit's chain: its newest seal, the last entry that this seal closed, and the ``key``
+    that signed it. The seals themselves take precedence over this record. ``told`` is the number of the last
+    seal that was posted to a channel, and ``told_at`` when."""
 
     number: int = 0
     head: str = GENESIS
@@ -431,13 +431,13 @@ class StrayTargets:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSystems:
-    """Which system each target name reached when it was last looked at."""
+    """The system that each target name reached when it was last looked at."""
 
     found: Mapping[str, System] = field(default_factory=dict)
 
     def namesakes(self, name: str) -> tuple[str, ...]:
-        """The other names of the running system that ``name`` reaches. Copies, a standby or a clone, share
-        an identity but not an instance, and are systems of their own."""
+        """Return the other names of the running system that ``name`` reaches. Copies (a standby, a clone)
+        share an identity but not an instance, and are systems of their own."""
         here = self.found.get(name)
         if here is None or not here.instance:
             return ()
@@ -463,8 +463,8 @@ class Homepage:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenUp:
-    """How many messages Slack has refused for so long that they are not tried any more; of the last one, when
-    that was, where it was to go, and why Slack refused it."""
+    """The count of messages that Slack refused for so long that they are not tried again; and of the last
+    one, when that was, its destination, and Slack's error."""
 
     count: int
     at: datetime
@@ -569,10 +569,10 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """Documents as they were at one moment, ``now`` on the ledger's clock. ``versions`` has every key
-    that was read, 0 where there is no document. ``leases`` has the live leases of the grants read:
-    the end, None for a lease without one. ``compared`` False: another server of Redis has taken over, and a
-    lease may be there that had ended; nothing is granted by it until a worker has compared the two."""
+    """Documents as they were at one moment, ``now`` on the ledger's clock. ``versions`` has every key that
+    was read, 0 if there is no document. ``leases`` has the live leases of the grants read: the end, None for
+    a lease without one. ``compared`` False: another server of Redis has taken over, and may hold leases that
+    had already ended; nothing is granted by it until a worker has compared them."""
 
     now: datetime
     documents: Mapping[Key, Document] = field(default_factory=dict)
@@ -658,8 +658,8 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Drop:
-    """The audit up to and with this seal, which must stand there just so, and up to and with the entry named
-    ``last``, the last that it closed."""
+    """The audit up to and including this seal, which must be stored unchanged, and the entry named ``last``,
+    the last one that the seal closed."""
 
     seal: Sealed
     last: str
@@ -669,17 +669,19 @@ class Drop:
 class Change:
     """All that one commit writes.
 
-    ``rests_on`` must be unchanged: the version of every document in it is checked. ``needs`` and
-    ``without`` are grants whose lease must be there, or must not. ``members`` are indexes that must have
-    just these grants in them. ``put`` writes (None deletes); ``ensure`` writes only where nothing is.
-    ``index`` adds (True) or removes (False) a grant id in a named set. ``seal`` is put behind all seals so
-    far, whose numbers must be lower. ``drop`` goes only together with a ``seal``, which says where the audit
-    begins from then on. ``op`` makes the commit happen at most once in 15 minutes; its first
-    ``answer`` is returned to whoever repeats it. ``frees`` lets a full Redis still take it. ``copied`` wants
-    it on as many replicas as this deployment asks for: if they do not say so in time, it is written all
-    the same, and NotCopied is raised. After a failover it is not written, and FailedOver is raised, until
-    this primary was compared with what had ended. Whatever leads to access at a target is ``copied``; what
-    ends access never is, and waits for nobody (``Ledger.copied`` says what can be said of it).
+    ``rests_on`` must be unchanged: the version of every document in it is checked. ``needs`` and ``without``
+    are grants whose lease must exist, or must not. ``members`` are indexes that must have exactly these
+    grants in them. ``put`` writes (None deletes); ``ensure`` writes only if nothing is there. ``index`` adds
+    (True) or removes (False) a grant id in a named set. ``seal`` is appended after all seals so far, whose
+    numbers must be lower. ``drop`` is only allowed with a ``seal``, which says where the audit begins from
+    then on. ``op`` makes the commit happen at most once in 15 minutes; repeating it returns its first
+    ``answer``. ``frees`` lets a full Redis still take it.
+
+    ``copied`` wants it on as many replicas as this deployment asks for: if they do not confirm in time, it is
+    written all the same, and NotCopied is raised. After a failover it is not written, and FailedOver is
+    raised, until this primary has been compared with what had ended. Every change that leads to access at a
+    target is ``copied``; one that ends access never is, and waits for nobody (see
+    ``Ledger.wait_for_copies``).
     """
 
     rests_on: tuple[Snapshot, ...] = ()
@@ -703,8 +705,8 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Committed:
-    """``now`` is when it was written; ``again`` that the op had been done before, with ``answer``.
-    ``version`` is what every document written has now, 0 where nothing was written."""
+    """``now`` is when it was written. ``again`` means that the op had been done before, with ``answer``.
+    ``version`` is the new version of every document written, 0 if nothing was written."""
 
     now: datetime
     version: int = 0
@@ -714,8 +716,8 @@ class Committed:
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """For due things of these ``kinds`` together, or of all others if none is named: how many may be claimed
-    whatever else is, and at most how many of those that everybody shares."""
+    """The room in one claim for due things of these ``kinds`` together, or of all others if none is named:
+    ``own`` may be claimed in any case, and at most ``shared`` of those that all rooms share."""
 
     kinds: tuple[str, ...]
     own: int
@@ -724,8 +726,9 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """Who comes first in a claim. What is within its room's ``own`` does not count towards the claim's limit.
-    Lanes that were ``served`` come after all others, the last one last; else the oldest comes first."""
+    """The order of a claim. What fits into its room's ``own`` does not count towards the claim's limit. Lanes
+    that were ``served`` come after all others, the most recent last; apart from that the oldest comes
+    first."""
 
     rooms: tuple[Room, ...] = ()
     served: tuple[str, ...] = ()
@@ -759,12 +762,13 @@ class Ledger(Protocol):
         ...
 
     def commit(self, change: Change) -> Committed:
-        """All or nothing. Raises Conflict if a version, a lease or the claim is not as it was, and
-        Unconfirmed if it was sent and no answer came: committing it again under its op tells."""
+        """Write all of it or nothing. Raises Conflict if a version, a lease or the claim has changed, and
+        Unconfirmed if it was sent and no answer came: committing it again under its op shows what
+        happened."""
         ...
 
     def commit_all(self, changes: Sequence[Change]) -> Sequence[Committed | Conflict]:
-        """Several commits in one round trip, each for itself: all or nothing of each."""
+        """Commit several changes in one round trip, each of them wholly or not at all."""
         ...
 
     def claim(
@@ -776,9 +780,9 @@ class Ledger(Protocol):
         besides: Collection[str] = (),
         order: Order = OLDEST_FIRST,
     ) -> Claims:
-        """Up to ``limit`` due things, no lane beyond ``share`` counting those ``busy`` with it already;
-        only of these ``kinds``, where some are named, and of none ``besides``. A claim lasts CLAIM_SECONDS;
-        then the thing is due again for anybody. It is a sign of life of a worker."""
+        """Claim up to ``limit`` due things, at most ``share`` per lane including those in ``busy``. ``kinds``
+        restricts to those kinds; ``besides`` excludes kinds. A claim lasts CLAIM_SECONDS; then anybody may
+        claim the thing. Claiming also shows that a worker is alive."""
         ...
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
@@ -786,9 +790,9 @@ class Ledger(Protocol):
         left alone."""
         ...
 
-    def copied(self) -> bool:
-        """Whether all that was written before this call is on as many replicas as this deployment asks for;
-        waits a second for them, and less if they did not confirm a moment ago."""
+    def wait_for_copies(self) -> bool:
+        """Wait until everything written before this call is on as many replicas as this deployment asks for,
+        and return whether it is. Waits at most a second, and less if they did not confirm a moment ago."""
         ...
 
     def wait(self, seconds: float) -> None:
@@ -827,7 +831,7 @@ class Signer(Protocol):
     def sign(self, head: str) -> bytes: ...
 
     def trusts(self, head: str, signature: bytes) -> bool:
-        """Whether this is this key's own signature on the head."""
+        """Return whether this is this key's own signature on the head."""
         ...
 
 
@@ -883,26 +887,27 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Serving:
-    """Ids of servers of Redis: the one that was compared last (empty: none was yet), and the one that takes
-    writes now (empty: it does not say). A server that begins again has another id."""
+    """The ids of two Redis servers: the one that was compared last (empty: none yet), and the one that
+    accepts writes now (empty: unknown). A server that restarts has another id."""
 
     last: str
     now: str
 
     @property
-    def compared(self) -> bool:
+    def is_compared(self) -> bool:
         return bool(self.now) and self.last == self.now
 
 
 class Primary(Protocol):
-    """The server of Redis that takes writes now. Both raise TemporaryFailure if it does not answer."""
+    """The Redis server that accepts writes now. Both methods raise TemporaryFailure if it does not answer."""
 
     def serving(self) -> Serving | None:
-        """None if no copies are asked for: then nobody asks which server it is."""
+        """Return the ids; None if no copies are asked for, because then it does not matter which server it
+        is."""
         ...
 
-    def compared(self, with_server: str) -> None:
-        """Let grants go on with what this server has, unless yet another one has taken over."""
+    def mark_compared(self, with_server: str) -> None:
+        """Allow grants again with what this server has, unless yet another one has taken over."""
         ...
 
 
@@ -919,7 +924,7 @@ class Census(Protocol):
         ...
 
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
-        """The ids of all documents of this shape."""
+        """Yield the ids of all documents of this shape, in pages."""
         ...
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
@@ -927,8 +932,9 @@ class Census(Protocol):
         ...
 
     def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
-        """Members of these kinds that are owed later from now than this, and of any kind those that are
-        claimed and would not be due when the claim lapses. A part of them, if there are very many."""
+        """Return members that are due later than their kind's ``longest`` from now; and members of any kind
+        that are claimed but would not be due when the claim expires. Returns only some of them if there are
+        very many."""
         ...
 
     def claim_these(

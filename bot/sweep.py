@@ -158,8 +158,8 @@ class _Offer:
         self._turned = at + NAMED
         return (left[at:] + left[:at])[:NAMED]
 
-    def copied(self) -> bool:
-        return self._ledger.copied()
+    def wait_for_copies(self) -> bool:
+        return self._ledger.wait_for_copies()
 
     def wait(self, seconds: float) -> None:
         self._over.wait(seconds)

@@ -1,4 +1,4 @@
-"""Looking at Redis from outside the due set: whether it is still the one it was, and what is lost from it."""
+"""Watches Redis independently of the due set: whether it is still the same one, and what it has lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 EVERY = 1.0
 """Seconds. What Redis had forgotten may be given for that long, at most."""
 OWED_EVERY = 10.0
-"""Seconds for which a duty that is always owed may be lost."""
+"""Seconds after which a lost duty that should always be due is made due again."""
 
 
 class Follows(Protocol):
@@ -31,7 +31,8 @@ class Follows(Protocol):
 
 
 class Vigil:
-    """Of one worker. What it sees it logs once. ``keep_owed`` owes again what was lost from the due set."""
+    """The watch of one worker. It logs each finding once. ``keep_owed`` makes due again what was lost from
+    the due set."""
 
     def __init__(
         self, watch: Watch, ledger: Ledger, policy: Follows, keep_owed: Callable[[], None] = lambda: None

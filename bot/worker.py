@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge, Histogram
 
-from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, World, awaited
+from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, World, dependency
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
 from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Ledger, Order
@@ -33,15 +33,15 @@ TOGETHER = 32
 WORKS_FOR = 0.0005
 """Seconds of our own work on one of many things that are done together, about."""
 FLOOD_FOR = 0.25
-"""Seconds for which nothing else has more threads than its own, after a claim as large as can be."""
+"""Seconds after a claim of the largest size during which everything else gets only its own threads."""
 TRUSTED_FOR = 2.0
-"""Seconds. What has answered no call for so long may hang by now: one thread finds out."""
+"""Seconds. What has not answered a call for this long may hang by now, so one thread tries it first."""
 LEFT_FOR = timedelta(seconds=1)
-"""What was claimed and has no thread after all."""
+"""The pause for a claim that got no thread after all."""
 FINISH_WITHIN = 25.0
 """Seconds that a worker which was stopped waits for what is being done: longer than any call may take."""
 SERVED = 32
-"""Lanes that are remembered for having had their turn."""
+"""The number of lanes remembered as served."""
 SLEEP_AT_MOST = 1.0
 RENEW_EVERY = 1.0
 REDIS_AWAY_PAUSE = 0.5
@@ -62,7 +62,7 @@ BACKOFF_AT_MOST = {
 
 NOBODYS_FAULT = ("conflict", "handed back")
 WITHIN = (REDIS, ALARMS)
-"""What waits for nothing outside."""
+"""The names that wait for nothing outside."""
 
 TURNS = Metric("rotakey_turns_total", "Due things done, by kind and outcome", ["kind", "outcome"])
 LAG = Histogram("rotakey_due_lag_seconds", "From when a thing was owed to when it was begun", ["kind"])
@@ -73,11 +73,11 @@ Duty = Callable[[Turn], None]
 
 
 class Together(Protocol):
-    """Does many due things of a kind in one go; each of them waits for one target. Threads share it."""
+    """Does many due things of a kind at once; each of them waits for one target. Threads share it."""
 
     def do(self, turns: Sequence[Turn], *, hurry: bool) -> Sequence[Turn]:
-        """Return those that are left for the kind's duty. In a ``hurry``, while more of them wait than can be
-        claimed, it may leave it for later to write down what was done, for a few seconds."""
+        """Do these, and return those that are left for the kind's duty. In a ``hurry``, when more are waiting
+        than can be claimed, it may delay writing down the results by a few seconds."""
         ...
 
     def waits(self, lane: str) -> float:
@@ -95,7 +95,7 @@ class Together(Protocol):
 
 @dataclass(eq=False)
 class _Task:
-    """What one thread does, and what it waits for."""
+    """The turns that one thread does, which all wait for the same thing."""
 
     turns: Sequence[Turn]
 
@@ -105,7 +105,7 @@ class _Task:
 
     @property
     def awaits(self) -> str:
-        return awaited(self.turns[0].claim.member)
+        return dependency(self.turns[0].claim.member)
 
     @property
     def late(self) -> bool:
@@ -113,16 +113,16 @@ class _Task:
 
     @property
     def stuck(self) -> bool:
-        """By now somebody else may have what it does."""
+        """Return whether somebody else may have claimed this by now."""
         return max(turn.deadline.at for turn in self.turns) + CLAIM_SECONDS < time.monotonic()
 
 
 class Worker:
-    """``duties`` has what to do for each kind of due thing. A duty closes its claim itself; what it
-    raises is logged, and the thing is due again later: TemporaryFailure and PermanentFailure with
-    growing pauses, and so is anything unforeseen. ``together`` has a way to do many of a kind in one go.
-    ``nothing_owed`` is called when the due set is empty. ``world`` tells what is waited for outside,
-    and is asked again and again."""
+    """Claims what is due and does it on threads. ``duties`` has what to do for each kind of due thing. A duty
+    closes its claim itself; what it raises is logged, and the thing is due again later: TemporaryFailure and
+    PermanentFailure with growing pauses, and so is anything unforeseen. ``together`` has a way to do many of
+    a kind at once. ``nothing_owed`` is called when the due set is empty. ``world`` says what is waited for
+    outside, and is asked again and again."""
 
     def __init__(
         self,
@@ -185,7 +185,8 @@ class Worker:
             thread.join(timeout=2 * SLEEP_AT_MOST)
 
     def _finish(self) -> None:
-        """What does not come back by its deadline is left: its claim runs out, and somebody else has it."""
+        """Wait for what is running, up to FINISH_WITHIN. Calls that have not returned by then are left: their
+        claims run out, and another worker takes them."""
         latest = Deadline.after(FINISH_WITHIN)
         while not (self.idle or latest.passed):
             self._stir.clear()
@@ -194,7 +195,7 @@ class Worker:
         with self._lock:
             left = [task.turns[0].claim.member for task in self._tasks]
         if left:
-            log.critical("calls do not come back, and are left", members=sorted(left))
+            log.critical("calls did not return, and are abandoned", members=sorted(left))
         self._catch_up()
 
     def _round(self) -> float:
@@ -233,7 +234,7 @@ class Worker:
             stuck = {task for task in self._tasks if task.stuck}
         for task in stuck - self._stuck:
             log.critical(
-                "a call does not come back though its deadline has passed: restart this process",
+                "a call has not returned by its deadline: restart this process",
                 member=task.turns[0].claim.member,
                 waits_for=task.awaits,
             )
@@ -252,7 +253,7 @@ class Worker:
         lanes: dict[str, list[Turn]] = {}
         for turn in self._turns(found, asked_at):
             lanes.setdefault(turn.claim.lane, []).append(turn)
-        shared = now.shared
+        shared = now.spare
         for number, (lane, turns) in enumerate(lanes.items()):
             own, wanted = self._threads_together(lane, now)
             threads = own + min(wanted, -(-shared // (len(lanes) - number)))
@@ -271,15 +272,15 @@ class Worker:
             self._begin(turns[first : first + size])
 
     def _room_together(self, lane: str, now: Admission) -> int:
-        """For so many things more: the fewer threads, the larger their lots; but one alone, while it is not
-        known whether it would be answered."""
+        """Return how many more jobs may be claimed for this lane. With fewer threads each gets a larger
+        batch. A lane that is not trusted gets one job per thread."""
         threads = sum(self._threads_together(lane, now))
         if not now.trusts(_name(lane)):
             return threads
         return threads * (self.share * TOGETHER // self._width(lane))
 
     def _threads_together(self, lane: str, now: Admission) -> tuple[int, int]:
-        """Of its own, and of those shared."""
+        """Return the lane's own free threads, and how many of the shared ones it can use."""
         name = _name(lane)
         own = now.free_own(name)
         wider = self._width(lane) - now.uses[name].busy - own if name in now.uses else self.share
@@ -291,12 +292,12 @@ class Worker:
         return int(min(2 + way.waits(lane) / WORKS_FOR, self.share))
 
     def _begin_catching_up(self) -> None:
-        if self._flooded or not self._behind() or self._catching_up.locked():
+        if self._in_flood or not self._behind() or self._catching_up.locked():
             return
         self._on_thread(self._catch_up)
 
     @property
-    def _flooded(self) -> bool:
+    def _in_flood(self) -> bool:
         return not self._flood.passed
 
     def _behind(self) -> list[Turn]:
@@ -310,7 +311,7 @@ class Worker:
     # ---------------------------------------------------------------------------------------- one by one
 
     def _begin_others(self) -> float:
-        now, flooded = self._admission(), self._flooded
+        now, flooded = self._admission(), self._in_flood
         besides = tuple(self.together)
         with self._lock:
             busy = Counter(task.lane for task in self._tasks)
@@ -322,7 +323,7 @@ class Worker:
         )
         order = Order(rooms=now.rooms(besides, flood=flooded), served=tuple(self._served))
         asked_at = Deadline.after(0)
-        found = self.ledger.claim(now.shared, self.share, busy, besides=besides, order=order)
+        found = self.ledger.claim(now.spare, self.share, busy, besides=besides, order=order)
         for turn in self._turns(found, asked_at):
             self._begin_one(turn)
         if found.next_at is None and not found.claims and self.idle:
@@ -330,13 +331,13 @@ class Worker:
         return min(_until_next(found), FLOOD_FOR) if flooded else _until_next(found)
 
     def _begin_one(self, turn: Turn) -> None:
-        """Two kinds of things may wait for one target, so it may have no thread left after all."""
+        """Begin one turn, unless no thread is left for it: two kinds of things may wait for one target."""
         lane = turn.claim.lane
         self._served.pop(lane, None)
         self._served[lane] = None
         if len(self._served) > SERVED:
             del self._served[next(iter(self._served))]
-        name, now = awaited(turn.claim.member), self._admission()
+        name, now = dependency(turn.claim.member), self._admission()
         if name in now.own and not now.room(name):
             self._give_back([turn], LEFT_FOR)
         else:
@@ -363,7 +364,7 @@ class Worker:
             self._over(task)
 
     def _on_thread(self, what: Callable[..., None], *arguments: object) -> bool:
-        """A thread of its own: one that never comes back keeps no process from ending."""
+        """Call it on a thread of its own. A call that never returns does not keep the process from ending."""
         try:
             threading.Thread(target=what, args=arguments, name="turn", daemon=True).start()
         except RuntimeError:  # no thread to be had: its claim runs out, and somebody else has it
@@ -376,7 +377,7 @@ class Worker:
         try:
             for turn in self._done_together(task.turns):
                 TURNS.labels(turn.claim.kind, self._outcome(turn)).inc()
-        except Exception:  # whatever was met, its claims run out
+        except Exception:  # whatever went wrong, its claims run out
             log.exception("unforeseen", member=task.turns[0].claim.member)
         finally:
             RUNNING.dec()
@@ -387,7 +388,7 @@ class Worker:
             self._tasks.discard(task)
             if task.late:
                 self._answered.pop(task.awaits, None)
-            elif any(turn.called for turn in task.turns):
+            elif any(turn.has_called for turn in task.turns):
                 self._answered[task.awaits] = time.monotonic()
         self._stir.set()
 
@@ -398,7 +399,7 @@ class Worker:
         if way is None:
             return turns
         try:
-            left = way.do(turns, hurry=self._flooded)
+            left = way.do(turns, hurry=self._in_flood)
         except TemporaryFailure as failure:
             log.warning("will be tried again", member=turns[0].claim.member, error=str(failure))
             TURNS.labels(kind, "temporary").inc(len(turns))
@@ -490,12 +491,13 @@ class Worker:
 
 
 def _name(lane: str) -> str:
-    """What a lane of a target's waits for."""
-    return awaited(f"{lane}/")
+    """Return what a lane of a target waits for."""
+    return dependency(f"{lane}/")
 
 
 def _until_next(found: Claims) -> float:
-    """Seconds until more can be claimed: where more is due already, whoever is done says so."""
+    """Return the seconds until more can be claimed. If more is due already, a thread that finishes wakes the
+    loop."""
     if found.next_at is None or found.next_at <= found.now:
         return SLEEP_AT_MOST
     return min((found.next_at - found.now).total_seconds(), SLEEP_AT_MOST)

@@ -12,7 +12,7 @@ from bot.admission import (
     Admission,
     Use,
     World,
-    awaited,
+    dependency,
     source,
     target,
 )
@@ -57,14 +57,14 @@ def admission(threads: int = 16, targets: int = 3, sources: int = 1, **uses: Use
     ],
 )
 def test_what_a_due_thing_waits_for(member: str, waits_for: str) -> None:
-    assert awaited(member) == waits_for
+    assert dependency(member) == waits_for
 
 
 def test_each_target_and_source_of_the_policy_has_a_thread_of_its_own() -> None:
     policy = catalog()
     sources = {member.partition("/")[0] for member in policy.schedules()}
     world = World(targets=frozenset(policy.targets()), sources=frozenset(sources))
-    own = {awaited(member) for member in standing_duties(policy)} | {ALARMS}
+    own = {dependency(member) for member in standing_duties(policy)} | {ALARMS}
     assert own == world.own.keys()
 
 
@@ -77,9 +77,9 @@ def test_what_hangs_has_one_thread_and_what_answers_its_share() -> None:
 def test_whatever_hangs_all_others_have_their_own_thread() -> None:
     """Four of five hang, and all that is shared is in use for the time until that is noticed."""
     now = admission(targets=5, t0=Use(busy=3), t1=Use(busy=3), t2=Use(busy=2), t3=Use(busy=2))
-    assert now.shared == 16 - 10 - 1 - sum(RESERVED.values()) - 1
+    assert now.spare == 16 - 10 - 1 - sum(RESERVED.values()) - 1
     full = admission(targets=5, t0=Use(busy=4), t1=Use(busy=2), t2=Use(busy=2), t3=Use(busy=2))
-    assert full.shared == 0
+    assert full.spare == 0
     for name, own in full.own.items():
         busy = full.uses.get(name, Use()).busy
         assert full.room(name) == (0 if busy else own)
@@ -89,7 +89,7 @@ def test_holds_leave_four_threads_to_everything_else() -> None:
     for targets in (1, 3, 8):
         world = World(targets=frozenset(f"t{n}" for n in range(targets)))
         now = Admission(threads=world.threads, share=8, own=world.own)
-        most = now.shared + targets
+        most = now.spare + targets
         assert world.threads - most >= 4
 
 
@@ -102,7 +102,7 @@ def test_a_stuck_call_is_replaced_once() -> None:
 def test_in_a_flood_of_ends_the_others_have_their_own_threads_and_no_more() -> None:
     now = admission(slack=Use(busy=1, trusted=True), t0=TRUSTED)
     rooms = {room.kinds: (room.own, room.shared) for room in now.rooms(("hold",), flood=False)}
-    assert rooms[("sweep",)] == (3, now.shared)
+    assert rooms[("sweep",)] == (3, now.spare)
     slack = next(kinds for kinds in rooms if "card" in kinds)
     assert rooms[slack] == (1, 6)
     flooded = {room.kinds: (room.own, room.shared) for room in now.rooms(("hold",), flood=True)}

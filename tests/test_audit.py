@@ -186,7 +186,7 @@ def one_seal(story: Story) -> int:
         (lambda it: it[:-1], "the file is cut short: its last line is missing"),
         (lambda it: [*it[:3], *it[4:]], "lines were added or taken away: there were "),
         (lambda it: [*it, it[1]], "something stands behind the end"),
-        (lambda it: it[1:], "line 1: this is no export of an audit that this version of Rotakey can read"),
+        (lambda it: it[1:], "line 1: this is not an audit export that this version of Rotakey can read"),
         (lambda it: [it[0], "nonsense", *it[1:]], "line 2: is no JSON"),
         (lambda it: [it[0], "[]", *it[1:]], "line 2: is nothing that an export has in it"),
         (lambda it: [it[0], '{"mood": 1}', *it[1:]], "line 2: is neither an entry nor a seal"),

@@ -122,8 +122,8 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
 
 
 def to_try(path: Path) -> Policy:
-    """The policy for a sandbox. Raises Misconfigured with all mistakes. Whatever its variables are called,
-    each will be the sandbox's own database; a target or source that names a system itself is refused."""
+    """Return the policy for a sandbox. Raises Misconfigured with all mistakes. Each variable, whatever its
+    name, becomes the sandbox's own database; a target or source that names a system itself is refused."""
     from bot.sandbox.run import Policy  # noqa: PLC0415  # needs an extra
 
     text = config.bytes_of(path)
@@ -137,7 +137,7 @@ def to_try(path: Path) -> Policy:
         )
     parts = {"targets": checked.targets, "oncall": checked.oncall}
     real = [
-        f"{path}: {part}.{name}.{key}: the sandbox touches nothing real; write a variable alone, ${{…_URL}}"
+        f"{path}: {part}.{name}.{key}: the sandbox touches no real system; write only a variable, ${{…_URL}}"
         for part, every in parts.items()
         for name, settings in every.items()
         for key, system in settings.systems()

@@ -61,8 +61,8 @@ def audit() -> None:
 def verify(files: tuple[Path, ...], keys: tuple[IO[bytes], ...], anchor: Anchored | None) -> None:
     """Prove that nothing was changed, added, removed or cut off, in FILE or in Redis.
 
-    Several files are taken together, in any order; they may overlap. Exit 0: nothing was. 1: something is
-    wrong, and it says what. 2: it could not be looked at.
+    Several files are verified together, in any order; they may overlap. Exit 0: all is well. 1: something
+    is wrong, and the output says what. 2: it could not be checked.
     """
     with _looking():
         trusts = wiring.trusted([each.read() for each in keys]) if keys else None
@@ -83,7 +83,7 @@ DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 def export(file: Path | None, since: datetime | None, until: datetime | None) -> None:
     """Write entries and seals as JSON lines to FILE, whole or not at all, or to standard output.
 
-    With --since or --until it is a part of whole seals; verify takes several parts together.
+    With --since or --until it exports a part, made of whole seals; verify takes several parts together.
     """
     with _looking():
         ledger, workspace = _ledger()
@@ -116,7 +116,7 @@ def show(grant: str, files: tuple[Path, ...]) -> None:
 
 
 def _lines(files: Sequence[Path], damaged: list[str]) -> Iterator[evidence.Line]:
-    """As far as they can be read; what is wrong with the rest comes into ``damaged``."""
+    """Yield the lines that can be read, and add what is wrong with the others to ``damaged``."""
     if not files:
         ledger = _ledger()[0]
         yield evidence.Taken(at=ledger.read().now)

@@ -85,8 +85,8 @@ class Examination:
         return examined(checks, Deadline.after(ALL_WITHIN), SPARE)
 
     def _in_force(self) -> config.Policy | None:
-        """None if there is none, if its text cannot be trusted, or if Redis does not answer: then nobody
-        waits for it again. Raises Misconfigured if it cannot be followed here."""
+        """Return the policy in force. None if there is none, if its text cannot be trusted, or if Redis does
+        not answer; then nothing waits for Redis again. Raises Misconfigured if it cannot be followed here."""
         try:
             text = within(Deadline.after(POLICY_WITHIN), "Redis", self._text_in_force)
         except TemporaryFailure as failure:

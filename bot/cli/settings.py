@@ -50,8 +50,8 @@ def log_as_json() -> None:
 
 
 def log_errors() -> None:
-    """For a command that says itself what people want to know: only what is unforeseen, to standard error.
-    A traceback there has no values of variables in it, for some of them are secret."""
+    """Log only unexpected errors, to standard error, for a command that prints its own results. Tracebacks
+    contain no values of variables, because some of them are secret."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

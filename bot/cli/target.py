@@ -1,4 +1,4 @@
-"""``rotakey target``: what a person decides about a target, on a host that can reach it."""
+"""``rotakey target``: decisions that a person makes about a target, on a host that can reach it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def target() -> None:
 
 @target.command()
 @click.argument("name")
-@click.option("--by", help="Who accepts it; else the account you are logged in with.")
+@click.option("--by", help="Who accepts it; by default the account you are logged in with.")
 @click.option("--yes", is_flag=True, help="Accept without being asked.")
 def accept(name: str, by: str | None, yes: bool) -> None:
     """Say that the system which now answers as NAME is the one that Rotakey granted access on.
@@ -29,15 +29,15 @@ def accept(name: str, by: str | None, yes: bool) -> None:
     Use it after an upgrade, a restore or a move to other hardware. Until then nothing is granted there, and
     nothing counts as gone. Afterwards a worker looks by object id and by name, treats what it finds as
     granted by Rotakey, and revokes what is past its end. Needs REDIS_URL, ACCESS_FILE and the variables of
-    the targets in it. Exit 0: all that is held there could be looked at.
+    the targets in it. Exit 0: everything that is held there could be checked.
     """
     log_errors()
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
     targets = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
     if not yes:
         click.confirm(
-            f"What people have at {name} by a grant will count as granted by Rotakey, whoever the system says"
-            " granted it, and will be revoked when the grant ends. Go on?",
+            f"What people have at {name} by a grant will count as granted by Rotakey, no matter who the"
+            " system says granted it, and will be revoked when the grant ends. Go on?",
             abort=True,
         )
     ledger, find = wiring.ledger_of(env, targets.workspace), wiring.targets_alone(env, targets)
@@ -48,7 +48,7 @@ def accept(name: str, by: str | None, yes: bool) -> None:
     for each in accepted.moved:
         click.echo(f"accepted: {each}")
     for each in accepted.unread:
-        click.echo(f"NOT LOOKED AT {each}", err=True)
+        click.echo(f"NOT CHECKED {each}", err=True)
     if not accepted.moved and not accepted.unread:
-        click.echo(f"nothing to accept: all that is held at {name} was granted on the system that answers")
+        click.echo(f"nothing to accept: everything held at {name} was granted on the system that answers")
     sys.exit(1 if accepted.unread else 0)

@@ -42,7 +42,7 @@ USUAL = 3_600
 
 
 def catalog_of(file: File, text: str, addresses: Mapping[str, str]) -> Catalog:
-    """``addresses`` has a digest of where each target is."""
+    """Return the catalog. ``addresses`` has a digest of where each target is."""
     return Catalog(
         version=version_of(text),
         resources={name: _resource(name, shape) for name, shape in file.resources.items()},

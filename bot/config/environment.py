@@ -97,7 +97,7 @@ class Environment:
 
     @property
     def secret_keys(self) -> tuple[bytes, ...]:
-        """The keys of SECRET_KEY: none, one, or two while it is rotated."""
+        """Return the keys of SECRET_KEY: none, one, or two while it is being rotated."""
         return tuple(each.encode() for each in _split(self.secret_key.get_secret_value()))
 
     def suit(self, sources: Iterable[SourceSettings]) -> None:

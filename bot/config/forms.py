@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from bot.config import patterns
-from bot.config.mistakes import masked
+from bot.config.mistakes import without_password
 from bot.kinds import Context, Form, unlike
 from bot.slack.likeness import nearest
 
@@ -24,9 +24,9 @@ def meant(name: str, names: Collection[str], otherwise: str = "take it out") -> 
     """What to write instead of a name that is not known."""
     near = nearest(name, names)
     if near:
-        return f"did you mean {' or '.join(map(masked, near))}?"
+        return f"did you mean {' or '.join(map(without_password, near))}?"
     shown = sorted(names) if len(names) <= MOST_NAMES else []
-    return f"{otherwise}, or write {one_of([*map(masked, shown)])}" if shown else otherwise
+    return f"{otherwise}, or write {one_of([*map(without_password, shown)])}" if shown else otherwise
 
 
 def one_of(names: Sequence[str]) -> str:

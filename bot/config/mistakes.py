@@ -16,7 +16,7 @@ SHOWN = 40
 """Characters of the file that a mistake repeats at most."""
 
 SECRETIVE = re.compile(r"(?:pass|secret|token|key)\w{0,20}\s{0,5}=", re.IGNORECASE)
-"""What a password follows."""
+"""Text after which a password follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +76,9 @@ def quoted(value: object) -> str:
     return str(value) if isinstance(value, int | float) else "this"
 
 
-def masked(text: str) -> str:
-    """Text of the file without what may be a password in it: an address behind its scheme, what is in front
-    of an @, and what follows ``password=``."""
+def without_password(text: str) -> str:
+    """Return text of the file without what may be a password in it: an address behind its scheme, what is in
+    front of an @, and what follows ``password=``."""
     before, scheme, _ = text.partition("://")
     if scheme:
         name = re.search(r"[A-Za-z][A-Za-z0-9+.-]*$", before[-20:])
@@ -91,7 +91,7 @@ def masked(text: str) -> str:
 
 
 def _short(text: str) -> str:
-    text = masked(text)
+    text = without_password(text)
     return _printable(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bot.config import sentences
 from bot.config.building import catalog_of
 from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
-from bot.config.servers import addresses, shared
+from bot.config.servers import addresses, duplicate_servers
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decoded, read
 from bot.config.variables import Variables, filled
@@ -53,7 +53,8 @@ def check(
 
 
 def caution(audit_file: str | None, copies: int) -> str | None:
-    """What is no mistake in the file, and yet holds access up with so many copies asked for."""
+    """Return a warning about what is not a mistake in the file but delays access if this many copies are
+    required."""
     if audit_file or not copies:
         return None
     return (
@@ -64,7 +65,7 @@ def caution(audit_file: str | None, copies: int) -> str | None:
 
 
 def without_replicas_in(text: str | bytes) -> list[str]:
-    """The targets whose sessions end on the primary only, of a text as for ``audit_file_in``."""
+    """Return the targets whose sessions end only on the primary; ``text`` is as for ``audit_file_in``."""
     targets = _part(read(decoded(text)).value, "targets")
     postgres = {
         name: _part(targets, name) for name in targets if _part(targets, name).get("kind") == "postgres"
@@ -75,7 +76,8 @@ def without_replicas_in(text: str | bytes) -> list[str]:
 
 
 def audit_file_in(text: str | bytes) -> str | None:
-    """The file under ``audit``, of a text that has no mistakes but variables that are not set here."""
+    """Return the file under ``audit``, from a text without mistakes except for variables that are not set
+    here."""
     found = _part(_part(read(decoded(text)).value, "audit"), "anchor").get("file")
     return str(found) if found else None
 
@@ -98,7 +100,7 @@ def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Po
     found = list(tree.faults)
     value = filled(tree.value, Variables(os.environ if environ is None else environ), found)
     file = _judged(tree, value, found)
-    found += shared(tree, value)
+    found += duplicate_servers(tree, value)
     if file is None or found:
         return _the_first(in_order(_mistakes(found, tree, name)))
     return Policy(

@@ -1,4 +1,4 @@
-"""Where the targets of a file are: one running server has one name, and a target that moves is noticed."""
+"""Finds where the targets of a file are, so that one running server has one name and a move is noticed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bot.core.catalog import digest
 from bot.kinds import TARGETS, VARIABLE, Context, TargetSettings
 
 
-def shared(tree: Tree, filled: object) -> Iterator[Fault]:
-    """A mistake for each target whose server already has a name above it. ``tree`` is the file as it is,
-    ``filled`` the same with its variables; servers behind variables that are not set are compared by the
+def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
+    """Yield a mistake for each target whose server already has a name above it. ``tree`` is the file as it
+    is, ``filled`` the same with its variables; servers behind variables that are not set are compared by the
     variables' names."""
     names: dict[str, str] = {}
     for name, settings in _targets(filled):
@@ -32,7 +32,8 @@ def shared(tree: Tree, filled: object) -> Iterator[Fault]:
 
 
 def addresses(tree: Tree) -> Mapping[str, str]:
-    """For each target, a digest of what the file says about where it is, before variables are filled in."""
+    """Return for each target a digest of what the file says about where it is, before variables are filled
+    in."""
     return {name: digest(sorted(_address(tree, name).items())) for name, _ in _targets(tree.value)}
 
 

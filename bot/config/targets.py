@@ -14,7 +14,7 @@ from bot.config.forms import Name, Workspace
 from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
 from bot.config.tree import Tree, decoded, read
-from bot.config.variables import Variables, filled, used
+from bot.config.variables import Variables, filled, variable_names
 from bot.core.catalog import version_of
 from bot.core.errors import Misconfigured
 from bot.kinds import Context, Settings, TargetSettings
@@ -24,8 +24,9 @@ S = TypeVar("S", bound=Settings)
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """``skipped`` has why a target cannot be used here, a line for each mistake. ``version`` is the file's,
-    as of a policy. ``variables`` are the names that the settings of each target use."""
+    """The targets of a file. ``skipped`` has why a target cannot be used here, a line for each mistake.
+    ``version`` is the file's, as for a policy. ``variables`` are the names that the settings of each target
+    use."""
 
     workspace: str
     version: str
@@ -45,8 +46,8 @@ class _Target(Settings):
 def targets_of(
     text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None
 ) -> Targets:
-    """Raises Misconfigured where it is no YAML, or does not tell whose grants are meant. A secret that stands
-    in the file itself is taken: it may be needed to revoke, and ``check`` refuses it."""
+    """Return the targets of a file. Raises Misconfigured if it is not YAML or does not say whose grants are
+    meant. A secret in the file itself is accepted: it may be needed to revoke, and ``check`` refuses it."""
     try:
         plain = decoded(text)
         tree = read(plain)
@@ -60,7 +61,7 @@ def targets_of(
         version=version_of(plain),
         settings={each: it for each, it in judged.items() if not isinstance(it, str)},
         skipped={each: it for each, it in judged.items() if isinstance(it, str)},
-        variables={each: tuple(used(tree.at(("targets", each)))) for each in judged},
+        variables={each: tuple(variable_names(tree.at(("targets", each)))) for each in judged},
     )
 
 

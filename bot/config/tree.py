@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bot.config.mistakes import MOST_TOLD, Fault, Path, Unreadable, masked, quoted, written
+from bot.config.mistakes import MOST_TOLD, Fault, Path, Unreadable, quoted, without_password, written
 from bot.config.variables import FILLED
 
 MOST_BYTES = 1_000_000
@@ -48,12 +48,12 @@ class Tree:
         return found
 
     def place(self, path: Path) -> str:
-        """How the place is written in a mistake. A key in the settings of a target or source may be a
+        """Return how the place is written in a mistake. A key in the settings of a target or source may be a
         password that lost its quotes, and is left out unless it looks like a key."""
         if len(path) > 2 and path[0] in FILLED:
             keys = self.at(path[:2])
             beside = [str(key) for key in keys] if isinstance(keys, dict) else []
-            if not _KEY.fullmatch(str(path[2])) or any(masked(key) != key for key in beside):
+            if not _KEY.fullmatch(str(path[2])) or any(without_password(key) != key for key in beside):
                 path = (*path[:2], "…", *path[3:])
         return written(path)
 

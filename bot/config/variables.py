@@ -1,4 +1,4 @@
-"""The environment by name: straight, from a file named by NAME_FILE, and as ${NAME} in settings."""
+"""Reads the environment by name: directly, from a file named by NAME_FILE, and as ${NAME} in settings."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Variables:
 
 
 def filled(value: object, variables: Variables, faults: list[Fault], path: Path = ()) -> object:
-    """The same value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a dollar
-    everywhere; what cannot be replaced stays, and is a fault. Text that was a variable alone becomes
+    """Return the value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a
+    dollar everywhere. What cannot be replaced stays, and is a fault. Text that was only a variable becomes
     FromVariable."""
     if isinstance(value, dict):
         return {key: filled(each, variables, faults, (*path, key)) for key, each in value.items()}
@@ -59,7 +59,7 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
     wrong: list[str] = []
     unset: list[str] = []
     known = variables if _is_setting(path) else None
-    text = _USE.sub(lambda use: _replaced(use, known, wrong, unset), value)
+    text = _USE.sub(lambda use: _replacement(use, known, wrong, unset), value)
     if wrong or unset:
         said = "; ".join(dict.fromkeys([*wrong, *unset]))
         faults.append(Fault(path=path, text=said, unset=not wrong))
@@ -67,8 +67,8 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
     return FromVariable(text) if re.fullmatch(VARIABLE, value) else text
 
 
-def used(value: object) -> Iterator[str]:
-    """The names of the variables in the texts of a value, each once."""
+def variable_names(value: object) -> Iterator[str]:
+    """Return the names of the variables in the texts of a value, each once."""
     found: dict[str, None] = {}
     rest = [value]
     while rest:
@@ -81,11 +81,11 @@ def used(value: object) -> Iterator[str]:
 
 
 def _is_setting(path: Path) -> bool:
-    """``targets.orders-db.url`` is one; the name of a target is not."""
+    """Return whether the path is a setting: ``targets.orders-db.url`` is one, the name of a target is not."""
     return len(path) > 2 and path[0] in FILLED
 
 
-def _replaced(use: re.Match[str], variables: Variables | None, wrong: list[str], unset: list[str]) -> str:
+def _replacement(use: re.Match[str], variables: Variables | None, wrong: list[str], unset: list[str]) -> str:
     """``variables`` is None if none are filled in here."""
     if use[0] == "$$":
         return "$"

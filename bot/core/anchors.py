@@ -41,7 +41,8 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class GivenUp:
-    """A seal that was lost. Somebody accepted that: the seal numbered ``accepted`` says who and why."""
+    """A seal that was lost, and whose loss somebody accepted: the seal numbered ``accepted`` says who and
+    why."""
 
     seal: int
     head: str
@@ -50,7 +51,7 @@ class GivenUp:
 
 @dataclass(frozen=True, kw_only=True)
 class Milestone:
-    """A seal that the chain was followed through, made at ``at``."""
+    """A seal, made at ``at``, through which the chain was followed."""
 
     number: int
     head: str
@@ -60,8 +61,8 @@ class Milestone:
 @dataclass(frozen=True, kw_only=True)
 class Anchored:
     """A seal that was in the ledger: its number (0: not known), its head, the last entry that it closed, and
-    the name of the ``key`` that signed it. ``ended`` are the grants that had ended by then, the last of them;
-    ``given_up`` what had been lost by then, the last of it; ``milestones`` are seals before, one a day."""
+    the name of the ``key`` that signed it. ``ended`` are the most recent grants that had ended by then;
+    ``given_up`` the most recent losses by then; ``milestones`` are earlier seals, one a day."""
 
     number: int
     head: str
@@ -78,7 +79,7 @@ class Anchored:
 
 
 def all_ended(before: Iterable[Ended], since: Iterable[Ended]) -> tuple[Ended, ...]:
-    """Both lists as one, each grant once, in the order of their ends."""
+    """Return both lists as one, each grant once, in the order of their ends."""
     every = {each.grant: each for each in (*since, *before)}
     return tuple(sorted(every.values(), key=lambda it: (it.at, it.grant)))
 
@@ -91,7 +92,8 @@ def ended_lately(before: Iterable[Ended], since: Iterable[Ended], now: datetime)
 
 
 def milestones_with(before: Sequence[Milestone], latest: Milestone) -> tuple[Milestone, ...]:
-    """Return at most one a day; if there are very many, every other one of the older half."""
+    """Return the milestones with the latest one, at most one a day. If there are very many, drop every other
+    one of the older half."""
     if before and latest.at - before[-1].at < MILESTONE_EVERY:
         return tuple(before)
     kept = (*before, latest)
@@ -109,7 +111,7 @@ def newer(one: Anchored | None, other: Anchored | None) -> Anchored | None:
 
 
 def says_more(one: Anchored, kept: Anchored | None) -> bool:
-    """Whether it takes the place of what is kept: its seal is newer, or its list of ends is another."""
+    """Return whether ``one`` replaces what is kept: its seal is newer, or its list of ends differs."""
     if kept is None or one.number != kept.number:
         return kept is None or one.number > kept.number
     return one.head == kept.head and one.ended != kept.ended

@@ -1,4 +1,4 @@
-"""Whether a stored policy text is the one it is kept as: its hash is its version, and its HMACs are ours."""
+"""Checks that a stored policy text is the one its version names: the hash matches, and an HMAC is ours."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from bot.core.catalog import version_of
 from bot.core.reasons import Reason, Why, because
 
 PURPOSE = b"rotakey policy text\n"
-"""In front of what is authenticated, so that no HMAC made for something else fits."""
+"""Goes before what is authenticated, so that no HMAC made for something else fits."""
 
 MOST_KEPT = 4
-"""HMACs kept with one text: those of the keys of today, and of a rotation that is under way."""
+"""The most HMACs kept with one text: of the current keys, and of a rotation that is under way."""
 
 
 def hmac_of(text: str, key: bytes) -> str:
@@ -20,7 +20,8 @@ def hmac_of(text: str, key: bytes) -> str:
 
 
 def hmacs_with(found: Iterable[str], text: str, keys: Sequence[bytes]) -> tuple[str, ...]:
-    """Those found and ours. Others stay: while keys are rotated, processes with another key need them."""
+    """Return the HMACs found and ours. The others stay: while keys are rotated, processes with another key
+    need them."""
     ours = [hmac_of(text, key) for key in keys]
     others = [each for each in found if each not in ours]
     return (*ours, *others)[:MOST_KEPT] if ours else tuple(found)
@@ -29,7 +30,8 @@ def hmacs_with(found: Iterable[str], text: str, keys: Sequence[bytes]) -> tuple[
 def text_objection(
     version: str, text: str | None, hmacs: Iterable[str], keys: Sequence[bytes]
 ) -> Reason | None:
-    """Why a text kept under this version must not be followed. Without keys only its hash is compared."""
+    """Return why a text kept under this version must not be followed, or None. Without keys only its hash is
+    compared."""
     if text is None:
         return because(Why.POLICY_LOST, version=version)
     if version_of(text) != version:

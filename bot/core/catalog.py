@@ -147,8 +147,8 @@ class SweepRules:
 
 @dataclass(frozen=True, kw_only=True)
 class AuditRules:
-    """Where the newest seal of the audit is kept outside Redis: in a file on each worker's machine, in a
-    channel, or both. ``archive`` is the folder for entries that are dropped from Redis."""
+    """The places outside Redis for the newest seal of the audit: a file on each worker's machine, a channel,
+    or both. ``archive`` is the folder for entries that are dropped from Redis."""
 
     file: str | None = None
     channel: str | None = None
@@ -171,9 +171,9 @@ class Catalog:
     """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
     sweep: SweepRules = field(default_factory=SweepRules)
     addresses: Mapping[str, str] = field(default_factory=dict)
-    """For each target a digest of what the text says about where it is."""
+    """A digest for each target of what the text says about where it is."""
     closed: Reason | None = None
-    """Why nothing may be granted by it: it is the last that could be followed, not the one in force."""
+    """The reason why it grants nothing: it is the last that could be followed, not the one in force."""
 
     def targets(self) -> tuple[str, ...]:
         """Also those where no resource gives anything at present."""

@@ -59,8 +59,8 @@ class Acceptance:
 
 @dataclass(frozen=True, kw_only=True)
 class Beginning:
-    """Why a chain does not begin at its beginning: what was older was dropped, up to and with the seal of
-    this number and head, made at ``at``."""
+    """The reason why a chain does not start at seal 1: what was older was dropped, up to and including the
+    seal of this number and head, made at ``at``."""
 
     seal: int
     head: str
@@ -69,11 +69,11 @@ class Beginning:
 
 @dataclass(frozen=True, kw_only=True)
 class Seal:
-    """The entries behind those of the seal before, up to ``last``, closed by a head that is like no other.
+    """The entries after those of the previous seal, up to ``last``, closed by a unique head.
 
     ``links`` is the last link of the chain over the entries; ``key`` names the key of the ``signature``,
-    which is over the head. A seal with an ``accepted`` restore, or with where the chain ``begins``, has no
-    entries.
+    which is over the head. A seal with an ``accepted`` restore, or that says where the chain ``begins``, has
+    no entries.
     """
 
     number: int
@@ -100,12 +100,12 @@ def place(name: str) -> tuple[int, int]:
 
 
 def moment_of(name: str) -> datetime:
-    """The time in the name of an entry. Raises ValueError where it is no such name."""
+    """Return the time in the name of an entry. Raises ValueError if it is not the name of an entry."""
     return from_ms(place(name)[0])
 
 
 def from_ms(ms: int) -> datetime:
-    """A time as it is counted in Redis. What lies beyond the last date is that."""
+    """Return a time as counted in Redis. Times beyond the last date become the last date."""
     return _EPOCH + timedelta(milliseconds=min(ms, LAST_MS))
 
 
@@ -148,7 +148,7 @@ def acceptance_seal(
 def beginning_seal(
     begins: Beginning, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
 ) -> Seal:
-    """The seal behind ``previous`` that says from where on the audit is kept."""
+    """Return the seal after ``previous`` that says from where on the audit is kept."""
     empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
     return _closed(replace(empty, begins=begins))
 
@@ -173,7 +173,7 @@ def signed(seal: Seal, signature: bytes) -> Seal:
 
 
 def signature_of(seal: Seal) -> bytes:
-    """Empty if there is none that can be read."""
+    """Return the signature; empty if there is none, or it cannot be read."""
     try:
         return urlsafe_b64decode(seal.signature or "")
     except ValueError:
@@ -234,8 +234,8 @@ def read_seal(text: str) -> Seal:
 
 
 def sound_seal(each: Sealed) -> Seal:
-    """Return the seal that stands under this number. Raises ValueError if it cannot be read, or is not as it
-    was made."""
+    """Return the seal that is stored under this number. Raises ValueError if it cannot be read or was
+    changed."""
     seal = read_seal(each.text)
     if seal.number != each.number or seal.head != head_of(seal):
         raise ValueError(f"seal {each.number} was changed after it was made")
@@ -243,7 +243,7 @@ def sound_seal(each: Sealed) -> Seal:
 
 
 def broken_link(seal: Seal, number: int, head: str) -> str | None:
-    """Why a seal cannot be the one behind the seal of this number and head; None if it can."""
+    """Return why a seal cannot be the one after the seal of this number and head; None if it can."""
     expected = max(number, seal.accepted.seal if seal.accepted else 0) + 1
     if seal.number != expected:
         return gap(expected, seal.number)

@@ -27,7 +27,7 @@ class Conflict(RotakeyError):
 
 
 class ClaimLost(Conflict):
-    """Somebody else has what was claimed: to look again cannot help, and they will do it."""
+    """Stop: somebody else has the claim and will do the work, so looking again does not help."""
 
 
 class TemporaryFailure(RotakeyError):
@@ -44,16 +44,18 @@ class NotCopied(TemporaryFailure):
 
 
 class NotConfirmed(TemporaryFailure):
-    """It is done, but a standby that the target waits for has not confirmed it yet. That is not overdue."""
+    """Wait: it is done, but a standby that the target waits for has not confirmed it yet. That is not
+    overdue."""
 
 
 class FailedOver(NotCopied):
-    """Another server of Redis has taken over, and what had ended was not compared with it yet. Nothing was
-    written, not even here."""
+    """Wait: another Redis server has taken over, and nobody has compared what had ended with it yet. Nothing
+    was written, not even on this server."""
 
 
 class Unconfirmed(TemporaryFailure):
-    """Nobody knows whether it was written: it was sent, and no answer came. Its op tells later."""
+    """Find out later: the change was sent, and no answer came, so nobody knows whether it was written. Its op
+    shows that later."""
 
 
 class PermanentFailure(RotakeyError):

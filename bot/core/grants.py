@@ -116,7 +116,7 @@ class Grant:
     had_before: bool = False
     seated: bool = False
     left_by: str | None = None
-    """Who gave, in the target's words, the same access that the person still has after the end."""
+    """The grantor, in the target's words, of the same access that the person still has after the end."""
     overdue_since: datetime | None = None
     trouble: str | None = None
 
@@ -198,8 +198,8 @@ def hold_failed(grant: Grant, hold: str, *, trouble: str) -> Grant:
 def hold_settled(
     grant: Grant, hold: str, *, now: datetime, kept_by: str | None = None, left_by: str | None = None
 ) -> Grant:
-    """A hold was observed gone, or goes on for another grant; the last one makes the grant ENDED. ``left_by``
-    is who else gave what the person still has."""
+    """Record that a hold is gone, or goes on for another grant; the last one makes the grant ENDED.
+    ``left_by`` is who else granted access that the person still has."""
     _only(grant, State.ENDING)
     grant = replace(grant, left_by=left_by or grant.left_by)
     how = HoldState.KEPT if kept_by else HoldState.GONE

@@ -22,11 +22,12 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 class Presence(StrEnum):
-    """What a target shows of a hold: nothing, what we made, what we made but of no use any more, what
-    somebody else made, a system that is not the receipts', or something that cannot be told.
+    """The result of a look at a hold: nothing (NONE), access we made (OURS), access we made that is no longer
+    usable (USELESS), access somebody else made (THEIRS), another system than the receipts name (ELSEWHERE),
+    or nothing that can be judged (UNKNOWN).
 
-    OURS and USELESS go before THEIRS if both are there. ELSEWHERE and UNKNOWN prove nothing: neither that
-    access is there nor that it is gone.
+    OURS and USELESS take precedence over THEIRS if both are there. ELSEWHERE and UNKNOWN prove nothing:
+    neither that access is there nor that it is gone.
     """
 
     NONE = "none"
@@ -65,8 +66,8 @@ class Hold:
 @dataclass(frozen=True, kw_only=True)
 class System:
     """One target system. ``id`` is its own identity, which a copy shares with its original (a cluster
-    identifier, an account id). ``instance`` tells a running server from its copies; empty if the kind has
-    none. Two targets with equal ids and equal instances are one running system."""
+    identifier, an account id). ``instance`` distinguishes a running server from its copies; empty if the kind
+    has none. Two targets with equal ids and equal instances are one running system."""
 
     id: str
     instance: str = ""
@@ -108,17 +109,17 @@ class Seen:
 
     @property
     def gone(self) -> bool:
-        """Nothing of ours is left. What somebody else gave may remain."""
+        """Return whether nothing of ours is left. Access that somebody else granted may remain."""
         nothing_of_ours = self.presence in (Presence.NONE, Presence.THEIRS)
         return nothing_of_ours and not self.receipts and not self.sessions and self.confirmed
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldRecord:
-    """How far a hold has come. ``baseline`` is what the target showed before we first granted; None
-    while the hold is empty. ``receipts`` identify what was made, oldest first; one is dropped only when what
-    it names was seen gone. A hold that was granted by an older version has none. ``given_until`` is the end
-    that the target was last told, for one that keeps ends itself. ``failures`` counts failed attempts in a
+    """The progress of a hold. ``baseline`` is what the target showed before we first granted; None while the
+    hold is empty. ``receipts`` identify what was made, oldest first; one is dropped only when what it names
+    was seen to be gone. A hold that was granted by an older version has none. ``given_until`` is the end that
+    was last sent to the target, if the target keeps ends itself. ``failures`` counts failed attempts in a
     row."""
 
     hold: Hold

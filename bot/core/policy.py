@@ -122,7 +122,7 @@ def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:
     seat."""
     person = facts.people.get(ask.person)
     return (
-        closed(catalog)
+        closed_objection(catalog)
         or objection(person, home=facts.home, domains=catalog.people.email_domains)
         or may_not_ask(ask.person, ask.resource, catalog, facts)
         or _length_objection(ask, facts)
@@ -131,8 +131,8 @@ def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:
     )
 
 
-def closed(catalog: Catalog) -> Reason | None:
-    """Why nothing at all is granted, if the policy in force cannot be followed."""
+def closed_objection(catalog: Catalog) -> Reason | None:
+    """Return why nothing at all is granted, or None if the policy in force can be followed."""
     return because(Why.POLICY_CLOSED) if catalog.closed else None
 
 

@@ -73,7 +73,8 @@ class Examination:
         self._beginning: Seal | None = None
 
     def note_moment(self, at: datetime, since_seal: int = 0) -> None:
-        """It was read, or exported, at this moment; from that seal on, if only a part of it was exported."""
+        """Note that the audit was read, or exported, at this moment; only after that seal, if a part was
+        exported."""
         self._taken_at, self._since_seal = at, since_seal
 
     def entry(self, each: Written) -> None:
@@ -131,7 +132,7 @@ class Examination:
     # --------------------------------------------------------------------------------------- judging
 
     def _judge_unsealed(self) -> None:
-        """Object to what no seal has closed, unless it may have been written a moment ago."""
+        """Object to entries that no seal has closed, unless they may have been written a moment ago."""
         if not self._since:
             return
         sealed = self._last_of_entries

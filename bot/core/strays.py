@@ -75,8 +75,9 @@ def _still_taken(key: str, stray: Stray, sight: Sight) -> bool:
 
 
 def _seen_again(stray: Stray, now: datetime, again_after: timedelta) -> Stray:
-    """What was taken and is there all the same was made anew, or was taken while we looked. If the clock was
-    set back since it was first seen, nobody knows how long ago that was: it is seen for the first time."""
+    """Judge access that we took and that is there all the same: it was granted again, or was taken while we
+    looked. If the clock was set back since it was first seen, its age is unknown, and it counts as first seen
+    now."""
     too_new = stray.state is StrayState.SEEN and age(stray.since, now) == UNKNOWN_AGE
     if stray.state is StrayState.TAKING or too_new:
         return replace(stray, state=StrayState.SEEN, since=now)

@@ -124,8 +124,8 @@ def _other_version(there: str) -> str:
 
 @contextmanager
 def translated(apart_from: type[RedisError] | tuple[()] = (), *, writing: bool = False) -> Iterator[None]:
-    """Any trouble with Redis is a TemporaryFailure, but for what the caller knows better. ``writing``: what
-    was sent and not answered is Unconfirmed, for one of several tries may have been done."""
+    """Translate any trouble with Redis to TemporaryFailure, except ``apart_from``. ``writing``: if no answer
+    came it is Unconfirmed, because one of several tries may have been written."""
     try:
         yield
     except apart_from:

@@ -15,11 +15,11 @@ from bot.core.errors import NotCopied
 from bot.ledger.connection import translated
 
 COPIED_WITHIN = timedelta(seconds=1)
-"""Less than one try of a call may take."""
+"""Shorter than one try of a call may take."""
 
 NOT_LONG = timedelta(milliseconds=5)
 SILENT_FOR = 5.0
-"""Seconds for which nobody waits long for replicas that have just kept silent: what is said is said soon."""
+"""Seconds for which nobody waits long again for replicas that have just not answered in time."""
 
 Argument = str | bytes | int | memoryview
 
@@ -35,32 +35,35 @@ class Copied:
         self._silent_until = 0.0
 
     def run(self, script: Script, *arguments: Argument) -> tuple[Any, NotCopied | None]:
-        """What the script answers, and what is to be raised if it wrote anything: too few replicas have
-        confirmed it in time. Raises TemporaryFailure."""
+        """Return the script's answer, and the error to raise if it wrote anything: too few replicas confirmed
+        it in time. Raises TemporaryFailure."""
         with translated(writing=True):
-            answer, copies = self._waited("EVALSHA", script.sha, *arguments)
+            answer, copies = self._run_and_wait("EVALSHA", script.sha, *arguments)
             if isinstance(answer, NoScriptError):
-                answer, copies = self._waited("EVAL", script.script, *arguments)
+                answer, copies = self._run_and_wait("EVAL", script.script, *arguments)
             if isinstance(answer, RedisError):
                 raise answer
         enough = isinstance(copies, int) and copies >= self._copies
         return answer, None if enough else NotCopied(self._too_few(copies))
 
-    def confirmed(self, mark: Script) -> bool:
-        """Return whether the replicas have all that was written before this call; wait for them, but not long
-        if they did not confirm a moment ago. ``mark`` writes something. Raises TemporaryFailure."""
+    def wait_for_replicas(self, mark: Script) -> bool:
+        """Wait until the replicas have everything written before this call, and return whether they do. The
+        wait is short if they did not confirm a moment ago. ``mark`` writes something. Raises
+        TemporaryFailure."""
         hurry = time.monotonic() < self._silent_until
         with translated():
-            answer, copies = self._waited("EVALSHA", mark.sha, within=NOT_LONG if hurry else COPIED_WITHIN)
+            answer, copies = self._run_and_wait(
+                "EVALSHA", mark.sha, within=NOT_LONG if hurry else COPIED_WITHIN
+            )
             if isinstance(answer, NoScriptError):
-                answer, copies = self._waited("EVAL", mark.script)
+                answer, copies = self._run_and_wait("EVAL", mark.script)
             if isinstance(answer, RedisError):
                 raise answer
         enough = isinstance(copies, int) and copies >= self._copies
         self._silent_until = 0.0 if enough else time.monotonic() + SILENT_FOR
         return enough
 
-    def _waited(self, verb: str, *arguments: Argument, within: timedelta | None = None) -> list[Any]:
+    def _run_and_wait(self, verb: str, *arguments: Argument, within: timedelta | None = None) -> list[Any]:
         text, *others = arguments
         with self._client.pipeline(transaction=False) as pipe:
             pipe.execute_command(verb, text, len(self._keys), *self._keys, *others)

@@ -52,8 +52,8 @@ PAGE = 500
 
 
 class RedisLedger:
-    """Implements Ledger, AuditTrail, Inspection, Census and Primary. Threads may share it. ``copies`` is how
-    many replicas a change that is to be copied is on before its commit returns."""
+    """Implements Ledger, AuditTrail, Inspection, Census and Primary. Threads may share it. ``copies`` is the
+    number of replicas that must have a ``copied`` change before its commit returns."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class RedisLedger:
         return written
 
     def commit_all(self, changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
-        """What takes back is written first, for the others may be refused."""
+        """Write the changes that end access first, because the others may be refused."""
         written: dict[int, Committed | Conflict] = {}
         for frees, which in ((True, self._free), (False, self._grant)):
             some = {n: change for n, change in enumerate(changes) if change.frees is frees}
@@ -234,15 +234,15 @@ class RedisLedger:
         last, now = self._run(self._compare)
         return Serving(last=last, now=now)
 
-    def compared(self, with_server: str) -> None:
+    def mark_compared(self, with_server: str) -> None:
         self._run(self._compare, with_server)
 
-    def copied(self) -> bool:
-        return self._copied is None or self._copied.confirmed(self._mark)
+    def wait_for_copies(self) -> bool:
+        return self._copied is None or self._copied.wait_for_replicas(self._mark)
 
     def upgrade(self) -> None:
-        """Move Redis on to the shape of records that this process writes: processes that know only an older
-        one do nothing from here on. Raises TemporaryFailure."""
+        """Move Redis to the shape of records that this process writes. From then on, processes that know only
+        an older shape do nothing. Raises TemporaryFailure."""
         self._run(self._upgrade)
 
     def _set_aside(self, unreadable: Collection[Unreadable]) -> None:

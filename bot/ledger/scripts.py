@@ -7,8 +7,8 @@ from importlib import resources
 from bot.ports import CLAIM_SECONDS
 
 SCHEMA = 1
-"""The number of the shape that records have. It grows when a process that knows only the shape before would
-read them wrong or lose a part of them; then the workers of the new version are started first."""
+"""The number of the shape that records have. It grows when a process that knows only the previous shape would
+misread them or lose a part of them; then the workers of the new version are started first."""
 
 _LUA = resources.files("bot.ledger") / "lua"
 

@@ -1,4 +1,4 @@
-"""What a process could not confirm while Redis was silent: asked again until it answers, then told."""
+"""Finds out later what a process could not confirm while Redis was silent, and then informs the person."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from bot.ports import Deadline, Ledger
 from bot.usecases.confirm import find_out
 
 MOST = 100
-"""Ops that are remembered at once; the cards show what became of the others."""
+"""Ops that are remembered at the same time; of the others only the cards show the outcome."""
 REMEMBERED_FOR = 600.0
 ASKED_EVERY = 1.0
-"""Seconds. An op is known to Redis for 15 minutes, so what is older cannot be found out any more."""
+"""Seconds. Redis knows an op for 15 minutes, so nothing can be found out after that."""
 
 log = structlog.get_logger(__name__)
 
 
 class Afterwards:
-    """Of one process, and forgotten with it. Threads may share it."""
+    """The unconfirmed ops of one process, forgotten when it ends. Threads may share it."""
 
     def __init__(self, ledger: Ledger, every: float = ASKED_EVERY) -> None:
         self._ledger = ledger
@@ -31,7 +31,7 @@ class Afterwards:
         self._lock = threading.Lock()
 
     def remember(self, op: str, person: str) -> None:
-        """The person hears what became of it, as soon as Redis answers."""
+        """Tell the person what became of the op as soon as Redis answers."""
         with self._lock:
             if len(self._left) >= MOST:
                 log.warning("too much to find out afterwards", op=op)
@@ -42,7 +42,7 @@ class Afterwards:
                 self._asking = True
 
     def find_out(self) -> int:
-        """Try once to find out about all of them. Returns how many are left."""
+        """Try once to find out about all of them. Return how many are left."""
         with self._lock:
             left = dict(self._left)
         for op, (person, until) in left.items():
@@ -62,7 +62,7 @@ class Afterwards:
             time.sleep(self._every)
             try:
                 self.find_out()
-            except Exception:  # whatever is met, the next try may get through
+            except Exception:  # the next try may succeed, whatever went wrong
                 log.exception("unforeseen")
             with self._lock:
                 if not self._left:

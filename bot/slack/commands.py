@@ -35,7 +35,8 @@ class Desk:
     afterwards: Afterwards
 
     def not_done(self, failure: TemporaryFailure, op: str, person: str) -> str:
-        """Say what is known of an op that failed; what is not known is found out, and the person told."""
+        """Return what is known of an op that failed. If that is nothing, find out later and inform the
+        person."""
         if not isinstance(failure, Unconfirmed):
             return not_recorded(failure)
         log.warning("not confirmed", error=str(failure))

@@ -33,7 +33,7 @@ class SlackDirectory:
         self._asking = threading.Lock()
 
     def home(self, deadline: Deadline) -> Home:
-        """Slack is asked each time: that it answers says that it lets the bot in."""
+        """Ask Slack each time, because an answer proves that it still lets the bot in."""
         home = self._read_home(deadline)
         with self._asking:
             self._home = home
@@ -93,7 +93,7 @@ class SlackDirectory:
         return described(user, self._known_home(deadline) if user.get("enterprise_user") else None)
 
     def _known_home(self, deadline: Deadline) -> Home:
-        """Asked for once; which workspace a token is for does not change."""
+        """Ask only once, because the workspace of a token does not change."""
         with self._asking:
             if self._home is None:
                 self._home = self._read_home(deadline)

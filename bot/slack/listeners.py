@@ -129,7 +129,8 @@ def _person_changed(office: Office, home: Home, event: Body) -> None:
 
 
 def _bot_shut_out(office: Office, _: Home, event: Body) -> None:
-    """Tokens of people are revoked by the same event; the bot uses none of those."""
+    """Record that Slack revoked the bot's token. The same event reports people's tokens, which the bot does
+    not use."""
     what = event["type"]
     if what == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
         return

@@ -74,7 +74,7 @@ class SlackMessenger:
 
 
 def message_digest(message: tuple[str, list[Block]]) -> str:
-    """A short name for what a message says and which buttons it has."""
+    """Return a short name for the text and buttons of a message."""
     return digest(json.dumps(message, sort_keys=True))
 
 

@@ -65,8 +65,8 @@ class MemoryLedger:
     """Implements Ledger, AuditTrail, Inspection, Census and Primary. Time stands still unless ``advance``
     moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
     ``audit_trouble``: why the audit cannot be written. ``full``: there is no memory left, so only what
-    ``frees`` is written. ``copying``: replicas confirm what is written. ``servers``: those of a Redis of
-    which copies are asked for."""
+    ``frees`` is written. ``copying``: replicas confirm what is written. ``servers``: the servers of a Redis
+    of which copies are asked for."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -130,7 +130,7 @@ class MemoryLedger:
                 documents=dict(self._readable(found)),
                 versions={key: found[key][0] if key in found else 0 for key in wanted},
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
-                compared=self._compared,
+                compared=self._is_compared,
             )
 
     def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
@@ -148,7 +148,7 @@ class MemoryLedger:
         self._aside[key, version] = kept
         if key.kind == _GRANT:
             generation = self._next()
-            for member in self._listed():
+            for member in self._listed_members():
                 if key.id in self._indexes.get(member, ()):
                     self._arm(Due(member=member, at=self.now), generation)
 
@@ -182,21 +182,21 @@ class MemoryLedger:
     def commit_all(self, changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
         with self._lock:
             written = {
-                n: self._committed(change)
+                n: self._try_commit(change)
                 for frees in (True, False)
                 for n, change in enumerate(changes)
                 if change.frees is frees
             }
             return tuple(written[n] for n in range(len(changes)))
 
-    def _committed(self, change: Change) -> Committed | Conflict:
+    def _try_commit(self, change: Change) -> Committed | Conflict:
         try:
             return self.commit(change)
         except Conflict as conflict:
             return conflict
 
     def commit(self, change: Change) -> Committed:
-        if change.copied and not self._compared:
+        if change.copied and not self._is_compared:
             raise FailedOver(FAILED_OVER)
         receipt = self._commit(change)
         if change.copied and not self.copying:
@@ -231,9 +231,9 @@ class MemoryLedger:
             wanted = [each for each, kind in found if (not kinds or kind in kinds) and kind not in besides]
             rank = {lane: number for number, lane in enumerate(order.served, 1)}
             wanted.sort(key=lambda each: rank.get(self._claim_of(each).lane, 0))
-            return self._picked(wanted, limit, share, busy, order.rooms)
+            return self._pick(wanted, limit, share, busy, order.rooms)
 
-    def _picked(
+    def _pick(
         self,
         members: Iterable[str],
         limit: int,
@@ -270,7 +270,7 @@ class MemoryLedger:
                 self._owe_at(member, self._claim_end())
             return ours
 
-    def copied(self) -> bool:
+    def wait_for_copies(self) -> bool:
         return self.copying
 
     def wait(self, seconds: float) -> None:
@@ -306,7 +306,7 @@ class MemoryLedger:
             return Condition(
                 now=self.now,
                 beat=_moment(self._beat),
-                owed=len(self._listed()),
+                owed=len(self._listed_members()),
                 oldest=_moment(min((self._due[each] for each in self._due_now()), default=None)),
                 failing=tuple(failing[:MOST_TOLD]),
                 set_aside=tuple(self._aside.values())[-MOST_TOLD:],
@@ -321,10 +321,10 @@ class MemoryLedger:
         return self.servers
 
     @property
-    def _compared(self) -> bool:
-        return self.servers is None or self.servers.compared
+    def _is_compared(self) -> bool:
+        return self.servers is None or self.servers.is_compared
 
-    def compared(self, with_server: str) -> None:
+    def mark_compared(self, with_server: str) -> None:
         if self.servers and self.servers.now == with_server:
             self.servers = Serving(last=with_server, now=with_server)
 
@@ -343,13 +343,13 @@ class MemoryLedger:
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         with self._lock:
-            return frozenset(members) - set(self._listed())
+            return frozenset(members) - set(self._listed_members())
 
     def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
         with self._lock:
             late = {
                 member
-                for member in self._listed()
+                for member in self._listed_members()
                 if (within := longest.get(member.partition(":")[0]))
                 and self._due[member] > not_before(self.now + within)
             }
@@ -361,7 +361,7 @@ class MemoryLedger:
     ) -> Claims:
         with self._lock:
             due = [each for each in members if self._due.get(each, _NEVER) <= self._now]
-            return self._picked(due, limit, share, busy)
+            return self._pick(due, limit, share, busy)
 
     # ------------------------------------------------------------------------------------- commit
 
@@ -487,12 +487,14 @@ class MemoryLedger:
         self._lanes.add(_lane(member))
         self._due[member] = at
 
-    def _listed(self) -> list[str]:
-        """What is owed, but for lanes that were lost."""
+    def _listed_members(self) -> list[str]:
+        """Return the members of the due set, except in lanes that were lost."""
         return [member for member in self._due if _lane(member) in self._lanes]
 
     def _due_now(self) -> list[str]:
-        due = [(self._due[member], member) for member in self._listed() if self._due[member] <= self._now]
+        due = [
+            (self._due[member], member) for member in self._listed_members() if self._due[member] <= self._now
+        ]
         return [member for _, member in sorted(due)]
 
     def _claim_of(self, member: str) -> Claim:
@@ -510,7 +512,7 @@ class MemoryLedger:
         for claim in claims:
             self._claims[claim.member] = fence
             self._due[claim.member] = self._claim_end()
-        later = [self._due[member] for member in self._listed() if self._due[member] > self._now]
+        later = [self._due[member] for member in self._listed_members() if self._due[member] > self._now]
         first = waiting if waiting is not None else min(later, default=None)
         return Claims(now=self.now, claims=tuple(claims), next_at=_moment(first))
 

@@ -16,8 +16,8 @@ Session = psycopg.Connection[Any]
 
 
 class Roles:
-    """Names are the server's for this test alone: ``roles["ada"]`` is Ada's. The bot may grant ``orders_rw``,
-    and end sessions."""
+    """Roles of one test. Their names on the server are unique to it: ``roles["ada"]`` is Ada's. The bot may
+    grant ``orders_rw``, and end sessions."""
 
     def __init__(self, url: str, admin: Session, stack: ExitStack) -> None:
         self._url = url
@@ -45,7 +45,7 @@ class Roles:
         return other
 
     def rename(self, name: str) -> None:
-        """``members`` goes on calling it by its first name; ``run`` knows it as ``{renamed name}``."""
+        """Rename a role. ``members`` still uses its first name; ``run`` knows it as ``{renamed name}``."""
         self._made.append(self[f"renamed {name}"])
         self.run("ALTER ROLE {" + name + "} RENAME TO {renamed " + name + "}")
 

@@ -20,7 +20,7 @@ ADMINISTRATOR = "administrator"
 
 
 def another_system(target: str) -> str:
-    """What it says if a receipt is of another system."""
+    """Return what the target says about a receipt of another system."""
     return (
         f"{target} is another system now: if it was upgraded or restored, run rotakey target accept {target}"
     )
@@ -28,8 +28,8 @@ def another_system(target: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """``by``: who made it. ``until``: the end that the target itself keeps, if it keeps one. ``usable``:
-    False for what a revocation that was cut short left behind."""
+    """``by``: who made it. ``until``: the end that the target itself keeps, if it does. ``usable``: False for
+    what an interrupted revocation left behind."""
 
     by: Presence
     until: datetime | None = None
@@ -45,14 +45,14 @@ class Call:
 
 
 class FakeTarget:
-    """Implements Target. ``now`` is the clock it keeps ends by.
+    """Implements Target. ``now`` is the clock by which it keeps ends.
 
-    ``failing`` raises for the verbs named in it; ``loses_answers`` does what was asked and raises then.
+    ``failing`` raises for the verbs named in it; ``loses_answers`` does what was asked and then raises.
     ``before`` and ``after`` are called around each call, with the verb, for anything a story wants to happen
     at that moment. ``stuck``: what it shows, whatever is there. ``system`` is the one that answers: another
     one knows nothing of what was made at the first. ``confirmed``: False while a standby has not confirmed
     anything. ``missing``: accounts and roles that it does not have. ``sessions`` counts open sessions that
-    use an access; they outlive it if it is taken by hand.
+    use the access; they outlive it if it is removed by hand.
     """
 
     def __init__(self, now: Callable[[], datetime], *, marks: bool = True, keeps_end: bool = False) -> None:
@@ -88,7 +88,7 @@ class FakeTarget:
         key = self._place(receipts[-1], hold)
         if key[0].startswith("dropped") or key[1].target:
             raise PermanentFailure(f"{hold.target} has no account {hold.account}")
-        held = self._held(key)
+        held = self._live_access(key)
         if held is None or held.by is Presence.OURS:
             kept = until if self.abilities.keeps_end else None
             self.access[key] = Access(by=Presence.OURS, until=kept)
@@ -106,7 +106,7 @@ class FakeTarget:
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
         self._begin("has", hold, deadline)
-        found = self._seen(hold, receipts)
+        found = self._look(hold, receipts)
         self._end("has")
         return found
 
@@ -153,11 +153,11 @@ class FakeTarget:
         self.sessions[_key(account, entitlement)] = count
 
     def disable(self, account: str, entitlement: Entitlement) -> None:
-        """Leave an access that is of no use, as a revocation does that was cut short."""
+        """Leave access that is not usable, as an interrupted revocation does."""
         self.access[_key(account, entitlement)] = Access(by=Presence.OURS, usable=False)
 
     def rename(self, account: str, new: str) -> None:
-        """Give an account another name. What it has it keeps."""
+        """Give an account another name. It keeps what it has."""
         self._ids[new] = self._ids.pop(account, "") or f"#{next(self._next_id)}"
         self.missing.add(account)
         self.access = {
@@ -188,7 +188,7 @@ class FakeTarget:
 
     # -------------------------------------------------------------------------------------- looking
 
-    def _seen(self, hold: Hold, receipts: Sequence[Receipt]) -> Seen:
+    def _look(self, hold: Hold, receipts: Sequence[Receipt]) -> Seen:
         if self.stuck:
             theirs = ADMINISTRATOR if self.stuck is Presence.THEIRS else None
             kept = tuple(receipts) if self.stuck in (Presence.OURS, Presence.USELESS) else ()
@@ -205,7 +205,7 @@ class FakeTarget:
             made += [receipt for receipt in left if receipt not in made]
             presence = Presence.OURS if usable else Presence.USELESS
             return Seen(presence=presence, system=self.system, receipts=tuple(made))
-        theirs_too = self._held(_key(hold.account, hold.entitlement)) is not None
+        theirs_too = self._live_access(_key(hold.account, hold.entitlement)) is not None
         return Seen(
             presence=Presence.THEIRS if theirs_too else Presence.NONE,
             system=self.system,
@@ -216,8 +216,8 @@ class FakeTarget:
         )
 
     def _ours(self, hold: Hold, receipts: Sequence[Receipt]) -> list[Key]:
-        """What is marked as ours, or named by a receipt of this very system. A kind without a mark goes by
-        receipts alone; so does one whose system a person accepted."""
+        """Return what is marked as ours, or named by a receipt of this very system. A kind without a mark, or
+        with a system that a person accepted, goes by receipts alone."""
         here = [receipt for receipt in receipts if receipt.system == self.system.id]
         named = {self._place(receipt, hold) for receipt in here}
         moved = {self._place(receipt, hold) for receipt in here if receipt.moved_from}
@@ -227,7 +227,7 @@ class FakeTarget:
         return [
             key
             for key in sorted(named | marked, key=lambda each: each[0])
-            if (held := self._held(key)) is not None
+            if (held := self._live_access(key)) is not None
             and (held.by is Presence.OURS or bool(moved) or (not self.abilities.marks and key in named))
         ]
 
@@ -241,7 +241,7 @@ class FakeTarget:
         return self._ids[name]
 
     def _place(self, receipt: Receipt, hold: Hold) -> Key:
-        """Where the receipt's account and role are now; each keeps its id if it gets another name."""
+        """Return where the receipt's account and role are now; each keeps its id if it is renamed."""
         names = {known: name for name, known in self._ids.items()}
         account = names.get(receipt.facts["account"])
         role = names.get(receipt.facts["role"])
@@ -255,7 +255,7 @@ class FakeTarget:
             if name in self.missing:
                 raise PermanentFailure(f"{hold.target} has no {name}: create it")
 
-    def _held(self, key: Key) -> Access | None:
+    def _live_access(self, key: Key) -> Access | None:
         found = self.access.get(key)
         return found if found and not self._over(found) else None
 

@@ -39,7 +39,7 @@ class Node:
         self.server.start("--bind", HOST, "--port", str(self.port), *QUICK)
 
     def follow(self, primary: Node) -> None:
-        """Be its replica; returns when the two are equal."""
+        """Become its replica; return when the two are equal."""
         self.ask("REPLICAOF", HOST, str(primary.port))
         _until(partial(_linked, self))
 

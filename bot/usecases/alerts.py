@@ -74,7 +74,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
     view = alert_view(alert)
-    if view.became and view.became.why in SAYS_ENDED and not office.ledger.copied():
+    if view.became and view.became.why in SAYS_ENDED and not office.ledger.wait_for_copies():
         view = replace(view, copied=False)
     now = office.ledger.read(()).now
     digest = messenger.alert_digest(view)

@@ -13,7 +13,7 @@ from bot.core.reasons import Reason
 @dataclass(frozen=True, kw_only=True)
 class Standing:
     """A grant as it stands: ``live`` while its lease exists, ``until`` the lease's end (None: none).
-    ``copied`` False: it has just ended, and replicas of Redis have not confirmed that in time."""
+    ``copied`` False: it has just ended, and replicas of Redis did not confirm that in time."""
 
     grant: Grant
     title: str

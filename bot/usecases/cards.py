@@ -75,7 +75,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     catalog, snap = office.gather(lambda known: grant_keys(known, first))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(office, grant, catalog, snap)
-    if grant.state not in (State.ASKED, *LIVE) and not office.ledger.copied():
+    if grant.state not in (State.ASKED, *LIVE) and not office.ledger.wait_for_copies():
         view = replace(view, copied=False)
     places = _planned(office, grant, turn.claim).places
     posting = _Posting(office, messenger, turn, view, snap.now)
@@ -100,8 +100,8 @@ class _Posting:
     now: datetime
 
     def owes(self, place: Place) -> bool:
-        """Whether it must be shown there. Approvers who were never asked are not told of what is decided
-        already."""
+        """Return whether the card must be shown there. Once a request is decided, approvers who never got its
+        card do not get one."""
         if place.ts is None and place.audience == "approver" and self.view.grant.state is not State.ASKED:
             return False
         return owes(place, self.messenger.card_digest(self.view, place.audience), self.now)
@@ -211,8 +211,8 @@ def _gives(resource: Resource | None) -> tuple[str, ...]:
 
 
 def _sessions(targets: list[str], catalog: Catalog) -> str:
-    """``kept`` if any target leaves sessions open, else ``ended_on_primary`` if one does so on replicas, else
-    ``ended`` if one ends them."""
+    """Return ``kept`` if any target leaves sessions open, otherwise ``ended_on_primary`` if one leaves those
+    on replicas open, otherwise ``ended`` if one ends them."""
     said = {catalog.session_notes.get(target, "unknown") for target in targets}
     return next((each for each in ("kept", "ended_on_primary", "ended") if each in said), "unknown")
 
@@ -233,7 +233,7 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
     change = Change(put={key: None}, done=Done(claim=turn.claim), frees=True)
     if note:
         if note.reason.why in SAYS_ENDED:
-            note = replace(note, copied=office.ledger.copied())
+            note = replace(note, copied=office.ledger.wait_for_copies())
         try:
             messenger.tell(note, turn.call())
         except PermanentFailure as failure:

@@ -1,4 +1,4 @@
-"""Finding out afterwards whether what nobody could confirm was written, and telling the person who did it."""
+"""Finds out later whether an op that nobody could confirm was written, and informs the person who did it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bot.usecases.attempts import answered, refusal_answer
 
 
 def find_out(ledger: Ledger, op: str, person: str) -> None:
-    """Commit that the op is over, and owe the person a note of what became of it: what was not written by now
-    never will be, also if Slack delivers it again. Raises TemporaryFailure while Redis does not answer; then
-    it may be called again, within the 15 minutes for which an op is known."""
+    """Commit that the op is over, and owe the person a note about the outcome: if it was not written by now
+    it never will be, even if Slack delivers it again. Raises TemporaryFailure while Redis does not answer;
+    then it may be called again, within the 15 minutes for which an op is known."""
     now = ledger.read(()).now
     not_done = because(Why.NOT_DONE)
     first = Change(op=op, answer=refusal_answer(not_done))

@@ -1,4 +1,4 @@
-"""Putting a policy in force, the standing duties that come with it, and reporting that it is not followed."""
+"""Puts a policy in force, with the standing duties that it brings, and reports if it is not followed."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from bot.usecases.former import FORMER, force_after, former_versions
 from bot.usecases.seal import KEEP, SEAL
 
 OWED = "owed:all"
-"""The look at whether everything is owed that should be."""
+"""The duty that checks that everything is due that should be."""
 
 POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
 
 
 def enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> None:
-    """Make this checked text the policy in force, if it is not, authenticate it with ``keys``, and see to it
-    that everything it needs to know is being read. Safe to repeat; the last process to start with a new text
-    wins."""
+    """Make this checked text the policy in force, if it is not yet; authenticate it with ``keys``; and make
+    sure that everything it needs to know is being read. Safe to repeat; the last process to start with a new
+    text wins."""
     settled(lambda: _enact(ledger, catalog, text, keys))
 
 
@@ -63,12 +63,13 @@ def _enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes]) -
 
 
 def _texts_of(force: PolicyInForce) -> set[Key]:
-    """The texts in which former targets are."""
+    """Return the keys of the texts that define former targets."""
     return {Key.of(PolicyText, each) for every in former_versions(force).values() for each in every}
 
 
 def _signed_again(texts: Sequence[PolicyText], keys: Sequence[bytes]) -> dict[Key, PolicyText]:
-    """Those that one of the keys fits, with the HMACs of all: so that the older key can be taken away."""
+    """Return the texts that one of the keys fits, with HMACs of all keys, so that the older key can be
+    removed."""
     found: dict[Key, PolicyText] = {}
     for each in texts:
         version = version_of(each.text)
@@ -105,8 +106,8 @@ def standing_duties(catalog: Catalog) -> tuple[str, ...]:
 def report_doubt(
     ledger: Ledger, force: PolicyInForce, why: Reason, channel: str | None, new_id: Callable[[], str]
 ) -> None:
-    """Write that the text in force is not followed, and why. The first process to do so tells ``channel``;
-    nobody does again until a text is followed again."""
+    """Commit that the text in force is not followed, and why. The first process to do so notifies
+    ``channel``; nobody does again until a text is followed again."""
     settled(lambda: _report_doubt(ledger, force, why, channel, new_id))
 
 
@@ -128,7 +129,7 @@ def _report_doubt(
 
 
 def clear_doubt(ledger: Ledger) -> None:
-    """Write that the text in force is followed again."""
+    """Commit that the text in force is followed again."""
     settled(lambda: _clear_doubt(ledger))
 
 

@@ -18,7 +18,8 @@ from bot.ports import AuditTrail
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """The lines behind this one were read at that moment, all of them, or those from a seal on."""
+    """The head of an export: the lines after it were read at ``at``; all of them, or only those after a
+    seal."""
 
     at: datetime
     since_seal: int = 0
@@ -37,9 +38,9 @@ class Damaged(Exception):
 def lines(
     trail: AuditTrail, *, since: Seal | None = None, until: datetime | None = None
 ) -> Iterator[Written | Sealed]:
-    """Yield every entry and every seal, a seal behind what it seals; entries that are not sealed yet at the
-    end. Behind the seal ``since``, and only whole seals made up to ``until``, if these are given. Read page
-    by page: it may be of any length."""
+    """Yield every entry and every seal, each seal after what it seals, and at the end the entries that are
+    not sealed yet. If ``since`` or ``until`` is given, yield only whole seals, after that seal or made by
+    that time. Reads page by page, because the audit may be of any length."""
     entries = _entries(trail, since.last if since else "")
     entry = next(entries, None)
     for seal in _seals(trail, since.number if since else 0):
@@ -113,8 +114,8 @@ def _last_of(seal: Sealed) -> tuple[int, int]:
 def exported(
     found: Iterable[Written | Sealed], workspace: str, now: datetime, since_seal: int = 0
 ) -> Iterator[str]:
-    """Yield one line of JSON for each, between one that says what this is (and from which seal on, if it is
-    only a part) and one that says it is all."""
+    """Yield one line of JSON for each, after a line that says what this is (and, for a part, after which seal
+    it begins) and before a line that says it is complete."""
     part = {"since_seal": since_seal} if since_seal else {}
     yield _json({"export": FORM, "workspace": workspace, "at": moment(now), **part})
     entries = seals = 0
@@ -135,7 +136,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
     for number, text in enumerate(texts, 1):
         said = _parsed(number, text)
         if number == 1:
-            yield _taken(said)
+            yield _header(said)
         elif ended is not None:
             raise Damaged(f"line {number}: something stands behind the end")
         elif "end" in said:
@@ -160,13 +161,13 @@ def _parsed(number: int, text: str) -> Mapping[str, object]:
     return said
 
 
-def _taken(said: Mapping[str, object]) -> Taken:
+def _header(said: Mapping[str, object]) -> Taken:
     since_seal = said.get("since_seal", 0)
     match said:
         case {"export": int(form), "at": str(at)} if form == FORM and isinstance(since_seal, int):
             with suppress(ValueError):
                 return Taken(at=read_moment(at), since_seal=since_seal)
-    raise Damaged("line 1: this is no export of an audit that this version of Rotakey can read")
+    raise Damaged("line 1: this is not an audit export that this version of Rotakey can read")
 
 
 def _line(number: int, said: Mapping[str, object]) -> Line:
@@ -191,7 +192,7 @@ def _json(value: object) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Block:
-    """A seal with what it seals, or (None) what stands behind the last seal of an export."""
+    """A seal with what it seals, or (``seal`` None) what comes after the last seal of an export."""
 
     after: int
     entries: tuple[Written, ...]
@@ -199,8 +200,8 @@ class _Block:
 
 
 def merge(exports: Sequence[Iterable[Line]], object_to: Callable[[str], None]) -> Iterator[Line]:
-    """Yield the lines of several exports in the order of the chain, what is in several of them once. They may
-    overlap and come in any order. ``object_to`` is called if they contradict each other."""
+    """Yield the lines of several exports in the order of the chain, each line once. The exports may overlap
+    and come in any order. ``object_to`` is called if they contradict each other."""
     heads, blocks = list[Taken](), list[Iterator[_Block]]()
     for each in exports:
         found = iter(each)
@@ -262,8 +263,8 @@ def _order(name: str) -> tuple[int, int]:
 
 
 def story(found: Iterable[Line], grant: str) -> Iterator[str]:
-    """Yield what the audit says of one grant, a line for each entry: when, what, by whom, on which facts; and
-    whether it has not been sealed yet. Nothing in it moves a cursor or changes a colour."""
+    """Yield what the audit says of one grant, a line for each entry: when, what, by whom, with which facts;
+    and whether it has not been sealed yet. The lines contain no control characters."""
     unsealed: list[str] = []
     for line in found:
         if isinstance(line, Sealed):
@@ -277,7 +278,8 @@ def story(found: Iterable[Line], grant: str) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """The text on one line, with what a terminal would obey or cannot show as an escape, ``\\x1b``."""
+    """Return the text on one line, with everything that a terminal would obey or cannot show escaped, as
+    ``\\x1b``."""
     return "".join(each if each.isprintable() else _escape(each) for each in text)
 
 

@@ -111,8 +111,8 @@ def _committed(
 
 
 def moved_lease(moved: Grant, until: datetime, snap: Snapshot, *, by: str | None, what: str) -> Change:
-    """The commit that moves a live grant's end; what has ended meanwhile stays ended (Conflict). A full Redis
-    still takes it if the end is not later than it was."""
+    """Return the commit that moves a live grant's end. A grant that has ended in the meantime stays ended
+    (Conflict). A full Redis still takes it if the end is not later than before."""
     put: dict[Key, Document | None] = {Key.of(Grant, moved.id): moved}
     seat = snap.find(Seat, moved.resource)
     if seat and seat.grant == moved.id:

@@ -1,7 +1,7 @@
-"""After another server of Redis took over: what had ended is ended again, before anything is granted on.
+"""Handles a failover: before anything is granted again, what had ended is ended again.
 
-What this server does not know was lost with the one before it, so it is compared with the ends that are kept
-outside Redis. Until that is done no commit that leads to access is taken, by any process.
+The ends are compared with those kept outside Redis, because what this server does not know was lost with the
+one before it. Until that is done, no process commits anything that leads to access.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAGE = 100
 
 
 def end_again(ledger: Ledger, ended: Sequence[Ended], channel: str | None) -> tuple[str, ...]:
-    """Commit the end of each of these that is live in this ledger, and tell ``channel``. Returns their ids.
+    """Commit the end of each of these that is live in this ledger, and notify ``channel``. Return their ids.
     Raises TemporaryFailure."""
     found: list[str] = []
     for first in range(0, len(ended), PAGE):
@@ -46,7 +46,7 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
 
 
 def _stays_ended(grant: Grant) -> Change:
-    """A shift does not start again by itself what somebody may have given back."""
+    """Keep a shift from starting again automatically after somebody may have given it back."""
     if grant.origin is not Origin.SHIFT:
         return Change()
     key = Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")
@@ -68,8 +68,8 @@ def _note_change(ended: Ended, grant: Grant | None, snap: Snapshot, channel: str
 
 
 def hold_back(ledger: Ledger, restore: Restore, live: int, note: str, channel: str | None) -> Restore:
-    """Commit that nothing is granted until a person accepts this server, for there is nothing to compare it
-    with, and tell ``channel`` in the note of this id. Returns the Restore that stands. Raises
+    """Commit that nothing is granted until a person accepts this server, because there is nothing to compare
+    it with, and notify ``channel`` with the note of this id. Return the Restore that is stored. Raises
     TemporaryFailure."""
     return settled(lambda: _hold_back(ledger, restore, live, note, channel))
 

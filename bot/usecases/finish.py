@@ -26,7 +26,7 @@ def give_back(office: Office, *, person: str, which: str | None, op: str) -> Sta
     Raises Refused where there is nothing, or several and none was named.
     """
     done = office.once(op, "give back", person, lambda: _give_back(office, person, which, op))
-    return _said(office, stand(office, done) if isinstance(done, str) else done)
+    return _wait_for_copies(office, stand(office, done) if isinstance(done, str) else done)
 
 
 def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op: str) -> Standing:
@@ -34,13 +34,14 @@ def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op:
     but the person. Raises Refused."""
     office.meet(by)
     done = office.once(op, "revoke", by, lambda: _revoke(office, by, person, resource, why, op))
-    return _said(office, stand(office, done) if isinstance(done, str) else done)
+    return _wait_for_copies(office, stand(office, done) if isinstance(done, str) else done)
 
 
-def _said(office: Office, done: Standing) -> Standing:
-    """Ending waits for no replica; what is said of it does, for a second."""
+def _wait_for_copies(office: Office, done: Standing) -> Standing:
+    """Wait up to a second for replicas, because the answer says whether they have it. Ending itself waits for
+    none."""
     try:
-        return replace(done, copied=office.ledger.copied())
+        return replace(done, copied=office.ledger.wait_for_copies())
     except TemporaryFailure:
         return replace(done, copied=False)
 

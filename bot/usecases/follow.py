@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.grants import LIVE, Grant, move_end
-from bot.core.policy import closed
+from bot.core.policy import closed_objection
 from bot.core.rightful import rightful_end
 from bot.core.shifts import Roster, next_boundary, on_call
 from bot.ports import Change, Done, Key, Snapshot
@@ -54,7 +54,7 @@ def _follow(office: Office, turn: Turn) -> None:
         scene = _look(office, name)
     catalog, snap = scene
     resource = catalog.resources.get(name)
-    shorter, giving = _judged(scene)
+    shorter, giving = _end_changes(scene)
     again = bool(shorter)
     if resource and resource.on_shift:
         for start in starts(resource, resource.on_shift, scene, office.new_id):
@@ -70,9 +70,9 @@ def _look(office: Office, name: str) -> Scene:
 
 
 def _shorten(office: Office, scene: Scene) -> bool:
-    """Commit the ends and the earlier ends, if there are any. This is written also while the audit cannot
-    be, or Redis is full, so nothing that gives access may be in the same commit."""
-    shorter, _ = _judged(scene)
+    """Commit the ends and the earlier ends, if there are any. This is written even while the audit cannot be
+    written or Redis is full, so nothing that gives access may be in the same commit."""
+    shorter, _ = _end_changes(scene)
     if shorter:
         office.ledger.commit(joined(Change(rests_on=(scene[1],)), *shorter))
     return bool(shorter)
@@ -107,23 +107,24 @@ def _concerned(office: Office, name: str) -> Concerned:
     )
 
 
-def _judged(scene: Scene) -> tuple[list[Change], list[Change]]:
-    """Return what today's facts make of the live grants: what shortens access, and what prolongs it."""
+def _end_changes(scene: Scene) -> tuple[list[Change], list[Change]]:
+    """Return what the current facts change about the live grants: first what shortens access, then what
+    prolongs it."""
     snap = scene[1]
     live = [grant for grant in snap.all(Grant) if grant.state in LIVE and snap.live(grant)]
-    found = [change for grant in live if (change := _moved(grant, scene))]
+    found = [change for grant in live if (change := _end_change(grant, scene))]
     return [each for each in found if each.frees], [each for each in found if not each.frees]
 
 
-def _moved(grant: Grant, scene: Scene) -> Change | None:
-    """Return what today's facts make of a live grant: nothing, an earlier end, or (for a shift's own) a
-    later; but not a later one while the policy in force cannot be followed."""
+def _end_change(grant: Grant, scene: Scene) -> Change | None:
+    """Return what the current facts change about a live grant: nothing, an earlier end or, for a shift's own
+    grant, a later one. There is no later end while the policy in force cannot be followed."""
     catalog, snap = scene
     found = rightful_end(grant, catalog, facts_of(snap))
     if found is None:
         return None
     until, reason = found
-    if closed(catalog) and grant.until is not None and until > grant.until:
+    if closed_objection(catalog) and grant.until is not None and until > grant.until:
         return None
     if until <= snap.now:
         return ending(grant, snap, reason, None)[1]
@@ -162,7 +163,7 @@ def _judge_all(office: Office, person: str, turn: Turn) -> None:
         scene = office.gather(lambda known: _person_keys(known, person), (f"person:{person}",))
     snap = scene[1]
     held = any(grant.open for grant in snap.all(Grant))
-    _close(office, turn, snap, _judged(scene)[1], snap.now + PEOPLE_EVERY if held else None)
+    _close(office, turn, snap, _end_changes(scene)[1], snap.now + PEOPLE_EVERY if held else None)
 
 
 def _person_keys(catalog: Catalog, person: str) -> set[Key]:

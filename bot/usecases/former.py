@@ -1,4 +1,4 @@
-"""Targets as they were in an earlier policy text, kept for revoking only until nothing is held there."""
+"""Targets as defined in an earlier policy text, kept for revoking only until nothing is held there."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from bot.usecases.attempts import settled
 from bot.usecases.turn import Turn
 
 FORMER = "former:all"
-"""The look at whether targets are still needed as they were."""
+"""The duty that checks whether former targets are still needed."""
 
 EVERY, SOON = timedelta(minutes=15), timedelta(minutes=1)
-"""Between two looks: while there is no former target, and while there is one."""
+"""The pauses between two looks: without a former target, and with one."""
 AT_ONCE = 200
 
 
 def force_after(before: PolicyInForce | None, catalog: Catalog, now: datetime) -> PolicyInForce:
-    """What is in force with this catalog. A target of the text before that is not in it any more, or not at
-    the same address, is kept as it was; one that is back at its address is not."""
+    """Return the policy in force after this catalog takes over. A target that the text before had is kept as
+    it was if the new text lacks it or has it at another address; one that is back at its address is not."""
     before = before or PolicyInForce(version="")
     former = {name: list(every) for name, every in before.former.items()}
     for name, address in before.addresses.items():
@@ -61,7 +61,7 @@ def tidy(
     may_be_there: Callable[[HoldRecord], bool] = lambda _: True,
 ) -> None:
     """Forget former targets at which nothing is held any more, and look again in a while (``former:all``).
-    ``may_be_there`` is False for a hold that was seen at the target's address of today."""
+    ``may_be_there`` returns False for a hold that was seen at the target's current address."""
     settled(lambda: _tidy(ledger, census, turn, may_be_there))
 
 
@@ -86,7 +86,8 @@ def _tidy(ledger: Ledger, census: Census, turn: Turn, may_be_there: Callable[[Ho
 def names_held(
     ledger: Ledger, census: Census, names: Collection[str], may_be_there: Callable[[HoldRecord], bool]
 ) -> set[str]:
-    """The targets of these names at which something may be held. What cannot be read may be."""
+    """Return the targets of these names at which something may be held. A record that cannot be read counts
+    as held."""
     held: set[str] = set()
     there = (each for page in census.holds() for each in page if _target(each) in names)
     for page in _pages(there):
@@ -113,7 +114,7 @@ def _pages(every: Iterator[str]) -> Iterator[list[str]]:
 
 
 class RevokeOnly:
-    """Implements Target. ``why`` is raised by everything that grants or prepares it."""
+    """Implements Target. Everything that grants or prepares raises ``why()``."""
 
     def __init__(self, target: Target, why: Callable[[], RotakeyError]) -> None:
         self._target = target
@@ -171,15 +172,15 @@ class Earlier:
         self._targets[0].ready(hold, deadline)
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
-        self._found(hold, receipts, deadline)[0].revoke(hold, receipts, deadline)
+        self._find(hold, receipts, deadline)[0].revoke(hold, receipts, deadline)
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
-        return self._found(hold, receipts, deadline)[1]
+        return self._find(hold, receipts, deadline)[1]
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         return self._targets[0].holders(entitlement, deadline)
 
-    def _found(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> tuple[Target, Seen]:
+    def _find(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> tuple[Target, Seen]:
         failure: TemporaryFailure | PermanentFailure | None = None
         found: tuple[Target, Seen] | None = None
         for left, each in zip(range(len(self._targets), 0, -1), self._targets, strict=True):
@@ -230,18 +231,18 @@ class Unusable:
 
 
 def former_target(name: str, targets: Sequence[Target]) -> Target:
-    """The target as it was, at one or several addresses, the latest first: for revoking only."""
+    """Return the target as it was, at one or several addresses, the latest first. It can only revoke."""
 
     def why() -> PermanentFailure:
         return PermanentFailure(
-            f"{name} is at another address now, or not in access.yaml any more: as it was, it is used for"
-            " revoking only"
+            f"{name} has another address now, or is no longer in access.yaml: at its old address it is used"
+            " for revoking only"
         )
 
     return RevokeOnly(targets[0] if len(targets) == 1 else Earlier(targets), why)
 
 
 def former_versions(force: PolicyInForce | None) -> Mapping[str, tuple[str, ...]]:
-    """For each name the policy versions whose settings are still needed, the latest first."""
+    """Return for each name the policy versions whose settings are still needed, the latest first."""
     former = force.former if force else {}
     return {name: tuple(each.version for each in reversed(every)) for name, every in former.items()}

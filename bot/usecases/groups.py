@@ -20,7 +20,7 @@ LOSSES: Mapping[str, str] = {
     "app_uninstalled": "the app was uninstalled",
     "tokens_revoked": "the bot's token was revoked",
 }
-"""The events by which Slack says that it does not let the bot in any more."""
+"""The events by which Slack says that it no longer lets the bot in."""
 REINSTALL = "install the app again, set the new SLACK_BOT_TOKEN, and restart web and workers"
 
 
@@ -53,7 +53,7 @@ def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
 
 def refresh_home(office: Office, turn: Turn) -> None:
     """Learn which workspace the bot belongs to; due again in six hours. If Slack answers, it lets the bot in
-    again. Raises Conflict if it said otherwise meanwhile."""
+    again. Raises Conflict if Slack has said otherwise in the meantime."""
     key = Key.of(Home)
     before = office.ledger.read({key})
     home = office.directory.home(turn.call())
@@ -64,8 +64,8 @@ def refresh_home(office: Office, turn: Turn) -> None:
 
 
 def record_loss(ledger: Ledger, event: str) -> None:
-    """Write down that Slack does not let the bot in any more. Workers ask Slack again from ten seconds later
-    on, until one of them has a good token."""
+    """Commit that Slack no longer lets the bot in. Ten seconds later workers start asking Slack again, until
+    one of them has a valid token."""
     settled(lambda: _record_loss(ledger, event))
 
 
@@ -82,6 +82,7 @@ def _record_loss(ledger: Ledger, event: str) -> None:
 
 
 def loss(ledger: Ledger) -> str | None:
-    """What Slack said about not letting the bot in; None if it does. Raises TemporaryFailure."""
+    """Return what Slack said about not letting the bot in; None if it does let it in. Raises
+    TemporaryFailure."""
     home = ledger.read({Key.of(Home)}).find(Home)
     return f"Slack says that {LOSSES.get(home.lost, home.lost)}" if home and home.lost else None

@@ -54,7 +54,7 @@ class Followed:
     catalog: Catalog
 
     def still(self, force: PolicyInForce, snap: Snapshot) -> bool:
-        """Nothing has changed. A text that cannot be trusted may have been put right."""
+        """Return whether nothing has changed. A text that could not be trusted may have been corrected."""
         if self.force != force:
             return False
         return not self.catalog.closed or snap.find(PolicyText, force.version) == self.text
@@ -224,7 +224,7 @@ def standing_after(change: Change, grant: Grant, scene: Scene) -> Standing:
 
 
 def stand(office: Office, grant: str) -> Standing:
-    """How a grant stands now that an op about it was done, read afresh. Raises Unconfirmed if Redis does not
+    """Return a grant as it is now that an op on it is done, read again. Raises Unconfirmed if Redis does not
     answer."""
     try:
         catalog, snap = office.gather(lambda _: {Key.of(Grant, grant)})

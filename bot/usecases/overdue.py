@@ -39,8 +39,8 @@ def try_now(office: Office, *, person: str, alert: str, op: str) -> None:
 
 
 def removed(office: Office, *, person: str, alert: str, op: str) -> None:
-    """Somebody took it away by hand: look, and believe what the target shows. Any full member may say so,
-    but not the holder of the access. Raises Refused."""
+    """Look, and believe what the target shows, because somebody says they removed it by hand. Any full member
+    may say so, but not the holder of the access. Raises Refused."""
     _wished(office, person, alert, op, by_hand=True)
 
 

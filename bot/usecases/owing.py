@@ -1,8 +1,8 @@
-"""Seeing to it that what should be owed is owed, whatever became of the due set.
+"""Keeps everything due that should be, no matter what happened to the due set.
 
-A grant that is not finished owes that its holds are looked at, that its ask is decided, that its person is
-known, and that its card is seen. A note is owed until it is sent, and an alarm until the access is gone.
-Nothing of this that is lost from the due set is lost for longer than until the next look.
+As long as a grant is not finished, its holds are looked at, its request gets decided, its person is known,
+and its card is shown. A note stays due until it is sent, and an alarm until the access is gone. Anything of
+this that is lost from the due set is restored at the next look.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
 
 
 def keep_owed(office: Office, census: Census) -> None:
-    """Owe now what the policy in force always needs and nobody would come to: because it is not in the due
-    set, or because the clock of Redis was set back and it is due later than it ever is.
+    """Make due now what the policy in force always needs and nobody would get to: because it is not in the
+    due set, or because the clock of Redis was set back and it is due later than it should ever be.
 
-    A worker calls this now and then, whatever is due: the look at everything (``owed:all``) is one of these
-    duties and may be lost like any other. Raises TemporaryFailure if Redis does not answer.
+    A worker calls this now and then, whatever is due, because the look at everything (``owed:all``) is one of
+    these duties and may be lost like any other. Raises TemporaryFailure if Redis does not answer.
     """
     longest, lost = dict(LONGEST), frozenset[str]()
     with suppress(TemporaryFailure, Misconfigured):  # without a policy, revoking goes on all the same
@@ -91,7 +91,7 @@ def keep_owed(office: Office, census: Census) -> None:
 
 
 def _longest(catalog: Catalog) -> dict[str, timedelta]:
-    """How long those duties pause, whose pauses are set in the policy."""
+    """Return how long a duty may pause, for the kinds whose pauses are set in the policy."""
     sources = {schedule.partition("/")[0] for schedule in catalog.schedules()}
     rosters = [timedelta(seconds=catalog.source(f"{name}/").every) for name in sources]
     return {
@@ -122,7 +122,8 @@ def _owing(ledger: Ledger, census: Census) -> Iterator[set[str]]:
 
 
 def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
-    """A card is owed only when it changes; but one that was never shown may be all that approvers hear."""
+    """Yield what a grant keeps due. A card is due only when it changes; but a card that was never shown may
+    be the only thing that approvers would see."""
     if grant.open:
         yield f"people:{grant.person}"
         yield from (f"hold:{hold.key}" for hold in grant.gives)
@@ -136,13 +137,14 @@ def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
 
 
 def _is_kept_up(alert: Alert) -> bool:
-    """Whether an alert is always owed: it was never shown, it is judged now and then, or will be deleted."""
+    """Return whether an alert is always due: it was never shown, is judged now and then, or will be
+    deleted."""
     judged = alert.asks and alert.hold is not None
     return judged or alert.over_at is not None or not _is_shown(alert.places)
 
 
 def _is_shown(places: Iterable[Place]) -> bool:
-    """Whether it stands somewhere, or was given up."""
+    """Return whether it is shown somewhere, or was given up."""
     return any(place.ts or place.shown for place in places)
 
 

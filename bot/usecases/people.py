@@ -46,9 +46,9 @@ def _alike(hint: Person, known: Person) -> Person:
 
 
 def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
-    """The email address that the person had before has other owners from now on, too. Whom that concerns is
-    looked at, for what they may hold. Of somebody new, who takes nobody's address, a full Redis need not
-    know: nobody holds anything by it."""
+    """Commit the person. The owners of their old and new email addresses change, so everybody concerned is
+    looked at for what they may hold. If this is somebody new with an address of their own, a full Redis may
+    refuse it: nobody holds anything by that address."""
     before = first.find(Person, person.id)
     emails = {each.email for each in (before, person) if each and each.email}
     owned = ledger.read({Key.of(EmailOwner, email) for email in emails})

@@ -22,13 +22,13 @@ REFUSED_AGAIN = timedelta(minutes=10)
 REFUSED_TRIES = 6
 SHOW_AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 LOST, GIVEN_UP = "lost", "given up"
-"""What a place shows if Slack refused the message: it is tried again for an hour, and then no more."""
+"""Values of ``shown`` for a place that refused the message. It is tried again for an hour, then given up."""
 
 Refusal = tuple[Place, PermanentFailure]
 SAYS_ENDED = frozenset({Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN})
 """Notes and alerts that say that access is gone."""
 COPIED_BY_THEN = timedelta(seconds=5)
-"""When a message that said that replicas of Redis do not have it yet is looked at again."""
+"""After this long a message that said that no replica has it yet is updated."""
 
 
 class Posting(Protocol):
@@ -47,13 +47,13 @@ class Posting(Protocol):
         ...
 
     def give_up(self, place: Place) -> None:
-        """Record that it is not tried there any more."""
+        """Record that this is not tried there again."""
         ...
 
 
 def post(posting: Posting, places: Iterable[Place]) -> list[Refusal]:
-    """Show it at all these places, and return those that refused it and why. Raises TemporaryFailure if one
-    could not be shown now, after all others have been."""
+    """Show it at all these places, and return those that refused it and why. If one could not be shown now,
+    raises TemporaryFailure after trying all the others."""
     left = list(places)
     failed: TemporaryFailure | None = None
     refused: list[Refusal] = []
@@ -85,12 +85,12 @@ def again(claim: Claim, now: datetime) -> Done:
 
 
 def refusing(place: Place) -> Place:
-    """The place once it has refused a message; that it was given up there is not forgotten."""
+    """Return the place after it has refused a message. A place that was given up stays given up."""
     return replace(place, shown=GIVEN_UP if place.shown == GIVEN_UP else LOST)
 
 
 def give_up(ledger: Ledger, posting: Posting, refused: Iterable[Refusal]) -> None:
-    """Record that what these places refused is not tried any more. Each message is counted once."""
+    """Record that what these places refused is not tried again. Each message is counted once."""
     for place, failure in refused:
         if place.shown != GIVEN_UP:
             count_given_up(ledger, place.channel, failure)
@@ -98,7 +98,7 @@ def give_up(ledger: Ledger, posting: Posting, refused: Iterable[Refusal]) -> Non
 
 
 def count_given_up(ledger: Ledger, to: str, failure: PermanentFailure) -> None:
-    """Count one message more that was to go there."""
+    """Count one more message to this destination as given up."""
 
     def attempt() -> None:
         key = Key.of(GivenUp)

@@ -1,8 +1,8 @@
-"""Dropping what is older than ``keep``: ended grants with their cards, and sealed audit entries.
+"""Drops what is older than ``keep``: ended grants with their cards, and sealed audit entries.
 
-What goes is decided by the chain that this worker has followed itself, never by a clock in Redis alone; it
-goes behind a seal that says from where on the audit is kept, and with an archive only what was read back from
-it.
+The chain that this worker has followed itself decides what is dropped, never a clock in Redis alone. A new
+seal records from where on the audit is kept; and with an archive, only what could be read back from it is
+dropped.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ EVERY = timedelta(hours=1)
 AT_ONCE = timedelta(days=1)
 """The most that is dropped in one hour."""
 MOST_ENTRIES = 100_000
-"""So that no commit keeps Redis busy for long."""
+"""The most in one commit; more would keep Redis busy for long."""
 PAGE = 200
 
 
 class Archive(Protocol):
-    """Where what is dropped from Redis goes. Raises PermanentFailure if it cannot be written or read."""
+    """The place for what is dropped from Redis. Raises PermanentFailure if it cannot be written or read."""
 
     def write(self, found: Iterable[Written | Sealed], first: Seal, last: Seal, now: datetime) -> str:
-        """Return the name under which it is kept; it is on disk by then."""
+        """Return the name under which it is kept; by then it is on disk."""
         ...
 
     def read(self, name: str) -> Iterator[Line]: ...
@@ -68,7 +68,8 @@ class Archive(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Old:
-    """The oldest seals. The ``last`` of them stands in the ledger as ``stored``; ``entries`` are in all."""
+    """The oldest seals. The ledger has the ``last`` of them as ``stored``; ``entries`` counts the entries in
+    all."""
 
     first: Seal
     last: Seal
@@ -78,7 +79,8 @@ class Old:
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """``wall`` is this machine's clock: a clock of Redis that runs ahead makes nothing old."""
+    """Drops what is old. ``wall`` is this machine's clock, so that a fast clock of Redis makes nothing
+    old."""
 
     ledger: Ledger
     books: Books
@@ -87,9 +89,9 @@ class Retention:
     wall: Callable[[], datetime]
 
     def run(self, claim: Claim, keep: timedelta | None, archive: Archive | None) -> None:
-        """Drop at most a day of what is older than ``keep`` (None: it is kept for ever), and be due again in
-        an hour. Raises PermanentFailure if the audit or its archive is not as it should be: then nothing is
-        dropped."""
+        """Drop at most one day of what is older than ``keep`` (None: keep it for ever), and be due again in
+        an hour. Raises PermanentFailure, and drops nothing, if the audit or its archive is not as it should
+        be."""
         snap = self.ledger.read({HEAD, RESTORE})
         old = self._old(keep) if keep and not snap.find(Restore) else None
         if old is None:
@@ -103,8 +105,8 @@ class Retention:
     # ------------------------------------------------------------------------------------ what is old
 
     def _old(self, keep: timedelta) -> Old | None:
-        """Find a seal that this worker passed itself, longer than ``keep`` ago, and follow the chain to it
-        from its oldest seal: what stands before it is at least as old, whatever dates it bears."""
+        """Find a seal that this worker itself passed longer than ``keep`` ago, and follow the chain to it
+        from its oldest seal. Everything before it is at least as old, whatever its dates say."""
         remembered = self.watch.newest_seen()
         oldest = self.books.seals(0, 1)
         newest_at = self._made_at(remembered.number, remembered.head) if remembered else None
@@ -123,7 +125,7 @@ class Retention:
         return old
 
     def _made_at(self, number: int, head: str) -> datetime | None:
-        """None if another seal stands there, or none."""
+        """Return when this seal was made; None if it is missing, or another seal has its number."""
         for each in self.books.seals(number - 1, 1):
             with suppress(ValueError):
                 seal = sound_seal(each)
@@ -147,7 +149,7 @@ class Retention:
     # --------------------------------------------------------------------------------------- dropping
 
     def _archive(self, old: Old, archive: Archive, now: datetime) -> str:
-        """Write it down elsewhere, and prove what can be read back from there."""
+        """Write it to the archive, and check what can be read back from there."""
         name = archive.write(self._lines(old), old.first, old.last, now)
         found = examine(archive.read(name))
         if found.wrong or found.head is None or found.head.head != old.last.head:
@@ -169,8 +171,8 @@ class Retention:
                 yield line
 
     def _drop_grants(self, old: Old) -> None:
-        """Drop those that these entries are about and that had ended by then, with their cards. A grant that
-        is changed meanwhile is not finished."""
+        """Drop the grants that these entries are about and that had ended by then, with their cards. A grant
+        that changes in the meantime is not finished, and stays."""
         named = (_grant_of(each.text) for each in self._lines(old) if isinstance(each, Written))
         ids = iter(dict.fromkeys(each for each in named if each))
         while page := list(islice(ids, PAGE)):
@@ -179,7 +181,8 @@ class Retention:
             self.ledger.commit_all([_removal(grant, snap) for grant in over])
 
     def _restate(self, old: Old) -> None:
-        """Write what is known of grants that are still live: these entries may be all that the audit says."""
+        """Write down again what is known of live grants, because these entries may be all that the audit says
+        of them."""
         for page in live_grants(self.ledger, self.books):
             entries = tuple(_restatement(each) for each in page if each.asked_at <= old.last.at)
             if entries:
@@ -211,7 +214,7 @@ class Retention:
 
 
 def _next_seal(stored: Sealed, before: Seal | None) -> Seal:
-    """Raises PermanentFailure if it is not the one behind ``before``, or not as it was made."""
+    """Return the seal. Raises PermanentFailure if it is not the one after ``before``, or was changed."""
     try:
         seal = sound_seal(stored)
         broken = broken_link(seal, before.number, before.head) if before else None
@@ -225,7 +228,8 @@ def _next_seal(stored: Sealed, before: Seal | None) -> Seal:
 
 
 def _with_one_more(old: Old | None, seal: Seal, stored: Sealed) -> Old:
-    """Return ``old`` itself if one more is more than may be dropped at once."""
+    """Return ``old`` extended by one seal, or ``old`` itself if that would be more than may be dropped at
+    once."""
     if old is None:
         return Old(first=seal, last=seal, stored=stored, entries=seal.count)
     entries = old.entries + seal.count
@@ -251,7 +255,7 @@ def _removal(grant: Grant, snap: Snapshot) -> Change:
 
 
 def _restatement(grant: Grant) -> Entry:
-    """All of it that cannot be learned from what is written later."""
+    """Return an entry with everything that later entries will not say."""
     facts = {
         "person": grant.person,
         "resource": grant.resource,

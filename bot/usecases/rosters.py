@@ -126,9 +126,9 @@ def _unread(office: Office, turn: Turn, snap: Snapshot, failure: TemporaryFailur
 
 @dataclass
 class _Owners:
-    """The Slack users of email addresses, looked up if they are not known: for as long as Slack answers, this
-    turn has time, and the ledger takes somebody new. ``left``: some could not be. The rosters are stored all
-    the same: what they take away does not wait for a name."""
+    """The Slack users of email addresses. Unknown addresses are looked up as long as Slack answers, this turn
+    has time, and the ledger accepts new people. ``left``: some could not be looked up. The rosters are stored
+    all the same, because access that they end does not wait for a name."""
 
     office: Office
     turn: Turn

@@ -32,11 +32,11 @@ KEEP = "keep:audit"
 EVERY = timedelta(seconds=5)
 MOST = MOST_SEALED
 QUIET = timedelta(seconds=50)
-"""When little happens, entries wait this long for others to share their seal, unless something ended."""
+"""While little happens, entries wait this long for others to share their seal, unless something ended."""
 ENOUGH = 50
 """Entries that are worth a seal at once."""
 ENDS = frozenset({"ending", "could not be given"})
-"""What the audit calls it when a grant loses its lease early, or is seen to have lost it."""
+"""The audit's names for a grant that loses its lease early, or is seen to have lost it."""
 TELL_EVERY = timedelta(hours=1)
 PAGE = 100
 
@@ -101,14 +101,16 @@ class Sealing:
 
 
 def _can_wait(entries: Sequence[Written], now: datetime) -> bool:
-    """What ended is sealed at once: workers remember it only from then on."""
+    """Return whether these entries can wait for their seal. An end is sealed at once, because workers
+    remember it only from then on."""
     if not entries or len(entries) >= ENOUGH or any(grant_ending(each.text) for each in entries):
         return False
     return timedelta() <= now - entries[0].at < QUIET
 
 
 def grant_ending(text: str) -> str | None:
-    """The grant that an entry says is ending. What cannot be read is for ``verify`` to report."""
+    """Return the grant that an entry says is ending, or None. An entry that cannot be read is for ``verify``
+    to report."""
     try:
         said = json.loads(text)
         return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None

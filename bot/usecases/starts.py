@@ -11,7 +11,7 @@ from bot.core.errors import Refused
 from bot.core.grants import LIVE, Grant, Origin, State, Traced
 from bot.core.members import YES, Facts, facts_age, rule_name
 from bot.core.people import objection
-from bot.core.policy import closed, seat_objection
+from bot.core.policy import closed_objection, seat_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
 from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
@@ -31,10 +31,10 @@ class Start:
 
 
 def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], str]) -> Iterator[Start]:
-    """For each person who is on call by the rule and has no access by it. What only one may hold goes to
-    the first. Nobody, while the policy in force cannot be followed."""
+    """Yield a start for each person who is on call by the rule and has no access by it. If only one may hold
+    the resource, the first gets it. Yields nothing while the policy in force cannot be followed."""
     catalog, snap = scene
-    if closed(catalog):
+    if closed_objection(catalog):
         return
     facts = facts_of(snap, resource)
     roster = facts.rosters.get(rule.schedule)

@@ -1,4 +1,5 @@
-"""Which system each target name reaches: one running system has one name, and a replaced one is accepted."""
+"""Tracks which system each target name reaches: a running system has one name, and a replaced one is
+accepted."""
 
 from __future__ import annotations
 
@@ -28,12 +29,12 @@ from bot.usecases.outcomes import named
 
 SYSTEMS = Key.of(TargetSystems)
 LOOK_WITHIN = 10.0
-"""Seconds for one hold, when a person accepts a system."""
+"""Seconds for each hold when a person accepts a system."""
 
 
 def first_name(snap: Snapshot, name: str, names: Sequence[str]) -> str | None:
-    """The name that grants at the running system which ``name`` reaches, None if that is ``name`` itself: the
-    first of ``names``, which stand in the order of access.yaml."""
+    """Return the name that grants at the running system which ``name`` reaches, or None if that is ``name``
+    itself: it is the first of ``names``, which are in the order of access.yaml."""
     known = snap.find(TargetSystems)
     same = known.namesakes(name) if known else ()
     earlier = names[: names.index(name)] if name in names else names
@@ -43,8 +44,8 @@ def first_name(snap: Snapshot, name: str, names: Sequence[str]) -> str | None:
 def note_system(
     ledger: Ledger, name: str, system: System | None, names: Sequence[str], channel: str | None
 ) -> bool:
-    """Commit which system a target name reached, if that is news, and return whether it was. ``channel``
-    hears each time that a second name for one running system appears."""
+    """Commit which system a target name reached, if that is new, and return whether it was. ``channel`` is
+    notified each time a second name for one running system appears."""
     return settled(lambda: _note_system(ledger, name, system, names, channel))
 
 
@@ -84,8 +85,8 @@ def _same_system(name: str, other: str, names: Sequence[str]) -> Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """``moved``: holds whose receipts now speak of the system that answers. ``unread``: why others could not
-    be looked at."""
+    """``moved`` are the holds whose receipts now name the system that answers. ``unread``: why others could
+    not be looked at."""
 
     moved: tuple[str, ...]
     unread: tuple[str, ...]
@@ -94,9 +95,9 @@ class Accepted:
 def accept_system(
     ledger: Ledger, census: Census, find: Callable[[str], Target], name: str, *, by: str
 ) -> Accepted:
-    """A person says that the system which answers now is the one the receipts speak of, upgraded or restored.
-    From here on the target looks there by object id and by name, and settles what is held. Safe to repeat.
-    Raises PermanentFailure if the target is not known."""
+    """Record that a person says the system which answers now is the one the receipts name, upgraded or
+    restored. From then on the target looks there by object id and by name, and what is held gets settled.
+    Safe to repeat. Raises PermanentFailure if the target is not known."""
     target = find(name)
     moved: list[str] = []
     unread: list[str] = []
@@ -120,7 +121,7 @@ def _move_receipts(ledger: Ledger, target: Target, hold: str, by: str) -> bool:
     seen = target.has(record.hold, record.receipts, Deadline.after(LOOK_WITHIN))
     if seen.presence is not Presence.ELSEWHERE or seen.system is None:
         return False
-    receipts = tuple(_moved(each, seen.system.id) for each in record.receipts)
+    receipts = tuple(_receipt_at(each, seen.system.id) for each in record.receipts)
     facts = {
         "hold": named(record.hold),
         "from": sorted({each.system for each in record.receipts} - {seen.system.id}),
@@ -138,7 +139,7 @@ def _move_receipts(ledger: Ledger, target: Target, hold: str, by: str) -> bool:
     return True
 
 
-def _moved(receipt: Receipt, system: str) -> Receipt:
+def _receipt_at(receipt: Receipt, system: str) -> Receipt:
     if receipt.system == system:
         return receipt
     return replace(receipt, system=system, moved_from=receipt.moved_from or receipt.system)

@@ -27,13 +27,13 @@ class Turn:
         self._was_late = False
 
     @property
-    def called(self) -> bool:
-        """Something outside was asked."""
+    def has_called(self) -> bool:
+        """Return whether anything outside was called."""
         return self._call is not None
 
     @property
     def late(self) -> bool:
-        """A call took nearly all the time that it had, or is taking it now."""
+        """Return whether a call took nearly all the time it had, or is taking it now."""
         if self._was_late or self._call is None:
             return self._was_late
         began, until = self._call

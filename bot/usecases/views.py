@@ -51,7 +51,7 @@ class View:
 
     @cached_property
     def until(self) -> datetime | None:
-        """The latest end of those that are live; None if one of them has none, or if nobody is live."""
+        """Return the latest end of the live grants; None if one of them has none, or if none is live."""
         ends = [self.snap.leases[g.id] for g in self.live]
         known = [end for end in ends if end is not None]
         return max(known, default=None) if len(known) == len(ends) else None
@@ -63,7 +63,7 @@ class View:
         return unending[0] if unending else max(self.live, key=self._end, default=None)
 
     def with_receipts(self, receipts: tuple[Receipt, ...]) -> View:
-        """The same look, as it is with these receipts."""
+        """Return the same view with these receipts."""
         return replace(self, record=replace(self.record, receipts=receipts))
 
     def _end(self, grant: Grant) -> datetime:

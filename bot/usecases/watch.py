@@ -48,7 +48,7 @@ from bot.usecases.attempts import settled
 from bot.usecases.seal import HEAD, RESTORE, grant_ending, newest, versions_of
 
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
-"""So long a worker that has nothing to compare with leaves a failover to those that have."""
+"""A worker that has nothing to compare with leaves a failover to the others for this long."""
 
 ACCEPTED = "restore accepted"
 MOST_NAMED = 20
@@ -87,12 +87,12 @@ class Watch:
         self._lock = threading.Lock()
 
     def look(self, channel: str | None) -> Restore | None:
-        """See whether the ledger still has what it once had. If so, remember its newest seal; else write a
-        Restore and tell ``channel``. While a Restore is there, nothing newer is remembered. Returns the
-        Restore that is there.
+        """Check whether the ledger still has what it once had. If so, remember its newest seal; otherwise
+        write a Restore and notify ``channel``. While a Restore is there, nothing newer is remembered. Return
+        the Restore that is there.
 
-        Raises TemporaryFailure where Redis does not answer, and PermanentFailure where the anchor cannot be
-        read or written (the memory is compared all the same), or a seal cannot be judged here.
+        Raises TemporaryFailure if Redis does not answer, and PermanentFailure if the anchor cannot be read or
+        written (the memory is compared all the same), or if a seal cannot be judged here.
         """
         with self._lock:
             # before all else is read: what takes over from here on is compared the next time
@@ -104,15 +104,15 @@ class Watch:
             except PermanentFailure:
                 self._compare(channel)
                 raise
-            self._seen = self._joined(self._seen, kept)
+            self._seen = self._with_kept(self._seen, kept)
             if serving and serving.now != self._compared_with:
                 self._end_again(serving, channel)
             restore = self._compare(channel)
-            if self._primary and serving and not serving.compared:
+            if self._primary and serving and not serving.is_compared:
                 if serving.last and not (kept or restore):
                     restore = self._hold_back(serving, anchor, channel)
                 if kept or restore or not serving.last:
-                    self._primary.compared(serving.now)
+                    self._primary.mark_compared(serving.now)
             self._remember_ended()
             if anchor and self._seen and says_more(self._seen, kept):
                 anchor.write(self._seen)
@@ -141,9 +141,9 @@ class Watch:
 
     def _excuse(self, seen: Anchored) -> Seal | None:
         """Return the seal by which somebody gave up the seal that we remember, or by which it was dropped
-        because it was old: numbers only grow, so it also speaks of every lower one. What Redis says elsewhere
-        does not count, nor does a seal without our signature. Raises PermanentFailure if there is a signature
-        that cannot be checked here."""
+        because it was old. Such a seal also speaks of every lower number, because numbers only grow. Only a
+        seal with our signature counts, not what Redis says elsewhere. Raises PermanentFailure if there is a
+        signature that cannot be checked here."""
         before: Seal | None = None
         for seal in self._seals_behind(max(seen.number - 1, 0)):
             about = seal.accepted or seal.begins
@@ -158,12 +158,12 @@ class Watch:
             before = seal
         return None
 
-    def _signed(self, seal: Seal) -> bool:
+    def _is_signed(self, seal: Seal) -> bool:
         return self.signer is not None and self.signer.trusts(seal.head, signature_of(seal))
 
     def _is_ours(self, seal: Seal, seen: Anchored) -> bool:
         if self.signer:
-            return self._signed(seal)
+            return self._is_signed(seal)
         if seen.key and seal.signature:
             raise PermanentFailure(
                 f"seal {seal.number} of the audit says that what this worker remembers was given up, and its"
@@ -172,7 +172,7 @@ class Watch:
         return seen.key is None
 
     def _seals_behind(self, number: int) -> Iterator[Seal]:
-        """Yield those that are as they were made."""
+        """Yield the later seals that have not been changed."""
         while page := self.books.seals(number, PAGE):
             for each in page:
                 with suppress(ValueError):
@@ -180,22 +180,22 @@ class Watch:
             number = page[-1].number
 
     def newest_seen(self) -> Anchored | None:
-        """The newest seal that this worker has followed the chain to."""
+        """Return the newest seal to which this worker has followed the chain."""
         with self._lock:
             return self._seen
 
     # ------------------------------------------------------------------------------------ remembering
 
     def _newest_lasting(self, head: SealHead, now: datetime) -> Anchored | None:
-        """Return the newest seal that no crash can lose any more."""
+        """Return the newest seal that a crash can no longer lose."""
         for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
             if now - seal.at >= LASTS:
                 return _anchor_at(seal)
         return None
 
     def _follow(self, seen: Anchored, head: SealHead, now: datetime) -> tuple[Anchored, str | None]:
-        """Follow the chain from the seal that we remember. Return the last one that no crash can lose any
-        more and that nothing is missing before; and what is wrong in the ledger, if anything is."""
+        """Follow the chain from the seal that we remember. Return the last seal that a crash can no longer
+        lose and before which nothing is missing; and what is wrong in the ledger, or None."""
         page = self.books.seals(seen.number - 1, PAGE)
         broken = _not_there(seen, page, head)
         last = seen
@@ -211,39 +211,39 @@ class Watch:
         return last, broken
 
     def _anchor_at_excuse(self, seen: Anchored, seal: Seal) -> Anchored:
-        """Go on from where a restore was accepted, or old seals were dropped. What was given up is never
-        forgotten."""
+        """Return the anchor at the seal where a restore was accepted or old seals were dropped. What was
+        given up is never forgotten."""
         lost: tuple[GivenUp, ...] = ()
         if what := seal.accepted:
             self._accepted_at = seal.at
             lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),)
         return _anchor_at(seal, replace(seen, given_up=(*seen.given_up, *lost)))
 
-    def _joined(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
+    def _with_kept(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
         found = newer(seen, kept)
         if seen is None or kept is None or found is None:
             return found
         return replace(found, ended=all_ended(seen.ended, kept.ended))
 
     def _remember_ended(self) -> None:
-        """Add what has ended since the last look, and drop what a person has looked at. While a copy is
-        missing nothing grows too old: a server that takes over may not have it."""
+        """Add what has ended since the last look, and drop what a person has accepted. While a replica lacks
+        the ends nothing is dropped for its age, because a server that takes over may not have it."""
         seen = self._seen
         if seen is None:
             return
         now = self.ledger.read().now
         for seal in self._seals_behind(seen.number):
-            if seal.accepted and (seen.key is None or self._signed(seal)):
+            if seal.accepted and (seen.key is None or self._is_signed(seal)):
                 self._accepted_at = seal.at
-        every = all_ended(seen.ended, self._ended(now))
+        every = all_ended(seen.ended, self._ended_grants(now))
         if self._accepted_at:
             every = tuple(each for each in every if each.at > self._accepted_at)
         lately = ended_lately(every, (), now)
-        whole = lately != every and not self.ledger.copied()
+        whole = lately != every and not self.ledger.wait_for_copies()
         self._seen = replace(seen, ended=every if whole else lately)
 
-    def _ended(self, now: datetime) -> Iterator[Ended]:
-        """The grants that ended in the last day, behind the entry that was read last."""
+    def _ended_grants(self, now: datetime) -> Iterator[Ended]:
+        """Yield the grants that ended in the last day, after the entry that was read last."""
         a_day_ago = f"{int((now - ENDED_KEPT).timestamp() * 1000)}-0"
         after = max(self._ends_up_to, a_day_ago, key=before_all)
         while page := self.books.written(after, PAGE):
@@ -253,7 +253,8 @@ class Watch:
             self._ends_up_to = after = page[-1].name
 
     def _end_again(self, serving: Serving, channel: str | None) -> None:
-        """Each worker once with its own list, also if another one has compared already: it may know more."""
+        """End again what this worker's own list has. Each worker does this once, even if another one has
+        compared already, because it may know more."""
         self._ends_up_to = ""  # names of entries are this server's own
         self._remember_ended()
         if self._seen:
@@ -261,8 +262,9 @@ class Watch:
         self._compared_with = serving.now
 
     def _hold_back(self, serving: Serving, anchor: Anchor | None, channel: str | None) -> Restore | None:
-        """Without an anchor a person has to look, unless other workers have one. Returns None until these had
-        the time."""
+        """Hold grants back until a person has looked, because there is nothing to compare with. If the policy
+        names an anchor, other workers may have something to compare with: return None until they have had
+        time."""
         snap = self.ledger.read({HEAD})
         if self._waits_for_others is None or self._waits_for_others[0] != serving:
             self._waits_for_others = (serving, snap.now)
@@ -322,7 +324,8 @@ def _restore(seen: Anchored, broken: str, snap: Snapshot, before: Restore | None
 
 
 def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
-    """The first seal that a worker sees is not a milestone: it may be of any age."""
+    """Return the anchor at this seal. The first seal that a worker sees is not a milestone, because it may be
+    of any age."""
     known = before or Anchored(number=0, head=GENESIS)
     passed = Milestone(number=seal.number, head=seal.head, at=seal.at)
     return replace(
@@ -336,7 +339,7 @@ def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
 
 
 def _next_of(last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
-    """Return the seal, if it is the next one; else what is wrong with it."""
+    """Return the seal if it is the next one; otherwise what is wrong with it."""
     try:
         seal = sound_seal(each)
     except ValueError as error:
@@ -359,8 +362,8 @@ def _came_back(restore: Restore, live: int) -> Reason:
 
 
 def _not_there(seen: Anchored, page: Sequence[Sealed], head: SealHead) -> str | None:
-    """What the ledger has instead of the seal that we remember; None if it is there. ``page`` begins where
-    it must be."""
+    """Return what the ledger has instead of the seal that we remember; None if it is there. ``page`` begins
+    where it must be."""
     if page and page[0].number == seen.number:
         with suppress(ValueError):
             if sound_seal(page[0]).head == seen.head:

@@ -54,7 +54,7 @@ def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothin
     try:
         town.ledger.commit(Change(put=forged))
         assert town.types(ADA, "request workbench 1h because nobody may stop me") == (
-            "I cannot trust the policy that is in force, so I grant nothing now. Giving back and revoking"
+            "I cannot trust the policy in force, so I grant nothing now. Giving back and revoking still"
             " work. Ask the people who run Rotakey: `rotakey doctor` says why."
         )
         until(lambda: alarmed(town)[alarms:])

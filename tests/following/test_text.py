@@ -37,7 +37,7 @@ def test_a_text_that_is_not_its_version_is_not_followed_and_revoking_goes_on(sce
         with pytest.raises(Refused) as refused:
             attempt()
         assert refusal(refused.value.reason) == (
-            "I cannot trust the policy that is in force, so I grant nothing now. Giving back and revoking"
+            "I cannot trust the policy in force, so I grant nothing now. Giving back and revoking still"
             " work. Ask the people who run Rotakey: `rotakey doctor` says why."
         )
     assert web.give_back(DAN).grant.id == dans
@@ -53,9 +53,9 @@ def test_the_security_channel_hears_it_once_whichever_process_notices(scene: Sce
         other.office.catalog()
     [note] = scene.told()
     assert refusal(note.reason) == (
-        f"🚨 Somebody changed the policy text in Redis: it is not version {V2} any more. I grant nothing and"
-        " go on revoking by the policy that I followed before. Restart a worker with the access.yaml that you"
-        " want, and find out who can write to Redis."
+        f"🚨 Somebody changed the policy text in Redis: it no longer matches version {V2}. I grant nothing"
+        " now, and keep revoking by the policy I followed before. Restart a worker with the access.yaml that"
+        " you want, and find out who can write to Redis."
     )
     assert scene.happened().count("policy not followed") == 1
     scene.forge(OPEN_TO_ALL + "# again\n")

@@ -35,10 +35,10 @@ from bot.usecases.seal import SEAL
 from bot.usecases.watch import Watch
 
 COMPARE = (
-    "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
-    " grant nothing and go on revoking: some of the 1 grants that are live in it may have ended before."
-    " Compare them with what people were told and with each target, then run `rotakey doctor"
-    " --accept-restore`. Name a file under `audit: anchor:` in access.yaml, and I can compare them myself."
+    "🚨 Another Redis server has taken over, and no anchor file says what had ended. I grant nothing now, and"
+    " keep revoking. Grants that are live on it: 1. Some of them may have ended before. Compare them with my"
+    " messages and with who has access at each target, then run `rotakey doctor --accept-restore`. If you"
+    " name a file under `audit: anchor:` in access.yaml, I can compare them myself next time."
 )
 
 
@@ -221,12 +221,12 @@ def test_yet_another_server_that_takes_over_meanwhile_is_not_taken_for_the_compa
     first = bot.primary.serving()
     assert first
     bot.fail_over()
-    bot.primary.compared(first.now)
+    bot.primary.mark_compared(first.now)
     second = bot.primary.serving()
     assert second
     assert second.last == first.last
     assert len({first.last, first.now, second.now}) == 3
-    assert not second.compared
+    assert not second.is_compared
 
 
 def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,7 +246,7 @@ def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: p
 
 def until_copied(bot: Bot) -> None:
     for _ in range(1_000):
-        if bot.ledger.copied():
+        if bot.ledger.wait_for_copies():
             return
     raise AssertionError("the replica never confirmed it")
 

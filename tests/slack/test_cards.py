@@ -234,7 +234,7 @@ def test_what_is_not_as_it_should_be(shown: object, line: str) -> None:
         ("ended", "Open sessions are ended with it."),
         (
             "ended_on_primary",
-            "Open sessions are ended with it, but not those on replicas: the policy names none.",
+            "Open sessions are ended with it, except on replicas: the policy names none.",
         ),
         ("kept", "Open sessions stay open when it ends."),
         ("unknown", "Whether open sessions end with it depends on the target."),

@@ -225,7 +225,7 @@ def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_af
     assert it.types(ADA, ASK) == UNCONFIRMED
     assert it.grant().person == ADA, "it was written"
     assert it.heard_afterwards() == [
-        f"What I could not confirm did happen: *prod-db* of <@{ADA}> is waiting for approval."
+        f"The action I could not confirm went through: *prod-db* of <@{ADA}> is waiting for approval."
     ]
 
 
@@ -236,7 +236,7 @@ def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Town, as
     shown = it.workspace.view(BOB)
     assert shown is not None
     assert shown.blocks[0]["text"]["text"] == UNCONFIRMED
-    undone = "What I could not confirm did not happen: nothing was written. Please try again."
+    undone = "The action I could not confirm did not go through: nothing changed. Please try again."
     assert it.heard_afterwards() == [undone]
     assert it.grant().state is State.ASKED
 

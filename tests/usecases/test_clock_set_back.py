@@ -59,7 +59,7 @@ def test_a_roster_from_the_future_says_yes_to_nobody(story: Story) -> None:
     assert asked.state is State.ASKED
     assert asked.trace[0].reason == because(Why.ROSTER_STALE, schedule=SCHEDULE)
     assert say(asked.trace[0].reason) == (
-        f"The roster of {SCHEDULE} was read before the clock of Redis was set back: its age is unknown."
+        f"The roster of {SCHEDULE} was read before the clock of Redis was set back, so its age is unknown."
     )
 
 
@@ -79,7 +79,7 @@ def test_a_group_from_the_future_lets_nobody_in(story: Story) -> None:
     assert asked.state is State.ASKED
     assert asked.trace[0].reason == because(Why.GROUP_STALE, group=GROUP)
     assert say(asked.trace[0].reason) == (
-        f"The members of {GROUP} were read before the clock of Redis was set back: their age is unknown."
+        f"The members of {GROUP} were read before the clock of Redis was set back, so their age is unknown."
     )
 
 

@@ -122,7 +122,7 @@ def test_the_app_is_installed_as_it_should_be(story: Story) -> None:
 
 
 def test_slack_does_not_answer_or_refuses(story: Story) -> None:
-    do = "people cannot ask, and are told when Slack is back; access still ends"
+    do = "people cannot request access, and get their messages when Slack is back; access still ends"
     assert app(story, failing=AWAY) == [wrong("slack", str(AWAY), do)]
     assert app(story, failing=REFUSED) == [wrong("slack", str(REFUSED))]
 
@@ -131,8 +131,8 @@ def test_slack_does_not_let_the_bot_in_any_more_until_a_worker_has_a_good_token(
     groups.record_loss(story.memory, "app_uninstalled")
     story.memory.advance(120)
     what = (
-        "Slack said 2m ago that the app was uninstalled: people cannot ask, and are told when Slack is back; "
-        "access still ends"
+        "Slack said 2m ago that the app was uninstalled: people cannot request access, and get their"
+        " messages when Slack is back; access still ends"
     )
     assert app(story, failing=REFUSED) == [
         wrong("slack", str(REFUSED)),
@@ -166,7 +166,7 @@ def test_a_message_was_given_up_lately(story: Story) -> None:
     story.memory.advance(3600)
     [_, lately] = app(story)
     what = "Slack refused a message to #db-access until 1h ago: is_archived: unarchive it; "
-    do = "after an hour it is not tried any more"
+    do = "a message is given up after an hour"
     assert lately == look_at("slack", f"{what}2 messages given up so far", do)
     story.memory.advance(8 * 24 * 3600)
     assert len(app(story)) == 1
@@ -484,11 +484,12 @@ def test_a_policy_text_that_cannot_be_trusted(story: Story) -> None:
     assert kept("its text", ours, KEYS) == good
     assert kept("its text", (), ()) == good
     changed = (
-        f"somebody changed the text of the policy in force: it is not version {version}; nothing is granted"
+        f"somebody changed the text of the policy in force: it no longer matches version {version};"
+        " nothing is granted"
     )
     assert kept("another text", (hmac_of("another text", KEYS[0]),), KEYS) == [(Grade.WRONG, changed)]
     unsigned = (
-        f"the policy in force, version {version}, was not put there with this SECRET_KEY; nothing is granted"
+        f"the policy in force, version {version}, was not signed with this SECRET_KEY; nothing is granted"
     )
     assert kept("its text", (), KEYS) == [(Grade.WRONG, unsigned)]
     assert kept("its text", (hmac_of("its text", b"x" * 32),), KEYS) == [(Grade.WRONG, unsigned)]
@@ -509,8 +510,8 @@ def test_a_target_that_is_needed_as_it_was() -> None:
     assert list(found) == [
         look_at(
             "target orders-db",
-            "left access.yaml, or has another address now, while something is held there; it is kept as it"
-            " was, for revoking only",
+            "left access.yaml, or has another address now, while something is held there; it is kept at"
+            " its old address, for revoking only",
             "it is forgotten once nothing is held there; until then keep OLD_DB_URL and CA set where the"
             " workers run",
         )

@@ -30,14 +30,14 @@ def begun(clock: Clock) -> Turn:
 def test_a_turn_that_asked_nobody_is_not_late(clock: Clock) -> None:
     turn = begun(clock)
     clock.now += 100
-    assert (turn.called, turn.late) == (False, False)
+    assert (turn.has_called, turn.late) == (False, False)
 
 
 def test_a_call_that_takes_nearly_all_of_its_time_is_late(clock: Clock) -> None:
     turn = begun(clock)
     turn.call()
     clock.now += 0.8 * CALL_SECONDS
-    assert (turn.called, turn.late) == (True, False)
+    assert (turn.has_called, turn.late) == (True, False)
     clock.now += 0.15 * CALL_SECONDS
     assert turn.late
 

@@ -29,7 +29,7 @@ NOT_RECORDED = (
     "I cannot write anything down just now, so count this as not done. Please try again in a moment."
 )
 UNCONFIRMED = (
-    "I could not confirm this; `/access mine` shows whether it happened. I will write to you as soon as I"
+    "I could not confirm this. `/access mine` shows whether it happened, and I'll message you as soon as I"
     " know."
 )
 BROKEN = "Something went wrong here, and it is in my log. `/access mine` shows what is true now."

@@ -99,7 +99,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.ROSTER_STALE: (
         "The roster of {schedule} was last read {age_s} ago, which is too old to go by.",
-        "The roster of {schedule} was read before the clock of Redis was set back: its age is unknown.",
+        "The roster of {schedule} was read before the clock of Redis was set back, so its age is unknown.",
         "The roster is too old to go by.",
     ),
     Why.ROSTER_DOUBTED: (
@@ -112,7 +112,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.GROUP_STALE: (
         "The members of {group} were last read {age_s} ago, which is too old to go by.",
-        "The members of {group} were read before the clock of Redis was set back: their age is unknown.",
+        "The members of {group} were read before the clock of Redis was set back, so their age is unknown.",
         "The members of the group were read too long ago to go by.",
     ),
     Why.SHIFT_STARTED: (
@@ -198,7 +198,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.LEFT_BY_OTHERS: (
         "⚠️ *{resource}* of {person} ended, but they still have {access}: {grantor} granted it meanwhile.",
-        "⚠️ An access ended, but the person still has it from somebody else.",
+        "⚠️ Access ended, but the person still has it from somebody else.",
     ),
     Why.SAME_SYSTEM: (
         "⚠️ {target} is the same running server as {other}, so I grant nothing at {target}.",
@@ -270,31 +270,31 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Your shift may have started. I gave nothing: the roster is too old to go by.",
     ),
     Why.POLICY_CLOSED: (
-        "I cannot trust the policy that is in force, so I grant nothing now. Giving back and revoking work.",
+        "I cannot trust the policy in force, so I grant nothing now. Giving back and revoking still work.",
     ),
     Why.POLICY_CHANGED: (
-        "🚨 Somebody changed the policy text in Redis: it is not version {version} any more."
-        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 Somebody changed the policy text in Redis: it no longer matches version {version}."
+        " I grant nothing now, and keep revoking by the policy I followed before.",
         "🚨 Somebody changed the policy text in Redis."
-        " I grant nothing and go on revoking by the policy that I followed before.",
+        " I grant nothing now, and keep revoking by the policy I followed before.",
     ),
     Why.POLICY_LOST: (
-        "🚨 The text of policy {version} is missing in Redis."
-        " I grant nothing and go on revoking by the policy that I followed before.",
-        "🚨 The text of the policy in force is missing in Redis."
-        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 The text of policy {version} is missing from Redis."
+        " I grant nothing now, and keep revoking by the policy I followed before.",
+        "🚨 The text of the policy in force is missing from Redis."
+        " I grant nothing now, and keep revoking by the policy I followed before.",
     ),
     Why.POLICY_FOREIGN: (
-        "🚨 The policy in force in Redis, version {version}, is that of another workspace."
-        " I grant nothing and go on revoking by the policy that I followed before.",
-        "🚨 The policy in force in Redis is that of another workspace."
-        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 The policy in force in Redis, version {version}, belongs to another workspace."
+        " I grant nothing now, and keep revoking by the policy I followed before.",
+        "🚨 The policy in force in Redis belongs to another workspace."
+        " I grant nothing now, and keep revoking by the policy I followed before.",
     ),
     Why.POLICY_UNSIGNED: (
-        "🚨 The policy in force in Redis, version {version}, was not put there with our SECRET_KEY."
-        " I grant nothing and go on revoking by the policy that I followed before.",
-        "🚨 The policy in force in Redis was not put there with our SECRET_KEY."
-        " I grant nothing and go on revoking by the policy that I followed before.",
+        "🚨 The policy in force in Redis, version {version}, was not signed with our SECRET_KEY."
+        " I grant nothing now, and keep revoking by the policy I followed before.",
+        "🚨 The policy in force in Redis was not signed with our SECRET_KEY."
+        " I grant nothing now, and keep revoking by the policy I followed before.",
     ),
     Why.RESTORED: (
         "🚨 Redis came back older than it was: it once had {anchored} of the audit, and now has {found}."
@@ -307,24 +307,23 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "🚨 Something that was ended is live again in the Redis that came back.",
     ),
     Why.CONFIRMED: (
-        "What I could not confirm did happen: *{resource}* of {person} is {state}.",
-        "What I could not confirm did happen. `/access mine` shows how things stand now.",
+        "The action I could not confirm went through: *{resource}* of {person} is {state}.",
+        "The action I could not confirm went through. `/access mine` shows how things stand now.",
     ),
-    Why.NOT_DONE: ("What I could not confirm did not happen: nothing was written.",),
+    Why.NOT_DONE: ("The action I could not confirm did not go through: nothing changed.",),
     Why.FAILED_OVER: (
-        "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
-        " grant nothing and go on revoking: some of the {live} grants that are live in it may have ended"
-        " before.",
-        "🚨 Another server of Redis has taken over. I grant nothing and go on revoking.",
+        "🚨 Another Redis server has taken over, and no anchor file says what had ended. I grant nothing now,"
+        " and keep revoking. Grants that are live on it: {live}. Some of them may have ended before.",
+        "🚨 Another Redis server has taken over. I grant nothing now, and keep revoking.",
     ),
     Why.ENDED_AGAIN: (
-        "*{resource}* of {person} had ended {ended_at}, and was live again in the server of Redis that took"
+        "*{resource}* of {person} had ended {ended_at}, but was live again on the Redis server that took"
         " over, so I ended it again ({grant}).",
-        "Something that had ended was live again in the server of Redis that took over, so I ended it again.",
+        "Something that had ended was live again on the Redis server that took over, so I ended it again.",
     ),
     Why.ENDED_BEFORE: (
-        "It had already ended {ended_at}, but the server of Redis that took over did not have that yet.",
-        "It had already ended, but the server of Redis that took over did not have that yet.",
+        "It had already ended {ended_at}, but the Redis server that took over had not recorded that.",
+        "It had already ended, but the Redis server that took over had not recorded that.",
     ),
     Why.SEALED: (
         "The audit is sealed up to number {seal}. Whoever keeps this line can prove later that nothing was"
@@ -389,12 +388,12 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "If it is to end, use `/access revoke {person} {resource}`.",
         "If it is to end, use `/access revoke`.",
     ),
-    Why.LEFT_BY_OTHERS: ("I never revoke what others granted: revoke it there if it is to end.",),
+    Why.LEFT_BY_OTHERS: ("I never revoke what others granted. Revoke it there if it should end.",),
     Why.SAME_SYSTEM: (
-        "Use one name for it in access.yaml. What is held at {target} still ends on time.",
-        "Use one name for it in access.yaml.",
+        "Use one name for it in access.yaml. Access at {target} still ends on time.",
+        "Use one name for it in access.yaml. Access there still ends on time.",
     ),
-    Why.OWN_REMOVAL: ("Somebody else has to look and press it.",),
+    Why.OWN_REMOVAL: ("Ask somebody else to check and press the button.",),
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
     Why.OWN_ACCESS: ("Another approver has to.",),
     Why.NOT_ADOPTABLE: ("Choose Remove or Leave instead.",),
@@ -408,9 +407,9 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "Restart a worker with the access.yaml that you want, and find out who can write to Redis.",
     ),
     Why.POLICY_UNSIGNED: (
-        "If a process without SECRET_KEY, or with another one, brought it, set the same key everywhere and"
-        " restart it. If not, find out who can write to Redis, and restart a worker with the access.yaml that"
-        " you want.",
+        "If a process with another SECRET_KEY, or with none, put it there, set the same key everywhere and"
+        " restart that process. Otherwise find out who can write to Redis, and restart a worker with the"
+        " access.yaml that you want.",
     ),
     Why.RESTORED: (
         "Compare it with who has access at each target, and then run `rotakey doctor --accept-restore`.",
@@ -418,9 +417,9 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.LIVE_AGAIN: ("Take it away with `/access revoke`.",),
     Why.NOT_DONE: ("Please try again.",),
     Why.FAILED_OVER: (
-        "Compare them with what people were told and with each target, then run `rotakey doctor"
-        " --accept-restore`. Name a file under `audit: anchor:` in access.yaml, and I can compare them"
-        " myself.",
+        "Compare them with my messages and with who has access at each target, then run `rotakey doctor"
+        " --accept-restore`. If you name a file under `audit: anchor:` in access.yaml, I can compare them"
+        " myself next time.",
     ),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",

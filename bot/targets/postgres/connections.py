@@ -68,8 +68,8 @@ class Connection(psycopg.Connection[Row]):
             raise trouble(error, self.target) from error
 
     def change(self, *statements: sql.Composable, mark: sql.Composable | None = None) -> None:
-        """The same for what writes. The server does not wait for a standby before it commits: such a wait
-        has no time limit, and what it waits with is not in effect yet."""
+        """Run statements that write. The server does not wait for a standby before it commits: such a wait
+        has no time limit, and would happen before what it waits for is in effect."""
         self.ask(LOCAL_COMMIT, *statements, mark=mark)
 
     def finishes(self, statement: sql.SQL, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""What one look at the server shows: the server itself, the roles in question, and who is in which."""
+"""One look at the server: the server itself, the roles in question, and who is a member of which."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Pair:
 
 @dataclass(frozen=True)
 class Server:
-    """``at`` is the server's clock in epoch seconds, ``me`` the oid of the bot's login. ``at_work``: an
-    earlier grant of ours for the same hold has not ended yet."""
+    """The server and our login. ``at`` is the server's clock in epoch seconds, ``me`` the oid of the bot's
+    login. ``at_work``: an earlier grant of ours for the same hold is still running."""
 
     at: float
     me: int
@@ -73,13 +73,13 @@ class Look:
 
     @property
     def role(self) -> Role | None:
-        """The role that has the hold's name now."""
-        return self._named(self.pair.role)
+        """Return the role that has the hold's name now."""
+        return self._role_by_name(self.pair.role)
 
     @property
     def account(self) -> Role | None:
-        """The account that has the hold's name now."""
-        return self._named(self.pair.account)
+        """Return the account that has the hold's name now."""
+        return self._role_by_name(self.pair.account)
 
     def of_oid(self, oid: int) -> Role | None:
         return next((each for each in self.roles if each.oid == oid), None)
@@ -88,7 +88,7 @@ class Look:
         found = self.of_oid(oid)
         return found.name if found else None
 
-    def _named(self, name: str) -> Role | None:
+    def _role_by_name(self, name: str) -> Role | None:
         return next((each for each in self.roles if each.name == name), None)
 
 
@@ -99,8 +99,8 @@ def look_at(
     accounts: Collection[int] = (),
     mark: sql.Composable | None = None,
 ) -> Look:
-    """Look for the pair by name, and for roles and accounts by oid. ``mark``: see ``Server.at_work``, which
-    is read before the memberships: what ended in between is seen in them."""
+    """Look for the pair by name, and for roles and accounts by oid. ``mark``: see ``Server.at_work``. It is
+    read before the memberships, so that they show what a grant that ended in between has done."""
     version = connection.info.server_version
     [[server], found, memberships] = connection.ask(
         statements.server(mark),
@@ -117,7 +117,7 @@ def look_at(
 
 
 def unfit(name: str) -> str:
-    """Return why it cannot be a name, or nothing. PostgreSQL would cut one that is too long."""
+    """Return why it cannot be a name, or None. PostgreSQL would cut a name that is too long."""
     if not name or not name.isprintable():
         return "is not a valid name: it is empty, or has characters that cannot be shown"
     if len(name.encode()) > LONGEST_NAME:

@@ -1,4 +1,4 @@
-"""What receipts name at a PostgreSQL server, and which memberships there are ours."""
+"""Receipts at a PostgreSQL server: what they name, and which memberships there are ours."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ SESSIONS = "sessions"
 usable; at a replica ``sessions@host:port``. A session that began later cannot have the role. (A login without
 pg_read_all_stats cannot read when a session began, and the clock it began by may have been set since.)"""
 MOST_PIDS = 400
-"""So many are written down; of more, none, and the next look counts what is open then."""
+"""The most pids that are recorded. If there are more, none are; the next look counts what is open then."""
 SUPERUSER = "SUPERUSER"
-"""The grantor of all that a superuser account has."""
+"""The grantor named for everything that a superuser account has."""
 EVIDENCE = 2
-"""How many of role, account and grantor must still have their names before oids count at a server that
-replaces the receipt's: pg_upgrade keeps oids, a dump gives them to others."""
+"""The number of role, account and grantor that must still have their names before oids count at a server that
+replaces the receipt's: pg_upgrade keeps oids, but restoring a dump assigns them differently."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """What one receipt names here. ``grantors`` None: any grantor counts."""
+    """One receipt as it applies here. ``grantors`` None: any grantor counts."""
 
     receipt: Receipt
     role: int
@@ -57,7 +57,7 @@ def receipt_for(look: Look, role: int, member: int, grantor: int) -> Receipt:
 
 
 def oid(receipt: Receipt, fact: str) -> int:
-    """Raises PermanentFailure if the receipt is not one of PostgreSQL's."""
+    """Return the oid in this fact. Raises PermanentFailure if the receipt is not one of PostgreSQL's."""
     found = receipt.facts.get(fact, "")
     if not (found.isascii() and found.isdigit()):
         raise PermanentFailure(f"a receipt of this hold has no {fact}: it is not one of a PostgreSQL target")
@@ -69,7 +69,7 @@ def oids(receipts: Iterable[Receipt], *facts: str) -> set[int]:
 
 
 def is_elsewhere(look: Look, receipts: Iterable[Receipt]) -> bool:
-    """Whether a receipt was made at another system."""
+    """Return whether a receipt was made at another system."""
     return any(receipt.system != look.server.identifier for receipt in receipts)
 
 
@@ -95,7 +95,7 @@ def named_here(look: Look, receipts: Sequence[Receipt]) -> tuple[Named, ...]:
 
 
 def _kept_oids(look: Look, receipt: Receipt) -> bool:
-    """Whether the oids of a server that was replaced still mean the same roles here."""
+    """Return whether the oids of a server that was replaced still mean the same roles here."""
     for found, fact in ((look.role, "role"), (look.account, "member")):
         if found and found.oid != oid(receipt, fact):
             return False
@@ -114,7 +114,7 @@ def ours(look: Look, named: Collection[Named]) -> tuple[Membership, ...]:
 
 
 def is_marked(look: Look, row: Membership) -> bool:
-    """Whether our login granted it to the account and role that have the hold's names now."""
+    """Return whether our login granted it to the account and role that have the hold's names now."""
     by_name = look.role and look.account and (row.role, row.member) == (look.role.oid, look.account.oid)
     return bool(by_name) and row.grantor == look.server.me
 
@@ -122,8 +122,8 @@ def is_marked(look: Look, row: Membership) -> bool:
 def grantor_of_others(
     look: Look, mine: Collection[Membership], pairs: Collection[tuple[int, int]]
 ) -> str | None:
-    """Return from whom the account has the role usably, apart from us; None if from nobody. A superuser
-    account has every role there is."""
+    """Return who else granted the account the role in usable form; None if nobody did. A superuser has every
+    role."""
     for row in look.memberships:
         if (row.role, row.member) in pairs and row not in mine and row.usable:
             return row.by or f"a dropped role (oid {row.grantor})"
@@ -135,7 +135,7 @@ def grantor_of_others(
 
 
 def pairs_of(look: Look, named: Iterable[Named]) -> set[tuple[int, int]]:
-    """Return all that is in question: what has the hold's names now, and what receipts name."""
+    """Return all pairs in question: the one that has the hold's names now, and those that receipts name."""
     by_name = {(look.role.oid, look.account.oid)} if look.role and look.account else set()
     return by_name | {each.pair for each in named}
 
@@ -147,9 +147,9 @@ def prepared_pair(look: Look, last: Receipt) -> tuple[int, int]:
     return oid(last, "role"), oid(last, "member")
 
 
-def completed(look: Look, last: Receipt, role: int, member: int) -> Receipt:
-    """Return the receipt of a membership that was just granted. Its grantor is our login, unless the one of
-    the receipt's grantor was there already."""
+def completed_receipt(look: Look, last: Receipt, role: int, member: int) -> Receipt:
+    """Return the receipt of a membership that was just granted. Its grantor is our login, unless the one by
+    the receipt's grantor already existed."""
     was_there = any(
         (row.role, row.member, row.grantor) == (role, member, oid(last, "grantor"))
         for row in look.memberships
@@ -161,7 +161,7 @@ def completed(look: Look, last: Receipt, role: int, member: int) -> Receipt:
 # ------------------------------------------------------------------------------------------ sessions
 
 
-def recorded(named: Iterable[Named], pair: tuple[int, int], where: str = "") -> set[int] | None:
+def recorded_sessions(named: Iterable[Named], pair: tuple[int, int], where: str = "") -> set[int] | None:
     """Return the pids of the sessions that may still use the role; None if any may. ``where`` is empty for
     the primary."""
     texts = [each.receipt.facts.get(_fact(where)) for each in named if each.pair == pair]

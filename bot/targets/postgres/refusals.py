@@ -1,4 +1,4 @@
-"""Why a membership cannot be granted or revoked, and the SQL an administrator runs about it."""
+"""Reasons why a membership cannot be granted or revoked, and the SQL for an administrator to run."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def refuse_server(name: str, server: Server, role: str, version: int, *, ends_se
     else:
         bot = quoted(server.bot)
         statements = f"ALTER ROLE {bot} NOSUPERUSER; {grants.replace('{}', bot)}"
-        then = "which makes it a role of its own"
+        then = "so that it is an ordinary role"
     raise PermanentFailure(
-        f"{name}: the bot connects as a superuser, {quoted(server.bot)}, whose grants cannot be told from"
-        f" an administrator's: run {statements}{then}"
+        f"{name}: the bot connects as a superuser, {quoted(server.bot)}, whose grants look like an"
+        f" administrator's: run {statements}{then}"
     )
 
 
 def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: bool) -> tuple[Role, Role]:
-    """Return the role and the account of these oids; 0 is none. Raises PermanentFailure also for what would
-    only be noticed when the access has to end: that is too late."""
+    """Return the role and the account of these oids; 0 means there is none. Also raises PermanentFailure for
+    anything that would only be noticed when the access has to end, because that is too late."""
     found_account, found_role = look.of_oid(account), look.of_oid(role)
     if found_account is None:
         by_name = quoted(look.pair.account)
@@ -69,7 +69,8 @@ def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: 
 def why_not_revoked(
     name: str, look: Look, row: Membership, refusal: NotAllowed, *, ends_sessions: bool
 ) -> PermanentFailure:
-    """``refusal`` is what the server said; it is returned if we know nothing better."""
+    """Return what an administrator can do, or ``refusal``, the server's own error, if we know nothing
+    better."""
     account = look.of_oid(row.member)
     if row.grantor != look.server.me and look.version >= ONE_ROW_PER_GRANTOR:
         by = quoted(row.by or "?")
@@ -85,13 +86,13 @@ def why_not_revoked(
 
 
 def why_elsewhere(name: str, look: Look, receipts: Sequence[Receipt]) -> str:
-    """Return what differs, and what a person does about it."""
+    """Return what differs, and what a person can do about it."""
     old = next(each.system for each in receipts if each.system != look.server.identifier)
     remains = " ".join(revoke_sql(look, row) for row in _by_name(look) if row.usable)
     return (
         f"{name} is another system now: its identifier is {look.server.identifier}, and the access was"
         f" granted at {old}. If it is the same one, upgraded or restored, run rotakey target accept {name}"
-        + (f"; what remains there by name, this takes away: {remains}" if remains else "")
+        + (f"; to remove what is left there by name, run {remains}" if remains else "")
     )
 
 
@@ -107,7 +108,7 @@ def admin_grant(role: str, bot: str, version: int) -> str:
 
 
 def quoted(name: str) -> str:
-    """As SQL that a person can copy."""
+    """Return the name quoted as SQL that a person can copy."""
     return '"' + name.replace('"', '""') + '"'
 
 

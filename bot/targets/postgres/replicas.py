@@ -1,4 +1,4 @@
-"""Standby servers whose sessions end with the access: a session there outlives a REVOKE, too."""
+"""Standby servers, where sessions end with the access too: a session there also outlives a REVOKE."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LONGEST_REPLAY = 1.0
 
 
 class Replica:
-    """``where`` is its host and port. Every method raises TemporaryFailure or PermanentFailure by the
-    deadline, also if the server there is not one of the same system."""
+    """A standby server. ``where`` is its host and port. Every method raises TemporaryFailure or
+    PermanentFailure by the deadline, also if the server there does not belong to the same system."""
 
     def __init__(self, name: str, url: str) -> None:
         self.where = _host_and_port(url)
@@ -32,14 +32,14 @@ class Replica:
         self._connections.close()
 
     def ready(self, system: str, deadline: Deadline) -> None:
-        with self._borrowed(system, deadline):
+        with self._borrow(system, deadline):
             pass
 
     def end_sessions(
         self, system: str, pair: tuple[int, int], only: Collection[int] | None, deadline: Deadline
     ) -> None:
         """End the sessions of the account of ``pair``, role and account by oid; see ``end_all``."""
-        with self._borrowed(system, deadline) as (connection, server):
+        with self._borrow(system, deadline) as (connection, server):
             self._wait_for_replay(connection, pair)
             end_all(connection, pair[1], allowed=server.may_end_sessions, only=only)
 
@@ -48,13 +48,13 @@ class Replica:
     ) -> set[int]:
         """Return the pids of those sessions. Raises TemporaryFailure while the standby still shows the
         membership."""
-        with self._borrowed(system, deadline) as (connection, _):
+        with self._borrow(system, deadline) as (connection, _):
             if not self._wait_for_replay(connection, pair):
                 raise TemporaryFailure("it has not replayed the revocation yet")
             return open_sessions(connection, pair[1], only)
 
     @contextmanager
-    def _borrowed(self, system: str, deadline: Deadline) -> Iterator[tuple[Connection, Server]]:
+    def _borrow(self, system: str, deadline: Deadline) -> Iterator[tuple[Connection, Server]]:
         with self._connections.borrowed(deadline) as connection:
             [[row]] = connection.ask(statements.server())
             server = Server(*row)
@@ -76,7 +76,7 @@ class Replica:
 
 
 def share(deadline: Deadline, among: Sequence[object]) -> Deadline:
-    """Return the deadline for one of these, so that the others and the primary have time left, too."""
+    """Return the deadline for one of these that leaves time for the others and for the primary."""
     return Deadline.after(deadline.left() / (len(among) + 1))
 
 

@@ -15,7 +15,7 @@ from bot.targets.postgres.receipts import (
     Named,
     grantor_of_others,
     ours,
-    recorded,
+    recorded_sessions,
 )
 from bot.targets.postgres.refusals import why_not_revoked
 from bot.targets.postgres.replicas import Replica, share
@@ -53,7 +53,7 @@ class Revocation:
                     self.connection,
                     pair[1],
                     allowed=self.look.server.may_end_sessions,
-                    only=recorded(self.named, pair),
+                    only=recorded_sessions(self.named, pair),
                 )
         for pair in there | absent:
             if self._ends_sessions_of(pair):
@@ -87,13 +87,13 @@ class Revocation:
         )
 
     def _end_sessions(self, row: Membership) -> None:
-        only = None if row.usable else recorded(self.named, (row.role, row.member))
+        only = None if row.usable else recorded_sessions(self.named, (row.role, row.member))
         allowed = self.look.server.may_end_sessions
         end_all(self.connection, row.member, allowed=allowed, only=only)
 
     def _ends_sessions_of(self, pair: tuple[int, int]) -> bool:
-        """Sessions stay if the account has the role from somebody else, too. A superuser has it anyway, but
-        what is left of ours is not forgotten for that."""
+        """Return whether these sessions end. They stay if the account also has the role from somebody else. A
+        superuser has it anyway, but sessions that remain of ours are still not forgotten."""
         if not self.ends_sessions or pair[1] == self.look.server.me:
             return False
         mine = ours(self.look, self.named)
@@ -102,9 +102,9 @@ class Revocation:
         return others is None or (others == SUPERUSER and is_left)
 
     def _end_at_replicas(self, pair: tuple[int, int]) -> None:
-        """What fails here is seen at the next look, which says so."""
+        """End the sessions at the replicas. The next look sees and reports what fails here."""
         system, deadline = self.look.server.identifier, self.connection.deadline
         for place, replica in enumerate(self.replicas):
-            only = recorded(self.named, pair, replica.where)
+            only = recorded_sessions(self.named, pair, replica.where)
             with suppress(TemporaryFailure, PermanentFailure):
                 replica.end_sessions(system, pair, only, share(deadline, self.replicas[place:]))

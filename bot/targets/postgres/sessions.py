@@ -1,8 +1,8 @@
-"""Finding and ending the sessions of an account, including those that are only just starting.
+"""Finds and ends the sessions of an account, including those that are still starting.
 
 A session takes the role it was started with (``options=-c role=orders_rw``) before it is listed under its
-account, and may be told to stay like that for half an hour (``post_auth_delay``). What gives it away is
-its lock on the database, which it releases only when it is listed; therefore locks are read first.
+account, and can be made to stay like that for half an hour (``post_auth_delay``). Its lock on the database
+gives it away, which it releases only when it is listed; therefore locks are read first.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from bot.targets.postgres.troubles import NotAllowed
 from bot.upstream import too_late
 
 START_SECONDS = 0.5
-"""A start takes a few milliseconds. One that takes longer than this is ended, and counted, whosever it is."""
+"""Starting takes a few milliseconds. A session that takes longer than this is ended and counted, no matter
+whose it is."""
 POLL = 0.02
 TO_SAY_SO = 0.1
-"""Seconds before the deadline, so that the error says what was waited for."""
+"""Seconds to stop before the deadline, so that the error can say what was waited for."""
 
 
 def end_all(
     connection: Connection, account: int, *, allowed: bool, only: Collection[int] | None = None
 ) -> None:
-    """Return when every session that was there, or starting, is gone, or is somebody else's. Those that
-    begin later are left alone; so are all but ``only`` these pids. Raises NotAllowed if there are some and
-    we are not ``allowed`` to end them, and TemporaryFailure at the connection's deadline."""
+    """Return when every session that existed or was starting is gone, or belongs to somebody else. Sessions
+    that begin later are left alone, and if ``only`` is given, so are all but these pids. Raises NotAllowed if
+    there are some and we are not ``allowed`` to end them, and TemporaryFailure at the connection's
+    deadline."""
     patience = Deadline.after(START_SECONDS)
     hers, starting = (_among(pids, only) for pids in _first_look(connection, account))
     while hers or starting:
@@ -45,8 +47,8 @@ def end_all(
 
 
 def open_sessions(connection: Connection, account: int, only: Collection[int] | None = None) -> set[int]:
-    """Return the pids of the account's sessions, and of those that have been starting for long, whosever
-    they are; of ``only`` these, if given."""
+    """Return the pids of the account's sessions, and of sessions of any account that have been starting for
+    long. If ``only`` is given, return none but these."""
     patience = Deadline.after(START_SECONDS).sooner(connection.deadline)
     hers, starting = (_among(pids, only) for pids in _first_look(connection, account))
     while starting and not patience.passed:
@@ -74,8 +76,7 @@ def _end_some(
 
 
 def _first_look(connection: Connection, account: int) -> tuple[set[int], set[int]]:
-    """Return the account's sessions, and those that are starting, whosever they are; in one round trip, for
-    there are rarely any."""
+    """Return the account's sessions, and those of any account that are starting, in one round trip."""
     starting, rows = connection.ask(statements.STARTING, statements.sessions(account, []))
     pids = {pid for (pid,) in starting}
     if not pids:
@@ -94,13 +95,13 @@ def _starting(connection: Connection) -> set[int]:
 
 
 def _listed(connection: Connection, account: int, pids: Collection[int]) -> tuple[set[int], set[int]]:
-    """Return all of the account's sessions; and those of ``pids`` that are known to be somebody's."""
+    """Return all of the account's sessions; and those of ``pids`` that are known to belong to somebody."""
     [rows] = connection.ask(statements.sessions(account, pids))
     return {pid for pid, hers in rows if hers}, {pid for pid, _ in rows}
 
 
 def _end_starting(connection: Connection, pid: int) -> bool:
-    """Return False for a superuser's, which cannot be ended, nor be the account's."""
+    """Return False for a superuser's session, which cannot be ended, but cannot be the account's either."""
     try:
         connection.ask(statements.end_starting(pid))
     except NotAllowed:

@@ -1,4 +1,4 @@
-"""What one look shows of a hold: whose access is there, which receipts still name something, and why."""
+"""Judges a hold from one look: who granted the access, which receipts still name something, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.targets.postgres.receipts import (
     ours,
     pairs_of,
     receipt_for,
-    recorded,
+    recorded_sessions,
     with_sessions,
     without_sessions,
 )
@@ -29,7 +29,7 @@ CONFIRMED_WITHIN = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class _Kept:
-    """A receipt that may have to be kept, what it names, and the memberships of ours among that."""
+    """A receipt that may have to be kept, what it names, and which of our memberships are among that."""
 
     receipt: Receipt
     pair: tuple[int, int]
@@ -55,7 +55,7 @@ class Sight:
     ends_sessions: bool
     replicas: Sequence[Replica]
 
-    def seen(self) -> Seen:
+    def judge(self) -> Seen:
         mine = ours(self.look, self.named)
         kept = [self._with_sessions(each) for each in self._named_or_marked(mine)]
         others = grantor_of_others(self.look, mine, pairs_of(self.look, self.named))
@@ -91,7 +91,8 @@ class Sight:
         return Presence.OURS if usable else Presence.USELESS
 
     def _named_or_marked(self, mine: Sequence[Membership]) -> list[_Kept]:
-        """A receipt that was moved here is written new for each membership that it names here."""
+        """Return what is ours. A receipt that was moved here is written again for each membership that it
+        names here."""
         look, found = self.look, []
         for each in self.named:
             rows = tuple(row for row in mine if each.names(row))
@@ -110,12 +111,12 @@ class Sight:
             return replace(kept, receipt=without_sessions(kept.receipt))
         if not self._counts_sessions(kept):
             return kept
-        pids = open_sessions(self.connection, kept.pair[1], recorded(self.named, kept.pair))
+        pids = open_sessions(self.connection, kept.pair[1], recorded_sessions(self.named, kept.pair))
         why = f"{len(pids)} open sessions may still use it" if pids else None
         return replace(kept, receipt=with_sessions(kept.receipt, pids), sessions=len(pids), why=why)
 
     def _counts_sessions(self, kept: _Kept) -> bool:
-        """Sessions of an account that has the role from somebody else are kept."""
+        """Return whether sessions count. They stay open if the account has the role from somebody else."""
         if not self.ends_sessions or kept.pair[1] == self.look.server.me:
             return False
         mine = ours(self.look, self.named)
@@ -133,10 +134,10 @@ class Sight:
         )
 
     def _at_replicas(self, kept: _Kept) -> _Kept:
-        """``why`` with no sessions: a replica could not be asked."""
+        """Return what is open at the replicas. ``why`` without sessions: a replica could not be asked."""
         for place, replica in enumerate(self.replicas):
             deadline = share(self.connection.deadline, self.replicas[place:])
-            only = recorded(self.named, kept.pair, replica.where)
+            only = recorded_sessions(self.named, kept.pair, replica.where)
             try:
                 pids = replica.open_sessions(self.look.server.identifier, kept.pair, only, deadline)
             except (TemporaryFailure, PermanentFailure) as failure:

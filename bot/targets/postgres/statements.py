@@ -14,7 +14,8 @@ ONE_ROW_PER_GRANTOR = 160_000
 
 
 def server(mark: sql.Composable | None = None) -> sql.Composed:
-    """One row: see ``Server``. ``mark`` is what a grant of ours would begin with that is still at work."""
+    """Return one row: see ``Server``. ``mark`` is the start of the text of a grant of ours that is still
+    running."""
     at_work = sql.SQL(
         "EXISTS (SELECT FROM pg_stat_activity AS other WHERE other.usesysid = me.oid"
         " AND other.pid <> pg_backend_pid() AND other.state = 'active' AND starts_with(other.query, {}))"
@@ -44,14 +45,14 @@ def roles(names: Collection[str], oids: Collection[int], version: int) -> sql.Co
     return sql.SQL(
         "SELECT r.oid::int8, r.rolname, r.rolsuper, {may_grant} FROM pg_roles AS r"
         " JOIN pg_roles AS me ON me.rolname = current_user WHERE {named}"
-    ).format(may_grant=sql.SQL(may_grant), named=_named("r", names, oids))
+    ).format(may_grant=sql.SQL(may_grant), named=_matching("r", names, oids))
 
 
 def memberships(
     role: str, account: str, roles: Collection[int], accounts: Collection[int], version: int
 ) -> sql.Composed:
-    """Return role, member, grantor, the grantor's name (null if it was dropped), and whether it is usable;
-    of those found by name or oid. Our own, which lets us grant it, is left out."""
+    """Return role, member, grantor, the grantor's name (null if it was dropped) and whether it is usable, for
+    those found by name or oid. Our own membership, which lets us grant it, is left out."""
     return sql.SQL(
         """
         SELECT m.roleid::int8, m.member::int8, m.grantor::int8, grantor.rolname, {usable}
@@ -62,8 +63,8 @@ def memberships(
         """
     ).format(
         usable=_usable(version),
-        roles=_named("r", [role], roles),
-        accounts=_named("a", [account], accounts),
+        roles=_matching("r", [role], roles),
+        accounts=_matching("a", [account], accounts),
     )
 
 
@@ -84,8 +85,8 @@ def members(role: str, version: int) -> sql.Composed:
 
 
 def reached_through(accounts: Collection[str], roles: Collection[str], version: int) -> sql.Composed:
-    """Return account and member, for each that can use the privileges of an account which is named, or
-    which we granted one of the roles."""
+    """Return account and member, for each member that can use the privileges of an account that is named, or
+    that we granted one of the roles."""
     return sql.SQL(
         """
         SELECT account.rolname, member.rolname
@@ -118,7 +119,7 @@ def grant(account: str, role: str, version: int) -> sql.Composed:
 
 def disable(account: str, role: str, grantor: str | None) -> sql.Composed:
     """Leave a membership that is not usable, as a mark that we are not done. PostgreSQL 16 and later.
-    ``grantor`` None: we ourselves."""
+    ``grantor`` None: ourselves."""
     no_admin = "REVOKE ADMIN OPTION FOR {role} FROM {account} GRANTED BY {grantor} CASCADE"
     no_use = "GRANT {role} TO {account} WITH INHERIT FALSE, SET FALSE GRANTED BY {grantor}"
     return _membership(f"{no_admin}; {no_use}", account, role, grantor)
@@ -129,18 +130,19 @@ def revoke(account: str, role: str, grantor: str | None) -> sql.Composed:
 
 
 def fence(moment: float) -> sql.Composed:
-    """Fail, and its transaction with it, from that moment on by the server's clock (epoch seconds)."""
+    """Fail, and with it the transaction, from that moment on by the server's clock (epoch seconds)."""
     passed = sql.SQL("extract(epoch FROM clock_timestamp()) >= {}").format(moment)
     return _refuse_if(passed, PASSED)
 
 
 def must_be_there(role: int, member: int) -> sql.Composed:
-    """Fail, and its transaction with it, if the names that were just used belong to other roles now."""
+    """Fail, and with it the transaction, if the names that were just used now belong to other roles."""
     return _refuse_if(sql.SQL("NOT ") + _row_exists(role, member), RENAMED)
 
 
 def must_be_gone(role: int, member: int, grantor: int, version: int, *, usable: bool = False) -> sql.Composed:
-    """The same for what takes away. ``usable``: one that is not usable may remain."""
+    """Fail, and with it the transaction, if the membership is still there. ``usable``: one that is not usable
+    may remain."""
     more = sql.SQL(" AND m.grantor = {}::oid").format(grantor)
     if usable:
         more += sql.SQL(" AND ") + _usable(version)
@@ -159,8 +161,8 @@ CONFIRMATION = sql.SQL(
     """
 )
 """Commits a message that nobody reads, and waits until the synchronous standbys have it. statement_timeout
-does not bound the commit at the end of a statement, but it does bound one inside a block. What is cancelled
-ends with a warning: the message is committed here all the same."""
+does not bound the commit at the end of a statement, but it does bound one inside a block. If it is cancelled,
+it ends with a warning, and the message is committed here all the same."""
 
 
 # ----------------------------------------------------------------------------------------- sessions
@@ -173,7 +175,8 @@ STARTING = sql.SQL(
 
 
 def sessions(account: int, pids: Collection[int]) -> sql.Composed:
-    """Return pid, and whether it is the account's: of all that are the account's, and of those named."""
+    """Return each pid, and whether it is the account's, for all sessions of the account and all pids
+    named."""
     return sql.SQL(
         "SELECT pid, usesysid = {account}::oid FROM pg_stat_activity"
         " WHERE usesysid IS NOT NULL AND (usesysid = {account}::oid OR pid = ANY({pids}::int[]))"
@@ -191,7 +194,7 @@ def end_starting(pid: int) -> sql.Composed:
     return sql.SQL("SELECT pg_terminate_backend({})").format(pid)
 
 
-def _named(table: str, names: Collection[str], oids: Collection[int]) -> sql.Composed:
+def _matching(table: str, names: Collection[str], oids: Collection[int]) -> sql.Composed:
     return sql.SQL("({table}.rolname = ANY({names}::text[]) OR {table}.oid = ANY({oids}::int8[]))").format(
         table=sql.Identifier(table), names=list(names), oids=sorted(oids)
     )

@@ -39,9 +39,9 @@ T = TypeVar("T")
 
 
 class Postgres:
-    """``sessions``: whether all sessions of an account end with its access. One that has used ``SET ROLE``
-    outlives a REVOKE, and looks like any other. ``replicas`` are the urls of standby servers where they end,
-    too; the bot's login must be let in there."""
+    """Implements Target. ``sessions``: whether all sessions of an account end with its access. A session that
+    has used ``SET ROLE`` outlives a REVOKE, and looks like any other. ``replicas`` are the urls of standby
+    servers where sessions end, too; they must accept the bot's login."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Postgres:
             role, account = grantable(self.name, look, *oids, ends_sessions=self._ends_sessions)
             return kept.receipt_for(look, role.oid, account.oid, look.server.me)
 
-        return self._connected(once, not_after)
+        return self._call(once, not_after)
 
     def grant(
         self,
@@ -87,14 +87,15 @@ class Postgres:
         until: datetime | None,  # noqa: ARG002 -- PostgreSQL keeps no end
         not_after: Deadline,
     ) -> Receipt:
-        """``not_after`` becomes a moment on the server's clock, which the server itself checks after the
-        GRANT, in the same message and transaction: a pause of ours, wherever it falls, cannot grant late."""
+        """Grant before ``not_after``. It becomes a moment on the server's clock, which the server itself
+        checks after the GRANT, in the same message and transaction: so no pause of ours can make the grant
+        late."""
         pair, last = self._pair(hold), receipts[-1]
-        return self._connected(lambda connection: self._grant(connection, hold, pair, last), not_after)
+        return self._call(lambda connection: self._grant(connection, hold, pair, last), not_after)
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
-        """What depends on our grant goes with it. From PostgreSQL 16 on, sessions end before the membership
-        is gone, so that a revocation that was cut short shows in what is still there."""
+        """Revoke our grant and all that depends on it. From PostgreSQL 16 on, sessions end before the
+        membership is gone, so that an interrupted revocation shows in what is still there."""
         if unfit(hold.account) or unfit(hold.entitlement["role"]):
             return
         pair = self._pair(hold)
@@ -110,10 +111,11 @@ class Postgres:
                 replicas=self._replicas,
             ).run()
 
-        self._connected(once, deadline)
+        self._call(once, deadline)
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
-        """THEIRS for a superuser, who has every role. Ours counts until it is wholly revoked."""
+        """Look. A superuser shows THEIRS, because it has every role. Ours counts until it is wholly
+        revoked."""
         pair = self._pair(hold)
         mark = statements.grant_mark(hold.key) if receipts else None
 
@@ -133,9 +135,9 @@ class Postgres:
                 named=kept.named_here(look, receipts),
                 ends_sessions=self._ends_sessions,
                 replicas=self._replicas,
-            ).seen()
+            ).judge()
 
-        return self._connected(once, deadline)
+        return self._call(once, deadline)
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         """Return all direct members but the bot itself."""
@@ -152,17 +154,17 @@ class Postgres:
             )
             return Holders(holders=found, system=server.system)
 
-        return self._connected(once, deadline)
+        return self._call(once, deadline)
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:
-        """``prepare`` changes nothing either."""
+        """Prepare, which changes nothing."""
         self.prepare(hold, deadline)
 
     def warnings(
         self, gives: Sequence[Entitlement], accounts: Sequence[str], deadline: Deadline
     ) -> tuple[str, ...]:
-        """Return what an administrator should know, each with what to do: who else can use these accounts,
-        and those that have what we give; and replicas that cannot be asked. Not part of the port."""
+        """Return what an administrator should know, each with what to do: who else can use these accounts and
+        those that have what we give; and replicas that cannot be reached. Not part of the port."""
         roles = [role for each in gives if not unfit(role := each["role"])]
         known = [account for account in accounts if not unfit(account)]
 
@@ -177,7 +179,7 @@ class Postgres:
             system = Server(*server).identifier
             return (*through, *self._unready_replicas(system, deadline))
 
-        return self._connected(once, deadline)
+        return self._call(once, deadline)
 
     def _grant(self, connection: Connection, hold: Hold, pair: Pair, last: Receipt) -> Receipt:
         look = self._look(connection, pair, [last])
@@ -194,7 +196,7 @@ class Postgres:
             statements.fence(moment),
             mark=statements.grant_mark(hold.key),
         )
-        return kept.completed(look, last, role.oid, account.oid)
+        return kept.completed_receipt(look, last, role.oid, account.oid)
 
     def _unready_replicas(self, system: str, deadline: Deadline) -> list[str]:
         found = []
@@ -218,7 +220,7 @@ class Postgres:
         refuse_server(self.name, look.server, pair.role, look.version, ends_sessions=self._ends_sessions)
         return look
 
-    def _connected(self, call: Callable[[Connection], T], deadline: Deadline) -> T:
+    def _call(self, call: Callable[[Connection], T], deadline: Deadline) -> T:
         def once() -> T:
             with self._connections.borrowed(deadline) as connection:
                 return call(connection)

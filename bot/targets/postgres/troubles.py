@@ -35,7 +35,8 @@ REFUSED = re.compile(
 QUOTES_URL = re.compile(
     r"invalid \w+ (value|number)|definition of service|service file|could not parse network address"
 )
-"""A password with signs in it that end it too soon is partly taken for a port or a service, and repeated."""
+"""Errors that may quote the password: a special character in it can make part of it look like a port or a
+service."""
 PREFIX = re.compile(
     r"^(connection (failed|is bad): )?(connection to server .*? failed: )?((FATAL|ERROR):\s+)?"
 )

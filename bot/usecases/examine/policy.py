@@ -72,15 +72,16 @@ OBJECTIONS: Mapping[Why, Callable[[str], tuple[str, str]]] = {
         "restart a worker that has it as its access.yaml",
     ),
     Why.POLICY_CHANGED: lambda version: (
-        f"somebody changed the text of the policy in force: it is not version {version}; nothing is granted",
+        f"somebody changed the text of the policy in force: it no longer matches version {version};"
+        " nothing is granted",
         "restart a worker with the access.yaml you want, and find out who can write to Redis",
     ),
     Why.POLICY_UNSIGNED: lambda version: (
-        f"the policy in force, version {version}, was not put there with this SECRET_KEY; nothing is granted",
+        f"the policy in force, version {version}, was not signed with this SECRET_KEY; nothing is granted",
         "set the same SECRET_KEY everywhere, and restart a worker with the access.yaml you want",
     ),
 }
-"""What is wrong with a stored text, and what to do."""
+"""Objections to a stored text, each with what to do."""
 
 Meet = Callable[[str], Person | None]
 

@@ -13,11 +13,12 @@ from bot.usecases.groups import LOSSES, REINSTALL
 
 SLACK = "slack"
 GIVEN_UP_SHOWN = timedelta(days=7)
-SHUT_OUT = "people cannot ask, and are told when Slack is back; access still ends"
+SHUT_OUT = "people cannot request access, and get their messages when Slack is back; access still ends"
 
 
 def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Deadline) -> Iterator[Finding]:
-    """``wanted``: the scopes that the manifest asks for. What Slack says comes first: Redis may be away."""
+    """Look at Slack first, because Redis may be away. ``wanted`` are the scopes that the manifest asks
+    for."""
     facts = None
     try:
         facts = app.facts(deadline)
@@ -40,11 +41,11 @@ def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Dea
 
 
 def given_up(found: GivenUp | None, now: datetime) -> Iterator[Finding]:
-    """What people were not told lately though Slack answered."""
+    """Report that lately people did not get messages, although Slack answered."""
     if found and now - found.at <= GIVEN_UP_SHOWN:
         total = f"{counted(found.count, 'message')} given up so far"
         what = f"Slack refused a message to {found.to} until {ago(found.at, now)} ago: {found.error}"
-        yield look_at(SLACK, f"{what}; {total}", "after an hour it is not tried any more")
+        yield look_at(SLACK, f"{what}; {total}", "a message is given up after an hour")
 
 
 def scopes(facts: AppFacts, wanted: Collection[str]) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ def look_at_target(
     deadline: Deadline,
     accounts: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """All that is given at one target. ``accounts`` are those there that the policy names."""
+    """Look at all that is given at one target. ``accounts`` are the accounts there that the policy names."""
     name = gives[0].target
     about = f"target {name}"
     try:
@@ -57,7 +57,7 @@ def look_at_target(
 def look_at_former(
     find: Callable[[str], Target | None], needs: Callable[[str], tuple[str, ...]], name: str
 ) -> Iterator[Finding]:
-    """A target that is needed as it was, because something is held there."""
+    """Look at a target that is still needed at its old address, because something is held there."""
     about = f"target {name}"
     try:
         find(name)
@@ -68,7 +68,7 @@ def look_at_former(
     what = "left access.yaml, or has another address now, while something is held there"
     do = "it is forgotten once nothing is held there"
     also = f"; until then keep {' and '.join(variables)} set where the workers run" if variables else ""
-    yield look_at(about, f"{what}; it is kept as it was, for revoking only", do + also)
+    yield look_at(about, f"{what}; it is kept at its old address, for revoking only", do + also)
 
 
 def abilities(about: str, it: Abilities) -> Iterator[Finding]:
@@ -80,7 +80,7 @@ def abilities(about: str, it: Abilities) -> Iterator[Finding]:
 def warnings(
     about: str, target: Target, gives: list[Entitlement], accounts: Collection[str], deadline: Deadline
 ) -> Iterator[Finding]:
-    """What a kind itself has to say, if it has: access there that reaches further than its cards say."""
+    """Report a kind's own warnings, if it has any: access there that reaches further than its cards say."""
     ask = getattr(target, "warnings", None)
     if ask is None:
         return

@@ -128,8 +128,8 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
 
 
 def _namesakes(office: Office, looked: Looked, catalog: Catalog) -> tuple[str, ...] | None:
-    """The other names of the running system that was looked at, whose grants explain access there, too; None
-    if another name comes before this one: then strays are looked for under that."""
+    """Return the other names of the running system that was looked at, because their grants explain access
+    there, too. None if another name comes before this one: strays are then looked for under that name."""
     names = tuple(catalog.session_notes)
     note_system(office.ledger, looked.target, looked.system, names, catalog.security_channel)
     snap = office.ledger.read({SYSTEMS})
