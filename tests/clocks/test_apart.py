@@ -98,7 +98,7 @@ def test_postgresql_gives_nothing_late_whatever_its_clock_says(
     town: Town, clocks: Clocks, apart: float
 ) -> None:
     clocks.postgres.set(apart=apart)
-    arguments = [town.sandbox.database.bot_url, "dan", "orders_rw", "giving"]
+    arguments = [town.sandbox.database.bot_url, "dan", "orders_rw", "granting"]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.targets.late_giver", *arguments],
         cwd=ROOT,
@@ -112,5 +112,5 @@ def test_postgresql_gives_nothing_late_whatever_its_clock_says(
         until(lambda: time.monotonic() > not_after)
         giver.send_signal(signal.SIGCONT)
         _, said = giver.communicate(timeout=10)
-    assert said.startswith("not given: orders-db")
+    assert said.startswith("not granted: orders-db")
     assert town.members("orders_rw") == set()

@@ -27,7 +27,8 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
     assert town.lines(card.blocks)[:6] == [
         "@Dan asks for *prod-db* for 1 hour.",
         "> a customer waits",
-        "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it.",
+        "Orders database, read and write. Gives orders_rw on orders-db."
+        " Open sessions are ended with it, except any on replicas.",
         "Why a human is asked:",
         "· Not on call for pagerduty/PDBPRIM; the roster was read N seconds ago.",
         "If nobody decides, this lapses TIME.",

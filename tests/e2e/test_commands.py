@@ -150,7 +150,9 @@ def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     unset = "targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment"
     checked = rotakey("check", POLICY)
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
-    assert checked.stderr.endswith(f"{unset}, where it will run\n")
+    missing, standbys = checked.stderr.splitlines()
+    assert missing.endswith(f"{unset}, where it will run")
+    assert "orders-db: when access ends, sessions on standby servers stay open" in standbys
     assert rotakey("check", "--strict", POLICY).returncode == 1
     path = tmp_path / "access.yaml"
     path.write_text(POLICY.read_text("utf-8").replace("approvers:", "aprovers:"))

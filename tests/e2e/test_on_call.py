@@ -23,7 +23,8 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> No
         assert town.lines(card.blocks) == [
             "You have *prod-db* until TIME.",
             "> orders are stuck",
-            "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it.",
+            "Orders database, read and write. Gives orders_rw on orders-db."
+            " Open sessions are ended with it, except any on replicas.",
             "Why it was given:",
             "✓ On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago.",
             "Extend",

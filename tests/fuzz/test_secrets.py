@@ -177,7 +177,7 @@ def test_an_address_of_a_target(secret: str, form: str) -> None:
     hold = Hold(
         target="orders-db", account="ada", entitlement=Entitlement(target="orders-db", what=(("role", "r"),))
     )
-    fails_unseen(lambda: target.has(hold, Deadline.after(5)))
+    fails_unseen(lambda: target.has(hold, [], Deadline.after(5)))
 
 
 @thrown(few=8, share=0.002, secret=secrets.filter(str.isascii).filter(str.isprintable))

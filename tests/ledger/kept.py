@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 
 FIXTURES = Path(__file__).parent / "fixtures"
+_MOMENT = re.compile(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"')
+_SECONDS = re.compile(r'(?<=_at":)\d+')
 
 
 def kept(name: str) -> dict[str, Any]:
@@ -20,15 +23,33 @@ def kept(name: str) -> dict[str, Any]:
 
 
 def load(client: Redis, what: dict[str, Any]) -> None:
-    """Put it into a Redis that is empty: leases have as long to live as they had, and things are due as long
-    from now; all that was written down stays as it was."""
+    """Put it into a Redis that is empty, as if it had been written a moment ago: leases have as long to live
+    as they had, and what is due and every time in the documents is as far from now as it was. The audit and
+    what is known of its seals stay as they were signed."""
     seconds, micros = client.time()
-    later = seconds * 1000 + micros // 1000 - round(datetime.fromisoformat(what["at"]).timestamp() * 1000)
+    now = timedelta(seconds=seconds, microseconds=micros)
+    later = now - timedelta(seconds=datetime.fromisoformat(what["at"]).timestamp())
     for name, kind, left, value in what["keys"]:
-        moved = [(member, at + later) for member, at in value] if ":due:" in name else value
-        _put(client, name, kind, moved)
+        _put(client, name, kind, _moved(name, value, later))
         if left:
             client.pexpire(name, left)
+
+
+def _moved(name: str, value: Any, later: timedelta) -> Any:
+    if ":due:" in name:
+        return [(member, at + later // timedelta(milliseconds=1)) for member, at in value]
+    if ":doc:" in name and ":doc:seal-head:" not in name:
+        return value | {"d": _text_moved(value["d"], later)}
+    return value
+
+
+def _text_moved(text: str, later: timedelta) -> str:
+    def moment(found: re.Match[str]) -> str:
+        moved = datetime.fromisoformat(found[0].strip('"')) + later
+        return f'"{moved:%Y-%m-%dT%H:%M:%S.%fZ}"'
+
+    text = _MOMENT.sub(moment, text)
+    return _SECONDS.sub(lambda found: str(int(found[0]) + later // timedelta(seconds=1)), text)
 
 
 def _put(client: Redis, name: str, kind: str, value: Any) -> None:

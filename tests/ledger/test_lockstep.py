@@ -147,7 +147,7 @@ class Lockstep(RuleBasedStateMachine):
     def owe_and_claim(self, members: set[str], seconds: int) -> Any:
         """Otherwise hardly anything would ever be claimed."""
         self._commit(Change(due=tuple(Due(member=each, at=LONG_AGO) for each in sorted(members))))
-        return self.claim(4, 3, {}, (), (), seconds)
+        return self.claim(seconds, limit=4, share=3, busy={})
 
     @rule(claims=st.lists(claims, max_size=3))
     def renew(self, claims: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -76,9 +76,9 @@ def bot(filled: Redis, what: dict[str, Any]) -> Bot:
     return Bot(filled, what)
 
 
-def verified(ledger: RedisLedger, trusts: Trusts, anchored: Anchored | None = None) -> Findings:
-    """As with ``rotakey audit export`` and ``verify``."""
-    texts = list(evidence.exported(evidence.lines(ledger), "main", ledger.read().now))
+def verified(ledger: RedisLedger, trusts: Trusts, anchored: Anchored, at: datetime) -> Findings:
+    """As with ``rotakey audit export`` at that time, and ``verify``."""
+    texts = list(evidence.exported(evidence.lines(ledger), "main", at))
     return evidence.examine(evidence.read_export(texts), trusts=trusts, anchored=anchored)
 
 
@@ -134,8 +134,8 @@ def test_its_audit_verifies_and_goes_on_under_another_key(
     bot: Bot, filled: Redis, what: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger, old = RedisLedger(filled), what["public_key"].encode()
-    anchored = read_anchor(what["anchor"])
-    found = verified(ledger, TrustedKeys([old]).trusts, anchored)
+    anchored, then = read_anchor(what["anchor"]), datetime.fromisoformat(what["at"])
+    found = verified(ledger, TrustedKeys([old]).trusts, anchored, then)
     assert (found.wrong, found.seals) == ((), anchored.number)
     monkeypatch.setattr(seal, "SETTLES", timedelta())
     private = Ed25519PrivateKey.generate()
@@ -145,7 +145,7 @@ def test_its_audit_verifies_and_goes_on_under_another_key(
     bot.sealing = Sealing(ledger=ledger, trail=ledger, signer=SigningKey(pem), new_id=bot.new_id)
     ledger.commit(Change(due=(Due(member=SEAL, at=ledger.read().now),)))
     bot.run_due("seal")
-    found = verified(ledger, TrustedKeys([old, new]).trusts, anchored)
+    found = verified(ledger, TrustedKeys([old, new]).trusts, anchored, ledger.read().now)
     assert (found.wrong, found.seals) == ((), anchored.number + 1)
 
 

@@ -232,10 +232,7 @@ def test_what_is_not_as_it_should_be(shown: object, line: str) -> None:
     ("sessions", "line"),
     [
         ("ended", "Open sessions are ended with it."),
-        (
-            "ended_on_primary",
-            "Open sessions are ended with it, except on replicas: the policy names none.",
-        ),
+        ("ended_on_primary", "Open sessions are ended with it, except any on replicas."),
         ("kept", "Open sessions stay open when it ends."),
         ("unknown", "Whether open sessions end with it depends on the target."),
     ],

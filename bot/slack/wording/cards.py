@@ -16,7 +16,7 @@ EXTEND, GIVE_BACK, WITHDRAW, ASK_AGAIN = "Extend", "Done", "Withdraw", "Ask agai
 
 _SESSIONS = {
     "ended": "Open sessions are ended with it.",
-    "ended_on_primary": "Open sessions are ended with it, except on replicas: the policy names none.",
+    "ended_on_primary": "Open sessions are ended with it, except any on replicas.",
     "kept": "Open sessions stay open when it ends.",
     "unknown": "Whether open sessions end with it depends on the target.",
 }

@@ -431,7 +431,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
 NOT_COPIED = "Redis has not copied this to a replica yet: a failover right now might undo it."
 
 
-_STATES: Mapping[State, str] = {
+_STATES: Mapping[str, str] = {
     State.ASKED: "waiting for approval",
     State.APPROVED: "being granted",
     State.ACTIVE: "granted",
@@ -477,7 +477,7 @@ def _spoken(reason: Reason) -> dict[str, str]:
         near = nearest(str(reason.facts.get("name", "")), known)
         facts |= {"near": spoken.in_words([spoken.code(each) for each in near], "or")} if near else {}
     if reason.why is Why.CONFIRMED and "state" in facts:
-        facts["state"] = _STATES[State(str(reason.facts["state"]))]
+        facts["state"] = _STATES.get(str(reason.facts["state"]), facts["state"])
     return facts
 
 
