@@ -11,7 +11,7 @@ sandbox: $(VENV)/sandbox-ready
 	@$(BIN)/rotakey sandbox $(ARGS)
 
 test: $(VENV)/dev-ready
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check .
