@@ -204,10 +204,13 @@ class Fittings:
 
     def former(self, name: str) -> Target | None:
         """The target as it was while something was granted there that may still be held: for revoking only.
-        None if it is where it was. If its settings of then cannot be used, every method of it raises
-        PermanentFailure, which names the variables that are not set."""
+        None if it is where it was. Raises PermanentFailure if its settings of then cannot be used, and names
+        the variables that are not set; of several addresses, one that can be used is enough."""
         versions = self._former.get(name, ())
         found = [self._former_at(name, each) for each in versions]
+        unusable = [each for each in found if isinstance(each, Unusable)]
+        if unusable and len(unusable) == len(found):
+            raise unusable[0].why
         return former_target(name, found) if found else None
 
     def _former_at(self, name: str, version: str) -> Target:

@@ -203,10 +203,10 @@ class Unusable:
     abilities = Abilities(marks=True, keeps_end=False, ends_sessions=False)
 
     def __init__(self, why: PermanentFailure) -> None:
-        self._why = why
+        self.why = why
 
     def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:  # noqa: ARG002 -- of the port
-        raise self._why
+        raise self.why
 
     def grant(
         self,
@@ -215,19 +215,19 @@ class Unusable:
         until: datetime | None,  # noqa: ARG002
         not_after: Deadline,  # noqa: ARG002
     ) -> Receipt:
-        raise self._why
+        raise self.why
 
     def ready(self, hold: Hold, deadline: Deadline) -> None:  # noqa: ARG002 -- of the port
-        raise self._why
+        raise self.why
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:  # noqa: ARG002
-        raise self._why
+        raise self.why
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:  # noqa: ARG002
-        raise self._why
+        raise self.why
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:  # noqa: ARG002
-        raise self._why
+        raise self.why
 
 
 def former_target(name: str, targets: Sequence[Target]) -> Target:

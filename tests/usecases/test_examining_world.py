@@ -34,6 +34,7 @@ from bot.ports import (
     PolicyInForce,
     PolicyText,
     Swept,
+    TargetSystems,
 )
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
@@ -301,6 +302,16 @@ def test_the_source_is_asked(story: Story) -> None:
 def target(story: Story, it: FakeTarget) -> list[Finding]:
     gives = targets.gives_by_target(story.policy)["orders-db"]
     return list(targets.look_at_target(lambda _: it, gives, story.memory, soon()))
+
+
+def test_two_names_for_one_running_server_are_wrong(story: Story) -> None:
+    found = dict.fromkeys(("orders-db", "billing-db"), story.target.system)
+    story.memory.commit(Change(put={Key.of(TargetSystems): TargetSystems(found=found)}))
+    assert target(story, story.target)[1] == wrong(
+        "target orders-db",
+        "is the same running server as billing-db: only the first of the two in access.yaml grants",
+        "use one name for it; what is held under the other still ends on time",
+    )
 
 
 def test_a_target_that_ends_nothing_by_itself_wants_a_sweep(story: Story) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bot.core.catalog import Catalog, Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Abilities, Deadline, Key, Ledger, Swept, Target
+from bot.ports import Abilities, Deadline, Key, Ledger, Swept, Target, TargetSystems
 from bot.usecases.examine.findings import Finding, ago, counted, look_at, ok, wrong
 from bot.usecases.examine.work import SWEEP_FORGOTTEN
 
@@ -47,6 +47,10 @@ def look_at_target(
         yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
         return
     yield ok(about, f"answers; {counted(len(held), 'entitlement')}, {counted(sum(held), 'holder')}")
+    systems = ledger.read({Key.of(TargetSystems)}).find(TargetSystems)
+    for other in systems.namesakes(name) if systems else ():
+        what = f"is the same running server as {other}: only the first of the two in access.yaml grants"
+        yield wrong(about, what, "use one name for it; what is held under the other still ends on time")
     yield from abilities(about, target.abilities)
     yield from warnings(about, target, gives, accounts, deadline)
     if not target.abilities.keeps_end:
