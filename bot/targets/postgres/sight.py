@@ -81,8 +81,8 @@ class Sight:
         return self._with_confirmation(seen, counted) if seen.gone else seen
 
     def _presence(self, mine: Sequence[Membership], others: str | None) -> Presence:
-        """What is ours counts as usable only if it is what the hold names now: an account or role that was
-        renamed may have a successor of the same name, which has nothing yet."""
+        """Return whose access is there. Ours counts as usable only if it is what the hold names now: a
+        renamed account or role may have a successor of the same name, which has nothing yet."""
         if not mine:
             return Presence.THEIRS if others else Presence.NONE
         role, account = self.look.role, self.look.account
