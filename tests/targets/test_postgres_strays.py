@@ -125,7 +125,6 @@ def test_what_the_bot_may_not_take_any_more_and_an_administrator_took_is_over(
         story.run_due()
         [alert] = story.messenger.alerted(SECURITY)
         ended = story.grant(grant).state is State.ENDED
-        print(alert.became, alert.reason, story.grant(grant).trouble, story.messenger.alerts)
         assert (alert.over) is ended
         assert ended or (alert.became and alert.became.why is Why.OVERDUE_UNCONFIRMED)
         return ended
