@@ -45,7 +45,7 @@ class Examination:
         self._stack = ExitStack()
         self._redis = connect(env.redis_url.get_secret_value(), self.workspace)
         self._stack.callback(self._redis.close)
-        self.ledger = RedisLedger(self._redis, self.workspace)
+        self.ledger = RedisLedger(self._redis, self.workspace, copies=env.redis_copies)
         self._server = RedisServer(self._redis)
         self._client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
 
