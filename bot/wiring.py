@@ -557,7 +557,9 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         made.watch.look(fittings.security_channel)
 
     def keep(turn: Turn) -> None:
-        seconds = fittings.catalog.keep
+        """Only the policy in force says what is old enough: what is dropped does not come back."""
+        catalog = office.catalog()
+        seconds = None if catalog.closed else catalog.keep
         made.retention.run(turn.claim, timedelta(seconds=seconds) if seconds else None, fittings.archive())
 
     return {
