@@ -106,7 +106,8 @@ def report_doubt(
     ledger: Ledger, force: PolicyInForce, why: Reason, channel: str | None, new_id: Callable[[], str]
 ) -> None:
     """Write that the text in force is not followed, and why. The first process to do so tells ``channel``;
-    nobody does again until a text is followed again."""
+    nobody does again while that stands. If a process that does follow the text clears it, those that do not
+    are to report again."""
     settled(lambda: _report_doubt(ledger, force, why, channel, new_id))
 
 
