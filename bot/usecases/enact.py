@@ -26,6 +26,8 @@ from bot.usecases.seal import KEEP, SEAL
 
 OWED = "owed:all"
 """The look at whether everything is owed that should be."""
+ALWAYS_OWED = ("workspace:self", "groups:all", SEAL, KEEP, OWED, FORMER)
+"""What the worker owes whatever the policy in force says, even if that cannot be followed."""
 
 POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
 
@@ -87,12 +89,7 @@ def standing_duties(catalog: Catalog) -> tuple[str, ...]:
         if any(isinstance(who, OnCall) for who in resource.selectors())
     ]
     return (
-        "workspace:self",
-        "groups:all",
-        SEAL,
-        KEEP,
-        OWED,
-        FORMER,
+        *ALWAYS_OWED,
         *(f"roster:{source}" for source in sources),
         *(f"shift:{name}" for name in followed),
         *(f"sweep:{name}" for name in catalog.targets()),
