@@ -26,7 +26,7 @@ from bot.usecases.seal import KEEP, SEAL
 
 OWED = "owed:all"
 """The look at whether everything is owed that should be."""
-ALWAYS_OWED = ("workspace:self", "groups:all", SEAL, KEEP, OWED, FORMER)
+ALWAYS_OWED: tuple[str, ...] = ("workspace:self", "groups:all", SEAL, KEEP, OWED, FORMER)
 """What the worker owes whatever the policy in force says, even if that cannot be followed."""
 
 POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
@@ -35,7 +35,7 @@ POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
 def enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> None:
     """Make this checked text the policy in force, if it is not, authenticate it with ``keys``, and see to it
     that everything it needs to know is being read. Safe to repeat; the last process to start with a new text
-    wins."""
+    wins. A full Redis takes no new text, and still owes what the one in force needs."""
     settled(lambda: _enact(ledger, catalog, text, keys))
 
 
@@ -61,7 +61,8 @@ def _enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes]) -
     if snap.find(PolicyDoubt):
         put[DOUBT] = None
     due = tuple(Due(member=member, at=snap.now) for member in standing_duties(catalog))
-    ledger.commit(Change(rests_on=(snap, earlier), put=put, due=due, audit=tuple(audit)))
+    frees = kept is not None and POLICY not in put and not audit
+    ledger.commit(Change(rests_on=(snap, earlier), put=put, due=due, audit=tuple(audit), frees=frees))
 
 
 def _texts_of(force: PolicyInForce) -> set[Key]:
