@@ -240,6 +240,12 @@ class Fittings:
         found = (self._targets_of(name, each).variables.get(name, ()) for each in self._former.get(name, ()))
         return tuple(dict.fromkeys(variable for every in found for variable in every))
 
+    def has_unsigned_former(self, name: str) -> bool:
+        """Whether the target is kept as it was in a text without any HMAC: with a SECRET_KEY, no text like
+        that is relied on, because whoever can write to Redis could have put it there."""
+        texts = [self._text_of(each) for each in self._former.get(name, ())]
+        return any(each is not None and not each.hmacs for each in texts)
+
     def note_former(self, force: PolicyInForce) -> tuple[str, ...]:
         """Know from now on which targets are needed as they were; their names."""
         self._former = former_versions(force)
@@ -258,10 +264,15 @@ class Fittings:
     def _targets_of(self, name: str, version: str) -> config.Targets:
         kept = self._text_of(version)
         against = self._objection(version, kept)
+        held = f"something is held at {name} as it was in policy {version}, and that text"
+        if against and against.why is Why.POLICY_UNSIGNED:
+            raise PermanentFailure(
+                f"{held} was not put in Redis with this SECRET_KEY: put the target back into access.yaml as"
+                " it was; or, if the key was set or changed since, take that back until nothing is held there"
+            )
         if against or kept is None:
             raise PermanentFailure(
-                f"something is held at {name} as it was in policy {version}, and that text is lost or was"
-                " changed in Redis: put the target back into access.yaml as it was"
+                f"{held} is lost or was changed in Redis: put the target back into access.yaml as it was"
             )
         return config.targets_of(kept.text, name=f"policy {version}", environ=self._environ)
 

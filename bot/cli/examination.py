@@ -137,7 +137,8 @@ class Examination:
             return lambda by: targets.look_at_target(fittings.target, gives, ledger, by, accounts)
 
         def as_it_was(name: str) -> Check:
-            return lambda _: targets.look_at_former(fittings.former, fittings.needs_of_former, name)
+            needs, unsigned = fittings.needs_of_former, fittings.has_unsigned_former
+            return lambda _: targets.look_at_former(fittings.former, needs, unsigned, name)
 
         return {
             evidence.AUDIT: lambda _: evidence.look_at_audit(ledger, catalog.audit, fittings.anchor),
