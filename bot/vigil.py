@@ -43,6 +43,7 @@ class Vigil:
         self.keep_owed = keep_owed
         self._pause = Deadline.after(0)
         self._logged: Restore | str | None = None
+        self._late: str | None = None
 
     def begin(self) -> None:
         """On a thread of its own, as long as the process lives."""
@@ -63,13 +64,25 @@ class Vigil:
         elif seen:
             log.critical("cannot compare redis with what it was", error=seen)
 
+    def put_in_force(self) -> None:
+        """Put this worker's policy in force. If that cannot be written, the next round tries again; what is
+        over is revoked meanwhile."""
+        late = None
+        try:
+            self.policy.enact(self.ledger)
+        except TemporaryFailure as failure:
+            late = str(failure)
+        if late and late != self._late:
+            log.critical("this worker's policy cannot be put in force yet", error=late)
+        self._late = late
+
     def go_round(self) -> None:
         """A Redis that came back empty is put to work again, so that what is owed from now on is done and
         strays are found. It gives nothing: a Restore is there by then."""
         try:
             self.look()
-            if self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
-                self.policy.enact(self.ledger)
+            if self._late or self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
+                self.put_in_force()
             if self._pause.passed:
                 self.keep_owed()
                 self._pause = Deadline.after(OWED_EVERY)

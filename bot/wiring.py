@@ -67,6 +67,8 @@ from bot.worker import Duty, Together, Worker
 log = structlog.get_logger(__name__)
 
 RETRY_START = 0.5
+ENACTED = Key.of(PolicyInForce)
+NOT_IN_FORCE = "the policy of this process is not in force yet, so nothing is granted by it"
 ID_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 ID_LENGTH = 12
 
@@ -96,7 +98,8 @@ class Parts:
 
 class Fittings:
     """The adapters that the policy in force names, each built when it is first needed. Begins with
-    ``policy``, the process's own file. ``text_of`` finds an earlier policy text by its version."""
+    ``policy``, the process's own file. ``text_of`` finds an earlier policy text by its version. ``starts``:
+    nothing is granted until that file is in force, or the policy in force was followed."""
 
     def __init__(
         self,
@@ -104,6 +107,8 @@ class Fittings:
         environ: Mapping[str, str],
         policy: config.Policy,
         text_of: Callable[[str], PolicyText | None] = lambda _: None,
+        *,
+        starts: bool = False,
     ) -> None:
         self._env = env
         self._environ = environ
@@ -111,6 +116,11 @@ class Fittings:
         self._text_of = text_of
         self._former: Mapping[str, tuple[str, ...]] = {}
         self._closed: str | None = None
+        self._own: config.Policy | None = policy
+        """The process's own file, until it was in force, or another process's came into force instead."""
+        self._over: str | None = None
+        """The version that was in force when it was to be put in force for the first time."""
+        self._was_in_force = not starts
         self._built: dict[tuple[str, Any], Any] = {}
         self._building = threading.Lock()
 
@@ -130,7 +140,7 @@ class Fittings:
             raise TemporaryFailure("this process cannot read the policy in force") from mistake
         if policy.workspace != self._policy.workspace:
             return self._closed_by(because(Why.POLICY_FOREIGN, version=force.version))
-        self._policy, self._closed = policy, None
+        self._policy, self._closed, self._was_in_force = policy, None, True
         self._let_go()
         try:
             self.world.demand()
@@ -181,8 +191,21 @@ class Fittings:
         return ArchiveFolder(Path(folder), self._policy.workspace) if folder else None
 
     def enact(self, ledger: Ledger) -> None:
-        """Put the policy that this process follows in force."""
-        enact.enact(ledger, self._policy.catalog, self._policy.text, self._env.secret_keys)
+        """Put the process's own file in force; once that was done, the policy that it follows. A file that
+        could not be written at first gives way to one that another process puts in force meanwhile. Raises
+        TemporaryFailure."""
+        own = self._own
+        if own:
+            force = ledger.read({ENACTED}).find(PolicyInForce)
+            version = force.version if force else ""
+            self._over = version if self._over is None else self._over
+            if version not in ("", self._over, own.catalog.version):
+                log.warning("another process's policy came into force", version=version)
+                self._own = None
+                return
+        policy = own or self._policy
+        enact.enact(ledger, policy.catalog, policy.text, self._env.secret_keys)
+        self._own, self._was_in_force = None, True
 
     def target(self, name: str) -> Target:
         """The target as the policy that is followed has it. For revoking only while the policy in force
@@ -193,7 +216,7 @@ class Fittings:
                 f"target {name} is not in access.yaml any more: put it back until nothing is held there"
             )
         built: Target = self._once(name, settings, TARGETS[type(settings)])
-        closed = self._closed
+        closed = self._closed or (None if self._was_in_force else NOT_IN_FORCE)
         return RevokeOnly(built, lambda: TemporaryFailure(closed)) if closed else built
 
     def reach(self, name: str) -> Target:
@@ -226,6 +249,12 @@ class Fittings:
         found = (self._targets_of(name, each).variables.get(name, ()) for each in self._former.get(name, ()))
         return tuple(dict.fromkeys(variable for every in found for variable in every))
 
+    def has_unsigned_former(self, name: str) -> bool:
+        """Whether the target is kept as it was in a text without any HMAC: with a SECRET_KEY, no text like
+        that is relied on, because whoever can write to Redis could have put it there."""
+        texts = [self._text_of(each) for each in self._former.get(name, ())]
+        return any(each is not None and not each.hmacs for each in texts)
+
     def note_former(self, force: PolicyInForce) -> tuple[str, ...]:
         """Know from now on which targets are needed as they were; their names."""
         self._former = former_versions(force)
@@ -244,10 +273,15 @@ class Fittings:
     def _targets_of(self, name: str, version: str) -> config.Targets:
         kept = self._text_of(version)
         against = self._objection(version, kept)
+        held = f"something is held at {name} as it was in policy {version}, and that text"
+        if against and against.why is Why.POLICY_UNSIGNED:
+            raise PermanentFailure(
+                f"{held} was not put in Redis with this SECRET_KEY: put the target back into access.yaml as"
+                " it was; or, if the key was set or changed since, take that back until nothing is held there"
+            )
         if against or kept is None:
             raise PermanentFailure(
-                f"something is held at {name} as it was in policy {version}, and that text is lost or was"
-                " changed in Redis: put the target back into access.yaml as it was"
+                f"{held} is lost or was changed in Redis: put the target back into access.yaml as it was"
             )
         return config.targets_of(kept.text, name=f"policy {version}", environ=self._environ)
 
@@ -361,7 +395,7 @@ def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
     ledger = RedisLedger(redis, policy.workspace, copies=env.redis_copies)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
-    fittings = Fittings(env, environ, policy, partial(policy_text, ledger))
+    fittings = Fittings(env, environ, policy, partial(policy_text, ledger), starts=True)
     key = signer(env)
     watch = Watch(ledger, ledger, fittings.anchor, new_id, key, ledger)
     return Parts(
@@ -393,9 +427,9 @@ class Stop:
     told = False
 
 
-def begin(made: Parts, stop: Stop, first: Callable[[], object] = lambda: None) -> None:
-    """Wait for Redis, look whether it can be trusted, do what comes ``first``, and put our policy in force.
-    Raises Misconfigured where this Redis would lose or evict what is owed."""
+def begin(made: Parts, stop: Stop, first: Callable[[], object]) -> None:
+    """Wait for Redis, look whether it can be trusted, and do what comes ``first``. Raises Misconfigured where
+    this Redis would lose or evict what is owed."""
     while not stop.told:
         try:
             for warning in checks.warnings(made.redis, made.env.redis_copies):
@@ -406,7 +440,6 @@ def begin(made: Parts, stop: Stop, first: Callable[[], object] = lambda: None) -
             for objection in against:
                 log.error("redis is unsafe", objection=objection)
             first()
-            made.fittings.enact(made.ledger)
         except TemporaryFailure as failure:
             log.warning("waiting for redis", error=str(failure))
             time.sleep(RETRY_START)
@@ -448,7 +481,7 @@ class _Door:
 
     def _begin(self) -> None:
         try:
-            begin(self._parts, self._stop)
+            begin(self._parts, self._stop, lambda: self._parts.fittings.enact(self._parts.ledger))
         except Misconfigured as mistake:
             log.critical("cannot work like this", mistakes=str(mistake))
             self._trouble = str(mistake)
@@ -508,9 +541,11 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
 
 def _first(made: Parts, vigil: Vigil) -> None:
     """Of a new version the workers begin first: until one has, web processes of it wait, and those of the
-    version before go on; from then on it is the other way round, and somebody revokes all the time."""
+    version before go on; from then on it is the other way round, and somebody revokes all the time. So a new
+    policy that a full Redis does not take is no reason to wait."""
     made.ledger.upgrade()
     vigil.look()
+    vigil.put_in_force()
 
 
 def _collect_seldom() -> None:
@@ -566,7 +601,9 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         made.watch.look(fittings.security_channel)
 
     def keep(turn: Turn) -> None:
-        seconds = fittings.catalog.keep
+        """Only the policy in force says what is old enough: what is dropped does not come back."""
+        catalog = office.catalog()
+        seconds = None if catalog.closed else catalog.keep
         made.retention.run(turn.claim, timedelta(seconds=seconds) if seconds else None, fittings.archive())
 
     return {

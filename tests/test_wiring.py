@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,17 @@ from bench.deeds import Deeds
 from bench.load_worker import NoopTarget
 from bench.population import Life, account_of, settle
 from bot import config, wiring
+from bot.core.catalog import Entitlement, version_of
+from bot.core.errors import TemporaryFailure
+from bot.core.holds import Hold
+from bot.core.reasons import Why, because
 from bot.kinds import PostgresSettings
-from bot.ports import Deadline
+from bot.ports import Change, Claim, Deadline, Done, Due, Entry, Key, PolicyDoubt, PolicyInForce
 from bot.testing.valkey import valkey_url
-from bot.usecases.enact import enact
+from bot.usecases import owing
+from bot.usecases.enact import ALWAYS_OWED, enact
 from bot.usecases.turn import Turn
+from bot.vigil import Vigil
 
 POLICY = """
 people: {email_domains: [example.com]}
@@ -27,6 +35,12 @@ resources:
 """
 URLS = {"DB_URL": "postgresql://here", "MOVED_URL": "postgresql://elsewhere"}
 HOUR = timedelta(hours=1)
+ADAS = Hold(
+    target="db", account="ada@example.com", entitlement=Entitlement(target="db", what=(("role", "rw"),))
+)
+DOUBTED = PolicyDoubt(
+    reason=because(Why.POLICY_LOST, version="v1"), noticed_at=datetime(2026, 1, 1, tzinfo=UTC)
+)
 Work = Callable[[wiring.Parts, Turn], object]
 
 
@@ -72,3 +86,192 @@ def test_what_is_over_is_revoked_where_the_policy_in_force_says_that_the_target_
     assert not work(made, Turn(claim, Deadline.after(0)))
     assert asked == ["postgresql://elsewhere"]
     assert account_of("ADA") in deeds.taken()
+
+
+KEEPS = "keep: 90d\naudit: {anchor: {file: /nowhere/anchor}}\n" + POLICY
+
+
+class Keeper:
+    """In the place of Retention: how long it was asked to keep what is over."""
+
+    def __init__(self) -> None:
+        self.asked: list[timedelta | None] = []
+
+    def run(self, _: Claim, keep: timedelta | None, __: object) -> None:
+        self.asked.append(keep)
+
+
+def kept_for(made: wiring.Parts) -> timedelta | None:
+    """Return what one look at what is old asks for. Raises what it raises."""
+    keeper = Keeper()
+    made.ledger.commit(Change(due=(Due(member="keep:audit", at=made.ledger.read(()).now),)))
+    (claim,) = made.ledger.claim(1, 1, {}, ("keep",)).claims
+    try:
+        wiring.duties(replace(made, retention=keeper))["keep"](Turn(claim, Deadline.after(0)))  # type: ignore[arg-type]
+    finally:
+        made.ledger.commit(Change(done=Done(claim=claim)))
+    [asked] = keeper.asked
+    return asked
+
+
+def test_nothing_is_dropped_by_a_policy_that_is_not_in_force(made: wiring.Parts) -> None:
+    keeps = config.load(KEEPS, environ=URLS)
+    enact(made.ledger, keeps.catalog, keeps.text)
+    assert kept_for(made) == timedelta(days=90)
+    elsewhere = KEEPS.replace("90d", "400d").replace("DB_URL", "ONLY_OTHERS_HAVE_IT")
+    longer = config.load(elsewhere, environ={"ONLY_OTHERS_HAVE_IT": "postgresql://there"})
+    enact(made.ledger, longer.catalog, longer.text)
+    with pytest.raises(TemporaryFailure, match="cannot read the policy in force"):
+        kept_for(made)
+    made.ledger.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
+    assert made.office.catalog().closed
+    assert kept_for(made) is None
+    enact(made.ledger, keeps.catalog, keeps.text)
+    assert kept_for(made) == timedelta(days=90)
+
+
+# ------------------------------------------------------------------------------------------ full Redis
+
+MOVED = POLICY.replace("DB_URL", "MOVED_URL")
+
+
+class Restarted:
+    """A worker that begins with ``text`` on the Redis of another, and has the variables of ``urls``."""
+
+    def __init__(self, before: wiring.Parts, text: str, urls: Mapping[str, str]) -> None:
+        environ = {
+            "SLACK_BOT_TOKEN": "xoxb-none",
+            "REDIS_URL": before.env.redis_url.get_secret_value(),
+            **urls,
+        }
+        self.made = wiring.parts(
+            config.Environment.read(environ), config.load(text, environ=environ), environ
+        )
+        keep_owed = partial(owing.keep_owed, self.made.office, self.made.ledger)
+        self.vigil = Vigil(self.made.watch, self.made.ledger, self.made.fittings, keep_owed)
+
+    def begin(self) -> None:
+        """As the worker does. It must not wait."""
+
+        def wait(_: float) -> None:
+            raise AssertionError("it waits")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("time.sleep", wait)
+            wiring.begin(self.made, wiring.Stop(), lambda: wiring._first(self.made, self.vigil))
+
+
+Restart = Callable[..., Restarted]
+
+
+@pytest.fixture
+def restart(made: wiring.Parts) -> Iterator[Restart]:
+    begun: list[Restarted] = []
+
+    def restart(text: str, **urls: str) -> Restarted:
+        begun.append(Restarted(made, text, urls or URLS))
+        return begun[-1]
+
+    yield restart
+    for each in begun:
+        for client in (each.made.redis, each.made.ledger._patient):
+            client.connection_pool.disconnect()
+
+
+def in_force(made: wiring.Parts) -> str:
+    force = made.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+    return force.version if force else ""
+
+
+def fill(made: wiring.Parts) -> None:
+    made.redis.config_set("maxmemory", "1kb")
+    with pytest.raises(TemporaryFailure, match="Redis is full"):
+        made.ledger.commit(Change(audit=(Entry(what="something"),)))
+
+
+def make_room(made: wiring.Parts) -> None:
+    made.redis.config_set("maxmemory", 0)
+
+
+def is_revoked(worker: Restarted, deeds: Deeds, who: str) -> bool:
+    """What was over for long is looked at once."""
+    made, now = worker.made, worker.made.ledger.read(()).now
+    life = Life(name=who, given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)
+    make_room(made)
+    settle(made.ledger, deeds, config.load(POLICY, environ=URLS).catalog, [life])
+    fill(made)
+    (claim,) = made.ledger.claim(1, 1, {}, ("hold",)).claims
+    wiring.duties(made)["hold"](Turn(claim, Deadline.after(0)))
+    return account_of(who) in deeds.taken()
+
+
+def test_a_full_redis_keeps_no_worker_from_revoking_that_starts_with_the_same_policy(
+    made: wiring.Parts, restart: Restart
+) -> None:
+    made.ledger.commit(Change(put={Key.of(PolicyDoubt): DOUBTED}))
+    fill(made)
+    for each in made.ledger.claim(100, 100, {}).claims:
+        made.ledger.commit(Change(done=Done(claim=each), frees=True))
+    worker = restart(POLICY, **URLS, SECRET_KEY="k" * 32)
+    worker.begin()
+    assert worker.vigil._late is None
+    assert not made.ledger.unowed(ALWAYS_OWED)
+    assert not made.ledger.read({Key.of(PolicyDoubt)}).documents
+    assert worker.made.office.catalog().closed is None
+
+
+@pytest.mark.parametrize("here", [URLS, {"MOVED_URL": URLS["MOVED_URL"]}], ids=["followed", "not followed"])
+def test_with_another_policy_it_revokes_and_grants_nothing_by_that_until_it_is_in_force(
+    made: wiring.Parts,
+    restart: Restart,
+    here: Mapping[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    deeds, before = Deeds(tmp_path / "deeds"), in_force(made)
+    monkeypatch.setattr(wiring, "TARGETS", {PostgresSettings: lambda name, *_: NoopTarget(name, deeds)})
+    fill(made)
+    worker = restart(MOVED, **here)
+    worker.begin()
+    assert in_force(made) == before
+    with pytest.raises(TemporaryFailure, match="not in force yet"):
+        worker.made.fittings.target("db").ready(ADAS, Deadline.after(1))
+    assert is_revoked(worker, deeds, "ADA")
+    worker.vigil.go_round()
+    assert in_force(made) == before
+    make_room(made)
+    worker.vigil.go_round()
+    assert in_force(made) == version_of(MOVED)
+    assert worker.made.office.catalog().version == version_of(MOVED)
+    worker.made.fittings.target("db").ready(ADAS, Deadline.after(1))
+
+
+def test_a_policy_that_could_not_be_written_gives_way_to_one_that_came_later(
+    made: wiring.Parts, restart: Restart
+) -> None:
+    fill(made)
+    worker = restart(MOVED)
+    worker.begin()
+    make_room(made)
+    later = config.load(KEEPS, environ=URLS)
+    enact(made.ledger, later.catalog, later.text)
+    for _ in range(2):
+        worker.vigil.go_round()
+    assert in_force(made) == version_of(KEEPS)
+    assert worker.made.office.catalog().version == version_of(KEEPS)
+
+
+def test_what_is_owed_is_owed_again_while_a_full_redis_has_lost_its_policy(
+    made: wiring.Parts, restart: Restart
+) -> None:
+    for each in made.ledger.claim(100, 100, {}).claims:
+        made.ledger.commit(Change(done=Done(claim=each)))
+    made.ledger.commit(Change(put={Key.of(PolicyInForce): None}))
+    fill(made)
+    worker = restart(POLICY)
+    worker.begin()
+    worker.vigil.go_round()
+    assert in_force(made) == ""
+    assert not made.ledger.unowed(ALWAYS_OWED)
+    with pytest.raises(TemporaryFailure, match="not in force yet"):
+        worker.made.fittings.target("db").ready(ADAS, Deadline.after(1))

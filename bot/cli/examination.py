@@ -45,7 +45,7 @@ class Examination:
         self._stack = ExitStack()
         self._redis = connect(env.redis_url.get_secret_value(), self.workspace)
         self._stack.callback(self._redis.close)
-        self.ledger = RedisLedger(self._redis, self.workspace)
+        self.ledger = RedisLedger(self._redis, self.workspace, copies=env.redis_copies)
         self._server = RedisServer(self._redis)
         self._client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
 
@@ -137,7 +137,8 @@ class Examination:
             return lambda by: targets.look_at_target(fittings.target, gives, ledger, by, accounts)
 
         def as_it_was(name: str) -> Check:
-            return lambda _: targets.look_at_former(fittings.former, fittings.needs_of_former, name)
+            needs, unsigned = fittings.needs_of_former, fittings.has_unsigned_former
+            return lambda _: targets.look_at_former(fittings.former, needs, unsigned, name)
 
         return {
             evidence.AUDIT: lambda _: evidence.look_at_audit(ledger, catalog.audit, fittings.anchor),

@@ -26,6 +26,8 @@ from bot.usecases.seal import KEEP, SEAL
 
 OWED = "owed:all"
 """The duty that checks that everything is due that should be."""
+ALWAYS_OWED: tuple[str, ...] = ("workspace:self", "groups:all", SEAL, KEEP, OWED, FORMER)
+"""Duties under any policy, even one that cannot be followed."""
 
 POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
 
@@ -33,7 +35,7 @@ POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
 def enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> None:
     """Make this checked text the policy in force, if it is not yet; authenticate it with ``keys``; and make
     sure that everything it needs to know is being read. Safe to repeat; the last process to start with a new
-    text wins."""
+    text wins. A full Redis takes no new text, and still owes what the one in force needs."""
     settled(lambda: _enact(ledger, catalog, text, keys))
 
 
@@ -59,7 +61,8 @@ def _enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes]) -
     if snap.find(PolicyDoubt):
         put[DOUBT] = None
     due = tuple(Due(member=member, at=snap.now) for member in standing_duties(catalog))
-    ledger.commit(Change(rests_on=(snap, earlier), put=put, due=due, audit=tuple(audit)))
+    frees = kept is not None and POLICY not in put and not audit
+    ledger.commit(Change(rests_on=(snap, earlier), put=put, due=due, audit=tuple(audit), frees=frees))
 
 
 def _texts_of(force: PolicyInForce) -> set[Key]:
@@ -88,12 +91,7 @@ def standing_duties(catalog: Catalog) -> tuple[str, ...]:
         if any(isinstance(who, OnCall) for who in resource.selectors())
     ]
     return (
-        "workspace:self",
-        "groups:all",
-        SEAL,
-        KEEP,
-        OWED,
-        FORMER,
+        *ALWAYS_OWED,
         *(f"roster:{source}" for source in sources),
         *(f"shift:{name}" for name in followed),
         *(f"sweep:{name}" for name in catalog.targets()),
@@ -107,7 +105,8 @@ def report_doubt(
     ledger: Ledger, force: PolicyInForce, why: Reason, channel: str | None, new_id: Callable[[], str]
 ) -> None:
     """Commit that the text in force is not followed, and why. The first process to do so notifies
-    ``channel``; nobody does again until a text is followed again."""
+    ``channel``; nobody does again while that stands. If a process that follows the text clears it, those that
+    do not follow it report again."""
     settled(lambda: _report_doubt(ledger, force, why, channel, new_id))
 
 

@@ -27,6 +27,7 @@ from bot.ports import (
     Key,
     Ledger,
     Place,
+    PolicyDoubt,
     PolicyInForce,
     PolicyText,
     Seat,
@@ -34,7 +35,7 @@ from bot.ports import (
 )
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import answered, refusal_answer, settled
-from bot.usecases.enact import clear_doubt, report_doubt
+from bot.usecases.enact import DOUBT, clear_doubt, report_doubt
 from bot.usecases.people import look_up
 
 T = TypeVar("T")
@@ -54,10 +55,13 @@ class Followed:
     catalog: Catalog
 
     def still(self, force: PolicyInForce, snap: Snapshot) -> bool:
-        """Return whether nothing has changed. A text that could not be trusted may have been corrected."""
+        """Return whether nothing has changed. A text that could not be trusted may have been corrected, and
+        the doubt about it may have been cleared by a process that does not share it."""
         if self.force != force:
             return False
-        return not self.catalog.closed or snap.find(PolicyText, force.version) == self.text
+        if not self.catalog.closed:
+            return True
+        return snap.find(PolicyText, force.version) == self.text and snap.find(PolicyDoubt) is not None
 
 
 class Office:
@@ -88,7 +92,7 @@ class Office:
             followed = self._followed
             keys = {POLICY, HOME, *(wanted(followed.catalog) if followed else ())}
             if followed and followed.catalog.closed:
-                keys.add(Key.of(PolicyText, followed.force.version))
+                keys |= {Key.of(PolicyText, followed.force.version), DOUBT}
             snap = self.ledger.read(keys, follow)
             self._home = snap.find(Home)
             force = snap.find(PolicyInForce)
@@ -157,7 +161,7 @@ class Office:
     def _follow(self, force: PolicyInForce) -> None:
         with self._loading:
             before = self._followed
-            snap = self.ledger.read({Key.of(PolicyText, force.version)})
+            snap = self.ledger.read({Key.of(PolicyText, force.version), DOUBT})
             if before and before.still(force, snap):
                 return
             text = snap.find(PolicyText, force.version)

@@ -32,13 +32,15 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.admit import PEOPLE_EVERY
-from bot.usecases.enact import standing_duties
+from bot.usecases.enact import ALWAYS_OWED, standing_duties
+from bot.usecases.former import EVERY as FORMER_EVERY
 from bot.usecases.groups import EVERY as GROUPS_EVERY
 from bot.usecases.groups import HOME_EVERY
 from bot.usecases.office import Office
 from bot.usecases.outcomes import LOOK_EVERY
 from bot.usecases.overdue import TELL_EVERY
 from bot.usecases.posting import REFUSED_AGAIN
+from bot.usecases.retention import EVERY as KEEP_EVERY
 from bot.usecases.rosters import RETRY_AT_MOST
 from bot.usecases.turn import Turn
 
@@ -53,6 +55,8 @@ LONGEST = {
     "owed": EVERY,
     "shift": FAILED_PAUSE,
     "seal": FAILED_PAUSE,
+    "keep": KEEP_EVERY,
+    "former": FORMER_EVERY,
     "note": REFUSED_AGAIN,
     "home": FAILED_PAUSE,
     "alarm": TELL_EVERY,
@@ -80,11 +84,12 @@ def keep_owed(office: Office, census: Census) -> None:
     A worker calls this now and then, whatever is due, because the look at everything (``owed:all``) is one of
     these duties and may be lost like any other. Raises TemporaryFailure if Redis does not answer.
     """
-    longest, lost = dict(LONGEST), frozenset[str]()
+    longest, needed = dict(LONGEST), ALWAYS_OWED
     with suppress(TemporaryFailure, Misconfigured):  # without a policy, revoking goes on all the same
         catalog = office.catalog()
-        lost = census.unowed(standing_duties(catalog))
+        needed = standing_duties(catalog)
         longest |= _longest(catalog)
+    lost = census.unowed(needed)
     lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
     if lost:
         _owe(office.ledger, lost)

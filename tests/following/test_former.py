@@ -272,6 +272,45 @@ def test_but_one_that_was_changed_does_not(scene: Scene) -> None:
     assert not scene.ledger.read({forged}).documents
 
 
+def test_a_first_key_does_not_reach_a_target_as_it_was_and_says_what_does(scene: Scene) -> None:
+    scene.started()
+    scene.held()
+    keyless = scene.started(GONE)
+    keyless.office.catalog()
+    assert keyless.fittings.has_unsigned_former("orders-db")
+    worker = scene.started(GONE, SECRET_KEY=KEY)
+    with pytest.raises(PermanentFailure) as unsigned:
+        former(worker)
+    assert str(unsigned.value) == (
+        f"something is held at orders-db as it was in policy {V1}, and that text was not put in Redis with"
+        " this SECRET_KEY: put the target back into access.yaml as it was; or, if the key was set or changed"
+        " since, take that back until nothing is held there"
+    )
+    assert former(scene.started(GONE)), "without the key"
+    back = scene.started(SECRET_KEY=KEY)
+    back.office.catalog()
+    back.fittings.reach("orders-db").revoke(ADAS, at(OLD), soon())
+    assert revoked(scene) == {OLD: ["ada@example.com"]}
+
+
+def test_a_first_key_vouches_for_no_text_that_somebody_else_put_among_the_former(scene: Scene) -> None:
+    """It has its own hash as its version, so nothing else tells it from one of ours."""
+    scene.started(GONE)
+    theirs = TEXT.replace("OLD_URL", "NEWEST_URL")
+    forged = FormerTarget(version=version_of(theirs), address="theirs", left_at=scene.ledger.now)
+    scene.put(
+        {
+            Key.of(PolicyText, version_of(theirs)): PolicyText(text=theirs),
+            Key.of(PolicyInForce): replace(scene.force(), former={"orders-db": (forged,)}),
+        }
+    )
+    worker = scene.started(GONE, SECRET_KEY=KEY)
+    assert scene.text(version_of(theirs)).hmacs == ()
+    with pytest.raises(PermanentFailure, match="was not put in Redis with this SECRET_KEY"):
+        former(worker)
+    assert NEWEST not in scene.servers
+
+
 def test_a_ledger_from_before_knows_no_addresses_and_learns_them(scene: Scene) -> None:
     scene.put({Key.of(PolicyInForce): PolicyInForce(version=V1)})
     scene.started()

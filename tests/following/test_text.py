@@ -99,6 +99,22 @@ def test_and_if_somebody_else_puts_it_right_the_process_that_doubted_says_so(sce
     assert scene.happened()[-1] == "policy followed again"
 
 
+def test_a_doubt_that_is_cleared_by_a_process_that_does_not_share_it_comes_back(scene: Scene) -> None:
+    web = scene.started(SECRET_KEY=KEY)
+    keyless = scene.started(SECOND)
+    unsigned = because(Why.POLICY_UNSIGNED, version=V2)
+    for times in (1, 2):
+        assert web.office.catalog().closed == unsigned
+        web.office.catalog()
+        assert [note.reason for note in scene.told()] == [unsigned] * times
+        found = doubted(scene)
+        assert found
+        assert found.reason == unsigned
+        keyless.start()
+        assert doubted(scene) is None
+    assert scene.happened().count("policy not followed") == 2
+
+
 def test_a_text_without_our_hmac_is_not_followed(scene: Scene) -> None:
     web = scene.started(SECRET_KEY=KEY)
     scene.put(

@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from bot.anchor import AnchorFile
+from bot.cli.examination import Examination
 from bot.core.errors import FAILED_OVER, FailedOver
 from bot.core.grants import State
 from bot.core.holds import HoldRecord
@@ -28,7 +29,8 @@ from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, EMAILS, SECURITY
 from bot.testing.valkeys import Node, replicated
 from bot.usecases import evidence, seal, watch
-from bot.usecases.examine.access import look_at_restore
+from bot.usecases.examine.access import RESTORE, look_at_restore
+from bot.usecases.examine.findings import Grade
 from bot.usecases.posting import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
@@ -40,6 +42,13 @@ COMPARE = (
     " messages and with who has access at each target, then run `rotakey doctor --accept-restore`. If you"
     " name a file under `audit: anchor:` in access.yaml, I can compare them myself next time."
 )
+
+POLICY = """
+people: {email_domains: [example.com]}
+targets: {db: {kind: postgres, url: '${DB_URL}'}}
+resources:
+  prod-db: {title: Orders, gives: [{target: db, role: rw}], approvers: [U02BOB]}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -335,6 +344,28 @@ def test_a_redis_that_does_not_say_which_server_it_is_grants_nothing(bot: Bot) -
             ledger.commit(Change(copied=True))
         ledger.commit(Change(frees=True))
         RedisLedger(client).commit(Change(copied=True))
+
+
+def test_the_doctor_that_people_run_says_that_nothing_is_granted_until_they_are_compared(
+    bot: Bot, tmp_path: Path
+) -> None:
+    ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    (tmp_path / "access.yaml").write_text(POLICY)
+    environ = {
+        "REDIS_URL": bot.there.url,
+        "REDIS_COPIES": "1",
+        "ACCESS_FILE": str(tmp_path / "access.yaml"),
+        "DB_URL": "postgresql://127.0.0.1:1/orders",
+        "SLACK_API_URL": "http://127.0.0.1:1/api/",
+    }
+    with Examination(environ) as examination:
+        told = [each for each in examination.findings() if each.about == RESTORE]
+    assert [each.grade for each in told] == [Grade.WRONG]
+    assert told[0].what.startswith("another server of Redis has taken over, and no worker has compared it")
+    bot.watch.look(SECURITY)
+    with Examination(environ) as examination:
+        assert [each for each in examination.findings() if each.about == RESTORE] == []
 
 
 def test_what_stands_without_an_anchor_is_what_the_doctor_says(unanchored: Bot) -> None:

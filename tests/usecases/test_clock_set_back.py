@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from bot.core.ages import AHEAD_AT_MOST
 from bot.core.catalog import InGroup
 from bot.core.errors import TemporaryFailure
@@ -33,6 +35,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
+from bot.usecases.enact import standing_duties
 from bot.usecases.owing import keep_owed
 
 Refusal = Callable[[Callable[[], object]], Reason]
@@ -143,6 +146,15 @@ def test_what_is_read_again_and_again_is_read_now(story: Story) -> None:
     story.run_due()
     assert read_at(story) == story.now
     assert story.ask(ADA).standing.live
+
+
+@pytest.mark.parametrize("duty", standing_duties(catalog()))
+def test_whatever_a_policy_always_needs_is_done_within_the_hour(duty: str) -> None:
+    story = Story(sealed=True)
+    story.run_due()
+    back(story, 24 * HOUR)
+    keep_owed(story.office, story.memory)
+    assert story.memory._due[duty] <= story.memory._now + 1_000 * (HOUR + AHEAD_AT_MOST.total_seconds())
 
 
 def test_who_left_while_the_clock_was_back_loses_access_as_ever(story: Story) -> None:

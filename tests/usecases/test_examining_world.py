@@ -513,11 +513,21 @@ def test_a_policy_text_that_cannot_be_trusted(story: Story) -> None:
     assert kept("its text", ours, KEYS) == [(Grade.WRONG, since), *good]
 
 
+def test_a_target_that_a_first_secret_key_would_put_out_of_reach() -> None:
+    [found] = targets.look_at_former(lambda _: None, lambda _: (), lambda _: True, "orders-db")
+    assert found.do == (
+        "it is forgotten once nothing is held there; before that, do not set a first SECRET_KEY: nobody would"
+        " lose access there"
+    )
+
+
 def test_a_target_that_is_needed_as_it_was() -> None:
     def gone(_: str) -> None:
         raise PermanentFailure("the variable OLD_DB_URL is not set")
 
-    found = targets.look_at_former(lambda _: None, lambda _: ("OLD_DB_URL", "CA"), "orders-db")
+    found = targets.look_at_former(
+        lambda _: None, lambda _: ("OLD_DB_URL", "CA"), lambda _: False, "orders-db"
+    )
     assert list(found) == [
         look_at(
             "target orders-db",
@@ -527,7 +537,7 @@ def test_a_target_that_is_needed_as_it_was() -> None:
             " workers run",
         )
     ]
-    assert list(targets.look_at_former(gone, lambda _: (), "orders-db")) == [
+    assert list(targets.look_at_former(gone, lambda _: (), lambda _: True, "orders-db")) == [
         wrong(
             "target orders-db", "the variable OLD_DB_URL is not set", "until then nobody loses access there"
         )

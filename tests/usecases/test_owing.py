@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from bot.core.catalog import Catalog
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why, because
 from bot.ports import CLAIM_SECONDS, Change, Key, Note
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, SECURITY, catalog
-from bot.usecases.enact import standing_duties
+from bot.usecases.enact import ALWAYS_OWED, standing_duties
+from bot.usecases.office import Office
 from bot.usecases.owing import keep_owed
 from bot.usecases.seal import SEAL
 
@@ -183,11 +187,29 @@ def test_everything_is_lost(story: Story) -> None:
     assert set(standing_duties(story.policy)) - {SEAL} <= owed(story)
 
 
-def test_before_a_policy_is_in_force_nothing_has_to_be_owed() -> None:
-    story = Story(begin=False)
-    story.memory.restore({})
-    story.memory.lose()
+def unfollowed(story: Story) -> None:
+    """The policy in force is one that no process here can read."""
+
+    def load(*_: object) -> Catalog:
+        raise TemporaryFailure("this process cannot read the policy in force")
+
+    story.office = Office(story.ledger, story.directory, load, story.new_id)
+
+
+def none_in_force(story: Story) -> None:
     story.memory.corrupt(Key("policy"))
     story.office = story.another_office()
+
+
+@pytest.mark.parametrize("without", [unfollowed, none_in_force])
+def test_without_a_policy_to_follow_what_every_policy_needs_is_owed_again(
+    story: Story, without: Callable[[Story], None]
+) -> None:
+    adas = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    without(story)
+    story.memory.lose()
     keep_owed(story.office, story.memory)
-    assert owed(story) == set()
+    assert owed(story) == set(ALWAYS_OWED)
+    story.run_due("owed")
+    assert hold_of(story, adas) in owed(story)

@@ -59,19 +59,24 @@ def look_at_target(
 
 
 def look_at_former(
-    find: Callable[[str], Target | None], needs: Callable[[str], tuple[str, ...]], name: str
+    find: Callable[[str], Target | None],
+    needs: Callable[[str], tuple[str, ...]],
+    unsigned: Callable[[str], bool],
+    name: str,
 ) -> Iterator[Finding]:
-    """Look at a target that is still needed at its old address, because something is held there."""
+    """Look at a target that is still needed at its old address, because something is held there.
+    ``unsigned``: with a SECRET_KEY, its settings would not be relied on."""
     about = f"target {name}"
     try:
         find(name)
-        variables = needs(name)
+        variables, bare = needs(name), unsigned(name)
     except PermanentFailure as failure:
         yield wrong(about, str(failure), "until then nobody loses access there")
         return
     what = "left access.yaml, or has another address now, while something is held there"
     do = "it is forgotten once nothing is held there"
     also = f"; until then keep {' and '.join(variables)} set where the workers run" if variables else ""
+    also += "; before that, do not set a first SECRET_KEY: nobody would lose access there" if bare else ""
     yield look_at(about, f"{what}; it is kept at its old address, for revoking only", do + also)
 
 
