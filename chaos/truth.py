@@ -32,6 +32,7 @@ STANDING = (
     "owed:",
     "sweep:",
     "incidents:",
+    "former:",
 )
 """What is always owed, whether or not anybody has anything."""
 REMEMBERED, SOON = ("alarm:", "alert:"), 60.0
