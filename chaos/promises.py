@@ -43,6 +43,8 @@ def _may_be_lost(truth: Truth, deed: Deed) -> bool:
     """What it had led to died with a primary. That somebody's access ends is never lost without a word."""
     if deed.what in ("done", "revoke") and NOT_COPIED not in deed.said:
         return False
+    if deed.grant and deed.grant not in truth.books.grants and truth.was_lost(deed.grant, "asked"):
+        return True  # nobody knows what was clicked on
     about = {deed.by, deed.person}
     return any(
         deed.sent - SLACK <= each.at <= deed.answered + SLACK

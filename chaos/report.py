@@ -171,6 +171,8 @@ def details_of(outcome: Outcome) -> str:
     for lag, name in _slowest(outcome.truth):
         lines += [f"== taken {lag:.1f} s after its end", *_story(outcome, name), ""]
     lines += ["== all faults", *(_fault(outcome, number) for number in range(len(outcome.truth.faults)))]
+    lost = (f"   {_clock(each.at)} {each.entry}" for each in outcome.truth.lost)
+    lines += ["", "== all that died with a primary", *lost]
     path.write_text("\n".join(lines), "utf-8")
     return f"{len(outcome.violations)} violations with seed {outcome.seed}: see {path}"
 
