@@ -15,11 +15,14 @@ import psycopg
 
 from chaos.database import ByHand, Database
 from chaos.house import BotPart, House
+from chaos.store import Happened
 
 POLL = 0.02
 ACTS_EVERY = 6
 """So many times less often than a fault an administrator does something."""
 LONGEST_STALE = 40.0
+CUT_OFF = (0.1, 1.5)
+"""Seconds for which Redis writes what its copy does not hear of, before it dies."""
 STANDBY_AWAY = (1.0, 12.0)
 """Seconds for which nobody answers as a standby."""
 DRAWN = (
@@ -30,11 +33,13 @@ DRAWN = (
     "standby",
     "moved",
     "failed over",
+    "lost writes",
 )
 """What can be left out of a round: an administrator takes an access away; the bot gets another login, and the
 one before is dropped before the workers have the new one, or afterwards, or never, in which case the new one
 may act for it; commits wait for a standby; a target gets another address by a policy that one worker has not
-seen, and the old address leads to another server; and the copy of Redis changes places with its original."""
+seen, and the old address leads to another server; the copy of Redis changes places with its original; and it
+takes the place of one that dies with what was written last."""
 
 Fault = Callable[[random.Random], None]
 
@@ -67,6 +72,7 @@ class Administrator:
         self._pace, self._longest_hang, self._without = terms.pace, terms.longest_hang, terms.without
         self._over, self._survive, self._note = over, survive, note
         self.by_hand: list[ByHand] = []
+        self.lost: list[Happened] = []
 
     def hang_targets(self) -> None:
         """One target at a time does not answer, for much longer than anything else is away."""
@@ -88,6 +94,7 @@ class Administrator:
             "standby": self._standby_away,
             "moved": self._moved,
             "failed over": self._failed_over,
+            "lost writes": self._writes_lost,
         }
         wanted = [act for what, act in acts.items() if what not in self._without]
         while wanted:
@@ -158,6 +165,18 @@ class Administrator:
             start = time.time()
             if primary.pid and copy.pid and self._house.redises.change_places():
                 self._note("failed over", primary.name, start)
+
+    def _writes_lost(self, rng: random.Random) -> None:
+        primary, copy = self._house.store, self._house.copy
+        with primary.lock, copy.lock:
+            start = time.time()
+            if not (primary.pid and copy.pid):
+                return
+            lost = self._house.redises.die_cut_off(lambda: time.sleep(rng.uniform(*CUT_OFF)))
+            if lost is not None:
+                self.lost += lost
+                primary.start()
+                self._note("killed with what it wrote last", primary.name, start)
 
     def _moved(self, rng: random.Random) -> None:
         target, other = rng.sample(list(self._house.targets), 2)

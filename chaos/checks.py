@@ -207,10 +207,16 @@ def _target_was_another(truth: Truth, grant: Grant, at: float) -> bool:
     )
 
 
+def _ended_before(truth: Truth, grant: Grant, _: float) -> bool:
+    """It had ended already, in a ledger that died."""
+    return truth.was_lost(grant.id, *ENDS)
+
+
 CAUSES: Mapping[Why, Callable[[Truth, Grant, float], bool]] = {
     Why.EXPIRED: _time_is_over,
     Why.SHIFT_OVER: _shift_is_over,
     Why.GIVEN_BACK: _somebody_did("done"),
     Why.REVOKED: _somebody_did("revoke"),
+    Why.ENDED_BEFORE: _ended_before,
     Why.COULD_NOT_GIVE: _target_was_another,
 }

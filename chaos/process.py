@@ -121,7 +121,7 @@ def _names(change: Change) -> Iterator[str]:
 
 
 def _of_hold(record: HoldRecord, *, closes: bool) -> str:
-    if record.failures:
+    if record.failures or record.failing_since:  # to wait for a standby is no failure, and is due again
         return "failed"
     if not closes:
         return "giving" if record.phase is Phase.GIVING else "taking"

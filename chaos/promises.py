@@ -11,11 +11,13 @@ from bot.core.grants import Grant, State
 from bot.ports import Card
 from bot.slack.cards import APPROVER
 from bot.slack.wording.answers import NOTHING_MINE, NOTHING_WAITS
+from bot.slack.wording.reasons import NOT_COPIED
 from bot.usecases.cards import NEWS
 from chaos.checks import Violation
 from chaos.deeds import BROKE, DONE, Deed
 from chaos.history import Said
-from chaos.truth import Happened, Reason, Truth, pairs_of
+from chaos.store import Happened
+from chaos.truth import Reason, Truth, pairs_of
 
 ACTIVE = re.compile(r"(You are on call\. )?You have \*|<@\w+> has \*")
 _ENDED = re.compile(r"Your \*[^*]+\* ended |\*[^*]+\* of <@\w+> ended ")
@@ -33,8 +35,22 @@ def came_to_nothing(truth: Truth) -> Iterator[Violation]:
             yield Violation(what="broke", about=f"{deed}")
         if deed.outcome != DONE:
             continue
-        if not _KEPT[deed.what](truth, deed):
+        if not _KEPT[deed.what](truth, deed) and not _may_be_lost(truth, deed):
             yield Violation(what="came to nothing", about=f"{deed}", grant=deed.grant)
+
+
+def _may_be_lost(truth: Truth, deed: Deed) -> bool:
+    """What it had led to died with a primary. That somebody's access ends is never lost without a word."""
+    if deed.what in ("done", "revoke") and NOT_COPIED not in deed.said:
+        return False
+    if deed.grant and deed.grant not in truth.books.grants and truth.was_lost(deed.grant, "asked"):
+        return True  # nobody knows what was clicked on
+    about = {deed.by, deed.person}
+    return any(
+        deed.sent - SLACK <= each.at <= deed.answered + SLACK
+        and about & {each.entry.by, each.entry.facts.get("person")}
+        for each in truth.lost
+    )
 
 
 def _asked(truth: Truth, deed: Deed) -> bool:
@@ -143,6 +159,8 @@ def _judged(truth: Truth, said: Said, reason: Reason) -> Iterator[Violation]:
         if ACTIVE.match(said.text):
             seen = any(span.possibly(reason.since, said.at) for span in spans)
             unseen = reason.active is None or said.at < reason.active
+            if unseen and truth.was_lost(reason.grant.id, "active"):
+                unseen = False  # it was active before, which is forgotten
             if unseen or (not seen and truth.missing(pair, reason.since, said.at)):
                 about = f"said at {said.at:.3f} to have {pair[1]}, active {reason.active}: {said.text}"
                 yield Violation(what="told too early", about=about, grant=reason.grant.id)

@@ -15,7 +15,7 @@ from chaos.deeds import UNWRITTEN
 from chaos.promises import copies
 from chaos.round import Outcome
 from chaos.steps import KILL, LOSE, ON_THE_WAY, SLEEP
-from chaos.truth import Reason, Truth, pairs_of
+from chaos.truth import ENDS, Reason, Truth, pairs_of
 
 SLOWEST = 10
 
@@ -88,6 +88,8 @@ def _faults(outcome: Outcome) -> Iterator[Row]:
     again = _entries(outcome.truth, "given again")
     taken = len(outcome.truth.by_hand)
     yield Row("accesses that an administrator took away", f"{taken}, {again} given again")
+    ends = sum(each.entry.what in ENDS for each in outcome.truth.lost)
+    yield Row("entries that died with a primary", f"{len(outcome.truth.lost)}, {ends} of them ends")
     met = director.steps_met
     yield Row("named steps met", f"{sum(met[step] > 0 for step in ON_THE_WAY)} of {len(ON_THE_WAY)}")
     for step in ON_THE_WAY:
@@ -169,6 +171,8 @@ def details_of(outcome: Outcome) -> str:
     for lag, name in _slowest(outcome.truth):
         lines += [f"== taken {lag:.1f} s after its end", *_story(outcome, name), ""]
     lines += ["== all faults", *(_fault(outcome, number) for number in range(len(outcome.truth.faults)))]
+    lost = (f"   {_clock(each.at)} {each.entry}" for each in outcome.truth.lost)
+    lines += ["", "== all that died with a primary", *lost]
     path.write_text("\n".join(lines), "utf-8")
     return f"{len(outcome.violations)} violations with seed {outcome.seed}: see {path}"
 

@@ -119,6 +119,7 @@ class Scene:
             said=self.house.history.versions(),
             faults=self.director.faults,
             by_hand=self.director.administrator.by_hand,
+            lost=self.director.administrator.lost,
             stints=self.shifts.stints,
             homes=self.house.homes(),
             stumbled=(*self.director.died, *self.crowd.failed),
@@ -139,6 +140,8 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
         }
         deeds = Deeds(house)
         without = frozenset(DRAWN) if terms.only_workers else terms.without
+        if not terms.copies:  # then a failover may forget what somebody has
+            without |= {"lost writes"}
         acts = Acts(pace=terms.pace, longest_hang=terms.hang, without=without)
         director = Director(house, rngs[0], acts, pace=terms.pace, rest=terms.rest)
         director.only_workers = terms.only_workers

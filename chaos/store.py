@@ -4,19 +4,30 @@ places."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from bot.ledger.connection import connect
+from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Entry
 from bot.sandbox.servers import Valkey
 from chaos.relay import Relay
 
 CATCHES_UP_WITHIN = 3.0
 POLL = 0.01
+PAGE = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Happened:
+    at: float
+    entry: Entry
 
 
 class CopiedValkey(Valkey):
@@ -70,6 +81,22 @@ class Store:
                 _ask(each, "CLIENT", "UNPAUSE")
         return True
 
+    def die_cut_off(self, cut_off: Callable[[], None]) -> list[Happened] | None:
+        """Let the replica be the primary without what is written while it is ``cut_off``, and return the
+        entries of the audit among that. The primary is dead then. Return None and do nothing if the replica
+        has not caught up. Raises RedisError."""
+        if not self._wait_for(self._caught_up):
+            return None
+        _ask(self.replica, "REPLICAOF", "NO", "ONE")
+        cut_off()
+        _ask(self.primary, "CLIENT", "PAUSE", str(int(CATCHES_UP_WITHIN * 1000)), "WRITE")
+        known = {name for name, _ in _entries_of(self.replica)}
+        lost = [each for name, each in _entries_of(self.primary) if name not in known]
+        self.primary.kill()
+        self.primary, self.replica = self.replica, self.primary
+        self.relay.lead_to(lambda: self.primary.port)
+        return lost
+
     def _caught_up(self) -> bool:
         there, here = (_ask(each, "INFO", "replication") for each in (self.primary, self.replica))
         same = here.get("slave_repl_offset") == there["master_repl_offset"]
@@ -85,6 +112,19 @@ class Store:
                 return False
             time.sleep(POLL)
         return False
+
+
+def _entries_of(server: Valkey) -> Iterator[tuple[str, Happened]]:
+    with connect(server.url) as client:
+        yield from entries_of(RedisLedger(client))
+
+
+def entries_of(ledger: RedisLedger) -> Iterator[tuple[str, Happened]]:
+    """All entries of the audit by name, the oldest first."""
+    after = ""
+    while page := ledger.entries(after, PAGE):
+        after = page[-1][0]
+        yield from ((name, Happened(at=at.timestamp(), entry=entry)) for name, at, entry in page)
 
 
 def _ask(server: Valkey, *command: str) -> Any:

@@ -44,16 +44,16 @@ def _table(number: int) -> Resource:
 
 RESOURCES = (
     *(_table(number) for number in range(1, 6)),
-    Resource(name="both", gives=(("orders-db", "both_here"), ("orders-db", "both_there"))),
+    Resource(name="both", gives=(("orders-db", "both_here"), ("other-db", "both_there"))),
     Resource(name="asked", gives=(("orders-db", "asked"),), approvals=1, channel="asked"),
-    Resource(name="asked-twice", gives=(("orders-db", "asked_twice"),), approvals=2, channel="asked-twice"),
+    Resource(name="asked-twice", gives=(("other-db", "asked_twice"),), approvals=2, channel="asked-twice"),
     Resource(name="asked-alone", gives=(("orders-db", "asked_alone"),), approvals=1),
     Resource(name="seat", gives=(("orders-db", "seat"),), one_holder=True),
     Resource(
         name="watch-db", gives=(("orders-db", "watch_db"),), approvals=1, channel="asked", on_call="PWATCH"
     ),
     Resource(name="watch", gives=(("orders-db", "watch"),), on_shift="PWATCH"),
-    Resource(name="night", gives=(("orders-db", "night"),), on_shift="PNIGHT"),
+    Resource(name="night", gives=(("other-db", "night"),), on_shift="PNIGHT"),
 )
 BY_NAME = {each.name: each for each in RESOURCES}
 TARGET_OF: Mapping[str, str] = {role: target for each in RESOURCES for target, role in each.gives}
@@ -74,13 +74,14 @@ def name(person: str) -> str:
 
 
 def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str]) -> None:
-    """``urls`` has the variable that each target is reached by."""
+    """``urls`` has the variable that each target is reached by. The anchor's file is beside the policy."""
     policy = {
         "people": {"email_domains": [DOMAIN]},
         "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
         "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in urls.items()},
         "resources": {each.name: _shape(each, lapse_after) for each in RESOURCES},
         "security": {"channel": "#security"},
+        "audit": {"anchor": {"file": str(path.with_name("anchor"))}},
     }
     fresh = path.with_suffix(".new")
     fresh.write_text(yaml.safe_dump(policy, sort_keys=False))

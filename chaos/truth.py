@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.core.grants import LIVE, Grant, Origin, State
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Card, Condition, Entry, Key
+from bot.ports import Card, Condition, Key
 from chaos import town
 from chaos.database import ByHand
 from chaos.deeds import Deed
@@ -19,8 +19,11 @@ from chaos.faults import Fault
 from chaos.history import Said
 from chaos.observer import Absence, Everywhere, Look, Pair
 from chaos.shifts import Stint
+from chaos.store import Happened, entries_of
 
 PAGE = 500
+LATE = 15.0
+"""Seconds within which an access goes whose end was just written, whatever dies meanwhile."""
 STANDING = (
     "roster:",
     "shift:",
@@ -32,16 +35,11 @@ STANDING = (
     "owed:",
     "sweep:",
     "incidents:",
+    "former:",
 )
 """What is always owed, whether or not anybody has anything."""
 REMEMBERED, SOON = ("alarm:", "alert:"), 60.0
 """What is told again after an hour, or forgotten after a week; seconds that are not yet that."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Happened:
-    at: float
-    entry: Entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +97,7 @@ def read_books(ledger: RedisLedger) -> Books:
         grants |= {each.id: each for each in snap.all(Grant)}
         leases |= snap.leases
         cards |= {key.id: card for key, card in snap.documents.items() if isinstance(card, Card)}
-    entries = list(_entries(ledger))
+    entries = [each for _, each in entries_of(ledger)]
     trail: dict[str, list[Happened]] = defaultdict(list)
     for each in entries:
         if each.entry.grant:
@@ -122,13 +120,6 @@ def _owed(ledger: RedisLedger) -> Iterator[tuple[str, float]]:
     for lane in ledger._client.scan_iter(match=f"{ledger._named('due:')}*"):
         rows: Any = ledger._client.zrange(lane, 0, -1, withscores=True)
         yield from ((member, score / 1000) for member, score in rows)
-
-
-def _entries(ledger: RedisLedger) -> Iterator[Happened]:
-    after = ""
-    while page := ledger.entries(after, PAGE):
-        after = page[-1][0]
-        yield from (Happened(at=at.timestamp(), entry=entry) for _, at, entry in page)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +148,8 @@ class Truth:
     homes: Mapping[str, frozenset[str]]
     """What is written on each Home tab that somebody looked at."""
     by_hand: Sequence[ByHand] = ()
+    lost: Sequence[Happened] = ()
+    """The entries of the audit that died with a primary: the ledger does not know of them."""
     stumbled: Sequence[str] = ()
     passed: Counter[str] = field(default_factory=Counter)
 
@@ -186,18 +179,33 @@ class Truth:
         )
 
     def missing(self, pair: Pair, since: float, until: float) -> Look | None:
-        """A look between the two that did not show the pair, though no administrator had taken it away."""
+        """A look between the two that did not show the pair, though no administrator had taken it away, nor
+        the bot for an end that was lost."""
         return self.seen.missing(pair, since, until, self.absences(pair))
 
     def absences(self, pair: Pair) -> list[Absence]:
-        """When it was not there because an administrator had taken it away: until it was given again."""
+        """When it was not there because an administrator had taken it away, or the bot for an end that was
+        lost: until it was given again."""
         found, spans = [], self.seen.of(pair)
+        for at in self._ends_lost(pair):
+            again = (span.since.ended for span in spans if span.since.ended > at)
+            if any(span.after and at <= span.after.ended <= at + LATE for span in spans):
+                found.append((at, min(again, default=float("inf"))))
         for each in self.by_hand:
             unseen = any(span.surely(each.began) and span.surely(each.ended) for span in spans)
             if each.pair == pair and not unseen:
                 again = (span.since.ended for span in spans if span.since.ended >= each.began)
                 found.append((each.began, min(again, default=float("inf"))))
         return found
+
+    def _ends_lost(self, pair: Pair) -> list[float]:
+        ends = (each for each in self.lost if each.entry.what in ENDS)
+        known = ((each.at, self.books.grants.get(each.entry.grant or "")) for each in ends)
+        return [at for at, grant in known if grant and pair in pairs_of(grant)]
+
+    def was_lost(self, grant: str, *whats: str) -> bool:
+        """Whether an entry about the grant that says one of these died with a primary."""
+        return any(each.entry.grant == grant and each.entry.what in whats for each in self.lost)
 
     def by_person(self, person: str, resource: str) -> list[Grant]:
         mine = (grant for grant in self.books.grants.values() if grant.person == person)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from bot.core.catalog import Entitlement
+from bot.core.grants import Grant, Origin, State
+from bot.core.holds import Hold
+from bot.ports import Entry
+from bot.slack.wording.reasons import NOT_COPIED
 from chaos import town
 from chaos.database import ByHand
+from chaos.deeds import DONE, Deed
 from chaos.observer import Everywhere, Look, Seen, Span
+from chaos.promises import came_to_nothing
 from chaos.shifts import Stint
+from chaos.store import Happened
 from chaos.truth import Truth
 
 NIGHT = town.BY_NAME["night"].on_shift or ""
@@ -85,6 +95,73 @@ def test_what_was_given_again_at_once_was_never_missing() -> None:
 def test_nobody_is_excused_by_what_became_of_another_access() -> None:
     other = replace(looked({1, 2}), by_hand=[ByHand(pair=ELSEWHERE, began=2.5, ended=2.6)])
     assert other.missing(PAIR, 1.0, 8.5) == TEN_LOOKS[3]
+
+
+# ------------------------------------------------------------------------- what died with a primary
+
+GRANT = Grant(
+    id="g1",
+    person="U0001",
+    resource="table-1",
+    origin=Origin.ASKED,
+    state=State.ENDED,
+    asked_at=datetime.fromtimestamp(1, UTC),
+    approved_at=datetime.fromtimestamp(1, UTC),
+    until=datetime.fromtimestamp(60, UTC),
+    length=59,
+    reason="of plan 1",
+    policy="p1",
+    gives=(
+        Hold(
+            target="orders-db",
+            account=PAIR[0],
+            entitlement=Entitlement(target="orders-db", what=(("role", PAIR[1]),)),
+        ),
+    ),
+)
+DEED = Deed(
+    what="ask",
+    by=GRANT.person,
+    person=GRANT.person,
+    resource=GRANT.resource,
+    reason="of plan 2",
+    sent=2.4,
+    answered=2.6,
+    outcome=DONE,
+    said="You get *table-1*.",
+)
+GIVES_BACK = replace(DEED, what="done", said="Done: *table-1* is being taken back now.")
+
+
+def with_lost(what: str, at: float, *there: set[int], deeds: tuple[Deed, ...] = ()) -> Truth:
+    books = cast("Any", SimpleNamespace(grants={GRANT.id: GRANT}, trail={}, leases={}))
+    entry = Entry(what=what, grant=GRANT.id, facts={"person": GRANT.person})
+    return replace(looked(*there), books=books, lost=(Happened(at=at, entry=entry),), deeds=deeds)
+
+
+def test_what_was_taken_for_an_end_that_was_lost_may_be_missing_until_it_is_given_again() -> None:
+    assert with_lost("ending", 2.5, {1, 2}, {6, 7, 8}).missing(PAIR, 1.0, 8.5) is None
+    assert with_lost("ending", 2.5, {1, 2}, {6}, {8}).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[7]
+
+
+def test_no_other_loss_excuses_what_is_missing() -> None:
+    assert with_lost("given", 2.5, {1, 2}, {6, 7, 8}).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[3]
+    assert with_lost("ending", 4.5, {1, 2}, {6, 7, 8}).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[3]
+
+
+@pytest.mark.parametrize(
+    ("deed", "excused"),
+    [
+        pytest.param(DEED, True, id="an ask that was lost"),
+        pytest.param(replace(DEED, sent=3.0, answered=3.2), False, id="an ask after that"),
+        pytest.param(replace(DEED, by="U0002", person="U0002"), False, id="an ask of somebody else"),
+        pytest.param(replace(GIVES_BACK, said=f"Done. {NOT_COPIED}"), True, id="an end that may be undone"),
+        pytest.param(GIVES_BACK, False, id="an end that was told as certain"),
+    ],
+)
+def test_what_people_were_told_may_come_to_nothing_only_if_that_was_lost(deed: Deed, excused: bool) -> None:
+    found = list(came_to_nothing(with_lost("ending", 2.5, {1, 2}, deeds=(deed,))))
+    assert [each.what for each in found] == ([] if excused else ["came to nothing"])
 
 
 def test_each_access_is_looked_for_at_its_own_target() -> None:

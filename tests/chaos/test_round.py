@@ -9,16 +9,17 @@ import pytest
 from chaos.report import details_of
 from chaos.round import Round, Terms
 
-NOT_YET = frozenset({"login dropped later", "login kept", "standby", "moved"})
-"""What the bot does not stand yet."""
+NOT_YET = frozenset({"lost writes"})
+"""What the bot does not stand yet: an end that is answered while a primary dies may be said to be certain, and
+is lost."""
 pytestmark = pytest.mark.chaos
 
 
 def test_no_access_outlives_its_reason_whatever_dies() -> None:
     terms = Terms(
         seed=secrets.randbelow(1_000_000),
-        grants=150,
-        kills=10,
+        grants=120,
+        kills=8,
         rate=6,
         pace=0.8,
         longest=6,
