@@ -10,8 +10,8 @@ from chaos.report import details_of
 from chaos.round import Round, Terms
 
 NOT_YET = frozenset({"lost writes"})
-"""What the bot does not stand yet: an end that is answered while a primary dies may be said to be certain, and
-is lost."""
+"""What the bot does not stand yet: an end that is answered while a primary dies may be said to be certain,
+and is lost."""
 pytestmark = pytest.mark.chaos
 
 
