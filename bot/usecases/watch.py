@@ -244,7 +244,7 @@ class Watch:
 
     def _ended(self, now: datetime) -> Iterator[Ended]:
         """The grants that ended in the last day, behind the entry that was read last."""
-        a_day_ago = f"{int((now - ENDED_KEPT).timestamp() * 1000)}-0"
+        a_day_ago = f"{max(0, int((now - ENDED_KEPT).timestamp() * 1000))}-0"
         after = max(self._ends_up_to, a_day_ago, key=before_all)
         while page := self.books.written(after, PAGE):
             for each in page:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,15 @@ from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.proof import Findings
 from bot.ledger.codec import encode
-from bot.ports import Change, Entry, Key, Note, Restore, SealHead
+from bot.ports import Change, Due, Entry, Key, Note, Restore, SealHead
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
 from bot.usecases.evidence import examine, lines
 from bot.usecases.restore import accept_restore
-from bot.usecases.seal import newest
+from bot.usecases.seal import SEAL, Sealing, newest
+from bot.usecases.watch import Watch
 from tests.usecases.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600
@@ -602,3 +604,18 @@ def test_what_ended_is_remembered_for_a_day(story: Story, file: AnchorFile) -> N
     kept = file.read()
     assert kept
     assert kept.ended == ()
+
+
+def test_a_clock_of_1970_is_no_reason_to_fail() -> None:
+    memory = MemoryLedger(datetime(1970, 1, 1, 5, tzinfo=UTC))
+    sealing = Sealing(ledger=memory, trail=memory, signer=None, new_id=lambda: "id")
+    memory.commit(Change(audit=(Entry(what="ending", grant="G1"),), due=(Due(member=SEAL, at=memory.now),)))
+    memory.advance(MINUTE)
+    [claim] = memory.claim(1, 9, {}, ("seal",)).claims
+    sealing.seal(claim)
+    memory.advance(MINUTE)
+    watch = Watch(memory, memory, lambda: None, lambda: "id", None)
+    assert watch.look(SECURITY) is None
+    seen = watch.newest_seen()
+    assert seen
+    assert [each.grant for each in seen.ended] == ["G1"]
