@@ -50,6 +50,10 @@ from bot.usecases.seal import HEAD, RESTORE, grant_ending, newest, versions_of
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
 """So long a worker that has nothing to compare with leaves a failover to those that have."""
 
+KEPT_UP_WITHIN = timedelta(seconds=10)
+"""An anchor is written each second with the newest seal older than LASTS, so the seals behind it are of a few
+seconds. If they are of longer, nobody wrote it lately, and what had ended lately is not in it."""
+
 ACCEPTED = "restore accepted"
 MOST_NAMED = 20
 PAGE = 1_000
@@ -88,8 +92,8 @@ class Watch:
 
     def look(self, channel: str | None) -> Restore | None:
         """See whether the ledger still has what it once had. If so, remember its newest seal; else write a
-        Restore and tell ``channel``. While a Restore is there, nothing newer is remembered. Returns the
-        Restore that is there.
+        Restore and tell ``channel``. While a Restore is there, nothing newer is remembered. Until a server
+        that took over is compared or accepted, no anchor is written. Returns the Restore that is there.
 
         Raises TemporaryFailure where Redis does not answer, and PermanentFailure where the anchor cannot be
         read or written (the memory is compared all the same), or a seal cannot be judged here.
@@ -109,12 +113,14 @@ class Watch:
                 self._end_again(serving, channel)
             restore = self._compare(channel)
             if self._primary and serving and not serving.compared:
-                if serving.last and not (kept or restore):
-                    restore = self._hold_back(serving, anchor, channel)
-                if kept or restore or not serving.last:
-                    self._primary.compared(serving.now)
+                knows = not serving.last or (kept and self._is_kept_up(kept))
+                restore = restore or (None if knows else self._hold_back(serving, anchor, kept, channel))
+                if not (knows or restore):
+                    return None  # an anchor that is made of this server is not one to compare it with
+                self._primary.compared(serving.now)
             self._remember_ended()
-            if anchor and self._seen and says_more(self._seen, kept):
+            unknown = restore and restore.failover
+            if anchor and self._seen and not unknown and says_more(self._seen, kept):
                 anchor.write(self._seen)
             return restore
 
@@ -260,9 +266,21 @@ class Watch:
             failover.end_again(self.ledger, self._seen.ended, channel)
         self._compared_with = serving.now
 
-    def _hold_back(self, serving: Serving, anchor: Anchor | None, channel: str | None) -> Restore | None:
-        """Without an anchor a person has to look, unless other workers have one. Returns None until these had
-        the time."""
+    def _is_kept_up(self, kept: Anchored) -> bool:
+        """Whether the anchor was written until about the newest seal that no crash can lose any more."""
+        now = self.ledger.read().now
+        first: Seal | None = None
+        for seal in self._seals_behind(kept.number):
+            first = first or seal
+            if now - seal.at >= LASTS and seal.at - first.at > KEPT_UP_WITHIN:
+                return False
+        return True
+
+    def _hold_back(
+        self, serving: Serving, anchor: Anchor | None, kept: Anchored | None, channel: str | None
+    ) -> Restore | None:
+        """Without an anchor that was kept up a person has to look, unless other workers have one. Returns
+        None until these had the time."""
         snap = self.ledger.read({HEAD})
         if self._waits_for_others is None or self._waits_for_others[0] != serving:
             self._waits_for_others = (serving, snap.now)
@@ -271,7 +289,9 @@ class Watch:
         head = newest(snap, self.books)
         restore = Restore(
             noticed_at=snap.now,
-            anchored="no anchor to compare with",
+            anchored=f"only seal {kept.number}, in an anchor that was not written lately"
+            if kept
+            else "no anchor to compare with",
             found="another server of Redis that took over",
             failover=True,
             seal=head.number,

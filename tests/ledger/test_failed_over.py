@@ -19,7 +19,7 @@ from bot.core.holds import HoldRecord
 from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import CLAIM_SECONDS, Change, Due, Key, Restore
+from bot.ports import CLAIM_SECONDS, Change, Due, Entry, Key, Restore
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards as card_words
 from bot.slack.wording.reasons import NOT_COPIED, refusal
@@ -396,3 +396,57 @@ def test_what_a_person_has_accepted_is_not_ended_again(bot: Bot) -> None:
     bot.another_watch().look(SECURITY)
     assert bot.live(grant)
     assert bot.has(ADA)
+
+
+def test_an_anchor_that_is_made_after_the_failover_proves_nothing(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    bot.anchor = AnchorFile(tmp_path / "fresh")
+    new = bot.another_watch()
+    for _ in range(3):
+        assert new.look(SECURITY) is None
+        assert bot.anchor.read() is None
+    assert not bot.ledger.read().compared
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta())
+    found = new.look(SECURITY)
+    assert found
+    assert found.anchored == "no anchor to compare with"
+    assert bot.anchor.read() is None, "yet another server may take over that has not heard of it"
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
+    new.look(SECURITY)
+    assert bot.anchor.read()
+
+
+def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker was gone for long while others, with anchors of their own, went on."""
+    monkeypatch.setattr(watch, "KEPT_UP_WITHIN", timedelta())
+    ours = bot.anchor
+    assert ours
+    bot.sealed_once()
+    bot.watch.look(SECURITY)
+    old = ours.read()
+    assert old
+    bot.anchor = None
+    bot.watch = bot.another_watch()
+    for each in ("G1", "G2"):
+        bot.ledger.commit(Change(audit=(Entry(what="ending", grant=each),)))
+        bot.sealed_once()
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    bot.anchor = ours
+    new = bot.another_watch()
+    found = new.look(SECURITY)
+    assert found
+    assert found.failover
+    assert found.anchored == f"only seal {old.number}, in an anchor that was not written lately"
+    new.look(SECURITY)
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    assert ours.read() == old

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.proof import Findings
 from bot.ledger.codec import encode
-from bot.ports import Change, Due, Entry, Key, Note, Restore, SealHead
+from bot.ports import Change, Due, Entry, Key, Note, Restore, SealHead, Serving
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
@@ -26,7 +26,7 @@ from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
 from bot.usecases.evidence import examine, lines
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL, Sealing, newest
-from bot.usecases.watch import Watch
+from bot.usecases.watch import OTHERS_COMPARE_WITHIN, Watch
 from tests.usecases.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600
@@ -619,3 +619,30 @@ def test_a_clock_of_1970_is_no_reason_to_fail() -> None:
     seen = watch.newest_seen()
     assert seen
     assert [each.grant for each in seen.ended] == ["G1"]
+
+
+# -------------------------------------------------------------------------------------- taken over
+
+
+@pytest.mark.parametrize("away", [timedelta(seconds=5), timedelta(hours=1)])
+def test_a_server_that_took_over_is_compared_only_with_an_anchor_that_was_kept_up(
+    story: Story, file: AnchorFile, away: timedelta
+) -> None:
+    """Its worker was away while another one went on sealing."""
+    story.anchor = file
+    story.watch.look(SECURITY)
+    story.anchor = None
+    story.watch = story.another_watch()
+    end = story.now + away
+    while story.now < end:
+        a_while(story)
+    story.memory.servers = Serving(last="old", now="new")
+    story.anchor = file
+    late = story.another_watch()
+    late.look(SECURITY)
+    assert story.memory.read().compared is (away < timedelta(minutes=1))
+    assert restore(story) is None, "another worker may have a better one"
+    story.memory.advance(OTHERS_COMPARE_WITHIN.total_seconds())
+    late.look(SECURITY)
+    held = restore(story)
+    assert bool(held) is (away > timedelta(minutes=1))
