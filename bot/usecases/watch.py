@@ -23,7 +23,7 @@ from bot.core.anchors import (
     says_more,
 )
 from bot.core.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
-from bot.core.errors import PermanentFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
 from bot.ports import (
@@ -45,7 +45,7 @@ from bot.ports import (
 )
 from bot.usecases import failover
 from bot.usecases.attempts import settled
-from bot.usecases.seal import HEAD, RESTORE, grant_ending, newest, versions_of
+from bot.usecases.seal import HEAD, RESTORE, UnreadableSeal, grant_ending, newest, versions_of
 
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
 """So long a worker that has nothing to compare with leaves a failover to those that have."""
@@ -95,22 +95,22 @@ class Watch:
         Restore and tell ``channel``. While a Restore is there, nothing newer is remembered. Until a server
         that took over is compared or accepted, no anchor is written. Returns the Restore that is there.
 
-        Raises TemporaryFailure where Redis does not answer, and PermanentFailure where the anchor cannot be
-        read or written (the memory is compared all the same), or a seal cannot be judged here.
+        Raises TemporaryFailure if Redis does not answer, and PermanentFailure if the anchor cannot be read or
+        written, or a seal cannot be judged here. Whatever fails before, the memory is compared.
         """
         with self._lock:
-            # before all else is read: what takes over from here on is compared the next time
-            serving = self._primary.serving() if self._primary else None
-            anchor = self._anchor()
             try:
+                # before all else is read: what takes over from here on is compared the next time
+                serving = self._primary.serving() if self._primary else None
+                anchor = self._anchor()
                 # before the ledger is read: another worker may put a newer one there at any time
                 kept = anchor.read() if anchor else None
-            except PermanentFailure:
+                self._seen = self._joined(self._seen, kept)
+                if serving and serving.now != self._compared_with:
+                    self._end_again(serving, channel)
+            except Exception:
                 self._compare(channel)
                 raise
-            self._seen = self._joined(self._seen, kept)
-            if serving and serving.now != self._compared_with:
-                self._end_again(serving, channel)
             restore = self._compare(channel)
             if self._primary and serving and not serving.compared:
                 knows = not serving.last or (kept and self._is_kept_up(kept))
@@ -127,12 +127,14 @@ class Watch:
     def _compare(self, channel: str | None) -> Restore | None:
         snap = self.ledger.read({HEAD, RESTORE})
         restore = snap.find(Restore)
-        head = newest(snap, self.books)
-        if self._seen is None:
-            self._seen = None if restore else self._newest_lasting(head, snap.now)
-            return restore
         seen = self._seen
-        lasting, broken = self._follow(seen, head, snap.now)
+        if seen is None:
+            self._seen = None if restore else self._newest_lasting(newest(snap, self.books), snap.now)
+            return restore
+        try:
+            lasting, broken = self._follow(seen, newest(snap, self.books), snap.now)
+        except UnreadableSeal:
+            lasting, broken = seen, "a seal that cannot be read, see rotakey audit verify"
         if restore is None:
             self._seen = lasting
         if not broken:
@@ -297,10 +299,17 @@ class Watch:
             seal=head.number,
             head=head.head,
         )
-        live = sum(len(page) for page in live_grants(self.ledger, self.books))
+        live = self._count_live()
         return failover.hold_back(self.ledger, restore, live, f"failover-{serving.now}", channel)
 
     # --------------------------------------------------------------------------------------- noticing
+
+    def _count_live(self) -> int | None:
+        """Return None if they cannot be counted: whatever stands in Redis, it is held back."""
+        try:
+            return sum(len(page) for page in live_grants(self.ledger, self.books))
+        except (TemporaryFailure, PermanentFailure, ValueError):  # if Redis is away, the commit says so
+            return None
 
     def _notice(self, seen: Anchored, broken: str, channel: str | None) -> Restore:
         """Written once, and again where a newer seal turns out to be lost, or more that is live again."""
@@ -312,7 +321,7 @@ class Watch:
             return before
         restore = _restore(seen, broken, snap, before)
         restore = replace(restore, again=(*known, *(each.grant for each in again)))
-        live = sum(len(page) for page in live_grants(self.ledger, self.books))
+        live = self._count_live()
         told = [_came_back(restore, live)] if before is None else []
         told += [_live_again(each, snap) for each in again[-MOST_NAMED:]]
         notes = [Note(id=self._new_id(), channel=channel, reason=reason) for reason in told if channel]
@@ -359,9 +368,9 @@ def _next_of(last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
     """Return the seal, if it is the next one; else what is wrong with it."""
     try:
         seal = sound_seal(each)
+        broken = broken_link(seal, last.number, last.head)
     except ValueError as error:
         return None, f"a seal {each.number} that is damaged: {error}"
-    broken = broken_link(seal, last.number, last.head)
     if not broken and last.key and not seal.signature:
         broken = f"seal {seal.number} is not signed"
     return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
@@ -374,7 +383,9 @@ def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
         yield tuple(grant for grant in snap.all(Grant) if snap.live(grant))
 
 
-def _came_back(restore: Restore, live: int) -> Reason:
+def _came_back(restore: Restore, live: int | None) -> Reason:
+    if live is None:
+        return because(Why.RESTORED)
     return because(Why.RESTORED, anchored=restore.anchored, found=restore.found, live=live)
 
 
