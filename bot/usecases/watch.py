@@ -144,7 +144,7 @@ class Watch:
         if excuse is None:
             return settled(lambda: self._notice(seen, broken, channel))
         if snap.now - excuse.at >= LASTS:
-            self._seen = self._anchor_at_excuse(seen, excuse)
+            self._seen = self._anchor_behind(seen, excuse)
         return None
 
     def _excuse(self, seen: Anchored) -> Seal | None:
@@ -197,7 +197,7 @@ class Watch:
     def _newest_lasting(self, head: SealHead, now: datetime) -> Anchored | None:
         """Return the newest seal that no crash can lose any more."""
         for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
-            if now - seal.at >= LASTS:
+            if now - seal.at >= LASTS and not self._is_forged(seal):
                 return _anchor_at(seal)
         return None
 
@@ -211,21 +211,38 @@ class Watch:
             for each in page:
                 if each.number <= seen.number:
                     continue
-                seal, broken = _next_of(last, each)
+                seal, broken = self._next_of(last, each)
                 if seal is None or now - seal.at < LASTS:
                     return last, broken
-                last = _anchor_at(seal, last)
+                last = self._anchor_behind(last, seal)
             page = self.books.seals(page[-1].number, PAGE)
         return last, broken
 
-    def _anchor_at_excuse(self, seen: Anchored, seal: Seal) -> Anchored:
-        """Go on from where a restore was accepted, or old seals were dropped. What was given up is never
-        forgotten."""
+    def _anchor_behind(self, seen: Anchored, seal: Seal) -> Anchored:
+        """Go on to the next seal, or to where a restore was accepted, or old seals were dropped. What was
+        given up is never forgotten."""
         lost: tuple[GivenUp, ...] = ()
         if what := seal.accepted:
             self._accepted_at = seal.at
             lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),)
         return _anchor_at(seal, replace(seen, given_up=(*seen.given_up, *lost)))
+
+    def _next_of(self, last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
+        """Return the seal, if it is the next one; else what is wrong with it. Raises PermanentFailure if its
+        signature matters and cannot be checked here."""
+        try:
+            seal = sound_seal(each)
+            broken = broken_link(seal, last.number, last.head)
+        except ValueError as error:
+            return None, f"a seal {each.number} that is damaged: {error}"
+        if not broken and last.key and not (seal.key and seal.signature):
+            broken = f"seal {seal.number} is not signed"
+        elif not broken and (self._is_forged(seal) or (seal.accepted and not self._is_ours(seal, last))):
+            broken = f"seal {seal.number} is not signed with the key of this worker"
+        return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
+
+    def _is_forged(self, seal: Seal) -> bool:
+        return self.signer is not None and seal.key == self.signer.key and not self._signed(seal)
 
     def _joined(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
         found = newer(seen, kept)
@@ -241,7 +258,7 @@ class Watch:
             return
         now = self.ledger.read().now
         for seal in self._seals_behind(seen.number):
-            if seal.accepted and (seen.key is None or self._signed(seal)):
+            if seal.accepted and (self._signed(seal) if self.signer else seen.key is None):
                 self._accepted_at = seal.at
         every = all_ended(seen.ended, self._ended(now))
         if self._accepted_at:
@@ -362,18 +379,6 @@ def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
         key=seal.key,
         milestones=milestones_with(known.milestones, passed) if before else (),
     )
-
-
-def _next_of(last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
-    """Return the seal, if it is the next one; else what is wrong with it."""
-    try:
-        seal = sound_seal(each)
-        broken = broken_link(seal, last.number, last.head)
-    except ValueError as error:
-        return None, f"a seal {each.number} that is damaged: {error}"
-    if not broken and last.key and not seal.signature:
-        broken = f"seal {seal.number} is not signed"
-    return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
 
 
 def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
