@@ -359,6 +359,8 @@ class Restore:
     again: tuple[str, ...] = ()
     failover: bool = False
     """Another server took over, and there was no anchor to compare it with: it may have lost something."""
+    key: str | None = None
+    """Seals were signed with it, or would be: without a key nobody accepts this."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -241,6 +241,10 @@ class Watch:
             broken = f"seal {seal.number} is not signed with the key of this worker"
         return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
 
+    def _key_of(self, seen: Anchored | None) -> str | None:
+        """Return the key without which workers would not believe an acceptance."""
+        return (seen.key if seen else None) or (self.signer.key if self.signer else None)
+
     def _is_forged(self, seal: Seal) -> bool:
         return self.signer is not None and seal.key == self.signer.key and not self._signed(seal)
 
@@ -315,6 +319,7 @@ class Watch:
             failover=True,
             seal=head.number,
             head=head.head,
+            key=head.key or self._key_of(self._seen),
         )
         live = self._count_live()
         return failover.hold_back(self.ledger, restore, live, f"failover-{serving.now}", channel)
@@ -336,7 +341,8 @@ class Watch:
         again = [each for each in seen.ended if each.grant in snap.leases and each.grant not in known]
         if before and before.seal >= seen.number and not again:
             return before
-        restore = _restore(seen, broken, snap, before)
+        key = self._key_of(seen) or (before.key if before else None)
+        restore = replace(_restore(seen, broken, snap, before), key=key)
         restore = replace(restore, again=(*known, *(each.grant for each in again)))
         live = self._count_live()
         told = [_came_back(restore, live)] if before is None else []

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from bot.anchor import AnchorFile
-from bot.core.errors import FAILED_OVER, FailedOver
+from bot.core.errors import FAILED_OVER, FailedOver, PermanentFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord
 from bot.ledger import copies
@@ -33,6 +33,7 @@ from bot.usecases.posting import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
 from bot.usecases.watch import Watch
+from tests.usecases.test_sealing import Pen
 
 COMPARE = (
     "🚨 Another server of Redis has taken over, and there is no anchor file that says what had ended. I"
@@ -396,6 +397,21 @@ def test_what_a_person_has_accepted_is_not_ended_again(bot: Bot) -> None:
     bot.another_watch().look(SECURITY)
     assert bot.live(grant)
     assert bot.has(ADA)
+
+
+def test_a_server_that_took_over_is_accepted_only_with_the_key_of_the_seals(unanchored: Bot) -> None:
+    bot = unanchored
+    bot.sign_with(Pen())
+    bot.given(ADA)
+    bot.sealed_once()
+    bot.fail_over()
+    bot.watch.look(SECURITY)
+    found = bot.restore()
+    assert found
+    assert found.key == "pen"
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
+        accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
+    assert bot.restore()
 
 
 def test_an_anchor_that_is_made_after_the_failover_proves_nothing(

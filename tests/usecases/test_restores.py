@@ -666,12 +666,44 @@ def test_what_was_signed_is_accepted_only_with_a_signature(story: Story) -> None
     backup = story.memory.backup()
     a_while(story)
     put_back(story, backup)
-    with pytest.raises(PermanentFailure, match="set AUDIT_KEY here too"):
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
         accept(story)
     assert restore(story)
     accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
     found = examine(lines(story.memory), lambda it, by: by == f"pen {it}".encode())
     assert (found.wrong, restore(story)) == ((), None)
+
+
+def test_what_was_signed_is_accepted_only_with_a_signature_also_by_an_empty_redis(
+    story: Story, file: AnchorFile
+) -> None:
+    story.anchor = file
+    story.sign_with(Pen())
+    for _ in range(2):
+        a_while(story)
+    story.memory.restore(MemoryLedger(story.now).backup())
+    story.watch.look(SECURITY)
+    with pytest.raises(PermanentFailure, match="are signed: set AUDIT_KEY as the workers have it"):
+        accept(story)
+    assert restore(story)
+    accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
+    assert restore(story) is None
+    a_while(story)
+    assert restore(story) is None
+
+
+def test_before_the_first_signed_seal_an_acceptance_has_to_be_signed_too(story: Story) -> None:
+    backup = story.memory.backup()
+    a_while(story)
+    story.sign_with(Pen())
+    story.memory.restore(backup)
+    story.watch.look(SECURITY)
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
+        accept(story)
+    assert restore(story)
+    story.memory.commit(Change(seal=acceptance_of(story, 99), put={Key.of(Restore): None}))
+    story.watch.look(SECURITY)
+    assert restore(story)
 
 
 def test_numbers_go_on_beyond_all_that_were_lost(story: Story, file: AnchorFile) -> None:
