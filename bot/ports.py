@@ -358,7 +358,9 @@ class Restore:
     head: str = GENESIS
     again: tuple[str, ...] = ()
     failover: bool = False
-    """Another server took over without an anchor to compare it with, so it may have lost something."""
+    """Another server took over, and there was no anchor to compare it with: it may have lost something."""
+    key: str | None = None
+    """Seals were signed with it, or would be: without a key nobody accepts this."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 EVERY = 1.0
 """Seconds. What Redis had forgotten may be given for that long, at most."""
+PATIENCE = 10
+"""Looks in a row that may fail while Redis answers otherwise; then it is logged, and the worker goes on."""
 OWED_EVERY = 10.0
 """Seconds after which a lost duty that should always be due is made due again."""
 
@@ -44,17 +46,31 @@ class Vigil:
         self._pause = Deadline.after(0)
         self._logged: Restore | str | None = None
         self._late: str | None = None
+        self._failed = 0
 
     def begin(self) -> None:
         """On a thread of its own, as long as the process lives."""
         threading.Thread(target=self._keep, name="vigil", daemon=True).start()
 
     def look(self) -> None:
-        """Raises TemporaryFailure where Redis does not answer."""
+        """Look once, and log what is new. Raises TemporaryFailure if Redis does not answer, and nothing else:
+        a worker begins with a look, and must go on to revoke."""
         try:
             seen: Restore | str | None = self.watch.look(self.policy.security_channel)
         except PermanentFailure as failure:
             seen = str(failure)
+        except TemporaryFailure as failure:
+            self._failed += 1
+            if self._failed < PATIENCE:
+                raise
+            self.ledger.read()
+            seen = str(failure)
+        except Exception as error:  # whatever stands in Redis, the worker revokes
+            seen = repr(error)
+            if seen != self._logged:
+                log.exception("unforeseen")
+        else:
+            self._failed = 0
         if seen == self._logged:
             return
         self._logged = seen

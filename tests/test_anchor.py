@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -68,6 +69,13 @@ def test_what_people_copy_can_be_read_too() -> None:
     assert read_anchor(f" {short}\n") == Anchored(number=7, head="7" * 64)
     assert read_anchor("7" * 64) == Anchored(number=0, head="7" * 64)
     assert read_anchor(text_of(ANCHORED)) == ANCHORED
+
+
+@pytest.mark.parametrize("grant", [None, 7, "", "\ud800", "a b", "g" * 65, ["g"]])
+def test_what_cannot_be_the_id_of_a_grant_is_dropped(grant: object) -> None:
+    said = json.loads(text_of(ANCHORED))
+    line = json.dumps({**said, "ended": [[grant, "2026-03-02T09:00:00.000Z"], *said["ended"]]})
+    assert read_anchor(line) == ANCHORED
 
 
 def test_of_very_many_that_ended_the_latest_are_kept() -> None:

@@ -17,7 +17,7 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY
 from bot.usecases.owing import keep_owed
-from bot.vigil import OWED_EVERY, Vigil
+from bot.vigil import OWED_EVERY, PATIENCE, Vigil
 
 
 class Policy:
@@ -97,6 +97,34 @@ def test_a_redis_that_is_away_is_waited_for(story: Story, vigil: Vigil) -> None:
     story.memory.commit(Change(audit=(Entry(what="something"),)))
     vigil.go_round()
     assert restore(story) is None
+
+
+def test_whatever_cannot_be_compared_the_worker_starts(
+    story: Story, vigil: Vigil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story.watch, "look", broken)
+    with capture_logs() as logs:
+        for _ in range(3):
+            vigil.look()
+    assert [each["log_level"] for each in logs] == ["error", "critical"]
+
+
+def test_what_looks_like_a_redis_that_is_away_keeps_no_worker_from_starting(
+    story: Story, vigil: Vigil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody put something else in the place of the seals."""
+    monkeypatch.setattr(story.watch, "look", away)
+    for _ in range(PATIENCE - 1):
+        with pytest.raises(TemporaryFailure):
+            vigil.look()
+    with capture_logs() as logs:
+        for _ in range(3):
+            vigil.look()
+    assert [each["event"] for each in logs] == ["cannot compare redis with what it was"]
+
+
+def broken(*_: object) -> Restore | None:
+    raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
 
 
 def away(*_: object) -> Snapshot:

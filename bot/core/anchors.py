@@ -29,6 +29,7 @@ MILESTONE_EVERY = timedelta(days=1)
 MILESTONES_MOST = 1_000
 
 _SHORT = re.compile(r"(?:(\d{1,12}):)?([0-9a-f]{64})")
+_GRANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,11 @@ class Anchored:
     def short(self) -> str:
         """What people copy."""
         return f"{self.number}:{self.head}"
+
+
+def is_grant_id(name: object) -> bool:
+    """Whether a grant may have this id. What somebody else put into Redis may be anything."""
+    return isinstance(name, str) and bool(_GRANT.fullmatch(name))
 
 
 def all_ended(before: Iterable[Ended], since: Iterable[Ended]) -> tuple[Ended, ...]:
@@ -146,7 +152,9 @@ def read_anchor(text: str) -> Anchored:
             number=int(said["seal"]),
             head=str(said["head"]),
             last=said["last"],
-            ended=tuple(Ended(grant=str(grant), at=read_moment(at)) for grant, at in said["ended"]),
+            ended=tuple(
+                Ended(grant=grant, at=read_moment(at)) for grant, at in said["ended"] if is_grant_id(grant)
+            ),
             key=said.get("key"),
             given_up=tuple(
                 GivenUp(seal=int(seal), head=str(head), accepted=int(accepted))

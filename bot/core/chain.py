@@ -22,6 +22,9 @@ FORM = 1
 MARK = 8
 """Letters of an entry's digest that its seal keeps, to tell which entry was touched; the head proves it."""
 
+NUMBERS_END = 1 << 64
+"""Beyond all numbers that a seal can stand under."""
+
 _HEAD = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -269,9 +272,13 @@ def _expect_sound(seal: Seal) -> None:
     if seal.begins:
         read_moment(seal.begins.at)
     numbers = (seal.number, seal.count, *(each.seal for each in named))
-    if not all(each is None or isinstance(each, str) for each in (seal.key, seal.signature)):
-        raise ValueError("its key or its signature is not text")
-    if not all(type(each) is int for each in numbers) or len(seal.marks) != seal.count * MARK:
+    texts = (seal.key, seal.signature)
+    if not all(each is None or (isinstance(each, str) and each.isascii()) for each in texts):
+        raise ValueError("its key or its signature is not text in ASCII")
+    if (
+        not all(type(each) is int and 0 <= each < NUMBERS_END for each in numbers)
+        or len(seal.marks) != seal.count * MARK
+    ):
         raise ValueError("a number in it does not fit")
 
 

@@ -67,21 +67,22 @@ def _note_change(ended: Ended, grant: Grant | None, snap: Snapshot, channel: str
     return Change(put={Key.of(Note, note.id): note}, due=(Due(member=f"note:{note.id}", at=snap.now),))
 
 
-def hold_back(ledger: Ledger, restore: Restore, live: int, note: str, channel: str | None) -> Restore:
-    """Commit that nothing is granted until a person accepts this server, because there is nothing to compare
-    it with, and notify ``channel`` with the note of this id. Return the Restore that is stored. Raises
+def hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, channel: str | None) -> Restore:
+    """Commit that nothing is granted until a person accepts this server, for there is nothing to compare it
+    with, and tell ``channel`` in the note of this id. Returns the Restore that stands. Raises
     TemporaryFailure."""
     return settled(lambda: _hold_back(ledger, restore, live, note, channel))
 
 
-def _hold_back(ledger: Ledger, restore: Restore, live: int, note: str, channel: str | None) -> Restore:
+def _hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, channel: str | None) -> Restore:
     snap = ledger.read({RESTORE})
     before = snap.find(Restore)
     if before:
         return before
     put: dict[Key, Document | None] = {RESTORE: restore}
     if channel:
-        put[Key.of(Note, note)] = Note(id=note, channel=channel, reason=because(Why.FAILED_OVER, live=live))
+        reason = because(Why.FAILED_OVER) if live is None else because(Why.FAILED_OVER, live=live)
+        put[Key.of(Note, note)] = Note(id=note, channel=channel, reason=reason)
     ledger.commit(
         Change(
             rests_on=(versions_of(snap, RESTORE),),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from bot.core.anchors import LASTS, MOST_SEALED, SETTLES, Anchored
+from bot.core.anchors import LASTS, MOST_SEALED, SETTLES, Anchored, is_grant_id
 from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
@@ -113,14 +113,19 @@ def grant_ending(text: str) -> str | None:
     to report."""
     try:
         said = json.loads(text)
-        return str(said["grant"]) if said["what"] in ENDS and said["grant"] else None
+        grant = said["grant"] if said["what"] in ENDS else None
+        return grant if is_grant_id(grant) else None
     except (KeyError, RecursionError, TypeError, ValueError):
         return None
 
 
+class UnreadableSeal(PermanentFailure):
+    """There is something among the seals that is not one."""
+
+
 def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
     """Return where the chain ends. A head that was lost, or is not that of the seal it names, is found again
-    from the seals. Raises PermanentFailure if a seal cannot be read."""
+    from the seals. Raises UnreadableSeal."""
     head = snap.find(SealHead) or SealHead()
     if head.number and not _has_seal(trail, head):
         head = SealHead(told=head.told, told_at=head.told_at)
@@ -170,6 +175,6 @@ def _read(each: Sealed) -> Seal:
     try:
         return read_seal(each.text)
     except ValueError as error:
-        raise PermanentFailure(
+        raise UnreadableSeal(
             f"seal {each.number} of the audit cannot be read: {error}; see rotakey audit verify"
         ) from error

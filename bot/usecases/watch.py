@@ -23,7 +23,7 @@ from bot.core.anchors import (
     says_more,
 )
 from bot.core.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
-from bot.core.errors import PermanentFailure
+from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
 from bot.ports import (
@@ -45,10 +45,14 @@ from bot.ports import (
 )
 from bot.usecases import failover
 from bot.usecases.attempts import settled
-from bot.usecases.seal import HEAD, RESTORE, grant_ending, newest, versions_of
+from bot.usecases.seal import HEAD, RESTORE, UnreadableSeal, grant_ending, newest, versions_of
 
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
 """A worker that has nothing to compare with leaves a failover to the others for this long."""
+
+KEPT_UP_WITHIN = timedelta(seconds=10)
+"""An anchor is written each second with the newest seal older than LASTS, so the seals behind it are of a few
+seconds. If they are of longer, nobody wrote it lately, and what had ended lately is not in it."""
 
 ACCEPTED = "restore accepted"
 MOST_NAMED = 20
@@ -87,46 +91,50 @@ class Watch:
         self._lock = threading.Lock()
 
     def look(self, channel: str | None) -> Restore | None:
-        """Check whether the ledger still has what it once had. If so, remember its newest seal; otherwise
-        write a Restore and notify ``channel``. While a Restore is there, nothing newer is remembered. Return
-        the Restore that is there.
+        """See whether the ledger still has what it once had. If so, remember its newest seal; else write a
+        Restore and tell ``channel``. While a Restore is there, nothing newer is remembered. Until a server
+        that took over is compared or accepted, no anchor is written. Returns the Restore that is there.
 
         Raises TemporaryFailure if Redis does not answer, and PermanentFailure if the anchor cannot be read or
-        written (the memory is compared all the same), or if a seal cannot be judged here.
+        written, or a seal cannot be judged here. Whatever fails before, the memory is compared.
         """
         with self._lock:
-            # before all else is read: what takes over from here on is compared the next time
-            serving = self._primary.serving() if self._primary else None
-            anchor = self._anchor()
             try:
+                # before all else is read: what takes over from here on is compared the next time
+                serving = self._primary.serving() if self._primary else None
+                anchor = self._anchor()
                 # before the ledger is read: another worker may put a newer one there at any time
                 kept = anchor.read() if anchor else None
-            except PermanentFailure:
+                self._seen = self._with_kept(self._seen, kept)
+                if serving and serving.now != self._compared_with:
+                    self._end_again(serving, channel)
+            except Exception:
                 self._compare(channel)
                 raise
-            self._seen = self._with_kept(self._seen, kept)
-            if serving and serving.now != self._compared_with:
-                self._end_again(serving, channel)
             restore = self._compare(channel)
             if self._primary and serving and not serving.is_compared:
-                if serving.last and not (kept or restore):
-                    restore = self._hold_back(serving, anchor, channel)
-                if kept or restore or not serving.last:
-                    self._primary.mark_compared(serving.now)
+                knows = not serving.last or (kept and self._is_kept_up(kept))
+                restore = restore or (None if knows else self._hold_back(serving, anchor, kept, channel))
+                if not (knows or restore):
+                    return None  # an anchor that is made of this server is not one to compare it with
+                self._primary.mark_compared(serving.now)
             self._remember_ended()
-            if anchor and self._seen and says_more(self._seen, kept):
+            unknown = restore and restore.failover
+            if anchor and self._seen and not unknown and says_more(self._seen, kept):
                 anchor.write(self._seen)
             return restore
 
     def _compare(self, channel: str | None) -> Restore | None:
         snap = self.ledger.read({HEAD, RESTORE})
         restore = snap.find(Restore)
-        head = newest(snap, self.books)
-        if self._seen is None:
-            self._seen = None if restore else self._newest_lasting(head, snap.now)
-            return restore
         seen = self._seen
-        lasting, broken = self._follow(seen, head, snap.now)
+        if seen is None:
+            self._seen = None if restore else self._newest_lasting(newest(snap, self.books), snap.now)
+            return restore
+        try:
+            lasting, broken = self._follow(seen, newest(snap, self.books), snap.now)
+        except UnreadableSeal:
+            lasting, broken = seen, "a seal that cannot be read, see rotakey audit verify"
         if restore is None:
             self._seen = lasting
         if not broken:
@@ -136,7 +144,7 @@ class Watch:
         if excuse is None:
             return settled(lambda: self._notice(seen, broken, channel))
         if snap.now - excuse.at >= LASTS:
-            self._seen = self._anchor_at_excuse(seen, excuse)
+            self._seen = self._anchor_behind(seen, excuse)
         return None
 
     def _excuse(self, seen: Anchored) -> Seal | None:
@@ -189,7 +197,7 @@ class Watch:
     def _newest_lasting(self, head: SealHead, now: datetime) -> Anchored | None:
         """Return the newest seal that a crash can no longer lose."""
         for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
-            if now - seal.at >= LASTS:
+            if now - seal.at >= LASTS and not self._is_forged(seal):
                 return _anchor_at(seal)
         return None
 
@@ -203,21 +211,42 @@ class Watch:
             for each in page:
                 if each.number <= seen.number:
                     continue
-                seal, broken = _next_of(last, each)
+                seal, broken = self._next_of(last, each)
                 if seal is None or now - seal.at < LASTS:
                     return last, broken
-                last = _anchor_at(seal, last)
+                last = self._anchor_behind(last, seal)
             page = self.books.seals(page[-1].number, PAGE)
         return last, broken
 
-    def _anchor_at_excuse(self, seen: Anchored, seal: Seal) -> Anchored:
-        """Return the anchor at the seal where a restore was accepted or old seals were dropped. What was
+    def _anchor_behind(self, seen: Anchored, seal: Seal) -> Anchored:
+        """Go on to the next seal, or to where a restore was accepted, or old seals were dropped. What was
         given up is never forgotten."""
         lost: tuple[GivenUp, ...] = ()
         if what := seal.accepted:
             self._accepted_at = seal.at
             lost = (GivenUp(seal=what.seal, head=what.head, accepted=seal.number),)
         return _anchor_at(seal, replace(seen, given_up=(*seen.given_up, *lost)))
+
+    def _next_of(self, last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
+        """Return the seal, if it is the next one; else what is wrong with it. Raises PermanentFailure if its
+        signature matters and cannot be checked here."""
+        try:
+            seal = sound_seal(each)
+            broken = broken_link(seal, last.number, last.head)
+        except ValueError as error:
+            return None, f"a seal {each.number} that is damaged: {error}"
+        if not broken and last.key and not (seal.key and seal.signature):
+            broken = f"seal {seal.number} is not signed"
+        elif not broken and (self._is_forged(seal) or (seal.accepted and not self._is_ours(seal, last))):
+            broken = f"seal {seal.number} is not signed with the key of this worker"
+        return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
+
+    def _key_of(self, seen: Anchored | None) -> str | None:
+        """Return the key without which workers would not believe an acceptance."""
+        return (seen.key if seen else None) or (self.signer.key if self.signer else None)
+
+    def _is_forged(self, seal: Seal) -> bool:
+        return self.signer is not None and seal.key == self.signer.key and not self._is_signed(seal)
 
     def _with_kept(self, seen: Anchored | None, kept: Anchored | None) -> Anchored | None:
         found = newer(seen, kept)
@@ -233,7 +262,7 @@ class Watch:
             return
         now = self.ledger.read().now
         for seal in self._seals_behind(seen.number):
-            if seal.accepted and (seen.key is None or self._is_signed(seal)):
+            if seal.accepted and (self._is_signed(seal) if self.signer else seen.key is None):
                 self._accepted_at = seal.at
         every = all_ended(seen.ended, self._ended_grants(now))
         if self._accepted_at:
@@ -244,7 +273,7 @@ class Watch:
 
     def _ended_grants(self, now: datetime) -> Iterator[Ended]:
         """Yield the grants that ended in the last day, after the entry that was read last."""
-        a_day_ago = f"{int((now - ENDED_KEPT).timestamp() * 1000)}-0"
+        a_day_ago = f"{max(0, int((now - ENDED_KEPT).timestamp() * 1000))}-0"
         after = max(self._ends_up_to, a_day_ago, key=before_all)
         while page := self.books.written(after, PAGE):
             for each in page:
@@ -261,10 +290,21 @@ class Watch:
             failover.end_again(self.ledger, self._seen.ended, channel)
         self._compared_with = serving.now
 
-    def _hold_back(self, serving: Serving, anchor: Anchor | None, channel: str | None) -> Restore | None:
-        """Hold grants back until a person has looked, because there is nothing to compare with. If the policy
-        names an anchor, other workers may have something to compare with: return None until they have had
-        time."""
+    def _is_kept_up(self, kept: Anchored) -> bool:
+        """Whether the anchor was written until about the newest seal that no crash can lose any more."""
+        now = self.ledger.read().now
+        first: Seal | None = None
+        for seal in self._seals_behind(kept.number):
+            first = first or seal
+            if now - seal.at >= LASTS and seal.at - first.at > KEPT_UP_WITHIN:
+                return False
+        return True
+
+    def _hold_back(
+        self, serving: Serving, anchor: Anchor | None, kept: Anchored | None, channel: str | None
+    ) -> Restore | None:
+        """Without an anchor that was kept up a person has to look, unless other workers have one. Returns
+        None until these had the time."""
         snap = self.ledger.read({HEAD})
         if self._waits_for_others is None or self._waits_for_others[0] != serving:
             self._waits_for_others = (serving, snap.now)
@@ -273,16 +313,26 @@ class Watch:
         head = newest(snap, self.books)
         restore = Restore(
             noticed_at=snap.now,
-            anchored="no anchor to compare with",
+            anchored=f"only seal {kept.number}, in an anchor that was not written lately"
+            if kept
+            else "no anchor to compare with",
             found="another server of Redis that took over",
             failover=True,
             seal=head.number,
             head=head.head,
+            key=head.key or self._key_of(self._seen),
         )
-        live = sum(len(page) for page in live_grants(self.ledger, self.books))
+        live = self._count_live()
         return failover.hold_back(self.ledger, restore, live, f"failover-{serving.now}", channel)
 
     # --------------------------------------------------------------------------------------- noticing
+
+    def _count_live(self) -> int | None:
+        """Return None if they cannot be counted: whatever stands in Redis, it is held back."""
+        try:
+            return sum(len(page) for page in live_grants(self.ledger, self.books))
+        except (TemporaryFailure, PermanentFailure, ValueError):  # if Redis is away, the commit says so
+            return None
 
     def _notice(self, seen: Anchored, broken: str, channel: str | None) -> Restore:
         """Written once, and again where a newer seal turns out to be lost, or more that is live again."""
@@ -292,9 +342,10 @@ class Watch:
         again = [each for each in seen.ended if each.grant in snap.leases and each.grant not in known]
         if before and before.seal >= seen.number and not again:
             return before
-        restore = _restore(seen, broken, snap, before)
+        key = self._key_of(seen) or (before.key if before else None)
+        restore = replace(_restore(seen, broken, snap, before), key=key)
         restore = replace(restore, again=(*known, *(each.grant for each in again)))
-        live = sum(len(page) for page in live_grants(self.ledger, self.books))
+        live = self._count_live()
         told = [_came_back(restore, live)] if before is None else []
         told += [_live_again(each, snap) for each in again[-MOST_NAMED:]]
         notes = [Note(id=self._new_id(), channel=channel, reason=reason) for reason in told if channel]
@@ -338,18 +389,6 @@ def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
     )
 
 
-def _next_of(last: Anchored, each: Sealed) -> tuple[Seal | None, str | None]:
-    """Return the seal if it is the next one; otherwise what is wrong with it."""
-    try:
-        seal = sound_seal(each)
-    except ValueError as error:
-        return None, f"a seal {each.number} that is damaged: {error}"
-    broken = broken_link(seal, last.number, last.head)
-    if not broken and last.key and not seal.signature:
-        broken = f"seal {seal.number} is not signed"
-    return (None, f"another chain behind seal {last.number}: {broken}") if broken else (seal, None)
-
-
 def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
     """All that are live, page by page."""
     for page in census.grants("open"):
@@ -357,7 +396,9 @@ def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
         yield tuple(grant for grant in snap.all(Grant) if snap.live(grant))
 
 
-def _came_back(restore: Restore, live: int) -> Reason:
+def _came_back(restore: Restore, live: int | None) -> Reason:
+    if live is None:
+        return because(Why.RESTORED)
     return because(Why.RESTORED, anchored=restore.anchored, found=restore.found, live=live)
 
 

@@ -14,13 +14,13 @@ from redis import Redis
 
 from bot.anchor import AnchorFile
 from bot.cli.examination import Examination
-from bot.core.errors import FAILED_OVER, FailedOver
+from bot.core.errors import FAILED_OVER, FailedOver, PermanentFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord
 from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import CLAIM_SECONDS, Change, Due, Key, Restore
+from bot.ports import CLAIM_SECONDS, Change, Due, Entry, Key, Restore
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards as card_words
 from bot.slack.wording.reasons import NOT_COPIED, refusal
@@ -35,6 +35,7 @@ from bot.usecases.posting import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
 from bot.usecases.watch import Watch
+from tests.usecases.test_sealing import Pen
 
 COMPARE = (
     "🚨 Another Redis server has taken over, and no anchor file says what had ended. I grant nothing now, and"
@@ -427,3 +428,72 @@ def test_what_a_person_has_accepted_is_not_ended_again(bot: Bot) -> None:
     bot.another_watch().look(SECURITY)
     assert bot.live(grant)
     assert bot.has(ADA)
+
+
+def test_a_server_that_took_over_is_accepted_only_with_the_key_of_the_seals(unanchored: Bot) -> None:
+    bot = unanchored
+    bot.sign_with(Pen())
+    bot.given(ADA)
+    bot.sealed_once()
+    bot.fail_over()
+    bot.watch.look(SECURITY)
+    found = bot.restore()
+    assert found
+    assert found.key == "pen"
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
+        accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
+    assert bot.restore()
+
+
+def test_an_anchor_that_is_made_after_the_failover_proves_nothing(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    bot.anchor = AnchorFile(tmp_path / "fresh")
+    new = bot.another_watch()
+    for _ in range(3):
+        assert new.look(SECURITY) is None
+        assert bot.anchor.read() is None
+    assert not bot.ledger.read().compared
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta())
+    found = new.look(SECURITY)
+    assert found
+    assert found.anchored == "no anchor to compare with"
+    assert bot.anchor.read() is None, "yet another server may take over that has not heard of it"
+    accept_restore(bot.ledger, bot.trail, None, by="carol", why="compared by hand")
+    new.look(SECURITY)
+    assert bot.anchor.read()
+
+
+def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker was gone for long while others, with anchors of their own, went on."""
+    monkeypatch.setattr(watch, "KEPT_UP_WITHIN", timedelta())
+    ours = bot.anchor
+    assert ours
+    bot.sealed_once()
+    bot.watch.look(SECURITY)
+    old = ours.read()
+    assert old
+    bot.anchor = None
+    bot.watch = bot.another_watch()
+    for each in ("G1", "G2"):
+        bot.ledger.commit(Change(audit=(Entry(what="ending", grant=each),)))
+        bot.sealed_once()
+    grant = ended_behind_the_replicas_back(bot)
+    bot.fail_over()
+    bot.anchor = ours
+    new = bot.another_watch()
+    found = new.look(SECURITY)
+    assert found
+    assert found.failover
+    assert found.anchored == f"only seal {old.number}, in an anchor that was not written lately"
+    new.look(SECURITY)
+    bot.look_at_holds(grant)
+    assert not bot.has(ADA)
+    assert ours.read() == old

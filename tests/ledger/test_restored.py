@@ -13,6 +13,7 @@ import pytest
 
 from bot.anchor import AnchorFile
 from bot.core.anchors import Anchored
+from bot.core.chain import Acceptance, acceptance_seal, text_of
 from bot.core.proof import Findings
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
@@ -23,7 +24,7 @@ from bot.testing.town import ADA, BOB, CAROL, DAN, SECURITY
 from bot.testing.valkey import Valkey
 from bot.usecases import evidence, seal, watch
 from bot.usecases.restore import accept_restore
-from bot.usecases.seal import SEAL
+from bot.usecases.seal import HEAD, SEAL, newest
 
 
 class Bot(Story):
@@ -198,3 +199,74 @@ def test_a_crash_is_no_restore(bot: Bot) -> None:
         bot.run_due()
     assert bot.heard() == []
     assert bot.ledger.read({Key.of(Restore)}).find(Restore) is None
+
+
+# ------------------------------------------------------------------ by somebody who may write in Redis
+
+
+def test_what_is_no_grant_in_the_audit_hides_no_older_copy(bot: Bot) -> None:
+    entry = r'{"what":"ending","grant":"\ud800","by":null,"facts":{}}'
+    bot.redis.xadd("rotakey:{main}:audit", {"e": entry})
+    bot.seal()
+    bot.back_up()
+    grant = bot.given(DAN)
+    bot.give_back(DAN)
+    bot.redis.xadd("rotakey:{main}:audit", {"e": entry})
+    bot.seal()
+    kept = bot.kept()
+    assert kept
+    assert [each.grant for each in kept.ended] == [grant]
+    bot.put_back()
+    assert bot.another_watch().look(SECURITY)
+    assert restore_in(bot)
+
+
+def restore_in(bot: Bot) -> Restore | None:
+    return bot.ledger.read({Key.of(Restore)}).find(Restore)
+
+
+def an_older_copy(bot: Bot) -> None:
+    bot.seal()
+    bot.back_up()
+    bot.give_back(CAROL) if bot.has(CAROL) else bot.given(CAROL)
+    bot.seal()
+    bot.put_back()
+
+
+def test_a_seal_that_cannot_be_read_hides_no_older_copy(bot: Bot) -> None:
+    an_older_copy(bot)
+    bot.redis.xadd("rotakey:{main}:seals", {"s": "nonsense"}, id="900-0")
+    found = bot.another_watch().look(SECURITY)
+    assert found
+    assert found == restore_in(bot)
+    assert found.found == "a seal that cannot be read, see rotakey audit verify"
+
+
+def test_a_list_of_grants_that_is_none_hides_no_older_copy(bot: Bot) -> None:
+    an_older_copy(bot)
+    bot.redis.set("rotakey:{main}:index:open", "nonsense")
+    assert bot.another_watch().look(SECURITY)
+    assert restore_in(bot)
+    bot.run_due("note")
+    assert bot.heard() == [
+        "🚨 Redis came back older than it was. I give nothing new and go on taking back. Compare it with"
+        " who has access at each target, and then run `rotakey doctor --accept-restore`."
+    ]
+
+
+@pytest.mark.parametrize(("key", "given_up"), [("\ud800", 1), (None, 10**4_300 - 1)], ids=["key", "number"])
+def test_a_seal_that_nobody_could_have_made_is_noticed(bot: Bot, key: str | None, given_up: int) -> None:
+    bot.seal()
+    snap = bot.ledger.read({HEAD})
+    head = newest(snap, bot.trail)
+    forged = acceptance_seal(
+        Acceptance(by="carol", why="", seal=given_up, head="0" * 64),
+        number=head.number + 1,
+        last=head.last,
+        previous=head.head,
+        at=snap.now,
+        key=key,
+    )
+    bot.redis.xadd("rotakey:{main}:seals", {"s": text_of(forged)}, id=f"{forged.number}-0")
+    assert bot.another_watch().look(SECURITY)
+    assert restore_in(bot)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,19 +14,20 @@ import pytest
 from bot.anchor import AnchorFile
 from bot.core.anchors import Anchored, GivenUp
 from bot.core.catalog import AuditRules
-from bot.core.chain import Acceptance, acceptance_seal, place, read_seal, seal_of, signed
+from bot.core.chain import Acceptance, Seal, acceptance_seal, place, read_seal, seal_of, signed
 from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.proof import Findings
 from bot.ledger.codec import encode
-from bot.ports import Change, Entry, Key, Note, Restore, SealHead
+from bot.ports import Change, Due, Entry, Key, Note, Restore, SealHead, Serving
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
 from bot.usecases.evidence import examine, lines
 from bot.usecases.restore import accept_restore
-from bot.usecases.seal import newest
+from bot.usecases.seal import SEAL, Sealing, newest
+from bot.usecases.watch import OTHERS_COMPARE_WITHIN, Watch
 from tests.usecases.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600
@@ -494,6 +497,120 @@ def test_a_seal_that_lost_its_signature_is_noticed(story: Story, file: AnchorFil
     assert found.found == f"another chain behind seal {kept.number}: seal {forged.number} is not signed"
 
 
+def put_seal(story: Story, seal: Seal) -> None:
+    story.memory.commit(Change(seal=seal))
+    story.memory.advance(MINUTE)
+    story.watch.look(SECURITY)
+
+
+def acceptance_of(story: Story, seal: int, *, key: str | None = None) -> Seal:
+    """Behind the newest seal, as somebody makes it who has no key."""
+    head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
+    accepted = Acceptance(by="carol", why="", seal=seal, head=head.head)
+    number = max(head.number, seal) + 1
+    return acceptance_seal(accepted, number=number, last=head.last, previous=head.head, at=story.now, key=key)
+
+
+def signed_and_ended(story: Story, file: AnchorFile) -> Anchored:
+    """The anchor then knows of what Ada gave back, and of the key."""
+    story.anchor = file
+    story.sign_with(Pen())
+    story.ask(ADA)
+    story.pass_time(MINUTE)
+    story.give_back(ADA)
+    a_while(story)
+    kept = file.read()
+    assert kept
+    assert kept.key == "pen"
+    assert kept.ended
+    return kept
+
+
+@pytest.mark.parametrize("key", [None, "pen", "another"])
+@pytest.mark.parametrize("gap", [0, 7])
+@pytest.mark.parametrize("signature", [None, "AAAA"])
+def test_no_acceptance_is_followed_that_we_did_not_sign(
+    story: Story, file: AnchorFile, key: str | None, gap: int, signature: str | None
+) -> None:
+    kept = signed_and_ended(story, file)
+    forged = acceptance_of(story, kept.number + gap, key=key)
+    put_seal(story, replace(forged, signature=signature))
+    assert file.read() == kept
+    found = restore(story)
+    assert found
+    assert found.found.startswith(f"another chain behind seal {kept.number}: ")
+    again = acceptance_of(story, forged.number)
+    story.memory.commit(Change(seal=again))
+    story.watch.look(SECURITY)
+    assert file.read() == kept, "what ended is not forgotten either"
+
+
+@pytest.mark.parametrize("signature", ["AAAA", "pen", None])
+def test_a_seal_of_our_key_is_followed_only_if_we_signed_it(
+    story: Story, file: AnchorFile, signature: str | None
+) -> None:
+    kept = signed_and_ended(story, file)
+    head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
+    story.memory.commit(Change(audit=(Entry(what="forged"),)))
+    forged = seal_of(
+        story.memory.written(head.last), number=head.number + 1, previous=head.head, at=story.now, key="pen"
+    )
+    put_seal(story, replace(forged, signature=signature))
+    assert file.read() == kept
+    assert restore(story)
+
+
+def test_a_seal_without_a_key_does_not_follow_one_with_a_key(story: Story, file: AnchorFile) -> None:
+    """Whatever stands where its signature should be, and also if this worker has no key."""
+    kept = signed_and_ended(story, file)
+    story.watch = story.another_watch()
+    story.watch.signer = None
+    head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
+    story.memory.commit(Change(audit=(Entry(what="forged"),)))
+    forged = seal_of(
+        story.memory.written(head.last), number=head.number + 1, previous=head.head, at=story.now
+    )
+    put_seal(story, replace(forged, signature="AAAA"))
+    assert file.read() == kept
+    assert restore(story)
+
+
+def test_a_worker_without_the_key_forgets_no_end_for_an_acceptance(story: Story, file: AnchorFile) -> None:
+    kept = signed_and_ended(story, file)
+    story.watch = story.another_watch()
+    story.watch.signer = None
+    story.watch.look(SECURITY)
+    story.memory.commit(Change(seal=acceptance_of(story, kept.number)))
+    with suppress(PermanentFailure):
+        story.watch.look(SECURITY)
+    assert file.read() == kept
+
+
+def test_an_acceptance_that_is_followed_is_remembered_too(story: Story, file: AnchorFile) -> None:
+    """Somebody accepted a server that took over: this worker lost nothing that it knew."""
+    kept = signed_and_ended(story, file)
+    seal = acceptance_of(story, kept.number, key="pen")
+    put_seal(story, signed(seal, Pen().sign(seal.head)))
+    moved = file.read()
+    assert moved
+    assert moved.number == seal.number
+    assert moved.given_up == (GivenUp(seal=kept.number, head=kept.head, accepted=seal.number),)
+    assert moved.ended == (), "a person has looked at them"
+    assert restore(story) is None
+
+
+def test_a_worker_that_has_the_key_begins_at_no_seal_with_a_forged_signature(story: Story) -> None:
+    story.sign_with(Pen())
+    a_while(story)
+    seal = acceptance_of(story, 99, key="pen")
+    story.memory.commit(Change(seal=replace(seal, signature="AAAA")))
+    story.memory.advance(MINUTE)
+    new = story.another_watch()
+    new.look(SECURITY)
+    new.look(SECURITY)
+    assert restore(story)
+
+
 def test_the_anchor_keeps_what_was_given_up(story: Story, file: AnchorFile) -> None:
     story.anchor = file
     story.sign_with(Pen())
@@ -549,12 +666,44 @@ def test_what_was_signed_is_accepted_only_with_a_signature(story: Story) -> None
     backup = story.memory.backup()
     a_while(story)
     put_back(story, backup)
-    with pytest.raises(PermanentFailure, match="set AUDIT_KEY here too"):
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
         accept(story)
     assert restore(story)
     accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
     found = examine(lines(story.memory), lambda it, by: by == f"pen {it}".encode())
     assert (found.wrong, restore(story)) == ((), None)
+
+
+def test_what_was_signed_is_accepted_only_with_a_signature_also_by_an_empty_redis(
+    story: Story, file: AnchorFile
+) -> None:
+    story.anchor = file
+    story.sign_with(Pen())
+    for _ in range(2):
+        a_while(story)
+    story.memory.restore(MemoryLedger(story.now).backup())
+    story.watch.look(SECURITY)
+    with pytest.raises(PermanentFailure, match="are signed: set AUDIT_KEY as the workers have it"):
+        accept(story)
+    assert restore(story)
+    accept_restore(story.ledger, story.memory, Pen(), by="carol", why="disk lost")
+    assert restore(story) is None
+    a_while(story)
+    assert restore(story) is None
+
+
+def test_before_the_first_signed_seal_an_acceptance_has_to_be_signed_too(story: Story) -> None:
+    backup = story.memory.backup()
+    a_while(story)
+    story.sign_with(Pen())
+    story.memory.restore(backup)
+    story.watch.look(SECURITY)
+    with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
+        accept(story)
+    assert restore(story)
+    story.memory.commit(Change(seal=acceptance_of(story, 99), put={Key.of(Restore): None}))
+    story.watch.look(SECURITY)
+    assert restore(story)
 
 
 def test_numbers_go_on_beyond_all_that_were_lost(story: Story, file: AnchorFile) -> None:
@@ -602,3 +751,45 @@ def test_what_ended_is_remembered_for_a_day(story: Story, file: AnchorFile) -> N
     kept = file.read()
     assert kept
     assert kept.ended == ()
+
+
+def test_a_clock_of_1970_is_no_reason_to_fail() -> None:
+    memory = MemoryLedger(datetime(1970, 1, 1, 5, tzinfo=UTC))
+    sealing = Sealing(ledger=memory, trail=memory, signer=None, new_id=lambda: "id")
+    memory.commit(Change(audit=(Entry(what="ending", grant="G1"),), due=(Due(member=SEAL, at=memory.now),)))
+    memory.advance(MINUTE)
+    [claim] = memory.claim(1, 9, {}, ("seal",)).claims
+    sealing.seal(claim)
+    memory.advance(MINUTE)
+    watch = Watch(memory, memory, lambda: None, lambda: "id", None)
+    assert watch.look(SECURITY) is None
+    seen = watch.newest_seen()
+    assert seen
+    assert [each.grant for each in seen.ended] == ["G1"]
+
+
+# -------------------------------------------------------------------------------------- taken over
+
+
+@pytest.mark.parametrize("away", [timedelta(seconds=5), timedelta(hours=1)])
+def test_a_server_that_took_over_is_compared_only_with_an_anchor_that_was_kept_up(
+    story: Story, file: AnchorFile, away: timedelta
+) -> None:
+    """Its worker was away while another one went on sealing."""
+    story.anchor = file
+    story.watch.look(SECURITY)
+    story.anchor = None
+    story.watch = story.another_watch()
+    end = story.now + away
+    while story.now < end:
+        a_while(story)
+    story.memory.servers = Serving(last="old", now="new")
+    story.anchor = file
+    late = story.another_watch()
+    late.look(SECURITY)
+    assert story.memory.read().compared is (away < timedelta(minutes=1))
+    assert restore(story) is None, "another worker may have a better one"
+    story.memory.advance(OTHERS_COMPARE_WITHIN.total_seconds())
+    late.look(SECURITY)
+    held = restore(story)
+    assert bool(held) is (away > timedelta(minutes=1))
