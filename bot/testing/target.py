@@ -172,7 +172,7 @@ class FakeTarget:
         old, new = (replace(each, target="") for each in (entitlement, new))
         self._ids[new] = self._ids.pop(old, "") or f"#{next(self._next_id)}"
         self.access = {(who, new if what == old else what): it for (who, what), it in self.access.items()}
-        self.missing.add(old["role"])
+        self.missing |= {value for _, value in old.what}
 
     def recreate(self, account: str) -> None:
         """Drop an account and create one of the same name. Its open sessions stay."""
@@ -198,7 +198,7 @@ class FakeTarget:
             return Seen(presence=Presence.ELSEWHERE, system=self.system, receipts=kept, why=why)
         left = [receipt for receipt in receipts if self.sessions.get(self._place(receipt, hold))]
         if ours := self._ours(hold, receipts):
-            exists = not {hold.account, hold.entitlement["role"]} & self.missing
+            exists = not {hold.account, *(value for _, value in hold.entitlement.what)} & self.missing
             named = {_key(hold.account, hold.entitlement)} if exists else set(ours)
             usable = any(self.access[key].usable for key in ours if key in named)
             made = [self._receipt(account, role) for account, role in ours]
