@@ -62,8 +62,8 @@ class Store:
         return f"redis://127.0.0.1:{self.relay.port}/0"
 
     def follow(self) -> None:
-        """See to it that the replica is one, as a Valkey that was just started is not. While it loads its data
-        it takes no such order, and is waited for. Raises RedisError."""
+        """See to it that the replica is one, as a Valkey that was just started is not. It takes no such order
+        while it loads its data, and is waited for. Raises RedisError."""
         deadline = time.monotonic() + CATCHES_UP_WITHIN
         while True:
             try:
