@@ -149,7 +149,7 @@ def told_wrongly(truth: Truth) -> Iterator[Violation]:
         for said in versions:
             if reason:
                 yield from _judged(truth, said, reason)
-            elif ACTIVE.match(said.text):
+            elif ACTIVE.match(said.text) and not (name and truth.was_lost(name, "active")):
                 yield Violation(what="told too early", about=f"nobody approved it: {said}", grant=name)
 
 
@@ -200,10 +200,13 @@ def _never_shown(audience: str, grant: Grant) -> bool:
 
 
 def homes_differ(truth: Truth) -> Iterator[Violation]:
-    """At rest nobody waits, and whose grants are all over has nothing."""
+    """At rest nobody waits, and whose grants are all over has nothing. A tab may still show what died with a
+    primary, until it is opened again."""
     has = {truth.books.grants[name].person for name in truth.books.live}
+    has |= {str(each.entry.facts.get("person")) for each in truth.lost}
+    waits = () if any(each.entry.what == "asked" for each in truth.lost) else (NOTHING_WAITS,)
     for person, texts in truth.homes.items():
-        wanted = {NOTHING_WAITS, *(() if person in has else (NOTHING_MINE,))}
+        wanted = {*waits, *(() if person in has else (NOTHING_MINE,))}
         if not wanted <= texts:
             yield Violation(what="home differs", about=f"of {person}: {sorted(texts)}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import BusyLoadingError, RedisError
 
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
@@ -62,8 +62,18 @@ class Store:
         return f"redis://127.0.0.1:{self.relay.port}/0"
 
     def follow(self) -> None:
-        """See to it that the replica is one, as a Valkey that was just started is not. Raises RedisError."""
-        _ask(self.replica, "REPLICAOF", "127.0.0.1", str(self.primary.port))
+        """See to it that the replica is one, as a Valkey that was just started is not. It takes no such order
+        while it loads its data, and is waited for. Raises RedisError."""
+        deadline = time.monotonic() + CATCHES_UP_WITHIN
+        while True:
+            try:
+                _ask(self.replica, "REPLICAOF", "127.0.0.1", str(self.primary.port))
+            except BusyLoadingError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL)
+            else:
+                return
 
     def change_places(self) -> bool:
         """Let the replica be the primary as soon as it has all that was written, which nothing is added to
