@@ -166,7 +166,7 @@ class Fittings:
 
     @property
     def world(self) -> World:
-        """What the worker waits for."""
+        """Return what the worker waits for."""
         return World(
             targets=frozenset((*self._policy.targets, *self._former)),
             sources=frozenset(self._policy.oncall),
@@ -233,7 +233,7 @@ class Fittings:
         found = [self._former_at(name, each) for each in versions]
         unusable = [each for each in found if isinstance(each, Unusable)]
         if unusable and len(unusable) == len(found):
-            raise unusable[0].why
+            raise unusable[0].failure
         return former_target(name, found) if found else None
 
     def _former_at(self, name: str, version: str) -> Target:
@@ -250,8 +250,8 @@ class Fittings:
         return tuple(dict.fromkeys(variable for every in found for variable in every))
 
     def has_unsigned_former(self, name: str) -> bool:
-        """Whether the target is kept as it was in a text without any HMAC: with a SECRET_KEY, no text like
-        that is relied on, because whoever can write to Redis could have put it there."""
+        """Return whether the target is kept as it was in a text without any HMAC. With a SECRET_KEY, no such
+        text is relied on, because anybody who can write to Redis could have put it there."""
         texts = [self._text_of(each) for each in self._former.get(name, ())]
         return any(each is not None and not each.hmacs for each in texts)
 
@@ -382,7 +382,7 @@ def signer(env: config.Environment) -> Signer | None:
 
 
 def trusted(pems: Iterable[bytes]) -> Trusts:
-    """Whether a signature is by one of these public keys. Raises Misconfigured."""
+    """Return whether a signature is by one of these public keys. Raises Misconfigured."""
     try:
         trusts: Trusts = _needed("bot.signing", "audit").TrustedKeys(pems).trusts
     except PermanentFailure as missing:

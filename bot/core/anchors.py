@@ -80,7 +80,7 @@ class Anchored:
 
 
 def is_grant_id(name: object) -> bool:
-    """Whether a grant may have this id. What somebody else put into Redis may be anything."""
+    """Return whether a grant may have this id. What somebody else put into Redis may be anything."""
     return isinstance(name, str) and bool(_GRANT.fullmatch(name))
 
 

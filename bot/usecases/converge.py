@@ -311,11 +311,11 @@ class Convergence:
         self._note_failure(raised)
 
     def _note_failure(self, raised: TargetFailed) -> None:
-        def failed(view: View) -> Change:
+        def failure_change(view: View) -> Change:
             seen = raised.seen if view.record.receipts == raised.asked else None
             return outcomes.failed(view, raised.failure, seen, self.claim)
 
-        self._settle(failed)
+        self._settle(failure_change)
 
     def _settle(self, outcome: Callable[[View], Change]) -> None:
         """Commit what is to be written about what was done. The world may have moved meanwhile, so the

@@ -197,37 +197,23 @@ class Earlier:
         return found
 
 
-class Unusable:
-    """Implements Target, in the place of an address that cannot be used here. Every method raises ``why``."""
+class Unusable(RevokeOnly):
+    """Implements Target for an address that cannot be used here. Every method raises ``failure``."""
 
     abilities = Abilities(marks=True, keeps_end=False, ends_sessions=False)
 
-    def __init__(self, why: PermanentFailure) -> None:
-        self.why = why
-
-    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:  # noqa: ARG002 -- of the port
-        raise self.why
-
-    def grant(
-        self,
-        hold: Hold,  # noqa: ARG002 -- of the port
-        receipts: Sequence[Receipt],  # noqa: ARG002
-        until: datetime | None,  # noqa: ARG002
-        not_after: Deadline,  # noqa: ARG002
-    ) -> Receipt:
-        raise self.why
-
-    def ready(self, hold: Hold, deadline: Deadline) -> None:  # noqa: ARG002 -- of the port
-        raise self.why
+    def __init__(self, failure: PermanentFailure) -> None:
+        super().__init__(self, lambda: failure)
+        self.failure = failure
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:  # noqa: ARG002
-        raise self.why
+        raise self.failure
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:  # noqa: ARG002
-        raise self.why
+        raise self.failure
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:  # noqa: ARG002
-        raise self.why
+        raise self.failure
 
 
 def former_target(name: str, targets: Sequence[Target]) -> Target:

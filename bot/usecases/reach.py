@@ -48,9 +48,11 @@ class Reach:
         """Return what the target shows. What it cannot tell, or tells of another system, is a failure."""
         seen = self._has(view)
         if seen.presence is Presence.ELSEWHERE:
-            raise _failed(view, seen, PermanentFailure(_why(view, seen, "another system answers")))
+            raise _failure_of(view, seen, PermanentFailure(_why(view, seen, "another system answers")))
         if seen.presence is Presence.UNKNOWN:
-            raise _failed(view, seen, TemporaryFailure(_why(view, seen, "it cannot be told what is there")))
+            raise _failure_of(
+                view, seen, TemporaryFailure(_why(view, seen, "it cannot be told what is there"))
+            )
         return seen
 
     def prepare(self, view: View) -> Receipt:
@@ -64,7 +66,9 @@ class Reach:
             receipt = self.target.grant(view.hold, view.record.receipts, view.until, self._not_after(view))
         seen = self.look(view.with_receipts((*view.record.receipts[:-1], receipt)))
         if seen.presence in (Presence.NONE, Presence.USELESS):
-            raise _failed(view, seen, TemporaryFailure(f"{view.hold.target} did not show it after granting"))
+            raise _failure_of(
+                view, seen, TemporaryFailure(f"{view.hold.target} did not show it after granting")
+            )
         return seen
 
     def revoke(self, view: View) -> Seen:
@@ -79,7 +83,7 @@ class Reach:
             raise
         seen = self.look(view)
         if not seen.gone:
-            raise _failed(view, seen, _not_gone(view, seen))
+            raise _failure_of(view, seen, _not_gone(view, seen))
         return seen
 
     def _has(self, view: View) -> Seen:
@@ -92,7 +96,7 @@ class Reach:
         return self.turn.fence.sooner(Deadline(view.looked_at.at + left))
 
 
-def _failed(view: View, seen: Seen, failure: TemporaryFailure | PermanentFailure) -> TargetFailed:
+def _failure_of(view: View, seen: Seen, failure: TemporaryFailure | PermanentFailure) -> TargetFailed:
     return TargetFailed(failure, seen, view.record.receipts)
 
 

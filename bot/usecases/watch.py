@@ -291,7 +291,7 @@ class Watch:
         self._compared_with = serving.now
 
     def _is_kept_up(self, kept: Anchored) -> bool:
-        """Whether the anchor was written until about the newest seal that no crash can lose any more."""
+        """Return whether the anchor was written until about the newest seal that no crash can lose."""
         now = self.ledger.read().now
         first: Seal | None = None
         for seal in self._seals_behind(kept.number):
