@@ -23,7 +23,8 @@ FAR = timedelta(hours=1)
 
 
 def claims() -> None:
-    """Work is taken out of the queue when it is begun, as with ZPOP: who dies with it takes it along."""
+    """Work is taken out of the queue when it is begun, as with ZPOP: who dies with it takes it along. Nobody
+    looks for what is not owed and should be, which would mend it within some seconds."""
 
     def popped(claim: Callable[..., Claims], ledger: RedisLedger, *arguments: Any, **more: Any) -> Claims:
         found = claim(ledger, *arguments, **more)
@@ -32,6 +33,7 @@ def claims() -> None:
         return found
 
     wrap(RedisLedger, "claim", popped)
+    wrap(RedisLedger, "unowed", lambda *_: frozenset())
 
 
 def events() -> None:
