@@ -70,18 +70,20 @@ def why_not_revoked(
     name: str, look: Look, row: Membership, refusal: NotAllowed, *, ends_sessions: bool
 ) -> PermanentFailure:
     """``refusal`` is what the server said; it is returned if we know nothing better."""
-    account = look.of_oid(row.member)
     if row.grantor != look.server.me and look.version >= ONE_ROW_PER_GRANTOR:
         by = quoted(row.by or "?")
         return NotAllowed(f"{name}: the bot may not revoke what {by} granted: run {revoke_sql(look, row)}")
-    if account and account.is_superuser:
-        return PermanentFailure(
-            f"{name}: {quoted(account.name)} is a superuser now: only a superuser can end its sessions"
-        )
+    if too_strong := _superuser_now(name, look, row.member):
+        return too_strong
     missing = _not_allowed(name, look, row.role, ends_sessions=ends_sessions)
     if missing and row.grantor != look.server.me:
         return NotAllowed(f"{missing}; or run {revoke_sql(look, row)}")
     return missing or refusal
+
+
+def why_not_ended(name: str, look: Look, account: int, refusal: NotAllowed) -> PermanentFailure:
+    """The same for sessions of an account, by its oid, whose membership is gone."""
+    return _superuser_now(name, look, account) or _may_not_end_sessions(name, look) or refusal
 
 
 def why_elsewhere(name: str, look: Look, receipts: Sequence[Receipt]) -> str:
@@ -118,12 +120,25 @@ def _not_allowed(name: str, look: Look, role: int, *, ends_sessions: bool) -> No
             f"{name}: the bot may not grant {quoted(found.name)}:"
             f" run {admin_grant(found.name, bot, look.version)}"
         )
-    if ends_sessions and not look.server.may_end_sessions:
-        return NotAllowed(
-            f"{name}: the bot may not end sessions: run GRANT pg_signal_backend TO {bot};"
-            " or set sessions: keep"
-        )
-    return None
+    return _may_not_end_sessions(name, look) if ends_sessions else None
+
+
+def _may_not_end_sessions(name: str, look: Look) -> NotAllowed | None:
+    if look.server.may_end_sessions:
+        return None
+    return NotAllowed(
+        f"{name}: the bot may not end sessions: run GRANT pg_signal_backend TO {quoted(look.server.bot)};"
+        " or set sessions: keep"
+    )
+
+
+def _superuser_now(name: str, look: Look, oid: int) -> PermanentFailure | None:
+    account = look.of_oid(oid)
+    if account is None or not account.is_superuser:
+        return None
+    return PermanentFailure(
+        f"{name}: {quoted(account.name)} is a superuser now: only a superuser can end its sessions"
+    )
 
 
 def _by_name(look: Look) -> list[Membership]:

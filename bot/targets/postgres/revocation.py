@@ -17,7 +17,7 @@ from bot.targets.postgres.receipts import (
     ours,
     recorded,
 )
-from bot.targets.postgres.refusals import why_not_revoked
+from bot.targets.postgres.refusals import why_not_ended, why_not_revoked
 from bot.targets.postgres.replicas import Replica, share
 from bot.targets.postgres.sessions import end_all
 from bot.targets.postgres.statements import ONE_ROW_PER_GRANTOR
@@ -34,8 +34,8 @@ class Revocation:
     replicas: Sequence[Replica]
 
     def run(self) -> None:
-        """Revoke as much as we may. Raises PermanentFailure for the first membership that the server did not
-        let us revoke, after all others were tried."""
+        """Revoke and end as much as we may. Raises PermanentFailure for the first membership, or sessions,
+        that the server did not let us, after all others were tried."""
         refusals: list[PermanentFailure] = []
         mine = ours(self.look, self.named)
         for row in sorted(mine, key=lambda each: each.grantor != self.look.server.me):
@@ -48,13 +48,10 @@ class Revocation:
         there = {(row.role, row.member) for row in mine}
         absent = {each.pair for each in self.named} - there
         for pair in absent:
-            if self._ends_sessions_of(pair):
-                end_all(
-                    self.connection,
-                    pair[1],
-                    allowed=self.look.server.may_end_sessions,
-                    only=recorded(self.named, pair),
-                )
+            try:
+                self._end_sessions_left(pair)
+            except NotAllowed as refusal:
+                refusals.append(why_not_ended(self.name, self.look, pair[1], refusal))
         for pair in there | absent:
             if self._ends_sessions_of(pair):
                 self._end_at_replicas(pair)
@@ -90,6 +87,12 @@ class Revocation:
         only = None if row.usable else recorded(self.named, (row.role, row.member))
         allowed = self.look.server.may_end_sessions
         end_all(self.connection, row.member, allowed=allowed, only=only)
+
+    def _end_sessions_left(self, pair: tuple[int, int]) -> None:
+        """Those that outlived their membership."""
+        if self._ends_sessions_of(pair):
+            only, allowed = recorded(self.named, pair), self.look.server.may_end_sessions
+            end_all(self.connection, pair[1], allowed=allowed, only=only)
 
     def _ends_sessions_of(self, pair: tuple[int, int]) -> bool:
         """Sessions stay if the account has the role from somebody else, too. A superuser has it anyway, but
