@@ -18,6 +18,8 @@ from bot.ports import Deadline
 
 TRIES = 3
 RETRY_SECONDS = 5.0
+LEAST_SECONDS = 0.1
+"""A try that begins later than this before the deadline would only hide why the one before it failed."""
 
 T = TypeVar("T")
 
@@ -27,14 +29,16 @@ _jitter = wait_random_exponential(multiplier=0.2, max=2)
 
 
 def short_retries(call: Callable[[], T], deadline: Deadline) -> T:
-    """Call again on TemporaryFailure: at most 3 tries, none of them begun after 5 s or the deadline.
+    """Call again on TemporaryFailure: at most 3 tries, none of them begun after 5 s or just before the
+    deadline.
 
     A wait that the other side asked for is kept; where it does not fit, the failure is raised at once.
     Only for calls that may be made twice.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(TemporaryFailure),
-        stop=stop_after_attempt(TRIES) | stop_before_delay(min(deadline.left(), RETRY_SECONDS)),
+        stop=stop_after_attempt(TRIES)
+        | stop_before_delay(min(deadline.left() - LEAST_SECONDS, RETRY_SECONDS)),
         wait=_pause,
         reraise=True,
     )

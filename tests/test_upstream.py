@@ -5,9 +5,10 @@ from contextvars import ContextVar
 
 import pytest
 
+from bot import upstream
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import Deadline
-from bot.upstream import from_status, short_retries, time_left, wait_asked_for, within
+from bot.upstream import LEAST_SECONDS, from_status, short_retries, time_left, wait_asked_for, within
 
 
 class Elsewhere:
@@ -60,6 +61,23 @@ def test_a_wait_that_does_not_fit_the_deadline_or_5_s_is_left_to_the_caller(
         short_retries(elsewhere, Deadline.after(deadline))
     assert caught.value.retry_after == asked
     assert elsewhere.calls == 1
+
+
+def test_just_before_the_deadline_nothing_is_tried_that_would_hide_the_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream, "_jitter", lambda _: 0.0)
+    deadline, calls = Deadline.after(0.3), []
+
+    def busy_for_long() -> str:
+        calls.append(1)
+        while deadline.left() > LEAST_SECONDS * 0.9:
+            pass
+        raise busy()
+
+    with pytest.raises(TemporaryFailure, match="busy"):
+        short_retries(busy_for_long, deadline)
+    assert len(calls) == 1
 
 
 def test_a_wait_that_fits_is_kept() -> None:
