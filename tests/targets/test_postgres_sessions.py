@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
@@ -307,8 +310,27 @@ def starting_with_the_role(roles: Roles, name: str) -> Iterator[Future[Session]]
     slow = f"{roles.url(name)}?options={quote(f'-c post_auth_delay=60 -c role={role}')}"
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(lambda: psycopg.connect(slow, autocommit=True))
-        assert eventually(lambda: bool(roles.admin.execute(STARTING).fetchall()))
+        assert eventually(lambda: any(_sleeps(pid) for (pid,) in roles.admin.execute(STARTING).fetchall()))
         yield starting
+
+
+def _sleeps(pid: int) -> bool:
+    """Whether it has been doing nothing for a moment: it takes the role just before, and some other session
+    that is starting does not sleep. Without /proc there is no telling, and it counts as asleep."""
+    status = Path(f"/proc/{pid}/status")
+    if not Path("/proc/self/status").exists():
+        return True
+
+    def switches() -> list[str]:
+        try:
+            text = status.read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return []
+        return re.findall(r"^State:\s+S|ctxt_switches:\s+\d+", text, re.MULTILINE)
+
+    before = switches()
+    time.sleep(0.05)
+    return len(before) == 3 and switches() == before
 
 
 def test_without_the_role_nobody_is_disturbed(roles: Roles, postgres: Postgres) -> None:
