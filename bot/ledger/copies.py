@@ -46,9 +46,10 @@ class Copied:
         enough = isinstance(copies, int) and copies >= self._copies
         return answer, None if enough else NotCopied(self._too_few(copies))
 
-    def wait_for_replicas(self, mark: Script) -> bool:
+    def wait_for_replicas(self, mark: Script, primary: str | None) -> bool:
         """Wait until the replicas have everything written before this call, and return whether they do. The
-        wait is short if they did not confirm a moment ago. ``mark`` writes something. Raises
+        wait is short if they did not confirm a moment ago. ``mark`` writes something and answers which
+        primary that is: if it is not ``primary``, nothing is known of what was written before. Raises
         TemporaryFailure."""
         hurry = time.monotonic() < self._silent_until
         with translated():
@@ -60,6 +61,8 @@ class Copied:
             if isinstance(answer, RedisError):
                 raise answer
         enough = isinstance(copies, int) and copies >= self._copies
+        if primary is not None and answer != primary:
+            return False
         self._silent_until = 0.0 if enough else time.monotonic() + SILENT_FOR
         return enough
 

@@ -7,6 +7,7 @@ counter a workspace, so none is ever used twice, not even for a document that wa
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -51,6 +52,12 @@ FAILING_AFTER = 3
 PAGE = 500
 
 
+class _Seen(threading.local):
+    """Which primary answered this thread last; empty if replicas are not asked for."""
+
+    primary: str | None = None
+
+
 class RedisLedger:
     """Implements Ledger, AuditTrail, Inspection, Census and Primary. Threads may share it. ``copies`` is the
     number of replicas that must have a ``copied`` change before its commit returns."""
@@ -79,6 +86,7 @@ class RedisLedger:
         self._unowed = client.register_script(script("unowed", "no-writes"))
         self._late = client.register_script(script("late", "no-writes", claim_seconds=claim_seconds))
         self._copies = copies
+        self._seen = _Seen()
         self._compare = client.register_script(script("compare", "allow-oom"))
         self._mark = client.register_script(script("mark", "allow-oom"))
         self._upgrade = client.register_script(script("upgrade", "allow-oom"))
@@ -90,7 +98,9 @@ class RedisLedger:
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
         """What cannot be read is set aside, and left out: its version is told, and no document."""
         asked = (plans.wanted(keys, names) for keys, names in wanted)
-        now, compared, *found = self._run(self._read, KIND_OF[Grant], self._copies, *asked)
+        now, self._seen.primary, compared, *found = self._run(
+            self._read, KIND_OF[Grant], self._copies, *asked
+        )
         read = [answers.snapshot(moment(now), each, compared=bool(compared)) for each in found]
         self._complain(fault for *_, faults in found for fault in faults)
         self._set_aside([each for _, unreadable in read for each in unreadable])
@@ -201,9 +211,9 @@ class RedisLedger:
         )
         too_few: NotCopied | None = None
         if self._copied and any(change.copied for change in changes):
-            (now, *found), too_few = self._copied.run(which, *arguments)
+            (now, self._seen.primary, *found), too_few = self._copied.run(which, *arguments)
         else:
-            now, *found = self._run(which, *arguments, writing=True)
+            now, self._seen.primary, *found = self._run(which, *arguments, writing=True)
         for outcome, _, said in found:
             if outcome == "uncompared":
                 raise FailedOver(
@@ -238,7 +248,7 @@ class RedisLedger:
         self._run(self._compare, with_server)
 
     def wait_for_copies(self) -> bool:
-        return self._copied is None or self._copied.wait_for_replicas(self._mark)
+        return self._copied is None or self._copied.wait_for_replicas(self._mark, self._seen.primary)
 
     def upgrade(self) -> None:
         """Move Redis to the shape of records that this process writes. From then on, processes that know only

@@ -35,6 +35,7 @@ from bot.usecases.posting import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import SEAL
 from bot.usecases.watch import Watch
+from chaos.relay import Relay
 from tests.usecases.test_sealing import Pen
 
 COMPARE = (
@@ -497,3 +498,24 @@ def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
     bot.look_at_holds(grant)
     assert not bot.has(ADA)
     assert ours.read() == old
+
+
+def test_another_primary_says_nothing_of_what_was_written_before_it() -> None:
+    """It has all that it ever had on its own replica, and never heard of the end that was committed last."""
+    with replicated() as (primary, replica), Redis.from_url(replica.url) as promoted:
+        relay = Relay(lambda: primary.port)
+        with connect(primary.url.replace(str(primary.port), str(relay.port))) as client:
+            ledger = RedisLedger(client, copies=1)
+            ledger.commit(Change(audit=(Entry(what="before"),)))
+            assert ledger.wait_for_copies()
+            promoted.execute_command("REPLICAOF", "NO", "ONE")
+            ledger.commit(Change(audit=(Entry(what="ending"),)))
+            primary.server.kill()
+            relay.lead_to(lambda: replica.port)
+            primary.restart()
+            primary.follow(replica)
+            assert not ledger.wait_for_copies()
+            assert [entry.what for _, _, entry in ledger.entries()] == ["before"]
+            ledger.commit(Change(audit=(Entry(what="after"),)))
+            assert ledger.wait_for_copies()
+        relay.close()

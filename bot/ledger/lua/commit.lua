@@ -290,7 +290,7 @@ local answers = answered()
 if answers then
   return answers
 end
-answers = {text(now)}
+answers = {text(now), copies > 0 and primary_id() or ''}
 if not there then
   redis.call('SET', schema, ours)
 end

@@ -1,3 +1,3 @@
--- Something that replicas can confirm, and everything before it.
+-- Something that replicas can confirm, and everything before it. Answers which primary that is.
 redis.call('SET', op .. 'mark', text(now), 'PX', 60000)
-return 1
+return primary_id()

@@ -42,7 +42,7 @@ local function read(wanted)
   return {documents, leases, faults}
 end
 
-local answers = {text(now), (copies == 0 or compared()) and 1 or 0}
+local answers = {text(now), copies > 0 and primary_id() or '', (copies == 0 or compared()) and 1 or 0}
 for i = 3, #ARGV do
   table.insert(answers, read(cjson.decode(ARGV[i])))
 end
