@@ -26,9 +26,9 @@ from bot.usecases.posting import (
     noted,
     once_more_if_lost,
     owes,
+    places_after,
     post,
     refusing,
-    same,
 )
 from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
@@ -79,7 +79,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     now = office.ledger.read(()).now
     digest = messenger.alert_digest(view)
     owing = [place for place in alert.places if owes(place, digest, now)]
-    with once_more_if_lost(office.ledger, turn.claim):
+    with once_more_if_lost(office.ledger, turn.claim, Key.of(Alert, alert.id)):
         posting = _Posting(office, messenger, turn, view, now)
         refused = post(posting, owing)
         later = again(turn.claim, now) if refused else None
@@ -145,8 +145,7 @@ def _recorded(office: Office, alert_id: str, old: Place, new: Iterable[Place], *
         alert = snap.find(Alert, alert_id)
         if alert is None:
             return
-        kept = [place for place in alert.places if not same(place, old)]
-        moved = replace(alert, places=(*kept, *new))
+        moved = replace(alert, places=places_after(alert.places, old, new, snap.now))
         office.ledger.commit(Change(rests_on=(snap,), put={key: moved}, audit=audit, frees=True))
 
     settled(attempt)

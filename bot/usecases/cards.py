@@ -45,9 +45,9 @@ from bot.usecases.posting import (
     noted,
     once_more_if_lost,
     owes,
+    places_after,
     post,
     refusing,
-    same,
 )
 from bot.usecases.turn import Turn
 
@@ -80,7 +80,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     places = _planned(office, grant, turn.claim).places
     posting = _Posting(office, messenger, turn, view, snap.now)
     owing = [place for place in places if posting.owes(place)]
-    with once_more_if_lost(office.ledger, turn.claim):
+    with once_more_if_lost(office.ledger, turn.claim, Key.of(Card, grant.id)):
         refused = post(posting, owing)
         later = again(turn.claim, snap.now) if refused else None
         moot = [(place, TOO_LATE) for place in places if place.shown == LOST and place not in owing]
@@ -161,8 +161,8 @@ def _recorded(office: Office, grant: str, old: Place, new: Iterable[Place], *aud
     def attempt() -> None:
         key = Key.of(Card, grant)
         snap = office.ledger.read({key})
-        kept = [place for place in (snap.find(Card, grant) or Card()).places if not same(place, old)]
-        card = Card(places=(*kept, *new))
+        stored = (snap.find(Card, grant) or Card()).places
+        card = Card(places=places_after(stored, old, new, snap.now))
         office.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
 
     settled(attempt)

@@ -15,7 +15,20 @@ from typing import Protocol
 
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.reasons import Why
-from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, GivenUp, Key, Ledger, Place
+from bot.ports import (
+    CLAIM_SECONDS,
+    Alert,
+    Card,
+    Change,
+    Claim,
+    Document,
+    Done,
+    Due,
+    GivenUp,
+    Key,
+    Ledger,
+    Place,
+)
 from bot.usecases.attempts import settled
 
 REFUSED_AGAIN = timedelta(minutes=10)
@@ -77,6 +90,18 @@ def same(one: Place, other: Place) -> bool:
     return (one.channel, one.ts, one.audience) == (other.channel, other.ts, other.audience)
 
 
+def places_after(
+    stored: Iterable[Place], old: Place, new: Iterable[Place], now: datetime
+) -> tuple[Place, ...]:
+    """Return the stored places with ``new`` in the place of ``old``. A doubt that somebody else recorded
+    there meanwhile stays until it is over."""
+    every = tuple(stored)
+    doubts = [each.doubted_until for each in every if same(each, old) and each.doubted_until]
+    doubt = max((each for each in doubts if each > now), default=None)
+    kept = [each for each in every if not same(each, old)]
+    return (*kept, *(replace(each, doubted_until=each.doubted_until or doubt) for each in new))
+
+
 def again(claim: Claim, now: datetime) -> Done:
     """What was refused may have been so for a setting that somebody puts right: an hour long."""
     return Done(
@@ -115,6 +140,10 @@ def doubted(places: Iterable[Place], claim: Claim, now: datetime) -> tuple[Place
     """Whoever had the claim and did not close it may still show something there."""
     if not claim.taken_over:
         return tuple(places)
+    return _in_doubt(places, now)
+
+
+def _in_doubt(places: Iterable[Place], now: datetime) -> tuple[Place, ...]:
     return tuple(replace(place, doubted_until=now + SHOW_AGAIN_AFTER) for place in places)
 
 
@@ -137,11 +166,21 @@ def doubt_ends(places: Iterable[Place], now: datetime) -> datetime | None:
 
 
 @contextmanager
-def once_more_if_lost(ledger: Ledger, claim: Claim) -> Iterator[None]:
-    """Where the claim is lost, what we have shown may be older than what whoever has it had shown before."""
+def once_more_if_lost(ledger: Ledger, claim: Claim, key: Key | None = None) -> Iterator[None]:
+    """If the claim is lost, show it all once more: what we have shown may be older than what somebody else
+    showed before, who recorded it in the document of ``key``."""
     try:
         yield
     except Conflict:
-        again_now = Due(member=claim.member, at=ledger.read(()).now)
-        ledger.commit(Change(due=(again_now,), frees=True))
+        settled(lambda: _owe_once_more(ledger, claim, key))
         raise
+
+
+def _owe_once_more(ledger: Ledger, claim: Claim, key: Key | None) -> None:
+    snap = ledger.read({key} if key else ())
+    found = snap.documents.get(key) if key else None
+    put: dict[Key, Document | None] = {}
+    if key and isinstance(found, Card | Alert):
+        put[key] = replace(found, places=_in_doubt(found.places, snap.now))
+    due = (Due(member=claim.member, at=snap.now),)
+    ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import timedelta
 
@@ -412,6 +414,46 @@ def test_one_that_wakes_between_two_cards_has_them_looked_at_once_more() -> None
     story.run_due()
     shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
     assert set(shown.values()) == {State.ACTIVE}
+
+
+def test_nor_one_whose_claim_was_lost_with_a_primary(story: Story) -> None:
+    """Nobody knows that two show the card at once. The slower one shows what was so before, and the other one
+    records last what it showed itself."""
+    grant = dans_ask(story)
+    story.run_due()
+    story.approve(BOB, grant)
+    slow = story.claim("card")
+    assert slow is not None
+    reached, go_on = threading.Event(), threading.Event()
+
+    def waits() -> None:
+        if threading.current_thread() is thread:
+            reached.set()
+            go_on.wait(10)
+
+    def shows_it_slowly() -> None:
+        with suppress(Conflict):
+            cards.show(story.office, story.messenger, Turn(slow, Deadline.after(0)))
+
+    thread = threading.Thread(target=shows_it_slowly)
+    story.messenger.before = waits
+    thread.start()
+    assert reached.wait(10)
+    story.memory.lose_claims()
+    story.run_due("hold")
+    claim = story.claim("card")
+    assert claim is not None
+
+    def lets_it_go_on() -> None:
+        story.messenger.after = lambda: None
+        go_on.set()
+        thread.join(10)
+
+    story.messenger.after = lets_it_go_on
+    story.do(claim)
+    story.pass_time(2 * CLAIM_SECONDS)
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    assert shown == {CHANNEL: State.ACTIVE, dm(DAN): State.ACTIVE}
 
 
 def test_a_worker_whose_claim_has_run_out_shows_nothing(story: Story) -> None:
