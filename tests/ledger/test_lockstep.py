@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -146,8 +146,14 @@ class Lockstep(RuleBasedStateMachine):
     @rule(target=claims, members=st.sets(MEMBERS, min_size=1), seconds=st.sampled_from([0, 3600]))
     def owe_and_claim(self, members: set[str], seconds: int) -> Any:
         """Otherwise hardly anything would ever be claimed."""
-        self._commit(Change(due=tuple(Due(member=each, at=LONG_AGO) for each in sorted(members))))
+        self._owe_long_since(members)
         return self.claim(seconds, limit=4, share=3, busy={})
+
+    @rule(target=claims, limit=st.integers(0, 2), order=ORDERS, seconds=st.sampled_from([0, 3600]))
+    def owe_everything_and_claim_in_order(self, limit: int, order: Order, seconds: int) -> Any:
+        """Only if much waits does it matter who comes first."""
+        self._owe_long_since(EVERY_MEMBER)
+        return self.claim(seconds, limit=limit, share=3, busy={}, order=order)
 
     @rule(claims=st.lists(claims, max_size=3))
     def renew(self, claims: Any) -> None:
@@ -183,6 +189,15 @@ class Lockstep(RuleBasedStateMachine):
     def lose_a_generation(self, member: str) -> None:
         self._client.hdel(self._named("generations"), member)
         self._memory.lose_generations(member)
+
+    @rule(member=MEMBERS)
+    def fail_and_lose_failures(self, member: str) -> None:
+        self._owe_long_since([member])
+        for claim in self.claim_these([member], 1):
+            self.close(claim, LONG_AGO, failed=True, due=())
+        self.condition()
+        self.lose_failures(member)
+        self.condition()
 
     @rule(member=MEMBERS)
     def lose_failures(self, member: str) -> None:
@@ -229,6 +244,9 @@ class Lockstep(RuleBasedStateMachine):
 
     def _named(self, name: str) -> str:
         return f"rotakey:{{{self._workspace}}}:{name}"
+
+    def _owe_long_since(self, members: Collection[str]) -> None:
+        self._commit(Change(due=tuple(Due(member=each, at=LONG_AGO) for each in sorted(members))))
 
     def _commit(self, change: Change) -> None:
         theirs, ours = self._both(lambda ledger: outcome(ledger, change))
