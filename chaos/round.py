@@ -8,17 +8,18 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
-from bot.ports import Directory, Key
+from bot.ports import Directory, Key, Restore
 from bot.slack.cards import card
 from bot.usecases.cards import card_view
 from bot.usecases.office import Office
+from bot.usecases.restore import accept_restore
 from chaos import checks, promises
 from chaos.administrator import DRAWN, Acts
 from chaos.checks import Violation
@@ -98,6 +99,15 @@ class Scene:
         self.crowd.ask_no_more()
         self.director.stop()
         self.shifts.end()
+
+    def accept_failover(self) -> None:
+        """Do what a person does if a failover came before any worker had kept an anchor, or while none could
+        keep it up: then nothing is granted until somebody accepts it."""
+        ledger = self.house.ledger
+        with suppress(TemporaryFailure, Conflict, PermanentFailure):
+            restore = ledger.read({Key.of(Restore)}).find(Restore)
+            if restore and restore.failover:
+                accept_restore(ledger, ledger, None, by="carol", why="nothing to compare it with")
 
     def enough(self, terms: Terms) -> bool:
         met = self.director.steps_met
@@ -199,6 +209,7 @@ class Round:
         told = time.monotonic()
         while not scene.enough(self.terms):
             time.sleep(POLL)
+            scene.accept_failover()
             if time.monotonic() - told > TELL_EVERY:
                 told = time.monotonic()
                 kills, faults = scene.director.kills.total(), len(scene.director.faults)
@@ -210,6 +221,7 @@ class Round:
         left, before = self.terms.patience, time.monotonic()
         while True:
             time.sleep(POLL)
+            scene.accept_failover()
             now = time.monotonic()
             left, before = left - min(now - before, LONGEST_STEP), now
             if not scene.crowd.idle and left > 0:

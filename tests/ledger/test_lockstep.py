@@ -193,7 +193,8 @@ class Lockstep(RuleBasedStateMachine):
     @rule(member=MEMBERS)
     def fail_and_lose_failures(self, member: str) -> None:
         self._owe_long_since([member])
-        for claim in self.claim_these([member], 1):
+        found: Any = self.claim_these([member], 1)
+        for claim in found:
             self.close(claim, LONG_AGO, failed=True, due=())
         self.condition()
         self.lose_failures(member)
