@@ -7,7 +7,7 @@ wrote can be read too: a field it did not know takes its default.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -69,6 +69,9 @@ def _moments(value: object) -> Iterator[datetime]:
         yield value
     elif isinstance(value, tuple | list):
         for each in value:
+            yield from _moments(each)
+    elif isinstance(value, Mapping):
+        for each in value.values():
             yield from _moments(each)
     elif is_dataclass(value):
         for field in fields(value):

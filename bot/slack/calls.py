@@ -14,7 +14,7 @@ from slack_sdk.web import SlackResponse
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import Deadline
-from bot.upstream import time_left, wait_asked_for, within
+from bot.upstream import time_left, too_late, wait_asked_for, within
 
 Answer = Mapping[str, Any]
 
@@ -94,6 +94,8 @@ def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping
         return hurried.api_call(method, json=given) if structured else hurried.api_call(method, params=given)
     except SlackApiError as error:
         raise _translated(method, error) from None
+    except TimeoutError:  # the socket's own may be a moment before the deadline
+        raise too_late(f"Slack's {method}") from None
     except (SlackClientError, OSError, HTTPException, ValueError) as error:
         raise TemporaryFailure(f"Slack's {method} did not answer: {type(error).__name__}") from None
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
+from functools import cache
 from threading import RLock
 
 from bot.core.chain import Sealed, Written, before_all, text_of
@@ -134,20 +135,21 @@ class MemoryLedger:
             )
 
     def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
+        draw = cache(self._next)  # all that one read sets aside shares a number
         for key, (version, text) in found.items():
             try:
                 yield key, decode(key, text)
             except PermanentFailure as failure:
-                self._set_aside(key, version, str(failure), text)
+                self._set_aside(key, version, str(failure), text, draw)
 
-    def _set_aside(self, key: Key, version: int, error: str, text: str) -> None:
+    def _set_aside(self, key: Key, version: int, error: str, text: str, draw: Callable[[], int]) -> None:
         """Keep it as it is, and look again at what rested on it."""
         if (key, version) in self._aside:
             return
         kept = SetAside(key=key, at=self.now, error=error, text=printable(text))
         self._aside[key, version] = kept
         if key.kind == _GRANT:
-            generation = self._next()
+            generation = draw()
             for member in self._listed_members():
                 if key.id in self._indexes.get(member, ()):
                     self._arm(Due(member=member, at=self.now), generation)

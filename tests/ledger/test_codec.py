@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, Origin, State
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry
-from bot.ports import KINDS, Document, Entry, Key
+from bot.ports import KINDS, Document, Entry, FormerTarget, Key, PolicyInForce
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MOMENTS = st.datetimes(timezones=st.just(UTC))
@@ -69,6 +69,13 @@ def test_a_moment_without_a_zone_is_told_and_not_compared_with_the_time(moment: 
     with pytest.raises(PermanentFailure, match="a moment without a time zone"):
         decode(Key("grant", "g1"), json.dumps(written | {"asked_at": moment}))
     assert decode(Key("grant", "g1"), json.dumps(written | {"reason": moment}))
+
+
+def test_nor_is_one_that_stands_in_a_mapping() -> None:
+    former = FormerTarget(version="v1", address="1a2b", left_at=NINE)
+    written = encode(PolicyInForce(version="v2", former={"orders-db": (former,)}))
+    with pytest.raises(PermanentFailure, match="a moment without a time zone"):
+        decode(Key("policy", ""), written.replace("09:00:00Z", "09:00:00"))
 
 
 def test_a_field_that_a_newer_process_wrote_is_left_out() -> None:

@@ -193,9 +193,9 @@ class Lockstep(RuleBasedStateMachine):
     @rule(member=MEMBERS)
     def fail_and_lose_failures(self, member: str) -> None:
         self._owe_long_since([member])
-        found: Any = self.claim_these([member], 1)
-        for claim in found:
-            self.close(claim, LONG_AGO, failed=True, due=())
+        claimed, _ = self._both(lambda ledger: ledger.claim_these([member], 1, 3, {}))
+        for claim in claimed.claims:
+            self._commit(Change(done=Done(claim=claim, next_at=LONG_AGO, failed=True)))
         self.condition()
         self.lose_failures(member)
         self.condition()

@@ -15,6 +15,7 @@ from bot.core.grants import State
 from bot.core.reasons import Why, because
 from bot.ports import AlertView, Deadline, Note, Place
 from bot.sandbox.workspace import Workspace
+from bot.slack import calls
 from bot.slack.messenger import SlackMessenger
 from bot.slack.wording.reasons import NOT_COPIED
 from bot.usecases.answers import HomeView
@@ -179,7 +180,16 @@ def test_an_outage_is_temporary_and_nothing_is_posted_twice(
 
 def test_an_answer_that_is_late_is_not_waited_for(messenger: SlackMessenger, workspace: Workspace) -> None:
     workspace.faults.slow = 30
-    with pytest.raises(TemporaryFailure, match="did not answer"):
+    with pytest.raises(TemporaryFailure, match="did not answer in time"):
+        messenger.show(view(), Place(channel=CHANNEL, audience="approver"), Deadline.after(0.2))
+
+
+def test_the_same_is_said_if_the_socket_gives_up_first(
+    messenger: SlackMessenger, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "within", lambda _deadline, _what, call: call())
+    workspace.faults.slow = 30
+    with pytest.raises(TemporaryFailure, match="did not answer in time"):
         messenger.show(view(), Place(channel=CHANNEL, audience="approver"), Deadline.after(0.2))
 
 
