@@ -194,7 +194,7 @@ class Truth:
         for each in self.by_hand:
             unseen = any(span.surely(each.began) and span.surely(each.ended) for span in spans)
             if each.pair == pair and not unseen:
-                again = (span.since.ended for span in spans if span.since.ended >= each.began)
+                again = (span.since.ended for span in spans if span.since.ended >= each.ended)
                 found.append((each.began, min(again, default=float("inf"))))
         return found
 

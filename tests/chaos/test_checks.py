@@ -79,6 +79,14 @@ def test_what_an_administrator_took_away_may_be_missing_until_it_is_given_again(
     assert looked({1, 2}, {6, 7, 8}, by_hand=2.5).missing(PAIR, 1.0, 8.5) is None
 
 
+def test_what_was_given_while_an_administrator_was_about_to_take_it_may_be_missing_too() -> None:
+    """The bot's login was dropped from 2.5 to 5.5, with what it had still granted at four."""
+    truth = looked({1, 2}, {4}, {7, 8})
+    assert truth.missing(PAIR, 1.0, 8.5) == TEN_LOOKS[3]
+    slowly = replace(truth, by_hand=[ByHand(pair=PAIR, began=2.5, ended=5.5)])
+    assert slowly.missing(PAIR, 1.0, 8.5) is None
+
+
 def test_what_was_given_again_may_not_be_missing_once_more() -> None:
     assert looked({1, 2}, {6}, {8}, by_hand=2.5).missing(PAIR, 1.0, 8.5) == TEN_LOOKS[7]
 
