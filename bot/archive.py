@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.core.chain import Seal, Sealed, Written
 from bot.core.errors import PermanentFailure
 from bot.files import replace_whole
-from bot.usecases.evidence import Damaged, Line, exported, read_export
+from bot.usecases.evidence import Damaged, Line, export_lines, read_export
 
 
 class ArchiveFolder:
@@ -21,7 +21,7 @@ class ArchiveFolder:
 
     def write(self, found: Iterable[Written | Sealed], first: Seal, last: Seal, now: datetime) -> str:
         path = self._folder / f"audit-{self._workspace}-{first.number:010}-{last.number:010}.jsonl"
-        texts = exported(found, self._workspace, now, since_seal=first.number)
+        texts = export_lines(found, self._workspace, now, since_seal=first.number)
         try:
             replace_whole(path, (f"{text}\n" for text in texts))
         except OSError as error:

@@ -89,7 +89,7 @@ def export(file: Path | None, since: datetime | None, until: datetime | None) ->
         ledger, workspace = _ledger()
         start = evidence.before(ledger, since.replace(tzinfo=UTC)) if since else None
         found = evidence.lines(ledger, since=start, until=until.replace(tzinfo=UTC) if until else None)
-        texts = evidence.exported(found, workspace, ledger.read().now, start.number + 1 if start else 0)
+        texts = evidence.export_lines(found, workspace, ledger.read().now, start.number + 1 if start else 0)
         lines = (f"{text}\n" for text in texts)
         if file is None:
             sys.stdout.writelines(lines)

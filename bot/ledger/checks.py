@@ -8,7 +8,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from bot.core.errors import TemporaryFailure
-from bot.ledger.connection import follows, translated
+from bot.ledger.connection import follows, translate_errors
 
 OLDEST = 7
 
@@ -35,7 +35,7 @@ def _look(client: Redis) -> Facts:
     found: dict[str, str] = {}
     for ask in (_info, _config):
         try:
-            with translated(apart_from=ResponseError):
+            with translate_errors(apart_from=ResponseError):
                 found |= ask(client)
         except ResponseError:
             continue

@@ -123,7 +123,9 @@ def _other_version(there: str) -> str:
 
 
 @contextmanager
-def translated(apart_from: type[RedisError] | tuple[()] = (), *, writing: bool = False) -> Iterator[None]:
+def translate_errors(
+    apart_from: type[RedisError] | tuple[()] = (), *, writing: bool = False
+) -> Iterator[None]:
     """Translate any trouble with Redis to TemporaryFailure, except ``apart_from``. ``writing``: if no answer
     came it is Unconfirmed, because one of several tries may have been written."""
     try:

@@ -12,7 +12,7 @@ from redis.commands.core import Script
 from redis.exceptions import NoScriptError, RedisError
 
 from bot.core.errors import NotCopied
-from bot.ledger.connection import translated
+from bot.ledger.connection import translate_errors
 
 COPIED_WITHIN = timedelta(seconds=1)
 """Shorter than one try of a call may take."""
@@ -37,7 +37,7 @@ class Copied:
     def run(self, script: Script, *arguments: Argument) -> tuple[Any, NotCopied | None]:
         """Return the script's answer, and the error to raise if it wrote anything: too few replicas confirmed
         it in time. Raises TemporaryFailure."""
-        with translated(writing=True):
+        with translate_errors(writing=True):
             answer, copies = self._run_and_wait("EVALSHA", script.sha, *arguments)
             if isinstance(answer, NoScriptError):
                 answer, copies = self._run_and_wait("EVAL", script.script, *arguments)
@@ -52,7 +52,7 @@ class Copied:
         primary that is: if it is not ``primary``, nothing is known of what was written before. Raises
         TemporaryFailure."""
         hurry = time.monotonic() < self._silent_until
-        with translated():
+        with translate_errors():
             answer, copies = self._run_and_wait(
                 "EVALSHA", mark.sha, within=NOT_LONG if hurry else COPIED_WITHIN
             )

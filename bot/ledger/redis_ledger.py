@@ -23,7 +23,7 @@ from bot.core.holds import HoldRecord
 from bot.ledger import answers, plans
 from bot.ledger.answers import MOST_TOLD, Unreadable, moment
 from bot.ledger.codec import decode_entry
-from bot.ledger.connection import LONGEST_WAIT, at_home, patient, translated
+from bot.ledger.connection import LONGEST_WAIT, at_home, patient, translate_errors
 from bot.ledger.copies import Copied
 from bot.ledger.keys import NAMES, names
 from bot.ledger.scripts import script
@@ -149,7 +149,7 @@ class RedisLedger:
         if seconds > 0:
             # Redis takes zero for ever; some versions take less than a millisecond for zero
             held = max(min(seconds, LONGEST_WAIT), 0.001)
-            with translated():
+            with translate_errors():
                 self._patient.blpop([self._named("nudge")], timeout=held)
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
@@ -172,7 +172,7 @@ class RedisLedger:
     # ------------------------------------------------------------------------------------- Census
 
     def grants(self, index: str) -> Iterator[Sequence[str]]:
-        with translated():
+        with translate_errors():
             yield from _pages(self._client.sscan_iter(f"{self._named('index:')}{index}", count=PAGE))
 
     def holds(self) -> Iterator[Sequence[str]]:
@@ -181,7 +181,7 @@ class RedisLedger:
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
         """Goes through all that is in this Redis, which takes a second for each million keys."""
         before = f"{self._named('doc:')}{KIND_OF[shape]}:"
-        with translated():
+        with translate_errors():
             found = self._client.scan_iter(match=f"{before}*", count=PAGE)
             yield from _pages(name.removeprefix(before) for name in found)
 
@@ -276,12 +276,12 @@ class RedisLedger:
 
     def _rows(self, stream: str, first: str, count: int) -> Sequence[tuple[str, Mapping[str, str]]]:
         """Of a stream. What is no UTF-8 keeps its bytes: somebody must have written it by hand."""
-        with translated():
+        with translate_errors():
             rows: Any = self._client.xrange(self._named(stream), min=first, count=count)
         return [*rows]
 
     def _run(self, which: Any, *arguments: str | bytes | int, writing: bool = False) -> Any:
-        with translated(writing=writing):
+        with translate_errors(writing=writing):
             return which(keys=self._names, args=arguments)
 
     def _named(self, name: str) -> str:

@@ -6,7 +6,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from bot.ledger import checks
-from bot.ledger.connection import translated
+from bot.ledger.connection import translate_errors
 from bot.ports import ServerFacts
 
 
@@ -28,7 +28,7 @@ class RedisServer:
 
     def _told(self) -> dict[str, str]:
         try:
-            with translated(apart_from=ResponseError):
+            with translate_errors(apart_from=ResponseError):
                 return {name: str(value) for name, value in self._client.info().items()}
         except ResponseError:  # it may not be asked; the warnings say so
             return {}

@@ -15,7 +15,7 @@ from bot.core.reasons import Reason, Why
 from bot.ports import Change, Claim, Done, Key, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Asked
-from bot.usecases.attempts import answered, settled
+from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.office import (
     Office,
     Scene,
@@ -77,7 +77,7 @@ def _ask(
         replace(change, op=op, answer=grant.id, put={**change.put, **_touched(snap, person)})
     )
     if receipt.again:
-        return Asked(standing=stand(office, answered(receipt)))
+        return Asked(standing=stand(office, earlier_answer(receipt)))
     return Asked(standing=standing_after(change, grant, scene))
 
 

@@ -31,8 +31,9 @@ def refusal_answer(reason: Reason) -> str:
     return _REFUSED + json.dumps({"why": reason.why, "facts": dict(reason.facts)})
 
 
-def answered(receipt: Committed) -> str:
-    """The grant that an op done before was about. Raises Refused where it was refused then."""
+def earlier_answer(receipt: Committed) -> str:
+    """Return what the same op was answered when it was first done, such as the id of its grant. Raises
+    Refused if it was refused then."""
     if receipt.answer.startswith(_REFUSED):
         told = json.loads(receipt.answer.removeprefix(_REFUSED))
         raise Refused(Reason(why=Why(told["why"]), facts=told["facts"]))

@@ -10,7 +10,7 @@ from bot.core.errors import Refused
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Change, Due, Key, Ledger, Note
-from bot.usecases.attempts import answered, refusal_answer
+from bot.usecases.attempts import earlier_answer, refusal_answer
 
 
 def find_out(ledger: Ledger, op: str, person: str) -> None:
@@ -23,7 +23,7 @@ def find_out(ledger: Ledger, op: str, person: str) -> None:
     receipt = ledger.commit(_with_note(first, op, person, not_done, now))
     if receipt.again:
         try:
-            became = _became(ledger, answered(receipt))
+            became = _became(ledger, earlier_answer(receipt))
         except Refused as refused:
             became = refused.reason
         ledger.commit(_with_note(Change(op=f"{op}:confirmed"), op, person, became, now))

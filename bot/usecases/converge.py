@@ -102,10 +102,10 @@ class Convergence:
             self.ledger.commit(Change(done=Done(claim=self.claim)))
         elif view.live:
             seen = self._keep(view)
-            self._settle(lambda now: outcomes.given(now, seen, self.claim, self.security_channel))
+            self._settle(lambda now: outcomes.change_if_given(now, seen, self.claim, self.security_channel))
         else:
             left = self._clear(view)
-            self._settle(lambda now: outcomes.gone(now, left, self.claim, self.security_channel))
+            self._settle(lambda now: outcomes.change_if_gone(now, left, self.claim, self.security_channel))
 
     def _look(self) -> View | None:
         return look(self.ledger, self.claim.id)
@@ -157,8 +157,8 @@ class Convergence:
         return self._note_granting(view, baseline)
 
     def _note_granting(self, view: View, baseline: Presence) -> View:
-        """What was there before us is committed before granting: after a crash it cannot be taken for ours,
-        nor ours for theirs. A worker that slept writes nothing once nobody is live any more."""
+        """Commit what was there before us, and only then return, so that after a crash it cannot be taken for
+        ours, nor ours for theirs. A worker that slept commits nothing once nobody is live any more."""
         _nothing_lost(view)
         key = Key.of(HoldRecord, view.key)
         own = Snapshot(now=view.now, versions={key: view.snap.versions.get(key, 0)})
@@ -303,7 +303,7 @@ class Convergence:
         """Somebody revoked it on this very claim, having noted so in ``record``: write what was left, and
         close the claim."""
         self._acted = record
-        self._settle(lambda view: outcomes.gone(view, left, self.claim, self.security_channel))
+        self._settle(lambda view: outcomes.change_if_gone(view, left, self.claim, self.security_channel))
 
     def write_failed(self, record: HoldRecord, raised: TargetFailed) -> None:
         """Somebody could not revoke it on this very claim: write so, and close the claim."""
@@ -313,7 +313,7 @@ class Convergence:
     def _note_failure(self, raised: TargetFailed) -> None:
         def failure_change(view: View) -> Change:
             seen = raised.seen if view.record.receipts == raised.asked else None
-            return outcomes.failed(view, raised.failure, seen, self.claim)
+            return outcomes.change_if_failed(view, raised.failure, seen, self.claim)
 
         self._settle(failure_change)
 

@@ -72,10 +72,10 @@ class Noted:
         """As it was written."""
         return _as_written(self.seen, self.change, self.receipt)
 
-    def gone(self, left: Seen, now: datetime) -> Change:
-        """``left`` is what the target showed after the take."""
+    def change_if_gone(self, left: Seen, now: datetime) -> Change:
+        """Return what to write when nothing is left. ``left`` is what the target showed after the take."""
         view = replace(self.view, snap=replace(self.view.snap, now=now))
-        return outcomes.done_here(outcomes.gone(view, left, self.turn.claim), self.turn.claim)
+        return outcomes.done_here(outcomes.change_if_gone(view, left, self.turn.claim), self.turn.claim)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class Ends:
         waits long for what happened to be claimed before it.
         """
         self.follow()
-        noted, others = self._noted(turns)
+        noted, others = self._note_ends(turns)
         waiting = deque(noted)
         with self._relieved(waiting):
             self._take(waiting, turns[0].claim.lane, hurry=hurry)
@@ -192,7 +192,7 @@ class Ends:
         finally:
             relief.cancel()
 
-    def _noted(self, turns: Sequence[Turn]) -> tuple[list[Noted], list[Looked]]:
+    def _note_ends(self, turns: Sequence[Turn]) -> tuple[list[Noted], list[Looked]]:
         """Write down whose time is over and what is about to be taken, in one commit for each hold; and
         return the others, too. What two holds of one grant write is written one after the other."""
         noted: list[Noted] = []
@@ -270,7 +270,7 @@ class Ends:
         plain = [each for each in some if each.left.presence is Presence.NONE]
         try:
             now = self.ledger.read().now
-            written = self.ledger.commit_all([each.noted.gone(each.left, now) for each in plain])
+            written = self.ledger.commit_all([each.noted.change_if_gone(each.left, now) for each in plain])
         except TemporaryFailure:
             raise
         except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself

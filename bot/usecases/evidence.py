@@ -111,7 +111,7 @@ def _last_of(seal: Sealed) -> tuple[int, int]:
 # --------------------------------------------------------------------------------------------- exports
 
 
-def exported(
+def export_lines(
     found: Iterable[Written | Sealed], workspace: str, now: datetime, since_seal: int = 0
 ) -> Iterator[str]:
     """Yield one line of JSON for each, after a line that says what this is (and, for a part, after which seal
@@ -130,7 +130,7 @@ def exported(
 
 
 def read_export(texts: Iterable[str]) -> Iterator[Line]:
-    """What ``exported`` wrote. Raises Damaged, at the end also where something is missing."""
+    """Read what ``export_lines`` wrote. Raises Damaged, at the end also where something is missing."""
     counted = {"entries": 0, "seals": 0}
     ended: object = None
     for number, text in enumerate(texts, 1):

@@ -15,7 +15,7 @@ from bot.core.rightful import extended_end
 from bot.ports import Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Extended
-from bot.usecases.attempts import answered
+from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import chosen_of, meant
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing, standing_after
 from bot.usecases.waiting import asked_grant, waiting
@@ -106,7 +106,7 @@ def _committed(
 ) -> Extended:
     receipt = office.ledger.commit(replace(change, op=op, answer=moved.id))
     if receipt.again:
-        return Extended(standing=stand(office, answered(receipt)))
+        return Extended(standing=stand(office, earlier_answer(receipt)))
     return Extended(standing=standing_after(change, moved, scene), capped=capped)
 
 
@@ -146,5 +146,5 @@ def _asked(office: Office, grant: Grant, ask: Ask, decision: Decision, scene: Sc
     untouched = {Key.of(Grant, grant.id): grant}  # so that two extensions at one moment collide
     receipt = office.ledger.commit(replace(change, put={**change.put, **untouched}, op=op, answer=grant.id))
     if receipt.again:
-        return Extended(standing=stand(office, answered(receipt)))
+        return Extended(standing=stand(office, earlier_answer(receipt)))
     return Extended(standing=standing(snap, catalog, grant), ask=new)

@@ -16,7 +16,7 @@ from bot.ports import Change, Document, Due, Entry, Key, Lease, ShiftGrant, Snap
 from bot.usecases.admit import indexes
 from bot.usecases.answers import Standing
 from bot.usecases.ask import named
-from bot.usecases.attempts import answered
+from bot.usecases.attempts import earlier_answer
 from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing_after
 
 
@@ -117,7 +117,7 @@ def _finished(
         moved = ended if grant is chosen[0] else moved
         change = joined(change, part)
     receipt = office.ledger.commit(change)
-    return stand(office, answered(receipt)) if receipt.again else standing_after(change, moved, scene)
+    return stand(office, earlier_answer(receipt)) if receipt.again else standing_after(change, moved, scene)
 
 
 def _ended(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:

@@ -34,7 +34,7 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.answers import Standing
-from bot.usecases.attempts import answered, refusal_answer, settled
+from bot.usecases.attempts import earlier_answer, refusal_answer, settled
 from bot.usecases.enact import DOUBT, clear_doubt, report_doubt
 from bot.usecases.people import look_up
 
@@ -155,7 +155,7 @@ class Office:
             answer = refusal_answer(refused.reason)
             receipt = self.ledger.commit(Change(op=op, answer=answer, audit=(entry,)))
             if receipt.again:
-                return answered(receipt)
+                return earlier_answer(receipt)
             raise
 
     def _follow(self, force: PolicyInForce) -> None:

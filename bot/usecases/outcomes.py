@@ -92,7 +92,7 @@ def _cut_short(grant: Grant) -> bool:
 # ------------------------------------------------------------------------------------------------- given
 
 
-def given(view: View, seen: Observed, claim: Claim, channel: str | None = None) -> Change:
+def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | None = None) -> Change:
     """Nobody's lease may have ended since the look: that would be a Conflict. ``channel`` hears of what had
     vanished."""
     now = view.now
@@ -198,9 +198,10 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
 # -------------------------------------------------------------------------------------------------- gone
 
 
-def gone(view: View, seen: Seen, claim: Claim, channel: str | None = None) -> Change:
-    """Nothing of ours is left: ``seen`` is what the target showed. If somebody was approved meanwhile, the
-    hold is empty and due at once. ``channel`` hears of access that somebody else gave meanwhile."""
+def change_if_gone(view: View, seen: Seen, claim: Claim, channel: str | None = None) -> Change:
+    """Return what to write when nothing of ours is left: ``seen`` is what the target showed. If somebody was
+    approved meanwhile, the hold is empty and due at once. ``channel`` hears of access that somebody else gave
+    meanwhile."""
     key = Key.of(HoldRecord, view.key)
     change = Change(rests_on=(view.snap,), frees=True)
     still = seen.presence is Presence.THEIRS and not view.record.untouchable
@@ -286,9 +287,9 @@ def _freed(view: View, grant: Grant) -> dict[Key, Document | None]:
 # ------------------------------------------------------------------------------------------------ failed
 
 
-def failed(view: View, failure: Failure, seen: Seen | None, claim: Claim) -> Change:
-    """One more failure in a row; but to wait for a standby's word is none. What the target showed all the
-    same is kept: receipts may have been completed by it."""
+def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Claim) -> Change:
+    """Return what to write after one more failure in a row; waiting for a standby's word counts as none. What
+    the target showed all the same is kept: receipts may have been completed by it."""
     waits = isinstance(failure, NotConfirmed)
     record = replace(
         view.record,

@@ -14,7 +14,7 @@ from bot.core.people import Person, objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Alert, Census, Change, Claim, Document, Done, Due, Entry, Key, Note, Snapshot
 from bot.usecases.alerts import became, told, told_over
-from bot.usecases.attempts import answered, settled
+from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office, facts_of
 from bot.usecases.posting import GIVEN_UP, LOST
@@ -226,7 +226,7 @@ def _wished(office: Office, person: str, alert: str, op: str, *, by_hand: bool) 
     def attempt() -> str:
         change = _wish(office, person, alert, by_hand=by_hand)
         receipt = office.ledger.commit(replace(change, op=op, answer=alert))
-        return answered(receipt) if receipt.again else alert
+        return earlier_answer(receipt) if receipt.again else alert
 
     office.once(op, "removal by hand" if by_hand else "trying now", person, attempt)
 

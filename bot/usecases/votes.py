@@ -14,7 +14,7 @@ from bot.core.reasons import Why, because
 from bot.ports import Change, Due, Entry, Key, Snapshot
 from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Standing
-from bot.usecases.attempts import answered
+from bot.usecases.attempts import earlier_answer
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
 from bot.usecases.waiting import closed
 
@@ -58,7 +58,7 @@ def _approve(office: Office, person: str, grant_id: str, length: int | None, op:
     else:
         voted, change = _admitted(voted, resource, scene)
     receipt = office.ledger.commit(replace(change, op=op, answer=grant_id))
-    return stand(office, answered(receipt)) if receipt.again else standing_after(change, voted, scene)
+    return stand(office, earlier_answer(receipt)) if receipt.again else standing_after(change, voted, scene)
 
 
 def _shortened(grant: Grant, length: int | None, resource: Resource) -> Grant:
@@ -101,7 +101,7 @@ def _deny(office: Office, person: str, grant_id: str, why: str, op: str) -> Stan
     denied = grants.deny(grant, person=person, now=snap.now, because_of=said)
     change = replace(closed(denied, snap, "denied", person), op=op, answer=grant_id)
     receipt = office.ledger.commit(change)
-    return stand(office, answered(receipt)) if receipt.again else standing_after(change, denied, scene)
+    return stand(office, earlier_answer(receipt)) if receipt.again else standing_after(change, denied, scene)
 
 
 def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, Scene]:

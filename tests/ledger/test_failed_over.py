@@ -211,7 +211,7 @@ def test_without_an_anchor_a_person_accepts_what_the_new_server_has(unanchored: 
     bot.run_due()
     assert bot.has(ADA), "it is live in what was accepted"
     bot.sealed_once()
-    texts = list(evidence.exported(evidence.lines(bot.redis), "main", bot.redis.read().now))
+    texts = list(evidence.export_lines(evidence.lines(bot.redis), "main", bot.redis.read().now))
     assert evidence.examine(evidence.read_export(texts)).wrong == ()
 
 

@@ -79,7 +79,7 @@ class Bot(Story):
 
     def examined(self, anchored: Anchored | None = None) -> Findings:
         """As with ``rotakey audit export`` and ``verify``."""
-        texts = list(evidence.exported(evidence.lines(self.trail), "main", self.ledger.read().now))
+        texts = list(evidence.export_lines(evidence.lines(self.trail), "main", self.ledger.read().now))
         return evidence.examine(evidence.read_export(texts), anchored=anchored)
 
     def given(self, who: str) -> str:

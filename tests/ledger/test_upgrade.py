@@ -78,7 +78,7 @@ def bot(filled: Redis, what: dict[str, Any]) -> Bot:
 
 def verified(ledger: RedisLedger, trusts: Trusts, anchored: Anchored, at: datetime) -> Findings:
     """As with ``rotakey audit export`` at that time, and ``verify``."""
-    texts = list(evidence.exported(evidence.lines(ledger), "main", at))
+    texts = list(evidence.export_lines(evidence.lines(ledger), "main", at))
     return evidence.examine(evidence.read_export(texts), trusts=trusts, anchored=anchored)
 
 

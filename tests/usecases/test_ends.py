@@ -366,14 +366,14 @@ def test_one_that_cannot_be_written_down_keeps_back_no_other(
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
     made, poison = hurried(story), story.grant(grants[1]).gives[0].key
-    gone = outcomes.gone
+    change_if_gone = outcomes.change_if_gone
 
     def poisoned(view: View, *others: Any) -> Change:
         if view.key == poison:
             raise ZeroDivisionError("a fault of ours")
-        return gone(view, *others)
+        return change_if_gone(view, *others)
 
-    monkeypatch.setattr(outcomes, "gone", poisoned)
+    monkeypatch.setattr(outcomes, "change_if_gone", poisoned)
     heard = list[Exception]()
     made.unwritten = lambda _, error: heard.append(error)
     made.catch_up()

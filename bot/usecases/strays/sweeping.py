@@ -90,9 +90,9 @@ def sweep(office: Office, census: Census, find: Callable[[str], Target], turn: T
     namesakes = _namesakes(office, looked, catalog)
     if namesakes is None:
         looked = replace(looked, holders={})
-    held = _held(office.ledger, census, looked, namesakes or ())
+    held = _read_holds(office.ledger, census, looked, namesakes or ())
     more = _healed(office.ledger, held.vanished)
-    settled(lambda: _noted(office, looked, held, turn.claim, more=more))
+    settled(lambda: _commit_round(office, looked, held, turn.claim, more=more))
     if looked.failure:
         raise looked.failure
 
@@ -142,7 +142,7 @@ def _namesakes(office: Office, looked: Looked, catalog: Catalog) -> tuple[str, .
 # ------------------------------------------------------------------------------------------- comparing
 
 
-def _noted(office: Office, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
+def _commit_round(office: Office, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
     it = _compared(office, looked, held)
     strays = seen(it.known.found, it.sight, AGAIN_AFTER)
     found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it), rest=looked.rest)
@@ -177,8 +177,8 @@ def _remembered(it: Round) -> tuple[Entitlement, ...]:
     return tuple(dict.fromkeys((*ours, *unread, *held)))
 
 
-def _held(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str]) -> Held:
-    """All grants that hold something there, under any of its names: they may be very many."""
+def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str]) -> Held:
+    """Read all grants that hold something there, under any of its names: they may be very many."""
     explained, vanished, entitlements = set[str](), set[str](), set[Entitlement]()
     for name in (looked.target, *namesakes):
         for snap in _grants_at(ledger, census, name):

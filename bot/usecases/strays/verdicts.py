@@ -18,7 +18,7 @@ from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
 from bot.usecases.accounts import has_account, person_keys
 from bot.usecases.admit import Approval, admission
 from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
-from bot.usecases.attempts import answered
+from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import joined
 from bot.usecases.office import Office, fact_keys, facts_of
 from bot.usecases.outcomes import named
@@ -80,7 +80,7 @@ def _judged(
     def attempt() -> str:
         change = verdict(office, _case(office, person, alert))
         receipt = office.ledger.commit(replace(change, op=op, answer=alert))
-        return answered(receipt) if receipt.again else alert
+        return earlier_answer(receipt) if receipt.again else alert
 
     office.once(op, "verdict on a stray", person, attempt)
 
