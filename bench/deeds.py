@@ -7,30 +7,35 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bot.core.catalog import Entitlement
+from bot.core.holds import Hold
+
 
 class Deeds:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def append(self, verb: str, target: str, account: str) -> None:
+    def append(self, verb: str, hold: Hold) -> None:
         """``verb`` is give or take."""
-        os.write(self._file, f"{time.time():.6f} {verb} {target} {account}\n".encode())
+        role = hold.entitlement["role"]
+        os.write(self._file, f"{time.time():.6f} {verb} {hold.target} {hold.account} {role}\n".encode())
 
     def taken(self) -> dict[str, float]:
         """When, by account."""
-        return {account: at for at, verb, _, account in self._all() if verb == "take"}
+        return {account: at for at, verb, _, account, _ in self._all() if verb == "take"}
 
-    def holders(self, target: str) -> list[str]:
+    def holders(self, entitlement: Entitlement) -> list[str]:
         """Accounts, by the last that was done."""
-        last = {account: verb for _, verb, where, account in self._all() if where == target}
+        this = (entitlement.target, entitlement["role"])
+        last = {account: verb for _, verb, target, account, role in self._all() if (target, role) == this}
         return [account for account, verb in last.items() if verb == "give"]
 
-    def _all(self) -> Iterator[tuple[float, str, str, str]]:
+    def _all(self) -> Iterator[tuple[float, str, str, str, str]]:
         with self._path.open() as lines:
             for line in lines:
-                at, verb, target, account = line.split()
-                yield float(at), verb, target, account
+                at, verb, target, account, role = line.split()
+                yield float(at), verb, target, account, role
 
 
 class Hanging:

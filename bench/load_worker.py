@@ -52,7 +52,7 @@ class NoopTarget:
         self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
     ) -> Receipt:
         self._answer(not_after)
-        self._deeds.append("give", self._name, hold.account)
+        self._deeds.append("give", hold)
         self._taken.pop(hold.key, None)
         return receipts[-1]
 
@@ -61,7 +61,7 @@ class NoopTarget:
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
         self._answer(deadline)
-        self._deeds.append("take", self._name, hold.account)
+        self._deeds.append("take", hold)
         self._taken[hold.key] = None
         with suppress(StopIteration, KeyError, RuntimeError):  # other threads forget some, too
             while len(self._taken) > self._remembered:
@@ -76,7 +76,7 @@ class NoopTarget:
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         self._answer(deadline)
-        accounts = self._deeds.holders(self._name)
+        accounts = self._deeds.holders(entitlement)
         found = tuple(Holder(account=each, presence=Presence.OURS) for each in accounts)
         return Holders(holders=found, system=self._system)
 

@@ -44,9 +44,10 @@ def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[
         change = Change()
         for number, life in some:
             resource = catalog.resources[life.resource] if life.resource else plain[number % len(plain)]
-            for each in resource.gives:
-                deeds.append("give", each.target, account_of(life.name))
-            change = joined(change, _lived(life, resource, catalog.version))
+            grant = _grant(life, resource, catalog.version)
+            for hold in () if life.had_before else grant.gives:
+                deeds.append("give", hold)
+            change = joined(change, _lived(life, resource, grant))
         ledger.commit(change)
 
 
@@ -58,8 +59,7 @@ def channel_of(name: str) -> str:
     return f"D{name}"
 
 
-def _lived(life: Life, resource: Resource, policy: str) -> Change:
-    grant = _grant(life, resource, policy)
+def _lived(life: Life, resource: Resource, grant: Grant) -> Change:
     holds = tuple(_records(grant, life))
     about = {"seen": "ours", "person": grant.person}
     given = (Entry(what="given", grant=grant.id, facts={"hold": named(h), **about}) for h in grant.gives)
