@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 
 from bot.core.catalog import Entitlement
 from bot.core.holds import Hold
@@ -15,6 +16,9 @@ class Deeds:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._held: dict[tuple[str, str], dict[str, None]] = {}
+        self._read_to = 0
+        self._lock = Lock()
 
     def append(self, verb: str, hold: Hold) -> None:
         """``verb`` is give or take."""
@@ -26,10 +30,24 @@ class Deeds:
         return {account: at for at, verb, _, account, _ in self._all() if verb == "take"}
 
     def holders(self, entitlement: Entitlement) -> list[str]:
-        """Accounts, by the last that was done."""
-        this = (entitlement.target, entitlement["role"])
-        last = {account: verb for _, verb, target, account, role in self._all() if (target, role) == this}
-        return [account for account, verb in last.items() if verb == "give"]
+        """Accounts, by the last that was done. Only what was appended since the last call is read."""
+        with self._lock:
+            for line in self._new_lines():
+                _, verb, target, account, role = line.split()
+                held = self._held.setdefault((target, role), {})
+                if verb == "give":
+                    held[account] = None
+                else:
+                    held.pop(account, None)
+            return list(self._held.get((entitlement.target, entitlement["role"]), ()))
+
+    def _new_lines(self) -> list[str]:
+        with self._path.open("rb") as lines:
+            lines.seek(self._read_to)
+            new = lines.read()
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        return whole.decode().splitlines()
 
     def _all(self) -> Iterator[tuple[float, str, str, str, str]]:
         with self._path.open() as lines:
