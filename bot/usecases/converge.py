@@ -19,7 +19,7 @@ from bot.core.errors import (
     PermanentFailure,
     TemporaryFailure,
 )
-from bot.core.grants import HoldState
+from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import (
     Change,
@@ -104,8 +104,9 @@ class Convergence:
             seen = self._keep(view)
             self._settle(lambda now: outcomes.change_if_given(now, seen, self.claim, self.security_channel))
         else:
-            left = self._clear(view)
-            self._settle(lambda now: outcomes.change_if_gone(now, left, self.claim, self.security_channel))
+            left, keeper = self._clear(view)
+            channel = self.security_channel
+            self._settle(lambda now: outcomes.change_if_gone(now, left, self.claim, channel, keeper))
 
     def _look(self) -> View | None:
         return look(self.ledger, self.claim.id)
@@ -186,13 +187,15 @@ class Convergence:
 
     # ------------------------------------------------------------------------------------- clearing
 
-    def _clear(self, view: View) -> Seen:
+    def _clear(self, view: View) -> tuple[Seen, Grant | None]:
+        """Revoke it, unless it was there before us, or a live grant needs it under another name of the
+        target. Return what the target showed, and that grant."""
         if view.record.untouchable:
-            return Seen(presence=Presence.THEIRS)
+            return Seen(presence=Presence.THEIRS), None
         if view.record.phase is Phase.EMPTY and not self._left_behind(view):
-            return Seen(presence=Presence.NONE)
-        if other := self._needed_under(view):
-            return Seen(presence=Presence.THEIRS, grantor=f"a grant under the name {other}")
+            return Seen(presence=Presence.NONE), None
+        if keeper := self._needed_under(view):
+            return Seen(presence=Presence.THEIRS), keeper
         self._note_taking(view)
         target = self._reach(view)
         if self.turn.fence.passed:
@@ -201,14 +204,14 @@ class Convergence:
         try:
             if not view.record.receipts:
                 view = self._identify(target, view)
-            return self._revoke(target, view)
+            return self._revoke(target, view), None
         except TargetFailed as raised:
             if not view.record.by_hand:
                 raise
             left = raised.seen or target.look(view)
             if not left.gone:
                 raise
-            return left
+            return left, None
 
     def _revoke(self, target: Reach, view: View) -> Seen:
         """Revoke at the target's address of today, and if that is another system, at its former one. If
@@ -260,10 +263,10 @@ class Convergence:
         self.ledger.commit(Change(rests_on=(fresh.snap,), put={key: kept.record}, frees=True))
         return kept
 
-    def _needed_under(self, view: View) -> str | None:
-        """Return the other name of the same running system under which this very access was granted for
-        somebody who is live, and will be revoked. Both are asked which system they are: a server may have
-        been restarted since."""
+    def _needed_under(self, view: View) -> Grant | None:
+        """Return the live grant that needs this very access under another name of the same running system,
+        where it will be revoked. Both are asked which system they are: a server may have been restarted
+        since."""
         systems = view.snap.find(TargetSystems)
         for other in systems.relatives(view.hold.target) if systems else ():
             twin = look(self.ledger, view.hold.under(other).key)
@@ -271,7 +274,7 @@ class Convergence:
                 try:
                     here, there = (Reach(self.target, each.hold.target, self.turn) for each in (view, twin))
                     if here.look(view).system == there.look(twin).system:
-                        return other
+                        return twin.last
                 except TargetFailed:  # access that nobody may need is revoked rather than kept
                     continue
         return None

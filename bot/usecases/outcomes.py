@@ -198,15 +198,17 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
 # -------------------------------------------------------------------------------------------------- gone
 
 
-def change_if_gone(view: View, seen: Seen, claim: Claim, channel: str | None = None) -> Change:
+def change_if_gone(
+    view: View, seen: Seen, claim: Claim, channel: str | None = None, keeper: Grant | None = None
+) -> Change:
     """Return what to write when nothing of ours is left: ``seen`` is what the target showed. If somebody was
     approved meanwhile, the hold is empty and due at once. ``channel`` hears of access that somebody else gave
-    meanwhile."""
+    meanwhile. ``keeper`` is a live grant that needs it under another name of the target."""
     key = Key.of(HoldRecord, view.key)
     change = Change(rests_on=(view.snap,), frees=True)
-    still = seen.presence is Presence.THEIRS and not view.record.untouchable
+    still = seen.presence is Presence.THEIRS and not view.record.untouchable and keeper is None
     for grant in view.ending:
-        change = joined(change, _one_settled(view, grant, None, seen, still=still))
+        change = joined(change, _one_settled(view, grant, keeper, seen, still=still))
         if still and channel:
             change = joined(change, _left_by_others(view, grant, seen, claim, channel))
     late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY

@@ -110,15 +110,17 @@ def test_what_a_live_grant_needs_under_the_other_name_is_not_revoked() -> None:
     story.run_due("workspace", "groups")
     story.run_due()
     short = granted(story, ADA, "billing", length="1h")
-    granted(story, ADA, length="4h")
+    long = granted(story, ADA, length="4h")
     billing.access = story.target.access
     for each in (billing, story.target):
         each.system = System(id="orders", instance="first")
     story.memory.commit(with_receipts_of("orders", story, short))
     story.pass_time(11 * MINUTE)
     story.pass_time(HOUR)
-    assert story.grant(short).state is State.ENDED
+    ended = story.grant(short)
+    assert (ended.state, ended.kept_by, ended.left_by) == (State.ENDED, long, None)
     assert (story.has(ADA), billing.count("revoke")) == (True, 0)
+    assert said(story, Why.LEFT_BY_OTHERS) == []
 
 
 def apart(story_of: SweepMode = SweepMode.ASK, *, marks: bool = True) -> Story:
