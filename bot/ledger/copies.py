@@ -38,11 +38,7 @@ class Copied:
         """Return the script's answer, and the error to raise if it wrote anything: too few replicas confirmed
         it in time. Raises TemporaryFailure."""
         with translate_errors(writing=True):
-            answer, copies = self._run_and_wait("EVALSHA", script.sha, *arguments)
-            if isinstance(answer, NoScriptError):
-                answer, copies = self._run_and_wait("EVAL", script.script, *arguments)
-            if isinstance(answer, RedisError):
-                raise answer
+            answer, copies = self._answer(script, *arguments, within=COPIED_WITHIN)
         enough = isinstance(copies, int) and copies >= self._copies
         return answer, None if enough else NotCopied(self._too_few(copies))
 
@@ -53,25 +49,29 @@ class Copied:
         TemporaryFailure."""
         hurry = time.monotonic() < self._silent_until
         with translate_errors():
-            answer, copies = self._run_and_wait(
-                "EVALSHA", mark.sha, within=NOT_LONG if hurry else COPIED_WITHIN
-            )
-            if isinstance(answer, NoScriptError):
-                answer, copies = self._run_and_wait("EVAL", mark.script)
-            if isinstance(answer, RedisError):
-                raise answer
+            answer, copies = self._answer(mark, within=NOT_LONG if hurry else COPIED_WITHIN)
         enough = isinstance(copies, int) and copies >= self._copies
         if primary is not None and answer != primary:
             return False
-        self._silent_until = 0.0 if enough else time.monotonic() + SILENT_FOR
+        if enough:
+            self._silent_until = 0.0
+        elif not hurry:  # who waited 5 ms has not shown that a second would be too short
+            self._silent_until = time.monotonic() + SILENT_FOR
         return enough
 
-    def _run_and_wait(self, verb: str, *arguments: Argument, within: timedelta | None = None) -> list[Any]:
-        text, *others = arguments
+    def _answer(self, script: Script, *arguments: Argument, within: timedelta) -> list[Any]:
+        """Run it and wait. Return its answer, and what WAIT answered, which may be an error."""
+        answer, copies = self._run_and_wait("EVALSHA", script.sha, *arguments, within=within)
+        if isinstance(answer, NoScriptError):
+            answer, copies = self._run_and_wait("EVAL", script.script, *arguments, within=within)
+        if isinstance(answer, RedisError):
+            raise answer
+        return [answer, copies]
+
+    def _run_and_wait(self, verb: str, text: Argument, *arguments: Argument, within: timedelta) -> list[Any]:
         with self._client.pipeline(transaction=False) as pipe:
-            pipe.execute_command(verb, text, len(self._keys), *self._keys, *others)
-            wait = (within or COPIED_WITHIN) // timedelta(milliseconds=1)
-            pipe.execute_command("WAIT", self._copies, wait)
+            pipe.execute_command(verb, text, len(self._keys), *self._keys, *arguments)
+            pipe.execute_command("WAIT", self._copies, within // timedelta(milliseconds=1))
             return pipe.execute(raise_on_error=False)
 
     def _too_few(self, copies: int | RedisError) -> str:
