@@ -227,6 +227,19 @@ def test_a_replica_that_cannot_be_asked_is_named_and_holds_no_revocation_up(role
         assert "sesame" not in warning
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("postgresql:///orders?hostaddr=10.0.0.2", "postgresql:///orders?hostaddr=10.0.0.3"),
+        ("postgresql:///orders?service=a", "postgresql:///orders?service=b"),
+        ("postgresql://a/orders", "postgresql://b/orders"),
+        ("postgresql://a:5433/orders", "postgresql://a/orders"),
+    ],
+)
+def test_two_replicas_do_not_share_what_receipts_say_of_their_sessions(one: str, other: str) -> None:
+    assert replicas.Replica("orders-db", one).where != replicas.Replica("orders-db", other).where
+
+
 def test_one_whose_url_is_broken_is_not_quoted(roles: Roles) -> None:
     with listing(roles, "postgresql://rotakey:se same@127.0.0.1:x/orders") as postgres:
         kept = granted(postgres, orders_rw(roles, "ada"))

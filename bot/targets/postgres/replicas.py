@@ -21,8 +21,9 @@ LONGEST_REPLAY = 1.0
 
 
 class Replica:
-    """A standby server. ``where`` is its host and port. Every method raises TemporaryFailure or
-    PermanentFailure by the deadline, also if the server there does not belong to the same system."""
+    """A standby server. ``where`` is its address, by which receipts name it. Every method raises
+    TemporaryFailure or PermanentFailure by the deadline, also if the server there does not belong to the same
+    system."""
 
     def __init__(self, name: str, url: str) -> None:
         self.where = _host_and_port(url)
@@ -85,4 +86,6 @@ def _host_and_port(url: str) -> str:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # which may quote the url, with its password
         return "a replica whose url PostgreSQL does not understand"
-    return f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
+    if service := parts.get("service"):
+        return f"service {service}"
+    return f"{parts.get('hostaddr') or parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
