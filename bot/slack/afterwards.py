@@ -30,16 +30,18 @@ class Afterwards:
         self._asking = False
         self._lock = threading.Lock()
 
-    def remember(self, op: str, person: str) -> None:
-        """Tell the person what became of the op as soon as Redis answers."""
+    def remember(self, op: str, person: str) -> bool:
+        """Tell the person what became of the op as soon as Redis answers. Return False if there is
+        already too much to find out."""
         with self._lock:
             if len(self._left) >= MOST:
                 log.warning("too much to find out afterwards", op=op)
-                return
+                return False
             self._left[op] = (person, Deadline.after(REMEMBERED_FOR))
             if not self._asking:
                 threading.Thread(target=self._ask, name="afterwards", daemon=True).start()
                 self._asking = True
+            return True
 
     def find_out(self) -> int:
         """Try once to find out about all of them. Return how many are left."""
@@ -52,6 +54,8 @@ class Afterwards:
                 except TemporaryFailure as failure:
                     log.info("not confirmed yet", op=op, error=str(failure))
                     break
+                except Exception:  # nobody else may wait for this one
+                    log.exception("what became of an op cannot be found out", op=op)
             with self._lock:
                 self._left.pop(op, None)
         with self._lock:
@@ -60,10 +64,7 @@ class Afterwards:
     def _ask(self) -> None:
         while True:
             time.sleep(self._every)
-            try:
-                self.find_out()
-            except Exception:  # the next try may succeed, whatever went wrong
-                log.exception("unforeseen")
+            self.find_out()
             with self._lock:
                 if not self._left:
                     self._asking = False

@@ -40,7 +40,8 @@ class Desk:
         if not isinstance(failure, Unconfirmed):
             return not_recorded(failure)
         log.warning("not confirmed", error=str(failure))
-        self.afterwards.remember(op, person)
+        if self.afterwards.remember(op, person):
+            return f"{words.UNCONFIRMED} {words.FOUND_OUT_LATER}"
         return words.UNCONFIRMED
 
     def open(self, trigger: str, form: Block) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 from bot.core.errors import TemporaryFailure
-from bot.core.reasons import Why
+from bot.core.reasons import Why, because
 from bot.ports import Change, Committed, Key, Note
 from bot.slack.afterwards import Afterwards
 from bot.testing.memory_ledger import MemoryLedger
+from bot.usecases.attempts import refusal_answer
 from tests.slack.scenes import ADA, NOW
 
 
@@ -47,3 +48,14 @@ def test_it_begins_again_after_it_had_nothing_left() -> None:
         ledger.answered.clear()
         afterwards.remember(op, ADA)
         assert ledger.answered.wait(10)
+
+
+def test_what_cannot_be_found_out_keeps_nobody_else_waiting() -> None:
+    ledger = MemoryLedger(NOW)
+    unknown = refusal_answer(because(Why.NOT_DONE)).replace(Why.NOT_DONE.value, "of a newer version")
+    ledger.commit(Change(op="cmd:1", answer=unknown))
+    afterwards = Afterwards(ledger, every=3600)
+    for op in ("cmd:1", "cmd:2"):
+        afterwards.remember(op, ADA)
+    assert afterwards.find_out() == 0
+    assert [key.kind for key in ledger._documents].count("note") == 1

@@ -19,7 +19,7 @@ from bot.sandbox.workspace import ImpossibleError, Server, Workspace
 from bot.slack.afterwards import MOST
 from bot.slack.manifest import manifest
 from bot.slack.visitor import insider
-from bot.slack.wording.answers import NOT_RECORDED, UNCONFIRMED
+from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
 from bot.usecases import ask, groups
 from bot.usecases.confirm import find_out
 from bot.usecases.look import home_view
@@ -28,6 +28,7 @@ from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
 from tests.slack.town import Town, town
 
 ASK = "request prod-db 2h because orders are stuck"
+PROMISED = f"{UNCONFIRMED} {FOUND_OUT_LATER}"
 LAPSES = "<!date^1763708400^{date_short_pretty} at {time}|2025-11-21 07:00 UTC>"
 
 
@@ -222,7 +223,7 @@ def test_while_redis_is_down_people_are_told_so(it: Town) -> None:
 
 def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_afterwards(it: Town) -> None:
     it.ledger.lost = "written"
-    assert it.types(ADA, ASK) == UNCONFIRMED
+    assert it.types(ADA, ASK) == PROMISED
     assert it.grant().person == ADA, "it was written"
     assert it.heard_afterwards() == [
         f"The action I could not confirm went through: *prod-db* of <@{ADA}> is waiting for approval."
@@ -235,7 +236,7 @@ def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Town, as
     assert click(f"decide:{asked.id}").ok
     shown = it.workspace.view(BOB)
     assert shown is not None
-    assert shown.blocks[0]["text"]["text"] == UNCONFIRMED
+    assert shown.blocks[0]["text"]["text"] == PROMISED
     undone = "The action I could not confirm did not go through: nothing changed. Please try again."
     assert it.heard_afterwards() == [undone]
     assert it.grant().state is State.ASKED
@@ -251,7 +252,7 @@ def test_an_op_that_is_called_undone_is_not_done_when_it_is_delivered_again(it: 
 
 def test_what_was_refused_without_an_answer_is_found_out_too(it: Town) -> None:
     it.ledger.lost = "written"
-    assert it.types(ADA, "request prod-db 90h because orders are stuck") == UNCONFIRMED
+    assert it.types(ADA, "request prod-db 90h because orders are stuck") == PROMISED
     assert it.heard_afterwards() == [
         "3 days 18 h is too long: 12 hours is the most. Ask for 12 hours or less."
     ]
@@ -259,9 +260,10 @@ def test_what_was_refused_without_an_answer_is_found_out_too(it: Town) -> None:
 
 def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(it: Town) -> None:
     it.ledger.down = True
-    for n in range(MOST + 1):
-        it.afterwards.remember(f"cmd:{n}", ADA)
+    assert all(it.afterwards.remember(f"cmd:{n}", ADA) for n in range(MOST))
     assert it.afterwards.find_out() == MOST
+    it.ledger.down, it.ledger.lost = False, "unwritten"
+    assert it.types(ADA, ASK) == UNCONFIRMED, "no promise, for it is not remembered"
     it.ledger.down = False
     assert it.afterwards.find_out() == 0
 

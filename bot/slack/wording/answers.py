@@ -28,10 +28,8 @@ from bot.usecases.answers import Asked, Extended, Offer, Standing
 NOT_RECORDED = (
     "I cannot write anything down just now, so count this as not done. Please try again in a moment."
 )
-UNCONFIRMED = (
-    "I could not confirm this. `/access mine` shows whether it happened, and I'll message you as soon as I"
-    " know."
-)
+UNCONFIRMED = "I could not confirm this. `/access mine` shows whether it happened."
+FOUND_OUT_LATER = "If I find out, I'll message you."
 BROKEN = "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
 COPIED = "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
 NOTHING_MINE = "You have nothing now, and nothing is waiting."
