@@ -18,7 +18,6 @@ from bot.usecases.office import Office, fact_keys, facts_of
 from bot.usecases.posting import (
     COPIED_BY_THEN,
     GIVEN_UP,
-    SAYS_ENDED,
     again,
     doubt_ends,
     doubted,
@@ -29,6 +28,7 @@ from bot.usecases.posting import (
     places_after,
     post,
     refusing,
+    says_ended,
 )
 from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
@@ -74,7 +74,7 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
     view = alert_view(alert)
-    if view.became and view.became.why in SAYS_ENDED and not office.ledger.wait_for_copies():
+    if view.became and says_ended(view.became) and not office.ledger.wait_for_copies():
         view = replace(view, copied=False)
     now = office.ledger.read(()).now
     digest = messenger.alert_digest(view)

@@ -35,7 +35,6 @@ from bot.usecases.posting import (
     COPIED_BY_THEN,
     GIVEN_UP,
     LOST,
-    SAYS_ENDED,
     SHOW_AGAIN_AFTER,
     again,
     count_given_up,
@@ -48,6 +47,7 @@ from bot.usecases.posting import (
     places_after,
     post,
     refusing,
+    says_ended,
 )
 from bot.usecases.turn import Turn
 
@@ -232,7 +232,7 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
     note = snap.find(Note, turn.claim.id)
     change = Change(put={key: None}, done=Done(claim=turn.claim), frees=True)
     if note:
-        if note.reason.why in SAYS_ENDED:
+        if says_ended(note.reason):
             note = replace(note, copied=office.ledger.wait_for_copies())
         try:
             messenger.tell(note, turn.call())

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
-from bot.core.reasons import Why
+from bot.core.grants import LIVE, State
+from bot.core.reasons import Reason, Why
 from bot.ports import (
     CLAIM_SECONDS,
     Alert,
@@ -38,8 +39,9 @@ LOST, GIVEN_UP = "lost", "given up"
 """Values of ``shown`` for a place that refused the message. It is tried again for an hour, then given up."""
 
 Refusal = tuple[Place, PermanentFailure]
-SAYS_ENDED = frozenset({Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN})
-"""Notes and alerts that say that access is gone."""
+_SAY_ENDED = frozenset(
+    {Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN, Why.LEFT_BY_OTHERS}
+)
 COPIED_BY_THEN = timedelta(seconds=5)
 """After this long a message that said that no replica has it yet is updated."""
 
@@ -62,6 +64,13 @@ class Posting(Protocol):
     def give_up(self, place: Place) -> None:
         """Record that this is not tried there again."""
         ...
+
+
+def says_ended(reason: Reason) -> bool:
+    """Return whether a note or an alert with this reason says that a grant has ended, or is ending."""
+    if reason.why is Why.CONFIRMED and "state" in reason.facts:
+        return reason.facts["state"] not in (State.ASKED, *LIVE)
+    return reason.why in _SAY_ENDED
 
 
 def post(posting: Posting, places: Iterable[Place]) -> list[Refusal]:

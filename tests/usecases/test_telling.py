@@ -14,7 +14,7 @@ from bot.core.catalog import Entitlement, OnCall
 from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import Grant, HoldState, Origin, State, Traced, Vote
 from bot.core.holds import Hold
-from bot.core.reasons import Why, because
+from bot.core.reasons import Reason, Why, because
 from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, GivenUp, Key, Note
 from bot.slack.cards import card
 from bot.testing.fuse import Died
@@ -574,3 +574,25 @@ def test_nothing_is_told_that_is_not_done(story: Story) -> None:
     story.target.failing.clear()
     story.pass_time(5)
     assert story.messenger.posted(grant)[dm(DAN)].shown[-1] is State.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("reason", "copied"),
+    [
+        (because(Why.CONFIRMED, resource="prod-db", person=ADA, state="ending"), False),
+        (because(Why.CONFIRMED, resource="prod-db", person=ADA, state="ended"), False),
+        (because(Why.CONFIRMED, resource="prod-db", person=ADA, state="approved"), True),
+        (because(Why.CONFIRMED), True),
+        (because(Why.LEFT_BY_OTHERS, person=ADA, resource="prod-db"), False),
+        (because(Why.NOT_DONE), True),
+    ],
+)
+def test_a_note_that_access_ended_says_so_with_care_while_no_replica_has_it(
+    story: Story, reason: Reason, copied: bool
+) -> None:
+    note = Note(id="n1", channel=ADA, reason=reason)
+    story.memory.commit(Change(put={Key.of(Note, note.id): note}, due=(Due(member="note:n1", at=story.now),)))
+    story.memory.copying = False
+    story.run_due()
+    [told] = [each for each in story.messenger.told(ADA) if each.id == "n1"]
+    assert told.copied is copied
