@@ -12,7 +12,7 @@ SLACK, REDIS, ALARMS = "slack", "redis", "alarms"
 TARGET, SOURCE = "target ", "source "
 
 OF_TARGETS = ("hold", "sweep")
-OF_SOURCES = ("roster", "incidents")
+OF_SOURCES = ("roster",)
 OF_ALARMS = ("alarm",)
 OF_SLACK = ("card", "note", "alert", "home", "people", "groups", "workspace")
 RESERVED: Mapping[str, int] = {SLACK: 2, REDIS: 1, ALARMS: 1}

@@ -142,10 +142,6 @@ class Fittings:
             return self._closed_by(because(Why.POLICY_FOREIGN, version=force.version))
         self._policy, self._closed, self._was_in_force = policy, None, True
         self._let_go()
-        try:
-            self.world.demand()
-        except Misconfigured as mistake:
-            log.critical("this worker uses more threads than it was told to", mistakes=str(mistake))
         return policy.catalog
 
     def _closed_by(self, against: Reason) -> Catalog:

@@ -19,7 +19,7 @@ from prometheus_client import Counter as Metric
 from prometheus_client import Gauge, Histogram
 
 from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, World, dependency
-from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
+from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
 from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Ledger, Order
 from bot.usecases.turn import CALL_SECONDS, Turn
@@ -139,6 +139,7 @@ class Worker:
         self.together = together or {}
         self.nothing_owed = nothing_owed
         self.world = world
+        self._known = World()
         self.share = share
         self._tasks: set[_Task] = set()
         self._stuck: set[_Task] = set()
@@ -213,6 +214,12 @@ class Worker:
 
     def _admission(self) -> Admission:
         world = self.world()
+        if world != self._known:
+            self._known = world
+            try:
+                world.demand()
+            except Misconfigured as mistake:
+                log.critical("this worker uses more threads than it was told to", mistakes=str(mistake))
         with self._lock:
             tasks = list(self._tasks)
             own = {**self._met, **world.own}

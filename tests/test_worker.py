@@ -11,6 +11,7 @@ from datetime import timedelta
 from math import inf
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot import worker
 from bot.admission import RESERVED, SLACK, World
@@ -235,6 +236,19 @@ def test_what_hangs_has_its_share_of_the_threads_and_leaves_all_others_theirs(le
         assert len(calls.asked("slow")) + len(calls.asked("slower")) == 16 - world.least + 2
         calls.hanging.clear()
         calls.let_go.set()
+
+
+def test_a_policy_that_needs_more_threads_than_were_asked_for_is_complained_of_once(ledger: Bell) -> None:
+    world = [TWO]
+    it = Worker(ledger, {}, {}, lambda: None, lambda: world[0])
+    with capture_logs() as logged, running(it):
+        rounds(ledger)
+        assert logged == []
+        world[0] = replace(TWO, wished=TWO.least - 1)
+        until(lambda: logged != [])
+        rounds(ledger)
+    [complaint] = logged
+    assert (complaint["log_level"], "WORKER_THREADS" in complaint["mistakes"]) == ("critical", True)
 
 
 def test_what_was_not_asked_for_a_while_shows_first_with_one_call_that_it_answers(
