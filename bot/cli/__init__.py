@@ -70,15 +70,16 @@ def worker(host: str) -> None:
 def check(file: Path, strict: bool) -> None:
     """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network, and no
     variables: those that are not set here are only mentioned."""
-    found = config.check(config.bytes_of(file), name=str(file))
+    text = config.bytes_of(file)
+    found = config.check(text, name=str(file))
     mistakes = [each for each in found if strict or not each.unset]
     for each in found:
         click.echo(str(each) if each in mistakes else f"{each}, where it will run", err=True)
     if mistakes:
         sys.exit(1)
     copies = os.environ.get("REDIS_COPIES", "")
-    text = config.bytes_of(file)
-    if said := config.caution(config.audit_file_in(text), int(copies) if copies.isdigit() else 0):
+    asked_for = int(copies) if copies.isascii() and copies.isdigit() else 0
+    if said := config.caution(config.audit_file_in(text), asked_for):
         click.echo(f"{file}: {said}", err=True)
     for name in config.without_replicas_in(text):
         click.echo(
