@@ -440,9 +440,9 @@ def test_an_accepted_system_settles_what_is_there(stage: Stage) -> None:
 
     look = seen(stage, "ada", moved)
     assert look.presence is Presence.OURS
-    assert all(each.moved_from is None for each in look.receipts)
+    assert look.receipts == (receipt,)
 
-    assert revoked(stage, "ada", moved).gone
+    assert revoked(stage, "ada", *look.receipts).gone
     assert not stage.has_it("ada")
 
 

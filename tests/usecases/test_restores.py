@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -581,9 +580,9 @@ def test_a_worker_without_the_key_forgets_no_end_for_an_acceptance(story: Story,
     story.watch.signer = None
     story.watch.look(SECURITY)
     story.memory.commit(Change(seal=acceptance_of(story, kept.number)))
-    with suppress(PermanentFailure):
-        story.watch.look(SECURITY)
+    story.watch.look(SECURITY)
     assert file.read() == kept
+    assert restore(story)
 
 
 def test_an_acceptance_that_is_followed_is_remembered_too(story: Story, file: AnchorFile) -> None:
