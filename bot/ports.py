@@ -474,6 +474,16 @@ class GivenUp:
     error: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class LookedThrough:
+    """The look at everything that should be due has come this far: to this cursor of the census, in this part
+    of what there is. ``began``: when it began."""
+
+    began: datetime
+    part: str
+    cursor: int
+
+
 Document = (
     Grant
     | HoldRecord
@@ -499,6 +509,7 @@ Document = (
     | TargetSystems
     | Homepage
     | GivenUp
+    | LookedThrough
 )
 D = TypeVar(
     "D",
@@ -526,6 +537,7 @@ D = TypeVar(
     TargetSystems,
     Homepage,
     GivenUp,
+    LookedThrough,
 )
 
 KINDS: Mapping[str, type[Document]] = {
@@ -553,6 +565,7 @@ KINDS: Mapping[str, type[Document]] = {
     "target-systems": TargetSystems,
     "homepage": Homepage,
     "given-up": GivenUp,
+    "looked-through": LookedThrough,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
 
@@ -916,6 +929,15 @@ class Primary(Protocol):
 class Census(Protocol):
     """All that is held, in pages of bounded size, and claims on what is named: for who takes back what
     nobody else does. What comes or goes meanwhile may be left out or be there twice."""
+
+    def page_of_grants(self, index: str, cursor: int) -> tuple[Sequence[str], int]:
+        """Return some ids of the grants in an index, and the cursor of the next page. It is 0 for the first
+        page, and 0 again after the last. A page may be empty."""
+        ...
+
+    def page_of_documents(self, shape: type[Document], cursor: int) -> tuple[Sequence[str], int]:
+        """Return some ids of the documents of this shape, and the cursor as ``page_of_grants`` does."""
+        ...
 
     def grants(self, index: str) -> Iterator[Sequence[str]]:
         """The ids of the grants in an index."""

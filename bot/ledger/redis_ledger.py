@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -171,19 +172,28 @@ class RedisLedger:
 
     # ------------------------------------------------------------------------------------- Census
 
-    def grants(self, index: str) -> Iterator[Sequence[str]]:
+    def page_of_grants(self, index: str, cursor: int) -> tuple[Sequence[str], int]:
         with translate_errors():
-            yield from _pages(self._client.sscan_iter(f"{self._named('index:')}{index}", count=PAGE))
+            answer: Any = self._client.sscan(f"{self._named('index:')}{index}", cursor, count=PAGE)
+        after, ids = answer
+        return ids, after
+
+    def page_of_documents(self, shape: type[Document], cursor: int) -> tuple[Sequence[str], int]:
+        before = f"{self._named('doc:')}{KIND_OF[shape]}:"
+        with translate_errors():
+            answer: Any = self._client.scan(cursor, match=f"{before}*", count=PAGE)
+        after, found = answer
+        return [name.removeprefix(before) for name in found], after
+
+    def grants(self, index: str) -> Iterator[Sequence[str]]:
+        return _pages(_all(partial(self.page_of_grants, index)))
 
     def holds(self) -> Iterator[Sequence[str]]:
         return self.documents(HoldRecord)
 
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
         """Goes through all that is in this Redis, which takes a second for each million keys."""
-        before = f"{self._named('doc:')}{KIND_OF[shape]}:"
-        with translate_errors():
-            found = self._client.scan_iter(match=f"{before}*", count=PAGE)
-            yield from _pages(name.removeprefix(before) for name in found)
+        return _pages(_all(partial(self.page_of_documents, shape)))
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         return frozenset(self._run(self._unowed, plans.as_json(list(members))))
@@ -286,6 +296,14 @@ class RedisLedger:
 
     def _named(self, name: str) -> str:
         return self._names[NAMES.index(name)]
+
+
+def _all(page: Callable[[int], tuple[Sequence[str], int]]) -> Iterator[str]:
+    ids, cursor = page(0)
+    yield from ids
+    while cursor:
+        ids, cursor = page(cursor)
+        yield from ids
 
 
 def _pages(names: Iterator[str]) -> Iterator[Sequence[str]]:

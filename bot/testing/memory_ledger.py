@@ -13,6 +13,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 from functools import cache
 from threading import RLock
+from zlib import crc32
 
 from bot.core.chain import Sealed, Written, before_all, text_of
 from bot.core.errors import (
@@ -56,6 +57,7 @@ OP_KEPT = timedelta(minutes=15)
 BEAT_EVERY = 1000
 FAILING_AFTER = 3
 MOST_TOLD = 100
+PAGE = 500
 APART = 5000
 """Milliseconds that two servers' clocks may be apart."""
 _GRANT = KIND_OF[Grant]
@@ -67,7 +69,7 @@ class MemoryLedger:
     moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
     ``audit_trouble``: why the audit cannot be written. ``full``: there is no memory left, so only what
     ``frees`` is written. ``copying``: replicas confirm what is written. ``servers``: the servers of a Redis
-    of which copies are asked for."""
+    of which copies are asked for. ``page``: the ids on one page of the census, or a few more."""
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -95,6 +97,7 @@ class MemoryLedger:
         self._seals: list[Sealed] = []
         self._beat: int | None = None
         self._aside: dict[tuple[Key, int], SetAside] = {}
+        self.page = PAGE
 
     @property
     def now(self) -> datetime:
@@ -331,6 +334,23 @@ class MemoryLedger:
             self.servers = Serving(last=with_server, now=with_server)
 
     # ------------------------------------------------------------------------------------- Census
+
+    def page_of_grants(self, index: str, cursor: int) -> tuple[Sequence[str], int]:
+        with self._lock:
+            return self._page(self._indexes.get(index, ()), cursor)
+
+    def page_of_documents(self, shape: type[Document], cursor: int) -> tuple[Sequence[str], int]:
+        with self._lock:
+            return self._page((key.id for key in self._documents if key.kind == KIND_OF[shape]), cursor)
+
+    def _page(self, names: Iterable[str], cursor: int) -> tuple[Sequence[str], int]:
+        """What stays while others come and go is on one of the pages, as in Redis: a cursor is a checksum."""
+        sums = {each: crc32(each.encode()) for each in names}
+        rest = sorted((each for each in sums if sums[each] >= cursor), key=lambda each: (sums[each], each))
+        if len(rest) <= self.page:
+            return rest, 0
+        after = sums[rest[self.page - 1]] + 1
+        return [each for each in rest if sums[each] < after], after
 
     def grants(self, index: str) -> Iterator[Sequence[str]]:
         with self._lock:

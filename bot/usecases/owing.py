@@ -7,10 +7,10 @@ this that is lost from the due set is restored at the next look.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
-from itertools import islice
 
 from bot.core.ages import AHEAD_AT_MOST
 from bot.core.catalog import Catalog
@@ -22,11 +22,13 @@ from bot.ports import (
     Card,
     Census,
     Change,
+    Deadline,
     Done,
     Due,
     Entry,
     Key,
     Ledger,
+    LookedThrough,
     Note,
     Place,
     Snapshot,
@@ -62,19 +64,27 @@ LONGEST = {
     "alarm": TELL_EVERY,
 }
 """The longest pause of what is done again and again."""
+AT_A_TIME, PAUSE = 0.5, timedelta(seconds=2)
+"""A look at very much takes its time in pieces, because ends must not wait for it."""
 AT_ONCE = 200
 MOST_NAMED = 20
 """In an audit entry."""
 
 
 def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
-    """Owe now what is not owed and should be, and look again in a while (``owed:all``)."""
-    for members in _owing(ledger, census):
-        missing = census.unowed(members)
-        if missing:
-            _owe(ledger, missing)
+    """Owe now what is not owed and should be (``owed:all``). Look for AT_A_TIME seconds, go on there after
+    PAUSE until everything was looked at, and begin again EVERY after the beginning."""
+    key = Key.of(LookedThrough)
+    snap = ledger.read({key})
+    found = snap.find(LookedThrough)
+    at = found if found and found.part in PARTS else None
+    began, until = at.began if at else snap.now, Deadline.after(AT_A_TIME)
+    at = _look_at_a_page(ledger, census, at or LookedThrough(began=began, part=next(iter(PARTS)), cursor=0))
+    while at and not until.passed:
+        at = _look_at_a_page(ledger, census, at)
     now = ledger.read().now
-    ledger.commit(Change(done=Done(claim=turn.claim, next_at=now + EVERY)))
+    next_at = now + PAUSE if at else min(max(began + EVERY, now + PAUSE), now + EVERY)
+    ledger.commit(Change(put={key: at}, done=Done(claim=turn.claim, next_at=next_at)))
 
 
 def keep_owed(office: Office, census: Census) -> None:
@@ -113,17 +123,39 @@ def _owe(ledger: Ledger, members: Iterable[str]) -> None:
     ledger.commit(Change(due=due, audit=(entry,), frees=True))
 
 
-def _owing(ledger: Ledger, census: Census) -> Iterator[set[str]]:
-    for ids in _pages(census.grants("open")):
-        snap = ledger.read(Key.of(shape, each) for each in ids for shape in (Grant, Card))
-        yield {member for grant in snap.all(Grant) for member in _of_grant(grant, snap)}
-    for ids in _pages(census.holds()):
-        yield set(_of_records(ledger.read(Key.of(HoldRecord, each) for each in ids)))
-    for ids in _pages(census.documents(Note)):
-        yield {f"note:{each}" for each in ids}
-    for ids in _pages(census.documents(Alert)):
-        snap = ledger.read(Key.of(Alert, each) for each in ids)
-        yield {f"alert:{alert.id}" for alert in snap.all(Alert) if _is_kept_up(alert)}
+def _look_at_a_page(ledger: Ledger, census: Census, at: LookedThrough) -> LookedThrough | None:
+    """Owe what is missing of one page. Return where the next page is, or None after the last."""
+    page, missing = PARTS[at.part]
+    ids, cursor = page(census, at.cursor)
+    for some in (ids[n : n + AT_ONCE] for n in range(0, len(ids), AT_ONCE)):
+        if lost := missing(ledger, census, some):
+            _owe(ledger, lost)
+    if cursor:
+        return replace(at, cursor=cursor)
+    names = [*PARTS]
+    following = names[names.index(at.part) + 1 :]
+    return replace(at, part=following[0], cursor=0) if following else None
+
+
+def _of_grants(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
+    snap = ledger.read(Key.of(shape, each) for each in ids for shape in (Grant, Card))
+    return census.unowed({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
+
+
+def _of_holds(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
+    """Read only the few that are not owed."""
+    unowed = census.unowed([f"hold:{each}" for each in ids])
+    records = ledger.read(Key.of(HoldRecord, each.removeprefix("hold:")) for each in unowed).all(HoldRecord)
+    return frozenset(f"hold:{each.hold.key}" for each in records if each.phase is not Phase.EMPTY)
+
+
+def _of_notes(_: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
+    return census.unowed([f"note:{each}" for each in ids])
+
+
+def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
+    alerts = ledger.read(Key.of(Alert, each) for each in ids).all(Alert)
+    return census.unowed([f"alert:{each.id}" for each in alerts if _is_kept_up(each)])
 
 
 def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
@@ -153,13 +185,12 @@ def _is_shown(places: Iterable[Place]) -> bool:
     return any(place.ts or place.shown for place in places)
 
 
-def _of_records(snap: Snapshot) -> Iterator[str]:
-    for record in snap.all(HoldRecord):
-        if record.phase is not Phase.EMPTY:
-            yield f"hold:{record.hold.key}"
-
-
-def _pages(found: Iterable[Iterable[str]]) -> Iterator[list[str]]:
-    rest = (each for page in found for each in page)
-    while page := list(islice(rest, AT_ONCE)):
-        yield page
+PageOf = Callable[[Census, int], tuple[Sequence[str], int]]
+MissingOf = Callable[[Ledger, Census, Sequence[str]], frozenset[str]]
+PARTS: Mapping[str, tuple[PageOf, MissingOf]] = {
+    "grants": (lambda census, cursor: census.page_of_grants("open", cursor), _of_grants),
+    "holds": (lambda census, cursor: census.page_of_documents(HoldRecord, cursor), _of_holds),
+    "notes": (lambda census, cursor: census.page_of_documents(Note, cursor), _of_notes),
+    "alerts": (lambda census, cursor: census.page_of_documents(Alert, cursor), _of_alerts),
+}
+"""All that may owe something, in the order in which it is looked at."""

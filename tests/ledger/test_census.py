@@ -31,6 +31,33 @@ def test_all_grants_of_an_index_come_in_pages(ledger: AnyLedger) -> None:
     assert [each for page in ledger.grants("nobody") for each in page] == []
 
 
+def test_what_stays_is_on_one_of_the_pages_whatever_comes_and_goes_between_them(ledger: AnyLedger) -> None:
+    stays = {f"g{n}" for n in range(MANY)}
+    comes, goes = ({f"{each}{n}" for n in range(MANY)} for each in ("comes", "goes"))
+    ledger.commit(Change(index={("open", each): True for each in stays | goes}))
+    found, after = ledger.page_of_grants("open", 0)
+    every = [*found]
+    assert 0 < len(found) < 2 * PAGE
+    ledger.commit(Change(index={("open", each): each in comes for each in comes | goes}))
+    while after:
+        found, after = ledger.page_of_grants("open", after)
+        every += found
+    assert stays <= set(every)
+    assert ledger.page_of_grants("nothing", 0) == ([], 0)
+
+
+def test_documents_come_in_pages_too(ledger: AnyLedger) -> None:
+    put = {Key("hold", f"db/{n}"): record(f"ada{n}") for n in range(MANY)}
+    ledger.commit(Change(put=put))
+    ledger.commit(Change(put={Key("note", "n1"): Note(id="n1", channel="C1", reason=because(Why.EVERYONE))}))
+    found, after = ledger.page_of_documents(HoldRecord, 0)
+    every = [*found]
+    while after:
+        found, after = ledger.page_of_documents(HoldRecord, after)
+        every += found
+    assert set(every) == {key.id for key in put}
+
+
 def test_pages_are_bounded_also_where_redis_gives_more(redis_ledger: RedisLedger) -> None:
     redis_ledger.commit(Change(index={("open", str(n)): True for n in range(PAGE)}))
     assert max(len(page) for page in redis_ledger.grants("open")) <= PAGE
@@ -84,6 +111,10 @@ def test_a_redis_that_is_away_is_a_temporary_failure() -> None:
             list(away.grants("open"))
         with pytest.raises(TemporaryFailure):
             list(away.holds())
+        with pytest.raises(TemporaryFailure):
+            away.page_of_grants("open", 0)
+        with pytest.raises(TemporaryFailure):
+            away.page_of_documents(Note, 0)
 
 
 def test_what_is_not_owed_is_told(ledger: AnyLedger) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,12 +12,13 @@ from bot.core.catalog import Catalog
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Change, Key, Note
+from bot.ports import CLAIM_SECONDS, Change, Key, LookedThrough, Note
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, SECURITY, catalog
+from bot.usecases import owing
 from bot.usecases.enact import ALWAYS_OWED, standing_duties
 from bot.usecases.office import Office
-from bot.usecases.owing import keep_owed
+from bot.usecases.owing import PAUSE, keep_owed
 from bot.usecases.seal import SEAL
 
 
@@ -27,7 +30,7 @@ def hold_of(story: Story, grant: str) -> str:
     return f"hold:{story.grant(grant).gives[0].key}"
 
 
-def owed_again(story: Story) -> list[object]:
+def owed_again(story: Story) -> list[Any]:
     return [entry.facts["members"] for entry in story.audit() if entry.what == "owed again"]
 
 
@@ -100,6 +103,37 @@ def test_an_alarm_that_nobody_would_have_repeated(story: Story) -> None:
     assert owed_again(story) == [[f"alarm:{adas}"]]
     story.pass_time(HOUR)
     assert len(story.messenger.told(SECURITY)) == said + 1
+
+
+def test_a_look_that_has_too_little_time_goes_on_where_it_stopped(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once began anew each time, kept a worker busy for ever, and never came to what is last."""
+    monkeypatch.setattr(owing, "AT_A_TIME", 0.0)
+    story.memory.page = 1
+    adas, dans = (story.ask(each).standing.grant.id for each in (ADA, DAN))
+    story.run_due()
+    note = Note(id="N1", channel=ADA, reason=because(Why.GIVEN_BACK))
+    story.memory.commit(Change(put={Key.of(Note, "N1"): note}))
+    lost = [f"ask:{dans}", hold_of(story, adas), "note:N1"]
+    story.memory.lose(*lost)
+    story.pass_time(15 * MINUTE)
+    assert len(owed_again(story)) == 1
+    for _ in range(10):
+        story.pass_time(PAUSE.total_seconds())
+    assert sorted(owed_again(story)) == sorted([each] for each in lost)
+    assert story.memory.read({Key.of(LookedThrough)}).find(LookedThrough) is None
+
+
+def test_a_look_that_a_newer_version_began_begins_anew(story: Story) -> None:
+    adas = story.ask(ADA).standing.grant.id
+    story.run_due()
+    newer = LookedThrough(began=story.now + DAY * timedelta(seconds=1), part="of a newer version", cursor=7)
+    story.memory.commit(Change(put={Key.of(LookedThrough): newer}))
+    story.memory.lose(hold_of(story, adas))
+    story.pass_time(15 * MINUTE)
+    assert owed_again(story) == [[hold_of(story, adas)]]
+    assert story.memory.read({Key.of(LookedThrough)}).find(LookedThrough) is None
 
 
 def test_where_nothing_is_lost_nothing_is_written(story: Story) -> None:
