@@ -34,6 +34,7 @@ def claims() -> None:
 
     wrap(RedisLedger, "claim", popped)
     wrap(RedisLedger, "unowed", lambda *_: frozenset())
+    wrap(RedisLedger, "owed_too_late", lambda *_: frozenset())
 
 
 def events() -> None:

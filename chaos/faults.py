@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -53,8 +53,8 @@ class Director:
 
     def __init__(self, house: House, rng: random.Random, acts: Acts, *, pace: float, rest: float) -> None:
         self.house = house
-        self.only_workers = False
-        """Only kill workers at their named steps."""
+        self.only_kill_at: Sequence[str] = ()
+        """Kill workers at these steps, and do nothing else, if any are named."""
         self._rng = rng
         self._pace = pace
         self._rest = rest
@@ -131,7 +131,7 @@ class Director:
             self.died.append(f"the harness: {error!r}")
 
     def _drawn(self) -> Callable[[random.Random], None]:
-        if self.only_workers:
+        if self.only_kill_at:
             return self._killed_at_a_step
         kinds: dict[Callable[[random.Random], None], float] = {
             self._at_a_step: 8,
@@ -159,7 +159,7 @@ class Director:
         self._order(rng.choice(self.house.workers), Order(step=step, do=do, seconds=pause))
 
     def _killed_at_a_step(self, rng: random.Random) -> None:
-        self._order(rng.choice(self.house.workers), Order(step=self._least_met(rng), do=KILL))
+        self._order(rng.choice(self.house.workers), Order(step=rng.choice(self.only_kill_at), do=KILL))
 
     def _lost_reply(self, rng: random.Random) -> None:
         web = rng.random() < 0.4

@@ -43,8 +43,8 @@ class Terms:
     """``grants`` are asked for at least, ``kills`` happen at least, and where ``every_step``, each named step
     is met. ``rate`` is asks a second, ``pace`` seconds between faults, with a ``rest`` now and then, and
     ``longest`` the seconds of a grant. After it all everything has ``patience`` seconds to come to rest.
-    ``only_workers``: they are killed at named steps, and nothing else goes wrong. ``without`` names what is
-    not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``copies``:
+    ``only_kill_at``: workers are killed at these steps, and nothing else goes wrong. ``without`` names what
+    is not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``copies``:
     what leads to access waits for a copy of Redis. ``design``: one that is known to lose."""
 
     seed: int
@@ -58,7 +58,7 @@ class Terms:
     patience: float = 120.0
     every_step: bool = False
     keep: bool = False
-    only_workers: bool = False
+    only_kill_at: tuple[str, ...] = ()
     without: frozenset[str] = frozenset()
     hang: float = 0.0
     copies: bool = False
@@ -149,12 +149,12 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
             target: stack.enter_context(Observer(each.url)) for target, each in house.databases.items()
         }
         deeds = Deeds(house)
-        without = frozenset(DRAWN) if terms.only_workers else terms.without
+        without = frozenset(DRAWN) if terms.only_kill_at else terms.without
         if not terms.copies:  # then a failover may forget what somebody has
             without |= {"lost writes"}
         acts = Acts(pace=terms.pace, longest_hang=terms.hang, without=without)
         director = Director(house, rngs[0], acts, pace=terms.pace, rest=terms.rest)
-        director.only_workers = terms.only_workers
+        director.only_kill_at = terms.only_kill_at
         stack.enter_context(director)
         shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
         crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])

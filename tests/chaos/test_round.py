@@ -44,7 +44,7 @@ def test_a_design_that_loses_what_it_has_begun_is_found_out() -> None:
         lapse_after=3,
         rest=0,
         patience=6,
-        only_workers=True,
+        only_kill_at=("before grant", "before revoke"),
         design="claims",
     )
     outcome = Round(terms).play()
