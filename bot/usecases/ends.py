@@ -199,9 +199,12 @@ class Ends:
         others: list[Looked] = []
         left = list(turns)
         for _ in range(MOST_LOOKS):
-            looked = self._look(left)
-            plain = [(turn, view) for turn, view in looked if view and _plainly_over(turn, view)]
-            others += [(turn, view) for turn, view in looked if not (view and _plainly_over(turn, view))]
+            plain: list[tuple[Turn, View]] = []
+            for turn, view in self._look(left):
+                if view and _plainly_over(turn, view):
+                    plain.append((turn, view))
+                else:
+                    others.append((turn, view))
             written = self._note(plain)
             noted += written
             done = {each.turn for each in written}
@@ -276,8 +279,10 @@ class Ends:
         except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself
             self.unwritten(some[0].noted.turn, fault)
             return list(some)
-        done = [each for each, how in zip(plain, written, strict=True) if isinstance(how, Committed)]
-        return [each for each in some if each not in done]
+        done = {
+            each.noted.turn for each, how in zip(plain, written, strict=True) if isinstance(how, Committed)
+        }
+        return [each for each in some if each.noted.turn not in done]
 
     def _write_alone(self, each: Taken) -> None:
         turn = each.noted.turn
