@@ -943,8 +943,12 @@ class Census(Protocol):
         """The ids of the grants in an index."""
         ...
 
-    def holds(self) -> Iterator[Sequence[str]]:
-        """The ids of all hold records."""
+    def holds(self, target: str = "") -> Iterator[Sequence[str]]:
+        """Yield the ids of all hold records, or of those at one target, in pages."""
+        ...
+
+    def unheld(self, holds: Collection[str]) -> frozenset[str]:
+        """Return those holds behind which there is no open grant."""
         ...
 
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:

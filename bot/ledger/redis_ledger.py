@@ -51,6 +51,8 @@ FAILING_AFTER = 3
 """Failures in a row."""
 
 PAGE = 500
+SCANNED_AT_ONCE = 5_000
+"""Names of any kind, which takes Redis about a millisecond."""
 
 
 class _Seen(threading.local):
@@ -84,6 +86,7 @@ class RedisLedger:
         self._free = client.register_script(script("commit", "allow-oom", claim_seconds=claim_seconds))
         self._aside = client.register_script(script("aside", "allow-oom", claim_seconds=claim_seconds))
         self._condition = client.register_script(script("condition", "no-writes"))
+        self._unheld = client.register_script(script("unheld", "no-writes"))
         self._unowed = client.register_script(script("unowed", "no-writes"))
         self._late = client.register_script(script("late", "no-writes", claim_seconds=claim_seconds))
         self._copies = copies
@@ -179,21 +182,27 @@ class RedisLedger:
         return ids, after
 
     def page_of_documents(self, shape: type[Document], cursor: int) -> tuple[Sequence[str], int]:
+        return self._page_of(shape, "", cursor)
+
+    def _page_of(self, shape: type[Document], begins: str, cursor: int) -> tuple[Sequence[str], int]:
         before = f"{self._named('doc:')}{KIND_OF[shape]}:"
         with translate_errors():
-            answer: Any = self._client.scan(cursor, match=f"{before}*", count=PAGE)
+            answer: Any = self._client.scan(cursor, match=f"{before}{begins}*", count=SCANNED_AT_ONCE)
         after, found = answer
         return [name.removeprefix(before) for name in found], after
 
     def grants(self, index: str) -> Iterator[Sequence[str]]:
         return _pages(_all(partial(self.page_of_grants, index)))
 
-    def holds(self) -> Iterator[Sequence[str]]:
-        return self.documents(HoldRecord)
+    def holds(self, target: str = "") -> Iterator[Sequence[str]]:
+        return _pages(_all(partial(self._page_of, HoldRecord, f"{target}/" if target else "")))
 
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
         """Goes through all that is in this Redis, which takes a second for each million keys."""
         return _pages(_all(partial(self.page_of_documents, shape)))
+
+    def unheld(self, holds: Collection[str]) -> frozenset[str]:
+        return frozenset(self._run(self._unheld, plans.as_json(list(holds))))
 
     def unowed(self, members: Collection[str]) -> frozenset[str]:
         return frozenset(self._run(self._unowed, plans.as_json(list(members))))

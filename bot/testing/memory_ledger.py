@@ -356,8 +356,14 @@ class MemoryLedger:
         with self._lock:
             yield sorted(self._indexes.get(index, ()))
 
-    def holds(self) -> Iterator[Sequence[str]]:
-        return self.documents(HoldRecord)
+    def holds(self, target: str = "") -> Iterator[Sequence[str]]:
+        begins = f"{target}/" if target else ""
+        for ids in self.documents(HoldRecord):
+            yield [each for each in ids if each.startswith(begins)]
+
+    def unheld(self, holds: Collection[str]) -> frozenset[str]:
+        with self._lock:
+            return frozenset(each for each in holds if not self._indexes.get(f"hold:{each}"))
 
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 
 from bot.core.errors import Conflict
 from bot.ports import CLAIM_SECONDS, Claim, Deadline
@@ -49,6 +50,11 @@ class Turn:
         until = self.deadline.sooner(Deadline.after(CALL_SECONDS))
         self._call = (time.monotonic(), until)
         return until
+
+    def answered(self) -> None:
+        """Note that the last call has returned, so that what follows is not taken for waiting for it."""
+        self._was_late = self.late
+        self._call = (time.monotonic(), Deadline(inf)) if self._call else None
 
     def fenced_call(self) -> Deadline:
         """For one call that must not come after somebody else's. Raises Conflict where somebody else may

@@ -77,6 +77,21 @@ def test_all_hold_records_are_found_and_nothing_else(
     assert [each for page in ledger.documents(Note) for each in page] == ["n1"]
 
 
+def test_the_hold_records_of_one_target_are_found(ledger: AnyLedger) -> None:
+    keys = {f"{target}/{n}" for target in ("db", "db2", "prod-db") for n in range(3)}
+    ledger.commit(Change(put={Key("hold", key): record(key) for key in keys}))
+    found = {each for page in ledger.holds("db") for each in page}
+    assert found == {"db/0", "db/1", "db/2"}
+    assert [each for page in ledger.holds("nowhere") for each in page] == []
+
+
+def test_what_no_open_grant_holds_is_told(ledger: AnyLedger) -> None:
+    ledger.commit(Change(index={("hold:db/1", "g1"): True, ("hold:db/2", "g1"): True, ("open", "g1"): True}))
+    ledger.commit(Change(index={("hold:db/2", "g1"): False}))
+    assert ledger.unheld(("db/1", "db/2", "db/3")) == {"db/2", "db/3"}
+    assert ledger.unheld(()) == frozenset()
+
+
 def test_what_is_named_is_claimed_and_nothing_else(ledger: AnyLedger) -> None:
     ledger.commit(Change(due=(due("hold:db/1", LONG_AGO), due("hold:db/2"), due("hold:db/3"))))
     ledger.commit(Change(due=(due("hold:db/4", SOME_DAY),)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ from bot.ports import (
     Holders,
     Key,
     Restore,
+    Snapshot,
     Strays,
     StrayTargets,
 )
@@ -519,6 +521,54 @@ def test_however_many_grants_there_are_they_are_read_a_few_at_a_time(
     assert "given again" in said(story, "given")
 
 
+def test_what_is_there_as_it_should_be_is_compared_by_its_key_alone(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There may be a hundred thousand grants, and a turn has twenty seconds."""
+    story.ask(ADA, length="2h")
+    story.approve(BOB, story.ask(DAN, length="3h").standing.grant.id)
+    look(story)
+    kinds = set[str]()
+    read = story.memory.read
+
+    def noting(keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
+        snap = read(keys, follow)
+        kinds.update(key.kind for key in snap.versions)
+        return snap
+
+    monkeypatch.setattr(story.memory, "read", noting)
+    swept(story)
+    assert kinds
+    assert kinds.isdisjoint({"hold", "grant"})
+    story.target.take_by_hand(EMAILS[DAN], ROLE)
+    swept(story)
+    assert kinds >= {"hold", "grant"}
+
+
+def test_what_there_was_no_time_to_read_of_is_neither_forgotten_nor_left(
+    story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story.ask(ADA, length="2h")
+    look(story)
+    story.target.take_by_hand(EMAILS[ADA], ROLE)
+    with monkeypatch.context() as hurried:
+        hurried.setattr(sweeping, "TIME_TO_WRITE", 60.0)
+        swept(story)
+    assert not story.has(ADA)
+    found = story.memory.read({Key.of(Strays, "orders-db")}).find(Strays, "orders-db")
+    assert found
+    assert ROLE in found.entitlements
+    story.pass_time(15)
+    assert story.has(ADA)
+
+
+def swept(story: Story) -> None:
+    story.memory.advance(EVERY)
+    claim = story.claim("sweep")
+    assert claim
+    story.do(claim)
+
+
 def test_where_very_much_vanished_it_is_given_again_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweeping, "MOST_HEALED", 1)
     monkeypatch.setattr(sweeping, "AT_ONCE", 1)
@@ -576,11 +626,11 @@ def test_what_there_is_no_time_for_is_looked_at_right_after(story: Story) -> Non
         turns[-1].deadline = Deadline.after(1)
         return FakeTarget.holders(story.target, entitlement, deadline)
 
-    def swept(turn: Turn) -> None:
+    def noting(turn: Turn) -> None:
         turns.append(turn)
         everything["sweep"](turn)
 
-    story.duties = lambda: {**everything, "sweep": swept}  # type: ignore[method-assign]
+    story.duties = lambda: {**everything, "sweep": noting}  # type: ignore[method-assign]
     story.target.holders = slowly  # type: ignore[method-assign]
     for who, role in ((EVE, "orders_rw"), (DAN, "migrator")):
         story.target.stray(EMAILS[who], Entitlement(target="orders-db", what=(("role", role),)))

@@ -56,3 +56,23 @@ def test_a_call_that_was_answered_is_not_late_because_another_follows(clock: Clo
         turn.call()
         clock.now += 1
     assert not turn.late
+
+
+def test_what_follows_a_call_is_not_taken_for_waiting(clock: Clock) -> None:
+    turn = begun(clock)
+    turn.answered()
+    assert (turn.has_called, turn.late) == (False, False)
+    turn.call()
+    clock.now += 1
+    turn.answered()
+    clock.now += CALL_SECONDS
+    assert (turn.has_called, turn.late) == (True, False)
+
+
+def test_a_call_that_was_answered_late_was_late(clock: Clock) -> None:
+    turn = begun(clock)
+    turn.call()
+    clock.now += CALL_SECONDS
+    turn.answered()
+    turn.call()
+    assert turn.late

@@ -26,25 +26,35 @@ class Looked:
     failure: TemporaryFailure | PermanentFailure | None = None
 
     @cached_property
-    def ours(self) -> Mapping[str, Hold]:
-        """The holds of our making, by their keys."""
+    def there(self) -> Mapping[str, Hold]:
+        """Everything that is held there, whoever granted it, by the keys of the holds."""
         holds = (
             Hold(target=self.target, account=account, entitlement=entitlement)
             for entitlement, accounts in self.holders.items()
-            for account, presence in accounts.items()
-            if presence is Presence.OURS
+            for account in accounts
         )
         return {hold.key: hold for hold in holds}
+
+    @cached_property
+    def ours(self) -> Mapping[str, Hold]:
+        """What we granted of it."""
+        return {
+            key: hold
+            for key, hold in self.there.items()
+            if self.holders[hold.entitlement][hold.account] is Presence.OURS
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What the grants say, read page by page right after the target was: the keys of the holds that they
-    ``explain``, those that were given to live ones and have ``vanished``, and what they hold."""
+    """What the ledger says, read right after the target was: the keys of the holds of our making that have a
+    record and a grant (``explained``), those that were given to live grants and have ``vanished``, and the
+    entitlements that are held. ``whole``: there was time to read of everything that was not seen there."""
 
     explained: frozenset[str] = frozenset()
     vanished: tuple[str, ...] = ()
     entitlements: frozenset[Entitlement] = frozenset()
+    whole: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,13 +38,13 @@ from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office
 from bot.usecases.strays.acts import acted, gone, is_stuck, stuck
-from bot.usecases.strays.round import Held, Looked, Round, behind
+from bot.usecases.strays.round import Held, Looked, Round
 from bot.usecases.systems import SYSTEMS, first_name, note_system
 from bot.usecases.turn import Turn
 
 AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 AT_ONCE = 200
-"""Grants read in one call."""
+"""Hold records read in one call."""
 MOST_HEALED = 100
 """Holds that vanished and are given again in one round. The others wait, and what has to be taken does not
 wait for them."""
@@ -90,8 +90,8 @@ def sweep(office: Office, census: Census, find: Callable[[str], Target], turn: T
     namesakes = _namesakes(office, looked, catalog)
     if namesakes is None:
         looked = replace(looked, holders={})
-    held = _read_holds(office.ledger, census, looked, namesakes or ())
-    more = _healed(office.ledger, held.vanished)
+    held = _read_holds(office.ledger, census, looked, namesakes or (), turn)
+    more = _healed(office.ledger, held.vanished) or not held.whole
     settled(lambda: _commit_round(office, looked, held, turn.claim, more=more))
     if looked.failure:
         raise looked.failure
@@ -124,6 +124,7 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
             continue
         holders[each] = {holder.account: holder.presence for holder in found.holders}
         system = found.system
+    turn.answered()
     return Looked(target=name, holders=holders, system=system, rest=tuple(rest), failure=failure)
 
 
@@ -171,34 +172,45 @@ def _compared(office: Office, looked: Looked, held: Held) -> Round:
 
 def _remembered(it: Round) -> tuple[Entitlement, ...]:
     """Where the policy gives something no more, it is looked through until nothing of ours is left."""
-    unread = (each for each in it.known.entitlements if each not in it.looked.holders)
+    read = it.looked.holders if it.held.whole else ()
+    unread = (each for each in it.known.entitlements if each not in read)
     ours = (each for each, who in it.looked.holders.items() if Presence.OURS in who.values())
     held = sorted(it.held.entitlements, key=lambda each: each.what)
     return tuple(dict.fromkeys((*ours, *unread, *held)))
 
 
-def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str]) -> Held:
-    """Read all grants that hold something there, under any of its names: they may be very many."""
-    explained, vanished, entitlements = set[str](), set[str](), set[Entitlement]()
+def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str], turn: Turn) -> Held:
+    """Compare keys alone, because there may be very many. Only what has a record and was not seen there is
+    read."""
+    explained, recorded = set[str](), set[str]()
     for name in (looked.target, *namesakes):
-        for snap in _grants_at(ledger, census, name):
-            keys = behind(snap)
-            holds = [hold for each in snap.all(Grant) for hold in each.gives if hold.target == name]
-            explained |= {hold.under(looked.target).key for hold in holds if hold.key in keys}
-            if name == looked.target:
-                vanished.update(_vanished(looked, snap))
-                entitlements |= {hold.entitlement for hold in holds}
+        records = {key for page in census.holds(name) for key in page}
+        if name == looked.target:
+            recorded, ours = records, {key: key for key in looked.ours}
+        else:
+            ours = {hold.under(name).key: key for key, hold in looked.ours.items()}
+        for keys in _parts([key for key in ours if key in records]):
+            unheld = census.unheld(keys)
+            explained |= {ours[key] for key in keys if key not in unheld}
+    entitlements = {hold.entitlement for key, hold in looked.there.items() if key in recorded}
+    vanished, whole = list[str](), True
+    for keys in _parts([*(recorded - looked.there.keys())]):
+        if turn.deadline.left() < TIME_TO_WRITE:
+            whole = False
+            break
+        snap = ledger.read((Key.of(HoldRecord, key) for key in keys), [f"hold:{key}" for key in keys])
+        entitlements |= {record.hold.entitlement for record in snap.all(HoldRecord)}
+        vanished += _vanished(looked, snap)
     return Held(
         explained=frozenset(explained),
-        vanished=tuple(sorted(vanished)),
+        vanished=tuple(sorted(set(vanished))),
         entitlements=frozenset(entitlements),
+        whole=whole,
     )
 
 
-def _grants_at(ledger: Ledger, census: Census, name: str) -> Iterator[Snapshot]:
-    for ids in census.grants(f"target:{name}"):
-        for first in range(0, len(ids), AT_ONCE):
-            yield ledger.read(Key.of(Grant, each) for each in ids[first : first + AT_ONCE])
+def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[first : first + AT_ONCE] for first in range(0, len(keys), AT_ONCE))
 
 
 def _vanished(looked: Looked, snap: Snapshot) -> list[str]:
@@ -223,8 +235,7 @@ def _healed(ledger: Ledger, vanished: Sequence[str]) -> bool:
     """What was taken behind our back is looked at by its hold at once; whether some of it has to wait. Each
     for itself: whoever was faster than we has looked at it."""
     room = MOST_HEALED
-    for first in range(0, len(vanished), AT_ONCE):
-        keys = vanished[first : first + AT_ONCE]
+    for keys in _parts(vanished):
         snaps = ledger.read_all(({Key.of(HoldRecord, key)}, ()) for key in keys)
         changes = [_unseen(key, snap) for key, snap in zip(keys, snaps, strict=True)]
         healing = [change for change in changes if change]
