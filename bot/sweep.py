@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.core.errors import Conflict
+from bot.core.holds import HoldRecord
 from bot.ports import (
     OLDEST_FIRST,
     Change,
@@ -78,8 +79,13 @@ class Sweep:
         self._worker.stop()
 
     def _take_many(self, turns: Sequence[Turn]) -> Sequence[Turn]:
-        """What is plainly over, and that is nearly all."""
-        left = self._ends.do(turns)
+        """What is plainly over, and that is nearly all. What was theirs before us is said to be so, one by
+        one."""
+        snap = self._ledger.read(Key.of(HoldRecord, turn.claim.id) for turn in turns)
+        theirs = {record.hold.key for record in snap.all(HoldRecord) if record.untouchable}
+        left = [turn for turn in turns if turn.claim.id in theirs]
+        if ours := [turn for turn in turns if turn.claim.id not in theirs]:
+            left += self._ends.do(ours)
         others = {turn.claim.member for turn in left}
         for hold in (turn.claim.id for turn in turns if turn.claim.member not in others):
             past = looked_at(self._ledger, self._offer.past[hold])
@@ -104,6 +110,9 @@ class _Many:
 
     def waits(self, lane: str) -> float:
         return self.ends.waits(lane)
+
+    def pressing(self, lane: str) -> bool:
+        return self.ends.pressing(lane)
 
     def behind(self) -> Sequence[Turn]:
         return self.ends.behind()

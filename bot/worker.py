@@ -32,8 +32,11 @@ TOGETHER = 32
 """Things that are done together, for each thread of a lane's share."""
 WORKS_FOR = 0.0005
 """Seconds of our own work on one of many things that are done together, about."""
-FLOOD_FOR = 0.25
-"""Seconds after a claim of the largest size during which everything else gets only its own threads."""
+FLOOD_FOR = 1.5
+"""Seconds after a claim of the largest size during which everything else gets only its own threads: about as
+long as it takes to do as much."""
+FLOOD_PAUSE = 0.01
+"""Seconds from one claim to the next meanwhile."""
 TRUSTED_FOR = 2.0
 """Seconds. What has not answered a call for this long may hang by now, so one thread tries it first."""
 LEFT_FOR = timedelta(seconds=1)
@@ -82,6 +85,10 @@ class Together(Protocol):
 
     def waits(self, lane: str) -> float:
         """Seconds for which one of them waits for others, about: as last seen."""
+        ...
+
+    def pressing(self, lane: str) -> bool:
+        """Return whether most of what was last claimed for the lane could not wait."""
         ...
 
     def behind(self) -> Sequence[Turn]:
@@ -179,6 +186,8 @@ class Worker:
                 if all(thread.is_alive() for thread in side):
                     self.last_round = time.monotonic()
                 self._stir.wait(pause)
+                if self._in_flood:
+                    self._finished.wait(FLOOD_PAUSE)
             self._finish()
         finally:
             self._finished.set()
@@ -265,7 +274,8 @@ class Worker:
             own, wanted = self._threads_together(lane, now)
             threads = own + min(wanted, -(-shared // (len(lanes) - number)))
             shared -= threads - own
-            if len(turns) >= max(rooms.get(lane, most), TOGETHER):
+            full = len(turns) >= max(rooms.get(lane, most), TOGETHER)
+            if full and self.together[lane.partition(":")[0]].pressing(lane):
                 self._flood = Deadline.after(FLOOD_FOR)
             self._begin_lots(turns, threads)
         return _until_next(found)

@@ -198,6 +198,9 @@ class Calls:
     def waits(self, lane: str) -> float:
         return inf
 
+    def pressing(self, lane: str) -> bool:
+        return True
+
     def behind(self) -> list[Turn]:
         return []
 
@@ -388,6 +391,7 @@ class Lots:
         self.raising: Exception | None = None
         self.waiting = inf
         self.unwritten: list[Turn] = []
+        self.press = True
 
     def do(self, turns: Sequence[Turn], *, hurry: bool) -> list[Turn]:
         self.lots.append([turn.claim.member for turn in turns])
@@ -402,6 +406,9 @@ class Lots:
 
     def waits(self, lane: str) -> float:
         return self.waiting
+
+    def pressing(self, lane: str) -> bool:
+        return self.press
 
     def behind(self) -> list[Turn]:
         return list(self.unwritten)
@@ -466,6 +473,20 @@ def test_in_a_flood_nothing_else_has_more_threads_than_its_own(
         lots.open.set()
         gate.open.set()
         until(lambda: len(gate.done) == 9 and sum(map(len, lots.lots)) == 97)
+
+
+@pytest.mark.usefixtures("trusting")
+def test_very_much_that_can_wait_is_no_flood(ledger: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
+    lots = Lots(ledger)
+    lots.press = False
+    lots.open.set()
+    ledger.owe(*(f"hold:db/{number}" for number in range(200)))
+    it = for_lots(ledger, {}, lots, share=2)
+    with running(it):
+        until(lambda: sum(map(len, lots.lots)) == 200)
+        assert max(map(len, lots.lots)) >= 32
+        assert not it._in_flood
 
 
 @pytest.mark.usefixtures("trusting")

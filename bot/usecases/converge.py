@@ -122,7 +122,7 @@ class Convergence:
         moved = target.keeps_end and record.given_until != view.until
         if given_once and moved and record.receipts and not record.untouchable:
             return self._grant(target, view)
-        if given_once and _seen_lately(view):
+        if given_once and seen_lately(view):
             return Observed(seen=None, until=record.given_until)
         asked = record.receipts
         seen = target.look(view)
@@ -370,8 +370,8 @@ def _nothing_lost(view: View) -> None:
         raise TargetFailed(TemporaryFailure(RESTORED))
 
 
-def _seen_lately(view: View) -> bool:
-    """It was seen not long ago, and nobody new stands behind it."""
+def seen_lately(view: View) -> bool:
+    """Return whether it was seen not long ago, and nobody new stands behind it."""
     pending = any(g.holds[view.key] is not HoldState.GIVEN for g in view.live)
     seen_at = view.record.seen_at
     return not pending and seen_at is not None and view.now - seen_at < LOOK_EVERY

@@ -1,4 +1,5 @@
-"""Taking back many at once what is plainly over: the steps of a Convergence, each one round trip for all.
+"""Revoking many at once what is plainly over, and looking at many that should be there: the steps of a
+Convergence, each one round trip for all.
 
 Plain is what the end of a lease leaves behind: nobody live behind the hold, and nothing unusual about it.
 Whatever else there is, and whatever goes wrong, is a Convergence's own to do.
@@ -15,18 +16,19 @@ from functools import cached_property
 from math import inf
 from threading import Lock, Timer
 from time import monotonic
+from typing import TypeVar
 
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import Change, Committed, Deadline, Done, Ledger, Target, TargetSystems
 from bot.usecases import outcomes
-from bot.usecases.converge import Convergence
+from bot.usecases.converge import Convergence, seen_lately
 from bot.usecases.finish import joined
-from bot.usecases.outcomes import LOOK_EVERY
+from bot.usecases.outcomes import LOOK_EVERY, Observed
 from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
-from bot.usecases.views import View, seen, wanted
+from bot.usecases.views import View, seen, wanted, wanted_for_seats
 
 WRITE_AFTER = 0.2
 """Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
@@ -40,8 +42,12 @@ WRITTEN_AT_ONCE = 64
 MOST_BEHIND = 8_000
 """Things taken that may wait to be written down: some ten kilobytes each."""
 
-PUT_OFF_FOR = timedelta(seconds=10)
-"""A look for which there is no time in a hurry."""
+PUT_OFF_FOR, PUT_OFF_OVER = timedelta(seconds=30), 60
+"""A look for which there is no time in a hurry. They are spread over so many seconds more, because otherwise
+they would all come back at once."""
+
+MANY = 4
+"""Things in a lot that shows what is coming."""
 
 LOTS_REMEMBERED = 8
 """For how quick a target is."""
@@ -55,7 +61,18 @@ REFUSES_WITHIN = 0.2
 MOST_LOOKS = 3
 """At holds that were written about in the same moment: two of one grant, say."""
 
+THEIRS = Seen(presence=Presence.THEIRS)
+"""What was there before us is left there, and not looked at."""
+
 Looked = tuple[Turn, View | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """A hold that should be there, and is only looked at."""
+
+    turn: Turn
+    view: View
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +93,9 @@ class Noted:
         """Return what to write when nothing is left. ``left`` is what the target showed after the take."""
         view = replace(self.view, snap=replace(self.view.snap, now=now))
         return outcomes.done_here(outcomes.change_if_gone(view, left, self.turn.claim), self.turn.claim)
+
+
+W = TypeVar("W", Plain, Noted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,22 +126,30 @@ class Ends:
         self.follow = follow
         self.unwritten = unwritten
         self._waits: dict[str, deque[float]] = {}
+        self._pressing: dict[str, bool] = {}
         self._taken: deque[Taken] = deque()
         self._lock = Lock()
 
     def do(self, turns: Sequence[Turn], *, hurry: bool = False) -> list[Turn]:
-        """Take what is plainly over and close those claims. Return the turns that are neither closed nor
-        ``behind``.
+        """Revoke what is plainly over, look at what should be there, and close those claims. Return the turns
+        that are neither closed nor ``behind``.
 
         If the target fails slowly, or is slow, the rest is due again for any thread that is free: nothing
         waits long for what happened to be claimed before it.
         """
         self.follow()
         noted, others = self._note_ends(turns)
-        waiting = deque(noted)
+        lane = turns[0].claim.lane
+        if len(turns) >= MANY:
+            self._pressing[lane] = 2 * len(noted) >= len(turns)
+        theirs = [Taken(noted=each, left=THEIRS) for each in noted if each.seen.record.untouchable]
+        waiting = deque(each for each in noted if not each.seen.record.untouchable)
         with self._relieved(waiting):
-            self._take(waiting, turns[0].claim.lane, hurry=hurry)
-        return self._put_off(others) if hurry else [turn for turn, _ in others]
+            self._take(waiting, theirs, lane, hurry=hurry)
+        return self._put_off(others) if hurry else self._look_at(others)
+
+    def pressing(self, lane: str) -> bool:
+        return self._pressing.get(lane, False)
 
     def waits(self, lane: str) -> float:
         """As in the quickest of the last lots, for threads that wait for each other make a target look slow.
@@ -138,24 +166,13 @@ class Ends:
         while (some := self._next(WRITTEN_AT_ONCE)) and self._write_down(some):
             pass
 
-    def _take(self, waiting: deque[Noted], lane: str, *, hurry: bool) -> None:
-        taken: list[Taken] = []
+    def _take(self, waiting: deque[Noted], taken: list[Taken], lane: str, *, hurry: bool) -> None:
+        """Revoke it, and write that down; also of those that are ``taken`` already."""
         took = list[float]()
         write_at = Deadline.after(WRITE_AFTER)
         try:
-            while (each := _next(waiting)) is not None:
-                if each.turn.fence.passed:
-                    self._hand_back([each, *_all(waiting)])
-                    break
-                began = monotonic()
-                try:
-                    left = Reach(self.target, each.seen.hold.target, each.turn).revoke(each.seen)
-                except TargetFailed as raised:
-                    slow = monotonic() - began > REFUSES_WITHIN
-                    if not self._write_failed(each, raised) or slow:
-                        self._hand_back(_all(waiting))
-                    continue
-                took.append(monotonic() - began)
+            for each, left, seconds in self._answers(waiting, lambda reach, each: reach.revoke(each.seen)):
+                took.append(seconds)
                 taken.append(Taken(noted=each, left=left))
                 if write_at.passed and not hurry:
                     self._write(taken)
@@ -165,7 +182,47 @@ class Ends:
                 self._remember(lane, sorted(took)[len(took) // 4])
             self._write(taken, hurry=hurry)
 
-    def _write_failed(self, each: Noted, raised: TargetFailed) -> bool:
+    def _look_at(self, looked: Sequence[Looked]) -> list[Turn]:
+        """Look at what should be there. Return the turns of all others, and of what is not as it should
+        be."""
+        waiting = deque(
+            Plain(turn=turn, view=view)
+            for turn, view in looked
+            if view and _only_looked_at(turn, view) and not seen_lately(view)
+        )
+        plain = {each.turn for each in waiting}
+        left = [turn for turn, _ in looked if turn not in plain]
+        there: list[tuple[Turn, Change]] = []
+        with self._relieved(waiting):
+            for each, shown, _ in self._answers(waiting, lambda reach, each: reach.look(each.view)):
+                if _as_it_should_be(each.view, shown):
+                    there.append((each.turn, _seen_there(each, shown)))
+                else:
+                    left.append(each.turn)
+        written = self.ledger.commit_all([change for _, change in there]) if there else ()
+        return left + [
+            turn for (turn, _), how in zip(there, written, strict=True) if not isinstance(how, Committed)
+        ]
+
+    def _answers(self, waiting: deque[W], ask: Callable[[Reach, W], Seen]) -> Iterator[tuple[W, Seen, float]]:
+        """Ask the target about one after the other, and yield what it shows and how many seconds it took. If
+        it fails, that is written down; if it fails slowly, or somebody else may have the claims by now, the
+        rest is handed back."""
+        while (each := _next(waiting)) is not None:
+            if each.turn.fence.passed:
+                self._hand_back([each, *_all(waiting)])
+                break
+            began = monotonic()
+            try:
+                shown = ask(Reach(self.target, each.view.hold.target, each.turn), each)
+            except TargetFailed as raised:
+                slow = monotonic() - began > REFUSES_WITHIN
+                if not self._write_failed(each, raised) or slow:
+                    self._hand_back(_all(waiting))
+                continue
+            yield each, shown, monotonic() - began
+
+    def _write_failed(self, each: Plain | Noted, raised: TargetFailed) -> bool:
         """Return whether Redis is there. If it is not, the claim runs out."""
         try:
             self.convergence(each.turn).write_failed(each.view.record, raised)
@@ -179,7 +236,7 @@ class Ends:
             self._waits.setdefault(lane, deque(maxlen=LOTS_REMEMBERED)).append(waited)
 
     @contextmanager
-    def _relieved(self, waiting: deque[Noted]) -> Iterator[None]:
+    def _relieved(self, waiting: deque[W]) -> Iterator[None]:
         """What still waits when the time is up is handed back, though a call may hang just then."""
         if len(waiting) < 2:
             yield
@@ -215,8 +272,12 @@ class Ends:
 
     def _look(self, turns: Sequence[Turn]) -> list[Looked]:
         looked_at = Deadline.after(0)
-        snaps = self.ledger.read_all(wanted(turn.claim.id) for turn in turns)
-        return [(t, seen(t.claim.id, snap, looked_at)) for t, snap in zip(turns, snaps, strict=True)]
+        first = {turn: wanted(turn.claim.id) for turn in turns}
+        snaps = dict(zip(turns, self.ledger.read_all(first.values()), strict=True))
+        seated = {turn: more for turn in turns if (more := wanted_for_seats(first[turn], snaps[turn]))}
+        if seated:
+            snaps |= zip(seated, self.ledger.read_all(seated.values()), strict=True)
+        return [(turn, seen(turn.claim.id, snaps[turn], looked_at)) for turn in turns]
 
     def _note(self, plain: Sequence[tuple[Turn, View]]) -> list[Noted]:
         """It rests on nobody having come to stand behind the hold since the look."""
@@ -229,8 +290,8 @@ class Ends:
         ]
 
     def _put_off(self, looked: Sequence[Looked]) -> list[Turn]:
-        """If access is only looked at now and then, that can wait; answers the others."""
-        later = {turn: _later(turn, view) for turn, view in looked if view and _only_looked_at(turn, view)}
+        """If access is only looked at now and then, that can wait a while. Return the others."""
+        later = {turn: _later(turn, view) for turn, view in looked if view and _can_wait(turn, view)}
         if later:
             self.ledger.commit_all(list(later.values()))
         return [turn for turn, _ in looked if turn not in later]
@@ -270,7 +331,7 @@ class Ends:
     def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:
         """Write them at once, and return those where something has changed meanwhile, or of which people have
         to hear."""
-        plain = [each for each in some if each.left.presence is Presence.NONE]
+        plain = [each for each in some if each.left.presence is Presence.NONE or each.left is THEIRS]
         try:
             now = self.ledger.read().now
             written = self.ledger.commit_all([each.noted.change_if_gone(each.left, now) for each in plain])
@@ -293,23 +354,23 @@ class Ends:
         except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
             self.unwritten(turn, fault)
 
-    def _hand_back(self, noted: Sequence[Noted]) -> None:
+    def _hand_back(self, waited: Sequence[Plain | Noted]) -> None:
         """A claim that has run out meanwhile is somebody else's already."""
         closing = [
-            Change(done=Done(claim=each.turn.claim, next_at=each.receipt.now), frees=True) for each in noted
+            Change(done=Done(claim=each.turn.claim, next_at=each.view.now), frees=True) for each in waited
         ]
         with suppress(TemporaryFailure):  # then their claims run out
             self.ledger.commit_all(closing)
 
 
-def _next(waiting: deque[Noted]) -> Noted | None:
+def _next(waiting: deque[W]) -> W | None:
     try:
         return waiting.popleft()
     except IndexError:
         return None
 
 
-def _all(waiting: deque[Noted]) -> list[Noted]:
+def _all(waiting: deque[W]) -> list[W]:
     found = []
     while (each := _next(waiting)) is not None:
         found.append(each)
@@ -318,17 +379,17 @@ def _all(waiting: deque[Noted]) -> list[Noted]:
 
 def _plainly_over(turn: Turn, view: View) -> bool:
     record = view.record
-    unusual = turn.claim.taken_over or record.look_again or record.untouchable or not record.receipts
     systems = view.snap.find(TargetSystems)
     shared = systems and systems.relatives(view.hold.target)
-    if unusual or shared or record.failures or record.phase is Phase.EMPTY:
+    if not record.untouchable and (shared or not record.receipts):
         return False
-    left = view.over or view.ending
-    return bool(left) and not view.snap.leases and not any(grant.seated for grant in view.snap.all(Grant))
+    if turn.claim.taken_over or record.look_again or record.failures or record.phase is Phase.EMPTY:
+        return False
+    return bool(view.over or view.ending) and view.snap.leases.keys().isdisjoint(_behind(view))
 
 
 def _only_looked_at(turn: Turn, view: View) -> bool:
-    """All is as it should be, as far as we know, and was seen not so long ago."""
+    """All is as it should be, as far as we know."""
     if not view.live or view.over or view.ending:
         return False
     record = view.record
@@ -342,27 +403,48 @@ def _only_looked_at(turn: Turn, view: View) -> bool:
     )
     if turn.claim.taken_over or record != at_rest:
         return False
-    if record.seen_at is None or view.now - record.seen_at > 2 * LOOK_EVERY:
-        return False
     return all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
+
+
+def _can_wait(turn: Turn, view: View) -> bool:
+    """It is only looked at, and was seen not so long ago."""
+    lately = view.record.seen_at is not None and view.now - view.record.seen_at <= 2 * LOOK_EVERY
+    return lately and _only_looked_at(turn, view)
 
 
 def _later(turn: Turn, view: View) -> Change:
     ends = [end for grant in view.live if (end := view.snap.leases[grant.id]) is not None]
-    return Change(done=Done(claim=turn.claim, next_at=min([view.now + PUT_OFF_FOR, *ends])), frees=True)
+    pause = PUT_OFF_FOR + timedelta(seconds=turn.claim.fence % PUT_OFF_OVER)
+    return Change(done=Done(claim=turn.claim, next_at=min([view.now + pause, *ends])), frees=True)
+
+
+def _as_it_should_be(view: View, shown: Seen) -> bool:
+    """It is there, at the system that was there before."""
+    systems = view.snap.find(TargetSystems)
+    known = systems.found.get(view.hold.target) if systems else None
+    return shown.presence in (Presence.OURS, Presence.THEIRS) and shown.system == known
+
+
+def _seen_there(each: Plain, shown: Seen) -> Change:
+    record = each.view.record
+    observed = Observed(seen=shown, until=record.given_until, asked=record.receipts)
+    change = outcomes.change_if_given(each.view, observed, each.turn.claim)
+    return outcomes.done_here(change, each.turn.claim)
 
 
 def _noting(turn: Turn, view: View) -> Change:
-    taking = outcomes.taking(view)
-    noting = joined(outcomes.ended_over(view), taking) if view.over else taking
-    both = replace(noting, rests_on=(view.snap,), members=_behind(view))
-    return outcomes.done_here(both, turn.claim)
+    noting = outcomes.ended_over(view)
+    if not view.record.untouchable:
+        noting = joined(noting, outcomes.taking(view))
+    noting = replace(noting, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
+    return outcomes.done_here(noting, turn.claim)
 
 
-def _behind(view: View) -> dict[str, tuple[str, ...]]:
-    """The index of the hold, as it was read."""
-    grants = tuple(key.id for key in view.snap.versions if key.kind == "grant")
-    return {f"hold:{view.key}": grants}
+def _behind(view: View) -> tuple[str, ...]:
+    """The grants in the index of the hold, as it was read, with those that cannot be read."""
+    others = {grant.id for grant in view.snap.all(Grant) if view.key not in grant.holds}
+    read = (key.id for key in view.snap.versions if key.kind == "grant")
+    return tuple(each for each in read if each not in others)
 
 
 def _as_written(view: View, change: Change, receipt: Committed) -> View:

@@ -75,22 +75,33 @@ def too_late(grant: Grant, now: datetime) -> bool:
     return grant.state is State.APPROVED and now - (grant.approved_at or now) > GIVE_WITHIN
 
 
+Wanted = tuple[set[Key], tuple[str, ...]]
+"""What is read: documents by their keys, and the grants of indexes."""
+
+
 def look(ledger: Ledger, hold: str) -> View | None:
     """None where there is neither a record nor a grant behind the hold of this key."""
-    keys, behind = wanted(hold)
-    looked_at = Deadline.after(0)
-    snap = ledger.read(keys, behind)
-    seated = {grant.resource for grant in snap.all(Grant) if grant.seated}
-    if seated:
+    looked_at, first = Deadline.after(0), wanted(hold)
+    snap = ledger.read(*first)
+    if more := wanted_for_seats(first, snap):
         looked_at = Deadline.after(0)
-        seats = {Key.of(Seat, resource) for resource in seated}
-        snap = ledger.read(keys | seats, (*behind, *(f"resource:{each}" for each in sorted(seated))))
+        snap = ledger.read(*more)
     return seen(hold, snap, looked_at)
 
 
-def wanted(hold: str) -> tuple[set[Key], tuple[str, ...]]:
+def wanted(hold: str) -> Wanted:
     """What has to be read to see a hold, where nobody behind it holds a seat."""
     return {Key.of(HoldRecord, hold), Key.of(Restore), Key.of(TargetSystems)}, (f"hold:{hold}",)
+
+
+def wanted_for_seats(first: Wanted, snap: Snapshot) -> Wanted | None:
+    """Return what has to be read if somebody behind the hold has a seat, as ``snap`` showed, else None."""
+    keys, behind = first
+    seated = {grant.resource for grant in snap.all(Grant) if grant.seated}
+    if not seated:
+        return None
+    seats = {Key.of(Seat, resource) for resource in seated}
+    return keys | seats, (*behind, *(f"resource:{each}" for each in sorted(seated)))
 
 
 def seen(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from math import inf
 from typing import Any
 
@@ -14,12 +15,13 @@ import pytest
 
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import State
-from bot.core.holds import HoldRecord, Phase, Presence
-from bot.ports import Change, Committed, Deadline, Done, Due, Key
+from bot.core.holds import HoldRecord, Phase, System
+from bot.ports import Change, Committed, Deadline, Done, Due, Key, Seat, TargetSystems
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE, PROD_DB, SCHEMA_MIGRATION
 from bot.usecases import ends, outcomes
 from bot.usecases.ends import Ends
+from bot.usecases.outcomes import LOOK_EVERY
 from bot.usecases.turn import Turn
 from bot.usecases.views import View
 
@@ -258,7 +260,7 @@ def test_a_worker_that_was_thought_dead_leaves_a_look_to_whoever_is_next(story: 
 @pytest.mark.parametrize(
     "unusual",
     [
-        {"baseline": Presence.THEIRS},
+        {"receipts": ()},
         {"look_again": True},
         {"failures": 2},
         {"phase": Phase.EMPTY, "baseline": None},
@@ -277,19 +279,72 @@ def test_an_unusual_hold_is_left_to_be_done_in_full(story: Story, unusual: dict[
     assert story.target.count("revoke") == 0
 
 
-def test_what_is_live_and_a_seat_are_left_to_be_done_in_full(story: Story) -> None:
+@pytest.mark.parametrize("hurry", [False, True])
+def test_what_was_theirs_before_us_ends_without_a_call(story: Story, hurry: bool) -> None:
+    story.target.give_by_hand(ACCOUNTS[0], PROD_DB.gives[0])
+    grants = all_have_it(story)
+    story.memory.advance(2 * MINUTE)
+    made = Ends(story.ledger, story.find_target, story.convergence)
+    assert made.do(claimed(story), hurry=hurry) == []
+    made.catch_up()
+    assert states(story, grants) == [State.ENDED] * 4
+    assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
+    assert story.target.count("revoke") == 3
+    assert story.happened(grants[0])[-3:] == ["ending", "taken", "ended"]
+    [told] = [entry for entry in story.audit() if entry.what == "taken" and entry.grant == grants[0]]
+    assert told.facts["seen"] == "theirs"
+    assert [entry.what for entry in story.audit()].count("taking") == 3
+    assert story.record(grants[0]) is None
+
+
+def test_what_is_not_given_yet_is_left_to_be_done_in_full(story: Story) -> None:
     grant = story.ask(ADA, length="2m").standing.grant.id
     (given,) = in_one_go(story)
     story.convergence(given).run()
     assert story.grant(grant).state is State.ACTIVE
-    seat = story.ask(DAN, "schema-migration", "2m").standing.grant.id
-    story.approve(BOB, seat)
-    story.run_due()
+
+
+def test_a_seat_is_free_once_it_is_gone_and_passes_to_what_else_the_person_has(story: Story) -> None:
+    seats = [seated(story, DAN, "2m")]
     story.memory.advance(2 * MINUTE)
-    (left,) = in_one_go(story)
-    assert left.claim.id == story.grant(seat).gives[0].key
-    story.convergence(left).run()
-    assert states(story, [grant, seat]) == [State.ENDED] * 2
+    assert in_one_go(story) == []
+    assert states(story, seats) == [State.ENDED]
+    assert seat(story) is None
+    seats = [seated(story, BOB, "2m"), seated(story, BOB, "1h")]
+    assert seat(story) == seats[1]
+    story.memory.advance(2 * MINUTE)
+    story.run_due()
+    assert states(story, seats) == [State.ENDED, State.ACTIVE]
+    assert seat(story) == seats[1]
+    assert story.target.accounts("migrator") == {"bob@example.com"}
+
+
+def test_a_seat_that_changes_meanwhile_is_looked_at_again(story: Story) -> None:
+    """The approver of another grant of hers was faster: the seat is passed to that one."""
+    first = seated(story, DAN, "2m")
+    story.memory.advance(2 * MINUTE - 1)
+    other = story.ask(DAN, SCHEMA_MIGRATION.name, "1h").standing.grant.id
+    story.memory.advance(1)
+    noted_by(story, lambda: story.approve(CAROL, other))
+    for left in in_one_go(story):
+        story.convergence(left).run()
+    story.run_due()
+    assert states(story, [first, other]) == [State.ENDED, State.ACTIVE]
+    assert seat(story) == other
+    assert story.target.accounts("migrator") == {"dan@example.com"}
+
+
+def seated(story: Story, person: str, length: str) -> str:
+    grant = story.ask(person, SCHEMA_MIGRATION.name, length).standing.grant.id
+    story.approve(CAROL, grant)
+    story.run_due()
+    assert story.grant(grant).state is State.ACTIVE
+    return grant
+
+
+def seat(story: Story) -> str | None:
+    found = story.memory.read({Key.of(Seat, SCHEMA_MIGRATION.name)}).find(Seat, SCHEMA_MIGRATION.name)
+    return found.grant if found else None
 
 
 def test_what_another_claimed_before_is_left_to_be_done_in_full(story: Story) -> None:
@@ -299,6 +354,114 @@ def test_what_another_claimed_before_is_left_to_be_done_in_full(story: Story) ->
     assert len(claimed(story)) == 1
     story.memory.advance(6)
     assert [turn.claim.taken_over for turn in in_one_go(story)] == [True]
+
+
+# ------------------------------------------------------------------------------- what should be there
+
+
+def ten_minutes_later(story: Story, length: str = "1h") -> list[str]:
+    """Everything that is held is to be looked at."""
+    grants = all_have_it(story, length)
+    story.memory.advance(LOOK_EVERY.total_seconds())
+    return grants
+
+
+def looks_seen_at(story: Story, grants: Sequence[str]) -> list[datetime | None]:
+    records = [story.record(each) for each in grants]
+    return [each.seen_at for each in records if each]
+
+
+def test_what_should_be_there_is_looked_at_and_written_in_one_go(story: Story) -> None:
+    grants = ten_minutes_later(story)
+    asked, written = story.target.count("has"), []
+    commit_all = story.memory.commit_all
+    story.memory.commit_all = lambda changes: written.append(len(changes)) or commit_all(changes)  # type: ignore[func-returns-value,method-assign]  # to count them
+    assert in_one_go(story) == []
+    assert (story.target.count("has") - asked, written) == (4, [4])
+    assert looks_seen_at(story, grants) == [story.now] * 4
+    assert claimed(story) == []
+    story.memory.advance(LOOK_EVERY.total_seconds())
+    assert len(claimed(story)) == 4
+
+
+def test_what_is_not_as_it_should_be_is_left_to_be_done_in_full(story: Story) -> None:
+    first, *others = ten_minutes_later(story)
+    story.target.take_by_hand(ACCOUNTS[0], PROD_DB.gives[0])
+    (left,) = in_one_go(story)
+    assert left.claim.id == story.grant(first).gives[0].key
+    assert looks_seen_at(story, others) == [story.now] * 3
+    story.convergence(left).run()
+    assert story.target.accounts("orders_rw") == set(ACCOUNTS)
+    assert "given again" in [entry.what for entry in story.audit()]
+
+
+def test_at_a_system_that_is_not_known_yet_each_is_looked_at_in_full(story: Story) -> None:
+    ten_minutes_later(story)
+    story.target.system = System(id="orders", instance="restarted")
+    left = in_one_go(story)
+    assert len(left) == 4
+    story.convergence(left[0]).run()
+    known = story.memory.read({Key.of(TargetSystems)}).find(TargetSystems)
+    assert known
+    assert known.found["orders-db"] == story.target.system
+
+
+def test_what_is_given_back_while_it_is_looked_at_is_not_written_as_live(story: Story) -> None:
+    first, *_ = ten_minutes_later(story)
+
+    def give_back(verb: str) -> None:
+        story.target.before = lambda _: None
+        story.give_back(ADA, first)
+
+    story.target.before = give_back
+    (left,) = in_one_go(story)
+    assert left.claim.id == story.grant(first).gives[0].key
+    story.convergence(left).run()
+    assert story.grant(first).state is State.ENDED
+    assert story.target.accounts("orders_rw") == set(ACCOUNTS[1:])
+
+
+def test_a_look_that_fails_is_written_as_failed_and_keeps_back_no_other(story: Story) -> None:
+    grants = ten_minutes_later(story)
+    asked = list[str]()
+
+    def fail_the_first(verb: str) -> None:
+        story.target.failing.pop("has", None)
+        if verb == "has" and not asked:
+            story.target.failing["has"] = TemporaryFailure("orders-db: the database is starting up")
+        asked.append(verb)
+
+    story.target.before = fail_the_first
+    assert in_one_go(story) == []
+    story.target.before = lambda _: None
+    story.target.failing.clear()
+    records = [story.record(each) for each in grants]
+    assert sorted(each.failures for each in records if each) == [0, 0, 0, 1]
+    assert looks_seen_at(story, grants).count(story.now) == 3
+    assert states(story, grants) == [State.ACTIVE] * 4
+
+
+def test_what_was_seen_lately_is_not_looked_at_again_without_need(story: Story) -> None:
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    hold, asked = story.grant(grant).gives[0].key, story.target.count("has")
+    story.memory.advance(MINUTE)
+    story.ledger.commit(Change(due=(Due(member=f"hold:{hold}", at=story.now),)))
+    (left,) = in_one_go(story)
+    story.convergence(left).run()
+    assert story.target.count("has") == asked
+
+
+@pytest.mark.parametrize(("over", "pressing"), [(0, False), (1, False), (2, True), (4, True)])
+def test_a_lot_is_pressing_if_most_of_it_is_over(story: Story, over: int, pressing: bool) -> None:
+    """A flood of mere looks keeps nobody waiting."""
+    grants = ten_minutes_later(story)
+    for person, grant in list(zip((ADA, BOB, CAROL, DAN), grants, strict=True))[:over]:
+        story.give_back(person, grant)
+    made = Ends(story.ledger, story.find_target, story.convergence)
+    assert not made.pressing("hold:orders-db")
+    made.do(claimed(story))
+    assert made.pressing("hold:orders-db") is pressing
 
 
 # ------------------------------------------------------------------------------------- in a hurry
@@ -406,7 +569,7 @@ def test_in_a_hurry_what_is_only_looked_at_waits_but_never_beyond_its_end(story:
     assert [turn.claim.id for turn in claimed(story)] == [hold]
 
 
-@pytest.mark.parametrize("unusual", [{"baseline": Presence.THEIRS}, {"failures": 2}, {"look_again": True}])
+@pytest.mark.parametrize("unusual", [{"receipts": ()}, {"failures": 2}, {"look_again": True}])
 def test_in_a_hurry_an_unusual_hold_that_is_over_is_left_to_be_done_in_full(
     story: Story, unusual: dict[str, Any]
 ) -> None:
