@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.grants import LIVE, Grant, move_end
+from bot.core.people import Person
 from bot.core.policy import closed_objection
 from bot.core.rightful import rightful_end
 from bot.core.shifts import Roster, next_boundary, on_call
@@ -158,13 +159,25 @@ def refresh_person(office: Office, turn: Turn) -> None:
 
 
 def _judge_all(office: Office, person: str, turn: Turn) -> None:
-    scene = office.gather(lambda known: _person_keys(known, person), (f"person:{person}",))
+    scene = _scene_of(office, person)
     if _shorten(office, scene):
-        scene = office.gather(lambda known: _person_keys(known, person), (f"person:{person}",))
+        scene = _scene_of(office, person)
     snap = scene[1]
     held = any(grant.open for grant in snap.all(Grant))
     _close(office, turn, snap, _end_changes(scene)[1], snap.now + PEOPLE_EVERY if held else None)
 
 
-def _person_keys(catalog: Catalog, person: str) -> set[Key]:
-    return {key for resource in catalog.resources.values() for key in fact_keys(resource, person)}
+def _scene_of(office: Office, person: str) -> Scene:
+    """Read what the person's grants rest on, and not what all resources rest on, which may be very much."""
+    resources: set[str] = set()
+
+    def keys(catalog: Catalog) -> set[Key]:
+        known = [catalog.resources[name] for name in resources if name in catalog.resources]
+        return {Key.of(Person, person)}.union(*(fact_keys(each, person) for each in known))
+
+    while True:
+        scene = office.gather(keys, (f"person:{person}",))
+        found = {grant.resource for grant in scene[1].all(Grant)}
+        if found <= resources:
+            return scene
+        resources |= found

@@ -53,7 +53,7 @@ def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
     emails = {each.email for each in (before, person) if each and each.email}
     owned = ledger.read({Key.of(EmailOwner, email) for email in emails})
     others = {each for owner in owned.all(EmailOwner) for each in owner.people} - {person.id}
-    snap = ledger.read({Key.of(Person, each) for each in others})
+    snap = ledger.read({Key.of(Person, each) for each in others}) if others else Snapshot(now=owned.now)
     known = {each.id: each for each in snap.all(Person)}
     known[person.id] = replace(person, shared_email=False, read_at=snap.now)
     put: dict[Key, Document | None] = {}
