@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from bot.core.catalog import Entitlement, digest
+from bot.core.catalog import Entitlement
 
 OVERDUE_AFTER_FAILURES = 3
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -56,7 +56,7 @@ class Hold:
     @cached_property
     def key(self) -> str:
         """``target/digest``: the part before the slash is the lane the worker's threads are shared by."""
-        return f"{self.target}/{digest(self.account, self.entitlement.what)}"
+        return f"{self.target}/{self.entitlement.digest_for(self.account)}"
 
     def under(self, target: str) -> Hold:
         """The same access by another name of the target."""
