@@ -41,14 +41,15 @@ def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[
     plain = [each for each in catalog.resources.values() if len(each.gives) == 1 and not each.one_holder]
     numbered = iter(enumerate(lives))
     while some := tuple(islice(numbered, AT_ONCE)):
-        change = Change()
+        change, given = Change(), list[Hold]()
         for number, life in some:
             resource = catalog.resources[life.resource] if life.resource else plain[number % len(plain)]
             grant = _grant(life, resource, catalog.version)
-            for hold in () if life.had_before else grant.gives:
-                deeds.append("give", hold)
+            given += () if life.had_before else grant.gives
             change = joined(change, _lived(life, resource, grant))
         ledger.commit(change)
+        for hold in given:  # a sweep that finds it before there is a record takes it for a stray
+            deeds.append("give", hold)
 
 
 def account_of(name: str) -> str:
@@ -64,6 +65,7 @@ def _lived(life: Life, resource: Resource, grant: Grant) -> Change:
     about = {"seen": "ours", "person": grant.person}
     given = (Entry(what="given", grant=grant.id, facts={"hold": named(h), **about}) for h in grant.gives)
     looks = (Due(member=f"hold:{h.key}", at=min(life.until, life.seen_at + LOOK_EVERY)) for h in grant.gives)
+    known_since = (life.given_at - life.seen_at) / LOOK_EVERY * PEOPLE_EVERY
     accounts = {f"{grant.person}/{hold.target}": Account(name=hold.account) for hold in grant.gives}
     place = Place(channel=channel_of(life.name), audience="holder", ts="1.000001", shown="holder:then")
     return Change(
@@ -79,7 +81,7 @@ def _lived(life: Life, resource: Resource, grant: Grant) -> Change:
         index={(name, grant.id): True for name in indexes(grant)},
         due=(
             *looks,
-            Due(member=f"people:{grant.person}", at=life.seen_at + LOOK_EVERY + PEOPLE_EVERY),
+            Due(member=f"people:{grant.person}", at=life.given_at + PEOPLE_EVERY - known_since),
         ),
         audit=(
             approval_entry(grant),
