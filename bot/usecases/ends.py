@@ -199,10 +199,19 @@ class Ends:
                     there.append((each.turn, _seen_there(each, shown)))
                 else:
                     left.append(each.turn)
-        written = self.ledger.commit_all([change for _, change in there]) if there else ()
-        return left + [
-            turn for (turn, _), how in zip(there, written, strict=True) if not isinstance(how, Committed)
-        ]
+        return left + (self._write_seen(there) if there else [])
+
+    def _write_seen(self, there: Sequence[tuple[Turn, Change]]) -> list[Turn]:
+        """Return those where something has changed meanwhile. While Redis is away, their claims run out."""
+        try:
+            written = self.ledger.commit_all([change for _, change in there])
+        except TemporaryFailure as failure:
+            self.unwritten(there[0][0], failure)
+            return []
+        except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself
+            self.unwritten(there[0][0], fault)
+            return [turn for turn, _ in there]
+        return [turn for (turn, _), how in zip(there, written, strict=True) if not isinstance(how, Committed)]
 
     def _answers(self, waiting: deque[W], ask: Callable[[Reach, W], Seen]) -> Iterator[tuple[W, Seen, float]]:
         """Ask the target about one after the other, and yield what it shows and how many seconds it took. If

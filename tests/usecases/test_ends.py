@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from typing import Any
 
@@ -439,6 +439,21 @@ def test_a_look_that_fails_is_written_as_failed_and_keeps_back_no_other(story: S
     assert sorted(each.failures for each in records if each) == [0, 0, 0, 1]
     assert looks_seen_at(story, grants).count(story.now) == 3
     assert states(story, grants) == [State.ACTIVE] * 4
+
+
+@pytest.mark.parametrize(("failure", "alone"), [(TemporaryFailure("away"), 0), (ZeroDivisionError(), 4)])
+def test_what_cannot_be_written_of_a_look_is_looked_at_again(
+    story: Story, failure: Exception, alone: int
+) -> None:
+    grants = ten_minutes_later(story)
+    turns = claimed(story)
+    with unwritable(story, failure):
+        left = Ends(story.ledger, story.find_target, story.convergence).do(turns)
+    assert len(left) == alone
+    for turn in left:
+        story.convergence(turn).run()
+    story.pass_time(MINUTE)
+    assert all(at and at >= story.now - timedelta(seconds=MINUTE) for at in looks_seen_at(story, grants))
 
 
 def test_what_was_seen_lately_is_not_looked_at_again_without_need(story: Story) -> None:
