@@ -119,9 +119,7 @@ class Scene:
 
 
 def _policy() -> str:
-    targets = [
-        f"  db{number}: {{kind: postgres, url: 'postgresql://db{number}'}}" for number in range(TARGETS)
-    ]
+    targets = [f"  db{number}: {{kind: postgres, url: '${{DB_{number}}}'}}" for number in range(TARGETS)]
     resources = [
         f"  of-db{number}: {{title: R, gives: [{{target: db{number}, role: rw}}], approvers: [U02BOB],"
         " duration: {max: 12h}}"
