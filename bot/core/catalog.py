@@ -24,10 +24,10 @@ class Entitlement:
 
     def digest_for(self, account: str) -> str:
         """``digest(account, what)``; a sweep asks for it a hundred thousand times."""
-        return _digest(_encode(account), self._encoded)
+        return _digest(_encode(account), self._json)
 
     @cached_property
-    def _encoded(self) -> str:
+    def _json(self) -> str:
         return _encode(self.what)
 
     def __getitem__(self, name: str) -> str:

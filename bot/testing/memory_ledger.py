@@ -344,7 +344,8 @@ class MemoryLedger:
             return self._page((key.id for key in self._documents if key.kind == KIND_OF[shape]), cursor)
 
     def _page(self, names: Iterable[str], cursor: int) -> tuple[Sequence[str], int]:
-        """What stays while others come and go is on one of the pages, as in Redis: a cursor is a checksum."""
+        """Return a page and the cursor of the next. A cursor is a checksum, so that what stays while others
+        come and go is on one of the pages, as in Redis."""
         sums = {each: crc32(each.encode()) for each in names}
         rest = sorted((each for each in sums if sums[each] >= cursor), key=lambda each: (sums[each], each))
         if len(rest) <= self.page:

@@ -28,7 +28,7 @@ from bot.usecases.finish import joined
 from bot.usecases.outcomes import LOOK_EVERY, Observed
 from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
-from bot.usecases.views import View, seen, wanted, wanted_for_seats
+from bot.usecases.views import View, query, query_with_seats, seen
 
 WRITE_AFTER = 0.2
 """Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
@@ -144,7 +144,7 @@ class Ends:
             self._pressing[lane] = 2 * len(noted) >= len(turns)
         theirs = [Taken(noted=each, left=THEIRS) for each in noted if each.seen.record.untouchable]
         waiting = deque(each for each in noted if not each.seen.record.untouchable)
-        with self._relieved(waiting):
+        with self._relief(waiting):
             self._take(waiting, theirs, lane, hurry=hurry)
         return self._put_off(others) if hurry else self._look_at(others)
 
@@ -192,26 +192,36 @@ class Ends:
         )
         plain = {each.turn for each in waiting}
         left = [turn for turn, _ in looked if turn not in plain]
-        there: list[tuple[Turn, Change]] = []
-        with self._relieved(waiting):
+        there: list[tuple[Plain, Seen]] = []
+        with self._relief(waiting):
             for each, shown, _ in self._answers(waiting, lambda reach, each: reach.look(each.view)):
                 if _as_it_should_be(each.view, shown):
-                    there.append((each.turn, _seen_there(each, shown)))
+                    there.append((each, shown))
                 else:
                     left.append(each.turn)
         return left + (self._write_seen(there) if there else [])
 
-    def _write_seen(self, there: Sequence[tuple[Turn, Change]]) -> list[Turn]:
+    def _write_seen(self, there: Sequence[tuple[Plain, Seen]]) -> list[Turn]:
         """Return those where something has changed meanwhile. While Redis is away, their claims run out."""
+        turns = [each.turn for each, _ in there]
         try:
-            written = self.ledger.commit_all([change for _, change in there])
+            done = self._write_together(turns, lambda: [_seen_there(each, shown) for each, shown in there])
         except TemporaryFailure as failure:
-            self.unwritten(there[0][0], failure)
+            self.unwritten(turns[0], failure)
             return []
-        except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself
-            self.unwritten(there[0][0], fault)
-            return [turn for turn, _ in there]
-        return [turn for (turn, _), how in zip(there, written, strict=True) if not isinstance(how, Committed)]
+        return [turn for turn in turns if turn not in done]
+
+    def _write_together(self, turns: Sequence[Turn], changes: Callable[[], Sequence[Change]]) -> set[Turn]:
+        """Return those whose change was written. If something unforeseen happens, return none: one of them
+        may be to blame, and each is done for itself. Raises TemporaryFailure."""
+        try:
+            written = self.ledger.commit_all(changes())
+        except TemporaryFailure:
+            raise
+        except Exception as fault:  # noqa: BLE001 -- see above
+            self.unwritten(turns[0], fault)
+            return set()
+        return {turn for turn, how in zip(turns, written, strict=True) if isinstance(how, Committed)}
 
     def _answers(self, waiting: deque[W], ask: Callable[[Reach, W], Seen]) -> Iterator[tuple[W, Seen, float]]:
         """Ask the target about one after the other, and yield what it shows and how many seconds it took. If
@@ -245,8 +255,8 @@ class Ends:
             self._waits.setdefault(lane, deque(maxlen=LOTS_REMEMBERED)).append(waited)
 
     @contextmanager
-    def _relieved(self, waiting: deque[W]) -> Iterator[None]:
-        """What still waits when the time is up is handed back, though a call may hang just then."""
+    def _relief(self, waiting: deque[W]) -> Iterator[None]:
+        """Hand back what still waits when the time is up, though a call may hang just then."""
         if len(waiting) < 2:
             yield
             return
@@ -281,9 +291,9 @@ class Ends:
 
     def _look(self, turns: Sequence[Turn]) -> list[Looked]:
         looked_at = Deadline.after(0)
-        first = {turn: wanted(turn.claim.id) for turn in turns}
+        first = {turn: query(turn.claim.id) for turn in turns}
         snaps = dict(zip(turns, self.ledger.read_all(first.values()), strict=True))
-        seated = {turn: more for turn in turns if (more := wanted_for_seats(first[turn], snaps[turn]))}
+        seated = {turn: more for turn in turns if (more := query_with_seats(first[turn], snaps[turn]))}
         if seated:
             snaps |= zip(seated, self.ledger.read_all(seated.values()), strict=True)
         return [(turn, seen(turn.claim.id, snaps[turn], looked_at)) for turn in turns]
@@ -341,17 +351,13 @@ class Ends:
         """Write them at once, and return those where something has changed meanwhile, or of which people have
         to hear."""
         plain = [each for each in some if each.left.presence is Presence.NONE or each.left is THEIRS]
-        try:
-            now = self.ledger.read().now
-            written = self.ledger.commit_all([each.noted.change_if_gone(each.left, now) for each in plain])
-        except TemporaryFailure:
-            raise
-        except Exception as fault:  # noqa: BLE001 -- one of them may be to blame: each for itself
-            self.unwritten(some[0].noted.turn, fault)
+        if not plain:
             return list(some)
-        done = {
-            each.noted.turn for each, how in zip(plain, written, strict=True) if isinstance(how, Committed)
-        }
+        now = self.ledger.read().now
+        done = self._write_together(
+            [each.noted.turn for each in plain],
+            lambda: [each.noted.change_if_gone(each.left, now) for each in plain],
+        )
         return [each for each in some if each.noted.turn not in done]
 
     def _write_alone(self, each: Taken) -> None:

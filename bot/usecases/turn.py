@@ -51,7 +51,7 @@ class Turn:
         self._call = (time.monotonic(), until)
         return until
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         """Note that the last call has returned, so that what follows is not taken for waiting for it."""
         self._was_late = self.late
         self._call = (time.monotonic(), Deadline(inf)) if self._call else None

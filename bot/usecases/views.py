@@ -75,26 +75,26 @@ def too_late(grant: Grant, now: datetime) -> bool:
     return grant.state is State.APPROVED and now - (grant.approved_at or now) > GIVE_WITHIN
 
 
-Wanted = tuple[set[Key], tuple[str, ...]]
-"""What is read: documents by their keys, and the grants of indexes."""
+Query = tuple[set[Key], tuple[str, ...]]
+"""Keys of documents, and the indexes whose grants are read with them."""
 
 
 def look(ledger: Ledger, hold: str) -> View | None:
     """None where there is neither a record nor a grant behind the hold of this key."""
-    looked_at, first = Deadline.after(0), wanted(hold)
+    looked_at, first = Deadline.after(0), query(hold)
     snap = ledger.read(*first)
-    if more := wanted_for_seats(first, snap):
+    if more := query_with_seats(first, snap):
         looked_at = Deadline.after(0)
         snap = ledger.read(*more)
     return seen(hold, snap, looked_at)
 
 
-def wanted(hold: str) -> Wanted:
-    """What has to be read to see a hold, where nobody behind it holds a seat."""
+def query(hold: str) -> Query:
+    """Return what has to be read to see a hold, if nobody behind it holds a seat."""
     return {Key.of(HoldRecord, hold), Key.of(Restore), Key.of(TargetSystems)}, (f"hold:{hold}",)
 
 
-def wanted_for_seats(first: Wanted, snap: Snapshot) -> Wanted | None:
+def query_with_seats(first: Query, snap: Snapshot) -> Query | None:
     """Return what has to be read if somebody behind the hold has a seat, as ``snap`` showed, else None."""
     keys, behind = first
     seated = {grant.resource for grant in snap.all(Grant) if grant.seated}

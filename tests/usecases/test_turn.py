@@ -60,11 +60,11 @@ def test_a_call_that_was_answered_is_not_late_because_another_follows(clock: Clo
 
 def test_what_follows_a_call_is_not_taken_for_waiting(clock: Clock) -> None:
     turn = begun(clock)
-    turn.answered()
+    turn.note_answer()
     assert (turn.has_called, turn.late) == (False, False)
     turn.call()
     clock.now += 1
-    turn.answered()
+    turn.note_answer()
     clock.now += CALL_SECONDS
     assert (turn.has_called, turn.late) == (True, False)
 
@@ -73,6 +73,6 @@ def test_a_call_that_was_answered_late_was_late(clock: Clock) -> None:
     turn = begun(clock)
     turn.call()
     clock.now += CALL_SECONDS
-    turn.answered()
+    turn.note_answer()
     turn.call()
     assert turn.late

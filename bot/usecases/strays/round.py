@@ -37,7 +37,7 @@ class Looked:
 
     @cached_property
     def ours(self) -> Mapping[str, Hold]:
-        """What we granted of it."""
+        """The part of it that we granted."""
         return {
             key: hold
             for key, hold in self.there.items()

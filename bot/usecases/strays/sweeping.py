@@ -124,7 +124,7 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: 
             continue
         holders[each] = {holder.account: holder.presence for holder in found.holders}
         system = found.system
-    turn.answered()
+    turn.note_answer()
     return Looked(target=name, holders=holders, system=system, rest=tuple(rest), failure=failure)
 
 
