@@ -117,6 +117,11 @@ Secret = Annotated[
 """Always ``${NAME}`` in the file. Nothing shows the value: neither repr, nor str, nor a mistake."""
 
 
+AccountName = Annotated[
+    str, Form(r"\S(?:[^\r\n\x00]{0,250}\S)?", "is no account; write its name at the target")
+]
+
+
 @dataclass(kw_only=True)
 class Context:
     """The context for reading a part of the file. ``kinds``: target -> its kind, if known; ``keys``: the
@@ -199,6 +204,8 @@ class TargetSettings(Kind):
     gives: ClassVar[type[Given]]
     address: ClassVar[tuple[str, ...]] = ()
     kind: str
+    shared_accounts: Annotated[tuple[AccountName, ...], Field(min_length=1)] = ()
+    """Accounts there that several people are meant to share, such as breakglass."""
 
     @property
     def servers(self) -> frozenset[str]:

@@ -14,6 +14,7 @@ from bot.config.shapes import (
     PeopleShape,
     ReasonShape,
     ResourceShape,
+    SecurityShape,
     ShiftShape,
     SweepShape,
 )
@@ -29,6 +30,7 @@ from bot.core.catalog import (
     PeopleRules,
     ReasonRule,
     Resource,
+    SecurityRules,
     Selector,
     SourceRules,
     SweepMode,
@@ -53,17 +55,28 @@ def catalog_of(file: File, text: str, addresses: Mapping[str, str]) -> Catalog:
             )
             for name, each in file.oncall.items()
         },
-        security_channel=file.security.channel if file.security else None,
+        security=_security(file.security) if file.security else SecurityRules(),
         audit=_audit(file.audit) if file.audit else AuditRules(),
         keep=file.keep,
         session_notes={name: each.sessions_end for name, each in file.targets.items()},
         sweep=_sweep(file.sweep),
+        shared_accounts={
+            name: each.shared_accounts for name, each in file.targets.items() if each.shared_accounts
+        },
         addresses=addresses,
     )
 
 
 def _people(shape: PeopleShape) -> PeopleRules:
     return PeopleRules(email_domains=shape.email_domains, accounts=shape.accounts)
+
+
+def _security(shape: SecurityShape) -> SecurityRules:
+    return SecurityRules(
+        channel=shape.channel,
+        people=tuple(map(_selector, shape.people)),
+        revoked_for=shape.revoked_for,
+    )
 
 
 def _audit(shape: AuditShape) -> AuditRules:
@@ -93,6 +106,7 @@ def _resource(name: str, shape: ResourceShape) -> Resource:
         one_holder=shape.one_holder,
         channel=shape.channel,
         lapse_after=shape.lapse_after,
+        hidden=shape.hidden,
     )
 
 

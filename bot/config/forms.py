@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from bot.config import patterns
 from bot.config.mistakes import without_password
-from bot.kinds import Context, Form, unlike
+from bot.kinds import AccountName, Context, Form, unlike
 from bot.slack.likeness import nearest
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ Workspace = Annotated[str, Form(r"[a-z0-9-]{1,63}", "is no workspace; write 1 to
 PersonId = Annotated[
     str, Form(PERSON, "is no Slack user id; write it as in the person's profile, such as U02ABCDEF")
 ]
-Account = Annotated[str, Form(r"\S(?:[^\r\n\x00]{0,250}\S)?", "is no account; write its name at the target")]
+Account = AccountName
 Domain = Annotated[
     str,
     Form(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "is no domain; write what is behind the @, such as example.com"),

@@ -225,6 +225,8 @@ class ResourceShape(Settings):
     """Where approvers are asked; without it in direct messages."""
     lapse_after: Length = 3_600
     """A request that nobody has decided by then lapses."""
+    hidden: bool = False
+    """Whoever may not request it is told that there is no such resource."""
 
     @field_validator("approvals")
     @classmethod
@@ -253,6 +255,10 @@ class PeopleShape(Settings):
 class SecurityShape(Settings):
     channel: Channel
     """Where trouble is told: access that could not be taken back, schedules that cannot be read."""
+    people: Several[WhoApproves] = ()
+    """Who may revoke anything, stop somebody or everything, and accept what needs a person to decide."""
+    revoked_for: Length = 24 * 3_600
+    """How long no rule and no shift gives back what somebody took away, unless an approver does."""
 
 
 LEAST_KEPT = 90 * 86_400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -70,6 +70,14 @@ Selector = Everyone | InGroup | Named | OnCall
 AutomaticRule = OnCall | InGroup
 
 
+def schedules_in(who: Iterable[Selector]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.schedule for each in who if isinstance(each, OnCall)))
+
+
+def groups_in(who: Iterable[Selector]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.group for each in who if isinstance(each, InGroup)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
     """Allowed lengths, in seconds. ``default`` is taken where the person names none."""
@@ -104,18 +112,18 @@ class Resource:
     one_holder: bool = False
     channel: str | None = None
     lapse_after: int = 3_600
+    hidden: bool = False
+    """Whoever may not request it is told that there is no such resource."""
 
     def selectors(self) -> tuple[Selector, ...]:
         shift = (self.on_shift,) if self.on_shift else ()
         return (*self.who_may_ask, *self.approve_automatically, *self.approvers, *shift)
 
     def schedules(self) -> tuple[str, ...]:
-        found = (each.schedule for each in self.selectors() if isinstance(each, OnCall))
-        return tuple(dict.fromkeys(found))
+        return schedules_in(self.selectors())
 
     def groups(self) -> tuple[str, ...]:
-        found = (each.group for each in self.selectors() if isinstance(each, InGroup))
-        return tuple(dict.fromkeys(found))
+        return groups_in(self.selectors())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +173,16 @@ class AuditRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecurityRules:
+    """Where trouble is reported, and who may revoke anything. ``revoked_for``: seconds for which no rule
+    gives back what somebody else took away."""
+
+    channel: str | None = None
+    people: tuple[Selector, ...] = ()
+    revoked_for: int = 24 * 3_600
+
+
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """The whole policy. ``version`` is the hash of the text it was read from."""
 
@@ -172,17 +190,23 @@ class Catalog:
     resources: Mapping[str, Resource]
     people: PeopleRules = field(default_factory=PeopleRules)
     sources: Mapping[str, SourceRules] = field(default_factory=dict)
-    security_channel: str | None = None
+    security: SecurityRules = field(default_factory=SecurityRules)
     audit: AuditRules = field(default_factory=AuditRules)
     keep: int | None = None
     """Seconds for which ended grants and audit entries are kept in Redis; None: for ever."""
     session_notes: Mapping[str, str] = field(default_factory=dict)
     """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
     sweep: SweepRules = field(default_factory=SweepRules)
+    shared_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By target, the logins that several people are meant to share."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """A digest for each target of what the text says about where it is."""
     closed: Reason | None = None
     """The reason why it grants nothing: it is the last that could be followed, not the one in force."""
+
+    @property
+    def security_channel(self) -> str | None:
+        return self.security.channel
 
     def targets(self) -> tuple[str, ...]:
         """Also those where no resource gives anything at present."""
@@ -195,11 +219,11 @@ class Catalog:
 
     def schedules(self) -> tuple[str, ...]:
         every = (name for resource in self.resources.values() for name in resource.schedules())
-        return tuple(dict.fromkeys(every))
+        return tuple(dict.fromkeys((*every, *schedules_in(self.security.people))))
 
     def groups(self) -> tuple[str, ...]:
         every = (name for resource in self.resources.values() for name in resource.groups())
-        return tuple(dict.fromkeys(every))
+        return tuple(dict.fromkeys((*every, *groups_in(self.security.people))))
 
     def source(self, schedule: str) -> SourceRules:
         return self.sources.get(schedule.partition("/")[0], SourceRules())

@@ -14,6 +14,7 @@ from bot.core.catalog import (
     PeopleRules,
     ReasonRule,
     Resource,
+    SecurityRules,
 )
 from bot.core.people import Group, Person
 from bot.core.shifts import Roster, Shift
@@ -68,7 +69,7 @@ def catalog(*resources: Resource, version: str = "v1") -> Catalog:
         version=version,
         resources=named,
         people=PeopleRules(email_domains=("example.com",)),
-        security_channel=SECURITY,
+        security=SecurityRules(channel=SECURITY),
         session_notes={"orders-db": "ended"},
     )
 

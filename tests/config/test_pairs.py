@@ -16,6 +16,7 @@ PAIRS: list[tuple[type[Settings], type, dict[str, str]]] = [
     (shapes.ReasonShape, catalog.ReasonRule, {}),
     (shapes.PeopleShape, catalog.PeopleRules, {}),
     (shapes.ShiftShape, catalog.OnCall, {}),
+    (shapes.SecurityShape, catalog.SecurityRules, {}),
     (shapes.AnchorShape, catalog.AuditRules, {}),
     (shapes.SweepShape, catalog.SweepRules, {}),
     (shapes.GroupRule, catalog.InGroup, {"in_group": "group"}),
@@ -23,7 +24,7 @@ PAIRS: list[tuple[type[Settings], type, dict[str, str]]] = [
     (
         shapes.File,
         catalog.Catalog,
-        {"oncall": "sources", "security": "security_channel", "targets": "session_notes"},
+        {"oncall": "sources", "targets": "session_notes"},
     ),
 ]
 ELSEWHERE: dict[type, dict[str, str]] = {
@@ -33,6 +34,7 @@ ELSEWHERE: dict[type, dict[str, str]] = {
     catalog.Catalog: {
         "version": "the hash of the text",
         "addresses": "targets, as digests",
+        "shared_accounts": "targets.*.shared_accounts",
         "closed": "set while the policy in force cannot be followed",
     },
     shapes.File: {"workspace": "Policy.workspace"},
@@ -67,7 +69,6 @@ def test_no_shape_is_forgotten() -> None:
         shapes.OnCallShape,
         shapes.OnCallPeople,
         shapes.OnCallRule,
-        shapes.SecurityShape,
         shapes.ArchiveShape,
         shapes.AuditShape,
     }

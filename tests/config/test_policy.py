@@ -19,6 +19,7 @@ from bot.core.catalog import (
     PeopleRules,
     ReasonRule,
     Resource,
+    SecurityRules,
     SourceRules,
     SweepMode,
     SweepRules,
@@ -37,7 +38,7 @@ def test_everything_that_can_be_written_is_read() -> None:
             email_domains=("example.com", "example.org"), accounts={"U02ADA": {"orders-db": "ada"}}
         ),
         sources={"pagerduty": SourceRules(every=30, stale_after=300, start_stale_after=2 * HOUR)},
-        security_channel="C02SECURE",
+        security=SecurityRules(channel="C02SECURE"),
         audit=AuditRules(file="/var/lib/rotakey/anchor", channel="#audit", archive="/srv/audit"),
         keep=400 * 86_400,
         sweep=SweepRules(mode=SweepMode.ENFORCE, every=300, share=10),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.catalog import Catalog
+from bot.core.catalog import Catalog, SecurityRules
 from bot.core.errors import Refused
 from bot.core.reasons import Why, because
 from bot.core.shifts import Shift
@@ -41,7 +41,7 @@ def test_a_process_that_starts_with_the_same_policy_changes_nothing(story: Story
 
 
 def test_the_last_process_to_start_with_a_new_policy_wins_and_the_audit_says_so(story: Story) -> None:
-    story.enact(replace(story.policy, security_channel="#other"))
+    story.enact(replace(story.policy, security=SecurityRules(channel="#other")))
     in_force = story.memory.read({Key.of(PolicyInForce)}).find(PolicyInForce)
     assert in_force == PolicyInForce(version="v2")
     entry = story.audit()[-1]

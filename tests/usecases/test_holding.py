@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.core.catalog import Entitlement, InGroup
+from bot.core.catalog import Entitlement, InGroup, SecurityRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import HoldState, State
 from bot.core.holds import HoldRecord, Phase, Presence
@@ -100,7 +100,7 @@ def test_what_vanished_is_given_again_and_the_security_channel_hears_of_it_once(
 
 
 def test_what_vanished_without_a_security_channel_is_given_again_all_the_same() -> None:
-    story = Story(replace(catalog(), security_channel=None))
+    story = Story(replace(catalog(), security=SecurityRules(channel=None)))
     adas(story)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
     story.pass_time(600)

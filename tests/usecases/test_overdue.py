@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import pytest
 
+from bot.core.catalog import SecurityRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import LONGEST_BACKOFF, Presence
@@ -225,7 +226,7 @@ def test_many_for_a_second_time_is_told_anew(two: Story) -> None:
 
 
 def test_without_a_security_channel_many_are_told_one_by_one(two: Story) -> None:
-    two.enact(replace(two.policy, security_channel=None))
+    two.enact(replace(two.policy, security=SecurityRules(channel=None)))
     many(two, {"prod-db": 11})
     assert len(two.messenger.alerted("#db-access")) == 11
 
@@ -234,7 +235,7 @@ def test_without_a_security_channel_many_are_told_one_by_one(two: Story) -> None
 
 
 def test_without_a_security_channel_its_approvers_are_told() -> None:
-    story = Story(replace(catalog(), security_channel=None))
+    story = Story(replace(catalog(), security=SecurityRules(channel=None)))
     overdue(story)
     assert [channel for channel, _ in story.messenger.alerts] == ["CDB-ACCESS"]
     story.pass_time(HOUR)
@@ -243,7 +244,7 @@ def test_without_a_security_channel_its_approvers_are_told() -> None:
 
 def test_without_any_channel_its_approvers_are_told_directly() -> None:
     quiet = replace(PROD_DB, channel=None)
-    story = Story(replace(catalog(quiet), security_channel=None))
+    story = Story(replace(catalog(quiet), security=SecurityRules(channel=None)))
     overdue(story)
     assert {channel for channel, _ in story.messenger.alerts} == {dm(BOB), dm(CAROL)}
     story.target.failing.clear()

@@ -12,7 +12,7 @@ import pytest
 
 from bot.anchor import AnchorFile
 from bot.core.anchors import Anchored, GivenUp
-from bot.core.catalog import AuditRules
+from bot.core.catalog import AuditRules, SecurityRules
 from bot.core.chain import Acceptance, Seal, acceptance_seal, place, read_seal, seal_of, signed
 from bot.core.errors import PermanentFailure
 from bot.core.grants import State
@@ -344,7 +344,7 @@ def test_an_anchor_that_cannot_be_written_is_told_and_all_else_goes_on(story: St
 
 
 def test_without_a_security_channel_it_is_noticed_all_the_same() -> None:
-    story = Story(replace(catalog(), security_channel=None), sealed=True)
+    story = Story(replace(catalog(), security=SecurityRules(channel=None)), sealed=True)
     story.pass_time(MINUTE)
     backup = story.memory.backup()
     a_while(story)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.catalog import Catalog, Entitlement, SweepMode, SweepRules
+from bot.core.catalog import Catalog, Entitlement, SecurityRules, SweepMode, SweepRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
@@ -381,7 +381,7 @@ def test_its_approvers_are_asked_in_their_channel(story: Story) -> None:
 )
 def test_without_a_channel_of_theirs_others_are_asked(security: str | None, channels: list[str]) -> None:
     quiet = replace(PROD_DB, channel=None)
-    story = Story(replace(catalog(quiet), security_channel=security))
+    story = Story(replace(catalog(quiet), security=SecurityRules(channel=security)))
     story.target.stray(EMAILS[EVE], ROLE)
     look(story)
     assert sorted({channel for channel, _ in story.messenger.alerts}) == sorted(channels)
