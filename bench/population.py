@@ -11,7 +11,7 @@ from bench.always_ok import TEAM, email_of
 from bench.deeds import Deeds
 from bot.core import grants
 from bot.core.catalog import Catalog, Resource
-from bot.core.grants import Grant, Origin, State, Vote
+from bot.core.grants import Cause, Grant, Ground, Origin, State, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
@@ -109,7 +109,14 @@ def _grant(life: Life, resource: Resource, policy: str) -> Grant:
     held = [
         Hold(target=each.target, account=account_of(life.name), entitlement=each) for each in resource.gives
     ]
-    grant = grants.approve(asked, now=life.given_at, until=life.until, gives=held, rule="approvers")
+    ground = Ground(
+        cause=Cause.APPROVAL,
+        since=life.given_at,
+        until=life.until,
+        rule="approvers",
+        approved_by=("U02BOB",),
+    )
+    grant = grants.approve(asked, now=life.given_at, ground=ground, gives=held)
     for hold in held:
         grant = grants.hold_given(grant, hold.key, now=life.given_at, had_before=life.had_before)
     return grant

@@ -13,7 +13,7 @@ from bot.core.anchors import Anchored
 from bot.core.catalog import Entitlement
 from bot.core.chain import GENESIS, Seal, Sealed, Written
 from bot.core.errors import Conflict
-from bot.core.grants import Grant
+from bot.core.grants import LIVE, Extension, Grant, State
 from bot.core.holds import Hold, HoldRecord, Presence, Receipt, Seen, System
 from bot.core.people import Group, Person
 from bot.core.reasons import Reason
@@ -180,6 +180,10 @@ class Place:
     ts: str | None = None
     shown: str | None = None
     """Digest of what the message shows now."""
+    person: str | None = None
+    """Whose direct messages it is in, if approvers are asked there."""
+    terms: str | None = None
+    """Digest of the terms that the message shows, if people decide there."""
     doubted_until: datetime | None = None
     """Until then somebody whose claim was taken over may show something older; then it is shown anew."""
 
@@ -196,8 +200,28 @@ class CardView:
     offer: tuple[int, ...]
     max_length: int
     kept_until: datetime | None
+    terms: str = ""
+    """Digest of what an approval would give; it rides in the buttons."""
+    extension: Extension | None = None
+    """What the message is about, if not the grant itself."""
+    extendable: bool = True
+    """More time may be requested."""
+    again: bool = True
+    """The person may request the resource again."""
     copied: bool = True
     """False: the card says that something ended, and replicas of Redis have not confirmed that yet."""
+
+    @property
+    def id(self) -> str:
+        """The id of what the message shows: of the grant or the extension."""
+        return self.extension.id if self.extension else self.grant.id
+
+    @property
+    def waits(self) -> bool:
+        """Return whether people are to decide."""
+        if self.extension is None:
+            return self.grant.state is State.ASKED
+        return self.extension.answer is None and self.grant.state in LIVE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +235,8 @@ class Note:
     reason: Reason
     whisper_to: str | None = None
     thread: str | None = None
+    terms_of: str | None = None
+    """A request or an extension whose terms and buttons are shown with it."""
     copied: bool = True
     """See ``CardView``. Known when the note is sent."""
 
@@ -245,7 +271,9 @@ class Messenger(Protocol):
 
     def alert_digest(self, view: AlertView) -> str: ...
 
-    def tell(self, note: Note, deadline: Deadline) -> None: ...
+    def tell(self, note: Note, deadline: Deadline, terms: CardView | None = None) -> None:
+        """Send a note; below it, if given, the card that shows these terms to an approver."""
+        ...
 
 
 # ------------------------------------------------------------------------------------------- ledger
@@ -313,12 +341,22 @@ class EmailOwner:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Readings:
+    """Names of groups, or of the schedules of one source, and until when each is read although the policy may
+    not name it any more: a ground is judged by its rule as long as it lives."""
+
+    until: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShiftGrant:
-    """The shift grant a person now has for a resource. ``ended_early``: the end of a shift that the
-    person gave back or was revoked from; it does not start again by itself. ``told_at``: when the person
-    was last told that a shift could not be started."""
+    """The grant that a person's shift for a resource now stands behind. ``left_at``: when a shift was given
+    back, or revoked; a shift that was on at that moment does not start again by itself. An older version
+    wrote ``ended_early`` instead, the end of that shift. ``told_at``: when the person was last told that a
+    shift could not be started."""
 
     grant: str | None
+    left_at: datetime | None = None
     ended_early: datetime | None = None
     told_at: datetime | None = None
 
@@ -341,7 +379,11 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
+    """The messages that show a grant or an extension. ``told``: digest of the terms that a person was last
+    shown in an answer only for them."""
+
     places: tuple[Place, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -495,6 +537,7 @@ Document = (
     | PolicyText
     | PolicyDoubt
     | EmailOwner
+    | Readings
     | ShiftGrant
     | Seat
     | Account
@@ -523,6 +566,7 @@ D = TypeVar(
     PolicyText,
     PolicyDoubt,
     EmailOwner,
+    Readings,
     ShiftGrant,
     Seat,
     Account,
@@ -551,6 +595,7 @@ KINDS: Mapping[str, type[Document]] = {
     "policy-text": PolicyText,
     "policy-doubt": PolicyDoubt,
     "email": EmailOwner,
+    "readings": Readings,
     "shift": ShiftGrant,
     "seat": Seat,
     "account": Account,

@@ -1,10 +1,12 @@
-"""A grant: one person's timed right to one resource, from asking to gone.
+"""A grant: one person's timed right to one resource, from request to gone.
 
-    ASKED ──► APPROVED ──► ACTIVE ──► ENDING ──► ENDED
-      │           └─ could not be given: take back ─►┘
-      └─► DENIED · WITHDRAWN · LAPSED
+    ASKED ──► (WAITING) ──► APPROVED ──► ACTIVE ──► ENDING ──► ENDED
+      │           │             └─ could not be given: revoke ─►┘
+      └───────────┴─► DENIED · WITHDRAWN · LAPSED
 
-Moves are functions that return the grant moved, and raise Refused where the move is not legal.
+WAITING is agreed and has no lease yet, because it starts later. A grant stands on one or more grounds; its
+lease ends with the last of them that stands. Moves are functions that return the grant moved, and raise
+Refused if the move is not legal.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from bot.core.catalog import AutomaticRule
+from bot.core.catalog import AutomaticRule, OnCall
 from bot.core.errors import refuse
 from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
@@ -28,6 +31,7 @@ SLOW_GIVE = timedelta(seconds=30)
 
 class State(StrEnum):
     ASKED = "asked"
+    WAITING = "waiting"
     APPROVED = "approved"
     ACTIVE = "active"
     ENDING = "ending"
@@ -35,10 +39,15 @@ class State(StrEnum):
     DENIED = "denied"
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
+    ADDED = "added"
+    """Approved, but the person had the resource by then: that grant stands on one more ground."""
 
 
 LIVE = frozenset({State.APPROVED, State.ACTIVE})
-OPEN = LIVE | {State.ASKED, State.ENDING}
+NOT_BEGUN = frozenset({State.ASKED, State.WAITING})
+"""No lease yet: it can be denied or withdrawn, or lapse."""
+
+OPEN = LIVE | NOT_BEGUN | {State.ENDING}
 """Not finished: something may still be owed."""
 
 
@@ -71,19 +80,95 @@ class Traced:
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
+    """An approval. ``terms``: the digest of the terms that it was given for."""
+
     person: str
     at: datetime
+    terms: str = ""
+
+
+class Cause(StrEnum):
+    """What a ground is."""
+
+    SHIFT = "shift"
+    INCIDENT = "incident"
+    RULE = "rule"
+    APPROVAL = "approval"
+    BREAK_GLASS = "break-glass"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """One reason why a grant stands, with an end of its own.
+
+    ``rule`` names what let it in. ``lives_by`` is the rule of the policy that has to go on being true of the
+    person, if there is one; it is judged as long as the ground stands, also if the policy no longer has it.
+    ``ends_with``: the end is that of the person's shift by this rule, and follows it both ways, up to
+    ``cap``; without it facts move the end only to an earlier moment. ``wanted`` is the end that was
+    requested, if an earlier one was given. ``approved_by``: who approved it. ``fell`` is why it no
+    longer stands.
+    """
+
+    cause: Cause
+    since: datetime
+    until: datetime
+    rule: str = ""
+    lives_by: AutomaticRule | None = None
+    ends_with: OnCall | None = None
+    cap: datetime | None = None
+    wanted: datetime | None = None
+    approved_by: tuple[str, ...] = ()
+    fell: Reason | None = None
+
+    def stands(self, now: datetime) -> bool:
+        return self.fell is None and now < self.until
+
+
+class Answer(StrEnum):
+    """What became of an extension. REPLACED: the person requested another one instead."""
+
+    APPROVED = "approved"
+    DENIED = "denied"
+    REPLACED = "replaced"
+    LAPSED = "lapsed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """A request on a live grant for a later end, ``until``; with ``ends_with`` that is the end of the shift
+    by this rule, whenever that will be. ``answer`` is None while it waits, and it lapses with the lease."""
+
+    id: str
+    asked_at: datetime
+    until: datetime
+    policy: str
+    ends_with: OnCall | None = None
+    trace: tuple[Traced, ...] = ()
+    approvals: int = 1
+    votes: tuple[Vote, ...] = ()
+    asked_people: tuple[str, ...] = ()
+    asked_in: str | None = None
+    answer: Answer | None = None
+    answered_at: datetime | None = None
+    decided_by: str | None = None
+    why: Reason | None = None
+
+
+MOST_EXTENSIONS = 10
+"""Answered extensions that a grant remembers; older ones are in the audit only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """``length`` is what was asked for in seconds, None for *until the shift ends*. ``until`` is the end
-    of the lease as last written. ``gives`` is what it holds, resolved when approved, and ``holds`` maps
-    those holds' keys to how they stand. ``depends_on`` is the rule of the policy that let it in and that it
-    lives by: it ends when the rule no longer holds. ``follows`` is the grant that this one prolongs.
-    ``undecided``: facts are missing; the worker decides when it has them. ``asked_people`` get the card
-    where there is no channel ``asked_in``. ``seated``: it holds the seat of a resource that only one may
-    hold."""
+    """``length`` is what was requested in seconds, None for *until the shift ends*. ``starts_at`` is the
+    start that was requested, None for at once. ``until`` is the end of the lease as last written, which is
+    that of the last ground. ``gives`` is what it holds, resolved when approved, and ``holds`` maps those
+    holds' keys to how they stand. ``rule`` and ``trace`` say what let it in. ``undecided``: facts are
+    missing; the worker decides when it has them. ``asked_people`` get the card if there is no channel
+    ``asked_in``. ``seated``: it holds the seat of a resource that only one may hold.
+
+    An older version wrote no ``grounds`` but ``depends_on``, the rule that the grant lives by, and wrote an
+    extension as a grant of its own, which ``follows`` the one that it prolongs."""
 
     id: str
     person: str
@@ -94,7 +179,12 @@ class Grant:
     length: int | None
     reason: str
     policy: str
+    starts_at: datetime | None = None
+    wished: int | None = None
+    """The seconds that were requested, if an approver gave less."""
     rule: str = ""
+    grounds: tuple[Ground, ...] = ()
+    extensions: tuple[Extension, ...] = ()
     trace: tuple[Traced, ...] = ()
     undecided: bool = False
     lapses_at: datetime | None = None
@@ -124,58 +214,193 @@ class Grant:
     def open(self) -> bool:
         return self.state in OPEN
 
+    @property
+    def stands_on(self) -> tuple[Ground, ...]:
+        """The grounds that have not fallen; that of an older version's grant is made from its fields."""
+        if self.grounds or self.until is None:
+            return tuple(each for each in self.grounds if each.fell is None)
+        return (_older_ground(self, self.until),)
 
-def approve(grant: Grant, *, now: datetime, until: datetime, gives: Iterable[Hold], rule: str) -> Grant:
-    """ASKED to APPROVED, with the end of its lease and the holds it will stand behind."""
+    @property
+    def shift_ground(self) -> Ground | None:
+        return next((each for each in self.stands_on if each.cause is Cause.SHIFT), None)
+
+    @property
+    def extension(self) -> Extension | None:
+        """The extension that waits, if there is one."""
+        return next((each for each in self.extensions if each.answer is None), None)
+
+
+def _older_ground(grant: Grant, until: datetime) -> Ground:
+    """The one ground of a grant that was approved by an older version."""
+    voters = tuple(each.person for each in grant.votes)
+    cause = Cause.RULE if grant.depends_on or not voters else Cause.APPROVAL
+    by_shift = grant.origin is Origin.SHIFT
+    since = grant.approved_at or grant.asked_at
+    wanted = since + timedelta(seconds=grant.length) if grant.length is not None else None
+    return Ground(
+        cause=Cause.SHIFT if by_shift else cause,
+        since=since,
+        until=until,
+        rule=grant.rule,
+        lives_by=grant.depends_on,
+        ends_with=grant.depends_on if by_shift and isinstance(grant.depends_on, OnCall) else None,
+        wanted=wanted if wanted and until < wanted - timedelta(seconds=1) else None,
+        approved_by=voters,
+    )
+
+
+def agree(grant: Grant, *, rule: str) -> Grant:
+    """ASKED to WAITING: agreed by this rule, and its lease begins at ``starts_at``."""
     _only(grant, State.ASKED)
+    return replace(grant, state=State.WAITING, rule=rule, undecided=False, lapses_at=None)
+
+
+def approve(grant: Grant, *, now: datetime, ground: Ground, gives: Iterable[Hold]) -> Grant:
+    """ASKED or WAITING to APPROVED, standing on its first ground, with the holds it will stand behind."""
+    _only(grant, *NOT_BEGUN)
     held = tuple(gives)
     return replace(
         grant,
         state=State.APPROVED,
         undecided=False,
         approved_at=now,
-        until=until,
-        rule=rule,
+        until=ground.until,
+        rule=ground.rule,
+        grounds=(ground,),
         gives=held,
         holds={hold.key: HoldState.PENDING for hold in held},
     )
 
 
-def vote(grant: Grant, *, person: str, now: datetime) -> Grant:
-    """One more approval. Raises Refused for one's own ask and for a second vote of the same person."""
+def add_ground(grant: Grant, ground: Ground) -> Grant:
+    """A live grant stands on one more ground, and ends with the last of them."""
+    _only(grant, *LIVE)
+    others = (each for each in _kept_grounds(grant) if each.stands(ground.since))
+    return _standing_on(grant, (*(each for each in others if not _carries(ground, each)), ground))
+
+
+def move_ground(grant: Grant, ground: Ground, *, until: datetime) -> Grant:
+    """One of the grounds that a live grant stands on ends earlier or later."""
+    return _replaced(grant, ground, replace(ground, until=until))
+
+
+def drop_ground(grant: Grant, ground: Ground, *, reason: Reason) -> Grant:
+    """One of the grounds that a live grant stands on falls; the others go on."""
+    return _replaced(grant, ground, replace(ground, fell=reason))
+
+
+def _carries(ground: Ground, other: Ground) -> bool:
+    """It is for the same cause, and lasts at least as long."""
+    same = (ground.cause, ground.rule, ground.lives_by, ground.ends_with)
+    alike = same == (other.cause, other.rule, other.lives_by, other.ends_with)
+    return alike and ground.cause is Cause.RULE and other.until <= ground.until
+
+
+def _replaced(grant: Grant, old: Ground, new: Ground) -> Grant:
+    _only(grant, *LIVE)
+    return _standing_on(grant, tuple(new if each == old else each for each in _kept_grounds(grant)))
+
+
+def _kept_grounds(grant: Grant) -> tuple[Ground, ...]:
+    return grant.grounds or grant.stands_on
+
+
+def _standing_on(grant: Grant, grounds: tuple[Ground, ...]) -> Grant:
+    ends = [each.until for each in grounds if each.fell is None]
+    return replace(grant, grounds=grounds, until=max(ends, default=grant.until))
+
+
+def request_extension(grant: Grant, extension: Extension) -> Grant:
+    """An extension waits; the one that waited before is replaced, and its votes count no more."""
+    before = _answered(grant, Answer.REPLACED, now=extension.asked_at)
+    _only(grant, *LIVE)
+    return replace(before, extensions=(*before.extensions[-MOST_EXTENSIONS:], extension))
+
+
+def vote_extension(grant: Grant, votes: tuple[Vote, ...], *, approvals: int) -> Grant:
+    """The waiting extension has these votes, of as many as are needed."""
+    _only(grant, *LIVE)
+    voted = (_with(each, votes=votes, approvals=approvals) for each in grant.extensions)
+    return replace(grant, extensions=tuple(voted))
+
+
+def change_extension(grant: Grant, shorter: Extension) -> Grant:
+    """The waiting extension is for less."""
+    _only(grant, *LIVE)
+    changed = (shorter if each.answer is None else each for each in grant.extensions)
+    return replace(grant, extensions=tuple(changed))
+
+
+def approve_extension(grant: Grant, ground: Ground) -> Grant:
+    """The waiting extension becomes a ground."""
+    return add_ground(_answered(grant, Answer.APPROVED, now=ground.since), ground)
+
+
+def deny_extension(grant: Grant, *, person: str, now: datetime, why: Reason | None = None) -> Grant:
+    _only(grant, *LIVE)
+    return _answered(grant, Answer.DENIED, now=now, by=person, why=why)
+
+
+def _answered(
+    grant: Grant, answer: Answer, *, now: datetime | None, by: str | None = None, why: Reason | None = None
+) -> Grant:
+    """The waiting extension, if there is one, has its answer."""
+    answered = (
+        _with(each, answer=answer, answered_at=now, decided_by=by, why=why) for each in grant.extensions
+    )
+    return replace(grant, extensions=tuple(answered))
+
+
+def _with(extension: Extension, **changes: Any) -> Extension:
+    return extension if extension.answer else replace(extension, **changes)
+
+
+def add_to(grant: Grant, other: Grant, *, now: datetime) -> Grant:
+    """Approved, and added to what the person has already: ``other``."""
+    _only(grant, *NOT_BEGUN)
+    return replace(grant, state=State.ADDED, ended_at=now, kept_by=other.id, until=other.until)
+
+
+def vote(grant: Grant, *, person: str, now: datetime, terms: str = "") -> Grant:
+    """One more approval. Raises Refused for one's own request and for a second vote of the same person."""
     _only(grant, State.ASKED)
-    if person == grant.person:
+    return replace(grant, votes=one_more(grant.votes, grant.person, person=person, now=now, terms=terms))
+
+
+def one_more(
+    votes: tuple[Vote, ...], requester: str, *, person: str, now: datetime, terms: str
+) -> tuple[Vote, ...]:
+    """The votes with that of ``person``. Raises Refused if it is the requester's own, or their second."""
+    if person == requester:
         raise refuse(Why.OWN_REQUEST)
-    if any(each.person == person for each in grant.votes):
+    if any(each.person == person for each in votes):
         raise refuse(Why.VOTED_ALREADY)
-    return replace(grant, votes=(*grant.votes, Vote(person=person, at=now)))
+    return (*votes, Vote(person=person, at=now, terms=terms))
 
 
 def deny(grant: Grant, *, person: str | None, now: datetime, because_of: Reason | None = None) -> Grant:
-    _only(grant, State.ASKED)
+    _only(grant, *NOT_BEGUN)
     return replace(grant, state=State.DENIED, decided_by=person, ended_at=now, ended=because_of)
 
 
 def withdraw(grant: Grant, *, now: datetime) -> Grant:
-    _only(grant, State.ASKED)
+    _only(grant, *NOT_BEGUN)
     return replace(grant, state=State.WITHDRAWN, decided_by=grant.person, ended_at=now)
 
 
-def lapse(grant: Grant, *, now: datetime) -> Grant:
-    _only(grant, State.ASKED)
-    return replace(grant, state=State.LAPSED, ended_at=now, ended=because(Why.ASK_LAPSED))
+def lapse(grant: Grant, *, now: datetime, reason: Reason | None = None) -> Grant:
+    """Nobody decided in time; or, with a ``reason``, what was agreed could not begin."""
+    _only(grant, *NOT_BEGUN)
+    return replace(grant, state=State.LAPSED, ended_at=now, ended=reason or because(Why.ASK_LAPSED))
 
 
-def end(grant: Grant, *, reason: Reason, by: str | None = None) -> Grant:
-    """APPROVED or ACTIVE to ENDING; what it held is to be taken from here on."""
+def end(grant: Grant, *, reason: Reason, by: str | None = None, now: datetime | None = None) -> Grant:
+    """APPROVED or ACTIVE to ENDING; what it held is to be taken from here on. An extension that waits
+    lapses."""
     _only(grant, *LIVE)
+    grant = _answered(grant, Answer.LAPSED, now=now)
     return replace(grant, state=State.ENDING, ended=reason, decided_by=by, trouble=None)
-
-
-def move_end(grant: Grant, *, until: datetime) -> Grant:
-    """A live grant ends later, or earlier; its lease is to be moved in the same commit."""
-    _only(grant, *LIVE)
-    return replace(grant, until=until)
 
 
 def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> Grant:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource
-from bot.core.grants import Grant, Traced
+from bot.core.grants import Cause, Extension, Grant, Ground, Traced
 from bot.core.members import CANNOT_TELL, YES, Facts, belongs, current_shift, end_of, names_of, unread
 from bot.core.people import objection
 from bot.core.reasons import Reason, Why, because
@@ -27,28 +27,27 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """``length`` in seconds; None: until the shift ends."""
+    """``length`` in seconds from ``starts_at`` (None: from now); None: until the shift ends. ``until`` is an
+    end that takes the place of the length, as an extension has it."""
 
     person: str
     resource: Resource
     length: int | None
     reason: str
+    starts_at: datetime | None = None
+    until: datetime | None = None
     any_reason: bool = False
     """Only trying, or only prolonging: the reason is not judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """``until`` is set where the outcome is approve, and ``cap`` is the end of the shift it rests on.
-    ``length``: seconds that approvers are asked for."""
+    """``ground`` is what it would stand on if the outcome is approve."""
 
     outcome: Outcome
     reason: Reason
     rule: str = ""
-    until: datetime | None = None
-    cap: datetime | None = None
-    length: int | None = None
-    depends_on: AutomaticRule | None = None
+    ground: Ground | None = None
     trace: tuple[Traced, ...] = ()
 
 
@@ -56,7 +55,7 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
     """Refusals first, then the automatic rules in their order, then the approvers."""
     if facts.home is None or ask.person not in facts.people:
         why = Why.WORKSPACE_UNKNOWN if facts.home is None else Why.PERSON_UNKNOWN
-        return Decision(outcome=Outcome.NEED_FACTS, reason=because(why), length=ask.length)
+        return Decision(outcome=Outcome.NEED_FACTS, reason=because(why))
     refusal = refusal_of(ask, catalog, facts)
     if refusal:
         return Decision(outcome=Outcome.REFUSE, reason=refusal)
@@ -72,22 +71,47 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
 def _approved(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
     """The rule is the last in ``trace``. Access by a shift ends with its grace, at the latest."""
     line = trace[-1]
-    longest = facts.now + timedelta(seconds=ask.resource.lengths.max)
     shift = current_shift(ask.person, rule, facts) if isinstance(rule, OnCall) else None
-    cap = end_of(shift, rule) if shift and isinstance(rule, OnCall) else None
-    if ask.length is not None:
-        wanted: datetime | None = facts.now + timedelta(seconds=ask.length)
-    else:
-        wanted = cap or _end_of_known_shift(ask, facts)
-    return Decision(
-        outcome=Outcome.APPROVE,
-        reason=line.reason,
-        rule=line.rule,
-        until=min(wanted or longest, longest, cap or longest),
+    shift_end = end_of(shift, rule) if shift and isinstance(rule, OnCall) else None
+    ground = _ground(ask, Cause.RULE, facts, rule=line.rule, lives_by=rule, last=shift_end)
+    if ground.ends_with and isinstance(rule, OnCall):
+        ground = replace(ground, ends_with=rule)
+    return Decision(outcome=Outcome.APPROVE, reason=line.reason, rule=line.rule, ground=ground, trace=trace)
+
+
+def approval_ground(ask: Ask, by: tuple[str, ...], facts: Facts) -> Ground:
+    """What an approval by these people gives."""
+    return _ground(ask, Cause.APPROVAL, facts, rule="approvers", approved_by=by)
+
+
+def _ground(ask: Ask, cause: Cause, facts: Facts, *, last: datetime | None = None, **about: Any) -> Ground:
+    """``last`` is the latest end that the rule allows, if it sets one. *Until the shift ends* is an end: it
+    follows that of the shift, however long after the request the yes comes."""
+    start = max(ask.starts_at or facts.now, facts.now)
+    cap = start + timedelta(seconds=ask.resource.lengths.max)
+    with_shift = ask.length is None and ask.until is None
+    shift = known_shift(ask.person, ask.resource, facts) if with_shift else None
+    wanted = last if last and with_shift else wanted_end(ask, facts)
+    until = min(wanted or cap, cap, last or cap)
+    return Ground(
+        cause=cause,
+        since=facts.now,
+        until=until,
+        ends_with=replace(shift[0], grace=0) if shift else None,
         cap=cap,
-        depends_on=rule,
-        trace=trace,
+        wanted=wanted if wanted and until < wanted else None,
+        **about,
     )
+
+
+def wanted_end(ask: Ask, facts: Facts) -> datetime | None:
+    """The end that was requested, before any limit; None: until a shift ends that has no known end."""
+    if ask.until is not None:
+        return ask.until
+    if ask.length is not None:
+        return (ask.starts_at or facts.now) + timedelta(seconds=ask.length)
+    found = known_shift(ask.person, ask.resource, facts)
+    return found[1].end if found else None
 
 
 def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decision:
@@ -98,12 +122,11 @@ def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decisi
         return Decision(outcome=Outcome.REFUSE, reason=unsure or last, trace=trace)
     unknown = _unknown_approvers(ask, facts)
     if unknown:
-        return Decision(outcome=Outcome.NEED_FACTS, reason=unknown, length=ask.length, trace=trace)
+        return Decision(outcome=Outcome.NEED_FACTS, reason=unknown, trace=trace)
     return Decision(
         outcome=Outcome.ASK,
         reason=unsure or because(Why.APPROVERS_ASKED),
         rule="approvers",
-        length=ask.length if ask.length is not None else _seconds_of_shift(ask, facts),
         trace=trace,
     )
 
@@ -147,8 +170,10 @@ def may_not_ask(person: str, resource: Resource, catalog: Catalog, facts: Facts)
 def _length_objection(ask: Ask, facts: Facts) -> Reason | None:
     lengths = ask.resource.lengths
     allowed = {"min_s": lengths.min, "max_s": lengths.max}
+    if ask.until is not None:
+        return None
     if ask.length is None:
-        if _known_shift(ask, facts):
+        if known_shift(ask.person, ask.resource, facts):
             return None
         return because(Why.NO_SHIFT_TO_END, resource=ask.resource.name, **allowed)
     if ask.length > lengths.max:
@@ -158,23 +183,14 @@ def _length_objection(ask: Ask, facts: Facts) -> Reason | None:
     return None
 
 
-def _known_shift(ask: Ask, facts: Facts) -> Shift | None:
-    """The shift that an ask *until the end of the shift* means, however old what we know of it is."""
-    resource = ask.resource
-    every = (*resource.approve_automatically, resource.on_shift)
-    shifts = (current_shift(ask.person, rule, facts) for rule in every if isinstance(rule, OnCall))
-    return next((shift for shift in shifts if shift), None)
-
-
-def _end_of_known_shift(ask: Ask, facts: Facts) -> datetime | None:
-    shift = _known_shift(ask, facts)
-    return shift.end if shift else None
-
-
-def _seconds_of_shift(ask: Ask, facts: Facts) -> int:
-    """Whole seconds upward, and the longest length where no end is known."""
-    end, longest = _end_of_known_shift(ask, facts), ask.resource.lengths.max
-    return min(math.ceil((end - facts.now).total_seconds()), longest) if end else longest
+def known_shift(person: str, resource: Resource, facts: Facts) -> tuple[OnCall, Shift] | None:
+    """The shift that *until the end of the shift* means, however old what we know of it is, and the rule that
+    names it."""
+    for rule in (*resource.approve_automatically, resource.on_shift):
+        shift = current_shift(person, rule, facts) if isinstance(rule, OnCall) else None
+        if isinstance(rule, OnCall) and shift:
+            return rule, shift
+    return None
 
 
 def _reason_objection(ask: Ask) -> Reason | None:
@@ -222,13 +238,18 @@ def approver_objection(person: str, resource: Resource, catalog: Catalog, facts:
 
 
 def requester_objection(grant: Grant, resource: Resource, catalog: Catalog, facts: Facts) -> Reason | None:
-    """Why the one who asked may not have it any more, by today's policy and facts. What only prolongs
-    has its reason from before."""
-    ask = Ask(
+    """Return why the requester may not have it any more, by today's policy and facts."""
+    return refusal_of(question_of(grant, resource), catalog, facts)
+
+
+def question_of(grant: Grant, resource: Resource, extension: Extension | None = None) -> Ask:
+    """What a request, or an extension of it, asks for. An extension has its reason from before."""
+    return Ask(
         person=grant.person,
         resource=resource,
-        length=grant.length,
+        length=grant.length if extension is None else None,
         reason=grant.reason,
-        any_reason=grant.follows is not None,
+        any_reason=extension is not None or grant.follows is not None,
+        starts_at=grant.starts_at if extension is None else None,
+        until=extension.until if extension and not extension.ends_with else None,
     )
-    return refusal_of(ask, catalog, facts)

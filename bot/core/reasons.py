@@ -69,6 +69,13 @@ class Why(StrEnum):
     CANNOT_EXTEND_FURTHER = "cannot_extend_further"
     SHORTER_ONLY = "shorter_only"
     RESOURCE_GONE = "resource_gone"
+    TERMS_CHANGED = "terms_changed"
+    VOTE_FELL = "vote_fell"
+    GIVES_OTHER = "gives_other"
+    EXTENDED = "extended"
+    EXTENSION_DENIED = "extension_denied"
+    AGREEMENT_FELL = "agreement_fell"
+    BEGAN_TOO_LATE = "began_too_late"
 
     # ends
     EXPIRED = "expired"

@@ -1,36 +1,54 @@
-"""The end that today's facts allow a grant: earlier than written when they change, and rarely later."""
+"""The grounds of a grant as today's facts leave them: facts shorten them, and rarely prolong one."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, InGroup, Lengths, OnCall
-from bot.core.grants import Grant, Origin
+from bot.core.grants import Cause, Grant, Ground, drop_ground, move_ground
 from bot.core.members import NO, Facts, belongs, current_shift, end_of
 from bot.core.people import objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import last_ended
 
 
-def rightful_end(grant: Grant, catalog: Catalog, facts: Facts) -> tuple[datetime, Reason] | None:
-    """The end that today's facts allow a live grant, where they say anything: None changes nothing.
+def rightful(grant: Grant, catalog: Catalog, facts: Facts, *, may_grow: bool = True) -> Grant | Reason:
+    """Return a live grant with its grounds as today's facts leave them, or the reason why it ends now.
 
-    What was asked for may only shrink; a shift's own grant moves with the shift. Facts that are
-    missing change nothing, so access ends at the last known end.
+    Facts that are missing change nothing, so access ends at the last known end. Without ``may_grow`` no
+    ground ends later than before.
     """
     person = facts.people.get(grant.person)
     if person is not None:
         against = objection(person, home=facts.home, domains=catalog.people.email_domains)
         if against and against.why is not Why.WORKSPACE_UNKNOWN:
-            return facts.now, against
-    rule = _followed(grant, catalog) or grant.depends_on
-    match rule:
-        case InGroup():
-            return _by_group(grant.person, rule, catalog, facts)
-        case OnCall():
-            return _by_shift(grant, rule, catalog, facts)
-        case None:
-            return None
+            return against
+    fallen: list[tuple[datetime, Reason]] = []
+    for ground in grant.stands_on:
+        found = ground_end(ground, grant, catalog, facts)
+        if found is None:
+            continue
+        until, reason = found
+        if until <= facts.now:
+            fallen.append((ground.until, reason))
+            grant = drop_ground(grant, ground, reason=reason)
+        elif until < ground.until or may_grow:
+            grant = move_ground(grant, ground, until=until)
+    if fallen and not any(each.stands(facts.now) for each in grant.stands_on):
+        return max(fallen, key=lambda each: each[0])[1]
+    return grant
+
+
+def ground_end(
+    ground: Ground, grant: Grant, catalog: Catalog, facts: Facts
+) -> tuple[datetime, Reason] | None:
+    """Return the end that today's facts give a ground, and why; None if they change nothing about it."""
+    if isinstance(ground.lives_by, InGroup):
+        line = belongs(grant.person, ground.lives_by, catalog, facts)
+        if line.outcome == NO:
+            return facts.now, line.reason
+    rule = _shift_rule(ground, grant, catalog) or ground.ends_with or ground.lives_by
+    return _by_shift(ground, rule, grant, catalog, facts) if isinstance(rule, OnCall) else None
 
 
 def extended_end(end: datetime, by: int, lengths: Lengths, now: datetime) -> datetime:
@@ -38,40 +56,41 @@ def extended_end(end: datetime, by: int, lengths: Lengths, now: datetime) -> dat
     return min(end + timedelta(seconds=by), now + timedelta(seconds=lengths.max))
 
 
-def _by_group(person: str, rule: InGroup, catalog: Catalog, facts: Facts) -> tuple[datetime, Reason] | None:
-    line = belongs(person, rule, catalog, facts)
-    return (facts.now, line.reason) if line.outcome == NO else None
+def _shift_rule(ground: Ground, grant: Grant, catalog: Catalog) -> OnCall | None:
+    """The rule by which a shift's own ground moves with the shift: today's, while there is one."""
+    resource = catalog.resources.get(grant.resource)
+    return resource.on_shift if resource and ground.cause is Cause.SHIFT else None
 
 
-def _by_shift(grant: Grant, rule: OnCall, catalog: Catalog, facts: Facts) -> tuple[datetime, Reason] | None:
-    if rule.schedule not in facts.rosters or grant.until is None:
+def _by_shift(
+    ground: Ground, rule: OnCall, grant: Grant, catalog: Catalog, facts: Facts
+) -> tuple[datetime, Reason] | None:
+    if rule.schedule not in facts.rosters:
         return None
-    end = _shift_end(grant, rule, catalog, facts)
-    moved = end != grant.until if _followed(grant, catalog) else end < grant.until
+    end = _shift_end(ground, rule, grant, catalog, facts)
+    if ground.cap:
+        end = min(end, ground.cap)
+    grows = ground.ends_with and (ground.cause is not Cause.SHIFT or _shift_rule(ground, grant, catalog))
+    moved = end != ground.until if grows else end < ground.until
     return (end, because(Why.SHIFT_OVER)) if moved else None
 
 
-def _followed(grant: Grant, catalog: Catalog) -> OnCall | None:
-    """The rule by which a shift's own grant moves with the shift: today's, while there is one."""
-    resource = catalog.resources.get(grant.resource)
-    return resource.on_shift if resource and grant.origin is Origin.SHIFT else None
-
-
-def _shift_end(grant: Grant, rule: OnCall, catalog: Catalog, facts: Facts) -> datetime:
+def _shift_end(ground: Ground, rule: OnCall, grant: Grant, catalog: Catalog, facts: Facts) -> datetime:
     shift = current_shift(grant.person, rule, facts)
     if shift is not None:
-        return end_of(shift, rule) or _unending(grant, catalog, facts)
+        return end_of(shift, rule) or _unending(ground, grant, catalog, facts)
     last = last_ended(facts.rosters[rule.schedule], rule.levels, grant.person, facts.now)
     end = end_of(last, rule) if last else None
     return max(end, facts.now) if end else facts.now
 
 
-def _unending(grant: Grant, catalog: Catalog, facts: Facts) -> datetime:
+def _unending(ground: Ground, grant: Grant, catalog: Catalog, facts: Facts) -> datetime:
     """A shift without an end is followed by the resource's longest length at a time, and moved on when
-    half of that is over."""
-    until = grant.until or facts.now
+    half of that is over; but never beyond what was requested."""
     resource = catalog.resources.get(grant.resource)
-    if grant.origin is Origin.ASKED or resource is None:
-        return until
+    if not ground.ends_with or resource is None:
+        return ground.until
+    if ground.cap:
+        return ground.cap
     longest = timedelta(seconds=resource.lengths.max)
-    return until if longest / 2 < until - facts.now <= longest else facts.now + longest
+    return ground.until if longest / 2 < ground.until - facts.now <= longest else facts.now + longest

@@ -20,12 +20,14 @@ from bot.usecases.strays import verdicts
 
 @dataclass(frozen=True, kw_only=True)
 class Click:
-    """``value`` is the grant's id, or a resource's name on a button that asks for one. ``length`` is a
-    shorter one that an approver chose. ``channel`` is where a whisper is heard."""
+    """``value`` is the id of a grant, an extension or an alert, or a resource's name on a button that
+    requests one. ``terms`` is the digest of what a button that decides showed, empty if an older version made
+    it. ``length`` is a shorter one that an approver chose. ``channel`` is where a whisper is heard."""
 
     person: str
     verb: str
     value: str
+    terms: str
     length: int | None
     trigger: str
     channel: str
@@ -45,7 +47,8 @@ def pressed(desk: Desk, body: Body) -> bool:
                 return desk.open(click.trigger, notice(words.COPIED))
             verb(desk, click)
         except Refused as refused:
-            _whisper(desk, click, refused.reason)
+            shows_terms = refused.reason.why is Why.TERMS_CHANGED
+            _whisper(desk, click, refused.reason, terms_of=click.value if shows_terms else None)
     except TemporaryFailure as failure:
         return desk.open(click.trigger, notice(desk.not_done(failure, click.op, click.person)))
     return True
@@ -54,17 +57,26 @@ def pressed(desk: Desk, body: Body) -> bool:
 def click_in(body: Body) -> Click:
     action = body["actions"][0]
     chosen = action.get("selected_option") or action
-    value, _, length = str(chosen.get("value") or "").partition(BETWEEN)
+    value, terms, length = _parts(str(chosen.get("value") or ""))
     person, verb = person_in(body), str(action.get("action_id"))
     return Click(
         person=person,
         verb=verb,
         value=value,
+        terms=terms,
         length=int(length) if length.isascii() and length.isdigit() else None,
         trigger=str(body.get("trigger_id", "")),
         channel=str((body.get("channel") or {}).get("id") or person),
         op=f"act:{person}:{value}:{verb}:{action.get('action_ts')}",
     )
+
+
+def _parts(value: str) -> tuple[str, str, str]:
+    """The id, the digest of the terms, and the length: an older version wrote the id and the length."""
+    parts = value.split(BETWEEN)
+    if len(parts) == 2 and parts[1].isdigit():
+        parts.insert(1, "")
+    return parts[0], "".join(parts[1:2]), "".join(parts[2:3])
 
 
 def _in_its_place(desk: Desk, click: Click, body: Body) -> bool:
@@ -88,24 +100,34 @@ def _anew(desk: Desk, click: Click) -> bool:
     return look.first_time(desk.office, op=f"{click.op}:form")
 
 
-def _whisper(desk: Desk, click: Click, reason: Reason) -> None:
-    look.owe_whisper(desk.office, channel=click.channel, person=click.person, reason=reason, op=click.op)
+def _whisper(desk: Desk, click: Click, reason: Reason, terms_of: str | None = None) -> None:
+    about = {"channel": click.channel, "person": click.person, "op": click.op}
+    look.owe_whisper(desk.office, reason=reason, terms_of=terms_of, **about)
 
 
 def _approve(desk: Desk, click: Click) -> None:
-    votes.approve(desk.office, person=click.person, grant=click.value, length=click.length, op=click.op)
+    votes.approve(
+        desk.office,
+        person=click.person,
+        grant=click.value,
+        length=click.length,
+        op=click.op,
+        terms=click.terms,
+    )
 
 
 def _deny(desk: Desk, click: Click) -> None:
     """Where the form for the reason does not open, without one."""
-    if _anew(desk, click) and not desk.open(click.trigger, deny_form(click.value)):
-        votes.deny(desk.office, person=click.person, grant=click.value, why="", op=click.op)
+    if _anew(desk, click) and not desk.open(click.trigger, deny_form(click.value, click.terms)):
+        votes.deny(
+            desk.office, person=click.person, grant=click.value, why="", op=click.op, terms=click.terms
+        )
 
 
 def _extend(desk: Desk, click: Click) -> None:
     extended = extend.extend(desk.office, person=click.person, which=click.value, length=None, op=click.op)
-    if extended.ask:
-        _whisper(desk, click, because(Why.APPROVERS_ASKED, resource=extended.ask.resource))
+    if extended.asked:
+        _whisper(desk, click, because(Why.APPROVERS_ASKED, resource=extended.standing.grant.resource))
 
 
 def _done(desk: Desk, click: Click) -> None:

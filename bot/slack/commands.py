@@ -9,6 +9,7 @@ import structlog
 from slack_sdk import WebClient
 
 from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed
+from bot.core.reasons import Why
 from bot.ports import Deadline
 from bot.slack import grammar, pages
 from bot.slack.afterwards import Afterwards
@@ -19,7 +20,7 @@ from bot.slack.kit import Block, section
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import refusal
-from bot.usecases import ask, extend, finish, look, votes
+from bot.usecases import ask, cards, extend, finish, look, votes
 from bot.usecases.office import Office
 
 OPEN_WITHIN = 1.5
@@ -82,7 +83,7 @@ def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
             return _form(desk, person, command, trigger)
         case Request(resource=resource, length=length, reason=reason):
             return said(
-                words.asked(
+                *pages.asked(
                     ask.ask(office, person=person, resource=resource, length=length, reason=reason, op=op)
                 )
             )
@@ -99,11 +100,22 @@ def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
                 )
             )
         case grammar.Approve(grant=grant):
-            return said(words.approved(votes.approve(office, person=person, grant=grant, length=None, op=op)))
+            return _approved(office, person, grant, op)
         case grammar.Deny(grant=grant, why=why):
             return said(words.denied(votes.deny(office, person=person, grant=grant, why=why, op=op)))
         case _:
             return _shown(office, person, command)
+
+
+def _approved(office: Office, person: str, grant: str, op: str) -> Block:
+    """What was typed decides only what the person was shown; otherwise it is shown now."""
+    try:
+        return said(words.approved(votes.approve(office, person=person, grant=grant, length=None, op=op)))
+    except Refused as refused:
+        if refused.reason.why is not Why.TERMS_CHANGED or (view := cards.terms_view(office, grant)) is None:
+            raise
+        votes.note_terms_shown(office, person=person, grant=grant, terms=view.terms)
+        return said(*pages.terms(refusal(refused.reason), view))
 
 
 def _op(trigger: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.core.durations import UntilShiftEnds, brief
 from bot.core.policy import REASON_AT_MOST
+from bot.slack.cards import BETWEEN
 from bot.slack.grammar import Request
 from bot.slack.kit import Block, field, plain, section
 from bot.slack.reading import Length, length_in
@@ -29,10 +30,12 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
     return _modal(words.ASK_TITLE, fields, callback=REQUEST, submit=words.ASK)
 
 
-def deny_form(grant: str) -> Block:
-    """It carries the grant's id and nothing else."""
+def deny_form(grant: str, terms: str) -> Block:
+    """It carries the id of what is denied, and the digest of the terms that were shown."""
     fields = [field(words.WHY, REASON, _line("", lines=True), hint=words.WHY_HINT, optional=True)]
-    return _modal(words.DENY_TITLE, fields, callback=DENY, submit=words.DENY) | {"private_metadata": grant}
+    return _modal(words.DENY_TITLE, fields, callback=DENY, submit=words.DENY) | {
+        "private_metadata": f"{grant}{BETWEEN}{terms}"
+    }
 
 
 def notice(text: str) -> Block:

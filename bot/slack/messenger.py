@@ -14,7 +14,7 @@ from bot.ports import AlertView, CardView, Deadline, Note, Place
 from bot.slack import pages
 from bot.slack.alerts import alert
 from bot.slack.calls import Declined, call
-from bot.slack.cards import card
+from bot.slack.cards import APPROVER, card
 from bot.slack.kit import Block, actions, button, section
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import NOT_COPIED, refusal
@@ -53,9 +53,10 @@ class SlackMessenger:
         channel, ts = str(answer.get("channel", place.channel)), str(answer.get("ts", place.ts))
         return replace(place, channel=channel, ts=ts)
 
-    def tell(self, note: Note, deadline: Deadline) -> None:
+    def tell(self, note: Note, deadline: Deadline, terms: CardView | None = None) -> None:
         """A whisper that cannot be heard where it was meant to goes to the person's DM."""
-        said: dict[str, Any] = {"text": _text(note), "blocks": _blocks(note)}
+        shown = card(terms, APPROVER)[1] if terms else []
+        said: dict[str, Any] = {"text": _text(note), "blocks": [*_blocks(note), *shown]}
         if note.whisper_to is None:
             below = {"thread_ts": note.thread, "reply_broadcast": True} if note.thread else {}
             where = {"channel": note.channel, **below}

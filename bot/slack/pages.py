@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bot.ports import CardView
 from bot.slack import kit
-from bot.slack.cards import APPROVER, holder_buttons
+from bot.slack.cards import APPROVER, card, decide_buttons, holder_buttons
 from bot.slack.kit import Block, actions, button, context, divider, fitted, header, section
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards
-from bot.usecases.answers import HomeView, Offer, Standing
+from bot.usecases.answers import Asked, HomeView, Offer, Standing
 
 _IN_MESSAGE = {"most_blocks": 48, "most_characters": kit.MOST_CHARACTERS - 500}
 _IN_HOME = {"most_blocks": 30, "most_characters": 60_000}
 
 
-def mine(grants: Sequence[Standing]) -> tuple[str, list[Block]]:
-    if not grants:
+def mine(view: HomeView) -> tuple[str, list[Block]]:
+    """What the person has, and what waits for them to decide."""
+    if not view.mine and not view.waiting:
         return words.NOTHING_MINE, [section(words.NOTHING_MINE)]
-    return words.HAVE, _page(f"*{words.HAVE}*", [_held(each, "mine") for each in grants])
+    blocks = _page(f"*{words.HAVE}*", [_held(each, "mine") for each in view.mine]) if view.mine else []
+    if view.waiting:
+        blocks += _page(f"*{words.WAITING}*", [_waiting(each) for each in view.waiting])
+    return words.HAVE if view.mine else words.WAITING, blocks
+
+
+def asked(answer: Asked) -> tuple[str, list[Block]]:
+    """What has come of a request; who has it already may extend it."""
+    text = words.asked(answer)
+    if not (answer.joined and answer.standing.live):
+        return text, [section(text)]
+    extend = button(cards.EXTEND, "extend", answer.standing.grant.id)
+    return text, [section(text), actions([extend], block_id=f"have:{answer.standing.grant.id}")]
+
+
+def terms(said: str, view: CardView) -> tuple[str, list[Block]]:
+    """What an approver would decide about, with the buttons, below ``said``."""
+    return said, [section(said), *card(view, APPROVER)[1]]
 
 
 def offered(offers: Sequence[Offer]) -> tuple[str, list[Block]]:
@@ -65,12 +84,8 @@ def _held(each: Standing, where: str) -> list[Block]:
 
 
 def _waiting(each: Standing) -> list[Block]:
-    grant = each.grant
-    buttons = [
-        button(cards.APPROVE, "approve", grant.id, style="primary"),
-        button(cards.DENY, "deny", grant.id, style="danger"),
-    ]
-    return [section(words.standing(each, whose=True)), actions(buttons, block_id=f"{APPROVER}:{grant.id}")]
+    text = section(words.standing(each, whose=True))
+    return [text, *decide_buttons(each.poll, each.terms, f"{APPROVER}:{each.poll}")]
 
 
 def _offer(each: Offer) -> list[Block]:

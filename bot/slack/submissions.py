@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.reasons import Reason, Why
 from bot.slack import forms
+from bot.slack.cards import BETWEEN
 from bot.slack.commands import Desk
 from bot.slack.kit import Block
 from bot.slack.visitor import Body, insider, person_in
@@ -47,9 +48,16 @@ def asked(desk: Desk, body: Body) -> Block:
 def denied(desk: Desk, body: Body) -> Block:
     """The form closes; the card tells the rest."""
     view = body["view"]
-    grant, why = str(view.get("private_metadata", "")), forms.why_in(view)
+    grant, _, terms = str(view.get("private_metadata", "")).partition(BETWEEN)
     try:
-        votes.deny(desk.office, person=insider(desk.office, body), grant=grant, why=why, op=_op(body))
+        votes.deny(
+            desk.office,
+            person=insider(desk.office, body),
+            grant=grant,
+            why=forms.why_in(view),
+            op=_op(body),
+            terms=terms,
+        )
     except Refused as refused:
         return _shown("update", refusal(refused.reason))
     except TemporaryFailure as failure:

@@ -75,6 +75,7 @@ class FakeMessenger:
         self.cards: dict[tuple[str, str], Message] = {}
         self.alerts: dict[tuple[str, str], AlertView] = {}
         self.notes: list[Note] = []
+        self.terms: list[tuple[str, CardView]] = []
         self.homes: dict[str, HomeView] = {}
         self.away = False
         self.lost: set[str] = set()
@@ -111,9 +112,11 @@ class FakeMessenger:
     def alert_digest(self, view: AlertView) -> str:
         return message_digest(alert(view))
 
-    def tell(self, note: Note, deadline: Deadline) -> None:
+    def tell(self, note: Note, deadline: Deadline, terms: CardView | None = None) -> None:
         self._answer(note.channel, deadline)
         self.notes.append(note)
+        if terms:
+            self.terms.append((note.whisper_to or note.channel, terms))
         self.after()
 
     def publish(self, home: HomeView, deadline: Deadline) -> None:
@@ -127,7 +130,7 @@ class FakeMessenger:
         found = [
             (channel, message)
             for (channel, _), message in self.cards.items()
-            if message.view.grant.id == grant and audience in (None, message.audience)
+            if message.view.id == grant and audience in (None, message.audience)
         ]
         if len({channel for channel, _ in found}) != len(found):
             raise AssertionError(f"two cards of one grant in one place: {[c for c, _ in found]}")

@@ -62,6 +62,14 @@ from bot.usecases.turn import Turn
 from bot.usecases.watch import Books, Watch
 
 REASON = "orders are stuck"
+
+
+def shown_terms(office: Office, which: str) -> str:
+    """The digest in the buttons of the card, if it were shown now."""
+    view = cards.terms_view(office, which)
+    return view.terms if view else ""
+
+
 MANY = 2_000
 """More things than are ever owed at one moment; beyond it something is owed again and again."""
 
@@ -259,7 +267,11 @@ class Story:
         return ask.ask(self.office, person=who, resource=resource, length=wanted, reason=reason, op=self.op())
 
     def approve(self, who: str, grant: str, length: int | None = None, op: str | None = None) -> Standing:
-        return votes.approve(self.office, person=who, grant=grant, length=length, op=op or self.op())
+        """As a click on the card that shows the terms of this moment."""
+        terms = shown_terms(self.office, grant)
+        return votes.approve(
+            self.office, person=who, grant=grant, length=length, op=op or self.op(), terms=terms
+        )
 
     def deny(self, who: str, grant: str, why: str = "", op: str | None = None) -> Standing:
         return votes.deny(self.office, person=who, grant=grant, why=why, op=op or self.op())
@@ -270,7 +282,9 @@ class Story:
     def revoke(self, by: str, who: str, resource: str, why: str = "") -> Standing:
         return finish.revoke(self.office, by=by, person=who, resource=resource, why=why, op=self.op())
 
-    def extend(self, who: str, which: str | None = None, length: int | None = None) -> Extended:
+    def extend(
+        self, who: str, which: str | None = None, length: int | durations.UntilShiftEnds | None = None
+    ) -> Extended:
         return extend.extend(self.office, person=who, which=which, length=length, op=self.op())
 
     def adopt(self, who: str, alert: str, op: str | None = None) -> None:

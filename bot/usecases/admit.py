@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.core import grants
-from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource
-from bot.core.errors import refuse
-from bot.core.grants import Grant, State
+from bot.core.catalog import Catalog, OnCall, Resource
+from bot.core.errors import Refused, refuse
+from bot.core.grants import LIVE, Grant, Ground, State
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Why
@@ -18,20 +19,11 @@ PEOPLE_EVERY = timedelta(minutes=15)
 JUST_NOW = timedelta(seconds=10)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Approval:
-    """Which rule let it in, until when, and that rule where the grant lives by it."""
-
-    rule: str
-    until: datetime
-    depends_on: AutomaticRule | None = None
-
-
 def indexes(grant: Grant) -> tuple[str, ...]:
     """The sets an open grant is in."""
     holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
     targets = dict.fromkeys(f"target:{hold.target}" for hold in grant.gives)
-    waits = ("asked",) if grant.state is State.ASKED else ()
+    waits = ("asked",) if grant.state is State.ASKED or grant.extension else ()
     late = ("overdue",) if grant.overdue_since else ()
     people = (f"person:{grant.person}", f"resource:{grant.resource}")
     return ("open", *waits, *late, *people, *holds, *targets)
@@ -62,13 +54,12 @@ def account_of(person: str, target: str, catalog: Catalog, snap: Snapshot) -> st
 
 
 def admission(
-    grant: Grant, approval: Approval, resource: Resource, catalog: Catalog, snap: Snapshot
+    grant: Grant, ground: Ground, resource: Resource, catalog: Catalog, snap: Snapshot
 ) -> tuple[Grant, Change]:
     """The approved grant and all that must be written for it, in one commit."""
     held = holds_for(grant.person, resource, catalog, snap)
     moved = replace(
-        grants.approve(grant, now=snap.now, until=approval.until, gives=held, rule=approval.rule),
-        depends_on=approval.depends_on,
+        grants.approve(grant, now=snap.now, gives=held, ground=ground),
         policy=catalog.version,
         seated=resource.one_holder,
     )
@@ -77,11 +68,11 @@ def admission(
         Due(member=f"card:{grant.id}", at=snap.now),
         Due(member=f"people:{grant.person}", at=_looked_at(grant.person, snap)),
     ]
-    if isinstance(approval.depends_on, OnCall):
-        due.append(Due(member=f"shift:{resource.name}", at=approval.until))
+    if ground.ends_with or isinstance(ground.lives_by, OnCall):
+        due.append(Due(member=f"shift:{resource.name}", at=ground.until))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if resource.one_holder:
-        seat = Seat(grant=grant.id, person=grant.person, until=approval.until)
+        seat = Seat(grant=grant.id, person=grant.person, until=ground.until)
         put[Key.of(Seat, resource.name)] = seat
     return moved, Change(
         rests_on=(snap,),
@@ -91,11 +82,82 @@ def admission(
             for hold in held
             if not catalog.people.accounts.get(grant.person, {}).get(hold.target)
         },
-        leases=(Lease(grant=grant.id, how="start", until=approval.until),),
+        leases=(Lease(grant=grant.id, how="start", until=ground.until),),
         index={("asked", grant.id): False} | {(name, grant.id): True for name in indexes(moved)},
         due=tuple(due),
         audit=(approval_entry(moved),),
     )
+
+
+def gives_the_same(grant: Grant, resource: Resource, catalog: Catalog, snap: Snapshot) -> bool:
+    """Return whether the resource gives today, at this person's accounts, exactly what the grant holds."""
+    try:
+        held = holds_for(grant.person, resource, catalog, snap)
+    except Refused:
+        return False
+    return {hold.key for hold in held} == set(grant.holds)
+
+
+def added_ground(
+    grant: Grant, ground: Ground, snap: Snapshot, *, by: str | None = None
+) -> tuple[Grant, Change]:
+    """A live grant that stands on one more ground, and what must be written for it."""
+    moved = grants.add_ground(grant, ground)
+    change = lease_moved(grant, moved, snap, by=by, what="ground added", facts=ground_facts(ground))
+    return moved, replace(change, frees=False)
+
+
+def live_grant(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> Grant | None:
+    """The live grant by which the person has exactly what the resource gives today; of several the one that
+    ends last."""
+    found = [
+        each
+        for each in snap.all(Grant)
+        if (each.person, each.resource) == (person, resource.name)
+        and each.state in LIVE
+        and snap.live(each)
+        and gives_the_same(each, resource, catalog, snap)
+    ]
+    return max(found, key=lambda each: each.until or snap.now, default=None)
+
+
+def lease_moved(
+    grant: Grant, moved: Grant, snap: Snapshot, *, by: str | None, what: str, facts: Mapping[str, object]
+) -> Change:
+    """What must be written for a live grant whose grounds changed. A grant that has ended in the meantime
+    stays ended (Conflict). A full Redis still takes it if the end is not later than before."""
+    put: dict[Key, Document | None] = {Key.of(Grant, moved.id): moved}
+    end, until = snap.leases.get(grant.id), moved.until or snap.now
+    if end == until:
+        leases: tuple[Lease, ...] = ()
+        holds: list[Due] = []
+    else:
+        leases = (Lease(grant=moved.id, how="move", until=until),)
+        holds = [Due(member=f"hold:{hold.key}", at=min(until, snap.now)) for hold in moved.gives]
+    seat = snap.find(Seat, moved.resource)
+    if seat and seat.grant == moved.id:
+        put[Key.of(Seat, moved.resource)] = replace(seat, until=until)
+    about = {"person": moved.person, "resource": moved.resource, "until": until.isoformat(), **facts}
+    return Change(
+        rests_on=(snap,),
+        needs=(moved.id,),
+        put=put,
+        leases=leases,
+        index={("asked", moved.id): moved.extension is not None},
+        due=(*holds, Due(member=f"card:{moved.id}", at=snap.now)),
+        audit=(Entry(what=what, grant=moved.id, by=by, facts=about),),
+        frees=end is None or until <= end,
+    )
+
+
+def ground_facts(ground: Ground) -> dict[str, object]:
+    """What the audit says of a ground."""
+    return {
+        "cause": ground.cause.value,
+        "rule": ground.rule,
+        "ground_until": ground.until.isoformat(),
+        "votes": list(ground.approved_by),
+    }
 
 
 def _looked_at(person: str, snap: Snapshot) -> datetime:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.core.catalog import Resource
-from bot.core.grants import Grant
+from bot.core.grants import Extension, Grant
 from bot.core.reasons import Reason
 
 
@@ -20,11 +20,20 @@ class Standing:
     live: bool
     until: datetime | None
     copied: bool = True
+    extension: Extension | None = None
+    """That which waits for approvers."""
+    terms: str = ""
+    """Digest of what an approval would give, if the reader may decide."""
+
+    @property
+    def poll(self) -> str:
+        """The id of what is to be decided."""
+        return self.extension.id if self.extension else self.grant.id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """``joined``: the very same ask was open already, and this is it."""
+    """``joined``: the person has it already, or the very same request was open already, and this is it."""
 
     standing: Standing
     joined: bool = False
@@ -32,11 +41,11 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Extended:
-    """``ask`` is the new grant where approvers have to decide; else ``standing`` has the later end.
-    ``capped``: the end is earlier than asked for."""
+    """``asked`` is the extension if approvers have to decide; else ``standing`` has the later end.
+    ``capped``: the end is earlier than requested."""
 
     standing: Standing
-    ask: Grant | None = None
+    asked: Extension | None = None
     capped: bool = False
 
 

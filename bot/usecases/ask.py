@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, Resource
 from bot.core.durations import UntilShiftEnds
 from bot.core.errors import Refused, refuse
-from bot.core.grants import Grant, State, deny, lapse
+from bot.core.grants import GIVE_WITHIN, NOT_BEGUN, Cause, Grant, State, deny, lapse, withdraw
 from bot.core.people import Person
-from bot.core.policy import Ask, Decision, Outcome, decide
+from bot.core.policy import Ask, Decision, Outcome, decide, question_of
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Claim, Done, Key, Snapshot
-from bot.usecases.admit import Approval, admission
+from bot.usecases.admit import live_grant
 from bot.usecases.answers import Asked
 from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.finish import joined
+from bot.usecases.granting import PASSING, begin_ground, granted
 from bot.usecases.office import (
     Office,
     Scene,
     fact_keys,
     facts_of,
+    named,
     stand,
     standing,
     standing_after,
 )
+from bot.usecases.outcomes import done_here
 from bot.usecases.waiting import asked_grant, closed, waiting
 
-SAME_WITHIN = timedelta(minutes=10)
 FACTS_AGAIN = timedelta(seconds=5)
 MOST_OPEN_ASKS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What somebody requests. ``length`` None: the resource's default. ``starts_at`` None: at once."""
+
+    person: str
+    resource: str
+    length: int | UntilShiftEnds | None
+    reason: str
+    starts_at: datetime | None = None
 
 
 def ask(
@@ -41,38 +55,52 @@ def ask(
     reason: str,
     op: str,
 ) -> Asked:
-    """``length`` None: the resource's default. Raises Refused; TemporaryFailure: nothing was recorded.
+    """Request it from now on; see ``request``."""
+    return request(office, Wish(person=person, resource=resource, length=length, reason=reason), op)
 
-    The very same ask, still waiting or typed again within ten minutes, is joined.
+
+def request(office: Office, wish: Wish, op: str) -> Asked:
+    """Raises Refused; TemporaryFailure: nothing was recorded.
+
+    The very same request, if it still waits, is joined; one for the same start that waits on other terms is
+    withdrawn for it.
+    Who has the resource already is told so, and nothing is requested.
     """
-    office.meet(person)
-    done = office.once(
-        op, "ask", person, lambda: _ask(office, person, resource, length, " ".join(reason.split()), op)
-    )
+    office.meet(wish.person)
+    wish = replace(wish, reason=" ".join(wish.reason.split()))
+    done = office.once(op, "ask", wish.person, lambda: _request(office, wish, op))
     return Asked(standing=stand(office, done)) if isinstance(done, str) else done
 
 
-def _ask(
-    office: Office,
-    person: str,
-    name: str,
-    length: int | UntilShiftEnds | None,
-    reason: str,
-    op: str,
-) -> Asked:
+def _request(office: Office, wish: Wish, op: str) -> Asked:
+    person, name = wish.person, wish.resource
     scene = office.gather(lambda known: _keys(known, name, person), (f"person:{person}",))
     catalog, snap = scene
     resource = named(catalog, name)
-    wanted = _length(length, resource)
-    question = Ask(person=person, resource=resource, length=wanted, reason=reason)
+    held = live_grant(person, resource, catalog, snap)
+    if held and any(each.cause is not Cause.BREAK_GLASS for each in held.stands_on):
+        receipt = office.ledger.commit(Change(op=op, answer=held.id))
+        if receipt.again:
+            return Asked(standing=stand(office, earlier_answer(receipt)))
+        return Asked(standing=standing(snap, catalog, held), joined=True)
+    question = Ask(
+        person=person,
+        resource=resource,
+        length=_length(wish.length, resource),
+        reason=wish.reason,
+        starts_at=wish.starts_at if wish.starts_at and wish.starts_at > snap.now else None,
+    )
     decision = decide(question, catalog, facts_of(snap, resource))
-    same = _same(snap, question, decision)
+    open_before = _open_before(snap, question)
+    same = next((each for each in open_before if _is_same(each, question)), None)
     if same:
         return Asked(standing=standing(snap, catalog, same), joined=True)
     if decision.outcome is Outcome.REFUSE:
         raise Refused(decision.reason)
     _room(snap, person)
     grant, change = _written(office.new_id(), question, decision, scene)
+    for before in (each for each in open_before if each.state is State.ASKED):
+        change = joined(change, closed(withdraw(before, now=snap.now), snap, "withdrawn", person))
     receipt = office.ledger.commit(
         replace(change, op=op, answer=grant.id, put={**change.put, **_touched(snap, person)})
     )
@@ -81,17 +109,9 @@ def _ask(
     return Asked(standing=standing_after(change, grant, scene))
 
 
-def _keys(catalog: Catalog, name: str, person: str) -> set[Key]:
+def _keys(catalog: Catalog, name: str, *people: str) -> set[Key]:
     resource = catalog.resources.get(name)
-    return fact_keys(resource, person) if resource else set()
-
-
-def named(catalog: Catalog, name: str) -> Resource:
-    resource = catalog.resources.get(name)
-    if resource is None:
-        known = ", ".join(sorted(catalog.resources)[:200])
-        raise refuse(Why.RESOURCE_UNKNOWN, name=name[:80], known=known)
-    return resource
+    return fact_keys(resource, *people) if resource else set()
 
 
 def _length(length: int | UntilShiftEnds | None, resource: Resource) -> int | None:
@@ -100,26 +120,20 @@ def _length(length: int | UntilShiftEnds | None, resource: Resource) -> int | No
     return resource.lengths.default if length is None else length
 
 
-def _same(snap: Snapshot, ask: Ask, decision: Decision) -> Grant | None:
-    terms = (ask.person, ask.resource.name, ask.reason)
-    for grant in snap.all(Grant):
-        if (grant.person, grant.resource, grant.reason) != terms or not _as_long(grant, ask, decision, snap):
-            continue
-        waits = grant.state is State.ASKED and not (grant.lapses_at and grant.lapses_at <= snap.now)
-        recent = snap.now - grant.asked_at <= SAME_WITHIN
-        if waits or (recent and snap.live(grant)):
-            return grant
-    return None
+def _open_before(snap: Snapshot, ask: Ask) -> list[Grant]:
+    """What the person has requested of this resource for this start, and has not got yet."""
+    return [
+        each
+        for each in snap.all(Grant)
+        if (each.person, each.resource) == (ask.person, ask.resource.name)
+        and each.state in NOT_BEGUN
+        and each.starts_at == ask.starts_at
+        and not (each.lapses_at and each.lapses_at <= snap.now)
+    ]
 
 
-def _as_long(grant: Grant, ask: Ask, decision: Decision, snap: Snapshot) -> bool:
-    """*Until the shift ends* is put to approvers in seconds, so there it is the end that is the same."""
-    if grant.length == ask.length:
-        return True
-    if ask.length is not None or grant.length is None or decision.length is None:
-        return False
-    apart = (grant.asked_at - snap.now).total_seconds() + grant.length - decision.length
-    return grant.length == decision.length or abs(apart) <= 1
+def _is_same(grant: Grant, ask: Ask) -> bool:
+    return (grant.reason, grant.length, grant.starts_at) == (ask.reason, ask.length, ask.starts_at)
 
 
 def _room(snap: Snapshot, person: str) -> None:
@@ -135,11 +149,10 @@ def _touched(snap: Snapshot, person: str) -> dict[Key, Person]:
 
 
 def _written(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> tuple[Grant, Change]:
-    catalog, snap = scene
+    snap = scene[1]
     grant = asked_grant(grant_id, ask, decision, scene)
-    if decision.outcome is Outcome.APPROVE and decision.until:
-        approval = Approval(rule=decision.rule, until=decision.until, depends_on=decision.depends_on)
-        return admission(grant, approval, ask.resource, catalog, snap)
+    if decision.outcome is Outcome.APPROVE and decision.ground:
+        return granted(grant, decision.ground, ask.resource, scene)
     return grant, waiting(grant, snap)
 
 
@@ -147,23 +160,28 @@ def _written(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> tuple
 
 
 def tend(office: Office, claim: Claim) -> None:
-    """An ask that waits: decide it once the facts are there, and let it lapse at its time."""
+    """A request that waits: decide it once the facts are there, let it lapse at its time, and begin what was
+    agreed at its start."""
     settled(lambda: _tend(office, claim))
 
 
 def _tend(office: Office, claim: Claim) -> None:
     first = office.ledger.read({Key.of(Grant, claim.id)}).find(Grant, claim.id)
-    if first is None or first.state is not State.ASKED:
+    if first is None or first.state not in NOT_BEGUN:
         office.ledger.commit(Change(done=Done(claim=claim)))
         return
-    if first.undecided:
-        office.meet(first.person)
+    people = (first.person, *(vote.person for vote in first.votes))
+    if first.undecided or first.state is State.WAITING:
+        office.meet(*people, anew=first.state is State.WAITING)
     catalog, snap = office.gather(
-        lambda known: {Key.of(Grant, first.id), *_keys(known, first.resource, first.person)}
+        lambda known: {Key.of(Grant, first.id), *_keys(known, first.resource, *people)},
+        (f"person:{first.person}",),
     )
     grant = snap.find(Grant, first.id)
-    if grant is None or grant.state is not State.ASKED:
+    if grant is None or grant.state not in NOT_BEGUN:
         change = Change(done=Done(claim=claim))
+    elif grant.state is State.WAITING:
+        change = _begun(grant, (catalog, snap), claim)
     elif grant.lapses_at and grant.lapses_at <= snap.now:
         change = closed(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
     elif grant.undecided:
@@ -174,11 +192,11 @@ def _tend(office: Office, claim: Claim) -> None:
 
 
 def _decided(grant: Grant, scene: Scene, claim: Claim) -> Change:
-    """What the ask comes to now that the facts may be there."""
+    """What the request comes to now that the facts may be there."""
     catalog, snap = scene
     try:
         resource = named(catalog, grant.resource)
-        question = Ask(person=grant.person, resource=resource, length=grant.length, reason=grant.reason)
+        question = question_of(grant, resource)
         decision = decide(question, catalog, facts_of(snap, resource))
         if decision.outcome is Outcome.NEED_FACTS:
             again = min(snap.now + FACTS_AGAIN, grant.lapses_at or snap.now + FACTS_AGAIN)
@@ -200,7 +218,25 @@ def _admitted_late(grant: Grant, question: Ask, decision: Decision, scene: Scene
     if moved.state is State.ASKED:
         change = waiting(moved, scene[1], "put to approvers")
     moved = replace(moved, asked_at=grant.asked_at)
-    due = tuple(each for each in change.due if each.member != claim.member)
-    next_at = moved.lapses_at if moved.state is State.ASKED else None
+    next_at = moved.starts_at if moved.state is State.WAITING else moved.lapses_at
     put = {**change.put, Key.of(Grant, grant.id): moved}
-    return replace(change, put=put, due=due, done=Done(claim=claim, next_at=next_at))
+    done = Done(claim=claim, next_at=next_at if moved.state in NOT_BEGUN else None)
+    return replace(done_here(change, claim), put=put, done=done)
+
+
+def _begun(grant: Grant, scene: Scene, claim: Claim) -> Change:
+    """What was agreed begins, if all that it was agreed on still holds. Facts that are missing are waited for
+    as long as it may take to grant access."""
+    catalog, snap = scene
+    start = grant.starts_at or snap.now
+    if snap.now < start:
+        return Change(done=Done(claim=claim, next_at=start))
+    try:
+        resource = named(catalog, grant.resource)
+        change = granted(grant, begin_ground(grant, resource, scene), resource, scene)[1]
+    except Refused as refused:
+        if refused.reason.why in PASSING and snap.now < start + GIVE_WITHIN:
+            return Change(done=Done(claim=claim, next_at=snap.now + FACTS_AGAIN))
+        lapsed = lapse(grant, now=snap.now, reason=refused.reason)
+        return closed(lapsed, snap, "lapsed", None, Done(claim=claim))
+    return replace(done_here(change, claim), done=Done(claim=claim))

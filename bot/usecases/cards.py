@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.core.catalog import Catalog, Resource
-from bot.core.errors import PermanentFailure
-from bot.core.grants import LIVE, Grant, State
+from bot.core.errors import PermanentFailure, Refused
+from bot.core.grants import LIVE, NOT_BEGUN, Extension, Grant, State
 from bot.core.members import names_of
+from bot.core.policy import may_not_ask, question_of, wanted_end
+from bot.core.reasons import Why
 from bot.ports import (
     Card,
     CardView,
@@ -29,8 +31,9 @@ from bot.ports import (
 )
 from bot.usecases.answers import HomeView
 from bot.usecases.attempts import settled
+from bot.usecases.granting import terms_now
 from bot.usecases.look import home_view
-from bot.usecases.office import Office, Scene, facts_of, grant_keys
+from bot.usecases.office import Office, Scene, base_of, facts_of, grant_keys
 from bot.usecases.posting import (
     COPIED_BY_THEN,
     GIVEN_UP,
@@ -51,7 +54,7 @@ from bot.usecases.posting import (
 )
 from bot.usecases.turn import Turn
 
-NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
+NEWS = frozenset({State.WAITING, State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED, State.ADDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
 
 TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
@@ -67,20 +70,20 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
     """Make every message that shows the grant equal to it. Where messages are to be is written before
     the first is posted, and each is recorded as soon as it is there. Raises TemporaryFailure where one
     could not be shown now; the others have been. What Slack refuses is tried again for an hour."""
-    grant_id = turn.claim.id
+    which, grant_id = turn.claim.id, base_of(turn.claim.id)
     first = office.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
     if first is None:
         office.ledger.commit(Change(done=Done(claim=turn.claim)))
         return
-    catalog, snap = office.gather(lambda known: grant_keys(known, first))
+    catalog, snap = office.gather(lambda known: grant_keys(known, first, first.person))
     grant = snap.find(Grant, grant_id) or first
-    view = card_view(office, grant, catalog, snap)
-    if grant.state not in (State.ASKED, *LIVE) and not office.ledger.wait_for_copies():
+    view = card_view(office, grant, catalog, snap, which)
+    if grant.state not in (*NOT_BEGUN, *LIVE) and not office.ledger.wait_for_copies():
         view = replace(view, copied=False)
-    places = _planned(office, grant, turn.claim).places
+    places = _planned(office, view, turn.claim).places
     posting = _Posting(office, messenger, turn, view, snap.now)
     owing = [place for place in places if posting.owes(place)]
-    with once_more_if_lost(office.ledger, turn.claim, Key.of(Card, grant.id)):
+    with once_more_if_lost(office.ledger, turn.claim, Key.of(Card, which)):
         refused = post(posting, owing)
         later = again(turn.claim, snap.now) if refused else None
         moot = [(place, TOO_LATE) for place in places if place.shown == LOST and place not in owing]
@@ -102,7 +105,7 @@ class _Posting:
     def owes(self, place: Place) -> bool:
         """Return whether the card must be shown there. Once a request is decided, approvers who never got its
         card do not get one."""
-        if place.ts is None and place.audience == "approver" and self.view.grant.state is not State.ASKED:
+        if place.ts is None and place.audience == "approver" and not self.view.waits:
             return False
         return owes(place, self.messenger.card_digest(self.view, place.audience), self.now)
 
@@ -111,8 +114,8 @@ class _Posting:
 
     def shown(self, place: Place, posted: Place) -> None:
         digest = self.messenger.card_digest(self.view, place.audience)
-        shown = noted(place, posted, digest, self.now)
-        _recorded(self.office, self.view.grant.id, place, (shown,))
+        shown = replace(noted(place, posted, digest, self.now), terms=self.view.terms or None)
+        _recorded(self.office, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         return _lost(self.office, self.view, place, failure)
@@ -121,39 +124,46 @@ class _Posting:
         _recorded(self.office, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
 
 
-def _planned(office: Office, grant: Grant, claim: Claim) -> Card:
+def _planned(office: Office, view: CardView, claim: Claim) -> Card:
     """The messages that there are, and those there should be."""
-    return settled(lambda: _plan(office, grant, claim))
+    return settled(lambda: _plan(office, view, claim))
 
 
-def _plan(office: Office, grant: Grant, claim: Claim) -> Card:
-    key = Key.of(Card, grant.id)
+def _plan(office: Office, view: CardView, claim: Claim) -> Card:
+    key, grant = Key.of(Card, view.id), view.grant
     snap = office.ledger.read({key})
-    card = snap.find(Card, grant.id) or Card()
+    card = snap.find(Card, view.id) or Card()
     audiences = {place.audience for place in card.places}
     wanted: list[Place] = []
-    if "approver" not in audiences and grant.state is State.ASKED and not grant.undecided:
-        channels = (grant.asked_in,) if grant.asked_in else grant.asked_people
-        wanted += [Place(channel=channel, audience="approver") for channel in channels]
-    if "holder" not in audiences and (grant.state in NEWS or grant.trouble):
+    if "approver" not in audiences and view.waits and not grant.undecided:
+        asked = view.extension or grant
+        wanted += _asked(asked.asked_in, asked.asked_people)
+    is_news = grant.state in NEWS or grant.trouble
+    if view.extension is None and "holder" not in audiences and is_news:
         wanted.append(Place(channel=grant.person, audience="holder"))
-    planned = Card(places=doubted((*card.places, *wanted), claim, snap.now))
+    planned = replace(card, places=doubted((*card.places, *wanted), claim, snap.now))
     if planned == card:
         return card
     office.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
     return planned
 
 
+def _asked(channel: str | None, people: Iterable[str]) -> list[Place]:
+    if channel:
+        return [Place(channel=channel, audience="approver")]
+    return [Place(channel=each, audience="approver", person=each) for each in people]
+
+
 def _lost(office: Office, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
     """Where approvers cannot be reached in their channel, they are asked in direct messages."""
-    grant = view.grant
+    grant, asked = view.grant, view.extension or view.grant
     instead: list[Place] = []
-    if place.audience == "approver" and grant.state is State.ASKED and grant.asked_in:
-        others = [each for each in _card(office, grant.id).places if each.audience == "approver"]
+    if place.audience == "approver" and view.waits and asked.asked_in:
+        others = [each for each in _card(office, view.id).places if each.audience == "approver"]
         if len(others) == 1:
-            instead = [Place(channel=person, audience="approver") for person in grant.asked_people]
+            instead = _asked(None, asked.asked_people)
     entry = Entry(what="card lost", grant=grant.id, facts={"to": place.channel, "error": str(failure)[:300]})
-    _recorded(office, grant.id, place, (refusing(place), *instead), entry)
+    _recorded(office, view.id, place, (refusing(place), *instead), entry)
     return instead
 
 
@@ -161,8 +171,8 @@ def _recorded(office: Office, grant: str, old: Place, new: Iterable[Place], *aud
     def attempt() -> None:
         key = Key.of(Card, grant)
         snap = office.ledger.read({key})
-        stored = (snap.find(Card, grant) or Card()).places
-        card = Card(places=places_after(stored, old, new, snap.now))
+        stored = snap.find(Card, grant) or Card()
+        card = replace(stored, places=places_after(stored.places, old, new, snap.now))
         office.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
 
     settled(attempt)
@@ -183,23 +193,54 @@ def _close(office: Office, grant: Grant, scene: Scene, done: Done) -> None:
     office.ledger.commit(Change(due=due, done=done, frees=True))
 
 
-def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) -> CardView:
+def card_view(
+    office: Office, grant: Grant, catalog: Catalog, snap: Snapshot, which: str | None = None
+) -> CardView:
+    """What the card of a grant shows, or the message of the extension that ``which`` is the id of."""
     resource = catalog.resources.get(grant.resource)
-    kept_until = _kept_until(office, grant)
     live_until = snap.leases.get(grant.id, grant.until)
     shown = replace(grant, until=live_until)
+    extension = next((each for each in grant.extensions if each.id == which), None)
     targets = [hold.target for hold in grant.gives] or _targets(resource)
-    lengths = resource.lengths if resource else None
-    return CardView(
+    asked = extension or grant
+    view = CardView(
         grant=shown,
         title=resource.title if resource else grant.resource,
         gives=tuple(str(hold.entitlement) for hold in grant.gives) or _gives(resource),
         sessions=_sessions(targets, catalog),
-        needed=max(grant.approvals - len(grant.votes), 0),
-        offer=tuple(x for x in (lengths.offer if lengths else ()) if x < (grant.length or 0)),
-        max_length=lengths.max if lengths else 0,
-        kept_until=kept_until,
+        needed=max(asked.approvals - len(asked.votes), 0),
+        offer=(),
+        max_length=resource.lengths.max if resource else 0,
+        kept_until=_kept_until(office, grant),
+        extension=extension,
     )
+    if resource is None:
+        return replace(view, extendable=False, again=False)
+    facts = facts_of(snap, resource)
+    by_somebody = bool(resource.approvers or resource.approve_automatically)
+    refused = may_not_ask(grant.person, resource, catalog, facts)
+    return replace(
+        view,
+        terms=_terms(grant, resource, (catalog, snap), extension) if view.waits else "",
+        offer=_offer(grant, resource, snap) if view.waits and extension is None else (),
+        extendable=by_somebody,
+        again=by_somebody and not (refused and refused.why is Why.MAY_NOT_ASK),
+    )
+
+
+def _terms(grant: Grant, resource: Resource, scene: Scene, extension: Extension | None) -> str:
+    """Without an account nothing can be approved, and a click says so."""
+    try:
+        return terms_now(grant, resource, scene, extension)
+    except Refused:
+        return ""
+
+
+def _offer(grant: Grant, resource: Resource, snap: Snapshot) -> tuple[int, ...]:
+    """The lengths below the one requested. *Until the shift ends* is as long as that is from now."""
+    end = wanted_end(question_of(grant, resource), facts_of(snap, resource))
+    most = grant.length or (int((end - snap.now).total_seconds()) if end else resource.lengths.max)
+    return tuple(each for each in resource.lengths.offer if each < most)
 
 
 def _targets(resource: Resource | None) -> list[str]:
@@ -225,6 +266,18 @@ def _kept_until(office: Office, grant: Grant) -> datetime | None:
     return snap.leases.get(keeper.id, keeper.until) if keeper else None
 
 
+def terms_view(office: Office, which: str) -> CardView | None:
+    """What an approver is to be shown of a request or an extension; None if it does not wait any more."""
+    grant_id = base_of(which)
+    first = office.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
+    if first is None:
+        return None
+    catalog, snap = office.gather(lambda known: grant_keys(known, first, first.person))
+    grant = snap.find(Grant, grant_id)
+    view = card_view(office, grant, catalog, snap, which) if grant else None
+    return view if view and view.id == which and view.waits else None
+
+
 def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
     """Send a note that is owed, and forget it once it is sent, or was refused for an hour."""
     key = Key.of(Note, turn.claim.id)
@@ -235,7 +288,7 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
         if says_ended(note.reason):
             note = replace(note, copied=office.ledger.wait_for_copies())
         try:
-            messenger.tell(note, turn.call())
+            messenger.tell(note, turn.call(), terms_view(office, note.terms_of) if note.terms_of else None)
         except PermanentFailure as failure:
             later = again(turn.claim, snap.now)
             if later.next_at is None:

@@ -1,62 +1,98 @@
-"""Asking for more time: a later end where policy says yes by itself, else a new ask to approvers."""
+"""An extension: a later end of a live grant, where policy says yes by itself, else a request to approvers."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.core import grants
+from bot.core.catalog import OnCall, Resource
+from bot.core.durations import UntilShiftEnds
 from bot.core.errors import Refused, refuse
-from bot.core.grants import LIVE, Grant, Origin, State
-from bot.core.policy import Ask, Decision, Outcome, ask_people, decide
+from bot.core.grants import LIVE, Extension, Grant
+from bot.core.policy import Ask, Decision, Outcome, ask_people, decide, known_shift, question_of
 from bot.core.reasons import Why
 from bot.core.rightful import extended_end
-from bot.ports import Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
-from bot.usecases.admit import Approval, admission
+from bot.core.shifts import Shift
+from bot.ports import Change, Due, Entry, Key
+from bot.usecases.admit import added_ground, gives_the_same
 from bot.usecases.answers import Extended
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import chosen_of, meant
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing, standing_after
-from bot.usecases.waiting import asked_grant, waiting
+from bot.usecases.waiting import asked_people
 
 
-def extend(office: Office, *, person: str, which: str | None, length: int | None, op: str) -> Extended:
-    """Move the end later by ``length`` seconds (None: the resource's default), never beyond its longest
-    length from now. Raises Refused."""
+def extend(
+    office: Office, *, person: str, which: str | None, length: int | UntilShiftEnds | None, op: str
+) -> Extended:
+    """Move the end later by ``length`` seconds (None: the resource's default), or to the end of the shift,
+    never beyond its longest length from now. Raises Refused; also if the resource no longer gives exactly
+    what the grant holds."""
     office.meet(person)
     done = office.once(op, "extension", person, lambda: _extend(office, person, which, length, op))
     return Extended(standing=stand(office, done)) if isinstance(done, str) else done
 
 
-def _extend(office: Office, person: str, which: str | None, length: int | None, op: str) -> Extended:
+def _extend(
+    office: Office, person: str, which: str | None, length: int | UntilShiftEnds | None, op: str
+) -> Extended:
     scene, grant = _mine(office, person, which)
     catalog, snap = scene
     resource = catalog.resources.get(grant.resource)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
+    if not gives_the_same(grant, resource, catalog, snap):
+        raise refuse(Why.GIVES_OTHER, resource=resource.name)
     end = snap.leases.get(grant.id)
     if end is None:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    wanted = resource.lengths.default if length is None else length
-    question = Ask(
-        person=person,
-        resource=resource,
-        length=min(wanted, resource.lengths.max),
-        reason=grant.reason,
-        any_reason=True,
-    )
     facts = facts_of(snap, resource)
+    shift = known_shift(person, resource, facts) if isinstance(length, UntilShiftEnds) else None
+    extension = _extension(grant, resource, length, shift, end, scene)
+    question = question_of(grant, resource, extension)
     decision = _not_refused(decide(question, catalog, facts))
-    later = extended_end(end, wanted, resource.lengths, snap.now)
-    if decision.outcome is Outcome.APPROVE:
-        by_rule = min(later, decision.cap or later)
-        if by_rule > end:
-            change, moved = _prolonged(office, grant, replace(decision, until=by_rule), scene)
-            return _committed(office, change, moved, scene, op, capped=_short_of(end, wanted, by_rule))
-    if later <= end or not resource.approvers:
+    if decision.outcome is Outcome.APPROVE and decision.ground and decision.ground.until > end:
+        moved, change = added_ground(grant, decision.ground, snap, by=person)
+        receipt = office.ledger.commit(replace(change, op=op, answer=grant.id))
+        if receipt.again:
+            return Extended(standing=stand(office, earlier_answer(receipt)))
+        return Extended(
+            standing=standing_after(change, moved, scene),
+            capped=_is_capped(decision.ground.until, end, length, resource),
+        )
+    if extension.until <= end or not resource.approvers:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    return _asked(office, grant, question, _not_refused(ask_people(question, facts)), scene, op)
+    return _requested(office, grant, extension, question, scene, op)
+
+
+def _extension(
+    grant: Grant,
+    resource: Resource,
+    length: int | UntilShiftEnds | None,
+    shift: tuple[OnCall, Shift] | None,
+    end: datetime,
+    scene: Scene,
+) -> Extension:
+    """Raises Refused if there is no shift to end with."""
+    catalog, snap = scene
+    longest = snap.now + timedelta(seconds=resource.lengths.max)
+    if not isinstance(length, UntilShiftEnds):
+        wanted = resource.lengths.default if length is None else length
+        until = extended_end(end, wanted, resource.lengths, snap.now)
+    elif shift is None:
+        lengths = resource.lengths
+        raise refuse(Why.NO_SHIFT_TO_END, resource=resource.name, min_s=lengths.min, max_s=lengths.max)
+    else:
+        until = min(shift[1].end or longest, longest)
+    number = int(grant.extensions[-1].id.rpartition("-")[2]) + 1 if grant.extensions else 1
+    return Extension(
+        id=f"{grant.id}-{number}",
+        asked_at=snap.now,
+        until=until,
+        policy=catalog.version,
+        ends_with=shift[0] if shift else None,
+    )
 
 
 def _not_refused(decision: Decision) -> Decision:
@@ -65,7 +101,12 @@ def _not_refused(decision: Decision) -> Decision:
     return decision
 
 
-def _short_of(end: datetime, wanted: int, until: datetime) -> bool:
+def _is_capped(
+    until: datetime, end: datetime, length: int | UntilShiftEnds | None, resource: Resource
+) -> bool:
+    if isinstance(length, UntilShiftEnds):
+        return False
+    wanted = resource.lengths.default if length is None else length
     return (until - end).total_seconds() < wanted
 
 
@@ -83,68 +124,42 @@ def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]
     return (catalog, snap), current
 
 
-def _prolonged(office: Office, grant: Grant, decision: Decision, scene: Scene) -> tuple[Change, Grant]:
-    """The same lease moved where the same rule lets it; by another rule, and for what a shift gave, a
-    grant of its own behind the same hold, so that each lives exactly as long as its own reason."""
-    catalog, snap = scene
-    until = decision.until or snap.now
-    same_rule = (decision.rule, decision.depends_on) == (grant.rule, grant.depends_on)
-    if same_rule and grant.origin is Origin.ASKED:
-        moved = grants.move_end(grant, until=until)
-        return moved_lease(moved, until, snap, by=grant.person, what="extended"), moved
-    resource = catalog.resources[grant.resource]
-    length = math.ceil((until - snap.now).total_seconds())
-    ask = Ask(person=grant.person, resource=resource, length=length, reason=grant.reason)
-    new = replace(asked_grant(office.new_id(), ask, decision, scene), follows=grant.id)
-    approval = Approval(rule=decision.rule, until=until, depends_on=decision.depends_on)
-    moved, change = admission(new, approval, resource, catalog, snap)
-    return change, moved
-
-
-def _committed(
-    office: Office, change: Change, moved: Grant, scene: Scene, op: str, *, capped: bool
+def _requested(
+    office: Office, grant: Grant, extension: Extension, question: Ask, scene: Scene, op: str
 ) -> Extended:
-    receipt = office.ledger.commit(replace(change, op=op, answer=moved.id))
-    if receipt.again:
-        return Extended(standing=stand(office, earlier_answer(receipt)))
-    return Extended(standing=standing_after(change, moved, scene), capped=capped)
-
-
-def moved_lease(moved: Grant, until: datetime, snap: Snapshot, *, by: str | None, what: str) -> Change:
-    """Return the commit that moves a live grant's end. A grant that has ended in the meantime stays ended
-    (Conflict). A full Redis still takes it if the end is not later than before."""
-    put: dict[Key, Document | None] = {Key.of(Grant, moved.id): moved}
-    seat = snap.find(Seat, moved.resource)
-    if seat and seat.grant == moved.id:
-        put[Key.of(Seat, moved.resource)] = replace(seat, until=until)
-    due = [Due(member=f"hold:{hold.key}", at=min(until, snap.now)) for hold in moved.gives]
-    end = snap.leases.get(moved.id)
-    return Change(
-        rests_on=(snap,),
-        put=put,
-        leases=(Lease(grant=moved.id, how="move", until=until),),
-        due=(*due, Due(member=f"card:{moved.id}", at=snap.now)),
-        audit=(
-            Entry(
-                what=what,
-                grant=moved.id,
-                by=by,
-                facts={"person": moved.person, "resource": moved.resource, "until": until.isoformat()},
-            ),
-        ),
-        frees=end is None or until <= end,
-    )
-
-
-def _asked(office: Office, grant: Grant, ask: Ask, decision: Decision, scene: Scene, op: str) -> Extended:
+    """Put it to approvers; it takes the place of one that waits already, unless that is the same."""
     catalog, snap = scene
-    for other in snap.all(Grant):
-        if other.follows == grant.id and other.state is State.ASKED:
-            return Extended(standing=standing(snap, catalog, grant), ask=other)
-    new = replace(asked_grant(office.new_id(), ask, decision, scene), follows=grant.id)
-    change = waiting(new, snap)
-    untouched = {Key.of(Grant, grant.id): grant}  # so that two extensions at one moment collide
-    receipt = office.ledger.commit(replace(change, put={**change.put, **untouched}, op=op, answer=grant.id))
+    resource, before = question.resource, grant.extension
+    decision = _not_refused(ask_people(question, facts_of(snap, resource)))
+    if before and (before.until, before.ends_with) == (extension.until, extension.ends_with):
+        return Extended(standing=standing(snap, catalog, grant), asked=before)
+    extension = replace(
+        extension,
+        trace=decision.trace,
+        approvals=resource.approvals,
+        asked_in=resource.channel,
+        asked_people=asked_people(resource, grant.person, snap),
+    )
+    moved = grants.request_extension(grant, extension)
+    cards = [grant.id, extension.id, *([before.id] if before else [])]
+    facts = {
+        "person": grant.person,
+        "resource": grant.resource,
+        "extension": extension.id,
+        "until": extension.until.isoformat(),
+        "policy": extension.policy,
+    }
+    change = Change(
+        rests_on=(snap,),
+        needs=(grant.id,),
+        put={Key.of(Grant, grant.id): moved},
+        index={("asked", grant.id): True},
+        due=tuple(Due(member=f"card:{each}", at=snap.now) for each in cards),
+        audit=(Entry(what="extension requested", grant=grant.id, by=grant.person, facts=facts),),
+        op=op,
+        answer=grant.id,
+    )
+    receipt = office.ledger.commit(change)
     if receipt.again:
         return Extended(standing=stand(office, earlier_answer(receipt)))
-    return Extended(standing=standing(snap, catalog, grant), ask=new)
+    return Extended(standing=standing_after(change, moved, scene), asked=extension)

@@ -11,11 +11,11 @@ from dataclasses import replace
 from functools import partial
 
 from bot.core.anchors import Ended
-from bot.core.grants import LIVE, Grant, Origin
+from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
-from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, ShiftGrant, Snapshot
+from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, Snapshot
 from bot.usecases.attempts import settled
-from bot.usecases.finish import end_of_shift, ending, joined
+from bot.usecases.finish import ending, joined, shift_left
 from bot.usecases.seal import RESTORE, versions_of
 
 PAGE = 100
@@ -40,17 +40,14 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
     change = Change(rests_on=(snap,), leases=(Lease(grant=ended.grant, how="drop"),), frees=True)
     if grant and grant.state in LIVE:
         _, part = ending(grant, snap, because(Why.ENDED_BEFORE, ended_at=int(ended.at.timestamp())), None)
-        change = joined(replace(change, leases=()), part, _stays_ended(grant))
+        change = joined(replace(change, leases=()), part, _stays_ended(grant, snap))
     ledger.commit(joined(change, _note_change(ended, grant, snap, channel)))
     return True
 
 
-def _stays_ended(grant: Grant) -> Change:
+def _stays_ended(grant: Grant, snap: Snapshot) -> Change:
     """Keep a shift from starting again automatically after somebody may have given it back."""
-    if grant.origin is not Origin.SHIFT:
-        return Change()
-    key = Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")
-    return Change(put={key: ShiftGrant(grant=None, ended_early=end_of_shift(grant))})
+    return Change(put=shift_left(grant, snap)) if grant.shift_ground else Change()
 
 
 def _note_change(ended: Ended, grant: Grant | None, snap: Snapshot, channel: str | None) -> Change:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import reduce
 
 from bot.core import grants
-from bot.core.catalog import OnCall
 from bot.core.errors import Refused, TemporaryFailure, refuse
-from bot.core.grants import LIVE, Grant, Origin, State
+from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
 from bot.core.policy import approver_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Change, Document, Due, Entry, Key, Lease, ShiftGrant, Snapshot
 from bot.usecases.admit import indexes
 from bot.usecases.answers import Standing
-from bot.usecases.ask import named
 from bot.usecases.attempts import earlier_answer
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, stand, standing_after
+from bot.usecases.office import Office, Scene, fact_keys, facts_of, named, stand, standing_after
 
 
 def give_back(office: Office, *, person: str, which: str | None, op: str) -> Standing:
@@ -86,7 +83,7 @@ def _not_open(which: str, person: str, snap: Snapshot) -> Refused:
 
 
 def _endable(grant: Grant) -> bool:
-    return grant.state in LIVE or grant.state is State.ASKED
+    return grant.state in LIVE or grant.state in NOT_BEGUN
 
 
 def _revoke(office: Office, by: str, person: str, name: str, why: str, op: str) -> Standing:
@@ -121,7 +118,7 @@ def _finished(
 
 
 def _ended(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:
-    if grant.state is State.ASKED:
+    if grant.state in NOT_BEGUN:
         return _unasked(grant, snap, by, reason)
     return ending(grant, snap, reason, by)
 
@@ -141,25 +138,27 @@ def _unasked(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Gra
 
 def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tuple[Grant, Change]:
     """A live grant that ends now: no lease any more, its holds owed, its shift not started again."""
-    moved = grants.end(grant, reason=reason, by=by)
+    moved = grants.end(grant, reason=reason, by=by, now=snap.now)
     due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in grant.gives]
+    if grant.extension:
+        due.append(Due(member=f"card:{grant.extension.id}", at=snap.now))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
-    if grant.origin is Origin.SHIFT and by is not None:
-        shift = Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")
-        put[shift] = ShiftGrant(grant=None, ended_early=end_of_shift(grant))
+    if grant.shift_ground and by is not None:
+        put |= shift_left(grant, snap)
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(
         put=put,
         leases=(Lease(grant=grant.id, how="drop"),),
+        index={("asked", grant.id): False},
         due=(*due, Due(member=f"card:{grant.id}", at=snap.now)),
         audit=(Entry(what="ending", grant=grant.id, by=by, facts=facts),),
         frees=True,
     )
 
 
-def end_of_shift(grant: Grant) -> datetime | None:
-    grace = grant.depends_on.grace if isinstance(grant.depends_on, OnCall) else 0
-    return grant.until - timedelta(seconds=grace) if grant.until else None
+def shift_left(grant: Grant, snap: Snapshot) -> dict[Key, Document | None]:
+    """The shift that is on now does not start again by itself for this person and resource."""
+    return {Key.of(ShiftGrant, f"{grant.resource}/{grant.person}"): ShiftGrant(grant=None, left_at=snap.now)}
 
 
 def joined(first: Change, *others: Change) -> Change:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog, OnCall, Resource
-from bot.core.grants import LIVE, Grant, move_end
-from bot.core.people import Person
+from bot.core.catalog import Catalog, InGroup, OnCall, Resource
+from bot.core.grants import LIVE, Grant
+from bot.core.people import Group, Person
 from bot.core.policy import closed_objection
-from bot.core.rightful import rightful_end
+from bot.core.reasons import Reason
+from bot.core.rightful import rightful
 from bot.core.shifts import Roster, next_boundary, on_call
 from bot.ports import Change, Done, Key, Snapshot
-from bot.usecases.admit import PEOPLE_EVERY
+from bot.usecases.admit import PEOPLE_EVERY, lease_moved
 from bot.usecases.attempts import settled
-from bot.usecases.extend import moved_lease
 from bot.usecases.finish import ending, joined
 from bot.usecases.office import Office, Scene, fact_keys, facts_of
 from bot.usecases.people import look_up
@@ -32,12 +32,12 @@ class Concerned:
     """Whom the look at one resource is about: who is on call now or soon, and who holds it."""
 
     people: frozenset[str]
-    schedules: frozenset[str]
+    rests_on: frozenset[Key]
 
     def keys(self, resource: Resource | None) -> set[Key]:
-        rosters = {Key.of(Roster, schedule) for schedule in self.schedules}
+        rosters = set(self.rests_on)
         if resource is None:
-            return rosters
+            return rosters | {Key.of(Person, each) for each in self.people}
         shifts = {shift_key(resource.name, person) for person in self.people}
         return rosters | shifts | fact_keys(resource, *self.people)
 
@@ -61,7 +61,7 @@ def _follow(office: Office, turn: Turn) -> None:
         for start in starts(resource, resource.on_shift, scene, office.new_id):
             giving += [start.change] if start.change else []
             again |= start.again
-    next_at = _next(resource, snap, again=again) if resource else None
+    next_at = _next(resource, snap, again=again)
     _close(office, turn, snap, giving, next_at)
 
 
@@ -101,11 +101,18 @@ def _concerned(office: Office, name: str) -> Concerned:
         if shift.person and shift.overlaps(snap.now, snap.now + SOON)
     }
     office.meet(*sorted(soon))
-    rules = {grant.depends_on for grant in snap.all(Grant)}
     return Concerned(
         people=frozenset(soon | {grant.person for grant in snap.all(Grant)}),
-        schedules=frozenset(rule.schedule for rule in rules if isinstance(rule, OnCall)),
+        rests_on=frozenset(ground_keys(snap.all(Grant))),
     )
+
+
+def ground_keys(held: Iterable[Grant]) -> set[Key]:
+    """The documents by which the grounds of these grants live, also of rules that the policy has lost."""
+    grounds = [ground for grant in held for ground in grant.stands_on]
+    rules = {rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)}
+    rosters = {Key.of(Roster, rule.schedule) for rule in rules if isinstance(rule, OnCall)}
+    return rosters | {Key.of(Group, rule.group) for rule in rules if isinstance(rule, InGroup)}
 
 
 def _end_changes(scene: Scene) -> tuple[list[Change], list[Change]]:
@@ -121,31 +128,32 @@ def _end_change(grant: Grant, scene: Scene) -> Change | None:
     """Return what the current facts change about a live grant: nothing, an earlier end or, for a shift's own
     grant, a later one. There is no later end while the policy in force cannot be followed."""
     catalog, snap = scene
-    found = rightful_end(grant, catalog, facts_of(snap))
-    if found is None:
+    moved = rightful(grant, catalog, facts_of(snap), may_grow=not closed_objection(catalog))
+    if isinstance(moved, Reason):
+        return ending(grant, snap, moved, None)[1]
+    if moved == grant:
         return None
-    until, reason = found
-    if closed_objection(catalog) and grant.until is not None and until > grant.until:
-        return None
-    if until <= snap.now:
-        return ending(grant, snap, reason, None)[1]
-    moved = move_end(grant, until=until)
-    return moved_lease(moved, until, snap, by=None, what="end moved with the shift")
+    fallen = [each.fell.why.value for each in moved.grounds if each.fell and each not in grant.grounds]
+    facts = {"fallen": fallen} if fallen else {}
+    return lease_moved(grant, moved, snap, by=None, what="end moved with the facts", facts=facts)
 
 
-def _next(resource: Resource, snap: Snapshot, *, again: bool) -> datetime | None:
-    """When a shift next starts, ends or is over with its grace; now and then; soon where a fact is
-    missing."""
-    facts = facts_of(snap, resource)
-    rules = [who for who in resource.selectors() if isinstance(who, OnCall)]
+def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime | None:
+    """When a shift next starts, ends or is over with its grace; now and then; soon if a fact is missing. None
+    if nothing of the resource follows a shift."""
+    grounds = [ground for grant in snap.all(Grant) for ground in grant.stands_on]
+    of_grounds = [rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)]
+    every = (*of_grounds, *(resource.selectors() if resource else ()))
+    rules = {who for who in every if isinstance(who, OnCall)}
+    rosters = {roster.schedule: roster for roster in snap.all(Roster)}
     moments = [snap.now + (AGAIN if again else LOOK_EVERY)]
     for rule in rules:
-        roster = facts.rosters.get(rule.schedule)
+        roster = rosters.get(rule.schedule)
         if roster is None:
             continue
         grace = timedelta(seconds=rule.grace)
         moments += filter(None, [next_boundary(roster, rule.levels, snap.now, grace)])
-        if any(shift.end is None for shift in on_call(roster, rule.levels, snap.now)):
+        if resource and any(shift.end is None for shift in on_call(roster, rule.levels, snap.now)):
             moments.append(snap.now + timedelta(seconds=resource.lengths.max) / 2)
     return min(moments) if rules else None
 
@@ -170,14 +178,17 @@ def _judge_all(office: Office, person: str, turn: Turn) -> None:
 def _scene_of(office: Office, person: str) -> Scene:
     """Read what the person's grants rest on, and not what all resources rest on, which may be very much."""
     resources: set[str] = set()
+    rests_on: set[Key] = set()
 
     def keys(catalog: Catalog) -> set[Key]:
         known = [catalog.resources[name] for name in resources if name in catalog.resources]
-        return {Key.of(Person, person)}.union(*(fact_keys(each, person) for each in known))
+        return {Key.of(Person, person), *rests_on}.union(*(fact_keys(each, person) for each in known))
 
     while True:
         scene = office.gather(keys, (f"person:{person}",))
-        found = {grant.resource for grant in scene[1].all(Grant)}
-        if found <= resources:
+        held = scene[1].all(Grant)
+        found = {grant.resource for grant in held}
+        if found <= resources and ground_keys(held) <= rests_on:
             return scene
         resources |= found
+        rests_on |= ground_keys(held)

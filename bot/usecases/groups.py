@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.people import Group
-from bot.ports import Change, Done, Due, Entry, Home, Key, Ledger, Snapshot
+from bot.ports import Change, Done, Due, Entry, Home, Key, Ledger, Readings, Snapshot
 from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office
+from bot.usecases.readings import names_to_read, renewed
 from bot.usecases.turn import Turn
 
+READINGS = Key.of(Readings, "groups")
 EVERY = timedelta(minutes=5)
 HOME_EVERY = timedelta(hours=6)
 LOST_LOOK = timedelta(seconds=10)
@@ -28,14 +30,17 @@ def refresh_groups(office: Office, turn: Turn) -> None:
     """Read all groups that the policy names; due again in five minutes. Who has left one is looked at,
     for what they may hold by it. A group that is not there is as if it had never been read: it lets
     nobody in, and what it let in is not cut."""
-    names = office.catalog().groups()
+    catalog = office.catalog()
+    snap = office.ledger.read({READINGS})
+    names = names_to_read(READINGS.id, catalog.groups(), snap)
+    kept = renewed(READINGS.id, catalog.groups(), catalog, snap)
     found = office.directory.groups(names, turn.call()) if names else {}
     snap = office.ledger.read({Key.of(Group, name) for name in names})
-    change = Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY), frees=True)
+    change = joined(Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY), frees=True), kept)
     for name in names:
         group = found.get(name)
-        kept = replace(group, read_at=snap.now) if group else None
-        change = joined(change, _changed(name, kept, snap))
+        fresh = replace(group, read_at=snap.now) if group else None
+        change = joined(change, _changed(name, fresh, snap))
     office.ledger.commit(change)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.core.catalog import Catalog, Resource
-from bot.core.errors import refuse
+from bot.core.errors import Refused, refuse
 from bot.core.grants import Grant, State
 from bot.core.members import Facts
 from bot.core.people import objection
@@ -11,14 +13,14 @@ from bot.core.policy import Ask, Outcome, approver_objection, decide, may_not_as
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HomeView, Offer, Standing
-from bot.usecases.ask import named
-from bot.usecases.office import Office, fact_keys, facts_of, standing
+from bot.usecases.granting import terms_now
+from bot.usecases.office import Office, fact_keys, facts_of, named, standing
 
 
-def mine(office: Office, *, person: str) -> tuple[Standing, ...]:
-    """All that is not finished, the soonest end first."""
-    catalog, snap = office.gather(lambda _: (), (f"person:{person}",))
-    return _standings(snap, catalog)
+def mine(office: Office, *, person: str) -> HomeView:
+    """All of the person's that is not finished, the soonest end first, and what waits for them to decide."""
+    office.meet(person)
+    return _view(office, person, offers=False)
 
 
 def offers(office: Office, *, person: str) -> tuple[Offer, ...]:
@@ -44,13 +46,28 @@ def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
 
 def home_view(office: Office, person: str) -> HomeView:
     office.meet(person)
-    catalog, snap = office.gather(lambda known: _all_keys(known, person), (f"person:{person}", "asked"))
+    return _view(office, person, offers=True)
+
+
+def _view(office: Office, person: str, *, offers: bool) -> HomeView:
+    asked = office.ledger.read((), ("asked",)).all(Grant)
+    people = {each.resource: set[str]() for each in asked}
+    for each in asked:
+        people[each.resource].add(each.person)
+
+    def keys(catalog: Catalog) -> set[Key]:
+        every = catalog.resources.values()
+        needed = every if offers else [each for each in every if each.name in people]
+        return {key for each in needed for key in fact_keys(each, person, *people.get(each.name, ()))}
+
+    catalog, snap = office.gather(keys, (f"person:{person}", "asked"))
     everything = _standings(snap, catalog)
+    decidable = (_to_decide(person, each, catalog, snap) for each in everything)
     return HomeView(
         person=person,
         mine=tuple(each for each in everything if each.grant.person == person),
-        waiting=tuple(each for each in everything if _waits_for(person, each, catalog, snap)),
-        offers=_offers(person, catalog, snap),
+        waiting=tuple(each for each in decidable if each),
+        offers=_offers(person, catalog, snap) if offers else (),
     )
 
 
@@ -63,9 +80,12 @@ def owe_home(office: Office, *, person: str) -> None:
     )
 
 
-def owe_whisper(office: Office, *, channel: str, person: str, reason: Reason, op: str) -> None:
-    """Tell one person something in a channel, where only they see it."""
-    note = Note(id=office.new_id(), channel=channel, reason=reason, whisper_to=person)
+def owe_whisper(
+    office: Office, *, channel: str, person: str, reason: Reason, op: str, terms_of: str | None = None
+) -> None:
+    """Tell one person something in a channel, where only they see it; with the terms and the buttons of the
+    request or extension ``terms_of``, if that is given."""
+    note = Note(id=office.new_id(), channel=channel, reason=reason, whisper_to=person, terms_of=terms_of)
     snap = office.ledger.read(())
     office.ledger.commit(
         Change(
@@ -118,11 +138,19 @@ def _may_not_see(person: str, resource: Resource, catalog: Catalog, facts: Facts
     return bool(asks and approver_objection(person, resource, catalog, facts))
 
 
-def _waits_for(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> bool:
-    grant = each.grant
+def _to_decide(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> Standing | None:
+    """The request or extension with the digest of its terms, if this person may decide about it now."""
+    grant, extension = each.grant, each.extension
     resource = catalog.resources.get(grant.resource)
-    if grant.state is not State.ASKED or grant.undecided or grant.person == person or not resource:
-        return False
-    if any(vote.person == person for vote in grant.votes):
-        return False
-    return approver_objection(person, resource, catalog, facts_of(snap, resource)) is None
+    waits = grant.state is State.ASKED and not grant.undecided
+    if grant.person == person or not resource or not (waits or (extension and each.live)):
+        return None
+    votes = extension.votes if extension else grant.votes
+    if any(vote.person == person for vote in votes):
+        return None
+    if approver_objection(person, resource, catalog, facts_of(snap, resource)):
+        return None
+    try:
+        return replace(each, terms=terms_now(grant, resource, (catalog, snap), extension))
+    except Refused:
+        return None

@@ -124,7 +124,9 @@ class Office:
         return self.ledger.read({Key.of(Alert, alert)}).find(Alert, alert)
 
     def grant(self, grant: str) -> Grant:
-        found = self.ledger.read({Key.of(Grant, grant)}).find(Grant, grant)
+        """The grant of this id, or the one that the extension of this id is for. Raises Refused."""
+        base = base_of(grant)
+        found = self.ledger.read({Key.of(Grant, base)}).find(Grant, base)
         if found is None:
             raise refuse(Why.GRANT_UNKNOWN, grant=grant[:40])
         return found
@@ -176,6 +178,19 @@ class Office:
 # -------------------------------------------------------------------------------------------- facts
 
 
+def named(catalog: Catalog, name: str) -> Resource:
+    resource = catalog.resources.get(name)
+    if resource is None:
+        known = ", ".join(sorted(catalog.resources)[:200])
+        raise refuse(Why.RESOURCE_UNKNOWN, name=name[:80], known=known)
+    return resource
+
+
+def base_of(which: str) -> str:
+    """The id of the grant: an extension has it with a dash and a number."""
+    return which.partition("-")[0]
+
+
 def fact_keys(resource: Resource, *people: str) -> set[Key]:
     """The documents that a decision about the resource and these people rests on."""
     keys = {Key.of(Person, each) for each in people}
@@ -214,7 +229,7 @@ def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:
     live = snap.live(grant)
     until: datetime | None = snap.leases.get(grant.id) if live else grant.until
     title = resource.title if resource else grant.resource
-    return Standing(grant=grant, title=title, live=live, until=until)
+    return Standing(grant=grant, title=title, live=live, until=until, extension=grant.extension)
 
 
 def standing_after(change: Change, grant: Grant, scene: Scene) -> Standing:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.core import grants
 from bot.core.catalog import OnCall
 from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
-from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Grant, HoldState, Origin, State
+from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Cause, Grant, HoldState, State
 from bot.core.holds import (
     LONGEST_BACKOFF,
     OVERDUE_AFTER_FAILURES,
@@ -77,16 +77,12 @@ def done_here(change: Change, claim: Claim) -> Change:
 
 
 def _why_over(view: View, grant: Grant) -> Why:
+    """If its time is over, that of its last ground is: the shift's, or what was requested."""
     if view.snap.live(grant):
         return Why.COULD_NOT_GIVE
-    return Why.SHIFT_OVER if grant.origin is Origin.SHIFT or _cut_short(grant) else Why.EXPIRED
-
-
-def _cut_short(grant: Grant) -> bool:
-    """It lived by a shift that ended before what was asked for did."""
-    if not isinstance(grant.depends_on, OnCall) or grant.approved_at is None or grant.until is None:
-        return False
-    return grant.length is None or grant.until - grant.approved_at < timedelta(seconds=grant.length - 1)
+    last = max(grant.stands_on, key=lambda each: each.until, default=None)
+    by_shift = last and (last.ends_with or (last.wanted and isinstance(last.lives_by, OnCall)))
+    return Why.SHIFT_OVER if by_shift else Why.EXPIRED
 
 
 # ------------------------------------------------------------------------------------------------- given
@@ -184,9 +180,15 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
     waited = view.now - (moved.approved_at or view.now)
     entry = Entry(what="active", grant=moved.id, facts={"person": moved.person})
     change = replace(change, audit=(*change.audit, entry))
-    if waited <= SLOW_GIVE or moved.until is None or isinstance(moved.depends_on, OnCall):
+    if waited <= SLOW_GIVE:
         return change
-    later = grants.move_end(moved, until=moved.until + waited)
+    later = moved
+    for ground in moved.stands_on:
+        follows_shift = ground.ends_with or isinstance(ground.lives_by, OnCall)
+        if ground.cause in (Cause.APPROVAL, Cause.RULE) and not follows_shift:
+            later = grants.move_ground(later, ground, until=ground.until + waited)
+    if later.until is None or later.until == moved.until:
+        return change
     put: dict[Key, Document | None] = {Key.of(Grant, moved.id): later}
     seat = view.snap.find(Seat, moved.resource)
     if seat and seat.grant == moved.id:

@@ -21,10 +21,12 @@ from bot.ports import (
     Ledger,
     Note,
     OnCallSource,
+    Readings,
     Snapshot,
 )
 from bot.usecases.office import Office
 from bot.usecases.people import remember
+from bot.usecases.readings import names_to_read, renewed
 from bot.usecases.turn import Turn
 
 BACK, AHEAD = timedelta(hours=24), timedelta(days=14)
@@ -44,7 +46,9 @@ def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Tur
     in a minute. Where the source is down, the last rosters stand, growing older."""
     name = turn.claim.id
     catalog = office.catalog()
-    schedules = [s for s in catalog.schedules() if s.partition("/")[0] == name]
+    named = [s for s in catalog.schedules() if s.partition("/")[0] == name]
+    readings = office.ledger.read({Key.of(Readings, f"roster:{name}")})
+    schedules = names_to_read(f"roster:{name}", named, readings)
     if not schedules:
         office.ledger.commit(Change(done=Done(claim=turn.claim), frees=True))
         return
@@ -69,7 +73,8 @@ def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Tur
     owners = _Owners(office, turn)
     owners.find(_emails(rosters.values()))
     owned = {schedule: _owned(roster, owners.people) for schedule, roster in rosters.items()}
-    _store(office, catalog, owned, turn, names_missing=owners.left)
+    kept = renewed(f"roster:{name}", named, catalog, readings)
+    _store(office, catalog, owned, turn, kept, names_missing=owners.left)
 
 
 def _id(schedule: str) -> str:
@@ -195,10 +200,16 @@ def _owned(roster: Roster, owners: Mapping[str, str | None]) -> Roster:
 
 
 def _store(
-    office: Office, catalog: Catalog, rosters: Mapping[str, Roster], turn: Turn, *, names_missing: bool
+    office: Office,
+    catalog: Catalog,
+    rosters: Mapping[str, Roster],
+    turn: Turn,
+    kept: Change,
+    *,
+    names_missing: bool,
 ) -> None:
     snap = office.ledger.read({Key.of(Roster, schedule) for schedule in rosters})
-    put: dict[Key, Document | None] = {}
+    put: dict[Key, Document | None] = dict(kept.put)
     due: list[Due] = []
     audit: list[Entry] = []
     for schedule, roster in rosters.items():

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.errors import Refused
-from bot.core.grants import LIVE, Grant, Origin, State, Traced
+from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced
 from bot.core.members import YES, Facts, facts_age, rule_name
 from bot.core.people import objection
 from bot.core.policy import closed_objection, seat_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
 from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
-from bot.usecases.admit import Approval, admission
+from bot.usecases.admit import added_ground, admission, live_grant
 from bot.usecases.office import Scene, facts_of
 
 PASSING = frozenset({Why.PERSON_UNKNOWN, Why.WORKSPACE_UNKNOWN})
@@ -31,8 +31,9 @@ class Start:
 
 
 def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], str]) -> Iterator[Start]:
-    """Yield a start for each person who is on call by the rule and has no access by it. If only one may hold
-    the resource, the first gets it. Yields nothing while the policy in force cannot be followed."""
+    """Yield a start for each person who is on call by the rule and has no access by it: a ground for the
+    access that they have already, else a grant. If only one may hold the resource, the first gets it. Yields
+    nothing while the policy in force cannot be followed."""
     catalog, snap = scene
     if closed_objection(catalog):
         return
@@ -48,11 +49,11 @@ def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], 
         if seat_objection(shift.person, resource, facts):
             continue
         try:
-            change = _started(new_id(), resource, rule, shift, scene)
+            start = Start(change=_started(new_id(), resource, rule, shift, scene))
         except Refused as refused:
             yield _not_started(resource, shift, refused.reason, snap, new_id)
             continue
-        yield Start(change=change)
+        yield start
         if resource.one_holder:
             return
 
@@ -62,23 +63,26 @@ def shift_key(resource: str, person: str) -> Key:
 
 
 def _held(resource: Resource, shift: Shift, snap: Snapshot) -> bool:
-    """The person has this shift's access already, or has given it back for this shift."""
+    """The person has this shift's access already, or has left this shift."""
     known = snap.find(ShiftGrant, f"{resource.name}/{shift.person}")
-    if known and known.ended_early and _same_shift(shift, known.ended_early, snap.now):
+    if known and _left(shift, known, snap.now):
         return True
     return any(
-        grant.person == shift.person and grant.origin is Origin.SHIFT and grant.state in LIVE
+        grant.person == shift.person and grant.shift_ground and grant.state in LIVE
         for grant in snap.all(Grant)
         if snap.live(grant)
     )
 
 
-def _same_shift(shift: Shift, ended_early: datetime, now: datetime) -> bool:
-    """Whether the shift that was to last until then is this one. One without an end is a new one each
-    time that its longest length is over."""
+def _left(shift: Shift, known: ShiftGrant, now: datetime) -> bool:
+    """Return whether it is this shift that was given back or revoked: it was on at that moment."""
+    if known.left_at is not None:
+        return shift.start is None or shift.start <= known.left_at
+    if known.ended_early is None:
+        return False
     if shift.end is None:
-        return now < ended_early
-    return shift.start is None or shift.start < ended_early
+        return now < known.ended_early
+    return shift.start is None or shift.start < known.ended_early
 
 
 def _objection(
@@ -94,12 +98,24 @@ def _objection(
 
 
 def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scene: Scene) -> Change:
-    """Raises Refused where the person has no account to give it to."""
+    """Raises Refused if the person has no account to give it to."""
     catalog, snap = scene
-    approval = Approval(rule=rule_name(rule), until=_until(shift, rule, resource, snap.now), depends_on=rule)
-    grant = _grant(grant_id, resource, rule, shift, scene)
-    grant, change = admission(grant, approval, resource, catalog, snap)
-    key = shift_key(resource.name, grant.person)
+    person = str(shift.person)
+    ground = Ground(
+        cause=Cause.SHIFT,
+        since=snap.now,
+        until=_until(shift, rule, resource, snap.now),
+        rule=rule_name(rule),
+        lives_by=rule,
+        ends_with=rule,
+    )
+    held = live_grant(person, resource, catalog, snap)
+    if held:
+        grant, change = added_ground(held, ground, snap)
+    else:
+        grant = _grant(grant_id, resource, rule, shift, scene)
+        grant, change = admission(grant, ground, resource, catalog, snap)
+    key = shift_key(resource.name, person)
     return replace(change, put={**change.put, key: ShiftGrant(grant=grant.id)})
 
 

@@ -1,126 +1,297 @@
-"""An approver decides: one click, judged by who clicked, today's policy and today's facts."""
+"""An approver decides: one click, judged by who clicked, today's policy and facts, and the terms shown."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.core import grants
 from bot.core.catalog import Resource
 from bot.core.errors import Conflict, Refused, refuse
-from bot.core.grants import Grant, State
-from bot.core.policy import requester_objection, vote_objection
-from bot.core.reasons import Why, because
-from bot.ports import Change, Due, Entry, Key, Snapshot
-from bot.usecases.admit import Approval, admission
+from bot.core.grants import LIVE, Extension, Grant, State, Vote
+from bot.core.policy import (
+    approval_ground,
+    question_of,
+    refusal_of,
+    vote_objection,
+    wanted_end,
+)
+from bot.core.reasons import Reason, Why, because
+from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
+from bot.usecases.admit import gives_the_same, ground_facts, lease_moved
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer
+from bot.usecases.finish import joined
+from bot.usecases.granting import granted, terms_now, votes_that_count
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
 from bot.usecases.waiting import closed
 
 
-def approve(office: Office, *, person: str, grant: str, length: int | None, op: str) -> Standing:
-    """One approval by ``person``; ``length`` in seconds shortens what is given. Raises Refused.
+def approve(
+    office: Office, *, person: str, grant: str, length: int | None, op: str, terms: str | None = None
+) -> Standing:
+    """One approval by ``person`` of a request or an extension; ``length`` in seconds shortens what is given.
+    ``terms`` is the digest that the button had; None if it was typed, which counts only if this person was
+    shown exactly these terms. Raises Refused: TERMS_CHANGED if they are others now, and nothing is decided.
 
-    Who asked and who votes is looked up at this moment. Where Slack does not answer that fast, what was
+    Who requested and who votes is looked up at this moment. If Slack does not answer that fast, what was
     known within a day counts, and the worker looks the requester up as soon as Slack answers: an outage of
     Slack's API must not keep people out, nor somebody in who is gone."""
     found = office.grant(grant)
-    office.meet(found.person, person, *(vote.person for vote in found.votes), anew=True)
-    done = office.once(op, "approval", person, lambda: _approve(office, person, grant, length, op))
+    office.meet(found.person, person, *(vote.person for vote in _votes(found, grant)), anew=True)
+    shown = _terms_shown(office, grant, person) if terms is None else terms
+    done = office.once(op, "approval", person, lambda: _approve(office, person, grant, length, op, shown))
     return stand(office, done) if isinstance(done, str) else done
 
 
-def deny(office: Office, *, person: str, grant: str, why: str, op: str) -> Standing:
-    """Turn an ask down, with a reason if one was given. Raises Refused."""
+def deny(office: Office, *, person: str, grant: str, why: str, op: str, terms: str | None = None) -> Standing:
+    """Turn a request or an extension down, with a reason if one was given. ``terms`` as for ``approve``, but
+    a denial that was typed needs none. Raises Refused."""
     office.meet(person, anew=True)
-    done = office.once(op, "denial", person, lambda: _deny(office, person, grant, why, op))
+    done = office.once(op, "denial", person, lambda: _deny(office, person, grant, why, op, terms))
     return stand(office, done) if isinstance(done, str) else done
 
 
-def _approve(office: Office, person: str, grant_id: str, length: int | None, op: str) -> Standing:
-    grant, resource, scene = _open(office, grant_id, person)
-    catalog, snap = scene
-    facts = facts_of(snap, resource)
-    shorter = _shortened(grant, length, resource)
-    against = vote_objection(person, grant, resource, catalog, facts) or requester_objection(
-        shorter, resource, catalog, facts
-    )
-    if against:
-        raise Refused(against)
-    voted = grants.vote(shorter, person=person, now=snap.now)
-    still_count = (
-        vote for vote in voted.votes if not vote_objection(vote.person, grant, resource, catalog, facts)
-    )
-    voted = replace(voted, votes=tuple(still_count), approvals=resource.approvals)
-    if len(voted.votes) < resource.approvals:
-        change = _counted(voted, person, snap)
+def note_terms_shown(office: Office, *, person: str, grant: str, terms: str) -> None:
+    """Commit that this person was shown these terms, so that they may type their approval."""
+    key = Key.of(Card, grant)
+    snap = office.ledger.read({key})
+    card = snap.find(Card, grant) or Card()
+    told = {**card.told, person: terms}
+    office.ledger.commit(Change(rests_on=(snap,), put={key: replace(card, told=told)}))
+
+
+def _terms_shown(office: Office, grant: str, person: str) -> str:
+    card = office.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
+    dms = [each.terms for each in card.places if each.person == person and each.terms]
+    return card.told.get(person) or (dms[-1] if dms else "")
+
+
+def _votes(grant: Grant, which: str) -> tuple[Vote, ...]:
+    extension = grant.extension
+    return extension.votes if extension and extension.id == which else grant.votes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Poll:
+    """What is voted on: a request, or an extension of what it gave."""
+
+    grant: Grant
+    extension: Extension | None
+    resource: Resource
+    scene: Scene
+
+    @property
+    def id(self) -> str:
+        return self.extension.id if self.extension else self.grant.id
+
+    @property
+    def votes(self) -> tuple[Vote, ...]:
+        return self.extension.votes if self.extension else self.grant.votes
+
+    @property
+    def terms(self) -> str:
+        return terms_now(self.grant, self.resource, self.scene, self.extension)
+
+    def with_votes(self, votes: tuple[Vote, ...]) -> _Poll:
+        if self.extension is None:
+            grant = replace(self.grant, votes=votes, approvals=self.resource.approvals)
+            return replace(self, grant=grant)
+        grant = grants.vote_extension(self.grant, votes, approvals=self.resource.approvals)
+        return replace(self, grant=grant, extension=grant.extension)
+
+
+def _approve(office: Office, person: str, which: str, length: int | None, op: str, terms: str) -> Standing:
+    poll = _open(office, which, person)
+    catalog, snap = poll.scene
+    facts = facts_of(snap, poll.resource)
+    now_terms = poll.terms
+    objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
+    if objection:
+        raise Refused(objection)
+    if terms != now_terms:
+        raise refuse(Why.TERMS_CHANGED, grant=which)
+    before = poll.votes
+    counted = votes_that_count(before, poll.grant, poll.resource, poll.scene, now_terms)
+    poll = _shortened(poll, length)
+    objection = refusal_of(question_of(poll.grant, poll.resource, poll.extension), catalog, facts)
+    if objection:
+        raise Refused(objection)
+    final = poll.terms
+    # A vote for more covers what is now less.
+    counted = tuple(replace(each, terms=final) for each in counted)
+    votes = grants.one_more(counted, poll.grant.person, person=person, now=snap.now, terms=final)
+    poll = poll.with_votes(votes)
+    if len(votes) < poll.resource.approvals:
+        moved, change = poll.grant, _counted(poll, person)
+    elif poll.extension:
+        moved, change = _extended(poll, person)
     else:
-        voted, change = _admitted(voted, resource, scene)
-    receipt = office.ledger.commit(replace(change, op=op, answer=grant_id))
-    return stand(office, earlier_answer(receipt)) if receipt.again else standing_after(change, voted, scene)
+        question = question_of(_from_its_end(poll.grant, snap), poll.resource)
+        ground = approval_ground(question, tuple(each.person for each in votes), facts)
+        moved, change = granted(poll.grant, ground, poll.resource, poll.scene)
+    change = joined(change, _fallen(before, poll, now_terms, office))
+    receipt = office.ledger.commit(replace(change, op=op, answer=poll.grant.id))
+    if receipt.again:
+        return stand(office, earlier_answer(receipt))
+    return standing_after(change, moved, poll.scene)
 
 
-def _shortened(grant: Grant, length: int | None, resource: Resource) -> Grant:
-    """What the approver gives of what was asked for."""
-    if length is None:
+def _from_its_end(grant: Grant, snap: Snapshot) -> Grant:
+    """An extension that an older version wrote as a request: its length counts from the end of the grant that
+    it prolongs, if that is still live."""
+    end = snap.leases.get(grant.follows) if grant.follows else None
+    if end is None or grant.length is None:
         return grant
-    asked = grant.length if grant.length is not None else resource.lengths.max
+    return replace(grant, length=grant.length + int((end - snap.now).total_seconds()))
+
+
+def _shortened(poll: _Poll, length: int | None) -> _Poll:
+    """What the approver gives of what was requested."""
+    if length is None:
+        return poll
+    snap = poll.scene[1]
+    grant, facts = poll.grant, facts_of(snap, poll.resource)
+    longest = timedelta(seconds=poll.resource.lengths.max)
+    end = wanted_end(question_of(grant, poll.resource, poll.extension), facts) or snap.now + longest
+    since = (grant.until if poll.extension else grant.starts_at) or snap.now
+    asked = min(max(int((end - since).total_seconds()), 0), poll.resource.lengths.max)
+    if poll.extension is None and grant.length is not None:
+        asked = grant.length
     if length > asked:
         raise refuse(Why.SHORTER_ONLY, asked_s=asked)
-    return replace(grant, length=max(length, 1))
+    if poll.extension is None:
+        wished = grant.wished or (asked if length < asked else None)
+        return replace(poll, grant=replace(grant, length=max(length, 1), wished=wished))
+    shorter = replace(poll.extension, until=since + timedelta(seconds=length), ends_with=None)
+    return replace(poll, grant=grants.change_extension(grant, shorter), extension=shorter)
 
 
-def _counted(voted: Grant, person: str, snap: Snapshot) -> Change:
-    facts = {"person": voted.person, "votes": len(voted.votes), "needed": voted.approvals}
+def _counted(poll: _Poll, person: str) -> Change:
+    grant, snap = poll.grant, poll.scene[1]
+    facts = {"person": grant.person, "votes": len(poll.votes), "needed": poll.resource.approvals}
     return Change(
         rests_on=(snap,),
-        put={Key.of(Grant, voted.id): voted},
-        due=(Due(member=f"card:{voted.id}", at=snap.now),),
-        audit=(Entry(what="voted", grant=voted.id, by=person, facts=facts),),
+        put={Key.of(Grant, grant.id): grant},
+        due=tuple(Due(member=f"card:{each}", at=snap.now) for each in dict.fromkeys((grant.id, poll.id))),
+        audit=(Entry(what="voted", grant=grant.id, by=person, facts=facts),),
     )
 
 
-def _admitted(voted: Grant, resource: Resource, scene: Scene) -> tuple[Grant, Change]:
-    """What prolongs another grant goes on from that one's end, if it is still live."""
-    catalog, snap = scene
-    longest = timedelta(seconds=resource.lengths.max)
-    length = timedelta(seconds=voted.length) if voted.length is not None else longest
-    before = snap.leases.get(voted.follows) if voted.follows else None
-    until = min((before or snap.now) + length, snap.now + longest)
-    return admission(voted, Approval(rule="approvers", until=until), resource, catalog, snap)
+def _extended(poll: _Poll, person: str) -> tuple[Grant, Change]:
+    """The extension becomes a ground of the grant, and its holder hears of it."""
+    catalog, snap = poll.scene
+    if not gives_the_same(poll.grant, poll.resource, catalog, snap):
+        raise refuse(Why.GIVES_OTHER, resource=poll.resource.name)
+    question = question_of(poll.grant, poll.resource, poll.extension)
+    voters = tuple(each.person for each in poll.votes)
+    ground = approval_ground(question, voters, facts_of(snap, poll.resource))
+    moved = grants.approve_extension(poll.grant, ground)
+    change = lease_moved(poll.grant, moved, snap, by=person, what="extended", facts=ground_facts(ground))
+    until = moved.until or ground.until
+    reason = because(Why.EXTENDED, by_person=person, resource=moved.resource, until_at=int(until.timestamp()))
+    return moved, joined(replace(change, frees=False), answered_extension(poll.grant, poll.id, reason, snap))
 
 
-def _deny(office: Office, person: str, grant_id: str, why: str, op: str) -> Standing:
-    grant, resource, scene = _open(office, grant_id, person)
-    catalog, snap = scene
-    against = vote_objection(person, grant, resource, catalog, facts_of(snap, resource))
+def answered_extension(grant: Grant, extension: str, reason: Reason, snap: Snapshot) -> Change:
+    """What is owed once an extension was decided: its message, and a note to the holder."""
+    note = Note(id=f"extension-{extension}", channel=grant.person, reason=reason)
+    return Change(
+        put={Key.of(Note, note.id): note},
+        due=(
+            Due(member=f"card:{extension}", at=snap.now),
+            Due(member=f"note:{note.id}", at=snap.now),
+        ),
+    )
+
+
+def _fallen(before: tuple[Vote, ...], poll: _Poll, terms: str, office: Office) -> Change:
+    """Those whose approval was for other terms hear that it does not count any more."""
+    grant, snap = poll.grant, poll.scene[1]
+    reason = because(Why.VOTE_FELL, person=grant.person, resource=grant.resource)
+    now_in = {each.person for each in poll.votes}
+    notes = [
+        Note(id=office.new_id(), channel=each.person, reason=reason)
+        for each in before
+        if each.terms != terms and each.person not in now_in
+    ]
+    return Change(
+        put={Key.of(Note, note.id): note for note in notes},
+        due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes),
+    )
+
+
+def _deny(office: Office, person: str, which: str, why: str, op: str, terms: str | None) -> Standing:
+    poll = _open(office, which, person)
+    catalog, snap = poll.scene
+    against = vote_objection(person, poll.grant, poll.resource, catalog, facts_of(snap, poll.resource))
     if against:
         raise Refused(against)
+    if terms is not None and terms != poll.terms:
+        raise refuse(Why.TERMS_CHANGED, grant=which)
     said = because(Why.DENIED, said=why.strip()[:300]) if why.strip() else None
-    denied = grants.deny(grant, person=person, now=snap.now, because_of=said)
-    change = replace(closed(denied, snap, "denied", person), op=op, answer=grant_id)
-    receipt = office.ledger.commit(change)
-    return stand(office, earlier_answer(receipt)) if receipt.again else standing_after(change, denied, scene)
+    if poll.extension:
+        moved, change = _extension_denied(poll, person, said)
+    else:
+        moved = grants.deny(poll.grant, person=person, now=snap.now, because_of=said)
+        change = closed(moved, snap, "denied", person)
+    receipt = office.ledger.commit(replace(change, op=op, answer=poll.grant.id))
+    if receipt.again:
+        return stand(office, earlier_answer(receipt))
+    return standing_after(change, moved, poll.scene)
 
 
-def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, Scene]:
-    """The ask with all that judging it needs. Raises Refused where it is decided or over already."""
-    first = office.grant(grant_id)
-    people = (person, first.person, *(vote.person for vote in first.votes))
-    catalog, snap = office.gather(lambda known: grant_keys(known, first, *people))
-    grant = snap.find(Grant, grant_id)
+def _extension_denied(poll: _Poll, person: str, said: Reason | None) -> tuple[Grant, Change]:
+    snap = poll.scene[1]
+    moved = grants.deny_extension(poll.grant, person=person, now=snap.now, why=said)
+    facts = {"person": moved.person, "resource": moved.resource, **(said.facts if said else {})}
+    change = Change(
+        rests_on=(snap,),
+        put={Key.of(Grant, moved.id): moved},
+        index={("asked", moved.id): False},
+        due=(Due(member=f"card:{moved.id}", at=snap.now),),
+        audit=(Entry(what="extension denied", grant=moved.id, by=person, facts=facts),),
+    )
+    about = {"by_person": person, "resource": moved.resource, **(said.facts if said else {})}
+    if moved.until:
+        about["until_at"] = int(moved.until.timestamp())
+    reason = because(Why.EXTENSION_DENIED, **about)
+    return moved, joined(change, answered_extension(poll.grant, poll.id, reason, snap))
+
+
+def _open(office: Office, which: str, person: str) -> _Poll:
+    """What is voted on, with all that judging it needs. Raises Refused if it is decided or over already."""
+    first = office.grant(which)
+    people = (person, first.person, *(vote.person for vote in _votes(first, which)))
+    catalog, snap = office.gather(
+        lambda known: grant_keys(known, first, *people), (f"person:{first.person}",)
+    )
+    grant = snap.find(Grant, first.id)
     if grant is None:
-        raise refuse(Why.GRANT_UNKNOWN, grant=grant_id[:40])
-    if {vote.person for vote in grant.votes} - set(people):
+        raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+    if {vote.person for vote in _votes(grant, which)} - set(people):
         raise Conflict("somebody has voted meanwhile, of whom nothing was read")
-    if grant.state is not State.ASKED:
-        raise refuse(Why.DECIDED_ALREADY, state=grant.state.value, **grants.decided_by(grant))
-    if grant.lapses_at and grant.lapses_at <= snap.now:
-        raise refuse(Why.ASK_LAPSED)
-    if grant.undecided:
-        raise refuse(Why.APPROVER_UNCLEAR)
+    extension = _waiting_extension(grant, which, snap) if which != grant.id else None
+    if extension is None:
+        if grant.state is not State.ASKED:
+            raise refuse(Why.DECIDED_ALREADY, state=grant.state.value, **grants.decided_by(grant))
+        if grant.lapses_at and grant.lapses_at <= snap.now:
+            raise refuse(Why.ASK_LAPSED)
+        if grant.undecided:
+            raise refuse(Why.APPROVER_UNCLEAR)
     resource = catalog.resources.get(grant.resource)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
-    return grant, resource, (catalog, snap)
+    return _Poll(grant=grant, extension=extension, resource=resource, scene=(catalog, snap))
+
+
+def _waiting_extension(grant: Grant, which: str, snap: Snapshot) -> Extension:
+    found = next((each for each in grant.extensions if each.id == which), None)
+    if found is None:
+        raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+    if found.answer:
+        by = {"by_person": found.decided_by} if found.decided_by else {}
+        raise refuse(Why.DECIDED_ALREADY, state=found.answer.value, **by)
+    if grant.state not in LIVE or not snap.live(grant):
+        raise refuse(Why.GRANT_OVER, resource=grant.resource)
+    return found

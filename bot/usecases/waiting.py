@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.core.catalog import Resource
 from bot.core.grants import Grant, Origin, State
 from bot.core.members import names_of
 from bot.core.policy import Ask, Decision, Outcome
@@ -26,7 +27,8 @@ def asked_grant(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> Gr
         origin=Origin.ASKED,
         state=State.ASKED,
         asked_at=snap.now,
-        length=decision.length if asking else ask.length,
+        length=ask.length,
+        starts_at=ask.starts_at,
         reason=ask.reason,
         policy=catalog.version,
         rule=decision.rule,
@@ -35,13 +37,14 @@ def asked_grant(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> Gr
         lapses_at=snap.now + timedelta(seconds=resource.lapse_after),
         approvals=resource.approvals,
         asked_in=resource.channel if asking else None,
-        asked_people=_approvers(ask, snap) if asking else (),
+        asked_people=asked_people(resource, ask.person, snap) if asking else (),
     )
 
 
 def waiting(grant: Grant, snap: Snapshot, what: str = "asked") -> Change:
-    """An ask that is not decided yet: its card, and the moment it is looked at again."""
-    look_at = snap.now if grant.undecided else grant.lapses_at or snap.now
+    """A request that is not decided yet, or has not begun: its card, and the moment it is looked at again."""
+    begins = grant.starts_at if grant.state is State.WAITING else None
+    look_at = snap.now if grant.undecided else begins or grant.lapses_at or snap.now
     due = [
         Due(member=f"ask:{grant.id}", at=look_at),
         Due(member=f"people:{grant.person}", at=snap.now + PEOPLE_EVERY),
@@ -52,13 +55,14 @@ def waiting(grant: Grant, snap: Snapshot, what: str = "asked") -> Change:
         "person": grant.person,
         "resource": grant.resource,
         "seconds": grant.length,
+        "starts_at": grant.starts_at.isoformat() if grant.starts_at else None,
         "reason": grant.reason,
         "policy": grant.policy,
     }
     return Change(
         rests_on=(snap,),
         put={Key.of(Grant, grant.id): grant},
-        index={(name, grant.id): True for name in indexes(grant)},
+        index={("asked", grant.id): False} | {(name, grant.id): True for name in indexes(grant)},
         due=tuple(due),
         audit=(Entry(what=what, grant=grant.id, by=grant.person, facts=facts),),
     )
@@ -80,6 +84,7 @@ def closed(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done |
     )
 
 
-def _approvers(ask: Ask, snap: Snapshot) -> tuple[str, ...]:
-    names = names_of(ask.resource.approvers, facts_of(snap, ask.resource))
-    return tuple(name for name in names if name != ask.person)[:MOST_DM_APPROVERS]
+def asked_people(resource: Resource, person: str, snap: Snapshot) -> tuple[str, ...]:
+    """Those approvers who are asked in direct messages, if there is no channel."""
+    names = names_of(resource.approvers, facts_of(snap, resource))
+    return tuple(name for name in names if name != person)[:MOST_DM_APPROVERS]

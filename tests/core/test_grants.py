@@ -10,8 +10,9 @@ from datetime import timedelta
 import pytest
 
 from bot.core import grants
+from bot.core.catalog import InGroup
 from bot.core.errors import Refused
-from bot.core.grants import Grant, HoldState, Origin, State, Vote
+from bot.core.grants import Answer, Cause, Extension, Grant, Ground, HoldState, Origin, State, Vote
 from bot.core.holds import Hold, HoldRecord, Presence, backoff
 from bot.core.reasons import Why, because
 from bot.testing.town import ADA, BOB, CAROL, HOUR, NINE, PROD_DB
@@ -22,6 +23,8 @@ ONE, TWO = (
     for target in ("orders-db", "vault")
 )
 BOTH = (ONE, TWO)
+GROUND = Ground(cause=Cause.RULE, since=NINE, until=TEN, rule="in_group slack/dba")
+MORE = Extension(id="G1-1", asked_at=NINE, until=TEN + timedelta(hours=1), policy="v1")
 
 
 def grant(state: State, **changes: object) -> Grant:
@@ -43,23 +46,39 @@ def grant(state: State, **changes: object) -> Grant:
     return replace(asked, state=state, **changes)  # type: ignore[arg-type]  # names and types vary by test
 
 
+LIVING = {State.APPROVED: State.APPROVED, State.ACTIVE: State.ACTIVE}
 MOVES: dict[str, tuple[Callable[[Grant], Grant], dict[State, State]]] = {
     "approve": (
-        lambda g: grants.approve(g, now=NINE, until=TEN, gives=BOTH, rule="approvers"),
-        {State.ASKED: State.APPROVED},
+        lambda g: grants.approve(g, now=NINE, ground=GROUND, gives=BOTH),
+        {State.ASKED: State.APPROVED, State.WAITING: State.APPROVED},
     ),
+    "agree": (lambda g: grants.agree(g, rule="approvers"), {State.ASKED: State.WAITING}),
     "vote": (lambda g: grants.vote(g, person=BOB, now=NINE), {State.ASKED: State.ASKED}),
-    "deny": (lambda g: grants.deny(g, person=BOB, now=NINE), {State.ASKED: State.DENIED}),
-    "withdraw": (lambda g: grants.withdraw(g, now=NINE), {State.ASKED: State.WITHDRAWN}),
-    "lapse": (lambda g: grants.lapse(g, now=NINE), {State.ASKED: State.LAPSED}),
+    "deny": (
+        lambda g: grants.deny(g, person=BOB, now=NINE),
+        {State.ASKED: State.DENIED, State.WAITING: State.DENIED},
+    ),
+    "withdraw": (
+        lambda g: grants.withdraw(g, now=NINE),
+        {State.ASKED: State.WITHDRAWN, State.WAITING: State.WITHDRAWN},
+    ),
+    "lapse": (lambda g: grants.lapse(g, now=NINE), {State.ASKED: State.LAPSED, State.WAITING: State.LAPSED}),
     "end": (
         lambda g: grants.end(g, reason=because(Why.GIVEN_BACK), by=ADA),
         {State.APPROVED: State.ENDING, State.ACTIVE: State.ENDING},
     ),
-    "move_end": (
-        lambda g: grants.move_end(g, until=TEN),
-        {State.APPROVED: State.APPROVED, State.ACTIVE: State.ACTIVE},
+    "add_to": (
+        lambda g: grants.add_to(g, grant(State.ACTIVE), now=NINE),
+        {State.ASKED: State.ADDED, State.WAITING: State.ADDED},
     ),
+    "add_ground": (lambda g: grants.add_ground(g, GROUND), LIVING),
+    "move_ground": (lambda g: grants.move_ground(g, GROUND, until=TEN), LIVING),
+    "drop_ground": (lambda g: grants.drop_ground(g, GROUND, reason=because(Why.SHIFT_OVER)), LIVING),
+    "request_extension": (lambda g: grants.request_extension(g, MORE), LIVING),
+    "vote_extension": (lambda g: grants.vote_extension(g, (), approvals=1), LIVING),
+    "change_extension": (lambda g: grants.change_extension(g, MORE), LIVING),
+    "approve_extension": (lambda g: grants.approve_extension(g, GROUND), LIVING),
+    "deny_extension": (lambda g: grants.deny_extension(g, person=BOB, now=NINE), LIVING),
     "hold_given": (
         lambda g: grants.hold_given(g, ONE.key, now=NINE, had_before=False),
         {State.APPROVED: State.APPROVED, State.ACTIVE: State.ACTIVE},
@@ -94,17 +113,53 @@ def test_there_is_a_row_for_each_move() -> None:
         for name, each in inspect.getmembers(grants, inspect.isfunction)
         if inspect.getmodule(each) is grants
     }
-    assert {name for name in own if not name.startswith("_")} - {"decided_by"} == set(MOVES)
+    assert {name for name in own if not name.startswith("_")} - {"decided_by", "one_more"} == set(MOVES)
 
 
 def test_approval_writes_the_end_the_rule_and_what_is_owed() -> None:
-    approved = grants.approve(
-        grant(State.ASKED, undecided=True), now=NINE, until=TEN, gives=iter(BOTH), rule="in_group slack/dba"
-    )
+    approved = grants.approve(grant(State.ASKED, undecided=True), now=NINE, gives=iter(BOTH), ground=GROUND)
+    assert approved.grounds == (GROUND,)
     assert (approved.approved_at, approved.until, approved.rule) == (NINE, TEN, "in_group slack/dba")
     assert approved.holds == {ONE.key: HoldState.PENDING, TWO.key: HoldState.PENDING}
     assert approved.gives == BOTH
     assert not approved.undecided
+
+
+def test_the_lease_ends_with_the_last_ground_that_stands() -> None:
+    approved = grants.approve(grant(State.ASKED), now=NINE, gives=BOTH, ground=GROUND)
+    longer = replace(GROUND, cause=Cause.APPROVAL, until=TEN + timedelta(hours=2))
+    both = grants.add_ground(approved, longer)
+    assert both.until == longer.until
+    fallen = grants.drop_ground(both, longer, reason=because(Why.SHIFT_OVER))
+    assert (fallen.until, fallen.stands_on) == (TEN, (GROUND,))
+    moved = grants.move_ground(fallen, GROUND, until=NINE + timedelta(minutes=1))
+    assert moved.until == NINE + timedelta(minutes=1)
+
+
+def test_the_same_rule_again_takes_the_place_of_its_ground() -> None:
+    approved = grants.approve(grant(State.ASKED), now=NINE, gives=BOTH, ground=GROUND)
+    longer = replace(GROUND, until=TEN + timedelta(hours=1))
+    assert grants.add_ground(approved, longer).grounds == (longer,)
+
+
+def test_a_new_extension_replaces_the_one_that_waits_and_its_votes() -> None:
+    first = grants.request_extension(grant(State.ACTIVE), MORE)
+    voted = grants.vote_extension(first, (Vote(person=BOB, at=NINE),), approvals=2)
+    second = grants.request_extension(voted, replace(MORE, id="G1-2"))
+    assert [(each.answer, len(each.votes)) for each in second.extensions] == [(Answer.REPLACED, 1), (None, 0)]
+    assert second.extension is not None
+    assert second.extension.id == "G1-2"
+    ended = grants.end(second, reason=because(Why.GIVEN_BACK), now=TEN)
+    assert (ended.extension, ended.extensions[-1].answer) == (None, Answer.LAPSED)
+
+
+def test_a_grant_of_an_older_version_stands_on_one_ground() -> None:
+    rule = InGroup(group="slack/dba")
+    older = grant(State.ACTIVE, until=TEN, rule="in_group slack/dba", depends_on=rule)
+    (ground,) = older.stands_on
+    assert (ground.cause, ground.until, ground.lives_by) == (Cause.RULE, TEN, rule)
+    more = replace(GROUND, cause=Cause.APPROVAL, until=TEN + timedelta(hours=1))
+    assert [each.cause for each in grants.add_ground(older, more).grounds] == [Cause.RULE, Cause.APPROVAL]
 
 
 def test_a_grant_is_active_only_when_all_of_it_was_seen_given() -> None:
@@ -196,7 +251,7 @@ def test_an_ask_that_lapsed_and_one_that_was_denied_say_so() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_a_grant_is_open_until_nothing_is_owed_for_it(state: State) -> None:
-    finished = state in (State.ENDED, State.DENIED, State.WITHDRAWN, State.LAPSED)
+    finished = state in (State.ENDED, State.DENIED, State.WITHDRAWN, State.LAPSED, State.ADDED)
     assert grant(state).open is not finished
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.core.catalog import Everyone, InGroup, Named, OnCall, ReasonRule, Resource, SourceRules
 from bot.core.durations import ABSURD
 from bot.core.members import CANNOT_TELL, NO, YES, Facts, names_of
-from bot.core.policy import Ask, Decision, Outcome, decide, may_not_ask
+from bot.core.policy import Ask, Decision, Outcome, approval_ground, decide, may_not_ask
 from bot.core.reasons import Why, because
 from bot.testing.town import (
     ADA,
@@ -58,12 +58,18 @@ def ends(hours: float) -> datetime:
     return NINE + timedelta(hours=hours)
 
 
+def until_of(decision: Decision) -> datetime:
+    assert decision.ground is not None
+    return decision.ground.until
+
+
 def test_ada_is_on_call_and_gets_what_she_asks_for() -> None:
     decision = asked()
     assert decision.outcome is Outcome.APPROVE
-    assert decision.until == ends(4)
+    assert decision.ground is not None
+    assert decision.ground.until == ends(4)
     assert decision.rule == f"on_call {SCHEDULE} level 1, 2"
-    assert decision.depends_on == FIRST_LINE
+    assert decision.ground.lives_by == FIRST_LINE
     assert decision.reason == because(
         Why.ON_CALL, schedule=SCHEDULE, age_s=0, until_at=int(SHIFT_ENDS.timestamp())
     )
@@ -73,7 +79,7 @@ def test_ada_is_on_call_and_gets_what_she_asks_for() -> None:
 def test_dan_is_not_so_approvers_are_asked_and_the_trace_says_why() -> None:
     decision = asked(DAN)
     assert decision.outcome is Outcome.ASK
-    assert (decision.rule, decision.length, decision.until) == ("approvers", 4 * HOUR, None)
+    assert (decision.rule, decision.ground) == ("approvers", None)
     assert decision.reason == because(Why.APPROVERS_ASKED)
     assert [(line.outcome, line.reason.why) for line in decision.trace] == [(NO, Why.NOT_ON_CALL)]
 
@@ -93,7 +99,7 @@ def test_deny_wins_over_being_on_call(changes: dict[str, Any], why: Why) -> None
 )
 def test_who_is_not_known_yet_is_decided_about_later(known: Facts, why: Why) -> None:
     decision = asked(known=known)
-    assert (decision.outcome, decision.reason.why, decision.length) == (Outcome.NEED_FACTS, why, 4 * HOUR)
+    assert (decision.outcome, decision.reason.why) == (Outcome.NEED_FACTS, why)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +144,7 @@ def test_lengths_have_bounds(length: int, why: Why) -> None:
 
 
 def test_there_is_no_least_length_unless_the_resource_sets_one() -> None:
-    assert asked(length=1).until == NINE + timedelta(seconds=1)
+    assert until_of(asked(length=1)) == NINE + timedelta(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +235,8 @@ def test_rules_are_tried_in_their_order_and_an_unsure_one_does_not_stop_the_next
     decision = asked(BOB, both, known=facts(rosters={}))
     assert (decision.outcome, decision.rule) == (Outcome.APPROVE, f"in_group {GROUP}")
     assert [line.outcome for line in decision.trace] == [CANNOT_TELL, YES]
-    assert decision.depends_on == DBA
+    assert decision.ground is not None
+    assert decision.ground.lives_by == DBA
 
 
 @pytest.mark.parametrize("levels", [(1,), (2,), (), (1, 2), (2, 3), (3,)])
@@ -271,7 +278,7 @@ def test_access_by_on_call_ends_with_the_shift_and_its_grace(
     rule = OnCall(schedule=SCHEDULE, levels=(1,), grace=grace)
     known = facts(rosters={SCHEDULE: roster(shift(end=shift_ends))})
     decision = asked(resource=replace(PROD_DB, approve_automatically=(rule,)), length=length, known=known)
-    assert decision.until == until
+    assert until_of(decision) == until
 
 
 @pytest.mark.parametrize(
@@ -286,7 +293,7 @@ def test_until_the_end_of_the_shift_means_that_by_any_rule(
         rosters={SCHEDULE: roster(shift(end=shift_ends))},
     )
     decision = asked(resource=by_group, length=None, known=known)
-    assert (decision.rule, decision.until) == ("in_group slack/sre", until)
+    assert (decision.rule, until_of(decision)) == ("in_group slack/sre", until)
 
 
 def test_until_the_end_of_the_shift_needs_a_shift() -> None:
@@ -295,15 +302,17 @@ def test_until_the_end_of_the_shift_needs_a_shift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift_ends", "seconds"),
-    [(ends(8), 8 * HOUR), (ends(20), 12 * HOUR), (None, 12 * HOUR), (NINE + timedelta(milliseconds=1), 1)],
+    ("shift_ends", "until"), [(ends(8), ends(8)), (ends(20), ends(12)), (None, ends(12))]
 )
-def test_approvers_are_asked_for_the_rest_of_a_shift_in_seconds(
-    shift_ends: datetime | None, seconds: int
+def test_an_approval_until_the_end_of_the_shift_ends_with_it(
+    shift_ends: datetime | None, until: datetime
 ) -> None:
     stale = facts(rosters={SCHEDULE: roster(shift(end=shift_ends), read_at=NINE - timedelta(hours=1))})
-    decision = asked(length=None, known=stale)
-    assert (decision.outcome, decision.length) == (Outcome.ASK, seconds)
+    assert asked(length=None, known=stale).outcome is Outcome.ASK
+    ask = Ask(person=ADA, resource=PROD_DB, length=None, reason=REASON)
+    ground = approval_ground(ask, (BOB,), stale)
+    assert (ground.until, ground.ends_with, ground.cap) == (until, FIRST_LINE, ends(12))
+    assert ground.wanted == (shift_ends if shift_ends and shift_ends > until else None)
 
 
 @pytest.mark.parametrize(("age", "outcome"), [(60, Outcome.APPROVE), (61, Outcome.ASK)])
@@ -333,9 +342,9 @@ def test_nothing_is_given_beyond_the_longest_length_nor_beyond_the_shift(
         assert age <= 600
         assert not doubted
         assert reason
-        assert decision.until is not None
-        assert NINE < decision.until <= min(ends(12), ends(shift_hours))
-        assert length is None or decision.until <= NINE + timedelta(seconds=length)
+        until = until_of(decision)
+        assert NINE < until <= min(ends(12), ends(shift_hours))
+        assert length is None or until <= NINE + timedelta(seconds=length)
 
 
 # ------------------------------------------------------------------------------------- who is meant

@@ -10,8 +10,9 @@ import pytest
 
 from bot.core.catalog import InGroup, OnCall
 from bot.core.grants import Grant, Origin, State
+from bot.core.members import Facts
 from bot.core.reasons import Reason, Why, because
-from bot.core.rightful import extended_end, rightful_end
+from bot.core.rightful import extended_end, rightful
 from bot.core.shifts import Shift
 from bot.testing.town import (
     ADA,
@@ -72,7 +73,15 @@ def by_shift(**changes: Any) -> Grant:
 def end(grant: Grant, *shifts: Shift, now: datetime = NINE, **changes: Any) -> tuple[datetime, Reason] | None:
     rosters = dict.fromkeys((SCHEDULE, ORDERS_SCHEDULE), roster(*shifts, read_at=now))
     known = {"rosters": rosters if shifts else {}, "now": now, **changes}
-    return rightful_end(grant, catalog(), facts(**known))
+    return ended(grant, facts(**known))
+
+
+def ended(grant: Grant, known: Facts) -> tuple[datetime, Reason] | None:
+    found = rightful(grant, catalog(), known)
+    if isinstance(found, Reason):
+        return known.now, found
+    assert found.until
+    return None if found == grant else (found.until, OVER)
 
 
 OVER = because(Why.SHIFT_OVER)
@@ -152,14 +161,14 @@ def test_a_shift_without_an_end_is_followed_by_the_longest_length_and_moved_on_a
 @pytest.mark.parametrize("rule", [None, FIRST_LINE])
 def test_who_may_have_nothing_any_more_loses_it_now(changes: dict[str, Any], why: Why, rule: Any) -> None:
     known = facts(replace(person(ADA), **changes))
-    found = rightful_end(held(depends_on=rule), catalog(), known)
+    found = ended(held(depends_on=rule), known)
     assert found is not None
     assert (found[0], found[1].why) == (NINE, why)
 
 
 @pytest.mark.parametrize("changes", [{"people": {}}, {"home": None}])
 def test_a_person_who_cannot_be_looked_up_keeps_it(changes: dict[str, Any]) -> None:
-    assert rightful_end(held(), catalog(), facts(**changes)) is None
+    assert ended(held(), facts(**changes)) is None
 
 
 def test_access_by_a_group_ends_with_the_membership() -> None:

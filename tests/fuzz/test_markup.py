@@ -29,6 +29,7 @@ from tests.slack.scenes import (
     NOW,
     TEN,
     grant,
+    more,
     offer,
     slack_takes,
     slack_takes_view,
@@ -132,7 +133,7 @@ def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, l
     said: list[Callable[[], str]] = [
         lambda: words.asked(Asked(standing=stands)),
         lambda: words.asked(Asked(standing=stands, joined=True)),
-        lambda: words.extended(Extended(standing=stands, ask=grant())),
+        lambda: words.extended(Extended(standing=stands, asked=more())),
         lambda: words.gave_back(stands),
         lambda: words.revoked(stands),
         lambda: words.approved(stands),
@@ -143,7 +144,7 @@ def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, l
     return [
         card(seen, HOLDER),
         card(seen, APPROVER),
-        mine([stands]),
+        mine(view_of_home),
         offered([made]),
         who("prod-db", [stands, standing()]),
         ("", home_blocks["blocks"]),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.core.catalog import Entitlement, Lengths, Resource
-from bot.core.grants import Grant, HoldState, Origin, State, Traced, Vote
+from bot.core.grants import Extension, Grant, HoldState, Origin, State, Traced, Vote
 from bot.core.reasons import Why, because
 from bot.ports import CardView
 from bot.sandbox.workspace.blocks import message_errors, too_long, view_errors, view_too_large
@@ -75,6 +75,12 @@ def standing(state: State = State.ACTIVE, **changes: Any) -> Standing:
     it = grant(state, **changes)
     live = state in (State.APPROVED, State.ACTIVE)
     return Standing(grant=it, title="Orders database, read and write", live=live, until=it.until)
+
+
+def more(**changes: Any) -> Extension:
+    """Ada's wish to have it until ten."""
+    asked = Extension(id="G7QX-1", asked_at=NOW, until=TEN, policy="abc", asked_people=(BOB,))
+    return replace(asked, **changes)
 
 
 def offer(name: str = "prod-db", **changes: Any) -> Offer:

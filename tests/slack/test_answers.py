@@ -10,18 +10,18 @@ import pytest
 from bot.core.grants import Origin, State, Vote
 from bot.core.reasons import Why, because
 from bot.slack.wording import answers as words
+from bot.testing.town import FIRST_LINE
 from bot.usecases.answers import Asked, Extended, Standing
 from tests.slack.scenes import (
     ADA,
     AT_SIX,
     AT_TEN,
     BOB,
-    HOUR,
     NOW,
     ON_CALL,
     STALE,
     TEN,
-    grant,
+    more,
     offer,
     standing,
 )
@@ -94,12 +94,12 @@ def test_to_what_ends_or_decides(said: str, text: str) -> None:
             f"*prod-db* now ends {AT_TEN}. That is as late as it may be.",
         ),
         (
-            Extended(standing=standing(), ask=grant(length=2 * HOUR)),
-            f"Asked approvers for *prod-db* for 2 hours more. Until they decide it ends {AT_TEN}.",
+            Extended(standing=standing(), asked=more()),
+            f"Asked approvers for *prod-db* until {AT_TEN}. Until they decide it ends {AT_TEN}.",
         ),
         (
-            Extended(standing=standing(), ask=grant(length=None)),
-            f"Asked approvers for *prod-db*. Until they decide it ends {AT_TEN}.",
+            Extended(standing=standing(), asked=more(ends_with=FIRST_LINE)),
+            f"Asked approvers for *prod-db* until the end of the shift. Until they decide it ends {AT_TEN}.",
         ),
     ],
 )

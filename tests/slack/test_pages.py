@@ -24,8 +24,12 @@ from tests.slack.scenes import (
 )
 
 
+def held(*grants: Standing, waiting: tuple[Standing, ...] = ()) -> HomeView:
+    return HomeView(person=ADA, mine=grants, waiting=waiting, offers=())
+
+
 def test_what_ada_has() -> None:
-    text, blocks = pages.mine([standing(), standing(State.ASKED, id="G8")])
+    text, blocks = pages.mine(held(standing(), standing(State.ASKED, id="G8")))
     assert text == "What you have"
     assert texts(blocks) == [
         "*What you have*",
@@ -37,7 +41,7 @@ def test_what_ada_has() -> None:
 
 
 def test_ada_has_nothing() -> None:
-    text, blocks = pages.mine([])
+    text, blocks = pages.mine(held())
     assert text == "You have nothing now, and nothing is waiting."
     assert slack_takes(blocks)
 
@@ -64,7 +68,7 @@ def test_what_ada_may_ask_for() -> None:
 
 def test_sixty_hostile_grants_fit_and_the_rest_is_counted() -> None:
     many = [standing(State.ASKED, id=f"G{n}", reason=EVIL, resource=f"{n}{EVIL}") for n in range(60)]
-    for _, blocks in (pages.mine(many), pages.who(EVIL, many)):
+    for _, blocks in (pages.mine(held(*many)), pages.who(EVIL, many)):
         assert slack_takes(blocks)
         shown = sum(1 for text in texts(blocks) if "waiting for approval" in text)
         assert 0 < shown < 60

@@ -191,6 +191,7 @@ def test_a_double_click_counts_once_and_answers_alike(story: Story) -> None:
     story.run_due()
     again = story.approve(CAROL, grant, op="click-2")
     assert again.grant.state is State.ACTIVE
+    story.give_back(DAN)
     denied = dans_ask(story, length="1h")
     assert story.deny(BOB, denied, op="click-3").grant == story.deny(BOB, denied, op="click-3").grant
     assert story.happened(denied).count("denied") == 1

@@ -34,7 +34,7 @@ def test_whose_grant_cannot_be_read_loses_access_and_nobody_else_does(story: Sto
     story.run_due()
     assert not story.has(ADA)
     assert story.has(DAN)
-    assert look.mine(story.office, person=ADA) == ()
+    assert look.mine(story.office, person=ADA).mine == ()
     assert story.live(adas)
     (kept,) = story.memory.condition().set_aside
     assert (kept.key, kept.text) == (Key.of(Grant, adas), "{")

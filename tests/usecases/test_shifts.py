@@ -247,12 +247,19 @@ def test_the_next_shift_begins_although_the_grace_of_the_one_given_back_is_not_o
     assert story.has(ADA, OPS)
 
 
-def test_a_shift_without_an_end_given_back_begins_again_after_its_longest_length() -> None:
+def test_a_shift_without_an_end_that_was_left_does_not_begin_again_by_itself() -> None:
     story = begun(on(start=None, end=None))
     story.give_back(ADA)
-    story.pass_time(11.7 * HOUR)
+    story.pass_time(30 * HOUR)
     assert not story.has(ADA, OPS)
-    story.pass_time(HOUR)
+
+
+def test_the_second_shift_of_a_day_begins_although_the_first_was_left() -> None:
+    story = begun(on(end=4), on(start=6, end=9))
+    story.give_back(ADA)
+    story.pass_time(5.9 * HOUR)
+    assert not story.has(ADA, OPS)
+    story.pass_time(0.2 * HOUR)
     assert story.has(ADA, OPS)
 
 
@@ -430,6 +437,7 @@ def test_while_the_pager_is_away_nothing_is_approved_by_it_but_a_human_is_asked(
     story.source.away = True
     story.pass_time(10 * MINUTE)
     assert story.ask(ADA, length="1h").standing.live
+    story.give_back(ADA)
     story.pass_time(1)
     asked = story.ask(ADA, length="2h").standing.grant
     assert asked.state is State.ASKED

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
 
-from bot.core.grants import LIVE, Grant, Origin, State
+from bot.core.grants import LIVE, Grant, State
 from bot.core.policy import Outcome
 from bot.core.reasons import Why
 from bot.slack.wording import cards
@@ -73,13 +72,14 @@ def _given(answer: Asked) -> str:
 
 
 def _shorter(given: Standing) -> str:
-    """Where the shift ends before what was asked for does."""
+    """How long that is, and why it is less than was requested."""
     grant = given.grant
-    if not (given.until and grant.approved_at and grant.length):
+    ground = grant.stands_on[0] if grant.stands_on else None
+    if ground is None or ground.wanted is None:
         return f" That is {lasting(grant.length)}." if grant.length else ""
-    if given.until - grant.approved_at >= timedelta(seconds=grant.length - 1):
-        return f" That is {lasting(grant.length)}."
-    return f" You asked for {lasting(grant.length)}; for the rest ask approvers with `/access extend`."
+    if ground.cap and ground.until >= ground.cap:
+        return f" You asked for it {until(ground.wanted)}; that is as long as it may be."
+    return f" You asked for it {until(ground.wanted)}; for the rest ask approvers with `/access extend`."
 
 
 def _why(grant: Grant) -> str:
@@ -143,14 +143,9 @@ def denied(done: Standing) -> str:
 def extended(answer: Extended) -> str:
     grant = answer.standing.grant
     what = named(grant.resource)
-    if answer.ask:
-        more = for_length(answer.ask.length)
-        asked_for = (
-            f"Asked approvers for {what} {more} more."
-            if answer.ask.length
-            else f"Asked approvers for {what}."
-        )
-        return f"{asked_for} Until they decide it ends {when(answer.standing.until)}."
+    if answer.asked:
+        end = cards.end_of(answer.asked)
+        return f"Asked approvers for {what} {end}. Until they decide it ends {when(answer.standing.until)}."
     text = f"{what} now ends {when(answer.standing.until)}."
     return f"{text} That is as late as it may be." if answer.capped else text
 
@@ -162,7 +157,9 @@ def standing(each: Standing, *, whose: bool = False) -> str:
     line = f"{who}{named(grant.resource)}, {_state(each)}"
     if grant.state is State.ASKED:
         line += f", {for_length(grant.length)}"
-    shift = " (on call)" if grant.origin is Origin.SHIFT else ""
+    if each.extension:
+        line += f"; more time is requested, {cards.end_of(each.extension)}, id {code(each.extension.id)}"
+    shift = " (on call)" if grant.shift_ground else ""
     reason = f"\n> {typed(grant.reason, 200)}" if grant.reason else ""
     return f"{line}{shift}{reason}"
 
@@ -174,6 +171,8 @@ def _state(each: Standing) -> str:
     match grant.state:
         case State.ASKED:
             return f"waiting for approval, id {code(grant.id)}"
+        case State.WAITING:
+            return f"agreed, from {when(grant.starts_at)} {for_length(grant.length)}"
         case State.APPROVED:
             return f"being given, {until(each.until)}"
         case State.ACTIVE if each.live:

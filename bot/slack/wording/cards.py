@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from bot.core.grants import Grant, HoldState, Origin, State
+from collections.abc import Sequence
+
+from bot.core.grants import Answer, Cause, Extension, Grant, Ground, HoldState, State, Traced
 from bot.core.members import YES
 from bot.core.reasons import Why
 from bot.ports import CardView
 from bot.slack.wording.reasons import NOT_COPIED, refusal, say, traced
-from bot.slack.wording.spoken import for_length, named, people, person, typed, until, when
+from bot.slack.wording.spoken import for_length, lasting, named, people, person, typed, until, when
 
 LONGEST_REASON = 1_500
 
@@ -25,6 +27,8 @@ _SESSIONS = {
 def headline(view: CardView, *, to_holder: bool) -> str:
     """Who has what, or wants it, and until when: the sentence that is also the notification."""
     grant = view.grant
+    if view.extension:
+        return _of_extension(view, view.extension)
     if grant.overdue_since:
         return _overdue(grant)
     return _to_holder(view) if to_holder else _to_approver(view)
@@ -33,8 +37,6 @@ def headline(view: CardView, *, to_holder: bool) -> str:
 def _to_holder(view: CardView) -> str:
     grant, what = view.grant, named(view.grant.resource)
     match grant.state:
-        case State.ASKED:
-            return f"You asked for {what} {_length(grant)}. {_who_decides(grant, view.needed)}"
         case State.APPROVED:
             return f"{_on_call(grant)}You get {what} {until(grant.until)}. It is being given now."
         case State.ACTIVE:
@@ -43,19 +45,30 @@ def _to_holder(view: CardView) -> str:
             return f"Your {what} is being taken back. {_why_ended(grant)}"
         case State.ENDED:
             return f"Your {what} ended {when(grant.ended_at)}. {_why_ended(grant)}"
-        case State.DENIED:
-            return f"You do not get {what}. {_denial(grant)}"
+        case _:
+            return _own_request(view)
+
+
+def _own_request(view: CardView) -> str:
+    grant, what = view.grant, named(view.grant.resource)
+    match grant.state:
+        case State.ASKED:
+            return f"You asked for {what} {_length(grant)}. {_who_decides(grant, view.needed)}"
+        case State.WAITING:
+            return f"Agreed: you get {what} from {when(grant.starts_at)} {_length(grant)}."
+        case State.ADDED:
+            return f"Approved: you had {what} already, and have it {until(grant.until)} now."
         case State.WITHDRAWN:
             return f"You withdrew your ask for {what}."
         case State.LAPSED:
-            return f"Nobody decided about {what} in time, so it was not given."
+            return _lapsed(grant) or f"Nobody decided about {what} in time, so it was not given."
+        case _:
+            return f"You do not get {what}. {_denial(grant)}"
 
 
 def _to_approver(view: CardView) -> str:
     grant, who, what = view.grant, person(view.grant.person), named(view.grant.resource)
     match grant.state:
-        case State.ASKED:
-            return f"{who} asks for {what} {_length(grant)}."
         case State.APPROVED:
             return f"{who} gets {what} {until(grant.until)}. It is being given now."
         case State.ACTIVE:
@@ -64,12 +77,56 @@ def _to_approver(view: CardView) -> str:
             return f"{what} is being taken back from {who}. {_why_ended(grant)}"
         case State.ENDED:
             return f"{what} of {who} ended {when(grant.ended_at)}. {_why_ended(grant)}"
-        case State.DENIED:
-            return f"{who} does not get {what}. {_denial(grant)}"
+        case _:
+            return _others_request(grant, who, what)
+
+
+def _others_request(grant: Grant, who: str, what: str) -> str:
+    match grant.state:
+        case State.ASKED:
+            return f"{who} asks for {what} {_length(grant)}."
+        case State.WAITING:
+            return f"Agreed: {who} gets {what} from {when(grant.starts_at)} {_length(grant)}."
+        case State.ADDED:
+            return f"Approved: {who} had {what} already, and has it {until(grant.until)} now."
         case State.WITHDRAWN:
             return f"{who} withdrew the ask for {what}."
         case State.LAPSED:
-            return f"{who} asked for {what}. Nobody decided in time, so it was not given."
+            return _lapsed(grant) or f"{who} asked for {what}. Nobody decided in time, so it was not given."
+        case _:
+            return f"{who} does not get {what}. {_denial(grant)}"
+
+
+def _lapsed(grant: Grant) -> str:
+    """Why what was agreed did not begin; empty if nobody decided."""
+    if grant.ended is None or grant.ended.why is Why.ASK_LAPSED:
+        return ""
+    whose = f"{named(grant.resource)} of {person(grant.person)}"
+    return f"{whose} was agreed and did not begin. {refusal(grant.ended)}"
+
+
+def _of_extension(view: CardView, extension: Extension) -> str:
+    grant, who, what = view.grant, person(view.grant.person), named(view.grant.resource)
+    wanted = end_of(extension)
+    match extension.answer:
+        case None if view.waits:
+            called = f"{people(extension.asked_people, 'and')}: " if extension.asked_people else ""
+            return f"{called}{who} asks for more time: {what} {wanted}, now {until(grant.until)}."
+        case Answer.APPROVED:
+            return f"Approved: {who} has {what} {wanted}."
+        case Answer.DENIED:
+            by = f" by {person(extension.decided_by)}" if extension.decided_by else ""
+            said = extension.why.facts.get("said") if extension.why else None
+            why = f": {typed(str(said))}" if said else "."
+            return f"Denied{by}: {who} asked for more time, {what} {wanted}{why}"
+        case Answer.REPLACED:
+            return f"{who} asked for another end of {what} instead of {wanted}."
+        case _:
+            return f"{who} asked for more time, {what} {wanted}. Nobody decided before it ended."
+
+
+def end_of(extension: Extension) -> str:
+    return "until the end of the shift" if extension.ends_with else until(extension.until)
 
 
 def _overdue(grant: Grant) -> str:
@@ -80,12 +137,13 @@ def _overdue(grant: Grant) -> str:
 
 
 def _on_call(grant: Grant) -> str:
-    return "You are on call. " if grant.origin is Origin.SHIFT else ""
+    return "You are on call. " if grant.shift_ground else ""
 
 
 def _length(grant: Grant) -> str:
     more = " more" if grant.follows and grant.length is not None else ""
-    return for_length(grant.length) + more
+    begins = f" from {when(grant.starts_at)}" if grant.starts_at and grant.state is State.ASKED else ""
+    return for_length(grant.length) + more + begins
 
 
 def _who_decides(grant: Grant, needed: int) -> str:
@@ -138,12 +196,51 @@ def gives(view: CardView) -> str:
 
 
 def votes(view: CardView) -> str:
-    """Who approved, and how many are missing."""
-    grant = view.grant
-    voters = people([vote.person for vote in grant.votes], "and", most=10)
-    by = f"Approved by {voters}." if voters else ""
-    open_and_more = grant.state is State.ASKED and (view.needed > 1 or grant.votes)
+    """Who approved, for how much, and how many are missing."""
+    grant, asked = view.grant, view.extension or view.grant
+    voters = people([vote.person for vote in asked.votes], "and", most=10)
+    less = ""
+    if view.extension is None and grant.wished and grant.length is not None:
+        less = f" {for_length(grant.length)}, of {lasting(grant.wished)} that were asked for"
+    by = f"Approved by {voters}{less}." if voters else ""
+    open_and_more = view.waits and (view.needed > 1 or asked.votes)
     return " ".join(part for part in (by, missing(view.needed) if open_and_more else "") if part)
+
+
+def grounds(grant: Grant) -> str:
+    """What it stands on and until when, if that is more than one thing."""
+    standing = sorted(grant.stands_on, key=lambda each: each.until)
+    if len(standing) < 2:
+        return ""
+    said = "; ".join(_ground(each) for each in standing)
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _ground(ground: Ground) -> str:
+    by = people(ground.approved_by, "and")
+    said = {
+        Cause.SHIFT: "on shift",
+        Cause.INCIDENT: "for the incident",
+        Cause.BREAK_GLASS: "break-glass",
+        Cause.RULE: "by policy",
+        Cause.APPROVAL: f"approved by {by}" if by else "approved",
+    }[ground.cause]
+    return f"{said} {until(ground.until)}"
+
+
+def extensions(grant: Grant) -> str:
+    """What became of the newest request for more time."""
+    newest = grant.extensions[-1] if grant.extensions else None
+    if newest is None:
+        return ""
+    match newest.answer:
+        case None:
+            return f"More time is requested, {end_of(newest)}."
+        case Answer.DENIED:
+            by = f" by {person(newest.decided_by)}" if newest.decided_by else ""
+            return f"More time, {end_of(newest)}, was denied{by}."
+        case _:
+            return ""
 
 
 def missing(needed: int) -> str:
@@ -154,12 +251,14 @@ def missing(needed: int) -> str:
 
 def trace(grant: Grant) -> str:
     """Why it was given, or why a human is asked."""
-    if not grant.trace:
-        return ""
-    lines = [f"{'✓' if line.outcome == YES else '·'} {traced(line)}" for line in grant.trace[:8]]
     asked = "is" if grant.state is State.ASKED else "was"
     head = f"Why a human {asked} asked:" if grant.rule == "approvers" else "Why it was given:"
-    return "\n".join([head, *lines])
+    return trace_of(grant.trace, head)
+
+
+def trace_of(lines: Sequence[Traced], head: str = "Why a human is asked:") -> str:
+    shown = [f"{'✓' if line.outcome == YES else '·'} {traced(line)}" for line in lines[:8]]
+    return "\n".join([head, *shown]) if shown else ""
 
 
 def trouble(view: CardView) -> str:
@@ -170,7 +269,7 @@ def trouble(view: CardView) -> str:
         lines.append(f"⚠️ {typed(grant.trouble.rstrip('. '))}. I keep trying.")
     elif grant.trouble:
         lines.append(f"⚠️ {typed(grant.trouble.rstrip('. '))}.")
-    if HoldState.KEPT in grant.holds.values() or grant.kept_by:
+    if grant.state is not State.ADDED and (HoldState.KEPT in grant.holds.values() or grant.kept_by):
         lines.append(_kept(view))
     if grant.left_by and not grant.open:
         lines.append(f"They still have it from {typed(grant.left_by, 80)}, who granted it meanwhile.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from string import Formatter
 
-from bot.core.grants import State, Traced
+from bot.core.grants import Answer, State, Traced
 from bot.core.reasons import Reason, Why
 from bot.slack.likeness import nearest
 from bot.slack.wording import spoken
@@ -153,6 +153,35 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Approvers can give less than what was asked for, never more.",
     ),
     Why.RESOURCE_GONE: ("*{resource}* is no longer in the policy.", "This is no longer in the policy."),
+    Why.TERMS_CHANGED: ("Nothing is decided, because you have not been shown exactly what it is now.",),
+    Why.VOTE_FELL: (
+        "What {person} requests has changed since you approved *{resource}*, so your approval no longer"
+        " counts.",
+        "What was requested has changed since you approved it, so your approval no longer counts.",
+    ),
+    Why.GIVES_OTHER: (
+        "*{resource}* gives something else now than what you have.",
+        "It gives something else now than what you have.",
+    ),
+    Why.EXTENDED: (
+        "{by_person} approved more time: you have *{resource}* until {until_at}.",
+        "More time is approved for *{resource}*.",
+        "More time is approved.",
+    ),
+    Why.EXTENSION_DENIED: (
+        "{by_person} denied more time: {said}. *{resource}* ends {until_at}, as before.",
+        "{by_person} denied more time. *{resource}* ends {until_at}, as before.",
+        "More time is denied. It ends as before.",
+    ),
+    Why.AGREEMENT_FELL: (
+        "What was agreed for *{resource}* no longer holds: who approved it may not approve it now, or it"
+        " gives something else.",
+        "What was agreed no longer holds.",
+    ),
+    Why.BEGAN_TOO_LATE: (
+        "The time that was agreed for *{resource}* was over before it could begin.",
+        "The time that was agreed was over before it could begin.",
+    ),
     Why.EXPIRED: ("Its time is over.",),
     Why.GIVEN_BACK: ("Given back.",),
     Why.REVOKED: ("Revoked by {by_person}: {said}", "Revoked by {by_person}.", "Revoked."),
@@ -382,6 +411,11 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.CANNOT_EXTEND_FURTHER: ("Extend it later, before it ends.",),
     Why.SHORTER_ONLY: ("Choose a shorter length.",),
     Why.RESOURCE_GONE: ("`/access list` shows what you may ask for.",),
+    Why.TERMS_CHANGED: ("These are the terms now; decide with the buttons.",),
+    Why.VOTE_FELL: ("Its card shows the terms now.",),
+    Why.GIVES_OTHER: ("Request it again: `/access request {resource}`.", "Request it again."),
+    Why.AGREEMENT_FELL: ("Request it again: `/access request {resource}`.", "Request it again."),
+    Why.BEGAN_TOO_LATE: ("Request it again: `/access request {resource}`.", "Request it again."),
     Why.OVERDUE_MANY: ("I keep trying; `rotakey doctor` says what stands in the way.",),
     Why.OVERDUE: ("I keep trying; please take it away by hand where it is.",),
     Why.VANISHED: (
@@ -440,6 +474,9 @@ _STATES: Mapping[str, str] = {
     State.DENIED: "denied",
     State.WITHDRAWN: "withdrawn",
     State.LAPSED: "not decided in time",
+    State.WAITING: "agreed",
+    State.ADDED: "approved",
+    Answer.REPLACED: "replaced by another one",
 }
 
 

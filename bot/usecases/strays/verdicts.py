@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
-from bot.core.grants import Grant, Origin, State, Traced, Vote
+from bot.core.grants import Cause, Grant, Ground, Origin, State, Traced, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.core.members import YES
 from bot.core.policy import Ask, approver_objection, refusal_of
@@ -16,7 +16,7 @@ from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
 from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
 from bot.usecases.accounts import has_account, person_keys
-from bot.usecases.admit import Approval, admission
+from bot.usecases.admit import admission
 from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import joined
@@ -154,9 +154,15 @@ def _adopted(office: Office, case: Case) -> Change:
     if against:
         raise Refused(against)
     until = case.now + timedelta(seconds=length)
-    approval = Approval(rule=f"adopted by {case.by}", until=until)
+    ground = Ground(
+        cause=Cause.APPROVAL,
+        since=case.now,
+        until=until,
+        rule=f"adopted by {case.by}",
+        approved_by=(case.by,),
+    )
     only = replace(resource, gives=(case.hold.entitlement,))
-    grant, change = admission(_grant(office.new_id(), case, ask), approval, only, case.catalog, case.snap)
+    grant, change = admission(_grant(office.new_id(), case, ask), ground, only, case.catalog, case.snap)
     reason = because(
         Why.STRAY_ADOPTED,
         by_person=case.by,

@@ -1,0 +1,106 @@
+"""What a yes comes to: access now, access at a later start, or one more ground for access that is there."""
+
+from __future__ import annotations
+
+from bot.core.catalog import Resource
+from bot.core.errors import Refused, refuse
+from bot.core.grants import Extension, Grant, Ground, Vote, add_to, agree
+from bot.core.policy import (
+    Outcome,
+    approval_ground,
+    decide,
+    question_of,
+    requester_objection,
+    vote_objection,
+)
+from bot.core.reasons import Reason, Why
+from bot.core.terms import terms_of
+from bot.ports import Change
+from bot.usecases.admit import added_ground, admission, holds_for, live_grant
+from bot.usecases.finish import joined
+from bot.usecases.office import Scene, facts_of
+from bot.usecases.waiting import closed, waiting
+
+PASSING = frozenset(
+    {
+        Why.PERSON_UNKNOWN,
+        Why.WORKSPACE_UNKNOWN,
+        Why.GROUP_MISSING,
+        Why.GROUP_STALE,
+        Why.ROSTER_MISSING,
+        Why.ROSTER_STALE,
+        Why.ROSTER_DOUBTED,
+    }
+)
+"""Facts that may be there in a moment."""
+
+
+def granted(grant: Grant, ground: Ground, resource: Resource, scene: Scene) -> tuple[Grant, Change]:
+    """Return the request as it is after this yes, and what must be written. Raises Refused if the person has
+    no account."""
+    catalog, snap = scene
+    if grant.starts_at and grant.starts_at > snap.now:
+        agreed = agree(grant, rule=ground.rule)
+        return agreed, waiting(agreed, snap, "agreed")
+    held = live_grant(grant.person, resource, catalog, snap)
+    if held is None:
+        return admission(grant, ground, resource, catalog, snap)
+    kept, change = added_ground(held, ground, snap)
+    added = add_to(grant, kept, now=snap.now)
+    by = ground.approved_by[-1] if ground.approved_by else None
+    return added, joined(change, closed(added, snap, "added to what is held", by))
+
+
+def terms_now(grant: Grant, resource: Resource, scene: Scene, extension: Extension | None = None) -> str:
+    """Return the digest of what an approval would give today. Raises Refused if the person has no account."""
+    catalog, snap = scene
+    held = holds_for(grant.person, resource, catalog, snap)
+    return terms_of(grant, held, resource.approvals, extension).digest
+
+
+def votes_that_count(
+    votes: tuple[Vote, ...], grant: Grant, resource: Resource, scene: Scene, terms: str
+) -> tuple[Vote, ...]:
+    """Return the votes that were given for these terms, by people who may still approve."""
+    catalog, snap = scene
+    facts = facts_of(snap, resource)
+    return tuple(
+        each
+        for each in votes
+        if each.terms == terms and not vote_objection(each.person, grant, resource, catalog, facts)
+    )
+
+
+def begin_ground(grant: Grant, resource: Resource, scene: Scene) -> Ground:
+    """Return the ground on which an agreed request begins: requester, voters, terms and policy are judged
+    again. Raises Refused if it would not be agreed to any more."""
+    catalog, snap = scene
+    facts, question = facts_of(snap, resource), question_of(grant, resource)
+    if grant.votes:
+        against = requester_objection(grant, resource, catalog, facts)
+        if against:
+            raise Refused(against)
+        terms = terms_now(grant, resource, scene)
+        against = _missing_facts(grant, resource, scene)
+        if against:
+            raise Refused(against)
+        votes = votes_that_count(grant.votes, grant, resource, scene, terms)
+        if len(votes) < resource.approvals:
+            raise refuse(Why.AGREEMENT_FELL, resource=resource.name)
+        ground = approval_ground(question, tuple(each.person for each in votes), facts)
+    else:
+        decision = decide(question, catalog, facts)
+        if decision.outcome is not Outcome.APPROVE or decision.ground is None:
+            raise Refused(decision.trace[-1].reason if decision.trace else decision.reason)
+        ground = decision.ground
+    if ground.until <= snap.now:
+        raise refuse(Why.BEGAN_TOO_LATE, resource=resource.name)
+    return ground
+
+
+def _missing_facts(grant: Grant, resource: Resource, scene: Scene) -> Reason | None:
+    """Why it cannot be told just now whether a vote still counts."""
+    catalog, snap = scene
+    facts = facts_of(snap, resource)
+    found = (vote_objection(each.person, grant, resource, catalog, facts) for each in grant.votes)
+    return next((reason for reason in found if reason and reason.why in PASSING), None)
