@@ -136,7 +136,7 @@ def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, l
         lambda: words.gave_back(stands),
         lambda: words.revoked(stands),
         lambda: words.approved(stands),
-        lambda: words.unknown(texts["reason"], ()),
+        lambda: words.unknown(texts["reason"], (), ()),
     ]
     home_blocks = home(view_of_home)
     assert slack_takes_view(home_blocks)
