@@ -147,7 +147,7 @@ def not_yet(wanted: Request) -> Refused | None:
     if wanted.besides:
         return refuse(Why.SEVERAL_NOT_YET, first=resource, second=wanted.besides[0])
     if wanted.behalf:
-        return refuse(Why.BEHALF_NOT_YET, person=wanted.behalf, resource=resource)
+        return refuse(Why.BEHALF_NOT_YET, resource=resource)
     if wanted.start:
         return refuse(Why.START_NOT_YET, start=words.moment(wanted.start), resource=resource)
     if wanted.end:
@@ -159,7 +159,7 @@ def _only_one(office: Office, person: str, whose: str) -> str:
     """The name of the only resource that somebody has. Raises Refused if there is none, or several."""
     held = look.held_by(office, person=person, holder=whose)
     if not held:
-        raise refuse(Why.NOTHING_HELD, person=whose)
+        raise refuse(Why.NOTHING_HELD)
     if len(held) > 1:
         raise refuse(Why.SEVERAL_HELD, person=whose, names=", ".join(held), first=held[0])
     return held[0]
@@ -192,7 +192,7 @@ def _shown(office: Office, person: str, command: Command) -> Block:
             return said(*pages.who(resource, look.who(office, person=person, resource=resource)))
         case grammar.Waiting(person=whose, resource=resource):
             found = look.waiting_for(office, person=person, resource=resource, holder=whose)
-            return said(*pages.fitting(whose, found))
+            return said(*pages.fitting("", found))
         case grammar.Unknown(word=word, meant=meant):
             return said(words.unknown(word, meant, look.askable(office, person=person)))
         case grammar.Help(topic=topic):

@@ -352,7 +352,7 @@ def _deny(rest: str, _: Names) -> Command:
 def _decided(rest: str) -> tuple[str, str]:
     """What an approver decides about, and the rest."""
     word, behind = first_word(rest)
-    return ("", rest) if says_because(word) else (word, behind)
+    return (word, behind) if _id(word) and not says_because(word) else ("", rest)
 
 
 def _id(word: str) -> str:

@@ -374,6 +374,8 @@ def test_the_refusal_quotes_what_was_typed() -> None:
         ("deny <@U1> because no ticket", Waiting(person="U1")),
         ("approve", Help(topic="approve")),
         ("approve because", Help(topic="approve")),
+        ("approve '", Help(topic="approve")),
+        ("deny #", Help(topic="deny")),
         ("deny G7x because no ticket", Deny(grant="g7x", why="no ticket")),
         ("no #g7x because no ticket", Deny(grant="g7x", why="no ticket")),
         ("reject g7x no ticket", Deny(grant="g7x", why="no ticket")),

@@ -140,7 +140,7 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
         ),
         (
             "request prod-db 2h for @bob because x",
-            "I can't take a request for <@U02BOB> yet, so I did nothing. "
+            "I can't take a request for somebody else yet, so I did nothing. "
             "They can send it themselves: `/access request prod-db …`.",
         ),
         (
@@ -183,7 +183,8 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
         ("why prod-db", "`/access why` is not there yet, so I did nothing. `/access help` shows what is."),
         (
             "revoke @bob",
-            "<@U02BOB> has nothing that you may see. `/access who` with a resource's name shows who has it.",
+            "This person has nothing that you may see. "
+            "`/access who` with a resource's name shows who has it.",
         ),
         ("done all", "You have nothing open. `/access mine` shows what you have."),
         ("done", "You have nothing open. `/access mine` shows what you have."),
@@ -202,7 +203,7 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
         ),
         (
             "deny Gnone",
-            "Nothing is waiting for you under gnone. "
+            "Nothing is waiting for you under `gnone`. "
             "`/access who` with a resource's name shows what is open, with its id.",
         ),
     ],
@@ -259,7 +260,7 @@ def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Town, asked: Gr
     "text", ["approve vault", "approve prod-db", "approve @ada", "approve @bob", "deny nothing"]
 )
 def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Town, asked: Grant, text: str) -> None:
-    assert it.types(ADA, text).startswith("Nothing is waiting for you under ")
+    assert it.types(ADA, text).startswith("Nothing is waiting for you ")
     assert it.office.grant(asked.id) == asked
 
 

@@ -237,9 +237,9 @@ def moment(each: Moment) -> str:
 
 
 def nothing_fits(which: str) -> str:
-    """``which``: a person, or what was typed as a request's id."""
+    """``which``: what was typed as a request's id; empty: a person was named."""
     return (
-        f"Nothing is waiting for you under {person(which)}."
+        f"Nothing is waiting for you {f'under {code(which)}' if which else 'from this person'}."
         " `/access who` with a resource's name shows what is open, with its id."
     )
 

@@ -89,10 +89,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.DURATION_UNITLESS: ("{text} what?", "The length has no unit."),
     Why.SEVERAL_NOT_YET: ("I can't take a request for several resources at once yet, so I did nothing.",),
-    Why.BEHALF_NOT_YET: (
-        "I can't take a request for {person} yet, so I did nothing.",
-        "I can't take a request for somebody else yet, so I did nothing.",
-    ),
+    Why.BEHALF_NOT_YET: ("I can't take a request for somebody else yet, so I did nothing.",),
     Why.START_NOT_YET: (
         "Access can't start later yet (“{start}”), so I did nothing.",
         "Access can't start later yet, so I did nothing.",
@@ -111,10 +108,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "{person} has several: {names}. I did nothing.",
         "This person has several. I did nothing.",
     ),
-    Why.NOTHING_HELD: (
-        "{person} has nothing that you may see.",
-        "This person has nothing that you may see.",
-    ),
+    Why.NOTHING_HELD: ("This person has nothing that you may see.",),
     Why.FORM_UNOPENED: ("If no form opened, nothing has happened yet.",),
     Why.ON_CALL: (
         "On call for {schedule}, level {levels}, until {until_at}; the roster was read {age_s} ago.",
