@@ -23,13 +23,17 @@ _LIST = re.compile(r"\s*(?:,|;|\band\b|&amp;|&|\+|\bplus\b)[\s,;]*(?:and\s+|plus
 _START = re.compile(
     r"(?:(?:starting|start|beginning|begin|from|after)(?:\s+(?:at|on|from))?|at|on)\s+", re.IGNORECASE
 )
+_FROM_NOW = re.compile(rf"({lengths.LENGTH})\s+from\s+now(?!\w)", re.IGNORECASE)
 _IN = re.compile(rf"(?:(?:starting|start|beginning)\s+)?in\s+({lengths.LENGTH})(?![\w-])", re.IGNORECASE)
 _UNTIL = re.compile(r"(?:until|till|til|to|up\s+to|ending(?:\s+at)?)\s+|[-–—]\s*(?=[0-9])", re.IGNORECASE)
 _NAME = re.compile(r'"([^"]*)"|<[^<>\s][^<>]*>|[^\s,;<]*[^\s,;.:!?<]')
-_URGENT = re.compile(r"(?:urgent(?:ly)?|asap|immediately|emergency)(?![\w'’-])[!]*", re.IGNORECASE)
+_URGENT = re.compile(
+    r"(?:as\s+soon\s+as\s+possible|urgent(?:ly)?|asap|immediately|emergency)(?![\w'’-])[!]*", re.IGNORECASE
+)
 _FOREIGN = re.compile(
     rf"(?<![\w.,:/])(?<!\w-)(?:{lengths.LENGTH}(?![\w-])|{moments.CLOCK}|{moments.DAY}|at\s+[0-9]{{1,2}}(?!\w)|--\w[\w-]*)"
-    rf"|(?<!\w)(?:{SHIFT})|<[@!][^<>]*>|(?<![\w.])@\w[\w.-]*"
+    rf"|(?<!\w)(?:{SHIFT})|<[@!][^<>]*>|[^\s,;]*@\w[\w.-]*"
+    r"|(?<![\w-])(?:(?:week|day|hour|minute|min|second|morning|afternoon|evening|night)s?|overnight)(?![\w-])"
     r"|^[\s,;:]*(?:until|till|til|and|plus|&amp;|&|\+)(?!\w).*",
     re.IGNORECASE,
 )
@@ -56,11 +60,12 @@ class Details:
 @dataclass(frozen=True, kw_only=True)
 class Reader:
     """``known``: names of resources. ``wanted``: the kinds of details that the command has. ``sure``: the
-    reason follows behind *because*, so what is left over is not the reason."""
+    reason follows behind *because*, so what is left over is not the reason. ``nothing``: words to skip."""
 
     known: Collection[str] = ()
     wanted: Collection[str] = EVERYTHING
     sure: bool = True
+    nothing: Collection[str] = WORDS_OF_NO_MEANING
 
     def read(self, head: str) -> Details:
         """Read each detail once and stop at the first word that is none. Raises Refused for a length that
@@ -83,12 +88,14 @@ class Reader:
             if step:
                 return step
             word = word_at(level, start)
-            if word is None or word[0].casefold().rstrip(".,;:!") not in WORDS_OF_NO_MEANING:
+            if word is None or word[0].casefold().rstrip(".,;:!") not in self.nothing:
                 return None
             start = gap_end(level, word.end())
         return found, start
 
     def _detail(self, level: str, at: int, found: Details) -> tuple[Details, int] | None:
+        if "start" in self.wanted and found.start is None and (soon := _FROM_NOW.match(level, at)):
+            return replace(found, start=Moment(after=lengths.seconds(soon[1]))), soon.end()
         if "length" in self.wanted and found.length is None and (length := length_at(level, at)):
             return replace(found, length=length[0]), length[1]
         if "end" in self.wanted and found.end is None and (until := _UNTIL.match(level, at)):
@@ -111,7 +118,7 @@ class Reader:
         if "names" not in self.wanted or word is None or word[0].startswith(("--", "<@", "<!")):
             return None
         name = named(word[0] if word[1] is None else word[1])
-        if not name or name in found.names or name in WORDS_OF_NO_MEANING:
+        if not name or name in found.names or name in self.nothing:
             return None
         reasons_to_think_so = (
             self.sure,
@@ -135,7 +142,7 @@ def foreign_piece(reason: str, known: Collection[str], own: str) -> str | None:
     if found:
         return reason[found.start() : found.end()]
     words = (word[0] for word in re.finditer(r"[^\s,;]+", reason))
-    return next((word for word in words if named(word) in known and named(word) != own), None)
+    return next((word for word in words if named(word).lstrip("#") in {*known} - {own}), None)
 
 
 def _start_at(level: str, at: int) -> tuple[Moment, int] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.core.durations import UntilShiftEnds
 from bot.core.errors import refuse
 from bot.core.reasons import Why
-from bot.slack.details import Details, Reader, foreign_piece
+from bot.slack.details import WORDS_OF_NO_MEANING, Details, Reader, foreign_piece
 from bot.slack.entities import mentioned, readable
 from bot.slack.likeness import alike
 from bot.slack.moments import Moment
@@ -176,6 +176,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"more\s+time(?!\S)", re.IGNORECASE), "extend"),
     (re.compile(r"break\s+glass(?!\S)", re.IGNORECASE), "break-glass"),
     (re.compile(r"on\s+call(?!\S)", re.IGNORECASE), "oncall"),
+    (re.compile(r"who\s+am\s+i(?!\S)", re.IGNORECASE), "whoami"),
     (re.compile(r"hand\s+over(?!\S)", re.IGNORECASE), "hand-over"),
 )
 _WHO = re.compile(r"\s*(?:has|holds|have|got|is\s+on|uses|can\s+use)(?!\S)", re.IGNORECASE)
@@ -236,7 +237,7 @@ def _request(rest: str, names: Names) -> Request:
     found = Reader(known=names, sure=reason is not None).read(head)
     own = found.names[0] if found.names else ""
     if reason is not None and found.rest:
-        raise not_understood(found.rest)
+        raise not_understood(found.rest, **({"resource": own} if own else {}))
     if reason is None:
         piece = foreign_piece(found.rest, names, own)
         if piece:
@@ -254,9 +255,9 @@ def _request(rest: str, names: Names) -> Request:
     )
 
 
-def _whole(rest: str, *wanted: str) -> Details:
+def _whole(rest: str, *wanted: str, nothing: Names = WORDS_OF_NO_MEANING) -> Details:
     """The details before *because*. Raises Refused if anything else stands there."""
-    found = Reader(wanted=wanted).read(parted(rest)[0])
+    found = Reader(wanted=wanted, nothing=nothing).read(parted(rest)[0])
     if found.rest or len(found.names) > 1:
         raise not_understood(found.rest or found.names[1])
     return found
@@ -274,7 +275,7 @@ def _extend(rest: str, _: Names) -> Extend:
 
 
 def _done(rest: str, _: Names) -> Done:
-    found = _whole(rest, "names")
+    found = _whole(rest, "names", nothing={*WORDS_OF_NO_MEANING, "my", "it", "request", "requests"})
     everything = found.names[:1] != () and found.names[0] in _ALL
     return Done(which=found.names[0] if found.names and not everything else None, everything=everything)
 
@@ -360,7 +361,7 @@ def _id(word: str) -> str:
 
 
 def _help(rest: str, _: Names) -> Help:
-    topic = _SYNONYMS.get(_bare(first_word(rest)[0]), "")
+    topic = _bare(first_word(rest)[0])
     return Help(topic=topic if topic in _VERBS else "")
 
 

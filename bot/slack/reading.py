@@ -125,14 +125,16 @@ def reason_in(text: str) -> str:
     return reason[1:-1].strip() if whole else reason
 
 
-def not_understood(text: str) -> Refused:
+def not_understood(text: str, **facts: str) -> Refused:
     """The refusal that quotes what could not be read: as a length if it looks like one."""
     said = readable(text[gap_end(levelled(text)) :]).strip()[:QUOTED]
     length = re.sub(r"^(?:for\s+)?(?:the\s+)?", "", levelled(said), flags=re.IGNORECASE)
     if re.fullmatch(r"[0-9]+", length):
         return refuse(Why.DURATION_UNITLESS, text=length)
     unreadable = re.match(r"[+\-−–.]?[0-9]", length)
-    return refuse(Why.DURATION_UNREADABLE if unreadable else Why.NOT_UNDERSTOOD, text=said)
+    if unreadable:
+        return refuse(Why.DURATION_UNREADABLE, text=said)
+    return refuse(Why.NOT_UNDERSTOOD, text=said, **facts)
 
 
 def unmarked(typed: str) -> str:

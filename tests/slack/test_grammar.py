@@ -178,6 +178,8 @@ TEN_PM, NINE = Moment(clock="22:00"), Moment(day="tomorrow", clock="09:00")
         ("on Monday at noon", {"start": Moment(day="monday", clock="12:00")}),
         ("tonight", {"start": Moment(day="tonight")}),
         ("2025-12-24 9:00", {"start": Moment(day="2025-12-24", clock="09:00")}),
+        ("2h from now", {"start": Moment(after=2 * HOUR)}),
+        ("as soon as possible", {"urgent": True}),
         ("in two hours for 1h", {"start": Moment(after=2 * HOUR), "length": HOUR}),
         ("until 17:00", {"end": Moment(clock="17:00")}),
         ("till 5 pm", {"end": Moment(clock="17:00")}),
@@ -219,7 +221,8 @@ def test_all_that_stands_before_because_is_read(said: str, fields: dict[str, Any
     ],
 )
 def test_what_is_not_understood_before_because_is_quoted(said: str, piece: str) -> None:
-    assert refusal_of(f"request prod-db {said} because x") == (Why.NOT_UNDERSTOOD, {"text": piece})
+    facts = {"text": piece, "resource": "prod-db"}
+    assert refusal_of(f"request prod-db {said} because x") == (Why.NOT_UNDERSTOOD, facts)
 
 
 @pytest.mark.parametrize(
@@ -235,6 +238,11 @@ def test_what_is_not_understood_before_because_is_quoted(said: str, piece: str) 
         ("deploy for @bob", "@bob"),
         ("stuck --reason INC-1", "--reason"),
         ("vault is down", "vault"),
+        ("see #vault", "#vault"),
+        ("a couple of hours", "hours"),
+        ("overnight batch", "overnight"),
+        ("fix in the morning", "morning"),
+        ("for bob@example.com", "bob@example.com"),
         ("orders on Vault are stuck", "Vault"),
         ("and staging", "and staging"),
         ("and staging 2h", "and staging 2h"),
@@ -391,6 +399,8 @@ def test_the_refusal_quotes_what_was_typed() -> None:
         ("give prod-db back", Done(which="prod-db")),
         ("give back", Done()),
         ("done, thanks!", Done()),
+        ("withdraw my request for prod-db", Done(which="prod-db")),
+        ("stop it", Done()),
         ("done all", Done(everything=True)),
         ("give everything back", Done(everything=True)),
         ("renew prod-db", Extend(which="prod-db")),
@@ -406,7 +416,9 @@ def test_the_refusal_quotes_what_was_typed() -> None:
         ("on call", Later(verb="oncall")),
         ("pending", Later(verb="pending")),
         ("hand over prod-db", Later(verb="hand-over")),
+        ("who am i", Later(verb="whoami")),
         ("help why", Help()),
+        ("help me", Help()),
     ],
 )
 def test_commands(text: str, command: Command) -> None:

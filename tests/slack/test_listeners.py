@@ -124,8 +124,12 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
         ),
         (
             "request prod-db 2h soon because x",
-            "I don't understand “soon”, so I did nothing. Put the reason behind `because`. "
-            "`/access help` shows how each command is written.",
+            "I don't understand “soon”, so I did nothing. Behind the resource I understand a length: "
+            "`/access request prod-db 2h because …`.",
+        ),
+        (
+            "done prod-db, vault",
+            "I don't understand “vault”, so I did nothing. `/access help` shows how each command is written.",
         ),
         (
             "request prod-db vault is down",

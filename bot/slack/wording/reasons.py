@@ -392,7 +392,8 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.HELD_BY_OTHER: ("Ask {by_person} to hand it over with `/access done`.", "Try again later."),
     Why.TOO_MANY_ASKS: ("Withdraw one with `/access done`, or wait for an answer.",),
     Why.NOT_UNDERSTOOD: (
-        "Put the reason behind `because`. `/access help` shows how each command is written.",
+        "Behind the resource I understand a length: `/access request {resource} 2h because …`.",
+        "`/access help` shows how each command is written.",
     ),
     Why.REASON_UNCLEAR: (
         "Put the reason behind `because`, and all else right behind the resource:"
