@@ -39,7 +39,7 @@ def askable(office: Office, *, person: str) -> tuple[str, ...]:
     return tuple(
         name
         for name, resource in catalog.resources.items()
-        if not may_not_ask(person, resource, catalog, facts_of(snap, resource))
+        if not may_not_ask(person, resource, catalog, facts)
     )
 
 
