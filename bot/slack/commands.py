@@ -194,11 +194,19 @@ def _shown(office: Office, person: str, command: Command) -> Block:
             found = look.waiting_for(office, person=person, resource=resource, holder=whose)
             return said(*pages.fitting("", found))
         case grammar.Unknown(word=word, meant=meant):
-            return said(words.unknown(word, meant, look.askable(office, person=person)))
+            return said(words.unknown(word, meant, _examples(office, person)))
         case grammar.Help(topic=topic):
-            return said(words.help_text(look.askable(office, person=person), topic))
+            return said(words.help_text(_examples(office, person), topic))
         case _:
-            return said(words.help_text(look.askable(office, person=person)))
+            return said(words.help_text(_examples(office, person)))
+
+
+def _examples(office: Office, person: str) -> tuple[str, ...]:
+    """Names of resources that the person may request; none while Redis is down, for help needs no example."""
+    try:
+        return look.askable(office, person=person)
+    except TemporaryFailure:
+        return ()
 
 
 def _form(desk: Desk, person: str, asked: Request, trigger: str) -> Block:

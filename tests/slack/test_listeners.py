@@ -295,6 +295,12 @@ def test_what_only_security_people_may_type_is_not_there_yet(it: Town, text: str
     assert "is not there yet, so I did nothing." in it.types(BOB, text)
 
 
+def test_help_is_there_while_redis_is_down(it: Town) -> None:
+    it.types(ADA, "mine")
+    it.ledger.down = True
+    assert "`/access request RESOURCE 4h" in it.types(ADA, "help")
+
+
 def test_help_names_what_the_reader_may_request(it: Town) -> None:
     secret = replace(CATALOG.resources["prod-db"], who_may_ask=(Named(person=BOB),))
     it.enacts(replace(CATALOG, version="two", resources={**CATALOG.resources, "prod-db": secret}))
