@@ -32,7 +32,7 @@ _URGENT = re.compile(
 )
 _FOREIGN = re.compile(
     rf"(?<![\w.,:/])(?<!\w-)(?:{lengths.LENGTH}(?![\w-])|{moments.CLOCK}|{moments.DAY}|at\s+[0-9]{{1,2}}(?!\w)|--\w[\w-]*)"
-    rf"|(?<!\w)(?:{SHIFT})|<[@!][^<>]*>|[^\s,;]*@\w[\w.-]*"
+    rf"|(?<!\w)(?:{SHIFT})|<[@!][^<>]*>|(?<![^\s,;])[^\s,;@]*@\w[\w.-]*"
     r"|(?<![\w-])(?:(?:week|day|hour|minute|min|second|morning|afternoon|evening|night)s?|overnight)(?![\w-])"
     r"|^[\s,;:]*(?:until|till|til|and|plus|&amp;|&|\+)(?!\w).*",
     re.IGNORECASE,
