@@ -100,7 +100,7 @@ def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
 
 
 def _requested(desk: Desk, person: str, wanted: Request, trigger: str) -> Block:
-    objection = not_yet(wanted)
+    objection = not_yet(wanted, person)
     if objection:
         raise objection
     if not wanted.resource:
@@ -141,12 +141,12 @@ def _op(trigger: str) -> str:
     return f"cmd:{trigger}"
 
 
-def not_yet(wanted: Request) -> Refused | None:
+def not_yet(wanted: Request, person: str) -> Refused | None:
     """The refusal of what can be typed already and is not offered yet."""
     resource = wanted.resource or "…"
     if wanted.besides:
         return refuse(Why.SEVERAL_NOT_YET, first=resource, second=wanted.besides[0])
-    if wanted.behalf:
+    if wanted.behalf not in (None, person):
         return refuse(Why.BEHALF_NOT_YET, resource=resource)
     if wanted.start:
         return refuse(Why.START_NOT_YET, start=words.moment(wanted.start), resource=resource)

@@ -208,7 +208,9 @@ def parse(text: str, names: Names = ()) -> Command:
 def wants_names(text: str) -> bool:
     """Whether ``parse`` reads this text otherwise if it knows the names of resources."""
     verb = _bare(first_word(unmarked(text.strip()))[0])
-    return verb != "" and (verb not in _VERBS or verb in ("request", "revoke")) and not says_because(text)
+    if verb in _SYNONYMS and verb not in _VERBS:
+        return True
+    return verb not in ("", *_VERBS.keys() - {"request", "revoke"}) and not says_because(text)
 
 
 def _bare(word: str) -> str:

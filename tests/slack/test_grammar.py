@@ -266,6 +266,7 @@ def test_names_matter_only_where_a_reason_may_hide_one() -> None:
     assert wants_names("request prod-db vault is down")
     assert wants_names("prod-db 2h")
     assert wants_names("release")
+    assert wants_names("release 2h because of a deploy"), "it may be a resource"
     assert not wants_names("request prod-db because vault is down")
     assert not wants_names("approve g7x")
     assert not wants_names("")

@@ -295,6 +295,19 @@ def test_what_only_security_people_may_type_is_not_there_yet(it: Town, text: str
     assert "is not there yet, so I did nothing." in it.types(BOB, text)
 
 
+def test_a_request_for_oneself_is_like_any_other(it: Town) -> None:
+    assert it.types(ADA, "request prod-db 2h for @ada because x").startswith(
+        "Asked for *prod-db* for 2 hours."
+    )
+
+
+def test_a_resource_may_be_called_like_another_word_for_a_verb(it: Town) -> None:
+    release = replace(CATALOG.resources["vault"], name="release")
+    it.enacts(replace(CATALOG, version="two", resources={"release": release}))
+    assert it.types(ADA, "release 2h because x").startswith("Asked for *release* for 2 hours.")
+    assert it.types(ADA, "release") == "To request *release*: `/access request release 2h because …`."
+
+
 def test_help_is_there_while_redis_is_down(it: Town) -> None:
     it.types(ADA, "mine")
     it.ledger.down = True
