@@ -36,6 +36,18 @@ class Why(StrEnum):
     REASON_PATTERN = "reason_pattern"
     HELD_BY_OTHER = "held_by_other"
     TOO_MANY_ASKS = "too_many_asks"
+    NOT_UNDERSTOOD = "not_understood"
+    REASON_UNCLEAR = "reason_unclear"
+    DURATION_UNITLESS = "duration_unitless"
+    SEVERAL_NOT_YET = "several_not_yet"
+    BEHALF_NOT_YET = "behalf_not_yet"
+    START_NOT_YET = "start_not_yet"
+    END_NOT_YET = "end_not_yet"
+    URGENT_NOT_YET = "urgent_not_yet"
+    VERB_NOT_YET = "verb_not_yet"
+    SEVERAL_HELD = "several_held"
+    NOTHING_HELD = "nothing_held"
+    FORM_UNOPENED = "form_unopened"
 
     # rules
     ON_CALL = "on_call"

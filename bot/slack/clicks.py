@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from bot.core.durations import brief
 from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Place
@@ -12,9 +13,11 @@ from bot.slack.cards import BETWEEN
 from bot.slack.commands import Desk
 from bot.slack.forms import deny_form, notice, request_form
 from bot.slack.grammar import Request
+from bot.slack.kit import Block
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
-from bot.usecases import ask, extend, finish, look, overdue, votes
+from bot.slack.wording.forms import UNTIL_SHIFT_ENDS
+from bot.usecases import extend, finish, look, overdue, votes
 from bot.usecases.strays import verdicts
 
 
@@ -116,12 +119,15 @@ def _approve(desk: Desk, click: Click) -> None:
     )
 
 
+def _opened(desk: Desk, click: Click, form: Block, command: str) -> None:
+    """Open the form. If Slack does not confirm in time that it is open, nothing is done in the person's name:
+    it may open all the same, and they hear what to type if it does not."""
+    if _anew(desk, click) and not desk.open(click.trigger, form):
+        _whisper(desk, click, because(Why.FORM_UNOPENED, command=command))
+
+
 def _deny(desk: Desk, click: Click) -> None:
-    """Where the form for the reason does not open, without one."""
-    if _anew(desk, click) and not desk.open(click.trigger, deny_form(click.value, click.terms)):
-        votes.deny(
-            desk.office, person=click.person, grant=click.value, why="", op=click.op, terms=click.terms
-        )
+    _opened(desk, click, deny_form(click.value, click.terms), f"/access deny {click.value} because …")
 
 
 def _extend(desk: Desk, click: Click) -> None:
@@ -135,28 +141,21 @@ def _done(desk: Desk, click: Click) -> None:
 
 
 def _ask_again(desk: Desk, click: Click) -> None:
-    """The form, filled in as it was; where that does not open, the very same ask."""
+    """The form, filled in as it was."""
     before = desk.office.grant(click.value)
     if before.person != click.person:
         raise refuse(Why.NOT_YOURS)
     again = Request(resource=before.resource, length=before.length, reason=before.reason)
     offers = look.offers(desk.office, person=click.person)
-    if _anew(desk, click) and not desk.open(click.trigger, request_form(offers, again)):
-        ask.ask(
-            desk.office,
-            person=click.person,
-            resource=again.resource,
-            length=again.length,
-            reason=again.reason,
-            op=click.op,
-        )
+    length = brief(before.length) if before.length else UNTIL_SHIFT_ENDS
+    command = f"/access request {before.resource} {length} because …"
+    _opened(desk, click, request_form(offers, again), command)
 
 
 def _request(desk: Desk, click: Click) -> None:
     offers = look.offers(desk.office, person=click.person)
     form = request_form(offers, Request(resource=click.value))
-    if _anew(desk, click) and not desk.open(click.trigger, form):
-        raise TemporaryFailure("the form did not open")
+    _opened(desk, click, form, f"/access request {click.value} because …")
 
 
 def _adopt(desk: Desk, click: Click) -> None:

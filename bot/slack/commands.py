@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import structlog
 from slack_sdk import WebClient
 
-from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed
+from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed, refuse
 from bot.core.reasons import Why
 from bot.ports import Deadline
 from bot.slack import grammar, pages
 from bot.slack.afterwards import Afterwards
 from bot.slack.calls import call
 from bot.slack.forms import request_form
-from bot.slack.grammar import Command, Request
+from bot.slack.grammar import Command, Extend, Request
 from bot.slack.kit import Block, section
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
@@ -46,7 +46,8 @@ class Desk:
         return words.UNCONFIRMED
 
     def open(self, trigger: str, form: Block) -> bool:
-        """Whether the form is open now."""
+        """Return whether Slack confirmed in time that the form is open. If it did not, the form may open all
+        the same."""
         arguments = {"trigger_id": trigger, "view": form}
         try:
             call(self.client, Deadline.after(OPEN_WITHIN), "views.open", arguments)
@@ -60,7 +61,9 @@ def answered(desk: Desk, body: Body) -> Block:
     trigger = str(body["trigger_id"])
     try:
         person = insider(desk.office, body)
-        return _done(desk, person, grammar.parse(str(body.get("text") or "")), trigger)
+        text = str(body.get("text") or "")
+        names = look.askable(desk.office, person=person) if grammar.wants_names(text) else ()
+        return _done(desk, person, grammar.parse(text, names), trigger)
     except Refused as refused:
         return said(refusal(refused.reason))
     except TemporaryFailure as failure:
@@ -79,47 +82,104 @@ def said(text: str, blocks: Sequence[Block] = ()) -> Block:
 def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
     office, op = desk.office, _op(trigger)
     match command:
-        case Request(resource=""):
-            return _form(desk, person, command, trigger)
-        case Request(resource=resource, length=length, reason=reason):
-            return said(
-                *pages.asked(
-                    ask.ask(office, person=person, resource=resource, length=length, reason=reason, op=op)
-                )
-            )
-        case grammar.Extend(which=which, length=longer):
-            return said(
-                words.extended(extend.extend(office, person=person, which=which, length=longer, op=op))
-            )
-        case grammar.Done(which=which):
-            return said(words.gave_back(finish.give_back(office, person=person, which=which, op=op)))
-        case grammar.Revoke(person=whose, resource=resource, why=why):
-            return said(
-                words.revoked(
-                    finish.revoke(office, by=person, person=whose, resource=resource, why=why, op=op)
-                )
-            )
-        case grammar.Approve(grant=grant):
-            return _approved(office, person, grant, op)
-        case grammar.Deny(grant=grant, why=why):
-            return said(words.denied(votes.deny(office, person=person, grant=grant, why=why, op=op)))
+        case Request():
+            return _requested(desk, person, command, trigger)
+        case Extend():
+            return _extended(office, person, command, op)
+        case grammar.Done() | grammar.Revoke():
+            return said(_ended(office, person, command, op))
+        case grammar.Approve() | grammar.Deny():
+            return _decided(office, person, command, op)
+        case grammar.RevokeAll() | grammar.Allow() | grammar.Freeze() | grammar.Unfreeze():
+            raise refuse(Why.VERB_NOT_YET, verb=type(command).__name__.casefold())
+        case grammar.Later(verb=verb):
+            raise refuse(Why.VERB_NOT_YET, verb=verb)
         case _:
             return _shown(office, person, command)
 
 
-def _approved(office: Office, person: str, grant: str, op: str) -> Block:
-    """What was typed decides only what the person was shown; otherwise it is shown now."""
-    try:
-        return said(words.approved(votes.approve(office, person=person, grant=grant, length=None, op=op)))
-    except Refused as refused:
-        if refused.reason.why is not Why.TERMS_CHANGED or (view := cards.terms_view(office, grant)) is None:
-            raise
-        votes.note_terms_shown(office, person=person, grant=grant, terms=view.terms)
-        return said(*pages.terms(refusal(refused.reason), view))
+def _requested(desk: Desk, person: str, wanted: Request, trigger: str) -> Block:
+    objection = not_yet(wanted, person)
+    if objection:
+        raise objection
+    if not wanted.resource:
+        return _form(desk, person, wanted, trigger)
+    answer = ask.ask(
+        desk.office,
+        person=person,
+        resource=wanted.resource,
+        length=wanted.length,
+        reason=wanted.reason,
+        op=_op(trigger),
+    )
+    return said(*pages.asked(answer))
+
+
+def _extended(office: Office, person: str, wanted: Extend, op: str) -> Block:
+    if wanted.end:
+        raise refuse(Why.END_NOT_YET, end=words.moment(wanted.end))
+    answer = extend.extend(office, person=person, which=wanted.which, length=wanted.length, op=op)
+    return said(words.extended(answer))
+
+
+def _ended(office: Office, person: str, command: grammar.Done | grammar.Revoke, op: str) -> str:
+    match command:
+        case grammar.Done(which=which, everything=everything):
+            done = finish.give_back(office, person=person, which=which, everything=everything, op=op)
+            return words.gave_back_all(done) if everything else words.gave_back(done)
+        case grammar.Revoke(person=whose, resource=resource, why=why):
+            what = resource or _only_one(office, person, whose)
+            return words.revoked(
+                finish.revoke(office, by=person, person=whose, resource=what, why=why, op=op)
+            )
 
 
 def _op(trigger: str) -> str:
     return f"cmd:{trigger}"
+
+
+def not_yet(wanted: Request, person: str) -> Refused | None:
+    """The refusal of what can be typed already and is not offered yet."""
+    resource = wanted.resource or "…"
+    if wanted.besides:
+        return refuse(Why.SEVERAL_NOT_YET, first=resource, second=wanted.besides[0])
+    if wanted.behalf not in (None, person):
+        return refuse(Why.BEHALF_NOT_YET, resource=resource)
+    if wanted.start:
+        return refuse(Why.START_NOT_YET, start=words.moment(wanted.start), resource=resource)
+    if wanted.end:
+        return refuse(Why.END_NOT_YET, end=words.moment(wanted.end))
+    return refuse(Why.URGENT_NOT_YET, resource=resource) if wanted.urgent else None
+
+
+def _only_one(office: Office, person: str, whose: str) -> str:
+    """The name of the only resource that somebody has. Raises Refused if there is none, or several."""
+    held = look.held_by(office, person=person, holder=whose)
+    if not held:
+        raise refuse(Why.NOTHING_HELD)
+    if len(held) > 1:
+        raise refuse(Why.SEVERAL_HELD, person=whose, names=", ".join(held), first=held[0])
+    return held[0]
+
+
+def _decided(office: Office, person: str, command: grammar.Approve | grammar.Deny, op: str) -> Block:
+    """A vote, if the person was shown exactly what it is about; otherwise that is shown now. If the id is
+    none, what waits for this person under that name is shown, and nothing is decided."""
+    try:
+        if isinstance(command, grammar.Approve):
+            length = command.length
+            done = votes.approve(office, person=person, grant=command.grant, length=length, op=op)
+            return said(words.approved(done))
+        done = votes.deny(office, person=person, grant=command.grant, why=command.why, op=op)
+        return said(words.denied(done))
+    except Refused as refused:
+        if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(office, command.grant)):
+            votes.note_terms_shown(office, person=person, grant=command.grant, terms=view.terms)
+            return said(*pages.terms(refusal(refused.reason), view))
+        if refused.reason.why is not Why.GRANT_UNKNOWN:
+            raise
+    found = look.waiting_for(office, person=person, resource=command.grant)
+    return said(*pages.fitting(command.grant, found))
 
 
 def _shown(office: Office, person: str, command: Command) -> Block:
@@ -131,12 +191,23 @@ def _shown(office: Office, person: str, command: Command) -> Block:
             return said(*pages.offered(look.offers(office, person=person)))
         case grammar.Who(resource=resource):
             return said(*pages.who(resource, look.who(office, person=person, resource=resource)))
+        case grammar.Waiting(person=whose, resource=resource):
+            found = look.waiting_for(office, person=person, resource=resource, holder=whose)
+            return said(*pages.fitting("", found))
         case grammar.Unknown(word=word, meant=meant):
-            return said(words.unknown(word, meant))
+            return said(words.unknown(word, meant, _examples(office, person)))
         case grammar.Help(topic=topic):
-            return said(words.help_text(topic))
+            return said(words.help_text(_examples(office, person), topic))
         case _:
-            return said(words.help_text())
+            return said(words.help_text(_examples(office, person)))
+
+
+def _examples(office: Office, person: str) -> tuple[str, ...]:
+    """Names of resources that the person may request; none while Redis is down, for help needs no example."""
+    try:
+        return look.askable(office, person=person)
+    except TemporaryFailure:
+        return ()
 
 
 def _form(desk: Desk, person: str, asked: Request, trigger: str) -> Block:
@@ -145,4 +216,5 @@ def _form(desk: Desk, person: str, asked: Request, trigger: str) -> Block:
         return said(words.NOTHING_OFFERED)
     if desk.open(trigger, request_form(offers, asked)):
         return {}
-    return said(f"{words.NOT_OPENED} {words.help_text('request')}")
+    names = [offer.resource.name for offer in offers]
+    return said(f"{words.NOT_CONFIRMED_OPEN} {words.help_text(names, 'request')}")

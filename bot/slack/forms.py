@@ -24,10 +24,34 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
     """Filled in with what is known of the ask."""
     fields = [
         field(words.RESOURCE, RESOURCE, _choice(offers, asked.resource)),
-        field(words.LENGTH, LENGTH, _line(_spelled(asked.length)), hint=words.LENGTH_HINT, optional=True),
-        field(words.REASON, REASON, _line(asked.reason[:REASON_AT_MOST], lines=True), optional=True),
+        field(
+            words.LENGTH,
+            LENGTH,
+            _line(_spelled(asked.length)),
+            hint=_about_length(offers, asked),
+            optional=True,
+        ),
+        field(
+            words.REASON,
+            REASON,
+            _line(asked.reason[:REASON_AT_MOST], lines=True),
+            hint=words.reason_hint(_reasons_needed(offers)),
+            optional=not all(offer.resource.reason.required for offer in offers),
+        ),
     ]
     return _modal(words.ASK_TITLE, fields, callback=REQUEST, submit=words.ASK)
+
+
+def _about_length(offers: Sequence[Offer], asked: Request) -> str:
+    """The lengths of the resource that the form begins with, if it begins with one."""
+    meant = [offer.resource for offer in offers if len(offers) == 1 or offer.resource.name == asked.resource]
+    return words.length_hint(meant[0].lengths.default, meant[0].lengths.max) if meant else words.LENGTH_HINT
+
+
+def _reasons_needed(offers: Sequence[Offer]) -> tuple[str, ...]:
+    """The resources that need a reason, if others need none."""
+    needed = tuple(offer.resource.name for offer in offers if offer.resource.reason.required)
+    return needed if len(needed) < len(offers) else ()
 
 
 def deny_form(grant: str, terms: str) -> Block:

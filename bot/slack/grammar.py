@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from bot.core.durations import UntilShiftEnds
 from bot.core.errors import refuse
 from bot.core.reasons import Why
+from bot.slack.details import WORDS_OF_NO_MEANING, Details, Reader, foreign_piece
 from bot.slack.entities import mentioned, readable
 from bot.slack.likeness import alike
+from bot.slack.moments import Moment
 from bot.slack.reading import (
+    QUOTED,
     Length,
-    first_length,
-    first_name,
     first_word,
-    leading_length,
+    levelled,
     named,
-    past,
-    plain,
+    not_understood,
+    parted,
     reason_in,
     says_because,
+    unmarked,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """``resource`` is empty where none was named: then the form opens."""
+    """``resource`` is empty if none was named: then the form opens. ``besides``: further resources."""
 
     resource: str = ""
+    besides: tuple[str, ...] = ()
     length: Length = None
+    behalf: str | None = None
+    start: Moment | None = None
+    end: Moment | None = None
+    urgent: bool = False
     reason: str = ""
 
 
@@ -52,30 +59,70 @@ class Who:
 @dataclass(frozen=True, kw_only=True)
 class Extend:
     which: str | None = None
-    length: int | None = None
+    length: Length = None
+    end: Moment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
+    """``everything``: all that the person has or waits for."""
+
     which: str | None = None
+    everything: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Revoke:
+    """``resource`` is empty if none was named: then it is the only one that the person has."""
+
     person: str
-    resource: str
+    resource: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevokeAll:
+    person: str
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allow:
+    person: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freeze:
+    why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unfreeze:
+    pass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Approve:
+    """``grant`` is a request's id, or a resource's name: then nothing is decided. ``length`` shortens."""
+
     grant: str
+    length: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deny:
+    """``grant`` as for ``Approve``."""
+
     grant: str
     why: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """An approval or denial that names a person and no request: what fits is shown, and nothing decided."""
+
+    person: str
+    resource: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +133,13 @@ class Help:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Later:
+    """A verb that is not there yet."""
+
+    verb: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Unknown:
     """No verb. ``meant`` are verbs that look like it, too weighty to be guessed."""
 
@@ -93,116 +147,259 @@ class Unknown:
     meant: tuple[str, ...] = ()
 
 
-Command = Request | Mine | List | Who | Extend | Done | Revoke | Approve | Deny | Help | Unknown
+Command = (
+    Request
+    | Mine
+    | List
+    | Who
+    | Extend
+    | Done
+    | Revoke
+    | RevokeAll
+    | Allow
+    | Freeze
+    | Unfreeze
+    | Approve
+    | Deny
+    | Waiting
+    | Help
+    | Later
+    | Unknown
+)
+Names = Collection[str]
 
 _LONGEST_TEXT = 8_000
-_FILLER = re.compile(r"(?:access\s+to|to|of|on|for|with|from|by)\s+(?=\S)", re.IGNORECASE)
-_HAS = re.compile(r"(?:has|holds)\s+", re.IGNORECASE)
+_ALL = frozenset({"all", "everything"})
+_PHRASES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"give\s+(\S+\s+)?back(?!\S)", re.IGNORECASE), "done"),
+    (re.compile(r"(?:give\s+me|i\s+need)(?!\S)", re.IGNORECASE), "request"),
+    (re.compile(r"more\s+time(?!\S)", re.IGNORECASE), "extend"),
+    (re.compile(r"break\s+glass(?!\S)", re.IGNORECASE), "break-glass"),
+    (re.compile(r"on\s+call(?!\S)", re.IGNORECASE), "oncall"),
+    (re.compile(r"who\s+am\s+i(?!\S)", re.IGNORECASE), "whoami"),
+    (re.compile(r"hand\s+over(?!\S)", re.IGNORECASE), "hand-over"),
+)
+_WHO = re.compile(r"\s*(?:has|holds|have|got|is\s+on|uses|can\s+use)(?!\S)", re.IGNORECASE)
 
 
-def parse(text: str) -> Command:
-    """Raises Refused for a length that nobody can mean; any other text is some command."""
-    typed = text[:_LONGEST_TEXT].strip()
+def parse(text: str, names: Names = ()) -> Command:
+    """``names``: resources that this person may request. Raises Refused for a length that nobody can mean and
+    for what was not understood; any other text is some command."""
+    typed = unmarked(text[:_LONGEST_TEXT].strip())
+    for phrase, verb in _PHRASES:
+        if found := phrase.match(levelled(typed)):
+            between = (each or "" for each in found.groups())
+            return _read(verb, "".join((*between, typed[found.end() :])), names)
     word, rest = first_word(typed)
-    verb = word.casefold().strip("/.:,!`*")
+    verb = _bare(word)
     if not verb:
         return Help()
     known = _SYNONYMS.get(verb)
-    if known:
-        return _VERBS[known](rest)
-    near = alike(verb, tuple(_VERBS))
+    if known and (verb in _VERBS or verb not in names):
+        return _read(known, rest, names)
+    near = () if verb in names else alike(verb, tuple(_VERBS))
     if any(each in _WEIGHTY for each in near):
         return Unknown(word=readable(word), meant=near)
     if near:
-        return _VERBS[near[0]](rest)
-    return _without_verb(typed, word)
+        return _read(near[0], rest, names)
+    return _without_verb(typed, word, names)
 
 
-def _without_verb(typed: str, word: str) -> Command:
-    """``prod-db 2h because …`` can only be an ask; a bare word may be anything."""
-    asked = _request(typed)
-    if asked.resource and (asked.length is not None or says_because(typed)):
-        return asked
+def wants_names(text: str) -> bool:
+    """Whether ``parse`` reads this text otherwise if it knows the names of resources."""
+    verb = _bare(first_word(unmarked(text.strip()))[0])
+    if verb in _SYNONYMS and verb not in _VERBS:
+        return True
+    return verb not in ("", *_VERBS.keys() - {"request", "revoke"}) and not says_because(text)
+
+
+def _bare(word: str) -> str:
+    return word.casefold().strip("/.:,!*_~`")
+
+
+def _read(verb: str, rest: str, names: Names) -> Command:
+    return Later(verb=verb) if verb in _LATER else _VERBS[verb](rest, names)
+
+
+def _without_verb(typed: str, word: str, names: Names) -> Command:
+    """``prod-db 2h because …`` can only be a request; a bare word may be anything."""
+    head, reason = parted(typed)
+    found = Reader(known=names, sure=reason is not None).read(head)
+    told = (found.length, found.start, found.end, found.behalf, found.urgent or None, found.names[1:] or None)
+    if found.names and (reason is not None or any(each is not None for each in told)):
+        return _request(typed, names)
     return Unknown(word=readable(word))
 
 
 # ------------------------------------------------------------------------------------------- verbs
 
 
-def _request(rest: str) -> Request:
-    length, rest = leading_length(rest)
-    resource, rest = first_name(past(_FILLER, rest))
-    if length is None:
-        length, rest = first_length(rest)
-    return Request(resource=resource, length=length, reason=reason_in(rest))
+def _request(rest: str, names: Names) -> Request:
+    head, reason = parted(rest)
+    found = Reader(known=names, sure=reason is not None).read(head)
+    own = found.names[0] if found.names else ""
+    if reason is not None and found.rest:
+        raise not_understood(found.rest, **({"resource": own} if own else {}))
+    if reason is None:
+        piece = foreign_piece(found.rest, names, own)
+        if piece:
+            raise refuse(Why.REASON_UNCLEAR, text=readable(piece).strip()[:QUOTED], resource=own or "…")
+        reason = reason_in(found.rest)
+    return Request(
+        resource=own,
+        besides=found.names[1:],
+        length=found.length,
+        behalf=found.behalf,
+        start=found.start,
+        end=found.end,
+        urgent=found.urgent,
+        reason=reason,
+    )
 
 
-def _who(rest: str) -> Command:
-    resource, _ = first_name(past(_HAS, rest))
-    return Who(resource=resource) if resource else Help(topic="who")
+def _whole(rest: str, *wanted: str, nothing: Names = WORDS_OF_NO_MEANING) -> Details:
+    """The details before *because*. Raises Refused if anything else stands there."""
+    found = Reader(wanted=wanted, nothing=nothing).read(parted(rest)[0])
+    if found.rest or len(found.names) > 1:
+        raise not_understood(found.rest or found.names[1])
+    return found
 
 
-def _extend(rest: str) -> Extend:
-    length, rest = leading_length(past(_FILLER, rest))
-    which, rest = first_name(past(_FILLER, rest))
-    if length is None:
-        length, _ = first_length(past(_FILLER, rest))
-    if isinstance(length, UntilShiftEnds):
+def _who(rest: str, _: Names) -> Command:
+    has = _WHO.match(levelled(rest))
+    found = _whole(rest[has.end() :] if has else rest, "names")
+    return Who(resource=found.names[0]) if found.names else Help(topic="who")
+
+
+def _extend(rest: str, _: Names) -> Extend:
+    found = _whole(rest, "names", "length", "end")
+    return Extend(which=found.names[0] if found.names else None, length=found.length, end=found.end)
+
+
+def _done(rest: str, _: Names) -> Done:
+    found = _whole(rest, "names", nothing={*WORDS_OF_NO_MEANING, "my", "it", "request", "requests"})
+    everything = found.names[:1] != () and found.names[0] in _ALL
+    return Done(which=found.names[0] if found.names and not everything else None, everything=everything)
+
+
+def _revoke(rest: str, names: Names) -> Command:
+    head, reason = parted(rest)
+    found = Reader(wanted=("names", "behalf"), known=names, sure=reason is not None).read(head)
+    if found.behalf is None:
+        return Help(topic="revoke")
+    if len(found.names) > 1:
+        raise not_understood(found.names[1])
+    if reason is not None and found.rest:
+        raise not_understood(found.rest)
+    resource = found.names[0] if found.names else ""
+    if reason is None:
+        piece = foreign_piece(found.rest, names, resource)
+        if piece:
+            raise refuse(Why.NOT_UNDERSTOOD, text=readable(piece).strip()[:QUOTED])
+        reason = reason_in(found.rest)
+    if resource in _ALL:
+        return RevokeAll(person=found.behalf, why=reason)
+    return Revoke(person=found.behalf, resource=resource, why=reason)
+
+
+def _allow(rest: str, _: Names) -> Command:
+    if not mentioned(first_word(rest)[0]):
+        return Help(topic="allow")
+    return Allow(person=_whole(rest, "behalf").behalf or "")
+
+
+def _freeze(rest: str, _: Names) -> Freeze:
+    found = _whole(rest, "names")
+    if found.names and found.names[0] not in _ALL:
+        raise not_understood(found.names[0])
+    return Freeze(why=parted(rest)[1] or "")
+
+
+def _unfreeze(rest: str, _: Names) -> Unfreeze:
+    _freeze(rest, _)
+    return Unfreeze()
+
+
+def _approve(rest: str, _: Names) -> Command:
+    word, rest = _decided(rest)
+    if not word:
+        return Help(topic="approve")
+    found = _whole(rest, "length", "names", "behalf")
+    if isinstance(found.length, UntilShiftEnds):
         raise refuse(Why.DURATION_UNREADABLE, text="until end of shift")
-    return Extend(which=which or None, length=length)
+    whose, grant = mentioned(word), _id(word)
+    if whose and not found.behalf:
+        return Waiting(person=whose, resource="".join(found.names))
+    if found.names:
+        raise not_understood(found.names[0])
+    return (
+        Waiting(person=found.behalf, resource=grant)
+        if found.behalf
+        else Approve(grant=grant, length=found.length)
+    )
 
 
-def _done(rest: str) -> Done:
-    which, _ = first_name(past(_FILLER, rest))
-    return Done(which=which or None)
+def _deny(rest: str, _: Names) -> Command:
+    word, rest = _decided(rest)
+    if not word:
+        return Help(topic="deny")
+    if whose := mentioned(word):
+        return Waiting(person=whose)
+    head, reason = parted(rest)
+    if reason is None:
+        return Deny(grant=_id(word), why=reason_in(rest))
+    _whole(head)
+    return Deny(grant=_id(word), why=reason)
 
 
-def _revoke(rest: str) -> Command:
-    first, rest = first_word(rest)
-    second, rest = first_word(past(_FILLER, rest))
-    for person, resource in ((first, second), (second, first)):
-        whose = mentioned(person)
-        if whose and resource and not mentioned(resource):
-            return Revoke(person=whose, resource=named(resource), why=reason_in(rest))
-    return Help(topic="revoke")
+def _decided(rest: str) -> tuple[str, str]:
+    """What an approver decides about, and the rest."""
+    word, behind = first_word(rest)
+    return (word, behind) if _id(word) and not says_because(word) else ("", rest)
 
 
-def _approve(rest: str) -> Command:
-    grant, _ = first_word(rest)
-    return Approve(grant=plain(grant)) if grant else Help(topic="approve")
+def _id(word: str) -> str:
+    return named(word).lstrip("#")
 
 
-def _deny(rest: str) -> Command:
-    grant, rest = first_word(rest)
-    return Deny(grant=plain(grant), why=reason_in(rest)) if grant else Help(topic="deny")
+def _help(rest: str, _: Names) -> Help:
+    topic = _bare(first_word(rest)[0])
+    return Help(topic=topic if topic in _VERBS else "")
 
 
-def _help(rest: str) -> Help:
-    topic = _SYNONYMS.get(first_word(rest)[0].casefold(), "")
-    return Help(topic=topic)
-
-
-_VERBS: Mapping[str, Callable[[str], Command]] = {
+_VERBS: Mapping[str, Callable[[str, Names], Command]] = {
     "request": _request,
-    "list": lambda _: List(),
-    "mine": lambda _: Mine(),
+    "list": lambda *_: List(),
+    "mine": lambda *_: Mine(),
     "who": _who,
     "extend": _extend,
     "done": _done,
     "revoke": _revoke,
+    "allow": _allow,
+    "freeze": _freeze,
+    "unfreeze": _unfreeze,
     "approve": _approve,
     "deny": _deny,
     "help": _help,
 }
-_WEIGHTY = frozenset({"revoke", "approve", "deny", "done"})
+_WEIGHTY = frozenset({"revoke", "approve", "deny", "done", "allow", "freeze", "unfreeze"})
 """What decides about somebody, or ends something, is never guessed."""
 
+_LATER = ("why", "break-glass", "pending", "history", "oncall", "out", "whoami", "hand-over", "review")
+
 _SYNONYMS: Mapping[str, str] = {
-    **{verb: verb for verb in _VERBS},
+    **{verb: verb for verb in (*_VERBS, *_LATER)},
     **dict.fromkeys(("req", "ask", "get", "need"), "request"),
     **dict.fromkeys(("ls", "resources", "offers"), "list"),
     **dict.fromkeys(("me", "my", "status"), "mine"),
-    **dict.fromkeys(("prolong",), "extend"),
-    **dict.fromkeys(("give-back", "giveback", "return"), "done"),
+    **dict.fromkeys(("prolong", "renew", "more"), "extend"),
+    **dict.fromkeys(
+        ("give-back", "giveback", "return", "withdraw", "cancel", "release", "end", "stop"), "done"
+    ),
+    **dict.fromkeys(("yes", "ok", "okay"), "approve"),
+    **dict.fromkeys(("no", "reject"), "deny"),
+    **dict.fromkeys(("breakglass",), "break-glass"),
+    **dict.fromkeys(("on-call",), "oncall"),
+    **dict.fromkeys(("handover",), "hand-over"),
     **dict.fromkeys(("?", "-h", "--help", "usage"), "help"),
 }

@@ -46,6 +46,13 @@ def offered(offers: Sequence[Offer]) -> tuple[str, list[Block]]:
     return words.OFFERS, _page(f"*{words.OFFERS}*", [[section(words.offer(each))] for each in offers])
 
 
+def fitting(which: str, grants: Sequence[Standing]) -> tuple[str, list[Block]]:
+    """What an approver may have meant, with buttons."""
+    if not grants:
+        return words.nothing_fits(which), [section(words.nothing_fits(which))]
+    return words.FITS, _page(words.FITS, [_waiting(each) for each in grants])
+
+
 def who(resource: str, grants: Sequence[Standing]) -> tuple[str, list[Block]]:
     if not grants:
         return words.nobody_has(resource), [section(words.nobody_has(resource))]

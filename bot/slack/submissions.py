@@ -10,13 +10,15 @@ from bot.slack.commands import Desk
 from bot.slack.kit import Block
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
-from bot.slack.wording.reasons import refusal
+from bot.slack.wording import forms as form_words
+from bot.slack.wording.reasons import refusal, say
 from bot.usecases import ask, votes
 
 _ABOUT_LENGTH = frozenset(
     {
         Why.DURATION_UNREADABLE,
         Why.DURATION_FRACTION,
+        Why.DURATION_UNITLESS,
         Why.DURATION_TOO_LONG,
         Why.DURATION_TOO_SHORT,
         Why.NO_SHIFT_TO_END,
@@ -80,7 +82,9 @@ def _refused(reason: Reason) -> Block:
 
 
 def _wrong(field: str, reason: Reason) -> Block:
-    return {"response_action": "errors", "errors": {field: words.plainly(refusal(reason))}}
+    to_do = form_words.NEXT.get(reason.why)
+    text = f"{say(reason)} {to_do}" if to_do else refusal(reason)
+    return {"response_action": "errors", "errors": {field: words.plainly(text)}}
 
 
 def _shown(how: str, text: str) -> Block:

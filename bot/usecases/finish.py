@@ -17,12 +17,14 @@ from bot.usecases.attempts import earlier_answer
 from bot.usecases.office import Office, Scene, fact_keys, facts_of, named, stand, standing_after
 
 
-def give_back(office: Office, *, person: str, which: str | None, op: str) -> Standing:
-    """End what ``person`` holds or waits for: all of a resource, one grant by id, or the only one.
+def give_back(
+    office: Office, *, person: str, which: str | None, everything: bool = False, op: str
+) -> Standing:
+    """End what ``person`` holds or waits for: all of a resource, one grant by id, the only one, everything.
 
     Raises Refused where there is nothing, or several and none was named.
     """
-    done = office.once(op, "give back", person, lambda: _give_back(office, person, which, op))
+    done = office.once(op, "give back", person, lambda: _give_back(office, person, which, everything, op))
     return _wait_for_copies(office, stand(office, done) if isinstance(done, str) else done)
 
 
@@ -43,10 +45,10 @@ def _wait_for_copies(office: Office, done: Standing) -> Standing:
         return replace(done, copied=False)
 
 
-def _give_back(office: Office, person: str, which: str | None, op: str) -> Standing:
+def _give_back(office: Office, person: str, which: str | None, everything: bool, op: str) -> Standing:
     catalog, snap = office.gather(lambda _: meant(which), (f"person:{person}",))
     mine = [grant for grant in snap.all(Grant) if grant.person == person and _endable(grant)]
-    chosen = chosen_of(mine, which, person, snap)
+    chosen = mine if everything and mine else chosen_of(mine, which, person, snap)
     return _finished(office, chosen, (catalog, snap), op, person, because(Why.GIVEN_BACK))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
-from bot.core.grants import Grant, State
+from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
 from bot.core.members import Facts
 from bot.core.people import objection
 from bot.core.policy import Ask, Outcome, approver_objection, decide, may_not_ask
@@ -28,6 +28,42 @@ def offers(office: Office, *, person: str) -> tuple[Offer, ...]:
     office.meet(person)
     catalog, snap = office.gather(lambda known: _all_keys(known, person))
     return _offers(person, catalog, snap)
+
+
+def askable(office: Office, *, person: str) -> tuple[str, ...]:
+    """Names of the resources that the person may request, as far as is known: nobody is looked up, and
+    somebody not known yet counts as a full member."""
+    catalog, snap = office.gather(lambda known: _all_keys(known, person))
+    facts = facts_of(snap)
+    known = facts.people.get(person)
+    if known and objection(known, home=facts.home, domains=catalog.people.email_domains):
+        return ()
+    return tuple(
+        name
+        for name, resource in catalog.resources.items()
+        if not may_not_ask(person, resource, catalog, facts)
+    )
+
+
+def waiting_for(office: Office, *, person: str, resource: str = "", holder: str = "") -> tuple[Standing, ...]:
+    """What waits for this person's approval: of a resource, of who requested it, or of both."""
+    office.meet(person)
+    waiting = _view(office, person, offers=False).waiting
+    return tuple(
+        each
+        for each in waiting
+        if resource in ("", each.grant.resource) and holder in ("", each.grant.person)
+    )
+
+
+def held_by(office: Office, *, person: str, holder: str) -> tuple[str, ...]:
+    """Names of the resources that ``holder`` has or waits for, of those that ``person`` may see."""
+    office.meet(person)
+    catalog, snap = office.gather(lambda known: _all_keys(known, person), (f"person:{holder}",))
+    endable = (grant for grant in snap.all(Grant) if grant.state in LIVE or grant.state in NOT_BEGUN)
+    held = {grant.resource for grant in endable if grant.person == holder}
+    known = (catalog.resources[name] for name in sorted(held) if name in catalog.resources)
+    return tuple(each.name for each in known if not _may_not_see(person, each, catalog, facts_of(snap, each)))
 
 
 def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:

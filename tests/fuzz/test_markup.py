@@ -16,7 +16,7 @@ from bot.core.reasons import Reason, Why
 from bot.ports import CardView, Note
 from bot.slack.cards import APPROVER, HOLDER, card
 from bot.slack.messenger import _blocks
-from bot.slack.pages import home, mine, offered, who
+from bot.slack.pages import fitting, home, mine, offered, who
 from bot.slack.wording import answers as words
 from bot.slack.wording import spoken
 from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal
@@ -137,7 +137,10 @@ def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, l
         lambda: words.gave_back(stands),
         lambda: words.revoked(stands),
         lambda: words.approved(stands),
-        lambda: words.unknown(texts["reason"], ()),
+        lambda: words.unknown(texts["reason"], (), ()),
+        lambda: words.nothing_fits(texts["reason"]),
+        lambda: words.help_text((texts["title"],)),
+        lambda: words.help_text((texts["title"],), "revoke"),
     ]
     home_blocks = home(view_of_home)
     assert slack_takes_view(home_blocks)
@@ -147,6 +150,7 @@ def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, l
         mine(view_of_home),
         offered([made]),
         who("prod-db", [stands, standing()]),
+        fitting("", [stands]),
         ("", home_blocks["blocks"]),
         *((text(), []) for text in said),
     ]

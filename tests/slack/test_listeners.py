@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -11,21 +12,24 @@ from typing import Any
 import pytest
 
 from bot import health
+from bot.core.catalog import Named, ReasonRule
 from bot.core.errors import Refused
 from bot.core.grants import Grant, State
-from bot.core.reasons import Why
-from bot.ports import Deadline, Home, Key
+from bot.core.reasons import Why, because
+from bot.ports import Deadline, Home, Key, Note
 from bot.sandbox.workspace import ImpossibleError, Server, Workspace
+from bot.slack import commands
 from bot.slack.afterwards import MOST
 from bot.slack.manifest import manifest
 from bot.slack.visitor import insider
 from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
+from bot.slack.wording.reasons import refusal
 from bot.usecases import ask, groups
 from bot.usecases.confirm import find_out
 from bot.usecases.look import home_view
 from tests.slack.conftest import CHANNEL, EVE, GINA
 from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
-from tests.slack.town import Town, town
+from tests.slack.town import CATALOG, Town, town
 
 ASK = "request prod-db 2h because orders are stuck"
 PROMISED = f"{UNCONFIRMED} {FOUND_OUT_LATER}"
@@ -111,26 +115,100 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
             "13 hours is too long: 12 hours is the most. Ask for 12 hours or less.",
         ),
         (
-            "request prod-db 1.5h because x",
-            "“1.5h” is a fraction. Write it in whole units, like `90m` or `1h30m`.",
+            "request prod-db 1.3333h because x",
+            "“1.3333h” is a fraction. Write it in whole units, like `90m` or `1h30m`.",
         ),
+        (
+            "request prod-db 12 because x",
+            "12 what? Write `12m` or `12h`.",
+        ),
+        (
+            "request prod-db 2h soon because x",
+            "I don't understand “soon”, so I did nothing. Behind the resource I understand a length: "
+            "`/access request prod-db 2h because …`.",
+        ),
+        (
+            "done prod-db, vault",
+            "I don't understand “vault”, so I did nothing. `/access help` shows how each command is written.",
+        ),
+        (
+            "request prod-db vault is down",
+            "I can't tell whether “vault” is part of your reason or of what you request, so I did nothing. "
+            "Put the reason behind `because`, and all else right behind the resource: "
+            "`/access request prod-db 2h because …`.",
+        ),
+        (
+            "request prod-db and vault 2h because x",
+            "I can't take a request for several resources at once yet, so I did nothing. "
+            "Send one command for each: `/access request prod-db …`, then `/access request vault …`.",
+        ),
+        (
+            "request prod-db 2h for @bob because x",
+            "I can't take a request for somebody else yet, so I did nothing. "
+            "They can send it themselves: `/access request prod-db …`.",
+        ),
+        (
+            "request prod-db at 22:00 for 2h because x",
+            "Access can't start later yet (“22:00”), so I did nothing. "
+            "Send `/access request prod-db 2h because …` when you need it. "
+            "If “22:00” is part of your reason, put `because` before it.",
+        ),
+        (
+            "request prod-db in 2 hours because x",
+            "Access can't start later yet (“in 2 hours”), so I did nothing. "
+            "Send `/access request prod-db 2h because …` when you need it. "
+            "If “in 2 hours” is part of your reason, put `because` before it.",
+        ),
+        (
+            "request prod-db until tomorrow 17:00 because x",
+            "I can't take a time to end at yet (“tomorrow 17:00”), so I did nothing. "
+            "Write a length, like `2h`, or `until end of shift`.",
+        ),
+        (
+            "extend prod-db until 17:00",
+            "I can't take a time to end at yet (“17:00”), so I did nothing. "
+            "Write a length, like `2h`, or `until end of shift`.",
+        ),
+        (
+            "request prod-db asap 30m because x",
+            "Requests can't be marked as urgent yet, so I did nothing. "
+            "Send `/access request prod-db …` without “urgent”, and tell an approver.",
+        ),
+        (
+            "request at 22:00",
+            "Access can't start later yet (“22:00”), so I did nothing. "
+            "Send `/access request … 2h because …` when you need it. "
+            "If “22:00” is part of your reason, put `because` before it.",
+        ),
+        (
+            "extend prod-db until end of shift",
+            "I can't extend until the end of a shift yet, so I did nothing. Write a length, like `2h`.",
+        ),
+        ("why prod-db", "`/access why` is not there yet, so I did nothing. `/access help` shows what is."),
+        (
+            "revoke @bob",
+            "This person has nothing that you may see. "
+            "`/access who` with a resource's name shows who has it.",
+        ),
+        ("done all", "You have nothing open. `/access mine` shows what you have."),
         ("done", "You have nothing open. `/access mine` shows what you have."),
         ("mine", "You have nothing now, and nothing is waiting."),
         ("who prod-db", "Nobody has *prod-db*, and nobody is waiting for it."),
-        ("revok @bob prod-db", "I do not know `revok`. Did you mean `/access revoke`? Nothing has changed."),
+        ("revok @bob prod-db", "I don't know `revok`. Did you mean `/access revoke`? Nothing has changed."),
         (
             "prod-db",
-            "I do not know `prod-db`. To ask for access: `/access request prod-db 2h because …`. "
-            "`/access help` shows the rest.",
+            "To request *prod-db*: `/access request prod-db 2h because …`.",
         ),
+        ("lst", "I don't know `lst`. `/access help` shows what I can do."),
         (
             "approve",
-            "Write it like this: `/access approve ID`: approve an ask, by the id that "
-            "`/access who prod-db` shows.",
+            "Write it like this: `/access approve ID`: approve a request, by the id that "
+            "`/access who prod-db` shows; `approve ID 1h`: for less.",
         ),
         (
             "deny Gnone",
-            "There is nothing here called Gnone. `/access who prod-db` shows what is open, with its id.",
+            "Nothing is waiting for you under `gnone`. "
+            "`/access who` with a resource's name shows what is open, with its id.",
         ),
     ],
 )
@@ -159,6 +237,92 @@ def test_bob_approves_and_carol_revokes_by_typing(it: Town, asked: Grant) -> Non
     )
     assert it.grant().ended is not None
     assert it.grant().ended.facts == {"by_person": CAROL, "said": "left"}  # type: ignore[union-attr]
+
+
+def test_bob_approves_for_less_by_typing_in_any_case(it: Town, asked: Grant) -> None:
+    assert it.types(BOB, f"ok #{asked.id.upper()} for an hour").startswith(
+        "Approved: <@U01ADA> gets *prod-db*"
+    )
+    assert it.grant().length == HOUR
+
+
+@pytest.mark.parametrize(
+    "text", ["approve prod-db", "approve @ada", "approve @ada prod-db", "deny @ada", "no prod-db"]
+)
+def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Town, asked: Grant, text: str) -> None:
+    it.types(CAROL, "request vault 1h because x")
+    reply = it.answers(BOB, text)
+    assert reply.text == "Nothing is decided yet. Press a button, or type `/access approve ID`."
+    assert pressable(reply.blocks) == [("approve", "Approve"), ("deny", "Deny")]
+    assert it.office.grant(asked.id) == asked
+    shown = it.workspace.ephemerals(BOB)[-1]
+    assert it.workspace.click(BOB, shown.channel, shown.ts, "approve", f"approver:{asked.id}").ok
+    assert it.office.grant(asked.id).state is State.APPROVED
+
+
+@pytest.mark.parametrize(
+    "text", ["approve vault", "approve prod-db", "approve @ada", "approve @bob", "deny nothing"]
+)
+def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Town, asked: Grant, text: str) -> None:
+    assert it.types(ADA, text).startswith("Nothing is waiting for you ")
+    assert it.office.grant(asked.id) == asked
+
+
+def test_carol_revokes_the_only_thing_that_somebody_has(it: Town, asked: Grant) -> None:
+    assert it.types(CAROL, "revoke @ada because left") == "Denied: the ask of <@U01ADA> for *prod-db*."
+
+
+def test_of_several_things_carol_has_to_name_one(it: Town, asked: Grant) -> None:
+    it.types(ADA, "request vault 1h because x")
+    assert it.types(CAROL, "revoke @ada because left") == (
+        "<@U01ADA> has several: prod-db, vault. I did nothing. "
+        "Name one: `/access revoke <@U01ADA> prod-db because …`, or `all`."
+    )
+    assert len(it.grants()) == 2
+
+
+def test_ada_gives_back_and_withdraws_everything(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"approve {asked.id}")
+    it.types(ADA, "request vault 1h because x")
+    assert it.types(ADA, "done all") == (
+        "Done: all that you had is being taken back now, and your requests are withdrawn."
+    )
+    assert [grant.state for grant in it.grants()] == [State.ENDING]
+
+
+@pytest.mark.parametrize("text", ["revoke @ada all because x", "allow @ada", "freeze because x", "unfreeze"])
+def test_what_only_security_people_may_type_is_not_there_yet(it: Town, text: str) -> None:
+    assert "is not there yet, so I did nothing." in it.types(BOB, text)
+
+
+def test_a_request_for_oneself_is_like_any_other(it: Town) -> None:
+    assert it.types(ADA, "request prod-db 2h for @ada because x").startswith(
+        "Asked for *prod-db* for 2 hours."
+    )
+
+
+def test_a_resource_may_be_called_like_another_word_for_a_verb(it: Town) -> None:
+    release = replace(CATALOG.resources["vault"], name="release")
+    it.enacts(replace(CATALOG, version="two", resources={"release": release}))
+    assert it.types(ADA, "release 2h because x").startswith("Asked for *release* for 2 hours.")
+    assert it.types(ADA, "release") == "To request *release*: `/access request release 2h because …`."
+
+
+def test_help_is_there_while_redis_is_down(it: Town) -> None:
+    it.types(ADA, "mine")
+    it.ledger.down = True
+    assert "`/access request RESOURCE 4h" in it.types(ADA, "help")
+
+
+def test_help_names_what_the_reader_may_request(it: Town) -> None:
+    secret = replace(CATALOG.resources["prod-db"], who_may_ask=(Named(person=BOB),))
+    it.enacts(replace(CATALOG, version="two", resources={**CATALOG.resources, "prod-db": secret}))
+    assert "`/access request prod-db 4h" in it.types(BOB, "help")
+    assert "`/access request vault 4h" in it.types(ADA, "help")
+    assert "prod-db" not in it.types(ADA, "help") + it.types(ADA, "who") + it.types(ADA, "deny")
+    it.enacts(replace(CATALOG, version="three", resources={"prod-db": secret}))
+    assert "`/access request RESOURCE 4h" in it.types(ADA, "help")
+    assert it.types(ADA, "list") == "There is nothing you may ask for. Ask whoever keeps access.yaml."
 
 
 def test_bob_denies_by_typing(it: Town, asked: Grant) -> None:
@@ -347,12 +511,57 @@ def test_bob_denies_and_says_why(it: Town, asked: Grant) -> None:
     assert denied.ended.facts == {"said": "no ticket"}
 
 
-def test_where_the_form_does_not_open_the_denial_counts_all_the_same(it: Town, asked: Grant) -> None:
+UNCONFIRMED_FORM = [{"down": True}, {"lost_replies": 1}]
+"""Slack opens nothing, or it opens the form and its answer is lost: from here they look alike."""
+
+
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_denied(
+    it: Town, asked: Grant, fault: dict[str, Any]
+) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.types(BOB, "list")
-    it.workspace.faults.down = True
+    troubled(it, fault)
     assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
-    assert it.office.grant(asked.id).state is State.DENIED
+    assert it.office.grant(asked.id).state is State.ASKED
+    assert it.whispers() == [(CHANNEL, Why.FORM_UNOPENED, BOB)]
+    assert whispered(it) == (
+        f"If no form opened, nothing has happened yet. Type `/access deny {asked.id} because …` instead."
+    )
+    assert (it.workspace.view(BOB) is not None) is ("lost_replies" in fault)
+
+
+def test_a_form_that_opens_late_can_still_be_sent_in(
+    it: Town, asked: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "OPEN_WITHIN", 0.05)
+    card = it.workspace.messages(CHANNEL)[0]
+    it.types(BOB, "list")
+    it.workspace.faults.slow = 0.4
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
+    assert it.office.grant(asked.id).state is State.ASKED
+    it.workspace.faults.slow = 0.0
+    opens_within(it, BOB, seconds=10)
+    assert it.workspace.submit_view(BOB, {"reason": {"reason": "no ticket"}}).ok
+    assert it.office.grant(asked.id).ended == because(Why.DENIED, said="no ticket")
+
+
+def troubled(it: Town, fault: dict[str, Any]) -> None:
+    for name, value in fault.items():
+        setattr(it.workspace.faults, name, value)
+
+
+def whispered(it: Town) -> str:
+    owed = [key for key in it.ledger._documents if key.kind == "note"]
+    [note] = (each for each in it.ledger.read(owed).all(Note) if each.whisper_to)
+    return refusal(note.reason)
+
+
+def opens_within(it: Town, who: str, *, seconds: float) -> None:
+    by = time.monotonic() + seconds
+    while it.workspace.view(who) is None:
+        assert time.monotonic() < by
+        time.sleep(0.02)  # Slack itself is late here
 
 
 def test_a_click_on_deny_that_is_delivered_twice_opens_the_form_and_denies_nothing(
@@ -434,12 +643,31 @@ def test_nobody_asks_again_for_somebody_else(it: Town, asked: Grant) -> None:
     assert it.whispers() == [(CHANNEL, Why.NOT_YOURS, CAROL)]
 
 
-def test_while_slack_does_not_open_forms_asking_again_is_the_very_same_ask(it: Town, asked: Grant) -> None:
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_requested_again(
+    it: Town, asked: Grant, fault: dict[str, Any]
+) -> None:
     it.types(BOB, f"deny {asked.id}")
     card = it.posts(asked, ADA, "holder")
-    it.workspace.faults.down = True
+    troubled(it, fault)
     assert it.workspace.click(ADA, card.channel, card.ts, "ask_again").ok
-    assert (it.grant().length, it.grant().reason) == (2 * HOUR, "orders are stuck")
+    assert it.grants() == ()
+    assert whispered(it) == (
+        "If no form opened, nothing has happened yet. Type `/access request prod-db 2h because …` instead."
+    )
+
+
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_a_button_of_the_home_tab_whose_form_is_not_confirmed_says_what_to_type(
+    it: Town, fault: dict[str, Any]
+) -> None:
+    it.types(ADA, "list")
+    it.messenger.publish(home_view(it.office, ADA), Deadline.after(10))
+    troubled(it, fault)
+    assert it.workspace.click_home(ADA, "request", "offer:vault").ok
+    assert whispered(it) == (
+        "If no form opened, nothing has happened yet. Type `/access request vault because …` instead."
+    )
 
 
 def test_a_click_while_redis_is_down_is_told_in_a_window(it: Town, asked: Grant) -> None:
@@ -488,12 +716,52 @@ def test_request_alone_opens_the_form(it: Town) -> None:
     assert (it.grant().resource, it.grant().length, it.grant().reason) == ("vault", 2 * HOUR, "x")
 
 
-def test_where_the_form_does_not_open_the_way_to_type_it_is_shown(it: Town) -> None:
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_it_does_not_say_that_the_form_did_not_open_when_it_may_be_open(
+    it: Town, fault: dict[str, Any]
+) -> None:
     it.types(ADA, "list")
-    it.workspace.faults.down = True
+    troubled(it, fault)
     assert it.types(ADA, "request") == (
-        "The form did not open. Write it like this: `/access request prod-db 4h because orders are stuck`: "
-        "ask for access."
+        "If no form opened, you can type it. "
+        "Write it like this: `/access request prod-db 4h because orders are stuck`: request access."
+    )
+    assert (it.workspace.view(ADA) is not None) is ("lost_replies" in fault)
+
+
+def test_the_form_says_what_it_needs_and_never_to_type_a_command(it: Town) -> None:
+    it.types(ADA, "request prod-db")
+    it.types(ADA, "request")
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    assert {block["block_id"]: block.get("optional", False) for block in shown.blocks} == {
+        "resource": False,
+        "length": True,
+        "reason": False,
+    }
+    it.workspace.submit_view(ADA, {"resource": {"resource": "vault"}, "reason": {"reason": "\u200e"}})
+    assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
+
+
+def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Town) -> None:
+    free = replace(CATALOG.resources["vault"], reason=ReasonRule(required=False))
+    it.enacts(replace(CATALOG, version="two", resources={**CATALOG.resources, "vault": free}))
+    it.types(ADA, "request")
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    reason = shown.blocks[2]
+    assert (reason["optional"], reason["hint"]["text"]) == (True, "Needed for prod-db.")
+    it.workspace.submit_view(ADA, {"resource": {"resource": "prod-db"}, "reason": {"reason": ""}})
+    assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
+
+
+def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Town) -> None:
+    it.messenger.publish(home_view(it.office, ADA), Deadline.after(10))
+    assert it.workspace.click_home(ADA, "request", "offer:vault").ok
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    assert shown.blocks[1]["hint"]["text"] == (
+        "Left empty: 4 hours. At most 12 hours. Like 45m, 4h, 2d or until end of shift."
     )
 
 

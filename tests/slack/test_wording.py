@@ -10,7 +10,9 @@ import pytest
 
 import bot
 from bot.core.reasons import Reason, Why, because
+from bot.slack.manifest import manifest
 from bot.slack.wording import spoken
+from bot.slack.wording.answers import SECURITY_USAGE, help_text
 from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal, say
 
 SIX = 1_763_704_800
@@ -26,6 +28,15 @@ def test_every_code_has_a_sentence_that_needs_no_facts(why: Why) -> None:
 @pytest.mark.parametrize("why", NEXT)
 def test_every_next_step_has_one_that_needs_no_facts(why: Why) -> None:
     assert facts_in(NEXT[why][-1]) == set()
+
+
+def test_no_example_is_a_resource_that_may_not_exist() -> None:
+    [command] = manifest()["features"]["slash_commands"]
+    tables = (SENTENCES, NEXT)
+    said = [each for table in tables for sentences in table.values() for each in sentences]
+    usage = help_text((), "").splitlines() + [help_text((), topic) for topic in SECURITY_USAGE]
+    assert [each for each in (*said, *usage, command["usage_hint"]) if "-db" in each] == []
+    assert help_text(("vault",), "who") == "Write it like this: `/access who vault`: who has it."
 
 
 def test_a_sentence_uses_only_facts_that_are_given_somewhere() -> None:

@@ -228,7 +228,7 @@ def test_whoever_says_to_be_of_another_team_is_believed(it: Town, web: FlaskClie
     "forged",
     ["", "Gnone", "G1:approve:1", "../grant", "prod-db", "*", "G1 3600", "x" * 2_000, "\u202eG1", "'; --"],
 )
-def test_an_id_that_is_none(it: Town, web: FlaskClient, asked: Grant, forged: str) -> None:
+def test_an_id_that_is_none_decides_nothing(it: Town, web: FlaskClient, asked: Grant, forged: str) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     for verb in ("approve", "deny", "extend", "done", "ask_again"):
         body = clicked(BOB, verb, forged, (CHANNEL, card.ts)) | {
@@ -238,9 +238,11 @@ def test_an_id_that_is_none(it: Town, web: FlaskClient, asked: Grant, forged: st
         shown = it.workspace.view(BOB)
         assert shown is not None
         assert shown.blocks[0]["text"]["text"] == COPIED
+    nothing = ("Nothing is waiting for you under", "Nothing is decided yet")
+    said = (*nothing, "Write it like this", "3600 what?")
     for verb in ("approve", "deny"):
         reply = it.types(BOB, f"{verb} {forged}")
-        assert reply.startswith(("There is nothing here called", "Write it like this"))
+        assert reply.startswith(said)
     assert it.grants() == (asked,)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.core.grants import LIVE, Grant, State
 from bot.core.policy import Outcome
 from bot.core.reasons import Why
+from bot.slack.moments import Moment
 from bot.slack.wording import cards
 from bot.slack.wording.reasons import NOT_COPIED, say, traced
 from bot.slack.wording.spoken import (
@@ -33,22 +34,32 @@ BROKEN = "Something went wrong here, and it is in my log. `/access mine` shows w
 COPIED = "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
 NOTHING_MINE = "You have nothing now, and nothing is waiting."
 NOTHING_OFFERED = "There is nothing you may ask for. Ask whoever keeps access.yaml."
-NOT_OPENED = "The form did not open."
+NOT_CONFIRMED_OPEN = "If no form opened, you can type it."
+GAVE_BACK_ALL = "Done: all that you had is being taken back now, and your requests are withdrawn."
+FITS = "Nothing is decided yet. Press a button, or type `/access approve ID`."
 
 HAVE, WAITING, OFFERS = "What you have", "Waiting for you", "What you may ask for"
 ASK = "Ask"
 NOTHING_WAITS = "Nothing waits for you."
 
 USAGE: Mapping[str, str] = {
-    "request": "`/access request prod-db 4h because orders are stuck`: ask for access",
-    "list": "`/access list`: what you may ask for",
+    "request": "`/access request RESOURCE 4h because orders are stuck`: request access",
+    "list": "`/access list`: what you may request",
     "mine": "`/access mine`: what you have, and what is waiting",
-    "who": "`/access who prod-db`: who has it",
-    "extend": "`/access extend prod-db 2h`: ask for more time",
-    "done": "`/access done prod-db`: give it back, or withdraw your ask",
-    "approve": "`/access approve ID`: approve an ask, by the id that `/access who prod-db` shows",
-    "deny": "`/access deny ID because …`: turn an ask down",
-    "revoke": "`/access revoke @ada prod-db because …`: take it back from somebody",
+    "who": "`/access who RESOURCE`: who has it",
+    "extend": "`/access extend RESOURCE 2h`: request more time",
+    "done": "`/access done RESOURCE`: give it back, or withdraw your request; `done all`: everything",
+    "approve": "`/access approve ID`: approve a request, by the id that `/access who RESOURCE` shows;"
+    " `approve ID 1h`: for less",
+    "deny": "`/access deny ID because …`: deny a request",
+    "revoke": "`/access revoke @somebody RESOURCE because …`: revoke somebody's access",
+}
+"""RESOURCE stands for the name of one that the reader may request."""
+
+SECURITY_USAGE: Mapping[str, str] = {
+    "allow": "`/access allow @somebody`: let somebody whose access was all revoked have access again",
+    "freeze": "`/access freeze because …`: stop automatic access for everybody",
+    "unfreeze": "`/access unfreeze`: let automatic access start again",
 }
 
 
@@ -112,6 +123,10 @@ def gave_back(done: Standing) -> str:
         case _:
             text = standing(done)
     return text if done.copied else f"{text} {NOT_COPIED}"
+
+
+def gave_back_all(done: Standing) -> str:
+    return GAVE_BACK_ALL if done.copied else f"{GAVE_BACK_ALL} {NOT_COPIED}"
 
 
 def revoked(done: Standing) -> str:
@@ -205,18 +220,37 @@ def left_out(count: int) -> str:
     return f"… and {count} more." if count else ""
 
 
-def help_text(topic: str = "") -> str:
-    if topic in USAGE:
-        return f"Write it like this: {USAGE[topic]}."
-    return "\n".join(["I give you access to production while you are on call or approved.", *USAGE.values()])
+def help_text(names: Sequence[str], topic: str = "") -> str:
+    """``names``: resources that the reader may request; the first is the example."""
+    example = typed(names[0], 80) if names else "RESOURCE"
+    usage = {**USAGE, **SECURITY_USAGE}.get(topic)
+    if usage:
+        return f"Write it like this: {usage.replace('RESOURCE', example)}."
+    lines = ["I give you access to production while you are on call or approved.", *USAGE.values()]
+    return "\n".join(line.replace("RESOURCE", example) for line in lines)
 
 
-def unknown(word: str, meant: tuple[str, ...]) -> str:
+def moment(each: Moment) -> str:
+    """A point in time much as it was typed."""
+    return f"in {lasting(each.after)}" if each.after else f"{each.day} {each.clock}".strip()
+
+
+def nothing_fits(which: str) -> str:
+    """``which``: what was typed as a request's id; empty: a person was named."""
+    return (
+        f"Nothing is waiting for you {f'under {code(which)}' if which else 'from this person'}."
+        " `/access who` with a resource's name shows what is open, with its id."
+    )
+
+
+def unknown(word: str, meant: tuple[str, ...], names: Sequence[str]) -> str:
     if meant:
         verbs = in_words([f"`/access {verb}`" for verb in meant], "or")
-        return f"I do not know {code(word)}. Did you mean {verbs}? Nothing has changed."
-    ask = f"To ask for access: `/access request {typed(word, 80)} 2h because …`."
-    return f"I do not know {code(word)}. {ask} `/access help` shows the rest."
+        return f"I don't know {code(word)}. Did you mean {verbs}? Nothing has changed."
+    name = word.casefold()
+    if name in names:
+        return f"To request {named(name)}: `/access request {typed(name, 80)} 2h because …`."
+    return f"I don't know {code(word)}. `/access help` shows what I can do."
 
 
 def plainly(text: str) -> str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+from bot.core.reasons import Why
+from bot.slack.wording.spoken import in_words, lasting
+
 ASK_TITLE, ASK = "Ask for access", "Ask"
 RESOURCE = "What for"
 LENGTH = "For how long"
 LENGTH_HINT = "Like 45m, 4h, 2d (48 hours) or until end of shift. Left empty, it is the usual length."
 REASON = "Why"
+NEXT: Mapping[Why, str] = {
+    Why.REASON_MISSING: "Say here why you need it.",
+    Why.REASON_PATTERN: "Add that here.",
+}
+"""What to do about a refusal that is shown beside a field, if it is not what a typed command should say."""
 UNTIL_SHIFT_ENDS = "until end of shift"
 
 DENY_TITLE, DENY = "Deny this ask", "Deny"
@@ -14,3 +24,16 @@ WHY = "Why"
 WHY_HINT = "Who asked reads this."
 
 NOTICE_TITLE, CLOSE = "Rotakey", "Close"
+
+
+def length_hint(usual: int, most: int) -> str:
+    """For one resource, which is the one chosen when the form opens."""
+    return f"Left empty: {lasting(usual)}. At most {lasting(most)}. Like 45m, 4h, 2d or until end of shift."
+
+
+def reason_hint(needed: Sequence[str]) -> str:
+    """``needed``: the resources that need a reason, if others need none."""
+    if not needed:
+        return ""
+    shown = [*needed[:5], *(["others"] if len(needed) > 5 else [])]
+    return f"Needed for {in_words(shown, 'and')}."

@@ -79,6 +79,36 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Only one person may have this, and somebody has it.",
     ),
     Why.TOO_MANY_ASKS: ("You have {most} asks waiting already.", "You have too many asks waiting already."),
+    Why.NOT_UNDERSTOOD: (
+        "I don't understand “{text}”, so I did nothing.",
+        "I don't understand all of this, so I did nothing.",
+    ),
+    Why.REASON_UNCLEAR: (
+        "I can't tell whether “{text}” is part of your reason or of what you request, so I did nothing.",
+        "I can't tell what is your reason and what you request, so I did nothing.",
+    ),
+    Why.DURATION_UNITLESS: ("{text} what?", "The length has no unit."),
+    Why.SEVERAL_NOT_YET: ("I can't take a request for several resources at once yet, so I did nothing.",),
+    Why.BEHALF_NOT_YET: ("I can't take a request for somebody else yet, so I did nothing.",),
+    Why.START_NOT_YET: (
+        "Access can't start later yet (“{start}”), so I did nothing.",
+        "Access can't start later yet, so I did nothing.",
+    ),
+    Why.END_NOT_YET: (
+        "I can't take a time to end at yet (“{end}”), so I did nothing.",
+        "I can't take a time to end at yet, so I did nothing.",
+    ),
+    Why.URGENT_NOT_YET: ("Requests can't be marked as urgent yet, so I did nothing.",),
+    Why.VERB_NOT_YET: (
+        "`/access {verb}` is not there yet, so I did nothing.",
+        "This command is not there yet, so I did nothing.",
+    ),
+    Why.SEVERAL_HELD: (
+        "{person} has several: {names}. I did nothing.",
+        "This person has several. I did nothing.",
+    ),
+    Why.NOTHING_HELD: ("This person has nothing that you may see.",),
+    Why.FORM_UNOPENED: ("If no form opened, nothing has happened yet.",),
     Why.ON_CALL: (
         "On call for {schedule}, level {levels}, until {until_at}; the roster was read {age_s} ago.",
         "On call for {schedule}, level {levels}; the roster was read {age_s} ago.",
@@ -389,6 +419,44 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.REASON_PATTERN: ("Ask again with that in the reason.",),
     Why.HELD_BY_OTHER: ("Ask {by_person} to hand it over with `/access done`.", "Try again later."),
     Why.TOO_MANY_ASKS: ("Withdraw one with `/access done`, or wait for an answer.",),
+    Why.NOT_UNDERSTOOD: (
+        "Behind the resource I understand a length: `/access request {resource} 2h because …`.",
+        "`/access help` shows how each command is written.",
+    ),
+    Why.REASON_UNCLEAR: (
+        "Put the reason behind `because`, and all else right behind the resource:"
+        " `/access request {resource} 2h because …`.",
+        "Put the reason behind `because`.",
+    ),
+    Why.DURATION_UNITLESS: ("Write `{text}m` or `{text}h`.", "Write it like `45m` or `12h`."),
+    Why.SEVERAL_NOT_YET: (
+        "Send one command for each: `/access request {first} …`, then `/access request {second} …`.",
+        "Send one command for each.",
+    ),
+    Why.BEHALF_NOT_YET: (
+        "They can send it themselves: `/access request {resource} …`.",
+        "They can send it themselves.",
+    ),
+    Why.START_NOT_YET: (
+        "Send `/access request {resource} 2h because …` when you need it."
+        " If “{start}” is part of your reason, put `because` before it.",
+        "Send the request when you need it.",
+    ),
+    Why.END_NOT_YET: ("Write a length, like `2h`, or `until end of shift`.",),
+    Why.URGENT_NOT_YET: (
+        "Send `/access request {resource} …` without “urgent”, and tell an approver.",
+        "Send it without “urgent”, and tell an approver.",
+    ),
+    Why.VERB_NOT_YET: ("`/access help` shows what is.",),
+    Why.SEVERAL_HELD: (
+        "Name one: `/access revoke {person} {first} because …`, or `all`.",
+        "Name one of them, or `all`.",
+    ),
+    Why.NOTHING_HELD: ("`/access who` with a resource's name shows who has it.",),
+    Why.FORM_UNOPENED: (
+        "Type `{command}` instead.",
+        "Type the command instead: `/access help` shows how.",
+    ),
     Why.NOT_ON_CALL: ("Ask again while on call.",),
     Why.NOT_IN_GROUP: ("Ask somebody who is, or see `/access list`.",),
     Why.NOT_NAMED: ("See `/access list`.",),
@@ -403,7 +471,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.VOTED_ALREADY: ("Now somebody else has to.",),
     Why.DECIDED_ALREADY: ("Nothing has changed by this.",),
     Why.ASK_LAPSED: ("Ask again if it is still needed.",),
-    Why.GRANT_UNKNOWN: ("`/access who prod-db` shows what is open, with its id.",),
+    Why.GRANT_UNKNOWN: ("`/access who` with a resource's name shows what is open, with its id.",),
     Why.GRANT_OVER: ("Ask again with `/access request {resource}`.", "Ask again with `/access request`."),
     Why.NOT_YOURS: ("Only who holds it can do this.",),
     Why.NOTHING_OPEN: ("`/access mine` shows what you have.",),
