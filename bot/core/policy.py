@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -35,6 +34,8 @@ class Ask:
     reason: str
     any_reason: bool = False
     """Only trying, or only prolonging: the reason is not judged."""
+    reason_fits: bool | None = None
+    """Whether the resource's pattern is found in the reason; None: that cannot be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,9 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
     refusal = refusal_of(ask, catalog, facts)
     if refusal:
         return Decision(outcome=Outcome.REFUSE, reason=refusal)
+    unchecked = reason_unchecked(ask)
+    if unchecked:
+        return Decision(outcome=Outcome.NEED_FACTS, reason=unchecked, length=ask.length)
     trace: list[Traced] = []
     for rule in ask.resource.approve_automatically:
         line = belongs(ask.person, rule, catalog, facts)
@@ -185,9 +189,15 @@ def _reason_objection(ask: Ask) -> Reason | None:
         return because(Why.REASON_TOO_LONG, most=REASON_AT_MOST)
     if not any(letter.isprintable() and letter != " " for letter in reason):
         return because(Why.REASON_MISSING, resource=ask.resource.name) if rule.required else None
-    if rule.pattern and not re.search(rule.pattern, reason):
+    if rule.pattern and ask.reason_fits is False:
         return because(Why.REASON_PATTERN, wanted=rule.say or rule.pattern)
     return None
+
+
+def reason_unchecked(ask: Ask) -> Reason | None:
+    """Return why it cannot be told whether the reason is good; None if that is known."""
+    judged = ask.resource.reason.pattern and ask.reason.strip() and not ask.any_reason
+    return because(Why.REASON_UNCHECKED) if judged and ask.reason_fits is None else None
 
 
 def seat_objection(person: str, resource: Resource, facts: Facts) -> Reason | None:
@@ -221,7 +231,9 @@ def approver_objection(person: str, resource: Resource, catalog: Catalog, facts:
     return unsure or because(Why.NOT_AN_APPROVER, resource=resource.name)
 
 
-def requester_objection(grant: Grant, resource: Resource, catalog: Catalog, facts: Facts) -> Reason | None:
+def requester_objection(
+    grant: Grant, resource: Resource, catalog: Catalog, facts: Facts, *, reason_fits: bool | None = None
+) -> Reason | None:
     """Why the one who asked may not have it any more, by today's policy and facts. What only prolongs
     has its reason from before."""
     ask = Ask(
@@ -230,5 +242,6 @@ def requester_objection(grant: Grant, resource: Resource, catalog: Catalog, fact
         length=grant.length,
         reason=grant.reason,
         any_reason=grant.follows is not None,
+        reason_fits=reason_fits,
     )
-    return refusal_of(ask, catalog, facts)
+    return refusal_of(ask, catalog, facts) or reason_unchecked(ask)

@@ -10,7 +10,7 @@ from bot.core.durations import UntilShiftEnds
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Grant, State, deny, lapse
 from bot.core.people import Person
-from bot.core.policy import Ask, Decision, Outcome, decide
+from bot.core.policy import Ask, Decision, Outcome, decide, reason_unchecked
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Claim, Done, Key, Snapshot
 from bot.usecases.admit import Approval, admission
@@ -25,6 +25,7 @@ from bot.usecases.office import (
     standing,
     standing_after,
 )
+from bot.usecases.reasons_fit import AT_LEISURE, reason_fits
 from bot.usecases.waiting import asked_grant, closed, waiting
 
 SAME_WITHIN = timedelta(minutes=10)
@@ -64,7 +65,8 @@ def _ask(
     catalog, snap = scene
     resource = named(catalog, name)
     wanted = _length(length, resource)
-    question = Ask(person=person, resource=resource, length=wanted, reason=reason)
+    fits = reason_fits(resource.reason, reason)
+    question = Ask(person=person, resource=resource, length=wanted, reason=reason, reason_fits=fits)
     decision = decide(question, catalog, facts_of(snap, resource))
     same = _same(snap, question, decision)
     if same:
@@ -178,9 +180,17 @@ def _decided(grant: Grant, scene: Scene, claim: Claim) -> Change:
     catalog, snap = scene
     try:
         resource = named(catalog, grant.resource)
-        question = Ask(person=grant.person, resource=resource, length=grant.length, reason=grant.reason)
+        question = Ask(
+            person=grant.person,
+            resource=resource,
+            length=grant.length,
+            reason=grant.reason,
+            reason_fits=reason_fits(resource.reason, grant.reason, AT_LEISURE),
+        )
         decision = decide(question, catalog, facts_of(snap, resource))
         if decision.outcome is Outcome.NEED_FACTS:
+            if unchecked := reason_unchecked(question):
+                return _refused(grant, unchecked, snap, claim)
             again = min(snap.now + FACTS_AGAIN, grant.lapses_at or snap.now + FACTS_AGAIN)
             return Change(done=Done(claim=claim, next_at=again))
         if decision.outcome is Outcome.REFUSE:

@@ -16,6 +16,7 @@ from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
+from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.waiting import closed
 
 
@@ -43,8 +44,9 @@ def _approve(office: Office, person: str, grant_id: str, length: int | None, op:
     catalog, snap = scene
     facts = facts_of(snap, resource)
     shorter = _shortened(grant, length, resource)
+    fits = reason_still_fits(grant, resource, catalog)
     against = vote_objection(person, grant, resource, catalog, facts) or requester_objection(
-        shorter, resource, catalog, facts
+        shorter, resource, catalog, facts, reason_fits=fits
     )
     if against:
         raise Refused(against)

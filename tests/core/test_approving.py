@@ -103,15 +103,17 @@ def test_who_asked_is_judged_again_when_it_is_approved(changes: dict[str, Any], 
 
 
 def test_today_s_policy_decides_about_yesterday_s_ask() -> None:
-    def today(**changes: Any) -> Why | None:
+    def today(fits: bool | None = None, **changes: Any) -> Why | None:
         resource = replace(PROD_DB, **changes)
-        return why(requester_objection(ask(), resource, catalog(resource), facts()))
+        return why(requester_objection(ask(), resource, catalog(resource), facts(), reason_fits=fits))
 
     assert today() is None
     assert today(who_may_ask=(DBA,)) is Why.MAY_NOT_ASK
     assert today(lengths=replace(PROD_DB.lengths, max=HOUR - 1)) is Why.DURATION_TOO_LONG
     assert today(lengths=replace(PROD_DB.lengths, min=HOUR + 1)) is Why.DURATION_TOO_SHORT
-    assert today(reason=ReasonRule(pattern=r"INC-\d+")) is Why.REASON_PATTERN
+    assert today(False, reason=ReasonRule(pattern=r"INC-\d+")) is Why.REASON_PATTERN
+    assert today(None, reason=ReasonRule(pattern=r"INC-\d+")) is Why.REASON_UNCHECKED
+    assert today(True, reason=ReasonRule(pattern=r"INC-\d+")) is None
 
 
 def test_a_seat_taken_meanwhile_stops_the_approval() -> None:

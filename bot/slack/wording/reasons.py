@@ -73,6 +73,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.REASON_MISSING: ("A reason is missing.",),
     Why.REASON_TOO_LONG: ("The reason is longer than {most} characters.", "The reason is too long."),
     Why.REASON_PATTERN: ("The reason must contain {wanted}.", "The reason is not of the wanted form."),
+    Why.REASON_UNCHECKED: ("I could not check in time whether the reason has what is wanted.",),
     Why.HELD_BY_OTHER: (
         "Only one person may have *{resource}*, and {by_person} has it until {until_at}.",
         "Only one person may have *{resource}*, and {by_person} has it.",
@@ -358,6 +359,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.REASON_TOO_LONG: ("Say it in fewer words.",),
     Why.REASON_PATTERN: ("Ask again with that in the reason.",),
+    Why.REASON_UNCHECKED: (
+        "Request it again with a shorter reason. If that fails too, the pattern in access.yaml is too slow:"
+        " `rotakey check` finds it.",
+    ),
     Why.HELD_BY_OTHER: ("Ask {by_person} to hand it over with `/access done`.", "Try again later."),
     Why.TOO_MANY_ASKS: ("Withdraw one with `/access done`, or wait for an answer.",),
     Why.NOT_ON_CALL: ("Ask again while on call.",),
