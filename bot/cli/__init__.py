@@ -69,7 +69,8 @@ def worker(host: str) -> None:
 @click.option("--strict", is_flag=True, help="A variable that is not set counts as a mistake.")
 def check(file: Path, strict: bool) -> None:
     """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network, and no
-    variables: those that are not set here are only mentioned."""
+    variables: those that are not set here are only mentioned. What may be wrong is a warning, with exit code
+    0."""
     text = config.bytes_of(file)
     found = config.check(text, name=str(file))
     mistakes = [each for each in found if strict or not each.unset]
@@ -79,14 +80,8 @@ def check(file: Path, strict: bool) -> None:
         sys.exit(1)
     copies = os.environ.get("REDIS_COPIES", "")
     asked_for = int(copies) if copies.isascii() and copies.isdigit() else 0
-    if said := config.caution(config.audit_file_in(text), asked_for):
-        click.echo(f"{file}: {said}", err=True)
-    for name in config.without_replicas_in(text):
-        click.echo(
-            f"{file}: targets.{name}: when access ends, sessions on standby servers stay open; if there are"
-            " any, name them under replicas",
-            err=True,
-        )
+    for each in config.cautions(text, name=str(file), copies=asked_for):
+        click.echo(str(each), err=True)
     click.echo(f"{file}: no mistakes")
 
 
