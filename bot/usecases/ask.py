@@ -26,6 +26,7 @@ from bot.usecases.office import (
     standing_after,
 )
 from bot.usecases.reasons_fit import AT_LEISURE, reason_fits
+from bot.usecases.visible import resource_for, sight_keys
 from bot.usecases.waiting import asked_grant, closed, waiting
 
 SAME_WITHIN = timedelta(minutes=10)
@@ -61,9 +62,9 @@ def _ask(
     reason: str,
     op: str,
 ) -> Asked:
-    scene = office.gather(lambda known: _keys(known, name, person), (f"person:{person}",))
+    scene = office.gather(lambda known: sight_keys(known, name, person), (f"person:{person}",))
     catalog, snap = scene
-    resource = named(catalog, name)
+    resource = resource_for(office, person, name, scene)
     wanted = _length(length, resource)
     fits = reason_fits(resource.reason, reason)
     question = Ask(person=person, resource=resource, length=wanted, reason=reason, reason_fits=fits)
@@ -86,14 +87,6 @@ def _ask(
 def _keys(catalog: Catalog, name: str, person: str) -> set[Key]:
     resource = catalog.resources.get(name)
     return fact_keys(resource, person) if resource else set()
-
-
-def named(catalog: Catalog, name: str) -> Resource:
-    resource = catalog.resources.get(name)
-    if resource is None:
-        known = ", ".join(sorted(catalog.resources)[:200])
-        raise refuse(Why.RESOURCE_UNKNOWN, name=name[:80], known=known)
-    return resource
 
 
 def _length(length: int | UntilShiftEnds | None, resource: Resource) -> int | None:
@@ -179,7 +172,9 @@ def _decided(grant: Grant, scene: Scene, claim: Claim) -> Change:
     """What the ask comes to now that the facts may be there."""
     catalog, snap = scene
     try:
-        resource = named(catalog, grant.resource)
+        resource = catalog.resources.get(grant.resource)
+        if resource is None:
+            raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
         question = Ask(
             person=grant.person,
             resource=resource,

@@ -11,8 +11,8 @@ from bot.core.policy import Ask, Outcome, approver_objection, decide, may_not_as
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HomeView, Offer, Standing
-from bot.usecases.ask import named
 from bot.usecases.office import Office, fact_keys, facts_of, standing
+from bot.usecases.visible import may_see, resource_for, sight_keys
 
 
 def mine(office: Office, *, person: str) -> tuple[Standing, ...]:
@@ -29,15 +29,15 @@ def offers(office: Office, *, person: str) -> tuple[Offer, ...]:
 
 
 def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
-    """Everybody whose grant of the resource is not finished. For those who may ask for it and its
-    approvers; raises Refused for others."""
+    """Everybody whose grant of the resource is not finished. For those who may request it, its
+    approvers and security people; raises Refused for others."""
     office.meet(person)
     catalog, snap = office.gather(
-        lambda known: fact_keys(known.resources[resource], person) if resource in known.resources else (),
+        lambda known: sight_keys(known, resource, person),
         (f"resource:{resource}",),
     )
-    found = named(catalog, resource)
-    if _may_not_see(person, found, catalog, facts_of(snap, found)):
+    found = resource_for(office, person, resource, (catalog, snap))
+    if not may_see(person, found, catalog, facts_of(snap, found)):
         raise refuse(Why.MAY_NOT_ASK, resource=resource)
     return _standings(snap, catalog)
 
@@ -108,14 +108,6 @@ def _offer(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> O
     if decision.outcome not in (Outcome.APPROVE, Outcome.ASK):
         return None
     return Offer(resource=resource, outcome=decision.outcome.value, reason=decision.reason)
-
-
-def _may_not_see(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> bool:
-    known = facts.people.get(person)
-    if objection(known, home=facts.home, domains=catalog.people.email_domains):
-        return True
-    asks = may_not_ask(person, resource, catalog, facts)
-    return bool(asks and approver_objection(person, resource, catalog, facts))
 
 
 def _waits_for(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> bool:

@@ -17,6 +17,7 @@ from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
 from bot.usecases.reasons_fit import reason_still_fits
+from bot.usecases.visible import hidden_from, security_keys
 from bot.usecases.waiting import closed
 
 
@@ -110,9 +111,12 @@ def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, 
     """The ask with all that judging it needs. Raises Refused where it is decided or over already."""
     first = office.grant(grant_id)
     people = (person, first.person, *(vote.person for vote in first.votes))
-    catalog, snap = office.gather(lambda known: grant_keys(known, first, *people))
+    catalog, snap = office.gather(lambda known: grant_keys(known, first, *people) | security_keys(known))
     grant = snap.find(Grant, grant_id)
     if grant is None:
+        raise refuse(Why.GRANT_UNKNOWN, grant=grant_id[:40])
+    resource = catalog.resources.get(grant.resource)
+    if resource and grant.person != person and hidden_from(person, resource, catalog, snap):
         raise refuse(Why.GRANT_UNKNOWN, grant=grant_id[:40])
     if {vote.person for vote in grant.votes} - set(people):
         raise Conflict("somebody has voted meanwhile, of whom nothing was read")
@@ -122,7 +126,6 @@ def _open(office: Office, grant_id: str, person: str) -> tuple[Grant, Resource, 
         raise refuse(Why.ASK_LAPSED)
     if grant.undecided:
         raise refuse(Why.APPROVER_UNCLEAR)
-    resource = catalog.resources.get(grant.resource)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
     return grant, resource, (catalog, snap)

@@ -478,7 +478,7 @@ def _fitting(sentences: tuple[str, ...], facts: Mapping[str, str]) -> str:
 def _spoken(reason: Reason) -> dict[str, str]:
     facts = {name: _fact(name, value) for name, value in reason.facts.items()}
     if reason.why is Why.RESOURCE_UNKNOWN:
-        known = str(reason.facts.get("known", "")).split(", ")
+        known = [each for each in str(reason.facts.get("known", "")).split(", ") if each]
         near = nearest(str(reason.facts.get("name", "")), known)
         facts |= {"near": spoken.in_words([spoken.code(each) for each in near], "or")} if near else {}
     if reason.why is Why.CONFIRMED and "state" in facts:
