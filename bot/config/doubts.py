@@ -87,7 +87,7 @@ def _patterns(parts: Parts, tries: float) -> Iterator[Fault]:
             yield Fault(path=path, text=text)
         if pattern not in known:
             left = ends_at - time.monotonic()
-            known[pattern] = left > 0 and slow_text(pattern, min(AT_ONCE, left), left) is not None
+            known[pattern] = left >= AT_ONCE and slow_text(pattern, AT_ONCE, left) is not None
         if known[pattern]:
             text = (
                 f"takes longer than {AT_ONCE:g} s to match some reasons, so requests wait for a worker or are"

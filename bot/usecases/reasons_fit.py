@@ -10,7 +10,7 @@ from bot.core.grants import Grant
 from bot.core.policy import REASON_AT_MOST
 
 AT_ONCE = 0.5
-"""Seconds while somebody waits for the answer."""
+"""Seconds of computing while somebody waits for the answer."""
 AT_LEISURE = 2.0
 """Seconds in the worker, which then has to decide."""
 

@@ -90,7 +90,7 @@ def test_counts_that_would_fill_the_memory_are_not_compiled(pattern: str) -> Non
 
 @pytest.mark.parametrize(
     "pattern",
-    [r"(a+)+$", r"(a|aa)+$", r"(x+x+)+y", r"(\w+\s?)+$", r"(\d+|\w+)*:", r"(é|éé)+$", r"(INC|INCINC)+$"],
+    [r"(a|aa)+$", r"(x+x+)+y", r"(\w+\s?)+$", r"(\d+|\w+)*:", r"(é|éé)+$", r"(INC|INCINC)+$"],
 )
 def test_a_slow_pattern_is_found_with_runs_of_its_own_letters(pattern: str) -> None:
     assert objection(pattern) is None
