@@ -244,7 +244,9 @@ class TargetSettings(Kind):
         """Return why nobody can have this account at a target of this kind, and what to write; None if
         somebody can."""
         if account in cls.administrators:
-            return "is a login of administrators, and Rotakey would end its sessions; name the person's own"
+            return (
+                "is a login of administrators, whose sessions Rotakey would end; name one that a person uses"
+            )
         return None
 
     @classmethod

@@ -70,7 +70,7 @@ def conflicts(parts: Parts, tree: Tree) -> Iterator[Fault]:
 
 
 def _seats(parts: Parts, tree: Tree) -> Iterator[Fault]:
-    """What one resource gives to one person at a time, and another to several."""
+    """Yield a mistake for what one resource gives to one person at a time, and another to several."""
     seats = {
         entitlement_of(given): name
         for name, _, given in reversed(list(parts.given()))
@@ -88,7 +88,7 @@ def _seats(parts: Parts, tree: Tree) -> Iterator[Fault]:
 
 
 def _approvals(parts: Parts) -> Iterator[Fault]:
-    """Approvals that nobody who may request can reach, because nobody approves their own request."""
+    """Yield a mistake for approvals that nobody can reach, because nobody approves their own request."""
     for name, resource in parts.resources.items():
         askers = [each for each in resource.who_may_ask if _is_person(each)]
         approvers = {each for each in resource.approvers if _is_person(each)}
@@ -104,6 +104,7 @@ def _approvals(parts: Parts) -> Iterator[Fault]:
 
 
 def _accounts(parts: Parts, tree: Tree) -> Iterator[Fault]:
+    """Yield a mistake for each account that a person cannot have, or shares without saying so."""
     owners: dict[tuple[str, str], Path] = {}
     for person, accounts in parts.accounts.items():
         for target, account in accounts.items():
@@ -132,6 +133,7 @@ def _account_objection(parts: Parts, target: str, account: str) -> str | None:
 
 
 def _own_roles(parts: Parts) -> Iterator[Fault]:
+    """Yield a mistake for each role by which a person would have what Rotakey has."""
     for name, at, given in parts.given():
         if parts.own_logins(given.target) & {value for _, value in given.what()}:
             text = (

@@ -63,7 +63,7 @@ def _targets(parts: Parts, filled: object) -> Iterator[Fault]:
 
 
 def _ways_around(parts: Parts) -> Iterator[Fault]:
-    """What some get without anybody's approval although elsewhere it has approvers."""
+    """Yield a warning for what some get without approvers although elsewhere it has them."""
     asked = {
         entitlement_of(given): name
         for name, _, given in reversed(list(parts.given()))

@@ -82,7 +82,8 @@ def slow_text(pattern: str, within: float = AT_ONCE, budget: float = 5.0) -> str
 
 
 def _hostile(pattern: str) -> Iterator[str]:
-    """A text of one piece many times, with an end that spoils the match but has all that must be in it."""
+    """Yield texts of one piece many times, with ends that spoil the match; the second of each pair has all
+    that must be in it."""
     plain = re.sub(r"\\[a-zA-Z]|[^\w\s:/.#@-]", "", pattern)
     letters = [each for each in dict.fromkeys(pattern) if each.isprintable() and each not in r"\()[]{}|?*+^$"]
     pairs = map("".join, pairwise(letters))

@@ -57,7 +57,7 @@ def resource_for(office: Office, person: str, name: str, scene: Scene) -> Resour
 
 
 def _no_such(office: Office, person: str, name: str) -> Refused:
-    """The names that may have been meant are only of what the person may see."""
+    """Return the refusal. It suggests only names of what the person may see."""
     catalog, snap = office.gather(
         lambda known: {key for each in known.resources for key in sight_keys(known, each, person)}
     )

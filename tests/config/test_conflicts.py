@@ -109,8 +109,8 @@ def test_no_account_is_the_bot_s_own_or_an_administrator_s(place: str) -> None:
     }[place]
     for login in ("postgres", "rdsadmin", "cloudsqlsuperuser"):
         expected = [
-            f"{where}: is a login of administrators, and Rotakey would end its sessions; name the"
-            " person's own"
+            f"{where}: is a login of administrators, whose sessions Rotakey would end; name one that a person"
+            " uses"
         ]
         assert told(place, place.replace(account, login)) == expected
         assert told_unset(place, place.replace(account, login)) == expected
