@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from posixpath import normpath
@@ -99,6 +99,17 @@ def _held_back(value: object, info: ValidationInfo) -> SecretStr:
     return SecretStr(str(value))
 
 
+def between(least: str, most: str) -> AfterValidator:
+    """Return a check that a length lies in these bounds, which are lengths as people write them."""
+
+    def within(seconds: int) -> int:
+        if not _seconds(least) <= seconds <= _seconds(most):
+            raise unlike(f"is out of range; write {least} or more, and {most} or less")
+        return seconds
+
+    return AfterValidator(within)
+
+
 def _length_schema(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": pattern, "examples": ["12h", "1h30m"]})
 
@@ -163,6 +174,10 @@ class Given(Settings):
 
     target: str
 
+    def caution(self) -> str | None:
+        """Return what may be wrong with it; None if nothing is."""
+        return None
+
     def what(self) -> tuple[tuple[str, str], ...]:
         return tuple(sorted((name, str(value)) for name, value in self if name != "target"))
 
@@ -199,10 +214,12 @@ class Kind(Settings):
 class TargetSettings(Kind):
     """Settings of a target. ``gives`` is how an entitlement is written; ``sessions_end`` is what happens to
     open sessions: ``ended``, ``ended_on_primary`` (but not on its replicas), ``kept`` or ``unknown``.
-    ``address`` names the settings that say where the target is."""
+    ``address`` names the settings that say where the target is. ``administrators`` are logins that exist at
+    every system of this kind, or at some hosts of it, and that no person may have through Rotakey."""
 
     gives: ClassVar[type[Given]]
     address: ClassVar[tuple[str, ...]] = ()
+    administrators: ClassVar[frozenset[str]] = frozenset()
     kind: str
     shared_accounts: Annotated[tuple[AccountName, ...], Field(min_length=1)] = ()
     """Accounts there that several people are meant to share, such as breakglass."""
@@ -214,8 +231,33 @@ class TargetSettings(Kind):
         return frozenset()
 
     @property
+    def own_logins(self) -> frozenset[str]:
+        """Return the logins that Rotakey itself uses there, as far as the settings tell."""
+        return frozenset()
+
+    @property
     def sessions_end(self) -> str:
         return "unknown"
+
+    @classmethod
+    def account_objection(cls, account: str) -> str | None:
+        """Return why nobody can have this account at a target of this kind, and what to write; None if
+        somebody can."""
+        if account in cls.administrators:
+            return (
+                "is a login of administrators, whose sessions Rotakey would end; name one that a person uses"
+            )
+        return None
+
+    @classmethod
+    def caution_of(cls, _: Mapping[str, object]) -> str | None:
+        """Return what may be wrong with settings as they are in the file, whether or not their variables are
+        set."""
+        return None
+
+    def cautions(self) -> Iterator[tuple[str, str]]:
+        """Yield a key and what may be wrong with its value, which may come from a variable."""
+        yield from ()
 
 
 class SourceSettings(Kind):
@@ -223,12 +265,13 @@ class SourceSettings(Kind):
 
     variables: ClassVar[tuple[str, ...]] = ()
     kind: str
-    every: LengthSetting = 60
-    """How often it is asked who is on call."""
-    stale_after: LengthSetting = 600
-    """A roster read longer ago cannot say yes to a request."""
-    start_stale_after: LengthSetting = 6 * 3_600
-    """A roster read longer ago cannot start the access that comes with a shift."""
+    every: Annotated[LengthSetting, between("1s", "1h")] = 60
+    """How often it is asked who is on call: from 1s to 1h."""
+    stale_after: Annotated[LengthSetting, between("1s", "1h")] = 600
+    """A roster read longer ago cannot say yes to a request. Longer than every, and at most 1h."""
+    start_stale_after: Annotated[LengthSetting, between("1s", "24h")] = 6 * 3_600
+    """A roster read longer ago cannot start the access that comes with a shift. Longer than every, and at
+    most 24h."""
 
     @field_validator("stale_after", "start_stale_after")
     @classmethod
@@ -282,20 +325,77 @@ def _port(text: str) -> int | str:
     return int(text) if text.strip().isdecimal() else text or 5432
 
 
+def _query(url: str) -> dict[str, str]:
+    return dict(parse_qsl(url.partition("?")[2].replace("+", "%2B"), keep_blank_values=True))
+
+
+def postgres_login(url: str) -> str | None:
+    """Return the role that a URL for libpq logs in as; None if it does not say."""
+    found = re.match(r"(?s)[^:]*://([^@/?]*)@", url)
+    return _query(url).get("user") or (unquote(found[1].partition(":")[0]) if found else "") or None
+
+
+def _is_here(server: str) -> bool:
+    """Return whether a server, as in ``postgres_servers``, is on this machine."""
+    host = server.rpartition(":")[0]
+    return host in ("", "localhost", "127.0.0.1", "::1") or host.startswith("/")
+
+
 PostgresUrl = Annotated[Secret, AfterValidator(_postgres_url)]
+
+MOST_OF_A_NAME = 63
+"""Bytes of a name that PostgreSQL keeps; it silently cuts off the rest."""
+
+
+def _postgres_objection(name: str) -> str | None:
+    size = len(name.encode(errors="replace"))
+    if size > MOST_OF_A_NAME:
+        return f"has {size} bytes, and PostgreSQL cuts names off after {MOST_OF_A_NAME}; shorten it"
+    if name in ("public", "none"):
+        return "is a word of PostgreSQL's own and never a role; write the name of a role"
+    return None
+
+
+def _postgres_role(name: str) -> str:
+    if objection := _postgres_objection(name):
+        raise unlike(objection)
+    return name
 
 
 class PostgresRole(Given):
     role: Annotated[
-        str, Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters")
+        str,
+        Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters"),
+        AfterValidator(_postgres_role),
     ]
     """The role whose membership is given. It has to exist."""
+
+    def caution(self) -> str | None:
+        if self.role == self.role.lower():
+            return None
+        return (
+            "has capital letters, and PostgreSQL makes them small in CREATE ROLE unless the name is in"
+            " quotes; check that the role is really spelled so"
+        )
 
 
 class PostgresSettings(TargetSettings):
     gives: ClassVar[type[Given]] = PostgresRole
     reaches: ClassVar[tuple[str, ...]] = ("url", "replicas")
     address: ClassVar[tuple[str, ...]] = ("url",)
+    administrators: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("postgres", "rdsadmin", "rds_superuser", "cloudsqladmin", "cloudsqlsuperuser", "alloydbadmin"),
+            *(
+                "alloydbsuperuser",
+                "azuresu",
+                "azure_superuser",
+                "azure_pg_admin",
+                "doadmin",
+                "supabase_admin",
+            ),
+        )
+    )
     kind: Literal["postgres"]
     url: PostgresUrl
     """How to log in as a role that may grant the roles named in resources, as ${NAME}."""
@@ -320,6 +420,30 @@ class PostgresSettings(TargetSettings):
     @property
     def servers(self) -> frozenset[str]:
         return postgres_servers(self.url.get_secret_value())
+
+    @property
+    def own_logins(self) -> frozenset[str]:
+        every = (postgres_login(url.get_secret_value()) for url in (self.url, *self.replicas))
+        return frozenset(login for login in every if login)
+
+    @classmethod
+    def account_objection(cls, account: str) -> str | None:
+        return _postgres_objection(account) or super().account_objection(account)
+
+    @classmethod
+    def caution_of(cls, written: Mapping[str, object]) -> str | None:
+        if written.get("sessions") == "keep" or written.get("replicas"):
+            return None
+        return (
+            "when access ends, sessions on standby servers stay open; if there are any, name them under"
+            " replicas"
+        )
+
+    def cautions(self) -> Iterator[tuple[str, str]]:
+        for key, url in (("url", self.url), *(("replicas", each) for each in self.replicas)):
+            text = url.get_secret_value()
+            if _query(text).get("sslmode") == "disable" and not all(map(_is_here, postgres_servers(text))):
+                yield key, "has sslmode=disable, so passwords and names cross the network in clear"
 
 
 class PagerDutySettings(SourceSettings):

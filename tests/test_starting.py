@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -56,6 +57,25 @@ def test_a_worker_that_is_stopped_while_it_waits_for_redis_does_not_say_that_it_
         said += worker.stdout
         assert worker.wait(10) == 0
     assert not [line for line in said if "working" in line]
+
+
+def test_what_may_be_wrong_with_the_policy_is_logged_at_the_start_and_stops_nothing(
+    environ: Mapping[str, str],
+) -> None:
+    pattern = "approvers: [U02BOB], reason: {pattern: '(a|aa)+$'}"
+    file = Path(environ["ACCESS_FILE"])
+    file.write_text(POLICY.replace("approvers: [U02BOB]", pattern), "utf-8")
+    with started(environ) as worker:
+        assert worker.stdout
+        said = []
+        for line in worker.stdout:
+            said.append(line)
+            if "waiting for redis" in line:
+                break
+        worker.kill()
+    warned = [json.loads(line)["warning"] for line in said if '"event": "access.yaml"' in line]
+    assert f"{file}:8: resources.prod-db.reason.pattern: warning: takes longer than 0.5 s" in "".join(warned)
+    assert any("security: warning: names no channel" in each for each in warned)
 
 
 def test_too_few_threads_for_its_targets_are_refused_at_the_start(environ: Mapping[str, str]) -> None:

@@ -19,7 +19,8 @@ import click
 
 from bot import config, wiring
 from bot.cli.audit import audit
-from bot.cli.doctor import doctor
+from bot.cli.doctor import all_good, doctor, screen, screen_width
+from bot.cli.online import online_findings
 from bot.cli.settings import log_as_json, log_errors, settings
 from bot.cli.sweep import sweep
 from bot.cli.target import target
@@ -67,27 +68,29 @@ def worker(host: str) -> None:
 @rotakey.command()
 @click.argument("file", default="access.yaml", envvar="ACCESS_FILE", type=click.Path(path_type=Path))
 @click.option("--strict", is_flag=True, help="A variable that is not set counts as a mistake.")
-def check(file: Path, strict: bool) -> None:
+@click.option("--online", is_flag=True, help="Look up what it names: roles, schedules, groups, channels.")
+def check(file: Path, strict: bool, online: bool) -> None:
     """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network, and no
-    variables: those that are not set here are only mentioned."""
+    variables: those that are not set here are only mentioned. What may be wrong is a warning, with exit code
+    0. With --online, which needs a worker's environment without Redis, it also looks up what the file
+    names."""
     text = config.bytes_of(file)
     found = config.check(text, name=str(file))
-    mistakes = [each for each in found if strict or not each.unset]
+    mistakes = [each for each in found if strict or online or not each.unset]
     for each in found:
         click.echo(str(each) if each in mistakes else f"{each}, where it will run", err=True)
     if mistakes:
         sys.exit(1)
     copies = os.environ.get("REDIS_COPIES", "")
     asked_for = int(copies) if copies.isascii() and copies.isdigit() else 0
-    if said := config.caution(config.audit_file_in(text), asked_for):
-        click.echo(f"{file}: {said}", err=True)
-    for name in config.without_replicas_in(text):
-        click.echo(
-            f"{file}: targets.{name}: when access ends, sessions on standby servers stay open; if there are"
-            " any, name them under replicas",
-            err=True,
-        )
+    for each in config.cautions(text, name=str(file), copies=asked_for):
+        click.echo(str(each), err=True)
     click.echo(f"{file}: no mistakes")
+    if online:
+        findings = online_findings(file, os.environ)
+        for line in screen(findings, screen_width()):
+            click.echo(line)
+        sys.exit(0 if all_good(findings) else 1)
 
 
 @rotakey.command()

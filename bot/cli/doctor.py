@@ -46,14 +46,21 @@ def doctor(as_json: bool, accept_restore: bool, by: str | None, why: str, yes: b
         raise click.UsageError("--by, --why and --yes go with --accept-restore")
     with Examination(os.environ) as it:
         findings = it.findings()
-    good = all(each.grade in GOOD for each in findings)
+    good = all_good(findings)
     if as_json:
         click.echo(json.dumps({"good": good, "findings": [asdict(each) for each in findings]}, indent=2))
     else:
-        width = min(max(shutil.get_terminal_size((WIDEST, 40)).columns, NARROWEST), WIDEST)
-        for line in screen(findings, width):
+        for line in screen(findings, screen_width()):
             click.echo(line)
     sys.exit(0 if good else 1)
+
+
+def all_good(findings: Sequence[Finding]) -> bool:
+    return all(each.grade in GOOD for each in findings)
+
+
+def screen_width() -> int:
+    return min(max(shutil.get_terminal_size((WIDEST, 40)).columns, NARROWEST), WIDEST)
 
 
 def accept(it: Examination, *, by: str, why: str, asked: bool) -> None:

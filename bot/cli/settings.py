@@ -12,12 +12,20 @@ from structlog.typing import Processor
 
 from bot import config
 
+START_TRIES = 2.0
+"""Seconds for which slow patterns are looked for at start."""
+log = structlog.get_logger(__name__)
+
 
 def settings(needs: Collection[tuple[str, ...]]) -> tuple[config.Environment, config.Policy]:
-    """The environment, in which ``needs`` have to be set, and the policy. Raises Misconfigured."""
+    """Return the environment, in which ``needs`` have to be set, and the policy; what may be wrong with it is
+    logged. Raises Misconfigured."""
     env = config.Environment.read(os.environ, needs=needs)
-    policy = config.load(config.bytes_of(env.access_file), name=str(env.access_file), environ=os.environ)
+    text, name = config.bytes_of(env.access_file), str(env.access_file)
+    policy = config.load(text, name=name, environ=os.environ)
     env.suit(policy.oncall.values())
+    for each in config.cautions(text, name=name, environ=os.environ, tries=START_TRIES):
+        log.warning("access.yaml", warning=str(each))
     return env, policy
 
 

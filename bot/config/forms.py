@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from bot.config import patterns
 from bot.config.mistakes import without_password
+from bot.core.words import read_otherwise
 from bot.kinds import AccountName, Context, Form, unlike
 from bot.slack.likeness import nearest
 
@@ -58,6 +59,12 @@ def _usable(pattern: str) -> str:
     return pattern
 
 
+def _no_word_of_the_command(name: str) -> str:
+    if read_otherwise(name):
+        raise unlike(f"is read by /access as something else; choose another name, such as {name}-access")
+    return name
+
+
 NAME = r"[a-z0-9][a-z0-9._-]{0,62}"
 GROUP = r"slack/[^\s/#@A-Z]{1,80}"
 PERSON = r"[UW][A-Z0-9]{1,30}"
@@ -66,6 +73,7 @@ Name = Annotated[
     str,
     Form(NAME, "is no good name; write 1 to 63 of a-z, 0-9, ., - and _, and begin with a letter or digit"),
 ]
+ResourceName = Annotated[Name, AfterValidator(_no_word_of_the_command)]
 TargetName = Annotated[str, AfterValidator(_known_target)]
 Workspace = Annotated[str, Form(r"[a-z0-9-]{1,63}", "is no workspace; write 1 to 63 of a-z, 0-9 and -")]
 PersonId = Annotated[

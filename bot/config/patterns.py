@@ -1,42 +1,44 @@
-"""Regular expressions from the file: only such as cannot take for ever on any reason people may write."""
+"""Regular expressions from the file: which are accepted, which match anything, and which are slow."""
 
 from __future__ import annotations
 
 import re
-import string
+import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import regex
+
+from bot.core.catalog import ReasonRule
+from bot.core.policy import REASON_AT_MOST
+from bot.usecases.reasons_fit import AT_ONCE, reason_fits
 
 MOST_CHARACTERS = 200
 
-MOST_WAYS = 500
-"""In which the same reason can be divided among the parts of the pattern: each is tried, from each of its
-letters on. Two repeated parts in a row that can match the same text divide it in as many ways as it is long,
-which is all that there is time for; optional parts and alternatives double the ways and more."""
-_LONG = 500
-"""Letters of the longest reason."""
+MOST_PARTS = 5_000
+"""Parts of a pattern once its counts are written out, as ``regex`` does when it compiles: ``a{1000}{1000}``
+would be a million. The longest reason has 500 letters."""
 
-_SAMPLE = string.printable + "éßЖ中😀"
-_ESCAPED = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3}))")
+MOST_TRIED = 40
+"""Hostile texts for one pattern."""
+
 _TOKEN = re.compile(
-    r"""(?P<back>\\[1-9]|\(\?P=|\(\?\()
-    |(?P<note>\(\?\#[^)]*\))
-    |(?P<open>\((?:\?(?:P<\w+>|[:=!>]|<[=!]|[a-zA-Z-]+:|[a-zA-Z]+(?=\))))?)
+    r"""(?P<note>\(\?\#[^)]*\))
+    |(?P<open>\()
     |(?P<close>\))
-    |(?P<either>\|)
-    |(?P<exactly>\{\d+\})
-    |(?P<many>(?:[*+]|\{\d*,\d*\})[?+]?)
-    |(?P<maybe>\?[?+]?)
-    |(?P<empty>\\[bBAZ]|\^|\$)
-    |(?P<atom>\[\^?\]?(?:\\.|[^\]\\])*\]|\\(?:x..|u.{4}|U.{8}|N\{[^}]*\}|0[0-7]{0,2}|.)|.)""",
+    |(?P<count>\{(?P<least>\d*),?\d*\})
+    |(?P<atom>\[\^?\]?(?:\\.|[^\]\\])*\]|\\.|.)""",
     re.VERBOSE | re.DOTALL,
 )
-_ENDLESS = "which can take for ever"
+_BARE_BRACE = re.compile(r"(?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d+(?:,\d*)?\}|\{,\d+\}|[^{\\\[])*")
+_UNLIKE = ("a", "Z", "7", "é", "中")
+"""Reasons that have nothing in common."""
 
 
 def objection(pattern: str) -> str | None:
-    """What is wrong with it, and what to write; None where nothing is."""
+    """Return what is wrong with it and what to write; None if it is accepted. It must mean the same to
+    ``re``, which people know, and to ``regex``, which matches it."""
     if len(pattern) > MOST_CHARACTERS:
         return f"has {len(pattern)} characters; write {MOST_CHARACTERS} or fewer"
     try:
@@ -45,114 +47,67 @@ def objection(pattern: str) -> str | None:
             flags = re.compile(pattern).flags
     except re.error as error:
         where = "" if error.pos is None else f" from character {error.pos + 1} on"
-        return f"is no regular expression{where}; try it with Python's re module"
+        return f"is not a valid regular expression{where}; try it with Python's re module"
     except (RecursionError, OverflowError, Warning):
-        return "is no regular expression that can be used; write a simpler one"
+        return "is not a regular expression that can be used; write a simpler one"
     if flags & re.VERBOSE:
         return "has the flag x; write it without that"
-    return _slowness(pattern)
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """What stands for one character, any of ``letters``. ``many``: for any number of them; ``varies``: that,
-    or for one or none; ``absent``: it may stand for nothing at all."""
-
-    letters: frozenset[str]
-    many: bool = False
-    varies: bool = False
-    absent: bool = False
-
-
-@dataclass
-class _Group:
-    start: int
-    choices: int = 1
-
-
-@dataclass
-class _Scan:
-    sample: frozenset[str]
-    pieces: list[_Piece] = field(default_factory=list)
-    within: list[_Group] = field(default_factory=lambda: [_Group(0)])
-    closed: _Group | None = None
-    ways: int = 1
-
-    def take(self, kind: str | None, text: str) -> None:
-        closed, self.closed = self.closed, None
-        match kind:
-            case "open":
-                self.within.append(_Group(len(self.pieces)))
-            case "close":
-                self.closed = self.within.pop()
-                self.ways *= self.closed.choices
-                if self.closed.choices > 1:
-                    self._change(self.closed.start, absent=True)
-            case "either":
-                self.within[-1].choices += 1
-            case "many" | "maybe":
-                start = closed.start if closed else len(self.pieces) - 1
-                self._change(start, many=kind == "many", varies=True, absent=_may_be_absent(text))
-            case "atom":
-                self.pieces.append(_Piece(frozenset(each for each in self.sample if _fits(text, each))))
-
-    def _change(self, start: int, *, many: bool = False, varies: bool = False, absent: bool = False) -> None:
-        self.pieces[start:] = [
-            replace(each, many=each.many or many, varies=each.varies or varies, absent=each.absent or absent)
-            for each in self.pieces[start:]
-        ]
-
-    def nests(self, kind: str | None) -> bool:
-        """It repeats the group just closed, and that can be matched in more ways than one."""
-        if self.closed is None or kind not in ("many", "exactly"):
-            return False
-        return self.closed.choices > 1 or any(each.varies for each in self.pieces[self.closed.start :])
-
-
-def _slowness(pattern: str) -> str | None:
-    scan = _Scan(frozenset(_letters(pattern)))
-    for token in _TOKEN.finditer(pattern):
-        kind = token.lastgroup
-        if kind == "back":
-            return f"refers back to a group, {_ENDLESS}; write it without"
-        if scan.nests(kind):
-            return f"repeats a group that itself repeats or chooses, {_ENDLESS}; repeat only simple parts"
-        scan.take(kind, token[0])
-    choices = scan.ways * scan.within[0].choices
-    if choices > MOST_WAYS:
-        return f"has too many alternatives in too many groups, {_ENDLESS}; use fewer"
-    if choices * _ways(scan.pieces) > MOST_WAYS:
-        return f"has too many repeated parts that can match the same text, {_ENDLESS}; use fewer"
+    if not _BARE_BRACE.fullmatch(pattern):
+        return r"has a { that is not a count such as {3} or {1,3}; write \{ for a plain {"
+    parts = _parts(pattern)
+    if parts > MOST_PARTS:
+        return f"has {parts} parts once its counts are written out; make them {MOST_PARTS} or fewer"
+    try:
+        regex.compile(pattern)
+    except (regex.error, RecursionError, OverflowError, MemoryError):
+        return "is not a regular expression that can be used; write a simpler one"
     return None
 
 
-def _letters(pattern: str) -> Iterator[str]:
-    """Where two parts of a pattern have a letter in common, one of these is: ranges end at letters that the
-    pattern names."""
-    named = [
-        int(next(filter(None, each.groups())), 8 if each[4] else 16) for each in _ESCAPED.finditer(pattern)
-    ]
-    for code in {*map(ord, _SAMPLE), *map(ord, pattern), *named}:
-        yield from (chr(near) for near in (code - 1, code, code + 1) if 0 <= near <= 0x10FFFF)
+def matches_anything(pattern: str) -> bool:
+    """Return whether the pattern is found in each of some reasons that have nothing in common."""
+    return all(reason_fits(ReasonRule(pattern=pattern), each) for each in _UNLIKE)
 
 
-def _ways(pieces: list[_Piece]) -> int:
-    """In how many ways repeated and optional parts can share a text that all of them match."""
-    ways, row = 1, list[_Piece]()
-    for piece in pieces:
-        sharing = [each for each in row if each.letters & piece.letters]
-        if not piece.absent:
-            row = sharing
-        if piece.varies:
-            shares = piece.many and any(each.many for each in sharing)
-            ways *= _LONG if shares else 2 if sharing else 1
-            row = [*row, piece]
-    return ways
+def slow_text(pattern: str, within: float = AT_ONCE, budget: float = 5.0) -> str | None:
+    """Return a reason that the pattern cannot be matched with in ``within`` seconds; None if none was found.
+    Long runs of the pattern's own letters are tried, for ``budget`` seconds at most."""
+    rule, ends_at = ReasonRule(pattern=pattern), time.monotonic() + budget
+    for text in _hostile(pattern):
+        if reason_fits(rule, text, within) is None:
+            return text
+        if time.monotonic() > ends_at:
+            return None
+    return None
 
 
-def _may_be_absent(repeat: str) -> bool:
-    return not repeat.startswith("+") and re.match(r"\{0*[1-9]", repeat) is None
+def _hostile(pattern: str) -> Iterator[str]:
+    """Yield texts of one piece many times, with ends that spoil the match; the second of each pair has all
+    that must be in it."""
+    plain = re.sub(r"\\[a-zA-Z]|[^\w\s:/.#@-]", "", pattern)
+    letters = [each for each in dict.fromkeys(pattern) if each.isprintable() and each not in r"\()[]{}|?*+^$"]
+    pairs = map("".join, pairwise(letters))
+    pieces = dict.fromkeys(["a", "1", " ", "-", "a ", "aA1 ", plain, *letters, *pairs])
+    for piece in list(filter(None, pieces))[:MOST_TRIED]:
+        run = piece * (REASON_AT_MOST // len(piece) + 1)
+        end = "!" + plain[:50]
+        yield run[: REASON_AT_MOST - 1] + "!"
+        yield run[: REASON_AT_MOST - len(end)] + end
 
 
-def _fits(atom: str, character: str) -> bool:
-    return re.fullmatch(atom, character, re.IGNORECASE | re.DOTALL) is not None
+def _parts(pattern: str) -> int:
+    """Count the parts of a pattern, each as many times as the counts behind it and behind its groups say."""
+    groups: list[list[int]] = [[]]
+    for token in _TOKEN.finditer(pattern):
+        row = groups[-1]
+        match token.lastgroup:
+            case "open":
+                groups.append([])
+            case "close" if len(groups) > 1:
+                groups.pop()
+                groups[-1].append(sum(row) + 1)
+            case "count" if row:
+                row[-1] *= max(int(token["least"] or 0), 1)
+            case "atom":
+                row.append(1)
+    return sum(map(sum, groups))

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 
 from bot.config import sentences
 from bot.config.building import catalog_of
+from bot.config.conflicts import conflicts, parts_of
+from bot.config.doubts import doubts
 from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
 from bot.config.servers import addresses, duplicate_servers
 from bot.config.shapes import File, ResourceShape
-from bot.config.tree import Tree, decoded, read
+from bot.config.tree import Tree, decoded, part, read
 from bot.config.variables import Variables, filled
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
@@ -52,34 +54,21 @@ def check(
     return [] if isinstance(found, Policy) else found
 
 
-def caution(audit_file: str | None, copies: int) -> str | None:
-    """Return a warning about what is not a mistake in the file but delays access if this many copies are
-    required."""
-    if audit_file or not copies:
-        return None
-    return (
-        "REDIS_COPIES is set, and audit: {anchor: {file: …}} is not: after a failover nothing is granted"
-        " until a person runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers"
-        " compare by themselves"
-    )
-
-
-def without_replicas_in(text: str | bytes) -> list[str]:
-    """Return the targets whose sessions end only on the primary; ``text`` is as for ``audit_file_in``."""
-    targets = _part(read(decoded(text)).value, "targets")
-    postgres = {
-        name: _part(targets, name) for name in targets if _part(targets, name).get("kind") == "postgres"
-    }
-    return [
-        name for name, each in postgres.items() if each.get("sessions") != "keep" and not each.get("replicas")
-    ]
-
-
-def audit_file_in(text: str | bytes) -> str | None:
-    """Return the file under ``audit``, from a text without mistakes except for variables that are not set
-    here."""
-    found = _part(_part(read(decoded(text)).value, "audit"), "anchor").get("file")
-    return str(found) if found else None
+def cautions(
+    text: str | bytes,
+    *,
+    name: str = "access.yaml",
+    environ: Mapping[str, str] | None = None,
+    copies: int = 0,
+    tries: float = 30.0,
+) -> list[Mistake]:
+    """Return what may be wrong with a text that has no mistakes, by line. ``copies`` are those of Redis that
+    are required. For ``tries`` seconds, slow patterns are looked for."""
+    tree = read(decoded(text))
+    value = filled(tree.value, Variables(os.environ if environ is None else environ), [])
+    found = doubts(parts_of(value, _context(value)), value, copies=copies, tries=tries)
+    told = _mistakes(found, tree, name)
+    return in_order(replace(each, text=f"warning: {each.text}") for each in told)
 
 
 def bytes_of(path: FilePath) -> bytes:
@@ -113,14 +102,19 @@ def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Po
 
 
 def _judged(tree: Tree, value: object, found: list[Fault]) -> File | None:
-    context = Context(kinds=_kinds(value), sources=frozenset(_part(value, "oncall")))
+    context = _context(value)
     try:
         file = File.model_validate(value, context=context)
     except ValidationError as error:
         file = None
         found += islice(sentences.faults(error, tree, value, context), MOST_TOLD + 1)
     found += _unapprovable(value)
+    found += conflicts(parts_of(value, context), tree)
     return file
+
+
+def _context(value: object) -> Context:
+    return Context(kinds=_kinds(value), sources=frozenset(part(value, "oncall")))
 
 
 def _the_first(mistakes: list[Mistake]) -> list[Mistake]:
@@ -139,24 +133,19 @@ def _mistakes(found: Iterable[Fault], tree: Tree, name: str) -> Iterator[Mistake
 
 
 def _kinds(value: object) -> Mapping[str, str | None]:
-    kinds = {name: settings.get("kind") for name, settings in _mappings(_part(value, "targets"))}
+    kinds = {name: settings.get("kind") for name, settings in _mappings(part(value, "targets"))}
     return {
-        name: kind if isinstance(kind := kinds.get(name), str) else None for name in _part(value, "targets")
+        name: kind if isinstance(kind := kinds.get(name), str) else None for name in part(value, "targets")
     }
 
 
 def _unapprovable(value: object) -> Iterator[Fault]:
     """Resources that nobody can get. One with a key that is not known is not judged: it may be meant."""
-    for name, resource in _mappings(_part(value, "resources")):
+    for name, resource in _mappings(part(value, "resources")):
         known = all(key in ResourceShape.model_fields for key in resource)
         if known and not any(way in resource for way in WAYS):
             text = "nobody can get it; name approvers, approve_automatically or on_shift"
             yield Fault(path=("resources", name), text=text)
-
-
-def _part(value: object, name: str) -> Mapping[str, object]:
-    part = value.get(name) if isinstance(value, dict) else None
-    return part if isinstance(part, dict) else {}
 
 
 def _mappings(part: Mapping[str, object]) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -35,6 +35,7 @@ from bot.config.forms import (
     Name,
     Pattern,
     PersonId,
+    ResourceName,
     Schedule,
     Several,
     Share,
@@ -43,7 +44,17 @@ from bot.config.forms import (
     known,
     meant,
 )
-from bot.kinds import SOURCES, TARGETS, Given, Length, Settings, SourceSettings, TargetSettings, unlike
+from bot.kinds import (
+    SOURCES,
+    TARGETS,
+    Given,
+    Length,
+    Settings,
+    SourceSettings,
+    TargetSettings,
+    between,
+    unlike,
+)
 from bot.slack.likeness import nearest
 
 # ------------------------------------------------------------------------------------------ selectors
@@ -68,8 +79,8 @@ class OnCallShape(Settings):
 
 
 class ShiftShape(OnCallShape):
-    grace: Length = 0
-    """How long access may outlast the shift."""
+    grace: Annotated[Length, between("1s", "7d")] = 0
+    """How long access may outlast the shift, at most 7d."""
 
 
 class OnCallPeople(Settings):
@@ -122,8 +133,8 @@ WhoApproves = Annotated[
 
 
 class LengthsShape(Settings):
-    max: Length
-    """The longest that may be asked for."""
+    max: Annotated[Length, between("1m", "90d")]
+    """The longest that may be asked for, from 1m to 90d."""
     min: Length = 1
     """The shortest that may be asked for."""
     default: Length | None = None
@@ -223,8 +234,8 @@ class ResourceShape(Settings):
     """Only one person may have it at a time."""
     channel: Channel | None = None
     """Where approvers are asked; without it in direct messages."""
-    lapse_after: Length = 3_600
-    """A request that nobody has decided by then lapses."""
+    lapse_after: Annotated[Length, between("1m", "7d")] = 3_600
+    """A request that nobody has decided by then lapses: after 1m to 7d."""
     hidden: bool = False
     """Whoever may not request it is told that there is no such resource."""
 
@@ -257,8 +268,9 @@ class SecurityShape(Settings):
     """Where trouble is told: access that could not be taken back, schedules that cannot be read."""
     people: Several[WhoApproves] = ()
     """Who may revoke anything, stop somebody or everything, and accept what needs a person to decide."""
-    revoked_for: Length = 24 * 3_600
-    """How long no rule and no shift gives back what somebody took away, unless an approver does."""
+    revoked_for: Annotated[Length, between("1m", "30d")] = 24 * 3_600
+    """How long no rule and no shift gives back what somebody took away, unless an approver does: from 1m to
+    30d."""
 
 
 LEAST_KEPT = 90 * 86_400
@@ -296,8 +308,8 @@ class SweepShape(Settings):
     mode: Literal["ask", "enforce", "report"] = "ask"
     """What becomes of access that the bot once gave and nothing explains: its approvers are asked, it is
     taken back, or it is only told."""
-    every: Length = 600
-    """How often each target is looked through."""
+    every: Annotated[Length, between("1m", "24h")] = 600
+    """How often each target is looked through: every 1m to 24h."""
     share: Share = "25%"
     """The most of what is held at a target that is taken back at once without asking; of more, nothing."""
 
@@ -337,14 +349,14 @@ class File(Settings):
     """Who knows who is on call, by the name that schedules begin with."""
     targets: dict[Name, Target] = Field(default_factory=dict)
     """The systems where access is given."""
-    resources: Annotated[dict[Name, ResourceShape], Field(min_length=1)]
+    resources: Annotated[dict[ResourceName, ResourceShape], Field(min_length=1)]
     """What people ask for, by the name they ask for it."""
     security: SecurityShape | None = None
     audit: AuditShape | None = None
     """How the audit is kept from being changed unseen."""
     keep: Length | None = None
-    """How long ended grants and audit entries are kept in Redis, at least 90d; without it for ever. It needs
-    an anchor in a file, by which a worker knows what is old."""
+    """How long ended grants and audit entries are kept in Redis, at least 90d; without it for ever. It
+    needs an anchor in a file, by which a worker knows what is old."""
     sweep: SweepShape = SweepShape()
     """How access that nothing explains is looked for."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import yaml
@@ -63,6 +64,12 @@ class Tree:
             return self.lines[path]
         found = self.keys.get(path) or self.lines.get(path)
         return found or (self.line(path[:-1]) if path else 1)
+
+
+def part(value: object, name: str) -> Mapping[str, object]:
+    """Return the mapping under that key; an empty one if there is none."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def decoded(text: str | bytes) -> str:

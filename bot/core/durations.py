@@ -19,6 +19,8 @@ _UNIT_WORDS = {
     "w": ("w", "wk", "wks", "week", "weeks"),
 }
 _UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
+UNIT_WORDS = frozenset(_UNITS)
+"""Words for units of time, in small letters."""
 _PART = re.compile(r"\s*(\d{1,9})\s*([a-z]+)", re.ASCII)
 _SHIFT_END = re.compile(r"(until|till|til)\s+(the\s+)?(end\s+of\s+(my\s+|the\s+)?shift|shift\s+end)")
 

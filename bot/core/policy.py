@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -38,6 +37,8 @@ class Ask:
     until: datetime | None = None
     any_reason: bool = False
     """Only trying, or only prolonging: the reason is not judged."""
+    reason_fits: bool | None = None
+    """Whether the resource's pattern is found in the reason; None: that cannot be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,9 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
     refusal = refusal_of(ask, catalog, facts)
     if refusal:
         return Decision(outcome=Outcome.REFUSE, reason=refusal)
+    unchecked = reason_unchecked(ask)
+    if unchecked:
+        return Decision(outcome=Outcome.NEED_FACTS, reason=unchecked, length=ask.length)
     trace: list[Traced] = []
     for rule in ask.resource.approve_automatically:
         line = belongs(ask.person, rule, catalog, facts)
@@ -201,9 +205,15 @@ def _reason_objection(ask: Ask) -> Reason | None:
         return because(Why.REASON_TOO_LONG, most=REASON_AT_MOST)
     if not any(letter.isprintable() and letter != " " for letter in reason):
         return because(Why.REASON_MISSING, resource=ask.resource.name) if rule.required else None
-    if rule.pattern and not re.search(rule.pattern, reason):
+    if rule.pattern and ask.reason_fits is False:
         return because(Why.REASON_PATTERN, wanted=rule.say or rule.pattern)
     return None
+
+
+def reason_unchecked(ask: Ask) -> Reason | None:
+    """Return why it cannot be told whether the reason is good; None if that is known."""
+    judged = ask.resource.reason.pattern and ask.reason.strip() and not ask.any_reason
+    return because(Why.REASON_UNCHECKED) if judged and ask.reason_fits is None else None
 
 
 def seat_objection(person: str, resource: Resource, facts: Facts) -> Reason | None:
@@ -237,12 +247,14 @@ def approver_objection(person: str, resource: Resource, catalog: Catalog, facts:
     return unsure or because(Why.NOT_AN_APPROVER, resource=resource.name)
 
 
-def requester_objection(grant: Grant, resource: Resource, catalog: Catalog, facts: Facts) -> Reason | None:
+def requester_objection(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:
     """Return why the requester may not have it any more, by today's policy and facts."""
-    return refusal_of(question_of(grant, resource), catalog, facts)
+    return refusal_of(ask, catalog, facts) or reason_unchecked(ask)
 
 
-def question_of(grant: Grant, resource: Resource, extension: Extension | None = None) -> Ask:
+def question_of(
+    grant: Grant, resource: Resource, extension: Extension | None = None, *, reason_fits: bool | None = None
+) -> Ask:
     """What a request, or an extension of it, asks for. An extension has its reason from before."""
     return Ask(
         person=grant.person,
@@ -250,6 +262,7 @@ def question_of(grant: Grant, resource: Resource, extension: Extension | None = 
         length=grant.length if extension is None else None,
         reason=grant.reason,
         any_reason=extension is not None or grant.follows is not None,
+        reason_fits=reason_fits,
         starts_at=grant.starts_at if extension is None else None,
         until=extension.until if extension and not extension.ends_with else None,
     )

@@ -34,6 +34,7 @@ class Why(StrEnum):
     REASON_MISSING = "reason_missing"
     REASON_TOO_LONG = "reason_too_long"
     REASON_PATTERN = "reason_pattern"
+    REASON_UNCHECKED = "reason_unchecked"
     HELD_BY_OTHER = "held_by_other"
     TOO_MANY_ASKS = "too_many_asks"
     NOT_UNDERSTOOD = "not_understood"

@@ -24,7 +24,7 @@ _ABOUT_LENGTH = frozenset(
         Why.NO_SHIFT_TO_END,
     }
 )
-_ABOUT_REASON = frozenset({Why.REASON_MISSING, Why.REASON_TOO_LONG, Why.REASON_PATTERN})
+_ABOUT_REASON = frozenset({Why.REASON_MISSING, Why.REASON_TOO_LONG, Why.REASON_PATTERN, Why.REASON_UNCHECKED})
 
 
 def asked(desk: Desk, body: Body) -> Block:

@@ -10,7 +10,7 @@ from bot.core.durations import UntilShiftEnds
 from bot.core.errors import Refused, refuse
 from bot.core.grants import GIVE_WITHIN, NOT_BEGUN, Cause, Grant, State, deny, lapse, withdraw
 from bot.core.people import Person
-from bot.core.policy import Ask, Decision, Outcome, decide, question_of
+from bot.core.policy import Ask, Decision, Outcome, decide, question_of, reason_unchecked
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Claim, Done, Key, Snapshot
 from bot.usecases.admit import live_grant
@@ -23,12 +23,13 @@ from bot.usecases.office import (
     Scene,
     fact_keys,
     facts_of,
-    named,
     stand,
     standing,
     standing_after,
 )
 from bot.usecases.outcomes import done_here
+from bot.usecases.reasons_fit import AT_LEISURE, reason_fits
+from bot.usecases.visible import resource_for, sight_keys
 from bot.usecases.waiting import asked_grant, closed, waiting
 
 FACTS_AGAIN = timedelta(seconds=5)
@@ -74,9 +75,9 @@ def request(office: Office, wish: Wish, op: str) -> Asked:
 
 def _request(office: Office, wish: Wish, op: str) -> Asked:
     person, name = wish.person, wish.resource
-    scene = office.gather(lambda known: _keys(known, name, person), (f"person:{person}",))
+    scene = office.gather(lambda known: sight_keys(known, name, person), (f"person:{person}",))
     catalog, snap = scene
-    resource = named(catalog, name)
+    resource = resource_for(office, person, name, scene)
     held = live_grant(person, resource, catalog, snap)
     if held and any(each.cause is not Cause.BREAK_GLASS for each in held.stands_on):
         receipt = office.ledger.commit(Change(op=op, answer=held.id))
@@ -88,6 +89,7 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
         resource=resource,
         length=_length(wish.length, resource),
         reason=wish.reason,
+        reason_fits=reason_fits(resource.reason, wish.reason),
         starts_at=wish.starts_at if wish.starts_at and wish.starts_at > snap.now else None,
     )
     decision = decide(question, catalog, facts_of(snap, resource))
@@ -195,10 +197,13 @@ def _decided(grant: Grant, scene: Scene, claim: Claim) -> Change:
     """What the request comes to now that the facts may be there."""
     catalog, snap = scene
     try:
-        resource = named(catalog, grant.resource)
-        question = question_of(grant, resource)
+        resource = _resource_of(grant, catalog)
+        fits = reason_fits(resource.reason, grant.reason, AT_LEISURE)
+        question = question_of(grant, resource, reason_fits=fits)
         decision = decide(question, catalog, facts_of(snap, resource))
         if decision.outcome is Outcome.NEED_FACTS:
+            if unchecked := reason_unchecked(question):
+                return _refused(grant, unchecked, snap, claim)
             again = min(snap.now + FACTS_AGAIN, grant.lapses_at or snap.now + FACTS_AGAIN)
             return Change(done=Done(claim=claim, next_at=again))
         if decision.outcome is Outcome.REFUSE:
@@ -206,6 +211,13 @@ def _decided(grant: Grant, scene: Scene, claim: Claim) -> Change:
         return _admitted_late(grant, question, decision, scene, claim)
     except Refused as refused:
         return _refused(grant, refused.reason, snap, claim)
+
+
+def _resource_of(grant: Grant, catalog: Catalog) -> Resource:
+    resource = catalog.resources.get(grant.resource)
+    if resource is None:
+        raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
+    return resource
 
 
 def _refused(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) -> Change:
@@ -232,7 +244,7 @@ def _begun(grant: Grant, scene: Scene, claim: Claim) -> Change:
     if snap.now < start:
         return Change(done=Done(claim=claim, next_at=start))
     try:
-        resource = named(catalog, grant.resource)
+        resource = _resource_of(grant, catalog)
         change = granted(grant, begin_ground(grant, resource, scene), resource, scene)[1]
     except Refused as refused:
         if refused.reason.why in PASSING and snap.now < start + GIVE_WITHIN:

@@ -112,9 +112,9 @@ def _is_capped(
 
 def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]:
     """The person's grant that is meant; of several of one resource, the one that ends last."""
-    first = office.ledger.read(meant(which), (f"person:{person}",))
+    known, first = office.gather(lambda _: meant(which), (f"person:{person}",))
     mine = [g for g in first.all(Grant) if g.person == person and g.state in LIVE and first.live(g)]
-    chosen = chosen_of(mine, which, person, first)
+    chosen = chosen_of(mine, which, person, (known, first))
     unending = [g for g in chosen if first.leases[g.id] is None]
     grant = unending[0] if unending else max(chosen, key=lambda each: each.until or each.asked_at)
     catalog, snap = office.gather(lambda known: grant_keys(known, grant, person), (f"person:{person}",))

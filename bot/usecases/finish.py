@@ -14,7 +14,8 @@ from bot.ports import Change, Document, Due, Entry, Key, Lease, ShiftGrant, Snap
 from bot.usecases.admit import indexes
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, named, stand, standing_after
+from bot.usecases.office import Office, Scene, facts_of, stand, standing_after
+from bot.usecases.visible import resource_for, sight_keys
 
 
 def give_back(
@@ -48,7 +49,7 @@ def _wait_for_copies(office: Office, done: Standing) -> Standing:
 def _give_back(office: Office, person: str, which: str | None, everything: bool, op: str) -> Standing:
     catalog, snap = office.gather(lambda _: meant(which), (f"person:{person}",))
     mine = [grant for grant in snap.all(Grant) if grant.person == person and _endable(grant)]
-    chosen = mine if everything and mine else chosen_of(mine, which, person, snap)
+    chosen = mine if everything and mine else chosen_of(mine, which, person, (catalog, snap))
     return _finished(office, chosen, (catalog, snap), op, person, because(Why.GIVEN_BACK))
 
 
@@ -57,12 +58,12 @@ def meant(which: str | None) -> set[Key]:
     return {Key.of(Grant, which)} if which else set()
 
 
-def chosen_of(mine: list[Grant], which: str | None, person: str, snap: Snapshot) -> list[Grant]:
+def chosen_of(mine: list[Grant], which: str | None, person: str, scene: Scene) -> list[Grant]:
     """The grants meant by a name, an id, or by there being only one. Raises Refused."""
     if which:
         named = [grant for grant in mine if which in (grant.id, grant.resource)]
         if not named:
-            raise _not_open(which, person, snap)
+            raise _not_open(which, person, scene)
         return named
     if not mine:
         raise refuse(Why.NOTHING_OPEN)
@@ -72,9 +73,13 @@ def chosen_of(mine: list[Grant], which: str | None, person: str, snap: Snapshot)
     return mine
 
 
-def _not_open(which: str, person: str, snap: Snapshot) -> Refused:
+def _not_open(which: str, person: str, scene: Scene) -> Refused:
     """A button may be on somebody else's card, or older than what it is about."""
+    catalog, snap = scene
     found = snap.find(Grant, which)
+    resource = catalog.resources.get(found.resource) if found else None
+    if found and found.person != person and resource and resource.hidden:
+        found = None
     if found is None or (found.person == person and found.state is State.ASKED):
         return refuse(Why.NOTHING_OPEN, which=which[:80])
     if found.person != person:
@@ -90,10 +95,10 @@ def _endable(grant: Grant) -> bool:
 
 def _revoke(office: Office, by: str, person: str, name: str, why: str, op: str) -> Standing:
     catalog, snap = office.gather(
-        lambda known: fact_keys(known.resources[name], by) if name in known.resources else (),
+        lambda known: sight_keys(known, name, by),
         (f"person:{person}",),
     )
-    resource = named(catalog, name)
+    resource = resource_for(office, by, name, (catalog, snap))
     if by != person:
         against = approver_objection(by, resource, catalog, facts_of(snap, resource))
         if against:

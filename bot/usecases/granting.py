@@ -19,6 +19,7 @@ from bot.ports import Change
 from bot.usecases.admit import added_ground, admission, holds_for, live_grant
 from bot.usecases.finish import joined
 from bot.usecases.office import Scene, facts_of
+from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.waiting import closed, waiting
 
 PASSING = frozenset(
@@ -75,9 +76,10 @@ def begin_ground(grant: Grant, resource: Resource, scene: Scene) -> Ground:
     """Return the ground on which an agreed request begins: requester, voters, terms and policy are judged
     again. Raises Refused if it would not be agreed to any more."""
     catalog, snap = scene
-    facts, question = facts_of(snap, resource), question_of(grant, resource)
+    fits = reason_still_fits(grant, resource, catalog)
+    facts, question = facts_of(snap, resource), question_of(grant, resource, reason_fits=fits)
     if grant.votes:
-        against = requester_objection(grant, resource, catalog, facts)
+        against = requester_objection(question, catalog, facts)
         if against:
             raise Refused(against)
         terms = terms_now(grant, resource, scene)

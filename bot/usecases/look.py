@@ -14,7 +14,8 @@ from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HomeView, Offer, Standing
 from bot.usecases.granting import terms_now
-from bot.usecases.office import Office, fact_keys, facts_of, named, standing
+from bot.usecases.office import Office, fact_keys, facts_of, standing
+from bot.usecases.visible import may_see, resource_for, security_keys, sight_keys
 
 
 def mine(office: Office, *, person: str) -> HomeView:
@@ -59,23 +60,25 @@ def waiting_for(office: Office, *, person: str, resource: str = "", holder: str 
 def held_by(office: Office, *, person: str, holder: str) -> tuple[str, ...]:
     """Names of the resources that ``holder`` has or waits for, of those that ``person`` may see."""
     office.meet(person)
-    catalog, snap = office.gather(lambda known: _all_keys(known, person), (f"person:{holder}",))
+    catalog, snap = office.gather(
+        lambda known: _all_keys(known, person) | security_keys(known), (f"person:{holder}",)
+    )
     endable = (grant for grant in snap.all(Grant) if grant.state in LIVE or grant.state in NOT_BEGUN)
     held = {grant.resource for grant in endable if grant.person == holder}
     known = (catalog.resources[name] for name in sorted(held) if name in catalog.resources)
-    return tuple(each.name for each in known if not _may_not_see(person, each, catalog, facts_of(snap, each)))
+    return tuple(each.name for each in known if may_see(person, each, catalog, facts_of(snap, each)))
 
 
 def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
-    """Everybody whose grant of the resource is not finished. For those who may ask for it and its
-    approvers; raises Refused for others."""
+    """Everybody whose grant of the resource is not finished. For those who may request it, its
+    approvers and security people; raises Refused for others."""
     office.meet(person)
     catalog, snap = office.gather(
-        lambda known: fact_keys(known.resources[resource], person) if resource in known.resources else (),
+        lambda known: sight_keys(known, resource, person),
         (f"resource:{resource}",),
     )
-    found = named(catalog, resource)
-    if _may_not_see(person, found, catalog, facts_of(snap, found)):
+    found = resource_for(office, person, resource, (catalog, snap))
+    if not may_see(person, found, catalog, facts_of(snap, found)):
         raise refuse(Why.MAY_NOT_ASK, resource=resource)
     return _standings(snap, catalog)
 
@@ -164,14 +167,6 @@ def _offer(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> O
     if decision.outcome not in (Outcome.APPROVE, Outcome.ASK):
         return None
     return Offer(resource=resource, outcome=decision.outcome.value, reason=decision.reason)
-
-
-def _may_not_see(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> bool:
-    known = facts.people.get(person)
-    if objection(known, home=facts.home, domains=catalog.people.email_domains):
-        return True
-    asks = may_not_ask(person, resource, catalog, facts)
-    return bool(asks and approver_objection(person, resource, catalog, facts))
 
 
 def _to_decide(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> Standing | None:

@@ -178,14 +178,6 @@ class Office:
 # -------------------------------------------------------------------------------------------- facts
 
 
-def named(catalog: Catalog, name: str) -> Resource:
-    resource = catalog.resources.get(name)
-    if resource is None:
-        known = ", ".join(sorted(catalog.resources)[:200])
-        raise refuse(Why.RESOURCE_UNKNOWN, name=name[:80], known=known)
-    return resource
-
-
 def base_of(which: str) -> str:
     """The id of the grant: an extension has it with a dash and a number."""
     return which.partition("-")[0]

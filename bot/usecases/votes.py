@@ -12,7 +12,7 @@ from bot.core.grants import LIVE, Extension, Grant, State, Vote
 from bot.core.policy import (
     approval_ground,
     question_of,
-    refusal_of,
+    requester_objection,
     vote_objection,
     wanted_end,
 )
@@ -24,6 +24,8 @@ from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import joined
 from bot.usecases.granting import granted, terms_now, votes_that_count
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
+from bot.usecases.reasons_fit import reason_still_fits
+from bot.usecases.visible import hidden_from, security_keys
 from bot.usecases.waiting import closed
 
 
@@ -105,16 +107,18 @@ def _approve(office: Office, person: str, which: str, length: int | None, op: st
     poll = _open(office, which, person)
     catalog, snap = poll.scene
     facts = facts_of(snap, poll.resource)
-    now_terms = poll.terms
     objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
     if objection:
         raise Refused(objection)
+    now_terms = poll.terms
     if terms != now_terms:
         raise refuse(Why.TERMS_CHANGED, grant=which)
     before = poll.votes
     counted = votes_that_count(before, poll.grant, poll.resource, poll.scene, now_terms)
     poll = _shortened(poll, length)
-    objection = refusal_of(question_of(poll.grant, poll.resource, poll.extension), catalog, facts)
+    fits = reason_still_fits(poll.grant, poll.resource, catalog)
+    question = question_of(poll.grant, poll.resource, poll.extension, reason_fits=fits)
+    objection = requester_objection(question, catalog, facts)
     if objection:
         raise Refused(objection)
     final = poll.terms
@@ -264,10 +268,13 @@ def _open(office: Office, which: str, person: str) -> _Poll:
     first = office.grant(which)
     people = (person, first.person, *(vote.person for vote in _votes(first, which)))
     catalog, snap = office.gather(
-        lambda known: grant_keys(known, first, *people), (f"person:{first.person}",)
+        lambda known: grant_keys(known, first, *people) | security_keys(known), (f"person:{first.person}",)
     )
     grant = snap.find(Grant, first.id)
     if grant is None:
+        raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+    resource = catalog.resources.get(grant.resource)
+    if resource and grant.person != person and hidden_from(person, resource, catalog, snap):
         raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
     if {vote.person for vote in _votes(grant, which)} - set(people):
         raise Conflict("somebody has voted meanwhile, of whom nothing was read")
@@ -279,7 +286,6 @@ def _open(office: Office, which: str, person: str) -> _Poll:
             raise refuse(Why.ASK_LAPSED)
         if grant.undecided:
             raise refuse(Why.APPROVER_UNCLEAR)
-    resource = catalog.resources.get(grant.resource)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
     return _Poll(grant=grant, extension=extension, resource=resource, scene=(catalog, snap))

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.config import check, load, tree
+from bot.config import cautions, check, load, tree
 from bot.core.errors import Misconfigured
 from tests.config.files import ENVIRON, FULL
 
@@ -76,6 +76,10 @@ def judge(text: str | bytes) -> None:
             load(text, environ=ENVIRON)
     else:
         assert load(text, environ=ENVIRON).catalog.resources
+        for caution in cautions(text, environ=ENVIRON, copies=1, tries=0):
+            assert 1 <= caution.line <= lines
+            assert str(caution).isprintable()
+            assert "tell-nobody" not in str(caution)
 
 
 @pytest.mark.parametrize("loader", [yaml.CSafeLoader, yaml.SafeLoader])

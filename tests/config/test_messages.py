@@ -54,7 +54,7 @@ access.yaml:15: resources.prod-db.titel: there is no such key here; did you mean
 access.yaml:16: resources.prod-db.gives[0].target: "orders-bd" is none of the targets; did you mean orders-db?
 access.yaml:17: resources.prod-db.duration.default: "2d" is longer than max; shorten it, or raise max
 access.yaml:17: resources.prod-db.duration.offer[1]: 24 is a number without a unit; write a length such as 12h, 45m or 1h30m
-access.yaml:18: resources.prod-db.reason.pattern: "(INC-)+(\d+" is no regular expression from character 8 on; try it with Python's re module
+access.yaml:18: resources.prod-db.reason.pattern: "(INC-)+(\d+" is not a valid regular expression from character 8 on; try it with Python's re module
 access.yaml:20: resources.prod-db.approve_automatically[0].on_cal: there is no such key here; did you mean on_call?
 access.yaml:21: resources.prod-db.approve_automatically[1].on_call.schedule: "opsgenie/PDBPRIM" begins with no source that is known; name it under oncall, or write pagerduty
 access.yaml:21: resources.prod-db.approve_automatically[1].on_call.levels: must be a list; put it in brackets, such as [one, other]

@@ -169,11 +169,12 @@ def test_a_title_is_a_line_of_words(title: str, told: str) -> None:
     assert only.endswith(told)
 
 
-def test_a_pattern_must_compile_and_must_not_take_for_ever() -> None:
+def test_a_pattern_must_compile() -> None:
     (broken,) = wrong_with(BOB, "reason: {pattern: 'INC-(\\d+'}")
-    assert broken.startswith('8 reason.pattern: "INC-(\\d+" is no regular expression from character 5 on;')
-    (slow,) = wrong_with(BOB, "reason: {pattern: '(a+)+$'}")
-    assert slow.startswith('8 reason.pattern: "(a+)+$" repeats a group that itself repeats or chooses')
+    assert broken.startswith(
+        '8 reason.pattern: "INC-(\\d+" is not a valid regular expression from character 5 on; try it'
+    )
+    assert wrong_with(BOB, "reason: {pattern: '(a+)+$'}") == []
 
 
 @pytest.mark.parametrize(

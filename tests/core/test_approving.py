@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.core.catalog import Everyone, InGroup, Named, OnCall, ReasonRule, Selector
+from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, ReasonRule, Resource, Selector
 from bot.core.grants import Grant, Origin, State
-from bot.core.policy import approver_objection, requester_objection, vote_objection
+from bot.core.members import Facts
+from bot.core.policy import approver_objection, question_of, requester_objection, vote_objection
 from bot.core.reasons import Reason, Why
 from bot.testing.town import (
     ADA,
@@ -99,28 +100,36 @@ def test_approvers_on_call_count_only_by_a_fresh_roster() -> None:
 @pytest.mark.parametrize(("changes", "objected"), BAD_PEOPLE)
 def test_who_asked_is_judged_again_when_it_is_approved(changes: dict[str, Any], objected: Why) -> None:
     known = facts(replace(person(DAN), **changes))
-    assert why(requester_objection(ask(), PROD_DB, catalog(), known)) is objected
+    assert why(against(ask(), PROD_DB, catalog(), known)) is objected
 
 
 def test_today_s_policy_decides_about_yesterday_s_ask() -> None:
-    def today(**changes: Any) -> Why | None:
+    def today(fits: bool | None = None, **changes: Any) -> Why | None:
         resource = replace(PROD_DB, **changes)
-        return why(requester_objection(ask(), resource, catalog(resource), facts()))
+        return why(against(ask(), resource, catalog(resource), facts(), reason_fits=fits))
 
     assert today() is None
     assert today(who_may_ask=(DBA,)) is Why.MAY_NOT_ASK
     assert today(lengths=replace(PROD_DB.lengths, max=HOUR - 1)) is Why.DURATION_TOO_LONG
     assert today(lengths=replace(PROD_DB.lengths, min=HOUR + 1)) is Why.DURATION_TOO_SHORT
-    assert today(reason=ReasonRule(pattern=r"INC-\d+")) is Why.REASON_PATTERN
+    assert today(False, reason=ReasonRule(pattern=r"INC-\d+")) is Why.REASON_PATTERN
+    assert today(None, reason=ReasonRule(pattern=r"INC-\d+")) is Why.REASON_UNCHECKED
+    assert today(True, reason=ReasonRule(pattern=r"INC-\d+")) is None
+
+
+def against(
+    grant: Grant, resource: Resource, policy: Catalog, known: Facts, *, reason_fits: bool | None = True
+) -> Reason | None:
+    return requester_objection(question_of(grant, resource, reason_fits=reason_fits), policy, known)
 
 
 def test_a_seat_taken_meanwhile_stops_the_approval() -> None:
     asked = ask(resource="schema-migration")
     held = facts(holder=BOB)
-    assert why(requester_objection(asked, SCHEMA_MIGRATION, catalog(), held)) is Why.HELD_BY_OTHER
-    assert requester_objection(asked, SCHEMA_MIGRATION, catalog(), facts(holder=DAN)) is None
+    assert why(against(asked, SCHEMA_MIGRATION, catalog(), held)) is Why.HELD_BY_OTHER
+    assert against(asked, SCHEMA_MIGRATION, catalog(), facts(holder=DAN)) is None
 
 
 def test_what_prolongs_a_shift_needs_no_reason_of_its_own() -> None:
-    assert why(requester_objection(ask(reason=""), PROD_DB, catalog(), facts())) is Why.REASON_MISSING
-    assert requester_objection(ask(reason="", follows="G0"), PROD_DB, catalog(), facts()) is None
+    assert why(against(ask(reason=""), PROD_DB, catalog(), facts())) is Why.REASON_MISSING
+    assert against(ask(reason="", follows="G0"), PROD_DB, catalog(), facts()) is None

@@ -49,8 +49,9 @@ def asked(
     *,
     reason: str = REASON,
     known: Facts | None = None,
+    fits: bool | None = None,
 ) -> Decision:
-    ask = Ask(person=who, resource=resource, length=length, reason=reason)
+    ask = Ask(person=who, resource=resource, length=length, reason=reason, reason_fits=fits)
     return decide(ask, catalog(resource), known or facts())
 
 
@@ -159,7 +160,7 @@ def test_there_is_no_least_length_unless_the_resource_sets_one() -> None:
     ],
 )
 def test_a_reason_is_judged(rule: ReasonRule, reason: str, why: Why) -> None:
-    decision = asked(resource=replace(PROD_DB, reason=rule), reason=reason)
+    decision = asked(resource=replace(PROD_DB, reason=rule), reason=reason, fits=False)
     assert (decision.outcome, decision.reason.why) == (Outcome.REFUSE, why)
 
 
@@ -173,7 +174,17 @@ def test_a_reason_is_judged(rule: ReasonRule, reason: str, why: Why) -> None:
     ],
 )
 def test_a_good_reason_passes(rule: ReasonRule, reason: str) -> None:
-    assert asked(resource=replace(PROD_DB, reason=rule), reason=reason).outcome is Outcome.APPROVE
+    fits = True if reason else None
+    assert asked(resource=replace(PROD_DB, reason=rule), reason=reason, fits=fits).outcome is Outcome.APPROVE
+
+
+def test_a_reason_that_was_not_matched_says_neither_yes_nor_no() -> None:
+    wanted = replace(PROD_DB, reason=ReasonRule(pattern=r"INC-\d+"))
+    decision = asked(resource=wanted, reason="for INC-42, stuck")
+    assert (decision.outcome, decision.reason.why) == (Outcome.NEED_FACTS, Why.REASON_UNCHECKED)
+    assert decision.until is None
+    too_long = asked(resource=wanted, reason="for INC-42, stuck", length=13 * HOUR)
+    assert too_long.outcome is Outcome.REFUSE
 
 
 def test_what_only_one_may_hold_is_refused_to_a_second() -> None:

@@ -154,7 +154,7 @@ def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
     missing, standbys = checked.stderr.splitlines()
     assert missing.endswith(f"{unset}, where it will run")
-    assert "orders-db: when access ends, sessions on standby servers stay open" in standbys
+    assert "orders-db: warning: when access ends, sessions on standby servers stay open" in standbys
     assert rotakey("check", "--strict", POLICY).returncode == 1
     path = tmp_path / "access.yaml"
     path.write_text(POLICY.read_text("utf-8").replace("approvers:", "aprovers:"))

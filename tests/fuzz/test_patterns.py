@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
+import resource
+import time
 
 from hypothesis import strategies as st
 
 from bot.config.patterns import objection
+from bot.core.catalog import ReasonRule
 from bot.core.policy import REASON_AT_MOST
+from bot.usecases.reasons_fit import reason_fits
 from tests.fuzz.rounds import thrown
 
 LETTERS = ("a", "b", "A", "1", "-", " ", "é", "б", "😀", "\\.", ".")
@@ -51,8 +54,11 @@ pieces = st.lists(
 def test_a_pattern_that_may_be_written(pattern: str, texts: list[str]) -> None:
     if objection(pattern):
         return
-    for text in ("a", "ab", *texts):
-        reason = (text * REASON_AT_MOST)[: REASON_AT_MOST - 1] + "!"
-        re.search(pattern, reason)
+    rule, before = ReasonRule(pattern=pattern), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     every = "".join(text * (REASON_AT_MOST // len("".join(texts) or "x") // 2) for text in texts)
-    re.search(pattern, every[: REASON_AT_MOST - 1] + "!")
+    hostile = [(text * REASON_AT_MOST)[: REASON_AT_MOST - 1] + "!" for text in ("a", "ab", *texts)]
+    for reason in (*hostile, every[: REASON_AT_MOST - 1] + "!"):
+        start = time.monotonic()
+        reason_fits(rule, reason, 0.05)
+        assert time.monotonic() - start < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + 200_000

@@ -443,12 +443,12 @@ def test_nobody_may_ask(story: Story) -> None:
 
 def test_two_people_with_one_account(story: Story) -> None:
     accounts = {ADA: {"orders-db": "ops"}, DAN: {"orders-db": "ops"}, BOB: {"orders-db": "bob"}}
-    found = people(
-        story, only(PROD_DB, people=PeopleRules(email_domains=("example.com",), accounts=accounts))
-    )
-    assert told(found) == [
+    rules = PeopleRules(email_domains=("example.com",), accounts=accounts)
+    assert told(people(story, only(PROD_DB, people=rules))) == [
         (Grade.LOOK_AT, f"{ADA} and {DAN} are both ops at orders-db: what one has the other has too")
     ]
+    declared = only(PROD_DB, people=rules, shared_accounts={"orders-db": ("ops",)})
+    assert people(story, declared)[0].grade is Grade.OK
 
 
 # ------------------------------------------------------------------------------------------ policy

@@ -73,6 +73,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.REASON_MISSING: ("A reason is missing.",),
     Why.REASON_TOO_LONG: ("The reason is longer than {most} characters.", "The reason is too long."),
     Why.REASON_PATTERN: ("The reason must contain {wanted}.", "The reason is not of the wanted form."),
+    Why.REASON_UNCHECKED: ("I could not check in time whether the reason has what is wanted.",),
     Why.HELD_BY_OTHER: (
         "Only one person may have *{resource}*, and {by_person} has it until {until_at}.",
         "Only one person may have *{resource}*, and {by_person} has it.",
@@ -417,6 +418,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.REASON_TOO_LONG: ("Say it in fewer words.",),
     Why.REASON_PATTERN: ("Ask again with that in the reason.",),
+    Why.REASON_UNCHECKED: (
+        "Request it again with a shorter reason. If that fails too, the pattern in access.yaml is too slow:"
+        " `rotakey check` finds it.",
+    ),
     Why.HELD_BY_OTHER: ("Ask {by_person} to hand it over with `/access done`.", "Try again later."),
     Why.TOO_MANY_ASKS: ("Withdraw one with `/access done`, or wait for an answer.",),
     Why.NOT_UNDERSTOOD: (
@@ -578,7 +583,7 @@ def _fitting(sentences: tuple[str, ...], facts: Mapping[str, str]) -> str:
 def _spoken(reason: Reason) -> dict[str, str]:
     facts = {name: _fact(name, value) for name, value in reason.facts.items()}
     if reason.why is Why.RESOURCE_UNKNOWN:
-        known = str(reason.facts.get("known", "")).split(", ")
+        known = [each for each in str(reason.facts.get("known", "")).split(", ") if each]
         near = nearest(str(reason.facts.get("name", "")), known)
         facts |= {"near": spoken.in_words([spoken.code(each) for each in near], "or")} if near else {}
     if reason.why is Why.CONFIRMED and "state" in facts:

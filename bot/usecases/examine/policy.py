@@ -143,7 +143,8 @@ def groups(catalog: Catalog, facts: Facts) -> Iterator[Finding]:
 
 
 def shared_accounts(catalog: Catalog) -> list[Finding]:
-    """Whoever of them loses access takes it from the other."""
+    """Report accounts of several people that are not declared shared: if one of them loses access, so do the
+    others."""
     users: dict[tuple[str, str], list[str]] = {}
     for person, accounts in catalog.people.accounts.items():
         for target, account in accounts.items():
@@ -155,5 +156,5 @@ def shared_accounts(catalog: Catalog) -> list[Finding]:
             "give each an account of their own, under people: accounts: in access.yaml",
         )
         for (target, account), people in users.items()
-        if len(people) > 1
+        if len(people) > 1 and account not in catalog.shared_accounts.get(target, ())
     ]

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from bot.core.catalog import Catalog, Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.holds import Hold
 from bot.ports import Abilities, Deadline, Key, Ledger, Swept, Target, TargetSystems
-from bot.usecases.examine.findings import Finding, ago, counted, look_at, ok, wrong
+from bot.usecases.examine.findings import Finding, Grade, ago, counted, look_at, ok, wrong
 from bot.usecases.examine.work import SWEEP_FORGOTTEN
 
 TARGET = "target"
@@ -40,22 +41,60 @@ def look_at_target(
     """Look at all that is given at one target. ``accounts`` are the accounts there that the policy names."""
     name = gives[0].target
     about = f"target {name}"
+    answers = True
+    for each in look_at_gives(find, gives, deadline, accounts):
+        answers = answers and each.grade is not Grade.WRONG
+        yield each
+    if not answers:
+        return
+    systems = ledger.read({Key.of(TargetSystems)}).find(TargetSystems)
+    for other in systems.namesakes(name) if systems else ():
+        what = f"is the same running server as {other}: only the first of the two in access.yaml grants"
+        yield wrong(about, what, "use one name for it; what is held under the other still ends on time")
+    if not find(name).abilities.keeps_end:
+        snap = ledger.read({Key.of(Swept)})
+        yield from one_lock(about, snap.find(Swept), snap.now)
+
+
+def look_at_gives(
+    find: Callable[[str], Target], gives: list[Entitlement], deadline: Deadline, accounts: Collection[str]
+) -> Iterator[Finding]:
+    """Look at what the target itself says of all that is given there."""
+    about = f"target {gives[0].target}"
     try:
-        target = find(name)
+        target = find(gives[0].target)
         held = [len(target.holders(each, deadline).holders) for each in gives]
     except (TemporaryFailure, PermanentFailure) as failure:
         yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
         return
     yield ok(about, f"answers; {counted(len(held), 'entitlement')}, {counted(sum(held), 'holder')}")
-    systems = ledger.read({Key.of(TargetSystems)}).find(TargetSystems)
-    for other in systems.namesakes(name) if systems else ():
-        what = f"is the same running server as {other}: only the first of the two in access.yaml grants"
-        yield wrong(about, what, "use one name for it; what is held under the other still ends on time")
     yield from abilities(about, target.abilities)
     yield from warnings(about, target, gives, accounts, deadline)
-    if not target.abilities.keeps_end:
-        snap = ledger.read({Key.of(Swept)})
-        yield from one_lock(about, snap.find(Swept), snap.now)
+
+
+def look_at_ready(
+    find: Callable[[str], Target], gives: list[Entitlement], deadline: Deadline, accounts: Collection[str]
+) -> Iterator[Finding]:
+    """Try, without changing anything, whether all that is given at one target could be given to one of the
+    named accounts, and something of it to each of the others."""
+    about = f"target {gives[0].target}"
+    if not accounts:
+        what = (
+            "no account is named under people: accounts:, so it was not tried whether its roles can be given"
+        )
+        yield ok(about, what)
+        return
+    first, *others = sorted(accounts)
+    pairs = [*((first, each) for each in gives), *((each, gives[0]) for each in others)]
+    told: set[str] = set()
+    for account, entitlement in pairs:
+        hold = Hold(target=entitlement.target, account=account, entitlement=entitlement)
+        try:
+            find(entitlement.target).ready(hold, deadline)
+        except (TemporaryFailure, PermanentFailure) as failure:
+            if str(failure) not in told:
+                told.add(str(failure))
+                yield wrong(about, str(failure))
 
 
 def look_at_former(

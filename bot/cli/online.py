@@ -1,0 +1,63 @@
+"""What ``rotakey check --online`` looks up: whether the names in access.yaml exist where they point to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+
+from slack_sdk import WebClient
+
+from bot import config, wiring
+from bot.ports import Deadline
+from bot.slack.app import SlackApp
+from bot.slack.directory import SlackDirectory
+from bot.slack.manifest import scopes
+from bot.usecases.examine import names, pager, slack, targets
+from bot.usecases.examine.findings import Check, Finding, examined, look_at
+
+ALL_WITHIN, SPARE = 15.0, 1.0
+"""Seconds for all of it, and those at the end in which a check says what did not answer."""
+
+
+def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
+    """Return what is wrong with a file without mistakes where its names point to, the worst first. Redis is
+    not needed. Raises Misconfigured if the environment cannot be read or lacks a variable of the file."""
+    env = config.Environment.read(environ)
+    policy = config.load(config.bytes_of(file), name=str(file), environ=environ)
+    catalog = policy.catalog
+    client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
+    directory, app = SlackDirectory(client), SlackApp(client, "")
+    with closing(wiring.Fittings(env, environ, policy)) as fittings:
+
+        def source(name: str) -> Check:
+            return lambda by: pager.look_at_source(fittings.source, name, catalog, _wall(), by)
+
+        def target(name: str) -> Check:
+            gives = targets.gives_by_target(catalog)[name]
+            accounts = targets.accounts_by_target(catalog).get(name, ())
+            return lambda by: chain(
+                targets.look_at_gives(fittings.target, gives, by, accounts),
+                targets.look_at_ready(fittings.target, gives, by, accounts),
+            )
+
+        checks: dict[str, Check] = {
+            **{f"{pager.ON_CALL} {name}": source(name) for name in pager.sources_of(catalog)},
+            **{f"{targets.TARGET} {name}": target(name) for name in targets.gives_by_target(catalog)},
+        }
+        if env.slack_bot_token:
+            checks |= {
+                slack.SLACK: lambda by: slack.scopes(app.facts(by), scopes()),
+                "slack channels": lambda by: slack.look_at_channels(app, catalog, by),
+                names.NAMES: lambda by: names.look_at_names(directory, catalog, by),
+            }
+        else:
+            what = "SLACK_BOT_TOKEN is not set here, so no name in Slack was looked up"
+            checks[slack.SLACK] = lambda _: [look_at(slack.SLACK, what)]
+        return examined(checks, Deadline.after(ALL_WITHIN), SPARE)
+
+
+def _wall() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 -- only which shifts are read depends on it

@@ -1,0 +1,96 @@
+"""Finds what may be wrong with an access.yaml that has no mistakes: each is a warning, and stops nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from bot.config.conflicts import Parts, entitlement_of
+from bot.config.mistakes import Fault
+from bot.config.patterns import matches_anything, slow_text
+from bot.config.shapes import ReasonShape
+from bot.config.tree import part
+from bot.usecases.reasons_fit import AT_ONCE
+
+
+def doubts(parts: Parts, filled: object, *, copies: int, tries: float) -> Iterator[Fault]:
+    """``filled`` is the file with its variables, ``copies`` how many copies of Redis are required. For
+    ``tries`` seconds, slow patterns are looked for."""
+    yield from _whole(filled, copies)
+    yield from _targets(parts, filled)
+    yield from _ways_around(parts)
+    yield from _patterns(parts, tries)
+
+
+def _whole(filled: object, copies: int) -> Iterator[Fault]:
+    if not part(filled, "people").get("email_domains"):
+        text = "names no email_domains, so full members with an address anywhere may request"
+        yield Fault(path=("people",), text=text)
+    if not part(filled, "security").get("channel"):
+        text = "names no channel, so nobody hears of access that could not be revoked in time"
+        yield Fault(path=("security",), text=text)
+    if said := caution(anchor_file(filled), copies):
+        yield Fault(path=("audit",), text=said)
+
+
+def caution(file: str | None, copies: int) -> str | None:
+    """Return a warning about what delays access after a failover if this many copies are required and the
+    anchor is not in a file."""
+    if file or not copies:
+        return None
+    return (
+        "REDIS_COPIES is set, and audit: {anchor: {file: …}} is not: after a failover nothing is granted"
+        " until a person runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers"
+        " compare by themselves"
+    )
+
+
+def anchor_file(filled: object) -> str | None:
+    found = part(part(filled, "audit"), "anchor").get("file")
+    return str(found) if found else None
+
+
+def _targets(parts: Parts, filled: object) -> Iterator[Fault]:
+    for name, kind in parts.kinds.items():
+        settings = part(part(filled, "targets"), name)
+        if said := kind.caution_of(settings):
+            yield Fault(path=("targets", name), text=said)
+    for name, each in parts.settings.items():
+        yield from (Fault(path=("targets", name, key), text=text) for key, text in each.cautions())
+    for name, at, given in parts.given():
+        if said := given.caution():
+            yield Fault(path=("resources", name, "gives", at), text=said)
+
+
+def _ways_around(parts: Parts) -> Iterator[Fault]:
+    """Yield a warning for what some get without approvers although elsewhere it has them."""
+    asked = {
+        entitlement_of(given): name
+        for name, _, given in reversed(list(parts.given()))
+        if parts.resources[name].approvers
+    }
+    for name, at, given in parts.given():
+        other = asked.get(entitlement_of(given))
+        if other is not None and not parts.resources[name].approvers:
+            text = f"is given here without approvers, and by {other} with them; check that this is meant"
+            yield Fault(path=("resources", name, "gives", at), text=text)
+
+
+def _patterns(parts: Parts, tries: float) -> Iterator[Fault]:
+    ends_at, known = time.monotonic() + tries, dict[str, bool]()
+    for name, resource in parts.resources.items():
+        if not isinstance(resource.reason, ReasonShape):
+            continue
+        pattern, path = resource.reason.pattern, ("resources", name, "reason", "pattern")
+        if matches_anything(pattern):
+            text = "matches any reason; write reason: required, or what is really wanted"
+            yield Fault(path=path, text=text)
+        if pattern not in known:
+            left = ends_at - time.monotonic()
+            known[pattern] = left >= AT_ONCE and slow_text(pattern, AT_ONCE, left) is not None
+        if known[pattern]:
+            text = (
+                f"takes longer than {AT_ONCE:g} s to match some reasons, so requests wait for a worker or are"
+                " refused; repeat only simple parts in it"
+            )
+            yield Fault(path=path, text=text)

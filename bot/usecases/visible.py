@@ -1,0 +1,66 @@
+"""Which resources a person may know of. To all others a hidden one reads as if it were not there."""
+
+from __future__ import annotations
+
+from bot.core.catalog import Catalog, Resource, groups_in, schedules_in
+from bot.core.errors import Refused, refuse
+from bot.core.grants import Grant
+from bot.core.members import YES, Facts, belongs
+from bot.core.people import Group, objection
+from bot.core.reasons import Why
+from bot.core.shifts import Roster
+from bot.ports import Key, Snapshot
+from bot.usecases.office import Office, Scene, fact_keys, facts_of
+
+MOST_KNOWN = 200
+"""Names among which the one that was meant is looked for."""
+
+
+def may_see(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> bool:
+    """Return whether the person may request, approve or secure it. No, if that cannot be told."""
+    known = facts.people.get(person)
+    if objection(known, home=facts.home, domains=catalog.people.email_domains):
+        return False
+    every = (*resource.who_may_ask, *resource.approvers, *catalog.security.people)
+    return any(belongs(person, who, catalog, facts).outcome == YES for who in every)
+
+
+def hidden_from(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> bool:
+    """Return whether the person must not learn that there is such a resource. Who has it knows."""
+    if not resource.hidden or may_see(person, resource, catalog, facts_of(snap, resource)):
+        return False
+    mine = (each for each in snap.all(Grant) if each.person == person)
+    return not any(each.resource == resource.name and each.open for each in mine)
+
+
+def sight_keys(catalog: Catalog, name: str, person: str) -> set[Key]:
+    """Return what must be read to decide about the resource of that name and to tell whether the person may
+    see it."""
+    resource = catalog.resources.get(name)
+    return fact_keys(resource, person) | security_keys(catalog) if resource else set()
+
+
+def security_keys(catalog: Catalog) -> set[Key]:
+    """Return what must be read to tell who the security people are."""
+    groups = {Key.of(Group, each) for each in groups_in(catalog.security.people)}
+    return groups | {Key.of(Roster, each) for each in schedules_in(catalog.security.people)}
+
+
+def resource_for(office: Office, person: str, name: str, scene: Scene) -> Resource:
+    """Return the resource of that name. Raises Refused, in the same words if there is none and if it is
+    hidden from the person."""
+    catalog, snap = scene
+    resource = catalog.resources.get(name)
+    if resource is None or hidden_from(person, resource, catalog, snap):
+        raise _no_such(office, person, name)
+    return resource
+
+
+def _no_such(office: Office, person: str, name: str) -> Refused:
+    """Return the refusal. It suggests only names of what the person may see."""
+    catalog, snap = office.gather(
+        lambda known: {key for each in known.resources for key in sight_keys(known, each, person)}
+    )
+    facts = facts_of(snap)
+    seen = [each.name for each in catalog.resources.values() if may_see(person, each, catalog, facts)]
+    return refuse(Why.RESOURCE_UNKNOWN, name=name[:80], known=", ".join(sorted(seen)[:MOST_KNOWN]))
