@@ -62,7 +62,7 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
         return Decision(outcome=Outcome.REFUSE, reason=refusal)
     unchecked = reason_unchecked(ask)
     if unchecked:
-        return Decision(outcome=Outcome.NEED_FACTS, reason=unchecked, length=ask.length)
+        return Decision(outcome=Outcome.NEED_FACTS, reason=unchecked)
     trace: list[Traced] = []
     for rule in ask.resource.approve_automatically:
         line = belongs(ask.person, rule, catalog, facts)

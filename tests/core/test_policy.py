@@ -182,7 +182,7 @@ def test_a_reason_that_was_not_matched_says_neither_yes_nor_no() -> None:
     wanted = replace(PROD_DB, reason=ReasonRule(pattern=r"INC-\d+"))
     decision = asked(resource=wanted, reason="for INC-42, stuck")
     assert (decision.outcome, decision.reason.why) == (Outcome.NEED_FACTS, Why.REASON_UNCHECKED)
-    assert decision.until is None
+    assert decision.ground is None
     too_long = asked(resource=wanted, reason="for INC-42, stuck", length=13 * HOUR)
     assert too_long.outcome is Outcome.REFUSE
 
