@@ -45,7 +45,7 @@ def force_after(before: PolicyInForce | None, catalog: Catalog, now: datetime) -
     for name, address in before.addresses.items():
         kept = FormerTarget(version=before.version, address=address, left_at=now)
         former.setdefault(name, []).append(kept)
-    here = catalog.addresses
+    here = catalog.located.addresses
     gone = {name: tuple(f for f in every if f.address != here.get(name)) for name, every in former.items()}
     return PolicyInForce(
         version=catalog.version,
