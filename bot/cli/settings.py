@@ -13,11 +13,16 @@ from structlog.typing import Processor
 from bot import config
 
 
-def settings(needs: Collection[tuple[str, ...]]) -> tuple[config.Environment, config.Policy]:
-    """The environment, in which ``needs`` have to be set, and the policy. Raises Misconfigured."""
+def settings(
+    needs: Collection[tuple[str, ...]], *, secrets: bool = True
+) -> tuple[config.Environment, config.Policy]:
+    """The environment, in which ``needs`` have to be set, and the policy. Without ``secrets`` what its
+    targets and sources need may be unset. Raises Misconfigured."""
     env = config.Environment.read(os.environ, needs=needs)
-    policy = config.load(config.bytes_of(env.access_file), name=str(env.access_file), environ=os.environ)
-    env.suit(policy.oncall.values())
+    text, name = config.bytes_of(env.access_file), str(env.access_file)
+    policy = config.load(text, name=name, environ=os.environ, secrets=secrets)
+    if secrets:
+        env.suit(policy.oncall.values())
     return env, policy
 
 

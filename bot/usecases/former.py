@@ -46,12 +46,22 @@ def force_after(before: PolicyInForce | None, catalog: Catalog, now: datetime) -
         kept = FormerTarget(version=before.version, address=address, left_at=now)
         former.setdefault(name, []).append(kept)
     here = catalog.located.addresses
+    same = {name for name, address in here.items() if before.addresses.get(name) == address}
     gone = {name: tuple(f for f in every if f.address != here.get(name)) for name, every in former.items()}
-    return PolicyInForce(
+    return replace(
+        before,
         version=catalog.version,
         addresses=dict(here),
         former={name: every for name, every in gone.items() if every},
+        reached={name: where for name, where in before.reached.items() if name in same},
+        groups={name: pinned for name, pinned in before.groups.items() if name in catalog.groups()},
     )
+
+
+def targets_elsewhere(force: PolicyInForce, catalog: Catalog) -> tuple[str, ...]:
+    """Return the targets that this process reaches at another address than the policy in force has them."""
+    reached = catalog.located.reached
+    return tuple(name for name, where in reached.items() if force.reached.get(name, where) != where)
 
 
 def tidy(
@@ -147,6 +157,24 @@ class RevokeOnly:
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         return self._target.holders(entitlement, deadline)
+
+
+class Elsewhere(RevokeOnly):
+    """Implements Target for one that this process reaches at another address than the policy in force has it.
+    It revokes only what receipts identify on the system that answers; everything else raises ``why()``."""
+
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        if self.has(hold, receipts, deadline).presence is Presence.ELSEWHERE:
+            raise self._why()
+        self._target.revoke(hold, receipts, deadline)
+
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        if not receipts:
+            raise self._why()
+        return self._target.has(hold, receipts, deadline)
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:  # noqa: ARG002 -- of the port
+        raise self._why()
 
 
 class Earlier:
