@@ -199,6 +199,7 @@ class Administrator:
         time.sleep(5 * POLL)  # it is asleep by now
         database.move()
         self._house.write_policy()
+        self._wait_for(self._house.apply_policy)
         for part in self._house.bots:
             if part is not stale:
                 with part.lock:
