@@ -214,7 +214,7 @@ class Fittings:
         version = force.version if force else ""
         self._over = version if self._over is None else self._over
         if version not in ("", self._over, own.catalog.version):
-            log.warning("another process's policy came into force", version=version)
+            self._report_not_in_force(ledger, own)
             self._own = None
         elif enact.start_with(ledger, own.catalog, own.text, keys):
             self._own, self._was_in_force = None, True
@@ -246,7 +246,7 @@ class Fittings:
             )
         built: Target = self._once(name, settings, TARGETS[type(settings)])
         here = self.catalog.located.reached.get(name)
-        if here != self._reached.get(name, here):
+        if here and here != self._reached.get(name, here):
             return Elsewhere(built, lambda: TemporaryFailure(self._elsewhere(name)))
         closed = self._closed or (None if self._was_in_force else NOT_IN_FORCE)
         return RevokeOnly(built, lambda: TemporaryFailure(closed)) if closed else built

@@ -8,14 +8,15 @@ from datetime import datetime
 from functools import partial
 
 from bot.core.catalog import Catalog
+from bot.core.errors import PermanentFailure
 from bot.core.grants import LIVE, Grant
 from bot.core.outdated import policy_objection
 from bot.core.people import Person
 from bot.core.reasons import Reason
-from bot.ports import Census, Change, Key, Ledger, Snapshot
+from bot.ports import Census, Change, Key, Ledger, PolicyInForce, Snapshot
 from bot.usecases.attempts import settled
 from bot.usecases.finish import ending, joined
-from bot.usecases.office import HOME, fact_keys, facts_of
+from bot.usecases.office import HOME, POLICY, fact_keys, facts_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,8 @@ def outdated_grants(ledger: Ledger, census: Census, catalog: Catalog) -> Iterato
 
 
 def end_outdated(ledger: Ledger, catalog: Catalog, grant: str) -> Outdated | None:
-    """Commit the end of this grant, and return it. None if it is over, or allowed, by now."""
+    """Commit the end of this grant, and return it. None if it is over, or allowed, by now. Raises
+    PermanentFailure if another policy has come into force."""
     return settled(partial(_end_outdated, ledger, catalog, grant))
 
 
@@ -49,7 +51,10 @@ def _end_outdated(ledger: Ledger, catalog: Catalog, name: str) -> Outdated | Non
     grant = ledger.read({Key.of(Grant, name)}).find(Grant, name)
     if grant is None:
         return None
-    snap = ledger.read(_keys(grant, catalog))
+    snap = ledger.read({POLICY, *_keys(grant, catalog)})
+    force = snap.find(PolicyInForce)
+    if force is None or force.version != catalog.version:
+        raise PermanentFailure("another policy has come into force meanwhile: apply yours again")
     found = snap.find(Grant, name)
     outdated = _outdated(found, snap, catalog) if found else None
     if outdated:

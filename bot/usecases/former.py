@@ -161,7 +161,8 @@ class RevokeOnly:
 
 class Elsewhere(RevokeOnly):
     """Implements Target for one that this process reaches at another address than the policy in force has it.
-    It revokes only what receipts identify on the system that answers; everything else raises ``why()``."""
+    It revokes only what receipts identify on the system that answers; everything else raises ``why()``. It
+    does not tell which system that is: it is not the target's."""
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
         if self.has(hold, receipts, deadline).presence is Presence.ELSEWHERE:
@@ -171,7 +172,8 @@ class Elsewhere(RevokeOnly):
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
         if not receipts:
             raise self._why()
-        return self._target.has(hold, receipts, deadline)
+        seen = replace(self._target.has(hold, receipts, deadline), system=None)
+        return replace(seen, why=str(self._why())) if seen.presence is Presence.ELSEWHERE else seen
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:  # noqa: ARG002 -- of the port
         raise self._why()

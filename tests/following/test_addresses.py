@@ -61,7 +61,9 @@ def test_it_revokes_only_what_the_receipts_identify_on_that_system(scene: Scene)
         with pytest.raises(TemporaryFailure):
             there.revoke(ADAS, receipts, soon())
     assert scene.servers[THERE].revoked == []
-    assert there.has(ADAS, (Receipt(system=OLD),), soon()).presence is Presence.ELSEWHERE
+    seen = there.has(ADAS, (Receipt(system=OLD),), soon())
+    assert (seen.presence, seen.system) == (Presence.ELSEWHERE, None)
+    assert "because of OLD_URL" in str(seen.why)
     with pytest.raises(TemporaryFailure):
         there.has(ADAS, (), soon())
     there.revoke(ADAS, (Receipt(system=THERE),), soon())

@@ -45,9 +45,9 @@ def test_it_says_so_at_once_and_once_with_the_command(scene: Scene) -> None:
             late.office.catalog()
     [note] = scene.told()
     assert refusal(note.reason) == (
-        f"A process started with access.yaml version {V1}. That version was in force before and is not now,"
-        f" so I go on with version {V2}. To go back to it, run `rotakey policy apply FILE` with it. Otherwise"
-        " start that process with the access.yaml that is in force."
+        f"A process started with access.yaml version {V1}, and version {V2} is in force. I go on with that."
+        f" If you want {V1}, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
+        " access.yaml that is in force."
     )
     assert [each["event"] for each in logs] == ["the access.yaml of this process is not in force"]
     assert scene.happened().count("process differs") == 1

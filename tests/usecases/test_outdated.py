@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.core.catalog import Catalog, Everyone, InGroup, Named, PeopleRules
+from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.reasons import Why
 from bot.testing.story import Story
@@ -72,7 +73,8 @@ def test_access_by_a_shift_is_not_allowed_without_its_rule() -> None:
 
 def test_ending_it_takes_it_away_and_says_why(story: Story) -> None:
     adas, dans = granted(story, ADA), granted(story, DAN)
-    policy = catalog(replace(PROD_DB, approve_automatically=()))
+    story.enact(catalog(replace(PROD_DB, approve_automatically=())))
+    policy = story.policy
     ended = end_outdated(story.ledger, policy, adas)
     assert ended
     assert ended.why.why is Why.RULE_GONE
@@ -83,6 +85,13 @@ def test_ending_it_takes_it_away_and_says_why(story: Story) -> None:
     assert story.has(DAN)
     over = story.grant(adas)
     assert (over.state, over.ended) == (State.ENDED, ended.why)
+
+
+def test_nothing_is_ended_by_a_policy_that_is_not_in_force(story: Story) -> None:
+    adas = granted(story, ADA)
+    with pytest.raises(PermanentFailure, match="another policy has come into force"):
+        end_outdated(story.ledger, replace(catalog(), resources={}, version="another"), adas)
+    assert story.live(adas)
 
 
 def test_what_is_over_is_not_named(story: Story) -> None:

@@ -308,11 +308,11 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "🚨 Redis came back with another policy than was in force. I grant nothing now, and keep revoking.",
     ),
     Why.POLICY_NOT_IN_FORCE: (
-        "A process started with access.yaml version {file}. That version was in force before and is not now,"
-        " so I go on with version {version}.",
-        "A process started with access.yaml version {file}. That version was in force before and is not now,"
-        " and no policy is in force at all: I grant nothing.",
-        "A process started with an access.yaml that was in force before and is not now.",
+        "A process started with access.yaml version {file}, and version {version} is in force."
+        " I go on with that.",
+        "A process started with access.yaml version {file}, which was in force before, and no policy is in"
+        " force now. I grant nothing.",
+        "A process started with an access.yaml that is not in force.",
     ),
     Why.TARGET_ELSEWHERE: (
         "A process reaches {target} at another address than the one in force, because of {variables}."
@@ -453,7 +453,9 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.POLICY_CAME_BACK: ("Run `rotakey policy apply FILE` with the access.yaml that you want.",),
     Why.POLICY_NOT_IN_FORCE: (
-        "To go back to it, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
+        "If you want {file}, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
+        " access.yaml that is in force.",
+        "If you want it, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
         " access.yaml that is in force.",
     ),
     Why.TARGET_ELSEWHERE: (
