@@ -172,7 +172,7 @@ def _commit(
     ours = PolicyText(text=text, hmacs=hmacs_with(kept.hmacs if kept else (), text, keys))
     if ours != kept:
         put[key] = ours
-    if snap.find(PolicyDoubt):
+    if snap.find(PolicyDoubt) and not force.held_back:
         put[DOUBT] = None
     seen = {force.version, *((before.version,) if before else ())}
     unknown = [each for each in seen if not snap.versions.get(Key.of(PolicyVersion, each))]

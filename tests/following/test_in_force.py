@@ -185,6 +185,8 @@ def test_a_policy_that_is_held_back_grants_nothing_until_a_person_decides(scene:
     scene.started(TEXT + "# the third\n", SECRET_KEY=KEY)
     assert scene.force().held_back
     assert scene.started(SECRET_KEY=KEY).office.catalog().closed
+    web.office.catalog()
+    assert [note.reason.why for note in scene.told()].count(Why.POLICY_CAME_BACK) == 1
     assert scene.applied(SECRET_KEY=KEY).office.catalog().closed is None
     assert not scene.ledger.read({Key.of(PolicyDoubt)}).documents
     since = scene.force().since
