@@ -86,6 +86,9 @@ def test_the_log_and_security_hear_it_once_and_of_a_process_that_starts_later_ag
     scene.started(**MISLED).office.catalog()
     assert len(scene.told()) == 1, "a moment later, of the same"
     scene.ledger.advance(600)
+    scene.applied()
+    misled.office.catalog()
+    assert len(scene.told()) == 1, "the same process, under the same version"
     scene.started(**MISLED).office.catalog()
     assert len(scene.told()) == 2
 
