@@ -13,7 +13,7 @@ from bot.cli import rotakey
 from bot.core.catalog import Entitlement, version_of
 from bot.core.grants import Grant, Origin, State
 from bot.core.holds import Hold
-from bot.core.people import Person
+from bot.core.people import Group, Person
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Home, Key, Lease, PolicyInForce
@@ -144,6 +144,16 @@ def test_it_names_what_is_live_and_not_allowed_and_ends_it_if_told_to(host: Host
     assert (grant.state, after.leases) == (State.ENDING, {})
     assert not host.ledger.unowed([f"hold:{grant.gives[0].key}", "card:G1"])
     assert host.applies(STRICTER, "--end").output.splitlines()[1:] == []
+
+
+def test_it_says_which_groups_are_others_from_now_on(host: Host) -> None:
+    by_group = POLICY.replace("U02BOB", "slack/dba")
+    assert host.applies(by_group).output.endswith("is in force\n")
+    doubted = Group(name="slack/dba", members=(), read_at=host.ledger.read().now, id="S1", doubted=True)
+    host.ledger.commit(Change(put={Key.of(Group, "slack/dba"): doubted}))
+    assert host.applies(by_group).output.splitlines()[1:] == [
+        "slack/dba: what has that name in Slack now counts, though it was another group before"
+    ]
 
 
 def test_a_file_with_mistakes_changes_nothing(host: Host) -> None:

@@ -12,6 +12,7 @@ import click
 from bot import config, wiring
 from bot.cli.settings import log_errors
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.core.people import Group
 from bot.core.reasons import Why
 from bot.ports import Key, PolicyInForce
 from bot.usecases.apply import Outdated, end_outdated, outdated_grants
@@ -49,10 +50,15 @@ def apply(file: Path, end: bool, by: str | None) -> None:
     checked = config.load(config.bytes_of(file), name=str(file), environ=os.environ, secrets=False)
     ledger, catalog = wiring.ledger_of(env, checked.workspace), checked.catalog
     try:
-        before = ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+        snap = ledger.read({Key.of(PolicyInForce), *(Key.of(Group, each) for each in catalog.groups())})
+        before = snap.find(PolicyInForce)
         enact(ledger, catalog, checked.text, env.secret_keys, by=by or _user())
         was = f" instead of {before.version}" if before and before.version != catalog.version else ""
         click.echo(plain(f"{file}: version {catalog.version} is in force{was}"))
+        for group in (each for each in snap.all(Group) if each.doubted):
+            click.echo(
+                f"{group.name}: what has that name in Slack now counts, though it was another group before"
+            )
         found = list(outdated_grants(ledger, ledger, catalog))
         for each in found:
             ended = end and end_outdated(ledger, catalog, each.grant.id)
