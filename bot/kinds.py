@@ -87,10 +87,19 @@ class FromVariable(str):
     __slots__ = ()
 
 
+class Missing(FromVariable):
+    """Text that is ``${NAME}`` and nothing else, of a variable that is not set and may not be needed."""
+
+    __slots__ = ()
+
+
 def _held_back(value: object, info: ValidationInfo) -> SecretStr:
     if not isinstance(value, str):
         raise wrong("must be text; put it in quotes")
     context = info.context
+    if isinstance(value, Missing) and isinstance(context, Context):
+        context.spared.add(id(value))
+        return SecretStr("")
     if isinstance(context, Context) and not (context.bare_secrets or isinstance(value, FromVariable)):
         raise wrong(
             "is a secret, and secrets must not be in this file; write ${NAME} alone, such as"
@@ -137,12 +146,13 @@ AccountName = Annotated[
 class Context:
     """The context for reading a part of the file. ``kinds``: target -> its kind, if known; ``keys``: the
     allowed keys of each mapping read, by the identity of the mapping. ``bare_secrets``: secrets may stand in
-    the file itself."""
+    the file itself. ``spared``: the secrets that are ``Missing``, by their identity; they are empty."""
 
     kinds: Mapping[str, str | None] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
     bare_secrets: bool = False
     keys: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    spared: set[int] = field(default_factory=set)
 
 
 class Settings(BaseModel):
@@ -285,7 +295,7 @@ class SourceSettings(Kind):
 
 
 def _postgres_url(url: SecretStr) -> SecretStr:
-    if not re.match(r"postgres(ql)?://.", url.get_secret_value()):
+    if url.get_secret_value() and not re.match(r"postgres(ql)?://.", url.get_secret_value()):
         raise wrong("is no address of a Postgres server; write postgresql://user:password@host:5432/database")
     return url
 
@@ -419,7 +429,8 @@ class PostgresSettings(TargetSettings):
 
     @property
     def servers(self) -> frozenset[str]:
-        return postgres_servers(self.url.get_secret_value())
+        url = self.url.get_secret_value()
+        return postgres_servers(url) if url else frozenset()
 
     @property
     def own_logins(self) -> frozenset[str]:

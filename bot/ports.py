@@ -304,12 +304,21 @@ class FormerTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyInForce:
-    """The version of the policy in force. ``addresses``: a digest of the address of each of its targets.
-    ``former``: earlier definitions of targets that may still hold something, by name, the latest last."""
+    """The version of the policy in force. ``addresses``: a digest for each of its targets of what the text
+    says about where it is. ``former``: earlier definitions of targets that may still hold something, by name,
+    the latest last. ``since``: when this version was last put in force. ``applied``: a person did that,
+    not a process that started. ``held_back``: why nothing is granted by it until a person decides again.
+    ``reached``: a digest for each target of what its address came to when that was first known, or when a
+    person last applied the policy. ``groups``: likewise the id of each group that it names."""
 
     version: str
     addresses: Mapping[str, str] = field(default_factory=dict)
     former: Mapping[str, tuple[FormerTarget, ...]] = field(default_factory=dict)
+    since: datetime | None = None
+    applied: bool = False
+    held_back: Reason | None = None
+    reached: Mapping[str, str] = field(default_factory=dict)
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,6 +328,22 @@ class PolicyText:
 
     text: str
     hmacs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyVersion:
+    """A version of the policy that is or was in force, kept for ever by the version: it does not come into
+    force again because a process starts with it."""
+
+    first_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyNotices:
+    """What was reported lately about processes that differ from the policy in force, and when. Processes that
+    start together report the same thing once."""
+
+    at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -535,6 +560,8 @@ Document = (
     | Home
     | PolicyInForce
     | PolicyText
+    | PolicyVersion
+    | PolicyNotices
     | PolicyDoubt
     | EmailOwner
     | Readings
@@ -564,6 +591,8 @@ D = TypeVar(
     Home,
     PolicyInForce,
     PolicyText,
+    PolicyVersion,
+    PolicyNotices,
     PolicyDoubt,
     EmailOwner,
     Readings,
@@ -593,6 +622,8 @@ KINDS: Mapping[str, type[Document]] = {
     "home": Home,
     "policy": PolicyInForce,
     "policy-text": PolicyText,
+    "policy-version": PolicyVersion,
+    "policy-notices": PolicyNotices,
     "policy-doubt": PolicyDoubt,
     "email": EmailOwner,
     "readings": Readings,

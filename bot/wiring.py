@@ -54,7 +54,7 @@ from bot.usecases import (
     owing,
     rosters,
 )
-from bot.usecases.former import RevokeOnly, Unusable, former_target, former_versions
+from bot.usecases.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions
 from bot.usecases.office import Office
 from bot.usecases.retention import Archive, Retention
 from bot.usecases.seal import Sealing
@@ -99,7 +99,8 @@ class Parts:
 class Fittings:
     """The adapters that the policy in force names, each built when it is first needed. Begins with
     ``policy``, the process's own file. ``text_of`` finds an earlier policy text by its version. ``starts``:
-    nothing is granted until that file is in force, or the policy in force was followed."""
+    nothing is granted until that file is in force, or the policy in force was followed. Without ``secrets``,
+    policies are followed, and their targets and sources are not needed."""
 
     def __init__(
         self,
@@ -109,8 +110,11 @@ class Fittings:
         text_of: Callable[[str], PolicyText | None] = lambda _: None,
         *,
         starts: bool = False,
+        secrets: bool = True,
     ) -> None:
         self._env = env
+        self._secrets = secrets
+        self._reached: Mapping[str, str] = {}
         self._environ = environ
         self._policy = policy
         self._text_of = text_of
@@ -125,27 +129,38 @@ class Fittings:
         self._building = threading.Lock()
 
     def follow(self, force: PolicyInForce, kept: PolicyText | None) -> Catalog:
-        """Follow the policy in force. If its text is not what it claims to be, the last policy that could be
-        followed stays, closed: nothing is granted by it. Raises TemporaryFailure if this process cannot
-        follow the text, because a variable is not set here, say; then, too, nothing is granted."""
+        """Follow the policy in force. If its text is not what it claims to be, or is held back, or this
+        process cannot read it, because a variable is not set here, say, the last policy that could be
+        followed stays, closed: nothing is granted by it, and revoking goes on."""
         self.note_former(force)
-        against = self._objection(force.version, kept)
+        against = self._objection(force.version, kept) or force.held_back
         if against or kept is None:
             return self._closed_by(against or because(Why.POLICY_LOST, version=force.version))
         try:
-            policy = self._same(kept.text) or config.load(kept.text, environ=self._environ)
+            policy = self._same(kept.text) or config.load(
+                kept.text, environ=self._environ, secrets=self._secrets
+            )
         except Misconfigured as mistake:
-            self._closed = "this process cannot read the policy in force, so it grants nothing"
-            log.critical("the policy in force cannot be followed here", mistakes=str(mistake))
-            raise TemporaryFailure("this process cannot read the policy in force") from mistake
+            first = str(mistake).splitlines()[0]
+            return self._closed_by(because(Why.POLICY_UNREADABLE, version=force.version, mistake=first))
         if policy.workspace != self._policy.workspace:
             return self._closed_by(because(Why.POLICY_FOREIGN, version=force.version))
         self._policy, self._closed, self._was_in_force = policy, None, True
+        for name in former.targets_elsewhere(force, policy.catalog):
+            log.critical("this process grants nothing at a target", why=self._elsewhere(name))
         self._let_go()
         return policy.catalog
 
+    def _elsewhere(self, name: str) -> str:
+        variables = " and ".join(self.catalog.located.variables.get(name, ()))
+        return (
+            f"{name} is at another address here than the policy in force has it, because of {variables}: set"
+            " that as it is elsewhere; or, if the target has moved, set it everywhere and run rotakey policy"
+            " apply FILE with it"
+        )
+
     def _closed_by(self, against: Reason) -> Catalog:
-        self._closed = "the policy in force cannot be trusted, so nothing is granted: see rotakey doctor"
+        self._closed = "the policy in force is not followed here, so nothing is granted: see rotakey doctor"
         log.critical("the policy in force is not followed", why=against.why.value, **against.facts)
         return replace(self._policy.catalog, closed=against)
 
@@ -187,21 +202,39 @@ class Fittings:
         return ArchiveFolder(Path(folder), self._policy.workspace) if folder else None
 
     def enact(self, ledger: Ledger) -> None:
-        """Put the process's own file in force; once that was done, the policy that it follows. A file that
-        could not be written at first gives way to one that another process puts in force meanwhile. Raises
-        TemporaryFailure."""
-        own = self._own
-        if own:
-            force = ledger.read({ENACTED}).find(PolicyInForce)
-            version = force.version if force else ""
-            self._over = version if self._over is None else self._over
-            if version not in ("", self._over, own.catalog.version):
-                log.warning("another process's policy came into force", version=version)
-                self._own = None
-                return
-        policy = own or self._policy
-        enact.enact(ledger, policy.catalog, policy.text, self._env.secret_keys)
-        self._own, self._was_in_force = None, True
+        """Put the process's own file in force, if Redis has never seen it; once that was decided, the policy
+        that the process follows, if Redis has lost it. A file that could not be written at first gives way to
+        one that another process puts in force meanwhile. Raises TemporaryFailure."""
+        own, keys = self._own, self._env.secret_keys
+        if own is None:
+            if self._was_in_force:
+                enact.put_back(ledger, self._policy.catalog, self._policy.text, keys)
+            return
+        force = ledger.read({ENACTED}).find(PolicyInForce)
+        version = force.version if force else ""
+        self._over = version if self._over is None else self._over
+        if version not in ("", self._over, own.catalog.version):
+            self._report_not_in_force(ledger, own)
+            self._own = None
+        elif enact.start_with(ledger, own.catalog, own.text, keys):
+            self._own, self._was_in_force = None, True
+        else:
+            self._report_not_in_force(ledger, own)
+            self._own = None
+
+    def _report_not_in_force(self, ledger: Ledger, own: config.Policy) -> None:
+        """In the channel of the policy that is in force, if there is one."""
+        version = own.catalog.version
+        force = ledger.read({ENACTED}).find(PolicyInForce)
+        if force:
+            self.follow(force, self._text_of(force.version))
+        log.critical(
+            "the access.yaml of this process is not in force",
+            version=version,
+            in_force=force.version if force else None,
+            to_go_back_to_it="rotakey policy apply FILE",
+        )
+        enact.report_not_in_force(ledger, version, self.security_channel, new_id)
 
     def target(self, name: str) -> Target:
         """The target as the policy that is followed has it. For revoking only while the policy in force
@@ -212,6 +245,9 @@ class Fittings:
                 f"target {name} is not in access.yaml any more: put it back until nothing is held there"
             )
         built: Target = self._once(name, settings, TARGETS[type(settings)])
+        here = self.catalog.located.reached.get(name)
+        if here and here != self._reached.get(name, here):
+            return Elsewhere(built, lambda: TemporaryFailure(self._elsewhere(name)))
         closed = self._closed or (None if self._was_in_force else NOT_IN_FORCE)
         return RevokeOnly(built, lambda: TemporaryFailure(closed)) if closed else built
 
@@ -252,8 +288,8 @@ class Fittings:
         return any(each is not None and not each.hmacs for each in texts)
 
     def note_former(self, force: PolicyInForce) -> tuple[str, ...]:
-        """Know from now on which targets are needed as they were; their names."""
-        self._former = former_versions(force)
+        """Know from now on where the targets are, and which are needed as they were; the names of these."""
+        self._former, self._reached = former_versions(force), force.reached
         return tuple(self._former)
 
     def _settings_of(self, name: str, version: str) -> Any:
@@ -386,12 +422,16 @@ def trusted(pems: Iterable[bytes]) -> Trusts:
     return trusts
 
 
-def parts(env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> Parts:
+def parts(
+    env: config.Environment, policy: config.Policy, environ: Mapping[str, str], *, secrets: bool = True
+) -> Parts:
+    """Put the parts of a process together. Without ``secrets`` it reaches no target and no source."""
     redis = connect(env.redis_url.get_secret_value(), policy.workspace)
     ledger = RedisLedger(redis, policy.workspace, copies=env.redis_copies)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
-    fittings = Fittings(env, environ, policy, partial(policy_text, ledger), starts=True)
+    text_of = partial(policy_text, ledger)
+    fittings = Fittings(env, environ, policy, text_of, starts=True, secrets=secrets)
     key = signer(env)
     watch = Watch(ledger, ledger, fittings.anchor, new_id, key, ledger)
     return Parts(
@@ -462,7 +502,7 @@ class _Door:
         self._socket: SocketConnection | None = None
 
     def load(self) -> Flask:
-        self._parts = parts(self._env, self._policy, self._environ)
+        self._parts = parts(self._env, self._policy, self._environ, secrets=False)
         socket = self._env.socket_mode
         settings = SlackSettings(
             token=self._env.slack_bot_token.get_secret_value(),

@@ -177,6 +177,7 @@ class Administrator:
                 self.lost += lost
                 primary.start()
                 self._note("killed with what it wrote last", primary.name, start)
+        self._wait_for(self._house.apply_policy)  # as people do who hear that Redis has an older one
 
     def _moved(self, rng: random.Random) -> None:
         target, other = rng.sample(list(self._house.targets), 2)
@@ -199,6 +200,7 @@ class Administrator:
         time.sleep(5 * POLL)  # it is asleep by now
         database.move()
         self._house.write_policy()
+        self._wait_for(self._house.apply_policy)
         for part in self._house.bots:
             if part is not stale:
                 with part.lock:

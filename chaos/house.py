@@ -35,6 +35,7 @@ from bot.sandbox.servers import Valkey
 from bot.sandbox.workspace.server import serve
 from bot.sandbox.workspace.workspace import Workspace
 from bot.slack.manifest import manifest
+from bot.usecases.enact import enact
 from chaos import town
 from chaos.database import Database
 from chaos.history import History
@@ -226,14 +227,22 @@ class House:
         self._stack.callback(self._pager_served.close)
 
     def write_policy(self) -> None:
-        """By it each target is reached by the address that it has now. Each process that starts from now on
-        puts it in force."""
+        """By it each target is reached by the address that it has now."""
         urls = {target: each.variable for target, each in self.databases.items()}
         town.write_policy(self._policy, self._lapse_after, urls)
         self.catalog = _catalog(self._policy)
 
     def answers(self, web: BotPart) -> bool:
         return _answers(web.process.environ["PORT"])
+
+    def apply_policy(self) -> bool:
+        """As ``rotakey policy apply`` does; whether that worked."""
+        found = config.load(config.bytes_of(self._policy), environ={}, secrets=False)
+        try:
+            enact(self.ledger, found.catalog, found.text, by="chaos")
+        except TemporaryFailure:
+            return False
+        return True
 
     def in_force(self) -> bool:
         """Whether that is so by now."""

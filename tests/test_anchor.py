@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.anchor import AnchorFile
-from bot.core.anchors import ENDED_MOST, Anchored, Ended, ended_lately, read_anchor, text_of
+from bot.core.anchors import ENDED_MOST, Anchored, Ended, ended_lately, policy_mark, read_anchor, text_of
 from bot.core.errors import PermanentFailure
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -38,6 +38,27 @@ def test_it_never_goes_backwards(tmp_path: Path) -> None:
     assert file.read() == ANCHORED
     file.write(replace(ANCHORED, number=8))
     assert file.read() == replace(ANCHORED, number=8)
+
+
+def test_it_keeps_the_newest_policy_that_was_in_force(tmp_path: Path) -> None:
+    file = AnchorFile(tmp_path / "anchor")
+    older, newer = (policy_mark(f"v{n}", NINE + timedelta(microseconds=n * 1_500)) for n in (1, 2))
+    file.write(replace(ANCHORED, policy=newer))
+    assert file.read() == replace(ANCHORED, policy=newer)
+    for behind in (None, older):
+        file.write(replace(ANCHORED, number=8, policy=behind))
+        assert file.read() == replace(ANCHORED, policy=newer)
+    file.write(replace(ANCHORED, number=8, policy=newer))
+    assert file.read() == replace(ANCHORED, number=8, policy=newer)
+
+
+def test_a_policy_that_differs_is_written_at_once(tmp_path: Path) -> None:
+    file = AnchorFile(tmp_path / "anchor")
+    file.write(ANCHORED)
+    first, second = policy_mark("v1", NINE), policy_mark("v2", NINE + timedelta(seconds=1))
+    for each in (first, second):
+        file.write(replace(ANCHORED, policy=each))
+        assert file.read() == replace(ANCHORED, policy=each)
 
 
 def test_workers_of_one_machine_may_share_it(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def office(ledger: Ledger, load: Load = lambda *_: catalog()) -> Office:
 
 def test_a_process_that_cannot_work_says_why() -> None:
     ledger = Bell()
-    assert trouble(office(ledger)) == "no policy is in force yet: start a process with an access.yaml"
+    assert trouble(office(ledger)) == "no policy is in force: run rotakey policy apply FILE"
     enact(ledger, catalog(), "its text")
     assert trouble(office(ledger)) is None
     assert trouble(office(ledger, cannot_be_followed)) == "this process cannot read the policy in force"

@@ -36,8 +36,8 @@ def environ(tmp_path: Path) -> Mapping[str, str]:
 
 
 @contextmanager
-def started(environ: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "bot", "worker"]
+def started(environ: Mapping[str, str], name: str = "worker") -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "bot", name]
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as worker:
@@ -83,3 +83,27 @@ def test_too_few_threads_for_its_targets_are_refused_at_the_start(environ: Mappi
         said, _ = worker.communicate(timeout=30)
         assert worker.returncode != 0
     assert "WORKER_THREADS: 5 is too few; set at least 6: one for each target (2)" in said
+
+
+# ---------------------------------------------------------------------------- what each process needs
+
+OF_TARGETS = ("ORDERS_DB_URL", "BILLING_DB_URL")
+
+
+def test_a_web_process_starts_with_what_slack_and_redis_need_alone(environ: Mapping[str, str]) -> None:
+    """Without a Redis it gets as far as waiting for it."""
+    few = {name: value for name, value in environ.items() if name not in OF_TARGETS}
+    secret = {"SLACK_SIGNING_SECRET": "tell-nobody-0123456789abcdef", "SECRET_KEY": "k" * 32, "PORT": "0"}
+    with started({**few, **secret}, "web") as web:
+        assert web.stdout
+        assert next(line for line in web.stdout if "waiting for redis" in line)
+
+
+def test_a_worker_misses_the_targets_and_no_signing_secret(environ: Mapping[str, str]) -> None:
+    few = {name: value for name, value in environ.items() if name not in OF_TARGETS}
+    with started(few) as worker:
+        said, _ = worker.communicate(timeout=60)
+        assert worker.returncode == 1
+    for name in OF_TARGETS:
+        assert f"the variable {name} is not set" in said
+    assert "SLACK_SIGNING_SECRET" not in said

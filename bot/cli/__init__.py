@@ -21,6 +21,7 @@ from bot import config, wiring
 from bot.cli.audit import audit
 from bot.cli.doctor import all_good, doctor, screen, screen_width
 from bot.cli.online import online_findings
+from bot.cli.policy import policy
 from bot.cli.settings import log_as_json, log_errors, settings
 from bot.cli.sweep import sweep
 from bot.cli.target import target
@@ -54,7 +55,7 @@ def rotakey() -> None:
 def web(host: str) -> None:
     """Answer Slack: over HTTP, or by Socket Mode where SLACK_APP_TOKEN is set."""
     log_as_json()
-    wiring.serve(*settings(config.WEB), os.environ, host)
+    wiring.serve(*settings(config.WEB, secrets=False), os.environ, host)
 
 
 @rotakey.command()
@@ -111,9 +112,9 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
         from bot.sandbox.run import POLICY, Sandbox  # noqa: PLC0415  # needs an extra
     except ModuleNotFoundError as missing:
         raise Misconfigured(f"{missing.name} is not installed: pip install 'rotakey[sandbox]'") from missing
-    policy = to_try(file or POLICY)
+    tried = to_try(file or POLICY)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with Sandbox(policy, data.resolve(), port=port, fresh=fresh, say=click.echo) as running:
+    with Sandbox(tried, data.resolve(), port=port, fresh=fresh, say=click.echo) as running:
         try:
             click.echo(f"\n  Open {running.url}\n\n  Ctrl-C ends it. What happened is kept in {data}.\n")
             if open_page:
@@ -154,5 +155,6 @@ def to_try(path: Path) -> Policy:
 
 rotakey.add_command(audit)
 rotakey.add_command(doctor)
+rotakey.add_command(policy)
 rotakey.add_command(sweep)
 rotakey.add_command(target)

@@ -17,13 +17,16 @@ START_TRIES = 2.0
 log = structlog.get_logger(__name__)
 
 
-def settings(needs: Collection[tuple[str, ...]]) -> tuple[config.Environment, config.Policy]:
+def settings(
+    needs: Collection[tuple[str, ...]], *, secrets: bool = True
+) -> tuple[config.Environment, config.Policy]:
     """Return the environment, in which ``needs`` have to be set, and the policy; what may be wrong with it is
-    logged. Raises Misconfigured."""
+    logged. Without ``secrets`` what its targets and sources need may be unset. Raises Misconfigured."""
     env = config.Environment.read(os.environ, needs=needs)
     text, name = config.bytes_of(env.access_file), str(env.access_file)
-    policy = config.load(text, name=name, environ=os.environ)
-    env.suit(policy.oncall.values())
+    policy = config.load(text, name=name, environ=os.environ, secrets=secrets)
+    if secrets:
+        env.suit(policy.oncall.values())
     for each in config.cautions(text, name=name, environ=os.environ, tries=START_TRIES):
         log.warning("access.yaml", warning=str(each))
     return env, policy

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from bot.config.shapes import (
     AuditShape,
     File,
@@ -25,6 +23,7 @@ from bot.core.catalog import (
     Everyone,
     InGroup,
     Lengths,
+    Located,
     Named,
     OnCall,
     PeopleRules,
@@ -43,8 +42,7 @@ USUAL = 3_600
 """Seconds that are given where neither the policy nor the person names a length."""
 
 
-def catalog_of(file: File, text: str, addresses: Mapping[str, str]) -> Catalog:
-    """Return the catalog. ``addresses`` has a digest of where each target is."""
+def catalog_of(file: File, text: str, located: Located) -> Catalog:
     return Catalog(
         version=version_of(text),
         resources={name: _resource(name, shape) for name, shape in file.resources.items()},
@@ -63,7 +61,7 @@ def catalog_of(file: File, text: str, addresses: Mapping[str, str]) -> Catalog:
         shared_accounts={
             name: each.shared_accounts for name, each in file.targets.items() if each.shared_accounts
         },
-        addresses=addresses,
+        located=located,
     )
 
 

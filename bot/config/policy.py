@@ -15,7 +15,7 @@ from bot.config.building import catalog_of
 from bot.config.conflicts import conflicts, parts_of
 from bot.config.doubts import doubts
 from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
-from bot.config.servers import addresses, duplicate_servers
+from bot.config.servers import duplicate_servers, located
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decoded, part, read
 from bot.config.variables import Variables, filled
@@ -37,10 +37,17 @@ class Policy:
     text: str = field(repr=False)
 
 
-def load(text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None) -> Policy:
+def load(
+    text: str | bytes,
+    *,
+    name: str = "access.yaml",
+    environ: Mapping[str, str] | None = None,
+    secrets: bool = True,
+) -> Policy:
     """The policy of a text that has no mistakes; else Misconfigured with all of them, one on each line.
-    ``environ`` is this process's own where none is given."""
-    found = _read(text, name, environ)
+    ``environ`` is this process's own where none is given. Without ``secrets``, variables with the addresses
+    and credentials of targets and sources may be unset: the policy is not used to reach them."""
+    found = _read(text, name, environ, secrets=secrets)
     if isinstance(found, Policy):
         return found
     raise Misconfigured("\n".join(map(str, found)))
@@ -80,20 +87,23 @@ def bytes_of(path: FilePath) -> bytes:
         raise Misconfigured(f"{path}: {why}; name the file of the policy with ACCESS_FILE") from None
 
 
-def _read(text: str | bytes, name: str, environ: Mapping[str, str] | None) -> Policy | list[Mistake]:
+def _read(
+    text: str | bytes, name: str, environ: Mapping[str, str] | None, *, secrets: bool = True
+) -> Policy | list[Mistake]:
     try:
         plain = decoded(text)
         tree = read(plain)
     except Unreadable as wrong:
         return [Mistake(file=name, line=wrong.line, path="", text=wrong.text)]
     found = list(tree.faults)
-    value = filled(tree.value, Variables(os.environ if environ is None else environ), found)
+    variables = Variables(os.environ if environ is None else environ)
+    value = filled(tree.value, variables, found, sparing=not secrets)
     file = _judged(tree, value, found)
     found += duplicate_servers(tree, value)
     if file is None or found:
         return _the_first(in_order(_mistakes(found, tree, name)))
     return Policy(
-        catalog=catalog_of(file, plain, addresses(tree)),
+        catalog=catalog_of(file, plain, located(tree, file.targets)),
         workspace=file.workspace,
         targets=file.targets,
         oncall=file.oncall,
@@ -108,6 +118,8 @@ def _judged(tree: Tree, value: object, found: list[Fault]) -> File | None:
     except ValidationError as error:
         file = None
         found += islice(sentences.faults(error, tree, value, context), MOST_TOLD + 1)
+    filled_in = Tree(value=value)
+    found[:] = [each for each in found if not (each.unset and id(filled_in.at(each.path)) in context.spared)]
     found += _unapprovable(value)
     found += conflicts(parts_of(value, context), tree)
     return file

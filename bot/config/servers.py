@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from bot.config.mistakes import Fault
 from bot.config.tree import Tree
-from bot.core.catalog import digest
+from bot.config.variables import variable_names
+from bot.core.catalog import Located, digest
 from bot.kinds import TARGETS, VARIABLE, Context, TargetSettings
 
 
@@ -31,10 +32,13 @@ def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
         names |= {each: name for each in servers if each not in names}
 
 
-def addresses(tree: Tree) -> Mapping[str, str]:
-    """Return for each target a digest of what the file says about where it is, before variables are filled
-    in."""
-    return {name: digest(sorted(_address(tree, name).items())) for name, _ in _targets(tree.value)}
+def located(tree: Tree, targets: Mapping[str, TargetSettings]) -> Located:
+    """Return where the targets are. ``tree`` is the file as it is, ``targets`` what it comes to here."""
+    return Located(
+        addresses={name: digest(sorted(_address(tree, name).items())) for name in targets},
+        reached={name: digest(sorted(each.servers)) for name, each in targets.items() if each.servers},
+        variables={name: tuple(variable_names(_address(tree, name))) for name in targets},
+    )
 
 
 def _targets(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:

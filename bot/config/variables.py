@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from bot.config.mistakes import Fault, Path
-from bot.kinds import VARIABLE, FromVariable
+from bot.kinds import VARIABLE, FromVariable, Missing
 
 FILLED = ("targets", "oncall")
 """The parts of the file in whose settings variables are filled in."""
@@ -46,14 +46,20 @@ class Variables:
             ) from None
 
 
-def filled(value: object, variables: Variables, faults: list[Fault], path: Path = ()) -> object:
+def filled(
+    value: object, variables: Variables, faults: list[Fault], path: Path = (), *, sparing: bool = False
+) -> object:
     """Return the value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a
     dollar everywhere. What cannot be replaced stays, and is a fault. Text that was only a variable becomes
-    FromVariable."""
+    FromVariable; or, with ``sparing``, Missing if that is not set."""
     if isinstance(value, dict):
-        return {key: filled(each, variables, faults, (*path, key)) for key, each in value.items()}
+        return {
+            key: filled(each, variables, faults, (*path, key), sparing=sparing) for key, each in value.items()
+        }
     if isinstance(value, tuple):
-        return tuple(filled(each, variables, faults, (*path, i)) for i, each in enumerate(value))
+        return tuple(
+            filled(each, variables, faults, (*path, i), sparing=sparing) for i, each in enumerate(value)
+        )
     if not isinstance(value, str) or "$" not in value:
         return value
     wrong: list[str] = []
@@ -64,7 +70,9 @@ def filled(value: object, variables: Variables, faults: list[Fault], path: Path 
         said = "; ".join(dict.fromkeys([*wrong, *unset]))
         faults.append(Fault(path=path, text=said, unset=not wrong))
         text = value
-    return FromVariable(text) if re.fullmatch(VARIABLE, value) else text
+    if not re.fullmatch(VARIABLE, value):
+        return text
+    return Missing(text) if sparing and unset and not wrong else FromVariable(text)
 
 
 def variable_names(value: object) -> Iterator[str]:

@@ -60,10 +60,19 @@ class Milestone:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PolicyMark:
+    """A version of the policy that was put in force at ``since``, in whole milliseconds."""
+
+    version: str
+    since: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Anchored:
     """A seal that was in the ledger: its number (0: not known), its head, the last entry that it closed, and
     the name of the ``key`` that signed it. ``ended`` are the most recent grants that had ended by then;
-    ``given_up`` the most recent losses by then; ``milestones`` are earlier seals, one a day."""
+    ``given_up`` the most recent losses by then; ``milestones`` are earlier seals, one a day;
+    ``policy`` is the newest policy that was in force."""
 
     number: int
     head: str
@@ -72,6 +81,7 @@ class Anchored:
     key: str | None = None
     given_up: tuple[GivenUp, ...] = ()
     milestones: tuple[Milestone, ...] = ()
+    policy: PolicyMark | None = None
 
     @property
     def short(self) -> str:
@@ -116,11 +126,35 @@ def newer(one: Anchored | None, other: Anchored | None) -> Anchored | None:
     return max(one, other, key=lambda each: each.number)
 
 
+def policy_mark(version: str, since: datetime) -> PolicyMark:
+    return PolicyMark(version=version, since=since.replace(microsecond=since.microsecond // 1_000 * 1_000))
+
+
+def has_come_back(mark: PolicyMark, now: PolicyMark, *, applied: bool, known: bool) -> bool:
+    """Return whether a ledger with the policy ``now`` is older than one with ``mark``, and not because a
+    person ``applied`` another one since. ``known``: the ledger knows that version at all."""
+    if now.version == mark.version:
+        return False
+    return now.since <= mark.since or not (known or applied)
+
+
+def newer_policy(one: PolicyMark | None, other: PolicyMark | None) -> PolicyMark | None:
+    """The one that came into force later."""
+    if one is None or other is None:
+        return one or other
+    return max(one, other, key=lambda each: each.since)
+
+
 def says_more(one: Anchored, kept: Anchored | None) -> bool:
-    """Return whether ``one`` replaces what is kept: its seal is newer, or its list of ends differs."""
-    if kept is None or one.number != kept.number:
-        return kept is None or one.number > kept.number
-    return one.head == kept.head and one.ended != kept.ended
+    """Return whether ``one`` replaces what is kept: its seal is newer, or its list of ends or its policy
+    differs. One with an older policy does not."""
+    if kept is None:
+        return True
+    if newer_policy(kept.policy, one.policy) != one.policy:
+        return False
+    if one.number != kept.number:
+        return one.number > kept.number
+    return one.head == kept.head and (one.ended, one.policy) != (kept.ended, kept.policy)
 
 
 # ---------------------------------------------------------------------------------- writing and reading
@@ -136,6 +170,7 @@ def text_of(anchored: Anchored) -> str:
         "key": anchored.key,
         "given_up": [[each.seal, each.head, each.accepted] for each in anchored.given_up[-GIVEN_UP_MOST:]],
         "milestones": [[each.number, each.head, moment(each.at)] for each in anchored.milestones],
+        "policy": [anchored.policy.version, moment(anchored.policy.since)] if anchored.policy else None,
     }
     return json.dumps(said, separators=(",", ":")) + "\n"
 
@@ -164,9 +199,14 @@ def read_anchor(text: str) -> Anchored:
                 Milestone(number=int(number), head=str(head), at=read_moment(at))
                 for number, head, at in said.get("milestones", ())
             ),
+            policy=_read_mark(*said["policy"]) if said.get("policy") else None,
         )
     except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ValueError("it is no anchor of an audit") from error
     if not _SHORT.fullmatch(found.short):
         raise ValueError("it is no anchor of an audit")
     return found
+
+
+def _read_mark(version: str, since: str) -> PolicyMark:
+    return policy_mark(str(version), read_moment(since))

@@ -183,6 +183,17 @@ class SecurityRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Located:
+    """Where the targets are, by name: ``addresses`` has a digest of what the text says, before variables are
+    filled in; ``reached`` one of what that comes to in this process, without those whose variables are not
+    set here; ``variables`` the names of those variables."""
+
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    reached: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Catalog:
     """The whole policy. ``version`` is the hash of the text it was read from."""
 
@@ -199,8 +210,7 @@ class Catalog:
     sweep: SweepRules = field(default_factory=SweepRules)
     shared_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By target, the logins that several people are meant to share."""
-    addresses: Mapping[str, str] = field(default_factory=dict)
-    """A digest for each target of what the text says about where it is."""
+    located: Located = field(default_factory=Located)
     closed: Reason | None = None
     """The reason why it grants nothing: it is the last that could be followed, not the one in force."""
 

@@ -101,6 +101,8 @@ def _in_group(person: str, who: InGroup, facts: Facts) -> Traced:
     group = facts.groups.get(who.group)
     if group is None:
         return Traced(rule=rule, outcome=CANNOT_TELL, reason=because(Why.GROUP_MISSING, group=who.group))
+    if group.doubted:
+        return Traced(rule=rule, outcome=CANNOT_TELL, reason=because(Why.GROUP_MOVED, group=who.group))
     age = group.age(facts.now)
     if age > GROUP_KNOWN_FOR:
         reason = because(Why.GROUP_STALE, group=who.group, **_in_seconds(age))

@@ -42,11 +42,15 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """``name`` as in access.yaml, ``slack/dba``; members are Slack user ids."""
+    """``name`` as in access.yaml, ``slack/dba``; members are Slack user ids. ``id`` is the directory's own,
+    which stays if the group gets another name; empty: unknown. ``doubted``: the name no longer means the
+    group that the policy meant, whose last known members these are."""
 
     name: str
     members: tuple[str, ...]
     read_at: datetime
+    id: str = ""
+    doubted: bool = False
 
     def age(self, now: datetime) -> timedelta:
         return age(self.read_at, now)

@@ -139,6 +139,13 @@ class Why(StrEnum):
     POLICY_LOST = "policy_lost"
     POLICY_FOREIGN = "policy_foreign"
     POLICY_UNSIGNED = "policy_unsigned"
+    POLICY_UNREADABLE = "policy_unreadable"
+    POLICY_CAME_BACK = "policy_came_back"
+    POLICY_NOT_IN_FORCE = "policy_not_in_force"
+    TARGET_ELSEWHERE = "target_elsewhere"
+    GROUP_MOVED = "group_moved"
+    NO_LONGER_GIVEN = "no_longer_given"
+    RULE_GONE = "rule_gone"
 
     # the ledger itself
     RESTORED = "restored"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -79,6 +80,12 @@ class BotProcess:
         if code is not None:
             last = self.log.read_text("utf-8", "replace").strip().splitlines()[-5:]
             raise Misconfigured(f"rotakey {self.command} ended with {code}:\n" + "\n".join(last))
+
+    def wait(self, seconds: float) -> int | None:
+        """Return what it ended with, as soon as it did; None if that takes longer."""
+        with suppress(subprocess.TimeoutExpired):
+            self._running().wait(seconds)
+        return self.code
 
     def tell_to_stop(self) -> None:
         """And wait for nothing: ``stop`` does."""

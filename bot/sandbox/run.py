@@ -22,6 +22,7 @@ from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
+from bot.ports import Key, PolicyInForce
 from bot.sandbox import pager, town
 from bot.sandbox.board import board
 from bot.sandbox.bot_process import BotProcess
@@ -36,7 +37,7 @@ from bot.sandbox.workspace.workspace import Workspace
 from bot.slack.manifest import manifest
 
 READY_WITHIN = 20.0
-KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log")
+KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log")
 """Besides what the servers keep, each in a folder of its own."""
 HERE = Path(__file__).parent
 POLICY = HERE / "access.yaml"
@@ -173,6 +174,7 @@ class Sandbox:
     def _start_bot(self) -> None:
         self.say("Starting the bot: web and worker ...")
         self._web_port = free_port()
+        self._apply_policy()
         self.web = self._stack.enter_context(
             BotProcess("web", "--host", "127.0.0.1", environ=self.environ, log=self.data / "web.log")
         )
@@ -182,6 +184,17 @@ class Sandbox:
         self._stack.callback(self._end_both)
         self.workspace.connect(f"{self.bot_url}/slack/events")
         self._wait_until_ready()
+
+    def _apply_policy(self) -> None:
+        """A sandbox that ran before may have had another one, and its database another port."""
+        if self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
+            return
+        applying = BotProcess(
+            "policy", "apply", str(self.policy.path), environ=self.environ, log=self.data / "policy.log"
+        )
+        with applying:
+            if applying.wait(READY_WITHIN) != 0:
+                applying.must_be_running()
 
     def _end_both(self) -> None:
         """Tell both before either is waited for."""

@@ -55,8 +55,9 @@ class SlackDirectory:
         for name in names:
             known = by_handle.get(name.removeprefix(PREFIX).casefold()) if name.startswith(PREFIX) else None
             members = self._members(known, deadline) if known else None
-            if members is not None:
-                found[name] = Group(name=name, members=members, read_at=LONG_AGO)
+            if known and members is not None:
+                pinned = str(known.get("id") or "")
+                found[name] = Group(name=name, members=members, read_at=LONG_AGO, id=pinned)
         return found
 
     def _members(self, group: Mapping[str, Any], deadline: Deadline) -> tuple[str, ...] | None:

@@ -123,6 +123,8 @@ class Story:
         """The text of a story's policy is its version."""
         if kept is None:
             return replace(self.policy, closed=because(Why.POLICY_LOST, version=force.version))
+        if force.held_back:
+            return replace(self.policy, closed=force.held_back)
         return self._policies[kept.text]
 
     def another_watch(self) -> Watch:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from bot.core.authentic import hmacs_with, text_objection
 from bot.core.catalog import Catalog, OnCall, version_of
-from bot.core.reasons import Reason
+from bot.core.reasons import Reason, Why, because
 from bot.ports import (
     Change,
     Document,
@@ -18,7 +19,10 @@ from bot.ports import (
     Note,
     PolicyDoubt,
     PolicyInForce,
+    PolicyNotices,
     PolicyText,
+    PolicyVersion,
+    Snapshot,
 )
 from bot.usecases.attempts import settled
 from bot.usecases.former import FORMER, force_after, former_versions
@@ -29,27 +33,137 @@ OWED = "owed:all"
 ALWAYS_OWED: tuple[str, ...] = ("workspace:self", "groups:all", SEAL, KEEP, OWED, FORMER)
 """Duties under any policy, even one that cannot be followed."""
 
-POLICY, DOUBT = Key.of(PolicyInForce), Key.of(PolicyDoubt)
+MOMENT = timedelta(milliseconds=1)
+NOTICED_FOR = timedelta(minutes=10)
+"""For so long the same is not reported again, whichever process notices it."""
+
+POLICY, DOUBT, NOTICES = Key.of(PolicyInForce), Key.of(PolicyDoubt), Key.of(PolicyNotices)
 
 
-def enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> None:
-    """Make this checked text the policy in force, if it is not yet; authenticate it with ``keys``; and make
-    sure that everything it needs to know is being read. Safe to repeat; the last process to start with a new
-    text wins. A full Redis takes no new text, and still owes what the one in force needs."""
-    settled(lambda: _enact(ledger, catalog, text, keys))
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A policy text without mistakes, and what it says. ``keys`` authenticate it."""
+
+    catalog: Catalog
+    text: str
+    keys: Sequence[bytes] = ()
 
 
-def _enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes]) -> None:
+def enact(
+    ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = (), by: str | None = None
+) -> None:
+    """Put this checked text in force because a person decided it, even if it was in force before;
+    authenticate it with ``keys``; and make sure that everything it needs to know is being read. ``by`` is
+    that person. Safe to repeat."""
+    policy = Checked(catalog=catalog, text=text, keys=keys)
+    settled(lambda: _enact(ledger, policy, by))
+
+
+def start_with(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> bool:
+    """Put the text of a process that starts in force if Redis has never seen its version, and return whether
+    it is in force. If it is already, correct its copy in Redis, and make sure that everything it needs is
+    being read. A full Redis takes no new text, and still owes what the one in force needs."""
+    policy = Checked(catalog=catalog, text=text, keys=keys)
+    return settled(lambda: _start_with(ledger, policy))
+
+
+def put_back(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> None:
+    """Put the text that a running process follows in force again, if Redis has lost which one is."""
+    policy = Checked(catalog=catalog, text=text, keys=keys)
+    settled(lambda: _put_back(ledger, policy))
+
+
+def _enact(ledger: Ledger, policy: Checked, by: str | None) -> None:
+    snap = _read(ledger, policy)
+    before = snap.find(PolicyInForce)
+    force = force_after(before, policy.catalog, snap.now)
+    since = _later(snap.now, before)
+    reached = {**force.reached, **policy.catalog.located.reached}
+    force = replace(force, since=since, applied=True, held_back=None, reached=reached, groups={})
+    audit = (Entry(what="policy applied", by=by, facts={"version": force.version}),) if by else ()
+    _commit(ledger, policy, snap, force, audit)
+
+
+def _start_with(ledger: Ledger, policy: Checked) -> bool:
+    snap = _read(ledger, policy)
+    before, version = snap.find(PolicyInForce), policy.catalog.version
+    if before and before.version == version:
+        since = before.since or snap.now
+        _commit(ledger, policy, snap, replace(_started(before, policy, snap.now), since=since))
+        return True
+    # a text is kept for each version, also by those that did not write down versions yet
+    if any(snap.versions.get(key) for key in (Key.of(PolicyVersion, version), Key.of(PolicyText, version))):
+        return False
+    force = _started(before, policy, snap.now)
+    _commit(ledger, policy, snap, replace(force, since=_later(snap.now, before), applied=False))
+    return True
+
+
+def _put_back(ledger: Ledger, policy: Checked) -> None:
+    snap = _read(ledger, policy)
+    before = snap.find(PolicyInForce)
+    if before is None or before.version == policy.catalog.version:
+        force = _started(before, policy, snap.now)
+        _commit(ledger, policy, snap, replace(force, since=force.since or snap.now))
+
+
+def _started(before: PolicyInForce | None, policy: Checked, now: datetime) -> PolicyInForce:
+    """Return the policy in force after a process started with it. If Redis came back with another one, and
+    this is the one that had been in force, nothing is held back any more."""
+    force = force_after(before, policy.catalog, now)
+    held = force.held_back
+    found_again = held and held.facts.get("anchored") == force.version
+    reached = {**policy.catalog.located.reached, **force.reached}
+    return replace(force, held_back=None if found_again else held, reached=reached)
+
+
+def record_addresses(ledger: Ledger, force: PolicyInForce, catalog: Catalog) -> None:
+    """Commit where this process reaches those targets of the policy in force of which that is not known."""
+    if catalog.located.reached.keys() - force.reached.keys():
+        settled(lambda: _record_addresses(ledger, catalog))
+
+
+def _record_addresses(ledger: Ledger, catalog: Catalog) -> None:
+    snap = ledger.read({POLICY})
+    force = snap.find(PolicyInForce)
+    if force is None or force.version != catalog.version:
+        return
+    reached = {**catalog.located.reached, **force.reached}
+    if reached != force.reached:
+        new = sorted(reached.keys() - force.reached.keys())
+        audit = (Entry(what="addresses of targets recorded", facts={"targets": new}),)
+        ledger.commit(Change(rests_on=(snap,), put={POLICY: replace(force, reached=reached)}, audit=audit))
+
+
+def _later(now: datetime, before: PolicyInForce | None) -> datetime:
+    """Return now; but if the clock of Redis was set back, a moment after all that this follows upon."""
+    least = [before.since + MOMENT] if before and before.since else []
+    if before and before.held_back:
+        anchored = int(before.held_back.facts.get("anchored_at", 0))
+        least.append(datetime.fromtimestamp(anchored + 1, UTC))
+    return max(now, *least) if least else now
+
+
+def _read(ledger: Ledger, policy: Checked) -> Snapshot:
+    version = policy.catalog.version
+    keys = {POLICY, DOUBT, Key.of(PolicyText, version), Key.of(PolicyVersion, version)}
+    force = ledger.read({POLICY}).find(PolicyInForce)
+    return ledger.read(keys | ({Key.of(PolicyVersion, force.version)} if force else set()))
+
+
+def _commit(
+    ledger: Ledger, policy: Checked, snap: Snapshot, force: PolicyInForce, more: tuple[Entry, ...] = ()
+) -> None:
+    catalog, text, keys = policy.catalog, policy.text, policy.keys
     key = Key.of(PolicyText, catalog.version)
-    snap = ledger.read({POLICY, DOUBT, key})
     before, kept = snap.find(PolicyInForce), snap.find(PolicyText, catalog.version)
-    force = force_after(before, catalog, snap.now)
     earlier = ledger.read(_texts_of(force) if keys else ())
     put: dict[Key, Document | None] = dict(_signed_again(earlier.all(PolicyText), keys))
     audit: list[Entry] = []
     if before is None or before.version != catalog.version:
         was = before.version if before else None
         audit.append(Entry(what="policy in force", facts={"version": catalog.version, "was": was}))
+    audit += more
     if force != before:
         put[POLICY] = force
     if kept and kept.text != text:
@@ -58,10 +172,13 @@ def _enact(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes]) -
     ours = PolicyText(text=text, hmacs=hmacs_with(kept.hmacs if kept else (), text, keys))
     if ours != kept:
         put[key] = ours
-    if snap.find(PolicyDoubt):
+    if snap.find(PolicyDoubt) and not force.held_back:
         put[DOUBT] = None
+    seen = {force.version, *((before.version,) if before else ())}
+    unknown = [each for each in seen if not snap.versions.get(Key.of(PolicyVersion, each))]
+    put |= {Key.of(PolicyVersion, each): PolicyVersion(first_at=snap.now) for each in unknown}
     due = tuple(Due(member=member, at=snap.now) for member in standing_duties(catalog))
-    frees = kept is not None and POLICY not in put and not audit
+    frees = kept is not None and not audit
     ledger.commit(Change(rests_on=(snap, earlier), put=put, due=due, audit=tuple(audit), frees=frees))
 
 
@@ -137,3 +254,43 @@ def _clear_doubt(ledger: Ledger) -> None:
     if snap.find(PolicyDoubt):
         audit = (Entry(what="policy followed again"),)
         ledger.commit(Change(rests_on=(snap,), put={DOUBT: None}, audit=audit, frees=True))
+
+
+# ------------------------------------------------------------------------------------- differences
+
+
+def report_not_in_force(ledger: Ledger, version: str, channel: str | None, new_id: Callable[[], str]) -> None:
+    """Commit that a process started with this version of access.yaml, which did not come into force, and
+    notify ``channel``."""
+    force = ledger.read({POLICY}).find(PolicyInForce)
+    reason = because(Why.POLICY_NOT_IN_FORCE, file=version)
+    if force:
+        reason = because(Why.POLICY_NOT_IN_FORCE, file=version, version=force.version)
+    report_difference(ledger, f"file {version}", reason, channel, new_id)
+
+
+def report_difference(
+    ledger: Ledger, about: str, reason: Reason, channel: str | None, new_id: Callable[[], str]
+) -> None:
+    """Commit that a process differs from the policy in force, and notify ``channel``, unless the same was
+    reported in the last minutes. ``about`` tells what differs."""
+    settled(lambda: _report_difference(ledger, about, reason, channel, new_id))
+
+
+def _report_difference(
+    ledger: Ledger, about: str, reason: Reason, channel: str | None, new_id: Callable[[], str]
+) -> None:
+    snap = ledger.read({NOTICES, POLICY})
+    known, force = snap.find(PolicyNotices) or PolicyNotices(), snap.find(PolicyInForce)
+    name = f"{about} under {force.version if force else None}"
+    lately = {each: at for each, at in known.at.items() if timedelta() <= snap.now - at < NOTICED_FOR}
+    if name in lately:
+        return
+    put: dict[Key, Document | None] = {NOTICES: PolicyNotices(at={**lately, name: snap.now})}
+    due: tuple[Due, ...] = ()
+    if channel:
+        note = Note(id=new_id(), channel=channel, reason=reason)
+        put[Key.of(Note, note.id)] = note
+        due = (Due(member=f"note:{note.id}", at=snap.now),)
+    entry = Entry(what="process differs", facts={"why": reason.why.value, **reason.facts})
+    ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))

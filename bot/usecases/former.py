@@ -45,13 +45,23 @@ def force_after(before: PolicyInForce | None, catalog: Catalog, now: datetime) -
     for name, address in before.addresses.items():
         kept = FormerTarget(version=before.version, address=address, left_at=now)
         former.setdefault(name, []).append(kept)
-    here = catalog.addresses
+    here = catalog.located.addresses
+    same = {name for name, address in here.items() if before.addresses.get(name) == address}
     gone = {name: tuple(f for f in every if f.address != here.get(name)) for name, every in former.items()}
-    return PolicyInForce(
+    return replace(
+        before,
         version=catalog.version,
         addresses=dict(here),
         former={name: every for name, every in gone.items() if every},
+        reached={name: where for name, where in before.reached.items() if name in same},
+        groups={name: pinned for name, pinned in before.groups.items() if name in catalog.groups()},
     )
+
+
+def targets_elsewhere(force: PolicyInForce, catalog: Catalog) -> tuple[str, ...]:
+    """Return the targets that this process reaches at another address than the policy in force has them."""
+    reached = catalog.located.reached
+    return tuple(name for name, where in reached.items() if force.reached.get(name, where) != where)
 
 
 def tidy(
@@ -147,6 +157,26 @@ class RevokeOnly:
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
         return self._target.holders(entitlement, deadline)
+
+
+class Elsewhere(RevokeOnly):
+    """Implements Target for one that this process reaches at another address than the policy in force has it.
+    It revokes only what receipts identify on the system that answers; everything else raises ``why()``. It
+    does not tell which system that is: it is not the target's."""
+
+    def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
+        if self.has(hold, receipts, deadline).presence is Presence.ELSEWHERE:
+            raise self._why()
+        self._target.revoke(hold, receipts, deadline)
+
+    def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
+        if not receipts:
+            raise self._why()
+        seen = replace(self._target.has(hold, receipts, deadline), system=None)
+        return replace(seen, why=str(self._why())) if seen.presence is Presence.ELSEWHERE else seen
+
+    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:  # noqa: ARG002 -- of the port
+        raise self._why()
 
 
 class Earlier:

@@ -7,11 +7,26 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.people import Group
-from bot.ports import Change, Done, Due, Entry, Home, Key, Ledger, Readings, Snapshot
+from bot.core.reasons import Why, because
+from bot.ports import (
+    Change,
+    Document,
+    Done,
+    Due,
+    Entry,
+    Home,
+    Key,
+    Ledger,
+    Note,
+    PolicyInForce,
+    Readings,
+    Snapshot,
+)
 from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
-from bot.usecases.office import Office
+from bot.usecases.office import POLICY, Office
 from bot.usecases.readings import names_to_read, renewed
+from bot.usecases.seal import versions_of
 from bot.usecases.turn import Turn
 
 READINGS = Key.of(Readings, "groups")
@@ -27,21 +42,34 @@ REINSTALL = "install the app again, set the new SLACK_BOT_TOKEN, and restart web
 
 
 def refresh_groups(office: Office, turn: Turn) -> None:
-    """Read all groups that the policy names; due again in five minutes. Who has left one is looked at,
-    for what they may hold by it. A group that is not there is as if it had never been read: it lets
-    nobody in, and what it let in is not cut."""
+    """Read all groups that the policy names, and those by which something may still live; due again in five
+    minutes. Who has left one is looked at, for what they may hold by it. The first time, its id is kept with
+    the policy. A group that is not there is as if it had never been read, and one whose name means another
+    group by now, or none, is doubted: both let nobody in, and what they let in is not cut. Raises Conflict if
+    the policy changes meanwhile."""
     catalog = office.catalog()
-    snap = office.ledger.read({READINGS})
-    names = names_to_read(READINGS.id, catalog.groups(), snap)
-    kept = renewed(READINGS.id, catalog.groups(), catalog, snap)
+    readings = office.ledger.read({READINGS})
+    names = names_to_read(READINGS.id, catalog.groups(), readings)
     found = office.directory.groups(names, turn.call()) if names else {}
-    snap = office.ledger.read({Key.of(Group, name) for name in names})
-    change = joined(Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY), frees=True), kept)
+    snap = office.ledger.read({POLICY, *(Key.of(Group, name) for name in names)})
+    force = snap.find(PolicyInForce)
+    known = force.groups if force else {}
+    change = Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY), frees=True)
+    change = joined(change, renewed(READINGS.id, catalog.groups(), catalog, readings))
+    new: dict[str, str] = {}
     for name in names:
         group = found.get(name)
-        fresh = replace(group, read_at=snap.now) if group else None
-        change = joined(change, _changed(name, fresh, snap))
-    office.ledger.commit(change)
+        kept = replace(group, read_at=snap.now) if group else None
+        if name in known and (kept is None or kept.id not in ("", known[name])):
+            change = joined(change, _doubted(office, name, snap, catalog.security_channel))
+            continue
+        if kept and kept.id and name not in known:
+            new[name] = kept.id
+        change = joined(change, _changed(name, kept, snap))
+    if new and force and force.version == catalog.version and not catalog.closed:
+        pinned = Change(put={POLICY: replace(force, groups={**known, **new})})
+        change = joined(change, pinned)
+    office.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
 
 
 def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
@@ -54,6 +82,20 @@ def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
         due=tuple(Due(member=f"people:{person}", at=snap.now) for person in sorted(left)),
         audit=(Entry(what="group changed", facts=facts),) if was != now else (),
     )
+
+
+def _doubted(office: Office, name: str, snap: Snapshot, channel: str | None) -> Change:
+    before = snap.find(Group, name)
+    if before and before.doubted:
+        return Change()
+    doubted = replace(before or Group(name=name, members=(), read_at=snap.now), doubted=True)
+    put: dict[Key, Document | None] = {Key.of(Group, name): doubted}
+    due: tuple[Due, ...] = ()
+    if channel:
+        note = Note(id=office.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
+        put[Key.of(Note, note.id)] = note
+        due = (Due(member=f"note:{note.id}", at=snap.now),)
+    return Change(put=put, due=due, audit=(Entry(what="group doubted", facts={"group": name}),))
 
 
 def refresh_home(office: Office, turn: Turn) -> None:

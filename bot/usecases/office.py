@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -13,7 +14,7 @@ from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfi
 from bot.core.grants import Grant
 from bot.core.members import Facts
 from bot.core.people import FRESH_FOR, KNOWN_FOR, Group, Person
-from bot.core.reasons import Why
+from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
 from bot.ports import (
     Account,
@@ -35,7 +36,8 @@ from bot.ports import (
 )
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer, refusal_answer, settled
-from bot.usecases.enact import DOUBT, clear_doubt, report_doubt
+from bot.usecases.enact import DOUBT, clear_doubt, record_addresses, report_difference, report_doubt
+from bot.usecases.former import targets_elsewhere
 from bot.usecases.people import look_up
 
 T = TypeVar("T")
@@ -66,8 +68,8 @@ class Followed:
 
 class Office:
     """``load`` follows the policy in force, whose text is None if it is missing, and returns its catalog. If
-    the text cannot be trusted, that is the last catalog that could be followed, ``closed``. It raises
-    TemporaryFailure if this process cannot follow it. ``new_id`` gives a fresh, unguessable id."""
+    the text cannot be trusted or read, that is the last catalog that could be followed, ``closed``.
+    ``new_id`` gives a fresh, unguessable id."""
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class Office:
         self._load = load
         self._followed: Followed | None = None
         self._home: Home | None = None
+        self._reported: set[tuple[str, str]] = set()
         self._loading = threading.Lock()
 
     def gather(
@@ -97,7 +100,7 @@ class Office:
             self._home = snap.find(Home)
             force = snap.find(PolicyInForce)
             if force is None:
-                raise TemporaryFailure("no policy is in force yet: start a process with an access.yaml")
+                raise TemporaryFailure("no policy is in force: run rotakey policy apply FILE")
             if followed and followed.still(force, snap):
                 return followed.catalog, snap
             self._follow(force)
@@ -170,9 +173,23 @@ class Office:
             catalog = self._load(force, text)
             if catalog.closed:
                 report_doubt(self.ledger, force, catalog.closed, catalog.security_channel, self.new_id)
-            elif before and before.catalog.closed:
-                clear_doubt(self.ledger)
+            else:
+                if before and before.catalog.closed:
+                    clear_doubt(self.ledger)
+                with suppress(TemporaryFailure):  # a full Redis keeps nobody from revoking
+                    self._compare_addresses(force, catalog)
             self._followed = Followed(force=force, text=text, catalog=catalog)
+
+    def _compare_addresses(self, force: PolicyInForce, catalog: Catalog) -> None:
+        """Commit where targets are if nobody knew, and report those that others reach elsewhere."""
+        record_addresses(self.ledger, force, catalog)
+        for name in targets_elsewhere(force, catalog):
+            variables = ", ".join(catalog.located.variables[name])
+            reason = because(Why.TARGET_ELSEWHERE, target=name, variables=variables)
+            about = f"target {name} at {catalog.located.reached[name]}"
+            if (force.version, about) not in self._reported:
+                report_difference(self.ledger, about, reason, catalog.security_channel, self.new_id)
+                self._reported.add((force.version, about))
 
 
 # -------------------------------------------------------------------------------------------- facts

@@ -16,10 +16,14 @@ from bot.core.anchors import (
     Ended,
     GivenUp,
     Milestone,
+    PolicyMark,
     all_ended,
     ended_lately,
+    has_come_back,
     milestones_with,
     newer,
+    newer_policy,
+    policy_mark,
     says_more,
 )
 from bot.core.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
@@ -36,6 +40,8 @@ from bot.ports import (
     Key,
     Ledger,
     Note,
+    PolicyInForce,
+    PolicyVersion,
     Primary,
     Restore,
     SealHead,
@@ -54,6 +60,7 @@ KEPT_UP_WITHIN = timedelta(seconds=10)
 """An anchor is written each second with the newest seal older than LASTS, so the seals behind it are of a few
 seconds. If they are of longer, nobody wrote it lately, and what had ended lately is not in it."""
 
+POLICY = Key.of(PolicyInForce)
 ACCEPTED = "restore accepted"
 MOST_NAMED = 20
 PAGE = 1_000
@@ -109,9 +116,10 @@ class Watch:
                 if serving and serving.now != self._compared_with:
                     self._end_again(serving, channel)
             except Exception:
-                self._compare(channel)
+                self._compare_policy(self._compare(channel))
                 raise
             restore = self._compare(channel)
+            self._compare_policy(restore)
             if self._primary and serving and not serving.is_compared:
                 knows = not serving.last or (kept and self._is_kept_up(kept))
                 restore = restore or (None if knows else self._hold_back(serving, anchor, kept, channel))
@@ -145,6 +153,38 @@ class Watch:
             return settled(lambda: self._notice(seen, broken, channel))
         if snap.now - excuse.at >= LASTS:
             self._seen = self._anchor_behind(seen, excuse)
+        return None
+
+    def _compare_policy(self, restore: Restore | None) -> None:
+        """Hold the policy in force back if it is older than the one that we remember; else remember it."""
+        if self._seen and (mark := settled(lambda: self._policy_mark(self._seen))) and restore is None:
+            self._seen = replace(self._seen, policy=newer_policy(self._seen.policy, mark))
+
+    def _policy_mark(self, seen: Anchored | None) -> PolicyMark | None:
+        kept = seen.policy if seen else None
+        keys = {POLICY, *((Key.of(PolicyVersion, kept.version),) if kept else ())}
+        snap = self.ledger.read(keys)
+        force = snap.find(PolicyInForce)
+        if force is None or force.since is None or force.held_back:
+            return None
+        mark = policy_mark(force.version, force.since)
+        known = kept is not None and bool(snap.versions.get(Key.of(PolicyVersion, kept.version)))
+        if kept is None or not has_come_back(kept, mark, applied=force.applied, known=known):
+            return mark
+        reason = because(
+            Why.POLICY_CAME_BACK,
+            version=force.version,
+            anchored=kept.version,
+            anchored_at=int(kept.since.timestamp()),
+        )
+        self.ledger.commit(
+            Change(
+                rests_on=(versions_of(snap, POLICY),),
+                put={POLICY: replace(force, held_back=reason)},
+                audit=(Entry(what="policy held back", facts=reason.facts),),
+                frees=True,
+            )
+        )
         return None
 
     def _excuse(self, seen: Anchored) -> Seal | None:
@@ -252,7 +292,8 @@ class Watch:
         found = newer(seen, kept)
         if seen is None or kept is None or found is None:
             return found
-        return replace(found, ended=all_ended(seen.ended, kept.ended))
+        policy = newer_policy(seen.policy, kept.policy)
+        return replace(found, ended=all_ended(seen.ended, kept.ended), policy=policy)
 
     def _remember_ended(self) -> None:
         """Add what has ended since the last look, and drop what a person has accepted. While a replica lacks

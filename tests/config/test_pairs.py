@@ -33,15 +33,15 @@ ELSEWHERE: dict[type, dict[str, str]] = {
     catalog.AuditRules: {"archive": "audit.archive.dir"},
     catalog.Catalog: {
         "version": "the hash of the text",
-        "addresses": "targets, as digests",
+        "located": "targets, as digests",
         "shared_accounts": "targets.*.shared_accounts",
         "closed": "set while the policy in force cannot be followed",
     },
     shapes.File: {"workspace": "Policy.workspace"},
     SourceSettings: {"kind": "the table SOURCES"},
 }
-WITHOUT_KEYS = {catalog.Everyone, catalog.Named, catalog.Entitlement}
-"""Written as one word, or in the words of the target's kind."""
+WITHOUT_KEYS = {catalog.Everyone, catalog.Named, catalog.Entitlement, catalog.Located}
+"""Written as one word, or in the words of the target's kind; or only derived from them."""
 
 
 @pytest.mark.parametrize(("shape", "core", "renamed"), PAIRS)

@@ -14,6 +14,7 @@ from bot.core.catalog import (
     Everyone,
     InGroup,
     Lengths,
+    Located,
     Named,
     OnCall,
     PeopleRules,
@@ -32,7 +33,7 @@ HOUR = 3_600
 
 
 def test_everything_that_can_be_written_is_read() -> None:
-    assert replace(read(FULL).catalog, addresses={}) == Catalog(
+    assert replace(read(FULL).catalog, located=Located()) == Catalog(
         version=version_of(FULL),
         people=PeopleRules(
             email_domains=("example.com", "example.org"), accounts={"U02ADA": {"orders-db": "ada"}}
@@ -89,7 +90,8 @@ def test_a_target_moves_with_what_the_file_says_of_its_address(
     before: str, now: str, moved: set[str]
 ) -> None:
     environ = {"OTHER_URL": ENVIRON["ORDERS_DB_URL"]}
-    then, later = read(FULL).catalog.addresses, read(FULL.replace(before, now), environ).catalog.addresses
+    changed = FULL.replace(before, now)
+    then, later = (each.catalog.located.addresses for each in (read(FULL), read(changed, environ)))
     assert {name for name in then if then[name] != later[name]} == moved
     assert set(then) == set(later) == {"orders-db", "bills-db"}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bot.config import check, load
+from bot.core.errors import Misconfigured
 from bot.kinds import PostgresSettings
 from tests.config.files import read, resource_text, said
 
@@ -151,3 +154,82 @@ def test_a_variable_may_be_kept_in_a_file(tmp_path: Path) -> None:
         "the variable EVERY cannot be read from the file that EVERY_FILE names:"
         " No such file or directory; check the path"
     )
+
+
+RULES = """\
+people: {email_domains: ["${WHO}"], accounts: {U02ADA: {orders-db: "${WHO}"}}}
+targets:
+  orders-db: {kind: postgres, url: "${ORDERS_DB_URL}"}
+resources:
+  prod-db:
+    title: Orders
+    gives: [{target: orders-db, role: "${WHO}"}]
+    who_may_ask: ["${WHO}"]
+    approve_automatically: [{in_group: "${WHO}"}]
+    approvers: ["${WHO}"]
+    duration: {max: "${WHO}"}
+security: {channel: "${WHO}", people: ["${WHO}"]}
+"""
+
+
+def test_no_variable_stands_in_people_in_resources_or_in_rules() -> None:
+    """Two processes would have two policies of one version."""
+    found = check(RULES, environ={"ORDERS_DB_URL": "postgresql://here", "WHO": "U02ADA"})
+    refused = {each.path for each in found if ELSEWHERE in each.text}
+    assert refused == {
+        "people.email_domains[0]",
+        "people.accounts.U02ADA.orders-db",
+        "resources.prod-db.gives[0].role",
+        "resources.prod-db.who_may_ask[0]",
+        "resources.prod-db.approve_automatically[0].in_group",
+        "resources.prod-db.approvers[0]",
+        "resources.prod-db.duration.max",
+        "security.channel",
+        "security.people[0]",
+    }
+
+
+# ------------------------------------------------------------------------------------ without secrets
+
+
+BLIND = """\
+people: {email_domains: [example.com]}
+oncall: {pagerduty: {kind: pagerduty, every: "${EVERY}"}}
+targets:
+  orders-db: {kind: postgres, url: "${ORDERS_DB_URL}", replicas: ["${COPY_URL}"]}
+  bills-db: {kind: postgres, url: "${BILLS_DB_URL}"}
+resources:
+  prod-db: {title: Orders, gives: [{target: orders-db, role: rw}], approvers: [U02BOB], duration: {max: 1h}}
+"""
+
+
+def test_who_reaches_no_target_needs_no_address_and_decides_by_the_same_policy() -> None:
+    urls = {
+        "ORDERS_DB_URL": "postgresql://bot:t0ken@here/orders",
+        "COPY_URL": "postgresql://there",
+        "BILLS_DB_URL": "postgresql://bills",
+    }
+    blind = load(BLIND, environ={"EVERY": "90s"}, secrets=False)
+    whole = load(BLIND, environ={"EVERY": "90s", **urls})
+    assert blind.catalog.located.reached == {}
+    assert replace(blind.catalog, located=whole.catalog.located) == whole.catalog
+    assert set(whole.catalog.located.reached) == {"orders-db", "bills-db"}
+    assert blind.catalog.located.variables == {"orders-db": ("ORDERS_DB_URL",), "bills-db": ("BILLS_DB_URL",)}
+
+
+def test_what_it_decides_by_it_needs() -> None:
+    with pytest.raises(Misconfigured) as stopped:
+        load(BLIND, environ={}, secrets=False)
+    assert "oncall.pagerduty.every: the variable EVERY is not set" in str(stopped.value)
+    assert "_URL" not in str(stopped.value)
+
+
+def test_where_a_target_is_told_apart_by_its_server_and_by_no_secret() -> None:
+    def reached(url: str) -> str:
+        environ = {"EVERY": "90s", "COPY_URL": "postgresql://there", "BILLS_DB_URL": "postgresql://bills"}
+        return load(BLIND, environ={**environ, "ORDERS_DB_URL": url}).catalog.located.reached["orders-db"]
+
+    here = reached("postgresql://bot:t0ken@here:5432/orders")
+    assert reached("postgresql://other:secret@HERE/orders?sslmode=require") == here
+    assert reached("postgresql://bot:t0ken@there:5432/orders") != here
+    assert reached("postgresql://bot:t0ken@here:5433/orders") != here

@@ -17,6 +17,7 @@ from bot.cli.examination import Examination
 from bot.ports import Change, Key, Restore
 from bot.testing.valkey import valkey, valkey_url
 from bot.usecases.examine.findings import Finding, Grade, look_at, not_known, ok, wrong
+from bot.usecases.examine.policy import APPLY
 from tests.e2e.town import ADA, Town, until
 
 VARIABLES = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL", "PAGERDUTY_TOKEN")
@@ -75,6 +76,18 @@ def test_postgresql_is_down(town: Town) -> None:
     assert down.do == "until it answers, nobody is given or loses access there"
     assert down.what.startswith("orders-db: ")
     assert "password" not in down.what
+
+
+def test_a_variable_leads_to_another_server_than_the_policy_in_force(town: Town) -> None:
+    [name] = town.sandbox.policy.variables
+    elsewhere = town.sandbox.environ[name].replace("127.0.0.1", "127.0.0.2").replace("localhost", "elsewhere")
+    assert elsewhere != town.sandbox.environ[name]
+    found = findings({**town.sandbox.environ, name: elsewhere})
+    [other] = [each for each in found if each.about == "target orders-db"]
+    assert other.what.startswith(
+        "orders-db is at another address here than the policy in force has it, because"
+    )
+    assert name in other.what
 
 
 def test_slack_and_the_pager_refuse_and_the_file_has_a_mistake(town: Town, tmp_path: Path) -> None:
@@ -153,7 +166,7 @@ def test_a_redis_with_bad_settings(town: Town, options: list[str], grade: Grade,
         found = findings({**town.sandbox.environ, "REDIS_URL": url}, Grade.WRONG, Grade.LOOK_AT)
     [bad] = [each for each in found if each.about == "redis"]
     assert (bad.grade, bad.what[: len(what)]) == (grade, what)
-    assert wrong("policy", "no policy is in force", "start rotakey worker with an access.yaml") in found
+    assert wrong("policy", "no policy is in force", APPLY) in found
 
 
 # ------------------------------------------------------------------------------------ after a restore

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from click.testing import CliRunner, Result
+
+from bot.cli import rotakey
 from bot.ports import Change, Document, Key, PolicyInForce, PolicyText
 from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Town, until
 
@@ -36,9 +39,36 @@ def test_every_process_follows_the_newest_file_and_so_do_old_cards(town: Town, t
         assert town.members("orders_rw") == set()
         town.clicks(CAROL, old, "approve")
         town.has("orders_rw", "dan")
-    finally:
         with town.also("worker"):
-            until(lambda: "up to 12 hours" in offered(town))
+            until(lambda: [each for each in spoken(town) if "rotakey policy apply FILE" in each])
+            assert "up to 2 hours" in offered(town), "a restart with the file before changes nothing"
+        applied = applies(town, POLICY)
+        assert applied.exit_code == 0
+        assert applied.output.startswith(f"{POLICY}: version ")
+        until(lambda: "up to 12 hours" in offered(town))
+    finally:
+        applies(town, POLICY)
+
+
+def test_the_live_access_that_a_policy_does_not_allow_is_named_and_ended_on_demand(
+    town: Town, tmp_path: Path
+) -> None:
+    without = tmp_path / "without.yaml"
+    without.write_text(POLICY.read_text("utf-8").replace("  prod-db:", "  other-db:", 1), "utf-8")
+    town.types(DAN, "request prod-db 1h because it will leave the policy")
+    town.clicks(CAROL, town.card(DB_ACCESS, "it will leave the policy"), "approve")
+    town.has("orders_rw", "dan")
+    grant = town.grant("it will leave the policy").id
+    try:
+        named = applies(town, without)
+        assert "prod-db of " in named.output
+        assert "it is no longer in the policy" in named.output
+        assert town.live(grant)
+        assert applies(town, without, "--end").exit_code == 0
+        town.has("orders_rw")
+        assert not town.live(grant)
+    finally:
+        applies(town, POLICY)
 
 
 def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothing(town: Town) -> None:
@@ -50,7 +80,7 @@ def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothin
         Key.of(PolicyText, version): PolicyText(text=mine),
         Key.of(PolicyInForce): PolicyInForce(version=version),
     }
-    alarms = len(alarmed(town))
+    alarms, doubts = len(alarmed(town)), doubted(town)
     try:
         town.ledger.commit(Change(put=forged))
         assert town.types(ADA, "request workbench 1h because nobody may stop me") == (
@@ -61,16 +91,29 @@ def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothin
         town.types(DAN, "done prod-db")
         town.has("orders_rw")
     finally:
-        with town.also("worker"):
-            until(lambda: "I cannot" not in town.types(ADA, "request workbench 1h because all is well"))
+        assert applies(town, POLICY).exit_code == 0
+        until(lambda: "I cannot" not in town.types(ADA, "request workbench 1h because all is well"))
     assert len(alarmed(town)) == alarms + 1
-    assert [each.what for each in town.entries()].count("policy not followed") == 1
+    assert doubted(town) == doubts + 1
     town.types(ADA, "done workbench")
 
 
+def applies(town: Town, file: Path, *options: str) -> Result:
+    """The step of a deployment."""
+    words = ["policy", "apply", str(file), *options]
+    return CliRunner().invoke(rotakey, words, env=dict(town.sandbox.environ))
+
+
+def spoken(town: Town) -> list[str]:
+    return [town.read(each.text) for each in town.slack.messages(SECURITY)]
+
+
 def alarmed(town: Town) -> list[str]:
-    every = [town.read(each.text) for each in town.slack.messages(SECURITY)]
-    return [each for each in every if "changed the policy text in Redis" in each]
+    return [each for each in spoken(town) if "changed the policy text in Redis" in each]
+
+
+def doubted(town: Town) -> int:
+    return [each.what for each in town.entries()].count("policy not followed")
 
 
 def offered(town: Town) -> str:

@@ -31,7 +31,7 @@ from bot.ports import (
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.town import ADA, NINE, SECURITY, TEAM, dba
-from bot.usecases import ask, finish, former, votes
+from bot.usecases import ask, enact, finish, former, votes
 from bot.usecases.answers import Asked, Standing
 from bot.usecases.office import Office
 from bot.usecases.turn import Turn
@@ -41,6 +41,7 @@ OLD, NEW, NEWEST = "postgresql://old/orders", "postgresql://new/orders", "postgr
 URLS = {"OLD_URL": OLD, "NEW_URL": NEW, "NEWEST_URL": NEWEST, "BILLS_URL": "postgresql://bills/bills"}
 ROLE = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
 ADAS = Hold(target="orders-db", account="ada@example.com", entitlement=ROLE)
+BILLS = Hold(target="bills-db", account="ada@example.com", entitlement=ROLE)
 
 TEXT = """\
 people: {email_domains: [example.com]}
@@ -123,8 +124,21 @@ class Scene:
         urls = {name: url for name, url in URLS.items() if name != without}
         return Process(self, text, {**urls, **environ})
 
+    def web(self, text: str = TEXT) -> Process:
+        """A web process that has started without any variable of a target."""
+        process = Process(self, text, {}, secrets=False)
+        process.start()
+        return process
+
     def started(self, text: str = TEXT, **environ: str) -> Process:
         process = self.follower(text, **environ)
+        process.start()
+        return process
+
+    def applied(self, text: str = TEXT, **environ: str) -> Process:
+        """A process that has started after its file was applied with the same environment."""
+        process = self.follower(text, **environ)
+        process.apply()
         process.start()
         return process
 
@@ -167,17 +181,22 @@ class Scene:
 class Process:
     """One of ours: web or worker."""
 
-    def __init__(self, scene: Scene, text: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, scene: Scene, text: str, environ: Mapping[str, str], *, secrets: bool = True) -> None:
         self.scene = scene
-        policy = config.load(text, environ=environ)
+        self.policy = config.load(text, environ=environ, secrets=secrets)
         env = config.Environment.read(environ)
+        self.keys = env.secret_keys
         text_of = partial(wiring.policy_text, scene.ledger)
-        self.fittings = wiring.Fittings(env, environ, policy, text_of)
+        self.fittings = wiring.Fittings(env, environ, self.policy, text_of, starts=True, secrets=secrets)
         self.directory = FakeDirectory(lambda: scene.ledger.now)
         self.office = Office(scene.ledger, self.directory, self.fittings.follow, scene.new_id)
 
     def start(self) -> None:
         self.fittings.enact(self.scene.ledger)
+
+    def apply(self) -> None:
+        """As ``rotakey policy apply`` does with this process's file and environment."""
+        enact.enact(self.scene.ledger, self.policy.catalog, self.policy.text, self.keys, by="carol")
 
     def ask(self, who: str = ADA, resource: str = "prod-db") -> Asked:
         return ask.ask(

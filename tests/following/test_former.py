@@ -287,7 +287,7 @@ def test_a_first_key_does_not_reach_a_target_as_it_was_and_says_what_does(scene:
         " since, take that back until nothing is held there"
     )
     assert former(scene.started(GONE)), "without the key"
-    back = scene.started(SECRET_KEY=KEY)
+    back = scene.applied(SECRET_KEY=KEY)
     back.office.catalog()
     back.fittings.reach("orders-db").revoke(ADAS, at(OLD), soon())
     assert revoked(scene) == {OLD: ["ada@example.com"]}

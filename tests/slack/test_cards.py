@@ -45,12 +45,12 @@ def test_bob_is_asked() -> None:
     assert slack_takes(blocks)
 
 
-def test_buttons_carry_the_id_and_only_shorter_lengths_are_offered() -> None:
-    _, blocks = card(view(), "approver")
+def test_buttons_carry_the_id_and_the_terms_and_only_shorter_lengths_are_offered() -> None:
+    _, blocks = card(view(terms="d1ge5t"), "approver")
     first, less = (block["elements"] for block in blocks if block["type"] == "actions")
-    assert [each["value"] for each in first] == ["G7QX", "G7QX"]
+    assert [each["value"] for each in first] == ["G7QX d1ge5t", "G7QX d1ge5t"]
     assert [(each["text"]["text"], each["value"]) for each in less[0]["options"]] == [
-        ("for 1 hour", "G7QX 3600")
+        ("for 1 hour", "G7QX d1ge5t 3600")
     ]
 
 

@@ -64,7 +64,9 @@ def test_those_who_get_nothing(directory: SlackDirectory, who: str, flag: str) -
 def test_groups_by_their_names_in_the_policy(directory: SlackDirectory, workspace: Workspace) -> None:
     workspace.add_group(SlackGroup(id="S02GONE", handle="gone", users=(BOB,), enabled=False))
     found = directory.groups(["slack/dba", "slack/gone", "slack/none", "okta/dba"], soon())
-    assert found == {"slack/dba": Group(name="slack/dba", members=(BOB, CAROL), read_at=LONG_AGO)}
+    assert found == {
+        "slack/dba": Group(name="slack/dba", members=(BOB, CAROL), read_at=LONG_AGO, id="S01DBA")
+    }
     assert directory.groups([], soon()) == {}
     assert [call.method for call in workspace.calls] == ["usergroups.list"]
 

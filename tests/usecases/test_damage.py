@@ -126,7 +126,7 @@ def test_without_the_policy_nothing_is_given_and_taking_back_goes_on(
 
 
 @pytest.mark.parametrize("lost", [PolicyInForce, PolicyText])
-def test_the_next_process_to_start_puts_the_policy_in_force_again(
+def test_once_a_person_applies_the_policy_it_is_in_force_again(
     story: Story, lost: type[PolicyInForce] | type[PolicyText]
 ) -> None:
     story.memory.corrupt(Key.of(lost, story.policy.version if lost is PolicyText else ""))

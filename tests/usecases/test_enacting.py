@@ -14,7 +14,7 @@ from bot.core.shifts import Shift
 from bot.ports import Change, Key, PolicyInForce, PolicyText
 from bot.testing.story import Story
 from bot.testing.town import ADA, DAN, HOUR, MINUTE, NINE, ORDERS_SCHEDULE, SCHEDULE, catalog, nobodys, shift
-from bot.usecases.enact import enact, standing_duties
+from bot.usecases.enact import enact, standing_duties, start_with
 from bot.usecases.office import Office
 
 
@@ -40,13 +40,25 @@ def test_a_process_that_starts_with_the_same_policy_changes_nothing(story: Story
     assert story.audit() == before
 
 
-def test_the_last_process_to_start_with_a_new_policy_wins_and_the_audit_says_so(story: Story) -> None:
+def test_a_new_policy_is_followed_and_the_audit_says_so(story: Story) -> None:
     story.enact(replace(story.policy, security=SecurityRules(channel="#other")))
     in_force = story.memory.read({Key.of(PolicyInForce)}).find(PolicyInForce)
-    assert in_force == PolicyInForce(version="v2")
+    assert in_force
+    assert (in_force.version, in_force.applied) == ("v2", True)
     entry = story.audit()[-1]
     assert (entry.what, entry.facts) == ("policy in force", {"version": "v2", "was": "v1"})
     assert story.office.catalog().security_channel == "#other"
+
+
+def test_a_process_that_starts_puts_only_what_is_new_in_force(story: Story) -> None:
+    old, new = story.policy, replace(story.policy, version="v2")
+    assert start_with(story.ledger, old, "v1")
+    assert start_with(story.ledger, new, "v2")
+    assert start_with(story.ledger, new, "v2")
+    assert not start_with(story.ledger, old, "v1")
+    in_force = story.memory.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+    assert in_force
+    assert (in_force.version, in_force.applied) == ("v2", False)
 
 
 def test_a_policy_whose_text_is_missing_is_not_followed(story: Story) -> None:

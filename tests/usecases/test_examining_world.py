@@ -428,6 +428,14 @@ def test_groups_that_are_missing_old_or_empty(story: Story) -> None:
     assert told(people(story, only(asked))) == [
         (Grade.WRONG, f"the members of {GROUP} were read 2h ago: they count no more")
     ]
+    doubted = Group(name=GROUP, members=(BOB,), read_at=story.now, doubted=True)
+    story.memory.commit(Change(put={Key.of(Group, GROUP): doubted}))
+    assert told(people(story, only(asked))) == [
+        (
+            Grade.WRONG,
+            f"{GROUP} in Slack is no longer the group that the policy meant: it approves nobody",
+        )
+    ]
     story.memory.commit(Change(put={Key.of(Group, GROUP): Group(name=GROUP, members=(), read_at=story.now)}))
     assert told(people(story, only(asked))) == [(Grade.LOOK_AT, f"nobody is in the group {GROUP}")]
     story.memory.commit(Change(put={Key.of(Group, GROUP): None}))
@@ -467,9 +475,19 @@ def test_the_policy_in_force(story: Story) -> None:
         look_at(
             "policy",
             f"access.yaml is version v2, and {version} is in force",
-            "the process that started last brought it: start one with this file, or take over that one",
+            "run rotakey policy apply access.yaml, or take over the one in force",
         )
     ]
+    held = because(Why.POLICY_CAME_BACK, version=version, anchored="v7")
+    force = PolicyInForce(version=version, held_back=held)
+    story.memory.commit(Change(put={Key.of(PolicyInForce): force}))
+    assert told(in_force(story, None)) == [
+        (
+            Grade.WRONG,
+            f"Redis came back with policy {version}, and v7 was in force before: nothing is granted",
+        )
+    ]
+    story.memory.commit(Change(put={Key.of(PolicyInForce): replace(force, held_back=None)}))
     story.memory.commit(Change(put={Key.of(PolicyText, version): None}))
     assert told(in_force(story, version)) == [
         (Grade.WRONG, f"the text of the policy in force, version {version}, is lost")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.catalog import Catalog, Entitlement, SweepMode, SweepRules
+from bot.core.catalog import Catalog, Entitlement, Located, SweepMode, SweepRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, System
@@ -186,12 +186,12 @@ def test_a_restart_does_not_make_one_name_revoke_what_the_other_needs() -> None:
 def test_a_target_that_gets_another_name_does_not_take_its_own_access_for_strays() -> None:
     one = replace(catalog(PROD_DB), sweep=SweepRules(mode=SweepMode.ENFORCE, share=100))
     new = FakeTarget(lambda: story.now)
-    story = Story(replace(one, addresses={"orders-db": "A"}), targets={"orders": new})
+    story = Story(replace(one, located=Located(addresses={"orders-db": "A"})), targets={"orders": new})
     new.access, new._ids = story.target.access, story.target._ids
     granted(story, ADA, length="12h")
     gives = tuple(replace(each, target="orders") for each in PROD_DB.gives)
     renamed = replace(one, resources={"prod-db": replace(PROD_DB, gives=gives)})
-    renamed = replace(renamed, session_notes={"orders": "ended"}, addresses={"orders": "A"})
+    renamed = replace(renamed, session_notes={"orders": "ended"}, located=Located(addresses={"orders": "A"}))
     story.targets["orders-db"] = former_target("orders-db", [story.target])  # type: ignore[assignment]
     story.enact(renamed)
     story.pass_time(2 * HOUR)

@@ -356,6 +356,41 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "🚨 The policy in force in Redis was not signed with our SECRET_KEY."
         " I grant nothing now, and keep revoking by the policy I followed before.",
     ),
+    Why.POLICY_UNREADABLE: (
+        "🚨 A process cannot read the policy in force, version {version}: {mistake}."
+        " It grants nothing, and keeps revoking by the policy it followed before.",
+        "🚨 A process cannot read the policy in force."
+        " It grants nothing, and keeps revoking by the policy it followed before.",
+    ),
+    Why.POLICY_CAME_BACK: (
+        "🚨 Redis came back with policy {version}, and {anchored} was in force before."
+        " I grant nothing now, and keep revoking.",
+        "🚨 Redis came back with another policy than was in force. I grant nothing now, and keep revoking.",
+    ),
+    Why.POLICY_NOT_IN_FORCE: (
+        "A process started with access.yaml version {file}, and version {version} is in force."
+        " I go on with that.",
+        "A process started with access.yaml version {file}, which was in force before, and no policy is in"
+        " force now. I grant nothing.",
+        "A process started with an access.yaml that is not in force.",
+    ),
+    Why.TARGET_ELSEWHERE: (
+        "A process reaches {target} at another address than the one in force, because of {variables}."
+        " It grants nothing there.",
+        "A process reaches {target} at another address than the one in force. It grants nothing there.",
+        "A process reaches a target at another address than the one in force. It grants nothing there.",
+    ),
+    Why.GROUP_MOVED: (
+        "{group} in Slack is no longer the group that the policy meant, so it approves nobody."
+        " Nobody loses access by it.",
+        "A group in Slack is no longer the one that the policy meant, so it approves nobody."
+        " Nobody loses access by it.",
+    ),
+    Why.NO_LONGER_GIVEN: ("*{resource}* gives something else now.", "The resource gives something else now."),
+    Why.RULE_GONE: (
+        "The rule that gave *{resource}* is no longer in the policy.",
+        "The rule that gave it is no longer in the policy.",
+    ),
     Why.RESTORED: (
         "🚨 Redis came back older than it was: it once had {anchored} of the audit, and now has {found}."
         " I give nothing new and go on taking back. What is live in it ({live}) is not to be trusted.",
@@ -507,17 +542,41 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.ROSTER_EMPTY_DOUBTED: ("Check the schedule in the on-call service.",),
     Why.POLICY_CLOSED: ("Ask the people who run Rotakey: `rotakey doctor` says why.",),
     Why.POLICY_CHANGED: (
-        "Restart a worker with the access.yaml that you want, and find out who can write to Redis.",
+        "Run `rotakey policy apply FILE` with the access.yaml that you want, and find out who can write to"
+        " Redis.",
     ),
-    Why.POLICY_LOST: ("Restart a worker with the access.yaml that you want.",),
+    Why.POLICY_LOST: ("Run `rotakey policy apply FILE` with the access.yaml that you want.",),
     Why.POLICY_FOREIGN: (
-        "Restart a worker with the access.yaml that you want, and find out who can write to Redis.",
+        "Run `rotakey policy apply FILE` with the access.yaml that you want, and find out who can write to"
+        " Redis.",
     ),
     Why.POLICY_UNSIGNED: (
         "If a process with another SECRET_KEY, or with none, put it there, set the same key everywhere and"
-        " restart that process. Otherwise find out who can write to Redis, and restart a worker with the"
-        " access.yaml that you want.",
+        " run `rotakey policy apply FILE` with it. Otherwise find out who can write to Redis first.",
     ),
+    Why.POLICY_UNREADABLE: (
+        "Correct what it needs there and restart it, or run `rotakey policy apply FILE` with an access.yaml"
+        " that it can read.",
+    ),
+    Why.POLICY_CAME_BACK: ("Run `rotakey policy apply FILE` with the access.yaml that you want.",),
+    Why.POLICY_NOT_IN_FORCE: (
+        "If you want {file}, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
+        " access.yaml that is in force.",
+        "If you want it, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
+        " access.yaml that is in force.",
+    ),
+    Why.TARGET_ELSEWHERE: (
+        "Set {variables} there as it is elsewhere. If the target has moved, set it everywhere and run"
+        " `rotakey policy apply FILE` with it.",
+        "Set its variables there as they are elsewhere. If the target has moved, set them everywhere and run"
+        " `rotakey policy apply FILE` with them.",
+    ),
+    Why.GROUP_MOVED: (
+        "If it is the right one now, run `rotakey policy apply FILE` with the access.yaml in force. Otherwise"
+        " correct it in Slack.",
+    ),
+    Why.NO_LONGER_GIVEN: ("Request it again.",),
+    Why.RULE_GONE: ("`/access list` shows what you may ask for.",),
     Why.RESTORED: (
         "Compare it with who has access at each target, and then run `rotakey doctor --accept-restore`.",
     ),

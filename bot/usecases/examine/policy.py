@@ -15,6 +15,7 @@ from bot.usecases.examine.findings import Finding, ago, look_at, ok, when, wrong
 from bot.usecases.office import HOME, facts_of
 
 POLICY, PEOPLE = "policy", "people"
+APPLY = "run rotakey policy apply FILE with the access.yaml you want"
 
 
 def look_at_policy(
@@ -26,10 +27,14 @@ def look_at_policy(
     force, doubt = snap.find(PolicyInForce), snap.find(PolicyDoubt)
     if doubt:
         what = f"for {ago(doubt.noticed_at, snap.now)} a process has not followed the policy in force"
-        yield wrong(POLICY, f"{what}: it grants nothing", "restart a worker with the access.yaml you want")
+        yield wrong(POLICY, f"{what}: it grants nothing", APPLY)
     if force is None:
-        yield wrong(POLICY, "no policy is in force", "start rotakey worker with an access.yaml")
+        yield wrong(POLICY, "no policy is in force", APPLY)
         return
+    if force.held_back:
+        before = force.held_back.facts.get("anchored", "another one")
+        what = f"Redis came back with policy {force.version}, and {before} was in force before"
+        yield wrong(POLICY, f"{what}: nothing is granted", APPLY)
     kept = ledger.read({Key.of(PolicyText, force.version)}).find(PolicyText, force.version)
     against = text_objection(force.version, kept.text if kept else None, kept.hmacs if kept else (), keys)
     if against:
@@ -40,8 +45,7 @@ def look_at_policy(
         yield look_at(POLICY, what, "run this with the environment of a worker")
     if local and local != force.version:
         what = f"{file} is version {local}, and {force.version} is in force"
-        do = "the process that started last brought it: start one with this file, or take over that one"
-        yield look_at(POLICY, what, do)
+        yield look_at(POLICY, what, f"run rotakey policy apply {file}, or take over the one in force")
     elif local:
         yield ok(POLICY, f"{file} is in force, version {local}")
 
@@ -69,16 +73,16 @@ def look_at_people(
 OBJECTIONS: Mapping[Why, Callable[[str], tuple[str, str]]] = {
     Why.POLICY_LOST: lambda version: (
         f"the text of the policy in force, version {version}, is lost",
-        "restart a worker that has it as its access.yaml",
+        APPLY,
     ),
     Why.POLICY_CHANGED: lambda version: (
         f"somebody changed the text of the policy in force: it no longer matches version {version};"
         " nothing is granted",
-        "restart a worker with the access.yaml you want, and find out who can write to Redis",
+        f"{APPLY}, and find out who can write to Redis",
     ),
     Why.POLICY_UNSIGNED: lambda version: (
         f"the policy in force, version {version}, was not signed with this SECRET_KEY; nothing is granted",
-        "set the same SECRET_KEY everywhere, and restart a worker with the access.yaml you want",
+        f"set the same SECRET_KEY everywhere; then {APPLY}",
     ),
 }
 """Objections to a stored text, each with what to do."""
@@ -135,6 +139,9 @@ def groups(catalog: Catalog, facts: Facts) -> Iterator[Finding]:
         if group is None:
             do = "create it in Slack, or correct access.yaml; a worker looks every five minutes"
             yield wrong(PEOPLE, f"the group {name} is not in Slack", do)
+        elif group.doubted:
+            what = f"{name} in Slack is no longer the group that the policy meant: it approves nobody"
+            yield wrong(PEOPLE, what, "correct it in Slack, or run rotakey policy apply FILE if it is right")
         elif group.age(facts.now) > GROUP_KNOWN_FOR:
             what = f"the members of {name} were read {when(group.read_at, facts.now)}: they count no more"
             yield wrong(PEOPLE, what, "look at the workers, and at Slack")

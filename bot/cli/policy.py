@@ -1,0 +1,84 @@
+"""``rotakey policy``: put an access.yaml in force."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from bot import config, wiring
+from bot.cli.settings import log_errors
+from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
+from bot.core.people import Group
+from bot.core.reasons import Why
+from bot.ports import Key, PolicyInForce
+from bot.usecases.apply import Outdated, end_outdated, outdated_grants
+from bot.usecases.enact import enact
+from bot.usecases.evidence import plain
+
+WORDS: Mapping[Why, str] = {
+    Why.RESOURCE_GONE: "is no longer in the policy",
+    Why.NO_LONGER_GIVEN: "gives something else now",
+    Why.RULE_GONE: "was given by a rule that is no longer in the policy",
+    Why.MAY_NOT_ASK: "may not be requested by this person any more",
+}
+"""What is said of the resource; of anything else, that this person may be given nothing."""
+
+
+@click.group()
+def policy() -> None:
+    """Decide which policy is in force."""
+
+
+@policy.command()
+@click.argument("file", default="access.yaml", envvar="ACCESS_FILE", type=click.Path(path_type=Path))
+@click.option("--end", is_flag=True, help="End the live access that FILE would not allow.")
+@click.option("--by", help="Who applies it; by default the account you are logged in with.")
+def apply(file: Path, end: bool, by: str | None) -> None:
+    """Put FILE in force, also if it was in force before, and list the live access that it would not allow.
+
+    This is the step of a deployment: a process that starts with a file puts it in force only if it is new.
+    Run it with the environment of a worker: Rotakey then also knows where the targets are now, and which
+    groups are meant. Needs REDIS_URL, and SECRET_KEY if it is set elsewhere. Repeating it is safe. Exit 0:
+    the file is in force, and with --end nothing that it does not allow is live.
+    """
+    log_errors()
+    env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
+    checked = config.load(config.bytes_of(file), name=str(file), environ=os.environ, secrets=False)
+    ledger, catalog = wiring.ledger_of(env, checked.workspace), checked.catalog
+    try:
+        snap = ledger.read({Key.of(PolicyInForce), *(Key.of(Group, each) for each in catalog.groups())})
+        before = snap.find(PolicyInForce)
+        enact(ledger, catalog, checked.text, env.secret_keys, by=by or _user())
+        was = f" instead of {before.version}" if before and before.version != catalog.version else ""
+        click.echo(plain(f"{file}: version {catalog.version} is in force{was}"))
+        for group in (each for each in snap.all(Group) if each.doubted):
+            click.echo(
+                f"{group.name}: what has that name in Slack now counts, though it was another group before"
+            )
+        found = list(outdated_grants(ledger, ledger, catalog))
+        for each in found:
+            ended = end and end_outdated(ledger, catalog, each.grant.id)
+            click.echo(plain(f"{'ended' if ended else 'not allowed'}: {_described(each)}"))
+    except (TemporaryFailure, PermanentFailure) as failure:
+        raise Misconfigured(str(failure)) from failure
+    if found and not end:
+        click.echo("rotakey policy apply --end ends what is not allowed any more")
+
+
+def _described(it: Outdated) -> str:
+    who = f"{it.name} ({it.grant.person})" if it.name else it.grant.person
+    end = f"until {it.until:%Y-%m-%d %H:%M} UTC" if it.until else "without an end"
+    if it.why.why in WORDS:
+        return f"{it.grant.resource} of {who}, {end}: it {WORDS[it.why.why]}"
+    return f"{it.grant.resource} of {who}, {end}: this person may be given nothing any more ({it.why.why})"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as some platforms have it
+        return f"user {os.getuid()}"
