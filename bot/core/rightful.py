@@ -8,6 +8,7 @@ from bot.core.catalog import Catalog, InGroup, Lengths, OnCall
 from bot.core.grants import Grant, Origin
 from bot.core.members import NO, Facts, belongs, current_shift, end_of
 from bot.core.people import objection
+from bot.core.policy import ban_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import last_ended
 
@@ -23,6 +24,9 @@ def rightful_end(grant: Grant, catalog: Catalog, facts: Facts) -> tuple[datetime
         against = objection(person, home=facts.home, domains=catalog.people.email_domains)
         if against and against.why is not Why.WORKSPACE_UNKNOWN:
             return facts.now, against
+    banned = ban_objection(grant.person, facts)
+    if banned:
+        return facts.now, banned
     rule = _followed(grant, catalog) or grant.depends_on
     match rule:
         case InGroup():

@@ -19,6 +19,7 @@ from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.office import (
     Office,
     Scene,
+    decider_keys,
     fact_keys,
     facts_of,
     stand,
@@ -83,7 +84,7 @@ def _ask(
 
 def _keys(catalog: Catalog, name: str, person: str) -> set[Key]:
     resource = catalog.resources.get(name)
-    return fact_keys(resource, person) if resource else set()
+    return fact_keys(resource, person) | decider_keys(resource, catalog) if resource else set()
 
 
 def named(catalog: Catalog, name: str) -> Resource:

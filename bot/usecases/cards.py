@@ -11,6 +11,7 @@ from bot.core.catalog import Catalog, Resource
 from bot.core.errors import PermanentFailure
 from bot.core.grants import LIVE, Grant, State
 from bot.core.members import names_of
+from bot.core.policy import approvers_of
 from bot.ports import (
     Card,
     CardView,
@@ -176,8 +177,9 @@ def _close(office: Office, grant: Grant, scene: Scene, done: Done) -> None:
     """Whoever looks at an App Home that shows this grant sees it change too."""
     catalog, snap = scene
     resource = catalog.resources.get(grant.resource)
-    approvers = names_of(resource.approvers, facts_of(snap, resource)) if resource else ()
-    people = {grant.person, *approvers, *(vote.person for vote in grant.votes)}
+    facts = facts_of(snap, resource)
+    approvers = approvers_of(resource, catalog, facts, grant.person) if resource else ()
+    people = {grant.person, *names_of(approvers, facts), *(vote.person for vote in grant.votes)}
     homes = office.ledger.read({Key.of(Homepage, person) for person in people})
     due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
     office.ledger.commit(Change(due=due, done=done, frees=True))

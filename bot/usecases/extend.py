@@ -56,7 +56,7 @@ def _extend(office: Office, person: str, which: str | None, length: int | None, 
             return _committed(office, change, moved, scene, op, capped=_short_of(end, wanted, by_rule))
     if later <= end or not resource.approvers:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    return _asked(office, grant, question, _not_refused(ask_people(question, facts)), scene, op)
+    return _asked(office, grant, question, _not_refused(ask_people(question, catalog, facts)), scene, op)
 
 
 def _not_refused(decision: Decision) -> Decision:

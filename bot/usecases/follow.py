@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.core.blocks import Ban
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.grants import LIVE, Grant, move_end
 from bot.core.people import Person
@@ -139,6 +140,7 @@ def _next(resource: Resource, snap: Snapshot, *, again: bool) -> datetime | None
     facts = facts_of(snap, resource)
     rules = [who for who in resource.selectors() if isinstance(who, OnCall)]
     moments = [snap.now + (AGAIN if again else LOOK_EVERY)]
+    moments += [block.until for block in facts.blocks.values() if block.until > snap.now]
     for rule in rules:
         roster = facts.rosters.get(rule.schedule)
         if roster is None:
@@ -173,7 +175,9 @@ def _scene_of(office: Office, person: str) -> Scene:
 
     def keys(catalog: Catalog) -> set[Key]:
         known = [catalog.resources[name] for name in resources if name in catalog.resources]
-        return {Key.of(Person, person)}.union(*(fact_keys(each, person) for each in known))
+        return {Key.of(Person, person), Key.of(Ban, person)}.union(
+            *(fact_keys(each, person) for each in known)
+        )
 
     while True:
         scene = office.gather(keys, (f"person:{person}",))

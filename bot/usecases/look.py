@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.core.blocks import Block, block_name
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import refuse
 from bot.core.grants import Grant, State
@@ -12,7 +13,7 @@ from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HomeView, Offer, Standing
 from bot.usecases.ask import named
-from bot.usecases.office import Office, fact_keys, facts_of, standing
+from bot.usecases.office import Office, decider_keys, fact_keys, facts_of, standing
 
 
 def mine(office: Office, *, person: str) -> tuple[Standing, ...]:
@@ -44,7 +45,11 @@ def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
 
 def home_view(office: Office, person: str) -> HomeView:
     office.meet(person)
-    catalog, snap = office.gather(lambda known: _all_keys(known, person), (f"person:{person}", "asked"))
+    waits = office.ledger.read((), ("asked",)).all(Grant)
+    blocks = {Key.of(Block, block_name(each.resource, each.person)) for each in waits}
+    catalog, snap = office.gather(
+        lambda known: _all_keys(known, person) | blocks, (f"person:{person}", "asked")
+    )
     everything = _standings(snap, catalog)
     return HomeView(
         person=person,
@@ -87,7 +92,8 @@ def _standings(snap: Snapshot, catalog: Catalog) -> tuple[Standing, ...]:
 
 
 def _all_keys(catalog: Catalog, person: str) -> set[Key]:
-    return {key for resource in catalog.resources.values() for key in fact_keys(resource, person)}
+    every = catalog.resources.values()
+    return {key for each in every for key in fact_keys(each, person) | decider_keys(each, catalog)}
 
 
 def _offers(person: str, catalog: Catalog, snap: Snapshot) -> tuple[Offer, ...]:
@@ -125,4 +131,4 @@ def _waits_for(person: str, each: Standing, catalog: Catalog, snap: Snapshot) ->
         return False
     if any(vote.person == person for vote in grant.votes):
         return False
-    return approver_objection(person, resource, catalog, facts_of(snap, resource)) is None
+    return approver_objection(person, resource, catalog, facts_of(snap, resource), grant.person) is None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.core.grants import Grant, Origin, State
 from bot.core.members import names_of
-from bot.core.policy import Ask, Decision, Outcome
+from bot.core.policy import Ask, Decision, Outcome, approvers_of, channel_of
 from bot.ports import Change, Done, Due, Entry, Key, Snapshot
 from bot.usecases.admit import PEOPLE_EVERY, indexes
 from bot.usecases.office import Scene, facts_of
@@ -34,8 +34,8 @@ def asked_grant(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> Gr
         undecided=decision.outcome is Outcome.NEED_FACTS,
         lapses_at=snap.now + timedelta(seconds=resource.lapse_after),
         approvals=resource.approvals,
-        asked_in=resource.channel if asking else None,
-        asked_people=_approvers(ask, snap) if asking else (),
+        asked_in=channel_of(resource, catalog) if asking else None,
+        asked_people=_approvers(ask, scene) if asking else (),
     )
 
 
@@ -80,6 +80,8 @@ def closed(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done |
     )
 
 
-def _approvers(ask: Ask, snap: Snapshot) -> tuple[str, ...]:
-    names = names_of(ask.resource.approvers, facts_of(snap, ask.resource))
+def _approvers(ask: Ask, scene: Scene) -> tuple[str, ...]:
+    catalog, snap = scene
+    facts = facts_of(snap, ask.resource)
+    names = names_of(approvers_of(ask.resource, catalog, facts, ask.person), facts)
     return tuple(name for name in names if name != ask.person)[:MOST_DM_APPROVERS]
