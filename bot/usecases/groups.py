@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.core.people import Group
+from bot.core.members import names_of
+from bot.core.people import KNOWN_FOR, Group, Person
 from bot.ports import Change, Done, Due, Entry, Home, Key, Ledger, Snapshot
 from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
-from bot.usecases.office import Office
+from bot.usecases.office import Office, facts_of, security_keys
 from bot.usecases.turn import Turn
 
 EVERY = timedelta(minutes=5)
@@ -36,7 +37,7 @@ def refresh_groups(office: Office, turn: Turn) -> None:
         group = found.get(name)
         kept = replace(group, read_at=snap.now) if group else None
         change = joined(change, _changed(name, kept, snap))
-    office.ledger.commit(change)
+    office.ledger.commit(joined(change, _security_people_due(office)))
 
 
 def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
@@ -49,6 +50,15 @@ def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
         due=tuple(Due(member=f"people:{person}", at=snap.now) for person in sorted(left)),
         audit=(Entry(what="group changed", facts=facts),) if was != now else (),
     )
+
+
+def _security_people_due(office: Office) -> Change:
+    """Owe a look at the security people who are not known well enough to act while Slack does not answer."""
+    catalog, snap = office.gather(security_keys)
+    who = names_of(catalog.security.people, facts_of(snap))
+    known = office.ledger.read({Key.of(Person, each) for each in who})
+    met = {each.id for each in known.all(Person) if each.age(known.now) <= KNOWN_FOR / 2}
+    return Change(due=tuple(Due(member=f"people:{each}", at=known.now) for each in who if each not in met))
 
 
 def refresh_home(office: Office, turn: Turn) -> None:

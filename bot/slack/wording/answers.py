@@ -23,7 +23,7 @@ from bot.slack.wording.spoken import (
     until,
     when,
 )
-from bot.usecases.answers import Asked, Extended, Offer, Standing
+from bot.usecases.answers import Asked, Extended, Offer, RevokedAll, Standing
 
 NOT_RECORDED = (
     "I cannot write anything down just now, so count this as not done. Please try again in a moment."
@@ -124,6 +124,34 @@ def revoked(done: Standing) -> str:
         case _:
             text = standing(done)
     return text if done.copied else f"{text} {NOT_COPIED}"
+
+
+def revoked_all(done: RevokedAll) -> str:
+    whose, lost = person(done.person), [_counted(done.ended, "grant"), _counted(done.denied, "request")]
+    had = in_words([each for each in lost if each], "and")
+    start = f"Revoked everything from {whose}: {had}." if had else f"{whose} had nothing to revoke."
+    text = f"{start} Until `/access allow {whose}` nothing is given to {whose}, and their votes do not count."
+    return text if done.copied else f"{text} {NOT_COPIED}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""
+
+
+def allowed(who: str) -> str:
+    return f"{person(who)} is allowed again: rules and approvers can give them access."
+
+
+def frozen(*, copied: bool) -> str:
+    text = (
+        "Frozen: no rule and no shift gives anything until `/access unfreeze`. What is live stays, and"
+        " approvers still decide."
+    )
+    return text if copied else f"{text} {NOT_COPIED}"
+
+
+def unfrozen() -> str:
+    return "The freeze is over: rules and shifts give access again, and shifts that are under way start now."
 
 
 def approved(done: Standing) -> str:
