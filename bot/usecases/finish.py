@@ -122,9 +122,11 @@ def _revoke(office: Office, by: str, person: str, name: str, why: str, op: str) 
 
 
 def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key]:
+    """What a request, and a shift that starts, write too: so neither slips past the revocation."""
     resource = catalog.resources.get(name)
     judged = fact_keys(resource, by) if resource else {Key.of(Person, by)}
-    return judged | stop_keys(name, by, person) | security_keys(catalog)
+    written = {Key.of(Person, person), Key.of(ShiftGrant, f"{name}/{person}")}
+    return judged | written | stop_keys(name, by, person) | security_keys(catalog)
 
 
 def _revoking_objection(by: str, person: str, name: str, scene: Scene) -> Reason | None:

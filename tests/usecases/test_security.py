@@ -15,7 +15,7 @@ from bot.core.errors import TemporaryFailure
 from bot.core.grants import Origin, State
 from bot.core.people import Group
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Change, Entry, Key
+from bot.ports import Change, Committed, Entry, Key
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (
@@ -192,6 +192,48 @@ def test_what_has_no_approvers_security_people_approve_again(story: Story, refus
     story.approve(EVE, wanted.id)
     story.run_due()
     assert story.has(ADA, OPS)
+
+
+def just_before(story: Story, commit: Callable[[Change], bool], act: Callable[[], object]) -> None:
+    """Something else happens between what one such commit read and itself."""
+    real, left = story.memory.commit, [act]
+
+    def committed(change: Change) -> Committed:
+        if left and commit(change):
+            left.pop()()
+        return real(change)
+
+    story.memory.commit = committed  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("all_of_hers", [False, True])
+def test_what_is_requested_while_it_is_revoked_is_revoked_too(story: Story, all_of_hers: bool) -> None:
+    story.ask(ADA)
+    story.run_due()
+    just_before(story, lambda change: change.frees, lambda: story.ask(ADA, length="2h", reason="quick"))
+    if all_of_hers:
+        assert revoke_all(story).ended == 3
+    else:
+        story.revoke(BOB, ADA, "prod-db")
+    story.run_due()
+    assert not story.has(ADA)
+
+
+def test_a_shift_that_starts_while_it_is_revoked_is_revoked_too() -> None:
+    story = on_call(policy(), end=1)
+    first = story.shift_grant(ADA)
+    assert first
+    story.give_back(ADA, first.id)
+    later = shift(ADA, NINE + timedelta(hours=2), NINE + timedelta(hours=8), 1, ORDERS_SCHEDULE)
+    story.source.rota["PORDERS"] = (nobodys(later),)
+    story.pass_time(2 * HOUR - 1)
+    wanted = story.ask(ADA).standing.grant
+    assert wanted.state is State.APPROVED
+    story.memory.advance(1)
+    just_before(story, lambda change: change.frees, lambda: story.run_due("shift"))
+    revoke_all(story)
+    story.run_due()
+    assert not story.has(ADA, OPS)
 
 
 def test_without_a_channel_security_people_get_the_request_directly() -> None:
