@@ -6,14 +6,28 @@ from bot.core.blocks import Block, block_name
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import refuse
 from bot.core.grants import Grant, State
-from bot.core.members import Facts
+from bot.core.members import Facts, for_revoking
 from bot.core.people import objection
-from bot.core.policy import Ask, Outcome, approver_objection, decide, may_not_ask
+from bot.core.policy import (
+    Ask,
+    Outcome,
+    approver_objection,
+    decide,
+    may_not_ask,
+    security_objection,
+)
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HomeView, Offer, Standing
 from bot.usecases.ask import named
-from bot.usecases.office import Office, decider_keys, fact_keys, facts_of, standing
+from bot.usecases.office import (
+    Office,
+    decider_keys,
+    fact_keys,
+    facts_of,
+    security_keys,
+    standing,
+)
 
 
 def mine(office: Office, *, person: str) -> tuple[Standing, ...]:
@@ -30,11 +44,15 @@ def offers(office: Office, *, person: str) -> tuple[Offer, ...]:
 
 
 def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
-    """Everybody whose grant of the resource is not finished. For those who may ask for it and its
-    approvers; raises Refused for others."""
+    """Everybody whose grant of the resource is not finished. For those who may ask for it, its approvers and
+    security people; raises Refused for others."""
     office.meet(person)
     catalog, snap = office.gather(
-        lambda known: fact_keys(known.resources[resource], person) if resource in known.resources else (),
+        lambda known: (
+            fact_keys(known.resources[resource], person) | security_keys(known)
+            if resource in known.resources
+            else ()
+        ),
         (f"resource:{resource}",),
     )
     found = named(catalog, resource)
@@ -120,8 +138,11 @@ def _may_not_see(person: str, resource: Resource, catalog: Catalog, facts: Facts
     known = facts.people.get(person)
     if objection(known, home=facts.home, domains=catalog.people.email_domains):
         return True
-    asks = may_not_ask(person, resource, catalog, facts)
-    return bool(asks and approver_objection(person, resource, catalog, facts))
+    return bool(
+        may_not_ask(person, resource, catalog, facts)
+        and approver_objection(person, resource, catalog, facts)
+        and security_objection(person, catalog, for_revoking(facts))
+    )
 
 
 def _waits_for(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> bool:

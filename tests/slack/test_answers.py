@@ -10,7 +10,8 @@ import pytest
 from bot.core.grants import Origin, State, Vote
 from bot.core.reasons import Why, because
 from bot.slack.wording import answers as words
-from bot.usecases.answers import Asked, Extended, Standing
+from bot.slack.wording.reasons import NOT_COPIED
+from bot.usecases.answers import Asked, Extended, RevokedAll, Standing
 from tests.slack.scenes import (
     ADA,
     AT_SIX,
@@ -71,6 +72,27 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
         (words.gave_back(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
         (words.revoked(standing(State.ENDING)), "*prod-db* is being taken back from <@U01ADA> now."),
         (words.revoked(standing(State.DENIED)), "Denied: the ask of <@U01ADA> for *prod-db*."),
+        (
+            words.revoked_all(RevokedAll(person=ADA, ended=2, denied=1, copied=True)),
+            "Revoked everything from <@U01ADA>: 2 grants and 1 request. Until `/access allow <@U01ADA>` "
+            "nothing is given to <@U01ADA>, and their votes do not count.",
+        ),
+        (
+            words.revoked_all(RevokedAll(person=ADA, ended=0, denied=0, copied=False)),
+            "<@U01ADA> had nothing to revoke. Until `/access allow <@U01ADA>` nothing is given to <@U01ADA>, "
+            f"and their votes do not count. {NOT_COPIED}",
+        ),
+        (words.allowed(ADA), "<@U01ADA> is allowed again: rules and approvers can give them access."),
+        (
+            words.frozen(copied=True),
+            "Frozen: no rule and no shift gives anything until `/access unfreeze`. What is live stays, and "
+            "approvers still decide.",
+        ),
+        (
+            words.unfrozen(),
+            "The freeze is over: rules and shifts give access again, and shifts that are under way start "
+            "now.",
+        ),
         (words.revoked(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
         (words.denied(standing(State.DENIED)), "Denied: *prod-db* for <@U01ADA>."),
         (words.approved(standing(State.APPROVED)), f"Approved: <@U01ADA> gets *prod-db* until {AT_TEN}."),

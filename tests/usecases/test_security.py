@@ -38,6 +38,7 @@ from bot.testing.town import (
 from bot.usecases import look, security
 from bot.usecases.answers import RevokedAll
 from bot.usecases.finish import blocked
+from bot.usecases.overdue import removed, try_now
 
 Refusal = Callable[[Callable[[], object]], Reason]
 OPS = "orders_ops"
@@ -557,3 +558,33 @@ def test_a_shift_s_own_grant_starts_again_after_allow_but_not_if_she_had_left_it
     allow(story)
     story.pass_time(10 * MINUTE)
     assert not story.has(ADA, OPS)
+
+
+@pytest.mark.parametrize("wish", [try_now, removed])
+def test_with_a_full_redis_and_no_audit_security_people_have_what_is_overdue_tried(
+    refusal: Refusal, wish: Callable[..., None]
+) -> None:
+    story = grouped()
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    story.target.failing["revoke"] = TemporaryFailure("orders-db does not answer")
+    story.pass_time(HOUR + 3)
+    revoke_all(story, BOB)
+    story.directory.away = True
+    story.memory.full, story.memory.audit_trouble = True, "its key is a string"
+    wish(story.office, person=EVE, alert=grant, op="eve's")
+    record = story.record(grant)
+    assert record
+    assert record.wished_by == EVE
+    story.memory.full, story.memory.audit_trouble = False, ""
+    banned = refusal(lambda: wish(story.office, person=BOB, alert=grant, op="bob's"))
+    assert banned == because(Why.BANNED, person=BOB, by_person=EVE)
+
+
+def test_security_people_see_who_has_what_they_may_not_ask_for(story: Story, refusal: Refusal) -> None:
+    story.enact(replace(policy(), resources={"orders-on-call": replace(ALONE, who_may_ask=())}))
+    assert [each.grant.person for each in look.who(story.office, person=EVE, resource="orders-on-call")] == [
+        ADA
+    ]
+    seen_by_dan = refusal(lambda: look.who(story.office, person=DAN, resource="orders-on-call"))
+    assert seen_by_dan.why is Why.MAY_NOT_ASK
