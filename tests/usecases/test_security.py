@@ -385,6 +385,15 @@ def test_a_banned_approver_neither_approves_nor_revokes_nor_counts(story: Story,
     assert story.live(adas)
 
 
+def test_what_no_replica_has_yet_is_said_so(story: Story) -> None:
+    story.memory.copying = False
+    assert not revoke_all(story).copied
+    story.run_due()
+    [note] = story.messenger.told(SECURITY)
+    assert (note.reason.why, note.copied) == (Why.BAN_SET, False)
+    assert not freeze(story)
+
+
 def test_only_security_people_revoke_all_and_allow(story: Story, refusal: Refusal) -> None:
     adas = story.ask(ADA).standing.grant.id
     for who in (ADA, BOB, DAN):
