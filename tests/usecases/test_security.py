@@ -37,6 +37,8 @@ from bot.testing.town import (
 )
 from bot.usecases import look, security
 from bot.usecases.answers import RevokedAll
+from bot.usecases.examine.findings import Grade
+from bot.usecases.examine.stops import look_at_stops
 from bot.usecases.finish import blocked
 from bot.usecases.overdue import removed, try_now
 
@@ -597,3 +599,22 @@ def test_security_people_see_who_has_what_they_may_not_ask_for(story: Story, ref
     ]
     seen_by_dan = refusal(lambda: look.who(story.office, person=DAN, resource="orders-on-call"))
     assert seen_by_dan.why is Why.MAY_NOT_ASK
+
+
+def test_the_doctor_names_what_is_stopped(story: Story) -> None:
+    assert list(look_at_stops(story.memory)) == []
+    freeze(story)
+    revoke_all(story)
+    story.memory.advance(2 * HOUR)
+    assert [(each.grade, each.what, each.do) for each in look_at_stops(story.memory)] == [
+        (
+            Grade.LOOK_AT,
+            f"all automatic access has been frozen for 2h by eve ({EVE})",
+            "a security person ends it: /access unfreeze",
+        ),
+        (
+            Grade.LOOK_AT,
+            f"nothing has been given to ada ({ADA}) for 2h",
+            f"a security person ends it: /access allow <@{ADA}>",
+        ),
+    ]
