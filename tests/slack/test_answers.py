@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.grants import Origin, State, Vote
+from bot.core.grants import Origin, State, Traced, Vote
+from bot.core.members import NO
 from bot.core.reasons import Why, because
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import NOT_COPIED
@@ -27,6 +28,12 @@ from tests.slack.scenes import (
     standing,
 )
 
+FROZEN = Traced(
+    rule="on_call pagerduty/PDB",
+    outcome=NO,
+    reason=because(Why.FROZEN, by_person="U05EVE", resource="prod-db"),
+)
+
 
 @pytest.mark.parametrize(
     ("answer", "text"),
@@ -35,6 +42,11 @@ from tests.slack.scenes import (
             Asked(standing=standing(State.ASKED, trace=(STALE,), lapses_at=TEN)),
             "Asked for *prod-db* for 4 hours. The roster of pagerduty/PDB was last read 20 minutes ago, "
             f"which is too old to go by. I asked <@U02BOB> and <@U03CAROL>. It lapses {AT_TEN}.",
+        ),
+        (
+            Asked(standing=standing(State.ASKED, trace=(FROZEN, FROZEN), asked_people=())),
+            "Asked for *prod-db* for 4 hours. <@U05EVE> froze all automatic access, so no rule and no shift "
+            "gives *prod-db* now. Its approvers decide.",
         ),
         (
             Asked(standing=standing(State.ASKED, asked_people=(), length=None), joined=True),

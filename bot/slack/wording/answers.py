@@ -36,6 +36,9 @@ NOTHING_MINE = "You have nothing now, and nothing is waiting."
 NOTHING_OFFERED = "There is nothing you may ask for. Ask whoever keeps access.yaml."
 NOT_OPENED = "The form did not open."
 
+STOPPED = (Why.REVOKED_LATELY, Why.FROZEN)
+"""Reasons why a rule does not give what it would give otherwise."""
+
 HAVE, WAITING, OFFERS = "What you have", "Waiting for you", "What you may ask for"
 ASK = "Ask"
 NOTHING_WAITS = "Nothing waits for you."
@@ -98,8 +101,8 @@ def _waiting(grant: Grant) -> list[str]:
         else "Its approvers decide."
     )
     lapse = [f"It lapses {when(grant.lapses_at)}."] if grant.lapses_at else []
-    unsure = [traced(line) for line in grant.trace if line.outcome == "cannot tell"]
-    return [*unsure, asked_whom, *lapse]
+    told = (line for line in grant.trace if line.outcome == "cannot tell" or line.reason.why in STOPPED)
+    return [*dict.fromkeys(map(traced, told)), asked_whom, *lapse]
 
 
 def gave_back(done: Standing) -> str:

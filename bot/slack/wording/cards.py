@@ -159,7 +159,7 @@ def trace(grant: Grant) -> str:
     lines = [f"{'✓' if line.outcome == YES else '·'} {traced(line)}" for line in grant.trace[:8]]
     asked = "is" if grant.state is State.ASKED else "was"
     head = f"Why a human {asked} asked:" if grant.rule == "approvers" else "Why it was given:"
-    return "\n".join([head, *lines])
+    return "\n".join([head, *dict.fromkeys(lines)])
 
 
 def trouble(view: CardView) -> str:
