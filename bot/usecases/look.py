@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.core.blocks import Block, block_name
+from dataclasses import replace
+
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import refuse
 from bot.core.grants import Grant, State
@@ -63,11 +64,7 @@ def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
 
 def home_view(office: Office, person: str) -> HomeView:
     office.meet(person)
-    waits = office.ledger.read((), ("asked",)).all(Grant)
-    blocks = {Key.of(Block, block_name(each.resource, each.person)) for each in waits}
-    catalog, snap = office.gather(
-        lambda known: _all_keys(known, person) | blocks, (f"person:{person}", "asked")
-    )
+    catalog, snap = office.gather(lambda known: _all_keys(known, person), (f"person:{person}", "asked"))
     everything = _standings(snap, catalog)
     return HomeView(
         person=person,
@@ -152,4 +149,6 @@ def _waits_for(person: str, each: Standing, catalog: Catalog, snap: Snapshot) ->
         return False
     if any(vote.person == person for vote in grant.votes):
         return False
-    return approver_objection(person, resource, catalog, facts_of(snap, resource), grant.person) is None
+    if not resource.approvers and any(line.reason.why is Why.REVOKED_LATELY for line in grant.trace):
+        resource = replace(resource, approvers=catalog.security.people)
+    return approver_objection(person, resource, catalog, facts_of(snap, resource)) is None
