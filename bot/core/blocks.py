@@ -48,9 +48,10 @@ def unreadable_block(now: datetime) -> Block:
     return Block(reason=because(Why.REVOKED), by=None, since=now, until=now + timedelta(days=1))
 
 
-def block_reason(block: Block, resource: str, person: str, why: Why = Why.REVOKED_LATELY) -> Reason:
+def block_reason(block: Block, resource: str, person: str) -> Reason:
     until = int(block.until.timestamp())
-    return because(why, person=person, resource=resource, until_at=until, **_by(block.by))
+    by = _by(block.by)
+    return because(Why.REVOKED_LATELY, person=person, resource=resource, until_at=until, **by)
 
 
 def ban_reason(ban: Ban, person: str) -> Reason:

@@ -129,8 +129,9 @@ def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ..
     approvers = approvers_of(ask.resource, catalog, facts, ask.person)
     block = facts.block(ask.resource.name, ask.person)
     if block and not approvers:
-        alone = block_reason(block, ask.resource.name, ask.person, Why.REVOKED_TILL_THEN)
-        return Decision(outcome=Outcome.REFUSE, reason=alone, trace=trace)
+        lately = block_reason(block, ask.resource.name, ask.person)
+        reason = replace(lately, why=Why.REVOKED_TILL_THEN)
+        return Decision(outcome=Outcome.REFUSE, reason=reason, trace=trace)
     if not approvers:
         last = trace[-1].reason if trace else because(Why.MAY_NOT_ASK, resource=ask.resource.name)
         return Decision(outcome=Outcome.REFUSE, reason=unsure or last, trace=trace)
