@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from bot.core.ages import age
 from bot.core.anchors import Anchored
+from bot.core.blocks import Ban, Block, Freeze
 from bot.core.catalog import Entitlement
 from bot.core.chain import GENESIS, Seal, Sealed, Written
 from bot.core.errors import Conflict
@@ -580,6 +581,9 @@ Document = (
     | Homepage
     | GivenUp
     | LookedThrough
+    | Block
+    | Ban
+    | Freeze
 )
 D = TypeVar(
     "D",
@@ -611,6 +615,9 @@ D = TypeVar(
     Homepage,
     GivenUp,
     LookedThrough,
+    Block,
+    Ban,
+    Freeze,
 )
 
 KINDS: Mapping[str, type[Document]] = {
@@ -642,6 +649,9 @@ KINDS: Mapping[str, type[Document]] = {
     "homepage": Homepage,
     "given-up": GivenUp,
     "looked-through": LookedThrough,
+    "block": Block,
+    "ban": Ban,
+    "freeze": Freeze,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
 

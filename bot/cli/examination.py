@@ -22,7 +22,7 @@ from bot.slack.app import SlackApp
 from bot.slack.directory import SlackDirectory
 from bot.slack.manifest import scopes
 from bot.upstream import within
-from bot.usecases.examine import access, evidence, pager, policy, slack, store, targets, work
+from bot.usecases.examine import access, evidence, pager, policy, slack, stops, store, targets, work
 from bot.usecases.examine.findings import Check, Finding, examined, few, look_at, wrong
 from bot.usecases.seal import HEAD, newest
 
@@ -115,6 +115,7 @@ class Examination:
             access.ACCESS: lambda _: access.look_at_access(ledger),
             access.STRAYS: lambda _: access.look_at_strays(ledger),
             access.RESTORE: lambda _: access.look_at_restore(ledger),
+            stops.STOPPED: lambda _: stops.look_at_stops(ledger),
             policy.POLICY: lambda _: policy.look_at_policy(
                 ledger, version, self._file, self._env.secret_keys
             ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.core.ages import UNKNOWN_AGE
+from bot.core.blocks import Ban, Block, Freeze, block_name
 from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, Selector
 from bot.core.grants import Traced
-from bot.core.people import GROUP_KNOWN_FOR, Group, Person
+from bot.core.people import GROUP_KNOWN_FOR, KNOWN_FOR, Group, Person
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Roster, Shift, on_call
 
@@ -19,7 +20,9 @@ YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """What was known when it was decided. ``home`` is the bot's own team. ``holder`` and ``holder_until``
-    tell who has a resource that only one may hold."""
+    tell who has a resource that only one may hold. ``blocks`` are by resource and person (``block_name``),
+    ``bans`` by person. ``known_for``: memberships and rosters read within this time count; None: only those
+    that are fresh enough to grant by."""
 
     now: datetime
     home: str | None
@@ -28,6 +31,20 @@ class Facts:
     rosters: Mapping[str, Roster] = field(default_factory=dict)
     holder: str | None = None
     holder_until: datetime | None = None
+    blocks: Mapping[str, Block] = field(default_factory=dict)
+    bans: Mapping[str, Ban] = field(default_factory=dict)
+    frozen: Freeze | None = None
+    known_for: timedelta | None = None
+
+    def block(self, resource: str, person: str) -> Block | None:
+        """Return the block that stands now."""
+        found = self.blocks.get(block_name(resource, person))
+        return found if found and self.now < found.until else None
+
+
+def for_revoking(facts: Facts) -> Facts:
+    """Return the facts as they count for ending access: what was read within a day is good enough."""
+    return replace(facts, known_for=KNOWN_FOR)
 
 
 def belongs(person: str, who: Selector, catalog: Catalog, facts: Facts) -> Traced:
@@ -104,7 +121,7 @@ def _in_group(person: str, who: InGroup, facts: Facts) -> Traced:
     if group.doubted:
         return Traced(rule=rule, outcome=CANNOT_TELL, reason=because(Why.GROUP_MOVED, group=who.group))
     age = group.age(facts.now)
-    if age > GROUP_KNOWN_FOR:
+    if age > (facts.known_for or GROUP_KNOWN_FOR):
         reason = because(Why.GROUP_STALE, group=who.group, **_in_seconds(age))
         return Traced(rule=rule, outcome=CANNOT_TELL, reason=reason)
     if person in group.members:
@@ -124,9 +141,9 @@ def _by_roster(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> tupl
         return CANNOT_TELL, because(Why.ROSTER_MISSING, **about)
     age = roster.age(facts.now)
     about |= _in_seconds(age)
-    if age.total_seconds() > catalog.source(who.schedule).stale_after:
+    if age > (facts.known_for or timedelta(seconds=catalog.source(who.schedule).stale_after)):
         return CANNOT_TELL, because(Why.ROSTER_STALE, **about)
-    if roster.doubted:
+    if roster.doubted and facts.known_for is None:
         return CANNOT_TELL, because(Why.ROSTER_DOUBTED, **about)
     shift = current_shift(person, who, facts)
     if shift is None or not _same_email(facts.people.get(person), shift):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource
+from bot.core.blocks import ban_reason, block_reason, freeze_reason
+from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource, Selector
 from bot.core.grants import Cause, Extension, Grant, Ground, Traced
-from bot.core.members import CANNOT_TELL, YES, Facts, belongs, current_shift, end_of, names_of, unread
+from bot.core.members import CANNOT_TELL, NO, YES, Facts, belongs, current_shift, end_of, names_of, unread
 from bot.core.people import objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift
@@ -64,12 +66,17 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
     if unchecked:
         return Decision(outcome=Outcome.NEED_FACTS, reason=unchecked)
     trace: list[Traced] = []
+    against = automatic_objection(ask.person, ask.resource, facts)
+    if against and facts.block(ask.resource.name, ask.person) and not ask.resource.approve_automatically:
+        trace.append(Traced(rule="block", outcome=NO, reason=against))
     for rule in ask.resource.approve_automatically:
         line = belongs(ask.person, rule, catalog, facts)
+        if against:
+            line = replace(line, outcome=NO, reason=against)
         trace.append(line)
         if line.outcome == YES:
             return _approved(ask, rule, facts, tuple(trace))
-    return ask_people(ask, facts, tuple(trace))
+    return ask_people(ask, catalog, facts, tuple(trace))
 
 
 def _approved(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
@@ -118,13 +125,45 @@ def wanted_end(ask: Ask, facts: Facts) -> datetime | None:
     return found[1].end if found else None
 
 
-def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decision:
+def automatic_objection(person: str, resource: Resource, facts: Facts) -> Reason | None:
+    """Return why no rule, shift or incident gives this person this resource now, whatever the facts are."""
+    block = facts.block(resource.name, person)
+    return (
+        ban_objection(person, facts)
+        or (block_reason(block, resource.name, person) if block else None)
+        or (freeze_reason(facts.frozen, resource.name) if facts.frozen else None)
+    )
+
+
+def ban_objection(person: str, facts: Facts) -> Reason | None:
+    """Return why nobody gives this person anything, and nobody counts their votes."""
+    ban = facts.bans.get(person)
+    return ban_reason(ban, person) if ban else None
+
+
+def approvers_of(
+    resource: Resource, catalog: Catalog, facts: Facts, person: str | None
+) -> tuple[Selector, ...]:
+    """Return who decides what ``person`` requests. If a resource has no approvers, security people decide
+    while its rules may not give it back to this person."""
+    if resource.approvers or person is None or not facts.block(resource.name, person):
+        return resource.approvers
+    return catalog.security.people
+
+
+def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decision:
     """The decision where no rule says yes by itself: the approvers', if there are any."""
     unsure = next((line.reason for line in trace if line.outcome == CANNOT_TELL), None)
-    if not ask.resource.approvers:
+    approvers = approvers_of(ask.resource, catalog, facts, ask.person)
+    block = facts.block(ask.resource.name, ask.person)
+    if block and not approvers:
+        lately = block_reason(block, ask.resource.name, ask.person)
+        reason = replace(lately, why=Why.REVOKED_TILL_THEN)
+        return Decision(outcome=Outcome.REFUSE, reason=reason, trace=trace)
+    if not approvers:
         last = trace[-1].reason if trace else because(Why.MAY_NOT_ASK, resource=ask.resource.name)
         return Decision(outcome=Outcome.REFUSE, reason=unsure or last, trace=trace)
-    unknown = _unknown_approvers(ask, facts)
+    unknown = _unknown_approvers(ask, approvers, catalog, facts)
     if unknown:
         return Decision(outcome=Outcome.NEED_FACTS, reason=unknown, trace=trace)
     return Decision(
@@ -135,12 +174,18 @@ def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decisi
     )
 
 
-def _unknown_approvers(ask: Ask, facts: Facts) -> Reason | None:
+def channel_of(resource: Resource, catalog: Catalog) -> str | None:
+    """Return where its approvers are asked; if it has none, that is where security people are."""
+    return resource.channel if resource.approvers else catalog.security_channel
+
+
+def _unknown_approvers(
+    ask: Ask, approvers: tuple[Selector, ...], catalog: Catalog, facts: Facts
+) -> Reason | None:
     """Why nobody can be asked yet, where there is no channel to ask in and no approver is known."""
-    resource = ask.resource
-    if resource.channel or set(names_of(resource.approvers, facts)) - {ask.person}:
+    if channel_of(ask.resource, catalog) or set(names_of(approvers, facts)) - {ask.person}:
         return None
-    lines = (unread(who, facts) for who in resource.approvers)
+    lines = (unread(who, facts) for who in approvers)
     return next((reason for reason in lines if reason), None)
 
 
@@ -151,6 +196,7 @@ def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:
     return (
         closed_objection(catalog)
         or objection(person, home=facts.home, domains=catalog.people.email_domains)
+        or ban_objection(ask.person, facts)
         or may_not_ask(ask.person, ask.resource, catalog, facts)
         or _length_objection(ask, facts)
         or _reason_objection(ask)
@@ -233,18 +279,39 @@ def vote_objection(
     """Why this person's approval or denial of the grant does not count."""
     if voter == grant.person:
         return because(Why.OWN_REQUEST)
-    return approver_objection(voter, resource, catalog, facts)
+    return approver_objection(voter, resource, catalog, facts, grant.person)
 
 
-def approver_objection(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> Reason | None:
+def approver_objection(
+    person: str, resource: Resource, catalog: Catalog, facts: Facts, requester: str | None = None
+) -> Reason | None:
+    """Return why this person may not decide about the resource, or about what ``requester`` wants of it."""
+    return _not_one_of(
+        person,
+        approvers_of(resource, catalog, facts, requester),
+        catalog,
+        facts,
+        because(Why.NOT_AN_APPROVER, resource=resource.name),
+    )
+
+
+def security_objection(person: str, catalog: Catalog, facts: Facts) -> Reason | None:
+    """Return why this person does not count as one of the security people."""
+    none_named = because(Why.NOT_SECURITY if catalog.security.people else Why.NO_SECURITY_PEOPLE)
+    return _not_one_of(person, catalog.security.people, catalog, facts, none_named)
+
+
+def _not_one_of(
+    person: str, who: Iterable[Selector], catalog: Catalog, facts: Facts, otherwise: Reason
+) -> Reason | None:
     objected = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
+    objected = objected or ban_objection(person, facts)
     if objected:
         return objected
-    lines = [belongs(person, who, catalog, facts) for who in resource.approvers]
+    lines = [belongs(person, each, catalog, facts) for each in who]
     if any(line.outcome == YES for line in lines):
         return None
-    unsure = next((line.reason for line in lines if line.outcome == CANNOT_TELL), None)
-    return unsure or because(Why.NOT_AN_APPROVER, resource=resource.name)
+    return next((line.reason for line in lines if line.outcome == CANNOT_TELL), otherwise)
 
 
 def requester_objection(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:

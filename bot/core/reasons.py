@@ -129,6 +129,20 @@ class Why(StrEnum):
     OWN_ACCESS = "own_access"
     NOT_ADOPTABLE = "not_adoptable"
 
+    # what security people and revocations stop
+    REVOKED_LATELY = "revoked_lately"
+    REVOKED_TILL_THEN = "revoked_till_then"
+    BANNED = "banned"
+    FROZEN = "frozen"
+    NOT_SECURITY = "not_security"
+    NO_SECURITY_PEOPLE = "no_security_people"
+    NOT_BANNED = "not_banned"
+    NOT_FROZEN = "not_frozen"
+    BAN_SET = "ban_set"
+    BAN_OVER = "ban_over"
+    FREEZE_SET = "freeze_set"
+    FREEZE_OVER = "freeze_over"
+
     # on-call sources
     ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"
     SHIFT_NOT_STARTED = "shift_not_started"

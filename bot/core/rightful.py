@@ -8,6 +8,7 @@ from bot.core.catalog import Catalog, InGroup, Lengths, OnCall
 from bot.core.grants import Cause, Grant, Ground, drop_ground, move_ground
 from bot.core.members import NO, Facts, belongs, current_shift, end_of
 from bot.core.people import objection
+from bot.core.policy import ban_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import last_ended
 
@@ -23,6 +24,9 @@ def rightful(grant: Grant, catalog: Catalog, facts: Facts, *, may_grow: bool = T
         against = objection(person, home=facts.home, domains=catalog.people.email_domains)
         if against and against.why is not Why.WORKSPACE_UNKNOWN:
             return against
+    banned = ban_objection(grant.person, facts)
+    if banned:
+        return banned
     fallen: list[tuple[datetime, Reason]] = []
     for ground in grant.stands_on:
         found = ground_end(ground, grant, catalog, facts)

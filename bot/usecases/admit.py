@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.core import grants
+from bot.core.blocks import Block, block_name
 from bot.core.catalog import Catalog, OnCall, Resource
 from bot.core.errors import Refused, refuse
 from bot.core.grants import LIVE, Grant, Ground, State
@@ -74,6 +75,12 @@ def admission(
     if resource.one_holder:
         seat = Seat(grant=grant.id, person=grant.person, until=ground.until)
         put[Key.of(Seat, resource.name)] = seat
+    audit = [approval_entry(moved)]
+    block = Key.of(Block, block_name(resource.name, grant.person))
+    if snap.versions.get(block):
+        put[block] = None
+        about = {"person": grant.person, "resource": resource.name}
+        audit.append(Entry(what="block ended", grant=grant.id, by=_last_voter(moved), facts=about))
     return moved, Change(
         rests_on=(snap,),
         put=put,
@@ -85,7 +92,7 @@ def admission(
         leases=(Lease(grant=grant.id, how="start", until=ground.until),),
         index={("asked", grant.id): False} | {(name, grant.id): True for name in indexes(moved)},
         due=tuple(due),
-        audit=(approval_entry(moved),),
+        audit=tuple(audit),
     )
 
 
@@ -167,11 +174,15 @@ def _looked_at(person: str, snap: Snapshot) -> datetime:
     return snap.now + PEOPLE_EVERY if just_now else snap.now
 
 
+def _last_voter(grant: Grant) -> str | None:
+    return grant.votes[-1].person if grant.votes else None
+
+
 def approval_entry(grant: Grant) -> Entry:
     return Entry(
         what="approved",
         grant=grant.id,
-        by=grant.votes[-1].person if grant.votes else None,
+        by=_last_voter(grant),
         facts={
             "person": grant.person,
             "resource": grant.resource,

@@ -60,6 +60,17 @@ class Offer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RevokedAll:
+    """Everything was revoked from ``person``: ``ended`` grants and ``denied`` requests that waited.
+    ``copied``: see ``Standing``."""
+
+    person: str
+    ended: int
+    denied: int
+    copied: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class HomeView:
     """What a person's App Home shows."""
 

@@ -21,6 +21,7 @@ from bot.usecases.granting import PASSING, begin_ground, granted
 from bot.usecases.office import (
     Office,
     Scene,
+    decider_keys,
     fact_keys,
     facts_of,
     stand,
@@ -113,7 +114,7 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
 
 def _keys(catalog: Catalog, name: str, *people: str) -> set[Key]:
     resource = catalog.resources.get(name)
-    return fact_keys(resource, *people) if resource else set()
+    return fact_keys(resource, *people) | decider_keys(resource, catalog) if resource else set()
 
 
 def _length(length: int | UntilShiftEnds | None, resource: Resource) -> int | None:

@@ -11,7 +11,7 @@ from bot.core.catalog import Catalog, Resource
 from bot.core.errors import PermanentFailure, Refused
 from bot.core.grants import LIVE, NOT_BEGUN, Extension, Grant, State
 from bot.core.members import names_of
-from bot.core.policy import may_not_ask, question_of, wanted_end
+from bot.core.policy import approvers_of, may_not_ask, question_of, wanted_end
 from bot.core.reasons import Why
 from bot.ports import (
     Card,
@@ -186,8 +186,9 @@ def _close(office: Office, grant: Grant, scene: Scene, done: Done) -> None:
     """Whoever looks at an App Home that shows this grant sees it change too."""
     catalog, snap = scene
     resource = catalog.resources.get(grant.resource)
-    approvers = names_of(resource.approvers, facts_of(snap, resource)) if resource else ()
-    people = {grant.person, *approvers, *(vote.person for vote in grant.votes)}
+    facts = facts_of(snap, resource)
+    approvers = approvers_of(resource, catalog, facts, grant.person) if resource else ()
+    people = {grant.person, *names_of(approvers, facts), *(vote.person for vote in grant.votes)}
     homes = office.ledger.read({Key.of(Homepage, person) for person in people})
     due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
     office.ledger.commit(Change(due=due, done=done, frees=True))

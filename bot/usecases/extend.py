@@ -130,7 +130,7 @@ def _requested(
     """Put it to approvers; it takes the place of one that waits already, unless that is the same."""
     catalog, snap = scene
     resource, before = question.resource, grant.extension
-    decision = _not_refused(ask_people(question, facts_of(snap, resource)))
+    decision = _not_refused(ask_people(question, catalog, facts_of(snap, resource)))
     if before and (before.until, before.ends_with) == (extension.until, extension.ends_with):
         return Extended(standing=standing(snap, catalog, grant), asked=before)
     extension = replace(
@@ -138,7 +138,7 @@ def _requested(
         trace=decision.trace,
         approvals=resource.approvals,
         asked_in=resource.channel,
-        asked_people=asked_people(resource, grant.person, snap),
+        asked_people=asked_people(resource, grant.person, scene),
     )
     moved = grants.request_extension(grant, extension)
     cards = [grant.id, extension.id, *([before.id] if before else [])]

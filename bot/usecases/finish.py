@@ -1,20 +1,34 @@
-"""Ending access early: given back by its holder, or revoked by an approver. An ask is withdrawn."""
+"""Ending access early: given back by its holder, or revoked by approvers or security people. A request is
+withdrawn."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from functools import reduce
 
 from bot.core import grants
+from bot.core.blocks import Block, block_name
+from bot.core.catalog import Catalog
 from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
-from bot.core.policy import approver_objection
+from bot.core.members import for_revoking
+from bot.core.people import Person
+from bot.core.policy import approver_objection, security_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Change, Document, Due, Entry, Key, Lease, ShiftGrant, Snapshot
 from bot.usecases.admit import indexes
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer
-from bot.usecases.office import Office, Scene, facts_of, stand, standing_after
+from bot.usecases.office import (
+    Office,
+    Scene,
+    facts_of,
+    security_keys,
+    stand,
+    standing_after,
+    stop_keys,
+)
 from bot.usecases.visible import resource_for, sight_keys
 
 
@@ -26,31 +40,35 @@ def give_back(
     Raises Refused where there is nothing, or several and none was named.
     """
     done = office.once(op, "give back", person, lambda: _give_back(office, person, which, everything, op))
-    return _wait_for_copies(office, stand(office, done) if isinstance(done, str) else done)
+    return _with_copies(office, stand(office, done) if isinstance(done, str) else done)
 
 
 def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op: str) -> Standing:
-    """End all that ``person`` holds or waits for of the resource; its approvers may, and nobody else
-    but the person. Raises Refused."""
+    """End all that ``person`` holds or waits for of the resource. Its approvers may, security people, and the
+    person. What somebody else took away no rule gives back for a while. Raises Refused."""
     office.meet(by)
     done = office.once(op, "revoke", by, lambda: _revoke(office, by, person, resource, why, op))
-    return _wait_for_copies(office, stand(office, done) if isinstance(done, str) else done)
+    return _with_copies(office, stand(office, done) if isinstance(done, str) else done)
 
 
-def _wait_for_copies(office: Office, done: Standing) -> Standing:
+def _with_copies(office: Office, done: Standing) -> Standing:
+    return replace(done, copied=copies_made(office))
+
+
+def copies_made(office: Office) -> bool:
     """Wait up to a second for replicas, because the answer says whether they have it. Ending itself waits for
     none."""
     try:
-        return replace(done, copied=office.ledger.wait_for_copies())
+        return office.ledger.wait_for_copies()
     except TemporaryFailure:
-        return replace(done, copied=False)
+        return False
 
 
 def _give_back(office: Office, person: str, which: str | None, everything: bool, op: str) -> Standing:
     catalog, snap = office.gather(lambda _: meant(which), (f"person:{person}",))
-    mine = [grant for grant in snap.all(Grant) if grant.person == person and _endable(grant)]
+    mine = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
     chosen = mine if everything and mine else chosen_of(mine, which, person, (catalog, snap))
-    return _finished(office, chosen, (catalog, snap), op, person, because(Why.GIVEN_BACK))
+    return _finished(office, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
 
 
 def meant(which: str | None) -> set[Key]:
@@ -89,45 +107,85 @@ def _not_open(which: str, person: str, scene: Scene) -> Refused:
     return refuse(Why.DECIDED_ALREADY, state=found.state.value, **grants.decided_by(found))
 
 
-def _endable(grant: Grant) -> bool:
+def endable(grant: Grant) -> bool:
     return grant.state in LIVE or grant.state in NOT_BEGUN
 
 
 def _revoke(office: Office, by: str, person: str, name: str, why: str, op: str) -> Standing:
-    catalog, snap = office.gather(
-        lambda known: sight_keys(known, name, by),
-        (f"person:{person}",),
-    )
-    resource = resource_for(office, by, name, (catalog, snap))
-    if by != person:
-        against = approver_objection(by, resource, catalog, facts_of(snap, resource))
-        if against:
-            raise Refused(against)
-    theirs = [g for g in snap.all(Grant) if _endable(g) and g.person == person and g.resource == name]
+    scene = office.gather(lambda known: _revoking_keys(known, name, by, person), (f"person:{person}",))
+    catalog, snap = scene
+    against = _revoking_objection(office, by, person, name, scene)
+    if against:
+        raise Refused(against)
+    theirs = [g for g in snap.all(Grant) if endable(g) and g.person == person and g.resource == name]
     if not theirs:
-        raise refuse(Why.NOTHING_OPEN, which=name)
+        raise refuse(Why.NOTHING_OPEN, which=resource_for(office, by, name, scene).name)
+    reason = revoked_reason(by, why)
+    lost = by != person and any(grant.state in LIVE for grant in theirs)
+    block = blocked(person, name, reason, by, snap, catalog) if lost else Change()
+    return _finished(office, theirs, scene, by, reason, replace(block, op=op))
+
+
+def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key]:
+    """What a request, and a shift that starts, write too: so neither slips past the revocation."""
+    resource = catalog.resources.get(name)
+    judged = sight_keys(catalog, name, by) if resource else {Key.of(Person, by)}
+    written = {Key.of(Person, person), Key.of(ShiftGrant, f"{name}/{person}")}
+    return judged | written | stop_keys(name, by, person) | security_keys(catalog)
+
+
+def _revoking_objection(office: Office, by: str, person: str, name: str, scene: Scene) -> Reason | None:
+    """Return why this person may not revoke it. Security people may even if the policy no longer has it."""
+    catalog, snap = scene
+    facts = for_revoking(facts_of(snap))
+    if security_objection(by, catalog, facts) is None:
+        return None
+    resource = resource_for(office, by, name, scene)
+    return approver_objection(by, resource, catalog, facts) if by != person else None
+
+
+def revoked_reason(by: str, why: str) -> Reason:
     said = {"said": why.strip()[:300]} if why.strip() else {}
-    reason = because(Why.REVOKED, by_person=by, **said)
-    return _finished(office, theirs, (catalog, snap), op, by, reason)
+    return because(Why.REVOKED, by_person=by, **said)
+
+
+def blocked(
+    person: str, resource: str, reason: Reason, by: str | None, snap: Snapshot, catalog: Catalog
+) -> Change:
+    """From now on no rule, shift or incident gives this person the resource, for as long as the policy says
+    or until an approver approves a new request. ``by`` None: it was a hand at the target."""
+    until = snap.now + timedelta(seconds=catalog.security.revoked_for)
+    facts = {"person": person, "resource": resource, "until": until.isoformat(), "why": reason.why.value}
+    block = Block(reason=reason, by=by, since=snap.now, until=until)
+    return Change(
+        put={Key.of(Block, block_name(resource, person)): block},
+        due=(Due(member=f"shift:{resource}", at=until),),
+        audit=(Entry(what="blocked", by=by, facts=facts),),
+        frees=True,
+    )
 
 
 def _finished(
-    office: Office, chosen: list[Grant], scene: Scene, op: str, by: str, reason: Reason
+    office: Office, chosen: list[Grant], scene: Scene, by: str, reason: Reason, besides: Change
 ) -> Standing:
+    """Commit the ends of these grants with what else is written, whose op it is."""
     snap = scene[1]
-    change, moved = Change(rests_on=(snap,), op=op, answer=chosen[0].id, frees=True), chosen[0]
+    change, moved = replace(besides, rests_on=(snap,), answer=chosen[0].id, frees=True), chosen[0]
     for grant in chosen:
-        ended, part = _ended(grant, snap, by, reason)
+        ended, part = ended_now(grant, snap, by, reason)
         moved = ended if grant is chosen[0] else moved
         change = joined(change, part)
     receipt = office.ledger.commit(change)
     return stand(office, earlier_answer(receipt)) if receipt.again else standing_after(change, moved, scene)
 
 
-def _ended(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:
+def ended_now(
+    grant: Grant, snap: Snapshot, by: str, reason: Reason, *, for_now: bool = False
+) -> tuple[Grant, Change]:
+    """End what is live or waits. ``for_now``: see ``ending``."""
     if grant.state in NOT_BEGUN:
         return _unasked(grant, snap, by, reason)
-    return ending(grant, snap, reason, by)
+    return ending(grant, snap, reason, by, for_now=for_now)
 
 
 def _unasked(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:
@@ -143,14 +201,17 @@ def _unasked(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Gra
     )
 
 
-def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tuple[Grant, Change]:
-    """A live grant that ends now: no lease any more, its holds owed, its shift not started again."""
+def ending(
+    grant: Grant, snap: Snapshot, reason: Reason, by: str | None, *, for_now: bool = False
+) -> tuple[Grant, Change]:
+    """A live grant that ends now: no lease any more, its holds owed, its shift not started again.
+    ``for_now``: the shift may start again once what stops it now is over."""
     moved = grants.end(grant, reason=reason, by=by, now=snap.now)
     due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in grant.gives]
     if grant.extension:
         due.append(Due(member=f"card:{grant.extension.id}", at=snap.now))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
-    if grant.shift_ground and by is not None:
+    if grant.shift_ground and by is not None and not for_now:
         put |= shift_left(grant, snap)
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.core.blocks import Ban, Block
 from bot.core.catalog import Catalog, InGroup, OnCall, Resource
 from bot.core.grants import LIVE, Grant
 from bot.core.people import Group, Person
@@ -147,6 +148,7 @@ def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime
     rules = {who for who in every if isinstance(who, OnCall)}
     rosters = {roster.schedule: roster for roster in snap.all(Roster)}
     moments = [snap.now + (AGAIN if again else LOOK_EVERY)]
+    moments += [block.until for block in snap.all(Block) if block.until > snap.now]
     for rule in rules:
         roster = rosters.get(rule.schedule)
         if roster is None:
@@ -182,7 +184,8 @@ def _scene_of(office: Office, person: str) -> Scene:
 
     def keys(catalog: Catalog) -> set[Key]:
         known = [catalog.resources[name] for name in resources if name in catalog.resources]
-        return {Key.of(Person, person), *rests_on}.union(*(fact_keys(each, person) for each in known))
+        own = {Key.of(Person, person), Key.of(Ban, person), *rests_on}
+        return own.union(*(fact_keys(each, person) for each in known))
 
     while True:
         scene = office.gather(keys, (f"person:{person}",))

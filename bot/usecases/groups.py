@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.core.people import Group
+from bot.core.members import names_of
+from bot.core.people import KNOWN_FOR, Group, Person
 from bot.core.reasons import Why, because
 from bot.ports import (
     Change,
@@ -24,7 +25,7 @@ from bot.ports import (
 )
 from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
-from bot.usecases.office import POLICY, Office
+from bot.usecases.office import POLICY, Office, facts_of, security_keys
 from bot.usecases.readings import names_to_read, renewed
 from bot.usecases.seal import versions_of
 from bot.usecases.turn import Turn
@@ -69,6 +70,7 @@ def refresh_groups(office: Office, turn: Turn) -> None:
     if new and force and force.version == catalog.version and not catalog.closed:
         pinned = Change(put={POLICY: replace(force, groups={**known, **new})})
         change = joined(change, pinned)
+    change = joined(change, _security_people_due(office))
     office.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
 
 
@@ -96,6 +98,15 @@ def _doubted(office: Office, name: str, snap: Snapshot, channel: str | None) -> 
         put[Key.of(Note, note.id)] = note
         due = (Due(member=f"note:{note.id}", at=snap.now),)
     return Change(put=put, due=due, audit=(Entry(what="group doubted", facts={"group": name}),))
+
+
+def _security_people_due(office: Office) -> Change:
+    """Owe a look at the security people who are not known well enough to act while Slack does not answer."""
+    catalog, snap = office.gather(security_keys)
+    who = names_of(catalog.security.people, facts_of(snap))
+    known = office.ledger.read({Key.of(Person, each) for each in who})
+    met = {each.id for each in known.all(Person) if each.age(known.now) <= KNOWN_FOR / 2}
+    return Change(due=tuple(Due(member=f"people:{each}", at=known.now) for each in who if each not in met))
 
 
 def refresh_home(office: Office, turn: Turn) -> None:

@@ -9,13 +9,26 @@ from bot.core.errors import Refused, refuse
 from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
 from bot.core.members import Facts
 from bot.core.people import objection
-from bot.core.policy import Ask, Outcome, approver_objection, decide, may_not_ask
+from bot.core.policy import (
+    Ask,
+    Outcome,
+    approver_objection,
+    decide,
+    may_not_ask,
+)
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HomeView, Offer, Standing
 from bot.usecases.granting import terms_now
-from bot.usecases.office import Office, fact_keys, facts_of, standing
-from bot.usecases.visible import may_see, resource_for, security_keys, sight_keys
+from bot.usecases.office import (
+    Office,
+    decider_keys,
+    fact_keys,
+    facts_of,
+    security_keys,
+    standing,
+)
+from bot.usecases.visible import may_see, resource_for, sight_keys
 
 
 def mine(office: Office, *, person: str) -> HomeView:
@@ -146,7 +159,8 @@ def _standings(snap: Snapshot, catalog: Catalog) -> tuple[Standing, ...]:
 
 
 def _all_keys(catalog: Catalog, person: str) -> set[Key]:
-    return {key for resource in catalog.resources.values() for key in fact_keys(resource, person)}
+    every = catalog.resources.values()
+    return {key for each in every for key in fact_keys(each, person) | decider_keys(each, catalog)}
 
 
 def _offers(person: str, catalog: Catalog, snap: Snapshot) -> tuple[Offer, ...]:
@@ -179,7 +193,7 @@ def _to_decide(person: str, each: Standing, catalog: Catalog, snap: Snapshot) ->
     votes = extension.votes if extension else grant.votes
     if any(vote.person == person for vote in votes):
         return None
-    if approver_objection(person, resource, catalog, facts_of(snap, resource)):
+    if approver_objection(person, resource, catalog, facts_of(snap, resource), grant.person):
         return None
     try:
         return replace(each, terms=terms_now(grant, resource, (catalog, snap), extension))

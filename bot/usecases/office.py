@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from bot.core.catalog import Catalog, Resource
+from bot.core.blocks import Ban, Block, Freeze, block_name, unreadable_block
+from bot.core.catalog import Catalog, Resource, groups_in, schedules_in
 from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed, refuse
 from bot.core.grants import Grant
 from bot.core.members import Facts
@@ -17,10 +18,12 @@ from bot.core.people import FRESH_FOR, KNOWN_FOR, Group, Person
 from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
 from bot.ports import (
+    KIND_OF,
     Account,
     Alert,
     Card,
     Change,
+    D,
     Deadline,
     Directory,
     Entry,
@@ -45,7 +48,7 @@ Scene = tuple[Catalog, Snapshot]
 """The policy in force and what was read under it."""
 
 LOOK_UP_WITHIN = 1.0
-POLICY, HOME = Key.of(PolicyInForce), Key.of(Home)
+POLICY, HOME, FREEZE = Key.of(PolicyInForce), Key.of(Home), Key.of(Freeze)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,16 +209,38 @@ def fact_keys(resource: Resource, *people: str) -> set[Key]:
     keys |= {Key.of(Roster, each) for each in resource.schedules()}
     keys |= {Key.of(Group, each) for each in resource.groups()}
     keys |= {Key.of(Account, f"{each}/{gives.target}") for each in people for gives in resource.gives}
+    keys |= stop_keys(resource.name, *people)
     if resource.one_holder:
         keys.add(Key.of(Seat, resource.name))
     return keys
+
+
+def stop_keys(resource: str, *people: str) -> set[Key]:
+    """Return the documents that may stop rules, or anybody, from giving the resource to these people."""
+    bans = {Key.of(Ban, each) for each in people}
+    return {FREEZE} | bans | {Key.of(Block, block_name(resource, each)) for each in people}
+
+
+def security_keys(catalog: Catalog) -> set[Key]:
+    """Return the documents that say who the security people are."""
+    who = catalog.security.people
+    groups = {Key.of(Group, each) for each in groups_in(who)}
+    return groups | {Key.of(Roster, each) for each in schedules_in(who)}
+
+
+def decider_keys(resource: Resource, catalog: Catalog) -> set[Key]:
+    """Return the documents that say who decides if nobody approves the resource but security people."""
+    return set() if resource.approvers else security_keys(catalog)
 
 
 def grant_keys(catalog: Catalog, grant: Grant, *people: str) -> set[Key]:
     """The grant, what it prolongs, and what a decision about its resource and these people rests on."""
     keys = {Key.of(Grant, each) for each in (grant.id, grant.follows) if each}
     resource = catalog.resources.get(grant.resource)
-    return keys | fact_keys(resource, *people) if resource else keys
+    if resource is None:
+        return keys
+    about = {Key.of(Block, block_name(resource.name, grant.person))}
+    return keys | about | fact_keys(resource, *people) | decider_keys(resource, catalog)
 
 
 def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
@@ -230,7 +255,16 @@ def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
         rosters={roster.schedule: roster for roster in snap.all(Roster)},
         holder=seat.person if seat else None,
         holder_until=seat.until if seat else None,
+        blocks=_stops(snap, Block, unreadable_block(snap.now)),
+        bans=_stops(snap, Ban, Ban(by=None, reason="", at=snap.now)),
+        frozen=_stops(snap, Freeze, Freeze(by=None, reason="", at=snap.now)).get(""),
     )
+
+
+def _stops(snap: Snapshot, shape: type[D], unreadable: D) -> dict[str, D]:
+    """Return the documents of this shape by their ids. One that cannot be read stops what it stopped."""
+    there = (key.id for key, version in snap.versions.items() if version and key.kind == KIND_OF[shape])
+    return {each: snap.find(shape, each) or unreadable for each in there}
 
 
 def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:

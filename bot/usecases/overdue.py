@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.ages import age
+from bot.core.blocks import Ban
 from bot.core.errors import Refused, refuse
 from bot.core.grants import SETTLED, Grant, State
 from bot.core.holds import Hold, HoldRecord
 from bot.core.people import Person, objection
+from bot.core.policy import ban_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Alert, Census, Change, Claim, Document, Done, Due, Entry, Key, Note, Snapshot
 from bot.usecases.alerts import became, told, told_over
@@ -234,13 +236,14 @@ def _wished(office: Office, person: str, alert: str, op: str, *, by_hand: bool) 
 def _wish(office: Office, person: str, alert_id: str, *, by_hand: bool) -> Change:
     first = office.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
     records = _record_keys(first) if first else set()
-    keys = {Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), *records}
-    catalog, snap = office.gather(lambda _: keys)
+    keys = {Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), Key.of(Ban, person)}
+    catalog, snap = office.gather(lambda _: keys | records)
     grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
     if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
         raise refuse(Why.ALERT_SETTLED)
     facts = facts_of(snap)
     against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
+    against = against or ban_objection(person, facts)
     if against:
         raise Refused(against)
     if by_hand and person == grant.person:

@@ -40,7 +40,7 @@ LOST, GIVEN_UP = "lost", "given up"
 
 Refusal = tuple[Place, PermanentFailure]
 _SAY_ENDED = frozenset(
-    {Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN, Why.LEFT_BY_OTHERS}
+    {Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN, Why.LEFT_BY_OTHERS, Why.BAN_SET}
 )
 COPIED_BY_THEN = timedelta(seconds=5)
 """After this long a message that said that no replica has it yet is updated."""

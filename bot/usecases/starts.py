@@ -11,7 +11,7 @@ from bot.core.errors import Refused
 from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced
 from bot.core.members import YES, Facts, facts_age, rule_name
 from bot.core.people import objection
-from bot.core.policy import closed_objection, seat_objection
+from bot.core.policy import automatic_objection, closed_objection, seat_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
 from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
@@ -94,7 +94,7 @@ def _objection(
     against = objection(person, home=facts.home, domains=catalog.people.email_domains)
     if against is None and person and person.email != shift.email:
         return because(Why.NOT_ON_CALL, schedule=rule.schedule)
-    return against
+    return against or automatic_objection(str(shift.person), resource, facts)
 
 
 def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scene: Scene) -> Change:

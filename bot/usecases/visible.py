@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bot.core.catalog import Catalog, Resource, groups_in, schedules_in
+from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Grant
-from bot.core.members import YES, Facts, belongs
-from bot.core.people import Group, objection
+from bot.core.members import YES, Facts, belongs, for_revoking
+from bot.core.people import objection
+from bot.core.policy import security_objection
 from bot.core.reasons import Why
-from bot.core.shifts import Roster
 from bot.ports import Key, Snapshot
-from bot.usecases.office import Office, Scene, fact_keys, facts_of
+from bot.usecases.office import Office, Scene, fact_keys, facts_of, security_keys
 
 MOST_KNOWN = 200
 """Names among which the one that was meant is looked for."""
@@ -21,8 +21,12 @@ def may_see(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> 
     known = facts.people.get(person)
     if objection(known, home=facts.home, domains=catalog.people.email_domains):
         return False
-    every = (*resource.who_may_ask, *resource.approvers, *catalog.security.people)
-    return any(belongs(person, who, catalog, facts).outcome == YES for who in every)
+    if any(
+        belongs(person, who, catalog, facts).outcome == YES
+        for who in (*resource.who_may_ask, *resource.approvers)
+    ):
+        return True
+    return security_objection(person, catalog, for_revoking(facts)) is None
 
 
 def hidden_from(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> bool:
@@ -38,12 +42,6 @@ def sight_keys(catalog: Catalog, name: str, person: str) -> set[Key]:
     see it."""
     resource = catalog.resources.get(name)
     return fact_keys(resource, person) | security_keys(catalog) if resource else set()
-
-
-def security_keys(catalog: Catalog) -> set[Key]:
-    """Return what must be read to tell who the security people are."""
-    groups = {Key.of(Group, each) for each in groups_in(catalog.security.people)}
-    return groups | {Key.of(Roster, each) for each in schedules_in(catalog.security.people)}
 
 
 def resource_for(office: Office, person: str, name: str, scene: Scene) -> Resource:

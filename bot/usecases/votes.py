@@ -23,9 +23,9 @@ from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import joined
 from bot.usecases.granting import granted, terms_now, votes_that_count
-from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing_after
+from bot.usecases.office import Office, Scene, facts_of, grant_keys, security_keys, stand, standing_after
 from bot.usecases.reasons_fit import reason_still_fits
-from bot.usecases.visible import hidden_from, security_keys
+from bot.usecases.visible import hidden_from
 from bot.usecases.waiting import closed
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.core.catalog import Resource
 from bot.core.grants import Grant, Origin, State
 from bot.core.members import names_of
-from bot.core.policy import Ask, Decision, Outcome
+from bot.core.policy import Ask, Decision, Outcome, approvers_of, channel_of
 from bot.ports import Change, Done, Due, Entry, Key, Snapshot
 from bot.usecases.admit import PEOPLE_EVERY, indexes
 from bot.usecases.office import Scene, facts_of
@@ -36,8 +36,8 @@ def asked_grant(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> Gr
         undecided=decision.outcome is Outcome.NEED_FACTS,
         lapses_at=snap.now + timedelta(seconds=resource.lapse_after),
         approvals=resource.approvals,
-        asked_in=resource.channel if asking else None,
-        asked_people=asked_people(resource, ask.person, snap) if asking else (),
+        asked_in=channel_of(resource, catalog) if asking else None,
+        asked_people=asked_people(resource, ask.person, scene) if asking else (),
     )
 
 
@@ -84,7 +84,9 @@ def closed(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done |
     )
 
 
-def asked_people(resource: Resource, person: str, snap: Snapshot) -> tuple[str, ...]:
+def asked_people(resource: Resource, person: str, scene: Scene) -> tuple[str, ...]:
     """Those approvers who are asked in direct messages, if there is no channel."""
-    names = names_of(resource.approvers, facts_of(snap, resource))
+    catalog, snap = scene
+    facts = facts_of(snap, resource)
+    names = names_of(approvers_of(resource, catalog, facts, person), facts)
     return tuple(name for name in names if name != person)[:MOST_DM_APPROVERS]

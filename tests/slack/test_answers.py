@@ -7,11 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.grants import Origin, State, Vote
+from bot.core.grants import Origin, State, Traced, Vote
+from bot.core.members import NO
 from bot.core.reasons import Why, because
 from bot.slack.wording import answers as words
+from bot.slack.wording.reasons import NOT_COPIED
 from bot.testing.town import FIRST_LINE
-from bot.usecases.answers import Asked, Extended, Standing
+from bot.usecases.answers import Asked, Extended, RevokedAll, Standing
 from tests.slack.scenes import (
     ADA,
     AT_SIX,
@@ -26,6 +28,12 @@ from tests.slack.scenes import (
     standing,
 )
 
+FROZEN = Traced(
+    rule="on_call pagerduty/PDB",
+    outcome=NO,
+    reason=because(Why.FROZEN, by_person="U05EVE", resource="prod-db"),
+)
+
 
 @pytest.mark.parametrize(
     ("answer", "text"),
@@ -34,6 +42,11 @@ from tests.slack.scenes import (
             Asked(standing=standing(State.ASKED, trace=(STALE,), lapses_at=TEN)),
             "Asked for *prod-db* for 4 hours. The roster of pagerduty/PDB was last read 20 minutes ago, "
             f"which is too old to go by. I asked <@U02BOB> and <@U03CAROL>. It lapses {AT_TEN}.",
+        ),
+        (
+            Asked(standing=standing(State.ASKED, trace=(FROZEN, FROZEN), asked_people=())),
+            "Asked for *prod-db* for 4 hours. <@U05EVE> froze all automatic access, so no rule and no shift "
+            "gives *prod-db* now. Its approvers decide.",
         ),
         (
             Asked(standing=standing(State.ASKED, asked_people=(), length=None), joined=True),
@@ -71,6 +84,27 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
         (words.gave_back(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
         (words.revoked(standing(State.ENDING)), "*prod-db* is being taken back from <@U01ADA> now."),
         (words.revoked(standing(State.DENIED)), "Denied: the ask of <@U01ADA> for *prod-db*."),
+        (
+            words.revoked_all(RevokedAll(person=ADA, ended=2, denied=1, copied=True)),
+            "Revoked everything from <@U01ADA>: 2 grants and 1 request. Until `/access allow <@U01ADA>` "
+            "nothing is given to <@U01ADA>, and their votes do not count.",
+        ),
+        (
+            words.revoked_all(RevokedAll(person=ADA, ended=0, denied=0, copied=False)),
+            "<@U01ADA> had nothing to revoke. Until `/access allow <@U01ADA>` nothing is given to <@U01ADA>, "
+            f"and their votes do not count. {NOT_COPIED}",
+        ),
+        (words.allowed(ADA), "<@U01ADA> is allowed again: rules and approvers can give them access."),
+        (
+            words.frozen(copied=True),
+            "Frozen: no rule and no shift gives anything until `/access unfreeze`. What is live stays, and "
+            "approvers still decide.",
+        ),
+        (
+            words.unfrozen(),
+            "The freeze is over: rules and shifts give access again, and shifts that are under way start "
+            "now.",
+        ),
         (words.revoked(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
         (words.denied(standing(State.DENIED)), "Denied: *prod-db* for <@U01ADA>."),
         (words.approved(standing(State.APPROVED)), f"Approved: <@U01ADA> gets *prod-db* until {AT_TEN}."),

@@ -30,6 +30,12 @@ from tests.slack.scenes import (
 TITLE = "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it."
 
 
+def test_what_stops_several_rules_is_said_once() -> None:
+    _, blocks = card(view(trace=(STALE, STALE)), "approver")
+    [why] = [text for text in texts(blocks) if text.startswith("Why a human is asked")]
+    assert why.count("\n·") == 1
+
+
 def test_bob_is_asked() -> None:
     text, blocks = card(view(trace=(STALE,), lapses_at=TEN), "approver")
     assert text == "<@U01ADA> asks for *prod-db* for 4 hours."

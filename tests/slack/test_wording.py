@@ -122,6 +122,53 @@ def codes_in(call: ast.Call) -> list[str]:
             "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them.",
         ),
         (
+            because(
+                Why.REVOKED_LATELY, person="U01ADA", resource="prod-db", by_person="U02BOB", until_at=SIX
+            ),
+            "<@U02BOB> revoked *prod-db* from <@U01ADA>, so no rule and no shift gives it back until "
+            f"{AT_SIX}. `/access request prod-db` asks its approvers, or security people if it has none.",
+        ),
+        (
+            because(Why.REVOKED_LATELY, person="U01ADA", resource="prod-db", until_at=SIX),
+            f"*prod-db* was taken away from <@U01ADA>, so no rule and no shift gives it back until {AT_SIX}. "
+            "`/access request prod-db` asks its approvers, or security people if it has none.",
+        ),
+        (
+            because(Why.REVOKED_TILL_THEN, person="U01ADA", resource="ops", by_person="U02BOB", until_at=SIX),
+            f"<@U02BOB> revoked *ops* from <@U01ADA>, so it is not given back until {AT_SIX}. "
+            "Request it again then: access.yaml names neither approvers for it nor security people.",
+        ),
+        (
+            because(Why.BANNED, person="U01ADA", by_person="U05EVE"),
+            "<@U05EVE> revoked everything from <@U01ADA>: nothing is given to <@U01ADA>, and their votes do "
+            "not count. Security people can end this with `/access allow <@U01ADA>`.",
+        ),
+        (
+            because(Why.FROZEN, by_person="U05EVE", resource="prod-db"),
+            "<@U05EVE> froze all automatic access, so no rule and no shift gives *prod-db* now. "
+            "If it has approvers, `/access request prod-db` asks them. "
+            "Security people can end the freeze with `/access unfreeze`.",
+        ),
+        (
+            because(Why.NOT_SECURITY),
+            "Only security people can do this, and you are not one of them. Ask one of them.",
+        ),
+        (
+            because(Why.NO_SECURITY_PEOPLE),
+            "Only security people can do this, and access.yaml names none. "
+            "Whoever keeps access.yaml can name them under `security: people:`.",
+        ),
+        (
+            because(Why.BAN_SET, person="U01ADA", by_person="U05EVE", said="laptop *stolen*"),
+            "🔒 <@U05EVE> revoked everything from <@U01ADA>, because “laptop ∗stolen∗”. Until "
+            "`/access allow <@U01ADA>` nothing is given to <@U01ADA>, and their votes do not count.",
+        ),
+        (
+            because(Why.FREEZE_SET, by_person="U05EVE"),
+            "🧊 <@U05EVE> froze all automatic access. Until `/access unfreeze` no rule and no shift gives "
+            "anything. What is live stays, and approvers still decide.",
+        ),
+        (
             because(Why.DECIDED_ALREADY, state="denied", by_person="U02BOB"),
             "<@U02BOB> has decided this already: it is denied. Nothing has changed by this.",
         ),

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.catalog import Entitlement, Lengths
+from bot.core.catalog import Entitlement, Lengths, Named, SecurityRules
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import HoldState, State
 from bot.core.holds import Hold, HoldRecord, Presence
@@ -26,8 +26,10 @@ from bot.testing.town import (
     EVE,
     HOUR,
     MINUTE,
+    ORDERS_ON_CALL,
     PROD_DB,
     SCHEMA_MIGRATION,
+    SECURITY,
     catalog,
     dba,
 )
@@ -62,6 +64,25 @@ def state(story: Story) -> StrayState | None:
 
 
 # -------------------------------------------------------------------------------------------- remove
+
+
+def test_security_people_remove_what_they_do_not_approve_and_only_that(
+    story: Story, refusal: Refusal
+) -> None:
+    security = SecurityRules(channel=SECURITY, people=(Named(person=DAN),))
+    alone = replace(PROD_DB, approvers=())
+    others = replace(SCHEMA_MIGRATION, approvers=())
+    story.enact(replace(catalog(alone, others, replace(ORDERS_ON_CALL, approvers=())), security=security))
+    alert = asked_about(story)
+    for wish in (leave, adopt):
+        against = refusal(lambda wish=wish: wish(story.office, person=DAN, alert=alert, op=story.op()))  # type: ignore[misc]
+        assert against.why is Why.NOT_AN_APPROVER
+    assert refusal(lambda: story.remove(BOB, alert)).why is Why.NOT_AN_APPROVER
+    story.directory.away = True
+    story.memory.full, story.memory.audit_trouble = True, "its key is a string"
+    story.remove(DAN, alert)
+    story.run_due("hold")
+    assert not story.has(EVE)
 
 
 def test_bob_removes_it_and_the_alert_says_what_came_of_that(story: Story) -> None:

@@ -23,7 +23,7 @@ from bot.slack.wording.spoken import (
     until,
     when,
 )
-from bot.usecases.answers import Asked, Extended, Offer, Standing
+from bot.usecases.answers import Asked, Extended, Offer, RevokedAll, Standing
 
 NOT_RECORDED = (
     "I cannot write anything down just now, so count this as not done. Please try again in a moment."
@@ -37,6 +37,9 @@ NOTHING_OFFERED = "There is nothing you may ask for. Ask whoever keeps access.ya
 NOT_CONFIRMED_OPEN = "If no form opened, you can type it."
 GAVE_BACK_ALL = "Done: all that you had is being taken back now, and your requests are withdrawn."
 FITS = "Nothing is decided yet. Press a button, or type `/access approve ID`."
+
+STOPPED = (Why.REVOKED_LATELY, Why.FROZEN)
+"""Reasons why a rule does not give what it would give otherwise."""
 
 HAVE, WAITING, OFFERS = "What you have", "Waiting for you", "What you may ask for"
 ASK = "Ask"
@@ -109,8 +112,8 @@ def _waiting(grant: Grant) -> list[str]:
         else "Its approvers decide."
     )
     lapse = [f"It lapses {when(grant.lapses_at)}."] if grant.lapses_at else []
-    unsure = [traced(line) for line in grant.trace if line.outcome == "cannot tell"]
-    return [*unsure, asked_whom, *lapse]
+    told = (line for line in grant.trace if line.outcome == "cannot tell" or line.reason.why in STOPPED)
+    return [*dict.fromkeys(map(traced, told)), asked_whom, *lapse]
 
 
 def gave_back(done: Standing) -> str:
@@ -139,6 +142,34 @@ def revoked(done: Standing) -> str:
         case _:
             text = standing(done)
     return text if done.copied else f"{text} {NOT_COPIED}"
+
+
+def revoked_all(done: RevokedAll) -> str:
+    whose, lost = person(done.person), [_counted(done.ended, "grant"), _counted(done.denied, "request")]
+    had = in_words([each for each in lost if each], "and")
+    start = f"Revoked everything from {whose}: {had}." if had else f"{whose} had nothing to revoke."
+    text = f"{start} Until `/access allow {whose}` nothing is given to {whose}, and their votes do not count."
+    return text if done.copied else f"{text} {NOT_COPIED}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}" if count else ""
+
+
+def allowed(who: str) -> str:
+    return f"{person(who)} is allowed again: rules and approvers can give them access."
+
+
+def frozen(*, copied: bool) -> str:
+    text = (
+        "Frozen: no rule and no shift gives anything until `/access unfreeze`. What is live stays, and"
+        " approvers still decide."
+    )
+    return text if copied else f"{text} {NOT_COPIED}"
+
+
+def unfrozen() -> str:
+    return "The freeze is over: rules and shifts give access again, and shifts that are under way start now."
 
 
 def approved(done: Standing) -> str:

@@ -258,7 +258,7 @@ def trace(grant: Grant) -> str:
 
 def trace_of(lines: Sequence[Traced], head: str = "Why a human is asked:") -> str:
     shown = [f"{'✓' if line.outcome == YES else '·'} {traced(line)}" for line in lines[:8]]
-    return "\n".join([head, *shown]) if shown else ""
+    return "\n".join([head, *dict.fromkeys(shown)]) if shown else ""
 
 
 def trouble(view: CardView) -> str:

@@ -307,6 +307,57 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.ALERT_SETTLED: ("{by_person} has settled this already.", "This is settled already."),
     Why.OWN_ACCESS: ("Nobody decides about their own access.",),
     Why.NOT_ADOPTABLE: ("This cannot be made a grant: its owner, or what gives it, is no longer clear.",),
+    Why.REVOKED_LATELY: (
+        "{by_person} revoked *{resource}* from {person}, so no rule and no shift gives it back until"
+        " {until_at}.",
+        "*{resource}* was taken away from {person}, so no rule and no shift gives it back until {until_at}.",
+        "It was revoked, so no rule and no shift gives it back yet.",
+    ),
+    Why.REVOKED_TILL_THEN: (
+        "{by_person} revoked *{resource}* from {person}, so it is not given back until {until_at}.",
+        "*{resource}* was taken away from {person}, so it is not given back until {until_at}.",
+        "It was revoked, so it is not given back yet.",
+    ),
+    Why.BANNED: (
+        "{by_person} revoked everything from {person}: nothing is given to {person}, and their votes do not"
+        " count.",
+        "Everything was revoked from {person}: nothing is given to {person}, and their votes do not count.",
+        "Security people revoked everything from this person.",
+    ),
+    Why.FROZEN: (
+        "{by_person} froze all automatic access, so no rule and no shift gives *{resource}* now.",
+        "All automatic access is frozen, so no rule and no shift gives *{resource}* now.",
+        "All automatic access is frozen.",
+    ),
+    Why.NOT_SECURITY: ("Only security people can do this, and you are not one of them.",),
+    Why.NO_SECURITY_PEOPLE: ("Only security people can do this, and access.yaml names none.",),
+    Why.NOT_BANNED: (
+        "Not everything is revoked from {person}: rules and approvers can give them access.",
+        "Rules and approvers can give this person access.",
+    ),
+    Why.NOT_FROZEN: ("Automatic access is not frozen.",),
+    Why.BAN_SET: (
+        "🔒 {by_person} revoked everything from {person}, because “{said}”. Until `/access allow {person}`"
+        " nothing is given to {person}, and their votes do not count.",
+        "🔒 {by_person} revoked everything from {person}. Until `/access allow {person}` nothing is given to"
+        " {person}, and their votes do not count.",
+        "🔒 Everything was revoked from a person.",
+    ),
+    Why.BAN_OVER: (
+        "🔓 {by_person} allowed {person} again: rules and approvers can give them access.",
+        "🔓 A person was allowed again.",
+    ),
+    Why.FREEZE_SET: (
+        "🧊 {by_person} froze all automatic access, because “{said}”. Until `/access unfreeze` no rule and no"
+        " shift gives anything. What is live stays, and approvers still decide.",
+        "🧊 {by_person} froze all automatic access. Until `/access unfreeze` no rule and no shift gives"
+        " anything. What is live stays, and approvers still decide.",
+        "🧊 All automatic access was frozen.",
+    ),
+    Why.FREEZE_OVER: (
+        "{by_person} ended the freeze: rules and shifts give access again.",
+        "The freeze is over: rules and shifts give access again.",
+    ),
     Why.STRAY_EXPLAINED: ("A grant explains it now.",),
     Why.STRAYS_MANY: (
         "🚨 Of {held} accesses that I gave at {target}, no grant explains {count}. I do not take back so "
@@ -539,6 +590,26 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
     Why.OWN_ACCESS: ("Another approver has to.",),
     Why.NOT_ADOPTABLE: ("Choose Remove or Leave instead.",),
+    Why.REVOKED_LATELY: (
+        "`/access request {resource}` asks its approvers, or security people if it has none.",
+        "A new request asks its approvers, or security people if it has none.",
+    ),
+    Why.REVOKED_TILL_THEN: (
+        "Request it again then: access.yaml names neither approvers for it nor security people.",
+    ),
+    Why.BANNED: (
+        "Security people can end this with `/access allow {person}`.",
+        "Security people can end this with `/access allow`.",
+    ),
+    Why.FROZEN: (
+        "If it has approvers, `/access request {resource}` asks them. Security people can end the freeze with"
+        " `/access unfreeze`.",
+        "Security people can end the freeze with `/access unfreeze`.",
+    ),
+    Why.NOT_SECURITY: ("Ask one of them.",),
+    Why.NO_SECURITY_PEOPLE: ("Whoever keeps access.yaml can name them under `security: people:`.",),
+    Why.NOT_BANNED: ("Nothing has changed.",),
+    Why.NOT_FROZEN: ("Nothing has changed.",),
     Why.ROSTER_EMPTY_DOUBTED: ("Check the schedule in the on-call service.",),
     Why.POLICY_CLOSED: ("Ask the people who run Rotakey: `rotakey doctor` says why.",),
     Why.POLICY_CHANGED: (

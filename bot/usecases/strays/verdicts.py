@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.core.blocks import Ban
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Cause, Grant, Ground, Origin, State, Traced, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
-from bot.core.members import YES
-from bot.core.policy import Ask, approver_objection, refusal_of
+from bot.core.members import YES, for_revoking
+from bot.core.people import Person
+from bot.core.policy import Ask, approver_objection, refusal_of, security_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
 from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
@@ -20,7 +22,7 @@ from bot.usecases.admit import admission
 from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import joined
-from bot.usecases.office import Office, fact_keys, facts_of
+from bot.usecases.office import Office, fact_keys, facts_of, security_keys
 from bot.usecases.outcomes import named
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
@@ -62,7 +64,7 @@ def adopt(office: Office, *, person: str, alert: str, op: str) -> None:
 
 
 def remove(office: Office, *, person: str, alert: str, op: str) -> None:
-    """The access is taken back. Raises Refused."""
+    """The access is taken back; security people may have it, too. Raises Refused."""
     _judged(office, person, alert, op, _removed)
 
 
@@ -78,14 +80,14 @@ def _judged(
     office.meet(*((known.person,) if known and known.person else ()), person, anew=True)
 
     def attempt() -> str:
-        change = verdict(office, _case(office, person, alert))
+        change = verdict(office, _case(office, person, alert, revoking=verdict is _removed))
         receipt = office.ledger.commit(replace(change, op=op, answer=alert))
         return earlier_answer(receipt) if receipt.again else alert
 
     office.once(op, "verdict on a stray", person, attempt)
 
 
-def _case(office: Office, by: str, alert_id: str) -> Case:
+def _case(office: Office, by: str, alert_id: str, *, revoking: bool) -> Case:
     first = office.alert(alert_id)
     if first is None or first.hold is None:
         raise refuse(Why.ALERT_SETTLED)
@@ -96,7 +98,7 @@ def _case(office: Office, by: str, alert_id: str) -> Case:
     explained = snap.find(HoldRecord, hold.key) or hold.key in behind(snap)
     if alert is None or strays is None or stray is None or explained or not alert.verbs:
         raise refuse(Why.ALERT_SETTLED, **_settled_by(alert))
-    against = _objection(by, owners(hold, catalog), catalog, snap)
+    against = _objection(by, owners(hold, catalog), catalog, snap, revoking=revoking)
     if against:
         raise Refused(against)
     return Case(by=by, alert=alert, hold=hold, strays=strays, catalog=catalog, snap=snap)
@@ -105,7 +107,8 @@ def _case(office: Office, by: str, alert_id: str) -> Case:
 def _keys(alert: Alert, hold: Hold, catalog: Catalog, people: list[str]) -> set[Key]:
     keys = {key for resource in owners(hold, catalog) for key in fact_keys(resource, *people)}
     own = {Key.of(Alert, alert.id), Key.of(Strays, hold.target), Key.of(HoldRecord, hold.key)}
-    return keys | own | person_keys(hold, *people)
+    judged = {Key.of(shape, each) for each in people for shape in (Person, Ban)} | security_keys(catalog)
+    return keys | own | judged | person_keys(hold, *people)
 
 
 def _settled_by(alert: Alert | None) -> dict[str, str | int]:
@@ -113,10 +116,14 @@ def _settled_by(alert: Alert | None) -> dict[str, str | int]:
     return {name: value for name, value in facts.items() if name == "by_person"}
 
 
-def _objection(by: str, resources: tuple[Resource, ...], catalog: Catalog, snap: Snapshot) -> Reason | None:
-    """Who may approve one of these resources may decide."""
-    against = [approver_objection(by, each, catalog, facts_of(snap, each)) for each in resources]
-    if None in against:
+def _objection(
+    by: str, resources: tuple[Resource, ...], catalog: Catalog, snap: Snapshot, *, revoking: bool = False
+) -> Reason | None:
+    """Who may approve one of these resources may decide. ``revoking``: so may security people, and what was
+    known within a day counts."""
+    facts = for_revoking(facts_of(snap)) if revoking else facts_of(snap)
+    against = [approver_objection(by, each, catalog, facts) for each in resources]
+    if None in against or (revoking and security_objection(by, catalog, facts) is None):
         return None
     return against[0] if against else because(Why.NOT_AN_APPROVER)
 
