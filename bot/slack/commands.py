@@ -20,7 +20,7 @@ from bot.slack.kit import Block, section
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import refusal
-from bot.usecases import ask, cards, extend, finish, look, votes
+from bot.usecases import ask, cards, extend, finish, look, security, votes
 from bot.usecases.office import Office
 
 OPEN_WITHIN = 1.5
@@ -91,7 +91,7 @@ def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
         case grammar.Approve() | grammar.Deny():
             return _decided(office, person, command, op)
         case grammar.RevokeAll() | grammar.Allow() | grammar.Freeze() | grammar.Unfreeze():
-            raise refuse(Why.VERB_NOT_YET, verb=type(command).__name__.casefold())
+            return said(_stopped(office, person, command, op))
         case grammar.Later(verb=verb):
             raise refuse(Why.VERB_NOT_YET, verb=verb)
         case _:
@@ -132,6 +132,26 @@ def _ended(office: Office, person: str, command: grammar.Done | grammar.Revoke, 
             return words.revoked(
                 finish.revoke(office, by=person, person=whose, resource=what, why=why, op=op)
             )
+
+
+def _stopped(
+    office: Office,
+    person: str,
+    command: grammar.RevokeAll | grammar.Allow | grammar.Freeze | grammar.Unfreeze,
+    op: str,
+) -> str:
+    """What security people stop, and start again."""
+    match command:
+        case grammar.RevokeAll(person=whose, why=why):
+            return words.revoked_all(security.revoke_all(office, by=person, person=whose, why=why, op=op))
+        case grammar.Allow(person=whose):
+            security.allow(office, by=person, person=whose, op=op)
+            return words.allowed(whose)
+        case grammar.Freeze(why=why):
+            return words.frozen(copied=security.freeze(office, by=person, why=why, op=op))
+        case grammar.Unfreeze():
+            security.unfreeze(office, by=person, op=op)
+            return words.unfrozen()
 
 
 def _op(trigger: str) -> str:

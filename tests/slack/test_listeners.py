@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot import health
-from bot.core.catalog import Named, ReasonRule
+from bot.core.catalog import Named, ReasonRule, SecurityRules
 from bot.core.errors import Refused
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why, because
@@ -290,9 +290,48 @@ def test_ada_gives_back_and_withdraws_everything(it: Town, asked: Grant) -> None
     assert [grant.state for grant in it.grants()] == [State.ENDING]
 
 
+@pytest.fixture
+def secured(it: Town) -> Town:
+    """Bob is one of the security people."""
+    it.enacts(replace(CATALOG, version="two", security=SecurityRules(people=(Named(person=BOB),))))
+    return it
+
+
 @pytest.mark.parametrize("text", ["revoke @ada all because x", "allow @ada", "freeze because x", "unfreeze"])
-def test_what_only_security_people_may_type_is_not_there_yet(it: Town, text: str) -> None:
-    assert "is not there yet, so I did nothing." in it.types(BOB, text)
+def test_what_only_security_people_may_type_is_refused_to_others(secured: Town, text: str) -> None:
+    assert secured.types(CAROL, text) == (
+        "Only security people can do this, and you are not one of them. Ask one of them."
+    )
+
+
+def test_bob_revokes_everything_and_allows_her_again(secured: Town) -> None:
+    secured.types(CAROL, ASK)
+    assert secured.types(BOB, "revoke @carol all because laptop stolen") == (
+        f"Revoked everything from <@{CAROL}>: 1 grant. Until `/access allow <@{CAROL}>` nothing is given to "
+        f"<@{CAROL}>, and their votes do not count."
+    )
+    assert [grant.state for grant in secured.grants()] == [State.ENDING]
+    assert secured.types(CAROL, ASK).startswith(f"<@{BOB}> revoked everything from <@{CAROL}>")
+    assert secured.types(BOB, "allow @carol") == (
+        f"<@{CAROL}> is allowed again: rules and approvers can give them access."
+    )
+    assert secured.types(CAROL, ASK).startswith("You get *prod-db*")
+
+
+def test_bob_freezes_and_unfreezes(secured: Town) -> None:
+    assert secured.types(BOB, "freeze because somebody is in").startswith("Frozen: no rule and no shift")
+    assert f"<@{BOB}> froze all automatic access" in secured.types(CAROL, ASK)
+    assert secured.types(BOB, "unfreeze").startswith("The freeze is over")
+
+
+def test_bob_revokes_the_only_thing_she_has_though_he_may_not_request_it(secured: Town) -> None:
+    carols = replace(CATALOG.resources["prod-db"], who_may_ask=(Named(person=CAROL),), approvers=())
+    rules = SecurityRules(people=(Named(person=BOB),))
+    secured.enacts(replace(CATALOG, version="three", resources={"prod-db": carols}, security=rules))
+    secured.types(CAROL, ASK)
+    assert secured.types(BOB, "revoke @carol because x") == (
+        f"*prod-db* is being taken back from <@{CAROL}> now."
+    )
 
 
 def test_a_request_for_oneself_is_like_any_other(it: Town) -> None:
