@@ -303,7 +303,8 @@ class PolicyDoubt:
 
 @dataclass(frozen=True, kw_only=True)
 class EmailOwner:
-    """Who has an email address: Slack user ids of active people. Empty: nobody had it when we looked."""
+    """Who has an email address, by Slack user ids: those who could be given something, or if there are none,
+    other active people. Empty: nobody had it when we looked."""
 
     people: tuple[str, ...]
     read_at: datetime
