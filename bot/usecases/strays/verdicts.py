@@ -122,7 +122,8 @@ def _objection(by: str, resources: tuple[Resource, ...], catalog: Catalog, snap:
 
 
 def _not_ones_own(case: Case) -> None:
-    if case.by == case.alert.person:
+    """Raises Refused also for one of several whose account it is."""
+    if case.by == case.alert.person or has_account(case.by, case.hold, case.catalog, case.snap):
         raise refuse(Why.OWN_ACCESS)
 
 
