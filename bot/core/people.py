@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core.ages import age
+from bot.core.catalog import Catalog
 from bot.core.reasons import Reason, Why, because
 
 FRESH_FOR = timedelta(hours=1)
@@ -81,6 +82,21 @@ def owners_of_address(email: str, people: Iterable[Person], home: str | None) ->
         if objection(replace(each, shared_email=False), home=home or each.team, domains=()) is None
     ]
     return tuple(ours or (each.id for each in found if not each.deactivated))
+
+
+def same_human(one: Person, other: Person, catalog: Catalog) -> bool:
+    """Return whether two Slack users count as one person: they have one confirmed address, or one account at
+    a target that is not meant to be shared."""
+    if one.id == other.id:
+        return True
+    if one.email and one.email == other.email and one.email_confirmed and other.email_confirmed:
+        return True
+    ones, others = (catalog.people.accounts.get(each.id, {}) for each in (one, other))
+    return any(
+        account == others.get(target, other.email) and not catalog.is_shared(target, account)
+        for target in {*ones, *others}
+        if (account := ones.get(target, one.email))
+    )
 
 
 def _email_objection(person: Person, domains: Sequence[str]) -> Reason | None:
