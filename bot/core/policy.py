@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.core.approvers import lack_of_approvers
 from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource
 from bot.core.grants import Grant, Traced
 from bot.core.members import CANNOT_TELL, YES, Facts, belongs, current_shift, end_of, names_of, unread
@@ -66,7 +67,7 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
         trace.append(line)
         if line.outcome == YES:
             return _approved(ask, rule, facts, tuple(trace))
-    return ask_people(ask, facts, tuple(trace))
+    return ask_people(ask, catalog, facts, tuple(trace))
 
 
 def _approved(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
@@ -90,7 +91,7 @@ def _approved(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, 
     )
 
 
-def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decision:
+def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decision:
     """The decision where no rule says yes by itself: the approvers', if there are any."""
     unsure = next((line.reason for line in trace if line.outcome == CANNOT_TELL), None)
     if not ask.resource.approvers:
@@ -99,6 +100,9 @@ def ask_people(ask: Ask, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decisi
     unknown = _unknown_approvers(ask, facts)
     if unknown:
         return Decision(outcome=Outcome.NEED_FACTS, reason=unknown, length=ask.length, trace=trace)
+    lack = lack_of_approvers(ask.person, ask.resource, catalog, facts, approver_objection)
+    if lack:
+        return Decision(outcome=Outcome.REFUSE, reason=lack, trace=trace)
     return Decision(
         outcome=Outcome.ASK,
         reason=unsure or because(Why.APPROVERS_ASKED),

@@ -69,6 +69,8 @@ class Why(StrEnum):
     CANNOT_EXTEND_FURTHER = "cannot_extend_further"
     SHORTER_ONLY = "shorter_only"
     RESOURCE_GONE = "resource_gone"
+    NO_APPROVER = "no_approver"
+    TOO_FEW_APPROVERS = "too_few_approvers"
 
     # ends
     EXPIRED = "expired"

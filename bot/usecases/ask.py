@@ -24,6 +24,7 @@ from bot.usecases.office import (
     stand,
     standing,
     standing_after,
+    with_approvers,
 )
 from bot.usecases.waiting import asked_grant, closed, waiting
 
@@ -65,7 +66,7 @@ def _ask(
     resource = named(catalog, name)
     wanted = _length(length, resource)
     question = Ask(person=person, resource=resource, length=wanted, reason=reason)
-    decision = decide(question, catalog, facts_of(snap, resource))
+    decision = _decision(office, question, scene)
     same = _same(snap, question, decision)
     if same:
         return Asked(standing=standing(snap, catalog, same), joined=True)
@@ -79,6 +80,16 @@ def _ask(
     if receipt.again:
         return Asked(standing=stand(office, earlier_answer(receipt)))
     return Asked(standing=standing_after(change, grant, scene))
+
+
+def _decision(office: Office, question: Ask, scene: Scene) -> Decision:
+    """Before approvers are asked, it is looked at whether there are enough of them."""
+    catalog, snap = scene
+    facts = facts_of(snap, question.resource)
+    decision = decide(question, catalog, facts)
+    if decision.outcome is not Outcome.ASK:
+        return decision
+    return decide(question, catalog, with_approvers(office.ledger, question.resource, facts))
 
 
 def _keys(catalog: Catalog, name: str, person: str) -> set[Key]:
@@ -167,19 +178,19 @@ def _tend(office: Office, claim: Claim) -> None:
     elif grant.lapses_at and grant.lapses_at <= snap.now:
         change = closed(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
     elif grant.undecided:
-        change = _decided(grant, (catalog, snap), claim)
+        change = _decided(office, grant, (catalog, snap), claim)
     else:
         change = Change(done=Done(claim=claim, next_at=grant.lapses_at))
     office.ledger.commit(change)
 
 
-def _decided(grant: Grant, scene: Scene, claim: Claim) -> Change:
+def _decided(office: Office, grant: Grant, scene: Scene, claim: Claim) -> Change:
     """What the ask comes to now that the facts may be there."""
     catalog, snap = scene
     try:
         resource = named(catalog, grant.resource)
         question = Ask(person=grant.person, resource=resource, length=grant.length, reason=grant.reason)
-        decision = decide(question, catalog, facts_of(snap, resource))
+        decision = _decision(office, question, scene)
         if decision.outcome is Outcome.NEED_FACTS:
             again = min(snap.now + FACTS_AGAIN, grant.lapses_at or snap.now + FACTS_AGAIN)
             return Change(done=Done(claim=claim, next_at=again))

@@ -17,7 +17,16 @@ from bot.usecases.admit import Approval, admission
 from bot.usecases.answers import Extended
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import chosen_of, meant
-from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing, standing_after
+from bot.usecases.office import (
+    Office,
+    Scene,
+    facts_of,
+    grant_keys,
+    stand,
+    standing,
+    standing_after,
+    with_approvers,
+)
 from bot.usecases.waiting import asked_grant, waiting
 
 
@@ -56,7 +65,8 @@ def _extend(office: Office, person: str, which: str | None, length: int | None, 
             return _committed(office, change, moved, scene, op, capped=_short_of(end, wanted, by_rule))
     if later <= end or not resource.approvers:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    return _asked(office, grant, question, _not_refused(ask_people(question, facts)), scene, op)
+    facts = with_approvers(office.ledger, resource, facts)
+    return _asked(office, grant, question, _not_refused(ask_people(question, catalog, facts)), scene, op)
 
 
 def _not_refused(decision: Decision) -> Decision:

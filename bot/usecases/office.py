@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from bot.core.approvers import possible_approvers
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed, refuse
 from bot.core.grants import Grant
@@ -43,6 +44,8 @@ Scene = tuple[Catalog, Snapshot]
 """The policy in force and what was read under it."""
 
 LOOK_UP_WITHIN = 1.0
+MOST_COUNTED = 100
+"""Approvers who are read to see that there are enough of them."""
 POLICY, HOME = Key.of(PolicyInForce), Key.of(Home)
 
 
@@ -207,6 +210,15 @@ def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
         holder=seat.person if seat else None,
         holder_until=seat.until if seat else None,
     )
+
+
+def with_approvers(ledger: Ledger, resource: Resource, facts: Facts) -> Facts:
+    """The facts with those who may come to approve, as they were last described within a day; of very many
+    only some. A decision counts them, and each click is judged anew: it does not rest on them."""
+    unread = [each for each in possible_approvers(resource, facts) if each not in facts.people]
+    snap = ledger.read(Key.of(Person, each) for each in unread[:MOST_COUNTED])
+    known = {found.id: found for found in snap.all(Person) if found.age(snap.now) <= KNOWN_FOR}
+    return replace(facts, people={**known, **facts.people})
 
 
 def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:

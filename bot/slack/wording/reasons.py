@@ -153,6 +153,22 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Approvers can give less than what was asked for, never more.",
     ),
     Why.RESOURCE_GONE: ("*{resource}* is no longer in the policy.", "This is no longer in the policy."),
+    Why.NO_APPROVER: (
+        "Nobody else can approve *{resource}* now: no other active member is in {groups}, or comes on call"
+        " for {schedules} in time.",
+        "Nobody else can approve *{resource}* now: {groups} has no other active member.",
+        "Nobody else can approve *{resource}* now: nobody else comes on call for {schedules} in time.",
+        "Nobody else can approve *{resource}* now.",
+        "Nobody else can approve this now.",
+    ),
+    Why.TOO_FEW_APPROVERS: (
+        "*{resource}* needs {needed} approvals, and only {count} in {groups} or on call for {schedules} can"
+        " give one.",
+        "*{resource}* needs {needed} approvals, and only {count} in {groups} can give one now.",
+        "*{resource}* needs {needed} approvals, and only {count} on call for {schedules} can give one.",
+        "*{resource}* needs {needed} approvals, and only {count} can be given now.",
+        "This needs more approvals than can be given now.",
+    ),
     Why.EXPIRED: ("Its time is over.",),
     Why.GIVEN_BACK: ("Given back.",),
     Why.REVOKED: ("Revoked by {by_person}: {said}", "Revoked by {by_person}.", "Revoked."),
@@ -333,6 +349,13 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
 }
 """Of the sentences for a code the first is said whose facts are all there; the last needs none."""
 
+_MEND_APPROVERS = (
+    "A Slack admin can add people to {groups}, and whoever keeps the schedule {schedules} can put somebody on"
+    " call. Then ask again.",
+    "A Slack admin can add people to {groups}. Then ask again.",
+    "Whoever keeps the schedule {schedules} can put somebody on call. Then ask again.",
+    "Whoever keeps access.yaml can name more approvers. Then ask again.",
+)
 NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.PERSON_UNKNOWN: ("Try again in a minute.",),
     Why.PERSON_EXTERNAL: ("Ask a member of this workspace.",),
@@ -382,6 +405,8 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.CANNOT_EXTEND_FURTHER: ("Extend it later, before it ends.",),
     Why.SHORTER_ONLY: ("Choose a shorter length.",),
     Why.RESOURCE_GONE: ("`/access list` shows what you may ask for.",),
+    Why.NO_APPROVER: _MEND_APPROVERS,
+    Why.TOO_FEW_APPROVERS: _MEND_APPROVERS,
     Why.OVERDUE_MANY: ("I keep trying; `rotakey doctor` says what stands in the way.",),
     Why.OVERDUE: ("I keep trying; please take it away by hand where it is.",),
     Why.VANISHED: (
