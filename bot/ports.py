@@ -341,6 +341,17 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountOwner:
+    """Whose an account at a target (``target/account``) is: the person who used it first, or whom security
+    people said it is now. ``since`` is when it became theirs; None: an older version did not write that down.
+    ``others`` wanted it too, and security people said that they are somebody else."""
+
+    person: str
+    since: datetime | None = None
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Card:
     places: tuple[Place, ...] = ()
 
@@ -391,7 +402,8 @@ class Swept:
 @dataclass(frozen=True, kw_only=True)
 class Alert:
     """Something that people must see and may decide about: one message, kept equal to this. It is about
-    the stray ``hold``, the overdue ``grant``, or a whole target. ``asks``: people are to decide; then
+    the stray ``hold``, the overdue ``grant``, whose an ``account`` is (the id of an AccountOwner; ``person``
+    claims it, for ``resource``), or a whole target. ``asks``: people are to decide; then
     ``verbs`` are the buttons that it has. ``person``, ``resource`` and ``length`` are what adopting would
     come to. ``people`` get it in direct messages where its channel is lost. ``told_at``: when people were
     last reminded of it."""
@@ -401,6 +413,7 @@ class Alert:
     became: Reason | None = None
     hold: Hold | None = None
     grant: str | None = None
+    account: str | None = None
     asks: bool = False
     verbs: tuple[str, ...] = ()
     person: str | None = None
@@ -499,6 +512,7 @@ Document = (
     | ShiftGrant
     | Seat
     | Account
+    | AccountOwner
     | Card
     | Note
     | Restore
@@ -527,6 +541,7 @@ D = TypeVar(
     ShiftGrant,
     Seat,
     Account,
+    AccountOwner,
     Card,
     Note,
     Restore,
@@ -555,6 +570,7 @@ KINDS: Mapping[str, type[Document]] = {
     "shift": ShiftGrant,
     "seat": Seat,
     "account": Account,
+    "account-owner": AccountOwner,
     "card": Card,
     "note": Note,
     "restore": Restore,

@@ -22,6 +22,15 @@ class Why(StrEnum):
     EMAIL_SHARED = "email_shared"
     ACCOUNT_CHANGED = "account_changed"
     WORKSPACE_UNKNOWN = "workspace_unknown"
+    ACCOUNT_TAKEN = "account_taken"
+    ACCOUNT_OF_ANOTHER = "account_of_another"
+    ACCOUNT_CONTESTED = "account_contested"
+    ACCOUNT_REHIRED = "account_rehired"
+    ACCOUNT_MOVED = "account_moved"
+    ACCOUNT_KEPT = "account_kept"
+    ACCOUNT_SETTLED = "account_settled"
+    ACCOUNT_CLAIMED = "account_claimed"
+    NOT_FOR_ACCOUNTS = "not_for_accounts"
 
     # the ask
     RESOURCE_UNKNOWN = "resource_unknown"

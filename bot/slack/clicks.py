@@ -14,7 +14,7 @@ from bot.slack.forms import deny_form, notice, request_form
 from bot.slack.grammar import Request
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
-from bot.usecases import ask, extend, finish, look, overdue, votes
+from bot.usecases import ask, contests, extend, finish, look, overdue, votes
 from bot.usecases.strays import verdicts
 
 
@@ -157,12 +157,22 @@ def _removed(desk: Desk, click: Click) -> None:
     overdue.removed(desk.office, person=click.person, alert=click.value, op=click.op)
 
 
+def _same_person(desk: Desk, click: Click) -> None:
+    contests.same_person(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
+def _somebody_else(desk: Desk, click: Click) -> None:
+    contests.somebody_else(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
 _OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
     "adopt": _adopt,
     "remove": _remove,
     "leave": _leave,
     "try_now": _try_now,
     "removed": _removed,
+    "same_person": _same_person,
+    "somebody_else": _somebody_else,
 }
 _VERBS: Mapping[str, Callable[[Desk, Click], None]] = {
     **_OF_ALERTS,

@@ -13,7 +13,7 @@ from bot.core.people import Person
 from bot.core.policy import Ask, Decision, Outcome, decide
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Claim, Done, Key, Snapshot
-from bot.usecases.admit import Approval, admission
+from bot.usecases.admit import Approval, admission, holds_for
 from bot.usecases.answers import Asked
 from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.office import (
@@ -26,6 +26,7 @@ from bot.usecases.office import (
     standing_after,
     with_approvers,
 )
+from bot.usecases.ownership import with_contest
 from bot.usecases.waiting import asked_grant, closed, waiting
 
 SAME_WITHIN = timedelta(minutes=10)
@@ -151,6 +152,8 @@ def _written(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> tuple
     if decision.outcome is Outcome.APPROVE and decision.until:
         approval = Approval(rule=decision.rule, until=decision.until, depends_on=decision.depends_on)
         return admission(grant, approval, ask.resource, catalog, snap)
+    if decision.outcome is Outcome.ASK:
+        holds_for(ask.person, ask.resource, catalog, snap)  # refused now, and not once somebody approves
     return grant, waiting(grant, snap)
 
 
@@ -203,7 +206,7 @@ def _decided(office: Office, grant: Grant, scene: Scene, claim: Claim) -> Change
 
 def _refused(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) -> Change:
     denied = deny(grant, person=None, now=snap.now, because_of=reason)
-    return closed(denied, snap, "refused", None, Done(claim=claim))
+    return with_contest(closed(denied, snap, "refused", None, Done(claim=claim)), reason, snap.now)
 
 
 def _admitted_late(grant: Grant, question: Ask, decision: Decision, scene: Scene, claim: Claim) -> Change:

@@ -37,6 +37,7 @@ from bot.ports import (
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer, refusal_answer, settled
 from bot.usecases.enact import DOUBT, clear_doubt, report_doubt
+from bot.usecases.ownership import owner_keys, with_contest
 from bot.usecases.people import look_up
 
 T = TypeVar("T")
@@ -90,7 +91,8 @@ class Office:
     def gather(
         self, wanted: Callable[[Catalog], Iterable[Key]], follow: Iterable[str] = ()
     ) -> tuple[Catalog, Snapshot]:
-        """The policy in force and the documents wanted under it, all as of one moment."""
+        """The policy in force and the documents wanted under it, all as of one moment. If people's accounts
+        are among them, so is whose those are, read right after."""
         for _ in range(5):
             followed = self._followed
             keys = {POLICY, HOME, *(wanted(followed.catalog) if followed else ())}
@@ -102,9 +104,20 @@ class Office:
             if force is None:
                 raise TemporaryFailure("no policy is in force yet: start a process with an access.yaml")
             if followed and followed.still(force, snap):
-                return followed.catalog, snap
+                return followed.catalog, self._with_owners(keys, followed.catalog, snap)
             self._follow(force)
         raise TemporaryFailure("the policy is changing faster than it can be read")
+
+    def _with_owners(self, keys: Iterable[Key], catalog: Catalog, snap: Snapshot) -> Snapshot:
+        more = owner_keys(keys, catalog, snap) - snap.versions.keys()
+        if not more:
+            return snap
+        found = self.ledger.read(more)
+        return replace(
+            snap,
+            documents={**snap.documents, **found.documents},
+            versions={**snap.versions, **found.versions},
+        )
 
     def catalog(self) -> Catalog:
         return self.gather(lambda _: ())[0]
@@ -156,7 +169,8 @@ class Office:
             about = {"why": refused.reason.why.value, **refused.reason.facts}
             entry = Entry(what=f"{what} refused", by=by, facts=about)
             answer = refusal_answer(refused.reason)
-            receipt = self.ledger.commit(Change(op=op, answer=answer, audit=(entry,)))
+            change = Change(op=op, answer=answer, audit=(entry,))
+            receipt = self.ledger.commit(with_contest(change, refused.reason, self.ledger.read(()).now))
             if receipt.again:
                 return earlier_answer(receipt)
             raise

@@ -176,7 +176,7 @@ def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
 def _is_kept_up(alert: Alert) -> bool:
     """Return whether an alert is always due: it was never shown, is judged now and then, or will be
     deleted."""
-    judged = alert.asks and alert.hold is not None
+    judged = alert.asks and (alert.hold is not None or alert.account is not None)
     return judged or alert.over_at is not None or not _is_shown(alert.places)
 
 

@@ -7,9 +7,34 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.catalog import Named, SecurityRules
+from bot.core.grants import State
+from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
+from bot.ports import AccountOwner, AlertView, Change, Committed, Key
+from bot.testing.slack import dm
 from bot.testing.story import Story
-from bot.testing.town import BOB, CAROL, DAN, MINUTE, PROD_DB
+from bot.testing.town import (
+    ADA,
+    BOB,
+    CAROL,
+    DAN,
+    EMAILS,
+    EVE,
+    GROUP,
+    HOUR,
+    MINUTE,
+    NINE,
+    ORDERS_SCHEDULE,
+    PROD_DB,
+    SECURITY,
+    catalog,
+    dba,
+    nobodys,
+    shift,
+)
+from bot.usecases.contests import same_person, somebody_else
+from bot.usecases.ownership import owner_key
 
 Refusal = Callable[[Callable[[], object]], Reason]
 
@@ -28,6 +53,258 @@ def names_accounts(story: Story, account: str, *people: str, shared: bool = Fals
             shared_accounts={"orders-db": (account,)} if shared else {},
         )
     )
+
+
+# ------------------------------------------------------------------------------ a second claimant
+
+
+OLD = EMAILS[ADA]
+
+
+def recycled(story: Story) -> None:
+    """Ada has used her account, and has another address now; Dan has her old one."""
+    story.ask(ADA)
+    story.run_due()
+    moves_on(story)
+
+
+def moves_on(story: Story) -> None:
+    story.directory.change(ADA, email="ada.l@example.com")
+    story.directory.change(DAN, email=OLD)
+    for who in (ADA, DAN):
+        story.office.meet(who, anew=True)
+
+
+def taken(resource: str = "prod-db") -> Reason:
+    return because(
+        Why.ACCOUNT_TAKEN,
+        person=DAN,
+        owner_person=ADA,
+        target="orders-db",
+        account=OLD,
+        resource=resource,
+        since_at=int(NINE.timestamp()),
+    )
+
+
+def question(story: Story, channel: str = SECURITY) -> AlertView:
+    [view] = story.messenger.alerted(channel)
+    return view
+
+
+def owner(story: Story, account: str = OLD) -> AccountOwner | None:
+    name = f"orders-db/{account}"
+    return story.memory.read({Key.of(AccountOwner, name)}).find(AccountOwner, name)
+
+
+def secure(story: Story, *people: str, channel: str | None = SECURITY) -> None:
+    """These are the security people from now on."""
+    named = tuple(Named(person=each) for each in people)
+    story.enact(replace(story.policy, security=SecurityRules(channel=channel, people=named)))
+
+
+def same(story: Story, by: str, alert: str) -> None:
+    same_person(story.office, person=by, alert=alert, op=story.op())
+
+
+def other(story: Story, by: str, alert: str) -> None:
+    somebody_else(story.office, person=by, alert=alert, op=story.op())
+
+
+def test_who_first_used_an_account_owns_it(story: Story) -> None:
+    story.ask(ADA)
+    assert owner(story) == AccountOwner(person=ADA, since=NINE)
+    story.pass_time(HOUR)
+    story.ask(ADA, "orders-on-call", "1h")
+    assert owner(story) == AccountOwner(person=ADA, since=NINE)
+
+
+def test_dan_has_adas_old_address_and_gets_nothing_by_it(story: Story, refusal: Refusal) -> None:
+    recycled(story)
+    assert refusal(lambda: story.ask(DAN)) == taken()
+    assert story.grants_of(DAN) == ()
+    assert refusal(lambda: story.ask(DAN)) == taken()
+    story.run_due()
+    asked = question(story)
+    contested = replace(taken(), why=Why.ACCOUNT_CONTESTED)
+    assert (asked.reason, asked.verbs, asked.over) == (contested, ("same_person", "somebody_else"), False)
+    assert story.has(ADA), "what is held goes on"
+
+
+def test_nor_by_an_approval_that_was_requested_before(story: Story, refusal: Refusal) -> None:
+    moves_on(story)
+    dans = story.ask(DAN).standing.grant.id
+    story.memory.commit(Change(put={owner_key("orders-db", OLD): AccountOwner(person=ADA, since=NINE)}))
+    assert refusal(lambda: story.approve(BOB, dans)) == taken()
+    story.run_due()
+    assert question(story).reason.why is Why.ACCOUNT_CONTESTED
+    assert not story.live(dans)
+
+
+def test_nor_by_a_request_that_waited_for_facts(story: Story) -> None:
+    story.ask(ADA)
+    story.run_due()
+    moves_on(story)
+    story.memory.commit(Change(put={Key.of(Person, DAN): None}))
+    story.directory.away = True
+    dans = story.ask(DAN).standing.grant.id
+    assert story.grant(dans).undecided
+    story.directory.away = False
+    story.pass_time(10)
+    assert story.grant(dans).ended == taken()
+    assert question(story).reason.why is Why.ACCOUNT_CONTESTED
+
+
+def test_nor_by_a_shift(story: Story) -> None:
+    recycled(story)
+    story.source.rota["PORDERS"] = (nobodys(replace(shift(DAN, schedule=ORDERS_SCHEDULE), email=OLD)),)
+    story.pass_time(2 * MINUTE)
+    assert story.shift_grant(DAN) is None
+    assert [note.reason for note in story.messenger.told(DAN)] == [taken("orders-on-call")]
+    assert question(story).reason.facts["resource"] == "orders-on-call"
+
+
+def test_of_two_who_claim_an_account_at_one_moment_one_gets_it(story: Story, refusal: Refusal) -> None:
+    commit = story.memory.commit
+
+    def another_is_first(change: Change) -> Committed:
+        if any(entry.what == "approved" for entry in change.audit):
+            story.memory.commit = commit  # type: ignore[method-assign]
+            commit(Change(put={owner_key("orders-db", OLD): AccountOwner(person=DAN, since=NINE)}))
+        return commit(change)
+
+    story.memory.commit = another_is_first  # type: ignore[method-assign]
+    reason = refusal(lambda: story.ask(ADA))
+    assert (reason.why, reason.facts["owner_person"]) == (Why.ACCOUNT_TAKEN, DAN)
+    assert owner(story) == AccountOwner(person=DAN, since=NINE)
+
+
+def test_a_line_in_the_policy_decides(story: Story, refusal: Refusal) -> None:
+    recycled(story)
+    assert refusal(lambda: story.ask(DAN)) == taken()
+    story.run_due()
+    names_accounts(story, OLD, DAN)
+    story.approve(BOB, story.ask(DAN).standing.grant.id)
+    found = owner(story)
+    assert found is not None
+    assert found.person == DAN
+    story.pass_time(11 * MINUTE)
+    asked = question(story)
+    assert (asked.over, asked.verbs) == (True, ())
+    assert asked.became == because(Why.ACCOUNT_SETTLED, account=OLD, target="orders-db")
+    names_accounts(story, OLD, EVE)
+    assert refusal(lambda: story.ask(DAN)) == because(
+        Why.ACCOUNT_OF_ANOTHER, person=DAN, owner_person=EVE, target="orders-db", account=OLD
+    )
+
+
+# ------------------------------------------------------------------------------------ the answer
+
+
+def test_they_are_the_same_person(story: Story, refusal: Refusal) -> None:
+    secure(story, EVE)
+    adas = story.approve(BOB, story.ask(ADA, "orders-on-call", "1h").standing.grant.id).grant.id
+    recycled(story)
+    refusal(lambda: story.ask(DAN))
+    story.run_due()
+    alert = question(story).id
+    story.pass_time(MINUTE)
+    same(story, EVE, alert)
+    assert owner(story) == AccountOwner(person=DAN, since=story.now)
+    story.run_due()
+    moved = because(
+        Why.ACCOUNT_MOVED, by_person=EVE, person=DAN, owner_person=ADA, target="orders-db", account=OLD
+    )
+    assert (question(story).became, question(story).verbs, question(story).over) == (moved, (), True)
+    assert [note.reason for note in story.messenger.told(DAN)] == [moved]
+    assert [entry.by for entry in story.audit() if entry.what == "account moved"] == [EVE]
+    assert story.ask(DAN).standing.live, "he is on call now, by the address in the roster"
+    story.run_due()
+    assert story.grants_of(DAN)[0].gives[0].account == OLD
+    assert story.grant(adas).state is State.ACTIVE
+    assert refusal(lambda: same(story, EVE, alert)) == because(Why.ALERT_SETTLED, by_person=EVE)
+
+
+def test_they_are_not(story: Story, refusal: Refusal) -> None:
+    secure(story, EVE)
+    recycled(story)
+    refusal(lambda: story.ask(DAN))
+    story.run_due()
+    other(story, EVE, question(story).id)
+    assert owner(story) == AccountOwner(person=ADA, since=NINE, others=(DAN,))
+    assert refusal(lambda: story.ask(DAN)) == because(
+        Why.ACCOUNT_OF_ANOTHER, person=DAN, owner_person=ADA, target="orders-db", account=OLD
+    )
+    story.run_due()
+    assert question(story).over
+    assert question(story).became == because(
+        Why.ACCOUNT_KEPT, by_person=EVE, person=DAN, owner_person=ADA, target="orders-db", account=OLD
+    )
+
+
+@pytest.mark.parametrize("answer", [same, other])
+def test_neither_of_the_two_answers_nor_anybody_else(
+    story: Story, refusal: Refusal, answer: Callable[[Story, str, str], None]
+) -> None:
+    secure(story, EVE, ADA, DAN)
+    recycled(story)
+    refusal(lambda: story.ask(DAN))
+    story.run_due()
+    alert = question(story).id
+    for who in (ADA, DAN):
+        assert refusal(lambda who=who: answer(story, who, alert)) == because(Why.ACCOUNT_CLAIMED)  # type: ignore[misc]
+    assert refusal(lambda: answer(story, BOB, alert)) == because(Why.NOT_FOR_ACCOUNTS)
+    story.directory.people["U08DAN"] = replace(
+        story.directory.people[DAN], id="U08DAN", email="d@example.com"
+    )
+    accounts = {each: {"vault": "dan"} for each in (DAN, "U08DAN")}
+    story.enact(replace(story.policy, people=replace(story.policy.people, accounts=accounts)))
+    secure(story, "U08DAN")
+    assert refusal(lambda: answer(story, "U08DAN", alert)) == because(Why.ACCOUNT_CLAIMED)
+    story.directory.change(EVE, guest=True)
+    secure(story, EVE)
+    assert refusal(lambda: answer(story, EVE, alert)).why is Why.PERSON_GUEST
+    assert owner(story) == AccountOwner(person=ADA, since=NINE)
+
+
+def test_without_security_people_an_approver_answers_who_is_neither(story: Story, refusal: Refusal) -> None:
+    story.directory.members[GROUP] = dba(BOB, DAN)
+    story.pass_time(20 * MINUTE)
+    recycled(story)
+    refusal(lambda: story.ask(DAN))
+    story.run_due()
+    alert = question(story).id
+    assert refusal(lambda: same(story, DAN, alert)) == because(Why.ACCOUNT_CLAIMED)
+    assert refusal(lambda: same(story, EVE, alert)).why is Why.NOT_AN_APPROVER
+    same(story, BOB, alert)
+    found = owner(story)
+    assert found is not None
+    assert found.person == DAN
+
+
+def test_who_was_deactivated_may_have_been_hired_again(story: Story, refusal: Refusal) -> None:
+    """And holds nothing: it is asked, and never moved silently."""
+    adas = story.ask(ADA).standing.grant.id
+    story.run_due()
+    story.give_back(ADA, adas)
+    story.directory.change(ADA, deactivated=True)
+    story.office.meet(ADA, anew=True)
+    story.directory.change(DAN, email=OLD)
+    assert refusal(lambda: story.ask(DAN)) == taken()
+    story.run_due()
+    assert question(story).reason == replace(taken(), why=Why.ACCOUNT_REHIRED)
+
+
+@pytest.mark.parametrize(("people", "asked"), [((EVE,), {EVE}), ((), {BOB, CAROL}), ((EVE, DAN), {EVE})])
+def test_without_a_channel_those_who_may_answer_are_asked_directly(
+    story: Story, refusal: Refusal, people: tuple[str, ...], asked: set[str]
+) -> None:
+    story.enact(catalog(replace(PROD_DB, channel=None)))
+    secure(story, *people, channel=None)
+    recycled(story)
+    refusal(lambda: story.ask(DAN))
+    story.run_due()
+    assert {channel for channel, _ in story.messenger.alerts} == {dm(each) for each in asked}
 
 
 # ------------------------------------------------------------------------------------- shared logins

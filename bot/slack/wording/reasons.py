@@ -47,6 +47,43 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "The email address in Slack is no longer the one that was used before.",
     ),
     Why.WORKSPACE_UNKNOWN: ("I cannot tell yet which workspace I belong to, because Slack does not answer.",),
+    Why.ACCOUNT_TAKEN: (
+        "{person} would use the account {account} at {target}, but {owner_person} has used it since"
+        " {since_at}.",
+        "{person} would use the account {account} at {target}, but {owner_person} has used it before.",
+        "The account at the target is somebody else's.",
+    ),
+    Why.ACCOUNT_OF_ANOTHER: (
+        "The account {account} at {target} is {owner_person}'s, not {person}'s.",
+        "The account at the target is somebody else's.",
+    ),
+    Why.ACCOUNT_CONTESTED: (
+        "⚠️ {person} has the email address {account}, and wants to use the account of that name at {target}."
+        " {owner_person} has used it since {since_at}. Are they the same person?",
+        "⚠️ {person} has the email address {account}, and wants to use the account of that name at {target}."
+        " {owner_person} has used it before. Are they the same person?",
+        "⚠️ Two people claim one account.",
+    ),
+    Why.ACCOUNT_REHIRED: (
+        "⚠️ {person} has the email address {account}, and wants to use the account of that name at {target}."
+        " It was {owner_person}'s, who is deactivated in Slack. Are they the same person, re-hired?",
+        "⚠️ Somebody claims the account of a person who is deactivated in Slack.",
+    ),
+    Why.ACCOUNT_MOVED: (
+        "{by_person} says that {person} and {owner_person} are the same person: {account} at {target} is"
+        " {person}'s now.",
+        "They are the same person: the account was moved.",
+    ),
+    Why.ACCOUNT_KEPT: (
+        "{by_person} says that {person} is not {owner_person}: {account} at {target} stays {owner_person}'s.",
+        "They are not the same person: the account stays whose it was.",
+    ),
+    Why.ACCOUNT_SETTLED: (
+        "It is settled whose {account} at {target} is, without an answer here.",
+        "It is settled whose the account is, without an answer here.",
+    ),
+    Why.ACCOUNT_CLAIMED: ("You are one of the two people that this is about.",),
+    Why.NOT_FOR_ACCOUNTS: ("Only security people can say whose an account is, and you are not one of them.",),
     Why.RESOURCE_UNKNOWN: (
         "There is no resource {name}. Did you mean {near}?",
         "There is no resource {name}.",
@@ -368,6 +405,23 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.EMAIL_SHARED: ("A workspace admin has to correct one of the two.",),
     Why.ACCOUNT_CHANGED: ("Whoever keeps access.yaml has to name the account under people.accounts.",),
     Why.WORKSPACE_UNKNOWN: ("Try again in a minute.",),
+    Why.ACCOUNT_TAKEN: (
+        "I have asked security people whether they are the same person. Ask again once they have answered.",
+    ),
+    Why.ACCOUNT_OF_ANOTHER: (
+        "Ask whoever keeps access.yaml to name an account of {person} at {target} under people.accounts.",
+        "Ask whoever keeps access.yaml to name the right one under people.accounts.",
+    ),
+    Why.ACCOUNT_CONTESTED: (
+        "What they hold goes on, and until this is answered {person} gets nothing there.",
+        "What they hold goes on.",
+    ),
+    Why.ACCOUNT_REHIRED: (
+        "Until this is answered {person} gets nothing there.",
+        "It is not moved until this is answered.",
+    ),
+    Why.ACCOUNT_CLAIMED: ("Somebody else has to answer.",),
+    Why.NOT_FOR_ACCOUNTS: ("Ask one of them.",),
     Why.RESOURCE_UNKNOWN: ("`/access list` shows what you may ask for.",),
     Why.MAY_NOT_ASK: ("`/access list` shows what you may ask for.",),
     Why.DURATION_UNREADABLE: ("Write it like `45m`, `12h`, `1h30m`, `2d` or `until end of shift`.",),
