@@ -196,6 +196,8 @@ class CardView:
     offer: tuple[int, ...]
     max_length: int
     kept_until: datetime | None
+    shared_with: tuple[tuple[str, datetime | None], ...] = ()
+    """Once it ends: others who still have a login that is meant to be shared, and until when."""
     copied: bool = True
     """False: the card says that something ended, and replicas of Redis have not confirmed that yet."""
 

@@ -31,6 +31,7 @@ from bot.usecases.answers import HomeView
 from bot.usecases.attempts import settled
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, facts_of, grant_keys
+from bot.usecases.ownership import sharers
 from bot.usecases.posting import (
     COPIED_BY_THEN,
     GIVEN_UP,
@@ -53,6 +54,8 @@ from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
+
+OVER = frozenset({State.ENDING, State.ENDED})
 
 TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
 
@@ -199,6 +202,7 @@ def card_view(office: Office, grant: Grant, catalog: Catalog, snap: Snapshot) ->
         offer=tuple(x for x in (lengths.offer if lengths else ()) if x < (grant.length or 0)),
         max_length=lengths.max if lengths else 0,
         kept_until=kept_until,
+        shared_with=sharers(office.ledger, grant, catalog) if grant.state in OVER else (),
     )
 
 

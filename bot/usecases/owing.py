@@ -18,6 +18,8 @@ from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.holds import HoldRecord, Phase
 from bot.ports import (
+    Account,
+    AccountOwner,
     Alert,
     Card,
     Census,
@@ -41,6 +43,7 @@ from bot.usecases.groups import HOME_EVERY
 from bot.usecases.office import Office
 from bot.usecases.outcomes import LOOK_EVERY
 from bot.usecases.overdue import TELL_EVERY
+from bot.usecases.ownership import note_owners, owner_key, users_of
 from bot.usecases.posting import REFUSED_AGAIN
 from bot.usecases.retention import EVERY as KEEP_EVERY
 from bot.usecases.rosters import RETRY_AT_MOST
@@ -139,6 +142,7 @@ def _look_at_a_page(ledger: Ledger, census: Census, at: LookedThrough) -> Looked
 
 def _of_grants(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     snap = ledger.read(Key.of(shape, each) for each in ids for shape in (Grant, Card))
+    note_owners(ledger, users_of(grant for grant in snap.all(Grant) if grant.open))
     return census.unowed({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
 
 
@@ -156,6 +160,18 @@ def _of_notes(_: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
 def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     alerts = ledger.read(Key.of(Alert, each) for each in ids).all(Alert)
     return census.unowed([f"alert:{each.id}" for each in alerts if _is_kept_up(each)])
+
+
+def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
+    """Owe nothing, but note whose the accounts are that an older version only kept for each person."""
+    pinned = ledger.read(Key.of(Account, each) for each in ids)
+    users: dict[Key, AccountOwner] = {}
+    for each in ids:
+        person, _slash, target = each.partition("/")
+        if account := pinned.find(Account, each):
+            users.setdefault(owner_key(target, account.name), AccountOwner(person=person))
+    note_owners(ledger, users)
+    return frozenset()
 
 
 def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
@@ -191,6 +207,7 @@ PARTS: Mapping[str, tuple[PageOf, MissingOf]] = {
     "grants": (lambda census, cursor: census.page_of_grants("open", cursor), _of_grants),
     "holds": (lambda census, cursor: census.page_of_documents(HoldRecord, cursor), _of_holds),
     "notes": (lambda census, cursor: census.page_of_documents(Note, cursor), _of_notes),
+    "accounts": (lambda census, cursor: census.page_of_documents(Account, cursor), _of_accounts),
     "alerts": (lambda census, cursor: census.page_of_documents(Alert, cursor), _of_alerts),
 }
 """All that may owe something, in the order in which it is looked at."""

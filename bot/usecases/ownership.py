@@ -6,17 +6,18 @@ nothing. Security people are asked whether the two are one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from bot.core.catalog import Catalog, digest
 from bot.core.errors import Conflict, Refused, refuse
+from bot.core.grants import LIVE, Grant
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Account, AccountOwner, Alert, Change, Document, Due, Key, Snapshot
+from bot.ports import Account, AccountOwner, Alert, Change, Document, Due, Key, Ledger, Snapshot
 
 VERBS = ("same_person", "somebody_else")
 
@@ -96,6 +97,49 @@ def claims(
         if owner is None or owner.person != person:
             put[key] = AccountOwner(person=person, since=snap.now)
     return put
+
+
+def sharers(ledger: Ledger, grant: Grant, catalog: Catalog) -> tuple[tuple[str, datetime | None], ...]:
+    """Return who else has a login that this grant is about and that several are meant to share, and until
+    when: whoever knows the login may still use what it holds for them."""
+    shared = {
+        (hold.target, hold.account) for hold in grant.gives if catalog.is_shared(hold.target, hold.account)
+    }
+    if not shared:
+        return ()
+    given = {*(gives for each in catalog.resources.values() for gives in each.gives)}
+    given |= {hold.entitlement for hold in grant.gives}
+    holds = (
+        Hold(target=target, account=account, entitlement=each)
+        for target, account in shared
+        for each in given
+        if each.target == target
+    )
+    snap = ledger.read((), [f"hold:{hold.key}" for hold in holds])
+    ends: dict[str, datetime | None] = {}
+    for each in snap.all(Grant):
+        if each.person != grant.person and each.state in LIVE and snap.live(each):
+            end, known = snap.leases[each.id], ends.get(each.person, snap.now)
+            ends[each.person] = max(end, known) if end and known else None
+    return tuple(sorted(ends.items()))
+
+
+def note_owners(ledger: Ledger, users: Mapping[Key, AccountOwner]) -> None:
+    """Commit whose these accounts are, unless that is known: an older version did not write it down. A full
+    Redis takes it, so that this stops nothing else."""
+    known = ledger.read(users)
+    unknown = {key: owner for key, owner in users.items() if key not in known.documents}
+    if unknown:
+        ledger.commit(Change(ensure=unknown, frees=True))
+
+
+def users_of(grants: Iterable[Grant]) -> dict[Key, AccountOwner]:
+    """Return who uses the accounts that these grants hold, the first of them if there are several."""
+    held = [(grant.approved_at, grant, hold) for grant in grants if grant.approved_at for hold in grant.gives]
+    return {
+        owner_key(hold.target, hold.account): AccountOwner(person=grant.person, since=since)
+        for since, grant, hold in sorted(held, key=lambda each: each[0], reverse=True)
+    }
 
 
 def with_contest(refusing: Change, reason: Reason, now: datetime) -> Change:

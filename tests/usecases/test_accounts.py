@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from bot.core.catalog import Named, SecurityRules
+from bot.core.catalog import Everyone, Named, SecurityRules
 from bot.core.grants import State
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
-from bot.ports import AccountOwner, AlertView, Change, Committed, Key
+from bot.ports import Account, AccountOwner, AlertView, CardView, Change, Committed, Key
+from bot.slack.cards import card
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (
@@ -198,6 +200,34 @@ def test_a_line_in_the_policy_decides(story: Story, refusal: Refusal) -> None:
     )
 
 
+def test_the_accounts_that_an_older_version_gave_out_have_owners(story: Story, refusal: Refusal) -> None:
+    """It only kept for each person which account they used."""
+    names_accounts(story, "dan_ops", DAN)
+    story.ask(ADA)
+    story.approve(BOB, story.ask(DAN).standing.grant.id)
+    story.pass_time(MINUTE)
+    older = {f"{EVE}/orders-db": EMAILS[EVE], f"{BOB}/orders-db": OLD}
+    story.memory.commit(
+        Change(
+            put={
+                **{owner_key("orders-db", each): None for each in (OLD, "dan_ops")},
+                **{Key.of(Account, pin): Account(name=name) for pin, name in older.items()},
+            }
+        )
+    )
+    story.pass_time(16 * MINUTE)
+    assert owner(story) == AccountOwner(person=ADA, since=NINE), "she holds it"
+    assert owner(story, "dan_ops") == AccountOwner(person=DAN, since=NINE)
+    assert owner(story, EMAILS[EVE]) == AccountOwner(person=EVE)
+    story.directory.change(EVE, email="eve.l@example.com")
+    story.directory.change(CAROL, email=EMAILS[EVE])
+    for who in (EVE, CAROL):
+        story.office.meet(who, anew=True)
+    reason = refusal(lambda: story.ask(CAROL))
+    assert reason.why is Why.ACCOUNT_TAKEN
+    assert "since_at" not in reason.facts
+
+
 # ------------------------------------------------------------------------------------ the answer
 
 
@@ -321,3 +351,42 @@ def test_nobody_leaves_a_stray_on_a_login_that_they_share(
     assert refusal(lambda: story.leave(BOB, alert)) == because(Why.OWN_ACCESS)
     story.leave(CAROL, alert)
     assert [entry.by for entry in story.audit() if entry.what == "stray left"] == [CAROL]
+
+
+def test_several_people_use_a_shared_login(story: Story) -> None:
+    """Ada's end is told, but not that it is gone: Dan still has it."""
+    story.enact(catalog(replace(PROD_DB, approve_automatically=(), approvers=(Everyone(),))))
+    names_accounts(story, SHARED, ADA, DAN, EVE, shared=True)
+    grants = {}
+    for who, resource in ((ADA, "prod-db"), (DAN, "prod-db"), (EVE, "orders-on-call")):
+        asked = story.ask(who, resource, "4h" if who == EVE else "1h").standing.grant.id
+        grants[who] = story.approve(BOB, asked).grant.id
+    story.run_due()
+    assert view(story, grants[ADA]).shared_with == ()
+    story.give_back(ADA)
+    story.run_due()
+    shown = view(story, grants[ADA])
+    assert shown.grant.state is State.ENDED
+    assert shown.shared_with == ((DAN, NINE + timedelta(hours=1)), (EVE, NINE + timedelta(hours=4)))
+    told = card(shown, "holder")[1]
+    assert f"<@{DAN}> still has this login until" in str(told)
+    assert "another grant of" not in str(told)
+    story.pass_time(HOUR + MINUTE)
+    assert view(story, grants[DAN]).shared_with == ((EVE, NINE + timedelta(hours=4)),)
+    story.pass_time(4 * HOUR)
+    assert view(story, grants[EVE]).shared_with == ()
+
+
+def test_a_login_that_is_not_shared_tells_nothing_of_others(story: Story) -> None:
+    names_accounts(story, SHARED, ADA, DAN)
+    adas = story.ask(ADA).standing.grant.id
+    story.approve(BOB, story.ask(DAN).standing.grant.id)
+    story.run_due()
+    story.give_back(ADA)
+    story.run_due()
+    assert view(story, adas).shared_with == ()
+
+
+def view(story: Story, grant: str) -> CardView:
+    """What the card to its holder shows now."""
+    return story.messenger.posted(grant, "holder")[dm(story.grant(grant).person)].view
