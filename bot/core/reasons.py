@@ -101,6 +101,7 @@ class Why(StrEnum):
     LEFT_BY_OTHERS = "left_by_others"
     SAME_SYSTEM = "same_system"
     OWN_REMOVAL = "own_removal"
+    OVERDUE_SHARED = "overdue_shared"
 
     # strays
     STRAY = "stray"

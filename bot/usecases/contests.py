@@ -63,6 +63,8 @@ def _answered(office: Office, by: str, alert_id: str, why: Why, answered: Answer
     owner = contested_owner(first, catalog, snap)
     if alert is None or alert.over_at or owner is None or alert.person is None:
         raise refuse(Why.ALERT_SETTLED, **_answered_by(alert))
+    if owner.person != alert.reason.facts["owner_person"]:  # not the one whom the question named
+        raise refuse(Why.ALERT_SETTLED)
     against = _objection(by, alert, owner, catalog, snap)
     if against:
         raise Refused(against)

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.catalog import Everyone, Named, SecurityRules
+from bot.core.errors import TemporaryFailure
 from bot.core.grants import State
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
@@ -375,6 +376,41 @@ def test_several_people_use_a_shared_login(story: Story) -> None:
     assert view(story, grants[DAN]).shared_with == ((EVE, NINE + timedelta(hours=4)),)
     story.pass_time(4 * HOUR)
     assert view(story, grants[EVE]).shared_with == ()
+
+
+def test_what_was_overdue_on_a_shared_login_is_not_said_to_be_gone(story: Story) -> None:
+    story.enact(catalog(replace(PROD_DB, approve_automatically=(), approvers=(Everyone(),))))
+    names_accounts(story, SHARED, ADA, EVE, shared=True)
+    adas = story.approve(BOB, story.ask(ADA, length="1h").standing.grant.id).grant.id
+    story.approve(BOB, story.ask(EVE, "orders-on-call", "4h").standing.grant.id)
+    story.run_due()
+    story.target.failing["revoke"] = TemporaryFailure("down")
+    story.pass_time(HOUR + 10 * MINUTE)
+    assert story.grant(adas).overdue_since
+    story.target.failing.clear()
+    story.pass_time(10 * MINUTE)
+    [told] = [each for each in story.messenger.alerted(SECURITY) if each.over]
+    assert told.became
+    assert told.became.why is Why.OVERDUE_SHARED
+    assert told.became.facts["other_person"] == EVE
+    assert told.became.facts["until_at"] == int((NINE + timedelta(hours=4)).timestamp())
+
+
+def test_the_answer_is_about_the_two_that_were_named(story: Story, refusal: Refusal) -> None:
+    """The account has gone to Eve meanwhile, and the message does not show it yet."""
+    secure(story, CAROL)
+    recycled(story)
+    refusal(lambda: story.ask(DAN))
+    story.run_due()
+    alert = question(story).id
+    eves = AccountOwner(person=EVE, since=story.now)
+    story.memory.commit(Change(put={owner_key("orders-db", OLD): eves}))
+    assert refusal(lambda: same(story, CAROL, alert)) == because(Why.ALERT_SETTLED)
+    assert owner(story) == eves
+    story.pass_time(11 * MINUTE)
+    assert question(story).reason.facts["owner_person"] == EVE
+    same(story, CAROL, alert)
+    assert owner(story) == AccountOwner(person=DAN, since=story.now)
 
 
 def test_a_login_that_is_not_shared_tells_nothing_of_others(story: Story) -> None:

@@ -449,6 +449,10 @@ def test_two_people_with_one_account(story: Story) -> None:
     assert told(found) == [
         (Grade.LOOK_AT, f"{ADA} and {DAN} are both ops at orders-db: what one has the other has too")
     ]
+    shared = only(PROD_DB, people=PeopleRules(email_domains=("example.com",), accounts=accounts))
+    assert told(people(story, replace(shared, shared_accounts={"orders-db": ("ops",)}))) == told(
+        people(story, only(PROD_DB, people=PeopleRules(email_domains=("example.com",))))
+    )
 
 
 # ------------------------------------------------------------------------------------------ policy

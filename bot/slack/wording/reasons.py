@@ -239,6 +239,12 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "No longer overdue, after {late_s}: another grant of {person} keeps *{resource}*.",
         "No longer overdue: another grant keeps it.",
     ),
+    Why.OVERDUE_SHARED: (
+        "*{resource}* of {person} ended, after {late_s} overdue; {other_person} still has this login until"
+        " {until_at}.",
+        "*{resource}* of {person} ended, after {late_s} overdue; {other_person} still has this login.",
+        "It ended, and somebody else still has this login.",
+    ),
     Why.OVERDUE_MANY: (
         "🚨 {count} accesses are overdue: they should be gone and could not be taken back.",
         "🚨 Many accesses are overdue: they should be gone and could not be taken back.",
@@ -421,6 +427,11 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "It is not moved until this is answered.",
     ),
     Why.ACCOUNT_CLAIMED: ("Somebody else has to answer.",),
+    Why.ACCOUNT_MOVED: ("Ask again with `/access request`.",),
+    Why.ACCOUNT_KEPT: (
+        "Whoever keeps access.yaml can name an account of {person} at {target} under people.accounts.",
+        "Whoever keeps access.yaml can name the right one under people.accounts.",
+    ),
     Why.NOT_FOR_ACCOUNTS: ("Ask one of them.",),
     Why.RESOURCE_UNKNOWN: ("`/access list` shows what you may ask for.",),
     Why.MAY_NOT_ASK: ("`/access list` shows what you may ask for.",),
