@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 
 from bot.core.catalog import Everyone, Named, SecurityRules
-from bot.core.errors import TemporaryFailure
+from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import State
+from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Account, AccountOwner, AlertView, CardView, Change, Committed, Key
+from bot.ports import Account, AccountOwner, AlertView, CardView, Change, Committed, Key, Snapshot
 from bot.slack.cards import card
 from bot.testing.slack import dm
 from bot.testing.story import Story
@@ -37,7 +38,7 @@ from bot.testing.town import (
     shift,
 )
 from bot.usecases.contests import same_person, somebody_else
-from bot.usecases.ownership import owner_key
+from bot.usecases.ownership import claims, owner_key
 
 Refusal = Callable[[Callable[[], object]], Reason]
 
@@ -180,6 +181,22 @@ def test_of_two_who_claim_an_account_at_one_moment_one_gets_it(story: Story, ref
     reason = refusal(lambda: story.ask(ADA))
     assert (reason.why, reason.facts["owner_person"]) == (Why.ACCOUNT_TAKEN, DAN)
     assert owner(story) == AccountOwner(person=DAN, since=NINE)
+
+
+def test_nothing_is_claimed_of_which_it_was_not_read_whose_it_is(story: Story) -> None:
+    hold = Hold(target="orders-db", account=OLD, entitlement=ROLE)
+    with pytest.raises(Conflict):
+        claims(ADA, [hold], story.policy, Snapshot(now=NINE))
+
+
+def test_a_question_that_nobody_would_have_closed(story: Story, refusal: Refusal) -> None:
+    recycled(story)
+    refusal(lambda: story.ask(DAN))
+    story.run_due()
+    names_accounts(story, OLD, DAN)
+    story.memory.lose(f"alert:{question(story).id}")
+    story.pass_time(16 * MINUTE)
+    assert question(story).over
 
 
 def test_a_line_in_the_policy_decides(story: Story, refusal: Refusal) -> None:
@@ -330,7 +347,8 @@ def test_who_was_deactivated_may_have_been_hired_again(story: Story, refusal: Re
 def test_without_a_channel_those_who_may_answer_are_asked_directly(
     story: Story, refusal: Refusal, people: tuple[str, ...], asked: set[str]
 ) -> None:
-    story.enact(catalog(replace(PROD_DB, channel=None)))
+    """Not in the resource's channel, where security people may not be."""
+    story.enact(catalog(replace(PROD_DB, channel="#db-access" if people else None)))
     secure(story, *people, channel=None)
     recycled(story)
     refusal(lambda: story.ask(DAN))
