@@ -354,6 +354,13 @@ class AccountOwner:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccountsNoted:
+    """Every account that an older version gave out has an AccountOwner since then."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Card:
     places: tuple[Place, ...] = ()
 
@@ -515,6 +522,7 @@ Document = (
     | Seat
     | Account
     | AccountOwner
+    | AccountsNoted
     | Card
     | Note
     | Restore
@@ -544,6 +552,7 @@ D = TypeVar(
     Seat,
     Account,
     AccountOwner,
+    AccountsNoted,
     Card,
     Note,
     Restore,
@@ -573,6 +582,7 @@ KINDS: Mapping[str, type[Document]] = {
     "seat": Seat,
     "account": Account,
     "account-owner": AccountOwner,
+    "accounts-noted": AccountsNoted,
     "card": Card,
     "note": Note,
     "restore": Restore,

@@ -20,11 +20,13 @@ from bot.core.holds import HoldRecord, Phase
 from bot.ports import (
     Account,
     AccountOwner,
+    AccountsNoted,
     Alert,
     Card,
     Census,
     Change,
     Deadline,
+    Document,
     Done,
     Due,
     Entry,
@@ -70,6 +72,7 @@ LONGEST = {
 AT_A_TIME, PAUSE = 0.5, timedelta(seconds=2)
 """A look at very much takes its time in pieces, because ends must not wait for it."""
 AT_ONCE = 200
+NOTED = Key.of(AccountsNoted)
 MOST_NAMED = 20
 """In an audit entry."""
 
@@ -78,16 +81,20 @@ def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
     """Owe now what is not owed and should be (``owed:all``). Look for AT_A_TIME seconds, go on there after
     PAUSE until everything was looked at, and begin again EVERY after the beginning."""
     key = Key.of(LookedThrough)
-    snap = ledger.read({key})
-    found = snap.find(LookedThrough)
-    at = found if found and found.part in PARTS else None
+    snap = ledger.read({key, NOTED})
+    found, noted = snap.find(LookedThrough), snap.find(AccountsNoted)
+    parts = [each for each in PARTS if each != "accounts" or not noted]
+    at = found if found and found.part in parts else None
     began, until = at.began if at else snap.now, Deadline.after(AT_A_TIME)
-    at = _look_at_a_page(ledger, census, at or LookedThrough(began=began, part=next(iter(PARTS)), cursor=0))
+    at = _look_at_a_page(ledger, census, at or LookedThrough(began=began, part=parts[0], cursor=0), parts)
     while at and not until.passed:
-        at = _look_at_a_page(ledger, census, at)
+        at = _look_at_a_page(ledger, census, at, parts)
     now = ledger.read().now
     next_at = now + PAUSE if at else min(max(began + EVERY, now + PAUSE), now + EVERY)
-    ledger.commit(Change(put={key: at}, done=Done(claim=turn.claim, next_at=next_at)))
+    put: dict[Key, Document | None] = {key: at}
+    if not at and not noted:
+        put[NOTED] = AccountsNoted(at=now)
+    ledger.commit(Change(put=put, done=Done(claim=turn.claim, next_at=next_at)))
 
 
 def keep_owed(office: Office, census: Census) -> None:
@@ -106,6 +113,14 @@ def keep_owed(office: Office, census: Census) -> None:
     lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
     if lost:
         _owe(office.ledger, lost)
+    _note_accounts(office.ledger)
+
+
+def _note_accounts(ledger: Ledger) -> None:
+    """See to it that nobody is given an account of somebody else's, of whom only an older version knew."""
+    snap = ledger.read({NOTED})
+    if not snap.find(AccountsNoted):
+        ledger.commit(Change(due=(Due(member="owed:all", at=snap.now),), frees=True))
 
 
 def _longest(catalog: Catalog) -> dict[str, timedelta]:
@@ -126,7 +141,9 @@ def _owe(ledger: Ledger, members: Iterable[str]) -> None:
     ledger.commit(Change(due=due, audit=(entry,), frees=True))
 
 
-def _look_at_a_page(ledger: Ledger, census: Census, at: LookedThrough) -> LookedThrough | None:
+def _look_at_a_page(
+    ledger: Ledger, census: Census, at: LookedThrough, parts: Sequence[str]
+) -> LookedThrough | None:
     """Owe what is missing of one page. Return where the next page is, or None after the last."""
     page, missing = PARTS[at.part]
     ids, cursor = page(census, at.cursor)
@@ -135,8 +152,7 @@ def _look_at_a_page(ledger: Ledger, census: Census, at: LookedThrough) -> Looked
             _owe(ledger, lost)
     if cursor:
         return replace(at, cursor=cursor)
-    names = [*PARTS]
-    following = names[names.index(at.part) + 1 :]
+    following = parts[parts.index(at.part) + 1 :]
     return replace(at, part=following[0], cursor=0) if following else None
 
 

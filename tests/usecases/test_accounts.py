@@ -14,7 +14,17 @@ from bot.core.grants import State
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Account, AccountOwner, AlertView, CardView, Change, Committed, Key, Snapshot
+from bot.ports import (
+    Account,
+    AccountOwner,
+    AccountsNoted,
+    AlertView,
+    CardView,
+    Change,
+    Committed,
+    Key,
+    Snapshot,
+)
 from bot.slack.cards import card
 from bot.testing.slack import dm
 from bot.testing.story import Story
@@ -38,6 +48,7 @@ from bot.testing.town import (
     shift,
 )
 from bot.usecases.contests import same_person, somebody_else
+from bot.usecases.owing import NOTED, keep_owed
 from bot.usecases.ownership import claims, owner_key
 
 Refusal = Callable[[Callable[[], object]], Reason]
@@ -230,10 +241,16 @@ def test_the_accounts_that_an_older_version_gave_out_have_owners(story: Story, r
             put={
                 **{owner_key("orders-db", each): None for each in (OLD, "dan_ops")},
                 **{Key.of(Account, pin): Account(name=name) for pin, name in older.items()},
+                NOTED: None,
             }
         )
     )
-    story.pass_time(16 * MINUTE)
+    keep_owed(story.office, story.memory)
+    story.run_due()
+    assert story.memory.read({NOTED}).find(AccountsNoted) == AccountsNoted(at=story.now)
+    again = story.memory._due["owed:all"]
+    keep_owed(story.office, story.memory)
+    assert story.memory._due["owed:all"] == again, "once is enough"
     assert owner(story) == AccountOwner(person=ADA, since=NINE), "she holds it"
     assert owner(story, "dan_ops") == AccountOwner(person=DAN, since=NINE)
     assert owner(story, EMAILS[EVE]) == AccountOwner(person=EVE)
