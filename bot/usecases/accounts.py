@@ -37,11 +37,25 @@ def person_keys(hold: Hold, *people: str) -> set[Key]:
 
 
 def has_account(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> bool:
+    """Return whether this person would be given access at this account."""
+    if not _would_use(person, hold, catalog, snap):
+        return False
+    return not owner_objection(person, hold.target, hold.account, catalog, snap)
+
+
+def is_concerned(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> bool:
+    """Return whether the account is or may be this person's, also if they would be given nothing there."""
+    owner = snap.find(AccountOwner, owner_key(hold.target, hold.account).id)
+    pinned = snap.find(Account, f"{person}/{hold.target}")
+    used = (owner and owner.person == person) or (pinned and pinned.name == hold.account)
+    return bool(used) or _would_use(person, hold, catalog, snap)
+
+
+def _would_use(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> bool:
     try:
-        name = account_name(person, hold.target, catalog, snap)
+        return account_name(person, hold.target, catalog, snap) == hold.account
     except Refused:
         return False
-    return name == hold.account and not owner_objection(person, hold.target, name, catalog, snap)
 
 
 # ------------------------------------------------------------------------------------------- contests

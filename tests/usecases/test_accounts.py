@@ -389,6 +389,25 @@ def test_nobody_leaves_a_stray_on_a_login_that_they_share(
     assert [entry.by for entry in story.audit() if entry.what == "stray left"] == [CAROL]
 
 
+@pytest.mark.parametrize("who", [BOB, DAN])
+def test_nobody_leaves_a_stray_on_an_account_that_was_theirs_or_has_their_address(
+    story: Story, refusal: Refusal, who: str
+) -> None:
+    """Bob has used it and has another address now; Dan has Bob's old one."""
+    story.directory.members[GROUP] = dba(BOB, CAROL, DAN)
+    story.approve(CAROL, story.ask(BOB, length="1h").standing.grant.id)
+    story.pass_time(HOUR + 20 * MINUTE)
+    story.directory.change(BOB, email="bob.l@example.com")
+    story.directory.change(DAN, email=EMAILS[BOB])
+    for each in (BOB, DAN):
+        story.office.meet(each, anew=True)
+    story.target.stray(EMAILS[BOB], ROLE)
+    story.pass_time(LOOK)
+    [alert] = [each.id for each in story.messenger.alerts.values() if not each.over]
+    assert refusal(lambda: story.leave(who, alert)) == because(Why.OWN_ACCESS)
+    story.leave(CAROL, alert)
+
+
 def test_several_people_use_a_shared_login(story: Story) -> None:
     """Ada's end is told, but not that it is gone: Dan still has it."""
     story.enact(catalog(replace(PROD_DB, approve_automatically=(), approvers=(Everyone(),))))

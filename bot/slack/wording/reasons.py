@@ -412,7 +412,8 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.ACCOUNT_CHANGED: ("Whoever keeps access.yaml has to name the account under people.accounts.",),
     Why.WORKSPACE_UNKNOWN: ("Try again in a minute.",),
     Why.ACCOUNT_TAKEN: (
-        "I have asked security people whether they are the same person. Ask again once they have answered.",
+        "A security person has to say whether they are the same person, or access.yaml has to name the"
+        " account under people.accounts. Then ask again.",
     ),
     Why.ACCOUNT_OF_ANOTHER: (
         "Ask whoever keeps access.yaml to name an account of {person} at {target} under people.accounts.",

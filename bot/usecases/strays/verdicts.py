@@ -15,7 +15,7 @@ from bot.core.policy import Ask, approver_objection, refusal_of
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
 from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
-from bot.usecases.accounts import has_account, person_keys
+from bot.usecases.accounts import has_account, is_concerned, person_keys
 from bot.usecases.admit import Approval, admission
 from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
 from bot.usecases.attempts import earlier_answer
@@ -122,8 +122,8 @@ def _objection(by: str, resources: tuple[Resource, ...], catalog: Catalog, snap:
 
 
 def _not_ones_own(case: Case) -> None:
-    """Raises Refused also for one of several whose account it is."""
-    if case.by == case.alert.person or has_account(case.by, case.hold, case.catalog, case.snap):
+    """Raises Refused also for one of several whose account it is, and for whoever had it before."""
+    if case.by == case.alert.person or is_concerned(case.by, case.hold, case.catalog, case.snap):
         raise refuse(Why.OWN_ACCESS)
 
 
