@@ -209,6 +209,8 @@ class CardView:
     """More time may be requested."""
     again: bool = True
     """The person may request the resource again."""
+    shared_with: tuple[tuple[str, datetime | None], ...] = ()
+    """Once it ends: others who still have a login that is meant to be shared, and until when."""
     copied: bool = True
     """False: the card says that something ended, and replicas of Redis have not confirmed that yet."""
 
@@ -357,7 +359,8 @@ class PolicyDoubt:
 
 @dataclass(frozen=True, kw_only=True)
 class EmailOwner:
-    """Who has an email address: Slack user ids of active people. Empty: nobody had it when we looked."""
+    """Who has an email address, by Slack user ids: those who could be given something, or if there are none,
+    other active people. Empty: nobody had it when we looked."""
 
     people: tuple[str, ...]
     read_at: datetime
@@ -401,6 +404,24 @@ class Account:
     """A person's account at a target, as it was when first used."""
 
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountOwner:
+    """Whose an account at a target (``target/account``) is: the person who used it first, or whom security
+    people said it is now. ``since`` is when it became theirs; None: an older version did not write that down.
+    ``others`` wanted it too, and security people said that they are somebody else."""
+
+    person: str
+    since: datetime | None = None
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountsNoted:
+    """Every account that an older version gave out has an AccountOwner since then."""
+
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -458,7 +479,8 @@ class Swept:
 @dataclass(frozen=True, kw_only=True)
 class Alert:
     """Something that people must see and may decide about: one message, kept equal to this. It is about
-    the stray ``hold``, the overdue ``grant``, or a whole target. ``asks``: people are to decide; then
+    the stray ``hold``, the overdue ``grant``, whose an ``account`` is (the id of an AccountOwner; ``person``
+    claims it, for ``resource``), or a whole target. ``asks``: people are to decide; then
     ``verbs`` are the buttons that it has. ``person``, ``resource`` and ``length`` are what adopting would
     come to. ``people`` get it in direct messages where its channel is lost. ``told_at``: when people were
     last reminded of it."""
@@ -468,6 +490,7 @@ class Alert:
     became: Reason | None = None
     hold: Hold | None = None
     grant: str | None = None
+    account: str | None = None
     asks: bool = False
     verbs: tuple[str, ...] = ()
     person: str | None = None
@@ -569,6 +592,8 @@ Document = (
     | ShiftGrant
     | Seat
     | Account
+    | AccountOwner
+    | AccountsNoted
     | Card
     | Note
     | Restore
@@ -603,6 +628,8 @@ D = TypeVar(
     ShiftGrant,
     Seat,
     Account,
+    AccountOwner,
+    AccountsNoted,
     Card,
     Note,
     Restore,
@@ -637,6 +664,8 @@ KINDS: Mapping[str, type[Document]] = {
     "shift": ShiftGrant,
     "seat": Seat,
     "account": Account,
+    "account-owner": AccountOwner,
+    "accounts-noted": AccountsNoted,
     "card": Card,
     "note": Note,
     "restore": Restore,

@@ -227,6 +227,15 @@ class Catalog:
         """The resources by which one may get it."""
         return tuple(each for each in self.resources.values() if entitlement in each.gives)
 
+    def is_shared(self, target: str, account: str) -> bool:
+        """Return whether several people are meant to use this login."""
+        return account in self.shared_accounts.get(target, ())
+
+    def named_for(self, target: str, account: str) -> tuple[str, ...]:
+        """The people for whom the policy names this account."""
+        every = self.people.accounts.items()
+        return tuple(person for person, accounts in every if accounts.get(target) == account)
+
     def schedules(self) -> tuple[str, ...]:
         every = (name for resource in self.resources.values() for name in resource.schedules())
         return tuple(dict.fromkeys((*every, *schedules_in(self.security.people))))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core.ages import age
+from bot.core.catalog import Catalog
 from bot.core.reasons import Reason, Why, because
 
 FRESH_FOR = timedelta(hours=1)
@@ -22,7 +23,7 @@ GROUP_KNOWN_FOR = timedelta(hours=1)
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """A Slack user. ``team`` is the home workspace, ``email`` casefolded. ``shared_email``: somebody
-    else who is active has the same address, so it identifies nobody."""
+    else who could be given something has the same address, so it identifies nobody."""
 
     id: str
     team: str
@@ -72,6 +73,34 @@ def objection(person: Person | None, *, home: str | None, domains: Sequence[str]
     if person.guest:
         return because(Why.PERSON_GUEST, **about)
     return _email_objection(person, domains)
+
+
+def owners_of_address(email: str, people: Iterable[Person], home: str | None) -> tuple[str, ...]:
+    """Return who has an email address, by their ids. If anybody who could be given something has it, nobody
+    else counts: a guest takes nothing away from a member. ``home`` None: not known yet, so all workspaces
+    count."""
+    found = sorted((each for each in people if each.email == email), key=lambda each: each.id)
+    ours = [
+        each.id
+        for each in found
+        if objection(replace(each, shared_email=False), home=home or each.team, domains=()) is None
+    ]
+    return tuple(ours or (each.id for each in found if not each.deactivated))
+
+
+def same_human(one: Person, other: Person, catalog: Catalog) -> bool:
+    """Return whether two Slack users count as one person: they have one confirmed address, or one account at
+    a target that is not meant to be shared."""
+    if one.id == other.id:
+        return True
+    if one.email and one.email == other.email and one.email_confirmed and other.email_confirmed:
+        return True
+    ones, others = (catalog.people.accounts.get(each.id, {}) for each in (one, other))
+    return any(
+        account == others.get(target, other.email) and not catalog.is_shared(target, account)
+        for target in {*ones, *others}
+        if (account := ones.get(target, one.email))
+    )
 
 
 def _email_objection(person: Person, domains: Sequence[str]) -> Reason | None:

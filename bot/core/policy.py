@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from bot.core.approvers import lack_of_approvers
 from bot.core.blocks import ban_reason, block_reason, freeze_reason
 from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource, Selector
 from bot.core.grants import Cause, Extension, Grant, Ground, Traced
 from bot.core.members import CANNOT_TELL, NO, YES, Facts, belongs, current_shift, end_of, names_of, unread
-from bot.core.people import objection
+from bot.core.people import objection, same_human
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift
 
@@ -166,6 +167,10 @@ def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ..
     unknown = _unknown_approvers(ask, approvers, catalog, facts)
     if unknown:
         return Decision(outcome=Outcome.NEED_FACTS, reason=unknown, trace=trace)
+    decided_by = replace(ask.resource, approvers=approvers)
+    lack = lack_of_approvers(ask.person, decided_by, catalog, facts, approver_objection)
+    if lack:
+        return Decision(outcome=Outcome.REFUSE, reason=lack, trace=trace)
     return Decision(
         outcome=Outcome.ASK,
         reason=unsure or because(Why.APPROVERS_ASKED),
@@ -277,9 +282,15 @@ def vote_objection(
     voter: str, grant: Grant, resource: Resource, catalog: Catalog, facts: Facts
 ) -> Reason | None:
     """Why this person's approval or denial of the grant does not count."""
-    if voter == grant.person:
+    if one_human(voter, grant.person, catalog, facts):
         return because(Why.OWN_REQUEST)
     return approver_objection(voter, resource, catalog, facts, grant.person)
+
+
+def one_human(one: str, other: str, catalog: Catalog, facts: Facts) -> bool:
+    """Return whether two Slack users are one person, as far as the facts tell."""
+    first, second = facts.people.get(one), facts.people.get(other)
+    return one == other or bool(first and second and same_human(first, second, catalog))
 
 
 def approver_objection(

@@ -22,6 +22,15 @@ class Why(StrEnum):
     EMAIL_SHARED = "email_shared"
     ACCOUNT_CHANGED = "account_changed"
     WORKSPACE_UNKNOWN = "workspace_unknown"
+    ACCOUNT_TAKEN = "account_taken"
+    ACCOUNT_OF_ANOTHER = "account_of_another"
+    ACCOUNT_CONTESTED = "account_contested"
+    ACCOUNT_REHIRED = "account_rehired"
+    ACCOUNT_MOVED = "account_moved"
+    ACCOUNT_KEPT = "account_kept"
+    ACCOUNT_SETTLED = "account_settled"
+    ACCOUNT_CLAIMED = "account_claimed"
+    NOT_FOR_ACCOUNTS = "not_for_accounts"
 
     # the ask
     RESOURCE_UNKNOWN = "resource_unknown"
@@ -89,6 +98,8 @@ class Why(StrEnum):
     EXTENSION_DENIED = "extension_denied"
     AGREEMENT_FELL = "agreement_fell"
     BEGAN_TOO_LATE = "began_too_late"
+    NO_APPROVER = "no_approver"
+    TOO_FEW_APPROVERS = "too_few_approvers"
 
     # ends
     EXPIRED = "expired"
@@ -110,6 +121,7 @@ class Why(StrEnum):
     LEFT_BY_OTHERS = "left_by_others"
     SAME_SYSTEM = "same_system"
     OWN_REMOVAL = "own_removal"
+    OVERDUE_SHARED = "overdue_shared"
 
     # strays
     STRAY = "stray"

@@ -17,7 +17,7 @@ from bot.slack.kit import Block
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.forms import UNTIL_SHIFT_ENDS
-from bot.usecases import extend, finish, look, overdue, votes
+from bot.usecases import contests, extend, finish, look, overdue, votes
 from bot.usecases.strays import verdicts
 
 
@@ -178,12 +178,22 @@ def _removed(desk: Desk, click: Click) -> None:
     overdue.removed(desk.office, person=click.person, alert=click.value, op=click.op)
 
 
+def _same_person(desk: Desk, click: Click) -> None:
+    contests.same_person(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
+def _somebody_else(desk: Desk, click: Click) -> None:
+    contests.somebody_else(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
 _OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
     "adopt": _adopt,
     "remove": _remove,
     "leave": _leave,
     "try_now": _try_now,
     "removed": _removed,
+    "same_person": _same_person,
+    "somebody_else": _somebody_else,
 }
 _VERBS: Mapping[str, Callable[[Desk, Click], None]] = {
     **_OF_ALERTS,

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from bot.core import grants
 from bot.core.blocks import Block, block_name
 from bot.core.catalog import Catalog, OnCall, Resource
-from bot.core.errors import Refused, refuse
+from bot.core.errors import Refused
 from bot.core.grants import LIVE, Grant, Ground, State
 from bot.core.holds import Hold
 from bot.core.people import Person
-from bot.core.reasons import Why
 from bot.ports import Account, Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
+from bot.usecases.ownership import account_name, claims, owner_objection
 
 PEOPLE_EVERY = timedelta(minutes=15)
 JUST_NOW = timedelta(seconds=10)
@@ -31,27 +31,25 @@ def indexes(grant: Grant) -> tuple[str, ...]:
 
 
 def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Hold, ...]:
-    """What the resource gives, at this person's accounts. Raises Refused where an account that was
-    taken from the email address is no longer the one used before."""
+    """What the resource gives, at this person's accounts. Raises Refused as ``account_of`` does."""
     return tuple(
-        Hold(target=each.target, account=account_of(person, each.target, catalog, snap), entitlement=each)
+        Hold(
+            target=each.target,
+            account=account_of(person, each.target, catalog, snap, resource.name),
+            entitlement=each,
+        )
         for each in resource.gives
     )
 
 
-def account_of(person: str, target: str, catalog: Catalog, snap: Snapshot) -> str:
-    """The person's account at a target. Raises Refused where there is none to go by."""
-    named = catalog.people.accounts.get(person, {}).get(target)
-    if named:
-        return named
-    known = snap.find(Person, person)
-    email = known.email if known else None
-    if not email:
-        raise refuse(Why.NO_EMAIL, person=person)
-    pinned = snap.find(Account, f"{person}/{target}")
-    if pinned and pinned.name != email:
-        raise refuse(Why.ACCOUNT_CHANGED, person=person, target=target, was=pinned.name)
-    return email
+def account_of(person: str, target: str, catalog: Catalog, snap: Snapshot, resource: str = "") -> str:
+    """The person's account at a target, for this resource. Raises Refused if there is none to go by, if it
+    was taken from the email address and is no longer the one used before, or if it is somebody else's."""
+    account = account_name(person, target, catalog, snap)
+    against = owner_objection(person, target, account, catalog, snap, resource)
+    if against:
+        raise Refused(against)
+    return account
 
 
 def admission(
@@ -72,6 +70,7 @@ def admission(
     if ground.ends_with or isinstance(ground.lives_by, OnCall):
         due.append(Due(member=f"shift:{resource.name}", at=ground.until))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
+    put |= claims(grant.person, held, catalog, snap)
     if resource.one_holder:
         seat = Seat(grant=grant.id, person=grant.person, until=ground.until)
         put[Key.of(Seat, resource.name)] = seat

@@ -12,7 +12,7 @@ from bot.core.holds import Hold
 from bot.core.members import names_of
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger, Place, Restore, Snapshot
-from bot.usecases.accounts import whose
+from bot.usecases.accounts import contest_keys, deciders, judged_contest, whose
 from bot.usecases.attempts import settled
 from bot.usecases.office import Office, fact_keys, facts_of
 from bot.usecases.posting import (
@@ -92,10 +92,11 @@ def show(office: Office, messenger: Messenger, turn: Turn) -> None:
 
 
 def _next(alert: Alert, now: datetime) -> datetime | None:
-    """Whose a stray is, and what may be done about it, is asked anew while nobody has decided."""
+    """Whose a stray or an account is, and what may be done about it, is asked anew while nobody has
+    decided."""
     if alert.over_at:
         return alert.over_at + KEPT
-    return now + JUDGED_EVERY if alert.hold and alert.asks else None
+    return now + JUDGED_EVERY if (alert.hold or alert.account) and alert.asks else None
 
 
 def alert_view(alert: Alert) -> AlertView:
@@ -173,6 +174,8 @@ def _prepared(office: Office, turn: Turn) -> Alert | None:
 
 def _judged(office: Office, alert: Alert, turn: Turn) -> Alert:
     """Whose it is, and what can be done about it."""
+    if alert.account:
+        return judged_contest(office, alert)
     if alert.hold is None:
         return alert
     catalog = office.catalog()
@@ -220,11 +223,13 @@ def _placed(office: Office, alert: Alert) -> Alert:
         return alert
     catalog, snap = office.gather(lambda known: _concern_keys(alert, known))
     concerned = _concerned(alert, catalog)
-    people = _approvers(concerned, snap)
+    people = deciders(alert, catalog, snap) if alert.account else _approvers(concerned, snap)
     theirs = next((each.channel for each in concerned if each.channel), None)
     security = catalog.security_channel
     if catalog.sweep.mode is SweepMode.REPORT and not alert.asks:
         channel, people = security, ()
+    elif alert.account and catalog.security.people:
+        channel = security
     else:
         channel = (theirs or security) if alert.asks and alert.hold else (security or theirs)
     places = (Place(channel=channel, audience="approver"),) if channel else _direct(people)
@@ -234,7 +239,7 @@ def _placed(office: Office, alert: Alert) -> Alert:
 def _concerned(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
     if alert.hold:
         return owners(alert.hold, catalog)
-    if alert.grant:
+    if alert.grant or alert.account:
         resource = catalog.resources.get(alert.resource or "")
         return (resource,) if resource else ()
     target = alert.reason.facts.get("target")
@@ -243,6 +248,8 @@ def _concerned(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
 
 
 def _concern_keys(alert: Alert, catalog: Catalog) -> set[Key]:
+    if alert.account:
+        return contest_keys(alert, catalog)
     return {key for resource in _concerned(alert, catalog) for key in fact_keys(resource)}
 
 

@@ -13,7 +13,7 @@ from bot.core.people import Person
 from bot.core.policy import Ask, Decision, Outcome, decide, question_of, reason_unchecked
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Claim, Done, Key, Snapshot
-from bot.usecases.admit import live_grant
+from bot.usecases.admit import holds_for, live_grant
 from bot.usecases.answers import Asked
 from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import joined
@@ -27,8 +27,10 @@ from bot.usecases.office import (
     stand,
     standing,
     standing_after,
+    with_approvers,
 )
 from bot.usecases.outcomes import done_here
+from bot.usecases.ownership import with_contest
 from bot.usecases.reasons_fit import AT_LEISURE, reason_fits
 from bot.usecases.visible import resource_for, sight_keys
 from bot.usecases.waiting import asked_grant, closed, waiting
@@ -93,7 +95,7 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
         reason_fits=reason_fits(resource.reason, wish.reason),
         starts_at=wish.starts_at if wish.starts_at and wish.starts_at > snap.now else None,
     )
-    decision = decide(question, catalog, facts_of(snap, resource))
+    decision = _decision(office, question, scene)
     open_before = _open_before(snap, question)
     same = next((each for each in open_before if _is_same(each, question)), None)
     if same:
@@ -110,6 +112,16 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
     if receipt.again:
         return Asked(standing=stand(office, earlier_answer(receipt)))
     return Asked(standing=standing_after(change, grant, scene))
+
+
+def _decision(office: Office, question: Ask, scene: Scene) -> Decision:
+    """Before approvers are asked, it is looked at whether there are enough of them."""
+    catalog, snap = scene
+    facts = facts_of(snap, question.resource)
+    decision = decide(question, catalog, facts)
+    if decision.outcome is not Outcome.ASK:
+        return decision
+    return decide(question, catalog, with_approvers(office.ledger, question.resource, facts))
 
 
 def _keys(catalog: Catalog, name: str, *people: str) -> set[Key]:
@@ -156,6 +168,8 @@ def _written(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> tuple
     grant = asked_grant(grant_id, ask, decision, scene)
     if decision.outcome is Outcome.APPROVE and decision.ground:
         return granted(grant, decision.ground, ask.resource, scene)
+    if decision.outcome is Outcome.ASK:
+        holds_for(ask.person, ask.resource, *scene)  # refused now, and not once somebody approves
     return grant, waiting(grant, snap)
 
 
@@ -188,20 +202,20 @@ def _tend(office: Office, claim: Claim) -> None:
     elif grant.lapses_at and grant.lapses_at <= snap.now:
         change = closed(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
     elif grant.undecided:
-        change = _decided(grant, (catalog, snap), claim)
+        change = _decided(office, grant, (catalog, snap), claim)
     else:
         change = Change(done=Done(claim=claim, next_at=grant.lapses_at))
     office.ledger.commit(change)
 
 
-def _decided(grant: Grant, scene: Scene, claim: Claim) -> Change:
+def _decided(office: Office, grant: Grant, scene: Scene, claim: Claim) -> Change:
     """What the request comes to now that the facts may be there."""
     catalog, snap = scene
     try:
         resource = _resource_of(grant, catalog)
         fits = reason_fits(resource.reason, grant.reason, AT_LEISURE)
         question = question_of(grant, resource, reason_fits=fits)
-        decision = decide(question, catalog, facts_of(snap, resource))
+        decision = _decision(office, question, scene)
         if decision.outcome is Outcome.NEED_FACTS:
             if unchecked := reason_unchecked(question):
                 return _refused(grant, unchecked, snap, claim)
@@ -223,7 +237,7 @@ def _resource_of(grant: Grant, catalog: Catalog) -> Resource:
 
 def _refused(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) -> Change:
     denied = deny(grant, person=None, now=snap.now, because_of=reason)
-    return closed(denied, snap, "refused", None, Done(claim=claim))
+    return with_contest(closed(denied, snap, "refused", None, Done(claim=claim)), reason, snap.now)
 
 
 def _admitted_late(grant: Grant, question: Ask, decision: Decision, scene: Scene, claim: Claim) -> Change:

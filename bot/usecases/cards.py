@@ -34,6 +34,7 @@ from bot.usecases.attempts import settled
 from bot.usecases.granting import terms_now
 from bot.usecases.look import home_view
 from bot.usecases.office import Office, Scene, base_of, facts_of, grant_keys
+from bot.usecases.ownership import sharers
 from bot.usecases.posting import (
     COPIED_BY_THEN,
     GIVEN_UP,
@@ -56,6 +57,8 @@ from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.WAITING, State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED, State.ADDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
+
+OVER = frozenset({State.ENDING, State.ENDED})
 
 TOO_LATE = PermanentFailure("refused until there was nothing to decide any more")
 
@@ -214,6 +217,7 @@ def card_view(
         max_length=resource.lengths.max if resource else 0,
         kept_until=_kept_until(office, grant),
         extension=extension,
+        shared_with=sharers(office.ledger, grant, catalog) if grant.state in OVER else (),
     )
     if resource is None:
         return replace(view, extendable=False, again=False)

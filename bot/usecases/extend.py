@@ -19,7 +19,16 @@ from bot.usecases.admit import added_ground, gives_the_same
 from bot.usecases.answers import Extended
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import chosen_of, meant
-from bot.usecases.office import Office, Scene, facts_of, grant_keys, stand, standing, standing_after
+from bot.usecases.office import (
+    Office,
+    Scene,
+    facts_of,
+    grant_keys,
+    stand,
+    standing,
+    standing_after,
+    with_approvers,
+)
 from bot.usecases.waiting import asked_people
 
 
@@ -130,7 +139,8 @@ def _requested(
     """Put it to approvers; it takes the place of one that waits already, unless that is the same."""
     catalog, snap = scene
     resource, before = question.resource, grant.extension
-    decision = _not_refused(ask_people(question, catalog, facts_of(snap, resource)))
+    known = with_approvers(office.ledger, resource, facts_of(snap, resource))
+    decision = _not_refused(ask_people(question, catalog, known))
     if before and (before.until, before.ends_with) == (extension.until, extension.ends_with):
         return Extended(standing=standing(snap, catalog, grant), asked=before)
     extension = replace(

@@ -9,6 +9,7 @@ from bot.core.policy import (
     Outcome,
     approval_ground,
     decide,
+    one_human,
     question_of,
     requester_objection,
     vote_objection,
@@ -62,14 +63,17 @@ def terms_now(grant: Grant, resource: Resource, scene: Scene, extension: Extensi
 def votes_that_count(
     votes: tuple[Vote, ...], grant: Grant, resource: Resource, scene: Scene, terms: str
 ) -> tuple[Vote, ...]:
-    """Return the votes that were given for these terms, by people who may still approve."""
+    """Return the votes that were given for these terms, by people who may still approve; of two Slack users
+    who are one person only the first."""
     catalog, snap = scene
     facts = facts_of(snap, resource)
-    return tuple(
-        each
-        for each in votes
-        if each.terms == terms and not vote_objection(each.person, grant, resource, catalog, facts)
-    )
+    found: list[Vote] = []
+    for each in votes:
+        if each.terms != terms or vote_objection(each.person, grant, resource, catalog, facts):
+            continue
+        if not any(one_human(each.person, other.person, catalog, facts) for other in found):
+            found.append(each)
+    return tuple(found)
 
 
 def begin_ground(grant: Grant, resource: Resource, scene: Scene) -> Ground:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
+from bot.core.approvers import possible_approvers
 from bot.core.blocks import Ban, Block, Freeze, block_name, unreadable_block
 from bot.core.catalog import Catalog, Resource, groups_in, schedules_in
 from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed, refuse
@@ -41,6 +42,7 @@ from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer, refusal_answer, settled
 from bot.usecases.enact import DOUBT, clear_doubt, record_addresses, report_difference, report_doubt
 from bot.usecases.former import targets_elsewhere
+from bot.usecases.ownership import owner_keys, with_contest
 from bot.usecases.people import look_up
 
 T = TypeVar("T")
@@ -49,6 +51,8 @@ Scene = tuple[Catalog, Snapshot]
 
 LOOK_UP_WITHIN = 1.0
 POLICY, HOME, FREEZE = Key.of(PolicyInForce), Key.of(Home), Key.of(Freeze)
+MOST_COUNTED = 100
+"""Approvers who are read to see that there are enough of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,8 @@ class Office:
     def gather(
         self, wanted: Callable[[Catalog], Iterable[Key]], follow: Iterable[str] = ()
     ) -> tuple[Catalog, Snapshot]:
-        """The policy in force and the documents wanted under it, all as of one moment."""
+        """The policy in force and the documents wanted under it, all as of one moment. If people's accounts
+        are among them, so is whose those are, read right after."""
         for _ in range(5):
             followed = self._followed
             keys = {POLICY, HOME, *(wanted(followed.catalog) if followed else ())}
@@ -105,9 +110,20 @@ class Office:
             if force is None:
                 raise TemporaryFailure("no policy is in force: run rotakey policy apply FILE")
             if followed and followed.still(force, snap):
-                return followed.catalog, snap
+                return followed.catalog, self._with_owners(keys, followed.catalog, snap)
             self._follow(force)
         raise TemporaryFailure("the policy is changing faster than it can be read")
+
+    def _with_owners(self, keys: Iterable[Key], catalog: Catalog, snap: Snapshot) -> Snapshot:
+        more = owner_keys(keys, catalog, snap) - snap.versions.keys()
+        if not more:
+            return snap
+        found = self.ledger.read(more)
+        return replace(
+            snap,
+            documents={**snap.documents, **found.documents},
+            versions={**snap.versions, **found.versions},
+        )
 
     def catalog(self) -> Catalog:
         return self.gather(lambda _: ())[0]
@@ -161,7 +177,8 @@ class Office:
             about = {"why": refused.reason.why.value, **refused.reason.facts}
             entry = Entry(what=f"{what} refused", by=by, facts=about)
             answer = refusal_answer(refused.reason)
-            receipt = self.ledger.commit(Change(op=op, answer=answer, audit=(entry,)))
+            change = Change(op=op, answer=answer, audit=(entry,))
+            receipt = self.ledger.commit(with_contest(change, refused.reason, self.ledger.read(()).now))
             if receipt.again:
                 return earlier_answer(receipt)
             raise
@@ -265,6 +282,15 @@ def _stops(snap: Snapshot, shape: type[D], unreadable: D) -> dict[str, D]:
     """Return the documents of this shape by their ids. One that cannot be read stops what it stopped."""
     there = (key.id for key, version in snap.versions.items() if version and key.kind == KIND_OF[shape])
     return {each: snap.find(shape, each) or unreadable for each in there}
+
+
+def with_approvers(ledger: Ledger, resource: Resource, facts: Facts) -> Facts:
+    """The facts with those who may come to approve, as they were last described within a day; of very many
+    only some. A decision counts them, and each click is judged anew: it does not rest on them."""
+    unread = [each for each in possible_approvers(resource, facts) if each not in facts.people]
+    snap = ledger.read(Key.of(Person, each) for each in unread[:MOST_COUNTED])
+    known = {found.id: found for found in snap.all(Person) if found.age(snap.now) <= KNOWN_FOR}
+    return replace(facts, people={**known, **facts.people})
 
 
 def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:

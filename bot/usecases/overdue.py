@@ -19,6 +19,7 @@ from bot.usecases.alerts import became, told, told_over
 from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import joined
 from bot.usecases.office import Office, facts_of
+from bot.usecases.ownership import sharers
 from bot.usecases.posting import GIVEN_UP, LOST
 
 TELL_EVERY = timedelta(hours=1)
@@ -151,7 +152,12 @@ def _recovered(office: Office, grant: Grant, alert: Alert, snap: Snapshot) -> Ch
     late = ended_at.timestamp() - (since_at if isinstance(since_at, int) else 0)
     about = {"person": grant.person, "resource": grant.resource}
     late_s = _in_minutes(timedelta(seconds=late))
-    if grant.kept_by:
+    shared = sharers(office.ledger, grant, office.catalog())
+    if shared:
+        other, until = shared[0]
+        end = {"until_at": int(until.timestamp())} if until else {}
+        reason = because(Why.OVERDUE_SHARED, late_s=late_s, other_person=other, **about, **end)
+    elif grant.kept_by:
         reason = because(Why.OVERDUE_KEPT, late_s=late_s, **about)
     else:
         reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)

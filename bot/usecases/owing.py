@@ -18,11 +18,15 @@ from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.holds import HoldRecord, Phase
 from bot.ports import (
+    Account,
+    AccountOwner,
+    AccountsNoted,
     Alert,
     Card,
     Census,
     Change,
     Deadline,
+    Document,
     Done,
     Due,
     Entry,
@@ -41,6 +45,7 @@ from bot.usecases.groups import HOME_EVERY
 from bot.usecases.office import Office
 from bot.usecases.outcomes import LOOK_EVERY
 from bot.usecases.overdue import TELL_EVERY
+from bot.usecases.ownership import note_owners, owner_key, users_of
 from bot.usecases.posting import REFUSED_AGAIN
 from bot.usecases.retention import EVERY as KEEP_EVERY
 from bot.usecases.rosters import RETRY_AT_MOST
@@ -67,6 +72,7 @@ LONGEST = {
 AT_A_TIME, PAUSE = 0.5, timedelta(seconds=2)
 """A look at very much takes its time in pieces, because ends must not wait for it."""
 AT_ONCE = 200
+NOTED = Key.of(AccountsNoted)
 MOST_NAMED = 20
 """In an audit entry."""
 
@@ -75,16 +81,20 @@ def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
     """Owe now what is not owed and should be (``owed:all``). Look for AT_A_TIME seconds, go on there after
     PAUSE until everything was looked at, and begin again EVERY after the beginning."""
     key = Key.of(LookedThrough)
-    snap = ledger.read({key})
-    found = snap.find(LookedThrough)
-    at = found if found and found.part in PARTS else None
+    snap = ledger.read({key, NOTED})
+    found, noted = snap.find(LookedThrough), snap.find(AccountsNoted)
+    parts = [each for each in PARTS if each != "accounts" or not noted]
+    at = found if found and found.part in parts else None
     began, until = at.began if at else snap.now, Deadline.after(AT_A_TIME)
-    at = _look_at_a_page(ledger, census, at or LookedThrough(began=began, part=next(iter(PARTS)), cursor=0))
+    at = _look_at_a_page(ledger, census, at or LookedThrough(began=began, part=parts[0], cursor=0), parts)
     while at and not until.passed:
-        at = _look_at_a_page(ledger, census, at)
+        at = _look_at_a_page(ledger, census, at, parts)
     now = ledger.read().now
     next_at = now + PAUSE if at else min(max(began + EVERY, now + PAUSE), now + EVERY)
-    ledger.commit(Change(put={key: at}, done=Done(claim=turn.claim, next_at=next_at)))
+    put: dict[Key, Document | None] = {key: at}
+    if not at and not noted:
+        put[NOTED] = AccountsNoted(at=now)
+    ledger.commit(Change(put=put, done=Done(claim=turn.claim, next_at=next_at)))
 
 
 def keep_owed(office: Office, census: Census) -> None:
@@ -103,6 +113,14 @@ def keep_owed(office: Office, census: Census) -> None:
     lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
     if lost:
         _owe(office.ledger, lost)
+    _note_accounts(office.ledger)
+
+
+def _note_accounts(ledger: Ledger) -> None:
+    """See to it that nobody is given an account of somebody else's, of whom only an older version knew."""
+    snap = ledger.read({NOTED})
+    if not snap.find(AccountsNoted):
+        ledger.commit(Change(due=(Due(member="owed:all", at=snap.now),), frees=True))
 
 
 def _longest(catalog: Catalog) -> dict[str, timedelta]:
@@ -123,7 +141,9 @@ def _owe(ledger: Ledger, members: Iterable[str]) -> None:
     ledger.commit(Change(due=due, audit=(entry,), frees=True))
 
 
-def _look_at_a_page(ledger: Ledger, census: Census, at: LookedThrough) -> LookedThrough | None:
+def _look_at_a_page(
+    ledger: Ledger, census: Census, at: LookedThrough, parts: Sequence[str]
+) -> LookedThrough | None:
     """Owe what is missing of one page. Return where the next page is, or None after the last."""
     page, missing = PARTS[at.part]
     ids, cursor = page(census, at.cursor)
@@ -132,13 +152,13 @@ def _look_at_a_page(ledger: Ledger, census: Census, at: LookedThrough) -> Looked
             _owe(ledger, lost)
     if cursor:
         return replace(at, cursor=cursor)
-    names = [*PARTS]
-    following = names[names.index(at.part) + 1 :]
+    following = parts[parts.index(at.part) + 1 :]
     return replace(at, part=following[0], cursor=0) if following else None
 
 
 def _of_grants(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     snap = ledger.read(Key.of(shape, each) for each in ids for shape in (Grant, Card))
+    note_owners(ledger, users_of(grant for grant in snap.all(Grant) if grant.open))
     return census.unowed({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
 
 
@@ -156,6 +176,18 @@ def _of_notes(_: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
 def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     alerts = ledger.read(Key.of(Alert, each) for each in ids).all(Alert)
     return census.unowed([f"alert:{each.id}" for each in alerts if _is_kept_up(each)])
+
+
+def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
+    """Owe nothing, but note whose the accounts are that an older version only kept for each person."""
+    pinned = ledger.read(Key.of(Account, each) for each in ids)
+    users: dict[Key, AccountOwner] = {}
+    for each in ids:
+        person, _slash, target = each.partition("/")
+        if account := pinned.find(Account, each):
+            users.setdefault(owner_key(target, account.name), AccountOwner(person=person))
+    note_owners(ledger, users)
+    return frozenset()
 
 
 def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
@@ -176,7 +208,7 @@ def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
 def _is_kept_up(alert: Alert) -> bool:
     """Return whether an alert is always due: it was never shown, is judged now and then, or will be
     deleted."""
-    judged = alert.asks and alert.hold is not None
+    judged = alert.asks and (alert.hold is not None or alert.account is not None)
     return judged or alert.over_at is not None or not _is_shown(alert.places)
 
 
@@ -191,6 +223,7 @@ PARTS: Mapping[str, tuple[PageOf, MissingOf]] = {
     "grants": (lambda census, cursor: census.page_of_grants("open", cursor), _of_grants),
     "holds": (lambda census, cursor: census.page_of_documents(HoldRecord, cursor), _of_holds),
     "notes": (lambda census, cursor: census.page_of_documents(Note, cursor), _of_notes),
+    "accounts": (lambda census, cursor: census.page_of_documents(Account, cursor), _of_accounts),
     "alerts": (lambda census, cursor: census.page_of_documents(Alert, cursor), _of_alerts),
 }
 """All that may owe something, in the order in which it is looked at."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.core.people import Person
-from bot.ports import Change, Deadline, Directory, Document, Due, EmailOwner, Key, Ledger, Snapshot
+from bot.core.people import Person, owners_of_address
+from bot.ports import Change, Deadline, Directory, Document, Due, EmailOwner, Home, Key, Ledger, Snapshot
 from bot.usecases.attempts import settled
 
 
@@ -25,7 +25,8 @@ def _look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadli
 
 
 def remember(ledger: Ledger, person: Person) -> None:
-    """Keep a person as Slack described them just now, marked where an active somebody has the same email."""
+    """Keep a person as Slack described them just now, marked if somebody else who could be
+    given something has the same email."""
     settled(lambda: _remember(ledger, person, ledger.read({Key.of(Person, person.id)})))
 
 
@@ -51,15 +52,16 @@ def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
     refuse it: nobody holds anything by that address."""
     before = first.find(Person, person.id)
     emails = {each.email for each in (before, person) if each and each.email}
-    owned = ledger.read({Key.of(EmailOwner, email) for email in emails})
+    owned = ledger.read({Key.of(Home), *(Key.of(EmailOwner, email) for email in emails)})
+    home = owned.find(Home)
     others = {each for owner in owned.all(EmailOwner) for each in owner.people} - {person.id}
     snap = ledger.read({Key.of(Person, each) for each in others}) if others else Snapshot(now=owned.now)
     known = {each.id: each for each in snap.all(Person)}
     known[person.id] = replace(person, shared_email=False, read_at=snap.now)
     put: dict[Key, Document | None] = {}
     for email in emails:
-        owners = sorted(p.id for p in known.values() if p.email == email and not p.deactivated)
-        owner = EmailOwner(people=tuple(owners), read_at=snap.now)
+        owners = owners_of_address(email, known.values(), home.team if home else None)
+        owner = EmailOwner(people=owners, read_at=snap.now)
         put[Key.of(EmailOwner, email)] = owner if owners or email == person.email else None
         known |= {each: replace(known[each], shared_email=len(owners) > 1) for each in owners}
     changed = [each for each in known.values() if each not in snap.all(Person)]

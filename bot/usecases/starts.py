@@ -17,6 +17,7 @@ from bot.core.shifts import Shift, on_call
 from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
 from bot.usecases.admit import added_ground, admission, live_grant
 from bot.usecases.office import Scene, facts_of
+from bot.usecases.ownership import with_contest
 
 PASSING = frozenset({Why.PERSON_UNKNOWN, Why.WORKSPACE_UNKNOWN})
 """Nobody is told of what a look-up that is under way will settle."""
@@ -169,4 +170,4 @@ def _not_started(
         due=(Due(member=f"note:{note.id}", at=snap.now),),
         audit=(Entry(what="shift not started", facts=facts),),
     )
-    return Start(change=change)
+    return Start(change=with_contest(change, reason, snap.now))

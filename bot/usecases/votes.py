@@ -11,6 +11,7 @@ from bot.core.errors import Conflict, Refused, refuse
 from bot.core.grants import LIVE, Extension, Grant, State, Vote
 from bot.core.policy import (
     approval_ground,
+    one_human,
     question_of,
     requester_objection,
     vote_objection,
@@ -115,6 +116,8 @@ def _approve(office: Office, person: str, which: str, length: int | None, op: st
         raise refuse(Why.TERMS_CHANGED, grant=which)
     before = poll.votes
     counted = votes_that_count(before, poll.grant, poll.resource, poll.scene, now_terms)
+    if any(one_human(person, each.person, catalog, facts) for each in counted):
+        raise refuse(Why.VOTED_ALREADY)
     poll = _shortened(poll, length)
     fits = reason_still_fits(poll.grant, poll.resource, catalog)
     question = question_of(poll.grant, poll.resource, poll.extension, reason_fits=fits)

@@ -191,6 +191,18 @@ def test_a_second_account_with_the_same_address_approves_nothing(it: Town, asked
     assert it.office.grant(asked.id).state is State.ASKED
 
 
+def test_a_guest_with_the_same_address_takes_no_vote_and_no_request_away(it: Town, asked: Grant) -> None:
+    for n, (name, address) in enumerate([("ada2", "ADA@example.com"), ("bob2", "bob@example.com")]):
+        guest = Person(id=f"U08G{n}", name=name, email=address, is_restricted=True)
+        it.workspace.add_person(guest)
+        it.workspace.invite(CHANNEL, guest.id)
+        press(it, guest.id, "approve", f"decide:{asked.id}")
+        assert told(it, guest.id) == [Why.PERSON_GUEST]
+    press(it, BOB, "approve", f"decide:{asked.id}")
+    assert told(it, BOB) == []
+    assert it.office.grant(asked.id).state is State.APPROVED
+
+
 # ---------------------------------------------------------------------------------- who is not ours
 
 

@@ -288,3 +288,21 @@ def test_bob_and_carol_click_at_the_same_moment_and_one_is_late(story: Story, re
     reason = refusal(lambda: story.approve(BOB, grant))
     assert (reason.why, reason.facts["by_person"]) == (Why.DECIDED_ALREADY, CAROL)
     assert story.grant(grant).state is State.DENIED
+
+
+@pytest.mark.parametrize("alter_ego", [DAN, BOB])
+def test_two_slack_users_with_one_account_are_one_person(
+    story: Story, refusal: Refusal, alter_ego: str
+) -> None:
+    """Carol and the requester, or Carol and Bob, are one login at the target."""
+    people = replace(
+        story.policy.people,
+        accounts={CAROL: {"orders-db": "one"}, alter_ego: {"orders-db": "one"}},
+    )
+    story.enact(replace(catalog(TWO_OF_THEM), people=people))
+    grant = dans_ask(story)
+    if alter_ego == BOB:
+        story.approve(BOB, grant)
+    why = Why.VOTED_ALREADY if alter_ego == BOB else Why.OWN_REQUEST
+    assert refusal(lambda: story.approve(CAROL, grant)).why is why
+    assert not story.live(grant)

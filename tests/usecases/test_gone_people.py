@@ -11,10 +11,10 @@ from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why
-from bot.ports import Deadline, Key
+from bot.ports import Deadline, EmailOwner, Key
 from bot.testing.story import Story
 from bot.testing.town import BOB, CAROL, DAN, EMAILS, EVE, HOUR, MINUTE, NINE, PROD_DB, catalog
-from bot.usecases.people import hinted
+from bot.usecases.people import hinted, remember
 
 Refusal = Callable[[Callable[[], object]], Reason]
 DAY = 24 * HOUR
@@ -186,6 +186,53 @@ def test_somebody_new_takes_dans_address(story: Story) -> None:
     story.run_due()
     assert known(story, DAN).shared_email
     assert not story.has(DAN)
+
+
+NOBODY_TO_US = [
+    {"guest": True},
+    {"stranger": True},
+    {"bot": True},
+    {"team": "T9"},
+    {"email_confirmed": False},
+]
+
+
+@pytest.mark.parametrize("as_what", NOBODY_TO_US)
+def test_who_could_be_given_nothing_takes_no_address_away(story: Story, as_what: dict[str, object]) -> None:
+    """Neither Dan's access, nor Bob's vote."""
+    grant = dans_access(story)
+    for who in (DAN, BOB):
+        other = f"{who}X"
+        story.directory.people[other] = replace(story.directory.people[who], id=other, **as_what)  # type: ignore[arg-type]  # any field
+        changes(story, other)
+        story.run_due()
+        remember(story.ledger, story.directory.people[other])
+        story.run_due()
+    assert not known(story, DAN).shared_email
+    assert story.has(DAN)
+    assert story.live(grant)
+    again = story.ask(EVE).standing.grant.id
+    assert story.approve(BOB, again).live
+
+
+def test_a_guest_who_becomes_a_member_shares_the_address_from_then_on(story: Story) -> None:
+    dans_access(story)
+    story.directory.people["U08DAN"] = replace(story.directory.people[DAN], id="U08DAN", guest=True)
+    remember(story.ledger, story.directory.people["U08DAN"])
+    changes(story, "U08DAN", guest=False)
+    story.run_due()
+    assert known(story, DAN).shared_email
+    assert known(story, "U08DAN").shared_email
+    assert not story.has(DAN)
+
+
+def test_a_guest_who_is_alone_with_an_address_is_still_known_by_it(story: Story) -> None:
+    """On call, for instance: they hear why they are given nothing."""
+    story.directory.change(EVE, guest=True)
+    story.office.meet(EVE, anew=True)
+    owner = story.memory.read({Key.of(EmailOwner, EMAILS[EVE])}).find(EmailOwner, EMAILS[EVE])
+    assert owner is not None
+    assert owner.people == (EVE,)
 
 
 def test_an_answer_that_was_long_under_way_does_not_replace_a_newer_one(

@@ -15,6 +15,8 @@ LABELS: Mapping[str, str] = {
     "leave": "Leave",
     "try_now": "Try now",
     "removed": "I removed it by hand",
+    "same_person": "Same person: move it",
+    "somebody_else": "Somebody else",
 }
 
 

@@ -269,7 +269,9 @@ def trouble(view: CardView) -> str:
         lines.append(f"⚠️ {typed(grant.trouble.rstrip('. '))}. I keep trying.")
     elif grant.trouble:
         lines.append(f"⚠️ {typed(grant.trouble.rstrip('. '))}.")
-    if grant.state is not State.ADDED and (HoldState.KEPT in grant.holds.values() or grant.kept_by):
+    lines += [f"{person(who)} still has this login {until(end)}." for who, end in view.shared_with[:5]]
+    kept = HoldState.KEPT in grant.holds.values() or grant.kept_by
+    if kept and grant.state is not State.ADDED and not view.shared_with:
         lines.append(_kept(view))
     if grant.left_by and not grant.open:
         lines.append(f"They still have it from {typed(grant.left_by, 80)}, who granted it meanwhile.")

@@ -47,6 +47,43 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "The email address in Slack is no longer the one that was used before.",
     ),
     Why.WORKSPACE_UNKNOWN: ("I cannot tell yet which workspace I belong to, because Slack does not answer.",),
+    Why.ACCOUNT_TAKEN: (
+        "{person} would use the account {account} at {target}, but {owner_person} has used it since"
+        " {since_at}.",
+        "{person} would use the account {account} at {target}, but {owner_person} has used it before.",
+        "The account at the target is somebody else's.",
+    ),
+    Why.ACCOUNT_OF_ANOTHER: (
+        "The account {account} at {target} is {owner_person}'s, not {person}'s.",
+        "The account at the target is somebody else's.",
+    ),
+    Why.ACCOUNT_CONTESTED: (
+        "⚠️ {person} has the email address {account}, and wants to use the account of that name at {target}."
+        " {owner_person} has used it since {since_at}. Are they the same person?",
+        "⚠️ {person} has the email address {account}, and wants to use the account of that name at {target}."
+        " {owner_person} has used it before. Are they the same person?",
+        "⚠️ Two people claim one account.",
+    ),
+    Why.ACCOUNT_REHIRED: (
+        "⚠️ {person} has the email address {account}, and wants to use the account of that name at {target}."
+        " It was {owner_person}'s, who is deactivated in Slack. Are they the same person, re-hired?",
+        "⚠️ Somebody claims the account of a person who is deactivated in Slack.",
+    ),
+    Why.ACCOUNT_MOVED: (
+        "{by_person} says that {person} and {owner_person} are the same person: {account} at {target} is"
+        " {person}'s now.",
+        "They are the same person: the account was moved.",
+    ),
+    Why.ACCOUNT_KEPT: (
+        "{by_person} says that {person} is not {owner_person}: {account} at {target} stays {owner_person}'s.",
+        "They are not the same person: the account stays whose it was.",
+    ),
+    Why.ACCOUNT_SETTLED: (
+        "It is settled whose {account} at {target} is, without an answer here.",
+        "It is settled whose the account is, without an answer here.",
+    ),
+    Why.ACCOUNT_CLAIMED: ("You are one of the two people that this is about.",),
+    Why.NOT_FOR_ACCOUNTS: ("Only security people can say whose an account is, and you are not one of them.",),
     Why.RESOURCE_UNKNOWN: (
         "There is no resource {name}. Did you mean {near}?",
         "There is no resource {name}.",
@@ -213,6 +250,22 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "The time that was agreed for *{resource}* was over before it could begin.",
         "The time that was agreed was over before it could begin.",
     ),
+    Why.NO_APPROVER: (
+        "Nobody else can approve *{resource}* now: no other active member is in {groups}, or comes on call"
+        " for {schedules} in time.",
+        "Nobody else can approve *{resource}* now: {groups} has no other active member.",
+        "Nobody else can approve *{resource}* now: nobody else comes on call for {schedules} in time.",
+        "Nobody else can approve *{resource}* now.",
+        "Nobody else can approve this now.",
+    ),
+    Why.TOO_FEW_APPROVERS: (
+        "*{resource}* needs {needed} approvals, and only {count} in {groups} or on call for {schedules} can"
+        " give one.",
+        "*{resource}* needs {needed} approvals, and only {count} in {groups} can give one now.",
+        "*{resource}* needs {needed} approvals, and only {count} on call for {schedules} can give one.",
+        "*{resource}* needs {needed} approvals, and only {count} can be given now.",
+        "This needs more approvals than can be given now.",
+    ),
     Why.EXPIRED: ("Its time is over.",),
     Why.GIVEN_BACK: ("Given back.",),
     Why.REVOKED: ("Revoked by {by_person}: {said}", "Revoked by {by_person}.", "Revoked."),
@@ -245,6 +298,12 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.OVERDUE_KEPT: (
         "No longer overdue, after {late_s}: another grant of {person} keeps *{resource}*.",
         "No longer overdue: another grant keeps it.",
+    ),
+    Why.OVERDUE_SHARED: (
+        "*{resource}* of {person} ended, after {late_s} overdue; {other_person} still has this login until"
+        " {until_at}.",
+        "*{resource}* of {person} ended, after {late_s} overdue; {other_person} still has this login.",
+        "It ended, and somebody else still has this login.",
     ),
     Why.OVERDUE_MANY: (
         "🚨 {count} accesses are overdue: they should be gone and could not be taken back.",
@@ -479,6 +538,13 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
 }
 """Of the sentences for a code the first is said whose facts are all there; the last needs none."""
 
+_MEND_APPROVERS = (
+    "A Slack admin can add people to {groups}, and whoever keeps the schedule {schedules} can put somebody on"
+    " call. Then ask again.",
+    "A Slack admin can add people to {groups}. Then ask again.",
+    "Whoever keeps the schedule {schedules} can put somebody on call. Then ask again.",
+    "Whoever keeps access.yaml can name more approvers. Then ask again.",
+)
 NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.PERSON_UNKNOWN: ("Try again in a minute.",),
     Why.PERSON_EXTERNAL: ("Ask a member of this workspace.",),
@@ -491,6 +557,29 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.EMAIL_SHARED: ("A workspace admin has to correct one of the two.",),
     Why.ACCOUNT_CHANGED: ("Whoever keeps access.yaml has to name the account under people.accounts.",),
     Why.WORKSPACE_UNKNOWN: ("Try again in a minute.",),
+    Why.ACCOUNT_TAKEN: (
+        "A security person has to say whether they are the same person, or access.yaml has to name the"
+        " account under people.accounts. Then ask again.",
+    ),
+    Why.ACCOUNT_OF_ANOTHER: (
+        "Ask whoever keeps access.yaml to name an account of {person} at {target} under people.accounts.",
+        "Ask whoever keeps access.yaml to name the right one under people.accounts.",
+    ),
+    Why.ACCOUNT_CONTESTED: (
+        "What they hold goes on, and until this is answered {person} gets nothing there.",
+        "What they hold goes on.",
+    ),
+    Why.ACCOUNT_REHIRED: (
+        "Until this is answered {person} gets nothing there.",
+        "It is not moved until this is answered.",
+    ),
+    Why.ACCOUNT_CLAIMED: ("Somebody else has to answer.",),
+    Why.ACCOUNT_MOVED: ("Ask again with `/access request`.",),
+    Why.ACCOUNT_KEPT: (
+        "Whoever keeps access.yaml can name an account of {person} at {target} under people.accounts.",
+        "Whoever keeps access.yaml can name the right one under people.accounts.",
+    ),
+    Why.NOT_FOR_ACCOUNTS: ("Ask one of them.",),
     Why.RESOURCE_UNKNOWN: ("`/access list` shows what you may ask for.",),
     Why.MAY_NOT_ASK: ("`/access list` shows what you may ask for.",),
     Why.DURATION_UNREADABLE: ("Write it like `45m`, `12h`, `1h30m`, `2d` or `until end of shift`.",),
@@ -575,6 +664,8 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.GIVES_OTHER: ("Request it again: `/access request {resource}`.", "Request it again."),
     Why.AGREEMENT_FELL: ("Request it again: `/access request {resource}`.", "Request it again."),
     Why.BEGAN_TOO_LATE: ("Request it again: `/access request {resource}`.", "Request it again."),
+    Why.NO_APPROVER: _MEND_APPROVERS,
+    Why.TOO_FEW_APPROVERS: _MEND_APPROVERS,
     Why.OVERDUE_MANY: ("I keep trying; `rotakey doctor` says what stands in the way.",),
     Why.OVERDUE: ("I keep trying; please take it away by hand where it is.",),
     Why.VANISHED: (

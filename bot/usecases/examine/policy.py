@@ -160,8 +160,9 @@ def shared_accounts(catalog: Catalog) -> list[Finding]:
         look_at(
             PEOPLE,
             f"{' and '.join(people)} are both {account} at {target}: what one has the other has too",
-            "give each an account of their own, under people: accounts: in access.yaml",
+            "give each an account of their own, under people: accounts: in access.yaml, or name it under"
+            " shared_accounts: of the target",
         )
         for (target, account), people in users.items()
-        if len(people) > 1 and account not in catalog.shared_accounts.get(target, ())
+        if len(people) > 1 and not catalog.is_shared(target, account)
     ]

@@ -17,7 +17,7 @@ from bot.core.policy import Ask, approver_objection, refusal_of, security_object
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
 from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
-from bot.usecases.accounts import has_account, person_keys
+from bot.usecases.accounts import has_account, is_concerned, person_keys
 from bot.usecases.admit import admission
 from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
 from bot.usecases.attempts import earlier_answer
@@ -129,7 +129,8 @@ def _objection(
 
 
 def _not_ones_own(case: Case) -> None:
-    if case.by == case.alert.person:
+    """Raises Refused also for one of several whose account it is, and for whoever had it before."""
+    if case.by == case.alert.person or is_concerned(case.by, case.hold, case.catalog, case.snap):
         raise refuse(Why.OWN_ACCESS)
 
 

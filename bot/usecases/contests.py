@@ -1,0 +1,117 @@
+"""Security people answer whether two who claim one account are the same person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bot.core.catalog import Catalog
+from bot.core.errors import Refused, refuse
+from bot.core.members import CANNOT_TELL, YES, belongs
+from bot.core.people import Person, objection, same_human
+from bot.core.policy import approver_objection
+from bot.core.reasons import Reason, Why, because
+from bot.ports import AccountOwner, Alert, Change, Document, Due, Entry, Key, Note, Snapshot
+from bot.usecases.accounts import contest_keys, contested_owner
+from bot.usecases.alerts import told_over
+from bot.usecases.attempts import earlier_answer
+from bot.usecases.finish import joined
+from bot.usecases.office import Office, facts_of
+
+Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
+
+
+def same_person(office: Office, *, person: str, alert: str, op: str) -> None:
+    """The account becomes that of the one who claims it; what is held goes on. Raises Refused, also for
+    either of the two."""
+    _answer(office, person, alert, op, Why.ACCOUNT_MOVED, _moved)
+
+
+def somebody_else(office: Office, *, person: str, alert: str, op: str) -> None:
+    """The account stays whose it is, and the one who claims it is not asked about again. Raises Refused, also
+    for either of the two."""
+    _answer(office, person, alert, op, Why.ACCOUNT_KEPT, _kept)
+
+
+def _moved(_: AccountOwner, claimant: str, snap: Snapshot) -> AccountOwner:
+    return AccountOwner(person=claimant, since=snap.now)
+
+
+def _kept(owner: AccountOwner, claimant: str, _: Snapshot) -> AccountOwner:
+    return replace(owner, others=(*owner.others, claimant))
+
+
+def _answer(office: Office, by: str, alert: str, op: str, why: Why, answered: Answered) -> None:
+    known = office.alert(alert)
+    two = (known.person, known.reason.facts.get("owner_person")) if known and known.account else ()
+    office.meet(by, *(str(each) for each in two if each), anew=True)
+
+    def attempt() -> str:
+        change = _answered(office, by, alert, why, answered)
+        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        return earlier_answer(receipt) if receipt.again else alert
+
+    office.once(op, "answer about an account", by, attempt)
+
+
+def _answered(office: Office, by: str, alert_id: str, why: Why, answered: Answered) -> Change:
+    first = office.alert(alert_id)
+    if first is None or not first.account:
+        raise refuse(Why.ALERT_SETTLED)
+    catalog, snap = office.gather(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
+    alert = snap.find(Alert, alert_id)
+    owner = contested_owner(first, catalog, snap)
+    if alert is None or alert.over_at or owner is None or alert.person is None:
+        raise refuse(Why.ALERT_SETTLED, **_answered_by(alert))
+    if owner.person != alert.reason.facts["owner_person"]:  # not the one whom the question named
+        raise refuse(Why.ALERT_SETTLED)
+    against = _objection(by, alert, owner, catalog, snap)
+    if against:
+        raise Refused(against)
+    about = {name: alert.reason.facts[name] for name in ("target", "account")}
+    reason = because(why, by_person=by, person=alert.person, owner_person=owner.person, **about)
+    after = answered(owner, alert.person, snap)
+    note = Note(id=f"account-{alert.id}", channel=alert.person, reason=reason)
+    put: dict[Key, Document | None] = {
+        Key.of(AccountOwner, first.account): after,
+        Key.of(Note, note.id): note,
+    }
+    entry = Entry(
+        what="account moved" if why is Why.ACCOUNT_MOVED else "account kept", by=by, facts=reason.facts
+    )
+    own = Change(
+        rests_on=(snap,),
+        put=put,
+        due=(Due(member=f"note:{note.id}", at=snap.now),),
+        audit=(entry,),
+    )
+    return joined(own, told_over(replace(alert, asks=False), reason, snap.now))
+
+
+def _answered_by(alert: Alert | None) -> dict[str, str | int]:
+    facts = alert.became.facts if alert and alert.became else {}
+    return {name: value for name, value in facts.items() if name == "by_person"}
+
+
+def _objection(by: str, alert: Alert, owner: AccountOwner, catalog: Catalog, snap: Snapshot) -> Reason | None:
+    """Return why this person may not answer. If the policy names no security people, an approver of what the
+    account was wanted for may."""
+    facts = facts_of(snap)
+    known = facts.people.get(by)
+    against = objection(known, home=facts.home, domains=catalog.people.email_domains)
+    if against or known is None:
+        return against
+    two = [owner.person, alert.person]
+    described = [found for each in two if each and (found := snap.find(Person, each))]
+    if by in two or any(same_human(known, each, catalog) for each in described):
+        return because(Why.ACCOUNT_CLAIMED)
+    resource = catalog.resources.get(alert.resource or "")
+    if not catalog.security.people:
+        if resource is None:
+            return because(Why.NOT_FOR_ACCOUNTS)
+        return approver_objection(by, resource, catalog, facts_of(snap, resource))
+    lines = [belongs(by, who, catalog, facts) for who in catalog.security.people]
+    if any(line.outcome == YES for line in lines):
+        return None
+    unsure = next((line.reason for line in lines if line.outcome == CANNOT_TELL), None)
+    return unsure or because(Why.NOT_FOR_ACCOUNTS)
