@@ -57,13 +57,15 @@ class OnCallSource(Protocol):
         self, schedules: Sequence[str], since: datetime, until: datetime, deadline: Deadline
     ) -> Mapping[str, tuple[Shift, ...]]:
         """Final shifts, overrides applied, of all ``schedules`` in as few calls as the source allows;
-        an empty tuple where it shows nobody. Reading only."""
+        an empty tuple if it shows nobody. Somebody whose email it does not show is there by their ``user``
+        alone. Reading only."""
         ...
 
     def confirm(
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
-        """The shifts of one schedule, read another way; None where the source knows no such schedule."""
+        """The shifts of one schedule, read another way; None if the source knows no such schedule. If this
+        way knows no levels, they are 0."""
         ...
 
 
@@ -313,6 +315,17 @@ class EmailOwner:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceState:
+    """How reading an on-call source goes. ``well_at`` is when all of it was last read or, before that, first
+    tried. ``told_at``: when people were told that it cannot be read; None again once it can. ``unknown`` are
+    the schedules that it does not know."""
+
+    well_at: datetime
+    told_at: datetime | None = None
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShiftGrant:
     """The shift grant a person now has for a resource. ``ended_early``: the end of a shift that the
     person gave back or was revoked from; it does not start again by itself. ``told_at``: when the person
@@ -495,6 +508,7 @@ Document = (
     | PolicyText
     | PolicyDoubt
     | EmailOwner
+    | SourceState
     | ShiftGrant
     | Seat
     | Account
@@ -523,6 +537,7 @@ D = TypeVar(
     PolicyText,
     PolicyDoubt,
     EmailOwner,
+    SourceState,
     ShiftGrant,
     Seat,
     Account,
@@ -551,6 +566,7 @@ KINDS: Mapping[str, type[Document]] = {
     "policy-text": PolicyText,
     "policy-doubt": PolicyDoubt,
     "email": EmailOwner,
+    "source": SourceState,
     "shift": ShiftGrant,
     "seat": Seat,
     "account": Account,
