@@ -141,7 +141,7 @@ def _unasked(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Gra
 
 def ending(grant: Grant, snap: Snapshot, reason: Reason, by: str | None) -> tuple[Grant, Change]:
     """A live grant that ends now: no lease any more, its holds owed, its shift not started again."""
-    moved = grants.end(grant, reason=reason, by=by)
+    moved = grants.end(grant, now=snap.now, reason=reason, by=by)
     due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in grant.gives]
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if grant.origin is Origin.SHIFT and by is not None:
