@@ -77,7 +77,7 @@ def _overdue(grant: Grant, *, to_holder: bool) -> str:
     since, what = f"🚨 *Overdue since {when(grant.overdue_since)}:*", named(grant.resource)
     if to_holder:
         return f"{since} your {what} is over, but I could not revoke it. I keep trying; please do not use it."
-    left = dict.fromkeys(h.entitlement.target for h in grant.gives if grant.holds[h.key] not in SETTLED)
+    left = dict.fromkeys(h.entitlement.target for h in grant.gives if grant.holds.get(h.key) not in SETTLED)
     where = in_words([typed(target, 80) for target in left], "or")
     who = f"if you can remove access at {where}" if where else "if you can"
     return (
