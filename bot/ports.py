@@ -316,12 +316,14 @@ class EmailOwner:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceState:
-    """How reading an on-call source goes. ``well_at`` is when all of it was last read or, before that, first
-    tried. ``told_at``: when people were told that it cannot be read; None again once it can. ``unknown`` are
-    the schedules that it does not know."""
+    """How reading an on-call source goes. ``well_at`` is when all of it was last read, ``answered_at`` when
+    any of it was; before that, when it was first tried. ``told_at``: when people were told that it, or a part
+    of it (``partly``), cannot be read; None again once all can. ``unknown`` are schedules that it lacks."""
 
     well_at: datetime
+    answered_at: datetime
     told_at: datetime | None = None
+    partly: bool = False
     unknown: tuple[str, ...] = ()
 
 

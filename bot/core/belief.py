@@ -36,6 +36,11 @@ class Answer:
     second: tuple[Shift, ...] | None = None
     unknown: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Return whether it was read in each way that is needed."""
+        return self.unknown or self.second is not None or bool(_named(self.first))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -104,8 +109,8 @@ def believed(
         return fresh
     if before is None:
         return None
-    whole = answer.unknown or answer.second is not None or bool(_named(answer.first))
-    doubted = _doubted(before, fresh, against, limits.now, counts=others_well and whole)
+    counts = others_well and answer.is_whole
+    doubted = _doubted(before, fresh, against, limits.now, counts=counts)
     agreed_for = limits.now - (doubted.agreed_since or limits.now)
     doubted_for = limits.now - (doubted.doubted_since or limits.now)
     enough = doubted.agreed >= ENOUGH_READS and agreed_for >= ENOUGH_TIME

@@ -119,6 +119,8 @@ class Why(StrEnum):
     SCHEDULE_BELIEVED = "schedule_believed"
     SCHEDULE_WELL = "schedule_well"
     SCHEDULE_MISSING = "schedule_missing"
+    SCHEDULES_MORE = "schedules_more"
+    SOURCE_PARTLY = "source_partly"
     SOURCE_SILENT = "source_silent"
     SOURCE_WELL = "source_well"
 

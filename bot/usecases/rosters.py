@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -24,6 +24,8 @@ OLD = timedelta(minutes=5)
 """A roster older than this may have held something up, though the new one says the same."""
 TELL_AGAIN = timedelta(hours=1)
 """Of one schedule that is doubted again and again, people hear no more often."""
+MOST_NEWS = 5
+"""If more is to be said of one source at once, people hear how many there are besides."""
 Failure = TemporaryFailure | PermanentFailure
 
 
@@ -37,13 +39,22 @@ class Reading:
     now: datetime
     state: SourceState | None
     before: Mapping[str, Roster | None]
+    graces: Mapping[str, timedelta]
     answers: Mapping[str, Answer]
     against: Mapping[str, Objection | None]
     failure: Failure | None = None
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        return tuple(sorted(each.schedule for each in self.answers.values() if each.unknown))
+        """The schedules that the source lacks, also if it could not be asked again this time."""
+        known_before = self.state.unknown if self.state else ()
+        unsure = {each for each in self.before if each not in self.answers or not self.answers[each].is_whole}
+        missing = {each.schedule for each in self.answers.values() if each.unknown}
+        return tuple(sorted(missing | unsure.intersection(known_before)))
+
+    def limits(self, schedule: str) -> Limits:
+        at_most = timedelta(seconds=self.catalog.source(schedule).start_stale_after)
+        return Limits(now=self.now, grace=self.graces.get(schedule, timedelta()), at_most=at_most)
 
 
 def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Turn) -> None:
@@ -73,7 +84,8 @@ def _read(
 ) -> Reading:
     name = turn.claim.id
     snap = office.ledger.read({Key.of(SourceState, name), *(Key.of(Roster, each) for each in schedules)})
-    now, since, until = snap.now, snap.now - _back(catalog), snap.now + AHEAD
+    graces = _graces(catalog)
+    now, since, until = snap.now, snap.now - max((BACK, *graces.values())), snap.now + AHEAD
     found = {each: snap.find(Roster, each) for each in schedules}
     before = {each: levelless(roster) if roster else None for each, roster in found.items()}
     reading = Reading(
@@ -82,6 +94,7 @@ def _read(
         now=now,
         state=snap.find(SourceState, name),
         before=before,
+        graces=graces,
         answers={},
         against={},
     )
@@ -93,7 +106,7 @@ def _read(
     against: dict[str, Objection | None] = {}
     trouble: Failure | None = None
     for each in schedules:
-        limits = _limits(reading, each)
+        limits = reading.limits(each)
         answer = Answer(schedule=each, since=since, first=shown.get(_id(each), ()))
         if needs_second_look(before[each], answer, limits):
             try:
@@ -120,7 +133,7 @@ def _believed(reading: Reading) -> Mapping[str, Roster]:
             reading.before[schedule],
             answer,
             reading.against[schedule],
-            _limits(reading, schedule),
+            reading.limits(schedule),
             others_well=not doubted - {schedule},
         )
         if roster:
@@ -132,21 +145,16 @@ def _id(schedule: str) -> str:
     return schedule.partition("/")[2]
 
 
-def _limits(reading: Reading, schedule: str) -> Limits:
-    at_most = timedelta(seconds=reading.catalog.source(schedule).start_stale_after)
-    return Limits(now=reading.now, grace=_longest_grace(reading.catalog, schedule), at_most=at_most)
-
-
-def _longest_grace(catalog: Catalog, schedule: str | None = None) -> timedelta:
-    """The longest by which any rule lets access outlast a shift, of one schedule or of all."""
-    rules = (who for resource in catalog.resources.values() for who in resource.selectors())
-    graces = (r.grace for r in rules if isinstance(r, OnCall) and schedule in (None, r.schedule))
-    return timedelta(seconds=max(graces, default=0))
-
-
-def _back(catalog: Catalog) -> timedelta:
-    """How far back to read: a shift has to be known for as long as access may outlast it."""
-    return max(BACK, _longest_grace(catalog))
+def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
+    """Return by schedule the longest by which any rule lets access outlast a shift. Shifts have to be known
+    for that long after their end."""
+    longest: dict[str, timedelta] = {}
+    for resource in catalog.resources.values():
+        for rule in resource.selectors():
+            if isinstance(rule, OnCall):
+                grace = timedelta(seconds=rule.grace)
+                longest[rule.schedule] = max(longest.get(rule.schedule, grace), grace)
+    return longest
 
 
 def _second_call(turn: Turn) -> Deadline:
@@ -185,11 +193,10 @@ def _store(
     audit: list[Entry] = []
     state, heard = _state_after(reading)
     news = [heard] if heard else []
-    news += [
-        because(Why.SCHEDULE_MISSING, schedule=each)
-        for each in reading.unknown
-        if each not in rosters and each not in (reading.state.unknown if reading.state else ())
-    ]
+    for each in reading.unknown:
+        doubted = each in rosters and rosters[each].doubted
+        if not doubted and each not in (reading.state.unknown if reading.state else ()):
+            news.append(because(Why.SCHEDULE_MISSING, schedule=each))
     for schedule, read in rosters.items():
         before = reading.before[schedule]
         doubts = _news_of(read, before, reading) if catalog.security_channel else None
@@ -244,9 +251,12 @@ def _without_email(roster: Roster, before: Roster | None) -> Iterable[Entry]:
 
 
 def _notes(
-    office: Office, reading: Reading, news: Iterable[Reason]
+    office: Office, reading: Reading, news: Sequence[Reason]
 ) -> tuple[Mapping[Key, Document | None], tuple[Due, ...]]:
-    channel = reading.catalog.security_channel
+    channel, more = reading.catalog.security_channel, len(news) - MOST_NEWS
+    if more > 0:
+        rest = because(Why.SCHEDULES_MORE, source=reading.source, count=more)
+        news = (*news[:MOST_NEWS], rest)
     notes = [Note(id=office.new_id(), channel=channel, reason=each) for each in news] if channel else []
     due = tuple(Due(member=f"note:{each.id}", at=reading.now) for each in notes)
     return {Key.of(Note, each.id): each for each in notes}, due
@@ -255,27 +265,28 @@ def _notes(
 def _state_after(reading: Reading) -> tuple[SourceState, Reason | None]:
     """Return the source's state, and what people are to hear of it: once that it cannot be read, and once
     that it can be again. The commit that closes the claim writes both, so no other worker repeats it."""
-    now, state = reading.now, reading.state or SourceState(well_at=reading.now)
-    failure, unknown = reading.failure, reading.unknown
-    if failure is None:
-        was = because(Why.SOURCE_WELL, source=reading.source) if state.told_at else None
-        return SourceState(well_at=now, unknown=unknown), was
-    silent = age(state.well_at, now)
+    now, partly = reading.now, bool(reading.answers)
+    state = reading.state or SourceState(well_at=now, answered_at=now)
+    if reading.failure is None:
+        well = because(Why.SOURCE_WELL, source=reading.source) if state.told_at else None
+        return SourceState(well_at=now, answered_at=now, unknown=reading.unknown), well
+    since = state.well_at if partly else state.answered_at
+    answered_at = now if partly else state.answered_at
+    state = replace(state, answered_at=answered_at, unknown=reading.unknown)
+    silent = age(since, now)
     if silent == UNKNOWN_AGE:
-        return replace(state, well_at=now), None  # the clock was set back
-    if not reading.answers:
-        unknown = state.unknown
-    stale_after = reading.catalog.source(f"{reading.source}/").stale_after
-    heard = state.told_at or not reading.catalog.security_channel
-    if heard or silent <= timedelta(seconds=stale_after):
-        return replace(state, unknown=unknown), None
+        return replace(state, well_at=now, answered_at=now), None  # the clock was set back
+    stale_after = timedelta(seconds=reading.catalog.source(f"{reading.source}/").stale_after)
+    heard = state.told_at and (partly or not state.partly)
+    if heard or silent <= stale_after or not reading.catalog.security_channel:
+        return state, None
     reason = because(
-        Why.SOURCE_SILENT,
+        Why.SOURCE_PARTLY if partly else Why.SOURCE_SILENT,
         source=reading.source,
-        since_at=int(state.well_at.timestamp()),
-        trouble=str(failure)[:300].rstrip(". "),
+        since_at=int(since.timestamp()),
+        trouble=str(reading.failure)[:300].rstrip(". "),
     )
-    return replace(state, unknown=unknown, told_at=now), reason
+    return replace(state, told_at=now, partly=partly), reason
 
 
 def _news_of(roster: Roster, before: Roster | None, reading: Reading) -> Reason | None:
@@ -297,7 +308,7 @@ def _is_told(roster: Roster) -> bool:
 
 def _doubt(roster: Roster, reading: Reading) -> Reason:
     schedule, levels = roster.schedule, ", ".join(map(str, roster.doubted_levels))
-    at_most = _limits(reading, schedule).at_most
+    at_most = reading.limits(schedule).at_most
     until_at = int(((roster.doubted_since or reading.now) + at_most).timestamp())
     match Doubt(roster.doubted or ""):
         case Doubt.UNKNOWN:

@@ -320,7 +320,27 @@ def test_while_the_only_way_of_reading_it_fails_a_schedule_only_grows_old() -> N
     assert known
     assert (known.doubted, known.read_at) == (None, NINE)
     assert story.has(ADA, OPS)
-    assert heard(story) == [Why.SOURCE_SILENT]
+    assert heard(story) == [Why.SOURCE_PARTLY]
+    story.source.away = True
+    story.pass_time(HOUR)
+    assert heard(story) == [Why.SOURCE_PARTLY, Why.SOURCE_SILENT]
+    story.source.away = False
+    story.source.unrendered = set()
+    story.pass_time(2 * MINUTE)
+    assert heard(story)[2:] == [Why.SOURCE_WELL]
+
+
+def test_of_many_schedules_that_go_wrong_at_once_a_few_are_named() -> None:
+    names = [f"P{number}" for number in range(9)]
+    many = [
+        replace(ORDERS_ON_CALL, name=each, on_shift=replace(ON_SHIFT, schedule=f"pagerduty/{each}"))
+        for each in names
+    ]
+    story = Story(catalog(*many), rota={each: (on(),) for each in names})
+    story.source.unknown = set(names)
+    story.pass_time(61)
+    assert heard(story) == [Why.SCHEDULE_UNKNOWN] * 5 + [Why.SCHEDULES_MORE]
+    assert story.messenger.told(SECURITY)[5].reason.facts["count"] == 4
 
 
 # -------------------------------------------------------------------------------- nothing known yet
@@ -335,9 +355,22 @@ def test_of_an_unknown_schedule_nothing_is_stored_and_it_is_reported_once() -> N
     assert [note.reason for note in story.messenger.told(SECURITY)] == [
         because(Why.SCHEDULE_MISSING, schedule=ORDERS_SCHEDULE)
     ]
+    story.source.unknown, story.source.unrendered = set(), {"PORDERS"}
+    story.pass_time(2 * MINUTE)
+    story.source.unrendered = set()
+    forget(story)
+    story.pass_time(2 * MINUTE)
+    assert heard(story) == [Why.SCHEDULE_MISSING], "though it could not be asked in between"
     story.source.unknown = set()
     rota(story, on())
     assert story.has(ADA, OPS)
+
+
+def test_a_schedule_that_had_nobody_is_reported_when_it_goes() -> None:
+    story = begun()
+    forget(story)
+    story.pass_time(HOUR)
+    assert heard(story) == [Why.SCHEDULE_MISSING]
 
 
 def test_access_outlives_the_loss_of_a_roster_that_the_source_does_not_know_any_more() -> None:

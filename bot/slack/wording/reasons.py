@@ -300,6 +300,15 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "⚠️ The on-call service has no schedule {schedule}, so no rule that names it says yes.",
         "⚠️ The on-call service does not have a schedule that access.yaml names.",
     ),
+    Why.SCHEDULES_MORE: (
+        "⚠️ And {count} more schedules of {source}: `rotakey doctor` says what is wrong with each.",
+        "⚠️ And more schedules: `rotakey doctor` says what is wrong with each.",
+    ),
+    Why.SOURCE_PARTLY: (
+        "⚠️ A part of {source} could not be read since {since_at}: {trouble}."
+        " Its other schedules are followed.",
+        "⚠️ A part of an on-call service cannot be read.",
+    ),
     Why.SOURCE_SILENT: (
         "🚨 {source} could not be read since {since_at}: {trouble}. Nobody is approved by its schedules now."
         " Access by a shift still ends at the last known end.",
@@ -471,6 +480,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.SCHEDULE_LACKS: ("Check the schedule and its escalation policies in the on-call service.",),
     Why.SCHEDULE_BELIEVED: ("If it is wrong, correct the schedule in the on-call service.",),
     Why.SCHEDULE_MISSING: ("Check the id in access.yaml.",),
+    Why.SOURCE_PARTLY: ("`rotakey doctor` says which schedules are not read.",),
     Why.SOURCE_SILENT: ("Check its status page and its token; `rotakey doctor` tries it.",),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",
