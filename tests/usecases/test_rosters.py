@@ -276,7 +276,7 @@ def test_a_schedule_in_no_escalation_policy_is_read_the_other_way() -> None:
 
 
 def test_an_answer_without_levels_yields_no_level() -> None:
-    story = Story(begin=False, rota={"PORDERS": (on(level=3),)})
+    story = Story(begin=False, rota={"PORDERS": (on(),)})
     hide(story)
     story.pass_time(2 * HOUR)
     assert not story.has(ADA, OPS)
