@@ -58,13 +58,15 @@ class OnCallSource(Protocol):
         self, schedules: Sequence[str], since: datetime, until: datetime, deadline: Deadline
     ) -> Mapping[str, tuple[Shift, ...]]:
         """Final shifts, overrides applied, of all ``schedules`` in as few calls as the source allows;
-        an empty tuple where it shows nobody. Reading only."""
+        an empty tuple if it shows nobody. Somebody whose email it does not show is there by their ``user``
+        alone. Reading only."""
         ...
 
     def confirm(
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
-        """The shifts of one schedule, read another way; None where the source knows no such schedule."""
+        """The shifts of one schedule, read another way; None if the source knows no such schedule. If this
+        way knows no levels, they are 0."""
         ...
 
 
@@ -378,6 +380,19 @@ class Readings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SourceState:
+    """How reading an on-call source goes. ``well_at`` is when all of it was last read, ``answered_at`` when
+    any of it was; before that, when it was first tried. ``told_at``: when people were told that it, or a part
+    of it (``partly``), cannot be read; None again once all can. ``unknown`` are schedules that it lacks."""
+
+    well_at: datetime
+    answered_at: datetime
+    told_at: datetime | None = None
+    partly: bool = False
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShiftGrant:
     """The grant that a person's shift for a resource now stands behind. ``left_at``: when a shift was given
     back, or revoked; a shift that was on at that moment does not start again by itself. An older version
@@ -589,6 +604,7 @@ Document = (
     | PolicyDoubt
     | EmailOwner
     | Readings
+    | SourceState
     | ShiftGrant
     | Seat
     | Account
@@ -625,6 +641,7 @@ D = TypeVar(
     PolicyDoubt,
     EmailOwner,
     Readings,
+    SourceState,
     ShiftGrant,
     Seat,
     Account,
@@ -661,6 +678,7 @@ KINDS: Mapping[str, type[Document]] = {
     "policy-doubt": PolicyDoubt,
     "email": EmailOwner,
     "readings": Readings,
+    "source": SourceState,
     "shift": ShiftGrant,
     "seat": Seat,
     "account": Account,

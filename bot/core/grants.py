@@ -197,6 +197,8 @@ class Grant:
     until: datetime | None = None
     approved_at: datetime | None = None
     active_at: datetime | None = None
+    lease_ended_at: datetime | None = None
+    """Since when it is not allowed any more. ``ended_at`` is when everything was seen gone."""
     ended_at: datetime | None = None
     ended: Reason | None = None
     decided_by: str | None = None
@@ -395,12 +397,13 @@ def lapse(grant: Grant, *, now: datetime, reason: Reason | None = None) -> Grant
     return replace(grant, state=State.LAPSED, ended_at=now, ended=reason or because(Why.ASK_LAPSED))
 
 
-def end(grant: Grant, *, reason: Reason, by: str | None = None, now: datetime | None = None) -> Grant:
+def end(grant: Grant, *, now: datetime, reason: Reason, by: str | None = None) -> Grant:
     """APPROVED or ACTIVE to ENDING; what it held is to be taken from here on. An extension that waits
-    lapses."""
+    lapses. ``now`` may be long after the end of its lease, if no worker ran."""
     _only(grant, *LIVE)
     grant = _answered(grant, Answer.LAPSED, now=now)
-    return replace(grant, state=State.ENDING, ended=reason, decided_by=by, trouble=None)
+    ended = min(grant.until or now, now)
+    return replace(grant, state=State.ENDING, lease_ended_at=ended, ended=reason, decided_by=by, trouble=None)
 
 
 def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> Grant:
@@ -413,10 +416,10 @@ def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> G
     return moved
 
 
-def hold_failed(grant: Grant, hold: str, *, trouble: str) -> Grant:
+def hold_failed(grant: Grant, hold: str, *, now: datetime, trouble: str) -> Grant:
     """A hold cannot be given at all: the whole grant ends, and what was given of it is taken back."""
     _only(grant, *LIVE)
-    moved = end(grant, reason=because(Why.COULD_NOT_GIVE))
+    moved = end(grant, now=now, reason=because(Why.COULD_NOT_GIVE))
     return replace(moved, holds={**grant.holds, hold: HoldState.FAILED}, trouble=trouble)
 
 

@@ -158,6 +158,17 @@ class Why(StrEnum):
     # on-call sources
     ROSTER_EMPTY_DOUBTED = "roster_empty_doubted"
     SHIFT_NOT_STARTED = "shift_not_started"
+    SHIFT_DOUBTED = "shift_doubted"
+    SCHEDULE_UNKNOWN = "schedule_unknown"
+    SCHEDULE_EMPTY = "schedule_empty"
+    SCHEDULE_LACKS = "schedule_lacks"
+    SCHEDULE_BELIEVED = "schedule_believed"
+    SCHEDULE_WELL = "schedule_well"
+    SCHEDULE_MISSING = "schedule_missing"
+    SCHEDULES_MORE = "schedules_more"
+    SOURCE_PARTLY = "source_partly"
+    SOURCE_SILENT = "source_silent"
+    SOURCE_WELL = "source_well"
 
     # the policy in force
     POLICY_CLOSED = "policy_closed"

@@ -9,13 +9,17 @@ from itertools import groupby
 
 from bot.core.ages import age
 
+EDGE = timedelta(seconds=1)
+"""Sources know nothing smaller, and may round up the moment from which they are asked."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
     """One person on call for one schedule at one level, overrides already applied.
 
-    ``schedule`` is ``source/id`` as in access.yaml. ``start`` None: since always; ``end`` None: no end
-    known. ``email`` is casefolded; ``person`` the Slack user id it belongs to, None where nobody does.
+    ``schedule`` is ``source/id`` as in access.yaml. ``level`` 0: none is known. ``start`` None: since always;
+    ``end`` None: no end known. ``email`` is casefolded; ``person`` the Slack user id it belongs to, None if
+    it belongs to nobody. If the source shows no email, that is empty and ``user`` is its id of the person.
     """
 
     schedule: str
@@ -24,9 +28,14 @@ class Shift:
     start: datetime | None
     end: datetime | None
     person: str | None = None
+    user: str = ""
 
     def covers(self, at: datetime) -> bool:
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+    def stands(self, at: datetime, grace: timedelta) -> bool:
+        """Return whether it has begun by then, and is not over for longer than the grace."""
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end + grace)
 
     def overlaps(self, since: datetime, until: datetime) -> bool:
         return (self.start is None or self.start < until) and (self.end is None or since < self.end)
@@ -34,14 +43,27 @@ class Shift:
 
 @dataclass(frozen=True, kw_only=True)
 class Roster:
-    """The shifts of a schedule as last believed. ``doubted`` says why a newer answer was not.
-    ``unattached``: the schedule is in no escalation policy, so it is read the other way."""
+    """The shifts of a schedule as last believed. ``unattached``: the schedule is in no escalation policy, so
+    it has no levels and is read the other way. ``unnamed``: the source's ids of people whose email it does
+    not show, so that they are not in ``shifts``.
+
+    ``doubted`` says what is wrong with newer answers, which are not believed (a ``Doubt``; other words in
+    older documents), and ``doubted_levels`` at which levels. Answers have been doubted since
+    ``doubted_since``. The last ``agreed`` of them said the same, the first at ``agreed_since``. ``told_at``
+    is when people last heard of a doubt.
+    """
 
     schedule: str
     shifts: tuple[Shift, ...]
     read_at: datetime
     doubted: str | None = None
     unattached: bool = False
+    unnamed: tuple[str, ...] = ()
+    doubted_levels: tuple[int, ...] = ()
+    doubted_since: datetime | None = None
+    agreed: int = 0
+    agreed_since: datetime | None = None
+    told_at: datetime | None = None
 
     def age(self, now: datetime) -> timedelta:
         return age(self.read_at, now)
@@ -50,8 +72,8 @@ class Roster:
 def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
     """One shift where shifts of one person at one level overlap or adjoin; ordered by start."""
 
-    def whose(shift: Shift) -> tuple[str, str, int]:
-        return shift.schedule, shift.email, shift.level
+    def whose(shift: Shift) -> tuple[str, str, str, int]:
+        return shift.schedule, shift.email, shift.user, shift.level
 
     ordered = sorted(shifts, key=lambda shift: (whose(shift), _since(shift)))
     found: list[Shift] = []
@@ -69,6 +91,32 @@ def _joined(ordered: list[Shift]) -> list[Shift]:
         elif last.end is not None and (shift.end is None or shift.end > last.end):
             found[-1] = replace(last, end=shift.end, person=shift.person or last.person)
     return found
+
+
+def levelless(roster: Roster) -> Roster:
+    """Return the roster without levels if it is read in a way that knows none. Older documents say 1."""
+    if not roster.unattached:
+        return roster
+    return replace(roster, shifts=merged(replace(shift, level=0) for shift in roster.shifts))
+
+
+def with_known_starts(shifts: Iterable[Shift], known: Iterable[Shift], since: datetime) -> tuple[Shift, ...]:
+    """Return the shifts, read from ``since`` on, each with its own start.
+
+    A source may cut off what lies before ``since``, or show one long shift as many and leave out those that
+    are over by then. If a shift of the same person and level is ``known`` that began earlier and reached to
+    where this one is said to begin, they are one shift, and it began when the known one did.
+    """
+    before = merged(known)
+
+    def start_of(shift: Shift) -> datetime | None:
+        if shift.start is None or shift.start > since + EDGE:
+            return shift.start
+        same = (each for each in before if (each.email, each.level) == (shift.email, shift.level))
+        reaching = (each for each in same if each.end is None or each.end >= shift.start)
+        return min((shift, *reaching), key=_since).start
+
+    return tuple(replace(shift, start=start_of(shift)) for shift in shifts)
 
 
 def _since(shift: Shift) -> float:

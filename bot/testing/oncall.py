@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.core.errors import TemporaryFailure
@@ -14,8 +15,9 @@ class FakeSource:
     """Implements OnCallSource. ``rota`` has the shifts by the source's own schedule ids.
 
     ``away``: nothing answers. ``hidden``: schedules that ``shifts`` shows nobody of, though there is
-    somebody. ``unknown``: schedules that the source says it does not have. ``rendered``: what ``confirm``
-    shows of a schedule, where that is something else.
+    somebody, and ``lacking`` those of which it does not show these levels. ``unknown``: schedules that the
+    source says it does not have. ``rendered``: what ``confirm`` shows of a schedule, if that is something
+    else; ``unrendered``: those of which it cannot be read. ``since``: from when it was last asked.
     """
 
     def __init__(self, rota: dict[str, tuple[Shift, ...]]) -> None:
@@ -23,23 +25,38 @@ class FakeSource:
         self.away = False
         self.hidden: set[str] = set()
         self.unknown: set[str] = set()
+        self.lacking: dict[str, set[int]] = {}
         self.rendered: dict[str, tuple[Shift, ...]] = {}
+        self.unrendered: set[str] = set()
+        self.since: datetime | None = None
         self.reads = 0
 
     def shifts(
         self, schedules: Sequence[str], since: datetime, until: datetime, deadline: Deadline
     ) -> Mapping[str, tuple[Shift, ...]]:
         self._answer(deadline)
+        self.since = since
         shown = [each for each in schedules if each not in self.hidden | self.unknown]
-        return {each: self._between(each, since, until) for each in shown}
+        return {
+            each: tuple(
+                shift
+                for shift in self._between(each, since, until)
+                if shift.level not in self.lacking.get(each, ())
+            )
+            for each in shown
+        }
 
     def confirm(
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
+        """Without levels, as PagerDuty renders a schedule."""
         self._answer(deadline)
+        if schedule in self.unrendered:
+            raise TemporaryFailure(f"the pager does not render {schedule}")
         if schedule in self.unknown:
             return None
-        return self.rendered.get(schedule) or self._between(schedule, since, until)
+        shown = self.rendered.get(schedule, self._between(schedule, since, until))
+        return tuple(replace(shift, level=0) for shift in shown)
 
     def _answer(self, deadline: Deadline) -> None:
         self.reads += 1

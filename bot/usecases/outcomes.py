@@ -338,7 +338,7 @@ def _not_given(view: View, grant: Grant, failure: Failure) -> Change:
 
 def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
     """All or nothing: the lease goes, and what was given of the grant is taken back."""
-    moved = grants.hold_failed(grant, view.key, trouble=str(failure)[:300])
+    moved = grants.hold_failed(grant, view.key, now=view.now, trouble=str(failure)[:300])
     others = (hold for hold in grant.gives if hold.key != view.key)
     facts = {"hold": named(view.hold), "person": grant.person, "error": str(failure)[:300]}
     return Change(
@@ -354,10 +354,11 @@ def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
 
 
 def _not_taken(view: View, record: HoldRecord, grant: Grant) -> Change:
-    """What is still there after the third try is overdue: written down, and told at once and hourly. Who
-    wished for this try hears that it did not help."""
+    """What is still there after the third try is overdue since the end of its lease. That is written down,
+    and told at once and hourly. Who wished for this try hears that it did not help."""
     overdue = record.failures >= OVERDUE_AFTER_FAILURES
-    since = grant.overdue_since or (view.now if overdue else None)
+    ended = grant.lease_ended_at or min(grant.until or view.now, record.failing_since or view.now)
+    since = grant.overdue_since or (ended if overdue else None)
     moved = replace(grant, trouble=record.last_error, overdue_since=since)
     change = _troubled(view, grant, moved)
     alarm = (Due(member=f"alarm:{grant.id}", at=view.now),)

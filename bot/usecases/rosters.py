@@ -1,31 +1,32 @@
-"""Reading who is on call, ahead of time, and not believing one wrong empty answer."""
+"""Reading who is on call, ahead of time, and not believing one wrong answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog
+from bot.core.ages import UNKNOWN_AGE, age
+from bot.core.belief import Answer, Doubt, Limits, Objection, believed, needs_second_look, objection
+from bot.core.catalog import Catalog, OnCall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.reasons import Reason, Why, because
-from bot.core.shifts import Roster, Shift, merged
+from bot.core.shifts import Roster, levelless
 from bot.ports import (
     Change,
+    Deadline,
     Document,
     Done,
     Due,
-    EmailOwner,
     Entry,
     Key,
-    Ledger,
     Note,
     OnCallSource,
     Readings,
-    Snapshot,
+    SourceState,
 )
 from bot.usecases.office import Office
-from bot.usecases.people import remember
+from bot.usecases.owners import LEAVE_SECONDS, Owners, in_order
 from bot.usecases.readings import names_to_read, renewed
 from bot.usecases.turn import Turn
 
@@ -34,199 +35,208 @@ RETRY_AT_MOST = timedelta(minutes=1)
 NAMES_AGAIN = timedelta(seconds=10)
 OLD = timedelta(minutes=5)
 """A roster older than this may have held something up, though the new one says the same."""
-LEAVE_SECONDS = 5.0
-"""Of a turn, for storing what was read."""
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
-UNKNOWN_EMAIL_EVERY = timedelta(minutes=10)
-KNOWN_EMAIL_EVERY = timedelta(hours=6)
+TELL_AGAIN = timedelta(hours=1)
+"""Of one schedule that is doubted again and again, people hear no more often."""
+MOST_NEWS = 5
+"""If more is to be said of one source at once, people hear how many there are besides."""
+Failure = TemporaryFailure | PermanentFailure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One turn at a source: what was known, what it answered at ``now``, and why that is not believed.
+    ``failure`` is the last thing that went wrong; a schedule without an answer was not read."""
+
+    source: str
+    catalog: Catalog
+    now: datetime
+    state: SourceState | None
+    before: Mapping[str, Roster | None]
+    graces: Mapping[str, timedelta]
+    answers: Mapping[str, Answer]
+    against: Mapping[str, Objection | None]
+    failure: Failure | None = None
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The schedules that the source lacks, also if it could not be asked again this time."""
+        known_before = self.state.unknown if self.state else ()
+        unsure = {each for each in self.before if each not in self.answers or not self.answers[each].is_whole}
+        missing = {each.schedule for each in self.answers.values() if each.unknown}
+        return tuple(sorted(missing | unsure.intersection(known_before)))
+
+    def limits(self, schedule: str) -> Limits:
+        at_most = timedelta(seconds=self.catalog.source(schedule).start_stale_after)
+        return Limits(now=self.now, grace=self.graces.get(schedule, timedelta()), at_most=at_most)
 
 
 def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Turn) -> None:
     """Read all configured schedules of one source (``roster:<name>``) and store what changed; due again
-    in a minute. Where the source is down, the last rosters stand, growing older."""
+    in a minute. If the source is down, the last rosters stand, growing older; people hear of it once that is
+    ``stale_after``, and once more when it can be read again."""
     name = turn.claim.id
     catalog = office.catalog()
     named = [s for s in catalog.schedules() if s.partition("/")[0] == name]
     readings = office.ledger.read({Key.of(Readings, f"roster:{name}")})
     schedules = names_to_read(f"roster:{name}", named, readings)
     if not schedules:
-        office.ledger.commit(Change(done=Done(claim=turn.claim), frees=True))
+        gone: dict[Key, Document | None] = {Key.of(SourceState, name): None}
+        office.ledger.commit(Change(put=gone, done=Done(claim=turn.claim), frees=True))
         return
-    snap = office.ledger.read({Key.of(Roster, schedule) for schedule in schedules})
-    since, until = snap.now - BACK, snap.now + AHEAD
-    ids = [schedule.partition("/")[2] for schedule in schedules]
+    renewal = renewed(f"roster:{name}", named, catalog, readings)
+    if renewal.put:
+        office.ledger.commit(renewal)
+    reading = _read(office, source, turn, catalog, schedules)
+    if not reading.answers:
+        _store_nothing(office, turn, reading)
+        return
+    rosters = _believed(reading)
+    owners = Owners(office, turn)
+    owners.find(in_order(rosters.values()))
+    owned = {schedule: owners.named(roster) for schedule, roster in rosters.items()}
+    _store(office, turn, reading, owned, names_missing=owners.left)
+
+
+def _read(
+    office: Office,
+    source: Callable[[str], OnCallSource],
+    turn: Turn,
+    catalog: Catalog,
+    schedules: Sequence[str],
+) -> Reading:
+    name = turn.claim.id
+    snap = office.ledger.read({Key.of(SourceState, name), *(Key.of(Roster, each) for each in schedules)})
+    graces = _graces(catalog)
+    now, since, until = snap.now, snap.now - max((BACK, *graces.values())), snap.now + AHEAD
+    found = {each: snap.find(Roster, each) for each in schedules}
+    before = {each: levelless(roster) if roster else None for each, roster in found.items()}
+    reading = Reading(
+        source=name,
+        catalog=catalog,
+        now=now,
+        state=snap.find(SourceState, name),
+        before=before,
+        graces=graces,
+        answers={},
+        against={},
+    )
     try:
-        found = source(name).shifts(ids, since, until, turn.call())
-        rosters = {
-            schedule: _believed(
-                snap.find(Roster, schedule),
-                found.get(_id(schedule), ()),
-                schedule,
-                snap.now,
-                lambda each: source(name).confirm(_id(each), since, until, turn.call()),
-            )
-            for schedule in schedules
-        }
+        shown = source(name).shifts([_id(each) for each in schedules], since, until, turn.call())
     except (TemporaryFailure, PermanentFailure) as failure:
-        _unread(office, turn, snap, failure)
-        return
-    owners = _Owners(office, turn)
-    owners.find(_emails(rosters.values()))
-    owned = {schedule: _owned(roster, owners.people) for schedule, roster in rosters.items()}
-    kept = renewed(f"roster:{name}", named, catalog, readings)
-    _store(office, catalog, owned, turn, kept, names_missing=owners.left)
+        return replace(reading, failure=failure)
+    answers: dict[str, Answer] = {}
+    against: dict[str, Objection | None] = {}
+    trouble: Failure | None = None
+    for each in schedules:
+        limits = reading.limits(each)
+        answer = Answer(schedule=each, since=since, first=shown.get(_id(each), ()))
+        if needs_second_look(before[each], answer, limits):
+            try:
+                second = source(name).confirm(_id(each), since, until, _second_call(turn))
+                answer = replace(answer, second=second, unknown=second is None and not answer.first)
+            except (TemporaryFailure, PermanentFailure) as failure:
+                trouble = failure
+                known = before[each]
+                if known and known.unattached and not answer.first:
+                    against[each] = Objection(doubt=Doubt.NOBODY)
+                    continue  # the other way is the only one for it: it was not read
+        answers[each] = answer
+        against[each] = objection(before[each], answer, limits)
+    return replace(reading, answers=answers, against=against, failure=trouble)
+
+
+def _believed(reading: Reading) -> Mapping[str, Roster]:
+    """Return the rosters to go by. Nothing is stored for a schedule of which nothing is known yet: an empty
+    roster would count as knowledge, and end what rests on it."""
+    found: dict[str, Roster] = {}
+    for schedule, answer in reading.answers.items():
+        doubted = {each for each, why in reading.against.items() if why and reading.before[each]}
+        roster = believed(
+            reading.before[schedule],
+            answer,
+            reading.against[schedule],
+            reading.limits(schedule),
+            others_well=not doubted - {schedule},
+        )
+        if roster:
+            found[schedule] = roster
+    return found
 
 
 def _id(schedule: str) -> str:
     return schedule.partition("/")[2]
 
 
-def _believed(
-    before: Roster | None,
-    shifts: tuple[Shift, ...],
-    schedule: str,
-    now: datetime,
-    confirm: Callable[[str], tuple[Shift, ...] | None],
-) -> Roster:
-    """An answer with nobody now is read another way first; unless that says the same, the last known
-    shifts stand until their own end, and the roster is doubted."""
-    fresh = Roster(schedule=schedule, shifts=merged(shifts), read_at=now)
-    expected = before is not None and any(shift.covers(now) for shift in before.shifts)
-    if _covered(fresh.shifts, now) or (fresh.shifts and not expected):
-        return fresh
-    second = confirm(schedule)
-    if second is None:
-        return _standing_still(before, fresh, "the source does not know this schedule")
-    if not fresh.shifts and (not expected or (before and before.unattached)):
-        return replace(fresh, shifts=merged(second), unattached=bool(second))
-    if _covered(second, now):
-        return _standing_still(before, fresh, "two answers of the source contradict each other")
-    return fresh
+def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
+    """Return by schedule the longest by which any rule lets access outlast a shift. Shifts have to be known
+    for that long after their end."""
+    longest: dict[str, timedelta] = {}
+    for resource in catalog.resources.values():
+        for rule in resource.selectors():
+            if isinstance(rule, OnCall):
+                grace = timedelta(seconds=rule.grace)
+                longest[rule.schedule] = max(longest.get(rule.schedule, grace), grace)
+    return longest
 
 
-def _covered(shifts: Iterable[Shift], now: datetime) -> bool:
-    return any(shift.covers(now) for shift in shifts)
-
-
-def _standing_still(before: Roster | None, fresh: Roster, why: str) -> Roster:
-    """What was believed last, as old as it is."""
-    return replace(before or fresh, doubted=why)
-
-
-def _unread(office: Office, turn: Turn, snap: Snapshot, failure: TemporaryFailure | PermanentFailure) -> None:
-    wait = min(timedelta(seconds=2.0 ** min(turn.claim.tries + 1, 6)), RETRY_AT_MOST)
-    entry = Entry(what="roster not read", facts={"source": turn.claim.id, "error": str(failure)[:300]})
-    first = turn.claim.tries == 0
-    office.ledger.commit(
-        Change(
-            audit=(entry,) if first else (),
-            done=Done(claim=turn.claim, next_at=snap.now + wait, failed=True),
-            frees=True,
-        )
-    )
-
-
-# ----------------------------------------------------------------------------------- whose email it is
-
-
-@dataclass
-class _Owners:
-    """The Slack users of email addresses. Unknown addresses are looked up as long as Slack answers, this turn
-    has time, and the ledger accepts new people. ``left``: some could not be looked up. The rosters are stored
-    all the same, because access that they end does not wait for a name."""
-
-    office: Office
-    turn: Turn
-    people: dict[str, str | None] = field(default_factory=dict)
-    left: bool = False
-
-    def find(self, emails: Iterable[str]) -> None:
-        wanted = tuple(dict.fromkeys(emails))
-        snap = self.office.ledger.read({Key.of(EmailOwner, email) for email in wanted})
-        for email in wanted:
-            known = snap.find(EmailOwner, email)
-            if known is None or known.age(snap.now) > _wait(known):
-                known = self._looked_up(email) or known
-            people = known.people if known else ()
-            self.people[email] = people[0] if len(people) == 1 else None
-
-    def _looked_up(self, email: str) -> EmailOwner | None:
-        if self.left or self.turn.deadline.left() < LEAVE_SECONDS:
-            self.left = True
-            return None
-        ledger = self.office.ledger
-        try:
-            person = self.office.directory.by_email(email, self.turn.call())
-            if person:
-                remember(ledger, person)
-            else:
-                _remember_nobody(ledger, email)
-        except (TemporaryFailure, PermanentFailure):
-            self.left = True
-            return None
-        return ledger.read({Key.of(EmailOwner, email)}).find(EmailOwner, email)
-
-
-def _wait(known: EmailOwner) -> timedelta:
-    return KNOWN_EMAIL_EVERY if known.people else UNKNOWN_EMAIL_EVERY
-
-
-def _remember_nobody(ledger: Ledger, email: str) -> None:
-    key = Key.of(EmailOwner, email)
-    snap = ledger.read({key})
-    before = snap.find(EmailOwner, email)
-    entry = Entry(what="on call but not in Slack", facts={"email": email})
-    ledger.commit(
-        Change(
-            put={key: EmailOwner(people=(), read_at=snap.now)},
-            audit=(entry,) if before is None or before.people else (),
-            frees=before is not None,
-        )
-    )
-
-
-def _emails(rosters: Iterable[Roster]) -> Iterable[str]:
-    """Whose shift comes first is looked up first."""
-    shifts = [shift for roster in rosters for shift in roster.shifts]
-    return (shift.email for shift in sorted(shifts, key=lambda each: (each.start or LONG_AGO, each.email)))
-
-
-def _owned(roster: Roster, owners: Mapping[str, str | None]) -> Roster:
-    shifts = (replace(shift, person=owners.get(shift.email)) for shift in roster.shifts)
-    return replace(roster, shifts=tuple(shifts))
+def _second_call(turn: Turn) -> Deadline:
+    """For reading one schedule another way. What was read has to be stored within this turn."""
+    if turn.deadline.left() < LEAVE_SECONDS:
+        raise TemporaryFailure("no time was left to read it another way")
+    return turn.call().sooner(Deadline(turn.deadline.at - LEAVE_SECONDS))
 
 
 # ---------------------------------------------------------------------------------------------- store
 
 
+def _store_nothing(office: Office, turn: Turn, reading: Reading) -> None:
+    wait = min(timedelta(seconds=2.0 ** min(turn.claim.tries + 1, 6)), RETRY_AT_MOST)
+    error = str(reading.failure)[:300]
+    entry = Entry(what="roster not read", facts={"source": reading.source, "error": error})
+    state, news = _state_after(reading)
+    put, due = _notes(office, reading, [news] if news else [])
+    office.ledger.commit(
+        Change(
+            put={**put, Key.of(SourceState, reading.source): state},
+            due=due,
+            audit=(entry,) if turn.claim.tries == 0 else (),
+            done=Done(claim=turn.claim, next_at=reading.now + wait, failed=True),
+            frees=True,
+        )
+    )
+
+
 def _store(
-    office: Office,
-    catalog: Catalog,
-    rosters: Mapping[str, Roster],
-    turn: Turn,
-    kept: Change,
-    *,
-    names_missing: bool,
+    office: Office, turn: Turn, reading: Reading, rosters: Mapping[str, Roster], *, names_missing: bool
 ) -> None:
-    snap = office.ledger.read({Key.of(Roster, schedule) for schedule in rosters})
-    put: dict[Key, Document | None] = dict(kept.put)
+    now, catalog = office.ledger.read().now, reading.catalog
+    put: dict[Key, Document | None] = {}
     due: list[Due] = []
     audit: list[Entry] = []
-    for schedule, roster in rosters.items():
-        before = snap.find(Roster, schedule)
+    state, heard = _state_after(reading)
+    news = [heard] if heard else []
+    for each in reading.unknown:
+        doubted = each in rosters and rosters[each].doubted
+        if not doubted and each not in (reading.state.unknown if reading.state else ()):
+            news.append(because(Why.SCHEDULE_MISSING, schedule=each))
+    for schedule, read in rosters.items():
+        before = reading.before[schedule]
+        doubts = _news_of(read, before, reading) if catalog.security_channel else None
+        news += [doubts] if doubts else []
+        roster = replace(read, told_at=reading.now) if doubts else read
         put[Key.of(Roster, schedule)] = roster
         changed = before is None or (before.shifts, before.doubted) != (roster.shifts, roster.doubted)
         if changed:
             audit.append(_entry(roster))
-        if changed or (before and before.age(snap.now) > OLD):
-            due += _followers(catalog, schedule, snap.now)
-        if roster.doubted and (before is None or before.doubted != roster.doubted):
-            notes = _loud(office, catalog, roster)
-            put.update(notes)
-            due += [Due(member=f"note:{key.id}", at=snap.now) for key in notes]
-    every = _every(catalog, turn.claim.id)
-    done = Done(claim=turn.claim, next_at=snap.now + (min(every, NAMES_AGAIN) if names_missing else every))
-    office.ledger.commit(Change(put=put, due=tuple(due), audit=tuple(audit), done=done, frees=True))
+        audit += _without_email(roster, before)
+        if changed or (before and before.age(now) > OLD):
+            due += _followers(catalog, schedule, now)
+    put[Key.of(SourceState, reading.source)] = state
+    notes, told = _notes(office, reading, news)
+    every = _every(catalog, reading.source)
+    done = Done(claim=turn.claim, next_at=now + (min(every, NAMES_AGAIN) if names_missing else every))
+    change = Change(put={**put, **notes}, due=(*due, *told), audit=tuple(audit), done=done, frees=True)
+    office.ledger.commit(change)
 
 
 def _every(catalog: Catalog, source: str) -> timedelta:
@@ -251,9 +261,81 @@ def _entry(roster: Roster) -> Entry:
     return Entry(what="roster changed", facts=facts)
 
 
-def _loud(office: Office, catalog: Catalog, roster: Roster) -> dict[Key, Note]:
-    if catalog.security_channel is None:
-        return {}
-    reason: Reason = because(Why.ROSTER_EMPTY_DOUBTED, schedule=roster.schedule, doubt=roster.doubted or "")
-    note = Note(id=office.new_id(), channel=catalog.security_channel, reason=reason)
-    return {Key.of(Note, note.id): note}
+def _without_email(roster: Roster, before: Roster | None) -> Iterable[Entry]:
+    """Their shifts are left out; nobody else's are."""
+    for user in roster.unnamed:
+        if before is None or user not in before.unnamed:
+            facts = {"schedule": roster.schedule, "user": user}
+            yield Entry(what="on call without an email address", facts=facts)
+
+
+# ------------------------------------------------------------------------------- what security hears
+
+
+def _notes(
+    office: Office, reading: Reading, news: Sequence[Reason]
+) -> tuple[Mapping[Key, Document | None], tuple[Due, ...]]:
+    channel, more = reading.catalog.security_channel, len(news) - MOST_NEWS
+    if more > 0:
+        rest = because(Why.SCHEDULES_MORE, source=reading.source, count=more)
+        news = (*news[:MOST_NEWS], rest)
+    notes = [Note(id=office.new_id(), channel=channel, reason=each) for each in news] if channel else []
+    due = tuple(Due(member=f"note:{each.id}", at=reading.now) for each in notes)
+    return {Key.of(Note, each.id): each for each in notes}, due
+
+
+def _state_after(reading: Reading) -> tuple[SourceState, Reason | None]:
+    """Return the source's state, and what people are to hear of it: once that it cannot be read, and once
+    that it can be again. The commit that closes the claim writes both, so no other worker repeats it."""
+    now, partly = reading.now, bool(reading.answers)
+    state = reading.state or SourceState(well_at=now, answered_at=now)
+    if reading.failure is None:
+        well = because(Why.SOURCE_WELL, source=reading.source) if state.told_at else None
+        return SourceState(well_at=now, answered_at=now, unknown=reading.unknown), well
+    since = state.well_at if partly else state.answered_at
+    answered_at = now if partly else state.answered_at
+    state = replace(state, answered_at=answered_at, unknown=reading.unknown)
+    silent = age(since, now)
+    if silent == UNKNOWN_AGE:
+        return replace(state, well_at=now, answered_at=now), None  # the clock was set back
+    stale_after = timedelta(seconds=reading.catalog.source(f"{reading.source}/").stale_after)
+    heard = state.told_at and (partly or not state.partly)
+    if heard or silent <= stale_after or not reading.catalog.security_channel:
+        return state, None
+    reason = because(
+        Why.SOURCE_PARTLY if partly else Why.SOURCE_SILENT,
+        source=reading.source,
+        since_at=int(since.timestamp()),
+        trouble=str(reading.failure)[:300].rstrip(". "),
+    )
+    return replace(state, told_at=now, partly=partly), reason
+
+
+def _news_of(roster: Roster, before: Roster | None, reading: Reading) -> Reason | None:
+    """Return what is to be said of a doubt that began, or is over and was told."""
+    if roster.doubted and roster.doubted_since:
+        heard = roster.told_at and age(roster.told_at, reading.now) < TELL_AGAIN
+        return None if _is_told(roster) or heard else _doubt(roster, reading)
+    if before is None or not before.doubted or not _is_told(before):
+        return None
+    if reading.against[roster.schedule]:
+        return because(Why.SCHEDULE_BELIEVED, schedule=roster.schedule)
+    return because(Why.SCHEDULE_WELL, schedule=roster.schedule)
+
+
+def _is_told(roster: Roster) -> bool:
+    since, told = roster.doubted_since, roster.told_at
+    return since is not None and told is not None and since <= told
+
+
+def _doubt(roster: Roster, reading: Reading) -> Reason:
+    schedule, levels = roster.schedule, ", ".join(map(str, roster.doubted_levels))
+    at_most = reading.limits(schedule).at_most
+    until_at = int(((roster.doubted_since or reading.now) + at_most).timestamp())
+    match Doubt(roster.doubted or ""):
+        case Doubt.UNKNOWN:
+            return because(Why.SCHEDULE_UNKNOWN, schedule=schedule, until_at=until_at)
+        case Doubt.NOBODY:
+            return because(Why.SCHEDULE_EMPTY, schedule=schedule, until_at=until_at)
+        case Doubt.LEVELS:
+            return because(Why.SCHEDULE_LACKS, schedule=schedule, levels=levels, until_at=until_at)

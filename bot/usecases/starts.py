@@ -91,6 +91,8 @@ def _objection(
 ) -> Reason | None:
     if facts_age(rule.schedule, facts) > catalog.source(rule.schedule).start_stale_after:
         return because(Why.SHIFT_NOT_STARTED, resource=resource.name, schedule=rule.schedule)
+    if facts.rosters[rule.schedule].doubted:
+        return because(Why.SHIFT_DOUBTED, resource=resource.name, schedule=rule.schedule)
     person = facts.people.get(str(shift.person))
     against = objection(person, home=facts.home, domains=catalog.people.email_domains)
     if against is None and person and person.email != shift.email:

@@ -64,7 +64,7 @@ MOVES: dict[str, tuple[Callable[[Grant], Grant], dict[State, State]]] = {
     ),
     "lapse": (lambda g: grants.lapse(g, now=NINE), {State.ASKED: State.LAPSED, State.WAITING: State.LAPSED}),
     "end": (
-        lambda g: grants.end(g, reason=because(Why.GIVEN_BACK), by=ADA),
+        lambda g: grants.end(g, now=NINE, reason=because(Why.GIVEN_BACK), by=ADA),
         {State.APPROVED: State.ENDING, State.ACTIVE: State.ENDING},
     ),
     "add_to": (
@@ -84,7 +84,7 @@ MOVES: dict[str, tuple[Callable[[Grant], Grant], dict[State, State]]] = {
         {State.APPROVED: State.APPROVED, State.ACTIVE: State.ACTIVE},
     ),
     "hold_failed": (
-        lambda g: grants.hold_failed(g, ONE.key, trouble="no such role"),
+        lambda g: grants.hold_failed(g, ONE.key, now=NINE, trouble="no such role"),
         {State.APPROVED: State.ENDING, State.ACTIVE: State.ENDING},
     ),
     "hold_settled": (
@@ -193,7 +193,7 @@ def test_what_another_grant_goes_on_holding_is_kept_by_it() -> None:
 
 def test_if_one_hold_cannot_be_given_the_whole_grant_ends_and_says_why() -> None:
     half = grants.hold_given(grant(State.APPROVED), ONE.key, now=NINE, had_before=False)
-    failed = grants.hold_failed(half, TWO.key, trouble="no such role")
+    failed = grants.hold_failed(half, TWO.key, now=NINE, trouble="no such role")
     assert failed.ended == because(Why.COULD_NOT_GIVE)
     assert failed.holds == {ONE.key: HoldState.GIVEN, TWO.key: HoldState.FAILED}
     gone = grants.hold_settled(grants.hold_settled(failed, ONE.key, now=TEN), TWO.key, now=TEN)

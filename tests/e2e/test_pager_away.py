@@ -36,8 +36,9 @@ def test_access_ends_at_the_last_known_end_of_the_shift(town: Town) -> None:
 def test_one_wrong_empty_answer_cuts_nobody_and_security_hears_of_it(town: Town) -> None:
     town.has("night_ro", "ada")
     doubt = (
-        "pagerduty/PNIGHT suddenly shows nobody on call. I do not believe that: two answers of the source"
-        " contradict each other. Check the schedule in the on-call service."
+        "⚠️ pagerduty/PNIGHT suddenly shows nobody on call. The last known shifts stand until it has said so"
+        " for ten minutes, or until TIME at most. Meanwhile pagerduty/PNIGHT approves nobody and starts"
+        " nothing. Check the schedule in the on-call service."
     )
     before = sum(each.what == "ending" for each in town.entries())
     with town.pager_is(unseen=frozenset({"PNIGHT"})):

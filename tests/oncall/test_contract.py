@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -41,6 +42,10 @@ class Stage(Protocol):
 
     def forget(self, schedule: str) -> None: ...
 
+    def hide_email(self, email: str) -> str:
+        """Show this person without one from now on; return the source's own id of them."""
+        ...
+
     def go_down(self) -> None: ...
 
     def refuse_us(self) -> None: ...
@@ -66,6 +71,11 @@ class PagerDutyStage:
 
     def forget(self, schedule: str) -> None:
         self._pager.remove_schedule(schedule)
+
+    def hide_email(self, email: str) -> str:
+        user = self._pager.user(email)
+        self._pager.add_user(user.id, user.name, "")
+        return user.id
 
     def go_down(self) -> None:
         self._pager.faults.down = True
@@ -156,7 +166,20 @@ def test_the_second_look_sees_what_the_first_one_missed(stage: Stage) -> None:
     right = stage.source.shifts([stage.first], SINCE, UNTIL, soon())[stage.first]
     stage.empty_by_mistake(stage.first)
     assert stage.source.shifts([stage.first], SINCE, UNTIL, soon())[stage.first] == ()
-    assert stage.source.confirm(stage.first, SINCE, UNTIL, soon()) == right
+    found = stage.source.confirm(stage.first, SINCE, UNTIL, soon())
+    assert found is not None
+    assert [replace(each, level=1) for each in found] == list(right)
+
+
+def test_somebody_without_an_email_is_shown_by_their_id_and_stops_nobody_else(stage: Stage) -> None:
+    stage.on_call(stage.first, BOB, NOW, NOW + HOUR)
+    stage.on_call(stage.second, ADA, NOW, NOW + HOUR)
+    bob = stage.hide_email(BOB)
+    found = stage.source.shifts([stage.first, stage.second], SINCE, UNTIL, soon())
+    second = stage.source.confirm(stage.first, SINCE, UNTIL, soon()) or ()
+    assert [(each.email, each.user) for each in found[stage.first]] == [("", bob)]
+    assert [(each.email, each.user) for each in second] == [("", bob)]
+    assert [(each.email, each.user) for each in found[stage.second]] == [(ADA, "")]
 
 
 def test_nobody_is_not_the_same_as_no_such_schedule(stage: Stage) -> None:

@@ -117,10 +117,10 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
         ),
         (
             view(State.ENDING, ended=because(Why.EXPIRED), overdue_since=NOW, trouble="orders-db is down"),
-            f"🚨 *Overdue since {AT_SIX}:* *prod-db* of <@U01ADA> could not be taken back. "
-            "I keep trying; please take it away by hand where it is.",
-            f"🚨 *Overdue since {AT_SIX}:* *prod-db* of <@U01ADA> could not be taken back. "
-            "I keep trying; please take it away by hand where it is.",
+            f"🚨 *Overdue since {AT_SIX}:* *prod-db* of <@U01ADA> could not be revoked. I keep trying; if "
+            "you can, please do it by hand.",
+            f"🚨 *Overdue since {AT_SIX}:* your *prod-db* is over, but I could not revoke it. "
+            "I keep trying; please do not use it.",
         ),
         (
             view(State.ENDED),

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.core.authentic import hmac_of
+from bot.core.belief import Doubt
 from bot.core.catalog import (
     Catalog,
     Everyone,
@@ -44,6 +45,7 @@ from bot.testing.town import (
     BOB,
     CAROL,
     DAN,
+    FIRST_LINE,
     GROUP,
     HOUR,
     NINE,
@@ -254,7 +256,7 @@ def test_schedules_that_tell_nothing(story: Story) -> None:
 
 
 def test_rosters_that_are_old_or_doubted_or_were_never_read(story: Story) -> None:
-    doubted = replace(PORDERS, doubted="two answers of the source contradict each other")
+    doubted = replace(PORDERS, doubted=Doubt.NOBODY, unnamed=("PZOE",))
     kept(story, roster(), doubted)
     story.memory.advance(HOUR)
     assert told(on_call(story)) == [
@@ -262,15 +264,28 @@ def test_rosters_that_are_old_or_doubted_or_were_never_read(story: Story) -> Non
         (Grade.WRONG, f"{ORDERS_SCHEDULE} was last read 1h ago: nobody is approved by it any more"),
         (
             Grade.LOOK_AT,
-            f"{ORDERS_SCHEDULE}: two answers of the source contradict each other, so the shifts known before"
-            " stand",
+            f"{ORDERS_SCHEDULE}: it suddenly shows nobody on call, so the shifts known before stand",
+        ),
+        (
+            Grade.LOOK_AT,
+            f"PZOE is on call for {ORDERS_SCHEDULE}, and the source shows no email address of them",
         ),
     ]
+    kept(story, replace(PORDERS, doubted="in the words of an older version", read_at=story.now))
+    assert "in the words of an older version" in told(on_call(story))[1][1]
     never = pager.look_at_rosters(MemoryLedger(NINE), catalog())
     assert told(never)[0] == (
         Grade.WRONG,
         f"{SCHEDULE} was never read: nobody is approved by it, and no shift of it begins",
     )
+
+
+def test_a_schedule_without_levels_of_which_a_rule_names_some(story: Story) -> None:
+    kept(story, replace(roster(), unattached=True), PORDERS)
+    what = f"{SCHEDULE} is in no escalation policy, so nobody is on call at any level of it"
+    assert told(on_call(story)) == [(Grade.WRONG, what)]
+    story.policy = catalog(replace(PROD_DB, approve_automatically=(replace(FIRST_LINE, levels=()),)))
+    assert [grade for grade, _ in told(on_call(story))] == [Grade.OK]
 
 
 def test_who_is_on_call_is_not_in_slack(story: Story) -> None:

@@ -302,7 +302,7 @@ def test_after_the_third_failed_take_it_is_overdue_and_tried_for_ever(story: Sto
     assert story.grant(grant).overdue_since is None
     story.pass_time(3)
     overdue = story.grant(grant)
-    assert (overdue.state, overdue.overdue_since) == (State.ENDING, at(1) + timedelta(seconds=3))
+    assert (overdue.state, overdue.overdue_since) == (State.ENDING, at(1))
     assert story.messenger.posted(grant)[dm(ADA)].view.grant.overdue_since == overdue.overdue_since
     story.pass_time(5 * HOUR)
     assert story.target.count("revoke") > 60

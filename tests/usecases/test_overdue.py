@@ -11,11 +11,12 @@ import pytest
 
 from bot.core.catalog import SecurityRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.core.grants import State
-from bot.core.holds import LONGEST_BACKOFF, Presence
+from bot.core.grants import Grant, State
+from bot.core.holds import LONGEST_BACKOFF, HoldRecord, Presence
 from bot.core.reasons import Reason, Why, because
-from bot.ports import AlertView, Note
+from bot.ports import AlertView, Change, Document, Key, Note
 from bot.slack.wording.alerts import headline
+from bot.slack.wording.cards import headline as card_headline
 from bot.slack.wording.reasons import NOT_COPIED
 from bot.testing.slack import dm
 from bot.testing.story import Story
@@ -41,8 +42,8 @@ Refusal = Callable[[Callable[[], object]], Reason]
 
 [ROLE] = PROD_DB.gives
 DOWN = TemporaryFailure("orders-db does not answer")
-SINCE = int((NINE + timedelta(hours=1, seconds=3)).timestamp())
-"""After the third try."""
+SINCE = int((NINE + timedelta(hours=1)).timestamp())
+"""The end of the lease; it is noticed three seconds later, after the third try."""
 
 
 def overdue(story: Story, **failing: Exception) -> str:
@@ -107,6 +108,57 @@ def test_a_target_that_fails_for_hours_is_tried_and_told_until_it_lets_go(story:
     story.pass_time(5 * HOUR)
     assert len(story.messenger.told(SECURITY)) == 6
     assert story.happened(grant).count("overdue") == 1
+
+
+def test_its_holder_is_asked_not_to_use_it_and_the_others_to_remove_it_where_it_is(story: Story) -> None:
+    grant = overdue(story)
+    view = story.messenger.posted(grant)[dm(ADA)].view
+    assert card_headline(view, to_holder=True).endswith("I keep trying; please do not use it.")
+    others = card_headline(view, to_holder=False)
+    assert others.endswith("I keep trying; if you can remove access at orders-db, please do it by hand.")
+
+
+@pytest.mark.parametrize("late", [0, 600])
+def test_it_is_overdue_since_its_lease_ended_however_late_that_is_noticed(story: Story, late: int) -> None:
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    story.target.failing["revoke"] = DOWN
+    story.memory.advance(HOUR + late)
+    story.pass_time(3)
+    found = story.grant(grant)
+    assert (found.overdue_since, found.lease_ended_at) == (NINE + timedelta(hours=1),) * 2
+    assert alert(story).reason.facts["since_at"] == SINCE
+
+
+def test_what_was_given_back_is_overdue_since_then(story: Story) -> None:
+    grant = story.ask(ADA, length="4h").standing.grant.id
+    story.run_due()
+    story.target.failing["revoke"] = DOWN
+    story.pass_time(90)
+    story.give_back(ADA)
+    story.pass_time(10 * MINUTE)
+    assert story.grant(grant).overdue_since == NINE + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize(("until", "since"), [(HOUR, HOUR), (9 * HOUR, HOUR + 1), (None, HOUR + 1)])
+def test_of_what_an_older_version_ended_the_end_of_the_lease_or_the_first_failure_counts(
+    story: Story, until: int | None, since: int
+) -> None:
+    grant = story.ask(ADA, length="1h").standing.grant.id
+    story.run_due()
+    story.target.failing["revoke"] = DOWN
+    story.pass_time(HOUR + 0.001)
+    found, end = story.grant(grant), NINE + timedelta(seconds=until) if until else None
+    [record] = story.memory.read({Key.of(HoldRecord, hold.key) for hold in found.gives}).all(HoldRecord)
+    put: dict[Key, Document | None] = {
+        Key.of(Grant, grant): replace(found, lease_ended_at=None, until=end),
+        Key.of(HoldRecord, record.hold.key): replace(
+            record, failing_since=NINE + timedelta(seconds=HOUR + 1)
+        ),
+    }
+    story.memory.commit(Change(put=put))
+    story.pass_time(10)
+    assert story.grant(grant).overdue_since == NINE + timedelta(seconds=since)
 
 
 def test_what_stands_in_its_way_is_told_as_it_is_by_then(story: Story) -> None:

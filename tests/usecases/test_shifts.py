@@ -362,12 +362,13 @@ def test_one_wrong_empty_answer_cuts_nobody_and_is_told() -> None:
     story.pass_time(61)
     assert story.has(ADA, OPS)
     told = story.messenger.told(SECURITY)
-    assert [note.reason.why for note in told] == [Why.ROSTER_EMPTY_DOUBTED]
+    assert [note.reason.why for note in told] == [Why.SCHEDULE_EMPTY]
     assert told[0].reason.facts["schedule"] == ORDERS_SCHEDULE
-    story.pass_time(HOUR)
+    story.pass_time(8 * MINUTE)
     assert len(story.messenger.told(SECURITY)) == 1
     story.source.hidden = set()
     story.pass_time(61)
+    assert [note.reason.why for note in story.messenger.told(SECURITY)][1:] == [Why.SCHEDULE_WELL]
     known = story.memory.read({Key.of(Roster, ORDERS_SCHEDULE)}).find(Roster, ORDERS_SCHEDULE)
     assert known is not None
     assert known.doubted is None
@@ -378,8 +379,7 @@ def test_two_answers_that_contradict_each_other_cut_nobody_and_are_told() -> Non
     story.source.rendered["PORDERS"] = (on(start=0),)
     rota(story, on(DAN, start=20, end=30))
     assert story.has(ADA, OPS)
-    doubt = story.messenger.told(SECURITY)[0].reason.facts["doubt"]
-    assert doubt == "two answers of the source contradict each other"
+    assert story.messenger.told(SECURITY)[0].reason.why is Why.SCHEDULE_LACKS
     assert story.ask(ADA, "prod-db", "1h").standing.live
     del story.source.rendered["PORDERS"]
     story.pass_time(61)
@@ -399,28 +399,6 @@ def test_an_empty_answer_that_is_confirmed_is_believed() -> None:
     rota(story)
     assert not story.has(ADA, OPS)
     assert story.messenger.told(SECURITY) == []
-
-
-def test_a_schedule_that_is_gone_leaves_the_last_known_shifts_standing_until_their_end() -> None:
-    story = begun(on(start=0, end=2))
-    story.source.unknown = {"PORDERS"}
-    story.pass_time(HOUR)
-    assert story.has(ADA, OPS)
-    assert len(story.messenger.told(SECURITY)) == 1
-    story.pass_time(1.25 * HOUR)
-    assert not story.has(ADA, OPS)
-
-
-def test_a_schedule_in_no_escalation_policy_is_read_the_other_way() -> None:
-    story = Story(begin=False, rota={"PORDERS": (on(start=0),)})
-    story.source.hidden = {"PORDERS"}
-    story.pass_time(10)
-    assert story.has(ADA, OPS)
-    story.pass_time(3 * HOUR)
-    assert story.has(ADA, OPS)
-    assert story.messenger.told(SECURITY) == []
-    rota(story)
-    assert not story.has(ADA, OPS)
 
 
 def test_while_the_pager_is_away_access_ends_at_the_last_known_end() -> None:

@@ -289,6 +289,7 @@ CHANGED: Mapping[str, tuple[object, ...]] = {
     "seated": (True,),
     "left_by": ("postgres",),
     "overdue_since": (NINE + timedelta(hours=1),),
+    "lease_ended_at": (NINE,),
     "trouble": ("orders-db does not answer",),
 }
 """Other values for each field of a grant."""

@@ -37,6 +37,7 @@ class Row(BaseModel):
             level=self.escalation_level,
             start=self.start and self.start.astimezone(UTC),
             end=self.end and self.end.astimezone(UTC),
+            user="" if email else self.user.id,
         )
 
 
@@ -122,5 +123,6 @@ class Refusal(BaseModel):
 
 
 def _row(user: str, schedule: str, start: datetime, end: datetime | None) -> Row:
+    """A schedule does not say at which level it is notified."""
     where = ScheduleReference(id=schedule)
-    return Row(user=User(id=user), schedule=where, escalation_level=1, start=start, end=end)
+    return Row(user=User(id=user), schedule=where, escalation_level=0, start=start, end=end)

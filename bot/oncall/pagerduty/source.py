@@ -57,7 +57,7 @@ class PagerDuty:
     def confirm(
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
-        """From the schedule's own rendering, which knows no levels: all are 1."""
+        """From the schedule's own rendering, which knows no levels: all are 0."""
         path, window = f"/schedules/{quote(schedule, safe='')}", _window(since, until)
 
         def read() -> tuple[Shift, ...] | None:
@@ -79,14 +79,14 @@ class PagerDuty:
     def _shifts(
         self, schedules: Iterable[str], rows: Iterable[Row], people: _People
     ) -> Mapping[str, tuple[Shift, ...]]:
-        """Rows of other schedules, and of users who are no more, tell nothing."""
+        """Leave out rows of other schedules, and of users who are no more."""
         found: dict[str, list[Shift]] = {each: [] for each in schedules}
         for row in rows:
             schedule = row.schedule.id if row.schedule else ""
             if schedule not in found:
                 continue
             email = people.email(row.user)
-            if email:
+            if email is not None:
                 found[schedule].append(row.shift(f"{self._name}/{schedule}", email))
         return {each: merged(told) for each, told in found.items()}
 
@@ -162,18 +162,15 @@ class _People:
         self._emails |= {user.id: user.email for user in (found.users if found else ()) if user.email}
 
     def email(self, user: User) -> str | None:
-        """Casefolded; None where the user is no more."""
+        """Casefolded; empty if PagerDuty shows none, None if the user is no more."""
         if not user.email and user.id not in self._emails:
             self._emails[user.id] = self._looked_up(user.id)
         email = user.email or self._emails[user.id]
-        return email and email.casefold()
+        return email and email.strip().casefold()
 
     def _looked_up(self, user: str) -> str | None:
-        path = f"/users/{quote(user, safe='')}"
-        found = self._calls.find(OneUser, path, {})
-        if found and not found.user.email:
-            raise TemporaryFailure(f"{self._calls.name}: GET {path}: user.email: none is told")
-        return found.user.email if found else None
+        found = self._calls.find(OneUser, f"/users/{quote(user, safe='')}", {})
+        return (found.user.email or "") if found else None
 
 
 def _by_length(ids: Iterable[str]) -> Iterator[list[str]]:

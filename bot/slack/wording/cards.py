@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.core.grants import Answer, Cause, Extension, Grant, Ground, HoldState, State, Traced
+from bot.core.grants import SETTLED, Answer, Cause, Extension, Grant, Ground, HoldState, State, Traced
 from bot.core.members import YES
 from bot.core.reasons import Why
 from bot.ports import CardView
 from bot.slack.wording.reasons import NOT_COPIED, refusal, say, traced
-from bot.slack.wording.spoken import for_length, lasting, named, people, person, typed, until, when
+from bot.slack.wording.spoken import for_length, in_words, lasting, named, people, person, typed, until, when
 
 LONGEST_REASON = 1_500
 
@@ -30,7 +30,7 @@ def headline(view: CardView, *, to_holder: bool) -> str:
     if view.extension:
         return _of_extension(view, view.extension)
     if grant.overdue_since:
-        return _overdue(grant)
+        return _overdue(grant, to_holder=to_holder)
     return _to_holder(view) if to_holder else _to_approver(view)
 
 
@@ -129,10 +129,17 @@ def end_of(extension: Extension) -> str:
     return "until the end of the shift" if extension.ends_with else until(extension.until)
 
 
-def _overdue(grant: Grant) -> str:
+def _overdue(grant: Grant, *, to_holder: bool) -> str:
+    """Only the others are asked to remove it: its holder cannot, or should not be able to."""
+    since, what = f"🚨 *Overdue since {when(grant.overdue_since)}:*", named(grant.resource)
+    if to_holder:
+        return f"{since} your {what} is over, but I could not revoke it. I keep trying; please do not use it."
+    left = dict.fromkeys(h.entitlement.target for h in grant.gives if grant.holds.get(h.key) not in SETTLED)
+    where = in_words([typed(target, 80) for target in left], "or")
+    who = f"if you can remove access at {where}" if where else "if you can"
     return (
-        f"🚨 *Overdue since {when(grant.overdue_since)}:* {named(grant.resource)} of {person(grant.person)}"
-        " could not be taken back. I keep trying; please take it away by hand where it is."
+        f"{since} {what} of {person(grant.person)} could not be revoked. I keep trying;"
+        f" {who}, please do it by hand."
     )
 
 

@@ -435,6 +435,56 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "{schedule} suddenly shows nobody on call. I do not believe that: {doubt}.",
         "A schedule suddenly shows nobody on call. I could not confirm that, so the last known shifts stand.",
     ),
+    Why.SHIFT_DOUBTED: (
+        "Your shift for *{resource}* may have started. I granted nothing: the newest answer about {schedule}"
+        " looks wrong.",
+        "Your shift may have started. I granted nothing: the newest answer about the schedule looks wrong.",
+    ),
+    Why.SCHEDULE_UNKNOWN: (
+        "⚠️ {schedule} is suddenly unknown to the on-call service. The last known shifts stand until it has"
+        " said so for ten minutes, or until {until_at} at most. Meanwhile {schedule} approves nobody and"
+        " starts nothing.",
+        "⚠️ A schedule is suddenly unknown to the on-call service. The last known shifts stand for now.",
+    ),
+    Why.SCHEDULE_EMPTY: (
+        "⚠️ {schedule} suddenly shows nobody on call. The last known shifts stand until it has said so for ten"
+        " minutes, or until {until_at} at most. Meanwhile {schedule} approves nobody and starts nothing.",
+        "⚠️ A schedule suddenly shows nobody on call. The last known shifts stand for now.",
+    ),
+    Why.SCHEDULE_LACKS: (
+        "⚠️ {schedule} suddenly shows nobody on call at level {levels}. The last known shifts stand until it"
+        " has said so for ten minutes, or until {until_at} at most. Meanwhile {schedule} approves nobody and"
+        " starts nothing.",
+        "⚠️ A schedule suddenly shows nobody on call at one level. The last known shifts stand for now.",
+    ),
+    Why.SCHEDULE_BELIEVED: (
+        "⚠️ The on-call service still says the same about {schedule}, so the shifts known before no longer"
+        " count.",
+        "⚠️ The on-call service still says the same, so the shifts known before no longer count.",
+    ),
+    Why.SCHEDULE_WELL: (
+        "✅ {schedule} reads well again.",
+        "✅ The schedule reads well again.",
+    ),
+    Why.SCHEDULE_MISSING: (
+        "⚠️ The on-call service has no schedule {schedule}, so no rule that names it says yes.",
+        "⚠️ The on-call service does not have a schedule that access.yaml names.",
+    ),
+    Why.SCHEDULES_MORE: (
+        "⚠️ And {count} more schedules of {source}: `rotakey doctor` says what is wrong with each.",
+        "⚠️ And more schedules: `rotakey doctor` says what is wrong with each.",
+    ),
+    Why.SOURCE_PARTLY: (
+        "⚠️ A part of {source} could not be read since {since_at}: {trouble}."
+        " Its other schedules are followed.",
+        "⚠️ A part of an on-call service cannot be read.",
+    ),
+    Why.SOURCE_SILENT: (
+        "🚨 {source} could not be read since {since_at}: {trouble}. Nobody is approved by its schedules now."
+        " Access by a shift still ends at the last known end.",
+        "🚨 An on-call service cannot be read. Access by a shift still ends at the last known end.",
+    ),
+    Why.SOURCE_WELL: ("✅ {source} can be read again.", "✅ The on-call service can be read again."),
     Why.SHIFT_NOT_STARTED: (
         "Your shift for *{resource}* may have started. I gave nothing: the roster of {schedule} is too old.",
         "Your shift may have started. I gave nothing: the roster is too old to go by.",
@@ -749,6 +799,17 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         " --accept-restore`. If you name a file under `audit: anchor:` in access.yaml, I can compare them"
         " myself next time.",
     ),
+    Why.SHIFT_DOUBTED: (
+        "It starts once the schedule reads well again. Until then: `/access request {resource}`.",
+        "It starts once the schedule reads well again. Until then: `/access request`.",
+    ),
+    Why.SCHEDULE_UNKNOWN: ("Check the schedule in the on-call service.",),
+    Why.SCHEDULE_EMPTY: ("Check the schedule in the on-call service.",),
+    Why.SCHEDULE_LACKS: ("Check the schedule and its escalation policies in the on-call service.",),
+    Why.SCHEDULE_BELIEVED: ("If it is wrong, correct the schedule in the on-call service.",),
+    Why.SCHEDULE_MISSING: ("Check the id in access.yaml.",),
+    Why.SOURCE_PARTLY: ("`rotakey doctor` says which schedules are not read.",),
+    Why.SOURCE_SILENT: ("Check its status page and its token; `rotakey doctor` tries it.",),
     Why.SHIFT_NOT_STARTED: (
         "Ask with `/access request {resource}`.",
         "Ask with `/access request`.",

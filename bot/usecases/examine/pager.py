@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog
+from bot.core.belief import Doubt
+from bot.core.catalog import Catalog, OnCall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
 from bot.ports import Deadline, Key, Ledger, OnCallSource
@@ -13,6 +14,11 @@ from bot.usecases.examine.findings import Finding, ago, counted, few, look_at, o
 
 ON_CALL = "on call"
 AHEAD = timedelta(hours=24)
+DOUBTS: Mapping[str, str] = {
+    Doubt.UNKNOWN: "the source suddenly does not know this schedule",
+    Doubt.NOBODY: "it suddenly shows nobody on call",
+    Doubt.LEVELS: "it suddenly shows nobody on call at one level",
+}
 
 
 def sources_of(catalog: Catalog) -> tuple[str, ...]:
@@ -47,6 +53,7 @@ def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
             snap.find(Roster, each), each, timedelta(seconds=catalog.source(each).stale_after), snap.now
         )
     ]
+    found += _without_levels(catalog, [each for each in snap.all(Roster) if each.unattached])
     yield from found
     if schedules and not found:
         oldest = min(each.read_at for each in snap.all(Roster))
@@ -68,10 +75,30 @@ def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: dateti
             ON_CALL, what, "look at its source, and at the workers; access still ends at the known end"
         )
     if it.doubted:
-        what = f"{schedule}: {it.doubted}, so the shifts known before stand"
+        doubt = DOUBTS.get(it.doubted, it.doubted)
+        what = f"{schedule}: {doubt}, so the shifts known before stand"
         yield look_at(ON_CALL, what, "look at the schedule in the source")
+    yield from few(
+        [
+            look_at(
+                ON_CALL,
+                f"{user} is on call for {schedule}, and the source shows no email address of them",
+                "let the source have one",
+            )
+            for user in it.unnamed
+        ]
+    )
     yield from _gaps(it, now)
     yield from few(_strangers(it, now))
+
+
+def _without_levels(catalog: Catalog, rosters: Iterable[Roster]) -> Iterator[Finding]:
+    rules = [who for resource in catalog.resources.values() for who in resource.selectors()]
+    levels = {who.schedule for who in rules if isinstance(who, OnCall) and who.levels}
+    for each in rosters:
+        if each.schedule in levels:
+            what = f"{each.schedule} is in no escalation policy, so nobody is on call at any level of it"
+            yield wrong(ON_CALL, what, "put it into one, or leave out levels in access.yaml")
 
 
 def _gaps(it: Roster, now: datetime) -> Iterator[Finding]:

@@ -1,0 +1,87 @@
+"""Whose email address it is: the Slack users of those that a source names, looked up if they are new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.shifts import Roster
+from bot.ports import Change, EmailOwner, Entry, Key, Ledger
+from bot.usecases.office import Office
+from bot.usecases.people import remember
+from bot.usecases.turn import Turn
+
+LEAVE_SECONDS = 5.0
+"""Of a turn, for storing what was read."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+UNKNOWN_EMAIL_EVERY = timedelta(minutes=10)
+KNOWN_EMAIL_EVERY = timedelta(hours=6)
+
+
+@dataclass
+class Owners:
+    """The Slack users of email addresses. Unknown addresses are looked up as long as Slack answers, this turn
+    has time, and the ledger accepts new people. ``left``: some could not be looked up. The rosters are stored
+    all the same, because access that they end does not wait for a name."""
+
+    office: Office
+    turn: Turn
+    people: dict[str, str | None] = field(default_factory=dict)
+    left: bool = False
+
+    def find(self, emails: Iterable[str]) -> None:
+        wanted = tuple(dict.fromkeys(emails))
+        snap = self.office.ledger.read({Key.of(EmailOwner, email) for email in wanted})
+        for email in wanted:
+            known = snap.find(EmailOwner, email)
+            if known is None or known.age(snap.now) > _wait(known):
+                known = self._looked_up(email) or known
+            people = known.people if known else ()
+            self.people[email] = people[0] if len(people) == 1 else None
+
+    def named(self, roster: Roster) -> Roster:
+        """Return the roster with the people in it."""
+        shifts = (replace(shift, person=self.people.get(shift.email)) for shift in roster.shifts)
+        return replace(roster, shifts=tuple(shifts))
+
+    def _looked_up(self, email: str) -> EmailOwner | None:
+        if self.left or self.turn.deadline.left() < LEAVE_SECONDS:
+            self.left = True
+            return None
+        ledger = self.office.ledger
+        try:
+            person = self.office.directory.by_email(email, self.turn.call())
+            if person:
+                remember(ledger, person)
+            else:
+                _remember_nobody(ledger, email)
+        except (TemporaryFailure, PermanentFailure):
+            self.left = True
+            return None
+        return ledger.read({Key.of(EmailOwner, email)}).find(EmailOwner, email)
+
+
+def _wait(known: EmailOwner) -> timedelta:
+    return KNOWN_EMAIL_EVERY if known.people else UNKNOWN_EMAIL_EVERY
+
+
+def _remember_nobody(ledger: Ledger, email: str) -> None:
+    key = Key.of(EmailOwner, email)
+    snap = ledger.read({key})
+    before = snap.find(EmailOwner, email)
+    entry = Entry(what="on call but not in Slack", facts={"email": email})
+    ledger.commit(
+        Change(
+            put={key: EmailOwner(people=(), read_at=snap.now)},
+            audit=(entry,) if before is None or before.people else (),
+            frees=before is not None,
+        )
+    )
+
+
+def in_order(rosters: Iterable[Roster]) -> Iterable[str]:
+    """Return the email addresses in the rosters: whose shift comes first is looked up first."""
+    shifts = [shift for roster in rosters for shift in roster.shifts]
+    return (shift.email for shift in sorted(shifts, key=lambda each: (each.start or LONG_AGO, each.email)))
