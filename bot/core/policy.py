@@ -282,9 +282,12 @@ def vote_objection(
     voter: str, grant: Grant, resource: Resource, catalog: Catalog, facts: Facts
 ) -> Reason | None:
     """Why this person's approval or denial of the grant does not count."""
-    if one_human(voter, grant.person, catalog, facts):
+    if voter == grant.person:
         return because(Why.OWN_REQUEST)
-    return approver_objection(voter, resource, catalog, facts, grant.person)
+    against = approver_objection(voter, resource, catalog, facts, grant.person)
+    if against is None and one_human(voter, grant.person, catalog, facts):
+        return because(Why.OWN_REQUEST)
+    return against
 
 
 def one_human(one: str, other: str, catalog: Catalog, facts: Facts) -> bool:

@@ -111,19 +111,19 @@ def _approve(office: Office, person: str, which: str, length: int | None, op: st
     objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
     if objection:
         raise Refused(objection)
-    now_terms = poll.terms
-    if terms != now_terms:
-        raise refuse(Why.TERMS_CHANGED, grant=which)
-    before = poll.votes
-    counted = votes_that_count(before, poll.grant, poll.resource, poll.scene, now_terms)
-    if any(one_human(person, each.person, catalog, facts) for each in counted):
-        raise refuse(Why.VOTED_ALREADY)
-    poll = _shortened(poll, length)
+    shown, poll = poll, _shortened(poll, length)
     fits = reason_still_fits(poll.grant, poll.resource, catalog)
     question = question_of(poll.grant, poll.resource, poll.extension, reason_fits=fits)
     objection = requester_objection(question, catalog, facts)
     if objection:
         raise Refused(objection)
+    now_terms = shown.terms
+    if terms != now_terms:
+        raise refuse(Why.TERMS_CHANGED, grant=which)
+    before = shown.votes
+    counted = votes_that_count(before, shown.grant, shown.resource, shown.scene, now_terms)
+    if any(one_human(person, each.person, catalog, facts) for each in counted):
+        raise refuse(Why.VOTED_ALREADY)
     final = poll.terms
     # A vote for more covers what is now less.
     counted = tuple(replace(each, terms=final) for each in counted)

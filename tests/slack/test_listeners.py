@@ -24,6 +24,7 @@ from bot.slack.manifest import manifest
 from bot.slack.visitor import insider
 from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
 from bot.slack.wording.reasons import refusal
+from bot.testing.story import shown_terms
 from bot.usecases import ask, groups
 from bot.usecases.confirm import find_out
 from bot.usecases.look import home_view
@@ -63,8 +64,8 @@ def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
 
 def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Town) -> None:
     assert it.types(CAROL, "request prod-db 12h because orders are stuck") == (
-        f"You get *prod-db* until {AT_TEN}. You asked for 12 hours; for the rest ask approvers with "
-        "`/access extend`. It is being given now; I tell you when it is there. "
+        f"You get *prod-db* until {AT_TEN}. You asked for it until {AT_SIX_IN_THE_EVENING}; for the rest ask"
+        " approvers with `/access extend`. It is being given now; I tell you when it is there. "
         f"On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
     )
 
@@ -180,10 +181,6 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
             "Send `/access request … 2h because …` when you need it. "
             "If “22:00” is part of your reason, put `because` before it.",
         ),
-        (
-            "extend prod-db until end of shift",
-            "I can't extend until the end of a shift yet, so I did nothing. Write a length, like `2h`.",
-        ),
         ("why prod-db", "`/access why` is not there yet, so I did nothing. `/access help` shows what is."),
         (
             "revoke @bob",
@@ -231,7 +228,7 @@ def test_lists(it: Town) -> None:
 
 
 def test_bob_approves_and_carol_revokes_by_typing(it: Town, asked: Grant) -> None:
-    assert it.types(BOB, f"approve {asked.id}").startswith("Approved: <@U01ADA> gets *prod-db* until ")
+    assert it.approves(BOB, f"approve {asked.id}").startswith("Approved: <@U01ADA> gets *prod-db* until ")
     assert it.types(CAROL, "revoke @ada prod-db because left") == (
         "*prod-db* is being taken back from <@U01ADA> now."
     )
@@ -240,7 +237,7 @@ def test_bob_approves_and_carol_revokes_by_typing(it: Town, asked: Grant) -> Non
 
 
 def test_bob_approves_for_less_by_typing_in_any_case(it: Town, asked: Grant) -> None:
-    assert it.types(BOB, f"ok #{asked.id.upper()} for an hour").startswith(
+    assert it.approves(BOB, f"ok #{asked.id.upper()} for an hour").startswith(
         "Approved: <@U01ADA> gets *prod-db*"
     )
     assert it.grant().length == HOUR
@@ -282,7 +279,7 @@ def test_of_several_things_carol_has_to_name_one(it: Town, asked: Grant) -> None
 
 
 def test_ada_gives_back_and_withdraws_everything(it: Town, asked: Grant) -> None:
-    it.types(BOB, f"approve {asked.id}")
+    it.approves(BOB, f"approve {asked.id}")
     it.types(ADA, "request vault 1h because x")
     assert it.types(ADA, "done all") == (
         "Done: all that you had is being taken back now, and your requests are withdrawn."
@@ -491,7 +488,8 @@ def test_bob_clicks_approve(it: Town, asked: Grant) -> None:
 
 def test_bob_approves_for_less(it: Town, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
-    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"less:{asked.id}", f"{asked.id} {HOUR}").ok
+    less = f"{asked.id} {shown_terms(it.office, asked.id)} {HOUR}"
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"less:{asked.id}", less).ok
     assert it.grant().length == HOUR
 
 
@@ -616,7 +614,7 @@ def test_a_click_on_deny_that_is_delivered_twice_opens_the_form_and_denies_nothi
 def test_a_denial_that_came_too_late_says_so_in_the_form(it: Town, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}")
-    it.types(CAROL, f"approve {asked.id}")
+    it.approves(CAROL, f"approve {asked.id}")
     it.workspace.submit_view(BOB, {})
     shown = it.workspace.view(BOB)
     assert shown is not None
@@ -640,13 +638,15 @@ def test_carol_extends_and_gives_back_on_her_card(it: Town) -> None:
 
 
 def test_an_extension_that_approvers_decide_is_whispered(it: Town, asked: Grant) -> None:
-    it.types(BOB, f"approve {asked.id}")
+    it.approves(BOB, f"approve {asked.id}")
     active = replace(it.grant(), state=State.ACTIVE)
     it.puts({Key.of(Grant, active.id): active})
     card = it.posts(active, ADA, "holder")
     assert it.workspace.click(ADA, card.channel, card.ts, "extend").ok
     assert it.whispers() == [(card.channel, Why.APPROVERS_ASKED, ADA)]
-    assert [grant.follows for grant in it.grants() if grant.state is State.ASKED] == [active.id]
+    extension = it.grant().extension
+    assert extension is not None
+    assert extension.id == f"{active.id}-1"
 
 
 def test_ada_asks_again(it: Town, asked: Grant) -> None:

@@ -17,6 +17,7 @@ from bot.core.reasons import Why
 from bot.ports import Key
 from bot.sandbox.workspace import Person, Server, Workspace
 from bot.slack.wording.answers import COPIED
+from bot.testing.story import shown_terms
 from tests.fuzz.place import signed
 from tests.fuzz.shapes import click as clicked
 from tests.fuzz.shapes import command
@@ -78,7 +79,7 @@ def denied(it: Town) -> None:
 
 
 def approved(it: Town) -> None:
-    it.types(CAROL, "approve " + it.grant().id)
+    it.approves(CAROL, "approve " + it.grant().id)
 
 
 @pytest.mark.parametrize("decided", [withdrawn, denied, approved])
@@ -172,8 +173,11 @@ def test_nobody_approves_their_own_by_button_menu_command_or_home_tab(it: Town, 
     own = it.grant()
     it.posts(own)
     card = it.workspace.messages(CHANNEL)[0]
+    terms = shown_terms(it.office, own.id)
     assert it.workspace.click(who, CHANNEL, card.ts, "approve", f"decide:{own.id}").ok
-    assert it.workspace.click(who, CHANNEL, card.ts, "approve", f"less:{own.id}", f"{own.id} {HOUR}").ok
+    assert it.workspace.click(
+        who, CHANNEL, card.ts, "approve", f"less:{own.id}", f"{own.id} {terms} {HOUR}"
+    ).ok
     assert told(it, who) == [Why.OWN_REQUEST] * 2
     assert it.types(who, f"approve {own.id}").startswith("Nobody decides about their own ask.")
     assert it.office.grant(own.id) == own
@@ -221,7 +225,7 @@ def test_whoever_says_to_be_of_another_team_is_believed(it: Town, web: FlaskClie
     """Even Bob: who he is in another workspace is nothing to us."""
     card = it.workspace.messages(CHANNEL)[0]
     for team in ("T9EVIL", None, ""):
-        body = clicked(BOB, "approve", asked.id, (CHANNEL, card.ts))
+        body = clicked(BOB, "approve", f"{asked.id} {shown_terms(it.office, asked.id)}", (CHANNEL, card.ts))
         body["user"]["team_id"] = team
         body["actions"][0]["action_ts"] = f"1.{team}"
         assert send(web, {"payload": json.dumps(body)}).status_code == 200
@@ -289,7 +293,11 @@ def test_a_click_that_is_sent_again_within_five_minutes_counts_once(
     it: Town, web: FlaskClient, asked: Grant
 ) -> None:
     card = it.workspace.messages(CHANNEL)[0]
-    body = {"payload": json.dumps(clicked(BOB, "approve", asked.id, (CHANNEL, card.ts)))}
+    body = {
+        "payload": json.dumps(
+            clicked(BOB, "approve", f"{asked.id} {shown_terms(it.office, asked.id)}", (CHANNEL, card.ts))
+        )
+    }
     first = [send(web, body, late=late).status_code for late in (0, 100, 299)]
     assert first == [200] * 3
     assert len(it.office.grant(asked.id).votes) == 1

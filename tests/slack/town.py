@@ -40,7 +40,7 @@ from bot.slack.messenger import SlackMessenger
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.cards import card_view
-from bot.usecases.office import Office
+from bot.usecases.office import Office, grant_keys
 from bot.web import create
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, SIGNING_SECRET
 from tests.slack.scenes import ADA, BOB, CAROL, HOUR, NOW, TEN
@@ -73,6 +73,11 @@ class Town:
     def types(self, who: str, text: str, channel: str = CHANNEL) -> str:
         return self.answers(who, text, channel).text
 
+    def approves(self, who: str, text: str) -> str:
+        """Types an approval twice: the first answer shows what it is about."""
+        self.types(who, text)
+        return self.types(who, text)
+
     def answers(self, who: str, text: str, channel: str = CHANNEL) -> CommandReply:
         reply = self.workspace.type_command(who, channel, "/access", text)
         assert reply.status == 200
@@ -88,7 +93,7 @@ class Town:
 
     def posts(self, grant: Grant, channel: str = CHANNEL, audience: str = "approver") -> Message:
         """The card, as the worker would post it."""
-        catalog, snap = self.office.gather(lambda _: {Key.of(Grant, grant.id)})
+        catalog, snap = self.office.gather(lambda known: grant_keys(known, grant, grant.person))
         current = snap.find(Grant, grant.id)
         assert current is not None
         view = card_view(self.office, current, catalog, snap)
