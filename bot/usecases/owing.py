@@ -49,6 +49,7 @@ from bot.usecases.ownership import note_owners, owner_key, users_of
 from bot.usecases.posting import REFUSED_AGAIN
 from bot.usecases.retention import EVERY as KEEP_EVERY
 from bot.usecases.rosters import RETRY_AT_MOST
+from bot.usecases.survey import CHECKED_EVERY
 from bot.usecases.turn import Turn
 
 EVERY = timedelta(minutes=15)
@@ -67,6 +68,7 @@ LONGEST = {
     "note": REFUSED_AGAIN,
     "home": FAILED_PAUSE,
     "alarm": TELL_EVERY,
+    "hands": CHECKED_EVERY,
 }
 """The longest pause of what is done again and again."""
 AT_A_TIME, PAUSE = 0.5, timedelta(seconds=2)
