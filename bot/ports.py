@@ -470,9 +470,10 @@ class Restore:
 @dataclass(frozen=True, kw_only=True)
 class Losses:
     """Counts the moments at which the ledger may have lost something: a restore that was noticed or accepted,
-    and a server that took over."""
+    and another ``server`` that accepts writes than before, because it took over or was restarted."""
 
     count: int = 0
+    server: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -1084,7 +1085,11 @@ class Serving:
 
 
 class Primary(Protocol):
-    """The Redis server that accepts writes now. Both methods raise TemporaryFailure if it does not answer."""
+    """The Redis server that accepts writes now. All methods raise TemporaryFailure if it does not answer."""
+
+    def server(self) -> str:
+        """Return the server's id; empty if it is unknown."""
+        ...
 
     def serving(self) -> Serving | None:
         """Return the ids; None if no copies are asked for, because then it does not matter which server it

@@ -77,18 +77,22 @@ def end_after_loss(view: View) -> Change:
     return change
 
 
-def note_loss(ledger: Ledger) -> None:
-    """Commit that the ledger may have lost something: what it says was seen before proves nothing. Raises
-    TemporaryFailure."""
-    settled(lambda: _note_loss(ledger))
+def note_server(ledger: Ledger, server: str) -> None:
+    """Commit which server of Redis accepts writes now. If it is another one, or was restarted, its last
+    second may be lost: what it says was seen before proves nothing. Raises TemporaryFailure."""
+    settled(lambda: _note_server(ledger, server))
 
 
-def _note_loss(ledger: Ledger) -> None:
+def _note_server(ledger: Ledger, server: str) -> None:
     snap = ledger.read({LOSSES})
-    ledger.commit(replace(loss_change(snap), rests_on=(snap,)))
+    before = snap.find(Losses) or Losses()
+    if not server or before.server == server:
+        return
+    after = Losses(count=before.count + (1 if before.server else 0), server=server)
+    ledger.commit(Change(rests_on=(snap,), put={LOSSES: after}, frees=True))
 
 
 def loss_change(snap: Snapshot) -> Change:
     """Return one more loss than in ``snap``, which must be unchanged when it is written."""
     before = snap.find(Losses) or Losses()
-    return Change(put={LOSSES: Losses(count=before.count + 1)}, frees=True)
+    return Change(put={LOSSES: replace(before, count=before.count + 1)}, frees=True)

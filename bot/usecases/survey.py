@@ -98,7 +98,7 @@ class _Round:
 
     def _next(self, at: Survey) -> tuple[Survey, timedelta | None]:
         if at.began is None:
-            waiting, asked = self._count()
+            waiting, asked = self._count(at.alert)
             if not waiting:
                 alert = self._shown(at.alert, asked)
                 return Survey(alert=alert), CHECKED_EVERY if alert else None
@@ -142,7 +142,7 @@ class _Round:
             if view and view.live and view.record.phase is Phase.GIVEN and not view.record.untouchable:
                 held += 1
                 known = view.record.missing
-                if known and known.asked:
+                if known and known.asked and known.asked == at.alert:
                     asked += 1
                 elif len(missing) < MOST_MISSING and (known or self._is_missing(view, at)):
                     missing.append(view.key)
@@ -189,16 +189,17 @@ class _Round:
         except TargetFailed:
             return None
 
-    def _count(self) -> tuple[bool, int]:
-        """Return whether something is missing that nothing is done about yet, and how many people were asked
+    def _count(self, alert: str | None) -> tuple[bool, int]:
+        """Return whether something is missing that nothing is done about yet, and how much this alert asks
         about."""
         waiting, asked, cursor = False, 0, 0
         while True:
             page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
             for view in self._views(page):
                 missing = view.record.missing
-                asked += missing is not None and missing.asked is not None
-                waiting = waiting or (missing is not None and bool(missing.cause) and not missing.asked)
+                asks = missing is not None and missing.asked is not None and missing.asked == alert
+                asked += asks
+                waiting = waiting or (missing is not None and bool(missing.cause) and not asks)
             if not cursor or self.turn.deadline.left() < TIME_TO_WRITE:
                 return waiting or bool(cursor), asked
 
@@ -206,7 +207,7 @@ class _Round:
 
     def _decide(self, at: Survey) -> tuple[Survey, timedelta | None]:
         views = [view for key in at.missing if (view := look(self.office.ledger, key))]
-        missing = [each for each in views if each.live and (m := each.record.missing) and not m.asked]
+        missing = [view for view in views if view.live and view.record.missing]
         if any(each.record.missing and each.record.missing.cause is None for each in missing):
             return at, SETTLES
         crowd = is_crowd(len(missing) + at.asked, at.held, self.office.catalog().sweep.share)
@@ -388,7 +389,9 @@ def end_them(office: Office, *, person: str, alert: str, op: str) -> None:
 
 
 def _pressed(office: Office, person: str, alert_id: str, op: str, verb: str) -> None:
-    office.meet(person, anew=True)
+    about = office.alert(alert_id)
+    holder = about.reason.facts.get("person") if about else None
+    office.meet(person, *((str(holder),) if holder else ()), anew=True)
 
     def attempt() -> str:
         alert = office.alert(alert_id)

@@ -51,7 +51,7 @@ from bot.ports import (
 )
 from bot.usecases import failover
 from bot.usecases.attempts import settled
-from bot.usecases.hands import LOSSES, loss_change, note_loss
+from bot.usecases.hands import LOSSES, loss_change, note_server
 from bot.usecases.seal import HEAD, RESTORE, UnreadableSeal, grant_ending, newest, versions_of
 
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
@@ -110,6 +110,8 @@ class Watch:
             try:
                 # before all else is read: what takes over from here on is compared the next time
                 serving = self._primary.serving() if self._primary else None
+                if self._primary:
+                    note_server(self.ledger, self._primary.server())
                 anchor = self._anchor()
                 # before the ledger is read: another worker may put a newer one there at any time
                 kept = anchor.read() if anchor else None
@@ -126,7 +128,6 @@ class Watch:
                 restore = restore or (None if knows else self._hold_back(serving, anchor, kept, channel))
                 if not (knows or restore):
                     return None  # an anchor that is made of this server is not one to compare it with
-                note_loss(self.ledger)
                 self._primary.mark_compared(serving.now)
             self._remember_ended()
             unknown = restore and restore.failover

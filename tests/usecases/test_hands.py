@@ -34,7 +34,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases.hands import note_loss
+from bot.usecases.hands import note_server
 from bot.usecases.turn import Turn
 
 [ROLE] = PROD_DB.gives
@@ -71,6 +71,12 @@ def alerts(story: Story) -> list[Alert]:
 def taken(story: Story, *people: str) -> None:
     for who in people:
         story.target.take_by_hand(EMAILS[who], ROLE)
+
+
+def redis_starts_again(story: Story) -> None:
+    """Another server of Redis takes over, or the same one is restarted."""
+    for server in ("first", "second"):
+        note_server(story.ledger, server)
 
 
 def record_of(story: Story, grant: str) -> HoldRecord:
@@ -223,7 +229,7 @@ def test_a_target_that_went_on_is_no_excuse() -> None:
 def test_after_a_failover_of_redis_it_ends_and_nothing_is_said_of_anybody(story: Story) -> None:
     grant = adas(story)
     taken(story, ADA)
-    note_loss(story.ledger)
+    redis_starts_again(story)
     story.pass_time(11 * MINUTE)
     ended = story.grant(grant)
     assert (ended.state, ended.ended) == (State.ENDED, because(Why.NOT_AFTER_RESTORE, target="orders-db"))
@@ -235,16 +241,24 @@ def test_a_shift_that_was_not_there_after_a_restore_of_redis_does_not_start_agai
     story = Story(rota={"PORDERS": (hers,)})
     story.pass_time(MINUTE)
     story.target.take_by_hand(ACCOUNT, OPS)
-    note_loss(story.ledger)
+    redis_starts_again(story)
     story.pass_time(2 * HOUR)
     assert not story.has(ADA, "orders_ops")
 
 
+def test_a_worker_notes_that_redis_was_restarted(story: Story) -> None:
+    for server, count in (("first", 0), ("first", 0), ("second", 1), ("second", 1), ("first", 2)):
+        story.memory.server_id = server
+        story.watch.look(SECURITY)
+        found = story.memory.read({Key.of(Losses)}).find(Losses)
+        assert found == Losses(count=count, server=server)
+
+
 def test_what_was_seen_since_redis_was_restored_is_proven_again(story: Story) -> None:
     grant = adas(story)
-    note_loss(story.ledger)
+    redis_starts_again(story)
     story.pass_time(10 * MINUTE)
-    assert story.memory.read({Key.of(Losses)}).find(Losses) == Losses(count=1)
+    assert story.memory.read({Key.of(Losses)}).find(Losses) == Losses(count=1, server="second")
     assert record_of(story, grant).losses == 1
     taken(story, ADA)
     story.pass_time(11 * MINUTE)
