@@ -240,7 +240,7 @@ class _Round:
         count = len(views) + (at.asked if open_one else 0)
         reason = because(Why.MISSING_MANY, target=self.name, count=count, held=max(at.held, count))
         if count == 1 and (last := views[0].last):
-            access = str(views[0].hold.entitlement.what[0][1])
+            access = str(views[0].hold.entitlement)
             reason = because(
                 Why.MISSING_ONE, target=self.name, person=last.person, resource=last.resource, access=access
             )

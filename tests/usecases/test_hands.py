@@ -275,7 +275,7 @@ def test_a_claim_that_was_left_open_since_it_was_seen_proves_nothing(story: Stor
     assert story.grant(grant).state is State.ACTIVE
     assert not story.has(ADA)
     [alert] = alerts(story)
-    access = "orders_rw"
+    access = "orders_rw on orders-db"
     assert alert.reason == because(
         Why.MISSING_ONE, target="orders-db", person=ADA, resource="prod-db", access=access
     )

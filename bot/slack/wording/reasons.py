@@ -343,16 +343,16 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.GIVEN_ANEW: ("{by_person} granted it again: see the new card.", "It was granted again."),
     Why.NOT_AFTER_RESTORE: (
-        "It was not at {target} after Redis was restored or failed over.",
-        "It was not at the target after Redis was restored or failed over.",
+        "It was not at {target} after Redis was restored or restarted.",
+        "It was not at the target after Redis was restored or restarted.",
     ),
     Why.MISSING_ONE: (
-        "⚠️ {access} of {person} is not at {target} right now, and I cannot tell why."
-        " I have neither ended *{resource}* nor granted it again.",
+        "⚠️ *{resource}* of {person}: {access} is missing right now, and I cannot tell why."
+        " I have neither ended it nor granted it again.",
         "⚠️ Access is not at its target right now, and I cannot tell why.",
     ),
     Why.MISSING_MANY: (
-        "⚠️ {count} of {held} that are held at {target} are not there right now."
+        "⚠️ {count} of {held} holds at {target} are missing there right now."
         " I have neither ended them nor granted them again.",
         "⚠️ Access is not at its target right now.",
     ),
