@@ -650,7 +650,7 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "card": partial(cards.show, office, messenger),
         "alert": partial(alerts.show, office, messenger),
         "sweep": partial(sweep, office, made.ledger, fittings.target),
-        "hands": partial(survey.survey, office, made.ledger, fittings.target),
+        "hands": partial(survey.survey, office, made.ledger, fittings.reach),
         "note": partial(cards.tell, office, messenger),
         "home": partial(cards.publish_home, office, messenger),
         "roster": partial(rosters.read_roster, office, fittings.source),

@@ -107,20 +107,21 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
         if seen.seen and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
             change = joined(change, _one_given(view, grant, seen.seen.presence))
     change = joined(change, kept(view))
-    look_again = claim.taken_over or (view.record.look_again and seen.granted)
+    look_again = seen.granted and (claim.taken_over or view.record.look_again)
+    late = claim.taken_over or look_again
     record = replace(
         view.record,
         phase=Phase.GIVEN if view.live else Phase.GIVING,
         given_until=seen.until,
         receipts=_receipts_after(view, seen),
-        seen_at=now if seen.seen and not look_again else view.record.seen_at,
+        seen_at=now if seen.seen and not late else view.record.seen_at,
         failures=0,
         failing_since=None,
         last_error=None,
         look_again=look_again,
         wished_by=None,
         by_hand=False,
-        witness=None if look_again else _witness_after(view, seen),
+        witness=None if late else _witness_after(view, seen),
         missing=None if seen.seen else view.record.missing,
         losses=view.losses if seen.seen else view.record.losses,
     )
@@ -129,7 +130,7 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
     return replace(
         change,
         put={**change.put, Key.of(HoldRecord, view.key): record},
-        done=Done(claim=claim, next_at=_look_at(view, record) if not change.leases else now),
+        done=Done(claim=claim, next_at=now if change.leases else _look_at(view, record, late=late)),
         frees=change.frees and not change.leases,  # an end that moves later is written only if all can be
     )
 
@@ -172,12 +173,12 @@ def kept(view: View) -> Change:
     return change
 
 
-def _look_at(view: View, record: HoldRecord) -> datetime:
+def _look_at(view: View, record: HoldRecord, *, late: bool) -> datetime:
     """At the first end of a lease behind it, and now and then; soon where somebody may act late."""
     if not view.live:
         return view.now
     regularly = (record.seen_at or view.now) + LOOK_EVERY
-    return soonest(view, view.now + LOOK_AGAIN_AFTER if record.look_again else regularly)
+    return soonest(view, view.now + LOOK_AGAIN_AFTER if late else regularly)
 
 
 def soonest(view: View, at: datetime) -> datetime:
@@ -327,7 +328,7 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         failures=view.record.failures + (0 if waits else 1),
         failing_since=view.record.failing_since or view.now,
         last_error=str(failure)[:300],
-        look_again=view.record.look_again or claim.taken_over,
+        look_again=view.record.look_again or (claim.taken_over and view.record.phase is not Phase.GIVEN),
         wished_by=None,
         witness=None if claim.taken_over else view.record.witness,
     )

@@ -177,7 +177,8 @@ def _of_notes(_: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
 
 def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     alerts = ledger.read(Key.of(Alert, each) for each in ids).all(Alert)
-    return census.unowed([f"alert:{each.id}" for each in alerts if _is_kept_up(each)])
+    asking = [f"hands:{each.target}" for each in alerts if each.target and not each.over_at]
+    return census.unowed([*asking, *(f"alert:{each.id}" for each in alerts if _is_kept_up(each))])
 
 
 def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:

@@ -285,12 +285,16 @@ def test_a_claim_that_was_left_open_since_it_was_seen_proves_nothing(story: Stor
 
 def test_a_claim_left_open_and_a_target_that_fails_then_prove_nothing_either(story: Story) -> None:
     grant = adas(story)
+    taken(story, ADA)
     story.memory.advance(10 * MINUTE)
     assert story.claim("hold")
     story.target.failing["has"] = TemporaryFailure("no answer")
     story.memory.advance(CLAIM_SECONDS + 0.001)
     story.run_due()
     assert record_of(story, grant).witness is None
+    del story.target.failing["has"]
+    story.pass_time(2 * MINUTE)
+    assert (story.has(ADA), story.grant(grant).trouble) == (False, NOT_THERE)
 
 
 def test_a_claim_left_open_before_it_was_seen_again_does_not_matter(story: Story) -> None:
@@ -397,6 +401,16 @@ def test_what_is_there_again_by_itself_settles_the_alert(story: Story) -> None:
     story.pass_time(20 * MINUTE)
     assert alerts(story) == []
     assert {story.grant(each).trouble for each in grants} == {None}
+
+
+def test_a_look_that_is_lost_from_the_due_set_is_owed_again(story: Story) -> None:
+    many(story, 4)
+    made, story.target.access = dict(story.target.access), {}
+    story.pass_time(12 * MINUTE)
+    story.memory.lose("hands:orders-db")
+    story.target.access = made
+    story.pass_time(40 * MINUTE)
+    assert alerts(story) == []
 
 
 def test_a_lease_that_ends_while_people_are_asked_ends_on_time(story: Story) -> None:
