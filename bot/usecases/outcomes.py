@@ -330,7 +330,6 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         last_error=str(failure)[:300],
         look_again=view.record.look_again or (claim.taken_over and view.record.phase is not Phase.GIVEN),
         wished_by=None,
-        witness=None if claim.taken_over else view.record.witness,
     )
     change = joined(Change(rests_on=(view.snap,), frees=not view.live), kept(view))
     for grant in view.live:

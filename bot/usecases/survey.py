@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog, Resource, groups_in, schedules_in
+from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Conflict, Refused, TemporaryFailure, refuse
 from bot.core.grants import LIVE, Grant, Origin, State, Traced, Vote
 from bot.core.hands import LOOK_TWICE, cause_of, is_crowd, missing_after
 from bot.core.holds import Cause, HoldRecord, Phase, Presence, Seen
-from bot.core.members import YES, belongs
-from bot.core.people import Group, objection
-from bot.core.policy import Ask, approver_objection, refusal_of
+from bot.core.members import YES, for_revoking
+from bot.core.policy import Ask, approver_objection, refusal_of, security_objection
 from bot.core.reasons import Reason, Why, because
-from bot.core.shifts import Roster
 from bot.ports import (
     Alert,
     Census,
@@ -32,6 +30,7 @@ from bot.ports import (
     Entry,
     Key,
     Restore,
+    ShiftGrant,
     Snapshot,
     Survey,
     Target,
@@ -39,9 +38,9 @@ from bot.ports import (
 from bot.usecases.admit import Approval, admission
 from bot.usecases.alerts import became, told, told_over
 from bot.usecases.attempts import earlier_answer, settled
-from bot.usecases.finish import ending, joined
+from bot.usecases.finish import blocked, ending, joined
 from bot.usecases.hands import may_be_missing
-from bot.usecases.office import Office, Scene, fact_keys, facts_of
+from bot.usecases.office import Office, Scene, fact_keys, facts_of, security_keys, stop_keys
 from bot.usecases.outcomes import named
 from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
@@ -226,10 +225,9 @@ class _Round:
             return
         if cause_of(record, record.missing, shown, view.losses) is not Cause.HAND:
             return
-        catalog, snap = self.office.gather(lambda _: ())
         change = Change(rests_on=(view.snap,), frees=True)
         for grant in view.live:
-            change = joined(change, _end_by_hand(grant, view, (catalog, snap)))
+            change = joined(change, _end_by_hand(grant, view, _scene(self.office, grant)))
         self._try(change)
 
     def _ask(self, views: Sequence[View], at: Survey) -> str:
@@ -297,11 +295,12 @@ class _Round:
     def _decision(self, view: View, grant: Grant, alert: Alert, by: str) -> Change:
         if alert.wish == "end_them":
             scene = _scene(self.office, grant, by)
-            if by != grant.person and (against := _objection(by, grant, scene)):
+            if by != grant.person and (against := _objection(by, grant, scene, ends=True)):
                 raise Refused(against)
             reason = because(Why.REVOKED, by_person=by)
             end = ending(grant, view.snap, reason, by)[1]
-            return joined(Change(rests_on=(view.snap,), frees=True), end, _block(grant, reason, by, scene))
+            block = _blocked(grant, reason, by, scene) if by != grant.person else Change()
+            return joined(Change(rests_on=(view.snap,), frees=True), end, block)
         scene = _scene(self.office, grant, *alert.votes)
         change = _again(self.office.new_id(), grant, alert.votes, by, scene)[1]
         end = ending(grant, view.snap, because(Why.GIVEN_ANEW, by_person=by), by)[1]
@@ -337,6 +336,13 @@ def _wisher(alert: Alert) -> str:
     return str(alert.became.facts["by_person"]) if alert.became else ""
 
 
+def _blocked(grant: Grant, reason: Reason, by: str | None, scene: Scene) -> Change:
+    """No rule gives it back; a request or a shift that begins at the same moment does not slip past."""
+    catalog, snap = scene
+    block = blocked(grant.person, grant.resource, reason, by, snap, catalog)
+    return replace(block, rests_on=(snap,))
+
+
 def _asked(view: View, alert: str) -> Change:
     """People are asked about a hold, and the cards of its grants say that it is not there."""
     missing = replace(view.record.missing, asked=alert) if view.record.missing else None
@@ -366,12 +372,7 @@ def _end_by_hand(grant: Grant, view: View, scene: Scene) -> Change:
     )
     entry = Entry(what="removed by a hand", grant=grant.id, facts={"hold": named(view.hold)})
     end = ending(grant, view.snap, reason, None)[1]
-    return joined(end, told(alert, view.now), Change(audit=(entry,)), _block(grant, reason, None, scene))
-
-
-def _block(grant: Grant, reason: Reason, by: str | None, scene: Scene) -> Change:  # noqa: ARG001
-    """Return what keeps rules from giving back what somebody took away."""
-    return Change()
+    return joined(end, told(alert, view.now), Change(audit=(entry,)), _blocked(grant, reason, None, scene))
 
 
 # ------------------------------------------------------------------------------------------- clicks
@@ -416,16 +417,16 @@ def _wish(office: Office, alert: Alert, person: str, verb: str) -> Change:
     catalog, snap = office.gather(
         lambda known: {
             Key.of(Alert, alert.id),
-            *_security_keys(known),
+            *security_keys(known),
             *(key for each in gives_there(known) for key in fact_keys(each, person)),
         }
     )
     if snap.find(Alert, alert.id) != alert:
         raise Conflict
-    own = alert.reason.facts.get("person") == person
-    if own and verb == "grant_again":
+    ends, own = verb == "end_them", alert.reason.facts.get("person") == person
+    if own and not ends:
         raise refuse(Why.OWN_AGAIN)
-    against = [_no_decider(person, each, (catalog, snap)) for each in gives_there(catalog)]
+    against = [_no_decider(person, each, (catalog, snap), ends=ends) for each in gives_there(catalog)]
     if not own and None not in against:
         raise Refused(against[0] if against and against[0] else because(Why.NOT_AN_APPROVER))
     why = Why.MISSING_GIVING if verb == "grant_again" else Why.MISSING_ENDING
@@ -436,7 +437,7 @@ def _wish(office: Office, alert: Alert, person: str, verb: str) -> Change:
         rests_on=(snap,),
         due=(Due(member=f"hands:{target}", at=snap.now),),
         audit=(entry,),
-        frees=verb == "end_them",
+        frees=ends,
     )
     return joined(carried_out, told(wished, snap.now))
 
@@ -479,39 +480,31 @@ def _scene(office: Office, grant: Grant, *voters: str, also: Key | None = None) 
     def keys(known: Catalog) -> set[Key]:
         resource = known.resources.get(grant.resource)
         people = (grant.person, *voters)
-        own = {Key.of(Grant, grant.id), *_security_keys(known)} | ({also} if also else set())
+        own = {Key.of(Grant, grant.id), Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")}
+        own |= stop_keys(grant.resource, *people) | security_keys(known) | ({also} if also else set())
         return own | fact_keys(resource, *people) if resource else own
 
     return office.gather(keys, (f"person:{grant.person}",))
 
 
-def _security_keys(catalog: Catalog) -> set[Key]:
-    who = catalog.security.people
-    groups = {Key.of(Group, each) for each in groups_in(who)}
-    return groups | {Key.of(Roster, each) for each in schedules_in(who)}
-
-
-def _no_decider(person: str, resource: Resource, scene: Scene) -> Reason | None:
+def _no_decider(person: str, resource: Resource, scene: Scene, *, ends: bool) -> Reason | None:
     """Return why the person is neither an approver of the resource nor one of the security people."""
     catalog, snap = scene
-    facts = facts_of(snap, resource)
+    facts = for_revoking(facts_of(snap, resource)) if ends else facts_of(snap, resource)
     against = approver_objection(person, resource, catalog, facts)
     if against is None:
         return None
-    if objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains):
-        return against
-    lines = (belongs(person, who, catalog, facts) for who in catalog.security.people)
-    return None if any(line.outcome == YES for line in lines) else against
+    return None if security_objection(person, catalog, facts) is None else against
 
 
-def _objection(person: str, grant: Grant, scene: Scene) -> Reason | None:
+def _objection(person: str, grant: Grant, scene: Scene, *, ends: bool = False) -> Reason | None:
     """Return why the person may not decide about this grant."""
     if person == grant.person:
         return because(Why.OWN_AGAIN)
     resource = scene[0].resources.get(grant.resource)
     if resource is None:
         return because(Why.RESOURCE_GONE, resource=grant.resource)
-    return _no_decider(person, resource, scene)
+    return _no_decider(person, resource, scene, ends=ends)
 
 
 def _more(grant: Grant, votes: Iterable[str], scene: Scene) -> int:

@@ -101,6 +101,29 @@ def test_what_a_hand_took_ends_and_is_not_granted_again(story: Story) -> None:
     assert "removed by a hand" in story.happened(grant)
 
 
+def test_no_rule_gives_back_what_a_hand_took(story: Story) -> None:
+    """She is on call."""
+    adas(story)
+    taken(story, ADA)
+    story.pass_time(11 * MINUTE)
+    asked = story.ask(ADA).standing.grant
+    assert asked.state is State.ASKED
+    story.approve(BOB, asked.id)
+    story.run_due()
+    assert story.has(ADA)
+
+
+def test_an_approver_who_gives_it_again_ends_the_block(story: Story) -> None:
+    adas(story)
+    taken(story, ADA)
+    story.pass_time(11 * MINUTE)
+    story.grant_again(BOB, hand_alert(story).id)
+    story.run_due()
+    story.give_back(ADA)
+    story.run_due()
+    assert story.ask(ADA).standing.grant.state is State.APPROVED
+
+
 def test_nothing_is_said_before_two_looks_ten_seconds_apart(story: Story) -> None:
     grant = adas(story)
     taken(story, ADA)
@@ -555,6 +578,7 @@ def test_all_are_ended_by_a_click(story: Story) -> None:
     assert [story.grant(each).ended for each in grants] == [because(Why.REVOKED, by_person=BOB)] * 4
     assert {story.grant(each).state for each in grants} == {State.ENDED}
     assert alerts(story) == []
+    assert story.ask(ADA).standing.grant.state is State.ASKED, "as after any revocation"
 
 
 def test_a_click_on_many_counts_only_for_approvers(story: Story, refusal: Refusal) -> None:
