@@ -89,11 +89,8 @@ class _Round:
         if alert and alert.wish:
             self._carry_out(alert)
         after, pause = self._next(at)
-        own = Snapshot(now=snap.now, versions={key: snap.versions[key]})
         done = Done(claim=self.turn.claim, next_at=snap.now + pause if pause is not None else None)
-        ledger.commit(
-            Change(rests_on=(own,), put={key: after if after != Survey() else None}, done=done, frees=True)
-        )
+        ledger.commit(Change(put={key: after if after != Survey() else None}, done=done, frees=True))
 
     def _next(self, at: Survey) -> tuple[Survey, timedelta | None]:
         if at.began is None:
@@ -232,34 +229,38 @@ class _Round:
 
     def _ask(self, views: Sequence[View], at: Survey) -> str:
         """Ask people about these, in one message for the target."""
-        now = self.office.ledger.read().now
-        known = self.office.alert(at.alert) if at.alert else None
-        open_one = known if known and not known.over_at else None
-        count = len(views) + (at.asked if open_one else 0)
+        known, snap = self._alert(at.alert)
+        count = len(views) + (at.asked if known else 0)
         reason = because(Why.MISSING_MANY, target=self.name, count=count, held=max(at.held, count))
         if count == 1 and (last := views[0].last):
             access = str(views[0].hold.entitlement)
             reason = because(
                 Why.MISSING_ONE, target=self.name, person=last.person, resource=last.resource, access=access
             )
-        first = Alert(id=self.office.new_id(), reason=reason, asks=True, target=self.name)
-        alert = replace(open_one or first, reason=reason, verbs=VERBS)
+        first = Alert(id=self.office.new_id(), reason=reason, asks=True, verbs=VERBS, target=self.name)
+        alert = replace(known, reason=reason) if known else first
         entry = Entry(what="missing at the target", facts={"target": self.name, "count": count})
-        self.office.ledger.commit(replace(told(alert, now), audit=(entry,), frees=True))
+        change = replace(told(alert, snap.now), rests_on=(snap,), audit=(entry,), frees=True)
+        here = Key.of(Survey, self.name)  # so that after a crash these are asked about in the same message
+        self.office.ledger.commit(replace(change, put={**change.put, here: Survey(alert=alert.id)}))
         for view in views:
             self._try(_asked(view, alert.id))
         return alert.id
 
     def _shown(self, alert_id: str | None, asked: int) -> str | None:
         """Return the alert if anything is still missing that it asks about; otherwise it is over."""
-        alert = self.office.alert(alert_id) if alert_id else None
-        if alert is None or alert.over_at:
+        alert, snap = self._alert(alert_id)
+        if alert and not (asked or alert.wish):
+            over = told_over(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
+            self.office.ledger.commit(replace(over, rests_on=(snap,), frees=True))
             return None
-        if asked or alert.wish:
-            return alert.id
-        now = self.office.ledger.read().now
-        self.office.ledger.commit(told_over(alert, because(Why.MISSING_SETTLED, target=self.name), now))
-        return None
+        return alert.id if alert else None
+
+    def _alert(self, alert_id: str | None) -> tuple[Alert | None, Snapshot]:
+        """Return the alert if it is not over."""
+        snap = self.office.ledger.read({Key.of(Alert, alert_id)} if alert_id else ())
+        found = snap.find(Alert, alert_id) if alert_id else None
+        return (found if found and not found.over_at else None), snap
 
     def _try(self, change: Change) -> bool:
         try:
@@ -290,7 +291,10 @@ class _Round:
                 done.append(self._try(self._decision(view, grant, alert, by)))
             except Refused:
                 continue
-        return any(done)
+        if any(done):
+            return True
+        after = look(self.office.ledger, view.key)  # decided with another hold of the same grant
+        return after is None or not after.live or after.has_news
 
     def _decision(self, view: View, grant: Grant, alert: Alert, by: str) -> Change:
         if alert.wish == "end_them":

@@ -552,6 +552,21 @@ def test_all_are_granted_again_by_a_click(story: Story) -> None:
     assert alerts(story) == []
 
 
+def test_a_grant_of_two_roles_is_granted_again_once() -> None:
+    both = replace(PROD_DB, gives=(ROLE, OPS))
+    story = Story(catalog(both))
+    many(story, 3)
+    story.target.access.clear()
+    story.pass_time(30 * MINUTE)
+    [alert] = alerts(story)
+    assert alert.reason.facts["count"] == 6
+    story.grant_again(BOB, alert.id)
+    story.run_due()
+    for who in (ADA, DAN, EVE):
+        assert (len(story.grants_of(who)), story.has(who), story.has(who, "orders_ops")) == (1, True, True)
+    assert alerts(story) == []
+
+
 def test_a_holder_who_approves_grants_the_others_only(story: Story) -> None:
     many(story, 4)
     taken(story, ADA, DAN, EVE, CAROL)
@@ -620,7 +635,7 @@ def test_a_target_that_does_not_answer_ends_nothing(story: Story) -> None:
 
 
 def wherever_it_dies(tell: Callable[[Story, Fuse, int], None]) -> None:
-    """Tell it with a death at every third place, until there is no such place any more."""
+    """Tell it with a death at every second place, until there is no such place any more."""
     deaths = 0
     while True:
         story = Story(replace(catalog(), sources=QUIET))
@@ -628,7 +643,7 @@ def wherever_it_dies(tell: Callable[[Story, Fuse, int], None]) -> None:
         tell(story, fuse, deaths)
         if not fuse.burnt:
             break
-        deaths += 3
+        deaths += 2
     assert deaths > 40
 
 
