@@ -117,7 +117,7 @@ class Why(StrEnum):
     OVERDUE_KEPT = "overdue_kept"
     OVERDUE_MANY = "overdue_many"
     OVERDUE_FEW = "overdue_few"
-    VANISHED = "vanished"
+    VANISHED = "vanished"  # only in notes that an older version left
     LEFT_BY_OTHERS = "left_by_others"
     SAME_SYSTEM = "same_system"
     OWN_REMOVAL = "own_removal"
