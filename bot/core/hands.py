@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.core.ages import UNKNOWN_AGE, age
-from bot.core.holds import Cause, HoldRecord, Missing, Position, Seen, System
+from bot.core.holds import Absence, HoldRecord, Missing, Position, Seen, System
 
 LOOK_TWICE = timedelta(seconds=10)
 """The time between the two looks that must both show nothing."""
@@ -28,38 +28,38 @@ def missing_after(record: HoldRecord, seen: Seen, losses: int, now: datetime) ->
     first = record.missing
     if first is None or age(first.since, now) == UNKNOWN_AGE:
         first = Missing(since=now, system=seen.system, position=seen.position)
-    cause: Cause | None = cause_of(record, first, seen, losses)
-    if cause is not Cause.TARGET and now - first.since < LOOK_TWICE:
+    cause: Absence | None = cause_of(record, first, seen, losses)
+    if cause is not Absence.TARGET and now - first.since < LOOK_TWICE:
         cause = None
     return Missing(
         since=first.since, system=first.system, position=first.position, cause=cause, asked=first.asked
     )
 
 
-def cause_of(record: HoldRecord, first: Missing, seen: Seen, losses: int) -> Cause:
+def cause_of(record: HoldRecord, first: Missing, seen: Seen, losses: int) -> Absence:
     """Return why it is not there, if two looks showed nothing. What a ledger that lost something says proves
     nothing, so that comes first: granting again what had ended is worse than ending what had not."""
     if record.losses != losses:
-        return Cause.LEDGER
+        return Absence.LEDGER
     if record.witness is None:
-        return Cause.UNKNOWN
+        return Absence.UNKNOWN
     return max(
         _step(record.witness.system, record.witness.position, first.system, first.position),
         _step(first.system, first.position, seen.system, seen.position),
-        key=(Cause.HAND, Cause.UNKNOWN, Cause.TARGET).index,
+        key=(Absence.HAND, Absence.UNKNOWN, Absence.TARGET).index,
     )
 
 
 def _step(
     system: System | None, position: Position | None, then: System | None, at: Position | None
-) -> Cause:
+) -> Absence:
     """Return what can have happened at the target from one look to the next: HAND if it has only gone on."""
     if (system.id if system else None) != (then.id if then else None):
-        return Cause.TARGET
+        return Absence.TARGET
     if position is None or at is None:
-        return Cause.HAND if position == at else Cause.UNKNOWN
+        return Absence.HAND if position == at else Absence.UNKNOWN
     went_on = position.timeline == at.timeline and position.at <= at.at
-    return Cause.HAND if went_on else Cause.TARGET
+    return Absence.HAND if went_on else Absence.TARGET
 
 
 def may_have_ended_itself(until: datetime | None, now: datetime) -> bool:

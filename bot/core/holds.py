@@ -135,7 +135,7 @@ class Witness:
     position: Position | None = None
 
 
-class Cause(StrEnum):
+class Absence(StrEnum):
     """The reason why access of ours is not there, as far as it can be known: somebody took it (HAND), the
     target went back (TARGET), the ledger may have lost that we took it (LEDGER), or none of these can be told
     (UNKNOWN)."""
@@ -154,7 +154,7 @@ class Missing:
     since: datetime
     system: System | None = None
     position: Position | None = None
-    cause: Cause | None = None
+    cause: Absence | None = None
     asked: str | None = None
 
 

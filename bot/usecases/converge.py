@@ -21,7 +21,7 @@ from bot.core.errors import (
 )
 from bot.core.grants import Grant
 from bot.core.hands import missing_after
-from bot.core.holds import Cause, HoldRecord, Phase, Presence, Seen
+from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
 from bot.ports import (
     Change,
     Claim,
@@ -140,7 +140,7 @@ class Convergence:
             return Observed(seen=seen, until=record.given_until, asked=asked)
         if seen.presence is Presence.NONE and hands.may_be_missing(view, keeps_end=target.keeps_end):
             missing = missing_after(record, seen, view.losses, view.now)
-            if missing.cause is not Cause.TARGET:
+            if missing.cause is not Absence.TARGET:
                 return self._missing(view, Observed(seen=seen, until=None, asked=asked, missing=missing))
             return replace(self._give(target, view, seen), again=True, cause=missing.cause)
         again = given_once and seen.presence is Presence.NONE
@@ -175,7 +175,7 @@ class Convergence:
         """What a ledger that came back older shows is not judged until somebody has accepted it; and then
         what is not there has most likely been revoked."""
         _nothing_lost(view)
-        if seen.missing and seen.missing.cause is Cause.LEDGER:
+        if seen.missing and seen.missing.cause is Absence.LEDGER:
             self._commit(hands.end_after_loss(view))
             raise Conflict("its grants have ended")
         return seen

@@ -12,7 +12,7 @@ from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Cause, Grant, HoldStat
 from bot.core.holds import (
     LONGEST_BACKOFF,
     OVERDUE_AFTER_FAILURES,
-    Cause,
+    Absence,
     Hold,
     HoldRecord,
     Missing,
@@ -48,7 +48,7 @@ class Observed:
     asked: tuple[Receipt, ...] = ()
     granted: bool = False
     again: bool = False
-    cause: Cause | None = None
+    cause: Absence | None = None
     missing: Missing | None = None
 
 
@@ -149,9 +149,9 @@ def _witness_after(view: View, seen: Observed) -> Witness | None:
 
 def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) -> Change:
     """People hear of it if the target went back: that is theirs to look into."""
-    facts: dict[str, object] = {"hold": named(view.hold), "why": (seen.cause or Cause.UNKNOWN).value}
+    facts: dict[str, object] = {"hold": named(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
     change = Change(audit=(Entry(what="given again", facts=facts),))
-    if view.last is None or channel is None or seen.cause is not Cause.TARGET:
+    if view.last is None or channel is None or seen.cause is not Absence.TARGET:
         return change
     about = because(
         Why.GIVEN_AGAIN,

@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, Resource
 from bot.core.errors import Conflict, Refused, TemporaryFailure, refuse
-from bot.core.grants import LIVE, Grant, Origin, State, Traced, Vote
+from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced, Vote
 from bot.core.hands import LOOK_TWICE, cause_of, is_crowd, missing_after
-from bot.core.holds import Cause, HoldRecord, Phase, Presence, Seen
+from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
 from bot.core.members import YES, for_revoking
 from bot.core.policy import Ask, approver_objection, refusal_of, security_objection
 from bot.core.reasons import Reason, Why, because
@@ -35,7 +35,7 @@ from bot.ports import (
     Survey,
     Target,
 )
-from bot.usecases.admit import Approval, admission
+from bot.usecases.admit import admission
 from bot.usecases.alerts import became, told, told_over
 from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import blocked, ending, joined
@@ -156,7 +156,7 @@ class _Round:
             return False
         missing = missing_after(view.record, shown, view.losses, view.now)
         record = replace(view.record, missing=missing, seen_at=None)
-        if missing.cause is Cause.TARGET:
+        if missing.cause is Absence.TARGET:
             record = replace(view.record, seen_at=None)
         due = Due(member=f"hold:{view.key}", at=view.now if missing.cause else view.now + LOOK_TWICE)
         put = {Key.of(HoldRecord, view.key): record}
@@ -207,7 +207,7 @@ class _Round:
         if any(each.record.missing and each.record.missing.cause is None for each in missing):
             return at, SETTLES
         crowd = is_crowd(len(missing) + at.asked, at.held, self.office.catalog().sweep.share)
-        by_hand = [view for view in missing if not crowd and _cause(view) is Cause.HAND]
+        by_hand = [view for view in missing if not crowd and _cause(view) is Absence.HAND]
         for view in by_hand:
             self._end(view)
         unclear = [view for view in missing if view not in by_hand]
@@ -220,7 +220,7 @@ class _Round:
         record = view.record
         if not (shown and record.missing and shown.presence is Presence.NONE):
             return
-        if cause_of(record, record.missing, shown, view.losses) is not Cause.HAND:
+        if cause_of(record, record.missing, shown, view.losses) is not Absence.HAND:
             return
         change = Change(rests_on=(view.snap,), frees=True)
         for grant in view.live:
@@ -332,7 +332,7 @@ def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
 
 
-def _cause(view: View) -> Cause | None:
+def _cause(view: View) -> Absence | None:
     return view.record.missing.cause if view.record.missing else None
 
 
@@ -550,8 +550,14 @@ def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, scene: Scen
         approvals=resource.approvals,
         votes=tuple(Vote(person=each, at=snap.now) for each in counted),
     )
-    approval = Approval(rule=f"granted again by {by}", until=until)
-    grant, change = admission(grant, approval, resource, catalog, snap)
+    ground = Ground(
+        cause=Cause.APPROVAL,
+        since=snap.now,
+        until=until,
+        rule=f"granted again by {by}",
+        approved_by=tuple(counted),
+    )
+    grant, change = admission(grant, ground, resource, catalog, snap)
     return grant, replace(change, copied=True)
 
 

@@ -9,7 +9,18 @@ import pytest
 
 from bot.core.catalog import Entitlement
 from bot.core.hands import is_crowd, may_have_ended_itself, missing_after
-from bot.core.holds import Cause, Hold, HoldRecord, Missing, Phase, Position, Presence, Seen, System, Witness
+from bot.core.holds import (
+    Absence,
+    Hold,
+    HoldRecord,
+    Missing,
+    Phase,
+    Position,
+    Presence,
+    Seen,
+    System,
+    Witness,
+)
 from bot.testing.town import NINE
 
 ROLE = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
@@ -47,7 +58,7 @@ def test_one_look_proves_nothing_and_the_second_must_come_ten_seconds_later() ->
     assert first == Missing(since=NINE, system=HERE, position=AT)
     record = replace(SEEN, missing=first)
     assert missing_after(record, NOTHING, 0, NINE + seconds(9.9)).cause is None
-    assert missing_after(record, NOTHING, 0, NINE + seconds(10)) == replace(first, cause=Cause.HAND)
+    assert missing_after(record, NOTHING, 0, NINE + seconds(10)) == replace(first, cause=Absence.HAND)
 
 
 def test_a_clock_that_was_set_back_makes_the_second_look_the_first() -> None:
@@ -64,18 +75,18 @@ def test_what_people_were_asked_stays_asked() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "cause"),
     [
-        (at(AT), at(AT), Cause.HAND),
-        (at(Position(timeline="1", at=150)), at(Position(timeline="1", at=200)), Cause.HAND),
-        (at(AT, RESTARTED), at(AT, RESTARTED), Cause.HAND),
-        (at(AT), at(Position(timeline="2", at=200)), Cause.TARGET),
-        (at(AT), at(Position(timeline="1", at=99)), Cause.TARGET),
-        (at(Position(timeline="1", at=300)), at(Position(timeline="1", at=200)), Cause.TARGET),
-        (at(AT), at(AT, COPY), Cause.TARGET),
-        (at(None), at(AT), Cause.UNKNOWN),
-        (at(AT), at(None), Cause.UNKNOWN),
+        (at(AT), at(AT), Absence.HAND),
+        (at(Position(timeline="1", at=150)), at(Position(timeline="1", at=200)), Absence.HAND),
+        (at(AT, RESTARTED), at(AT, RESTARTED), Absence.HAND),
+        (at(AT), at(Position(timeline="2", at=200)), Absence.TARGET),
+        (at(AT), at(Position(timeline="1", at=99)), Absence.TARGET),
+        (at(Position(timeline="1", at=300)), at(Position(timeline="1", at=200)), Absence.TARGET),
+        (at(AT), at(AT, COPY), Absence.TARGET),
+        (at(None), at(AT), Absence.UNKNOWN),
+        (at(AT), at(None), Absence.UNKNOWN),
     ],
 )
-def test_the_target_must_only_have_gone_on(first: Seen, second: Seen, cause: Cause) -> None:
+def test_the_target_must_only_have_gone_on(first: Seen, second: Seen, cause: Absence) -> None:
     assert after_two(first=first, second=second).cause is cause
 
 
@@ -83,24 +94,24 @@ def test_the_target_must_only_have_gone_on(first: Seen, second: Seen, cause: Cau
     "then", [at(Position(timeline="2", at=1)), at(Position(timeline="1", at=9)), at(AT, COPY)]
 )
 def test_a_target_that_went_back_is_known_at_the_first_look(then: Seen) -> None:
-    assert missing_after(SEEN, then, 0, NINE).cause is Cause.TARGET
+    assert missing_after(SEEN, then, 0, NINE).cause is Absence.TARGET
 
 
 def test_a_kind_without_positions_goes_by_its_system() -> None:
     record = replace(SEEN, witness=Witness(at=NINE, system=HERE))
-    assert after_two(record, at(None), at(None)).cause is Cause.HAND
-    assert after_two(record, at(None, COPY), at(None, COPY)).cause is Cause.TARGET
+    assert after_two(record, at(None), at(None)).cause is Absence.HAND
+    assert after_two(record, at(None, COPY), at(None, COPY)).cause is Absence.TARGET
 
 
 def test_without_a_witness_nobody_can_tell() -> None:
-    assert after_two(replace(SEEN, witness=None)).cause is Cause.UNKNOWN
+    assert after_two(replace(SEEN, witness=None)).cause is Absence.UNKNOWN
 
 
 def test_a_ledger_that_may_have_lost_something_proves_nothing_whatever_the_target_did() -> None:
-    assert after_two(losses=1).cause is Cause.LEDGER
+    assert after_two(losses=1).cause is Absence.LEDGER
     first = missing_after(SEEN, at(Position(timeline="2", at=1)), 1, NINE)
     assert first.cause is None, "it is not granted again, because it may have ended"
-    assert after_two(replace(SEEN, losses=1), losses=1).cause is Cause.HAND
+    assert after_two(replace(SEEN, losses=1), losses=1).cause is Absence.HAND
 
 
 def test_an_end_that_the_target_keeps_itself_is_no_hand() -> None:
