@@ -11,7 +11,7 @@ from bot.ports import Room
 SLACK, REDIS, ALARMS = "slack", "redis", "alarms"
 TARGET, SOURCE = "target ", "source "
 
-OF_TARGETS = ("hold", "sweep")
+OF_TARGETS = ("hold", "sweep", "hands")
 OF_SOURCES = ("roster",)
 OF_ALARMS = ("alarm",)
 OF_SLACK = ("card", "note", "alert", "home", "people", "groups", "workspace")

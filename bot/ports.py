@@ -468,6 +468,15 @@ class Restore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Losses:
+    """Counts the moments at which the ledger may have lost something: a restore that was noticed or accepted,
+    and another ``server`` that accepts writes than before, because it took over or was restarted."""
+
+    count: int = 0
+    server: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SealHead:
     """The end of the audit's chain: its newest seal, the last entry that this seal closed, and the ``key``
     that signed it. The seals themselves take precedence over this record. ``told`` is the number of the last
@@ -515,6 +524,12 @@ class Alert:
     people: tuple[str, ...] = ()
     told_at: datetime | None = None
     over_at: datetime | None = None
+    target: str | None = None
+    """The target that it is about, if it asks what shall become of access that is missing there."""
+    wish: str | None = None
+    """The verb that somebody pressed, which a worker is carrying out."""
+    votes: tuple[str, ...] = ()
+    """Those who wish that access is granted again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -528,6 +543,23 @@ class Strays:
     entitlements: tuple[Entitlement, ...] = ()
     rest: tuple[Entitlement, ...] = ()
     crowd: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A look at all that is held at a target, because something is missing there. ``began`` is None while
+    there is none. It has come to ``cursor`` of the grants there; ``left`` are the holds up to there that were
+    not looked at yet. Of the ``held`` ones that were, ``missing`` are not there (some of them if there are
+    very many), besides those about which ``alert`` has ``asked`` people already."""
+
+    alert: str | None = None
+    began: datetime | None = None
+    cursor: int = 0
+    left: tuple[str, ...] = ()
+    last_page: bool = False
+    held: int = 0
+    asked: int = 0
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -625,6 +657,8 @@ Document = (
     | Block
     | Ban
     | Freeze
+    | Losses
+    | Survey
 )
 D = TypeVar(
     "D",
@@ -662,6 +696,8 @@ D = TypeVar(
     Block,
     Ban,
     Freeze,
+    Losses,
+    Survey,
 )
 
 KINDS: Mapping[str, type[Document]] = {
@@ -699,6 +735,8 @@ KINDS: Mapping[str, type[Document]] = {
     "block": Block,
     "ban": Ban,
     "freeze": Freeze,
+    "losses": Losses,
+    "survey": Survey,
 }
 KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
 
@@ -1047,7 +1085,11 @@ class Serving:
 
 
 class Primary(Protocol):
-    """The Redis server that accepts writes now. Both methods raise TemporaryFailure if it does not answer."""
+    """The Redis server that accepts writes now. All methods raise TemporaryFailure if it does not answer."""
+
+    def server(self) -> str:
+        """Return the server's id; empty if it is unknown."""
+        ...
 
     def serving(self) -> Serving | None:
         """Return the ids; None if no copies are asked for, because then it does not matter which server it

@@ -53,6 +53,7 @@ from bot.usecases import (
     overdue,
     owing,
     rosters,
+    survey,
 )
 from bot.usecases.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions
 from bot.usecases.office import Office
@@ -649,6 +650,7 @@ def duties(made: Parts) -> Mapping[str, Duty]:
         "card": partial(cards.show, office, messenger),
         "alert": partial(alerts.show, office, messenger),
         "sweep": partial(sweep, office, made.ledger, fittings.target),
+        "hands": partial(survey.survey, office, made.ledger, fittings.reach),
         "note": partial(cards.tell, office, messenger),
         "home": partial(cards.publish_home, office, messenger),
         "roster": partial(rosters.read_roster, office, fittings.source),

@@ -102,7 +102,7 @@ def test_a_stuck_call_is_replaced_once() -> None:
 def test_in_a_flood_of_ends_the_others_have_their_own_threads_and_no_more() -> None:
     now = admission(slack=Use(busy=1, trusted=True), t0=TRUSTED)
     rooms = {room.kinds: (room.own, room.shared) for room in now.rooms(("hold",), flood=False)}
-    assert rooms[("sweep",)] == (3, now.spare)
+    assert rooms[("sweep", "hands")] == (3, now.spare)
     slack = next(kinds for kinds in rooms if "card" in kinds)
     assert rooms[slack] == (1, 6)
     flooded = {room.kinds: (room.own, room.shared) for room in now.rooms(("hold",), flood=True)}

@@ -74,6 +74,15 @@ class System:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Position:
+    """How far a system's own history has come. A system that was restored, or failed over, goes on in another
+    ``timeline``, or further back in the same one."""
+
+    timeline: str
+    at: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Receipt:
     """The target's own identification of what is made for a hold, known before it is made.
 
@@ -106,12 +115,47 @@ class Seen:
     sessions: int = 0
     confirmed: bool = True
     why: str | None = None
+    position: Position | None = None
+    """The target's position when it was looked at; None if the kind has none."""
 
     @property
     def gone(self) -> bool:
         """Return whether nothing of ours is left. Access that somebody else granted may remain."""
         nothing_of_ours = self.presence in (Presence.NONE, Presence.THEIRS)
         return nothing_of_ours and not self.receipts and not self.sessions and self.confirmed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Witness:
+    """Access of ours was seen after our last call on its hold had been answered, and no claim on the hold was
+    taken over or left open since."""
+
+    at: datetime
+    system: System | None = None
+    position: Position | None = None
+
+
+class Absence(StrEnum):
+    """The reason why access of ours is not there, as far as it can be known: somebody took it (HAND), the
+    target went back (TARGET), the ledger may have lost that we took it (LEDGER), or none of these can be told
+    (UNKNOWN)."""
+
+    HAND = "hand"
+    TARGET = "target"
+    LEDGER = "ledger"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """Access of ours that a look did not show at ``since``, in ``system`` at ``position``. ``cause`` is known
+    after a second look. ``asked`` is the alert that asks people about it."""
+
+    since: datetime
+    system: System | None = None
+    position: Position | None = None
+    cause: Absence | None = None
+    asked: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,6 +181,10 @@ class HoldRecord:
     """Somebody wants it tried now, and waits to hear what came of that."""
     by_hand: bool = False
     """Somebody says they took it away by hand: where taking fails, what the target shows counts."""
+    witness: Witness | None = None
+    missing: Missing | None = None
+    losses: int = 0
+    """The count of ``ports.Losses`` when the access was last seen."""
 
     @property
     def untouchable(self) -> bool:

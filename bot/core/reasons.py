@@ -117,11 +117,30 @@ class Why(StrEnum):
     OVERDUE_KEPT = "overdue_kept"
     OVERDUE_MANY = "overdue_many"
     OVERDUE_FEW = "overdue_few"
-    VANISHED = "vanished"
+    VANISHED = "vanished"  # only in notes that an older version left
     LEFT_BY_OTHERS = "left_by_others"
     SAME_SYSTEM = "same_system"
     OWN_REMOVAL = "own_removal"
     OVERDUE_SHARED = "overdue_shared"
+
+    # access that is not at its target
+    HAND_REMOVED = "hand_removed"
+    HAND_FOUND = "hand_found"
+    HAND_AGAIN = "hand_again"
+    GIVEN_AGAIN = "given_again"
+    GIVEN_ANEW = "given_anew"
+    NOT_AFTER_RESTORE = "not_after_restore"
+    MISSING_ONE = "missing_one"
+    MISSING_MANY = "missing_many"
+    MISSING_GIVING = "missing_giving"
+    MISSING_ENDING = "missing_ending"
+    MISSING_GIVEN = "missing_given"
+    MISSING_ENDED = "missing_ended"
+    MISSING_VOTES = "missing_votes"
+    MISSING_LEFT = "missing_left"
+    MISSING_SETTLED = "missing_settled"
+    OWN_AGAIN = "own_again"
+    NO_TIME_LEFT = "no_time_left"
 
     # strays
     STRAY = "stray"

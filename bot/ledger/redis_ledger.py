@@ -257,6 +257,9 @@ class RedisLedger:
 
     # ------------------------------------------------------------------------------------- Primary
 
+    def server(self) -> str:
+        return str(self._run(self._compare)[1])
+
     def serving(self) -> Serving | None:
         if not self._copies:
             return None

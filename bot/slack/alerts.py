@@ -8,7 +8,7 @@ from bot.ports import AlertView
 from bot.slack.kit import Block, actions, button, context, section
 from bot.slack.wording import alerts as words
 
-STYLES: Mapping[str, str] = {"remove": "danger"}
+STYLES: Mapping[str, str] = {"remove": "danger", "end_them": "danger"}
 
 
 def alert(view: AlertView) -> tuple[str, list[Block]]:

@@ -17,7 +17,7 @@ from bot.slack.kit import Block
 from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.forms import UNTIL_SHIFT_ENDS
-from bot.usecases import contests, extend, finish, look, overdue, votes
+from bot.usecases import contests, extend, finish, look, overdue, survey, votes
 from bot.usecases.strays import verdicts
 
 
@@ -186,6 +186,14 @@ def _somebody_else(desk: Desk, click: Click) -> None:
     contests.somebody_else(desk.office, person=click.person, alert=click.value, op=click.op)
 
 
+def _grant_again(desk: Desk, click: Click) -> None:
+    survey.grant_again(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
+def _end_them(desk: Desk, click: Click) -> None:
+    survey.end_them(desk.office, person=click.person, alert=click.value, op=click.op)
+
+
 _OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
     "adopt": _adopt,
     "remove": _remove,
@@ -194,6 +202,8 @@ _OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
     "removed": _removed,
     "same_person": _same_person,
     "somebody_else": _somebody_else,
+    "grant_again": _grant_again,
+    "end_them": _end_them,
 }
 _VERBS: Mapping[str, Callable[[Desk, Click], None]] = {
     **_OF_ALERTS,

@@ -93,6 +93,7 @@ class MemoryLedger:
         self.audit_trouble = ""
         self.full = False
         self.copying = True
+        self.server_id = "first"
         self.servers: Serving | None = None
         self._seals: list[Sealed] = []
         self._beat: int | None = None
@@ -321,6 +322,9 @@ class MemoryLedger:
             )
 
     # ------------------------------------------------------------------------------------- Primary
+
+    def server(self) -> str:
+        return self.servers.now if self.servers else self.server_id
 
     def serving(self) -> Serving | None:
         return self.servers

@@ -49,6 +49,7 @@ from bot.usecases import (
     overdue,
     owing,
     rosters,
+    survey,
     votes,
 )
 from bot.usecases.answers import Asked, Extended, Standing
@@ -162,6 +163,7 @@ class Story:
             "card": lambda turn: cards.show(office, messenger, turn),
             "alert": lambda turn: alerts.show(office, messenger, turn),
             "sweep": lambda turn: sweep(office, self.memory, self.find_target, turn),
+            "hands": lambda turn: survey.survey(office, self.memory, self.find_target, turn),
             "note": lambda turn: cards.tell(office, messenger, turn),
             "home": lambda turn: cards.publish_home(office, messenger, turn),
             "roster": lambda turn: rosters.read_roster(office, lambda _: self.source, turn),
@@ -303,6 +305,12 @@ class Story:
 
     def removed(self, who: str, alert: str, op: str | None = None) -> None:
         overdue.removed(self.office, person=who, alert=alert, op=op or self.op())
+
+    def grant_again(self, who: str, alert: str, op: str | None = None) -> None:
+        survey.grant_again(self.office, person=who, alert=alert, op=op or self.op())
+
+    def end_them(self, who: str, alert: str, op: str | None = None) -> None:
+        survey.end_them(self.office, person=who, alert=alert, op=op or self.op())
 
     # ----------------------------------------------------------------------------------- what one sees
 

@@ -9,7 +9,7 @@ from itertools import count
 
 from bot.core.catalog import Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.core.holds import Hold, Presence, Receipt, Seen, System
+from bot.core.holds import Hold, Position, Presence, Receipt, Seen, System
 from bot.ports import Abilities, Deadline, Holder, Holders
 
 Key = tuple[str, Entitlement]
@@ -52,13 +52,14 @@ class FakeTarget:
     at that moment. ``stuck``: what it shows, whatever is there. ``system`` is the one that answers: another
     one knows nothing of what was made at the first. ``confirmed``: False while a standby has not confirmed
     anything. ``missing``: accounts and roles that it does not have. ``sessions`` counts open sessions that
-    use the access; they outlive it if it is removed by hand.
+    use the access; they outlive it if it is removed by hand. ``position``: how far it says it has come.
     """
 
     def __init__(self, now: Callable[[], datetime], *, marks: bool = True, keeps_end: bool = False) -> None:
         self.now = now
         self.abilities = Abilities(marks=marks, keeps_end=keeps_end, ends_sessions=True)
         self.system = System(id="orders", instance="first")
+        self.position: Position | None = None
         self.access: dict[Key, Access] = {}
         self.sessions: dict[Key, int] = {}
         self.confirmed = True
@@ -106,7 +107,7 @@ class FakeTarget:
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
         self._begin("has", hold, deadline)
-        found = self._look(hold, receipts)
+        found = replace(self._look(hold, receipts), position=self.position)
         self._end("has")
         return found
 

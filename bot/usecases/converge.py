@@ -19,8 +19,9 @@ from bot.core.errors import (
     PermanentFailure,
     TemporaryFailure,
 )
-from bot.core.grants import Grant, HoldState
-from bot.core.holds import HoldRecord, Phase, Presence, Seen
+from bot.core.grants import Grant
+from bot.core.hands import missing_after
+from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
 from bot.ports import (
     Change,
     Claim,
@@ -31,11 +32,10 @@ from bot.ports import (
     Key,
     Ledger,
     Restore,
-    Snapshot,
     Target,
     TargetSystems,
 )
-from bot.usecases import outcomes
+from bot.usecases import hands, outcomes
 from bot.usecases.attempts import settled
 from bot.usecases.outcomes import LOOK_EVERY, Observed, named
 from bot.usecases.reach import Reach, TargetFailed, calling
@@ -102,6 +102,9 @@ class Convergence:
             self.ledger.commit(Change(done=Done(claim=self.claim)))
         elif view.live:
             seen = self._keep(view)
+            if seen.missing:
+                self._settle(lambda now: hands.change_if_missing(now, seen, self.claim))
+                return
             self._settle(lambda now: outcomes.change_if_given(now, seen, self.claim, self.security_channel))
         else:
             left, keeper = self._clear(view)
@@ -117,12 +120,12 @@ class Convergence:
     # ------------------------------------------------------------------------------------- keeping
 
     def _keep(self, view: View) -> Observed:
+        if self.claim.taken_over and view.record.witness:
+            view = self._without_witness(view)
         target = self._reach(view)
         record, given_once = view.record, view.record.phase is Phase.GIVEN
         moved = target.keeps_end and record.given_until != view.until
-        if given_once and moved and record.receipts and not record.untouchable:
-            return self._grant(target, view)
-        if given_once and seen_lately(view):
+        if given_once and not moved and seen_lately(view):
             return Observed(seen=None, until=record.given_until)
         asked = record.receipts
         seen = target.look(view)
@@ -132,19 +135,50 @@ class Convergence:
             seen = former.look(view)
         is_there = seen.presence in (Presence.OURS, Presence.THEIRS)
         if is_there and (given_once or record.untouchable):
+            if moved and given_once and asked and not record.untouchable:
+                return self._grant(target, self._note_granting(view, record.baseline or seen.presence))
             return Observed(seen=seen, until=record.given_until, asked=asked)
+        if seen.presence is Presence.NONE and hands.may_be_missing(view, keeps_end=target.keeps_end):
+            missing = missing_after(record, seen, view.losses, view.now)
+            if missing.cause is not Absence.TARGET:
+                return self._missing(view, Observed(seen=seen, until=None, asked=asked, missing=missing))
+            return replace(self._give(target, view, seen), again=True, cause=missing.cause)
+        again = given_once and seen.presence is Presence.NONE
+        return replace(self._give(target, view, seen), again=again)
+
+    def _give(self, target: Reach, view: View, seen: Seen) -> Observed:
+        """Grant it, unless somebody else had granted it before us."""
+        record = view.record
         baseline = seen.presence if record.baseline is None or record.untouchable else record.baseline
         if baseline is Presence.THEIRS:
-            if not given_once or baseline is not record.baseline:
+            if record.phase is not Phase.GIVEN or baseline is not record.baseline:
                 self._note_granting(view, baseline)
-            return Observed(seen=seen, until=None, asked=asked)
+            return Observed(seen=seen, until=None, asked=record.receipts)
         if other := first_name(view.snap, view.hold.target, self.names):
             raise TargetFailed(
                 PermanentFailure(f"{view.hold.target} is the same server as {other}: use one name")
             )
-        view = self._prepare(target, view, baseline)
-        again = given_once and seen.presence is Presence.NONE
-        return replace(self._grant(target, view), again=again)
+        return self._grant(target, self._prepare(target, view, baseline))
+
+    def _without_witness(self, view: View) -> View:
+        """A claim was left open since it was seen, so that proves nothing any more. Written before anything
+        else: the next claim does not know of it."""
+        own = view.own
+        without = {Key.of(HoldRecord, view.key): replace(view.record, witness=None)}
+        self.ledger.commit(Change(rests_on=(own,), put=without, frees=True))
+        fresh = self._look()
+        if fresh is None or not fresh.live or fresh.record.witness:
+            raise Conflict
+        return fresh
+
+    def _missing(self, view: View, seen: Observed) -> Observed:
+        """What a ledger that came back older shows is not judged until somebody has accepted it; and then
+        what is not there has most likely been revoked."""
+        _nothing_lost(view)
+        if seen.missing and seen.missing.cause is Absence.LEDGER:
+            self._commit(hands.end_after_loss(view))
+            raise Conflict("its grants have ended")
+        return seen
 
     def _prepare(self, target: Reach, view: View, baseline: Presence) -> View:
         """Commit what identifies the grant before it is made: a receipt that is written afterwards is lost
@@ -153,21 +187,20 @@ class Convergence:
         receipt, record = target.prepare(view), view.record
         if receipt not in record.receipts:
             view = view.with_receipts((*record.receipts, receipt))
-        elif record.phase is Phase.GIVEN and baseline is record.baseline:
-            return view
         return self._note_granting(view, baseline)
 
     def _note_granting(self, view: View, baseline: Presence) -> View:
         """Commit what was there before us, and only then return, so that after a crash it cannot be taken for
-        ours, nor ours for theirs. A worker that slept commits nothing once nobody is live any more."""
+        ours, nor ours for theirs. A worker that slept commits nothing once nobody is live any more. Until the
+        target has answered, and what it made was seen, nothing counts as seen after our last call."""
         _nothing_lost(view)
         key = Key.of(HoldRecord, view.key)
-        own = Snapshot(now=view.now, versions={key: view.snap.versions.get(key, 0)})
+        giving_now = replace(view.record, phase=Phase.GIVING, baseline=baseline, witness=None, missing=None)
         entry = Entry(what="giving", facts={"hold": named(view.hold), "baseline": baseline.value})
         giving = Change(
-            rests_on=(own,),
+            rests_on=(view.own,),
             needs=(view.last.id,) if view.last else (),
-            put={key: replace(view.record, phase=Phase.GIVING, baseline=baseline)},
+            put={key: giving_now},
             audit=(entry,),
             copied=True,
         )
@@ -183,7 +216,7 @@ class Convergence:
     def _grant(self, target: Reach, view: View) -> Observed:
         _nothing_lost(view)
         self._acted = view.record
-        return Observed(seen=target.grant(view), until=view.until, asked=view.record.receipts)
+        return Observed(seen=target.grant(view), until=view.until, asked=view.record.receipts, granted=True)
 
     # ------------------------------------------------------------------------------------- clearing
 
@@ -349,7 +382,7 @@ class Convergence:
         snap = self.ledger.read({key})
         record = snap.find(HoldRecord, self.claim.id)
         if record and self._acted:
-            record = replace(record, seen_at=None, look_again=True)
+            record = replace(record, seen_at=None, look_again=True, witness=None)
         elif self._acted and self._acted.phase is not Phase.TAKING:
             record = self._acted
         put: dict[Key, Document | None] = {key: record} if record else {}
@@ -372,6 +405,5 @@ def _nothing_lost(view: View) -> None:
 
 def seen_lately(view: View) -> bool:
     """Return whether it was seen not long ago, and nobody new stands behind it."""
-    pending = any(g.holds[view.key] is not HoldState.GIVEN for g in view.live)
     seen_at = view.record.seen_at
-    return not pending and seen_at is not None and view.now - seen_at < LOOK_EVERY
+    return not view.has_news and seen_at is not None and view.now - seen_at < LOOK_EVERY

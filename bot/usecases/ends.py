@@ -415,6 +415,8 @@ def _only_looked_at(turn: Turn, view: View) -> bool:
         receipts=record.receipts,
         given_until=view.until,
         seen_at=record.seen_at,
+        witness=record.witness,
+        losses=record.losses,
     )
     if turn.claim.taken_over or record != at_rest:
         return False

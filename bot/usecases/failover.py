@@ -16,6 +16,7 @@ from bot.core.reasons import Why, because
 from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, Snapshot
 from bot.usecases.attempts import settled
 from bot.usecases.finish import ending, joined, shift_left
+from bot.usecases.hands import LOSSES, loss_change
 from bot.usecases.seal import RESTORE, versions_of
 
 PAGE = 100
@@ -72,17 +73,17 @@ def hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, cha
 
 
 def _hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, channel: str | None) -> Restore:
-    snap = ledger.read({RESTORE})
+    snap = ledger.read({RESTORE, LOSSES})
     before = snap.find(Restore)
     if before:
         return before
-    put: dict[Key, Document | None] = {RESTORE: restore}
+    put: dict[Key, Document | None] = {RESTORE: restore, **loss_change(snap).put}
     if channel:
         reason = because(Why.FAILED_OVER) if live is None else because(Why.FAILED_OVER, live=live)
         put[Key.of(Note, note)] = Note(id=note, channel=channel, reason=reason)
     ledger.commit(
         Change(
-            rests_on=(versions_of(snap, RESTORE),),
+            rests_on=(versions_of(snap, RESTORE, LOSSES),),
             put=put,
             due=(Due(member=f"note:{note}", at=snap.now),) if channel else (),
             audit=(Entry(what="failover noticed", facts={"found": restore.found, "live": live}),),

@@ -201,6 +201,10 @@ def _unasked(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Gra
     )
 
 
+ENDED_EARLY = frozenset({Why.HAND_REMOVED, Why.NOT_AFTER_RESTORE})
+"""Reasons for which a shift that ended does not start again, although nobody ended it in Slack."""
+
+
 def ending(
     grant: Grant, snap: Snapshot, reason: Reason, by: str | None, *, for_now: bool = False
 ) -> tuple[Grant, Change]:
@@ -211,7 +215,7 @@ def ending(
     if grant.extension:
         due.append(Due(member=f"card:{grant.extension.id}", at=snap.now))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
-    if grant.shift_ground and by is not None and not for_now:
+    if grant.shift_ground and (by is not None or reason.why in ENDED_EARLY) and not for_now:
         put |= shift_left(grant, snap)
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(

@@ -12,12 +12,15 @@ from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Cause, Grant, HoldStat
 from bot.core.holds import (
     LONGEST_BACKOFF,
     OVERDUE_AFTER_FAILURES,
+    Absence,
     Hold,
     HoldRecord,
+    Missing,
     Phase,
     Presence,
     Receipt,
     Seen,
+    Witness,
     backoff,
 )
 from bot.core.reasons import Why, because
@@ -35,13 +38,18 @@ Failure = TemporaryFailure | PermanentFailure
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """What the target showed; None if it was seen lately and nothing new rests on it. ``until`` is the end
-    the target was last told. ``again``: what had vanished was granted again. ``asked``: the receipts that
-    the target was asked with; if a person has changed them since, what it showed does not replace them."""
+    the target was last told. ``granted``: it was granted just before that. ``again``: what had vanished was,
+    and the reason is known if it was the target that went back. ``asked``: the receipts that the target was
+    asked with; if a person has changed them since, what it showed does not replace them. ``missing``: what
+    is known about access of ours that is not there."""
 
     seen: Seen | None
     until: datetime | None
     asked: tuple[Receipt, ...] = ()
+    granted: bool = False
     again: bool = False
+    cause: Absence | None = None
+    missing: Missing | None = None
 
 
 def ended_over(view: View) -> Change:
@@ -61,7 +69,9 @@ def taking(view: View) -> Change:
     """What is about to be taken is written down first."""
     record, first = view.record, view.record.phase is not Phase.TAKING
     if first:
-        record = replace(record, phase=Phase.TAKING, failures=0, failing_since=None)
+        record = replace(
+            record, phase=Phase.TAKING, failures=0, failing_since=None, witness=None, missing=None
+        )
     entry = Entry(what="taking", facts={"hold": named(view.hold)})
     return Change(
         rests_on=(view.snap,),
@@ -97,25 +107,30 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
         if seen.seen and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
             change = joined(change, _one_given(view, grant, seen.seen.presence))
     change = joined(change, kept(view))
+    look_again = seen.granted and (claim.taken_over or view.record.look_again)
+    late = claim.taken_over or look_again
     record = replace(
         view.record,
         phase=Phase.GIVEN if view.live else Phase.GIVING,
         given_until=seen.until,
         receipts=_receipts_after(view, seen),
-        seen_at=now if seen.seen and not claim.taken_over else view.record.seen_at,
+        seen_at=now if seen.seen and not late else view.record.seen_at,
         failures=0,
         failing_since=None,
         last_error=None,
-        look_again=False,
+        look_again=look_again,
         wished_by=None,
         by_hand=False,
+        witness=None if late else _witness_after(view, seen),
+        missing=None if seen.seen else view.record.missing,
+        losses=view.losses if seen.seen else view.record.losses,
     )
     if seen.again:
-        change = joined(change, _vanished(view, claim, channel))
+        change = joined(change, _given_again(view, seen, claim, channel))
     return replace(
         change,
         put={**change.put, Key.of(HoldRecord, view.key): record},
-        done=Done(claim=claim, next_at=_look_at(view, record, claim) if not change.leases else now),
+        done=Done(claim=claim, next_at=now if change.leases else _look_at(view, record, late=late)),
         frees=change.frees and not change.leases,  # an end that moves later is written only if all can be
     )
 
@@ -126,16 +141,24 @@ def _receipts_after(view: View, seen: Observed) -> tuple[Receipt, ...]:
     return seen.seen.receipts or view.record.receipts
 
 
-def _vanished(view: View, claim: Claim, channel: str | None) -> Change:
-    """Somebody took it away past us while a grant was live: it was given again, and that is told."""
-    change = Change(audit=(Entry(what="given again", facts={"hold": named(view.hold)}),))
-    if view.last is None or channel is None:
+def _witness_after(view: View, seen: Observed) -> Witness | None:
+    if seen.seen is None or seen.seen.presence is not Presence.OURS:
+        return view.record.witness
+    return Witness(at=view.now, system=seen.seen.system, position=seen.seen.position)
+
+
+def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) -> Change:
+    """People hear of it if the target went back: that is theirs to look into."""
+    facts: dict[str, object] = {"hold": named(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
+    change = Change(audit=(Entry(what="given again", facts=facts),))
+    if view.last is None or channel is None or seen.cause is not Absence.TARGET:
         return change
     about = because(
-        Why.VANISHED,
+        Why.GIVEN_AGAIN,
         person=view.last.person,
         resource=view.last.resource,
         access=str(view.hold.entitlement),
+        target=view.hold.target,
     )
     note = Note(id=f"vanished-{claim.fence}", channel=channel, reason=about)
     due = Due(member=f"note:{note.id}", at=view.now)
@@ -150,14 +173,18 @@ def kept(view: View) -> Change:
     return change
 
 
-def _look_at(view: View, record: HoldRecord, claim: Claim) -> datetime:
+def _look_at(view: View, record: HoldRecord, *, late: bool) -> datetime:
     """At the first end of a lease behind it, and now and then; soon where somebody may act late."""
     if not view.live:
         return view.now
-    ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
-    look_again = view.now + LOOK_AGAIN_AFTER
     regularly = (record.seen_at or view.now) + LOOK_EVERY
-    return min([*ends, look_again if claim.taken_over else regularly])
+    return soonest(view, view.now + LOOK_AGAIN_AFTER if late else regularly)
+
+
+def soonest(view: View, at: datetime) -> datetime:
+    """Return that moment, or the first end of a lease behind the hold if that comes sooner."""
+    ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
+    return min([*ends, at])
 
 
 def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
@@ -301,7 +328,7 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         failures=view.record.failures + (0 if waits else 1),
         failing_since=view.record.failing_since or view.now,
         last_error=str(failure)[:300],
-        look_again=view.record.look_again or claim.taken_over,
+        look_again=view.record.look_again or (claim.taken_over and view.record.phase is not Phase.GIVEN),
         wished_by=None,
     )
     change = joined(Change(rests_on=(view.snap,), frees=not view.live), kept(view))

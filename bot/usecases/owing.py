@@ -49,6 +49,7 @@ from bot.usecases.ownership import note_owners, owner_key, users_of
 from bot.usecases.posting import REFUSED_AGAIN
 from bot.usecases.retention import EVERY as KEEP_EVERY
 from bot.usecases.rosters import RETRY_AT_MOST
+from bot.usecases.survey import CHECKED_EVERY
 from bot.usecases.turn import Turn
 
 EVERY = timedelta(minutes=15)
@@ -67,6 +68,7 @@ LONGEST = {
     "note": REFUSED_AGAIN,
     "home": FAILED_PAUSE,
     "alarm": TELL_EVERY,
+    "hands": CHECKED_EVERY,
 }
 """The longest pause of what is done again and again."""
 AT_A_TIME, PAUSE = 0.5, timedelta(seconds=2)
@@ -175,7 +177,8 @@ def _of_notes(_: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
 
 def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     alerts = ledger.read(Key.of(Alert, each) for each in ids).all(Alert)
-    return census.unowed([f"alert:{each.id}" for each in alerts if _is_kept_up(each)])
+    asking = [f"hands:{each.target}" for each in alerts if each.target and not each.over_at]
+    return census.unowed([*asking, *(f"alert:{each.id}" for each in alerts if _is_kept_up(each))])
 
 
 def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:

@@ -10,6 +10,7 @@ from bot.core.errors import PermanentFailure
 from bot.core.holds import HoldRecord
 from bot.ports import Change, Due, Entry, Key, Ledger, Restore, Signer
 from bot.usecases.attempts import settled
+from bot.usecases.hands import LOSSES, loss_change
 from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of, with_signature
 from bot.usecases.watch import ACCEPTED, Books, live_grants
 
@@ -42,7 +43,7 @@ def _look_anew(ledger: Ledger, holds: Sequence[str]) -> None:
 
 
 def _accept(ledger: Ledger, books: Books, signer: Signer | None, by: str, why: str) -> Restore:
-    snap = ledger.read({HEAD, RESTORE})
+    snap = ledger.read({HEAD, RESTORE, LOSSES})
     restore = snap.find(Restore)
     if restore is None:
         raise PermanentFailure("there is no restore to accept: nothing is held back")
@@ -64,8 +65,8 @@ def _accept(ledger: Ledger, books: Books, signer: Signer | None, by: str, why: s
     facts = {"why": why, "anchored": restore.anchored, "found": restore.found}
     ledger.commit(
         Change(
-            rests_on=(versions_of(snap, HEAD, RESTORE),),
-            put={RESTORE: None, HEAD: moved(head, seal)},
+            rests_on=(versions_of(snap, HEAD, RESTORE, LOSSES),),
+            put={RESTORE: None, HEAD: moved(head, seal), **loss_change(snap).put},
             seal=seal,
             audit=(Entry(what=ACCEPTED, by=by, facts=facts),),
         )

@@ -9,7 +9,7 @@ from functools import cached_property
 from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
-from bot.ports import Deadline, Key, Ledger, Restore, Seat, Snapshot, TargetSystems
+from bot.ports import Deadline, Key, Ledger, Losses, Restore, Seat, Snapshot, TargetSystems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,22 @@ class View:
         return tuple(
             g for g in self.behind if g.state in LIVE and (not self.snap.live(g) or too_late(g, self.now))
         )
+
+    @property
+    def own(self) -> Snapshot:
+        """Return the record's own part of the snapshot."""
+        key = Key.of(HoldRecord, self.key)
+        return Snapshot(now=self.now, versions={key: self.snap.versions.get(key, 0)})
+
+    @property
+    def has_news(self) -> bool:
+        """Return whether somebody live stands behind it to whom it was not given yet."""
+        return any(g.holds[self.key] is not HoldState.GIVEN for g in self.live)
+
+    @property
+    def losses(self) -> int:
+        found = self.snap.find(Losses)
+        return found.count if found else 0
 
     @cached_property
     def until(self) -> datetime | None:
@@ -91,7 +107,7 @@ def look(ledger: Ledger, hold: str) -> View | None:
 
 def query(hold: str) -> Query:
     """Return what has to be read to see a hold, if nobody behind it holds a seat."""
-    return {Key.of(HoldRecord, hold), Key.of(Restore), Key.of(TargetSystems)}, (f"hold:{hold}",)
+    return {Key.of(HoldRecord, hold), *map(Key.of, (Restore, TargetSystems, Losses))}, (f"hold:{hold}",)
 
 
 def query_with_seats(first: Query, snap: Snapshot) -> Query | None:

@@ -51,6 +51,7 @@ from bot.ports import (
 )
 from bot.usecases import failover
 from bot.usecases.attempts import settled
+from bot.usecases.hands import LOSSES, loss_change, note_server
 from bot.usecases.seal import HEAD, RESTORE, UnreadableSeal, grant_ending, newest, versions_of
 
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
@@ -109,6 +110,8 @@ class Watch:
             try:
                 # before all else is read: what takes over from here on is compared the next time
                 serving = self._primary.serving() if self._primary else None
+                if self._primary:
+                    note_server(self.ledger, self._primary.server())
                 anchor = self._anchor()
                 # before the ledger is read: another worker may put a newer one there at any time
                 kept = anchor.read() if anchor else None
@@ -377,7 +380,7 @@ class Watch:
 
     def _notice(self, seen: Anchored, broken: str, channel: str | None) -> Restore:
         """Written once, and again where a newer seal turns out to be lost, or more that is live again."""
-        snap = self.ledger.read({HEAD, RESTORE, *(Key.of(Grant, each.grant) for each in seen.ended)})
+        snap = self.ledger.read({HEAD, RESTORE, LOSSES, *(Key.of(Grant, each.grant) for each in seen.ended)})
         before = snap.find(Restore)
         known = before.again if before else ()
         again = [each for each in seen.ended if each.grant in snap.leases and each.grant not in known]
@@ -393,8 +396,12 @@ class Watch:
         facts = {"anchored": restore.anchored, "found": restore.found, "live": live}
         self.ledger.commit(
             Change(
-                rests_on=(versions_of(snap, RESTORE),),
-                put={RESTORE: restore, **{Key.of(Note, note.id): note for note in notes}},
+                rests_on=(versions_of(snap, RESTORE, LOSSES),),
+                put={
+                    RESTORE: restore,
+                    **loss_change(snap).put,
+                    **{Key.of(Note, note.id): note for note in notes},
+                },
                 due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes),
                 audit=(Entry(what="restore noticed", facts={**facts, "again": list(restore.again)}),),
                 frees=True,

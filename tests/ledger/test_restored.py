@@ -163,7 +163,7 @@ def test_nothing_is_given_until_it_is_accepted(bot: Bot) -> None:
     accept_restore(bot.ledger, bot.trail, None, by="carol", why="disk lost")
     bot.run_due()
     assert bot.has(CAROL)
-    assert bot.has(ADA, "orders_rw"), "it is live in what was accepted"
+    assert not bot.has(ADA, "orders_rw"), "it is live in what was accepted, and had most likely ended"
     bot.seal()
     found = bot.examined(newest)
     assert found.wrong == ()

@@ -10,7 +10,7 @@ import pytest
 from bot.core.catalog import Entitlement, InGroup, SecurityRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import HoldState, State
-from bot.core.holds import HoldRecord, Phase, Presence
+from bot.core.holds import HoldRecord, Phase, Position, Presence
 from bot.core.reasons import Why, because
 from bot.ports import Change, Key
 from bot.testing.slack import dm
@@ -87,22 +87,30 @@ def test_what_others_had_given_and_take_away_meanwhile_is_given_by_us_then(story
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, False)
 
 
-def test_what_vanished_is_given_again_and_the_security_channel_hears_of_it_once(story: Story) -> None:
+def test_what_vanished_with_a_failover_of_the_target_is_given_again_and_the_security_channel_hears_of_it_once(
+    story: Story,
+) -> None:
+    story.target.position = Position(timeline="1", at=100)
     adas(story)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
+    story.target.position = Position(timeline="2", at=100)
     story.pass_time(600)
     assert story.has(ADA)
     assert story.audit()[-1].what == "given again"
     story.pass_time(1_200)
     (note,) = story.messenger.told(SECURITY)
     access = "orders_rw on orders-db"
-    assert note.reason == because(Why.VANISHED, person=ADA, resource="prod-db", access=access)
+    assert note.reason == because(
+        Why.GIVEN_AGAIN, person=ADA, resource="prod-db", access=access, target="orders-db"
+    )
 
 
-def test_what_vanished_without_a_security_channel_is_given_again_all_the_same() -> None:
+def test_what_vanished_with_a_failover_is_given_again_without_a_security_channel_too() -> None:
     story = Story(replace(catalog(), security=SecurityRules(channel=None)))
+    story.target.position = Position(timeline="1", at=100)
     adas(story)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
+    story.target.position = Position(timeline="1", at=99)
     story.pass_time(600)
     assert story.has(ADA)
     assert story.audit()[-1].what == "given again"

@@ -9,8 +9,8 @@ import pytest
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
-from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen, System
-from bot.core.reasons import Why
+from bot.core.holds import Hold, HoldRecord, Phase, Position, Presence, Receipt, Seen, System
+from bot.core.reasons import Why, because
 from bot.ports import Change, Deadline, Key
 from bot.testing.story import Story
 from bot.testing.target import ADMINISTRATOR, FakeTarget, another_system
@@ -118,10 +118,13 @@ def test_an_account_renamed_meanwhile_is_found_by_its_receipt(story: Story) -> N
     assert story.target.accounts(ROLE["role"]) == set()
 
 
-def test_a_vanished_access_of_an_account_made_again_gets_a_receipt_of_its_own(story: Story) -> None:
+def test_what_vanished_with_an_account_made_again_gets_a_receipt_of_its_own(story: Story) -> None:
+    """The target failed over to a server where the account is another one."""
+    story.target.position = Position(timeline="1", at=100)
     grant = adas(story)
     first = record_of(story, grant).receipts
     story.target.recreate(ACCOUNT)
+    story.target.position = Position(timeline="2", at=100)
     story.pass_time(11 * MINUTE)
     assert story.has(ADA)
     assert record_of(story, grant).receipts != first
@@ -131,15 +134,26 @@ def test_a_vanished_access_of_an_account_made_again_gets_a_receipt_of_its_own(st
 
 def test_no_receipt_is_dropped_while_it_names_an_open_session(story: Story) -> None:
     """The account was dropped and made again; a session of the first one still uses the role."""
+    story.target.position = Position(timeline="1", at=100)
     grant = adas(story)
     [first] = record_of(story, grant).receipts
     story.target.open_sessions(ACCOUNT, ROLE, 1)
     story.target.recreate(ACCOUNT)
+    story.target.position = Position(timeline="2", at=100)
     story.pass_time(11 * MINUTE)
     assert story.has(ADA)
     assert first in record_of(story, grant).receipts
     story.pass_time(HOUR)
     assert (story.grant(grant).state, story.target.sessions) == (State.ENDED, {})
+
+
+def test_a_session_that_outlives_what_a_hand_took_is_ended(story: Story) -> None:
+    grant = adas(story)
+    story.target.open_sessions(ACCOUNT, ROLE, 1)
+    story.target.recreate(ACCOUNT)
+    story.pass_time(11 * MINUTE)
+    assert (story.grant(grant).state, story.target.sessions) == (State.ENDED, {})
+    assert story.grant(grant).ended == because(Why.HAND_REMOVED, target="orders-db")
 
 
 def test_what_the_target_adds_to_a_receipt_is_kept_though_revoking_failed(story: Story) -> None:

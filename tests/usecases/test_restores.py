@@ -17,6 +17,7 @@ from bot.core.chain import Acceptance, Seal, acceptance_seal, place, read_seal, 
 from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.proof import Findings
+from bot.core.reasons import Why, because
 from bot.ledger.codec import encode
 from bot.ports import Change, Due, Entry, Key, Note, Restore, SealHead, Serving
 from bot.slack.wording.reasons import refusal
@@ -143,7 +144,8 @@ def test_what_is_owed_is_given_once_somebody_has_accepted_it(story: Story) -> No
     assert entries[1].facts["why"] == "disk lost"
 
 
-def test_once_it_is_accepted_everything_that_is_live_is_looked_at_anew(story: Story) -> None:
+def test_once_it_is_accepted_what_is_live_and_not_there_ends(story: Story) -> None:
+    """She gave it back, and Redis has forgotten that."""
     grant = story.ask(ADA).standing.grant.id
     story.pass_time(MINUTE)
     backup = story.memory.backup()
@@ -154,8 +156,24 @@ def test_once_it_is_accepted_everything_that_is_live_is_looked_at_anew(story: St
     record = story.record(grant)
     assert record
     assert record.seen_at is None
-    story.run_due()
-    assert story.has(ADA)
+    story.pass_time(11)
+    ended = story.grant(grant)
+    assert (ended.state, ended.ended) == (State.ENDED, because(Why.NOT_AFTER_RESTORE, target="orders-db"))
+    assert not story.has(ADA)
+
+
+def test_once_it_is_accepted_what_is_live_and_there_goes_on(story: Story) -> None:
+    grant = story.ask(ADA).standing.grant.id
+    story.pass_time(MINUTE)
+    backup = story.memory.backup()
+    a_while(story)
+    put_back(story, backup)
+    accept(story)
+    story.pass_time(11 * MINUTE)
+    record = story.record(grant)
+    assert record
+    assert (record.losses, record.seen_at) == (2, story.now - timedelta(seconds=MINUTE))
+    assert (story.grant(grant).state, story.has(ADA)) == (State.ACTIVE, True)
 
 
 def test_a_worker_that_starts_later_notices_it_by_its_anchor(story: Story, file: AnchorFile) -> None:

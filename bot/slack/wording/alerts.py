@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from bot.core.durations import brief
+from bot.core.reasons import Why
 from bot.ports import AlertView
 from bot.slack.wording.reasons import NOT_COPIED, refusal, say
 
@@ -17,6 +18,8 @@ LABELS: Mapping[str, str] = {
     "removed": "I removed it by hand",
     "same_person": "Same person: move it",
     "somebody_else": "Somebody else",
+    "grant_again": "Grant again",
+    "end_them": "End it",
 }
 
 
@@ -38,4 +41,6 @@ def label(view: AlertView, verb: str) -> str:
     if verb == "adopt" and view.length:
         length = " ".join(re.findall(r"\d+|[a-z]", brief(view.length)))
         return f"Adopt as a {length} grant"
+    if view.reason.why is Why.MISSING_MANY:
+        return {"grant_again": "Grant all again", "end_them": "End them"}[verb]
     return LABELS[verb]

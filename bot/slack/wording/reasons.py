@@ -324,6 +324,53 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "⚠️ Two targets are the same running server, so I grant nothing at the second one.",
     ),
     Why.OWN_REMOVAL: ("You hold this access, so you can't confirm that it was removed.",),
+    Why.HAND_REMOVED: (
+        "It is no longer at {target}, and it was not Rotakey.",
+        "It is no longer at the target, and it was not Rotakey.",
+    ),
+    Why.HAND_FOUND: (
+        "⚠️ *{resource}* of {person} is no longer at {target}, and it was not Rotakey. I ended it.",
+        "⚠️ Access is no longer at its target, and it was not Rotakey. I ended it.",
+    ),
+    Why.HAND_AGAIN: (
+        "{by_person} granted *{resource}* to {person} again, until {until_at}.",
+        "Somebody granted it again.",
+    ),
+    Why.GIVEN_AGAIN: (
+        "⚠️ {target} was restored or failed over, and {access} of {person} was not there any more."
+        " I granted it again, because *{resource}* is live.",
+        "⚠️ A target was restored or failed over, and access was not there any more. I granted it again.",
+    ),
+    Why.GIVEN_ANEW: ("{by_person} granted it again: see the new card.", "It was granted again."),
+    Why.NOT_AFTER_RESTORE: (
+        "It was not at {target} after Redis was restored or restarted.",
+        "It was not at the target after Redis was restored or restarted.",
+    ),
+    Why.MISSING_ONE: (
+        "⚠️ *{resource}* of {person}: {access} is missing right now, and I cannot tell why."
+        " I have neither ended it nor granted it again.",
+        "⚠️ Access is not at its target right now, and I cannot tell why.",
+    ),
+    Why.MISSING_MANY: (
+        "⚠️ {count} of {held} holds at {target} are missing there right now."
+        " I have neither ended them nor granted them again.",
+        "⚠️ Access is not at its target right now.",
+    ),
+    Why.MISSING_GIVING: ("{by_person} wants it granted again.", "It is being granted again."),
+    Why.MISSING_ENDING: ("{by_person} wants it ended.", "It is being ended."),
+    Why.MISSING_GIVEN: ("{by_person} granted again what was missing at {target}.", "Granted again."),
+    Why.MISSING_ENDED: ("{by_person} ended what was missing at {target}.", "Ended."),
+    Why.MISSING_VOTES: (
+        "{by_person} wants it granted again; more approvals needed: {more}.",
+        "More approvals are needed.",
+    ),
+    Why.MISSING_LEFT: (
+        "{by_person} could not decide about all of it: {count} are left for other approvers.",
+        "Other approvers have to decide about the rest.",
+    ),
+    Why.MISSING_SETTLED: ("Nothing that is held at {target} is missing any more.", "Nothing is missing."),
+    Why.OWN_AGAIN: ("You can't grant your own access again.",),
+    Why.NO_TIME_LEFT: ("Its time would be over by now.",),
     Why.STRAY: (
         "⚠️ {account}, the account of {person}, has {what}. I gave that once, and no grant explains it now.",
         "⚠️ {account} has {what}. I gave that once, and no grant explains it now. "
@@ -728,6 +775,13 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "Use one name for it in access.yaml. Access there still ends on time.",
     ),
     Why.OWN_REMOVAL: ("Ask somebody else to check and press the button.",),
+    Why.HAND_FOUND: ("An approver can grant it again for the time that was left.",),
+    Why.MISSING_ONE: ("An approver has to choose: grant it again for the time that is left, or end it.",),
+    Why.MISSING_MANY: (
+        "An approver has to choose: grant them again for the time that is left, or end them.",
+    ),
+    Why.OWN_AGAIN: ("Another approver has to.",),
+    Why.NO_TIME_LEFT: ("Request it with `/access request`.",),
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
     Why.OWN_ACCESS: ("Another approver has to.",),
     Why.NOT_ADOPTABLE: ("Choose Remove or Leave instead.",),

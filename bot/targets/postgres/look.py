@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from bot.core.holds import System
+from bot.core.holds import Position, System
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection
 
@@ -25,7 +25,9 @@ class Pair:
 @dataclass(frozen=True)
 class Server:
     """The server and our login. ``at`` is the server's clock in epoch seconds, ``me`` the oid of the bot's
-    login. ``at_work``: an earlier grant of ours for the same hold is still running."""
+    login. ``wal`` is how much of its WAL is on disk, in bytes, and ``writes_timeline`` the timeline of that
+    WAL; None if it does not tell. ``at_work``: an earlier grant of ours for the same hold is still
+    running."""
 
     at: float
     me: int
@@ -35,6 +37,8 @@ class Server:
     identifier: str
     started: str
     timeline: str
+    writes_timeline: str | None
+    wal: int | None
     has_standbys: bool
     may_end_sessions: bool
     at_work: bool
@@ -42,6 +46,12 @@ class Server:
     @property
     def system(self) -> System:
         return System(id=self.identifier, instance=self.started)
+
+    @property
+    def position(self) -> Position | None:
+        if self.writes_timeline is None or self.wal is None:
+            return None
+        return Position(timeline=self.writes_timeline, at=self.wal)
 
 
 @dataclass(frozen=True)

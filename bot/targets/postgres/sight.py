@@ -62,6 +62,7 @@ class Sight:
         seen = Seen(
             presence=self._presence(mine, others),
             system=self.look.server.system,
+            position=self.look.server.position,
             grantor=None if mine else others,
             receipts=tuple(each.receipt for each in kept if each.names_something),
             sessions=sum(each.sessions for each in kept),

@@ -15,7 +15,9 @@ ONE_ROW_PER_GRANTOR = 160_000
 
 def server(mark: sql.Composable | None = None) -> sql.Composed:
     """Return one row: see ``Server``. ``mark`` is the start of the text of a grant of ours that is still
-    running."""
+    running. The timeline is that of the WAL that is being written, because the one in the control file stays
+    as it was until the first checkpoint after a failover. The position is what no crash can lose. Aurora,
+    which has no WAL of its own, refuses to tell it."""
     at_work = sql.SQL(
         "EXISTS (SELECT FROM pg_stat_activity AS other WHERE other.usesysid = me.oid"
         " AND other.pid <> pg_backend_pid() AND other.state = 'active' AND starts_with(other.query, {}))"
@@ -26,6 +28,10 @@ def server(mark: sql.Composable | None = None) -> sql.Composed:
             pg_is_in_recovery(), (SELECT system_identifier::text FROM pg_control_system()),
             extract(epoch FROM pg_postmaster_start_time())::text,
             (SELECT timeline_id::text FROM pg_control_checkpoint()),
+            CASE WHEN NOT pg_is_in_recovery() AND to_regproc('aurora_version') IS NULL THEN
+                ('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))::bit(32)::int::text END,
+            CASE WHEN NOT pg_is_in_recovery() AND to_regproc('aurora_version') IS NULL THEN
+                (pg_current_wal_flush_lsn() - '0/0')::int8 END,
             current_setting('synchronous_standby_names') <> '',
             pg_has_role(me.oid, 'pg_signal_backend', 'USAGE'), {at_work}
         FROM pg_roles AS me WHERE me.rolname = current_user

@@ -125,6 +125,7 @@ class Postgres:
                 return Seen(
                     presence=Presence.ELSEWHERE,
                     system=look.server.system,
+                    position=look.server.position,
                     receipts=tuple(receipts),
                     why=why_elsewhere(self.name, look, receipts),
                 )

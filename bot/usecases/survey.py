@@ -1,0 +1,567 @@
+"""Looks at all that is held at a target before access that is missing there ends, and asks people if much is.
+
+A single one that a hand took ends. If several are missing at once, it is likelier that something is wrong at
+the target; and if nobody can tell why one is, nothing is said of anybody: people are asked, and nothing ends
+or is granted again by itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.core.catalog import Catalog, Resource
+from bot.core.errors import Conflict, Refused, TemporaryFailure, refuse
+from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced, Vote
+from bot.core.hands import LOOK_TWICE, cause_of, is_crowd, missing_after
+from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
+from bot.core.members import YES, for_revoking
+from bot.core.policy import Ask, approver_objection, refusal_of, security_objection
+from bot.core.reasons import Reason, Why, because
+from bot.ports import (
+    Alert,
+    Census,
+    Change,
+    Deadline,
+    Done,
+    Due,
+    Entry,
+    Key,
+    Restore,
+    ShiftGrant,
+    Snapshot,
+    Survey,
+    Target,
+)
+from bot.usecases.admit import admission
+from bot.usecases.alerts import became, told, told_over
+from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.finish import blocked, ending, joined
+from bot.usecases.hands import may_be_missing
+from bot.usecases.office import Office, Scene, fact_keys, facts_of, security_keys, stop_keys
+from bot.usecases.outcomes import named
+from bot.usecases.reach import Reach, TargetFailed
+from bot.usecases.turn import Turn
+from bot.usecases.views import View, look, query, seen
+
+AT_A_TIME, PAUSE = 2.0, timedelta(seconds=1)
+"""A look at very much takes its time in pieces, because revoking must not wait for it."""
+SETTLES = timedelta(seconds=2)
+CHECKED_EVERY = timedelta(minutes=5)
+"""The pause after which it is seen whether anything is still missing that people were asked about."""
+AT_ONCE = 200
+MOST_MISSING = 1_000
+"""Missing holds that are dealt with in one go."""
+TIME_TO_WRITE = 5.0
+NOT_THERE = "not at the target right now"
+VERBS = ("grant_again", "end_them")
+
+
+def survey(office: Office, census: Census, find: Callable[[str], Target], turn: Turn) -> None:
+    """Do the next piece of looking at a target where something is missing (``hands:<name>``), carry out what
+    people wished, and be due again while anything is missing. Raises what the target raised."""
+    _Round(office, census, find, turn).run()
+
+
+@dataclass(frozen=True)
+class _Round:
+    office: Office
+    census: Census
+    find: Callable[[str], Target]
+    turn: Turn
+
+    @property
+    def name(self) -> str:
+        return self.turn.claim.id
+
+    def run(self) -> None:
+        """Write how far it has come. Whatever was not written because somebody else was faster is found
+        again by the next look at its hold."""
+        ledger, key = self.office.ledger, Key.of(Survey, self.name)
+        snap = ledger.read({key, Key.of(Restore)})
+        at = snap.find(Survey, self.name) or Survey()
+        if snap.find(Restore) or not snap.compared:
+            ledger.commit(Change(done=Done(claim=self.turn.claim, next_at=snap.now + CHECKED_EVERY)))
+            return
+        alert = self.office.alert(at.alert) if at.alert else None
+        if alert and alert.wish:
+            self._carry_out(alert)
+        after, pause = self._next(at)
+        done = Done(claim=self.turn.claim, next_at=snap.now + pause if pause is not None else None)
+        ledger.commit(Change(put={key: after if after != Survey() else None}, done=done, frees=True))
+
+    def _next(self, at: Survey) -> tuple[Survey, timedelta | None]:
+        if at.began is None:
+            waiting, asked = self._count(at.alert)
+            if not waiting:
+                alert = self._shown(at.alert, asked)
+                return Survey(alert=alert), CHECKED_EVERY if alert else None
+            at = Survey(alert=at.alert, began=self.office.ledger.read().now)
+        until = Deadline.after(AT_A_TIME).sooner(Deadline(self.turn.deadline.at - TIME_TO_WRITE))
+        while at.left or not at.last_page:
+            at = self._look(at, until) if at.left else self._page(at)
+            if until.passed:
+                return at, PAUSE
+        return self._decide(at)
+
+    # --------------------------------------------------------------------------------------- looking
+
+    def _page(self, at: Survey) -> Survey:
+        page, cursor = self.census.page_of_grants(f"target:{self.name}", at.cursor)
+        keys = tuple(view.key for view in self._views(page))
+        return replace(at, cursor=cursor, left=keys, last_page=not cursor)
+
+    def _views(self, grants: Sequence[str]) -> Iterator[View]:
+        """Yield the holds of these grants at the target; one with several grants only with that which ends
+        last."""
+        ledger = self.office.ledger
+        for ids in _parts(grants):
+            found = ledger.read(Key.of(Grant, each) for each in ids)
+            live = (grant for grant in found.all(Grant) if grant.state in LIVE and found.live(grant))
+            holds = (hold for grant in live for hold in grant.gives if hold.target == self.name)
+            keys = [*dict.fromkeys(hold.key for hold in holds)]
+            looked_at = Deadline.after(0)
+            snaps = ledger.read_all(query(key) for key in keys)
+            for key, snap in zip(keys, snaps, strict=True):
+                view = seen(key, snap, looked_at)
+                if view and view.last and view.last.id in ids:
+                    yield view
+
+    def _look(self, at: Survey, until: Deadline) -> Survey:
+        """Look at the holds that are left of a page, as long as there is time; at one in any case."""
+        left = deque(at.left)
+        missing, held, asked = [*at.missing], at.held, at.asked
+        while left:
+            view = look(self.office.ledger, left.popleft())
+            if view and view.live and view.record.phase is Phase.GIVEN and not view.record.untouchable:
+                held += 1
+                known = view.record.missing
+                if known and known.asked and known.asked == at.alert:
+                    asked += 1
+                elif len(missing) < MOST_MISSING and (known or self._is_missing(view, at)):
+                    missing.append(view.key)
+            if until.passed:
+                break
+        return replace(at, left=tuple(left), missing=tuple(missing), held=held, asked=asked)
+
+    def _is_missing(self, view: View, at: Survey) -> bool:
+        """Look, unless it was seen since the survey began. That nothing is there is written as the first of
+        two looks; the second one is the hold's own."""
+        if at.began and view.record.seen_at and view.record.seen_at >= at.began:
+            return False
+        shown = self._shows(view)
+        if shown is None or shown.presence is not Presence.NONE:
+            return False
+        missing = missing_after(view.record, shown, view.losses, view.now)
+        record = replace(view.record, missing=missing, seen_at=None)
+        if missing.cause is Absence.TARGET:
+            record = replace(view.record, seen_at=None)
+        due = Due(member=f"hold:{view.key}", at=view.now if missing.cause else view.now + LOOK_TWICE)
+        put = {Key.of(HoldRecord, view.key): record}
+        try:
+            self.office.ledger.commit(Change(rests_on=(view.snap,), put=put, due=(due,), frees=True))
+        except Conflict:
+            return False
+        return missing.cause is None
+
+    def _shows(self, view: View) -> Seen | None:
+        """Return what the target shows; None if that cannot be told, or says nothing. Raises TemporaryFailure
+        if the target does not answer."""
+        reach = self._reach()
+        if reach is None or not may_be_missing(view, keeps_end=reach.keeps_end):
+            return None
+        try:
+            return reach.look(view)
+        except TargetFailed as raised:
+            if raised.seen is None and isinstance(raised.failure, TemporaryFailure):
+                raise raised.failure from raised
+            return None
+
+    def _reach(self) -> Reach | None:
+        try:
+            return Reach(self.find, self.name, self.turn)
+        except TargetFailed:
+            return None
+
+    def _count(self, alert: str | None) -> tuple[bool, int]:
+        """Return whether something is missing that nothing is done about yet, and how much this alert asks
+        about."""
+        waiting, asked, cursor = False, 0, 0
+        while True:
+            page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
+            for view in self._views(page):
+                missing = view.record.missing
+                asks = missing is not None and missing.asked is not None and missing.asked == alert
+                asked += asks
+                waiting = waiting or (missing is not None and bool(missing.cause) and not asks)
+            if not cursor or self.turn.deadline.left() < TIME_TO_WRITE:
+                return waiting or bool(cursor), asked
+
+    # -------------------------------------------------------------------------------------- deciding
+
+    def _decide(self, at: Survey) -> tuple[Survey, timedelta | None]:
+        views = [view for key in at.missing if (view := look(self.office.ledger, key))]
+        missing = [view for view in views if view.live and view.record.missing]
+        if any(each.record.missing and each.record.missing.cause is None for each in missing):
+            return at, SETTLES
+        crowd = is_crowd(len(missing) + at.asked, at.held, self.office.catalog().sweep.share)
+        by_hand = [view for view in missing if not crowd and _cause(view) is Absence.HAND]
+        for view in by_hand:
+            self._end(view)
+        unclear = [view for view in missing if view not in by_hand]
+        alert = self._ask(unclear, at) if unclear else at.alert
+        return Survey(alert=alert), CHECKED_EVERY if alert else None
+
+    def _end(self, view: View) -> None:
+        """End what is behind a hold that a hand took, after one more look."""
+        shown = self._shows(view)
+        record = view.record
+        if not (shown and record.missing and shown.presence is Presence.NONE):
+            return
+        if cause_of(record, record.missing, shown, view.losses) is not Absence.HAND:
+            return
+        change = Change(rests_on=(view.snap,), frees=True)
+        for grant in view.live:
+            change = joined(change, _end_by_hand(grant, view, _scene(self.office, grant)))
+        self._try(change)
+
+    def _ask(self, views: Sequence[View], at: Survey) -> str:
+        """Ask people about these, in one message for the target."""
+        known, snap = self._alert(at.alert)
+        count = len(views) + (at.asked if known else 0)
+        reason = because(Why.MISSING_MANY, target=self.name, count=count, held=max(at.held, count))
+        if count == 1 and (last := views[0].last):
+            access = str(views[0].hold.entitlement)
+            reason = because(
+                Why.MISSING_ONE, target=self.name, person=last.person, resource=last.resource, access=access
+            )
+        first = Alert(id=self.office.new_id(), reason=reason, asks=True, verbs=VERBS, target=self.name)
+        alert = replace(known, reason=reason) if known else first
+        entry = Entry(what="missing at the target", facts={"target": self.name, "count": count})
+        change = replace(told(alert, snap.now), rests_on=(snap,), audit=(entry,), frees=True)
+        here = Key.of(Survey, self.name)  # so that after a crash these are asked about in the same message
+        self.office.ledger.commit(replace(change, put={**change.put, here: Survey(alert=alert.id)}))
+        for view in views:
+            self._try(_asked(view, alert.id))
+        return alert.id
+
+    def _shown(self, alert_id: str | None, asked: int) -> str | None:
+        """Return the alert if anything is still missing that it asks about; otherwise it is over."""
+        alert, snap = self._alert(alert_id)
+        if alert and not (asked or alert.wish):
+            over = told_over(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
+            self.office.ledger.commit(replace(over, rests_on=(snap,), frees=True))
+            return None
+        return alert.id if alert else None
+
+    def _alert(self, alert_id: str | None) -> tuple[Alert | None, Snapshot]:
+        """Return the alert if it is not over."""
+        snap = self.office.ledger.read({Key.of(Alert, alert_id)} if alert_id else ())
+        found = snap.find(Alert, alert_id) if alert_id else None
+        return (found if found and not found.over_at else None), snap
+
+    def _try(self, change: Change) -> bool:
+        try:
+            self.office.ledger.commit(change)
+        except Conflict:
+            return False
+        return True
+
+    # ------------------------------------------------------------------------------ what people wished
+
+    def _carry_out(self, alert: Alert) -> None:
+        """Do what somebody wished with all that they may decide about, and show how much is left."""
+        left, cursor, whole = 0, 0, False
+        while not whole and self.turn.deadline.left() > TIME_TO_WRITE:
+            page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
+            for view in self._views(page):
+                if view.record.missing and view.record.missing.asked == alert.id:
+                    left += not self._decided(view, alert)
+            whole = not cursor
+        if whole:
+            settled(lambda: self._note_carried_out(alert, left))
+
+    def _decided(self, view: View, alert: Alert) -> bool:
+        """Return whether the wish was carried out for the grants behind a hold."""
+        by, done = _wisher(alert), [False]
+        for grant in view.live:
+            try:
+                done.append(self._try(self._decision(view, grant, alert, by)))
+            except Refused:
+                continue
+        if any(done):
+            return True
+        after = look(self.office.ledger, view.key)  # decided with another hold of the same grant
+        return after is None or not after.live or after.has_news
+
+    def _decision(self, view: View, grant: Grant, alert: Alert, by: str) -> Change:
+        if alert.wish == "end_them":
+            scene = _scene(self.office, grant, by)
+            if by != grant.person and (against := _objection(by, grant, scene, ends=True)):
+                raise Refused(against)
+            reason = because(Why.REVOKED, by_person=by)
+            end = ending(grant, view.snap, reason, by)[1]
+            block = _blocked(grant, reason, by, scene) if by != grant.person else Change()
+            return joined(Change(rests_on=(view.snap,), frees=True), end, block)
+        scene = _scene(self.office, grant, *alert.votes)
+        change = _again(self.office.new_id(), grant, alert.votes, by, scene)[1]
+        end = ending(grant, view.snap, because(Why.GIVEN_ANEW, by_person=by), by)[1]
+        return replace(joined(change, Change(rests_on=(view.snap,)), end), frees=False)
+
+    def _note_carried_out(self, alert: Alert, left: int) -> None:
+        key = Key.of(Alert, alert.id)
+        snap = self.office.ledger.read({key})
+        now = snap.find(Alert, alert.id)
+        if now is None or now.wish != alert.wish:
+            return
+        by = _wisher(alert)
+        if left:
+            some = because(Why.MISSING_LEFT, by_person=by, count=left)
+            change = told(replace(now, wish=None, became=some, verbs=VERBS), snap.now)
+        else:
+            why = Why.MISSING_GIVEN if alert.wish == "grant_again" else Why.MISSING_ENDED
+            change = told_over(
+                replace(now, wish=None), because(why, by_person=by, target=self.name), snap.now
+            )
+        self.office.ledger.commit(replace(change, rests_on=(snap,), frees=True))
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
+
+
+def _cause(view: View) -> Absence | None:
+    return view.record.missing.cause if view.record.missing else None
+
+
+def _wisher(alert: Alert) -> str:
+    return str(alert.became.facts["by_person"]) if alert.became else ""
+
+
+def _blocked(grant: Grant, reason: Reason, by: str | None, scene: Scene) -> Change:
+    """No rule gives it back; a request or a shift that begins at the same moment does not slip past."""
+    catalog, snap = scene
+    block = blocked(grant.person, grant.resource, reason, by, snap, catalog)
+    return replace(block, rests_on=(snap,))
+
+
+def _asked(view: View, alert: str) -> Change:
+    """People are asked about a hold, and the cards of its grants say that it is not there."""
+    missing = replace(view.record.missing, asked=alert) if view.record.missing else None
+    change = Change(
+        rests_on=(view.snap,),
+        put={Key.of(HoldRecord, view.key): replace(view.record, missing=missing)},
+        frees=True,
+    )
+    for grant in view.live:
+        put = {Key.of(Grant, grant.id): replace(grant, trouble=NOT_THERE)}
+        card = Due(member=f"card:{grant.id}", at=view.now)
+        change = joined(change, Change(put=put, due=(card,)))
+    return change
+
+
+def _end_by_hand(grant: Grant, view: View, scene: Scene) -> Change:
+    """The grant ends, and an approver may give it again."""
+    reason = because(Why.HAND_REMOVED, target=view.hold.target)
+    about = because(Why.HAND_FOUND, person=grant.person, resource=grant.resource, target=view.hold.target)
+    alert = Alert(
+        id=f"hand-{grant.id}",
+        reason=about,
+        grant=grant.id,
+        resource=grant.resource,
+        asks=True,
+        verbs=VERBS[:1],
+    )
+    entry = Entry(what="removed by a hand", grant=grant.id, facts={"hold": named(view.hold)})
+    end = ending(grant, view.snap, reason, None)[1]
+    return joined(end, told(alert, view.now), Change(audit=(entry,)), _blocked(grant, reason, None, scene))
+
+
+# ------------------------------------------------------------------------------------------- clicks
+
+
+def grant_again(office: Office, *, person: str, alert: str, op: str) -> None:
+    """Give again what is missing, or what a hand took, for at most the time that was left: a new decision
+    under today's policy. Raises Refused, also for one's own."""
+    _pressed(office, person, alert, op, "grant_again")
+
+
+def end_them(office: Office, *, person: str, alert: str, op: str) -> None:
+    """End the grants of what is missing. Raises Refused."""
+    _pressed(office, person, alert, op, "end_them")
+
+
+def _pressed(office: Office, person: str, alert_id: str, op: str, verb: str) -> None:
+    about = office.alert(alert_id)
+    holder = about.reason.facts.get("person") if about else None
+    office.meet(person, *((str(holder),) if holder else ()), anew=True)
+
+    def attempt() -> str:
+        alert = office.alert(alert_id)
+        if alert is None or alert.over_at or verb not in alert.verbs:
+            by = _wisher(alert) if alert and alert.became else ""
+            raise refuse(Why.ALERT_SETTLED, **({"by_person": by} if by else {}))
+        change = _once_more(office, alert, person) if alert.grant else _wish(office, alert, person, verb)
+        receipt = office.ledger.commit(replace(change, op=op, answer=alert_id))
+        return earlier_answer(receipt) if receipt.again else alert_id
+
+    office.once(op, "decision about what is missing", person, attempt)
+
+
+def _wish(office: Office, alert: Alert, person: str, verb: str) -> Change:
+    """A worker carries it out, and judges then for each grant whether this person may decide about it."""
+    target = alert.target or ""
+
+    def gives_there(known: Catalog) -> tuple[Resource, ...]:
+        every = known.resources.values()
+        return tuple(each for each in every if target in {gives.target for gives in each.gives})
+
+    catalog, snap = office.gather(
+        lambda known: {
+            Key.of(Alert, alert.id),
+            *security_keys(known),
+            *(key for each in gives_there(known) for key in fact_keys(each, person)),
+        }
+    )
+    if snap.find(Alert, alert.id) != alert:
+        raise Conflict
+    ends, own = verb == "end_them", alert.reason.facts.get("person") == person
+    if own and not ends:
+        raise refuse(Why.OWN_AGAIN)
+    against = [_no_decider(person, each, (catalog, snap), ends=ends) for each in gives_there(catalog)]
+    if not own and None not in against:
+        raise Refused(against[0] if against and against[0] else because(Why.NOT_AN_APPROVER))
+    why = Why.MISSING_GIVING if verb == "grant_again" else Why.MISSING_ENDING
+    votes = tuple(dict.fromkeys((*alert.votes, person))) if verb == "grant_again" else alert.votes
+    wished = replace(became(alert, because(why, by_person=person)), wish=verb, votes=votes)
+    entry = Entry(what=f"wish: {verb}", by=person, facts={"target": target})
+    carried_out = Change(
+        rests_on=(snap,),
+        due=(Due(member=f"hands:{target}", at=snap.now),),
+        audit=(entry,),
+        frees=ends,
+    )
+    return joined(carried_out, told(wished, snap.now))
+
+
+def _once_more(office: Office, alert: Alert, person: str) -> Change:
+    """Grant again what ended because a hand took it; or count one more who wants that."""
+    old = office.grant(alert.grant or "")
+    votes = tuple(dict.fromkeys((*alert.votes, person)))
+    catalog, snap = _scene(office, old, *votes, also=Key.of(Alert, alert.id))
+    if snap.find(Alert, alert.id) != alert:
+        raise Conflict
+    if any(snap.live(each) and _same(each, old) for each in snap.all(Grant)):
+        raise refuse(Why.ALERT_SETTLED)
+    if against := _objection(person, old, (catalog, snap)):
+        raise Refused(against)
+    missing = _more(old, votes, (catalog, snap))
+    if missing and person in alert.votes:
+        raise refuse(Why.VOTED_ALREADY)
+    if missing:
+        waits = replace(alert, votes=votes, became=because(Why.MISSING_VOTES, by_person=person, more=missing))
+        return replace(told(waits, snap.now), rests_on=(snap,))
+    grant, change = _again(office.new_id(), old, votes, person, (catalog, snap))
+    until_at = int(grant.until.timestamp()) if grant.until else 0
+    reason = because(
+        Why.HAND_AGAIN, by_person=person, person=old.person, resource=old.resource, until_at=until_at
+    )
+    return joined(change, told_over(replace(alert, votes=votes), reason, snap.now))
+
+
+def _same(grant: Grant, other: Grant) -> bool:
+    return (grant.person, grant.resource) == (other.person, other.resource)
+
+
+# ------------------------------------------------------------------------------------------ deciding again
+
+
+def _scene(office: Office, grant: Grant, *voters: str, also: Key | None = None) -> Scene:
+    """Return the policy, and what a decision by these people about a grant's person and resource rests on."""
+
+    def keys(known: Catalog) -> set[Key]:
+        resource = known.resources.get(grant.resource)
+        people = (grant.person, *voters)
+        own = {Key.of(Grant, grant.id), Key.of(ShiftGrant, f"{grant.resource}/{grant.person}")}
+        own |= stop_keys(grant.resource, *people) | security_keys(known) | ({also} if also else set())
+        return own | fact_keys(resource, *people) if resource else own
+
+    return office.gather(keys, (f"person:{grant.person}",))
+
+
+def _no_decider(person: str, resource: Resource, scene: Scene, *, ends: bool) -> Reason | None:
+    """Return why the person is neither an approver of the resource nor one of the security people."""
+    catalog, snap = scene
+    facts = for_revoking(facts_of(snap, resource)) if ends else facts_of(snap, resource)
+    against = approver_objection(person, resource, catalog, facts)
+    if against is None:
+        return None
+    return None if security_objection(person, catalog, facts) is None else against
+
+
+def _objection(person: str, grant: Grant, scene: Scene, *, ends: bool = False) -> Reason | None:
+    """Return why the person may not decide about this grant."""
+    if person == grant.person:
+        return because(Why.OWN_AGAIN)
+    resource = scene[0].resources.get(grant.resource)
+    if resource is None:
+        return because(Why.RESOURCE_GONE, resource=grant.resource)
+    return _no_decider(person, resource, scene, ends=ends)
+
+
+def _more(grant: Grant, votes: Iterable[str], scene: Scene) -> int:
+    """Return how many more people have to want it granted again."""
+    resource = scene[0].resources[grant.resource]
+    return max(resource.approvals - sum(_objection(each, grant, scene) is None for each in votes), 0)
+
+
+def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, scene: Scene) -> tuple[Grant, Change]:
+    """Return a new grant of the same resource to the same person, which ends when the old one would have, and
+    what is to be written for it. Raises Refused."""
+    catalog, snap = scene
+    counted = [each for each in votes if _objection(each, old, scene) is None]
+    if against := _objection(by, old, scene):
+        raise Refused(against)
+    if more := _more(old, votes, scene):
+        raise refuse(Why.MISSING_VOTES, by_person=by, more=more)
+    resource = catalog.resources[old.resource]
+    until = _until(old, resource, snap.now)
+    seconds = int((until - snap.now).total_seconds())
+    if seconds <= 0:
+        raise refuse(Why.NO_TIME_LEFT)
+    length = max(seconds, resource.lengths.min)
+    ask = Ask(person=old.person, resource=resource, length=length, reason=old.reason, any_reason=True)
+    if refused := refusal_of(ask, catalog, facts_of(snap, resource)):
+        raise Refused(refused)
+    reason = because(Why.GIVEN_ANEW, by_person=by)
+    grant = Grant(
+        id=grant_id,
+        person=old.person,
+        resource=old.resource,
+        origin=Origin.ASKED,
+        state=State.ASKED,
+        asked_at=snap.now,
+        length=seconds,
+        reason=old.reason,
+        policy=catalog.version,
+        trace=(Traced(rule="granted again", outcome=YES, reason=reason),),
+        approvals=resource.approvals,
+        votes=tuple(Vote(person=each, at=snap.now) for each in counted),
+    )
+    ground = Ground(
+        cause=Cause.APPROVAL,
+        since=snap.now,
+        until=until,
+        rule=f"granted again by {by}",
+        approved_by=tuple(counted),
+    )
+    grant, change = admission(grant, ground, resource, catalog, snap)
+    return grant, replace(change, copied=True)
+
+
+def _until(old: Grant, resource: Resource, now: datetime) -> datetime:
+    """Return the end of the time that was left, by today's longest length."""
+    longest = now + timedelta(seconds=resource.lengths.max)
+    return min(old.until or longest, longest)
