@@ -64,7 +64,7 @@ def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
 
 def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Town) -> None:
     assert it.types(CAROL, "request prod-db 12h because orders are stuck") == (
-        f"You get *prod-db* until {AT_TEN}. You asked for it until {AT_SIX_IN_THE_EVENING}; for the rest ask"
+        f"You get *prod-db* until {AT_TEN}. You asked for 12 hours; for the rest ask"
         " approvers with `/access extend`. It is being given now; I tell you when it is there. "
         f"On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
     )

@@ -91,9 +91,10 @@ def _shorter(given: Standing) -> str:
     ground = grant.stands_on[0] if grant.stands_on else None
     if ground is None or ground.wanted is None:
         return f" That is {lasting(grant.length)}." if grant.length else ""
+    wanted = lasting(grant.length) if grant.length else f"it {until(ground.wanted)}"
     if ground.cap and ground.until >= ground.cap:
-        return f" You asked for it {until(ground.wanted)}; that is as long as it may be."
-    return f" You asked for it {until(ground.wanted)}; for the rest ask approvers with `/access extend`."
+        return f" You asked for {wanted}; that is as long as it may be."
+    return f" You asked for {wanted}; for the rest ask approvers with `/access extend`."
 
 
 def _why(grant: Grant) -> str:
