@@ -49,7 +49,8 @@ def _lines(view: CardView, to_holder: bool) -> tuple[str, ...]:
 def _for_approver(view: CardView) -> list[Block]:
     if not view.waits or view.grant.undecided:
         return []
-    return [*decide_buttons(view.id, view.terms, f"decide:{view.id}"), *_for_less(view)]
+    decide = decide_buttons(view.id, view.terms, f"decide:{view.id}")
+    return decide if view.extension else [*decide, *_for_less(view)]
 
 
 def decide_buttons(which: str, terms: str, block_id: str) -> list[Block]:

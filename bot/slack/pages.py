@@ -85,7 +85,7 @@ def _rest(left_out: int) -> Iterable[Block]:
 
 
 def _held(each: Standing, where: str) -> list[Block]:
-    buttons = holder_buttons(each.grant)
+    buttons = holder_buttons(each.grant, extendable=each.extendable)
     text = section(words.standing(each))
     return [text, actions(buttons, block_id=f"{where}:{each.grant.id}")] if buttons else [text]
 

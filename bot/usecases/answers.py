@@ -24,6 +24,8 @@ class Standing:
     """That which waits for approvers."""
     terms: str = ""
     """Digest of what an approval would give, if the reader may decide."""
+    extendable: bool = True
+    """More time may be requested."""
 
     @property
     def poll(self) -> str:

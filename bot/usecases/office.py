@@ -298,7 +298,14 @@ def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:
     live = snap.live(grant)
     until: datetime | None = snap.leases.get(grant.id) if live else grant.until
     title = resource.title if resource else grant.resource
-    return Standing(grant=grant, title=title, live=live, until=until, extension=grant.extension)
+    return Standing(
+        grant=grant,
+        title=title,
+        live=live,
+        until=until,
+        extension=grant.extension,
+        extendable=bool(resource and (resource.approvers or resource.approve_automatically)),
+    )
 
 
 def standing_after(change: Change, grant: Grant, scene: Scene) -> Standing:

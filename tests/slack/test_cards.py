@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from bot.core.grants import HoldState, Origin, State, Vote
+from bot.core.grants import Answer, HoldState, Origin, State, Vote
 from bot.core.reasons import Why, because
 from bot.slack.cards import card
 from tests.slack.scenes import (
@@ -21,6 +22,7 @@ from tests.slack.scenes import (
     ON_CALL,
     STALE,
     TEN,
+    more,
     pressable,
     slack_takes,
     texts,
@@ -270,3 +272,71 @@ def test_a_card_of_an_offer_without_shorter_lengths_has_no_select() -> None:
         ("approve", "Approve"),
         ("deny", "Deny"),
     ]
+
+
+def test_an_extension_is_asked_for_in_a_message_of_its_own_with_a_mention() -> None:
+    asked = view(State.ACTIVE, extension=more(), terms="d1ge5t")
+    headline, blocks = card(asked, "approver")
+    assert headline == (
+        f"<@U02BOB>: <@U01ADA> asks for more time: *prod-db* until {AT_TEN}, now until {AT_TEN}."
+    )
+    (buttons,) = (block["elements"] for block in blocks if block["type"] == "actions")
+    assert [each["value"] for each in buttons] == ["G7QX-1 d1ge5t", "G7QX-1 d1ge5t"]
+    assert slack_takes(blocks)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ({"answer": Answer.APPROVED}, f"Approved: <@U01ADA> has *prod-db* until {AT_TEN}."),
+        (
+            {"answer": Answer.DENIED, "decided_by": BOB, "why": because(Why.DENIED, said="not tonight")},
+            f"Denied by <@U02BOB>: <@U01ADA> asked for more time, *prod-db* until {AT_TEN}: not tonight",
+        ),
+        (
+            {"answer": Answer.REPLACED},
+            f"<@U01ADA> asked for *prod-db* until {AT_TEN}, and then for another end instead.",
+        ),
+        (
+            {"answer": Answer.LAPSED},
+            f"<@U01ADA> asked for more time, *prod-db* until {AT_TEN}. Nobody decided before it ended.",
+        ),
+    ],
+)
+def test_what_became_of_an_extension(answer: dict[str, Any], text: str) -> None:
+    headline, blocks = card(view(State.ACTIVE, extension=more(**answer)), "approver")
+    assert headline == text
+    assert pressable(blocks) == []
+
+
+def test_the_card_of_the_grant_shows_what_became_of_an_extension() -> None:
+    _, waiting = card(view(State.ACTIVE, extensions=(more(),)), "holder")
+    assert f"More time is requested: until {AT_TEN}." in texts(waiting)
+    denied = more(answer=Answer.DENIED, decided_by=BOB)
+    _, refused = card(view(State.ACTIVE, extensions=(denied,)), "holder")
+    assert f"More time (until {AT_TEN}) was denied by <@U02BOB>." in texts(refused)
+
+
+@pytest.mark.parametrize("audience", ["approver", "holder"])
+def test_less_than_was_asked_for_is_said_to_both(audience: str) -> None:
+    _, blocks = card(view(State.ACTIVE, length=HOUR, wished=4 * HOUR), audience)
+    assert "Approved by <@U02BOB> for 1 hour, of 4 hours that were asked for." in texts(blocks)
+
+
+def test_buttons_that_cannot_work_are_not_there() -> None:
+    _, active = card(view(State.ACTIVE, extendable=False), "holder")
+    assert pressable(active) == [("done", "Done")]
+    _, ended = card(view(State.ENDED, again=False), "holder")
+    assert pressable(ended) == []
+
+
+def test_what_is_agreed_for_later_and_what_was_added() -> None:
+    agreed = view(State.WAITING, starts_at=TEN)
+    assert card(agreed, "holder")[0] == f"Agreed: you get *prod-db* from {AT_TEN} for 4 hours."
+    assert pressable(card(agreed, "holder")[1]) == [("done", "Withdraw")]
+    assert pressable(card(agreed, "approver")[1]) == []
+    added = view(State.ADDED)
+    assert card(added, "holder")[0] == (
+        f"Approved: you had *prod-db* already, and have it until {AT_TEN} now."
+    )
+    assert pressable(card(added, "holder")[1]) == []

@@ -120,7 +120,7 @@ def _of_extension(view: CardView, extension: Extension) -> str:
             why = f": {typed(str(said))}" if said else "."
             return f"Denied{by}: {who} asked for more time, {what} {wanted}{why}"
         case Answer.REPLACED:
-            return f"{who} asked for another end of {what} instead of {wanted}."
+            return f"{who} asked for {what} {wanted}, and then for another end instead."
         case _:
             return f"{who} asked for more time, {what} {wanted}. Nobody decided before it ended."
 
@@ -242,10 +242,10 @@ def extensions(grant: Grant) -> str:
         return ""
     match newest.answer:
         case None:
-            return f"More time is requested, {end_of(newest)}."
+            return f"More time is requested: {end_of(newest)}."
         case Answer.DENIED:
             by = f" by {person(newest.decided_by)}" if newest.decided_by else ""
-            return f"More time, {end_of(newest)}, was denied{by}."
+            return f"More time ({end_of(newest)}) was denied{by}."
         case _:
             return ""
 
