@@ -228,6 +228,12 @@ class Grant:
         return next((each for each in self.stands_on if each.cause is Cause.SHIFT), None)
 
     @property
+    def extension_ids(self) -> tuple[str, ...]:
+        """The ids of all extensions there ever were: the id of the grant, a dash, and a number."""
+        last = int(self.extensions[-1].id.rpartition("-")[2]) if self.extensions else 0
+        return tuple(f"{self.id}-{number + 1}" for number in range(last))
+
+    @property
     def extension(self) -> Extension | None:
         """The extension that waits, if there is one."""
         return next((each for each in self.extensions if each.answer is None), None)

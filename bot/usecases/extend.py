@@ -94,9 +94,8 @@ def _extension(
         raise refuse(Why.NO_SHIFT_TO_END, resource=resource.name, min_s=lengths.min, max_s=lengths.max)
     else:
         until = min(shift[1].end or longest, longest)
-    number = int(grant.extensions[-1].id.rpartition("-")[2]) + 1 if grant.extensions else 1
     return Extension(
-        id=f"{grant.id}-{number}",
+        id=f"{grant.id}-{len(grant.extension_ids) + 1}",
         asked_at=snap.now,
         until=until,
         policy=catalog.version,

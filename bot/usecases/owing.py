@@ -15,7 +15,7 @@ from datetime import timedelta
 from bot.core.ages import AHEAD_AT_MOST
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, TemporaryFailure
-from bot.core.grants import Grant, State
+from bot.core.grants import NOT_BEGUN, Grant, State
 from bot.core.holds import HoldRecord, Phase
 from bot.ports import (
     Account,
@@ -161,7 +161,11 @@ def _look_at_a_page(
 def _of_grants(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     snap = ledger.read(Key.of(shape, each) for each in ids for shape in (Grant, Card))
     note_owners(ledger, users_of(grant for grant in snap.all(Grant) if grant.open))
-    return census.unowed({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
+    asked = [grant.extension.id for grant in snap.all(Grant) if grant.extension]
+    shown = ledger.read(Key.of(Card, each) for each in asked) if asked else snap
+    unshown = [each for each in asked if not _is_card_shown(each, shown)]
+    lost = census.unowed([f"card:{each}" for each in unshown]) if unshown else frozenset[str]()
+    return lost | census.unowed({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
 
 
 def _of_holds(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
@@ -199,13 +203,17 @@ def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
     if grant.open:
         yield f"people:{grant.person}"
         yield from (f"hold:{hold.key}" for hold in grant.gives)
-    if grant.state is State.ASKED:
+    if grant.state in NOT_BEGUN:
         yield f"ask:{grant.id}"
     if grant.state is State.ENDING and grant.overdue_since:
         yield f"alarm:{grant.id}"
-    card = snap.find(Card, grant.id)
-    if grant.open and not grant.undecided and not (card and _is_shown(card.places)):
+    if grant.open and not grant.undecided and not _is_card_shown(grant.id, snap):
         yield f"card:{grant.id}"
+
+
+def _is_card_shown(which: str, snap: Snapshot) -> bool:
+    card = snap.find(Card, which)
+    return card is not None and _is_shown(card.places)
 
 
 def _is_kept_up(alert: Alert) -> bool:

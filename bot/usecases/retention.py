@@ -251,6 +251,7 @@ def _over(grant: Grant, snap: Snapshot, at: datetime) -> bool:
 
 def _removal(grant: Grant, snap: Snapshot) -> Change:
     keys = [Key.of(shape, grant.id) for shape in (Grant, Card, Alert)]
+    keys += [Key.of(Card, each) for each in grant.extension_ids]
     return Change(rests_on=(versions_of(snap, keys[0]),), put=dict.fromkeys(keys), frees=True)
 
 

@@ -21,7 +21,7 @@ from bot.core.reasons import Reason, Why, because
 from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
 from bot.usecases.admit import gives_the_same, ground_facts, lease_moved
 from bot.usecases.answers import Standing
-from bot.usecases.attempts import earlier_answer
+from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import joined
 from bot.usecases.granting import granted, terms_now, votes_that_count
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, security_keys, stand, standing_after
@@ -57,6 +57,10 @@ def deny(office: Office, *, person: str, grant: str, why: str, op: str, terms: s
 
 def note_terms_shown(office: Office, *, person: str, grant: str, terms: str) -> None:
     """Commit that this person was shown these terms, so that they may type their approval."""
+    settled(lambda: _note_terms_shown(office, person, grant, terms))
+
+
+def _note_terms_shown(office: Office, person: str, grant: str, terms: str) -> None:
     key = Key.of(Card, grant)
     snap = office.ledger.read({key})
     card = snap.find(Card, grant) or Card()

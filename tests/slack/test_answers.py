@@ -174,3 +174,20 @@ def test_where_only_plain_text_is_shown() -> None:
     assert words.plainly(f"*prod-db* ends {AT_TEN}, see `/access mine`") == (
         "prod-db ends 2025-11-21 10:00 UTC, see /access mine"
     )
+
+
+def test_what_approvers_of_more_time_are_told() -> None:
+    waits = replace(standing(), extension=more(approvals=2, votes=(Vote(person=BOB, at=NOW),)))
+    assert words.approved(waits) == (
+        "Your approval counts: more time of *prod-db* for <@U01ADA>. 1 approval is missing."
+    )
+    assert words.denied(standing()) == "Denied: more time of *prod-db* for <@U01ADA>."
+
+
+def test_what_approvers_are_told_of_what_begins_later_or_is_there_already() -> None:
+    assert words.approved(standing(State.WAITING, starts_at=TEN)) == (
+        f"Agreed: <@U01ADA> gets *prod-db* from {AT_TEN} for 4 hours."
+    )
+    assert words.approved(standing(State.ADDED)) == (
+        f"Approved: <@U01ADA> had *prod-db* already, and has it until {AT_TEN} now."
+    )

@@ -178,13 +178,22 @@ def approved(done: Standing) -> str:
     if grant.state is State.ASKED:
         still = cards.missing(grant.approvals - len(grant.votes))
         return f"Your approval counts: {what} for {whose}. {still}".strip()
+    if done.extension:
+        still = cards.missing(done.extension.approvals - len(done.extension.votes))
+        return f"Your approval counts: more time of {what} for {whose}. {still}".strip()
     if grant.state in LIVE:
         return f"Approved: {whose} gets {what} {until(done.until)}."
+    if grant.state is State.WAITING:
+        return f"Agreed: {whose} gets {what} from {when(grant.starts_at)} {for_length(grant.length)}."
+    if grant.state is State.ADDED:
+        return f"Approved: {whose} had {what} already, and has it {until(grant.until)} now."
     return standing(done)
 
 
 def denied(done: Standing) -> str:
-    return f"Denied: {named(done.grant.resource)} for {person(done.grant.person)}."
+    what = named(done.grant.resource)
+    more = "more time of " if done.grant.state in LIVE else ""
+    return f"Denied: {more}{what} for {person(done.grant.person)}."
 
 
 def extended(answer: Extended) -> str:
