@@ -78,7 +78,8 @@ def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Tur
     catalog = office.catalog()
     named = [s for s in catalog.schedules() if s.partition("/")[0] == name]
     readings = office.ledger.read({Key.of(Readings, f"roster:{name}")})
-    schedules = names_to_read(f"roster:{name}", named, readings)
+    known = named or name in catalog.sources
+    schedules = names_to_read(f"roster:{name}", named, readings) if known else ()
     if not schedules:
         gone: dict[Key, Document | None] = {Key.of(SourceState, name): None}
         office.ledger.commit(Change(put=gone, done=Done(claim=turn.claim), frees=True))

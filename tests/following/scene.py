@@ -30,6 +30,7 @@ from bot.ports import (
 )
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
+from bot.testing.story import shown_terms
 from bot.testing.town import ADA, NINE, SECURITY, TEAM, dba
 from bot.usecases import ask, enact, finish, former, votes
 from bot.usecases.answers import Asked, Standing
@@ -205,7 +206,8 @@ class Process:
 
     def approve(self, who: str, grant: str) -> Standing:
         op = self.scene.new_id()
-        return votes.approve(self.office, person=who, grant=grant, length=None, op=op)
+        terms = shown_terms(self.office, grant)
+        return votes.approve(self.office, person=who, grant=grant, length=None, op=op, terms=terms)
 
     def give_back(self, who: str) -> Standing:
         return finish.give_back(self.office, person=who, which=None, op=self.scene.new_id())

@@ -19,6 +19,7 @@ from bot.core.reasons import Why
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Home, Key
 from bot.testing.slack import FakeDirectory
+from bot.testing.story import shown_terms
 from bot.testing.town import BOB, CAROL, DAN, GROUP, HOUR, PROD_DB, TEAM, catalog, dba
 from bot.usecases import ask, finish, votes
 from bot.usecases.enact import enact
@@ -30,7 +31,11 @@ Move = Callable[[Office, str, str], object]
 
 
 def approves(who: str) -> Move:
-    return lambda office, grant, op: votes.approve(office, person=who, grant=grant, length=None, op=op)
+    def approve(office: Office, grant: str, op: str) -> object:
+        terms = shown_terms(office, grant)
+        return votes.approve(office, person=who, grant=grant, length=None, op=op, terms=terms)
+
+    return approve
 
 
 def denies(who: str) -> Move:

@@ -296,7 +296,7 @@ def test_nothing_is_recorded_where_the_policy_is_missing() -> None:
     story.memory = MemoryLedger(NINE)
     story.ledger = story.memory
     office = story.another_office()
-    with pytest.raises(TemporaryFailure, match="no policy is in force yet"):
+    with pytest.raises(TemporaryFailure, match="no policy is in force"):
         ask.ask(office, person=ADA, resource="prod-db", length=HOUR, reason=REASON, op="t")
     assert story.memory.read({Key.of(PolicyInForce), Key.of(Home)}).documents == {}
 

@@ -16,7 +16,7 @@ from bot.core.shifts import Shift
 from bot.ports import CLAIM_SECONDS
 from bot.testing.fuse import Died, Fuse
 from bot.testing.slack import dm
-from bot.testing.story import Story
+from bot.testing.story import Story, shown_terms
 from bot.testing.target import FakeTarget
 from bot.testing.town import (
     ADA,
@@ -37,6 +37,8 @@ from bot.testing.town import (
 from bot.usecases import ask, extend, finish, votes
 
 SECRET = Entitlement(target="vault", what=(("group", "orders"),))
+TWIN = "prod-db-too"
+"""Another resource that gives the same."""
 ROLES = ("orders_rw", "orders_ops", "migrator")
 
 
@@ -78,6 +80,10 @@ class Told:
             )
         )
 
+    def terms(self, grant: str) -> str:
+        with self.fuse.off():
+            return shown_terms(self.story.office, grant)
+
     def ask_of(self, who: str) -> str:
         """The id of what the person has asked for."""
         with self.fuse.off():
@@ -109,7 +115,12 @@ def approved_and_given_back(told: Told) -> None:
     for who in (BOB, CAROL):
         told.step(
             lambda who=who: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
-                told.story.office, person=who, grant=grant, length=None, op=f"v-{who}"
+                told.story.office,
+                person=who,
+                grant=grant,
+                length=None,
+                op=f"v-{who}",
+                terms=told.terms(grant),
             )
         )
     told.step(lambda: finish.give_back(told.story.office, person=DAN, which="prod-db", op="g1"))
@@ -118,8 +129,30 @@ def approved_and_given_back(told: Told) -> None:
 
 def two_behind_one_hold(told: Told) -> None:
     told.asks(ADA, "prod-db", 1, "a1")
-    told.asks(ADA, "prod-db", 2, "a2")
+    told.asks(ADA, TWIN, 2, "a2")
     told.wait(5 * MINUTE)
+
+
+def more_time(told: Told) -> None:
+    """Asked for, approved, and over in the end."""
+    told.asks(DAN, "prod-db", 2, "a1")
+    grant = told.ask_of(DAN)
+    for which, by in ((grant, BOB), (grant, CAROL), (f"{grant}-1", BOB), (f"{grant}-1", CAROL)):
+        if which != grant and by == BOB:
+            told.step(
+                lambda: extend.extend(told.story.office, person=DAN, which="prod-db", length=MINUTE, op="e1")
+            )
+        told.step(
+            lambda which=which, by=by: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
+                told.story.office,
+                person=by,
+                grant=which,
+                length=None,
+                op=f"v-{which}-{by}",
+                terms=told.terms(which),
+            )
+        )
+    told.wait(4 * MINUTE)
 
 
 def the_seat(told: Told) -> None:
@@ -128,7 +161,12 @@ def the_seat(told: Told) -> None:
         grant = told.ask_of(who)
         told.step(
             lambda grant=grant, by=by: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
-                told.story.office, person=by, grant=grant, length=None, op=f"v-{by}"
+                told.story.office,
+                person=by,
+                grant=grant,
+                length=None,
+                op=f"v-{by}",
+                terms=told.terms(grant),
             )
         )
         told.wait(2 * MINUTE)
@@ -146,6 +184,7 @@ STORIES: dict[Callable[[Told], None], tuple[Shift, ...]] = {
     on_call: (),
     approved_and_given_back: (),
     two_behind_one_hold: (),
+    more_time: (),
     the_seat: (),
     a_shift: (nobodys(ADAS_SHIFT),),
 }
@@ -156,7 +195,8 @@ def begun(shifts: tuple[Shift, ...] = ()) -> Told:
     """The vault cannot tell what we gave from what others did: what was noted before giving must be there."""
     prod_db = replace(PROD_DB, gives=(*PROD_DB.gives, SECRET), approvals=2)
     on_call = replace(ORDERS_ON_CALL, on_shift=replace(ON_SHIFT, grace=0))
-    policy = replace(catalog(prod_db, on_call), sources={"pagerduty": SourceRules(every=3_600)})
+    twin = replace(prod_db, name=TWIN)
+    policy = replace(catalog(prod_db, twin, on_call), sources={"pagerduty": SourceRules(every=3_600)})
     story = Story(policy, rota={"PORDERS": shifts})
     story.targets["vault"] = FakeTarget(lambda: story.now, marks=False)
     story.target.give_by_hand(EMAILS[CAROL], PROD_DB.gives[0])

@@ -49,7 +49,7 @@ def test_access_that_could_not_be_taken_back(story: Story) -> None:
     assert list(access.look_at_access(story.memory)) == [
         wrong(
             "access",
-            f"prod-db of ada ({ADA}) is overdue for 1h59m and cannot be taken back: {DOWN}",
+            f"prod-db of ada ({ADA}) is overdue for 2h and cannot be taken back: {DOWN}",
             "mend that, for it is tried still; or take it away by hand at orders-db",
         )
     ]

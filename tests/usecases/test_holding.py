@@ -22,6 +22,8 @@ DOWN = TemporaryFailure("the database does not answer")
 NO_ROLE = PermanentFailure("there is no role orders_rw")
 ROLE = PROD_DB.gives[0]
 SECRET = Entitlement(target="vault", what=(("group", "orders"),))
+TWIN = replace(PROD_DB, name="prod-db-too")
+"""Another resource that gives the same role."""
 BOTH = replace(PROD_DB, gives=(ROLE, SECRET))
 
 
@@ -29,8 +31,8 @@ def at(hours: float) -> datetime:
     return NINE + timedelta(hours=hours)
 
 
-def adas(story: Story, length: str = "4h") -> str:
-    grant = story.ask(ADA, length=length).standing.grant.id
+def adas(story: Story, length: str = "4h", resource: str = "prod-db") -> str:
+    grant = story.ask(ADA, resource, length).standing.grant.id
     story.run_due()
     return grant
 
@@ -131,7 +133,8 @@ def test_what_was_there_before_is_judged_anew_each_time(story: Story) -> None:
 
 
 def test_two_grants_behind_one_hold_never_cut_each_other(story: Story) -> None:
-    first, second = adas(story, "1h"), adas(story, "2h")
+    story.enact(catalog(TWIN))
+    first, second = adas(story, "1h"), adas(story, "2h", TWIN.name)
     assert story.target.count("grant") == 1
     story.pass_time(HOUR)
     assert story.has(ADA)
@@ -161,7 +164,8 @@ def test_a_new_grant_while_the_old_one_is_being_taken_is_given(story: Story) -> 
 
 
 def test_what_is_kept_ends_although_the_target_is_down(story: Story) -> None:
-    first, second = adas(story, "1h"), adas(story, "2h")
+    story.enact(catalog(TWIN))
+    first, second = adas(story, "1h"), adas(story, "2h", TWIN.name)
     story.target.failing = {"has": DOWN, "grant": DOWN, "revoke": DOWN}
     story.pass_time(HOUR)
     assert (story.grant(first).state, story.grant(second).state) == (State.ENDED, State.ACTIVE)

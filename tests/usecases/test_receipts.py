@@ -14,7 +14,7 @@ from bot.core.reasons import Why, because
 from bot.ports import Change, Deadline, Key
 from bot.testing.story import Story
 from bot.testing.target import ADMINISTRATOR, FakeTarget, another_system
-from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY
+from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog
 from bot.usecases.overdue import removed
 
 [ROLE] = PROD_DB.gives
@@ -189,7 +189,8 @@ def test_an_account_that_was_renamed_is_not_taken_for_its_successor(story: Story
     first = adas(story, "4h")
     story.target.rename(ACCOUNT, "ada of old")
     story.target.missing.discard(ACCOUNT)
-    second = story.ask(ADA, length="12h").standing.grant.id
+    story.enact(catalog(replace(PROD_DB, name="prod-db-too")))
+    second = story.ask(ADA, "prod-db-too", "12h").standing.grant.id
     story.run_due()
     assert story.grant(second).state is State.ACTIVE
     assert story.target.accounts(ROLE["role"]) == {ACCOUNT, "ada of old"}

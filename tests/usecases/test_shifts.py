@@ -255,7 +255,8 @@ def test_a_shift_without_an_end_that_was_left_does_not_begin_again_by_itself() -
 
 
 def test_the_second_shift_of_a_day_begins_although_the_first_was_left() -> None:
-    story = begun(on(end=4), on(start=6, end=9))
+    story = begun(on(start=0, end=4), on(start=6, end=9))
+    story.run_due()
     story.give_back(ADA)
     story.pass_time(5.9 * HOUR)
     assert not story.has(ADA, OPS)

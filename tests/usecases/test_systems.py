@@ -213,6 +213,8 @@ def moved_to(story: Story, system: System) -> FakeTarget:
 
 
 ELSEWHERE = System(id="elsewhere", instance="second")
+TWIN = replace(PROD_DB, name="prod-db-too")
+"""Another resource that gives the same role."""
 
 
 def test_what_was_granted_at_the_former_address_is_revoked_there(story: Story) -> None:
@@ -225,7 +227,8 @@ def test_what_was_granted_at_the_former_address_is_revoked_there(story: Story) -
 def test_a_request_at_the_new_address_waits_until_the_former_one_is_settled(story: Story) -> None:
     granted(story, ADA, length="1h")
     moved_to(story, ELSEWHERE)
-    second = granted(story, ADA, length="4h")
+    story.enact(replace(story.policy, resources={**story.policy.resources, TWIN.name: TWIN}))
+    second = granted(story, ADA, TWIN.name, length="4h")
     assert story.grant(second).trouble == another_system("orders-db")
     story.pass_time(HOUR + MINUTE)
     third = granted(story, ADA, length="1h")

@@ -12,7 +12,7 @@ import pytest
 
 from bot.core.catalog import Entitlement, OnCall
 from bot.core.errors import Conflict, TemporaryFailure
-from bot.core.grants import Grant, HoldState, Origin, State, Traced, Vote
+from bot.core.grants import Answer, Cause, Extension, Grant, Ground, HoldState, Origin, State, Traced, Vote
 from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
 from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, GivenUp, Key, Note
@@ -254,6 +254,11 @@ ELSEWHERE = Hold(
     entitlement=Entitlement(target="orders-db", what=(("role", "orders_ro"),)),
 )
 SAID = because(Why.REVOKED, said="enough")
+GROUNDS = (
+    Ground(cause=Cause.SHIFT, since=NINE, until=NINE + timedelta(hours=1)),
+    Ground(cause=Cause.APPROVAL, since=NINE, until=NINE + timedelta(hours=4), approved_by=(BOB,)),
+)
+MORE = Extension(id="G1-1", asked_at=NINE, until=NINE + timedelta(hours=6), policy="v1")
 CHANGED: Mapping[str, tuple[object, ...]] = {
     "person": (EVE,),
     "resource": ("orders-on-call",),
@@ -276,6 +281,10 @@ CHANGED: Mapping[str, tuple[object, ...]] = {
     "asked_in": (None, "#elsewhere"),
     "depends_on": (OnCall(schedule="pagerduty/PDBPRIM"),),
     "follows": ("G0",),
+    "starts_at": (NINE + timedelta(hours=5),),
+    "wished": (8 * HOUR,),
+    "grounds": (GROUNDS,),
+    "extensions": ((MORE,), (replace(MORE, answer=Answer.DENIED, decided_by=CAROL),)),
     "until": (None, NINE + timedelta(hours=3)),
     "approved_at": (NINE,),
     "active_at": (NINE + timedelta(minutes=1),),
