@@ -10,7 +10,10 @@ from tests.e2e.town import ADA, DAN, SECURITY, Town, until
 
 NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
 BY_HAND = " I keep trying; please remove it by hand if you can."
-OVERDUE = f"🚨 *Overdue since TIME:* *prod-db* of @Ada could not be taken back.{BY_HAND}"
+OVERDUE = (
+    "🚨 *Overdue since TIME:* your *prod-db* is over, but I could not revoke it. I keep trying; please do not"
+    " use it."
+)
 RECOVERED = re.compile(r"(✅ )?Gone TIME, after \d+ (second|minute)s? overdue: \*prod-db\* of @Ada\.")
 ALARM = "🚨 *prod-db* of @Ada has been overdue since TIME and could not be revoked: orders-db: "
 
