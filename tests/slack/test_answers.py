@@ -179,7 +179,7 @@ def test_where_only_plain_text_is_shown() -> None:
 def test_what_approvers_of_more_time_are_told() -> None:
     waits = replace(standing(), extension=more(approvals=2, votes=(Vote(person=BOB, at=NOW),)))
     assert words.approved(waits) == (
-        "Your approval counts: more time of *prod-db* for <@U01ADA>. 1 approval is missing."
+        "Your approval counts: more time of *prod-db* for <@U01ADA>. 1 more approval needed."
     )
     assert words.denied(standing()) == "Denied: more time of *prod-db* for <@U01ADA>."
 
