@@ -32,7 +32,9 @@ README = (ROOT / "README.md").read_text("utf-8")
 FENCED = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 SPANS = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", FENCED.sub("", README))]
 VARIABLES = {"ORDERS_DB_URL": "postgresql://rotakey:secret@db.example.com/orders"}
-SECURITY = {"revokeall", "allow", "freeze", "unfreeze"}
+SAID_WITH = {"revokeall": "revoke", "waiting": "approve"}
+"""Commands that begin with the verb of another one."""
+THREATS = (ROOT / "docs" / "threats.md").read_text("utf-8")
 YOURS = "bot/targets/yours.py"
 
 
@@ -60,17 +62,30 @@ def test_the_policy_loads(text: str) -> None:
     assert policy.catalog.source("pagerduty/PDBPRIM").stale_after == 600, "ten minutes, says the README"
 
 
+def command_in(text: str) -> str:
+    return type(grammar.parse(text.replace("@ada", "<@U02ADA|ada>"))).__name__.casefold()
+
+
 @pytest.mark.parametrize("text", sorted(set(typed_in_slack())))
 def test_what_is_to_be_typed_in_slack_is_understood(text: str) -> None:
-    command = grammar.parse(text.replace("@ada", "<@U02ADA|ada>"))
-    verb = text.partition(" ")[0]
-    assert type(command).__name__.casefold() == verb
+    command = command_in(text)
+    assert SAID_WITH.get(command, command) == text.partition(" ")[0]
 
 
-def test_the_table_has_every_verb() -> None:
-    told = {each.partition(" ")[0] for each in typed_in_slack()}
+def test_the_table_has_every_command() -> None:
+    told = {command_in(each) for each in typed_in_slack()}
     known = {each.__name__.casefold() for each in grammar.Command.__args__}
-    assert told >= known - {"help", "unknown", "waiting", "later"} - SECURITY
+    assert told >= known - {"help", "unknown", "waiting", "later"}
+
+
+def test_every_length_in_the_table_is_one() -> None:
+    [row] = re.findall(r"(?m)^\| `/access request [^|]*\|([^|]*)\|", README)
+    named = [each for each in re.findall(r"`([^`]+)`", row) if each != "request"]
+    assert len(named) == 5
+    for each in named:
+        command = grammar.parse(f"request prod-db {each} because orders are stuck")
+        assert isinstance(command, grammar.Request)
+        assert command.length, each
 
 
 @pytest.mark.parametrize("line", typed_in_a_shell())
@@ -99,6 +114,14 @@ def test_the_metrics_are_told() -> None:
     told = {metric.name for metric in REGISTRY.collect()}
     assert named
     assert named <= told
+
+
+def test_every_test_that_the_threats_name_exists() -> None:
+    named = re.findall(r"(tests/[\w/]+\.py)::(\w+)", THREATS)
+    assert len(named) > 40
+    assert len(named) == len(re.findall(r"tests/\w", THREATS)), "a test is named in no other way"
+    texts = {path: (ROOT / path).read_text("utf-8") for path, _ in named if (ROOT / path).exists()}
+    assert [each for each in named if f"def {each[1]}(" not in texts.get(each[0], "")] == []
 
 
 def project() -> dict[str, dict[str, list[str]]]:

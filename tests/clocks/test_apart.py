@@ -43,7 +43,7 @@ def goes_by_redis(town: Town, who: str, reason: str) -> None:
     town.sees(who, reason, "You have *prod-db* until TIME.")
     assert f"<!date^{int(end.timestamp())}^" in town.card(who, reason).text
     goes_with_its_lease(town, "orders_rw", end)
-    town.sees(who, reason, "Your *prod-db* ended TIME. Its time is over.")
+    town.sees(who, reason, "Your *prod-db* ended TIME. Time is up.")
 
 
 def stands_in(town: Town, start: datetime, end: datetime) -> None:
@@ -76,7 +76,7 @@ def test_setting_the_clocks_of_web_and_worker_ends_nothing_early_or_late(town: T
     for clock in (clocks.web, clocks.worker):
         clock.set(apart=-HOUR)
     goes_with_its_lease(town, "orders_rw", end_of(town, "somebody sets the clock"))
-    town.sees(ADA, "somebody sets the clock", "Your *prod-db* ended TIME. Its time is over.")
+    town.sees(ADA, "somebody sets the clock", "Your *prod-db* ended TIME. Time is up.")
 
 
 @pytest.mark.parametrize("apart", [6 * MINUTE, -6 * MINUTE])

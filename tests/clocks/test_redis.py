@@ -35,7 +35,7 @@ def test_set_forward_it_ends_leases_earlier_by_as_much(town: Town, clocks: Clock
     town.sees(ADA, "this is cut by an hour", "You have *workbench* until TIME.")
     until(town.quiet)
     clocks.redis.step(HOUR)
-    town.sees(ADA, "this ends too early", "Your *prod-db* ended TIME. Its time is over.")
+    town.sees(ADA, "this ends too early", "Your *prod-db* ended TIME. Time is up.")
     assert (town.members("orders_rw"), town.members("scratch")) == (set(), {"ada"})
 
 

@@ -21,17 +21,18 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
         town.types(approver, "who prod-db")
     answer = town.types(DAN, "request prod-db 1h because a customer waits")
     assert answer == (
-        "Asked for *prod-db* for 1 hour. Its approvers are asked in #db-access. It lapses TIME."
+        "Asked for *prod-db* for 1 hour. I'm asking its approvers in #db-access."
+        " Without an answer it expires TIME."
     )
     card = town.card(DB_ACCESS, "a customer waits")
     assert town.lines(card.blocks)[:6] == [
         "@Dan asks for *prod-db* for 1 hour.",
         "> a customer waits",
         "Orders database, read and write. Gives orders_rw on orders-db."
-        " Open sessions are ended with it, except any on replicas.",
-        "Why a human is asked:",
+        " Open sessions are closed when it ends, except any on replicas.",
+        "Why this needs approval:",
         "· Not on call for pagerduty/PDBPRIM; the roster was read N seconds ago.",
-        "If nobody decides, this lapses TIME.",
+        "Expires TIME if nobody decides.",
     ]
     with town.slack_is(down=True):  # so that Carol's Slack still shows the buttons
         assert town.clicks(BOB, card, "approve").ok
@@ -40,7 +41,7 @@ def test_dan_asks_bob_approves_carol_comes_late_and_dan_gives_it_back(town: Town
         assert town.clicks(CAROL, card, "approve").ok
     town.sees(DB_ACCESS, "a customer waits", "@Dan has *prod-db* until TIME.")
     assert "Approved by @Bob." in town.lines(town.card(DB_ACCESS, "a customer waits").blocks)
-    town.hears(CAROL, "@Bob has decided this already: it is active. Nothing has changed by this.")
+    town.hears(CAROL, "@Bob already decided this: it is active. Nothing has changed by this.")
     with town.login("dan") as session:
         session.execute("SET ROLE orders_rw")
         session.execute("UPDATE orders SET state = 'paid' WHERE id = 6")
@@ -65,7 +66,7 @@ def test_one_person_at_a_time_migrates_the_schema(town: Town) -> None:
         town.sees(approver, "of the new column", "@Dan has *schema-migration* until TIME.")
     assert town.types(ADA, "request schema-migration 1h because of an index") == (
         "Only one person may have *schema-migration*, and @Dan has it until TIME."
-        " Ask @Dan to hand it over with `/access done`."
+        " Ask @Dan to give it back with `/access done`, then request it again."
     )
     town.types(DAN, "done schema-migration")
     town.has("migrator")
@@ -73,14 +74,14 @@ def test_one_person_at_a_time_migrates_the_schema(town: Town) -> None:
     assert town.types(ADA, "request schema-migration 1h because of an index").startswith(
         "Asked for *schema-migration* for 1 hour. I asked @Bob and @Carol."
     )
-    assert town.types(ADA, "done schema-migration") == "Withdrawn: your ask for *schema-migration*."
+    assert town.types(ADA, "done schema-migration") == "Withdrawn: your request for *schema-migration*."
 
 
 def test_nobody_decides_about_their_own_ask(town: Town) -> None:
     town.types(BOB, "request prod-db 1h because of a bold idea")
     card = town.card(DB_ACCESS, "of a bold idea")
     town.clicks(BOB, card, "approve")
-    own = "Nobody decides about their own ask. Somebody else has to; `/access done` withdraws it."
+    own = "You can't decide about your own request. Another approver can; `/access done` withdraws it."
     town.hears(BOB, own)
     town.clicks(ADA, card, "approve")
     no_approver = "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
@@ -119,8 +120,7 @@ def test_who_left_meanwhile_gets_nothing(town: Town) -> None:
     town.slack.invite(DB_ACCESS, GONE)
     with town.slack_is(down=True):
         assert town.types(GONE, "request prod-db 1h because of my last day") == (
-            "Asked for *prod-db* for 1 hour."
-            " It is written down and waits for facts that are missing just now; you hear from me."
+            "Asked for *prod-db* for 1 hour. I'm still waiting for some information and will message you."
         )
         town.slack.deactivate(GONE)
     grant = town.grant("of my last day").id

@@ -13,8 +13,8 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> No
     approvers_read = [town.slack.messages(DB_ACCESS), town.slack.dm(BOB), town.slack.dm(CAROL)]
     answer = town.types(ADA, "request prod-db 3s because orders are stuck")
     assert answer == (
-        "You get *prod-db* until TIME. That is 3 seconds. It is being given now; I tell you when it is there."
-        " On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago."
+        "You get *prod-db* until TIME. That is 3 seconds. I'm granting it now and will message you"
+        " when it is there. On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago."
     )
     town.has("orders_rw", "ada", within=3)
     with town.login("ada") as session:
@@ -24,7 +24,7 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> No
             "You have *prod-db* until TIME.",
             "> orders are stuck",
             "Orders database, read and write. Gives orders_rw on orders-db."
-            " Open sessions are ended with it, except any on replicas.",
+            " Open sessions are closed when it ends, except any on replicas.",
             "Why it was given:",
             "✓ On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago.",
             "Extend",
@@ -35,6 +35,6 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> No
             session.execute(PAY)
     with town.login("ada") as session, pytest.raises(InsufficientPrivilege):
         session.execute(PAY)
-    town.sees(ADA, "orders are stuck", "Your *prod-db* ended TIME. Its time is over.")
+    town.sees(ADA, "orders are stuck", "Your *prod-db* ended TIME. Time is up.")
     until(town.quiet)
     assert [town.slack.messages(DB_ACCESS), town.slack.dm(BOB), town.slack.dm(CAROL)] == approvers_read

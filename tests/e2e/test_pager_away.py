@@ -11,10 +11,10 @@ def test_by_a_roster_gone_stale_nobody_is_approved_but_people_are_asked(town: To
     town.has("reports", "ada")
     with town.pager_is(down=True):
         until(lambda: roster_age(town) > 2)
-        answer = town.types(ADA, "request reports-db 1h because of the month's end")
+        answer = town.types(DAN, "request reports-db 1h because of the month's end")
         assert answer.startswith(f"Asked for *reports-db* for 1 hour. {STALE}")
         card = town.card(DB_ACCESS, "of the month's end")
-        assert town.lines(card.blocks)[3:5] == ["Why a human is asked:", f"· {STALE}"]
+        assert town.lines(card.blocks)[3:5] == ["Why this needs approval:", f"· {STALE}"]
         assert town.members("reports") == {"ada"}
 
 

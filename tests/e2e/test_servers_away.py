@@ -8,13 +8,14 @@ from bot.sandbox.server_process import free_port
 from bot.sandbox.workspace.model import Message
 from tests.e2e.town import ADA, DAN, SECURITY, Town, until
 
-NOT_RECORDED = (
-    "I cannot write anything down just now, so count this as not done. Please try again in a moment."
+NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
+BY_HAND = " I keep trying; please remove it by hand if you can."
+OVERDUE = (
+    "🚨 *Overdue since TIME:* your *prod-db* is over, but I could not revoke it. I keep trying; please do not"
+    " use it."
 )
-BY_HAND = " I keep trying; please take it away by hand where it is."
-OVERDUE = f"🚨 *Overdue since TIME:* *prod-db* of @Ada could not be taken back.{BY_HAND}"
 RECOVERED = re.compile(r"(✅ )?Gone TIME, after \d+ (second|minute)s? overdue: \*prod-db\* of @Ada\.")
-ALARM = "🚨 *prod-db* of @Ada is overdue since TIME and could not be taken back: orders-db: "
+ALARM = "🚨 *prod-db* of @Ada has been overdue since TIME and could not be revoked: orders-db: "
 
 
 def ready(url: str) -> bool:
@@ -46,7 +47,7 @@ def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None
     town.has("orders_rw", within=6)
     assert town.live(town.grant("of a power cut, longer").id)
     assert town.members("scratch") == {"ada"}
-    town.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Its time is over.")
+    town.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Time is up.")
 
 
 def test_a_worker_tells_whether_it_can_work(town: Town) -> None:
@@ -96,7 +97,7 @@ def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone
         assert town.sandbox.watch.database()["error"]
         assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in town.listed(ADA, "mine"))
     town.has("orders_rw")
-    town.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Its time is over.")
+    town.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Time is up.")
     assert town.audit(grant)[-2:] == ["taken", "ended"]
     until(lambda: [RECOVERED.fullmatch(each) is not None for each in heard(town)[-2:]], expected=[True] * 2)
     assert alarms(town) == []

@@ -41,7 +41,7 @@ def test_what_slack_delivers_twice_is_done_once(town: Town) -> None:
         *("asked", "approved", "given", "active", "ending", "taken", "ended")
     ]
     assert len(town.cards(DB_ACCESS, "Slack stutters")) == 1
-    assert not any("decided this already" in each for each in town.whispers(BOB))
+    assert not any("already decided this" in each for each in town.whispers(BOB))
 
 
 def test_more_time_asked_for_once_and_delivered_twice_is_given_once(town: Town) -> None:

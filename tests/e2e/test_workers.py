@@ -22,7 +22,7 @@ def test_a_worker_killed_before_the_end_leaves_it_to_the_next(town: Town) -> Non
     assert town.members("orders_rw") == {"ada"}
     town.sandbox.worker.start()
     town.has("orders_rw", within=5)
-    town.sees(ADA, "the worker will die", "Your *prod-db* ended TIME. Its time is over.")
+    town.sees(ADA, "the worker will die", "Your *prod-db* ended TIME. Time is up.")
 
 
 @contextmanager

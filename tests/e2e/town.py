@@ -21,6 +21,7 @@ from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.run import Sandbox, forget
 from bot.sandbox.server_process import ServerProcess
 from bot.sandbox.workspace.model import Json, Message, Reply
+from bot.slack.cards import BETWEEN
 
 ADA, BOB, CAROL, DAN = "U02ADA", "U02BOB", "U02CAR", "U02DAN"
 DB_ACCESS, SECURITY = "C0DBACCESS", "C0SECURITY"
@@ -83,7 +84,7 @@ class Town:
     def clicks(self, who: str, card: Message, verb: str) -> Reply:
         """No faster than a person can: the bot has noted by then which message is the card."""
         [grant] = {
-            each["value"]
+            each["value"].partition(BETWEEN)[0]
             for block in card.blocks
             for each in block.get("elements", ())
             if each.get("action_id") == verb and "value" in each

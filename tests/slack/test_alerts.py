@@ -91,9 +91,9 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
         ),
         (
             because(Why.STRAYS_MANY, target="orders-db", count=40, held=50, most=10),
-            "🚨 Of 50 accesses that I gave at orders-db, no grant explains 40. I do not take back so many by "
-            "myself: I ask about 10 at a time; `rotakey doctor` lists them all. If Redis was restored or "
-            "emptied, this is why.",
+            "🚨 Of 50 entitlements that I granted at orders-db, no grant accounts for 40. I do not "
+            "revoke that many without asking: I ask about 10 at a time; `rotakey doctor` lists them all. If "
+            "Redis was restored or emptied, this is why.",
         ),
         (because(Why.STRAY_TAKING), "I am taking it back, as the policy says."),
         (
@@ -127,8 +127,8 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
                 since_at=int(NOW.timestamp()),
                 trouble="orders-db is down",
             ),
-            f"🚨 *prod-db* of <@U01ADA> is overdue since {AT_SIX} and could not be taken back: orders-db is "
-            "down. I keep trying; please take it away by hand where it is.",
+            f"🚨 *prod-db* of <@U01ADA> has been overdue since {AT_SIX} and could not be revoked: orders-db "
+            "is down. I keep trying; please remove it by hand if you can.",
         ),
         (
             because(
@@ -140,7 +140,7 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
             ),
             "🚨 Still overdue, for 2 hours now: *prod-db* of <@U01ADA>. orders-db is down.",
         ),
-        (because(Why.OVERDUE_TRYING, by_person=BOB), "<@U02BOB> wants it tried now: I am trying."),
+        (because(Why.OVERDUE_TRYING, by_person=BOB), "<@U02BOB> asked me to try again: I'm trying now."),
         (
             because(Why.OVERDUE_STILL, by_person=BOB, trouble="orders-db is down"),
             "Tried, as <@U02BOB> wanted, and it is not gone: orders-db is down.",
@@ -165,10 +165,10 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
         ),
         (
             because(Why.OVERDUE_MANY, count=200),
-            "🚨 200 accesses are overdue: they should be gone and could not be taken back. I keep trying; "
+            "🚨 200 grants are overdue: their access should be gone and could not be revoked. I keep trying; "
             "`rotakey doctor` says what stands in the way.",
         ),
-        (because(Why.OVERDUE_FEW, count=3), "Of many accesses that were overdue, 3 are left."),
+        (because(Why.OVERDUE_FEW, count=3), "Most of what was overdue is gone: 3 still overdue."),
         (
             because(Why.OVERDUE_KEPT, late_s=HOUR, person=ADA, resource="prod-db"),
             "No longer overdue, after 1 hour: another grant of <@U01ADA> keeps *prod-db*.",
@@ -362,7 +362,7 @@ def test_in_direct_messages_it_works_as_well(it: Town) -> None:
 def test_while_redis_is_down_a_click_is_told_in_a_window(it: Town, asked: Message) -> None:
     it.ledger.down = True
     assert it.workspace.click(BOB, CHANNEL, asked.ts, "remove").ok
-    assert said_in_a_window(it, BOB).startswith("I cannot write anything down just now")
+    assert said_in_a_window(it, BOB).startswith("I can't record anything right now")
 
 
 def test_a_place_that_is_not_there_is_permanent(it: Town) -> None:

@@ -41,7 +41,8 @@ FROZEN = Traced(
         (
             Asked(standing=standing(State.ASKED, trace=(STALE,), lapses_at=TEN)),
             "Asked for *prod-db* for 4 hours. The roster of pagerduty/PDB was last read 20 minutes ago, "
-            f"which is too old to go by. I asked <@U02BOB> and <@U03CAROL>. It lapses {AT_TEN}.",
+            f"which is too old to go by. I asked <@U02BOB> and <@U03CAROL>. Without an answer it expires "
+            f"{AT_TEN}.",
         ),
         (
             Asked(standing=standing(State.ASKED, trace=(FROZEN, FROZEN), asked_people=())),
@@ -54,8 +55,7 @@ FROZEN = Traced(
         ),
         (
             Asked(standing=standing(State.ASKED, undecided=True)),
-            "Asked for *prod-db* for 4 hours. It is written down and waits for facts that are missing "
-            "just now; you hear from me.",
+            "Asked for *prod-db* for 4 hours. I'm still waiting for some information and will message you.",
         ),
         (
             Asked(standing=standing(State.ACTIVE, trace=(ON_CALL,)), joined=True),
@@ -64,7 +64,7 @@ FROZEN = Traced(
         ),
         (
             Asked(standing=standing(State.APPROVED, length=None)),
-            f"You get *prod-db* until {AT_TEN}. It is being given now; I tell you when it is there.",
+            f"You get *prod-db* until {AT_TEN}. I'm granting it now and will message you when it is there.",
         ),
         (
             Asked(standing=standing(State.ENDED)),
@@ -79,11 +79,11 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
 @pytest.mark.parametrize(
     ("said", "text"),
     [
-        (words.gave_back(standing(State.WITHDRAWN)), "Withdrawn: your ask for *prod-db*."),
+        (words.gave_back(standing(State.WITHDRAWN)), "Withdrawn: your request for *prod-db*."),
         (words.gave_back(standing(State.ENDING)), "Done: *prod-db* is being taken back now."),
         (words.gave_back(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
         (words.revoked(standing(State.ENDING)), "*prod-db* is being taken back from <@U01ADA> now."),
-        (words.revoked(standing(State.DENIED)), "Denied: the ask of <@U01ADA> for *prod-db*."),
+        (words.revoked(standing(State.DENIED)), "Denied: the request of <@U01ADA> for *prod-db*."),
         (
             words.revoked_all(RevokedAll(person=ADA, ended=2, denied=1, copied=True)),
             "Revoked everything from <@U01ADA>: 2 grants and 1 request. Until `/access allow <@U01ADA>` "
@@ -110,7 +110,7 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
         (words.approved(standing(State.APPROVED)), f"Approved: <@U01ADA> gets *prod-db* until {AT_TEN}."),
         (
             words.approved(standing(State.ASKED, approvals=3, votes=(Vote(person=BOB, at=NOW),))),
-            "Your approval counts: *prod-db* for <@U01ADA>. 2 approvals are missing.",
+            "Your approval counts: *prod-db* for <@U01ADA>. 2 more approvals needed.",
         ),
         (words.approved(standing(State.DENIED)), "*prod-db*, denied\n> orders are stuck"),
     ],
@@ -179,7 +179,7 @@ def test_where_only_plain_text_is_shown() -> None:
 def test_what_approvers_of_more_time_are_told() -> None:
     waits = replace(standing(), extension=more(approvals=2, votes=(Vote(person=BOB, at=NOW),)))
     assert words.approved(waits) == (
-        "Your approval counts: more time of *prod-db* for <@U01ADA>. 1 approval is missing."
+        "Your approval counts: more time of *prod-db* for <@U01ADA>. 1 more approval needed."
     )
     assert words.denied(standing()) == "Denied: more time of *prod-db* for <@U01ADA>."
 

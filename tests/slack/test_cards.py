@@ -29,12 +29,14 @@ from tests.slack.scenes import (
     view,
 )
 
-TITLE = "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are ended with it."
+TITLE = (
+    "Orders database, read and write. Gives orders_rw on orders-db. Open sessions are closed when it ends."
+)
 
 
 def test_what_stops_several_rules_is_said_once() -> None:
     _, blocks = card(view(trace=(STALE, STALE)), "approver")
-    [why] = [text for text in texts(blocks) if text.startswith("Why a human is asked")]
+    [why] = [text for text in texts(blocks) if text.startswith("Why this needs approval")]
     assert why.count("\n·") == 1
 
 
@@ -45,9 +47,9 @@ def test_bob_is_asked() -> None:
         text,
         "> orders are stuck",
         TITLE,
-        "Why a human is asked:\n· The roster of pagerduty/PDB was last read 20 minutes ago, "
+        "Why this needs approval:\n· The roster of pagerduty/PDB was last read 20 minutes ago, "
         "which is too old to go by.",
-        f"If nobody decides, this lapses {AT_TEN}.",
+        f"Expires {AT_TEN} if nobody decides.",
     ]
     assert pressable(blocks) == [("approve", "Approve"), ("deny", "Deny"), ("approve", "Approve for less")]
     assert slack_takes(blocks)
@@ -65,7 +67,7 @@ def test_buttons_carry_the_id_and_the_terms_and_only_shorter_lengths_are_offered
 def test_two_approvals_are_needed_and_one_is_there() -> None:
     voted = view(needed=1, approvals=2, votes=(Vote(person=BOB, at=NOW),))
     _, blocks = card(voted, "approver")
-    assert "Approved by <@U02BOB>. 1 approval is missing." in texts(blocks)
+    assert "Approved by <@U02BOB>. 1 more approval needed." in texts(blocks)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +81,8 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
         (
             view(asked_in="#db-access", needed=2),
             "<@U01ADA> asks for *prod-db* for 4 hours.",
-            "You asked for *prod-db* for 4 hours. Its approvers are asked in #db-access. "
-            "2 approvals are missing.",
+            "You asked for *prod-db* for 4 hours. I'm asking its approvers in #db-access. "
+            "2 more approvals needed.",
         ),
         (
             view(length=None),
@@ -126,8 +128,8 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
         ),
         (
             view(State.ENDED),
-            f"*prod-db* of <@U01ADA> ended {AT_SIX}. Its time is over.",
-            f"Your *prod-db* ended {AT_SIX}. Its time is over.",
+            f"*prod-db* of <@U01ADA> ended {AT_SIX}. Time is up.",
+            f"Your *prod-db* ended {AT_SIX}. Time is up.",
         ),
         (
             view(State.ENDED, ended=because(Why.REVOKED, by_person=CAROL, said="left")),
@@ -136,13 +138,13 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
         ),
         (
             view(State.DENIED, decided_by=BOB, ended=because(Why.DENIED, said="no ticket")),
-            "<@U01ADA> does not get *prod-db*. Denied by <@U02BOB>: no ticket",
-            "You do not get *prod-db*. Denied by <@U02BOB>: no ticket",
+            "<@U02BOB> denied the request of <@U01ADA> for *prod-db*: no ticket",
+            "<@U02BOB> denied your request for *prod-db*: no ticket",
         ),
         (
             view(State.DENIED, decided_by=BOB),
-            "<@U01ADA> does not get *prod-db*. Denied by <@U02BOB>.",
-            "You do not get *prod-db*. Denied by <@U02BOB>.",
+            "<@U02BOB> denied the request of <@U01ADA> for *prod-db*.",
+            "<@U02BOB> denied your request for *prod-db*.",
         ),
         (
             view(State.DENIED, ended=because(Why.PERSON_GUEST, person=ADA)),
@@ -153,8 +155,8 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
         ),
         (
             view(State.WITHDRAWN),
-            "<@U01ADA> withdrew the ask for *prod-db*.",
-            "You withdrew your ask for *prod-db*.",
+            "<@U01ADA> withdrew the request for *prod-db*.",
+            "You withdrew your request for *prod-db*.",
         ),
         (
             view(State.LAPSED),
@@ -191,9 +193,7 @@ def test_once_it_is_decided_bob_has_nothing_to_press(state: State) -> None:
 
 def test_an_undecided_ask_cannot_be_approved_yet() -> None:
     text, _ = card(view(undecided=True), "holder")
-    assert text.endswith(
-        "It is written down and waits for facts that are missing just now; you hear from me."
-    )
+    assert text.endswith("I'm still waiting for some information and will message you.")
     assert pressable(card(view(undecided=True), "approver")[1]) == []
 
 
@@ -239,8 +239,8 @@ def test_what_is_not_as_it_should_be(shown: object, line: str) -> None:
 @pytest.mark.parametrize(
     ("sessions", "line"),
     [
-        ("ended", "Open sessions are ended with it."),
-        ("ended_on_primary", "Open sessions are ended with it, except any on replicas."),
+        ("ended", "Open sessions are closed when it ends."),
+        ("ended_on_primary", "Open sessions are closed when it ends, except any on replicas."),
         ("kept", "Open sessions stay open when it ends."),
         ("unknown", "Whether open sessions end with it depends on the target."),
     ],

@@ -56,8 +56,8 @@ def asked(it: Town) -> Grant:
 
 def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
     assert it.types(CAROL, "request prod-db 4h because orders are stuck") == (
-        f"You get *prod-db* until {AT_TEN}. That is 4 hours. It is being given now; I tell you when it is "
-        f"there. On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
+        f"You get *prod-db* until {AT_TEN}. That is 4 hours. I'm granting it now and will message you when "
+        f"it is there. On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
     )
     assert it.grant().state is State.APPROVED
 
@@ -65,14 +65,15 @@ def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
 def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Town) -> None:
     assert it.types(CAROL, "request prod-db 12h because orders are stuck") == (
         f"You get *prod-db* until {AT_TEN}. You asked for 12 hours; for the rest ask"
-        " approvers with `/access extend`. It is being given now; I tell you when it is there. "
+        " approvers with `/access extend`. I'm granting it now and will message you when it is there. "
         f"On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
     )
 
 
 def test_ada_asks_and_is_told_whom(it: Town) -> None:
     assert it.types(ADA, ASK) == (
-        f"Asked for *prod-db* for 2 hours. Its approvers are asked in #db-access. It lapses {LAPSES}."
+        f"Asked for *prod-db* for 2 hours. I'm asking its approvers in #db-access. Without an answer "
+        f"it expires {LAPSES}."
     )
     assert (it.grant().person, it.grant().reason) == (ADA, "orders are stuck")
 
@@ -90,7 +91,7 @@ def test_the_same_ask_twice_is_one(it: Town) -> None:
 
 def test_a_command_delivered_twice_is_one_ask(it: Town) -> None:
     it.workspace.faults.twice = True
-    assert "for 2 hours. Its approvers are asked in #db-access." in it.types(ADA, ASK)
+    assert "for 2 hours. I'm asking its approvers in #db-access." in it.types(ADA, ASK)
     assert len(it.grants()) == 1
 
 
@@ -266,7 +267,7 @@ def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Town, asked: Gran
 
 
 def test_carol_revokes_the_only_thing_that_somebody_has(it: Town, asked: Grant) -> None:
-    assert it.types(CAROL, "revoke @ada because left") == "Denied: the ask of <@U01ADA> for *prod-db*."
+    assert it.types(CAROL, "revoke @ada because left") == "Denied: the request of <@U01ADA> for *prod-db*."
 
 
 def test_of_several_things_carol_has_to_name_one(it: Town, asked: Grant) -> None:
@@ -367,7 +368,7 @@ def test_bob_denies_by_typing(it: Town, asked: Grant) -> None:
 
 
 def test_ada_withdraws_by_typing(it: Town, asked: Grant) -> None:
-    assert it.types(ADA, "done") == "Withdrawn: your ask for *prod-db*."
+    assert it.types(ADA, "done") == "Withdrawn: your request for *prod-db*."
 
 
 def test_carol_extends_and_gives_back_by_typing(it: Town) -> None:
@@ -619,7 +620,7 @@ def test_a_denial_that_came_too_late_says_so_in_the_form(it: Town, asked: Grant)
     shown = it.workspace.view(BOB)
     assert shown is not None
     assert shown.blocks[0]["text"]["text"] == (
-        "<@U03CAROL> has decided this already: it is approved. Nothing has changed by this."
+        "<@U03CAROL> already decided this: it is approved. Nothing has changed by this."
     )
 
 

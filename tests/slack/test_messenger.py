@@ -24,7 +24,7 @@ from tests.slack.scenes import ADA, BOB, HOUR, NOW, offer, standing, view
 from tests.slack.town import listening
 
 DENIAL = because(Why.DECIDED_ALREADY, state="denied", by_person=BOB)
-TOLD = "<@U02BOB> has decided this already: it is denied. Nothing has changed by this."
+TOLD = "<@U02BOB> already decided this: it is denied. Nothing has changed by this."
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_slack_is_told_to_unfurl_nothing(messenger: SlackMessenger, workspace: W
 def test_a_note_in_a_channel_and_a_direct_message(messenger: SlackMessenger, workspace: Workspace) -> None:
     messenger.tell(Note(id="n1", channel=CHANNEL, reason=because(Why.EXPIRED)), soon())
     messenger.tell(Note(id="n2", channel=ADA, reason=DENIAL), soon())
-    assert [message.text for message in workspace.messages(CHANNEL)] == ["Its time is over."]
+    assert [message.text for message in workspace.messages(CHANNEL)] == ["Time is up."]
     assert [message.text for message in workspace.dm(ADA)] == [TOLD]
 
 
@@ -119,8 +119,8 @@ def test_a_shift_that_did_not_start_can_be_asked_for(messenger: SlackMessenger, 
     messenger.tell(Note(id="n1", channel=ADA, reason=reason), soon())
     (message,) = workspace.dm(ADA)
     assert message.text == (
-        "Your shift for *prod-db* may have started. I gave nothing: the roster of pagerduty/PDB is too old. "
-        "Ask with `/access request prod-db`."
+        "Your shift for *prod-db* may have started. I granted nothing: the roster of pagerduty/PDB is too "
+        "old. Ask with `/access request prod-db`."
     )
     assert message.blocks[1]["elements"][0]["action_id"] == "request"
 

@@ -111,11 +111,11 @@ def codes_in(call: ast.Call) -> list[str]:
         (
             because(Why.HELD_BY_OTHER, by_person="U02BOB", resource="schema-migration", until_at=SIX),
             f"Only one person may have *schema-migration*, and <@U02BOB> has it until {AT_SIX}. "
-            "Ask <@U02BOB> to hand it over with `/access done`.",
+            "Ask <@U02BOB> to give it back with `/access done`, then request it again.",
         ),
         (
             because(Why.OWN_REQUEST),
-            "Nobody decides about their own ask. Somebody else has to; `/access done` withdraws it.",
+            "You can't decide about your own request. Another approver can; `/access done` withdraws it.",
         ),
         (
             because(Why.NOT_AN_APPROVER, resource="prod-db"),
@@ -170,11 +170,11 @@ def codes_in(call: ast.Call) -> list[str]:
         ),
         (
             because(Why.DECIDED_ALREADY, state="denied", by_person="U02BOB"),
-            "<@U02BOB> has decided this already: it is denied. Nothing has changed by this.",
+            "<@U02BOB> already decided this: it is denied. Nothing has changed by this.",
         ),
         (
             because(Why.DECIDED_ALREADY, state="lapsed"),
-            "This is decided already: it is lapsed. Nothing has changed by this.",
+            "This is already decided: it is lapsed. Nothing has changed by this.",
         ),
         (
             because(Why.PERSON_EXTERNAL, person="U0EVE"),
@@ -219,7 +219,7 @@ def test_refusals_in_full(reason: Reason, text: str) -> None:
             "Revoked by <@U02BOB>: left &lt;!channel&gt;",
         ),
         (because(Why.REVOKED), "Revoked."),
-        (because(Why.EXPIRED), "Its time is over."),
+        (because(Why.EXPIRED), "Time is up."),
     ],
 )
 def test_facts_in_full(reason: Reason, text: str) -> None:

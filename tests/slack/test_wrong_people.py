@@ -136,9 +136,9 @@ def test_what_carol_holds_is_hers(it: Town, held: Grant, verb: str, who: str) ->
 
 
 def test_what_carol_holds_is_not_given_back_by_its_id(it: Town, held: Grant) -> None:
-    assert it.types(ADA, f"done {held.id}") == "This belongs to somebody else. Only who holds it can do this."
+    assert it.types(ADA, f"done {held.id}") == "This belongs to somebody else. Only its holder can do this."
     assert it.types(ADA, f"extend {held.id} 1h") == (
-        "This belongs to somebody else. Only who holds it can do this."
+        "This belongs to somebody else. Only its holder can do this."
     )
     assert it.types(ADA, "revoke @carol prod-db") == (
         "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
@@ -179,7 +179,7 @@ def test_nobody_approves_their_own_by_button_menu_command_or_home_tab(it: Town, 
         who, CHANNEL, card.ts, "approve", f"less:{own.id}", f"{own.id} {terms} {HOUR}"
     ).ok
     assert told(it, who) == [Why.OWN_REQUEST] * 2
-    assert it.types(who, f"approve {own.id}").startswith("Nobody decides about their own ask.")
+    assert it.types(who, f"approve {own.id}").startswith("You can't decide about your own request.")
     assert it.office.grant(own.id) == own
 
 

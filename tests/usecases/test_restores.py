@@ -93,7 +93,7 @@ def test_what_was_given_back_and_is_live_again_is_told_exactly(story: Story) -> 
     first, second = (refusal(note.reason) for note in told(story))
     assert first == (
         "🚨 Redis came back older than it was: it once had seal 3 of the audit, and now has seal 2, of"
-        " 2026-03-02 09:01:50 UTC. I give nothing new and go on taking back. What is live in it (1) is not"
+        " 2026-03-02 09:01:50 UTC. I grant nothing new and keep revoking. What is live in it (1) is not"
         " to be trusted. Compare it with who has access at each target, and then run"
         " `rotakey doctor --accept-restore`."
     )

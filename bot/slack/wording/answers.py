@@ -25,9 +25,7 @@ from bot.slack.wording.spoken import (
 )
 from bot.usecases.answers import Asked, Extended, Offer, RevokedAll, Standing
 
-NOT_RECORDED = (
-    "I cannot write anything down just now, so count this as not done. Please try again in a moment."
-)
+NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
 UNCONFIRMED = "I could not confirm this. `/access mine` shows whether it happened."
 FOUND_OUT_LATER = "If I find out, I'll message you."
 BROKEN = "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
@@ -43,7 +41,7 @@ STOPPED = (Why.REVOKED_LATELY, Why.FROZEN)
 
 HAVE, WAITING, OFFERS = "What you have", "Waiting for you", "What you may ask for"
 ASK = "Ask"
-NOTHING_WAITS = "Nothing waits for you."
+NOTHING_WAITS = "Nothing is waiting for you."
 
 USAGE: Mapping[str, str] = {
     "request": "`/access request RESOURCE 4h because orders are stuck`: request access",
@@ -82,7 +80,7 @@ def asked(answer: Asked) -> str:
 def _given(answer: Asked) -> str:
     grant = answer.standing.grant
     text = f"You get {named(grant.resource)} {until(answer.standing.until)}."
-    return f"{text}{_shorter(answer.standing)} It is being given now; I tell you when it is there."
+    return f"{text}{_shorter(answer.standing)} I'm granting it now and will message you when it is there."
 
 
 def _shorter(given: Standing) -> str:
@@ -104,15 +102,15 @@ def _why(grant: Grant) -> str:
 
 def _waiting(grant: Grant) -> list[str]:
     if grant.undecided:
-        return ["It is written down and waits for facts that are missing just now; you hear from me."]
+        return ["I'm still waiting for some information and will message you."]
     asked_whom = (
-        f"Its approvers are asked in {cards.channel(grant.asked_in)}."
+        f"I'm asking its approvers in {cards.channel(grant.asked_in)}."
         if grant.asked_in
         else f"I asked {people(grant.asked_people, 'and')}."
         if grant.asked_people
         else "Its approvers decide."
     )
-    lapse = [f"It lapses {when(grant.lapses_at)}."] if grant.lapses_at else []
+    lapse = [f"Without an answer it expires {when(grant.lapses_at)}."] if grant.lapses_at else []
     told = (line for line in grant.trace if line.outcome == "cannot tell" or line.reason.why in STOPPED)
     return [*dict.fromkeys(map(traced, told)), asked_whom, *lapse]
 
@@ -121,7 +119,7 @@ def gave_back(done: Standing) -> str:
     what = named(done.grant.resource)
     match done.grant.state:
         case State.WITHDRAWN:
-            text = f"Withdrawn: your ask for {what}."
+            text = f"Withdrawn: your request for {what}."
         case State.ENDING:
             text = f"Done: {what} is being taken back now."
         case _:
@@ -139,7 +137,7 @@ def revoked(done: Standing) -> str:
         case State.ENDING:
             text = f"{what} is being taken back from {whose} now."
         case State.DENIED:
-            text = f"Denied: the ask of {whose} for {what}."
+            text = f"Denied: the request of {whose} for {what}."
         case _:
             text = standing(done)
     return text if done.copied else f"{text} {NOT_COPIED}"

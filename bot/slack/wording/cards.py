@@ -17,8 +17,8 @@ APPROVE, APPROVE_LESS, DENY = "Approve", "Approve for less", "Deny"
 EXTEND, GIVE_BACK, WITHDRAW, ASK_AGAIN = "Extend", "Done", "Withdraw", "Ask again"
 
 _SESSIONS = {
-    "ended": "Open sessions are ended with it.",
-    "ended_on_primary": "Open sessions are ended with it, except any on replicas.",
+    "ended": "Open sessions are closed when it ends.",
+    "ended_on_primary": "Open sessions are closed when it ends, except any on replicas.",
     "kept": "Open sessions stay open when it ends.",
     "unknown": "Whether open sessions end with it depends on the target.",
 }
@@ -59,11 +59,11 @@ def _own_request(view: CardView) -> str:
         case State.ADDED:
             return f"Approved: you had {what} already, and have it {until(grant.until)} now."
         case State.WITHDRAWN:
-            return f"You withdrew your ask for {what}."
+            return f"You withdrew your request for {what}."
         case State.LAPSED:
             return _lapsed(grant) or f"Nobody decided about {what} in time, so it was not given."
         case _:
-            return f"You do not get {what}. {_denial(grant)}"
+            return _denied(grant, f"your request for {what}") or f"You do not get {what}. {_no(grant)}"
 
 
 def _to_approver(view: CardView) -> str:
@@ -90,11 +90,12 @@ def _others_request(grant: Grant, who: str, what: str) -> str:
         case State.ADDED:
             return f"Approved: {who} had {what} already, and has it {until(grant.until)} now."
         case State.WITHDRAWN:
-            return f"{who} withdrew the ask for {what}."
+            return f"{who} withdrew the request for {what}."
         case State.LAPSED:
             return _lapsed(grant) or f"{who} asked for {what}. Nobody decided in time, so it was not given."
         case _:
-            return f"{who} does not get {what}. {_denial(grant)}"
+            whose = f"the request of {who} for {what}"
+            return _denied(grant, whose) or f"{who} does not get {what}. {_no(grant)}"
 
 
 def _lapsed(grant: Grant) -> str:
@@ -155,10 +156,10 @@ def _length(grant: Grant) -> str:
 
 def _who_decides(grant: Grant, needed: int) -> str:
     if grant.undecided:
-        return "It is written down and waits for facts that are missing just now; you hear from me."
+        return "I'm still waiting for some information and will message you."
     who = people(grant.asked_people, "and")
     if grant.asked_in:
-        asked = f"Its approvers are asked in {channel(grant.asked_in)}."
+        asked = f"I'm asking its approvers in {channel(grant.asked_in)}."
     else:
         asked = f"I asked {who}." if who else "Its approvers decide."
     return f"{asked} {missing(needed)}" if needed > 1 else asked
@@ -168,14 +169,20 @@ def channel(name: str) -> str:
     return f"<#{name}>" if name[:1] in ("C", "G") and name.isalnum() else typed(name, 80)
 
 
-def _denial(grant: Grant) -> str:
+def _denied(grant: Grant, what: str) -> str:
+    """Who denied it, and what they said; empty if nobody did."""
     if grant.decided_by is None:
-        return refusal(grant.ended) if grant.ended else "The policy does not allow it."
-    by = f"Denied by {person(grant.decided_by)}"
-    if grant.ended is None:
-        return f"{by}."
-    said = grant.ended.facts.get("said") if grant.ended.why in (Why.DENIED, Why.REVOKED) else None
-    return f"{by}: {typed(str(said))}" if said else f"{by}."
+        return ""
+    said = (
+        grant.ended.facts.get("said")
+        if grant.ended and grant.ended.why in (Why.DENIED, Why.REVOKED)
+        else None
+    )
+    return f"{person(grant.decided_by)} denied {what}{f': {typed(str(said))}' if said else '.'}"
+
+
+def _no(grant: Grant) -> str:
+    return refusal(grant.ended) if grant.ended else "The policy does not allow it."
 
 
 def _why_ended(grant: Grant) -> str:
@@ -253,17 +260,17 @@ def extensions(grant: Grant) -> str:
 def missing(needed: int) -> str:
     if needed < 1:
         return ""
-    return f"{needed} approvals are missing." if needed > 1 else "1 approval is missing."
+    return f"{needed} more approvals needed." if needed > 1 else "1 more approval needed."
 
 
 def trace(grant: Grant) -> str:
     """Why it was given, or why a human is asked."""
-    asked = "is" if grant.state is State.ASKED else "was"
-    head = f"Why a human {asked} asked:" if grant.rule == "approvers" else "Why it was given:"
+    needs = "needs" if grant.state is State.ASKED else "needed"
+    head = f"Why this {needs} approval:" if grant.rule == "approvers" else "Why it was given:"
     return trace_of(grant.trace, head)
 
 
-def trace_of(lines: Sequence[Traced], head: str = "Why a human is asked:") -> str:
+def trace_of(lines: Sequence[Traced], head: str = "Why this needs approval:") -> str:
     shown = [f"{'✓' if line.outcome == YES else '·'} {traced(line)}" for line in lines[:8]]
     return "\n".join([head, *dict.fromkeys(shown)]) if shown else ""
 
@@ -296,5 +303,5 @@ def _kept(view: CardView) -> str:
 
 def lapses(grant: Grant) -> str:
     if grant.state is State.ASKED and grant.lapses_at:
-        return f"If nobody decides, this lapses {when(grant.lapses_at)}."
+        return f"Expires {when(grant.lapses_at)} if nobody decides."
     return ""

@@ -19,9 +19,9 @@ NEXT: Mapping[Why, str] = {
 """What to do about a refusal that is shown beside a field, if it is not what a typed command should say."""
 UNTIL_SHIFT_ENDS = "until end of shift"
 
-DENY_TITLE, DENY = "Deny this ask", "Deny"
+DENY_TITLE, DENY = "Deny this request", "Deny"
 WHY = "Why"
-WHY_HINT = "Who asked reads this."
+WHY_HINT = "The requester will see this."
 
 NOTICE_TITLE, CLOSE = "Rotakey", "Close"
 

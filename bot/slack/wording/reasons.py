@@ -116,7 +116,10 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "Only one person may have *{resource}*, and {by_person} has it.",
         "Only one person may have this, and somebody has it.",
     ),
-    Why.TOO_MANY_ASKS: ("You have {most} asks waiting already.", "You have too many asks waiting already."),
+    Why.TOO_MANY_ASKS: (
+        "You already have {most} requests waiting.",
+        "You already have too many requests waiting.",
+    ),
     Why.NOT_UNDERSTOOD: (
         "I don't understand “{text}”, so I did nothing.",
         "I don't understand all of this, so I did nothing.",
@@ -194,17 +197,17 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.NOT_NAMED: ("Not named in the policy.",),
     Why.APPROVERS_ASKED: ("Asked approvers of *{resource}* for more time.", "Approvers decide."),
     Why.DENIED: ("{said}", "No reason was given."),
-    Why.OWN_REQUEST: ("Nobody decides about their own ask.",),
+    Why.OWN_REQUEST: ("You can't decide about your own request.",),
     Why.NOT_AN_APPROVER: (
         "Only approvers of *{resource}* can do this, and you are not one of them.",
         "Only approvers can do this, and you are not one of them.",
     ),
     Why.APPROVER_UNCLEAR: ("I cannot tell right now whether you may approve this.",),
-    Why.VOTED_ALREADY: ("You have approved this already.",),
+    Why.VOTED_ALREADY: ("You already approved this.",),
     Why.DECIDED_ALREADY: (
-        "{by_person} has decided this already: it is {state}.",
-        "This is decided already: it is {state}.",
-        "This is decided already.",
+        "{by_person} already decided this: it is {state}.",
+        "This is already decided: it is {state}.",
+        "This is already decided.",
     ),
     Why.ASK_LAPSED: ("Nobody decided in time.",),
     Why.GRANT_UNKNOWN: ("There is nothing here called {grant}.", "I do not know this one."),
@@ -266,14 +269,14 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "*{resource}* needs {needed} approvals, and only {count} can be given now.",
         "This needs more approvals than can be given now.",
     ),
-    Why.EXPIRED: ("Its time is over.",),
+    Why.EXPIRED: ("Time is up.",),
     Why.GIVEN_BACK: ("Given back.",),
     Why.REVOKED: ("Revoked by {by_person}: {said}", "Revoked by {by_person}.", "Revoked."),
     Why.SHIFT_OVER: ("The shift is over.",),
     Why.COULD_NOT_GIVE: ("It could not be given.",),
     Why.OVERDUE: (
-        "🚨 *{resource}* of {person} is overdue since {since_at} and could not be taken back: {trouble}.",
-        "🚨 *{resource}* of {person} is overdue and could not be taken back.",
+        "🚨 *{resource}* of {person} has been overdue since {since_at} and could not be revoked: {trouble}.",
+        "🚨 *{resource}* of {person} is overdue and could not be revoked.",
         "Overdue: it could not be taken back.",
     ),
     Why.OVERDUE_AGAIN: (
@@ -281,7 +284,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "🚨 Still overdue, for {late_s} now: *{resource}* of {person}.",
         "🚨 Still overdue.",
     ),
-    Why.OVERDUE_TRYING: ("{by_person} wants it tried now: I am trying.", "I am trying now."),
+    Why.OVERDUE_TRYING: ("{by_person} asked me to try again: I'm trying now.", "I'm trying now."),
     Why.OVERDUE_STILL: (
         "Tried, as {by_person} wanted, and it is not gone: {trouble}.",
         "Tried, and it is not gone.",
@@ -306,10 +309,13 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "It ended, and somebody else still has this login.",
     ),
     Why.OVERDUE_MANY: (
-        "🚨 {count} accesses are overdue: they should be gone and could not be taken back.",
-        "🚨 Many accesses are overdue: they should be gone and could not be taken back.",
+        "🚨 {count} grants are overdue: their access should be gone and could not be revoked.",
+        "🚨 Many grants are overdue: their access should be gone and could not be revoked.",
     ),
-    Why.OVERDUE_FEW: ("Of many accesses that were overdue, {count} are left.", "Few are overdue now."),
+    Why.OVERDUE_FEW: (
+        "Most of what was overdue is gone: {count} still overdue.",
+        "Most of what was overdue is gone.",
+    ),
     Why.VANISHED: (
         "⚠️ Somebody else took {access} from {person} while their grant of *{resource}* was live."
         " I gave it again.",
@@ -466,14 +472,14 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.STRAY_EXPLAINED: ("A grant explains it now.",),
     Why.STRAYS_MANY: (
-        "🚨 Of {held} accesses that I gave at {target}, no grant explains {count}. I do not take back so "
-        "many by myself: I ask about {most} at a time; `rotakey doctor` lists them all. "
+        "🚨 Of {held} entitlements that I granted at {target}, no grant accounts for {count}. I do not "
+        "revoke that many without asking: I ask about {most} at a time; `rotakey doctor` lists them all. "
         "If Redis was restored or emptied, this is why.",
-        "🚨 Of {held} accesses that I gave at {target}, no grant explains {count}. "
+        "🚨 Of {held} entitlements that I granted at {target}, no grant accounts for {count}. "
         "`rotakey doctor` lists them all. If Redis was restored or emptied, this is why.",
-        "🚨 No grant explains many of the accesses that I gave. `rotakey doctor` lists them all.",
+        "🚨 No grant accounts for much of the access that I gave. `rotakey doctor` lists it all.",
     ),
-    Why.STRAYS_FEW: ("There are no longer so many.",),
+    Why.STRAYS_FEW: ("There are no longer that many.",),
     Why.TARGET_UNSWEPT: (
         "{target} is no longer in access.yaml, so I do not look there any more.",
         "The target is no longer in access.yaml, so I do not look there any more.",
@@ -533,8 +539,9 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.SOURCE_WELL: ("✅ {source} can be read again.", "✅ The on-call service can be read again."),
     Why.SHIFT_NOT_STARTED: (
-        "Your shift for *{resource}* may have started. I gave nothing: the roster of {schedule} is too old.",
-        "Your shift may have started. I gave nothing: the roster is too old to go by.",
+        "Your shift for *{resource}* may have started. I granted nothing: the roster of {schedule} is too"
+        " old.",
+        "Your shift may have started. I granted nothing: the roster is too old to go by.",
     ),
     Why.POLICY_CLOSED: (
         "I cannot trust the policy in force, so I grant nothing now. Giving back and revoking still work.",
@@ -600,8 +607,8 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     ),
     Why.RESTORED: (
         "🚨 Redis came back older than it was: it once had {anchored} of the audit, and now has {found}."
-        " I give nothing new and go on taking back. What is live in it ({live}) is not to be trusted.",
-        "🚨 Redis came back older than it was. I give nothing new and go on taking back.",
+        " I grant nothing new and keep revoking. What is live in it ({live}) is not to be trusted.",
+        "🚨 Redis came back older than it was. I grant nothing new and keep revoking.",
     ),
     Why.LIVE_AGAIN: (
         "🚨 *{resource}* of {person} was ended {ended_at}, and is live again in the Redis that came back"
@@ -694,7 +701,10 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
         "Request it again with a shorter reason. If that fails too, the pattern in access.yaml is too slow:"
         " `rotakey check` finds it.",
     ),
-    Why.HELD_BY_OTHER: ("Ask {by_person} to hand it over with `/access done`.", "Try again later."),
+    Why.HELD_BY_OTHER: (
+        "Ask {by_person} to give it back with `/access done`, then request it again.",
+        "Try again later.",
+    ),
     Why.TOO_MANY_ASKS: ("Withdraw one with `/access done`, or wait for an answer.",),
     Why.NOT_UNDERSTOOD: (
         "Behind the resource I understand a length: `/access request {resource} 2h because …`.",
@@ -742,7 +752,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.ROSTER_DOUBTED: ("Check the schedule in the on-call service.",),
     Why.GROUP_MISSING: ("Try again in a minute; if it stays so, check the name in access.yaml.",),
     Why.GROUP_STALE: ("Try again once Slack answers.",),
-    Why.OWN_REQUEST: ("Somebody else has to; `/access done` withdraws it.",),
+    Why.OWN_REQUEST: ("Another approver can; `/access done` withdraws it.",),
     Why.NOT_AN_APPROVER: ("Ask one of them.",),
     Why.APPROVER_UNCLEAR: ("Try again in a minute.",),
     Why.VOTED_ALREADY: ("Now somebody else has to.",),
@@ -750,7 +760,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.ASK_LAPSED: ("Ask again if it is still needed.",),
     Why.GRANT_UNKNOWN: ("`/access who` with a resource's name shows what is open, with its id.",),
     Why.GRANT_OVER: ("Ask again with `/access request {resource}`.", "Ask again with `/access request`."),
-    Why.NOT_YOURS: ("Only who holds it can do this.",),
+    Why.NOT_YOURS: ("Only its holder can do this.",),
     Why.NOTHING_OPEN: ("`/access mine` shows what you have.",),
     Why.SEVERAL_OPEN: ("Name one of them in the command.",),
     Why.CANNOT_EXTEND_FURTHER: ("Extend it later, before it ends.",),
@@ -764,7 +774,7 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.NO_APPROVER: _MEND_APPROVERS,
     Why.TOO_FEW_APPROVERS: _MEND_APPROVERS,
     Why.OVERDUE_MANY: ("I keep trying; `rotakey doctor` says what stands in the way.",),
-    Why.OVERDUE: ("I keep trying; please take it away by hand where it is.",),
+    Why.OVERDUE: ("I keep trying; please remove it by hand if you can.",),
     Why.VANISHED: (
         "If it is to end, use `/access revoke {person} {resource}`.",
         "If it is to end, use `/access revoke`.",
