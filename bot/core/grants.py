@@ -289,8 +289,11 @@ def add_ground(grant: Grant, ground: Ground) -> Grant:
 
 
 def move_ground(grant: Grant, ground: Ground, *, until: datetime) -> Grant:
-    """One of the grounds that a live grant stands on ends earlier or later."""
-    return _replaced(grant, ground, replace(ground, until=until))
+    """One of the grounds that a live grant stands on ends earlier or later. An end that was cut short is
+    remembered as the one that was wanted."""
+    cut = not ground.ends_with and until < ground.until
+    wanted = ground.wanted or (ground.until if cut else None)
+    return _replaced(grant, ground, replace(ground, until=until, wanted=wanted))
 
 
 def drop_ground(grant: Grant, ground: Ground, *, reason: Reason) -> Grant:
