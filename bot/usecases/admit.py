@@ -23,16 +23,12 @@ JUST_NOW = timedelta(seconds=10)
 def indexes(grant: Grant) -> tuple[str, ...]:
     """The sets an open grant is in."""
     holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
+    targets = dict.fromkeys(f"target:{hold.target}" for hold in grant.gives)
     gives = dict.fromkeys(gives_index(hold.entitlement) for hold in grant.gives)
     waits = ("asked",) if grant.state is State.ASKED or grant.extension else ()
     late = ("overdue",) if grant.overdue_since else ()
     people = (f"person:{grant.person}", f"resource:{grant.resource}")
-    return ("open", *waits, *late, *people, *holds, *gives)
-
-
-def older_indexes(grant: Grant) -> tuple[str, ...]:
-    """The sets a grant is in besides, if an older version approved it."""
-    return tuple(dict.fromkeys(f"target:{hold.target}" for hold in grant.gives))
+    return ("open", *waits, *late, *people, *holds, *targets, *gives)
 
 
 def gives_index(entitlement: Entitlement) -> str:

@@ -25,7 +25,7 @@ from bot.core.holds import (
 )
 from bot.core.reasons import Why, because
 from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, Note
-from bot.usecases.admit import indexes, older_indexes
+from bot.usecases.admit import indexes
 from bot.usecases.finish import ending, joined
 from bot.usecases.views import View
 
@@ -284,7 +284,7 @@ def _ended(view: View, grant: Grant) -> Change:
     next_one = [f"shift:{grant.resource}"] if grant.seated else []
     relief = [f"alarm:{grant.id}"] if grant.overdue_since else []
     return Change(
-        index={(name, grant.id): False for name in (*indexes(grant), *older_indexes(grant))},
+        index={(name, grant.id): False for name in indexes(grant)},
         due=tuple(Due(member=member, at=view.now) for member in (*next_one, *relief)),
         audit=(entry,),
         frees=True,

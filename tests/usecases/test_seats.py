@@ -217,10 +217,9 @@ def as_an_older_version(story: Story, grant: str) -> None:
     """It wrote a Seat, and knew nothing of the indexes of entitlements."""
     found = story.grant(grant)
     index = {(f"gives:{hold.entitlement.key}", grant): False for hold in found.gives}
-    targets = {(f"target:{hold.target}", grant): True for hold in found.gives}
     seat = Seat(grant=grant, person=found.person, until=found.until)
     put = {Key.of(Seat, found.resource): seat, INDEXED: None}
-    story.memory.commit(Change(put=put, index=index | targets))
+    story.memory.commit(Change(put=put, index=index))
 
 
 def seat_of(story: Story, resource: str) -> Seat | None:
