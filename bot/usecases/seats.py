@@ -3,7 +3,7 @@ got it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from bot.core.catalog import Catalog, Entitlement, Resource
 from bot.core.errors import Refused
 from bot.core.grants import SETTLED, Grant
-from bot.core.holds import Hold
+from bot.core.holds import Hold, HoldRecord, Phase
 from bot.core.members import SeatHolder
-from bot.ports import Account, Key, Ledger, Seat, Seats, Snapshot, TargetSystems
+from bot.core.strays import StrayState
+from bot.ports import Account, Key, Ledger, Seat, Seats, Snapshot, Strays, TargetSystems
 from bot.usecases.admit import gives_index
 from bot.usecases.ownership import account_name
 
@@ -37,7 +38,18 @@ def with_seats(ledger: Ledger, keys: Iterable[Key], catalog: Catalog, snap: Snap
     found = dict(zip(needed, ledger.read_all([((), (index,)) for index in needed]), strict=True))
     account = Key.of(Account).kind
     people = {key.id.partition("/")[0] for key in keys if key.kind == account}
-    return replace(snap, seats={each.name: _seats(each, people, catalog, snap, found) for each in wanted})
+    strays = _strays_held(ledger, {given for each in wanted for given, _ in _given(each, snap)})
+    seats = {each.name: _seats(each, people, catalog, snap, found, strays) for each in wanted}
+    return replace(snap, seats=seats)
+
+
+def _strays_held(ledger: Ledger, given: Collection[Entitlement]) -> tuple[Hold, ...]:
+    """Return the holds that no grant is behind: strays that are being taken, until they are gone."""
+    swept = ledger.read(Key.of(Strays, target) for target in {each.target for each in given}).all(Strays)
+    found = [stray for each in swept for stray in each.found.values() if stray.state is StrayState.TAKING]
+    keys = [Key.of(HoldRecord, each.hold.key) for each in found if each.hold.entitlement in given]
+    records = ledger.read(keys).all(HoldRecord) if keys else ()
+    return tuple(each.hold for each in records if each.phase is not Phase.EMPTY)
 
 
 def _given(resource: Resource, snap: Snapshot) -> Iterator[tuple[Entitlement, str]]:
@@ -58,7 +70,12 @@ def _indexes(resource: Resource, catalog: Catalog, snap: Snapshot) -> Iterator[s
 
 
 def _seats(
-    resource: Resource, people: set[str], catalog: Catalog, snap: Snapshot, found: Mapping[str, Snapshot]
+    resource: Resource,
+    people: set[str],
+    catalog: Catalog,
+    snap: Snapshot,
+    found: Mapping[str, Snapshot],
+    strays: Iterable[Hold],
 ) -> Seats:
     holders: dict[tuple[str | None, frozenset[str]], SeatHolder] = {}
     members: dict[str, tuple[str, ...]] = {}
@@ -78,8 +95,12 @@ def _seats(
                 )
                 known = holders.get((holder.person, holder.users), holder)
                 holders[holder.person, holder.users] = max(holder, known, key=_end)
+        unnamed = [
+            _users(hold, target, people, catalog, snap) for hold in strays if hold.entitlement == given
+        ]
         if _any_unreadable(found[index]):
-            holders.setdefault((None, frozenset()), SeatHolder(person=None))
+            unnamed.append(frozenset())
+        holders |= {(None, users): SeatHolder(person=None, users=users) for users in unnamed}
     ordered = sorted(holders.values(), key=lambda each: (_end(each), each.person or ""), reverse=True)
     return Seats(holders=tuple(ordered), members=members)
 
