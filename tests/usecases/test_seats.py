@@ -14,6 +14,7 @@ from bot.core.holds import System
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, EntitlementsNoted, Key, Seat, Snapshot, TargetSystems
 from bot.testing.story import Story
+from bot.testing.target import FakeTarget
 from bot.testing.town import (
     ADA,
     BOB,
@@ -187,14 +188,31 @@ def test_what_may_not_be_requested_is_not_offered_as_held(story: Story) -> None:
     assert MIGRATION not in {each.resource.name for each in look.offers(story.office, person=EVE)}
 
 
-def test_a_shift_begins_although_it_waited_for_another_resource() -> None:
+def test_what_is_gone_is_free_although_the_grant_has_not_ended_yet() -> None:
+    secret = Entitlement(target="vault", what=(("role", "secret"),))
+    vault = FakeTarget(lambda: story.now)
+    story = Story(catalog(replace(HOTFIX, gives=(secret, MIGRATOR))), targets={"vault": vault})
+    grant = held(story, DAN, "hotfix")
+    vault.failing["revoke"] = TemporaryFailure("down")
+    story.give_back(DAN)
+    story.run_due()
+    assert (story.grant(grant).state, story.has(DAN, "migrator")) == (State.ENDING, False)
+    assert held(story, EVE)
+
+
+@pytest.mark.parametrize("stuck", [0, 40])
+def test_a_shift_that_waits_for_another_resource_begins_at_once(stuck: int) -> None:
     on_shift = replace(SCHEMA_MIGRATION, on_shift=ON_SHIFT)
-    story = Story(catalog(on_shift, HOTFIX))
-    held(story, DAN, "hotfix")
+    story = Story(catalog(on_shift, HOTFIX), rota={"PORDERS": ()})
+    held(story, DAN, "hotfix", "62m")
     story.source.rota["PORDERS"] = (nobodys(shift(ADA)),)
-    story.pass_time(30 * MINUTE)
+    if stuck:
+        story.target.failing["revoke"] = TemporaryFailure("down")
+    story.pass_time(62 * MINUTE - 1)
     assert story.target.accounts("migrator") == {EMAILS[DAN]}
-    story.pass_time(31 * MINUTE)
+    story.pass_time(1 + stuck)
+    story.target.failing.clear()
+    story.pass_time(30 if stuck else 6)
     assert story.target.accounts("migrator") == {EMAILS[ADA]}
 
 
