@@ -15,7 +15,7 @@ from bot.core.grants import Cause, Grant, Ground, Origin, State, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place, Seat
+from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place
 from bot.usecases.admit import PEOPLE_EVERY, approval_entry, indexes
 from bot.usecases.finish import joined
 from bot.usecases.outcomes import LOOK_EVERY, named
@@ -46,7 +46,7 @@ def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[
             resource = catalog.resources[life.resource] if life.resource else plain[number % len(plain)]
             grant = _grant(life, resource, catalog.version)
             given += () if life.had_before else grant.gives
-            change = joined(change, _lived(life, resource, grant))
+            change = joined(change, _lived(life, grant))
         ledger.commit(change)
         for hold in given:  # a sweep that finds it before there is a record takes it for a stray
             deeds.append("give", hold)
@@ -60,7 +60,7 @@ def channel_of(name: str) -> str:
     return f"D{name}"
 
 
-def _lived(life: Life, resource: Resource, grant: Grant) -> Change:
+def _lived(life: Life, grant: Grant) -> Change:
     holds = tuple(_records(grant, life))
     about = {"seen": "ours", "person": grant.person}
     given = (Entry(what="given", grant=grant.id, facts={"hold": named(h), **about}) for h in grant.gives)
@@ -73,7 +73,6 @@ def _lived(life: Life, resource: Resource, grant: Grant) -> Change:
             Key.of(Grant, grant.id): grant,
             Key.of(Card, grant.id): Card(places=(place,)),
             **_person(life, grant.person),
-            **_seat(life, resource, grant.person),
             **{Key.of(HoldRecord, record.hold.key): record for record in holds},
             **{Key.of(Account, name): account for name, account in accounts.items()},
         },
@@ -132,12 +131,6 @@ def _records(grant: Grant, life: Life) -> Iterator[HoldRecord]:
             given_until=life.until,
             seen_at=life.seen_at,
         )
-
-
-def _seat(life: Life, resource: Resource, person: str) -> dict[Key, Seat]:
-    if not resource.one_holder:
-        return {}
-    return {Key.of(Seat, resource.name): Seat(grant=life.name, person=person, until=life.until)}
 
 
 def _person(life: Life, person: str) -> dict[Key, Person | EmailOwner]:

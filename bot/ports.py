@@ -16,6 +16,7 @@ from bot.core.chain import GENESIS, Seal, Sealed, Written
 from bot.core.errors import Conflict
 from bot.core.grants import LIVE, Extension, Grant, State
 from bot.core.holds import Hold, HoldRecord, Presence, Receipt, Seen, System
+from bot.core.members import SeatHolder
 from bot.core.people import Group, Person
 from bot.core.reasons import Reason
 from bot.core.shifts import Roster, Shift
@@ -407,7 +408,8 @@ class ShiftGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """Who holds a resource that only one may hold, and the end of it as last written."""
+    """Who holds a resource that only one may hold, as an older version wrote it down. Nobody reads it, and it
+    is removed when it is met: who holds what is in the grants."""
 
     grant: str
     person: str
@@ -435,6 +437,13 @@ class AccountOwner:
 @dataclass(frozen=True, kw_only=True)
 class AccountsNoted:
     """Every account that an older version gave out has an AccountOwner since then."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntitlementsNoted:
+    """Every open grant that an older version approved is in the indexes of what it holds since then."""
 
     at: datetime
 
@@ -642,6 +651,7 @@ Document = (
     | Account
     | AccountOwner
     | AccountsNoted
+    | EntitlementsNoted
     | Card
     | Note
     | Restore
@@ -681,6 +691,7 @@ D = TypeVar(
     Account,
     AccountOwner,
     AccountsNoted,
+    EntitlementsNoted,
     Card,
     Note,
     Restore,
@@ -720,6 +731,7 @@ KINDS: Mapping[str, type[Document]] = {
     "account": Account,
     "account-owner": AccountOwner,
     "accounts-noted": AccountsNoted,
+    "entitlements-noted": EntitlementsNoted,
     "card": Card,
     "note": Note,
     "restore": Restore,
@@ -754,17 +766,28 @@ class Key:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Seats:
+    """Who holds what a resource gives that only one may hold. ``members``: the grants in the indexes that say
+    so. Whoever is given it rests on these."""
+
+    holders: tuple[SeatHolder, ...]
+    members: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """Documents as they were at one moment, ``now`` on the ledger's clock. ``versions`` has every key that
     was read, 0 if there is no document. ``leases`` has the live leases of the grants read: the end, None for
     a lease without one. ``compared`` False: another server of Redis has taken over, and may hold leases that
-    had already ended; nothing is granted by it until a worker has compared them."""
+    had already ended; nothing is granted by it until a worker has compared them. ``seats`` are by resource,
+    read right after."""
 
     now: datetime
     documents: Mapping[Key, Document] = field(default_factory=dict)
     versions: Mapping[Key, int] = field(default_factory=dict)
     leases: Mapping[str, datetime | None] = field(default_factory=dict)
     compared: bool = True
+    seats: Mapping[str, Seats] = field(default_factory=dict)
 
     def find(self, shape: type[D], name: str = "") -> D | None:
         found = self.documents.get(Key.of(shape, name))

@@ -27,6 +27,11 @@ class Entitlement:
         return _digest(_encode(account), self._json)
 
     @cached_property
+    def key(self) -> str:
+        """``target/digest``: names it whoever holds it."""
+        return f"{self.target}/{_digest(self._json)}"
+
+    @cached_property
     def _json(self) -> str:
         return _encode(self.what)
 

@@ -165,7 +165,7 @@ class Grant:
     that of the last ground. ``gives`` is what it holds, resolved when approved, and ``holds`` maps those
     holds' keys to how they stand. ``rule`` and ``trace`` say what let it in. ``undecided``: facts are
     missing; the worker decides when it has them. ``asked_people`` get the card if there is no channel
-    ``asked_in``. ``seated``: it holds the seat of a resource that only one may hold.
+    ``asked_in``. ``seated``: only one might hold the resource when it was approved.
 
     An older version wrote no ``grounds`` but ``depends_on``, the rule that the grant lives by, and wrote an
     extension as a grant of its own, which ``follows`` the one that it prolongs."""

@@ -18,9 +18,22 @@ YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeatHolder:
+    """An account that holds something of what only one may hold. ``person``: whose grant it is; None if that
+    cannot be read, or must not be told. ``until`` is the end of the lease; None if there is no lease any
+    more, or no end. ``users`` are those of the people decided about whose account it is: nobody keeps
+    themselves from what they have."""
+
+    person: str | None
+    until: datetime | None = None
+    users: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What was known when it was decided. ``home`` is the bot's own team. ``holder`` and ``holder_until``
-    tell who has a resource that only one may hold. ``blocks`` are by resource and person (``block_name``),
+    """What was known when it was decided. ``home`` is the bot's own team. ``holders`` have what the resource
+    gives, if only one may; who has it longest comes first. ``blocks`` are by resource and person
+    (``block_name``),
     ``bans`` by person. ``known_for``: memberships and rosters read within this time count; None: only those
     that are fresh enough to grant by."""
 
@@ -29,8 +42,7 @@ class Facts:
     people: Mapping[str, Person] = field(default_factory=dict)
     groups: Mapping[str, Group] = field(default_factory=dict)
     rosters: Mapping[str, Roster] = field(default_factory=dict)
-    holder: str | None = None
-    holder_until: datetime | None = None
+    holders: tuple[SeatHolder, ...] = ()
     blocks: Mapping[str, Block] = field(default_factory=dict)
     bans: Mapping[str, Ban] = field(default_factory=dict)
     frozen: Freeze | None = None

@@ -268,11 +268,13 @@ def reason_unchecked(ask: Ask) -> Reason | None:
 
 
 def seat_objection(person: str, resource: Resource, facts: Facts) -> Reason | None:
-    """Only one may hold it and somebody else does."""
-    if not resource.one_holder or facts.holder in (None, person):
+    """Only one may hold it, and another account does."""
+    holder = next((each for each in facts.holders if person not in each.users), None)
+    if not resource.one_holder or holder is None:
         return None
-    until = {"until_at": int(facts.holder_until.timestamp())} if facts.holder_until else {}
-    return because(Why.HELD_BY_OTHER, by_person=str(facts.holder), resource=resource.name, **until)
+    about = {"by_person": holder.person} if holder.person else {}
+    until = {"until_at": int(holder.until.timestamp())} if holder.until else {}
+    return because(Why.HELD_BY_OTHER, resource=resource.name, **about, **until)
 
 
 # ------------------------------------------------------------------------------------------ approving

@@ -9,21 +9,25 @@ from bot.core.durations import UntilShiftEnds, brief
 from bot.core.policy import REASON_AT_MOST
 from bot.slack.cards import BETWEEN
 from bot.slack.grammar import Request
-from bot.slack.kit import Block, field, plain, section
+from bot.slack.kit import Block, context, field, plain, section
 from bot.slack.reading import Length, length_in
 from bot.slack.wording import forms as words
-from bot.usecases.answers import Offer
+from bot.slack.wording.answers import offer
+from bot.usecases.answers import HELD, Offer
 
 REQUEST, DENY = "request", "deny"
 RESOURCE, LENGTH, REASON = "resource", "length", "reason"
 _MOST_CHOICES, _LONGEST_CHOICE = 100, 75
+_MOST_HELD = 5
 _LONGEST_FIELD = 8_000
 
 
 def request_form(offers: Sequence[Offer], asked: Request) -> Block:
     """Filled in with what is known of the ask."""
+    held = [each for each in offers if each.outcome == HELD]
     fields = [
         field(words.RESOURCE, RESOURCE, _choice(offers, asked.resource)),
+        *(context(offer(each)) for each in held[:_MOST_HELD]),
         field(
             words.LENGTH,
             LENGTH,

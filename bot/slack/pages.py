@@ -10,7 +10,7 @@ from bot.slack.cards import APPROVER, card, decide_buttons, holder_buttons
 from bot.slack.kit import Block, actions, button, context, divider, fitted, header, section
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards
-from bot.usecases.answers import Asked, HomeView, Offer, Standing
+from bot.usecases.answers import HELD, Asked, HomeView, Offer, Standing
 
 _IN_MESSAGE = {"most_blocks": 48, "most_characters": kit.MOST_CHARACTERS - 500}
 _IN_HOME = {"most_blocks": 30, "most_characters": 60_000}
@@ -96,5 +96,5 @@ def _waiting(each: Standing) -> list[Block]:
 
 
 def _offer(each: Offer) -> list[Block]:
-    ask = button(words.ASK, "request", each.resource.name)
+    ask = button(words.ASK, "request", each.resource.name) if each.outcome != HELD else None
     return [section(words.offer(each), block_id=f"offer:{each.resource.name}", accessory=ask)]

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from bot.core import grants
 from bot.core.blocks import Block, block_name
-from bot.core.catalog import Catalog, OnCall, Resource
-from bot.core.errors import Refused
+from bot.core.catalog import Catalog, Entitlement, OnCall, Resource
+from bot.core.errors import Conflict, Refused
 from bot.core.grants import LIVE, Grant, Ground, State
 from bot.core.holds import Hold
 from bot.core.people import Person
@@ -24,10 +24,16 @@ def indexes(grant: Grant) -> tuple[str, ...]:
     """The sets an open grant is in."""
     holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
     targets = dict.fromkeys(f"target:{hold.target}" for hold in grant.gives)
+    gives = dict.fromkeys(gives_index(hold.entitlement) for hold in grant.gives)
     waits = ("asked",) if grant.state is State.ASKED or grant.extension else ()
     late = ("overdue",) if grant.overdue_since else ()
     people = (f"person:{grant.person}", f"resource:{grant.resource}")
-    return ("open", *waits, *late, *people, *holds, *targets)
+    return ("open", *waits, *late, *people, *holds, *targets, *gives)
+
+
+def gives_index(entitlement: Entitlement) -> str:
+    """The set of all open grants that hold an entitlement, by whatever resource."""
+    return f"gives:{entitlement.key}"
 
 
 def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Hold, ...]:
@@ -55,7 +61,12 @@ def account_of(person: str, target: str, catalog: Catalog, snap: Snapshot, resou
 def admission(
     grant: Grant, ground: Ground, resource: Resource, catalog: Catalog, snap: Snapshot
 ) -> tuple[Grant, Change]:
-    """The approved grant and all that must be written for it, in one commit."""
+    """The approved grant and all that must be written for it, in one commit. If only one may hold the
+    resource, that rests on all that hold anything of it: of two who claim it at one moment, one must see the
+    other. Raises Conflict if it was not read who does."""
+    seats = snap.seats.get(resource.name)
+    if resource.one_holder and seats is None:
+        raise Conflict(f"it was not read who holds {resource.name}")
     held = holds_for(grant.person, resource, catalog, snap)
     moved = replace(
         grants.approve(grant, now=snap.now, gives=held, ground=ground),
@@ -71,9 +82,9 @@ def admission(
         due.append(Due(member=f"shift:{resource.name}", at=ground.until))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     put |= claims(grant.person, held, catalog, snap)
-    if resource.one_holder:
-        seat = Seat(grant=grant.id, person=grant.person, until=ground.until)
-        put[Key.of(Seat, resource.name)] = seat
+    seat = Key.of(Seat, resource.name)
+    if snap.versions.get(seat):
+        put[seat] = None
     audit = [approval_entry(moved)]
     block = Key.of(Block, block_name(resource.name, grant.person))
     if snap.versions.get(block):
@@ -82,6 +93,7 @@ def admission(
         audit.append(Entry(what="block ended", grant=grant.id, by=_last_voter(moved), facts=about))
     return moved, Change(
         rests_on=(snap,),
+        members=seats.members if seats else {},
         put=put,
         ensure={
             Key.of(Account, f"{grant.person}/{hold.target}"): Account(name=hold.account)
@@ -140,9 +152,6 @@ def lease_moved(
     else:
         leases = (Lease(grant=moved.id, how="move", until=until),)
         holds = [Due(member=f"hold:{hold.key}", at=min(until, snap.now)) for hold in moved.gives]
-    seat = snap.find(Seat, moved.resource)
-    if seat and seat.grant == moved.id:
-        put[Key.of(Seat, moved.resource)] = replace(seat, until=until)
     about = {"person": moved.person, "resource": moved.resource, "until": until.isoformat(), **facts}
     return Change(
         rests_on=(snap,),

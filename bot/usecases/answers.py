@@ -51,13 +51,17 @@ class Extended:
     capped: bool = False
 
 
+HELD = "held"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A resource the person may ask for, and what asking now would come to."""
+    """A resource the person may ask for, and what asking now would come to: ``held`` by somebody else, if
+    only one may have it."""
 
     resource: Resource
     outcome: str
-    """``approve`` or ``ask``."""
+    """``approve``, ``ask`` or ``held``."""
     reason: Reason
 
 

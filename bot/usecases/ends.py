@@ -28,7 +28,7 @@ from bot.usecases.finish import joined
 from bot.usecases.outcomes import LOOK_EVERY, Observed
 from bot.usecases.reach import Reach, TargetFailed
 from bot.usecases.turn import Turn
-from bot.usecases.views import View, query, query_with_seats, seen
+from bot.usecases.views import View, query, seen
 
 WRITE_AFTER = 0.2
 """Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
@@ -291,12 +291,8 @@ class Ends:
 
     def _look(self, turns: Sequence[Turn]) -> list[Looked]:
         looked_at = Deadline.after(0)
-        first = {turn: query(turn.claim.id) for turn in turns}
-        snaps = dict(zip(turns, self.ledger.read_all(first.values()), strict=True))
-        seated = {turn: more for turn in turns if (more := query_with_seats(first[turn], snaps[turn]))}
-        if seated:
-            snaps |= zip(seated, self.ledger.read_all(seated.values()), strict=True)
-        return [(turn, seen(turn.claim.id, snaps[turn], looked_at)) for turn in turns]
+        snaps = self.ledger.read_all([query(turn.claim.id) for turn in turns])
+        return [(turn, seen(turn.claim.id, snap, looked_at)) for turn, snap in zip(turns, snaps, strict=True)]
 
     def _note(self, plain: Sequence[tuple[Turn, View]]) -> list[Noted]:
         """It rests on nobody having come to stand behind the hold since the look."""

@@ -149,6 +149,9 @@ def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime
     rosters = {roster.schedule: roster for roster in snap.all(Roster)}
     moments = [snap.now + (AGAIN if again else LOOK_EVERY)]
     moments += [block.until for block in snap.all(Block) if block.until > snap.now]
+    seats = snap.seats.get(resource.name) if resource else None
+    ends = [each.until for each in (seats.holders if seats else ()) if each.until]
+    moments += [each for each in ends if each > snap.now]
     for rule in rules:
         roster = rosters.get(rule.schedule)
         if roster is None:

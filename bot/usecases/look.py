@@ -15,10 +15,11 @@ from bot.core.policy import (
     approver_objection,
     decide,
     may_not_ask,
+    seat_objection,
 )
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
-from bot.usecases.answers import HomeView, Offer, Standing
+from bot.usecases.answers import HELD, HomeView, Offer, Standing
 from bot.usecases.granting import terms_now
 from bot.usecases.office import (
     Office,
@@ -177,9 +178,11 @@ def _offer(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> O
     if objection(who, home=facts.home, domains=catalog.people.email_domains):
         return None
     ask = Ask(person=person, resource=resource, length=resource.lengths.min, reason="", any_reason=True)
-    decision = decide(ask, catalog, facts)
+    decision = decide(ask, catalog, replace(facts, holders=()))
     if decision.outcome not in (Outcome.APPROVE, Outcome.ASK):
         return None
+    if taken := seat_objection(person, resource, facts):
+        return Offer(resource=resource, outcome=HELD, reason=taken)
     return Offer(resource=resource, outcome=decision.outcome.value, reason=decision.reason)
 
 

@@ -35,7 +35,6 @@ from bot.ports import (
     PolicyDoubt,
     PolicyInForce,
     PolicyText,
-    Seat,
     Snapshot,
 )
 from bot.usecases.answers import Standing
@@ -44,6 +43,7 @@ from bot.usecases.enact import DOUBT, clear_doubt, record_addresses, report_diff
 from bot.usecases.former import targets_elsewhere
 from bot.usecases.ownership import owner_keys, with_contest
 from bot.usecases.people import look_up
+from bot.usecases.seats import seat_keys, with_seats
 
 T = TypeVar("T")
 Scene = tuple[Catalog, Snapshot]
@@ -98,7 +98,7 @@ class Office:
         self, wanted: Callable[[Catalog], Iterable[Key]], follow: Iterable[str] = ()
     ) -> tuple[Catalog, Snapshot]:
         """The policy in force and the documents wanted under it, all as of one moment. If people's accounts
-        are among them, so is whose those are, read right after."""
+        are among them, so is whose those are, read right after; likewise who holds what only one may."""
         for _ in range(5):
             followed = self._followed
             keys = {POLICY, HOME, *(wanted(followed.catalog) if followed else ())}
@@ -110,7 +110,8 @@ class Office:
             if force is None:
                 raise TemporaryFailure("no policy is in force: run rotakey policy apply FILE")
             if followed and followed.still(force, snap):
-                return followed.catalog, self._with_owners(keys, followed.catalog, snap)
+                snap = self._with_owners(keys, followed.catalog, snap)
+                return followed.catalog, with_seats(self.ledger, keys, followed.catalog, snap)
             self._follow(force)
         raise TemporaryFailure("the policy is changing faster than it can be read")
 
@@ -228,7 +229,7 @@ def fact_keys(resource: Resource, *people: str) -> set[Key]:
     keys |= {Key.of(Account, f"{each}/{gives.target}") for each in people for gives in resource.gives}
     keys |= stop_keys(resource.name, *people)
     if resource.one_holder:
-        keys.add(Key.of(Seat, resource.name))
+        keys |= seat_keys(resource)
     return keys
 
 
@@ -263,15 +264,14 @@ def grant_keys(catalog: Catalog, grant: Grant, *people: str) -> set[Key]:
 def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
     """The facts in a snapshot. People read too long ago are left out: they count as unknown."""
     home = snap.find(Home)
-    seat = snap.find(Seat, resource.name) if resource and resource.one_holder else None
+    seats = snap.seats.get(resource.name) if resource else None
     return Facts(
         now=snap.now,
         home=home.team if home else None,
         people={p.id: p for p in snap.all(Person) if p.age(snap.now) <= KNOWN_FOR},
         groups={group.name: group for group in snap.all(Group)},
         rosters={roster.schedule: roster for roster in snap.all(Roster)},
-        holder=seat.person if seat else None,
-        holder_until=seat.until if seat else None,
+        holders=seats.holders if seats else (),
         blocks=_stops(snap, Block, unreadable_block(snap.now)),
         bans=_stops(snap, Ban, Ban(by=None, reason="", at=snap.now)),
         frozen=_stops(snap, Freeze, Freeze(by=None, reason="", at=snap.now)).get(""),

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.core import grants
 from bot.core.catalog import OnCall
 from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
-from bot.core.grants import GIVE_WITHIN, LIVE, SLOW_GIVE, Cause, Grant, HoldState, State
+from bot.core.grants import GIVE_WITHIN, SLOW_GIVE, Cause, Grant, HoldState, State
 from bot.core.holds import (
     LONGEST_BACKOFF,
     OVERDUE_AFTER_FAILURES,
@@ -24,7 +24,7 @@ from bot.core.holds import (
     backoff,
 )
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Change, Claim, Document, Done, Due, Entry, Key, Lease, Note, Seat
+from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, Note
 from bot.usecases.admit import indexes
 from bot.usecases.finish import ending, joined
 from bot.usecases.views import View
@@ -216,12 +216,8 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
             later = grants.move_ground(later, ground, until=ground.until + waited)
     if later.until is None or later.until == moved.until:
         return change
-    put: dict[Key, Document | None] = {Key.of(Grant, moved.id): later}
-    seat = view.snap.find(Seat, moved.resource)
-    if seat and seat.grant == moved.id:
-        put[Key.of(Seat, moved.resource)] = replace(seat, until=later.until)
     lease = Lease(grant=moved.id, how="move", until=later.until)
-    return replace(change, put={**change.put, **put}, leases=(lease,))
+    return replace(change, put={**change.put, Key.of(Grant, moved.id): later}, leases=(lease,))
 
 
 # -------------------------------------------------------------------------------------------------- gone
@@ -283,36 +279,16 @@ def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel:
 
 
 def _ended(view: View, grant: Grant) -> Change:
-    freed = _freed(view, grant)
+    """Nothing of it is held any more. If only one may hold it, the next shift begins."""
     entry = Entry(what="ended", grant=grant.id, facts={"person": grant.person})
-    next_one = [f"shift:{grant.resource}"] if freed else []
+    next_one = [f"shift:{grant.resource}"] if grant.seated else []
     relief = [f"alarm:{grant.id}"] if grant.overdue_since else []
     return Change(
-        put=freed,
         index={(name, grant.id): False for name in indexes(grant)},
         due=tuple(Due(member=member, at=view.now) for member in (*next_one, *relief)),
         audit=(entry,),
         frees=True,
     )
-
-
-def _freed(view: View, grant: Grant) -> dict[Key, Document | None]:
-    """The seat is free once *gone* was observed; it passes to whatever else the person has of the
-    resource."""
-    seat = view.snap.find(Seat, grant.resource)
-    if seat is None or seat.grant != grant.id:
-        return {}
-    heirs = [
-        other
-        for other in view.snap.all(Grant)
-        if (other.person, other.resource) == (grant.person, grant.resource)
-        and other.id != grant.id
-        and other.seated
-        and other.state in (*LIVE, State.ENDING)
-    ]
-    heir = max(heirs, key=lambda each: (each.state in LIVE, each.until or view.now), default=None)
-    passed = Seat(grant=heir.id, person=heir.person, until=heir.until) if heir else None
-    return {Key.of(Seat, grant.resource): passed}
 
 
 # ------------------------------------------------------------------------------------------------ failed

@@ -14,7 +14,7 @@ from datetime import timedelta
 
 from bot.core.ages import AHEAD_AT_MOST
 from bot.core.catalog import Catalog
-from bot.core.errors import Misconfigured, TemporaryFailure
+from bot.core.errors import Conflict, Misconfigured, TemporaryFailure
 from bot.core.grants import NOT_BEGUN, Grant, State
 from bot.core.holds import HoldRecord, Phase
 from bot.ports import (
@@ -25,19 +25,22 @@ from bot.ports import (
     Card,
     Census,
     Change,
+    Committed,
     Deadline,
     Document,
     Done,
     Due,
+    EntitlementsNoted,
     Entry,
     Key,
     Ledger,
     LookedThrough,
     Note,
     Place,
+    Seat,
     Snapshot,
 )
-from bot.usecases.admit import PEOPLE_EVERY
+from bot.usecases.admit import PEOPLE_EVERY, gives_index
 from bot.usecases.enact import ALWAYS_OWED, standing_duties
 from bot.usecases.former import EVERY as FORMER_EVERY
 from bot.usecases.groups import EVERY as GROUPS_EVERY
@@ -74,7 +77,8 @@ LONGEST = {
 AT_A_TIME, PAUSE = 0.5, timedelta(seconds=2)
 """A look at very much takes its time in pieces, because ends must not wait for it."""
 AT_ONCE = 200
-NOTED = Key.of(AccountsNoted)
+MOST_TRIES = 5
+NOTED, INDEXED = Key.of(AccountsNoted), Key.of(EntitlementsNoted)
 MOST_NAMED = 20
 """In an audit entry."""
 
@@ -83,9 +87,9 @@ def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
     """Owe now what is not owed and should be (``owed:all``). Look for AT_A_TIME seconds, go on there after
     PAUSE until everything was looked at, and begin again EVERY after the beginning."""
     key = Key.of(LookedThrough)
-    snap = ledger.read({key, NOTED})
-    found, noted = snap.find(LookedThrough), snap.find(AccountsNoted)
-    parts = [each for each in PARTS if each != "accounts" or not noted]
+    snap = ledger.read({key, *ONCE.values()})
+    found = snap.find(LookedThrough)
+    parts = [each for each in PARTS if each not in ONCE or ONCE[each] not in snap.documents]
     at = found if found and found.part in parts else None
     began, until = at.began if at else snap.now, Deadline.after(AT_A_TIME)
     at = _look_at_a_page(ledger, census, at or LookedThrough(began=began, part=parts[0], cursor=0), parts)
@@ -94,8 +98,9 @@ def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
     now = ledger.read().now
     next_at = now + PAUSE if at else min(max(began + EVERY, now + PAUSE), now + EVERY)
     put: dict[Key, Document | None] = {key: at}
-    if not at and not noted:
-        put[NOTED] = AccountsNoted(at=now)
+    if not at:
+        done: dict[Key, Document] = {NOTED: AccountsNoted(at=now), INDEXED: EntitlementsNoted(at=now)}
+        put |= {each: document for each, document in done.items() if each not in snap.documents}
     ledger.commit(Change(put=put, done=Done(claim=turn.claim, next_at=next_at)))
 
 
@@ -115,13 +120,14 @@ def keep_owed(office: Office, census: Census) -> None:
     lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
     if lost:
         _owe(office.ledger, lost)
-    _note_accounts(office.ledger)
+    _take_over(office.ledger)
 
 
-def _note_accounts(ledger: Ledger) -> None:
-    """See to it that nobody is given an account of somebody else's, of whom only an older version knew."""
-    snap = ledger.read({NOTED})
-    if not snap.find(AccountsNoted):
+def _take_over(ledger: Ledger) -> None:
+    """See to it that nobody is given an account of somebody else's, or what only one may have and somebody
+    else has, of whom only an older version knew."""
+    snap = ledger.read({NOTED, INDEXED})
+    if {NOTED, INDEXED} - snap.documents.keys():
         ledger.commit(Change(due=(Due(member="owed:all", at=snap.now),), frees=True))
 
 
@@ -197,6 +203,35 @@ def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str
     return frozenset()
 
 
+def _of_entitlements(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
+    """Owe nothing, but add each grant that an older version approved to the indexes of what it holds. Raises
+    Conflict if one changes all the time."""
+    left = list(ids)
+    for _again in range(MOST_TRIES):
+        snap = ledger.read(Key.of(Grant, each) for each in left)
+        held = [grant for grant in snap.all(Grant) if grant.open and grant.gives]
+        changes = [_indexing(grant, snap) for grant in held]
+        written = ledger.commit_all(changes) if changes else ()
+        left = [grant.id for grant, how in zip(held, written, strict=True) if not isinstance(how, Committed)]
+        if not left:
+            return frozenset()
+    raise Conflict(f"{len(left)} grants change faster than they can be indexed")
+
+
+def _indexing(grant: Grant, snap: Snapshot) -> Change:
+    """It rests on the grant: one that has ended meanwhile is not added."""
+    key = Key.of(Grant, grant.id)
+    own = Snapshot(now=snap.now, versions={key: snap.versions[key]})
+    names = {gives_index(hold.entitlement) for hold in grant.gives}
+    return Change(rests_on=(own,), index={(name, grant.id): True for name in names}, frees=True)
+
+
+def _of_seats(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
+    """Owe nothing, but remove what an older version wrote of who holds what only one may."""
+    ledger.commit(Change(put={Key.of(Seat, each): None for each in ids}, frees=True))
+    return frozenset()
+
+
 def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
     """Yield what a grant keeps due. A card is due only when it changes; but a card that was never shown may
     be the only thing that approvers would see."""
@@ -236,5 +271,10 @@ PARTS: Mapping[str, tuple[PageOf, MissingOf]] = {
     "notes": (lambda census, cursor: census.page_of_documents(Note, cursor), _of_notes),
     "accounts": (lambda census, cursor: census.page_of_documents(Account, cursor), _of_accounts),
     "alerts": (lambda census, cursor: census.page_of_documents(Alert, cursor), _of_alerts),
+    "entitlements": (lambda census, cursor: census.page_of_grants("open", cursor), _of_entitlements),
+    "seats": (lambda census, cursor: census.page_of_documents(Seat, cursor), _of_seats),
 }
-"""All that may owe something, in the order in which it is looked at."""
+"""All that may owe something, in the order in which it is looked at. New parts come last: a process of an
+older version may have come to any of the others."""
+ONCE = {"accounts": NOTED, "entitlements": INDEXED, "seats": INDEXED}
+"""Parts that only take over what an older version wrote, and what says that this is done."""

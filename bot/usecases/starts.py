@@ -25,7 +25,8 @@ PASSING = frozenset({Why.PERSON_UNKNOWN, Why.WORKSPACE_UNKNOWN})
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What is to be written for one person on call. ``again``: a fact is missing that may soon be there."""
+    """What is to be written for one person on call. ``again``: a fact is missing that may soon be there, or
+    what only one may hold is just being taken from somebody else."""
 
     change: Change | None = None
     again: bool = False
@@ -47,7 +48,8 @@ def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], 
         if against:
             yield _not_started(resource, shift, against, snap, new_id)
             continue
-        if seat_objection(shift.person, resource, facts):
+        if taken := seat_objection(shift.person, resource, facts):
+            yield Start(again="until_at" not in taken.facts)
             continue
         try:
             start = Start(change=_started(new_id(), resource, rule, shift, scene))

@@ -9,7 +9,7 @@ from functools import cached_property
 from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
-from bot.ports import Deadline, Key, Ledger, Losses, Restore, Seat, Snapshot, TargetSystems
+from bot.ports import Deadline, Key, Ledger, Losses, Restore, Snapshot, TargetSystems
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,27 +97,13 @@ Query = tuple[set[Key], tuple[str, ...]]
 
 def look(ledger: Ledger, hold: str) -> View | None:
     """None where there is neither a record nor a grant behind the hold of this key."""
-    looked_at, first = Deadline.after(0), query(hold)
-    snap = ledger.read(*first)
-    if more := query_with_seats(first, snap):
-        looked_at = Deadline.after(0)
-        snap = ledger.read(*more)
-    return seen(hold, snap, looked_at)
+    looked_at = Deadline.after(0)
+    return seen(hold, ledger.read(*query(hold)), looked_at)
 
 
 def query(hold: str) -> Query:
-    """Return what has to be read to see a hold, if nobody behind it holds a seat."""
+    """Return what has to be read to see a hold."""
     return {Key.of(HoldRecord, hold), *map(Key.of, (Restore, TargetSystems, Losses))}, (f"hold:{hold}",)
-
-
-def query_with_seats(first: Query, snap: Snapshot) -> Query | None:
-    """Return what has to be read if somebody behind the hold has a seat, as ``snap`` showed, else None."""
-    keys, behind = first
-    seated = {grant.resource for grant in snap.all(Grant) if grant.seated}
-    if not seated:
-        return None
-    seats = {Key.of(Seat, resource) for resource in seated}
-    return keys | seats, (*behind, *(f"resource:{each}" for each in sorted(seated)))
 
 
 def seen(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:

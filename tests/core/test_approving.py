@@ -10,7 +10,7 @@ import pytest
 
 from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, ReasonRule, Resource, Selector
 from bot.core.grants import Grant, Origin, State
-from bot.core.members import Facts
+from bot.core.members import Facts, SeatHolder
 from bot.core.policy import approver_objection, question_of, requester_objection, vote_objection
 from bot.core.reasons import Reason, Why
 from bot.testing.town import (
@@ -125,9 +125,10 @@ def against(
 
 def test_a_seat_taken_meanwhile_stops_the_approval() -> None:
     asked = ask(resource="schema-migration")
-    held = facts(holder=BOB)
+    held = facts(holders=(SeatHolder(person=BOB),))
     assert why(against(asked, SCHEMA_MIGRATION, catalog(), held)) is Why.HELD_BY_OTHER
-    assert against(asked, SCHEMA_MIGRATION, catalog(), facts(holder=DAN)) is None
+    own = facts(holders=(SeatHolder(person=DAN, users=frozenset({DAN})),))
+    assert against(asked, SCHEMA_MIGRATION, catalog(), own) is None
 
 
 def test_what_prolongs_a_shift_needs_no_reason_of_its_own() -> None:

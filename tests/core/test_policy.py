@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.core.catalog import Everyone, InGroup, Named, OnCall, ReasonRule, Resource, SourceRules
 from bot.core.durations import ABSURD
-from bot.core.members import CANNOT_TELL, NO, YES, Facts, names_of
+from bot.core.members import CANNOT_TELL, NO, YES, Facts, SeatHolder, names_of
 from bot.core.policy import Ask, Decision, Outcome, approval_ground, decide, may_not_ask
 from bot.core.reasons import Why, because
 from bot.testing.town import (
@@ -188,14 +188,14 @@ def test_a_reason_that_was_not_matched_says_neither_yes_nor_no() -> None:
 
 
 def test_what_only_one_may_hold_is_refused_to_a_second() -> None:
-    held = facts(holder=BOB, holder_until=ends(1))
+    held = facts(holders=(SeatHolder(person=BOB, until=ends(1), users=frozenset({BOB})),))
     decision = asked(DAN, SCHEMA_MIGRATION, HOUR, known=held)
     assert decision.reason == because(
         Why.HELD_BY_OTHER, by_person=BOB, resource="schema-migration", until_at=int(ends(1).timestamp())
     )
     assert asked(BOB, SCHEMA_MIGRATION, HOUR, known=held).outcome is Outcome.ASK
     assert asked(DAN, SCHEMA_MIGRATION, HOUR).outcome is Outcome.ASK
-    unending = asked(DAN, SCHEMA_MIGRATION, HOUR, known=facts(holder=BOB))
+    unending = asked(DAN, SCHEMA_MIGRATION, HOUR, known=facts(holders=(SeatHolder(person=BOB),)))
     assert "until_at" not in unending.reason.facts
 
 

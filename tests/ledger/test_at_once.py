@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.core.catalog import Catalog
+from bot.core.catalog import Catalog, Entitlement, Resource
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.grants import LIVE, Grant, State
 from bot.core.people import Group
@@ -20,8 +20,9 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Home, Key
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import shown_terms
-from bot.testing.town import BOB, CAROL, DAN, GROUP, HOUR, PROD_DB, TEAM, catalog, dba
+from bot.testing.town import BOB, CAROL, DAN, EVE, GROUP, HOUR, PROD_DB, SCHEMA_MIGRATION, TEAM, catalog, dba
 from bot.usecases import ask, finish, votes
+from bot.usecases.admit import gives_index
 from bot.usecases.enact import enact
 from bot.usecases.office import Office
 
@@ -176,3 +177,47 @@ def test_a_crowd_of_clicks_and_everything_settles(clicks: Clicks) -> None:
         assert None in came_to
         assert found.state is not State.ASKED
         assert sum(happened.count(each) for each in ("approved", "denied", "withdrawn")) == 1
+
+
+def given_by_two(number: int) -> tuple[Resource, Resource]:
+    """What only one may hold, by two resources."""
+    role = Entitlement(target="orders-db", what=(("role", f"migrator-{number}"),))
+    first = replace(SCHEMA_MIGRATION, name=f"migration-{number}", gives=(role,))
+    return first, replace(first, name=f"hotfix-{number}")
+
+
+@pytest.fixture
+def seats(redis_ledger: RedisLedger) -> Clicks:
+    return Clicks(redis_ledger, catalog(*(each for n in range(ROUNDS) for each in given_by_two(n))))
+
+
+def test_two_claim_what_only_one_may_hold_by_two_resources(seats: Clicks) -> None:
+    """Neither has anything when the decisions begin; whoever loses sees the other."""
+    for first, second in map(given_by_two, range(ROUNDS)):
+        asked = [
+            ask.ask(
+                seats.office(),
+                person=who,
+                resource=each.name,
+                length=HOUR,
+                reason="now",
+                op=f"{who}-{each.name}",
+            ).standing.grant.id
+            for who, each in ((DAN, first), (EVE, second))
+        ]
+        start = threading.Barrier(2)
+
+        def approve(grant: str, by: str, start: threading.Barrier = start) -> Why | None:
+            office = seats.office()
+            start.wait()
+            try:
+                approves(by)(office, grant, f"vote-{grant}")
+            except Refused as refused:
+                return refused.reason.why
+            return None
+
+        with ThreadPoolExecutor(2) as pool:
+            came_to = list(pool.map(approve, asked, (BOB, CAROL)))
+        assert set(came_to) == {None, Why.HELD_BY_OTHER}
+        held = seats.ledger.read((), (gives_index(first.gives[0]),)).all(Grant)
+        assert [each.id for each in held] == [asked[came_to.index(None)]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,17 +13,21 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from redis import Redis
 
 from bot.core.anchors import Anchored, read_anchor
+from bot.core.errors import Refused
 from bot.core.grants import Grant, State
 from bot.core.proof import Findings, Trusts
+from bot.core.reasons import Reason, Why
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Alert, Change, Due, Key
+from bot.ports import Alert, Change, Deadline, Due, Key, Seat
 from bot.signing import SigningKey, TrustedKeys
 from bot.testing.story import Story
-from bot.testing.town import PROD_DB, catalog
+from bot.testing.town import DAN, EVE, PROD_DB, SCHEMA_MIGRATION, catalog
 from bot.testing.valkey import valkey
 from bot.usecases import evidence, finish, seal
+from bot.usecases.owing import keep_owed, look_through
 from bot.usecases.seal import SEAL, Sealing
+from bot.usecases.turn import Turn
 from tests.ledger.kept import kept, load
 
 REVOKING = ("hold", "card", "alarm", "alert", "note")
@@ -120,6 +125,28 @@ def test_all_that_is_held_is_revoked_and_what_is_theirs_stays(bot: Bot) -> None:
     [stray] = [each for each in bot.ledger.read({Key.of(Alert, "G9")}).all(Alert) if each.hold]
     assert stray.hold
     assert (stray.hold.account, stray.hold.entitlement) == ("old-account@example.com", PROD_DB.gives[0])
+
+
+def why_refused(bot: Bot, resource: str) -> Reason:
+    with pytest.raises(Refused) as refused:
+        bot.ask(EVE, resource, "1h", "now")
+    return refused.value.reason
+
+
+def test_what_only_one_may_hold_is_known_to_be_held(bot: Bot) -> None:
+    """Dan has it. The first look through everything finds that also if his resource left the policy."""
+    bot.run_due("workspace", "groups")
+    reason = why_refused(bot, SCHEMA_MIGRATION.name)
+    assert (reason.why, reason.facts["by_person"]) == (Why.HELD_BY_OTHER, DAN)
+    other = replace(SCHEMA_MIGRATION, name="hotfix")
+    bot.enact(replace(catalog(), resources={"hotfix": other}, version="v2"))
+    keep_owed(bot.office, bot.ledger)  # type: ignore[arg-type]
+    claim = bot.claim("owed")
+    assert claim is not None
+    look_through(bot.ledger, bot.ledger, Turn(claim, Deadline.after(0)))  # type: ignore[arg-type]
+    assert bot.ledger.read({Key.of(Seat, SCHEMA_MIGRATION.name)}).find(Seat, SCHEMA_MIGRATION.name) is None
+    reason = why_refused(bot, "hotfix")
+    assert (reason.why, reason.facts.get("by_person")) == (Why.HELD_BY_OTHER, None)
 
 
 def test_a_lease_that_is_lost_is_revoked_too(bot: Bot, filled: Redis) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.core.grants import State
+from bot.core.reasons import Why, because
 from bot.slack import pages
+from bot.slack.forms import request_form
+from bot.slack.grammar import Request
 from bot.slack.kit import fitted
+from bot.slack.wording import answers as words
 from bot.usecases.answers import HomeView, Standing
 from tests.slack.scenes import (
     ADA,
@@ -15,6 +19,7 @@ from tests.slack.scenes import (
     BOB,
     EVIL,
     NOW,
+    TEN,
     offer,
     pressable,
     slack_takes,
@@ -117,3 +122,32 @@ def test_an_empty_home_tab() -> None:
 def test_groups_are_shown_whole_or_not_at_all() -> None:
     groups = [[{"type": "divider"}] * 2] * 3
     assert fitted(groups, most_blocks=5, most_characters=999) == ([{"type": "divider"}] * 4, 1)
+
+
+TAKEN = because(Why.HELD_BY_OTHER, by_person=BOB, resource="prod-db", until_at=int(TEN.timestamp()))
+IS_HELD = replace(offer(), outcome="held", reason=TAKEN)
+
+
+def test_what_somebody_else_holds() -> None:
+    _, blocks = pages.offered([IS_HELD])
+    assert texts(blocks)[1] == f"*prod-db* Orders database: held by <@U02BOB> until {AT_TEN}."
+    unending = because(Why.HELD_BY_OTHER, by_person=BOB, resource="prod-db")
+    assert words.offer(replace(IS_HELD, reason=unending)).endswith(": held by <@U02BOB>.")
+    unnamed = because(Why.HELD_BY_OTHER, resource="prod-db")
+    assert words.offer(replace(IS_HELD, reason=unnamed)).endswith(": held by somebody else.")
+
+
+def test_on_the_home_tab_nobody_can_ask_for_what_somebody_else_holds() -> None:
+    shown = pages.home(HomeView(person=ADA, mine=(), waiting=(), offers=(IS_HELD,)))
+    assert pressable(shown["blocks"]) == []
+    assert slack_takes_view(shown)
+
+
+def test_the_form_says_what_somebody_else_holds() -> None:
+    many = [replace(IS_HELD, resource=replace(IS_HELD.resource, name=f"r{n}")) for n in range(100)]
+    for offers, lines in (([offer()], 0), ([offer("vault"), IS_HELD], 1), (many, 5)):
+        form = request_form(offers, Request(resource="vault"))
+        held = [each for each in form["blocks"] if each["type"] == "context"]
+        assert len(held) == lines
+        assert slack_takes_view(form)
+    assert held[0]["elements"][0]["text"] == f"*r0* Orders database: held by <@U02BOB> until {AT_TEN}."

@@ -114,6 +114,15 @@ def codes_in(call: ast.Call) -> list[str]:
             "Ask <@U02BOB> to give it back with `/access done`, then request it again.",
         ),
         (
+            because(Why.HELD_BY_OTHER, resource="schema-migration", until_at=SIX),
+            f"Only one person may have *schema-migration*, and somebody has it until {AT_SIX}. "
+            "Try again later.",
+        ),
+        (
+            because(Why.HELD_BY_OTHER, resource="schema-migration"),
+            "Only one person may have *schema-migration*, and somebody has it. Try again later.",
+        ),
+        (
             because(Why.OWN_REQUEST),
             "You can't decide about your own request. Another approver can; `/access done` withdraws it.",
         ),

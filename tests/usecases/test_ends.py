@@ -16,7 +16,7 @@ import pytest
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, Phase, System
-from bot.ports import Change, Committed, Deadline, Done, Due, Key, Seat, TargetSystems
+from bot.ports import Change, Committed, Deadline, Done, Due, Key, TargetSystems
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE, PROD_DB, SCHEMA_MIGRATION
 from bot.usecases import ends, outcomes
@@ -304,34 +304,12 @@ def test_what_is_not_given_yet_is_left_to_be_done_in_full(story: Story) -> None:
     assert story.grant(grant).state is State.ACTIVE
 
 
-def test_a_seat_is_free_once_it_is_gone_and_passes_to_what_else_the_person_has(story: Story) -> None:
-    seats = [seated(story, DAN, "2m")]
+def test_a_seat_is_free_once_it_is_gone(story: Story) -> None:
+    first = seated(story, DAN, "2m")
     story.memory.advance(2 * MINUTE)
     assert in_one_go(story) == []
-    assert states(story, seats) == [State.ENDED]
-    assert seat(story) is None
-    seats = [seated(story, BOB, "2m"), seated(story, BOB, "1h")]
-    assert seat(story) == seats[1]
-    story.memory.advance(2 * MINUTE)
-    story.run_due()
-    assert states(story, seats) == [State.ENDED, State.ACTIVE]
-    assert seat(story) == seats[1]
-    assert story.target.accounts("migrator") == {"bob@example.com"}
-
-
-def test_a_seat_that_changes_meanwhile_is_looked_at_again(story: Story) -> None:
-    """The approver of another grant of hers was faster: the seat is passed to that one."""
-    first = seated(story, DAN, "2m")
-    story.memory.advance(2 * MINUTE - 1)
-    other = story.ask(DAN, SCHEMA_MIGRATION.name, "1h").standing.grant.id
-    story.memory.advance(1)
-    noted_by(story, lambda: story.approve(CAROL, other))
-    for left in in_one_go(story):
-        story.convergence(left).run()
-    story.run_due()
-    assert states(story, [first, other]) == [State.ENDED, State.ACTIVE]
-    assert seat(story) == other
-    assert story.target.accounts("migrator") == {"dan@example.com"}
+    assert states(story, [first]) == [State.ENDED]
+    assert states(story, [seated(story, BOB, "2m")]) == [State.ACTIVE]
 
 
 def seated(story: Story, person: str, length: str) -> str:
@@ -340,11 +318,6 @@ def seated(story: Story, person: str, length: str) -> str:
     story.run_due()
     assert story.grant(grant).state is State.ACTIVE
     return grant
-
-
-def seat(story: Story) -> str | None:
-    found = story.memory.read({Key.of(Seat, SCHEMA_MIGRATION.name)}).find(Seat, SCHEMA_MIGRATION.name)
-    return found.grant if found else None
 
 
 def test_what_another_claimed_before_is_left_to_be_done_in_full(story: Story) -> None:

@@ -232,6 +232,20 @@ def test_a_seat_that_is_taken_cannot_be_adopted_a_second_time(story: Story, refu
     assert refusal(lambda: story.ask(DAN, "schema-migration", "1h", "")).why is Why.HELD_BY_OTHER
 
 
+def test_a_seat_is_taken_while_a_stray_is_still_being_removed(story: Story, refusal: Refusal) -> None:
+    [migrator] = SCHEMA_MIGRATION.gives
+    alert = asked_about(story, EVE, migrator)
+    story.target.failing["revoke"] = TemporaryFailure("orders-db is down")
+    story.remove(BOB, alert)
+    story.run_due()
+    reason = refusal(lambda: story.ask(DAN, "schema-migration", "1h", ""))
+    assert (reason.why, set(reason.facts)) == (Why.HELD_BY_OTHER, {"resource"})
+    story.target.failing.clear()
+    story.pass_time(6 * MINUTE)
+    assert story.target.accounts("migrator") == set()
+    assert story.ask(DAN, "schema-migration", "1h", "").standing.grant.state is State.ASKED
+
+
 def test_after_a_restore_adopting_is_how_what_was_forgotten_goes_on(story: Story) -> None:
     restore = Restore(noticed_at=story.now, anchored="9-0", found="5-0")
     story.memory.commit(Change(put={Key.of(Restore): restore}))

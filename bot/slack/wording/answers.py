@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.core.grants import LIVE, Grant, State
 from bot.core.policy import Outcome
-from bot.core.reasons import Why
+from bot.core.reasons import Reason, Why
 from bot.slack.moments import Moment
 from bot.slack.wording import cards
 from bot.slack.wording.reasons import NOT_COPIED, say, traced
@@ -23,7 +23,7 @@ from bot.slack.wording.spoken import (
     until,
     when,
 )
-from bot.usecases.answers import Asked, Extended, Offer, RevokedAll, Standing
+from bot.usecases.answers import HELD, Asked, Extended, Offer, RevokedAll, Standing
 
 NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
 UNCONFIRMED = "I could not confirm this. `/access mine` shows whether it happened."
@@ -241,10 +241,19 @@ def _state(each: Standing) -> str:
 
 def offer(each: Offer) -> str:
     resource = each.resource
+    if each.outcome == HELD:
+        return f"{named(resource)} {typed(resource.title, 150)}: {held_by(each.reason)}"
     how = "given at once" if each.outcome == Outcome.APPROVE else "approvers decide"
     why = "" if each.reason.why is Why.APPROVERS_ASKED else f" {say(each.reason)}"
     most = lasting(resource.lengths.max)
     return f"{named(resource)} {typed(resource.title, 150)}: {how}, up to {most}.{why}"
+
+
+def held_by(reason: Reason) -> str:
+    """Who has what only one may have, as far as the reader may know, and until when."""
+    who, until_at = reason.facts.get("by_person"), reason.facts.get("until_at")
+    by = person(str(who)) if who else "somebody else"
+    return f"held by {by} until {when(int(until_at))}." if until_at else f"held by {by}."
 
 
 def nobody_has(resource: str) -> str:

@@ -114,6 +114,8 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
     Why.HELD_BY_OTHER: (
         "Only one person may have *{resource}*, and {by_person} has it until {until_at}.",
         "Only one person may have *{resource}*, and {by_person} has it.",
+        "Only one person may have *{resource}*, and somebody has it until {until_at}.",
+        "Only one person may have *{resource}*, and somebody has it.",
         "Only one person may have this, and somebody has it.",
     ),
     Why.TOO_MANY_ASKS: (
