@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import ClassVar
 
 from hypothesis import HealthCheck, settings
@@ -22,7 +23,7 @@ from bot.core.errors import PermanentFailure, Refused, TemporaryFailure
 from bot.core.grants import LIVE, State
 from bot.ports import CLAIM_SECONDS
 from bot.testing.fuse import Died, Fuse
-from bot.testing.story import Story
+from bot.testing.story import Story, shown_terms
 from bot.testing.target import FakeTarget
 from bot.testing.town import (
     ADA,
@@ -40,6 +41,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
+from bot.usecases import ask, votes
 
 SECRET = Entitlement(target="vault", what=(("role", "secret"),))
 PEOPLE = st.sampled_from([ADA, DAN, BOB])
@@ -72,13 +74,16 @@ class Anything(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         by_rule = (*PROD_DB.approve_automatically, InGroup(group="slack/dba"))
-        prod_db = replace(PROD_DB, gives=(*PROD_DB.gives, SECRET), approve_automatically=by_rule)
+        self.prod_db = replace(PROD_DB, gives=(*PROD_DB.gives, SECRET), approve_automatically=by_rule)
+        prod_db = self.prod_db
         self.policy = replace(catalog(prod_db, HOTFIX, DEPLOY), sources={"pagerduty": SourceRules(every=300)})
         self.story = Story(self.policy, rota={"PORDERS": ()})
         self.story.targets["vault"] = FakeTarget(lambda: self.story.now, keeps_end=True)
         self.story.target.give_by_hand(EMAILS[EVE], PROD_DB.gives[0])
         self.fuse = Fuse(self.story)
         self.well = True
+        self.seen: dict[str, str] = {}
+        """The terms that approvers were shown, by the id of the request or extension."""
 
     # --------------------------------------------------------------------------------- what people do
 
@@ -87,13 +92,54 @@ class Anything(RuleBasedStateMachine):
         with self.spared():
             self.story.ask(who, resource, f"{minutes}m", why)
 
+    @rule(who=PEOPLE, hours=st.sampled_from([1, 3]))
+    def ask_for_later(self, who: str, hours: int) -> None:
+        start = self.story.now + timedelta(hours=hours)
+        wish = ask.Wish(person=who, resource="prod-db", length=HOUR, reason="later", starts_at=start)
+        with self.spared():
+            ask.request(self.story.office, wish, self.story.op())
+
+    def polls(self, who: str) -> list[str]:
+        """What waits for approvers: requests, and extensions."""
+        with self.fuse.off():
+            held = self.story.grants_of(who)
+        asked = [grant.id for grant in held if grant.state is State.ASKED]
+        return asked + [grant.extension.id for grant in held if grant.extension]
+
     @rule(by=APPROVERS, who=PEOPLE)
     def approve(self, by: str, who: str) -> None:
-        with self.fuse.off():
-            asked = [grant.id for grant in self.story.grants_of(who) if grant.state is State.ASKED]
-        for grant in asked:
+        for poll in self.polls(who):
             with self.spared():
-                self.story.approve(by, grant)
+                self.story.approve(by, poll)
+
+    @rule(who=PEOPLE)
+    def see_the_terms(self, who: str) -> None:
+        with self.fuse.off():
+            self.seen |= {poll: shown_terms(self.story.office, poll) for poll in self.polls(who)}
+
+    @rule(by=APPROVERS, who=PEOPLE)
+    def click_on_what_was_seen(self, by: str, who: str) -> None:
+        """It may have changed since: then nothing is decided."""
+        for poll in [each for each in self.polls(who) if each in self.seen]:
+            with self.fuse.off():
+                now = shown_terms(self.story.office, poll)
+            with self.spared():
+                votes.approve(
+                    self.story.office,
+                    person=by,
+                    grant=poll,
+                    length=None,
+                    op=self.story.op(),
+                    terms=self.seen[poll],
+                )
+                assert now == self.seen[poll]
+
+    @rule(more=st.booleans(), approvals=st.sampled_from([1, 2]))
+    def policy_changes(self, more: bool, approvals: int) -> None:
+        gives = (*PROD_DB.gives, SECRET) if more else PROD_DB.gives
+        changed = replace(self.prod_db, gives=gives, approvals=approvals)
+        with self.fuse.off():
+            self.story.enact(replace(self.policy, resources={**self.policy.resources, PROD_DB.name: changed}))
 
     @rule(who=PEOPLE, resource=RESOURCES)
     def give_back(self, who: str, resource: str) -> None:
@@ -183,6 +229,36 @@ class Anything(RuleBasedStateMachine):
         """Also between two resources that give the same, and though another hold of the grant is gone."""
         for role in ("migrator", "deployer"):
             assert len(self.story.target.accounts(role)) <= 1
+
+    @invariant()
+    def a_lease_ends_with_the_last_ground_that_stands(self) -> None:
+        with self.fuse.off():
+            for grant in (each for who in (ADA, DAN, BOB) for each in self.story.grants_of(who)):
+                if grant.state in LIVE and self.story.live(grant.id):
+                    assert self.story.lease(grant.id) == max(each.until for each in grant.stands_on)
+                    assert len([each for each in grant.extensions if not each.answer]) <= 1
+
+    @invariant()
+    def nobody_has_the_same_twice(self) -> None:
+        """One access is one grant."""
+        with self.fuse.off():
+            for who in (ADA, DAN, BOB):
+                live = [
+                    (grant.resource, tuple(sorted(grant.holds)))
+                    for grant in self.story.grants_of(who)
+                    if grant.state in LIVE and self.story.live(grant.id)
+                ]
+                assert len(live) == len(set(live))
+
+    @precondition(lambda self: self.well and not self.story.messenger.away)
+    @invariant()
+    def the_card_says_what_is_true(self) -> None:
+        self.story.run_due()
+        for grant in (each for who in (ADA, DAN, BOB) for each in self.story.grants_of(who)):
+            for message in self.story.messenger.posted(grant.id).values():
+                assert message.view.grant.state is grant.state
+                if self.story.live(grant.id):
+                    assert message.view.grant.until == self.story.lease(grant.id)
 
     @invariant()
     def what_others_gave_stays(self) -> None:
