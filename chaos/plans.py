@@ -12,13 +12,16 @@ from chaos.town import Resource
 ASKED_FOR = [each for each in town.RESOURCES if each.on_shift is None]
 OFTEN = {"seat": 0.5, "both": 1.5}
 AGAIN, DENIED, OVERLOOKED, LOOKS_AT_HOME = 0.2, 0.15, 0.1, 0.05
-ENDINGS = {"runs out": 0.5, "done": 0.2, "click done": 0.08, "extend": 0.12, "revoke": 0.1}
+ENDINGS = {"runs out": 0.4, "done": 0.18, "click done": 0.08, "extend": 0.24, "revoke": 0.1}
+LONGER = {"approve": 0.5, "deny": 0.15, "nothing": 0.15, "replace": 0.2}
+BY_SECURITY, TYPED = 0.4, 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """``wait`` is how long after the ask before it. ``verdict``: approve, less, deny or nothing, where
-    approvers are asked. ``ending``: what is done ``after`` so many seconds of having it."""
+    approvers are asked, and ``longer``, where they are asked for more time; ``typed``: by the id. ``ending``:
+    what is done ``after`` so many seconds of having it. ``by_security``: who revokes it is one of those."""
 
     number: int
     wait: float
@@ -30,6 +33,9 @@ class Plan:
     think: float
     ending: str
     after: float
+    longer: str
+    typed: bool
+    by_security: bool
     looks_at_home: bool
 
     @property
@@ -69,6 +75,9 @@ def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan
         think=rng.uniform(0.1, 2.0),
         ending=rng.choices(list(ENDINGS), list(ENDINGS.values()))[0],
         after=rng.uniform(0.0, 0.9) * seconds,
+        longer=rng.choices(list(LONGER), list(LONGER.values()))[0],
+        typed=rng.random() < TYPED,
+        by_security=rng.random() < BY_SECURITY,
         looks_at_home=rng.random() < LOOKS_AT_HOME,
     )
 

@@ -29,6 +29,7 @@ MUST_BE_NONE = (
     "stuck",
     "audit",
     "ended by nobody",
+    "cut by one wrong answer",
     "came to nothing",
     "broke",
     "told too early",

@@ -53,7 +53,7 @@ class Terms:
     rate: float = 4.0
     pace: float = 3.0
     longest: int = 20
-    lapse_after: int = 20
+    lapse_after: int = 60
     rest: float = 15.0
     patience: float = 120.0
     every_step: bool = False
@@ -245,6 +245,7 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
         *checks.owed_for_ever(truth),
         *checks.written_twice(truth),
         *checks.ended_by_nobody(truth),
+        *checks.shortened_by_nobody(truth),
         *promises.came_to_nothing(truth),
         *promises.told_wrongly(truth),
         *promises.homes_differ(truth),
@@ -256,8 +257,8 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
 def _shows(house: House) -> promises.Shows:
     office = Office(house.ledger, cast("Directory", None), lambda *_: house.catalog, lambda: "")
 
-    def shows(grant: Grant, audience: str) -> str:
+    def shows(grant: Grant, which: str, audience: str) -> str:
         snap = house.ledger.read({Key.of(Grant, grant.id)})
-        return card(card_view(office, grant, house.catalog, snap), audience)[0]
+        return card(card_view(office, grant, house.catalog, snap, which), audience)[0]
 
     return shows

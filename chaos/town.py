@@ -18,6 +18,11 @@ STAND_INS: Mapping[str, tuple[str, ...]] = {"PWATCH": PEOPLE[6:12], "PNIGHT": PE
 """Who takes a shift of a schedule now and then."""
 ALWAYS_ON_CALL: Mapping[str, str] = {"PNIGHT": PEOPLE[12]}
 """Who has the rest of the time. Nobody has it on the other schedule."""
+SECOND_LEVEL: Mapping[str, str] = {"PNIGHT": PEOPLE[18]}
+"""Who is on call all the time at the second level, which no stand-in takes."""
+SECURITY = PEOPLE[20:23]
+REVOKED_FOR = 60
+"""Seconds for which no rule gives back what somebody took away."""
 DOMAIN = "example.com"
 OFFERED = (1, 2, 4)
 LONGEST = 60
@@ -80,7 +85,11 @@ def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str]) -> None:
         "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
         "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in urls.items()},
         "resources": {each.name: _shape(each, lapse_after) for each in RESOURCES},
-        "security": {"channel": "#security"},
+        "security": {
+            "channel": "#security",
+            "people": ["slack/security"],
+            "revoked_for": f"{REVOKED_FOR}s",
+        },
         "audit": {"anchor": {"file": str(path.with_name("anchor"))}},
     }
     fresh = path.with_suffix(".new")
@@ -129,7 +138,7 @@ def settle(workspace: Workspace) -> None:
     members = (*PEOPLE, workspace.app.user_id)
     for channel in CHANNELS:
         workspace.add_channel(Channel(id=channel_id(channel), name=channel, members=members))
-    for handle, users in (("everybody", PEOPLE), ("approvers", APPROVERS)):
+    for handle, users in (("everybody", PEOPLE), ("approvers", APPROVERS), ("security", SECURITY)):
         workspace.add_group(Group(id=f"S0{handle.upper()}", handle=handle, name=handle, users=users))
 
 
@@ -140,3 +149,5 @@ def roster(pager: Pager) -> None:
         pager.add_schedule(schedule)
         if always := ALWAYS_ON_CALL.get(schedule):
             pager.add_shift(schedule, always, None, None)
+        if second := SECOND_LEVEL.get(schedule):
+            pager.add_shift(schedule, second, None, None, level=2)
