@@ -205,7 +205,7 @@ def _somebody_did(*whats: str) -> Callable[[Truth, Grant, float], bool]:
     def did(truth: Truth, grant: Grant, at: float) -> bool:
         return any(
             each.what in whats
-            and each.person == grant.person
+            and each.person in ("", grant.person)
             and each.resource in ("", grant.resource)
             and each.grant in (None, grant.id)
             and each.sent <= at + 0.01
@@ -229,12 +229,31 @@ def _ended_before(truth: Truth, grant: Grant, _: float) -> bool:
     return truth.was_lost(grant.id, *ENDS)
 
 
+def _somebody_took(truth: Truth, grant: Grant, at: float) -> bool:
+    """An administrator, while it was live."""
+    since = grant.approved_at.timestamp() if grant.approved_at else at
+    return any(
+        each.pair in pairs_of(grant) and since <= each.ended and each.began <= at for each in truth.by_hand
+    )
+
+
+def _was_missing(truth: Truth, grant: Grant, at: float) -> bool:
+    """Because an administrator took it, or it was taken for an end that was lost."""
+    since = grant.approved_at.timestamp() if grant.approved_at else at
+    return any(
+        begins <= at and since <= ends for pair in pairs_of(grant) for begins, ends in truth.absences(pair)
+    )
+
+
 CAUSES: Mapping[Why, Callable[[Truth, Grant, float], bool]] = {
     Why.EXPIRED: _time_is_over,
     Why.SHIFT_OVER: _shift_is_over,
     Why.GIVEN_BACK: _somebody_did("done"),
-    Why.REVOKED: _somebody_did("revoke", "revoke all"),
+    Why.REVOKED: _somebody_did("revoke", "revoke all", "end them"),
     Why.BANNED: _somebody_did("revoke all"),
+    Why.HAND_REMOVED: _somebody_took,
+    Why.NOT_AFTER_RESTORE: _was_missing,
+    Why.GIVEN_ANEW: _somebody_did("grant again"),
     Why.ENDED_BEFORE: _ended_before,
     Why.COULD_NOT_GIVE: _target_was_another,
 }

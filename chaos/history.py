@@ -55,6 +55,7 @@ class History(deque[Call]):
         self._about: dict[str, list[Said]] = {}
         self._newest: dict[tuple[str, str], Said] = {}
         self._extensions: list[Said] = []
+        self._verbs: dict[tuple[str, str], tuple[str, ...]] = {}
         self._news = threading.Lock()
 
     def append(self, call: Call) -> None:
@@ -80,6 +81,7 @@ class History(deque[Call]):
             )
             self.said.append(said)
             self._newest[(channel, ts)] = said
+            self._verbs[(channel, ts)] = _verbs_in(blocks)
             if grant and "-" in grant and first:
                 self._extensions.append(said)
             self._about.setdefault(_quoted(blocks), []).append(said)
@@ -93,6 +95,14 @@ class History(deque[Call]):
         """The message there as it is now."""
         with self._news:
             return self._newest.get(place)
+
+    def asking(self, verbs: tuple[str, ...]) -> list[tuple[tuple[str, str], tuple[str, ...]]]:
+        """The messages that have such buttons now, and which of them."""
+        with self._news:
+            found = {
+                place: tuple(each for each in shown if each in verbs) for place, shown in self._verbs.items()
+            }
+        return [(place, shown) for place, shown in found.items() if shown]
 
     def extensions(self, person: str, resource: str) -> list[Said]:
         """The messages, as they were first, that asked for more time for this person, in order."""
@@ -133,6 +143,11 @@ def shown_in(blocks: list[dict[str, Any]]) -> Shown | None:
         seconds=_SECONDS.get(lasts[1], 0) if lasts else 0,
         until=int(until[1]) if until else 0,
     )
+
+
+def _verbs_in(blocks: list[dict[str, Any]]) -> tuple[str, ...]:
+    elements = [each for block in blocks for each in block.get("elements", ())]
+    return tuple(str(each["action_id"]) for each in elements if "action_id" in each)
 
 
 def _grant_in(blocks: list[dict[str, Any]]) -> str | None:

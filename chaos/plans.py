@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from chaos import town
 from chaos.town import Resource
 
-ASKED_FOR = [each for each in town.RESOURCES if each.on_shift is None]
-OFTEN = {"seat": 0.5, "both": 1.5}
+OFTEN = {"seat": 0.5, "both": 1.5, "night": 0.5, "watch": 0.7}
 AGAIN, DENIED, OVERLOOKED, LOOKS_AT_HOME = 0.2, 0.15, 0.1, 0.05
 ENDINGS = {"runs out": 0.4, "done": 0.18, "click done": 0.08, "extend": 0.24, "revoke": 0.1}
 LONGER = {"approve": 0.5, "deny": 0.15, "nothing": 0.15, "replace": 0.2}
@@ -59,8 +58,8 @@ def plans(rng: random.Random, rate: float, longest: int) -> Iterator[Plan]:
 
 
 def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan | None) -> Plan:
-    weights = [OFTEN.get(each.name, 1.0) for each in ASKED_FOR]
-    resource = like.resource if like else rng.choices(ASKED_FOR, weights)[0]
+    weights = [OFTEN.get(each.name, 1.0) for each in town.RESOURCES]
+    resource = like.resource if like else rng.choices(town.RESOURCES, weights)[0]
     person = like.person if like else _somebody(rng, resource)
     seconds = rng.randint(1, longest)
     others = [each for each in town.APPROVERS if each != person]
@@ -83,8 +82,9 @@ def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan
 
 
 def _somebody(rng: random.Random, resource: Resource) -> str:
-    if resource.on_call and rng.random() < 0.7:
-        return rng.choice(town.STAND_INS[resource.on_call])
+    schedule = resource.on_call or resource.on_shift
+    if schedule and rng.random() < 0.7:
+        return rng.choice(town.STAND_INS[schedule])
     return rng.choice(town.PEOPLE)
 
 

@@ -145,6 +145,8 @@ _KEPT: Mapping[str, Callable[[Truth, Deed], bool]] = {
     "allow": _written_down("allowed"),
     "freeze": _written_down("frozen"),
     "unfreeze": _written_down("unfrozen"),
+    "grant again": lambda *_: True,
+    "end them": lambda *_: True,
 }
 
 

@@ -36,6 +36,10 @@ MUST_BE_NONE = (
     "card differs",
     "card missing",
     "home differs",
+    "given back by a rule after a revocation",
+    "voted on other terms than shown",
+    "two live grants of one resource",
+    "lease not the last ground",
     "stumbled",
 )
 

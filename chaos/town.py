@@ -61,7 +61,21 @@ RESOURCES = (
     Resource(name="night", gives=(("other-db", "night"),), on_shift="PNIGHT"),
 )
 BY_NAME = {each.name: each for each in RESOURCES}
-TARGET_OF: Mapping[str, str] = {role: target for each in RESOURCES for target, role in each.gives}
+GIVES_ELSE, NO_RULE, NO_SHIFT = "gives something else", "a rule left", "a shift left"
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    GIVES_ELSE: ("table-4", "both", "asked", "asked-twice", "asked-alone", "watch"),
+    NO_RULE: ("table-5", "both", "watch-db"),
+    NO_SHIFT: ("watch", "night"),
+}
+"""What policies there are besides the plain one, and the resources that are different then."""
+ELSE: Mapping[str, tuple[str, str]] = {
+    each.name: (each.gives[0][0], f"{each.gives[0][1]}_else")
+    for each in RESOURCES
+    if each.name in VARIANTS[GIVES_ELSE]
+}
+"""What these give instead of the first of what they give."""
+_EVERY = (*(given for each in RESOURCES for given in each.gives), *ELSE.values())
+TARGET_OF: Mapping[str, str] = {role: target for target, role in _EVERY}
 """By role: none is of two targets."""
 URLS_OF: Mapping[str, tuple[str, str]] = {
     "orders-db": ("ORDERS_DB_URL", "ORDERS_DB_NEW_URL"),
@@ -78,13 +92,14 @@ def name(person: str) -> str:
     return f"p{person[2:]}"
 
 
-def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str]) -> None:
-    """``urls`` has the variable that each target is reached by. The anchor's file is beside the policy."""
+def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str], variant: str = "") -> None:
+    """``urls`` has the variable that each target is reached by. The anchor's file is beside the policy.
+    ``variant`` is one of VARIANTS, or the plain one."""
     policy = {
         "people": {"email_domains": [DOMAIN]},
         "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
         "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in urls.items()},
-        "resources": {each.name: _shape(each, lapse_after) for each in RESOURCES},
+        "resources": {each.name: _shape(each, lapse_after, variant) for each in RESOURCES},
         "security": {
             "channel": "#security",
             "people": ["slack/security"],
@@ -97,22 +112,26 @@ def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str]) -> None:
     fresh.rename(path)
 
 
-def _shape(resource: Resource, lapse_after: int) -> dict[str, object]:
+def _shape(resource: Resource, lapse_after: int, variant: str) -> dict[str, object]:
+    changed = variant if resource.name in VARIANTS.get(variant, ()) else ""
+    gives = (ELSE[resource.name], *resource.gives[1:]) if changed == GIVES_ELSE else resource.gives
     shape: dict[str, object] = {
         "title": f"What {resource.name} is",
-        "gives": [{"target": target, "role": role} for target, role in resource.gives],
+        "gives": [{"target": target, "role": role} for target, role in gives],
         "duration": {"default": "5s", "max": f"{LONGEST}s", "offer": [f"{each}s" for each in OFFERED]},
         "lapse_after": f"{lapse_after}s",
         "one_holder": resource.one_holder,
     }
     rules: list[object] = []
-    if resource.on_call:
+    if changed == NO_RULE:
+        pass
+    elif resource.on_call:
         rules.append({"on_call": {"schedule": f"pagerduty/{resource.on_call}"}})
     elif not resource.approvals and not resource.on_shift:
         rules.append({"in_group": "slack/everybody"})
     if rules:
         shape["approve_automatically"] = rules
-    if resource.on_shift:
+    if resource.on_shift and changed != NO_SHIFT:
         shape["on_shift"] = {"schedule": f"pagerduty/{resource.on_shift}"}
     if resource.approvals:
         shape["approvals"] = resource.approvals

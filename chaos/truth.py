@@ -15,15 +15,13 @@ from bot.ports import Card, Condition, Key
 from chaos import town
 from chaos.database import ByHand
 from chaos.deeds import Deed
-from chaos.faults import Fault
+from chaos.faults import WRONG, Fault
 from chaos.history import Said
 from chaos.observer import Absence, Everywhere, Look, Pair
 from chaos.shifts import Stint
 from chaos.store import Happened, entries_of
 
 PAGE = 500
-WRONG = "answered wrongly"
-"""What the pager did that a fault of this name is about."""
 LATE = 15.0
 """Seconds within which an access goes whose end was just written, whatever dies meanwhile."""
 STANDING = (
@@ -163,6 +161,8 @@ class Truth:
     """The entries of the audit that died with a primary: the ledger does not know of them."""
     stumbled: Sequence[str] = ()
     passed: Counter[str] = field(default_factory=Counter)
+    sampled: Sequence[Any] = ()
+    """What was found wrong while it went on."""
 
     @cached_property
     def reasons(self) -> Mapping[Pair, Sequence[Reason]]:
