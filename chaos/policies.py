@@ -10,16 +10,16 @@ from typing import Self
 from chaos import town
 from chaos.house import House
 
-PAUSE, LASTS = 3.0, (1.0, 6.0)
-"""Seconds from change to change, as a multiple of the pace, and how long one lasts."""
+PAUSE, LASTS = (1.0, 10.0), (1.0, 6.0)
+"""Seconds between two changes, and how long one lasts."""
 WITHIN = 60.0
 
 
 class Policies:
     """Use it as a context manager. ``end`` puts the plain policy in force for good."""
 
-    def __init__(self, house: House, rng: random.Random, pace: float, *, change: bool = True) -> None:
-        self._house, self._rng, self._pace, self._change = house, rng, pace, change
+    def __init__(self, house: House, rng: random.Random, *, change: bool = True) -> None:
+        self._house, self._rng, self._change = house, rng, change
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep_changing, daemon=True, name="policies")
         self.changes = 0
@@ -38,7 +38,7 @@ class Policies:
         self._surely()
 
     def _keep_changing(self) -> None:
-        while self._change and not self._over.wait(self._rng.expovariate(1 / (PAUSE * self._pace))):
+        while self._change and not self._over.wait(self._rng.uniform(*PAUSE)):
             self._house.write_policy(self._rng.choice(tuple(town.VARIANTS)))
             self.changes += self._surely()
             self._over.wait(self._rng.uniform(*LASTS))

@@ -167,7 +167,7 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
         stack.enter_context(director)
         shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
         change, stops = "policies" not in without, "security" not in without
-        policies = stack.enter_context(Policies(house, rngs[3], terms.pace, change=change))
+        policies = stack.enter_context(Policies(house, rngs[3], change=change))
         guard = stack.enter_context(Guard(house, deeds, rngs[4], stops=stops))
         sampler = stack.enter_context(Sampler(house.ledger))
         crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
