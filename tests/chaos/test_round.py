@@ -46,6 +46,6 @@ def test_a_design_that_loses_what_it_has_begun_is_found_out() -> None:
         design="claims",
     )
     outcome = Round(terms).play()
-    found = {each.what for each in outcome.violations}
+    found = {each.what for each in outcome.violations if each.about != "still asked"}  # that lapses later
     assert found & {"left over", "unfinished", "stuck", "card missing"}, found
     outcome.forget()
