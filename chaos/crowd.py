@@ -153,7 +153,8 @@ class _Course:
         needed = plan.approvers if verdict != "deny" else plan.approvers[:1]
         for number, approver in enumerate(needed):
             turn = _Turn(who=approver, verdict=verdict, last=number == len(needed) - 1, longer=longer)
-            self.crowd.after(plan.think * (number + 1.5), partial(self._begin_to_decide, turn))
+            soon = 0.3 if longer and plan.longer != "replace" else 1.5  # more time is wanted before it ends
+            self.crowd.after(plan.think * (number + soon), partial(self._begin_to_decide, turn))
 
     def _begin_to_decide(self, turn: _Turn) -> None:
         self.decide(replace(turn, since=time.monotonic()))
@@ -173,7 +174,9 @@ class _Course:
                 deed = deeds.types_approval(replace(deed, what="approve"), self.rng)
             else:
                 deed = deeds.approves(deed, place, self.rng, None if turn.longer else self._less())
-        except ImpossibleError:  # decided meanwhile
+        except ImpossibleError:  # decided meanwhile, or it is about an earlier wish for more time
+            if turn.longer:
+                self._look_again(turn)
             return
         if deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed) or deed.said.startswith(SHOWS_TERMS):
             self._look_again(turn)
