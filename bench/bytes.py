@@ -88,9 +88,10 @@ def _weighed(memory: MemoryLedger, redis: Redis) -> Counter[str]:
             pipe.sadd(f"{NAME}index:{index}", *ids)
     for grant in kept["_leases"]:
         pipe.set(f"{NAME}lease:{grant}", "1", px=10**9)
-    for member, owed in kept["_due"].items():
-        pipe.zadd(f"{NAME}due:{member.partition('/')[0]}", {member: owed.at})
-        pipe.hset(f"{NAME}generations", member, owed.generation)
+    for member, at in kept["_due"].items():
+        pipe.zadd(f"{NAME}due:{member.partition('/')[0]}", {member: at})
+    for member, generation in kept["_generations"].items():
+        pipe.hset(f"{NAME}generations", member, generation)
     for ms, number, text in kept["_audit"]:
         pipe.xadd(f"{NAME}audit", {"e": text}, id=f"{ms}-{number}")
     for seal in kept["_seals"]:

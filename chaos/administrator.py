@@ -34,12 +34,15 @@ DRAWN = (
     "moved",
     "failed over",
     "lost writes",
+    "policies",
+    "security",
 )
 """What can be left out of a round: an administrator takes an access away; the bot gets another login, and the
 one before is dropped before the workers have the new one, or afterwards, or never, in which case the new one
 may act for it; commits wait for a standby; a target gets another address by a policy that one worker has not
-seen, and the old address leads to another server; the copy of Redis changes places with its original; and it
-takes the place of one that dies with what was written last."""
+seen, and the old address leads to another server; the copy of Redis changes places with its original; it
+takes the place of one that dies with what was written last; the policy changes; and security people stop
+somebody, or all rules."""
 
 Fault = Callable[[random.Random], None]
 

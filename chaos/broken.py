@@ -1,4 +1,4 @@
-"""Three designs that are known to lose accesses. A harness that does not find it out is good for nothing."""
+"""Designs that are known to be wrong. A harness that does not find it out is good for nothing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from bot.core import grants, policy
 from bot.core.errors import Conflict, TemporaryFailure
-from bot.core.grants import Grant
+from bot.core.grants import Grant, Ground
 from bot.core.holds import HoldRecord, Phase
+from bot.core.terms import Terms
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Claims, Due, Key
+from bot.usecases import ask, granting, rosters, starts
 from bot.wiring import Fittings
 from chaos.wrapping import wrap
 
@@ -89,4 +92,44 @@ def stale() -> None:
     wrap(Fittings, "load", lambda _, fittings, __: fittings.catalog)
 
 
-DESIGNS: Mapping[str, Callable[[], None]] = {"claims": claims, "events": events, "stale": stale}
+def terms() -> None:
+    """A vote counts whatever its voter was shown."""
+    vars(Terms)["digest"].func = lambda _: "any"
+
+
+def rules() -> None:
+    """Rules give back what somebody took away."""
+    for module in (policy, starts):
+        vars(module)["automatic_objection"] = lambda *_: None
+
+
+def twice() -> None:
+    """Nobody looks whether the person has it already."""
+    for module in (ask, granting, starts):
+        vars(module)["live_grant"] = lambda *_: None
+
+
+def first() -> None:
+    """A lease ends with the first ground."""
+
+    def standing_on(grant: Grant, grounds: tuple[Ground, ...]) -> Grant:
+        return replace(grant, grounds=grounds, until=min(each.until for each in grounds if each.fell is None))
+
+    vars(grants)["_standing_on"] = standing_on
+
+
+def belief() -> None:
+    """Every answer about who is on call is believed."""
+    vars(rosters)["objection"] = lambda *_: None
+
+
+DESIGNS: Mapping[str, Callable[[], None]] = {
+    "claims": claims,
+    "events": events,
+    "stale": stale,
+    "terms": terms,
+    "rules": rules,
+    "twice": twice,
+    "first": first,
+    "belief": belief,
+}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.core.grants import LIVE, Grant, Origin, State
+from bot.core.grants import LIVE, Grant, State
 from bot.core.reasons import Why
 from bot.ports import CLAIM_SECONDS
 from chaos import town
@@ -150,6 +150,7 @@ def written_twice(truth: Truth) -> Iterator[Violation]:
             "denied": grant.state is State.DENIED and grant.decided_by is not None,
             "withdrawn": grant.state is State.WITHDRAWN,
             "lapsed": grant.state is State.LAPSED,
+            "added to what is held": grant.state is State.ADDED,
         }
         for what, once in wanted.items():
             if times[what] != int(once):
@@ -168,7 +169,22 @@ def ended_by_nobody(truth: Truth) -> Iterator[Violation]:
             (each.at for each in truth.books.trail.get(name, ()) if each.entry.what in ENDS), default=None
         )
         if at is None or cause is None or not cause(truth, grant, at):
-            yield Violation(what="ended by nobody", about=f"{grant.ended.why} at {at}", grant=name)
+            what = "ended by nobody"
+            if grant.ended.why is Why.SHIFT_OVER and at and truth.answered_wrongly(at - ROSTER_READ, at):
+                what = "cut by one wrong answer"
+            yield Violation(what=what, about=f"{grant.ended.why} at {at}", grant=name)
+
+
+def shortened_by_nobody(truth: Truth) -> Iterator[Violation]:
+    """A ground that fell because a shift is over, though it is not."""
+    for name, grant in truth.books.grants.items():
+        for each in truth.books.trail.get(name, ()):
+            if each.entry.what != "end moved with the facts" or not each.entry.facts.get("fallen"):
+                continue
+            if not _shift_is_over(truth, grant, each.at):
+                wrong = truth.answered_wrongly(each.at - ROSTER_READ, each.at)
+                what = "cut by one wrong answer" if wrong else "ended by nobody"
+                yield Violation(what=what, about=f"a ground fell at {each.at:.3f}", grant=name)
 
 
 def _time_is_over(_: Truth, grant: Grant, at: float) -> bool:
@@ -176,7 +192,7 @@ def _time_is_over(_: Truth, grant: Grant, at: float) -> bool:
 
 
 def _shift_is_over(truth: Truth, grant: Grant, at: float) -> bool:
-    if grant.origin is Origin.ASKED and grant.until and at >= grant.until.timestamp():
+    if grant.until and at >= grant.until.timestamp():
         return True
     age = ROSTER_LATE if truth.disturbed(at - ROSTER_READ, at) else ROSTER_READ
     moments = [at - age + tenth / 10 for tenth in range(int(age * 10) + 2)]
@@ -189,7 +205,8 @@ def _somebody_did(*whats: str) -> Callable[[Truth, Grant, float], bool]:
     def did(truth: Truth, grant: Grant, at: float) -> bool:
         return any(
             each.what in whats
-            and (each.person, each.resource) == (grant.person, grant.resource)
+            and each.person in ("", grant.person)
+            and each.resource in ("", grant.resource)
             and each.grant in (None, grant.id)
             and each.sent <= at + 0.01
             for each in truth.deeds
@@ -212,11 +229,31 @@ def _ended_before(truth: Truth, grant: Grant, _: float) -> bool:
     return truth.was_lost(grant.id, *ENDS)
 
 
+def _somebody_took(truth: Truth, grant: Grant, at: float) -> bool:
+    """An administrator, while it was live."""
+    since = grant.approved_at.timestamp() if grant.approved_at else at
+    return any(
+        each.pair in pairs_of(grant) and since <= each.ended and each.began <= at for each in truth.by_hand
+    )
+
+
+def _was_missing(truth: Truth, grant: Grant, at: float) -> bool:
+    """Because an administrator took it, or it was taken for an end that was lost."""
+    since = grant.approved_at.timestamp() if grant.approved_at else at
+    return any(
+        begins <= at and since <= ends for pair in pairs_of(grant) for begins, ends in truth.absences(pair)
+    )
+
+
 CAUSES: Mapping[Why, Callable[[Truth, Grant, float], bool]] = {
     Why.EXPIRED: _time_is_over,
     Why.SHIFT_OVER: _shift_is_over,
     Why.GIVEN_BACK: _somebody_did("done"),
-    Why.REVOKED: _somebody_did("revoke"),
+    Why.REVOKED: _somebody_did("revoke", "revoke all", "end them"),
+    Why.BANNED: _somebody_did("revoke all"),
+    Why.HAND_REMOVED: _somebody_took,
+    Why.NOT_AFTER_RESTORE: _was_missing,
+    Why.GIVEN_ANEW: _somebody_did("grant again"),
     Why.ENDED_BEFORE: _ended_before,
     Why.COULD_NOT_GIVE: _target_was_another,
 }

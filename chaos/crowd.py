@@ -9,16 +9,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
 import structlog
 
 from bot.sandbox.workspace.model import ImpossibleError
-from chaos.deeds import DONE, UNKNOWN, UNWRITTEN, Deed, Deeds, is_copy
+from chaos.deeds import DONE, SHOWS_TERMS, UNKNOWN, UNWRITTEN, Deed, Deeds, is_copy
 from chaos.house import House
 from chaos.plans import Plan
-from chaos.town import APPROVERS, OFFERED, channel_id, name
+from chaos.town import APPROVERS, OFFERED, SECURITY, channel_id, name
 
 log = structlog.get_logger(__name__)
 HANDS = 12
@@ -113,6 +114,17 @@ class Crowd:
         _Course(self, plan, rng).ask(TRIES)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Turn:
+    """Somebody who decides about a request, or a ``longer`` time; ``last`` of those who are needed."""
+
+    who: str
+    verdict: str
+    last: bool
+    longer: bool
+    since: float = 0.0
+
+
 class _Course:
     """One plan being carried out."""
 
@@ -130,51 +142,64 @@ class _Course:
         elif deed.outcome == DONE:
             self.crowd.after(self.plan.after, lambda: self.end(TRIES))
 
-    def _put_to_approvers(self) -> None:
+    def _put_to_approvers(self, *, longer: bool = False) -> None:
         plan = self.plan
-        if plan.verdict == "nothing":
+        verdict = plan.longer if longer else plan.verdict
+        if verdict == "nothing":
             return
-        needed = plan.approvers if plan.verdict != "deny" else plan.approvers[:1]
+        if verdict == "replace":
+            self.crowd.after(plan.think, self._extend_again)
+            verdict = "approve"
+        needed = plan.approvers if verdict != "deny" else plan.approvers[:1]
         for number, approver in enumerate(needed):
-            last = number == len(needed) - 1
-            self.crowd.after(plan.think * (number + 1), partial(self._begin_to_decide, approver, last=last))
+            turn = _Turn(who=approver, verdict=verdict, last=number == len(needed) - 1, longer=longer)
+            soon = 0.3 if longer and plan.longer != "replace" else 1.5  # more time is wanted before it ends
+            self.crowd.after(plan.think * (number + soon), partial(self._begin_to_decide, turn))
 
-    def _begin_to_decide(self, who: str, *, last: bool) -> None:
-        self.decide(who, time.monotonic(), last=last)
+    def _begin_to_decide(self, turn: _Turn) -> None:
+        self.decide(replace(turn, since=time.monotonic()))
 
-    def decide(self, who: str, since: float, *, last: bool) -> None:
+    def decide(self, turn: _Turn) -> None:
         """As soon as the card is there. What was not answered is clicked again."""
-        found = self._card(who)
+        found = self._card(turn)
         if found is None:
-            self._look_again(since, lambda: self.decide(who, since, last=last))
+            self._look_again(turn)
             return
         place, grant = found
-        deed = self._deed(self.plan.verdict, who, grant)
+        deed, deeds = self._deed(turn.verdict, turn.who, grant), self.crowd.deeds
         try:
-            if self.plan.verdict == "deny":
-                deed = self.crowd.deeds.denies(deed, place, self.rng)
+            if turn.verdict == "deny":
+                deed = deeds.denies(deed, place, self.rng)
+            elif self.plan.typed:
+                deed = deeds.types_approval(replace(deed, what="approve"), self.rng)
             else:
-                deed = self.crowd.deeds.clicks(deed, place, "approve", self.rng, self._less(grant))
-        except ImpossibleError:  # decided meanwhile
+                deed = deeds.approves(deed, place, self.rng, None if turn.longer else self._less())
+        except ImpossibleError:  # decided meanwhile, or it is about an earlier wish for more time
+            if turn.longer:
+                self._look_again(turn)
             return
-        if deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed):
-            self._look_again(since, lambda: self.decide(who, since, last=last))
-        elif last and deed.outcome == DONE and self.plan.verdict != "deny":
+        if deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed) or deed.said.startswith(SHOWS_TERMS):
+            self._look_again(turn)
+        elif turn.last and deed.outcome == DONE and turn.verdict != "deny" and not turn.longer:
             self.crowd.after(self.plan.after, lambda: self.end(TRIES))
 
-    def _less(self, grant: str) -> str | None:
+    def _less(self) -> int | None:
         offered = [each for each in OFFERED if each < self.plan.seconds]
-        return f"{grant} {self.rng.choice(offered)}" if self.plan.verdict == "less" and offered else None
+        return self.rng.choice(offered) if self.plan.verdict == "less" and offered else None
 
-    def _look_again(self, since: float, do: Callable[[], None]) -> None:
-        if time.monotonic() - since < PATIENCE:
-            self.crowd.after(self.rng.uniform(0.2, 0.6), do)
+    def _look_again(self, turn: _Turn) -> None:
+        if time.monotonic() - turn.since < PATIENCE:
+            self.crowd.after(self.rng.uniform(0.2, 0.6), lambda: self.decide(turn))
 
-    def _card(self, who: str) -> tuple[tuple[str, str], str] | None:
-        """A message that asks ``who`` about this plan's ask; there are two where a worker died over it."""
-        channel = self.plan.resource.channel
-        home = channel_id(channel) if channel else "D" + who[1:]
-        every = self.crowd.house.history.about(self.plan.reason)
+    def _card(self, turn: _Turn) -> tuple[tuple[str, str], str] | None:
+        """A message that asks them about this plan's ask, or for more time; there are two where a worker died
+        over it."""
+        channel, history = self.plan.resource.channel, self.crowd.house.history
+        home = channel_id(channel) if channel else "D" + turn.who[1:]
+        if turn.longer:
+            every = history.extensions(self.plan.person, self.plan.resource.name)[-1:]
+        else:
+            every = [each for each in history.about(self.plan.reason) if "-" not in (each.grant or "")]
         found = [
             ((each.channel, each.ts), each.grant) for each in every if each.first and each.channel == home
         ]
@@ -192,18 +217,23 @@ class _Course:
         deed = way() if way else None
         if deed and (deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed)) and tries > 1:
             self.crowd.after(self.rng.uniform(0.2, 1.0), lambda: self.end(tries - 1))
+        elif deed and deed.said.startswith("Asked approvers"):
+            self._put_to_approvers(longer=True)
 
     def _done(self) -> Deed:
         return self._types("done", self.plan.person, f"done {self.plan.resource.name}")
 
     def _extend(self) -> Deed:
         seconds = self.rng.randint(1, 8)
-        return self._types(
-            "extend", self.plan.person, f"extend {self.plan.resource.name} {seconds}s", seconds
-        )
+        text = f"extend {self.plan.resource.name} {seconds}s"
+        return self._types("extend", self.plan.person, text, seconds)
+
+    def _extend_again(self) -> None:
+        self._extend()
 
     def _revoke(self) -> Deed:
-        who = self.rng.choice([each for each in APPROVERS if each != self.plan.person])
+        may = SECURITY if self.plan.by_security else APPROVERS
+        who = self.rng.choice([each for each in may if each != self.plan.person])
         text = f"revoke @{name(self.plan.person)} {self.plan.resource.name} because enough"
         return self._types("revoke", who, text)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from bot.sandbox.workspace.model import ImpossibleError, Reply
 from bot.slack.wording.answers import BROKEN, COPIED, NOT_RECORDED, UNCONFIRMED
 from chaos import town
+from chaos.history import Shown, shown_in
 from chaos.house import House
 
 DONE, REFUSED, UNWRITTEN, UNKNOWN, BROKE = "done", "refused", "not recorded", "no answer", "broke"
@@ -21,12 +22,16 @@ _SUCCESS = re.compile(
     r"You get |You have \*[^*]+\* already|Asked for |You have asked for |Done: |Withdrawn: |Denied: "
     r"|Approved: |Your approval counts|Asked approvers"
     r"|\*[^*]+\* now ends |\*[^*]+\* is being taken back from "
+    r"|Revoked everything from |<@\w+> had nothing to revoke|<@\w+> is allowed again|Frozen: "
+    r"|The freeze is over"
 )
+SHOWS_TERMS = "Nothing is decided, because you have not been shown exactly what it is now."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deed:
-    """``grant`` where the person named one; ``outcome`` what they were told of it."""
+    """``grant`` where the person named one, or an extension; ``outcome`` what they were told of it. ``shown``
+    is what they had seen of what they approved."""
 
     what: str
     by: str
@@ -39,6 +44,7 @@ class Deed:
     grant: str | None = None
     reason: str = ""
     seconds: int = 0
+    shown: tuple[Shown, ...] = ()
 
     @property
     def until(self) -> int | None:
@@ -53,6 +59,7 @@ class Deeds:
     def __init__(self, house: House) -> None:
         self._house = house
         self._busy = {person: threading.Lock() for person in town.PEOPLE}
+        self._answered: dict[tuple[str, str], list[Shown]] = {}
         self.all: list[Deed] = []
 
     def types(self, deed: Deed, text: str, rng: random.Random) -> Deed:
@@ -74,6 +81,33 @@ class Deeds:
             reply = self._house.slack.click(deed.by, *place, verb, value=value)
             said = self._notice(deed.by) if reply.ok else ""
             return self._noted(replace(deed, outcome=_of_click(reply, said), said=said))
+
+    def approves(
+        self, deed: Deed, place: tuple[str, str], rng: random.Random, length: int | None = None
+    ) -> Deed:
+        """By the button, or for less by the menu. Raises ImpossibleError if it is not there any more."""
+        newest = self._house.history.newest(place)
+        if newest is None or newest.shown is None:
+            raise ImpossibleError("there is nothing to approve any more")
+        value = f"{newest.shown.value} {length}" if length else newest.shown.value
+        return self.clicks(replace(deed, shown=(newest.shown,)), place, "approve", rng, value)
+
+    def types_approval(self, deed: Deed, rng: random.Random) -> Deed:
+        """By its id. It counts only if they have seen what they approve: in a direct message, or as the
+        answer to having typed it before."""
+        with self._busy[deed.by]:
+            self._house.choose_web(rng)
+            grant = deed.grant or ""
+            answers = self._answered.setdefault((deed.by, grant), [])
+            before = (*answers, *self._house.history.shown_of(grant, "D" + deed.by[1:]))
+            deed = replace(deed, sent=time.time(), shown=before)
+            reply = self._house.slack.type_command(deed.by, town.GENERAL, "/access", f"approve {grant}")
+            outcome = _of_command(reply.status, reply.text)
+            shown = shown_in(reply.blocks)
+            answers += [shown] if shown else []
+            if outcome == UNKNOWN:  # the answer may have shown it, and been lost
+                answers += self._house.history.shown_of(grant)
+            return self._noted(replace(deed, outcome=outcome, said=reply.text))
 
     def denies(self, deed: Deed, place: tuple[str, str], rng: random.Random) -> Deed:
         """By the button, and the form that it opens."""

@@ -16,10 +16,13 @@ from typing import Self
 
 import structlog
 
+from chaos import town
 from chaos.administrator import Acts, Administrator
 from chaos.house import BotPart, House, Part, ServerPart
 from chaos.steps import KILL, LOSE, OF_WEB, ON_THE_WAY, SLEEP, Obeyed, Order
 
+WRONG = "answered wrongly"
+"""What the pager does if it shows nobody, or nobody at some level, though somebody is on call."""
 log = structlog.get_logger(__name__)
 POLL = 0.02
 PATIENCE = 6.0
@@ -142,6 +145,7 @@ class Director:
             self._killed_backend: 0.7,
             self._slack_away: 0.7,
             self._pager_away: 0.5,
+            self._pager_wrong: 1,
             self._delivered_twice: 0.5,
         }
         return self._rng.choices(list(kinds), list(kinds.values()))[0]
@@ -236,6 +240,19 @@ class Director:
         self._over.wait(rng.uniform(0.5, 5))
         faults.down = False
         self._noted("away", "pager", start)
+
+    def _pager_wrong(self, rng: random.Random) -> None:
+        """It shows nobody, or nobody at one level; and sometimes nothing when it is asked another way."""
+        start, faults = time.time(), self.house.pager.faults
+        if rng.random() < 0.5:
+            faults.unseen = frozenset(town.STAND_INS)
+        else:
+            faults.unseen_levels = frozenset((rng.choice((1, 2)),))
+        if rng.random() < 0.4:
+            faults.answer({}, status=503, times=rng.randint(1, 4), to="schedule")
+        self._over.wait(rng.uniform(1, 6))
+        faults.unseen, faults.unseen_levels = frozenset(), frozenset()
+        self._noted(WRONG, "pager", start)
 
     def _delivered_twice(self, rng: random.Random) -> None:
         start, faults = time.time(), self.house.slack.faults

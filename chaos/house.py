@@ -201,7 +201,8 @@ class House:
         }
         self.redis = connect(self.redises.url)
         self.ledger = RedisLedger(self.redis)
-        self._policy = self.folder / "access.yaml"
+        self._policy, self._variant = self.folder / "access.yaml", ""
+        self._changing = threading.RLock()
         self.write_policy()
         self._open_slack()
         self._open_pager()
@@ -226,23 +227,26 @@ class House:
         self._pager_served = pager.serve(self.pager)
         self._stack.callback(self._pager_served.close)
 
-    def write_policy(self) -> None:
-        """By it each target is reached by the address that it has now."""
-        urls = {target: each.variable for target, each in self.databases.items()}
-        town.write_policy(self._policy, self._lapse_after, urls)
-        self.catalog = _catalog(self._policy)
+    def write_policy(self, variant: str | None = None) -> None:
+        """By it each target is reached by the address that it has now. ``variant``: the one from now on."""
+        with self._changing:
+            self._variant = self._variant if variant is None else variant
+            urls = {target: each.variable for target, each in self.databases.items()}
+            town.write_policy(self._policy, self._lapse_after, urls, self._variant)
+            self.catalog = _catalog(self._policy)
 
     def answers(self, web: BotPart) -> bool:
         return _answers(web.process.environ["PORT"])
 
     def apply_policy(self) -> bool:
         """As ``rotakey policy apply`` does; whether that worked."""
-        found = config.load(config.bytes_of(self._policy), environ={}, secrets=False)
-        try:
-            enact(self.ledger, found.catalog, found.text, by="chaos")
-        except TemporaryFailure:
-            return False
-        return True
+        with self._changing:
+            found = config.load(config.bytes_of(self._policy), environ={}, secrets=False)
+            try:
+                enact(self.ledger, found.catalog, found.text, by="chaos")
+            except TemporaryFailure:
+                return False
+            return True
 
     def in_force(self) -> bool:
         """Whether that is so by now."""

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from chaos import town
 from chaos.town import Resource
 
-ASKED_FOR = [each for each in town.RESOURCES if each.on_shift is None]
-OFTEN = {"seat": 0.5, "both": 1.5}
+OFTEN = {"seat": 0.5, "both": 1.5, "night": 0.5, "watch": 0.7}
 AGAIN, DENIED, OVERLOOKED, LOOKS_AT_HOME = 0.2, 0.15, 0.1, 0.05
-ENDINGS = {"runs out": 0.5, "done": 0.2, "click done": 0.08, "extend": 0.12, "revoke": 0.1}
+ENDINGS = {"runs out": 0.4, "done": 0.18, "click done": 0.08, "extend": 0.24, "revoke": 0.1}
+LONGER = {"approve": 0.5, "deny": 0.15, "nothing": 0.15, "replace": 0.2}
+BY_SECURITY, TYPED = 0.4, 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """``wait`` is how long after the ask before it. ``verdict``: approve, less, deny or nothing, where
-    approvers are asked. ``ending``: what is done ``after`` so many seconds of having it."""
+    approvers are asked, and ``longer``, where they are asked for more time; ``typed``: by the id. ``ending``:
+    what is done ``after`` so many seconds of having it. ``by_security``: who revokes it is one of those."""
 
     number: int
     wait: float
@@ -30,6 +32,9 @@ class Plan:
     think: float
     ending: str
     after: float
+    longer: str
+    typed: bool
+    by_security: bool
     looks_at_home: bool
 
     @property
@@ -53,8 +58,8 @@ def plans(rng: random.Random, rate: float, longest: int) -> Iterator[Plan]:
 
 
 def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan | None) -> Plan:
-    weights = [OFTEN.get(each.name, 1.0) for each in ASKED_FOR]
-    resource = like.resource if like else rng.choices(ASKED_FOR, weights)[0]
+    weights = [OFTEN.get(each.name, 1.0) for each in town.RESOURCES]
+    resource = like.resource if like else rng.choices(town.RESOURCES, weights)[0]
     person = like.person if like else _somebody(rng, resource)
     seconds = rng.randint(1, longest)
     others = [each for each in town.APPROVERS if each != person]
@@ -69,13 +74,17 @@ def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan
         think=rng.uniform(0.1, 2.0),
         ending=rng.choices(list(ENDINGS), list(ENDINGS.values()))[0],
         after=rng.uniform(0.0, 0.9) * seconds,
+        longer=rng.choices(list(LONGER), list(LONGER.values()))[0],
+        typed=rng.random() < TYPED,
+        by_security=rng.random() < BY_SECURITY,
         looks_at_home=rng.random() < LOOKS_AT_HOME,
     )
 
 
 def _somebody(rng: random.Random, resource: Resource) -> str:
-    if resource.on_call and rng.random() < 0.7:
-        return rng.choice(town.STAND_INS[resource.on_call])
+    schedule = resource.on_call or resource.on_shift
+    if schedule and rng.random() < 0.7:
+        return rng.choice(town.STAND_INS[schedule])
     return rng.choice(town.PEOPLE)
 
 

@@ -28,7 +28,7 @@ from bot.ports import Card, Change, Key
 from bot.sandbox.launch import PR_SET_PDEATHSIG
 from bot.slack.messenger import SlackMessenger
 from bot.targets.postgres import Postgres
-from bot.usecases import converge, ends, outcomes
+from bot.usecases import converge, ends, hands, outcomes, owing, survey
 from chaos import broken
 from chaos.steps import KILL, LOSE, SLEEP, VERBS, Obeyed, Order, Post
 from chaos.wrapping import wrap
@@ -152,10 +152,11 @@ def _end_with_parent() -> None:
 
 def _look_often() -> None:
     """What an administrator took away is to be seen within a round, not within ten minutes."""
-    for module in (outcomes, converge, ends):
-        if not hasattr(module, "LOOK_EVERY"):
-            raise AttributeError(f"{module.__name__} has no LOOK_EVERY")
-        vars(module)["LOOK_EVERY"] = LOOK_EVERY
+    looks = [(module, "LOOK_EVERY") for module in (outcomes, converge, ends, hands, owing)]
+    for module, name in (*looks, (hands, "WAITS"), (survey, "CHECKED_EVERY")):
+        if not hasattr(module, name):
+            raise AttributeError(f"{module.__name__} has no {name}")
+        vars(module)[name] = LOOK_EVERY
 
 
 def main() -> None:

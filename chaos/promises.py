@@ -17,10 +17,12 @@ from chaos.checks import Violation
 from chaos.deeds import BROKE, DONE, Deed
 from chaos.history import Said
 from chaos.store import Happened
-from chaos.truth import Reason, Truth, pairs_of
+from chaos.truth import ONLY_ASKED, Reason, Truth, base_of, pairs_of
 
 ACTIVE = re.compile(r"(You are on call\. )?You have \*|<@\w+> has \*")
 _ENDED = re.compile(r"Your \*[^*]+\* ended |\*[^*]+\* of <@\w+> ended ")
+APPROVALS = ("voted", "approved", "agreed", "extended", "added to what is held")
+DENIALS = ("denied", "extension denied")
 SLACK = 0.05
 """Seconds between the moment of an answer and the moment that was noted for it."""
 
@@ -41,9 +43,10 @@ def came_to_nothing(truth: Truth) -> Iterator[Violation]:
 
 def _may_be_lost(truth: Truth, deed: Deed) -> bool:
     """What it had led to died with a primary. That somebody's access ends is never lost without a word."""
-    if deed.what in ("done", "revoke") and NOT_COPIED not in deed.said:
+    if deed.what in ("done", "revoke", "revoke all", "freeze") and NOT_COPIED not in deed.said:
         return False
-    if deed.grant and deed.grant not in truth.books.grants and truth.was_lost(deed.grant, "asked"):
+    base = base_of(deed.grant)
+    if base and base not in truth.books.grants and truth.was_lost(base, "asked"):
         return True  # nobody knows what was clicked on
     about = {deed.by, deed.person}
     return any(
@@ -54,26 +57,32 @@ def _may_be_lost(truth: Truth, deed: Deed) -> bool:
 
 
 def _asked(truth: Truth, deed: Deed) -> bool:
-    mine = [grant for grant in truth.by_person(deed.person, deed.resource) if grant.reason == deed.reason]
-    if deed.said.startswith(("You get", "You have *")):
+    """Who has it already is told so, whatever the reason was then."""
+    every = truth.by_person(deed.person, deed.resource)
+    mine = [grant for grant in every if grant.reason == deed.reason]
+    if deed.said.startswith("You have *"):
+        return any(deed.until in _ends(truth, grant) for grant in every)
+    if deed.said.startswith("You get"):
         return any(deed.until in _ends(truth, grant) for grant in mine)
     return bool(mine)
 
 
 def _ends(truth: Truth, grant: Grant) -> set[int]:
-    """All ends that were ever written down for it."""
-    written = (each.entry.facts.get("until") for each in truth.books.trail.get(grant.id, ()))
-    return {int(datetime.fromisoformat(str(each)).timestamp()) for each in written if each}
+    """All ends that were ever written down for it, in whole seconds."""
+    return {int(each) for each in truth.ends_of(grant.id)}
 
 
 def _decided(truth: Truth, deed: Deed) -> bool:
     """The vote counts, or why it does not is in the audit, and they were told."""
-    grant = truth.books.grants.get(deed.grant or "")
+    base = base_of(deed.grant)
+    grant = truth.books.grants.get(base)
     if grant is None:
         return False
     denies = deed.what == "deny"
-    voted = any(vote.person == deed.by for vote in grant.votes)
-    if (denies and grant.decided_by == deed.by) or (not denies and voted):
+    counted = DENIALS if denies else APPROVALS
+    if any(
+        each.entry.by == deed.by and each.entry.what in counted for each in truth.books.trail.get(base, ())
+    ):
         return True
     refused = "denial refused" if denies else "approval refused"
     return any(
@@ -86,12 +95,11 @@ def _decided(truth: Truth, deed: Deed) -> bool:
 
 def _over(truth: Truth, deed: Deed) -> bool:
     """All that they had of it when they said so is over by the answer."""
-    meant = [
-        grant
+    return all(
+        _closed(truth, grant) <= deed.answered + SLACK
         for grant in truth.by_person(deed.person, deed.resource)
         if deed.grant in (None, grant.id) and grant.asked_at.timestamp() < deed.sent - SLACK
-    ]
-    return all(_closed(truth, grant) <= deed.answered + SLACK for grant in meant)
+    )
 
 
 def _closed(truth: Truth, grant: Grant) -> float:
@@ -104,8 +112,25 @@ def _closed(truth: Truth, grant: Grant) -> float:
 def _prolonged(truth: Truth, deed: Deed) -> bool:
     mine = truth.by_person(deed.person, deed.resource)
     if deed.said.startswith("Asked approvers"):
-        return any(grant.follows for grant in mine)
+        trail = (each.entry for grant in mine for each in truth.books.trail.get(grant.id, ()))
+        wished = (str(each.facts.get("until")) for each in trail if each.what in ONLY_ASKED)
+        return deed.until in {int(datetime.fromisoformat(each).timestamp()) for each in wished}
     return any(deed.until in _ends(truth, grant) for grant in mine)
+
+
+def _written_down(what: str) -> Callable[[Truth, Deed], bool]:
+    """They had it done, or done before where they were not answered."""
+
+    def written(truth: Truth, deed: Deed) -> bool:
+        return any(
+            each.entry.what == what
+            and each.entry.by == deed.by
+            and each.entry.facts.get("person") in (None, deed.person)
+            and each.at <= deed.answered + SLACK
+            for each in truth.books.entries
+        )
+
+    return written
 
 
 _KEPT: Mapping[str, Callable[[Truth, Deed], bool]] = {
@@ -116,6 +141,12 @@ _KEPT: Mapping[str, Callable[[Truth, Deed], bool]] = {
     "done": _over,
     "revoke": _over,
     "extend": _prolonged,
+    "revoke all": lambda truth, deed: _over(truth, deed) and _written_down("banned")(truth, deed),
+    "allow": _written_down("allowed"),
+    "freeze": _written_down("frozen"),
+    "unfreeze": _written_down("unfrozen"),
+    "grant again": lambda *_: True,
+    "end them": lambda *_: True,
 }
 
 
@@ -171,27 +202,32 @@ def _judged(truth: Truth, said: Said, reason: Reason) -> Iterator[Violation]:
                 yield Violation(what="told too early", about=about, grant=reason.grant.id)
 
 
-Shows = Callable[[Grant, str], str]
-"""What a card of the grant is to say now to an audience."""
+Shows = Callable[[Grant, str, str], str]
+"""What a card of the grant, or the message of an extension of it, is to say now to an audience."""
 
 
 def cards_differ(truth: Truth, wanted: Shows) -> Iterator[Violation]:
-    """What stands in Slack at the end is not how the grant ended."""
+    """What stands in Slack at the end is not how the grant ended, or what became of an extension."""
     for name, grant in truth.books.grants.items():
         if grant.open:
             continue
-        card = truth.books.cards.get(name, Card())
-        for place in card.places:
-            if place.ts is None:
-                if _never_shown(place.audience, grant):
-                    continue
-                yield Violation(what="card missing", about=f"never posted to {place.channel}", grant=name)
-                continue
-            last = truth.said[(place.channel, place.ts)][-1].text
-            if last != (text := wanted(grant, place.audience)):
-                yield Violation(what="card differs", about=f"says {last!r}, should say {text!r}", grant=name)
-        if grant.state in NEWS and not card.places:
+        for which in (name, *(each.id for each in grant.extensions)):
+            yield from _card_differs(truth, grant, which, wanted)
+        if grant.state in NEWS and not truth.books.cards.get(name, Card()).places:
             yield Violation(what="card missing", about="nobody was told", grant=name)
+
+
+def _card_differs(truth: Truth, grant: Grant, which: str, wanted: Shows) -> Iterator[Violation]:
+    for place in truth.books.cards.get(which, Card()).places:
+        if place.ts is None:
+            if not _never_shown(place.audience, grant):
+                about = f"of {which} never posted to {place.channel}"
+                yield Violation(what="card missing", about=about, grant=grant.id)
+            continue
+        last = truth.said[(place.channel, place.ts)][-1].text
+        if last != (text := wanted(grant, which, place.audience)):
+            about = f"of {which} says {last!r}, should say {text!r}"
+            yield Violation(what="card differs", about=about, grant=grant.id)
 
 
 def _never_shown(audience: str, grant: Grant) -> bool:

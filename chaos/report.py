@@ -18,6 +18,16 @@ from chaos.steps import KILL, LOSE, ON_THE_WAY, SLEEP
 from chaos.truth import ENDS, Reason, Truth, pairs_of
 
 SLOWEST = 10
+WATCHED = {
+    "revocations after which no rule gives it back": "blocked",
+    "people from whom everything was taken": "banned",
+    "times that all rules were stopped": "frozen",
+    "policies applied": "policy applied",
+    "grants that a hand at the target ended": "removed by a hand",
+    "rosters changed, or doubted": "roster changed",
+    "votes that were refused": "approval refused",
+}
+"""Entries of the audit, by what the table says of them."""
 
 MUST_BE_NONE = (
     "left over",
@@ -29,12 +39,17 @@ MUST_BE_NONE = (
     "stuck",
     "audit",
     "ended by nobody",
+    "cut by one wrong answer",
     "came to nothing",
     "broke",
     "told too early",
     "card differs",
     "card missing",
     "home differs",
+    "given back by a rule after a revocation",
+    "voted on other terms than shown",
+    "two live grants of one resource",
+    "lease not the last ground",
     "stumbled",
 )
 
@@ -70,6 +85,21 @@ def _grants(outcome: Outcome) -> Iterator[Row]:
     yield Row("  by a shift", sum(each.origin is Origin.SHIFT for each in grants))
     yield Row("  ended before they could be given", sum(not each.active_at for each in approved))
     yield Row("  were overdue for a while", _entries(outcome.truth, "overdue"))
+    yield Row("  stood on several grounds", sum(len(each.grounds) > 1 for each in approved))
+    answers = Counter(str(more.answer or "waits") for each in grants for more in each.extensions)
+    yield Row("extensions that approvers were asked for", ", ".join(map(_counted, sorted(answers.items()))))
+    yield Row("  more time that policy gave by itself", _by_itself(outcome.truth))
+    for shown, what in WATCHED.items():
+        yield Row(shown, _entries(outcome.truth, what))
+
+
+def _counted(found: tuple[str, int]) -> str:
+    return f"{found[1]} {found[0]}"
+
+
+def _by_itself(truth: Truth) -> int:
+    entries = (each.entry for each in truth.books.entries if each.entry.what == "ground added")
+    return sum(each.facts.get("cause") == "rule" for each in entries)
 
 
 def _entries(truth: Truth, what: str) -> int:

@@ -20,15 +20,18 @@ from bot.slack.cards import card
 from bot.usecases.cards import card_view
 from bot.usecases.office import Office
 from bot.usecases.restore import accept_restore
-from chaos import checks, promises
+from chaos import checks, grounds, promises
 from chaos.administrator import DRAWN, Acts
 from chaos.checks import Violation
 from chaos.crowd import Crowd
 from chaos.deeds import Deeds
 from chaos.faults import Director
+from chaos.guard import Guard
 from chaos.house import House
 from chaos.observer import Everywhere, Observer
 from chaos.plans import plans
+from chaos.policies import Policies
+from chaos.sampler import Sampler
 from chaos.shifts import Shifts
 from chaos.steps import ON_THE_WAY
 from chaos.truth import Books, Truth, pairs_of, read_books
@@ -53,7 +56,7 @@ class Terms:
     rate: float = 4.0
     pace: float = 3.0
     longest: int = 20
-    lapse_after: int = 20
+    lapse_after: int = 60
     rest: float = 15.0
     patience: float = 120.0
     every_step: bool = False
@@ -93,12 +96,17 @@ class Scene:
     director: Director
     shifts: Shifts
     crowd: Crowd
+    policies: Policies
+    guard: Guard
+    sampler: Sampler
 
     def calm(self) -> None:
         """Nobody begins anything any more, nothing goes wrong any more, and everything runs."""
         self.crowd.ask_no_more()
         self.director.stop()
+        self.policies.end()
         self.shifts.end()
+        self.guard.calm()
 
     def accept_failover(self) -> None:
         """Do what a person does if a failover came before any worker had kept an anchor, or while none could
@@ -132,7 +140,8 @@ class Scene:
             lost=self.director.administrator.lost,
             stints=self.shifts.stints,
             homes=self.house.homes(),
-            stumbled=(*self.director.died, *self.crowd.failed),
+            stumbled=(*self.director.died, *self.crowd.failed, *self.guard.failed),
+            sampled=self.sampler.found,
             passed=sum((each.post.passed() for each in self.house.bots), Counter()),
         )
 
@@ -140,7 +149,7 @@ class Scene:
 @contextmanager
 def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
     rng = random.Random(terms.seed)
-    stream, *rngs = (random.Random(rng.random()) for _ in range(4))
+    stream, *rngs = (random.Random(rng.random()) for _ in range(6))
     with ExitStack() as stack:
         house = stack.enter_context(
             House(folder, lapse_after=terms.lapse_after, design=terms.design, copies=terms.copies)
@@ -157,10 +166,22 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
         director.only_kill_at = terms.only_kill_at
         stack.enter_context(director)
         shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
+        change, stops = "policies" not in without, "security" not in without
+        policies = stack.enter_context(Policies(house, rngs[3], change=change))
+        guard = stack.enter_context(Guard(house, deeds, rngs[4], stops=stops))
+        sampler = stack.enter_context(Sampler(house.ledger))
         crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
         stack.enter_context(crowd)
         yield Scene(
-            house=house, observers=observers, deeds=deeds, director=director, shifts=shifts, crowd=crowd
+            house=house,
+            observers=observers,
+            deeds=deeds,
+            director=director,
+            shifts=shifts,
+            crowd=crowd,
+            policies=policies,
+            guard=guard,
+            sampler=sampler,
         )
 
 
@@ -245,6 +266,12 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
         *checks.owed_for_ever(truth),
         *checks.written_twice(truth),
         *checks.ended_by_nobody(truth),
+        *checks.shortened_by_nobody(truth),
+        *grounds.given_back(truth),
+        *grounds.voted_on_other_terms(truth),
+        *grounds.two_live(truth),
+        *grounds.ends_differ(truth),
+        *truth.sampled,
         *promises.came_to_nothing(truth),
         *promises.told_wrongly(truth),
         *promises.homes_differ(truth),
@@ -256,8 +283,8 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
 def _shows(house: House) -> promises.Shows:
     office = Office(house.ledger, cast("Directory", None), lambda *_: house.catalog, lambda: "")
 
-    def shows(grant: Grant, audience: str) -> str:
+    def shows(grant: Grant, which: str, audience: str) -> str:
         snap = house.ledger.read({Key.of(Grant, grant.id)})
-        return card(card_view(office, grant, house.catalog, snap), audience)[0]
+        return card(card_view(office, grant, house.catalog, snap, which), audience)[0]
 
     return shows

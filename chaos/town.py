@@ -18,6 +18,11 @@ STAND_INS: Mapping[str, tuple[str, ...]] = {"PWATCH": PEOPLE[6:12], "PNIGHT": PE
 """Who takes a shift of a schedule now and then."""
 ALWAYS_ON_CALL: Mapping[str, str] = {"PNIGHT": PEOPLE[12]}
 """Who has the rest of the time. Nobody has it on the other schedule."""
+SECOND_LEVEL: Mapping[str, str] = {"PNIGHT": PEOPLE[18]}
+"""Who is on call all the time at the second level, which no stand-in takes."""
+SECURITY = PEOPLE[20:23]
+REVOKED_FOR = 60
+"""Seconds for which no rule gives back what somebody took away."""
 DOMAIN = "example.com"
 OFFERED = (1, 2, 4)
 LONGEST = 60
@@ -56,7 +61,21 @@ RESOURCES = (
     Resource(name="night", gives=(("other-db", "night"),), on_shift="PNIGHT"),
 )
 BY_NAME = {each.name: each for each in RESOURCES}
-TARGET_OF: Mapping[str, str] = {role: target for each in RESOURCES for target, role in each.gives}
+GIVES_ELSE, NO_RULE, NO_SHIFT = "gives something else", "a rule left", "a shift left"
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    GIVES_ELSE: ("table-4", "both", "asked", "asked-twice", "asked-alone", "watch"),
+    NO_RULE: ("table-5", "both", "watch-db"),
+    NO_SHIFT: ("watch", "night"),
+}
+"""What policies there are besides the plain one, and the resources that are different then."""
+ELSE: Mapping[str, tuple[str, str]] = {
+    each.name: (each.gives[0][0], f"{each.gives[0][1]}_else")
+    for each in RESOURCES
+    if each.name in VARIANTS[GIVES_ELSE]
+}
+"""What these give instead of the first of what they give."""
+_EVERY = (*(given for each in RESOURCES for given in each.gives), *ELSE.values())
+TARGET_OF: Mapping[str, str] = {role: target for target, role in _EVERY}
 """By role: none is of two targets."""
 URLS_OF: Mapping[str, tuple[str, str]] = {
     "orders-db": ("ORDERS_DB_URL", "ORDERS_DB_NEW_URL"),
@@ -73,14 +92,19 @@ def name(person: str) -> str:
     return f"p{person[2:]}"
 
 
-def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str]) -> None:
-    """``urls`` has the variable that each target is reached by. The anchor's file is beside the policy."""
+def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str], variant: str = "") -> None:
+    """``urls`` has the variable that each target is reached by. The anchor's file is beside the policy.
+    ``variant`` is one of VARIANTS, or the plain one."""
     policy = {
         "people": {"email_domains": [DOMAIN]},
         "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
         "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in urls.items()},
-        "resources": {each.name: _shape(each, lapse_after) for each in RESOURCES},
-        "security": {"channel": "#security"},
+        "resources": {each.name: _shape(each, lapse_after, variant) for each in RESOURCES},
+        "security": {
+            "channel": "#security",
+            "people": ["slack/security"],
+            "revoked_for": f"{REVOKED_FOR}s",
+        },
         "audit": {"anchor": {"file": str(path.with_name("anchor"))}},
     }
     fresh = path.with_suffix(".new")
@@ -88,22 +112,26 @@ def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str]) -> None:
     fresh.rename(path)
 
 
-def _shape(resource: Resource, lapse_after: int) -> dict[str, object]:
+def _shape(resource: Resource, lapse_after: int, variant: str) -> dict[str, object]:
+    changed = variant if resource.name in VARIANTS.get(variant, ()) else ""
+    gives = (ELSE[resource.name], *resource.gives[1:]) if changed == GIVES_ELSE else resource.gives
     shape: dict[str, object] = {
         "title": f"What {resource.name} is",
-        "gives": [{"target": target, "role": role} for target, role in resource.gives],
+        "gives": [{"target": target, "role": role} for target, role in gives],
         "duration": {"default": "5s", "max": f"{LONGEST}s", "offer": [f"{each}s" for each in OFFERED]},
         "lapse_after": f"{lapse_after}s",
         "one_holder": resource.one_holder,
     }
     rules: list[object] = []
-    if resource.on_call:
+    if changed == NO_RULE:
+        pass
+    elif resource.on_call:
         rules.append({"on_call": {"schedule": f"pagerduty/{resource.on_call}"}})
     elif not resource.approvals and not resource.on_shift:
         rules.append({"in_group": "slack/everybody"})
     if rules:
         shape["approve_automatically"] = rules
-    if resource.on_shift:
+    if resource.on_shift and changed != NO_SHIFT:
         shape["on_shift"] = {"schedule": f"pagerduty/{resource.on_shift}"}
     if resource.approvals:
         shape["approvals"] = resource.approvals
@@ -129,7 +157,7 @@ def settle(workspace: Workspace) -> None:
     members = (*PEOPLE, workspace.app.user_id)
     for channel in CHANNELS:
         workspace.add_channel(Channel(id=channel_id(channel), name=channel, members=members))
-    for handle, users in (("everybody", PEOPLE), ("approvers", APPROVERS)):
+    for handle, users in (("everybody", PEOPLE), ("approvers", APPROVERS), ("security", SECURITY)):
         workspace.add_group(Group(id=f"S0{handle.upper()}", handle=handle, name=handle, users=users))
 
 
@@ -140,3 +168,5 @@ def roster(pager: Pager) -> None:
         pager.add_schedule(schedule)
         if always := ALWAYS_ON_CALL.get(schedule):
             pager.add_shift(schedule, always, None, None)
+        if second := SECOND_LEVEL.get(schedule):
+            pager.add_shift(schedule, second, None, None, level=2)

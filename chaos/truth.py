@@ -9,13 +9,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from bot.core.grants import LIVE, Grant, Origin, State
+from bot.core.grants import LIVE, Grant, State
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Card, Condition, Key
 from chaos import town
 from chaos.database import ByHand
 from chaos.deeds import Deed
-from chaos.faults import Fault
+from chaos.faults import WRONG, Fault
 from chaos.history import Said
 from chaos.observer import Absence, Everywhere, Look, Pair
 from chaos.shifts import Stint
@@ -68,8 +68,10 @@ class Books:
         for name, grant in self.grants.items():
             if grant.open and not (grant.state is State.ACTIVE and name in self.leases):
                 yield f"grant {name} is {grant.state}"
-            elif grant.open and grant.origin is Origin.ASKED:
+            elif grant.open and not grant.shift_ground:
                 yield f"grant {name} is live"
+            elif grant.open and grant.extension:
+                yield f"grant {name} waits for an extension"
         held = {f"hold:{hold.key}" for name in self.live for hold in self.grants[name].gives}
         for member, at in self.due.items():
             later = member.startswith(REMEMBERED) and at > self.now + SOON
@@ -79,6 +81,11 @@ class Books:
 
 def pairs_of(grant: Grant) -> list[Pair]:
     return [(hold.account, hold.entitlement["role"]) for hold in grant.gives]
+
+
+def base_of(which: str | None) -> str:
+    """The grant, of an extension too."""
+    return (which or "").partition("-")[0]
 
 
 def read_books(ledger: RedisLedger) -> Books:
@@ -93,9 +100,11 @@ def read_books(ledger: RedisLedger) -> Books:
     cards: dict[str, Card] = {}
     for start in range(0, len(ids), PAGE):
         page = ids[start : start + PAGE]
-        snap = ledger.read([Key.of(Grant, each) for each in page] + [Key.of(Card, each) for each in page])
+        snap = ledger.read([Key.of(Grant, each) for each in page])
         grants |= {each.id: each for each in snap.all(Grant)}
         leases |= snap.leases
+        more = [each.id for grant in snap.all(Grant) for each in grant.extensions]
+        snap = ledger.read([Key.of(Card, each) for each in (*page, *more)])
         cards |= {key.id: card for key, card in snap.documents.items() if isinstance(card, Card)}
     entries = [each for _, each in entries_of(ledger)]
     trail: dict[str, list[Happened]] = defaultdict(list)
@@ -125,8 +134,8 @@ def _owed(ledger: RedisLedger) -> Iterator[tuple[str, float]]:
 @dataclass(frozen=True, kw_only=True)
 class Reason:
     """Why somebody had a role: a grant, live in [``since``, ``until``), which was ``active`` from some moment
-    on, in epoch seconds. ``lease`` is when it would have ended, had nobody ended it early; ``settled`` is
-    when the ledger knew it gone."""
+    on, in epoch seconds. ``lease`` is the latest end that it ever had, had nothing ended it early;
+    ``settled`` is when the ledger knew it gone."""
 
     grant: Grant
     since: float
@@ -152,6 +161,8 @@ class Truth:
     """The entries of the audit that died with a primary: the ledger does not know of them."""
     stumbled: Sequence[str] = ()
     passed: Counter[str] = field(default_factory=Counter)
+    sampled: Sequence[Any] = ()
+    """What was found wrong while it went on."""
 
     @cached_property
     def reasons(self) -> Mapping[Pair, Sequence[Reason]]:
@@ -173,10 +184,16 @@ class Truth:
             grant=grant,
             since=grant.approved_at.timestamp(),
             until=min([lease.timestamp(), *ends]),
-            lease=lease.timestamp(),
+            lease=max([lease.timestamp(), *self.ends_of(name)]),
             active=grant.active_at.timestamp() if grant.active_at else None,
             settled=grant.ended_at.timestamp() if grant.ended_at else float("inf"),
         )
+
+    def ends_of(self, name: str) -> set[float]:
+        """All ends that its lease ever had."""
+        trail = (each for each in self.books.trail.get(name, ()) if each.entry.what not in ONLY_ASKED)
+        written = (each.entry.facts.get("until") for each in trail)
+        return {datetime.fromisoformat(str(each)).timestamp() for each in written if each}
 
     def missing(self, pair: Pair, since: float, until: float) -> Look | None:
         """A look between the two that did not show the pair, though no administrator had taken it away, nor
@@ -208,11 +225,16 @@ class Truth:
         return any(each.entry.grant == grant and each.entry.what in whats for each in self.lost)
 
     def by_person(self, person: str, resource: str) -> list[Grant]:
+        """All of the person if no resource is named."""
         mine = (grant for grant in self.books.grants.values() if grant.person == person)
-        return [grant for grant in mine if grant.resource == resource]
+        return [grant for grant in mine if resource in ("", grant.resource)]
 
     def disturbed(self, since: float, until: float) -> bool:
         return any(fault.felt(since, until) for fault in self.faults)
+
+    def answered_wrongly(self, since: float, until: float) -> bool:
+        """Whether the pager showed nobody, or nobody at some level, though somebody was on call."""
+        return any(each.what == WRONG and each.felt(since, until) for each in self.faults)
 
     def called_off(self, person: str, resource: str, at: float, since: float) -> bool:
         """Somebody else was to be on call then, until that was taken back not before ``since``."""
@@ -235,8 +257,14 @@ class Truth:
         on = [
             each.person for each in self.stints if each.schedule == schedule and each.start <= at < each.last
         ]
+        if person == town.SECOND_LEVEL.get(schedule):
+            return True
         always = town.ALWAYS_ON_CALL.get(schedule)
         return person in on or (not on and person == always)
+
+
+ONLY_ASKED = ("extension requested",)
+"""Entries whose ``until`` is what somebody wished."""
 
 
 def _schedule_of(resource: str) -> str | None:

@@ -84,8 +84,9 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
     held = live_grant(person, resource, catalog, snap)
     if held and any(each.cause is not Cause.BREAK_GLASS for each in held.stands_on):
         receipt = office.ledger.commit(Change(op=op, answer=held.id))
-        if receipt.again:
-            return Asked(standing=stand(office, earlier_answer(receipt)))
+        if receipt.again:  # it is what this very request was given, or what they had before it
+            first = stand(office, earlier_answer(receipt))
+            return Asked(standing=first, joined=first.grant.reason != wish.reason)
         return Asked(standing=standing(snap, catalog, held), joined=True)
     question = Ask(
         person=person,

@@ -20,9 +20,8 @@ def test_no_access_outlives_its_reason_whatever_dies() -> None:
         rate=6,
         pace=0.8,
         longest=6,
-        lapse_after=8,
         rest=0,
-        patience=90,
+        patience=150,
         hang=4,
         copies=True,
     )
@@ -41,13 +40,12 @@ def test_a_design_that_loses_what_it_has_begun_is_found_out() -> None:
         rate=5,
         pace=0.3,
         longest=3,
-        lapse_after=3,
         rest=0,
         patience=6,
         only_kill_at=("before grant", "before revoke"),
         design="claims",
     )
     outcome = Round(terms).play()
-    found = {each.what for each in outcome.violations}
+    found = {each.what for each in outcome.violations if each.about != "still asked"}  # that lapses later
     assert found & {"left over", "unfinished", "stuck", "card missing"}, found
     outcome.forget()

@@ -19,6 +19,7 @@ from bot.testing.slack import dm
 from bot.testing.story import REASON, Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, TEAM, catalog
 from bot.usecases import ask
+from bot.usecases.answers import Asked
 
 Refusal = Callable[[Callable[[], object]], Reason]
 
@@ -109,6 +110,21 @@ def test_an_ask_that_waits_is_joined_for_as_long_as_it_waits(story: Story, lengt
     assert story.ask(ADA, length=length).standing.grant.id == first.standing.grant.id
     story.memory.advance(10 * 60)
     assert not story.ask(ADA, length=length).joined
+
+
+@pytest.mark.parametrize(("reason", "joined"), [(REASON, False), ("something else", True)])
+def test_a_request_delivered_twice_is_answered_as_the_first_time(
+    story: Story, reason: str, joined: bool
+) -> None:
+    """The very request that was granted is not told that they had it, and another one is."""
+
+    def asks(why: str, op: str) -> Asked:
+        return ask.ask(story.office, person=ADA, resource="prod-db", length=4 * 3_600, reason=why, op=op)
+
+    asks(REASON, "first")
+    op = "another" if joined else "first"
+    asks(reason, op)
+    assert asks(reason, op).joined == joined
 
 
 def test_who_has_it_already_is_told_so_until_it_is_given_back(story: Story) -> None:

@@ -46,6 +46,8 @@ class Faults:
     """Users are references only, whatever is to be included."""
     unseen: frozenset[str] = frozenset()
     """Schedules for which /oncalls shows nobody, though they have people."""
+    unseen_levels: frozenset[int] = frozenset()
+    """Levels at which /oncalls shows nobody, though somebody is on call."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()

@@ -114,12 +114,13 @@ class Rest:
         asked = set(request.args.getlist("schedule_ids[]")) - {"null"}
         if self._pager.faults.strict and not asked <= set(self._pager.schedules):
             raise answers.not_found()
-        unseen = self._pager.faults.unseen
+        unseen, levels = self._pager.faults.unseen, self._pager.faults.unseen_levels
         found = [
             row
             for schedule in self._pager.schedules.values()
             if schedule.id not in unseen
             for row in answers.rows_of(schedule, since, until)
+            if row.level not in levels
         ]
         found += [answers.row_of_direct(each) for each in self._pager.directs]
         wanted: dict[str, Callable[[Row], str]] = {
