@@ -79,7 +79,8 @@ class House:
         who = f"U{number:08}"
         self.types(who, f"request prod-db 1h because order {number} is stuck")
         [grant] = self.made.ledger.read((), (f"person:{who}",)).all(Grant)
-        self.types(BOB, f"approve {grant.id}")
+        for _ in range(2):  # the first answer shows what it is about
+            self.types(BOB, f"approve {grant.id}")
         assert self.made.ledger.read((), (f"person:{who}",)).leases
         self.types(who, "mine")
         self.types(who, "done")

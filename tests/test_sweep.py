@@ -195,8 +195,10 @@ def test_who_is_approved_anew_just_then_keeps_it(story: Story) -> None:
 
 
 def test_a_hold_kept_by_another_grant_is_not_touched(story: Story) -> None:
+    story.enact(catalog(replace(PROD_DB, name="prod-db-too")))
     begun(story, "1h")
-    begun(story, "4h")
+    story.ask(ADA, "prod-db-too", "4h")
+    story.run_due()
     story.memory.advance(HOUR)
     due_set_lost(story)
     assert swept(story) == []

@@ -22,7 +22,7 @@ def test_every_process_follows_the_newest_file_and_so_do_old_cards(town: Town, t
         text = text.replace(before, now, 1)
     stricter.write_text(text, "utf-8")
     town.types(DAN, "request prod-db 1h because it was asked under the old policy")
-    town.types(DAN, "request prod-db 3h because it was asked under the old policy, for long")
+    town.types(BOB, "request prod-db 3h because it was asked under the old policy, for long")
     old = town.card(DB_ACCESS, "it was asked under the old policy")
     long = town.card(DB_ACCESS, "it was asked under the old policy, for long")
     try:
