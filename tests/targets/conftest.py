@@ -20,10 +20,11 @@ OLDER = Path("/usr/lib/postgresql/15/bin")
 
 
 class Replicated(Server):
-    """One that can have standbys."""
+    """One that can have standbys. It keeps its WAL, or a standby that lags while another is copied would miss
+    some of it, and never follow again."""
 
     def _command(self) -> list[str]:
-        return [*super()._command(), "--wal-level=replica", "--max-wal-senders=4"]
+        return [*super()._command(), "--wal-level=replica", "--max-wal-senders=4", "--wal-keep-size=1GB"]
 
     @property
     def packaged(self) -> Path:
