@@ -153,13 +153,14 @@ def lease_moved(
         leases = (Lease(grant=moved.id, how="move", until=until),)
         holds = [Due(member=f"hold:{hold.key}", at=min(until, snap.now)) for hold in moved.gives]
     about = {"person": moved.person, "resource": moved.resource, "until": until.isoformat(), **facts}
+    cards = [moved.id, *([moved.extension.id] if moved.extension else [])]
     return Change(
         rests_on=(snap,),
         needs=(moved.id,),
         put=put,
         leases=leases,
         index={("asked", moved.id): moved.extension is not None},
-        due=(*holds, Due(member=f"card:{moved.id}", at=snap.now)),
+        due=(*holds, *(Due(member=f"card:{each}", at=snap.now) for each in cards)),
         audit=(Entry(what=what, grant=moved.id, by=by, facts=about),),
         frees=end is None or until <= end,
     )

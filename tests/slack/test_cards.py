@@ -288,7 +288,7 @@ def test_an_extension_is_asked_for_in_a_message_of_its_own_with_a_mention() -> N
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ({"answer": Answer.APPROVED}, f"Approved: <@U01ADA> has *prod-db* until {AT_TEN}."),
+        ({"answer": Answer.APPROVED}, f"Approved: more time of *prod-db* for <@U01ADA>, until {AT_TEN}."),
         (
             {"answer": Answer.DENIED, "decided_by": BOB, "why": because(Why.DENIED, said="not tonight")},
             f"Denied by <@U02BOB>: <@U01ADA> asked for more time, *prod-db* until {AT_TEN}: not tonight",
@@ -337,6 +337,6 @@ def test_what_is_agreed_for_later_and_what_was_added() -> None:
     assert pressable(card(agreed, "approver")[1]) == []
     added = view(State.ADDED)
     assert card(added, "holder")[0] == (
-        f"Approved: you had *prod-db* already, and have it until {AT_TEN} now."
+        f"Approved: you had *prod-db* already; with this it was to end {AT_TEN}."
     )
     assert pressable(card(added, "holder")[1]) == []

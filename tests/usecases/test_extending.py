@@ -149,7 +149,18 @@ def test_an_extension_lapses_with_the_lease(story: Story, refusal: Refusal) -> N
     assert not story.has(DAN)
 
 
-def test_an_extension_by_hands_that_came_too_late_gives_nothing(story: Story, refusal: Refusal) -> None:
+def test_its_message_shows_the_end_as_it_is_while_it_waits(story: Story) -> None:
+    grant = adas(story, "until end of shift")
+    story.extend(ADA, grant, HOUR)
+    story.run_due()
+    story.source.rota["PDBPRIM"] = (nobodys(shift(end=at(6))),)
+    story.pass_time(120)
+    assert story.lease(grant) == at(6)
+    shown = story.messenger.posted(waiting(story, grant))["CDB-ACCESS"].view
+    assert shown.grant.until == at(6)
+
+
+def test_an_approval_of_more_time_that_came_too_late_gives_nothing(story: Story, refusal: Refusal) -> None:
     """The lease has run out, and no worker has noticed yet."""
     grant = story.ask(DAN, length="1h").standing.grant.id
     story.approve(BOB, grant)

@@ -57,7 +57,7 @@ def _own_request(view: CardView) -> str:
         case State.WAITING:
             return f"Agreed: you get {what} from {when(grant.starts_at)} {_length(grant)}."
         case State.ADDED:
-            return f"Approved: you had {what} already, and have it {until(grant.until)} now."
+            return f"Approved: you had {what} already; with this it was to end {when(grant.until)}."
         case State.WITHDRAWN:
             return f"You withdrew your request for {what}."
         case State.LAPSED:
@@ -88,7 +88,7 @@ def _others_request(grant: Grant, who: str, what: str) -> str:
         case State.WAITING:
             return f"Agreed: {who} gets {what} from {when(grant.starts_at)} {_length(grant)}."
         case State.ADDED:
-            return f"Approved: {who} had {what} already, and has it {until(grant.until)} now."
+            return f"Approved: {who} had {what} already; with this it was to end {when(grant.until)}."
         case State.WITHDRAWN:
             return f"{who} withdrew the request for {what}."
         case State.LAPSED:
@@ -114,7 +114,7 @@ def _of_extension(view: CardView, extension: Extension) -> str:
             called = f"{people(extension.asked_people, 'and')}: " if extension.asked_people else ""
             return f"{called}{who} asks for more time: {what} {wanted}, now {until(grant.until)}."
         case Answer.APPROVED:
-            return f"Approved: {who} has {what} {wanted}."
+            return f"Approved: more time of {what} for {who}, {wanted}."
         case Answer.DENIED:
             by = f" by {person(extension.decided_by)}" if extension.decided_by else ""
             said = extension.why.facts.get("said") if extension.why else None
