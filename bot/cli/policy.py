@@ -62,14 +62,14 @@ def apply(file: Path, end: bool, by: str | None) -> None:
         found = list(outdated_grants(ledger, ledger, catalog))
         for each in found:
             ended = end and end_outdated(ledger, catalog, each.grant.id)
-            click.echo(plain(f"{'ended' if ended else 'not allowed'}: {_described(each)}"))
+            click.echo(plain(f"{'ended' if ended else 'not allowed'}: {_description(each)}"))
     except (TemporaryFailure, PermanentFailure) as failure:
         raise Misconfigured(str(failure)) from failure
     if found and not end:
         click.echo("rotakey policy apply --end ends what is not allowed any more")
 
 
-def _described(it: Outdated) -> str:
+def _description(it: Outdated) -> str:
     who = f"{it.name} ({it.grant.person})" if it.name else it.grant.person
     end = f"until {it.until:%Y-%m-%d %H:%M} UTC" if it.until else "without an end"
     if it.why.why in WORDS:

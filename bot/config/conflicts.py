@@ -56,7 +56,7 @@ def parts_of(filled: object, context: Context) -> Parts:
         },
         accounts=people.accounts if people else {},
         kinds={name: TARGETS[kind] for name, kind in context.kinds.items() if kind and kind in TARGETS},
-        shared={name: _shared(each) for name, each in targets.items()},
+        shared={name: _shared_accounts(each) for name, each in targets.items()},
         settings={name: found.target for name, found in settings.items() if found},
     )
 
@@ -151,7 +151,7 @@ def _is_person(selector: object) -> bool:
     return isinstance(selector, str) and selector != "everyone" and not selector.startswith("slack/")
 
 
-def _shared(target: object) -> tuple[str, ...]:
+def _shared_accounts(target: object) -> tuple[str, ...]:
     named = target.get("shared_accounts") if isinstance(target, dict) else None
     return tuple(each for each in named if isinstance(each, str)) if isinstance(named, tuple) else ()
 

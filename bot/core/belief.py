@@ -16,8 +16,8 @@ AT_ONCE = timedelta()
 
 
 class Doubt(StrEnum):
-    """What is wrong with an answer: the source does not know the schedule, shows nobody, or shows nobody at a
-    level at which somebody is on call."""
+    """Says what is wrong with an answer: the source does not know the schedule, shows nobody, or shows nobody
+    at a level at which somebody is on call."""
 
     UNKNOWN = "unknown"
     NOBODY = "nobody"
@@ -26,9 +26,9 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a source shows of a schedule from ``since`` on. ``first`` is from its answer about all schedules.
-    ``second`` is read another way, which may know no levels; None: it was not read. ``unknown``: the source
-    says that it has no such schedule."""
+    """Holds what a source shows of a schedule from ``since`` on. ``first`` is from its answer about all
+    schedules. ``second`` is read another way, which may know no levels; None: it was not read. ``unknown``:
+    the source says that it has no such schedule."""
 
     schedule: str
     since: datetime
@@ -39,7 +39,7 @@ class Answer:
     @property
     def is_whole(self) -> bool:
         """Return whether it was read in each way that is needed."""
-        return self.unknown or self.second is not None or bool(_named(self.first))
+        return self.unknown or self.second is not None or bool(_with_email(self.first))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +60,8 @@ class Objection:
 
 def needs_second_look(before: Roster | None, answer: Answer, limits: Limits) -> bool:
     """Return whether the schedule has to be read another way too."""
-    first = _named(answer.first)
-    return not first or bool(before and _lost(before.shifts, first, limits))
+    first = _with_email(answer.first)
+    return not first or bool(before and _losses(before.shifts, first, limits))
 
 
 def objection(before: Roster | None, answer: Answer, limits: Limits) -> Objection | None:
@@ -70,7 +70,7 @@ def objection(before: Roster | None, answer: Answer, limits: Limits) -> Objectio
     It is believed if the other way of reading says the same, or if nobody could lose anything by it. Somebody
     else at the same level is not doubted: that is an override.
     """
-    first = _named(answer.first)
+    first = _with_email(answer.first)
     if before is None:
         known = bool(first) or answer.second is not None
         return None if known else Objection(doubt=Doubt.UNKNOWN if answer.unknown else Doubt.NOBODY)
@@ -80,7 +80,7 @@ def objection(before: Roster | None, answer: Answer, limits: Limits) -> Objectio
         return Objection(doubt=Doubt.UNKNOWN)
     if not first:
         return None if _surely_nobody(before, answer, limits) else Objection(doubt=Doubt.NOBODY)
-    lost = _lost(before.shifts, first, limits)
+    lost = _losses(before.shifts, first, limits)
     if not lost or (answer.second is not None and _says_the_same(answer.second, first, lost, limits)):
         return None
     levels = {shift.level for gone in lost.values() for shift in gone}
@@ -89,7 +89,7 @@ def objection(before: Roster | None, answer: Answer, limits: Limits) -> Objectio
     return Objection(doubt=Doubt.LEVELS, levels=tuple(sorted(levels)))
 
 
-def believed(
+def roster_to_believe(
     before: Roster | None,
     answer: Answer,
     against: Objection | None,
@@ -110,7 +110,7 @@ def believed(
     if before is None:
         return None
     counts = others_well and answer.is_whole
-    doubted = _doubted(before, fresh, against, limits.now, counts=counts)
+    doubted = _roster_in_doubt(before, fresh, against, limits.now, counts=counts)
     agreed_for = limits.now - (doubted.agreed_since or limits.now)
     doubted_for = limits.now - (doubted.doubted_since or limits.now)
     enough = doubted.agreed >= ENOUGH_READS and agreed_for >= ENOUGH_TIME
@@ -121,10 +121,10 @@ def _fresh(before: Roster | None, answer: Answer, now: datetime) -> Roster:
     """Return the roster as the answer has it: read the other way if only that shows anybody now or later. An
     answer that shows nobody at all says nothing of what is over, which may still be in its grace."""
     known, shown = before.shifts if before else (), answer.first
-    unattached = not _named(shown) and bool(_named(_ahead(answer.second or (), now)))
+    unattached = not _with_email(shown) and bool(_with_email(_ahead(answer.second or (), now)))
     if unattached:
         shown = answer.second or ()
-    shifts = merged(with_known_starts(_named(shown), known, answer.since))
+    shifts = merged(with_known_starts(_with_email(shown), known, answer.since))
     if not shifts:
         shifts = tuple(each for each in known if each.end and answer.since < each.end <= now)
     return Roster(
@@ -137,7 +137,9 @@ def _fresh(before: Roster | None, answer: Answer, now: datetime) -> Roster:
     )
 
 
-def _doubted(before: Roster, fresh: Roster, against: Objection, now: datetime, *, counts: bool) -> Roster:
+def _roster_in_doubt(
+    before: Roster, fresh: Roster, against: Objection, now: datetime, *, counts: bool
+) -> Roster:
     """Return the last known shifts, as old as they are; of levels that nobody doubts the newest ones."""
     shifts = before.shifts
     if against.doubt is Doubt.LEVELS:
@@ -170,18 +172,18 @@ def _surely_nobody(before: Roster, answer: Answer, limits: Limits) -> bool:
     if answer.second is None:
         return False
     if before.unattached:
-        return bool(_named(answer.second)) and not _lost(before.shifts, answer.second, limits)
+        return bool(_with_email(answer.second)) and not _losses(before.shifts, answer.second, limits)
     return not _ahead(answer.second, limits.now)
 
 
-def _lost(
+def _losses(
     known: Iterable[Shift], shown: Sequence[Shift], limits: Limits
 ) -> Mapping[timedelta, Sequence[Shift]]:
     """Return the known shifts at whose level nobody is shown: of those that run now, and of those that run
     now or are in their grace. A shift whose level is not known is not lost if anybody is shown."""
     lost: dict[timedelta, Sequence[Shift]] = {}
     for grace in (AT_ONCE, limits.grace):
-        standing = [shift for shift in _named(shown) if shift.stands(limits.now, grace)]
+        standing = [shift for shift in _with_email(shown) if shift.stands(limits.now, grace)]
         gone = [
             shift
             for shift in known
@@ -213,6 +215,6 @@ def _ahead(shifts: Iterable[Shift], now: datetime) -> tuple[Shift, ...]:
     return tuple(shift for shift in shifts if shift.end is None or now < shift.end)
 
 
-def _named(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
+def _with_email(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
     """Return those of people whose email the source shows."""
     return tuple(shift for shift in shifts if shift.email)

@@ -179,7 +179,7 @@ class AuditRules:
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityRules:
-    """Where trouble is reported, and who may revoke anything. ``revoked_for``: seconds for which no rule
+    """Says where trouble is reported, and who may revoke anything. ``revoked_for``: seconds for which no rule
     gives back what somebody else took away."""
 
     channel: str | None = None
@@ -189,9 +189,9 @@ class SecurityRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
-    """Where the targets are, by name: ``addresses`` has a digest of what the text says, before variables are
-    filled in; ``reached`` one of what that comes to in this process, without those whose variables are not
-    set here; ``variables`` the names of those variables."""
+    """Says where the targets are, by name: ``addresses`` has a digest of what the text says, before variables
+    are filled in; ``reached`` one of what that comes to in this process, without those whose variables are
+    not set here; ``variables`` the names of those variables."""
 
     addresses: Mapping[str, str] = field(default_factory=dict)
     reached: Mapping[str, str] = field(default_factory=dict)

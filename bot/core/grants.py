@@ -88,7 +88,7 @@ class Vote:
 
 
 class Cause(StrEnum):
-    """What a ground is."""
+    """Names the kinds of ground."""
 
     SHIFT = "shift"
     INCIDENT = "incident"
@@ -125,7 +125,7 @@ class Ground:
 
 
 class Answer(StrEnum):
-    """What became of an extension. REPLACED: the person requested another one instead."""
+    """Names what can become of an extension. REPLACED: the person requested another one instead."""
 
     APPROVED = "approved"
     DENIED = "denied"
@@ -293,12 +293,12 @@ def move_ground(grant: Grant, ground: Ground, *, until: datetime) -> Grant:
     remembered as the one that was wanted."""
     cut = not ground.ends_with and until < ground.until
     wanted = ground.wanted or (ground.until if cut else None)
-    return _replaced(grant, ground, replace(ground, until=until, wanted=wanted))
+    return _with_ground(grant, ground, replace(ground, until=until, wanted=wanted))
 
 
 def drop_ground(grant: Grant, ground: Ground, *, reason: Reason) -> Grant:
     """One of the grounds that a live grant stands on falls; the others go on."""
-    return _replaced(grant, ground, replace(ground, fell=reason))
+    return _with_ground(grant, ground, replace(ground, fell=reason))
 
 
 def _carries(ground: Ground, other: Ground) -> bool:
@@ -308,7 +308,7 @@ def _carries(ground: Ground, other: Ground) -> bool:
     return alike and ground.cause is Cause.RULE and other.until <= ground.until
 
 
-def _replaced(grant: Grant, old: Ground, new: Ground) -> Grant:
+def _with_ground(grant: Grant, old: Ground, new: Ground) -> Grant:
     _only(grant, *LIVE)
     return _standing_on(grant, tuple(new if each == old else each for each in _kept_grounds(grant)))
 
@@ -324,7 +324,7 @@ def _standing_on(grant: Grant, grounds: tuple[Ground, ...]) -> Grant:
 
 def request_extension(grant: Grant, extension: Extension) -> Grant:
     """An extension waits; the one that waited before is replaced, and its votes count no more."""
-    before = _answered(grant, Answer.REPLACED, now=extension.asked_at)
+    before = _with_answer(grant, Answer.REPLACED, now=extension.asked_at)
     _only(grant, *LIVE)
     return replace(before, extensions=(*before.extensions[-MOST_EXTENSIONS:], extension))
 
@@ -345,15 +345,15 @@ def change_extension(grant: Grant, shorter: Extension) -> Grant:
 
 def approve_extension(grant: Grant, ground: Ground) -> Grant:
     """The waiting extension becomes a ground."""
-    return add_ground(_answered(grant, Answer.APPROVED, now=ground.since), ground)
+    return add_ground(_with_answer(grant, Answer.APPROVED, now=ground.since), ground)
 
 
 def deny_extension(grant: Grant, *, person: str, now: datetime, why: Reason | None = None) -> Grant:
     _only(grant, *LIVE)
-    return _answered(grant, Answer.DENIED, now=now, by=person, why=why)
+    return _with_answer(grant, Answer.DENIED, now=now, by=person, why=why)
 
 
-def _answered(
+def _with_answer(
     grant: Grant, answer: Answer, *, now: datetime | None, by: str | None = None, why: Reason | None = None
 ) -> Grant:
     """The waiting extension, if there is one, has its answer."""
@@ -371,12 +371,6 @@ def add_to(grant: Grant, other: Grant, *, now: datetime) -> Grant:
     """Approved, and added to what the person has already: ``other``."""
     _only(grant, *NOT_BEGUN)
     return replace(grant, state=State.ADDED, ended_at=now, kept_by=other.id, until=other.until)
-
-
-def vote(grant: Grant, *, person: str, now: datetime, terms: str = "") -> Grant:
-    """One more approval. Raises Refused for one's own request and for a second vote of the same person."""
-    _only(grant, State.ASKED)
-    return replace(grant, votes=one_more(grant.votes, grant.person, person=person, now=now, terms=terms))
 
 
 def one_more(
@@ -410,7 +404,7 @@ def end(grant: Grant, *, now: datetime, reason: Reason, by: str | None = None) -
     """APPROVED or ACTIVE to ENDING; what it held is to be taken from here on. An extension that waits
     lapses. ``now`` may be long after the end of its lease, if no worker ran."""
     _only(grant, *LIVE)
-    grant = _answered(grant, Answer.LAPSED, now=now)
+    grant = _with_answer(grant, Answer.LAPSED, now=now)
     ended = min(grant.until or now, now)
     return replace(grant, state=State.ENDING, lease_ended_at=ended, ended=reason, decided_by=by, trouble=None)
 

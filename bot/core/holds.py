@@ -75,8 +75,8 @@ class System:
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """How far a system's own history has come. A system that was restored, or failed over, goes on in another
-    ``timeline``, or further back in the same one."""
+    """Marks how far a system's own history has come. A system that was restored, or failed over, goes on in
+    another ``timeline``, or further back in the same one."""
 
     timeline: str
     at: int

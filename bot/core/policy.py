@@ -92,7 +92,7 @@ def _approved(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, 
 
 
 def approval_ground(ask: Ask, by: tuple[str, ...], facts: Facts) -> Ground:
-    """What an approval by these people gives."""
+    """Return the ground that an approval by these people gives."""
     return _ground(ask, Cause.APPROVAL, facts, rule="approvers", approved_by=by)
 
 
@@ -338,7 +338,8 @@ def requester_objection(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | No
 def question_of(
     grant: Grant, resource: Resource, extension: Extension | None = None, *, reason_fits: bool | None = None
 ) -> Ask:
-    """What a request, or an extension of it, asks for. An extension has its reason from before."""
+    """Return the question that a request, or an extension of it, puts. An extension has its reason from
+    before."""
     return Ask(
         person=grant.person,
         resource=resource,

@@ -131,9 +131,9 @@ class Reader:
 
 
 def foreign_piece(reason: str, known: Collection[str], own: str) -> str | None:
-    """What in a reason without *because* may have been meant as part of the request: a length, a time, a day,
-    a mention, an option, or a resource other than its own. Raises Refused if it begins with something like a
-    length."""
+    """Return what in a reason without *because* may have been meant as part of the request: a length, a time,
+    a day, a mention, an option, or a resource other than its own. Raises Refused if it begins with something
+    like a length."""
     level = levelled(reason)
     broken = _BROKEN.match(level)
     if broken:

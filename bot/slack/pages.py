@@ -17,7 +17,7 @@ _IN_HOME = {"most_blocks": 30, "most_characters": 60_000}
 
 
 def mine(view: HomeView) -> tuple[str, list[Block]]:
-    """What the person has, and what waits for them to decide."""
+    """Return what the person has, and what waits for them to decide."""
     if not view.mine and not view.waiting:
         return words.NOTHING_MINE, [section(words.NOTHING_MINE)]
     blocks = _page(f"*{words.HAVE}*", [_held(each, "mine") for each in view.mine]) if view.mine else []
@@ -27,7 +27,7 @@ def mine(view: HomeView) -> tuple[str, list[Block]]:
 
 
 def asked(answer: Asked) -> tuple[str, list[Block]]:
-    """What has come of a request; who has it already may extend it."""
+    """Return what has come of a request; who has it already may extend it."""
     text = words.asked(answer)
     if not (answer.joined and answer.standing.live):
         return text, [section(text)]
@@ -36,7 +36,7 @@ def asked(answer: Asked) -> tuple[str, list[Block]]:
 
 
 def terms(said: str, view: CardView) -> tuple[str, list[Block]]:
-    """What an approver would decide about, with the buttons, below ``said``."""
+    """Return what an approver would decide about, with the buttons, below ``said``."""
     return said, [section(said), *card(view, APPROVER)[1]]
 
 
@@ -47,7 +47,7 @@ def offered(offers: Sequence[Offer]) -> tuple[str, list[Block]]:
 
 
 def fitting(which: str, grants: Sequence[Standing]) -> tuple[str, list[Block]]:
-    """What an approver may have meant, with buttons."""
+    """Return what an approver may have meant, with buttons."""
     if not grants:
         return words.nothing_fits(which), [section(words.nothing_fits(which))]
     return words.FITS, _page(words.FITS, [_waiting(each) for each in grants])

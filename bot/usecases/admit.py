@@ -116,12 +116,12 @@ def gives_the_same(grant: Grant, resource: Resource, catalog: Catalog, snap: Sna
     return {hold.key for hold in held} == set(grant.holds)
 
 
-def added_ground(
+def ground_addition(
     grant: Grant, ground: Ground, snap: Snapshot, *, by: str | None = None
 ) -> tuple[Grant, Change]:
     """A live grant that stands on one more ground, and what must be written for it."""
     moved = grants.add_ground(grant, ground)
-    change = lease_moved(grant, moved, snap, by=by, what="ground added", facts=ground_facts(ground))
+    change = lease_move(grant, moved, snap, by=by, what="ground added", facts=ground_facts(ground))
     return moved, replace(change, frees=False)
 
 
@@ -139,11 +139,11 @@ def live_grant(person: str, resource: Resource, catalog: Catalog, snap: Snapshot
     return max(found, key=lambda each: each.until or snap.now, default=None)
 
 
-def lease_moved(
+def lease_move(
     grant: Grant, moved: Grant, snap: Snapshot, *, by: str | None, what: str, facts: Mapping[str, object]
 ) -> Change:
-    """What must be written for a live grant whose grounds changed. A grant that has ended in the meantime
-    stays ended (Conflict). A full Redis still takes it if the end is not later than before."""
+    """Return what must be written for a live grant whose grounds changed. A grant that has ended in the
+    meantime stays ended (Conflict). A full Redis still takes it if the end is not later than before."""
     put: dict[Key, Document | None] = {Key.of(Grant, moved.id): moved}
     end, until = snap.leases.get(grant.id), moved.until or snap.now
     if end == until:
@@ -167,7 +167,7 @@ def lease_moved(
 
 
 def ground_facts(ground: Ground) -> dict[str, object]:
-    """What the audit says of a ground."""
+    """Return what the audit says of a ground."""
     return {
         "cause": ground.cause.value,
         "rule": ground.rule,

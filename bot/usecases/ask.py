@@ -17,7 +17,7 @@ from bot.usecases.admit import holds_for, live_grant
 from bot.usecases.answers import Asked
 from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import joined
-from bot.usecases.granting import PASSING, begin_ground, granted
+from bot.usecases.granting import PASSING, begin_ground, grant_outcome
 from bot.usecases.office import (
     Office,
     Scene,
@@ -41,7 +41,7 @@ MOST_OPEN_ASKS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What somebody requests. ``length`` None: the resource's default. ``starts_at`` None: at once."""
+    """Holds what somebody requests. ``length`` None: the resource's default. ``starts_at`` None: at once."""
 
     person: str
     resource: str
@@ -104,11 +104,11 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
     if decision.outcome is Outcome.REFUSE:
         raise Refused(decision.reason)
     _room(snap, person)
-    grant, change = _written(office.new_id(), question, decision, scene)
+    grant, change = _first_change(office.new_id(), question, decision, scene)
     for before in (each for each in open_before if each.state is State.ASKED):
         change = joined(change, closed(withdraw(before, now=snap.now), snap, "withdrawn", person))
     receipt = office.ledger.commit(
-        replace(change, op=op, answer=grant.id, put={**change.put, **_touched(snap, person)})
+        replace(change, op=op, answer=grant.id, put={**change.put, **_person_again(snap, person)})
     )
     if receipt.again:
         return Asked(standing=stand(office, earlier_answer(receipt)))
@@ -137,7 +137,7 @@ def _length(length: int | UntilShiftEnds | None, resource: Resource) -> int | No
 
 
 def _open_before(snap: Snapshot, ask: Ask) -> list[Grant]:
-    """What the person has requested of this resource for this start, and has not got yet."""
+    """Return what the person has requested of this resource for this start, and has not got yet."""
     return [
         each
         for each in snap.all(Grant)
@@ -158,17 +158,17 @@ def _room(snap: Snapshot, person: str) -> None:
         raise refuse(Why.TOO_MANY_ASKS, most=MOST_OPEN_ASKS)
 
 
-def _touched(snap: Snapshot, person: str) -> dict[Key, Person]:
+def _person_again(snap: Snapshot, person: str) -> dict[Key, Person]:
     """Writing the person again makes two asks of one person at the same moment collide."""
     known = snap.find(Person, person)
     return {Key.of(Person, person): known} if known else {}
 
 
-def _written(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> tuple[Grant, Change]:
+def _first_change(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> tuple[Grant, Change]:
     snap = scene[1]
     grant = asked_grant(grant_id, ask, decision, scene)
     if decision.outcome is Outcome.APPROVE and decision.ground:
-        return granted(grant, decision.ground, ask.resource, scene)
+        return grant_outcome(grant, decision.ground, ask.resource, scene)
     if decision.outcome is Outcome.ASK:
         holds_for(ask.person, ask.resource, *scene)  # refused now, and not once somebody approves
     return grant, waiting(grant, snap)
@@ -199,18 +199,18 @@ def _tend(office: Office, claim: Claim) -> None:
     if grant is None or grant.state not in NOT_BEGUN:
         change = Change(done=Done(claim=claim))
     elif grant.state is State.WAITING:
-        change = _begun(grant, (catalog, snap), claim)
+        change = _begin_change(grant, (catalog, snap), claim)
     elif grant.lapses_at and grant.lapses_at <= snap.now:
         change = closed(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
     elif grant.undecided:
-        change = _decided(office, grant, (catalog, snap), claim)
+        change = _decision_change(office, grant, (catalog, snap), claim)
     else:
         change = Change(done=Done(claim=claim, next_at=grant.lapses_at))
     office.ledger.commit(change)
 
 
-def _decided(office: Office, grant: Grant, scene: Scene, claim: Claim) -> Change:
-    """What the request comes to now that the facts may be there."""
+def _decision_change(office: Office, grant: Grant, scene: Scene, claim: Claim) -> Change:
+    """Return what the request comes to now that the facts may be there."""
     catalog, snap = scene
     try:
         resource = _resource_of(grant, catalog)
@@ -219,14 +219,14 @@ def _decided(office: Office, grant: Grant, scene: Scene, claim: Claim) -> Change
         decision = _decision(office, question, scene)
         if decision.outcome is Outcome.NEED_FACTS:
             if unchecked := reason_unchecked(question):
-                return _refused(grant, unchecked, snap, claim)
+                return _refusal_change(grant, unchecked, snap, claim)
             again = min(snap.now + FACTS_AGAIN, grant.lapses_at or snap.now + FACTS_AGAIN)
             return Change(done=Done(claim=claim, next_at=again))
         if decision.outcome is Outcome.REFUSE:
-            return _refused(grant, decision.reason, snap, claim)
-        return _admitted_late(grant, question, decision, scene, claim)
+            return _refusal_change(grant, decision.reason, snap, claim)
+        return _late_admission(grant, question, decision, scene, claim)
     except Refused as refused:
-        return _refused(grant, refused.reason, snap, claim)
+        return _refusal_change(grant, refused.reason, snap, claim)
 
 
 def _resource_of(grant: Grant, catalog: Catalog) -> Resource:
@@ -236,13 +236,13 @@ def _resource_of(grant: Grant, catalog: Catalog) -> Resource:
     return resource
 
 
-def _refused(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) -> Change:
+def _refusal_change(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) -> Change:
     denied = deny(grant, person=None, now=snap.now, because_of=reason)
     return with_contest(closed(denied, snap, "refused", None, Done(claim=claim)), reason, snap.now)
 
 
-def _admitted_late(grant: Grant, question: Ask, decision: Decision, scene: Scene, claim: Claim) -> Change:
-    moved, change = _written(grant.id, question, decision, scene)
+def _late_admission(grant: Grant, question: Ask, decision: Decision, scene: Scene, claim: Claim) -> Change:
+    moved, change = _first_change(grant.id, question, decision, scene)
     if moved.state is State.ASKED:
         change = waiting(moved, scene[1], "put to approvers")
     moved = replace(moved, asked_at=grant.asked_at)
@@ -252,16 +252,16 @@ def _admitted_late(grant: Grant, question: Ask, decision: Decision, scene: Scene
     return replace(done_here(change, claim), put=put, done=done)
 
 
-def _begun(grant: Grant, scene: Scene, claim: Claim) -> Change:
-    """What was agreed begins, if all that it was agreed on still holds. Facts that are missing are waited for
-    as long as it may take to grant access."""
+def _begin_change(grant: Grant, scene: Scene, claim: Claim) -> Change:
+    """Return the beginning of what was agreed, if all that it was agreed on still holds. Facts that are
+    missing are waited for as long as it may take to grant access."""
     catalog, snap = scene
     start = grant.starts_at or snap.now
     if snap.now < start:
         return Change(done=Done(claim=claim, next_at=start))
     try:
         resource = _resource_of(grant, catalog)
-        change = granted(grant, begin_ground(grant, resource, scene), resource, scene)[1]
+        change = grant_outcome(grant, begin_ground(grant, resource, scene), resource, scene)[1]
     except Refused as refused:
         if refused.reason.why in PASSING and snap.now < start + GIVE_WITHIN:
             return Change(done=Done(claim=claim, next_at=snap.now + FACTS_AGAIN))

@@ -200,7 +200,7 @@ def _close(office: Office, grant: Grant, scene: Scene, done: Done) -> None:
 def card_view(
     office: Office, grant: Grant, catalog: Catalog, snap: Snapshot, which: str | None = None
 ) -> CardView:
-    """What the card of a grant shows, or the message of the extension that ``which`` is the id of."""
+    """Return what the card of a grant shows, or the message of the extension that ``which`` is the id of."""
     resource = catalog.resources.get(grant.resource)
     live_until = snap.leases.get(grant.id, grant.until)
     shown = replace(grant, until=live_until)
@@ -272,7 +272,8 @@ def _kept_until(office: Office, grant: Grant) -> datetime | None:
 
 
 def terms_view(office: Office, which: str) -> CardView | None:
-    """What an approver is to be shown of a request or an extension; None if it does not wait any more."""
+    """Return what an approver is to be shown of a request or an extension; None if it does not wait any
+    more."""
     grant_id = base_of(which)
     first = office.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
     if first is None:

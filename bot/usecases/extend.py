@@ -15,7 +15,7 @@ from bot.core.reasons import Why
 from bot.core.rightful import extended_end
 from bot.core.shifts import Shift
 from bot.ports import Change, Due, Entry, Key
-from bot.usecases.admit import added_ground, gives_the_same
+from bot.usecases.admit import gives_the_same, ground_addition
 from bot.usecases.answers import Extended
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.finish import chosen_of, meant
@@ -60,9 +60,9 @@ def _extend(
     shift = known_shift(person, resource, facts) if isinstance(length, UntilShiftEnds) else None
     extension = _extension(grant, resource, length, shift, end, scene)
     question = question_of(grant, resource, extension)
-    decision = _not_refused(decide(question, catalog, facts))
+    decision = _raise_if_refused(decide(question, catalog, facts))
     if decision.outcome is Outcome.APPROVE and decision.ground and decision.ground.until > end:
-        moved, change = added_ground(grant, decision.ground, snap, by=person)
+        moved, change = ground_addition(grant, decision.ground, snap, by=person)
         receipt = office.ledger.commit(replace(change, op=op, answer=grant.id))
         if receipt.again:
             return Extended(standing=stand(office, earlier_answer(receipt)))
@@ -72,7 +72,7 @@ def _extend(
         )
     if extension.until <= end or not resource.approvers:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    return _requested(office, grant, extension, question, scene, op)
+    return _request_extension(office, grant, extension, question, scene, op)
 
 
 def _extension(
@@ -103,7 +103,7 @@ def _extension(
     )
 
 
-def _not_refused(decision: Decision) -> Decision:
+def _raise_if_refused(decision: Decision) -> Decision:
     if decision.outcome in (Outcome.REFUSE, Outcome.NEED_FACTS):
         raise Refused(decision.reason)
     return decision
@@ -132,14 +132,14 @@ def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]
     return (catalog, snap), current
 
 
-def _requested(
+def _request_extension(
     office: Office, grant: Grant, extension: Extension, question: Ask, scene: Scene, op: str
 ) -> Extended:
     """Put it to approvers; it takes the place of one that waits already, unless that is the same."""
     catalog, snap = scene
     resource, before = question.resource, grant.extension
     known = with_approvers(office.ledger, resource, facts_of(snap, resource))
-    decision = _not_refused(ask_people(question, catalog, known))
+    decision = _raise_if_refused(ask_people(question, catalog, known))
     if before and (before.until, before.ends_with) == (extension.until, extension.ends_with):
         return Extended(standing=standing(snap, catalog, grant), asked=before)
     extension = replace(

@@ -15,7 +15,7 @@ from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
 from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, Snapshot
 from bot.usecases.attempts import settled
-from bot.usecases.finish import ending, joined, shift_left
+from bot.usecases.finish import ending, joined, left_shift
 from bot.usecases.hands import LOSSES, loss_change
 from bot.usecases.seal import RESTORE, versions_of
 
@@ -48,7 +48,7 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
 
 def _stays_ended(grant: Grant, snap: Snapshot) -> Change:
     """Keep a shift from starting again automatically after somebody may have given it back."""
-    return Change(put=shift_left(grant, snap)) if grant.shift_ground else Change()
+    return Change(put=left_shift(grant, snap)) if grant.shift_ground else Change()
 
 
 def _note_change(ended: Ended, grant: Grant | None, snap: Snapshot, channel: str | None) -> Change:

@@ -127,7 +127,7 @@ def _revoke(office: Office, by: str, person: str, name: str, why: str, op: str) 
 
 
 def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key]:
-    """What a request, and a shift that starts, write too: so neither slips past the revocation."""
+    """Return also what a request, and a shift that starts, write: so neither slips past the revocation."""
     resource = catalog.resources.get(name)
     judged = sight_keys(catalog, name, by) if resource else {Key.of(Person, by)}
     written = {Key.of(Person, person), Key.of(ShiftGrant, f"{name}/{person}")}
@@ -216,7 +216,7 @@ def ending(
         due.append(Due(member=f"card:{grant.extension.id}", at=snap.now))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if grant.shift_ground and (by is not None or reason.why in ENDED_EARLY) and not for_now:
-        put |= shift_left(grant, snap)
+        put |= left_shift(grant, snap)
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(
         put=put,
@@ -228,7 +228,7 @@ def ending(
     )
 
 
-def shift_left(grant: Grant, snap: Snapshot) -> dict[Key, Document | None]:
+def left_shift(grant: Grant, snap: Snapshot) -> dict[Key, Document | None]:
     """The shift that is on now does not start again by itself for this person and resource."""
     return {Key.of(ShiftGrant, f"{grant.resource}/{grant.person}"): ShiftGrant(grant=None, left_at=snap.now)}
 

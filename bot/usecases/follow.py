@@ -15,7 +15,7 @@ from bot.core.reasons import Reason
 from bot.core.rightful import rightful
 from bot.core.shifts import Roster, next_boundary, on_call
 from bot.ports import Change, Done, Key, Snapshot
-from bot.usecases.admit import PEOPLE_EVERY, lease_moved
+from bot.usecases.admit import PEOPLE_EVERY, lease_move
 from bot.usecases.attempts import settled
 from bot.usecases.finish import ending, joined
 from bot.usecases.office import Office, Scene, fact_keys, facts_of
@@ -109,7 +109,8 @@ def _concerned(office: Office, name: str) -> Concerned:
 
 
 def ground_keys(held: Iterable[Grant]) -> set[Key]:
-    """The documents by which the grounds of these grants live, also of rules that the policy has lost."""
+    """Return the documents by which the grounds of these grants live, also of rules that the policy has
+    lost."""
     grounds = [ground for grant in held for ground in grant.stands_on]
     rules = {rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)}
     rosters = {Key.of(Roster, rule.schedule) for rule in rules if isinstance(rule, OnCall)}
@@ -136,7 +137,7 @@ def _end_change(grant: Grant, scene: Scene) -> Change | None:
         return None
     fallen = [each.fell.why.value for each in moved.grounds if each.fell and each not in grant.grounds]
     facts = {"fallen": fallen} if fallen else {}
-    return lease_moved(grant, moved, snap, by=None, what="end moved with the facts", facts=facts)
+    return lease_move(grant, moved, snap, by=None, what="end moved with the facts", facts=facts)
 
 
 def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime | None:

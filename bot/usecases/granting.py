@@ -17,7 +17,7 @@ from bot.core.policy import (
 from bot.core.reasons import Reason, Why
 from bot.core.terms import terms_of
 from bot.ports import Change
-from bot.usecases.admit import added_ground, admission, holds_for, live_grant
+from bot.usecases.admit import admission, ground_addition, holds_for, live_grant
 from bot.usecases.finish import joined
 from bot.usecases.office import Scene, facts_of
 from bot.usecases.reasons_fit import reason_still_fits
@@ -37,7 +37,7 @@ PASSING = frozenset(
 """Facts that may be there in a moment."""
 
 
-def granted(grant: Grant, ground: Ground, resource: Resource, scene: Scene) -> tuple[Grant, Change]:
+def grant_outcome(grant: Grant, ground: Ground, resource: Resource, scene: Scene) -> tuple[Grant, Change]:
     """Return the request as it is after this yes, and what must be written. Raises Refused if the person has
     no account."""
     catalog, snap = scene
@@ -47,7 +47,7 @@ def granted(grant: Grant, ground: Ground, resource: Resource, scene: Scene) -> t
     held = live_grant(grant.person, resource, catalog, snap)
     if held is None:
         return admission(grant, ground, resource, catalog, snap)
-    kept, change = added_ground(held, ground, snap)
+    kept, change = ground_addition(held, ground, snap)
     added = add_to(grant, kept, now=snap.now)
     by = ground.approved_by[-1] if ground.approved_by else None
     return added, joined(change, closed(added, snap, "added to what is held", by))
@@ -105,7 +105,7 @@ def begin_ground(grant: Grant, resource: Resource, scene: Scene) -> Ground:
 
 
 def _missing_facts(grant: Grant, resource: Resource, scene: Scene) -> Reason | None:
-    """Why it cannot be told just now whether a vote still counts."""
+    """Return why it cannot be told just now whether a vote still counts; None if it can."""
     catalog, snap = scene
     facts = facts_of(snap, resource)
     found = (vote_objection(each.person, grant, resource, catalog, facts) for each in grant.votes)

@@ -26,7 +26,7 @@ from bot.ports import (
 from bot.usecases.attempts import settled
 from bot.usecases.finish import joined
 from bot.usecases.office import POLICY, Office, facts_of, security_keys
-from bot.usecases.readings import names_to_read, renewed
+from bot.usecases.readings import names_to_read, renewal_of
 from bot.usecases.seal import versions_of
 from bot.usecases.turn import Turn
 
@@ -56,7 +56,7 @@ def refresh_groups(office: Office, turn: Turn) -> None:
     force = snap.find(PolicyInForce)
     known = force.groups if force else {}
     change = Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY), frees=True)
-    change = joined(change, renewed(READINGS.id, catalog.groups(), catalog, readings))
+    change = joined(change, renewal_of(READINGS.id, catalog.groups(), catalog, readings))
     new: dict[str, str] = {}
     for name in names:
         group = found.get(name)

@@ -61,7 +61,7 @@ def askable(office: Office, *, person: str) -> tuple[str, ...]:
 
 
 def waiting_for(office: Office, *, person: str, resource: str = "", holder: str = "") -> tuple[Standing, ...]:
-    """What waits for this person's approval: of a resource, of who requested it, or of both."""
+    """Return what waits for this person's approval: of a resource, of who requested it, or of both."""
     office.meet(person)
     waiting = _view(office, person, offers=False).waiting
     return tuple(

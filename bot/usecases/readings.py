@@ -14,16 +14,16 @@ RENEWED_EVERY = timedelta(days=1)
 
 
 def names_to_read(what: str, names: Collection[str], snap: Snapshot) -> tuple[str, ...]:
-    """The names in the policy, and those that left it so lately that a ground may still live by them.
+    """Return the names in the policy, and those that left it so lately that a ground may still live by them.
     ``snap`` has the Readings of ``what``."""
     known = snap.find(Readings, what)
     left = (name for name, until in (known.until if known else {}).items() if until > snap.now)
     return tuple(dict.fromkeys((*names, *sorted(left))))
 
 
-def renewed(what: str, names: Collection[str], catalog: Catalog, snap: Snapshot) -> Change:
-    """What must be written so that these names are read for as long as anything can live by them after they
-    have left the policy."""
+def renewal_of(what: str, names: Collection[str], catalog: Catalog, snap: Snapshot) -> Change:
+    """Return what must be written so that these names are read for as long as anything can live by them after
+    they have left the policy."""
     longest = max((each.lengths.max for each in catalog.resources.values()), default=0)
     until = snap.now + max(timedelta(seconds=longest), AT_LEAST) + RENEWED_EVERY
     known = snap.find(Readings, what) or Readings()

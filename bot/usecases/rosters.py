@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core.ages import UNKNOWN_AGE, age
-from bot.core.belief import Answer, Doubt, Limits, Objection, believed, needs_second_look, objection
+from bot.core.belief import Answer, Doubt, Limits, Objection, needs_second_look, objection, roster_to_believe
 from bot.core.catalog import Catalog, OnCall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.reasons import Reason, Why, because
@@ -27,7 +27,7 @@ from bot.ports import (
 )
 from bot.usecases.office import Office
 from bot.usecases.owners import LEAVE_SECONDS, Owners, in_order
-from bot.usecases.readings import names_to_read, renewed
+from bot.usecases.readings import names_to_read, renewal_of
 from bot.usecases.turn import Turn
 
 BACK, AHEAD = timedelta(hours=24), timedelta(days=14)
@@ -84,7 +84,7 @@ def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Tur
         gone: dict[Key, Document | None] = {Key.of(SourceState, name): None}
         office.ledger.commit(Change(put=gone, done=Done(claim=turn.claim), frees=True))
         return
-    renewal = renewed(f"roster:{name}", named, catalog, readings)
+    renewal = renewal_of(f"roster:{name}", named, catalog, readings)
     if renewal.put:
         office.ledger.commit(renewal)
     reading = _read(office, source, turn, catalog, schedules)
@@ -152,7 +152,7 @@ def _believed(reading: Reading) -> Mapping[str, Roster]:
     found: dict[str, Roster] = {}
     for schedule, answer in reading.answers.items():
         doubted = {each for each, why in reading.against.items() if why and reading.before[each]}
-        roster = believed(
+        roster = roster_to_believe(
             reading.before[schedule],
             answer,
             reading.against[schedule],

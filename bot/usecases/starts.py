@@ -15,7 +15,7 @@ from bot.core.policy import automatic_objection, closed_objection, seat_objectio
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
 from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
-from bot.usecases.admit import added_ground, admission, live_grant
+from bot.usecases.admit import admission, ground_addition, live_grant
 from bot.usecases.office import Scene, facts_of
 from bot.usecases.ownership import with_contest
 
@@ -116,7 +116,7 @@ def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scen
     )
     held = live_grant(person, resource, catalog, snap)
     if held:
-        grant, change = added_ground(held, ground, snap)
+        grant, change = ground_addition(held, ground, snap)
     else:
         grant = _grant(grant_id, resource, rule, shift, scene)
         grant, change = admission(grant, ground, resource, catalog, snap)

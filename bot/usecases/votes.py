@@ -19,11 +19,11 @@ from bot.core.policy import (
 )
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
-from bot.usecases.admit import gives_the_same, ground_facts, lease_moved
+from bot.usecases.admit import gives_the_same, ground_facts, lease_move
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import joined
-from bot.usecases.granting import granted, terms_now, votes_that_count
+from bot.usecases.granting import grant_outcome, terms_now, votes_that_count
 from bot.usecases.office import Office, Scene, facts_of, grant_keys, security_keys, stand, standing_after
 from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.visible import hidden_from
@@ -81,7 +81,7 @@ def _votes(grant: Grant, which: str) -> tuple[Vote, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Poll:
-    """What is voted on: a request, or an extension of what it gave."""
+    """Holds what is voted on: a request, or an extension of what it gave."""
 
     grant: Grant
     extension: Extension | None
@@ -115,7 +115,7 @@ def _approve(office: Office, person: str, which: str, length: int | None, op: st
     objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
     if objection:
         raise Refused(objection)
-    shown, poll = poll, _shortened(poll, length)
+    shown, poll = poll, _poll_for_less(poll, length)
     fits = reason_still_fits(poll.grant, poll.resource, catalog)
     question = question_of(poll.grant, poll.resource, poll.extension, reason_fits=fits)
     objection = requester_objection(question, catalog, facts)
@@ -134,14 +134,14 @@ def _approve(office: Office, person: str, which: str, length: int | None, op: st
     votes = grants.one_more(counted, poll.grant.person, person=person, now=snap.now, terms=final)
     poll = poll.with_votes(votes)
     if len(votes) < poll.resource.approvals:
-        moved, change = poll.grant, _counted(poll, person)
+        moved, change = poll.grant, _vote_change(poll, person)
     elif poll.extension:
-        moved, change = _extended(poll, person)
+        moved, change = _extension_approval(poll, person)
     else:
         question = question_of(_from_its_end(poll.grant, snap), poll.resource)
         ground = approval_ground(question, tuple(each.person for each in votes), facts)
-        moved, change = granted(poll.grant, ground, poll.resource, poll.scene)
-    change = joined(change, _fallen(before, poll, now_terms, office))
+        moved, change = grant_outcome(poll.grant, ground, poll.resource, poll.scene)
+    change = joined(change, _fallen_notes(before, poll, now_terms, office))
     receipt = office.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
         return stand(office, earlier_answer(receipt))
@@ -157,8 +157,8 @@ def _from_its_end(grant: Grant, snap: Snapshot) -> Grant:
     return replace(grant, length=grant.length + int((end - snap.now).total_seconds()))
 
 
-def _shortened(poll: _Poll, length: int | None) -> _Poll:
-    """What the approver gives of what was requested."""
+def _poll_for_less(poll: _Poll, length: int | None) -> _Poll:
+    """Return the poll for what the approver gives of what was requested. Raises Refused if it is more."""
     if length is None:
         return poll
     snap = poll.scene[1]
@@ -178,7 +178,7 @@ def _shortened(poll: _Poll, length: int | None) -> _Poll:
     return replace(poll, grant=grants.change_extension(grant, shorter), extension=shorter)
 
 
-def _counted(poll: _Poll, person: str) -> Change:
+def _vote_change(poll: _Poll, person: str) -> Change:
     grant, snap = poll.grant, poll.scene[1]
     facts = {"person": grant.person, "votes": len(poll.votes), "needed": poll.resource.approvals}
     return Change(
@@ -189,7 +189,7 @@ def _counted(poll: _Poll, person: str) -> Change:
     )
 
 
-def _extended(poll: _Poll, person: str) -> tuple[Grant, Change]:
+def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
     """The extension becomes a ground of the grant, and its holder hears of it."""
     catalog, snap = poll.scene
     if not gives_the_same(poll.grant, poll.resource, catalog, snap):
@@ -198,14 +198,14 @@ def _extended(poll: _Poll, person: str) -> tuple[Grant, Change]:
     voters = tuple(each.person for each in poll.votes)
     ground = approval_ground(question, voters, facts_of(snap, poll.resource))
     moved = grants.approve_extension(poll.grant, ground)
-    change = lease_moved(poll.grant, moved, snap, by=person, what="extended", facts=ground_facts(ground))
+    change = lease_move(poll.grant, moved, snap, by=person, what="extended", facts=ground_facts(ground))
     until = moved.until or ground.until
     reason = because(Why.EXTENDED, by_person=person, resource=moved.resource, until_at=int(until.timestamp()))
-    return moved, joined(replace(change, frees=False), answered_extension(poll.grant, poll.id, reason, snap))
+    return moved, joined(replace(change, frees=False), extension_news(poll.grant, poll.id, reason, snap))
 
 
-def answered_extension(grant: Grant, extension: str, reason: Reason, snap: Snapshot) -> Change:
-    """What is owed once an extension was decided: its message, and a note to the holder."""
+def extension_news(grant: Grant, extension: str, reason: Reason, snap: Snapshot) -> Change:
+    """Return what is owed once an extension was decided: its message, and a note to the holder."""
     note = Note(id=f"extension-{extension}", channel=grant.person, reason=reason)
     return Change(
         put={Key.of(Note, note.id): note},
@@ -216,7 +216,7 @@ def answered_extension(grant: Grant, extension: str, reason: Reason, snap: Snaps
     )
 
 
-def _fallen(before: tuple[Vote, ...], poll: _Poll, terms: str, office: Office) -> Change:
+def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, office: Office) -> Change:
     """Those whose approval was for other terms hear that it does not count any more."""
     grant, snap = poll.grant, poll.scene[1]
     reason = because(Why.VOTE_FELL, person=grant.person, resource=grant.resource)
@@ -242,7 +242,7 @@ def _deny(office: Office, person: str, which: str, why: str, op: str, terms: str
         raise refuse(Why.TERMS_CHANGED, grant=which)
     said = because(Why.DENIED, said=why.strip()[:300]) if why.strip() else None
     if poll.extension:
-        moved, change = _extension_denied(poll, person, said)
+        moved, change = _extension_denial(poll, person, said)
     else:
         moved = grants.deny(poll.grant, person=person, now=snap.now, because_of=said)
         change = closed(moved, snap, "denied", person)
@@ -252,7 +252,7 @@ def _deny(office: Office, person: str, which: str, why: str, op: str, terms: str
     return standing_after(change, moved, poll.scene)
 
 
-def _extension_denied(poll: _Poll, person: str, said: Reason | None) -> tuple[Grant, Change]:
+def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Grant, Change]:
     snap = poll.scene[1]
     moved = grants.deny_extension(poll.grant, person=person, now=snap.now, why=said)
     facts = {"person": moved.person, "resource": moved.resource, **(said.facts if said else {})}
@@ -267,11 +267,12 @@ def _extension_denied(poll: _Poll, person: str, said: Reason | None) -> tuple[Gr
     if moved.until:
         about["until_at"] = int(moved.until.timestamp())
     reason = because(Why.EXTENSION_DENIED, **about)
-    return moved, joined(change, answered_extension(poll.grant, poll.id, reason, snap))
+    return moved, joined(change, extension_news(poll.grant, poll.id, reason, snap))
 
 
 def _open(office: Office, which: str, person: str) -> _Poll:
-    """What is voted on, with all that judging it needs. Raises Refused if it is decided or over already."""
+    """Read what is voted on, with all that judging it needs. Raises Refused if it is decided or over
+    already."""
     first = office.grant(which)
     people = (person, first.person, *(vote.person for vote in _votes(first, which)))
     catalog, snap = office.gather(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.belief import Answer, Doubt, Limits, Objection, believed, needs_second_look, objection
+from bot.core.belief import Answer, Doubt, Limits, Objection, needs_second_look, objection, roster_to_believe
 from bot.core.shifts import Roster, Shift
 from bot.testing.town import ADA, BOB, DAN, EMAILS, NINE, SCHEDULE, nobodys, roster, shift
 
@@ -39,7 +39,7 @@ def answer(
 
 def read(before: Roster | None, it: Answer, now: datetime = NINE, *, well: bool = True) -> Roster | None:
     against = objection(before, it, limits(now))
-    return believed(before, it, against, limits(now), others_well=well)
+    return roster_to_believe(before, it, against, limits(now), others_well=well)
 
 
 def levelless(*shifts: Shift) -> tuple[Shift, ...]:

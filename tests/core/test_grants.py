@@ -53,7 +53,6 @@ MOVES: dict[str, tuple[Callable[[Grant], Grant], dict[State, State]]] = {
         {State.ASKED: State.APPROVED, State.WAITING: State.APPROVED},
     ),
     "agree": (lambda g: grants.agree(g, rule="approvers"), {State.ASKED: State.WAITING}),
-    "vote": (lambda g: grants.vote(g, person=BOB, now=NINE), {State.ASKED: State.ASKED}),
     "deny": (
         lambda g: grants.deny(g, person=BOB, now=NINE),
         {State.ASKED: State.DENIED, State.WAITING: State.DENIED},
@@ -209,17 +208,17 @@ def test_trouble_on_the_way_is_forgotten_once_it_is_over() -> None:
 
 
 def test_nobody_approves_their_own_ask_and_nobody_twice() -> None:
+    def voted(votes: tuple[Vote, ...], who: str) -> tuple[Vote, ...]:
+        return grants.one_more(votes, ADA, person=who, now=NINE, terms="t")
+
     with pytest.raises(Refused) as own:
-        grants.vote(grant(State.ASKED), person=ADA, now=NINE)
+        voted((), ADA)
     assert own.value.reason.why is Why.OWN_REQUEST
-    voted = grants.vote(grant(State.ASKED), person=BOB, now=NINE)
+    bobs = voted((), BOB)
     with pytest.raises(Refused) as twice:
-        grants.vote(voted, person=BOB, now=TEN)
+        voted(bobs, BOB)
     assert twice.value.reason.why is Why.VOTED_ALREADY
-    assert grants.vote(voted, person=CAROL, now=TEN).votes == (
-        Vote(person=BOB, at=NINE),
-        Vote(person=CAROL, at=TEN),
-    )
+    assert [(each.person, each.terms) for each in voted(bobs, CAROL)] == [(BOB, "t"), (CAROL, "t")]
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,20 @@ class Told:
             )
         )
 
-    def terms(self, grant: str) -> str:
+    def approves(self, by: str, which: str) -> None:
+        """As a click on the card as it was shown before the process died, if it did."""
         with self.fuse.off():
-            return shown_terms(self.story.office, grant)
+            terms = shown_terms(self.story.office, which)
+        self.step(
+            lambda: votes.approve(
+                self.story.office,
+                person=by,
+                grant=which,
+                length=None,
+                op=f"v-{which}-{by}",
+                terms=terms,
+            )
+        )
 
     def ask_of(self, who: str) -> str:
         """The id of what the person has asked for."""
@@ -113,16 +124,7 @@ def approved_and_given_back(told: Told) -> None:
     told.asks(DAN, "prod-db", 10, "a1")
     grant = told.ask_of(DAN)
     for who in (BOB, CAROL):
-        told.step(
-            lambda who=who: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
-                told.story.office,
-                person=who,
-                grant=grant,
-                length=None,
-                op=f"v-{who}",
-                terms=told.terms(grant),
-            )
-        )
+        told.approves(who, grant)
     told.step(lambda: finish.give_back(told.story.office, person=DAN, which="prod-db", op="g1"))
     told.wait(2 * MINUTE)
 
@@ -142,16 +144,7 @@ def more_time(told: Told) -> None:
             told.step(
                 lambda: extend.extend(told.story.office, person=DAN, which="prod-db", length=MINUTE, op="e1")
             )
-        told.step(
-            lambda which=which, by=by: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
-                told.story.office,
-                person=by,
-                grant=which,
-                length=None,
-                op=f"v-{which}-{by}",
-                terms=told.terms(which),
-            )
-        )
+        told.approves(by, which)
     told.wait(4 * MINUTE)
 
 
@@ -159,16 +152,7 @@ def the_seat(told: Told) -> None:
     for who, by in ((DAN, BOB), (EVE, CAROL)):
         told.asks(who, "schema-migration", 1, f"a-{who}")
         grant = told.ask_of(who)
-        told.step(
-            lambda grant=grant, by=by: votes.approve(  # type: ignore[misc]  # mypy does not infer defaults
-                told.story.office,
-                person=by,
-                grant=grant,
-                length=None,
-                op=f"v-{by}",
-                terms=told.terms(grant),
-            )
-        )
+        told.approves(by, grant)
         told.wait(2 * MINUTE)
     told.wait(2 * MINUTE)
 
