@@ -173,11 +173,12 @@ class Anything(RuleBasedStateMachine):
 
     @rule()
     def the_world_recovers(self) -> None:
-        """Pauses are five minutes at the most, and what a target shows is looked at every ten."""
+        """Pauses are five minutes at the most. What a target shows is looked at every ten, and what is
+        missing then a second time before anything is decided."""
         self.fuse.left = None
         for target in self.story.targets.values():
             target.failing.clear()
-        self.story.pass_time(10 * MINUTE + 1)
+        self.story.pass_time(12 * MINUTE)
         self.well = True
 
     @rule(name=TARGETS)
