@@ -33,8 +33,11 @@ _ISO = (
     r"p(?=[0-9]|t[0-9])(?:[0-9]{1,9}w)?(?:[0-9]{1,9}d)?"
     r"(?:t(?=[0-9])(?:[0-9]{1,9}h)?(?:[0-9]{1,9}m)?(?:[0-9]{1,9}s)?)?"
 )
-LENGTH = rf"(?:{_UNNAMED}(?:\s*(?:,\s*|and\s+)?{_UNNAMED})*|{_ISO})"
-"""A pattern for text in lower case, or with IGNORECASE."""
+_MOST_PIECES = 8
+"""There are five units, and a length that has one of them twice is refused."""
+LENGTH = rf"(?:(?>{_UNNAMED})(?:\s*(?:,\s*|and\s+)?(?>{_UNNAMED})){{0,{_MOST_PIECES - 1}}}|{_ISO})"
+"""A pattern for text in lower case, or with IGNORECASE. *An hour and a half an hour* can be read in two ways,
+so each piece is atomic: otherwise a row of such pieces is read in exponentially many."""
 
 _ONE_PIECE = re.compile(_PIECE)
 _ONE_ISO = re.compile(r"([0-9]+)([wdhms])")

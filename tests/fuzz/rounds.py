@@ -77,7 +77,7 @@ def _timed(test: Test, tally: Tally, names: tuple[str, ...]) -> Callable[..., No
         given = {name: kwargs[name] for name in names}
         began = time.monotonic()
         try:
-            with _watched():
+            with watched():
                 test(*args, **kwargs)
         except Exception:
             tally.failed += 1
@@ -91,7 +91,8 @@ def _timed(test: Test, tally: Tally, names: tuple[str, ...]) -> Callable[..., No
 
 
 @contextmanager
-def _watched() -> Iterator[None]:
+def watched() -> Iterator[None]:
+    """End the whole run, with the lines where every thread stands, if this does not come back."""
     if stderr is None:
         yield
         return

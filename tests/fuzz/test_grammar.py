@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import fields
 from typing import Any
 
+import pytest
 from hypothesis import strategies as st
 
 from bot.core.durations import ABSURD, UNTIL_SHIFT_ENDS, UntilShiftEnds
@@ -17,7 +19,7 @@ from bot.slack.moments import Moment
 from bot.slack.reading import Length, length_in, levelled, says_because
 from bot.slack.wording.reasons import refusal
 from tests.fuzz import junk
-from tests.fuzz.rounds import thrown
+from tests.fuzz.rounds import thrown, watched
 
 PIECES = (
     *_SYNONYMS,
@@ -113,6 +115,14 @@ def test_what_is_typed(text: str) -> None:
             case _:
                 assert value in (None, UNTIL_SHIFT_ENDS)
     assert parse(text, NAMES) == command
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_a_row_of_the_same_is_read_in_one_way(piece: str) -> None:
+    """*An hour and a half an hour and a half …* was read in exponentially many."""
+    for lead in ("", "request ", "prod-db "):
+        with watched(), contextlib.suppress(Refused):
+            parse(lead + (piece + " ") * 90, NAMES)
 
 
 @thrown(few=150, share=0.1, text=st.one_of(st.sampled_from(PIECES), junk.broken))
