@@ -15,7 +15,7 @@ from bot.core.catalog import Entitlement
 from bot.core.chain import GENESIS, Seal, Sealed, Written
 from bot.core.errors import Conflict
 from bot.core.grants import LIVE, Extension, Grant, State
-from bot.core.holds import Hold, HoldRecord, Presence, Receipt, Seen, System
+from bot.core.holds import Hold, HoldRecord, Presence, Receipt, Replacement, Seen, System
 from bot.core.members import SeatHolder
 from bot.core.people import Group, Person
 from bot.core.reasons import Reason
@@ -260,6 +260,8 @@ class AlertView:
     over: bool
     copied: bool = True
     """See ``CardView``."""
+    replacement: Replacement | None = None
+    """See ``Alert``."""
 
 
 class Messenger(Protocol):
@@ -539,6 +541,8 @@ class Alert:
     """The verb that somebody pressed, which a worker is carrying out."""
     votes: tuple[str, ...] = ()
     """Those who wish that access is granted again."""
+    replacement: Replacement | None = None
+    """Another system, of which security people may say that it is the same one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -580,9 +584,11 @@ class StrayTargets:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetSystems:
-    """The system that each target name reached when it was last looked at."""
+    """The system that each target name reached when it was last looked at. ``accepted``: the replacements
+    that are the same system, as somebody says."""
 
     found: Mapping[str, System] = field(default_factory=dict)
+    accepted: tuple[Replacement, ...] = ()
 
     def namesakes(self, name: str) -> tuple[str, ...]:
         """Return the other names of the running system that ``name`` reaches. Copies (a standby, a clone)

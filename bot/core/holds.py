@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
-from bot.core.catalog import Entitlement
+from bot.core.catalog import Entitlement, digest
 
 OVERDUE_AFTER_FAILURES = 3
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -95,6 +95,22 @@ class Receipt:
     system: str
     facts: Mapping[str, str] = field(default_factory=dict)
     moved_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """The system that answers as ``target`` instead of the ``earlier`` ones, by their ``System.id``. It may
+    be the same one, upgraded or restored; ``by`` is the person who said so, None if nobody has."""
+
+    target: str
+    earlier: tuple[str, ...]
+    system: str
+    by: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Names what a button that says so showed."""
+        return digest(self.target, self.earlier, self.system)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +199,8 @@ class HoldRecord:
     """Somebody says they took it away by hand: where taking fails, what the target shows counts."""
     witness: Witness | None = None
     missing: Missing | None = None
+    elsewhere: str | None = None
+    """The id of the system that answered the last try, if it was another one than the receipts name."""
     losses: int = 0
     """The count of ``ports.Losses`` when the access was last seen."""
 
@@ -190,6 +208,14 @@ class HoldRecord:
     def untouchable(self) -> bool:
         """The access was there before us, or may have been: it is not ours to take."""
         return self.baseline in (Presence.THEIRS, Presence.UNKNOWN)
+
+    @property
+    def replacement(self) -> Replacement | None:
+        """Return what people can be asked about if another system answers."""
+        earlier = tuple(sorted({each.system for each in self.receipts} - {self.elsewhere or ""}))
+        if self.elsewhere is None or not earlier:
+            return None
+        return Replacement(target=self.hold.target, earlier=earlier, system=self.elsewhere)
 
 
 def backoff(failures: int) -> timedelta:

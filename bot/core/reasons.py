@@ -110,6 +110,7 @@ class Why(StrEnum):
     OVERDUE = "overdue"
     OVERDUE_AGAIN = "overdue_again"
     OVERDUE_TRYING = "overdue_trying"
+    OVERDUE_ACCEPTED = "overdue_accepted"
     OVERDUE_STILL = "overdue_still"
     OVERDUE_CHECKING = "overdue_checking"
     OVERDUE_UNCONFIRMED = "overdue_unconfirmed"
@@ -157,6 +158,8 @@ class Why(StrEnum):
     TARGET_UNSWEPT = "target_unswept"
     ADOPTED = "adopted"
     ALERT_SETTLED = "alert_settled"
+    SYSTEM_CHANGED = "system_changed"
+    OWN_SYSTEM = "own_system"
     OWN_ACCESS = "own_access"
     NOT_ADOPTABLE = "not_adoptable"
 

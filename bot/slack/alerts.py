@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.ports import AlertView
+from bot.slack.cards import BETWEEN
 from bot.slack.kit import Block, actions, button, context, section
 from bot.slack.wording import alerts as words
 
@@ -12,10 +13,15 @@ STYLES: Mapping[str, str] = {"remove": "danger", "end_them": "danger"}
 
 
 def alert(view: AlertView) -> tuple[str, list[Block]]:
-    """The text for notifications and the blocks. Buttons carry the alert's id and nothing else."""
+    """The text for notifications and the blocks. Buttons carry the alert's id, and the one about another
+    system what it says of it."""
     headline = words.headline(view)
     blocks = [section(headline)]
     if words.below(view):
         blocks.append(context(words.below(view)))
-    buttons = [button(words.label(view, verb), verb, view.id, style=STYLES.get(verb)) for verb in view.verbs]
+    shown = {"same_system": BETWEEN.join((view.id, view.replacement.digest))} if view.replacement else {}
+    buttons = [
+        button(words.label(view, verb), verb, shown.get(verb, view.id), style=STYLES.get(verb))
+        for verb in view.verbs
+    ]
     return headline, [*blocks, actions(buttons, block_id=f"alert:{view.id}")] if buttons else blocks

@@ -178,6 +178,10 @@ def _removed(desk: Desk, click: Click) -> None:
     overdue.removed(desk.office, person=click.person, alert=click.value, op=click.op)
 
 
+def _same_system(desk: Desk, click: Click) -> None:
+    overdue.same_system(desk.office, person=click.person, alert=click.value, shown=click.terms, op=click.op)
+
+
 def _same_person(desk: Desk, click: Click) -> None:
     contests.same_person(desk.office, person=click.person, alert=click.value, op=click.op)
 
@@ -200,6 +204,7 @@ _OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
     "leave": _leave,
     "try_now": _try_now,
     "removed": _removed,
+    "same_system": _same_system,
     "same_person": _same_person,
     "somebody_else": _somebody_else,
     "grant_again": _grant_again,

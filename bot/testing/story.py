@@ -306,6 +306,9 @@ class Story:
     def removed(self, who: str, alert: str, op: str | None = None) -> None:
         overdue.removed(self.office, person=who, alert=alert, op=op or self.op())
 
+    def same_system(self, who: str, alert: str, shown: str, op: str | None = None) -> None:
+        overdue.same_system(self.office, person=who, alert=alert, shown=shown, op=op or self.op())
+
     def grant_again(self, who: str, alert: str, op: str | None = None) -> None:
         survey.grant_again(self.office, person=who, alert=alert, op=op or self.op())
 

@@ -202,7 +202,7 @@ class FakeTarget:
             exists = not {hold.account, *(value for _, value in hold.entitlement.what)} & self.missing
             named = {_key(hold.account, hold.entitlement)} if exists else set(ours)
             usable = any(self.access[key].usable for key in ours if key in named)
-            made = [self._receipt(account, role) for account, role in ours]
+            made = [self._receipt(*key, by=self.access[key].by) for key in ours]
             made += [receipt for receipt in left if receipt not in made]
             presence = Presence.OURS if usable else Presence.USELESS
             return Seen(presence=presence, system=self.system, receipts=tuple(made))
@@ -222,6 +222,7 @@ class FakeTarget:
         here = [receipt for receipt in receipts if receipt.system == self.system.id]
         named = {self._place(receipt, hold) for receipt in here}
         moved = {self._place(receipt, hold) for receipt in here if receipt.moved_from}
+        accepted = {self._place(receipt, hold) for receipt in here if receipt.facts.get("grantor")}
         if moved:
             named.add(_key(hold.account, hold.entitlement))
         marked = {_key(hold.account, hold.entitlement)} if self.abilities.marks else set()
@@ -229,12 +230,20 @@ class FakeTarget:
             key
             for key in sorted(named | marked, key=lambda each: each[0])
             if (held := self._live_access(key)) is not None
-            and (held.by is Presence.OURS or bool(moved) or (not self.abilities.marks and key in named))
+            and (
+                held.by is Presence.OURS
+                or bool(moved)
+                or key in accepted
+                or (not self.abilities.marks and key in named)
+            )
         ]
 
-    def _receipt(self, account: str, entitlement: Entitlement) -> Receipt:
+    def _receipt(self, account: str, entitlement: Entitlement, by: Presence = Presence.OURS) -> Receipt:
+        """A receipt of access that a person accepted as ours names who granted it."""
         account, role = _key(account, entitlement)
-        return Receipt(system=self.system.id, facts={"account": self._id(account), "role": self._id(role)})
+        grantor = {} if by is Presence.OURS else {"grantor": ADMINISTRATOR}
+        facts = {"account": self._id(account), "role": self._id(role), **grantor}
+        return Receipt(system=self.system.id, facts=facts)
 
     def _id(self, name: str | Entitlement) -> str:
         if name not in self._ids:

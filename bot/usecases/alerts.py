@@ -107,6 +107,7 @@ def alert_view(alert: Alert) -> AlertView:
         verbs=alert.verbs,
         length=alert.length,
         over=alert.over_at is not None,
+        replacement=alert.replacement,
     )
 
 

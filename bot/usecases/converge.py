@@ -39,7 +39,7 @@ from bot.usecases import hands, outcomes
 from bot.usecases.attempts import settled
 from bot.usecases.outcomes import LOOK_EVERY, Observed, named
 from bot.usecases.reach import Reach, TargetFailed, calling
-from bot.usecases.systems import first_name, note_system
+from bot.usecases.systems import accepted_for, first_name, note_system, receipts_moved
 from bot.usecases.turn import Turn
 from bot.usecases.views import View, look
 
@@ -100,7 +100,9 @@ class Convergence:
             view = self._look()
         if view is None:
             self.ledger.commit(Change(done=Done(claim=self.claim)))
-        elif view.live:
+            return
+        self._accept_system(view)
+        if view.live:
             seen = self._keep(view)
             if seen.missing:
                 self._settle(lambda now: hands.change_if_missing(now, seen, self.claim))
@@ -113,6 +115,18 @@ class Convergence:
 
     def _look(self) -> View | None:
         return look(self.ledger, self.claim.id)
+
+    def _accept_system(self, view: View) -> None:
+        """If the system that answers is the same one, as a person said, commit receipts that name it. Raises
+        Conflict then, because the hold has to be looked at anew."""
+        for each in accepted_for(view.snap, view.record):
+            try:
+                self._reach(view).look(view)
+            except TargetFailed as raised:
+                seen = raised.seen
+                if seen and seen.system and _is_elsewhere(raised) and seen.system.id == each.system:
+                    self._commit(receipts_moved(view.own, view.record, each.system, each.by))
+                    raise Conflict("its receipts name the system that answers now") from raised
 
     def _reach(self, view: View) -> Reach:
         return Reach(self.target, view.hold.target, self.turn)
@@ -257,9 +271,18 @@ class Convergence:
             if former is None:
                 raise
             if elsewhere:
-                return former.revoke(view)
+                return self._revoke_at_former(former, view, raised)
             with suppress(TargetFailed):
                 former.revoke(view)
+            raise
+
+    def _revoke_at_former(self, former: Reach, view: View, elsewhere: TargetFailed) -> Seen:
+        """If the former address shows nothing, what counts is that another system answers at today's."""
+        try:
+            return former.revoke(view)
+        except TargetFailed as raised:
+            if raised.seen is None:
+                raised.seen, raised.asked = elsewhere.seen, elsewhere.asked
             raise
 
     def _former(self, view: View) -> Reach | None:

@@ -118,6 +118,7 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
         failures=0,
         failing_since=None,
         last_error=None,
+        elsewhere=None,
         look_again=look_again,
         wished_by=None,
         by_hand=False,
@@ -306,6 +307,7 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         last_error=str(failure)[:300],
         look_again=view.record.look_again or (claim.taken_over and view.record.phase is not Phase.GIVEN),
         wished_by=None,
+        elsewhere=_another_system(seen),
     )
     change = joined(Change(rests_on=(view.snap,), frees=not view.live), kept(view))
     for grant in view.live:
@@ -315,6 +317,10 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
     put = {**change.put, Key.of(HoldRecord, view.key): record}
     done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=not waits)
     return replace(change, put=put, done=done)
+
+
+def _another_system(seen: Seen | None) -> str | None:
+    return seen.system.id if seen and seen.system and seen.presence is Presence.ELSEWHERE else None
 
 
 def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
@@ -366,7 +372,8 @@ def _not_taken(view: View, record: HoldRecord, grant: Grant) -> Change:
     change = _troubled(view, grant, moved)
     alarm = (Due(member=f"alarm:{grant.id}", at=view.now),)
     if grant.overdue_since or not overdue:
-        return joined(change, Change(due=alarm if view.record.wished_by else ()))
+        another = grant.overdue_since and view.record.elsewhere != record.elsewhere
+        return joined(change, Change(due=alarm if view.record.wished_by or another else ()))
     facts = {"hold": named(view.hold), "person": grant.person, "error": record.last_error or ""}
     entry = Entry(what="overdue", grant=grant.id, facts=facts)
     return joined(change, Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))

@@ -3,22 +3,37 @@ again when it is gone."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.ages import age
 from bot.core.blocks import Ban
+from bot.core.catalog import Catalog
 from bot.core.errors import Refused, refuse
 from bot.core.grants import SETTLED, Grant, State
-from bot.core.holds import Hold, HoldRecord
+from bot.core.holds import Hold, HoldRecord, Replacement
 from bot.core.people import Person, objection
-from bot.core.policy import ban_objection
+from bot.core.policy import ban_objection, security_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Alert, Census, Change, Claim, Document, Done, Due, Entry, Key, Note, Snapshot
+from bot.ports import (
+    Alert,
+    Census,
+    Change,
+    Claim,
+    Document,
+    Done,
+    Due,
+    Entry,
+    Key,
+    Note,
+    Snapshot,
+    TargetSystems,
+)
 from bot.usecases.alerts import became, told, told_over
 from bot.usecases.attempts import earlier_answer, settled
 from bot.usecases.finish import joined
-from bot.usecases.office import Office, facts_of
+from bot.usecases.office import Office, facts_of, security_keys
 from bot.usecases.ownership import sharers
 from bot.usecases.posting import GIVEN_UP, LOST
 
@@ -27,7 +42,14 @@ COUNT_EVERY = timedelta(minutes=5)
 MOST_TOLD = 10
 """Where more are overdue, the channel hears of the others by their number."""
 ALL = "all"
+_CAME_OF: Mapping[Why, Why] = {
+    Why.OVERDUE_TRYING: Why.OVERDUE_STILL,
+    Why.OVERDUE_CHECKING: Why.OVERDUE_UNCONFIRMED,
+    Why.OVERDUE_ACCEPTED: Why.OVERDUE_STILL,
+}
+"""What is said of a try that somebody wished for, and what if it did not help."""
 VERBS = ("try_now", "removed")
+SAME_SYSTEM = "same_system"
 
 
 def alarm(office: Office, census: Census, claim: Claim) -> None:
@@ -45,6 +67,21 @@ def removed(office: Office, *, person: str, alert: str, op: str) -> None:
     """Look, and believe what the target shows, because somebody says they removed it by hand. Any full member
     may say so, but not the holder of the access. Raises Refused."""
     _wished(office, person, alert, op, by_hand=True)
+
+
+def same_system(office: Office, *, person: str, alert: str, shown: str, op: str) -> None:
+    """Record that the system which answers at the target is the one where the access was given, upgraded or
+    restored, and try again at once. Everything that is held there is settled by that at its next look.
+    ``shown`` is the digest of the Replacement that the button showed. Raises Refused, also for the holder of
+    the access, and for anybody but security people."""
+    office.meet(person, anew=True)
+
+    def attempt() -> str:
+        change = _same_system(office, person, alert, shown)
+        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        return earlier_answer(receipt) if receipt.again else alert
+
+    office.once(op, "same system", person, attempt)
 
 
 # -------------------------------------------------------------------------------------------- telling
@@ -102,11 +139,21 @@ def _still(
     )
     known = alert or first
     after = replace(known, became=_came_of(known, grant, snap))
+    replacement = _replacement(grant, snap) if office.catalog().security.people else None
+    if replacement != known.replacement:
+        verbs = (*VERBS, SAME_SYSTEM) if replacement else VERBS
+        after = replace(after, reason=_overdue(grant), verbs=verbs, replacement=replacement)
     notes = Change()
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, reason=_overdue(grant), told_at=now)
         notes = Change() if many else _said_below(office, after, _overdue_again(grant, snap), snap)
     return after, joined(told(after, now) if after != alert else Change(), notes)
+
+
+def _replacement(grant: Grant, snap: Snapshot) -> Replacement | None:
+    """Return the first of what people can be asked about."""
+    records = (snap.find(HoldRecord, hold.key) for hold in _left(grant))
+    return next((each.replacement for each in records if each and each.replacement), None)
 
 
 def _overdue(grant: Grant) -> Reason:
@@ -138,12 +185,9 @@ def _came_of(alert: Alert, grant: Grant, snap: Snapshot) -> Reason | None:
     """What people wished is being done as long as a hold still waits for that."""
     wish = alert.became
     waits = any(record.wished_by for record in snap.all(HoldRecord))
-    if wish is None or waits or wish.why not in (Why.OVERDUE_TRYING, Why.OVERDUE_CHECKING):
+    if wish is None or waits or wish.why not in _CAME_OF:
         return wish
-    facts = {"by_person": wish.facts["by_person"], **_trouble(grant)}
-    if wish.why is Why.OVERDUE_TRYING:
-        return because(Why.OVERDUE_STILL, **facts)
-    return because(Why.OVERDUE_UNCONFIRMED, **facts)
+    return because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **_trouble(grant))
 
 
 def _recovered(office: Office, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
@@ -240,13 +284,7 @@ def _wished(office: Office, person: str, alert: str, op: str, *, by_hand: bool) 
 
 
 def _wish(office: Office, person: str, alert_id: str, *, by_hand: bool) -> Change:
-    first = office.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
-    records = _record_keys(first) if first else set()
-    keys = {Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), Key.of(Ban, person)}
-    catalog, snap = office.gather(lambda _: keys | records)
-    grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
-    if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
-        raise refuse(Why.ALERT_SETTLED)
+    catalog, snap, grant, alert = _open_alert(office, person, alert_id)
     facts = facts_of(snap)
     against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
     against = against or ban_objection(person, facts)
@@ -258,6 +296,43 @@ def _wish(office: Office, person: str, alert_id: str, *, by_hand: bool) -> Chang
     entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
     tried = _tried(grant, person, snap, by_hand=by_hand)
     return joined(joined(tried, told(replace(alert, became=wish), snap.now)), Change(audit=(entry,)))
+
+
+def _same_system(office: Office, person: str, alert_id: str, shown: str) -> Change:
+    catalog, snap, grant, alert = _open_alert(office, person, alert_id)
+    against = security_objection(person, catalog, facts_of(snap))
+    if against:
+        raise Refused(against)
+    if person == grant.person:
+        raise refuse(Why.OWN_SYSTEM)
+    said = alert.replacement
+    if said is None or said.digest != shown:
+        raise refuse(Why.SYSTEM_CHANGED)
+    known = snap.find(TargetSystems) or TargetSystems()
+    others = tuple(each for each in known.accepted if each.digest != said.digest)
+    facts = {"target": said.target, "from": [*said.earlier], "to": said.system}
+    change = Change(
+        put={Key.of(TargetSystems): replace(known, accepted=(*others, replace(said, by=person)))},
+        audit=(Entry(what="said to be the same system", grant=grant.id, by=person, facts=facts),),
+    )
+    wish = because(Why.OVERDUE_ACCEPTED, by_person=person)
+    tried = joined(_tried(grant, person, snap, by_hand=False), change)
+    return joined(tried, told(replace(alert, became=wish), snap.now))
+
+
+def _open_alert(office: Office, person: str, alert_id: str) -> tuple[Catalog, Snapshot, Grant, Alert]:
+    """Raises Refused if there is nothing to wish for any more."""
+    first = office.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
+    keys = {
+        *(Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), Key.of(Ban, person)),
+        *(_record_keys(first) if first else ()),
+        Key.of(TargetSystems),
+    }
+    catalog, snap = office.gather(lambda known: keys | security_keys(known))
+    grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
+    if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
+        raise refuse(Why.ALERT_SETTLED)
+    return catalog, snap, grant, alert
 
 
 def _tried(grant: Grant, person: str, snap: Snapshot, *, by_hand: bool) -> Change:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.core.holds import HoldRecord, Presence, Receipt, System
+from bot.core.holds import HoldRecord, Presence, Receipt, Replacement, System
 from bot.core.reasons import Reason, Why, because
 from bot.ports import (
     Census,
@@ -58,7 +58,8 @@ def _note_system(
     if system is None or name not in held or known.found.get(name) == system:
         return False
     others = {each: there for each, there in known.found.items() if each in held}
-    after = TargetSystems(found={**others, name: system})
+    accepted = tuple(each for each in known.accepted if each.target in held)
+    after = TargetSystems(found={**others, name: system}, accepted=accepted)
     new = set(after.namesakes(name)) - set(known.namesakes(name))
     news = [each for each in sorted(new) if channel and {each, name} <= set(names)]
     notes = [
@@ -121,22 +122,37 @@ def _move_receipts(ledger: Ledger, target: Target, hold: str, by: str) -> bool:
     seen = target.has(record.hold, record.receipts, Deadline.after(LOOK_WITHIN))
     if seen.presence is not Presence.ELSEWHERE or seen.system is None:
         return False
-    receipts = tuple(_receipt_at(each, seen.system.id) for each in record.receipts)
+    ledger.commit(receipts_moved(snap, record, seen.system.id, by))
+    return True
+
+
+def receipts_moved(snap: Snapshot, record: HoldRecord, system: str, by: str | None) -> Change:
+    """Return the change after which the receipts of a hold, as read in ``snap``, name the ``system`` that
+    ``by`` says is the same one."""
     facts = {
         "hold": named(record.hold),
-        "from": sorted({each.system for each in record.receipts} - {seen.system.id}),
-        "to": seen.system.id,
+        "from": sorted({each.system for each in record.receipts} - {system}),
+        "to": system,
     }
-    ledger.commit(
-        Change(
-            rests_on=(snap,),
-            put={key: replace(record, receipts=receipts, seen_at=None)},
-            due=(Due(member=f"hold:{hold}", at=snap.now),),
-            audit=(Entry(what="system accepted", by=by, facts=facts),),
-            frees=True,
-        )
+    receipts = tuple(_receipt_at(each, system) for each in record.receipts)
+    moved = replace(record, receipts=receipts, seen_at=None)
+    return Change(
+        rests_on=(snap,),
+        put={Key.of(HoldRecord, record.hold.key): moved},
+        due=(Due(member=f"hold:{record.hold.key}", at=snap.now),),
+        audit=(Entry(what="system accepted", by=by, facts=facts),),
+        frees=True,
     )
-    return True
+
+
+def accepted_for(snap: Snapshot, record: HoldRecord) -> tuple[Replacement, ...]:
+    """Return what people have said about the systems that the hold's receipts name."""
+    known, named_there = snap.find(TargetSystems), {each.system for each in record.receipts}
+    return tuple(
+        each
+        for each in (known.accepted if known else ())
+        if each.target == record.hold.target and named_there & {*each.earlier}
+    )
 
 
 def _receipt_at(receipt: Receipt, system: str) -> Receipt:

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from bot.core.catalog import Named, SecurityRules
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, HoldState, State
-from bot.core.holds import Hold, HoldRecord, Phase
+from bot.core.holds import Hold, HoldRecord, Phase, Replacement
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
-from bot.ports import Alert, AlertView, Deadline, Key, Place, Strays
+from bot.ports import Alert, AlertView, Deadline, Key, Place, Strays, TargetSystems
 from bot.sandbox.workspace import Server, Workspace
 from bot.sandbox.workspace.model import Message
 from bot.slack.alerts import alert
@@ -53,6 +54,23 @@ def test_a_stray_is_asked_about() -> None:
     ]
     assert {each["value"] for each in blocks[-1]["elements"]} == {"A7QX"}
     assert takes(blocks)
+
+
+def test_the_system_that_answers_can_be_called_the_same_and_the_button_says_which() -> None:
+    other = Replacement(target="orders-db", earlier=("7001", "7002"), system="7123")
+    overdue = because(Why.OVERDUE, person=ADA, resource="prod-db")
+    text, blocks = alert(view(overdue, verbs=(*WISHES, "same_system"), replacement=other))
+    assert texts(blocks) == [
+        text,
+        "orders-db answers as 7123, and the access was given at 7001 and 7002."
+        " Security people can say that it is the same system, upgraded or restored.",
+    ]
+    values = {each["action_id"]: each["value"] for each in blocks[-1]["elements"]}
+    assert values == {"try_now": "A7QX", "removed": "A7QX", "same_system": f"A7QX {other.digest}"}
+    assert pressable(blocks)[-1] == ("same_system", "It is the same system")
+    assert takes(blocks)
+    others = (replace(other, target="7"), replace(other, system="7"), replace(other, earlier=("7001",)))
+    assert len({each.digest for each in (other, *others)}) == 4
 
 
 def test_what_is_overdue_can_be_tried_now_or_was_removed() -> None:
@@ -428,6 +446,26 @@ def test_neither_strangers_nor_guests_may(it: Town, late: Message, verb: str) ->
         assert it.workspace.click(who, CHANNEL, late.ts, verb).ok
     assert it.whispers() == [(CHANNEL, Why.PERSON_EXTERNAL, EVE), (CHANNEL, Why.PERSON_GUEST, GINA)]
     assert wished(it) == (None, False)
+
+
+def test_it_is_called_the_same_system_by_a_click_on_what_was_shown(it: Town, late: Message) -> None:
+    """The alert has moved on to a third system, and this message has not yet."""
+    first, second = (Replacement(target="orders-db", earlier=("7001",), system=each) for each in "23")
+    found = it.office.alert("G7QX")
+    assert found
+    people = SecurityRules(people=(Named(person=BOB),))
+    it.enacts(replace(it.office.catalog(), security=people, version="v2"))
+    for other, shown in ((first, Why.SYSTEM_CHANGED), (second, None)):
+        known = replace(found, verbs=(*WISHES, "same_system"), replacement=other)
+        it.messenger.show_alert(alert_view(known), known.places[0], Deadline.after(10))
+        it.puts({Key.of(Alert, found.id): replace(known, replacement=second)})
+        assert it.workspace.click(BOB, CHANNEL, late.ts, "same_system").ok
+        systems = it.ledger.read({Key.of(TargetSystems)}).find(TargetSystems)
+        if shown:
+            assert (it.whispers(), systems) == ([(CHANNEL, shown, BOB)], None)
+        else:
+            assert systems
+            assert systems.accepted == (replace(second, by=BOB),)
 
 
 @pytest.mark.parametrize("verb", WISHES)

@@ -16,6 +16,7 @@ LABELS: Mapping[str, str] = {
     "leave": "Leave",
     "try_now": "Try now",
     "removed": "I removed it by hand",
+    "same_system": "It is the same system",
     "same_person": "Same person: move it",
     "somebody_else": "Somebody else",
     "grant_again": "Grant again",
@@ -34,7 +35,18 @@ def below(view: AlertView) -> str:
     """What became of it so far; once it is over, what it was."""
     if view.over:
         return f"This was about: {say(view.reason).lstrip('🚨⚠️ ')}"
-    return say(view.became) if view.became else ""
+    return " ".join(filter(None, (say(view.became) if view.became else "", _other_system(view))))
+
+
+def _other_system(view: AlertView) -> str:
+    other = view.replacement
+    if other is None:
+        return ""
+    earlier = " and ".join(other.earlier)
+    return (
+        f"{other.target} answers as {other.system}, and the access was given at {earlier}."
+        " Security people can say that it is the same system, upgraded or restored."
+    )
 
 
 def label(view: AlertView, verb: str) -> str:

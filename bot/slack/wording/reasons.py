@@ -287,6 +287,10 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "🚨 Still overdue.",
     ),
     Why.OVERDUE_TRYING: ("{by_person} asked me to try again: I'm trying now.", "I'm trying now."),
+    Why.OVERDUE_ACCEPTED: (
+        "{by_person} says that it is the same system: I'm trying there now.",
+        "Somebody says that it is the same system: I'm trying there now.",
+    ),
     Why.OVERDUE_STILL: (
         "Tried, as {by_person} wanted, and it is not gone: {trouble}.",
         "Tried, and it is not gone.",
@@ -419,6 +423,8 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "It was there without a grant, and was adopted.",
     ),
     Why.ALERT_SETTLED: ("{by_person} has settled this already.", "This is settled already."),
+    Why.SYSTEM_CHANGED: ("Nothing has changed: another system answers by now than the one you were shown.",),
+    Why.OWN_SYSTEM: ("You hold this access, so you can't say that it is the same system.",),
     Why.OWN_ACCESS: ("Nobody decides about their own access.",),
     Why.NOT_ADOPTABLE: ("This cannot be made a grant: its owner, or what gives it, is no longer clear.",),
     Why.REVOKED_LATELY: (
@@ -795,6 +801,8 @@ NEXT: Mapping[Why, tuple[str, ...]] = {
     Why.OWN_AGAIN: ("Another approver has to.",),
     Why.NO_TIME_LEFT: ("Request it with `/access request`.",),
     Why.ALERT_SETTLED: ("Nothing has changed by this.",),
+    Why.SYSTEM_CHANGED: ("Look at the alert again: it names the one that answers now.",),
+    Why.OWN_SYSTEM: ("Another of the security people has to.",),
     Why.OWN_ACCESS: ("Another approver has to.",),
     Why.NOT_ADOPTABLE: ("Choose Remove or Leave instead.",),
     Why.REVOKED_LATELY: (
