@@ -1,10 +1,12 @@
-"""A fuse that burns at the n-th thing done to the ledger or to a target: the process dies just there."""
+"""A fuse that burns at the n-th thing done to the ledger, a target or Slack: the process dies just there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from bot.ports import Claims
 
 if TYPE_CHECKING:
     from bot.testing.story import Story
@@ -14,17 +16,30 @@ class Died(BaseException):
     """The process is no more; nothing in it may notice."""
 
 
-class Fuse:
-    """Counts what is done, right before and right after each thing; ``burn`` is called at the n-th."""
+READS = ("read", "read_all")
+WRITES = ("commit", "commit_all", "claim")
+LOOKS = ("has", "holders", "prepare")
+"""What a target is asked without changing anything there."""
 
-    def __init__(self, story: Story) -> None:
+
+class Fuse:
+    """Counts what is done, right after it; ``burn`` is called at the n-th. What changes nothing does not
+    count: to die there is to die after the last thing that did. ``everywhere``: all calls count, right before
+    and right after, because something else happens there than a death."""
+
+    def __init__(self, story: Story, *, everywhere: bool = False) -> None:
         self.left: int | None = None
         self.burn: Callable[[], None] = _die
-        for name in ("read", "commit", "claim", "read_all", "commit_all"):
-            setattr(story.memory, name, self._around(getattr(story.memory, name)))
+        for name in (*WRITES, *(READS if everywhere else ())):
+            around = self._around if everywhere else self._after
+            setattr(story.memory, name, around(getattr(story.memory, name)))
         for target in story.targets.values():
-            target.before = target.after = self._tick
-        story.messenger.before = story.messenger.after = lambda: self._tick("")
+            target.after = self._tick if everywhere else self._acted
+            if everywhere:
+                target.before = self._tick
+        story.messenger.after = self._tick
+        if everywhere:
+            story.messenger.before = self._tick
 
     @property
     def burnt(self) -> bool:
@@ -39,14 +54,29 @@ class Fuse:
 
     def _around(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*arguments: Any, **named: Any) -> Any:
-            self._tick("")
+            self._tick()
             answer = call(*arguments, **named)
-            self._tick("")
+            self._tick()
             return answer
 
         return watched
 
-    def _tick(self, _what: str) -> None:
+    def _after(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """A claim that gets nothing changes nothing."""
+
+        def watched(*arguments: Any, **named: Any) -> Any:
+            answer = call(*arguments, **named)
+            if not isinstance(answer, Claims) or answer.claims:
+                self._tick()
+            return answer
+
+        return watched
+
+    def _acted(self, verb: str) -> None:
+        if verb not in LOOKS:
+            self._tick()
+
+    def _tick(self, _verb: str = "") -> None:
         if self.left is None or self.left < 0:
             return
         self.left -= 1

@@ -208,7 +208,7 @@ class Anything(RuleBasedStateMachine):
     def all_processes_are_down(self, seconds: float) -> None:
         self.story.memory.advance(seconds)
 
-    @rule(after=st.integers(0, 120))
+    @rule(after=st.integers(0, 30))
     def a_process_is_to_die(self, after: int) -> None:
         self.well, self.fuse.left = False, after
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -199,7 +200,7 @@ def test_wherever_the_process_dies_another_brings_it_to_its_end(tell: Callable[[
         if not died:
             break
         deaths += 1
-    assert deaths > 80
+    assert deaths > 15
 
 
 def ended_well(story: Story, death: int) -> None:
@@ -226,10 +227,12 @@ def owed(story: Story) -> list[str]:
 
 
 def test_the_holder_s_card_shows_the_end_after_each_death() -> None:
-    for deaths in range(0, 400, 7):
+    for deaths in count():
         told = begun()
         told.fuse.left = deaths
         on_call(told)
+        if not told.fuse.burnt:
+            break
         cards = [m for (channel, _), m in told.story.messenger.cards.items() if channel == dm(ADA)]
         assert cards, deaths
         assert cards[-1].view.grant.state is State.ENDED, deaths

@@ -123,7 +123,7 @@ def slept(about: Step, meanwhile: Step, nap: int, *, keeps_end: bool) -> bool:
     """Tell the story with a nap at that point; whether there is such a point."""
     story = begun(keeps_end=keeps_end)
     about(story)
-    fuse = Fuse(story)
+    fuse = Fuse(story, everywhere=True)
     claim = story.claim("hold")
     assert claim is not None
     fuse.left, fuse.burn = nap, lambda: _do(meanwhile, story)
