@@ -15,6 +15,7 @@ from bot.core.catalog import (
     ReasonRule,
     Resource,
     SecurityRules,
+    SourceRules,
 )
 from bot.core.people import Group, Person
 from bot.core.shifts import Roster, Shift
@@ -31,6 +32,9 @@ GROUP = "slack/dba"
 SCHEDULE, ORDERS_SCHEDULE = "pagerduty/PDBPRIM", "pagerduty/PORDERS"
 SECURITY = "#security"
 SHIFT_ENDS = NINE + timedelta(hours=8)
+
+UNHURRIED = {"pagerduty": SourceRules(every=600)}
+"""For stories that take days."""
 
 FIRST_LINE = OnCall(schedule=SCHEDULE, levels=(1, 2))
 ON_SHIFT = OnCall(schedule=ORDERS_SCHEDULE, levels=(1,), grace=15 * MINUTE)

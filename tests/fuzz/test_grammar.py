@@ -144,7 +144,7 @@ SAYS_NOTHING = {
 """Written out once more: a word that joins them there has to be judged here as well."""
 
 OF_A_LENGTH = re.compile(
-    r"--?(duration|length|time|for)=?|next|half|an?|until|till|til|end|rest|all|my|whole|entire|full|shift('s)?|ends?"
+    r"(--?)?(duration|length|time|for)=?|next|half|an?|until|till|til|end|rest|all|my|whole|entire|full|shift('s)?|ends?"
     r"|one|two|three|four|five|six|seven|eight|nine|ten|\w+teen|eleven|twelve|(twen|thir|for|fif|six|seven|eigh|nine)ty"
     r"([-\s]\w+)?|weeks?|wks?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|[wdhms]"
     r"|([0-9½¼¾.,]+(weeks?|wks?|w|days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)?)+|p[0-9wdthms]+"

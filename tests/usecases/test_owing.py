@@ -198,7 +198,7 @@ def test_in_an_ordinary_day_nothing_is_owed_again() -> None:
     story = Story(sealed=True)
     story.ask(ADA)
     story.ask(DAN)
-    for _ in range(8 * 60):
+    for _ in range(3 * 60):
         story.pass_time(MINUTE)
         keep_owed(story.office, story.memory)
     assert owed_again(story) == []

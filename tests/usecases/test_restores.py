@@ -763,7 +763,12 @@ def test_what_ended_is_remembered_for_a_day(story: Story, file: AnchorFile) -> N
     kept = file.read()
     assert kept
     assert len(kept.ended) == 2
-    story.pass_time(25 * HOUR)
+    story.memory.advance(20 * HOUR)
+    a_while(story)
+    kept = file.read()
+    assert kept
+    assert len(kept.ended) == 2
+    story.memory.advance(5 * HOUR)
     a_while(story)
     kept = file.read()
     assert kept

@@ -27,6 +27,7 @@ from bot.testing.town import (
     ORDERS_SCHEDULE,
     SCHEDULE,
     SECURITY,
+    UNHURRIED,
     catalog,
     nobodys,
     shift,
@@ -49,6 +50,10 @@ def on(who: str = ADA, start: float | None = 0, end: float | None = 8, level: in
 def begun(*shifts: Shift, level: int | None = 1) -> Story:
     policy = catalog() if level else catalog(ANY_LEVEL)
     return Story(policy, rota={"PORDERS": shifts})
+
+
+def unhurried(*shifts: Shift) -> Story:
+    return Story(replace(catalog(), sources=UNHURRIED), rota={"PORDERS": shifts})
 
 
 def rota(story: Story, *shifts: Shift) -> None:
@@ -431,7 +436,7 @@ def test_somebody_whose_email_is_missing_for_once_keeps_the_access() -> None:
 def test_a_shift_keeps_its_start_though_the_source_is_only_asked_from_yesterday_on() -> None:
     """It shows daily shifts of one person, and cuts nothing off but what is over."""
     daily = tuple(on(start=24 * day, end=24 * (day + 1)) for day in range(20))
-    story = begun(*daily)
+    story = unhurried(*daily)
     story.pass_time(72 * HOUR)
     known = roster(story)
     assert known
@@ -440,7 +445,7 @@ def test_a_shift_keeps_its_start_though_the_source_is_only_asked_from_yesterday_
 
 
 def test_the_start_of_somebody_elses_shift_is_not_carried_over() -> None:
-    story = begun(on(end=24), on(DAN, start=24, end=72))
+    story = unhurried(on(end=24), on(DAN, start=24, end=72))
     story.pass_time(60 * HOUR)
     known = roster(story)
     assert known
@@ -452,7 +457,8 @@ def test_the_start_of_somebody_elses_shift_is_not_carried_over() -> None:
 
 def test_a_grace_of_more_than_a_day_is_kept() -> None:
     long = replace(ORDERS_ON_CALL, on_shift=replace(ON_SHIFT, grace=48 * HOUR))
-    story = Story(catalog(long), rota={"PORDERS": (on(end=1),)})
+    policy = replace(catalog(long), sources=UNHURRIED)
+    story = Story(policy, rota={"PORDERS": (on(end=1),)})
     story.pass_time(49 * HOUR - 1)
     assert story.has(ADA, OPS)
     story.pass_time(1)

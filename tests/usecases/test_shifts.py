@@ -30,6 +30,7 @@ from bot.testing.town import (
     SCHEDULE,
     SCHEMA_MIGRATION,
     SECURITY,
+    UNHURRIED,
     catalog,
     nobodys,
     shift,
@@ -133,7 +134,8 @@ def test_a_shift_that_follows_within_the_grace_goes_on_without_a_gap() -> None:
 
 
 def test_a_shift_without_an_end_goes_on_for_as_long_as_it_is_there() -> None:
-    story = begun(on(start=None, end=None))
+    policy = replace(catalog(ORDERS_ON_CALL), sources=UNHURRIED)
+    story = Story(policy, rota={"PORDERS": (on(start=None, end=None),)})
     grant = story.shift_grant(ADA)
     assert grant is not None
     assert grant.until == at(12)
@@ -142,6 +144,7 @@ def test_a_shift_without_an_end_goes_on_for_as_long_as_it_is_there() -> None:
     assert story.live(grant.id)
     assert story.happened(grant.id).count("end moved with the shift") <= 13
     rota(story)
+    story.pass_time(10 * MINUTE)
     assert not story.has(ADA, OPS)
 
 

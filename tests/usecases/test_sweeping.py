@@ -30,7 +30,20 @@ from bot.ports import (
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
-from bot.testing.town import ADA, BOB, CAROL, DAN, EMAILS, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
+from bot.testing.town import (
+    ADA,
+    BOB,
+    CAROL,
+    DAN,
+    EMAILS,
+    EVE,
+    HOUR,
+    MINUTE,
+    PROD_DB,
+    SECURITY,
+    UNHURRIED,
+    catalog,
+)
 from bot.usecases.strays import sweeping
 from bot.usecases.strays.sweeping import open_strays
 from bot.usecases.turn import Turn
@@ -42,7 +55,7 @@ HERS = f"orders_rw on orders-db for {EMAILS[EVE]}"
 
 
 def policy(mode: SweepMode, every: int = EVERY) -> Catalog:
-    return replace(catalog(), sweep=SweepRules(mode=mode, every=every))
+    return replace(catalog(), sweep=SweepRules(mode=mode, every=every), sources=UNHURRIED)
 
 
 @pytest.fixture
