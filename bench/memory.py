@@ -89,11 +89,11 @@ class Crowd:
         self._await(port)
 
     def look(self) -> Seen:
-        done = self.requests + self._turns()
+        done = self.requests + self._jobs()
         return Seen(operations=done, web=resident(self._web), worker=resident(self._worker))
 
     def go_on(self, until: int) -> None:
-        while self.requests + self._turns() < until:
+        while self.requests + self._jobs() < until:
             for _ in range(HELD_AT_ONCE):
                 self._one()
             while self._owed() > OWED_AT_MOST:
@@ -137,7 +137,7 @@ class Crowd:
         if answer.status != 200 or "Nothing was recorded" in said:
             raise RuntimeError(f"{text}: {answer.status} {said}")
 
-    def _turns(self) -> int:
+    def _jobs(self) -> int:
         with urlopen(f"http://127.0.0.1:{self._metrics}/metrics", timeout=10) as answer:
             told = answer.read().decode()
         return round(sum(map(float, re.findall(r"(?m)^rotakey_turns_total\{.*\} (.*)$", told))))

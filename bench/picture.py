@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def play(page: Page) -> None:
-    """Ada has hers by being on call, Dan has his by Bob's word, and Carol's ask is on Bob's desk."""
+    """Ada has hers by being on call, Dan has his by Bob's word, and Carol's request waits for Bob."""
     messages = page.locator("#messages")
     types(page, WHY_ADA)
     expect(page.locator("#database .role", has_text="orders_rw")).to_contain_text("ada")

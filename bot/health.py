@@ -12,9 +12,9 @@ from prometheus_client.core import GaugeMetricFamily
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import AuditTrail, Condition, GivenUp, Inspection, Key, Ledger, PolicyDoubt
+from bot.usecases.context import Context
 from bot.usecases.enact import DOUBT
 from bot.usecases.groups import REINSTALL, loss
-from bot.usecases.office import Office
 from bot.usecases.seal import unsealed_for
 from bot.usecases.strays.sweeping import count_strays
 
@@ -22,20 +22,20 @@ STUCK_AFTER = 10.0
 """Seconds. The worker's loop comes round every second, and after five where Redis does not answer."""
 
 
-def trouble(office: Office) -> str | None:
+def trouble(context: Context) -> str | None:
     """Why this process could not do its work now: no Redis, no policy in force, or one it cannot follow."""
     try:
-        office.catalog()
+        context.catalog()
     except TemporaryFailure as failure:
         return str(failure)
     return None
 
 
-def shut_out(office: Office) -> str | None:
+def shut_out(context: Context) -> str | None:
     """Return that Slack no longer lets the bot in, and what to do; None if it does. This is not a fault of
     the workers: access still ends on time, and restarting them without a new token does not help."""
     try:
-        said = loss(office.ledger)
+        said = loss(context.ledger)
     except TemporaryFailure as failure:
         return str(failure)
     return f"{said}: {REINSTALL}" if said else None

@@ -97,10 +97,10 @@ def _held_back(value: object, info: ValidationInfo) -> SecretStr:
     if not isinstance(value, str):
         raise wrong("must be text; put it in quotes")
     context = info.context
-    if isinstance(value, Missing) and isinstance(context, Context):
+    if isinstance(value, Missing) and isinstance(context, FileContext):
         context.spared.add(id(value))
         return SecretStr("")
-    if isinstance(context, Context) and not (context.bare_secrets or isinstance(value, FromVariable)):
+    if isinstance(context, FileContext) and not (context.bare_secrets or isinstance(value, FromVariable)):
         raise wrong(
             "is a secret, and secrets must not be in this file; write ${NAME} alone, such as"
             " ${ORDERS_DB_URL}, and give that variable the value"
@@ -143,7 +143,7 @@ AccountName = Annotated[
 
 
 @dataclass(kw_only=True)
-class Context:
+class FileContext:
     """The context for reading a part of the file. ``kinds``: target -> its kind, if known; ``keys``: the
     allowed keys of each mapping read, by the identity of the mapping. ``bare_secrets``: secrets may stand in
     the file itself. ``spared``: the secrets that are ``Missing``, by their identity; they are empty."""
@@ -174,7 +174,7 @@ class Settings(BaseModel):
             return value
         if not isinstance(value, Mapping):
             raise wrong(f"must hold keys and their values; the keys are {', '.join(keys)}")
-        if isinstance(info.context, Context):
+        if isinstance(info.context, FileContext):
             info.context.keys[id(value)] = keys
         return value
 

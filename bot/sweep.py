@@ -21,7 +21,8 @@ from bot.ports import (
     Snapshot,
     Target,
 )
-from bot.usecases.ends import Ends
+from bot.usecases.batches import HoldBatches
+from bot.usecases.job import Job
 from bot.usecases.sweep import (
     HeldLedger,
     Past,
@@ -34,7 +35,6 @@ from bot.usecases.sweep import (
     take_back,
     write_down,
 )
-from bot.usecases.turn import Turn
 from bot.worker import Worker
 
 NAMED = 1000
@@ -51,7 +51,7 @@ class Sweep:
         self._ledger = ledger
         self._target = target
         self._offer = _Offer(ledger, until)
-        self._ends = Ends(ledger, target, lambda turn: TakingBack(ledger, target, turn))
+        self._ends = HoldBatches(ledger, target, lambda job: TakingBack(ledger, target, job))
         self._worker = Worker(
             self._offer, {"hold": self._take_back}, {"hold": _Many(self._ends, self._take_many)}
         )
@@ -78,35 +78,35 @@ class Sweep:
         """Claim nothing more; what is being done is finished. Safe in a signal handler."""
         self._worker.stop()
 
-    def _take_many(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+    def _take_many(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """What is plainly over, and that is nearly all. What was theirs before us is said to be so, one by
         one."""
-        snap = self._ledger.read(Key.of(HoldRecord, turn.claim.id) for turn in turns)
+        snap = self._ledger.read(Key.of(HoldRecord, job.claim.id) for job in jobs)
         theirs = {record.hold.key for record in snap.all(HoldRecord) if record.untouchable}
-        left = [turn for turn in turns if turn.claim.id in theirs]
-        if ours := [turn for turn in turns if turn.claim.id not in theirs]:
+        left = [job for job in jobs if job.claim.id in theirs]
+        if ours := [job for job in jobs if job.claim.id not in theirs]:
             left += self._ends.do(ours)
-        others = {turn.claim.member for turn in left}
-        for hold in (turn.claim.id for turn in turns if turn.claim.member not in others):
+        others = {job.claim.member for job in left}
+        for hold in (job.claim.id for job in jobs if job.claim.member not in others):
             past = looked_at(self._ledger, self._offer.past[hold])
             how = "" if past.still_there else how_it_ended(self._ledger, past)
             self._offer.past[hold] = replace(past, how=how) if how else past
         return left
 
-    def _take_back(self, turn: Turn) -> None:
-        hold = turn.claim.id
-        self._offer.past[hold] = take_back(self._ledger, self._target, turn, self._offer.past[hold])
+    def _take_back(self, job: Job) -> None:
+        hold = job.claim.id
+        self._offer.past[hold] = take_back(self._ledger, self._target, job, self._offer.past[hold])
 
 
 @dataclass(frozen=True)
 class _Many:
     """Implements Together, but hurries never: what was taken is looked at right after."""
 
-    ends: Ends
-    take: Callable[[Sequence[Turn]], Sequence[Turn]]
+    ends: HoldBatches
+    take: Callable[[Sequence[Job]], Sequence[Job]]
 
-    def do(self, turns: Sequence[Turn], *, hurry: bool) -> Sequence[Turn]:  # noqa: ARG002 -- there is time
-        return self.take(turns)
+    def do(self, jobs: Sequence[Job], *, hurry: bool) -> Sequence[Job]:  # noqa: ARG002 -- there is time
+        return self.take(jobs)
 
     def waits(self, lane: str) -> float:
         return self.ends.waits(lane)
@@ -114,7 +114,7 @@ class _Many:
     def pressing(self, lane: str) -> bool:
         return self.ends.pressing(lane)
 
-    def behind(self) -> Sequence[Turn]:
+    def behind(self) -> Sequence[Job]:
         return self.ends.behind()
 
     def catch_up(self) -> None:

@@ -43,27 +43,27 @@ from bot.slack.socket import SocketConnection
 from bot.usecases import (
     alerts,
     ask,
+    batches,
     cards,
-    converge,
     enact,
-    ends,
     follow,
     former,
     groups,
     overdue,
     owing,
+    reconcile,
     rosters,
     survey,
 )
+from bot.usecases.context import Context
 from bot.usecases.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions
-from bot.usecases.office import Office
+from bot.usecases.job import Job
 from bot.usecases.retention import Archive, Retention
+from bot.usecases.rollback import RollbackGuard
 from bot.usecases.seal import Sealing
 from bot.usecases.strays.sweeping import sweep
-from bot.usecases.turn import Turn
-from bot.usecases.watch import Watch
-from bot.vigil import Vigil
-from bot.worker import Duty, Together, Worker
+from bot.watchdog import Watchdog
+from bot.worker import Batches, Duty, Worker
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ def new_id() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Components:
     """What both processes stand on."""
 
     env: config.Environment
@@ -88,16 +88,16 @@ class Parts:
     redis: Redis
     ledger: RedisLedger
     client: WebClient
-    fittings: Fittings
-    office: Office
+    adapters: Adapters
+    context: Context
     sealing: Sealing
-    watch: Watch
+    guard: RollbackGuard
     retention: Retention
     unsafe: bool
     """REDIS_UNSAFE: start on a Redis that may lose what is owed, loudly."""
 
 
-class Fittings:
+class Adapters:
     """The adapters that the policy in force names, each built when it is first needed. Begins with
     ``policy``, the process's own file. ``text_of`` finds an earlier policy text by its version. ``starts``:
     nothing is granted until that file is in force, or the policy in force was followed. Without ``secrets``,
@@ -423,29 +423,29 @@ def trusted(pems: Iterable[bytes]) -> Trusts:
     return trusts
 
 
-def parts(
+def components(
     env: config.Environment, policy: config.Policy, environ: Mapping[str, str], *, secrets: bool = True
-) -> Parts:
+) -> Components:
     """Put the parts of a process together. Without ``secrets`` it reaches no target and no source."""
     redis = connect(env.redis_url.get_secret_value(), policy.workspace)
     ledger = RedisLedger(redis, policy.workspace, copies=env.redis_copies)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
     text_of = partial(policy_text, ledger)
-    fittings = Fittings(env, environ, policy, text_of, starts=True, secrets=secrets)
+    adapters = Adapters(env, environ, policy, text_of, starts=True, secrets=secrets)
     key = signer(env)
-    watch = Watch(ledger, ledger, fittings.anchor, new_id, key, ledger)
-    return Parts(
+    guard = RollbackGuard(ledger, ledger, adapters.anchor, new_id, key, ledger)
+    return Components(
         env=env,
         policy=policy,
         redis=redis,
         ledger=ledger,
         client=client,
-        fittings=fittings,
-        office=Office(ledger, SlackDirectory(client), fittings.follow, new_id),
+        adapters=adapters,
+        context=Context(ledger, SlackDirectory(client), adapters.follow, new_id),
         sealing=Sealing(ledger=ledger, trail=ledger, signer=key, new_id=new_id),
-        watch=watch,
-        retention=Retention(ledger=ledger, books=ledger, watch=watch, signer=key, wall=_wall),
+        guard=guard,
+        retention=Retention(ledger=ledger, books=ledger, guard=guard, signer=key, wall=_wall),
         unsafe=environ.get("REDIS_UNSAFE", "") not in ("", "0"),
     )
 
@@ -464,7 +464,7 @@ class Stop:
     told = False
 
 
-def begin(made: Parts, stop: Stop, first: Callable[[], object]) -> None:
+def begin(made: Components, stop: Stop, first: Callable[[], object]) -> None:
     """Wait for Redis, look whether it can be trusted, and do what comes ``first``. Raises Misconfigured where
     this Redis would lose or evict what is owed."""
     while not stop.told:
@@ -503,14 +503,14 @@ class _Door:
         self._socket: SocketConnection | None = None
 
     def load(self) -> Flask:
-        self._parts = parts(self._env, self._policy, self._environ, secrets=False)
+        self._parts = components(self._env, self._policy, self._environ, secrets=False)
         socket = self._env.socket_mode
         settings = SlackSettings(
             token=self._env.slack_bot_token.get_secret_value(),
             signing_secret="" if socket else self._env.slack_signing_secret.get_secret_value(),
             api_url=self._env.slack_api_url,
         )
-        self._bolt = build(self._parts.office, settings)
+        self._bolt = build(self._parts.context, settings)
         return web.create(None if socket else self._bolt, self._ready)
 
     def opened(self) -> None:
@@ -518,7 +518,7 @@ class _Door:
 
     def _begin(self) -> None:
         try:
-            begin(self._parts, self._stop, lambda: self._parts.fittings.enact(self._parts.ledger))
+            begin(self._parts, self._stop, lambda: self._parts.adapters.enact(self._parts.ledger))
         except Misconfigured as mistake:
             log.critical("cannot work like this", mistakes=str(mistake))
             self._trouble = str(mistake)
@@ -534,7 +534,7 @@ class _Door:
 
     def _ready(self) -> str | None:
         trouble = self._trouble or (self._socket.trouble if self._socket else None)
-        return health.trouble(self._parts.office) or trouble or health.shut_out(self._parts.office)
+        return health.trouble(self._parts.context) or trouble or health.shut_out(self._parts.context)
 
 
 class _Quiet(WSGIRequestHandler):
@@ -548,10 +548,10 @@ class _Quiet(WSGIRequestHandler):
 def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
     """Run the worker until SIGTERM or SIGINT; what is being done then is finished first. Health and
     metrics are served on WORKER_PORT, where that is set."""
-    made = parts(env, policy, environ)
-    keep_owed = partial(owing.keep_owed, made.office, made.ledger)
-    made.fittings.world.demand()
-    worker = Worker(made.ledger, duties(made), together(made), keep_owed, lambda: made.fittings.world)
+    made = components(env, policy, environ)
+    keep_owed = partial(owing.keep_owed, made.context, made.ledger)
+    made.adapters.world.demand()
+    worker = Worker(made.ledger, duties(made), together(made), keep_owed, lambda: made.adapters.world)
     stopping = Stop()
 
     def stop(*_: object) -> None:
@@ -561,28 +561,28 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
     if env.worker_port is not None:
-        site = web.create(None, lambda: health.trouble(made.office) or health.stuck(worker.last_round))
+        site = web.create(None, lambda: health.trouble(made.context) or health.stuck(worker.last_round))
         server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
         threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
     if said := config.caution(policy.catalog.audit.file, env.redis_copies):
         log.warning("redis", warning=said)
-    vigil = Vigil(made.watch, made.ledger, made.fittings, keep_owed)
-    begin(made, stopping, lambda: _first(made, vigil))
+    watchdog = Watchdog(made.guard, made.ledger, made.adapters, keep_owed)
+    begin(made, stopping, lambda: _first(made, watchdog))
     if stopping.told:
         return
-    vigil.begin()
+    watchdog.begin()
     _collect_seldom()
     log.info("working")
     worker.run()
 
 
-def _first(made: Parts, vigil: Vigil) -> None:
+def _first(made: Components, watchdog: Watchdog) -> None:
     """Of a new version the workers begin first: until one has, web processes of it wait, and those of the
     version before go on; from then on it is the other way round, and somebody revokes all the time. So a new
     policy that a full Redis does not take is no reason to wait."""
     made.ledger.upgrade()
-    vigil.look()
-    vigil.put_in_force()
+    watchdog.look()
+    watchdog.put_in_force()
 
 
 def _collect_seldom() -> None:
@@ -593,71 +593,73 @@ def _collect_seldom() -> None:
     gc.set_threshold(10_000, 10, 10)
 
 
-def converging(made: Parts) -> Callable[[Turn], converge.Convergence]:
-    fittings = made.fittings
-    return lambda turn: converge.Convergence(
-        made.ledger, fittings.reach, turn, fittings.security_channel, fittings.target_names, fittings.former
+def reconciling(made: Components) -> Callable[[Job], reconcile.Reconciliation]:
+    adapters = made.adapters
+    return lambda job: reconcile.Reconciliation(
+        made.ledger, adapters.reach, job, adapters.security_channel, adapters.target_names, adapters.former
     )
 
 
-def together(made: Parts) -> Mapping[str, Together]:
+def together(made: Components) -> Mapping[str, Batches]:
     """What the worker does for many due things of a kind in one go."""
     catch_up = following(made)
-    return {"hold": ends.Ends(made.ledger, made.fittings.reach, converging(made), catch_up, _unwritten)}
+    return {
+        "hold": batches.HoldBatches(made.ledger, made.adapters.reach, reconciling(made), catch_up, _unwritten)
+    }
 
 
-def following(made: Parts) -> Callable[[], None]:
+def following(made: Components) -> Callable[[], None]:
     """See to it that targets and channels are those of the policy in force. Revoking waits for no policy: if
     this process cannot follow it, the last one that it could follow counts."""
 
     def catch_up() -> None:
         with suppress(TemporaryFailure):
-            made.office.catalog()
+            made.context.catalog()
 
     return catch_up
 
 
-def _unwritten(turn: Turn, error: Exception) -> None:
+def _unwritten(job: Job, error: Exception) -> None:
     foreseen = isinstance(error, Conflict | TemporaryFailure)
     about = {"error": str(error)} if foreseen else {"exc_info": error}
-    log.warning("it is not written yet what was taken", member=turn.claim.member, **about)
+    log.warning("it is not written yet what was taken", member=job.claim.member, **about)
 
 
-def duties(made: Parts) -> Mapping[str, Duty]:
+def duties(made: Components) -> Mapping[str, Duty]:
     """What the worker does for each kind of due thing."""
-    office, fittings, catch_up = made.office, made.fittings, following(made)
+    context, adapters, catch_up = made.context, made.adapters, following(made)
     messenger = SlackMessenger(made.client)
 
-    def hold(turn: Turn) -> None:
+    def hold(job: Job) -> None:
         catch_up()
-        converging(made)(turn).run()
+        reconciling(made)(job).run()
 
-    def seal(turn: Turn) -> None:
+    def seal(job: Job) -> None:
         catch_up()
-        made.sealing.seal(turn.claim, fittings.catalog.audit.channel)
-        made.watch.look(fittings.security_channel)
+        made.sealing.seal(job.claim, adapters.catalog.audit.channel)
+        made.guard.look(adapters.security_channel)
 
-    def keep(turn: Turn) -> None:
+    def keep(job: Job) -> None:
         """Only the policy in force says what is old enough: what is dropped does not come back."""
-        catalog = office.catalog()
+        catalog = context.catalog()
         seconds = None if catalog.closed else catalog.keep
-        made.retention.run(turn.claim, timedelta(seconds=seconds) if seconds else None, fittings.archive())
+        made.retention.run(job.claim, timedelta(seconds=seconds) if seconds else None, adapters.archive())
 
     return {
         "hold": hold,
-        "alarm": lambda turn: overdue.alarm(office, made.ledger, turn.claim),
-        "ask": lambda turn: ask.tend(office, turn.claim),
-        "card": partial(cards.show, office, messenger),
-        "alert": partial(alerts.show, office, messenger),
-        "sweep": partial(sweep, office, made.ledger, fittings.target),
-        "hands": partial(survey.survey, office, made.ledger, fittings.reach),
-        "note": partial(cards.tell, office, messenger),
-        "home": partial(cards.publish_home, office, messenger),
-        "roster": partial(rosters.read_roster, office, fittings.source),
-        "shift": partial(follow.follow, office),
-        "people": partial(follow.refresh_person, office),
-        "groups": partial(groups.refresh_groups, office),
-        "workspace": partial(groups.refresh_home, office),
+        "alarm": lambda job: overdue.alarm(context, made.ledger, job.claim),
+        "ask": lambda job: ask.tend(context, job.claim),
+        "card": partial(cards.show, context, messenger),
+        "alert": partial(alerts.show, context, messenger),
+        "sweep": partial(sweep, context, made.ledger, adapters.target),
+        "hands": partial(survey.survey, context, made.ledger, adapters.reach),
+        "note": partial(cards.tell, context, messenger),
+        "home": partial(cards.publish_home, context, messenger),
+        "roster": partial(rosters.read_roster, context, adapters.source),
+        "shift": partial(follow.follow, context),
+        "people": partial(follow.refresh_person, context),
+        "groups": partial(groups.refresh_groups, context),
+        "workspace": partial(groups.refresh_home, context),
         "seal": seal,
         "keep": keep,
         "former": partial(former.tidy, made.ledger, made.ledger),

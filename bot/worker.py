@@ -22,13 +22,13 @@ from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, Wor
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
 from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Ledger, Order
-from bot.usecases.turn import CALL_SECONDS, Turn
+from bot.usecases.job import CALL_SECONDS, Job
 
 log = structlog.get_logger(__name__)
 
 SHARE = 8
 """Threads that wait for one thing, at most."""
-TOGETHER = 32
+BATCH_SIZE = 32
 """Things that are done together, for each thread of a lane's share."""
 WORKS_FOR = 0.0005
 """Seconds of our own work on one of many things that are done together, about."""
@@ -67,18 +67,18 @@ NOBODYS_FAULT = ("conflict", "handed back")
 WITHIN = (REDIS, ALARMS)
 """The names that wait for nothing outside."""
 
-TURNS = Metric("rotakey_turns_total", "Due things done, by kind and outcome", ["kind", "outcome"])
+JOBS = Metric("rotakey_turns_total", "Due things done, by kind and outcome", ["kind", "outcome"])
 LAG = Histogram("rotakey_due_lag_seconds", "From when a thing was owed to when it was begun", ["kind"])
 RUNNING = Gauge("rotakey_running", "Due things being done now")
 STUCK = Gauge("rotakey_stuck", "Threads in a call that did not come back by its deadline")
 
-Duty = Callable[[Turn], None]
+Duty = Callable[[Job], None]
 
 
-class Together(Protocol):
+class Batches(Protocol):
     """Does many due things of a kind at once; each of them waits for one target. Threads share it."""
 
-    def do(self, turns: Sequence[Turn], *, hurry: bool) -> Sequence[Turn]:
+    def do(self, jobs: Sequence[Job], *, hurry: bool) -> Sequence[Job]:
         """Do these, and return those that are left for the kind's duty. In a ``hurry``, when more are waiting
         than can be claimed, it may delay writing down the results by a few seconds."""
         ...
@@ -91,7 +91,7 @@ class Together(Protocol):
         """Return whether most of what was last claimed for the lane could not wait."""
         ...
 
-    def behind(self) -> Sequence[Turn]:
+    def behind(self) -> Sequence[Job]:
         """Those that are done, and not written down yet. Their claims are kept."""
         ...
 
@@ -104,30 +104,30 @@ class Together(Protocol):
 class _Task:
     """The turns that one thread does, which all wait for the same thing."""
 
-    turns: Sequence[Turn]
+    jobs: Sequence[Job]
 
     @property
     def lane(self) -> str:
-        return self.turns[0].claim.lane
+        return self.jobs[0].claim.lane
 
     @property
     def awaits(self) -> str:
-        return dependency(self.turns[0].claim.member)
+        return dependency(self.jobs[0].claim.member)
 
     @property
     def late(self) -> bool:
-        return any(turn.late for turn in self.turns)
+        return any(job.late for job in self.jobs)
 
     @property
     def stuck(self) -> bool:
         """Return whether somebody else may have claimed this by now."""
-        return max(turn.deadline.at for turn in self.turns) + CLAIM_SECONDS < time.monotonic()
+        return max(job.deadline.at for job in self.jobs) + CLAIM_SECONDS < time.monotonic()
 
 
 class Worker:
     """Claims what is due and does it on threads. ``duties`` has what to do for each kind of due thing. A duty
     closes its claim itself; what it raises is logged, and the thing is due again later: TemporaryFailure and
-    PermanentFailure with growing pauses, and so is anything unforeseen. ``together`` has a way to do many of
+    PermanentFailure with growing pauses, and so is anything unforeseen. ``batches`` has a way to do many of
     a kind at once. ``nothing_owed`` is called when the due set is empty. ``world`` says what is waited for
     outside, and is asked again and again."""
 
@@ -135,7 +135,7 @@ class Worker:
         self,
         ledger: Ledger,
         duties: Mapping[str, Duty],
-        together: Mapping[str, Together] | None = None,
+        batches: Mapping[str, Batches] | None = None,
         nothing_owed: Callable[[], None] = lambda: None,
         world: Callable[[], World] = World,
         *,
@@ -143,7 +143,7 @@ class Worker:
     ) -> None:
         self.ledger = ledger
         self.duties = duties
-        self.together = together or {}
+        self.batches = batches or {}
         self.nothing_owed = nothing_owed
         self.world = world
         self._known = World()
@@ -203,7 +203,7 @@ class Worker:
             if not self.idle:
                 self._stir.wait(min(latest.left(), SLEEP_AT_MOST))
         with self._lock:
-            left = [task.turns[0].claim.member for task in self._tasks]
+            left = [task.jobs[0].claim.member for task in self._tasks]
         if left:
             log.critical("calls did not return, and are abandoned", members=sorted(left))
         self._catch_up()
@@ -212,7 +212,7 @@ class Worker:
         """Claim and start what is due; answers how long there is nothing to claim, at most a second."""
         self._look_for_stuck()
         try:
-            pause = self._begin_together() if self.together else SLEEP_AT_MOST
+            pause = self._start_batches() if self.batches else SLEEP_AT_MOST
             self._begin_catching_up()
             return min(pause, self._begin_others())
         except TemporaryFailure as failure:
@@ -251,7 +251,7 @@ class Worker:
         for task in stuck - self._stuck:
             log.critical(
                 "a call has not returned by its deadline: restart this process",
-                member=task.turns[0].claim.member,
+                member=task.jobs[0].claim.member,
                 waits_for=task.awaits,
             )
         self._stuck = stuck
@@ -259,44 +259,44 @@ class Worker:
 
     # ------------------------------------------------------------------------------------- many at once
 
-    def _begin_together(self) -> float:
+    def _start_batches(self) -> float:
         """Claim what can be done together, in lots as even as can be."""
-        now, most = self._admission(), self.share * TOGETHER
-        rooms = {lane: self._room_together(lane, now) for lane in self._lanes(self.together, now)}
+        now, most = self._admission(), self.share * BATCH_SIZE
+        rooms = {lane: self._batch_room(lane, now) for lane in self._lanes(self.batches, now)}
         busy = {lane: most - room for lane, room in rooms.items() if room < most}
         asked_at = Deadline.after(0)
-        found = self.ledger.claim(sum(rooms.values()) + most, most, busy, tuple(self.together))
-        lanes: dict[str, list[Turn]] = {}
-        for turn in self._turns(found, asked_at):
-            lanes.setdefault(turn.claim.lane, []).append(turn)
+        found = self.ledger.claim(sum(rooms.values()) + most, most, busy, tuple(self.batches))
+        lanes: dict[str, list[Job]] = {}
+        for job in self._jobs(found, asked_at):
+            lanes.setdefault(job.claim.lane, []).append(job)
         shared = now.spare
-        for number, (lane, turns) in enumerate(lanes.items()):
-            own, wanted = self._threads_together(lane, now)
+        for number, (lane, jobs) in enumerate(lanes.items()):
+            own, wanted = self._batch_threads(lane, now)
             threads = own + min(wanted, -(-shared // (len(lanes) - number)))
             shared -= threads - own
-            full = len(turns) >= max(rooms.get(lane, most), TOGETHER)
-            if full and self.together[lane.partition(":")[0]].pressing(lane):
+            full = len(jobs) >= max(rooms.get(lane, most), BATCH_SIZE)
+            if full and self.batches[lane.partition(":")[0]].pressing(lane):
                 self._flood = Deadline.after(FLOOD_FOR)
-            self._begin_lots(turns, threads)
+            self._start_batch(jobs, threads)
         return _until_next(found)
 
-    def _begin_lots(self, turns: Sequence[Turn], threads: int) -> None:
+    def _start_batch(self, jobs: Sequence[Job], threads: int) -> None:
         if not threads:
-            self._give_back(turns, LEFT_FOR)
+            self._give_back(jobs, LEFT_FOR)
             return
-        size = -(-len(turns) // threads)
-        for first in range(0, len(turns), size):
-            self._begin(turns[first : first + size])
+        size = -(-len(jobs) // threads)
+        for first in range(0, len(jobs), size):
+            self._begin(jobs[first : first + size])
 
-    def _room_together(self, lane: str, now: Admission) -> int:
+    def _batch_room(self, lane: str, now: Admission) -> int:
         """Return how many more jobs may be claimed for this lane. With fewer threads each gets a larger
         batch. A lane that is not trusted gets one job per thread."""
-        threads = sum(self._threads_together(lane, now))
+        threads = sum(self._batch_threads(lane, now))
         if not now.trusts(_name(lane)):
             return threads
-        return threads * (self.share * TOGETHER // self._width(lane))
+        return threads * (self.share * BATCH_SIZE // self._width(lane))
 
-    def _threads_together(self, lane: str, now: Admission) -> tuple[int, int]:
+    def _batch_threads(self, lane: str, now: Admission) -> tuple[int, int]:
         """Return the lane's own free threads, and how many of the shared ones it can use."""
         name = _name(lane)
         own = now.free_own(name)
@@ -305,7 +305,7 @@ class Worker:
 
     def _width(self, lane: str) -> int:
         """Threads for one lane: while one works, others may wait. More would only be in each other's way."""
-        way = self.together[lane.partition(":")[0]]
+        way = self.batches[lane.partition(":")[0]]
         return int(min(2 + way.waits(lane) / WORKS_FOR, self.share))
 
     def _begin_catching_up(self) -> None:
@@ -317,62 +317,62 @@ class Worker:
     def _in_flood(self) -> bool:
         return not self._flood.passed
 
-    def _behind(self) -> list[Turn]:
-        return [turn for way in self.together.values() for turn in way.behind()]
+    def _behind(self) -> list[Job]:
+        return [job for way in self.batches.values() for job in way.behind()]
 
     def _catch_up(self) -> None:
         with self._catching_up:
-            for way in self.together.values():
+            for way in self.batches.values():
                 way.catch_up()
 
     # ---------------------------------------------------------------------------------------- one by one
 
     def _begin_others(self) -> float:
         now, flooded = self._admission(), self._in_flood
-        besides = tuple(self.together)
+        besides = tuple(self.batches)
         with self._lock:
             busy = Counter(task.lane for task in self._tasks)
         busy.update(
             {
                 lane: self.share - busy[lane] - now.room(_name(lane))
-                for lane in self._lanes(set(OF_TARGETS[:1]) - self.together.keys(), now)
+                for lane in self._lanes(set(OF_TARGETS[:1]) - self.batches.keys(), now)
             }
         )
         order = Order(rooms=now.rooms(besides, flood=flooded), served=tuple(self._served))
         asked_at = Deadline.after(0)
         found = self.ledger.claim(now.spare, self.share, busy, besides=besides, order=order)
-        for turn in self._turns(found, asked_at):
-            self._begin_one(turn)
+        for job in self._jobs(found, asked_at):
+            self._begin_one(job)
         if found.next_at is None and not found.claims and self.idle:
             self.nothing_owed()
         return min(_until_next(found), FLOOD_FOR) if flooded else _until_next(found)
 
-    def _begin_one(self, turn: Turn) -> None:
-        """Begin one turn, unless no thread is left for it: two kinds of things may wait for one target."""
-        lane = turn.claim.lane
+    def _begin_one(self, job: Job) -> None:
+        """Begin one job, unless no thread is left for it: two kinds of things may wait for one target."""
+        lane = job.claim.lane
         self._served.pop(lane, None)
         self._served[lane] = None
         if len(self._served) > SERVED:
             del self._served[next(iter(self._served))]
-        name, now = dependency(turn.claim.member), self._admission()
+        name, now = dependency(job.claim.member), self._admission()
         if name in now.own and not now.room(name):
-            self._give_back([turn], LEFT_FOR)
+            self._give_back([job], LEFT_FOR)
         else:
-            self._begin([turn])
+            self._begin([job])
 
     def _lanes(self, kinds: Collection[str], now: Admission) -> list[str]:
         names = [name.removeprefix(TARGET) for name in now.own if name.startswith(TARGET)]
         return [f"{kind}:{name}" for kind in kinds for name in names]
 
-    def _turns(self, found: Claims, asked_at: Deadline) -> list[Turn]:
+    def _jobs(self, found: Claims, asked_at: Deadline) -> list[Job]:
         for claim in found.claims:
             LAG.labels(claim.kind).observe(max((found.now - claim.owed_at).total_seconds(), 0))
-        return [Turn(claim, asked_at) for claim in found.claims]
+        return [Job(claim, asked_at) for claim in found.claims]
 
     # ------------------------------------------------------------------------------------------- doing
 
-    def _begin(self, turns: Sequence[Turn]) -> None:
-        task = _Task(turns)
+    def _begin(self, jobs: Sequence[Job]) -> None:
+        task = _Task(jobs)
         with self._lock:
             self._tasks.add(task)
             if task.awaits not in self._met and task.awaits not in WITHIN:
@@ -383,7 +383,7 @@ class Worker:
     def _on_thread(self, what: Callable[..., None], *arguments: object) -> bool:
         """Call it on a thread of its own. A call that never returns does not keep the process from ending."""
         try:
-            threading.Thread(target=what, args=arguments, name="turn", daemon=True).start()
+            threading.Thread(target=what, args=arguments, name="job", daemon=True).start()
         except RuntimeError:  # no thread to be had: its claim runs out, and somebody else has it
             log.exception("could not begin")
             return False
@@ -392,10 +392,10 @@ class Worker:
     def _do(self, task: _Task) -> None:
         RUNNING.inc()
         try:
-            for turn in self._done_together(task.turns):
-                TURNS.labels(turn.claim.kind, self._outcome(turn)).inc()
+            for job in self._run_batch(task.jobs):
+                JOBS.labels(job.claim.kind, self._outcome(job)).inc()
         except Exception:  # whatever went wrong, its claims run out
-            log.exception("unforeseen", member=task.turns[0].claim.member)
+            log.exception("unforeseen", member=task.jobs[0].claim.member)
         finally:
             RUNNING.dec()
             self._over(task)
@@ -405,41 +405,41 @@ class Worker:
             self._tasks.discard(task)
             if task.late:
                 self._answered.pop(task.awaits, None)
-            elif any(turn.has_called for turn in task.turns):
+            elif any(job.has_called for job in task.jobs):
                 self._answered[task.awaits] = time.monotonic()
         self._stir.set()
 
-    def _done_together(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+    def _run_batch(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Those that are left to be done one by one."""
-        kind = turns[0].claim.kind
-        way = self.together.get(kind)
+        kind = jobs[0].claim.kind
+        way = self.batches.get(kind)
         if way is None:
-            return turns
+            return jobs
         try:
-            left = way.do(turns, hurry=self._in_flood)
+            left = way.do(jobs, hurry=self._in_flood)
         except TemporaryFailure as failure:
-            log.warning("will be tried again", member=turns[0].claim.member, error=str(failure))
-            TURNS.labels(kind, "temporary").inc(len(turns))
-            self._give_back(turns, failed=True)
+            log.warning("will be tried again", member=jobs[0].claim.member, error=str(failure))
+            JOBS.labels(kind, "temporary").inc(len(jobs))
+            self._give_back(jobs, failed=True)
             return ()
         except Exception:  # one of them may be to blame: each for itself
-            log.exception("unforeseen", member=turns[0].claim.member, together=len(turns))
-            return turns
-        TURNS.labels(kind, "done").inc(len(turns) - len(left))
+            log.exception("unforeseen", member=jobs[0].claim.member, batches=len(jobs))
+            return jobs
+        JOBS.labels(kind, "done").inc(len(jobs) - len(left))
         return left
 
-    def _outcome(self, turn: Turn) -> str:
-        claim = turn.claim
-        if turn.fence.passed:  # somebody else may have it by now, or Redis is away
+    def _outcome(self, job: Job) -> str:
+        claim = job.claim
+        if job.fence.passed:  # somebody else may have it by now, or Redis is away
             return "lost"
-        if turn.deadline.left() < CALL_SECONDS:  # it waited too long for those before it
+        if job.deadline.left() < CALL_SECONDS:  # it waited too long for those before it
             return self._later(claim, timedelta(), "handed back")
         duty = self.duties.get(claim.kind)
         if duty is None:
             log.error("nobody knows how to do this", member=claim.member)
             return self._later(claim, UNKNOWN_PAUSE, "unknown")
         try:
-            duty(turn)
+            duty(job)
         except Conflict:
             return self._later(claim, timedelta(), "conflict")
         except TemporaryFailure as failure:
@@ -460,10 +460,10 @@ class Worker:
         return outcome
 
     def _give_back(
-        self, turns: Sequence[Turn], pause: timedelta | None = None, *, failed: bool = False
+        self, jobs: Sequence[Job], pause: timedelta | None = None, *, failed: bool = False
     ) -> None:
         """``pause`` None: one that grows with each failure."""
-        pauses = {turn.claim: _pause(turn.claim) if pause is None else pause for turn in turns}
+        pauses = {job.claim: _pause(job.claim) if pause is None else pause for job in jobs}
         self._give_back_claims(pauses, failed=failed)
 
     def _give_back_claims(self, pauses: Mapping[Claim, timedelta], *, failed: bool) -> None:
@@ -492,19 +492,19 @@ class Worker:
         """Keep the claims of what is still being done, each until its own deadline; also while finishing."""
         while not self._finished.wait(RENEW_EVERY):
             with self._lock:
-                running = [turn for task in self._tasks for turn in task.turns]
-            turns = [turn for turn in (*running, *self._behind()) if not turn.deadline.passed]
-            if not turns:
+                running = [job for task in self._tasks for job in task.jobs]
+            jobs = [job for job in (*running, *self._behind()) if not job.deadline.passed]
+            if not jobs:
                 continue
             asked_at = Deadline.after(0)
             try:
-                kept = self.ledger.renew([turn.claim for turn in turns])
+                kept = self.ledger.renew([job.claim for job in jobs])
             except TemporaryFailure as failure:
                 log.warning("claims were not renewed", error=str(failure))
                 continue
-            for turn in turns:
-                if turn.claim.member in kept:
-                    turn.renewed(asked_at)
+            for job in jobs:
+                if job.claim.member in kept:
+                    job.renewed(asked_at)
 
 
 def _name(lane: str) -> str:

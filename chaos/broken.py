@@ -19,7 +19,7 @@ from bot.core.terms import Terms
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Claims, Due, Key
 from bot.usecases import ask, granting, rosters, starts
-from bot.wiring import Fittings
+from bot.wiring import Adapters
 from chaos.wrapping import wrap
 
 FAR = timedelta(hours=1)
@@ -89,7 +89,7 @@ def _over(ledger: RedisLedger, grant_id: str) -> None:
 
 def stale() -> None:
     """A process goes by the policy that it was started with, whatever is in force."""
-    wrap(Fittings, "load", lambda _, fittings, __: fittings.catalog)
+    wrap(Adapters, "load", lambda _, adapters, __: adapters.catalog)
 
 
 def terms() -> None:

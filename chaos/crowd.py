@@ -115,7 +115,7 @@ class Crowd:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Turn:
+class _Job:
     """Somebody who decides about a request, or a ``longer`` time; ``last`` of those who are needed."""
 
     who: str
@@ -152,51 +152,51 @@ class _Course:
             verdict = "approve"
         needed = plan.approvers if verdict != "deny" else plan.approvers[:1]
         for number, approver in enumerate(needed):
-            turn = _Turn(who=approver, verdict=verdict, last=number == len(needed) - 1, longer=longer)
+            job = _Job(who=approver, verdict=verdict, last=number == len(needed) - 1, longer=longer)
             soon = 0.3 if longer and plan.longer != "replace" else 1.5  # more time is wanted before it ends
-            self.crowd.after(plan.think * (number + soon), partial(self._begin_to_decide, turn))
+            self.crowd.after(plan.think * (number + soon), partial(self._begin_to_decide, job))
 
-    def _begin_to_decide(self, turn: _Turn) -> None:
-        self.decide(replace(turn, since=time.monotonic()))
+    def _begin_to_decide(self, job: _Job) -> None:
+        self.decide(replace(job, since=time.monotonic()))
 
-    def decide(self, turn: _Turn) -> None:
+    def decide(self, job: _Job) -> None:
         """As soon as the card is there. What was not answered is clicked again."""
-        found = self._card(turn)
+        found = self._card(job)
         if found is None:
-            self._look_again(turn)
+            self._look_again(job)
             return
         place, grant = found
-        deed, deeds = self._deed(turn.verdict, turn.who, grant), self.crowd.deeds
+        deed, deeds = self._deed(job.verdict, job.who, grant), self.crowd.deeds
         try:
-            if turn.verdict == "deny":
+            if job.verdict == "deny":
                 deed = deeds.denies(deed, place, self.rng)
             elif self.plan.typed:
                 deed = deeds.types_approval(replace(deed, what="approve"), self.rng)
             else:
-                deed = deeds.approves(deed, place, self.rng, None if turn.longer else self._less())
+                deed = deeds.approves(deed, place, self.rng, None if job.longer else self._less())
         except ImpossibleError:  # decided meanwhile, or it is about an earlier wish for more time
-            if turn.longer:
-                self._look_again(turn)
+            if job.longer:
+                self._look_again(job)
             return
         if deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed) or deed.said.startswith(SHOWS_TERMS):
-            self._look_again(turn)
-        elif turn.last and deed.outcome == DONE and turn.verdict != "deny" and not turn.longer:
+            self._look_again(job)
+        elif job.last and deed.outcome == DONE and job.verdict != "deny" and not job.longer:
             self.crowd.after(self.plan.after, lambda: self.end(TRIES))
 
     def _less(self) -> int | None:
         offered = [each for each in OFFERED if each < self.plan.seconds]
         return self.rng.choice(offered) if self.plan.verdict == "less" and offered else None
 
-    def _look_again(self, turn: _Turn) -> None:
-        if time.monotonic() - turn.since < PATIENCE:
-            self.crowd.after(self.rng.uniform(0.2, 0.6), lambda: self.decide(turn))
+    def _look_again(self, job: _Job) -> None:
+        if time.monotonic() - job.since < PATIENCE:
+            self.crowd.after(self.rng.uniform(0.2, 0.6), lambda: self.decide(job))
 
-    def _card(self, turn: _Turn) -> tuple[tuple[str, str], str] | None:
+    def _card(self, job: _Job) -> tuple[tuple[str, str], str] | None:
         """A message that asks them about this plan's ask, or for more time; there are two where a worker died
         over it."""
         channel, history = self.plan.resource.channel, self.crowd.house.history
-        home = channel_id(channel) if channel else "D" + turn.who[1:]
-        if turn.longer:
+        home = channel_id(channel) if channel else "D" + job.who[1:]
+        if job.longer:
             every = history.extensions(self.plan.person, self.plan.resource.name)[-1:]
         else:
             every = [each for each in history.about(self.plan.reason) if "-" not in (each.grant or "")]

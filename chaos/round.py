@@ -18,7 +18,7 @@ from bot.core.grants import Grant
 from bot.ports import Directory, Key, Restore
 from bot.slack.cards import card
 from bot.usecases.cards import card_view
-from bot.usecases.office import Office
+from bot.usecases.context import Context
 from bot.usecases.restore import accept_restore
 from chaos import checks, grounds, promises
 from chaos.administrator import DRAWN, Acts
@@ -281,10 +281,10 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
 
 
 def _shows(house: House) -> promises.Shows:
-    office = Office(house.ledger, cast("Directory", None), lambda *_: house.catalog, lambda: "")
+    context = Context(house.ledger, cast("Directory", None), lambda *_: house.catalog, lambda: "")
 
     def shows(grant: Grant, which: str, audience: str) -> str:
         snap = house.ledger.read({Key.of(Grant, grant.id)})
-        return card(card_view(office, grant, house.catalog, snap, which), audience)[0]
+        return card(card_view(context, grant, house.catalog, snap, which), audience)[0]
 
     return shows

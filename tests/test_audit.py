@@ -226,7 +226,7 @@ def test_a_restore_is_found_until_it_is_accepted(auditor: Auditor, story: Story)
     approved(story)
     kept = head(story)
     story.memory.restore(backup)
-    story.watch.look(None)
+    story.guard.look(None)
     auditor.take_over(story)
     assert auditor.runs("verify", "--anchor", kept).exit_code == 1
     accept_restore(story.ledger, story.memory, None, by="carol", why="disk lost")

@@ -46,10 +46,10 @@ HOLDS_OTHERS = (dict, list, set, deque)
 class House:
     """Web and worker in one process, with all that is real but databases and Slack."""
 
-    def __init__(self, made: wiring.Parts, slack: AlwaysOk) -> None:
+    def __init__(self, made: wiring.Components, slack: AlwaysOk) -> None:
         self.made, self.slack = made, slack
         settings = SlackSettings(token="xoxb-none", signing_secret=SECRET)
-        self.site: FlaskClient = web.create(build(made.office, settings), lambda: None).test_client()
+        self.site: FlaskClient = web.create(build(made.context, settings), lambda: None).test_client()
         self.numbers = count(1)
 
     @contextmanager
@@ -125,7 +125,7 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[House]:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "SLACK_API_URL": slack.url, "REDIS_URL": url}
         environ["DB_URL"] = "postgresql://nowhere"
         policy = config.load(POLICY, environ=environ)
-        made = wiring.parts(config.Environment.read(environ), policy, environ)
+        made = wiring.components(config.Environment.read(environ), policy, environ)
         enact(made.ledger, policy.catalog, policy.text)
         opened = [made.redis.connection_pool.get_connection() for _ in range(CONNECTIONS)]
         for each in opened:

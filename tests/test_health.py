@@ -33,9 +33,9 @@ from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
 from bot.testing.town import ADA, DAN, EMAILS, HOUR, NINE, PROD_DB, catalog
 from bot.testing.valkey import valkey
+from bot.usecases.context import Context
 from bot.usecases.enact import enact
 from bot.usecases.groups import record_loss
-from bot.usecases.office import Office
 from bot.usecases.posting import count_given_up
 from bot.worker import Worker
 from tests.test_worker import LONG_ENOUGH, Bell, running, until
@@ -124,18 +124,18 @@ def test_a_loop_that_nobody_keeps_claims_for_counts_as_stuck() -> None:
 Load = Callable[[PolicyInForce, PolicyText | None], Catalog]
 
 
-def office(ledger: Ledger, load: Load = lambda *_: catalog()) -> Office:
-    return Office(ledger, FakeDirectory(lambda: NINE), load, lambda: "G1")
+def context(ledger: Ledger, load: Load = lambda *_: catalog()) -> Context:
+    return Context(ledger, FakeDirectory(lambda: NINE), load, lambda: "G1")
 
 
 def test_a_process_that_cannot_work_says_why() -> None:
     ledger = Bell()
-    assert trouble(office(ledger)) == "no policy is in force: run rotakey policy apply FILE"
+    assert trouble(context(ledger)) == "no policy is in force: run rotakey policy apply FILE"
     enact(ledger, catalog(), "its text")
-    assert trouble(office(ledger)) is None
-    assert trouble(office(ledger, cannot_be_followed)) == "this process cannot read the policy in force"
+    assert trouble(context(ledger)) is None
+    assert trouble(context(ledger, cannot_be_followed)) == "this process cannot read the policy in force"
     with connect("unix:///nowhere/socket") as client:
-        assert str(trouble(office(RedisLedger(client)))).startswith("Redis does not answer as it should: ")
+        assert str(trouble(context(RedisLedger(client)))).startswith("Redis does not answer as it should: ")
 
 
 def cannot_be_followed(_force: PolicyInForce, _text: PolicyText | None) -> Catalog:
@@ -180,7 +180,7 @@ def test_all_is_well() -> None:
 def test_a_policy_that_is_not_followed_is_counted_and_the_process_stays_ready() -> None:
     story = Story()
     story.memory.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
-    assert trouble(story.office) is None
+    assert trouble(story.context) is None
     assert told(story.memory)["policy_doubted"] == 1
     enact(story.ledger, story.policy, story.policy.version)
     assert told(story.memory)["policy_doubted"] == 0
@@ -216,7 +216,7 @@ def test_that_slack_shut_the_bot_out_is_seen_until_it_answers_again() -> None:
     assert told(story.memory)["slack_lost"] == 0
     record_loss(story.memory, "tokens_revoked")
     assert told(story.memory)["slack_lost"] == 1
-    assert trouble(story.office) is None, "the worker goes on"
+    assert trouble(story.context) is None, "the worker goes on"
     story.directory.away = True
     story.pass_time(60)
     assert told(story.memory)["slack_lost"] == 1

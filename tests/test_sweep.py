@@ -24,8 +24,8 @@ from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.testing.town import ADA, BOB, CAROL, HOUR, NINE, PROD_DB, SECURITY, catalog
 from bot.testing.valkey import valkey_url
-from bot.usecases.converge import Convergence
 from bot.usecases.outcomes import named
+from bot.usecases.reconcile import Reconciliation
 from bot.worker import Worker
 
 DOWN = TemporaryFailure("orders-db does not answer")
@@ -352,7 +352,7 @@ def test_beside_a_live_worker_each_is_taken_once(client: Redis) -> None:
     ledger, target = RedisLedger(client, "beside"), FakeTarget(lambda: NINE)
     for n in range(MANY):
         given(ledger, target, f"ada{n}")
-    other = Worker(ledger, {"hold": lambda turn: Convergence(ledger, lambda _: target, turn).run()})
+    other = Worker(ledger, {"hold": lambda job: Reconciliation(ledger, lambda _: target, job).run()})
     thread = threading.Thread(target=other.run)
     thread.start()
     try:

@@ -24,8 +24,8 @@ from bot.ports import Change, Claim, Deadline, Done, Due, Entry, Key, PolicyDoub
 from bot.testing.valkey import valkey_url
 from bot.usecases import owing
 from bot.usecases.enact import ALWAYS_OWED, enact
-from bot.usecases.turn import Turn
-from bot.vigil import Vigil
+from bot.usecases.job import Job
+from bot.watchdog import Watchdog
 
 POLICY = """
 people: {email_domains: [example.com]}
@@ -41,18 +41,18 @@ ADAS = Hold(
 DOUBTED = PolicyDoubt(
     reason=because(Why.POLICY_LOST, version="v1"), noticed_at=datetime(2026, 1, 1, tzinfo=UTC)
 )
-Work = Callable[[wiring.Parts, Turn], object]
+Work = Callable[[wiring.Components, Job], object]
 
 
 @pytest.fixture
-def made() -> Iterator[wiring.Parts]:
+def made() -> Iterator[wiring.Components]:
     """A worker that follows the policy it started with."""
     with valkey_url() as url:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "REDIS_URL": url, **URLS}
         policy = config.load(POLICY, environ=environ)
-        made = wiring.parts(config.Environment.read(environ), policy, environ)
-        made.fittings.enact(made.ledger)
-        made.office.catalog()
+        made = wiring.components(config.Environment.read(environ), policy, environ)
+        made.adapters.enact(made.ledger)
+        made.context.catalog()
         yield made
         for client in (made.redis, made.ledger._patient):
             client.connection_pool.disconnect()
@@ -61,14 +61,14 @@ def made() -> Iterator[wiring.Parts]:
 @pytest.mark.parametrize(
     "work",
     [
-        lambda made, turn: wiring.together(made)["hold"].do([turn], hurry=False),
-        lambda made, turn: wiring.together(made)["hold"].do([turn], hurry=True),
-        lambda made, turn: wiring.duties(made)["hold"](turn),
+        lambda made, job: wiring.together(made)["hold"].do([job], hurry=False),
+        lambda made, job: wiring.together(made)["hold"].do([job], hurry=True),
+        lambda made, job: wiring.duties(made)["hold"](job),
     ],
     ids=["in one go", "in a hurry", "alone"],
 )
 def test_what_is_over_is_revoked_where_the_policy_in_force_says_that_the_target_is(
-    made: wiring.Parts, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    made: wiring.Components, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     deeds, asked = Deeds(tmp_path / "deeds"), list[str]()
 
@@ -83,7 +83,7 @@ def test_what_is_over_is_revoked_where_the_policy_in_force_says_that_the_target_
     adas = Life(name="ADA", given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)
     settle(made.ledger, deeds, moved.catalog, [adas])
     (claim,) = made.ledger.claim(1, 1, {}, ("hold",)).claims
-    assert not work(made, Turn(claim, Deadline.after(0)))
+    assert not work(made, Job(claim, Deadline.after(0)))
     assert asked == ["postgresql://elsewhere"]
     assert account_of("ADA") in deeds.taken()
 
@@ -101,20 +101,20 @@ class Keeper:
         self.asked.append(keep)
 
 
-def kept_for(made: wiring.Parts) -> timedelta | None:
+def kept_for(made: wiring.Components) -> timedelta | None:
     """Return what one look at what is old asks for. Raises what it raises."""
     keeper = Keeper()
     made.ledger.commit(Change(due=(Due(member="keep:audit", at=made.ledger.read(()).now),)))
     (claim,) = made.ledger.claim(1, 1, {}, ("keep",)).claims
     try:
-        wiring.duties(replace(made, retention=keeper))["keep"](Turn(claim, Deadline.after(0)))  # type: ignore[arg-type]
+        wiring.duties(replace(made, retention=keeper))["keep"](Job(claim, Deadline.after(0)))  # type: ignore[arg-type]
     finally:
         made.ledger.commit(Change(done=Done(claim=claim)))
     [asked] = keeper.asked
     return asked
 
 
-def test_nothing_is_dropped_by_a_policy_that_is_not_in_force(made: wiring.Parts) -> None:
+def test_nothing_is_dropped_by_a_policy_that_is_not_in_force(made: wiring.Components) -> None:
     keeps = config.load(KEEPS, environ=URLS)
     enact(made.ledger, keeps.catalog, keeps.text)
     assert kept_for(made) == timedelta(days=90)
@@ -122,11 +122,11 @@ def test_nothing_is_dropped_by_a_policy_that_is_not_in_force(made: wiring.Parts)
     longer = config.load(elsewhere, environ={"ONLY_OTHERS_HAVE_IT": "postgresql://there"})
     enact(made.ledger, longer.catalog, longer.text)
     assert kept_for(made) is None
-    closed = made.office.catalog().closed
+    closed = made.context.catalog().closed
     assert closed
     assert closed.why is Why.POLICY_UNREADABLE
     made.ledger.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
-    assert made.office.catalog().closed
+    assert made.context.catalog().closed
     assert kept_for(made) is None
     enact(made.ledger, keeps.catalog, keeps.text)
     assert kept_for(made) == timedelta(days=90)
@@ -140,17 +140,17 @@ MOVED = POLICY.replace("DB_URL", "MOVED_URL")
 class Restarted:
     """A worker that begins with ``text`` on the Redis of another, and has the variables of ``urls``."""
 
-    def __init__(self, before: wiring.Parts, text: str, urls: Mapping[str, str]) -> None:
+    def __init__(self, before: wiring.Components, text: str, urls: Mapping[str, str]) -> None:
         environ = {
             "SLACK_BOT_TOKEN": "xoxb-none",
             "REDIS_URL": before.env.redis_url.get_secret_value(),
             **urls,
         }
-        self.made = wiring.parts(
+        self.made = wiring.components(
             config.Environment.read(environ), config.load(text, environ=environ), environ
         )
-        keep_owed = partial(owing.keep_owed, self.made.office, self.made.ledger)
-        self.vigil = Vigil(self.made.watch, self.made.ledger, self.made.fittings, keep_owed)
+        keep_owed = partial(owing.keep_owed, self.made.context, self.made.ledger)
+        self.watchdog = Watchdog(self.made.guard, self.made.ledger, self.made.adapters, keep_owed)
 
     def begin(self) -> None:
         """As the worker does. It must not wait."""
@@ -160,14 +160,14 @@ class Restarted:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("time.sleep", wait)
-            wiring.begin(self.made, wiring.Stop(), lambda: wiring._first(self.made, self.vigil))
+            wiring.begin(self.made, wiring.Stop(), lambda: wiring._first(self.made, self.watchdog))
 
 
 Restart = Callable[..., Restarted]
 
 
 @pytest.fixture
-def restart(made: wiring.Parts) -> Iterator[Restart]:
+def restart(made: wiring.Components) -> Iterator[Restart]:
     begun: list[Restarted] = []
 
     def restart(text: str, **urls: str) -> Restarted:
@@ -180,18 +180,18 @@ def restart(made: wiring.Parts) -> Iterator[Restart]:
             client.connection_pool.disconnect()
 
 
-def in_force(made: wiring.Parts) -> str:
+def in_force(made: wiring.Components) -> str:
     force = made.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
     return force.version if force else ""
 
 
-def fill(made: wiring.Parts) -> None:
+def fill(made: wiring.Components) -> None:
     made.redis.config_set("maxmemory", "1kb")
     with pytest.raises(TemporaryFailure, match="Redis is full"):
         made.ledger.commit(Change(audit=(Entry(what="something"),)))
 
 
-def make_room(made: wiring.Parts) -> None:
+def make_room(made: wiring.Components) -> None:
     made.redis.config_set("maxmemory", 0)
 
 
@@ -203,12 +203,12 @@ def is_revoked(worker: Restarted, deeds: Deeds, who: str) -> bool:
     settle(made.ledger, deeds, config.load(POLICY, environ=URLS).catalog, [life])
     fill(made)
     (claim,) = made.ledger.claim(1, 1, {}, ("hold",)).claims
-    wiring.duties(made)["hold"](Turn(claim, Deadline.after(0)))
+    wiring.duties(made)["hold"](Job(claim, Deadline.after(0)))
     return account_of(who) in deeds.taken()
 
 
 def test_a_full_redis_keeps_no_worker_from_revoking_that_starts_with_the_same_policy(
-    made: wiring.Parts, restart: Restart
+    made: wiring.Components, restart: Restart
 ) -> None:
     made.ledger.commit(Change(put={Key.of(PolicyDoubt): DOUBTED}))
     fill(made)
@@ -216,15 +216,15 @@ def test_a_full_redis_keeps_no_worker_from_revoking_that_starts_with_the_same_po
         made.ledger.commit(Change(done=Done(claim=each), frees=True))
     worker = restart(POLICY, **URLS, SECRET_KEY="k" * 32)
     worker.begin()
-    assert worker.vigil._late is None
+    assert worker.watchdog._late is None
     assert not made.ledger.unowed(ALWAYS_OWED)
     assert not made.ledger.read({Key.of(PolicyDoubt)}).documents
-    assert worker.made.office.catalog().closed is None
+    assert worker.made.context.catalog().closed is None
 
 
 @pytest.mark.parametrize("here", [URLS, {"MOVED_URL": URLS["MOVED_URL"]}], ids=["followed", "not followed"])
 def test_with_another_policy_it_revokes_and_grants_nothing_by_that_until_it_is_in_force(
-    made: wiring.Parts,
+    made: wiring.Components,
     restart: Restart,
     here: Mapping[str, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -237,19 +237,19 @@ def test_with_another_policy_it_revokes_and_grants_nothing_by_that_until_it_is_i
     worker.begin()
     assert in_force(made) == before
     with pytest.raises(TemporaryFailure, match="not in force yet"):
-        worker.made.fittings.target("db").ready(ADAS, Deadline.after(1))
+        worker.made.adapters.target("db").ready(ADAS, Deadline.after(1))
     assert is_revoked(worker, deeds, "ADA")
-    worker.vigil.go_round()
+    worker.watchdog.go_round()
     assert in_force(made) == before
     make_room(made)
-    worker.vigil.go_round()
+    worker.watchdog.go_round()
     assert in_force(made) == version_of(MOVED)
-    assert worker.made.office.catalog().version == version_of(MOVED)
-    worker.made.fittings.target("db").ready(ADAS, Deadline.after(1))
+    assert worker.made.context.catalog().version == version_of(MOVED)
+    worker.made.adapters.target("db").ready(ADAS, Deadline.after(1))
 
 
 def test_a_policy_that_could_not_be_written_gives_way_to_one_that_came_later(
-    made: wiring.Parts, restart: Restart
+    made: wiring.Components, restart: Restart
 ) -> None:
     fill(made)
     worker = restart(MOVED)
@@ -258,13 +258,13 @@ def test_a_policy_that_could_not_be_written_gives_way_to_one_that_came_later(
     later = config.load(KEEPS, environ=URLS)
     enact(made.ledger, later.catalog, later.text)
     for _ in range(2):
-        worker.vigil.go_round()
+        worker.watchdog.go_round()
     assert in_force(made) == version_of(KEEPS)
-    assert worker.made.office.catalog().version == version_of(KEEPS)
+    assert worker.made.context.catalog().version == version_of(KEEPS)
 
 
 def test_what_is_owed_is_owed_again_while_a_full_redis_has_lost_its_policy(
-    made: wiring.Parts, restart: Restart
+    made: wiring.Components, restart: Restart
 ) -> None:
     for each in made.ledger.claim(100, 100, {}).claims:
         made.ledger.commit(Change(done=Done(claim=each)))
@@ -272,8 +272,8 @@ def test_what_is_owed_is_owed_again_while_a_full_redis_has_lost_its_policy(
     fill(made)
     worker = restart(POLICY)
     worker.begin()
-    worker.vigil.go_round()
+    worker.watchdog.go_round()
     assert in_force(made) == ""
     assert not made.ledger.unowed(ALWAYS_OWED)
     with pytest.raises(TemporaryFailure, match="not in force yet"):
-        worker.made.fittings.target("db").ready(ADAS, Deadline.after(1))
+        worker.made.adapters.target("db").ready(ADAS, Deadline.after(1))

@@ -32,7 +32,7 @@ from bot.ports import (
 )
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.town import NINE
-from bot.usecases.turn import Turn
+from bot.usecases.job import Job
 from bot.worker import Worker
 
 LONG_ENOUGH = 10.0
@@ -125,28 +125,28 @@ class Gate:
     def __init__(self, ledger: Bell) -> None:
         self.ledger = ledger
         self.open = threading.Event()
-        self.inside: list[Turn] = []
+        self.inside: list[Job] = []
         self.most: dict[str, int] = {}
         self.done: list[str] = []
         self._lock = threading.Lock()
 
-    def __call__(self, turn: Turn) -> None:
+    def __call__(self, job: Job) -> None:
         with self._lock:
-            self.inside.append(turn)
-            lane = turn.claim.lane
+            self.inside.append(job)
+            lane = job.claim.lane
             here = sum(each.claim.lane == lane for each in self.inside)
             self.most[lane] = max(self.most.get(lane, 0), here)
         self.open.wait(LONG_ENOUGH)
         with self._lock:
-            self.inside.remove(turn)
-            self.done.append(turn.claim.member)
-        self.ledger.commit(Change(done=Done(claim=turn.claim)))
+            self.inside.remove(job)
+            self.done.append(job.claim.member)
+        self.ledger.commit(Change(done=Done(claim=job.claim)))
 
 
-def closes(ledger: Bell, seen: list[Claim]) -> Callable[[Turn], None]:
-    def duty(turn: Turn) -> None:
-        seen.append(turn.claim)
-        ledger.commit(Change(done=Done(claim=turn.claim)))
+def closes(ledger: Bell, seen: list[Claim]) -> Callable[[Job], None]:
+    def duty(job: Job) -> None:
+        seen.append(job.claim)
+        ledger.commit(Change(done=Done(claim=job.claim)))
 
     return duty
 
@@ -170,30 +170,30 @@ class Calls:
         self.ledger = ledger
         self.hanging: set[str] = set()
         self.let_go = threading.Event()
-        self.inside: list[Turn] = []
+        self.inside: list[Job] = []
         self.done: list[str] = []
         self._lock = threading.Lock()
 
-    def do(self, turns: Sequence[Turn], *, hurry: bool) -> list[Turn]:
-        for turn in turns:
-            self(turn)
+    def do(self, jobs: Sequence[Job], *, hurry: bool) -> list[Job]:
+        for job in jobs:
+            self(job)
         return []
 
-    def __call__(self, turn: Turn) -> None:
-        turn.call()
+    def __call__(self, job: Job) -> None:
+        job.call()
         with self._lock:
-            self.inside.append(turn)
-        if turn.claim.id.partition("/")[0] in self.hanging:
+            self.inside.append(job)
+        if job.claim.id.partition("/")[0] in self.hanging:
             self.let_go.wait(LONG_ENOUGH)
         with self._lock:
-            self.inside.remove(turn)
-            self.done.append(turn.claim.member)
-        self.ledger.commit(Change(done=Done(claim=turn.claim)))
+            self.inside.remove(job)
+            self.done.append(job.claim.member)
+        self.ledger.commit(Change(done=Done(claim=job.claim)))
 
-    def asked(self, name: str) -> list[Turn]:
+    def asked(self, name: str) -> list[Job]:
         """The calls that wait for an answer of this one."""
         with self._lock:
-            return [turn for turn in self.inside if turn.claim.id.partition("/")[0] == name]
+            return [job for job in self.inside if job.claim.id.partition("/")[0] == name]
 
     def waits(self, lane: str) -> float:
         return inf
@@ -201,7 +201,7 @@ class Calls:
     def pressing(self, lane: str) -> bool:
         return True
 
-    def behind(self) -> list[Turn]:
+    def behind(self) -> list[Job]:
         return []
 
     def catch_up(self) -> None:
@@ -301,8 +301,8 @@ def test_after_a_call_that_met_its_deadline_there_is_one_thread_until_a_call_is_
         until(lambda: len(calls.done) == 8)
 
 
-def met_its_deadline(turn: Turn) -> None:
-    turn._call = (0.0, Deadline(1.0))
+def met_its_deadline(job: Job) -> None:
+    job._call = (0.0, Deadline(1.0))
 
 
 def test_a_call_that_ignores_its_deadline_is_replaced_once(ledger: Bell) -> None:
@@ -312,9 +312,9 @@ def test_a_call_that_ignores_its_deadline_is_replaced_once(ledger: Bell) -> None
         for number in (1, 2):
             ledger.owe(f"hold:db/{number}")
             until(lambda number=number: len(calls.asked("db")) == number)  # type: ignore[misc]  # of this round
-            turn = calls.asked("db")[-1]
-            turn.deadline = Deadline.after(-CLAIM_SECONDS - 1)
-            met_its_deadline(turn)
+            job = calls.asked("db")[-1]
+            job.deadline = Deadline.after(-CLAIM_SECONDS - 1)
+            met_its_deadline(job)
         ledger.owe(*(f"hold:db/{number}" for number in range(3, 9)), "hold:other/1")
         until(lambda: "hold:other/1" in calls.done)
         rounds(ledger)
@@ -333,7 +333,7 @@ def test_what_a_target_is_waited_for_besides_its_holds_has_no_thread_beyond_its_
         ledger.owe("sweep:db", "sweep:other")
         until(lambda: calls.done)
         rounds(ledger)
-        assert [turn.claim.member for turn in calls.inside] == ["hold:db/1"]
+        assert [job.claim.member for job in calls.inside] == ["hold:db/1"]
         assert calls.done == ["sweep:other"]
         calls.hanging.clear()
         calls.let_go.set()
@@ -345,12 +345,12 @@ def test_what_a_target_is_waited_for_besides_its_holds_has_no_thread_beyond_its_
 def test_a_note_is_told_between_any_two_of_very_many_cards(ledger: Bell) -> None:
     told: list[str] = []
 
-    def tell(turn: Turn) -> None:
-        if turn.claim.member == "card:010":
+    def tell(job: Job) -> None:
+        if job.claim.member == "card:010":
             ledger.advance(1)
             ledger.owe("note:1")
-        told.append(turn.claim.member)
-        ledger.commit(Change(done=Done(claim=turn.claim)))
+        told.append(job.claim.member)
+        ledger.commit(Change(done=Done(claim=job.claim)))
 
     ledger.owe(*(f"card:{number:03}" for number in range(200)))
     with running(Worker(ledger, {"card": tell, "note": tell})):
@@ -390,19 +390,19 @@ class Lots:
         self.lots: list[list[str]] = []
         self.raising: Exception | None = None
         self.waiting = inf
-        self.unwritten: list[Turn] = []
+        self.unwritten: list[Job] = []
         self.press = True
 
-    def do(self, turns: Sequence[Turn], *, hurry: bool) -> list[Turn]:
-        self.lots.append([turn.claim.member for turn in turns])
+    def do(self, jobs: Sequence[Job], *, hurry: bool) -> list[Job]:
+        self.lots.append([job.claim.member for job in jobs])
         self.open.wait(LONG_ENOUGH)
         if self.raising:
             raise self.raising
-        done = [turn for turn in turns if turn.claim.member not in self.leaving]
+        done = [job for job in jobs if job.claim.member not in self.leaving]
         self.unwritten += done
         if not hurry:
             self.catch_up()
-        return [turn for turn in turns if turn not in done]
+        return [job for job in jobs if job not in done]
 
     def waits(self, lane: str) -> float:
         return self.waiting
@@ -410,7 +410,7 @@ class Lots:
     def pressing(self, lane: str) -> bool:
         return self.press
 
-    def behind(self) -> list[Turn]:
+    def behind(self) -> list[Job]:
         return list(self.unwritten)
 
     def catch_up(self) -> None:
@@ -560,12 +560,12 @@ def test_a_redis_that_hangs_in_a_lot_is_waited_for_a_few_times_and_not_once_for_
 
 
 def test_what_may_be_claimed_by_another_by_now_is_left_to_it(ledger: Bell) -> None:
-    lots, seen = Lots(ledger, *(f"hold:db/{number}" for number in range(9))), list[Turn]()
+    lots, seen = Lots(ledger, *(f"hold:db/{number}" for number in range(9))), list[Job]()
 
-    def slow(turn: Turn) -> None:
-        seen.append(turn)
+    def slow(job: Job) -> None:
+        seen.append(job)
         for task in it._tasks:
-            for other in task.turns:
+            for other in task.jobs:
                 other.fence = Deadline.after(-1)
         ledger.away = True
 
@@ -600,11 +600,11 @@ def test_what_waited_too_long_for_those_before_it_is_handed_back(ledger: Bell) -
     lots, seen = Lots(ledger, "hold:db/1", "hold:db/2"), list[Claim]()
     ledger.owe("hold:db/1", "hold:db/2")
 
-    def slow(turn: Turn) -> None:
+    def slow(job: Job) -> None:
         for task in it._tasks:
-            for other in task.turns:
+            for other in task.jobs:
                 other.deadline = Deadline.after(1)
-        closes(ledger, seen)(turn)
+        closes(ledger, seen)(job)
 
     it = Worker(ledger, {"hold": slow}, {"hold": lots})
     with running(it):
@@ -634,9 +634,9 @@ def test_a_claim_is_renewed_for_as_long_as_its_duty_has_time(ledger: Bell) -> No
     ledger.owe("hold:db/1", "hold:other/2")
     with running(Worker(ledger, {"hold": gate})):
         until(lambda: len(gate.inside) == 2)
-        fences = [turn.fence.at for turn in gate.inside]
-        until(lambda: all(turn.fence.at > fence for turn, fence in zip(gate.inside, fences, strict=True)))
-        first, second = (turn.claim.member for turn in gate.inside)
+        fences = [job.fence.at for job in gate.inside]
+        until(lambda: all(job.fence.at > fence for job, fence in zip(gate.inside, fences, strict=True)))
+        first, second = (job.claim.member for job in gate.inside)
         gate.inside[0].deadline = Deadline.after(0)
         renewed_often(ledger, second)
         before = ledger.renewed.count(first)
@@ -670,26 +670,26 @@ def renewed_often(ledger: Bell, member: str) -> None:
 
 def test_one_that_hangs_beyond_its_claim_does_not_stop_the_next_from_keeping_its_own(ledger: Bell) -> None:
     gate, hanging = Gate(ledger), threading.Event()
-    turns: list[Turn] = []
+    jobs: list[Job] = []
 
-    def hangs_at_first(turn: Turn) -> None:
-        turns.append(turn)
-        if len(turns) == 1:
+    def hangs_at_first(job: Job) -> None:
+        jobs.append(job)
+        if len(jobs) == 1:
             hanging.wait(LONG_ENOUGH)
         else:
-            gate(turn)
+            gate(job)
 
     ledger.owe("hold:db/1", "card:1")
     it = Worker(ledger, {"hold": hangs_at_first, "card": gate})
     with running(it):
-        until(lambda: turns and gate.inside)
-        turns[0].deadline = Deadline.after(0)
+        until(lambda: jobs and gate.inside)
+        jobs[0].deadline = Deadline.after(0)
         renewed_often(ledger, "card:1")
         with ledger._lock:
             ledger.advance(CLAIM_SECONDS + 1)
             ledger.renew([gate.inside[0].claim])
-        until(lambda: len(turns) == 2)
-        assert turns[1].claim.taken_over
+        until(lambda: len(jobs) == 2)
+        assert jobs[1].claim.taken_over
         hanging.set()
         until(lambda: len(it._tasks) == 2)
         renewed_often(ledger, "hold:db/1")
@@ -757,11 +757,11 @@ def test_what_fails_is_owed_again_after_a_growing_pause(
         ledger.commit(Change(done=Done(claim=claim, next_at=ledger.now, failed=True)))
     happened: list[Claim] = []
 
-    def duty(turn: Turn) -> None:
-        happened.append(turn.claim)
+    def duty(job: Job) -> None:
+        happened.append(job.claim)
         if len(happened) == 1:
             raise failure
-        ledger.commit(Change(done=Done(claim=turn.claim)))
+        ledger.commit(Change(done=Done(claim=job.claim)))
 
     with running(Worker(ledger, {kind: duty})):
         if pause:
@@ -806,12 +806,12 @@ def test_a_due_set_with_nothing_in_it_is_told(ledger: Bell) -> None:
 def test_what_could_not_be_given_back_is_claimed_again_when_its_claim_runs_out(ledger: Bell) -> None:
     happened: list[Claim] = []
 
-    def duty(turn: Turn) -> None:
-        happened.append(turn.claim)
+    def duty(job: Job) -> None:
+        happened.append(job.claim)
         ledger.away = len(happened) == 1
         if ledger.away:
             raise TemporaryFailure("down")
-        ledger.commit(Change(done=Done(claim=turn.claim)))
+        ledger.commit(Change(done=Done(claim=job.claim)))
 
     ledger.owe("card:1")
     with running(Worker(ledger, {"card": duty})):

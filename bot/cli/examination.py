@@ -124,25 +124,25 @@ class Examination:
     def _of_policy(self, followed: config.Policy) -> dict[str, Check]:
         ledger, catalog = self.ledger, followed.catalog
         text_of = partial(wiring.policy_text, ledger)
-        fittings = wiring.Fittings(self._env, self._environ, followed, text_of)
-        former = fittings.note_former(self._force) if self._force else ()
-        self._stack.callback(fittings.close)
+        adapters = wiring.Adapters(self._env, self._environ, followed, text_of)
+        former = adapters.note_former(self._force) if self._force else ()
+        self._stack.callback(adapters.close)
         directory = SlackDirectory(self._client)
 
         def source(name: str) -> Check:
-            return lambda by: pager.look_at_source(fittings.source, name, catalog, _wall(), by)
+            return lambda by: pager.look_at_source(adapters.source, name, catalog, _wall(), by)
 
         def target(name: str) -> Check:
             gives = targets.gives_by_target(catalog)[name]
             accounts = targets.accounts_by_target(catalog).get(name, ())
-            return lambda by: targets.look_at_target(fittings.target, gives, ledger, by, accounts)
+            return lambda by: targets.look_at_target(adapters.target, gives, ledger, by, accounts)
 
         def as_it_was(name: str) -> Check:
-            needs, unsigned = fittings.needs_of_former, fittings.has_unsigned_former
-            return lambda _: targets.look_at_former(fittings.former, needs, unsigned, name)
+            needs, unsigned = adapters.needs_of_former, adapters.has_unsigned_former
+            return lambda _: targets.look_at_former(adapters.former, needs, unsigned, name)
 
         return {
-            evidence.AUDIT: lambda _: evidence.look_at_audit(ledger, catalog.audit, fittings.anchor),
+            evidence.AUDIT: lambda _: evidence.look_at_audit(ledger, catalog.audit, adapters.anchor),
             policy.PEOPLE: lambda by: policy.look_at_people(ledger, directory, catalog, by),
             pager.ON_CALL: lambda _: pager.look_at_rosters(ledger, catalog),
             **{f"{pager.ON_CALL} {name}": source(name) for name in pager.sources_of(catalog)},

@@ -30,17 +30,17 @@ def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
     catalog = policy.catalog
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     directory, app = SlackDirectory(client), SlackApp(client, "")
-    with closing(wiring.Fittings(env, environ, policy)) as fittings:
+    with closing(wiring.Adapters(env, environ, policy)) as adapters:
 
         def source(name: str) -> Check:
-            return lambda by: pager.look_at_source(fittings.source, name, catalog, _wall(), by)
+            return lambda by: pager.look_at_source(adapters.source, name, catalog, _wall(), by)
 
         def target(name: str) -> Check:
             gives = targets.gives_by_target(catalog)[name]
             accounts = targets.accounts_by_target(catalog).get(name, ())
             return lambda by: chain(
-                targets.look_at_gives(fittings.target, gives, by, accounts),
-                targets.look_at_ready(fittings.target, gives, by, accounts),
+                targets.look_at_gives(adapters.target, gives, by, accounts),
+                targets.look_at_ready(adapters.target, gives, by, accounts),
             )
 
         checks: dict[str, Check] = {

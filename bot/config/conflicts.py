@@ -12,7 +12,7 @@ from bot.config.mistakes import Fault, Path
 from bot.config.shapes import PeopleShape, ResourceShape, Target
 from bot.config.tree import Tree, part
 from bot.core.catalog import Entitlement
-from bot.kinds import TARGETS, Context, Given, Settings, TargetSettings
+from bot.kinds import TARGETS, FileContext, Given, Settings, TargetSettings
 
 S = TypeVar("S", bound=Settings)
 
@@ -43,7 +43,7 @@ class Parts:
         return settings.own_logins if settings else frozenset()
 
 
-def parts_of(filled: object, context: Context) -> Parts:
+def parts_of(filled: object, context: FileContext) -> Parts:
     """``filled`` is the file with its variables."""
     targets = part(filled, "targets")
     people = _valid(PeopleShape, part(filled, "people"), context)
@@ -156,7 +156,7 @@ def _shared_accounts(target: object) -> tuple[str, ...]:
     return tuple(each for each in named if isinstance(each, str)) if isinstance(named, tuple) else ()
 
 
-def _valid(shape: type[S], value: object, context: Context) -> S | None:
+def _valid(shape: type[S], value: object, context: FileContext) -> S | None:
     try:
         return shape.model_validate(value, context=context)
     except ValidationError:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from bot.config import patterns
 from bot.config.mistakes import without_password
 from bot.core.words import read_otherwise
-from bot.kinds import AccountName, Context, Form, unlike
+from bot.kinds import AccountName, FileContext, Form, unlike
 from bot.slack.likeness import nearest
 
 T = TypeVar("T")
@@ -34,8 +34,8 @@ def one_of(names: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def known(info: ValidationInfo) -> Context:
-    return info.context if isinstance(info.context, Context) else Context()
+def known(info: ValidationInfo) -> FileContext:
+    return info.context if isinstance(info.context, FileContext) else FileContext()
 
 
 def _known_target(name: str, info: ValidationInfo) -> str:

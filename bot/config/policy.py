@@ -21,7 +21,7 @@ from bot.config.tree import Tree, decoded, part, read
 from bot.config.variables import Variables, filled
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
-from bot.kinds import Context, SourceSettings, TargetSettings
+from bot.kinds import FileContext, SourceSettings, TargetSettings
 
 WAYS = ("approvers", "approve_automatically", "on_shift")
 
@@ -125,8 +125,8 @@ def _judged(tree: Tree, value: object, found: list[Fault]) -> File | None:
     return file
 
 
-def _context(value: object) -> Context:
-    return Context(kinds=_kinds(value), sources=frozenset(part(value, "oncall")))
+def _context(value: object) -> FileContext:
+    return FileContext(kinds=_kinds(value), sources=frozenset(part(value, "oncall")))
 
 
 def _the_first(mistakes: list[Mistake]) -> list[Mistake]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bot.config.forms import meant, one_of
 from bot.config.mistakes import Fault, Path, quoted
 from bot.config.tree import Tree
-from bot.kinds import Context
+from bot.kinds import FileContext
 from bot.slack.likeness import nearest
 
 Error = Mapping[str, Any]
@@ -20,7 +20,7 @@ OF_A_KEY = "[key]"
 OF_A_VARIANT = "?"
 
 
-def faults(error: ValidationError, tree: Tree, filled: object, context: Context) -> Iterator[Fault]:
+def faults(error: ValidationError, tree: Tree, filled: object, context: FileContext) -> Iterator[Fault]:
     """``tree`` is the file as it is, ``filled`` what was judged. A key that is missing and one that is
     there by a slip of the finger are one mistake."""
     errors = error.errors(include_url=False, include_input=False)[:MOST_JUDGED]

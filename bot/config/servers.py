@@ -11,7 +11,7 @@ from bot.config.mistakes import Fault
 from bot.config.tree import Tree
 from bot.config.variables import variable_names
 from bot.core.catalog import Located, digest
-from bot.kinds import TARGETS, VARIABLE, Context, TargetSettings
+from bot.kinds import TARGETS, VARIABLE, FileContext, TargetSettings
 
 
 def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
@@ -51,7 +51,7 @@ def _targets(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
 def _servers(settings: Mapping[str, object]) -> frozenset[str]:
     kind = _kind(settings.get("kind"))
     try:
-        return kind.model_validate(settings, context=Context()).servers if kind else frozenset()
+        return kind.model_validate(settings, context=FileContext()).servers if kind else frozenset()
     except ValidationError:
         return frozenset()
 

@@ -17,7 +17,7 @@ from bot.config.tree import Tree, decoded, read
 from bot.config.variables import Variables, filled, variable_names
 from bot.core.catalog import version_of
 from bot.core.errors import Misconfigured
-from bot.kinds import Context, Settings, TargetSettings
+from bot.kinds import FileContext, Settings, TargetSettings
 
 S = TypeVar("S", bound=Settings)
 
@@ -90,7 +90,7 @@ class _Judge:
 
     def _judged(self, shape: type[S], raw: object, path: Path) -> S | str:
         """What it comes to, else what is wrong with it."""
-        context = Context(bare_secrets=True)
+        context = FileContext(bare_secrets=True)
         faults = [each for each in self._tree.faults if each.path[: len(path)] == path]
         value = filled(raw, self._variables, faults)
         try:

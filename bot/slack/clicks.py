@@ -9,12 +9,12 @@ from bot.core.durations import brief
 from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Place
+from bot.slack.actor import Body, insider, person_in
 from bot.slack.cards import BETWEEN
-from bot.slack.commands import Desk
+from bot.slack.commands import SlackContext
 from bot.slack.forms import deny_form, notice, request_form
 from bot.slack.grammar import Request
 from bot.slack.kit import Block
-from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.forms import UNTIL_SHIFT_ENDS
 from bot.usecases import contests, extend, finish, look, overdue, survey, votes
@@ -37,7 +37,7 @@ class Click:
     op: str
 
 
-def pressed(desk: Desk, body: Body) -> bool:
+def pressed(slack: SlackContext, body: Body) -> bool:
     """Whether whoever clicked will see what came of it; if not, Slack is to show that it failed."""
     click = click_in(body)
     verb = _VERBS.get(click.verb)
@@ -45,15 +45,15 @@ def pressed(desk: Desk, body: Body) -> bool:
         return True
     try:
         try:
-            insider(desk.office, body)
-            if not _in_its_place(desk, click, body):
-                return desk.open(click.trigger, notice(words.COPIED))
-            verb(desk, click)
+            insider(slack.context, body)
+            if not _in_its_place(slack, click, body):
+                return slack.open(click.trigger, notice(words.COPIED))
+            verb(slack, click)
         except Refused as refused:
             shows_terms = refused.reason.why is Why.TERMS_CHANGED
-            _whisper(desk, click, refused.reason, terms_of=click.value if shows_terms else None)
+            _whisper(slack, click, refused.reason, terms_of=click.value if shows_terms else None)
     except TemporaryFailure as failure:
-        return desk.open(click.trigger, notice(desk.not_done(failure, click.op, click.person)))
+        return slack.open(click.trigger, notice(slack.not_done(failure, click.op, click.person)))
     return True
 
 
@@ -82,15 +82,15 @@ def _parts(value: str) -> tuple[str, str, str]:
     return parts[0], "".join(parts[1:2]), "".join(parts[2:3])
 
 
-def _in_its_place(desk: Desk, click: Click, body: Body) -> bool:
+def _in_its_place(slack: SlackContext, click: Click, body: Body) -> bool:
     """A card counts where we posted it, not where somebody copied it to, and so does an alert. What only
     the clicker sees, the Home tab and our answers to commands, cannot be copied; no alert is among it."""
     container = body.get("container") or {}
     if click.verb in _OF_ALERTS:
-        return _is_at(desk.office.alert_places(click.value), container)
+        return _is_at(slack.context.alert_places(click.value), container)
     if click.verb == "request" or container.get("type") == "view" or container.get("is_ephemeral") is True:
         return True
-    return _is_at(desk.office.card_places(click.value), container)
+    return _is_at(slack.context.card_places(click.value), container)
 
 
 def _is_at(places: Iterable[Place], container: Mapping[str, object]) -> bool:
@@ -98,19 +98,19 @@ def _is_at(places: Iterable[Place], container: Mapping[str, object]) -> bool:
     return any((place.channel, place.ts) == here for place in places)
 
 
-def _anew(desk: Desk, click: Click) -> bool:
+def _anew(slack: SlackContext, click: Click) -> bool:
     """A click that is delivered again must not pass for one whose form did not open."""
-    return look.first_time(desk.office, op=f"{click.op}:form")
+    return look.first_time(slack.context, op=f"{click.op}:form")
 
 
-def _whisper(desk: Desk, click: Click, reason: Reason, terms_of: str | None = None) -> None:
+def _whisper(slack: SlackContext, click: Click, reason: Reason, terms_of: str | None = None) -> None:
     about = {"channel": click.channel, "person": click.person, "op": click.op}
-    look.owe_whisper(desk.office, reason=reason, terms_of=terms_of, **about)
+    look.owe_whisper(slack.context, reason=reason, terms_of=terms_of, **about)
 
 
-def _approve(desk: Desk, click: Click) -> None:
+def _approve(slack: SlackContext, click: Click) -> None:
     votes.approve(
-        desk.office,
+        slack.context,
         person=click.person,
         grant=click.value,
         length=click.length,
@@ -119,86 +119,86 @@ def _approve(desk: Desk, click: Click) -> None:
     )
 
 
-def _opened(desk: Desk, click: Click, form: Block, command: str) -> None:
+def _opened(slack: SlackContext, click: Click, form: Block, command: str) -> None:
     """Open the form. If Slack does not confirm in time that it is open, nothing is done in the person's name:
     it may open all the same, and they hear what to type if it does not."""
-    if _anew(desk, click) and not desk.open(click.trigger, form):
-        _whisper(desk, click, because(Why.FORM_UNOPENED, command=command))
+    if _anew(slack, click) and not slack.open(click.trigger, form):
+        _whisper(slack, click, because(Why.FORM_UNOPENED, command=command))
 
 
-def _deny(desk: Desk, click: Click) -> None:
-    _opened(desk, click, deny_form(click.value, click.terms), f"/access deny {click.value} because …")
+def _deny(slack: SlackContext, click: Click) -> None:
+    _opened(slack, click, deny_form(click.value, click.terms), f"/access deny {click.value} because …")
 
 
-def _extend(desk: Desk, click: Click) -> None:
-    extended = extend.extend(desk.office, person=click.person, which=click.value, length=None, op=click.op)
+def _extend(slack: SlackContext, click: Click) -> None:
+    extended = extend.extend(slack.context, person=click.person, which=click.value, length=None, op=click.op)
     if extended.asked:
-        _whisper(desk, click, because(Why.APPROVERS_ASKED, resource=extended.standing.grant.resource))
+        _whisper(slack, click, because(Why.APPROVERS_ASKED, resource=extended.standing.grant.resource))
 
 
-def _done(desk: Desk, click: Click) -> None:
-    finish.give_back(desk.office, person=click.person, which=click.value, op=click.op)
+def _done(slack: SlackContext, click: Click) -> None:
+    finish.give_back(slack.context, person=click.person, which=click.value, op=click.op)
 
 
-def _ask_again(desk: Desk, click: Click) -> None:
+def _ask_again(slack: SlackContext, click: Click) -> None:
     """The form, filled in as it was."""
-    before = desk.office.grant(click.value)
+    before = slack.context.grant(click.value)
     if before.person != click.person:
         raise refuse(Why.NOT_YOURS)
     again = Request(resource=before.resource, length=before.length, reason=before.reason)
-    offers = look.offers(desk.office, person=click.person)
+    offers = look.offers(slack.context, person=click.person)
     length = brief(before.length) if before.length else UNTIL_SHIFT_ENDS
     command = f"/access request {before.resource} {length} because …"
-    _opened(desk, click, request_form(offers, again), command)
+    _opened(slack, click, request_form(offers, again), command)
 
 
-def _request(desk: Desk, click: Click) -> None:
-    offers = look.offers(desk.office, person=click.person)
+def _request(slack: SlackContext, click: Click) -> None:
+    offers = look.offers(slack.context, person=click.person)
     form = request_form(offers, Request(resource=click.value))
-    _opened(desk, click, form, f"/access request {click.value} because …")
+    _opened(slack, click, form, f"/access request {click.value} because …")
 
 
-def _adopt(desk: Desk, click: Click) -> None:
-    verdicts.adopt(desk.office, person=click.person, alert=click.value, op=click.op)
+def _adopt(slack: SlackContext, click: Click) -> None:
+    verdicts.adopt(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _remove(desk: Desk, click: Click) -> None:
-    verdicts.remove(desk.office, person=click.person, alert=click.value, op=click.op)
+def _remove(slack: SlackContext, click: Click) -> None:
+    verdicts.remove(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _leave(desk: Desk, click: Click) -> None:
-    verdicts.leave(desk.office, person=click.person, alert=click.value, op=click.op)
+def _leave(slack: SlackContext, click: Click) -> None:
+    verdicts.leave(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _try_now(desk: Desk, click: Click) -> None:
-    overdue.try_now(desk.office, person=click.person, alert=click.value, op=click.op)
+def _try_now(slack: SlackContext, click: Click) -> None:
+    overdue.try_now(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _removed(desk: Desk, click: Click) -> None:
-    overdue.removed(desk.office, person=click.person, alert=click.value, op=click.op)
+def _removed(slack: SlackContext, click: Click) -> None:
+    overdue.removed(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _same_system(desk: Desk, click: Click) -> None:
-    overdue.same_system(desk.office, person=click.person, alert=click.value, shown=click.terms, op=click.op)
+def _same_system(slack: SlackContext, click: Click) -> None:
+    overdue.same_system(slack.context, person=click.person, alert=click.value, shown=click.terms, op=click.op)
 
 
-def _same_person(desk: Desk, click: Click) -> None:
-    contests.same_person(desk.office, person=click.person, alert=click.value, op=click.op)
+def _same_person(slack: SlackContext, click: Click) -> None:
+    contests.same_person(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _somebody_else(desk: Desk, click: Click) -> None:
-    contests.somebody_else(desk.office, person=click.person, alert=click.value, op=click.op)
+def _somebody_else(slack: SlackContext, click: Click) -> None:
+    contests.somebody_else(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _grant_again(desk: Desk, click: Click) -> None:
-    survey.grant_again(desk.office, person=click.person, alert=click.value, op=click.op)
+def _grant_again(slack: SlackContext, click: Click) -> None:
+    survey.grant_again(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _end_them(desk: Desk, click: Click) -> None:
-    survey.end_them(desk.office, person=click.person, alert=click.value, op=click.op)
+def _end_them(slack: SlackContext, click: Click) -> None:
+    survey.end_them(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-_OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
+_OF_ALERTS: Mapping[str, Callable[[SlackContext, Click], None]] = {
     "adopt": _adopt,
     "remove": _remove,
     "leave": _leave,
@@ -210,7 +210,7 @@ _OF_ALERTS: Mapping[str, Callable[[Desk, Click], None]] = {
     "grant_again": _grant_again,
     "end_them": _end_them,
 }
-_VERBS: Mapping[str, Callable[[Desk, Click], None]] = {
+_VERBS: Mapping[str, Callable[[SlackContext, Click], None]] = {
     **_OF_ALERTS,
     "approve": _approve,
     "deny": _deny,

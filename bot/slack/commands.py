@@ -12,26 +12,26 @@ from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfi
 from bot.core.reasons import Why
 from bot.ports import Deadline
 from bot.slack import grammar, pages
+from bot.slack.actor import Body, insider, person_in
 from bot.slack.afterwards import Afterwards
 from bot.slack.calls import call
 from bot.slack.forms import request_form
 from bot.slack.grammar import Command, Extend, Request
 from bot.slack.kit import Block, section
-from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import refusal
 from bot.usecases import ask, cards, extend, finish, look, security, votes
-from bot.usecases.office import Office
+from bot.usecases.context import Context
 
 OPEN_WITHIN = 1.5
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class SlackContext:
     """``client`` opens forms; that is the only call made to Slack while it waits for an answer."""
 
-    office: Office
+    context: Context
     client: WebClient
     afterwards: Afterwards
 
@@ -56,18 +56,18 @@ class Desk:
         return True
 
 
-def answered(desk: Desk, body: Body) -> Block:
+def answered(slack: SlackContext, body: Body) -> Block:
     """The answer to a command, as Slack wants it; empty where a form has opened."""
     trigger = str(body["trigger_id"])
     try:
-        person = insider(desk.office, body)
+        person = insider(slack.context, body)
         text = str(body.get("text") or "")
-        names = look.askable(desk.office, person=person) if grammar.wants_names(text) else ()
-        return _done(desk, person, grammar.parse(text, names), trigger)
+        names = look.askable(slack.context, person=person) if grammar.wants_names(text) else ()
+        return _done(slack, person, grammar.parse(text, names), trigger)
     except Refused as refused:
         return said(refusal(refused.reason))
     except TemporaryFailure as failure:
-        return said(desk.not_done(failure, _op(trigger), person_in(body)))
+        return said(slack.not_done(failure, _op(trigger), person_in(body)))
 
 
 def not_recorded(failure: TemporaryFailure) -> str:
@@ -79,33 +79,33 @@ def said(text: str, blocks: Sequence[Block] = ()) -> Block:
     return {"response_type": "ephemeral", "text": text, "blocks": list(blocks) or [section(text)]}
 
 
-def _done(desk: Desk, person: str, command: Command, trigger: str) -> Block:
-    office, op = desk.office, _op(trigger)
+def _done(slack: SlackContext, person: str, command: Command, trigger: str) -> Block:
+    context, op = slack.context, _op(trigger)
     match command:
         case Request():
-            return _requested(desk, person, command, trigger)
+            return _requested(slack, person, command, trigger)
         case Extend():
-            return _extended(office, person, command, op)
+            return _extended(context, person, command, op)
         case grammar.Done() | grammar.Revoke():
-            return said(_ended(office, person, command, op))
+            return said(_ended(context, person, command, op))
         case grammar.Approve() | grammar.Deny():
-            return _decided(office, person, command, op)
+            return _decided(context, person, command, op)
         case grammar.RevokeAll() | grammar.Allow() | grammar.Freeze() | grammar.Unfreeze():
-            return said(_stopped(office, person, command, op))
+            return said(_stopped(context, person, command, op))
         case grammar.Later(verb=verb):
             raise refuse(Why.VERB_NOT_YET, verb=verb)
         case _:
-            return _shown(office, person, command)
+            return _shown(context, person, command)
 
 
-def _requested(desk: Desk, person: str, wanted: Request, trigger: str) -> Block:
+def _requested(slack: SlackContext, person: str, wanted: Request, trigger: str) -> Block:
     objection = not_yet(wanted, person)
     if objection:
         raise objection
     if not wanted.resource:
-        return _form(desk, person, wanted, trigger)
+        return _form(slack, person, wanted, trigger)
     answer = ask.ask(
-        desk.office,
+        slack.context,
         person=person,
         resource=wanted.resource,
         length=wanted.length,
@@ -115,27 +115,27 @@ def _requested(desk: Desk, person: str, wanted: Request, trigger: str) -> Block:
     return said(*pages.asked(answer))
 
 
-def _extended(office: Office, person: str, wanted: Extend, op: str) -> Block:
+def _extended(context: Context, person: str, wanted: Extend, op: str) -> Block:
     if wanted.end:
         raise refuse(Why.END_NOT_YET, end=words.moment(wanted.end))
-    answer = extend.extend(office, person=person, which=wanted.which, length=wanted.length, op=op)
+    answer = extend.extend(context, person=person, which=wanted.which, length=wanted.length, op=op)
     return said(words.extended(answer))
 
 
-def _ended(office: Office, person: str, command: grammar.Done | grammar.Revoke, op: str) -> str:
+def _ended(context: Context, person: str, command: grammar.Done | grammar.Revoke, op: str) -> str:
     match command:
         case grammar.Done(which=which, everything=everything):
-            done = finish.give_back(office, person=person, which=which, everything=everything, op=op)
+            done = finish.give_back(context, person=person, which=which, everything=everything, op=op)
             return words.gave_back_all(done) if everything else words.gave_back(done)
         case grammar.Revoke(person=whose, resource=resource, why=why):
-            what = resource or _only_one(office, person, whose)
+            what = resource or _only_one(context, person, whose)
             return words.revoked(
-                finish.revoke(office, by=person, person=whose, resource=what, why=why, op=op)
+                finish.revoke(context, by=person, person=whose, resource=what, why=why, op=op)
             )
 
 
 def _stopped(
-    office: Office,
+    context: Context,
     person: str,
     command: grammar.RevokeAll | grammar.Allow | grammar.Freeze | grammar.Unfreeze,
     op: str,
@@ -143,14 +143,14 @@ def _stopped(
     """What security people stop, and start again."""
     match command:
         case grammar.RevokeAll(person=whose, why=why):
-            return words.revoked_all(security.revoke_all(office, by=person, person=whose, why=why, op=op))
+            return words.revoked_all(security.revoke_all(context, by=person, person=whose, why=why, op=op))
         case grammar.Allow(person=whose):
-            security.allow(office, by=person, person=whose, op=op)
+            security.allow(context, by=person, person=whose, op=op)
             return words.allowed(whose)
         case grammar.Freeze(why=why):
-            return words.frozen(copied=security.freeze(office, by=person, why=why, op=op))
+            return words.frozen(copied=security.freeze(context, by=person, why=why, op=op))
         case grammar.Unfreeze():
-            security.unfreeze(office, by=person, op=op)
+            security.unfreeze(context, by=person, op=op)
             return words.unfrozen()
 
 
@@ -172,9 +172,9 @@ def not_yet(wanted: Request, person: str) -> Refused | None:
     return refuse(Why.URGENT_NOT_YET, resource=resource) if wanted.urgent else None
 
 
-def _only_one(office: Office, person: str, whose: str) -> str:
+def _only_one(context: Context, person: str, whose: str) -> str:
     """The name of the only resource that somebody has. Raises Refused if there is none, or several."""
-    held = look.held_by(office, person=person, holder=whose)
+    held = look.held_by(context, person=person, holder=whose)
     if not held:
         raise refuse(Why.NOTHING_HELD)
     if len(held) > 1:
@@ -182,59 +182,59 @@ def _only_one(office: Office, person: str, whose: str) -> str:
     return held[0]
 
 
-def _decided(office: Office, person: str, command: grammar.Approve | grammar.Deny, op: str) -> Block:
+def _decided(context: Context, person: str, command: grammar.Approve | grammar.Deny, op: str) -> Block:
     """A vote, if the person was shown exactly what it is about; otherwise that is shown now. If the id is
     none, what waits for this person under that name is shown, and nothing is decided."""
     try:
         if isinstance(command, grammar.Approve):
             length = command.length
-            done = votes.approve(office, person=person, grant=command.grant, length=length, op=op)
+            done = votes.approve(context, person=person, grant=command.grant, length=length, op=op)
             return said(words.approved(done))
-        done = votes.deny(office, person=person, grant=command.grant, why=command.why, op=op)
+        done = votes.deny(context, person=person, grant=command.grant, why=command.why, op=op)
         return said(words.denied(done))
     except Refused as refused:
-        if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(office, command.grant)):
-            votes.note_terms_shown(office, person=person, grant=command.grant, terms=view.terms)
+        if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(context, command.grant)):
+            votes.note_terms_shown(context, person=person, grant=command.grant, terms=view.terms)
             return said(*pages.terms(refusal(refused.reason), view))
         if refused.reason.why is not Why.GRANT_UNKNOWN:
             raise
-    found = look.waiting_for(office, person=person, resource=command.grant)
+    found = look.waiting_for(context, person=person, resource=command.grant)
     return said(*pages.fitting(command.grant, found))
 
 
-def _shown(office: Office, person: str, command: Command) -> Block:
+def _shown(context: Context, person: str, command: Command) -> Block:
     """What only looks, and changes nothing."""
     match command:
         case grammar.Mine():
-            return said(*pages.mine(look.mine(office, person=person)))
+            return said(*pages.mine(look.mine(context, person=person)))
         case grammar.List():
-            return said(*pages.offered(look.offers(office, person=person)))
+            return said(*pages.offered(look.offers(context, person=person)))
         case grammar.Who(resource=resource):
-            return said(*pages.who(resource, look.who(office, person=person, resource=resource)))
+            return said(*pages.who(resource, look.who(context, person=person, resource=resource)))
         case grammar.Waiting(person=whose, resource=resource):
-            found = look.waiting_for(office, person=person, resource=resource, holder=whose)
+            found = look.waiting_for(context, person=person, resource=resource, holder=whose)
             return said(*pages.fitting("", found))
         case grammar.Unknown(word=word, meant=meant):
-            return said(words.unknown(word, meant, _examples(office, person)))
+            return said(words.unknown(word, meant, _examples(context, person)))
         case grammar.Help(topic=topic):
-            return said(words.help_text(_examples(office, person), topic))
+            return said(words.help_text(_examples(context, person), topic))
         case _:
-            return said(words.help_text(_examples(office, person)))
+            return said(words.help_text(_examples(context, person)))
 
 
-def _examples(office: Office, person: str) -> tuple[str, ...]:
+def _examples(context: Context, person: str) -> tuple[str, ...]:
     """Names of resources that the person may request; none while Redis is down, for help needs no example."""
     try:
-        return look.askable(office, person=person)
+        return look.askable(context, person=person)
     except TemporaryFailure:
         return ()
 
 
-def _form(desk: Desk, person: str, asked: Request, trigger: str) -> Block:
-    offers = look.offers(desk.office, person=person)
+def _form(slack: SlackContext, person: str, asked: Request, trigger: str) -> Block:
+    offers = look.offers(slack.context, person=person)
     if not offers:
         return said(words.NOTHING_OFFERED)
-    if desk.open(trigger, request_form(offers, asked)):
+    if slack.open(trigger, request_form(offers, asked)):
         return {}
     names = [offer.resource.name for offer in offers]
     return said(f"{words.NOT_CONFIRMED_OPEN} {words.help_text(names, 'request')}")

@@ -16,15 +16,15 @@ from slack_sdk import WebClient
 from bot.core.errors import TemporaryFailure
 from bot.ports import Home
 from bot.slack import clicks, commands, forms, submissions
+from bot.slack.actor import Body
 from bot.slack.afterwards import Afterwards
-from bot.slack.commands import Desk, said
+from bot.slack.commands import SlackContext, said
 from bot.slack.directory import described
 from bot.slack.heard import MALFORMED, OTHER
 from bot.slack.kit import Block
-from bot.slack.visitor import Body
 from bot.slack.wording import answers as words
 from bot.usecases import groups, look, people
-from bot.usecases.office import Office
+from bot.usecases.context import Context
 
 COMMAND = "/access"
 log = structlog.get_logger(__name__)
@@ -39,21 +39,21 @@ class SlackSettings:
     api_url: str = "https://slack.com/api/"
 
 
-def build(office: Office, settings: SlackSettings, afterwards: Afterwards | None = None) -> App:
+def build(context: Context, settings: SlackSettings, afterwards: Afterwards | None = None) -> App:
     """Calls nobody. What a listener does is written down before it acknowledges."""
     client = WebClient(token=settings.token, base_url=settings.api_url)
     app = _app(settings)
-    desk = Desk(office=office, client=client, afterwards=afterwards or Afterwards(office.ledger))
+    slack = SlackContext(context=context, client=client, afterwards=afterwards or Afterwards(context.ledger))
     app.error(_told)
     app.use(_turning_away)
-    app.command(COMMAND)(_acknowledging(desk, commands.answered))
-    app.view(forms.REQUEST)(_acknowledging(desk, submissions.asked))
-    app.view(forms.DENY)(_acknowledging(desk, submissions.denied))
-    app.action(re.compile(""))(_pressing(desk))
-    app.event("app_home_opened")(_listening(office, _home_opened))
-    app.event("user_change")(_listening(office, _person_changed))
+    app.command(COMMAND)(_acknowledging(slack, commands.answered))
+    app.view(forms.REQUEST)(_acknowledging(slack, submissions.asked))
+    app.view(forms.DENY)(_acknowledging(slack, submissions.denied))
+    app.action(re.compile(""))(_pressing(slack))
+    app.event("app_home_opened")(_listening(context, _home_opened))
+    app.event("user_change")(_listening(context, _person_changed))
     for event in groups.LOSSES:
-        app.event(event)(_listening(office, _bot_shut_out))
+        app.event(event)(_listening(context, _bot_shut_out))
     app.event(re.compile(""))(lambda: None)  # Slack stops sending events where most are turned away
     return app
 
@@ -87,31 +87,31 @@ def _turning_away(body: Body, next_: Callable[[], BoltResponse]) -> BoltResponse
     return next_()
 
 
-def _acknowledging(desk: Desk, answer: Callable[[Desk, Body], Block]) -> Callable[..., None]:
+def _acknowledging(slack: SlackContext, answer: Callable[[SlackContext, Body], Block]) -> Callable[..., None]:
     def listener(ack: Ack, body: Body) -> None:
-        ack(answer(desk, body) or "")
+        ack(answer(slack, body) or "")
 
     return listener
 
 
-def _pressing(desk: Desk) -> Callable[..., BoltResponse | None]:
+def _pressing(slack: SlackContext) -> Callable[..., BoltResponse | None]:
     def listener(ack: Ack, body: Body) -> BoltResponse | None:
-        seen = clicks.pressed(desk, body)
+        seen = clicks.pressed(slack, body)
         return ack() if seen else BoltResponse(status=503)
 
     return listener
 
 
 def _listening(
-    office: Office, hear: Callable[[Office, Home, Body], None]
+    context: Context, hear: Callable[[Context, Home, Body], None]
 ) -> Callable[..., BoltResponse | None]:
     """Events of our own workspace. Slack sends one again where it was not taken."""
 
     def listener(body: Body) -> BoltResponse | None:
         try:
-            home = office.home()
+            home = context.home()
             if home and body.get("team_id") == home.team:
-                hear(office, home, body["event"])
+                hear(context, home, body["event"])
         except TemporaryFailure:
             return BoltResponse(status=503)
         return None
@@ -119,23 +119,23 @@ def _listening(
     return listener
 
 
-def _home_opened(office: Office, _: Home, event: Body) -> None:
+def _home_opened(context: Context, _: Home, event: Body) -> None:
     if event.get("tab") == "home":
-        look.owe_home(office, person=event["user"])
+        look.owe_home(context, person=event["user"])
 
 
-def _person_changed(office: Office, home: Home, event: Body) -> None:
-    people.hinted(office.ledger, described(event["user"], home))
+def _person_changed(context: Context, home: Home, event: Body) -> None:
+    people.hinted(context.ledger, described(event["user"], home))
 
 
-def _bot_shut_out(office: Office, _: Home, event: Body) -> None:
+def _bot_shut_out(context: Context, _: Home, event: Body) -> None:
     """Record that Slack revoked the bot's token. The same event reports people's tokens, which the bot does
     not use."""
     what = event["type"]
     if what == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
         return
     log.critical("slack does not let the bot in any more", because=groups.LOSSES[what], do=groups.REINSTALL)
-    groups.record_loss(office.ledger, what)
+    groups.record_loss(context.ledger, what)
 
 
 def _told(error: Exception, body: Body) -> BoltResponse:

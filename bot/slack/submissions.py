@@ -5,10 +5,10 @@ from __future__ import annotations
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.reasons import Reason, Why
 from bot.slack import forms
+from bot.slack.actor import Body, insider, person_in
 from bot.slack.cards import BETWEEN
-from bot.slack.commands import Desk
+from bot.slack.commands import SlackContext
 from bot.slack.kit import Block
-from bot.slack.visitor import Body, insider, person_in
 from bot.slack.wording import answers as words
 from bot.slack.wording import forms as form_words
 from bot.slack.wording.reasons import refusal, say
@@ -27,13 +27,13 @@ _ABOUT_LENGTH = frozenset(
 _ABOUT_REASON = frozenset({Why.REASON_MISSING, Why.REASON_TOO_LONG, Why.REASON_PATTERN, Why.REASON_UNCHECKED})
 
 
-def asked(desk: Desk, body: Body) -> Block:
+def asked(slack: SlackContext, body: Body) -> Block:
     """The answer takes the form's place; what is wrong with a field is said there; any other refusal is
     laid on top, so that nothing typed is lost."""
     try:
-        person, wanted = insider(desk.office, body), forms.asked_in(body["view"])
+        person, wanted = insider(slack.context, body), forms.asked_in(body["view"])
         answer = ask.ask(
-            desk.office,
+            slack.context,
             person=person,
             resource=wanted.resource,
             length=wanted.length,
@@ -43,18 +43,18 @@ def asked(desk: Desk, body: Body) -> Block:
     except Refused as refused:
         return _refused(refused.reason)
     except TemporaryFailure as failure:
-        return _shown("push", desk.not_done(failure, _op(body), person_in(body)))
+        return _shown("push", slack.not_done(failure, _op(body), person_in(body)))
     return _shown("update", words.asked(answer))
 
 
-def denied(desk: Desk, body: Body) -> Block:
+def denied(slack: SlackContext, body: Body) -> Block:
     """The form closes; the card tells the rest."""
     view = body["view"]
     grant, _, terms = str(view.get("private_metadata", "")).partition(BETWEEN)
     try:
         votes.deny(
-            desk.office,
-            person=insider(desk.office, body),
+            slack.context,
+            person=insider(slack.context, body),
             grant=grant,
             why=forms.why_in(view),
             op=_op(body),
@@ -63,7 +63,7 @@ def denied(desk: Desk, body: Body) -> Block:
     except Refused as refused:
         return _shown("update", refusal(refused.reason))
     except TemporaryFailure as failure:
-        return _shown("push", desk.not_done(failure, _op(body), person_in(body)))
+        return _shown("push", slack.not_done(failure, _op(body), person_in(body)))
     return {}
 
 

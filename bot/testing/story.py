@@ -38,9 +38,8 @@ from bot.testing.target import FakeTarget
 from bot.usecases import (
     alerts,
     ask,
+    batches,
     cards,
-    converge,
-    ends,
     extend,
     finish,
     follow,
@@ -48,26 +47,27 @@ from bot.usecases import (
     groups,
     overdue,
     owing,
+    reconcile,
     rosters,
     survey,
     votes,
 )
 from bot.usecases.answers import Asked, Extended, Standing
+from bot.usecases.context import Context
 from bot.usecases.enact import enact
-from bot.usecases.office import Office
+from bot.usecases.job import Job
 from bot.usecases.retention import Archive, Retention
+from bot.usecases.rollback import Books, RollbackGuard
 from bot.usecases.seal import Sealing
 from bot.usecases.strays import verdicts
 from bot.usecases.strays.sweeping import sweep
-from bot.usecases.turn import Turn
-from bot.usecases.watch import Books, Watch
 
 REASON = "orders are stuck"
 
 
-def shown_terms(office: Office, which: str) -> str:
+def shown_terms(context: Context, which: str) -> str:
     """The digest in the buttons of the card, if it were shown now."""
-    view = cards.terms_view(office, which)
+    view = cards.terms_view(context, which)
     return view.terms if view else ""
 
 
@@ -107,8 +107,8 @@ class Story:
         self.clock_ahead = timedelta()
         """By how much the clock of Redis is ahead of the machine's."""
         self.sealing = self.another_sealing()
-        self.watch = self.another_watch()
-        self.office = self.another_office()
+        self.guard = self.another_guard()
+        self.context = self.another_context()
         self.enact(self.policy)
         if begin:
             self.run_due("workspace", "groups")
@@ -116,9 +116,9 @@ class Story:
 
     # ------------------------------------------------------------------------------------ the bot
 
-    def another_office(self) -> Office:
+    def another_context(self) -> Context:
         """As another process has it: the same ledger, nothing remembered."""
-        return Office(self.ledger, self.directory, self._load, self.new_id)
+        return Context(self.ledger, self.directory, self._load, self.new_id)
 
     def _load(self, force: PolicyInForce, kept: PolicyText | None) -> Catalog:
         """The text of a story's policy is its version."""
@@ -128,10 +128,10 @@ class Story:
             return replace(self.policy, closed=force.held_back)
         return self._policies[kept.text]
 
-    def another_watch(self) -> Watch:
+    def another_guard(self) -> RollbackGuard:
         """As another worker has it, which has seen nothing yet."""
         signer = self.sealing.signer
-        return Watch(self.ledger, self.trail, lambda: self.anchor, self.new_id, signer, self.primary)
+        return RollbackGuard(self.ledger, self.trail, lambda: self.anchor, self.new_id, signer, self.primary)
 
     def another_sealing(self) -> Sealing:
         return Sealing(ledger=self.ledger, trail=self.trail, signer=None, new_id=self.new_id)
@@ -139,7 +139,7 @@ class Story:
     def sign_with(self, signer: Signer) -> None:
         """From now on AUDIT_KEY is set where the worker runs."""
         self.sealing = replace(self.sealing, signer=signer)
-        self.watch.signer = signer
+        self.guard.signer = signer
 
     def enact(self, policy: Catalog) -> None:
         """Put another policy in force, under a version of its own."""
@@ -154,59 +154,59 @@ class Story:
     def op(self) -> str:
         return f"op-{next(self._ops)}"
 
-    def duties(self) -> Mapping[str, Callable[[Turn], None]]:
-        office, messenger = self.office, self.messenger
+    def duties(self) -> Mapping[str, Callable[[Job], None]]:
+        context, messenger = self.context, self.messenger
         return {
             "hold": self.do_hold,
-            "alarm": lambda turn: overdue.alarm(office, self.memory, turn.claim),
-            "ask": lambda turn: ask.tend(office, turn.claim),
-            "card": lambda turn: cards.show(office, messenger, turn),
-            "alert": lambda turn: alerts.show(office, messenger, turn),
-            "sweep": lambda turn: sweep(office, self.memory, self.find_target, turn),
-            "hands": lambda turn: survey.survey(office, self.memory, self.find_target, turn),
-            "note": lambda turn: cards.tell(office, messenger, turn),
-            "home": lambda turn: cards.publish_home(office, messenger, turn),
-            "roster": lambda turn: rosters.read_roster(office, lambda _: self.source, turn),
-            "shift": lambda turn: follow.follow(office, turn),
-            "people": lambda turn: follow.refresh_person(office, turn),
-            "groups": lambda turn: groups.refresh_groups(office, turn),
-            "workspace": lambda turn: groups.refresh_home(office, turn),
+            "alarm": lambda job: overdue.alarm(context, self.memory, job.claim),
+            "ask": lambda job: ask.tend(context, job.claim),
+            "card": lambda job: cards.show(context, messenger, job),
+            "alert": lambda job: alerts.show(context, messenger, job),
+            "sweep": lambda job: sweep(context, self.memory, self.find_target, job),
+            "hands": lambda job: survey.survey(context, self.memory, self.find_target, job),
+            "note": lambda job: cards.tell(context, messenger, job),
+            "home": lambda job: cards.publish_home(context, messenger, job),
+            "roster": lambda job: rosters.read_roster(context, lambda _: self.source, job),
+            "shift": lambda job: follow.follow(context, job),
+            "people": lambda job: follow.refresh_person(context, job),
+            "groups": lambda job: groups.refresh_groups(context, job),
+            "workspace": lambda job: groups.refresh_home(context, job),
             "seal": self._seal,
             "keep": self._keep,
-            "former": lambda turn: former.tidy(self.ledger, self.memory, turn),
-            "owed": lambda turn: owing.look_through(self.ledger, self.memory, turn),
+            "former": lambda job: former.tidy(self.ledger, self.memory, job),
+            "owed": lambda job: owing.look_through(self.ledger, self.memory, job),
         }
 
-    def do_hold(self, turn: Turn) -> None:
-        for left in ends.Ends(self.ledger, self.find_target, self.convergence).do([turn]):
-            self.convergence(left).run()
+    def do_hold(self, job: Job) -> None:
+        for left in batches.HoldBatches(self.ledger, self.find_target, self.reconciliation).do([job]):
+            self.reconciliation(left).run()
 
-    def _seal(self, turn: Turn) -> None:
+    def _seal(self, job: Job) -> None:
         """Every five seconds of a story would be very often: only those about the audit have it sealed."""
         if not self.sealed:
-            self.ledger.commit(Change(done=Done(claim=turn.claim)))
+            self.ledger.commit(Change(done=Done(claim=job.claim)))
             return
-        self.sealing.seal(turn.claim, self.policy.audit.channel)
-        self.watch.look(self.policy.security_channel)
+        self.sealing.seal(job.claim, self.policy.audit.channel)
+        self.guard.look(self.policy.security_channel)
 
-    def _keep(self, turn: Turn) -> None:
+    def _keep(self, job: Job) -> None:
         keep = timedelta(seconds=self.policy.keep) if self.policy.keep else None
-        self.retention().run(turn.claim, keep, self.archive)
+        self.retention().run(job.claim, keep, self.archive)
 
     def retention(self) -> Retention:
         return Retention(
             ledger=self.ledger,
             books=self.trail,
-            watch=self.watch,
+            guard=self.guard,
             signer=self.sealing.signer,
             wall=lambda: self.now - self.clock_ahead,
         )
 
-    def convergence(self, turn: Turn) -> converge.Convergence:
+    def reconciliation(self, job: Job) -> reconcile.Reconciliation:
         names = tuple(self.policy.session_notes)
         security = self.policy.security_channel
-        return converge.Convergence(
-            self.ledger, self.find_target, turn, security, names, self.former_targets.get
+        return reconcile.Reconciliation(
+            self.ledger, self.find_target, job, security, names, self.former_targets.get
         )
 
     def find_target(self, name: str) -> Target:
@@ -239,7 +239,7 @@ class Story:
     def do(self, claim: Claim) -> None:
         """As the worker does: what fails is due again later."""
         try:
-            self.duties()[claim.kind](Turn(claim, Deadline.after(0)))
+            self.duties()[claim.kind](Job(claim, Deadline.after(0)))
         except Conflict:
             self._again(claim, timedelta(), failed=False)
         except (TemporaryFailure, PermanentFailure):
@@ -268,57 +268,59 @@ class Story:
         self, who: str, resource: str = "prod-db", length: str | None = "4h", reason: str = REASON
     ) -> Asked:
         wanted = durations.parse(length) if length else None
-        return ask.ask(self.office, person=who, resource=resource, length=wanted, reason=reason, op=self.op())
+        return ask.ask(
+            self.context, person=who, resource=resource, length=wanted, reason=reason, op=self.op()
+        )
 
     def approve(self, who: str, grant: str, length: int | None = None, op: str | None = None) -> Standing:
         """As a click on the card that shows the terms of this moment."""
-        terms = shown_terms(self.office, grant)
+        terms = shown_terms(self.context, grant)
         return votes.approve(
-            self.office, person=who, grant=grant, length=length, op=op or self.op(), terms=terms
+            self.context, person=who, grant=grant, length=length, op=op or self.op(), terms=terms
         )
 
     def deny(self, who: str, grant: str, why: str = "", op: str | None = None) -> Standing:
-        return votes.deny(self.office, person=who, grant=grant, why=why, op=op or self.op())
+        return votes.deny(self.context, person=who, grant=grant, why=why, op=op or self.op())
 
     def give_back(self, who: str, which: str | None = None) -> Standing:
-        return finish.give_back(self.office, person=who, which=which, op=self.op())
+        return finish.give_back(self.context, person=who, which=which, op=self.op())
 
     def revoke(self, by: str, who: str, resource: str, why: str = "") -> Standing:
-        return finish.revoke(self.office, by=by, person=who, resource=resource, why=why, op=self.op())
+        return finish.revoke(self.context, by=by, person=who, resource=resource, why=why, op=self.op())
 
     def extend(
         self, who: str, which: str | None = None, length: int | durations.UntilShiftEnds | None = None
     ) -> Extended:
-        return extend.extend(self.office, person=who, which=which, length=length, op=self.op())
+        return extend.extend(self.context, person=who, which=which, length=length, op=self.op())
 
     def adopt(self, who: str, alert: str, op: str | None = None) -> None:
-        verdicts.adopt(self.office, person=who, alert=alert, op=op or self.op())
+        verdicts.adopt(self.context, person=who, alert=alert, op=op or self.op())
 
     def remove(self, who: str, alert: str, op: str | None = None) -> None:
-        verdicts.remove(self.office, person=who, alert=alert, op=op or self.op())
+        verdicts.remove(self.context, person=who, alert=alert, op=op or self.op())
 
     def leave(self, who: str, alert: str, op: str | None = None) -> None:
-        verdicts.leave(self.office, person=who, alert=alert, op=op or self.op())
+        verdicts.leave(self.context, person=who, alert=alert, op=op or self.op())
 
     def try_now(self, who: str, alert: str, op: str | None = None) -> None:
-        overdue.try_now(self.office, person=who, alert=alert, op=op or self.op())
+        overdue.try_now(self.context, person=who, alert=alert, op=op or self.op())
 
     def removed(self, who: str, alert: str, op: str | None = None) -> None:
-        overdue.removed(self.office, person=who, alert=alert, op=op or self.op())
+        overdue.removed(self.context, person=who, alert=alert, op=op or self.op())
 
     def same_system(self, who: str, alert: str, shown: str, op: str | None = None) -> None:
-        overdue.same_system(self.office, person=who, alert=alert, shown=shown, op=op or self.op())
+        overdue.same_system(self.context, person=who, alert=alert, shown=shown, op=op or self.op())
 
     def grant_again(self, who: str, alert: str, op: str | None = None) -> None:
-        survey.grant_again(self.office, person=who, alert=alert, op=op or self.op())
+        survey.grant_again(self.context, person=who, alert=alert, op=op or self.op())
 
     def end_them(self, who: str, alert: str, op: str | None = None) -> None:
-        survey.end_them(self.office, person=who, alert=alert, op=op or self.op())
+        survey.end_them(self.context, person=who, alert=alert, op=op or self.op())
 
     # ----------------------------------------------------------------------------------- what one sees
 
     def grant(self, grant: str) -> Grant:
-        return self.office.grant(grant)
+        return self.context.grant(grant)
 
     def live(self, grant: str) -> bool:
         return grant in self.memory.read({Key.of(Grant, grant)}).leases

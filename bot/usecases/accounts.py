@@ -12,20 +12,20 @@ from bot.core.people import Group, Person
 from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
 from bot.ports import Account, AccountOwner, Alert, Deadline, EmailOwner, Key, Snapshot
-from bot.usecases.office import Office, fact_keys, facts_of
+from bot.usecases.context import Context, fact_keys, facts_of
 from bot.usecases.ownership import account_name, owner_facts, owner_key, owner_objection
 from bot.usecases.people import remember
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
 
-def whose(office: Office, hold: Hold, deadline: Deadline) -> str | None:
+def whose(context: Context, hold: Hold, deadline: Deadline) -> str | None:
     """The one person who would be given access at this account; None where that is nobody, or several."""
-    catalog = office.catalog()
+    catalog = context.catalog()
     people = sorted(
-        {*catalog.named_for(hold.target, hold.account)} | _by_email(office, hold.account, deadline)
+        {*catalog.named_for(hold.target, hold.account)} | _by_email(context, hold.account, deadline)
     )
-    office.meet(*people)
-    snap = office.ledger.read(person_keys(hold, *people))
+    context.meet(*people)
+    snap = context.ledger.read(person_keys(hold, *people))
     found = [each for each in people if has_account(each, hold, catalog, snap)]
     return found[0] if len(found) == 1 else None
 
@@ -61,9 +61,9 @@ def _would_use(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> boo
 # ------------------------------------------------------------------------------------------- contests
 
 
-def judged_contest(office: Office, alert: Alert) -> Alert:
+def judged_contest(context: Context, alert: Alert) -> Alert:
     """Return the question about an account as it is now: it is over once the policy names somebody."""
-    catalog, snap = office.gather(lambda known: contest_keys(alert, known))
+    catalog, snap = context.gather(lambda known: contest_keys(alert, known))
     owner = contested_owner(alert, catalog, snap)
     facts = dict(alert.reason.facts)
     if owner is None:
@@ -108,17 +108,17 @@ def deciders(alert: Alert, catalog: Catalog, snap: Snapshot) -> tuple[str, ...]:
     return tuple(found[:MOST_DM_APPROVERS])
 
 
-def _by_email(office: Office, account: str, deadline: Deadline) -> set[str]:
+def _by_email(context: Context, account: str, deadline: Deadline) -> set[str]:
     if "@" not in account:
         return set()
-    known = office.ledger.read({Key.of(EmailOwner, account)}).find(EmailOwner, account)
+    known = context.ledger.read({Key.of(EmailOwner, account)}).find(EmailOwner, account)
     if known and known.people:
         return set(known.people)
     try:
-        found = office.directory.by_email(account, deadline)
+        found = context.directory.by_email(account, deadline)
         if found is None:
             return set()
-        remember(office.ledger, found)
+        remember(context.ledger, found)
     except (TemporaryFailure, PermanentFailure):
         return set()
     return {found.id}

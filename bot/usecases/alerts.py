@@ -14,7 +14,8 @@ from bot.core.reasons import Reason, Why, because
 from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger, Place, Restore, Snapshot
 from bot.usecases.accounts import contest_keys, deciders, judged_contest, whose
 from bot.usecases.attempts import settled
-from bot.usecases.office import Office, fact_keys, facts_of
+from bot.usecases.context import Context, fact_keys, facts_of
+from bot.usecases.job import Job
 from bot.usecases.posting import (
     COPIED_BY_THEN,
     GIVEN_UP,
@@ -30,7 +31,6 @@ from bot.usecases.posting import (
     refusing,
     says_ended,
 )
-from bot.usecases.turn import Turn
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
 KEPT = timedelta(days=7)
@@ -66,29 +66,29 @@ def told_over(alert: Alert | None, reason: Reason, now: datetime) -> Change:
     return told(replace(became(alert, reason), over_at=now), now)
 
 
-def show(office: Office, messenger: Messenger, turn: Turn) -> None:
+def show(context: Context, messenger: Messenger, job: Job) -> None:
     """Make every message of an alert equal to it (``alert:<id>``), and forget it a week after it is over.
     Raises TemporaryFailure where one could not be shown now."""
-    alert = settled(lambda: _prepared(office, turn))
+    alert = settled(lambda: _prepared(context, job))
     if alert is None:
-        office.ledger.commit(Change(done=Done(claim=turn.claim)))
+        context.ledger.commit(Change(done=Done(claim=job.claim)))
         return
     view = alert_view(alert)
-    if view.became and says_ended(view.became) and not office.ledger.wait_for_copies():
+    if view.became and says_ended(view.became) and not context.ledger.wait_for_copies():
         view = replace(view, copied=False)
-    now = office.ledger.read(()).now
+    now = context.ledger.read(()).now
     digest = messenger.alert_digest(view)
     owing = [place for place in alert.places if owes(place, digest, now)]
-    with once_more_if_lost(office.ledger, turn.claim, Key.of(Alert, alert.id)):
-        posting = _Posting(office, messenger, turn, view, now)
+    with once_more_if_lost(context.ledger, job.claim, Key.of(Alert, alert.id)):
+        posting = _Posting(context, messenger, job, view, now)
         refused = post(posting, owing)
-        later = again(turn.claim, now) if refused else None
+        later = again(job.claim, now) if refused else None
         if later and later.next_at is None:
-            give_up(office.ledger, posting, refused)
+            give_up(context.ledger, posting, refused)
         next_at = doubt_ends(alert.places, now) or _next(alert, now)
         next_at = next_at if view.copied else now + COPIED_BY_THEN
-        done = later if later and later.next_at else Done(claim=turn.claim, next_at=next_at)
-        office.ledger.commit(Change(done=done, frees=True))
+        done = later if later and later.next_at else Done(claim=job.claim, next_at=next_at)
+        context.ledger.commit(Change(done=done, frees=True))
 
 
 def _next(alert: Alert, now: datetime) -> datetime | None:
@@ -113,42 +113,42 @@ def alert_view(alert: Alert) -> AlertView:
 
 @dataclass(frozen=True)
 class _Posting:
-    office: Office
+    context: Context
     messenger: Messenger
-    turn: Turn
+    job: Job
     view: AlertView
     now: datetime
 
     def show(self, place: Place) -> Place:
-        return self.messenger.show_alert(self.view, place, self.turn.fenced_call())
+        return self.messenger.show_alert(self.view, place, self.job.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
         shown = noted(place, posted, self.messenger.alert_digest(self.view), self.now)
-        _recorded(self.office, self.view.id, place, (shown,))
+        _recorded(self.context, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         """Where the channel is lost, people are told in direct messages."""
-        alert = self.office.alert(self.view.id)
+        alert = self.context.alert(self.view.id)
         alone = alert is not None and len(alert.places) == 1 and place.channel[:1] in ("#", "C", "G")
         instead = _direct(alert.people) if alert and alone else ()
         facts = {"alert": self.view.id, "to": place.channel, "error": str(failure)[:300]}
         entry = Entry(what="alert lost", facts=facts)
-        _recorded(self.office, self.view.id, place, (refusing(place), *instead), entry)
+        _recorded(self.context, self.view.id, place, (refusing(place), *instead), entry)
         return list(instead)
 
     def give_up(self, place: Place) -> None:
-        _recorded(self.office, self.view.id, place, (replace(place, shown=GIVEN_UP),))
+        _recorded(self.context, self.view.id, place, (replace(place, shown=GIVEN_UP),))
 
 
-def _recorded(office: Office, alert_id: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
+def _recorded(context: Context, alert_id: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
     def attempt() -> None:
         key = Key.of(Alert, alert_id)
-        snap = office.ledger.read({key})
+        snap = context.ledger.read({key})
         alert = snap.find(Alert, alert_id)
         if alert is None:
             return
         moved = replace(alert, places=places_after(alert.places, old, new, snap.now))
-        office.ledger.commit(Change(rests_on=(snap,), put={key: moved}, audit=audit, frees=True))
+        context.ledger.commit(Change(rests_on=(snap,), put={key: moved}, audit=audit, frees=True))
 
     settled(attempt)
 
@@ -156,32 +156,32 @@ def _recorded(office: Office, alert_id: str, old: Place, new: Iterable[Place], *
 # ------------------------------------------------------------------------------------ what, and where
 
 
-def _prepared(office: Office, turn: Turn) -> Alert | None:
+def _prepared(context: Context, job: Job) -> Alert | None:
     """The alert with all that it shows, and the places where it is to be: written before it is posted."""
-    key = Key.of(Alert, turn.claim.id)
-    snap = office.ledger.read({key})
-    alert = snap.find(Alert, turn.claim.id)
+    key = Key.of(Alert, job.claim.id)
+    snap = context.ledger.read({key})
+    alert = snap.find(Alert, job.claim.id)
     if alert is None:
         return None
     if alert.over_at and alert.over_at + KEPT <= snap.now:
-        office.ledger.commit(Change(rests_on=(snap,), put={key: None}, frees=True))
+        context.ledger.commit(Change(rests_on=(snap,), put={key: None}, frees=True))
         return None
-    prepared = alert if alert.over_at else _placed(office, _judged(office, alert, turn))
-    prepared = replace(prepared, places=doubted(prepared.places, turn.claim, snap.now))
+    prepared = alert if alert.over_at else _placed(context, _judged(context, alert, job))
+    prepared = replace(prepared, places=doubted(prepared.places, job.claim, snap.now))
     if prepared != alert:
-        office.ledger.commit(Change(rests_on=(snap,), put={key: prepared}, frees=True))
+        context.ledger.commit(Change(rests_on=(snap,), put={key: prepared}, frees=True))
     return prepared
 
 
-def _judged(office: Office, alert: Alert, turn: Turn) -> Alert:
+def _judged(context: Context, alert: Alert, job: Job) -> Alert:
     """Whose it is, and what can be done about it."""
     if alert.account:
-        return judged_contest(office, alert)
+        return judged_contest(context, alert)
     if alert.hold is None:
         return alert
-    catalog = office.catalog()
-    person = whose(office, alert.hold, turn.call())
-    forgotten = office.ledger.read({Key.of(Restore)}).find(Restore) is not None
+    catalog = context.catalog()
+    person = whose(context, alert.hold, job.call())
+    forgotten = context.ledger.read({Key.of(Restore)}).find(Restore) is not None
     resource = adoptable(alert.hold, catalog)
     adopt = ("adopt",) if person and resource else ()
     undecided = alert.asks and alert.became is None
@@ -219,10 +219,10 @@ def owners(hold: Hold, catalog: Catalog) -> tuple[Resource, ...]:
     return catalog.giving(hold.entitlement) or tuple(others)
 
 
-def _placed(office: Office, alert: Alert) -> Alert:
+def _placed(context: Context, alert: Alert) -> Alert:
     if alert.places:
         return alert
-    catalog, snap = office.gather(lambda known: _concern_keys(alert, known))
+    catalog, snap = context.gather(lambda known: _concern_keys(alert, known))
     concerned = _concerned(alert, catalog)
     people = deciders(alert, catalog, snap) if alert.account else _approvers(concerned, snap)
     theirs = next((each.channel for each in concerned if each.channel), None)

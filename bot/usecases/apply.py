@@ -15,8 +15,8 @@ from bot.core.people import Person
 from bot.core.reasons import Reason
 from bot.ports import Census, Change, Key, Ledger, PolicyInForce, Snapshot
 from bot.usecases.attempts import settled
+from bot.usecases.context import HOME, POLICY, fact_keys, facts_of
 from bot.usecases.finish import ending, joined
-from bot.usecases.office import HOME, POLICY, fact_keys, facts_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,11 +16,9 @@ from bot.ports import Change, Claim, Done, Key, Snapshot
 from bot.usecases.admit import holds_for, live_grant
 from bot.usecases.answers import Asked
 from bot.usecases.attempts import earlier_answer, settled
-from bot.usecases.finish import joined
-from bot.usecases.granting import PASSING, begin_ground, grant_outcome
-from bot.usecases.office import (
-    Office,
-    Scene,
+from bot.usecases.context import (
+    Basis,
+    Context,
     decider_keys,
     fact_keys,
     facts_of,
@@ -29,6 +27,8 @@ from bot.usecases.office import (
     standing_after,
     with_approvers,
 )
+from bot.usecases.finish import joined
+from bot.usecases.granting import PASSING, begin_ground, grant_outcome
 from bot.usecases.outcomes import done_here
 from bot.usecases.ownership import with_contest
 from bot.usecases.reasons_fit import AT_LEISURE, reason_fits
@@ -51,7 +51,7 @@ class Wish:
 
 
 def ask(
-    office: Office,
+    context: Context,
     *,
     person: str,
     resource: str,
@@ -60,32 +60,32 @@ def ask(
     op: str,
 ) -> Asked:
     """Request it from now on; see ``request``."""
-    return request(office, Wish(person=person, resource=resource, length=length, reason=reason), op)
+    return request(context, Wish(person=person, resource=resource, length=length, reason=reason), op)
 
 
-def request(office: Office, wish: Wish, op: str) -> Asked:
+def request(context: Context, wish: Wish, op: str) -> Asked:
     """Raises Refused; TemporaryFailure: nothing was recorded.
 
     The very same request, if it still waits, is joined; one for the same start that waits on other terms is
     withdrawn for it.
     Who has the resource already is told so, and nothing is requested.
     """
-    office.meet(wish.person)
+    context.meet(wish.person)
     wish = replace(wish, reason=" ".join(wish.reason.split()))
-    done = office.once(op, "ask", wish.person, lambda: _request(office, wish, op))
-    return Asked(standing=stand(office, done)) if isinstance(done, str) else done
+    done = context.once(op, "ask", wish.person, lambda: _request(context, wish, op))
+    return Asked(standing=stand(context, done)) if isinstance(done, str) else done
 
 
-def _request(office: Office, wish: Wish, op: str) -> Asked:
+def _request(context: Context, wish: Wish, op: str) -> Asked:
     person, name = wish.person, wish.resource
-    scene = office.gather(lambda known: sight_keys(known, name, person), (f"person:{person}",))
-    catalog, snap = scene
-    resource = resource_for(office, person, name, scene)
+    basis = context.gather(lambda known: sight_keys(known, name, person), (f"person:{person}",))
+    catalog, snap = basis
+    resource = resource_for(context, person, name, basis)
     held = live_grant(person, resource, catalog, snap)
     if held and any(each.cause is not Cause.BREAK_GLASS for each in held.stands_on):
-        receipt = office.ledger.commit(Change(op=op, answer=held.id))
+        receipt = context.ledger.commit(Change(op=op, answer=held.id))
         if receipt.again:  # it is what this very request was given, or what they had before it
-            first = stand(office, earlier_answer(receipt))
+            first = stand(context, earlier_answer(receipt))
             return Asked(standing=first, joined=first.grant.reason != wish.reason)
         return Asked(standing=standing(snap, catalog, held), joined=True)
     question = Ask(
@@ -96,7 +96,7 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
         reason_fits=reason_fits(resource.reason, wish.reason),
         starts_at=wish.starts_at if wish.starts_at and wish.starts_at > snap.now else None,
     )
-    decision = _decision(office, question, scene)
+    decision = _decision(context, question, basis)
     open_before = _open_before(snap, question)
     same = next((each for each in open_before if _is_same(each, question)), None)
     if same:
@@ -104,25 +104,25 @@ def _request(office: Office, wish: Wish, op: str) -> Asked:
     if decision.outcome is Outcome.REFUSE:
         raise Refused(decision.reason)
     _room(snap, person)
-    grant, change = _first_change(office.new_id(), question, decision, scene)
+    grant, change = _first_change(context.new_id(), question, decision, basis)
     for before in (each for each in open_before if each.state is State.ASKED):
         change = joined(change, closed(withdraw(before, now=snap.now), snap, "withdrawn", person))
-    receipt = office.ledger.commit(
+    receipt = context.ledger.commit(
         replace(change, op=op, answer=grant.id, put={**change.put, **_person_again(snap, person)})
     )
     if receipt.again:
-        return Asked(standing=stand(office, earlier_answer(receipt)))
-    return Asked(standing=standing_after(change, grant, scene))
+        return Asked(standing=stand(context, earlier_answer(receipt)))
+    return Asked(standing=standing_after(change, grant, basis))
 
 
-def _decision(office: Office, question: Ask, scene: Scene) -> Decision:
+def _decision(context: Context, question: Ask, basis: Basis) -> Decision:
     """Before approvers are asked, it is looked at whether there are enough of them."""
-    catalog, snap = scene
+    catalog, snap = basis
     facts = facts_of(snap, question.resource)
     decision = decide(question, catalog, facts)
     if decision.outcome is not Outcome.ASK:
         return decision
-    return decide(question, catalog, with_approvers(office.ledger, question.resource, facts))
+    return decide(question, catalog, with_approvers(context.ledger, question.resource, facts))
 
 
 def _keys(catalog: Catalog, name: str, *people: str) -> set[Key]:
@@ -164,34 +164,34 @@ def _person_again(snap: Snapshot, person: str) -> dict[Key, Person]:
     return {Key.of(Person, person): known} if known else {}
 
 
-def _first_change(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> tuple[Grant, Change]:
-    snap = scene[1]
-    grant = asked_grant(grant_id, ask, decision, scene)
+def _first_change(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> tuple[Grant, Change]:
+    snap = basis[1]
+    grant = asked_grant(grant_id, ask, decision, basis)
     if decision.outcome is Outcome.APPROVE and decision.ground:
-        return grant_outcome(grant, decision.ground, ask.resource, scene)
+        return grant_outcome(grant, decision.ground, ask.resource, basis)
     if decision.outcome is Outcome.ASK:
-        holds_for(ask.person, ask.resource, *scene)  # refused now, and not once somebody approves
+        holds_for(ask.person, ask.resource, *basis)  # refused now, and not once somebody approves
     return grant, waiting(grant, snap)
 
 
 # ---------------------------------------------------------------------------------- owed to the worker
 
 
-def tend(office: Office, claim: Claim) -> None:
+def tend(context: Context, claim: Claim) -> None:
     """A request that waits: decide it once the facts are there, let it lapse at its time, and begin what was
     agreed at its start."""
-    settled(lambda: _tend(office, claim))
+    settled(lambda: _tend(context, claim))
 
 
-def _tend(office: Office, claim: Claim) -> None:
-    first = office.ledger.read({Key.of(Grant, claim.id)}).find(Grant, claim.id)
+def _tend(context: Context, claim: Claim) -> None:
+    first = context.ledger.read({Key.of(Grant, claim.id)}).find(Grant, claim.id)
     if first is None or first.state not in NOT_BEGUN:
-        office.ledger.commit(Change(done=Done(claim=claim)))
+        context.ledger.commit(Change(done=Done(claim=claim)))
         return
     people = (first.person, *(vote.person for vote in first.votes))
     if first.undecided or first.state is State.WAITING:
-        office.meet(*people, anew=first.state is State.WAITING)
-    catalog, snap = office.gather(
+        context.meet(*people, anew=first.state is State.WAITING)
+    catalog, snap = context.gather(
         lambda known: {Key.of(Grant, first.id), *_keys(known, first.resource, *people)},
         (f"person:{first.person}",),
     )
@@ -203,20 +203,20 @@ def _tend(office: Office, claim: Claim) -> None:
     elif grant.lapses_at and grant.lapses_at <= snap.now:
         change = closed(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
     elif grant.undecided:
-        change = _decision_change(office, grant, (catalog, snap), claim)
+        change = _decision_change(context, grant, (catalog, snap), claim)
     else:
         change = Change(done=Done(claim=claim, next_at=grant.lapses_at))
-    office.ledger.commit(change)
+    context.ledger.commit(change)
 
 
-def _decision_change(office: Office, grant: Grant, scene: Scene, claim: Claim) -> Change:
+def _decision_change(context: Context, grant: Grant, basis: Basis, claim: Claim) -> Change:
     """Return what the request comes to now that the facts may be there."""
-    catalog, snap = scene
+    catalog, snap = basis
     try:
         resource = _resource_of(grant, catalog)
         fits = reason_fits(resource.reason, grant.reason, AT_LEISURE)
         question = question_of(grant, resource, reason_fits=fits)
-        decision = _decision(office, question, scene)
+        decision = _decision(context, question, basis)
         if decision.outcome is Outcome.NEED_FACTS:
             if unchecked := reason_unchecked(question):
                 return _refusal_change(grant, unchecked, snap, claim)
@@ -224,7 +224,7 @@ def _decision_change(office: Office, grant: Grant, scene: Scene, claim: Claim) -
             return Change(done=Done(claim=claim, next_at=again))
         if decision.outcome is Outcome.REFUSE:
             return _refusal_change(grant, decision.reason, snap, claim)
-        return _late_admission(grant, question, decision, scene, claim)
+        return _late_admission(grant, question, decision, basis, claim)
     except Refused as refused:
         return _refusal_change(grant, refused.reason, snap, claim)
 
@@ -241,10 +241,10 @@ def _refusal_change(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) 
     return with_contest(closed(denied, snap, "refused", None, Done(claim=claim)), reason, snap.now)
 
 
-def _late_admission(grant: Grant, question: Ask, decision: Decision, scene: Scene, claim: Claim) -> Change:
-    moved, change = _first_change(grant.id, question, decision, scene)
+def _late_admission(grant: Grant, question: Ask, decision: Decision, basis: Basis, claim: Claim) -> Change:
+    moved, change = _first_change(grant.id, question, decision, basis)
     if moved.state is State.ASKED:
-        change = waiting(moved, scene[1], "put to approvers")
+        change = waiting(moved, basis[1], "put to approvers")
     moved = replace(moved, asked_at=grant.asked_at)
     next_at = moved.starts_at if moved.state is State.WAITING else moved.lapses_at
     put = {**change.put, Key.of(Grant, grant.id): moved}
@@ -252,16 +252,16 @@ def _late_admission(grant: Grant, question: Ask, decision: Decision, scene: Scen
     return replace(done_here(change, claim), put=put, done=done)
 
 
-def _begin_change(grant: Grant, scene: Scene, claim: Claim) -> Change:
+def _begin_change(grant: Grant, basis: Basis, claim: Claim) -> Change:
     """Return the beginning of what was agreed, if all that it was agreed on still holds. Facts that are
     missing are waited for as long as it may take to grant access."""
-    catalog, snap = scene
+    catalog, snap = basis
     start = grant.starts_at or snap.now
     if snap.now < start:
         return Change(done=Done(claim=claim, next_at=start))
     try:
         resource = _resource_of(grant, catalog)
-        change = grant_outcome(grant, begin_ground(grant, resource, scene), resource, scene)[1]
+        change = grant_outcome(grant, begin_ground(grant, resource, basis), resource, basis)[1]
     except Refused as refused:
         if refused.reason.why in PASSING and snap.now < start + GIVE_WITHIN:
             return Change(done=Done(claim=claim, next_at=snap.now + FACTS_AGAIN))

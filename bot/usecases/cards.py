@@ -31,9 +31,10 @@ from bot.ports import (
 )
 from bot.usecases.answers import HomeView
 from bot.usecases.attempts import settled
+from bot.usecases.context import Basis, Context, base_of, facts_of, grant_keys
 from bot.usecases.granting import terms_now
+from bot.usecases.job import Job
 from bot.usecases.look import home_view
-from bot.usecases.office import Office, Scene, base_of, facts_of, grant_keys
 from bot.usecases.ownership import sharers
 from bot.usecases.posting import (
     COPIED_BY_THEN,
@@ -53,7 +54,6 @@ from bot.usecases.posting import (
     refusing,
     says_ended,
 )
-from bot.usecases.turn import Turn
 
 NEWS = frozenset({State.WAITING, State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED, State.ADDED})
 """States that the holder is told of by a message of their own, which is then kept up to date."""
@@ -69,39 +69,39 @@ class Publisher(Protocol):
     def publish(self, home: HomeView, deadline: Deadline) -> None: ...
 
 
-def show(office: Office, messenger: Messenger, turn: Turn) -> None:
+def show(context: Context, messenger: Messenger, job: Job) -> None:
     """Make every message that shows the grant equal to it. Where messages are to be is written before
     the first is posted, and each is recorded as soon as it is there. Raises TemporaryFailure where one
     could not be shown now; the others have been. What Slack refuses is tried again for an hour."""
-    which, grant_id = turn.claim.id, base_of(turn.claim.id)
-    first = office.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
+    which, grant_id = job.claim.id, base_of(job.claim.id)
+    first = context.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
     if first is None:
-        office.ledger.commit(Change(done=Done(claim=turn.claim)))
+        context.ledger.commit(Change(done=Done(claim=job.claim)))
         return
-    catalog, snap = office.gather(lambda known: grant_keys(known, first, first.person))
+    catalog, snap = context.gather(lambda known: grant_keys(known, first, first.person))
     grant = snap.find(Grant, grant_id) or first
-    view = card_view(office, grant, catalog, snap, which)
-    if grant.state not in (*NOT_BEGUN, *LIVE) and not office.ledger.wait_for_copies():
+    view = card_view(context, grant, catalog, snap, which)
+    if grant.state not in (*NOT_BEGUN, *LIVE) and not context.ledger.wait_for_copies():
         view = replace(view, copied=False)
-    places = _planned(office, view, turn.claim).places
-    posting = _Posting(office, messenger, turn, view, snap.now)
+    places = _planned(context, view, job.claim).places
+    posting = _Posting(context, messenger, job, view, snap.now)
     owing = [place for place in places if posting.owes(place)]
-    with once_more_if_lost(office.ledger, turn.claim, Key.of(Card, which)):
+    with once_more_if_lost(context.ledger, job.claim, Key.of(Card, which)):
         refused = post(posting, owing)
-        later = again(turn.claim, snap.now) if refused else None
+        later = again(job.claim, snap.now) if refused else None
         moot = [(place, TOO_LATE) for place in places if place.shown == LOST and place not in owing]
         given_up = refused if later and later.next_at is None else []
-        give_up(office.ledger, posting, (*moot, *given_up))
+        give_up(context.ledger, posting, (*moot, *given_up))
         next_at = doubt_ends(places, snap.now) if view.copied else snap.now + COPIED_BY_THEN
-        done = Done(claim=turn.claim, next_at=next_at)
-        _close(office, grant, (catalog, snap), later or done)
+        done = Done(claim=job.claim, next_at=next_at)
+        _close(context, grant, (catalog, snap), later or done)
 
 
 @dataclass(frozen=True)
 class _Posting:
-    office: Office
+    context: Context
     messenger: Messenger
-    turn: Turn
+    job: Job
     view: CardView
     now: datetime
 
@@ -113,28 +113,28 @@ class _Posting:
         return owes(place, self.messenger.card_digest(self.view, place.audience), self.now)
 
     def show(self, place: Place) -> Place:
-        return self.messenger.show(self.view, place, self.turn.fenced_call())
+        return self.messenger.show(self.view, place, self.job.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
         digest = self.messenger.card_digest(self.view, place.audience)
         shown = replace(noted(place, posted, digest, self.now), terms=self.view.terms or None)
-        _recorded(self.office, self.view.id, place, (shown,))
+        _recorded(self.context, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
-        return _lost(self.office, self.view, place, failure)
+        return _lost(self.context, self.view, place, failure)
 
     def give_up(self, place: Place) -> None:
-        _recorded(self.office, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
+        _recorded(self.context, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
 
 
-def _planned(office: Office, view: CardView, claim: Claim) -> Card:
+def _planned(context: Context, view: CardView, claim: Claim) -> Card:
     """The messages that there are, and those there should be."""
-    return settled(lambda: _plan(office, view, claim))
+    return settled(lambda: _plan(context, view, claim))
 
 
-def _plan(office: Office, view: CardView, claim: Claim) -> Card:
+def _plan(context: Context, view: CardView, claim: Claim) -> Card:
     key, grant = Key.of(Card, view.id), view.grant
-    snap = office.ledger.read({key})
+    snap = context.ledger.read({key})
     card = snap.find(Card, view.id) or Card()
     audiences = {place.audience for place in card.places}
     wanted: list[Place] = []
@@ -147,7 +147,7 @@ def _plan(office: Office, view: CardView, claim: Claim) -> Card:
     planned = replace(card, places=doubted((*card.places, *wanted), claim, snap.now))
     if planned == card:
         return card
-    office.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
+    context.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
     return planned
 
 
@@ -157,48 +157,48 @@ def _asked(channel: str | None, people: Iterable[str]) -> list[Place]:
     return [Place(channel=each, audience="approver", person=each) for each in people]
 
 
-def _lost(office: Office, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
+def _lost(context: Context, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
     """Where approvers cannot be reached in their channel, they are asked in direct messages."""
     grant, asked = view.grant, view.extension or view.grant
     instead: list[Place] = []
     if place.audience == "approver" and view.waits and asked.asked_in:
-        others = [each for each in _card(office, view.id).places if each.audience == "approver"]
+        others = [each for each in _card(context, view.id).places if each.audience == "approver"]
         if len(others) == 1:
             instead = _asked(None, asked.asked_people)
     entry = Entry(what="card lost", grant=grant.id, facts={"to": place.channel, "error": str(failure)[:300]})
-    _recorded(office, view.id, place, (refusing(place), *instead), entry)
+    _recorded(context, view.id, place, (refusing(place), *instead), entry)
     return instead
 
 
-def _recorded(office: Office, grant: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
+def _recorded(context: Context, grant: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
     def attempt() -> None:
         key = Key.of(Card, grant)
-        snap = office.ledger.read({key})
+        snap = context.ledger.read({key})
         stored = snap.find(Card, grant) or Card()
         card = replace(stored, places=places_after(stored.places, old, new, snap.now))
-        office.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
+        context.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
 
     settled(attempt)
 
 
-def _card(office: Office, grant: str) -> Card:
-    return office.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
+def _card(context: Context, grant: str) -> Card:
+    return context.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
 
 
-def _close(office: Office, grant: Grant, scene: Scene, done: Done) -> None:
+def _close(context: Context, grant: Grant, basis: Basis, done: Done) -> None:
     """Whoever looks at an App Home that shows this grant sees it change too."""
-    catalog, snap = scene
+    catalog, snap = basis
     resource = catalog.resources.get(grant.resource)
     facts = facts_of(snap, resource)
     approvers = approvers_of(resource, catalog, facts, grant.person) if resource else ()
     people = {grant.person, *names_of(approvers, facts), *(vote.person for vote in grant.votes)}
-    homes = office.ledger.read({Key.of(Homepage, person) for person in people})
+    homes = context.ledger.read({Key.of(Homepage, person) for person in people})
     due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
-    office.ledger.commit(Change(due=due, done=done, frees=True))
+    context.ledger.commit(Change(due=due, done=done, frees=True))
 
 
 def card_view(
-    office: Office, grant: Grant, catalog: Catalog, snap: Snapshot, which: str | None = None
+    context: Context, grant: Grant, catalog: Catalog, snap: Snapshot, which: str | None = None
 ) -> CardView:
     """Return what the card of a grant shows, or the message of the extension that ``which`` is the id of."""
     resource = catalog.resources.get(grant.resource)
@@ -215,9 +215,9 @@ def card_view(
         needed=max(asked.approvals - len(asked.votes), 0),
         offer=(),
         max_length=resource.lengths.max if resource else 0,
-        kept_until=_kept_until(office, grant),
+        kept_until=_kept_until(context, grant),
         extension=extension,
-        shared_with=sharers(office.ledger, grant, catalog) if grant.state in OVER else (),
+        shared_with=sharers(context.ledger, grant, catalog) if grant.state in OVER else (),
     )
     if resource is None:
         return replace(view, extendable=False, again=False)
@@ -233,10 +233,10 @@ def card_view(
     )
 
 
-def _terms(grant: Grant, resource: Resource, scene: Scene, extension: Extension | None) -> str:
+def _terms(grant: Grant, resource: Resource, basis: Basis, extension: Extension | None) -> str:
     """Without an account nothing can be approved, and a click says so."""
     try:
-        return terms_now(grant, resource, scene, extension)
+        return terms_now(grant, resource, basis, extension)
     except Refused:
         return ""
 
@@ -263,42 +263,42 @@ def _sessions(targets: list[str], catalog: Catalog) -> str:
     return next((each for each in ("kept", "ended_on_primary", "ended") if each in said), "unknown")
 
 
-def _kept_until(office: Office, grant: Grant) -> datetime | None:
+def _kept_until(context: Context, grant: Grant) -> datetime | None:
     if grant.kept_by is None:
         return None
-    snap = office.ledger.read({Key.of(Grant, grant.kept_by)})
+    snap = context.ledger.read({Key.of(Grant, grant.kept_by)})
     keeper = snap.find(Grant, grant.kept_by)
     return snap.leases.get(keeper.id, keeper.until) if keeper else None
 
 
-def terms_view(office: Office, which: str) -> CardView | None:
+def terms_view(context: Context, which: str) -> CardView | None:
     """Return what an approver is to be shown of a request or an extension; None if it does not wait any
     more."""
     grant_id = base_of(which)
-    first = office.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
+    first = context.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
     if first is None:
         return None
-    catalog, snap = office.gather(lambda known: grant_keys(known, first, first.person))
+    catalog, snap = context.gather(lambda known: grant_keys(known, first, first.person))
     grant = snap.find(Grant, grant_id)
-    view = card_view(office, grant, catalog, snap, which) if grant else None
+    view = card_view(context, grant, catalog, snap, which) if grant else None
     return view if view and view.id == which and view.waits else None
 
 
-def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
+def tell(context: Context, messenger: Messenger, job: Job) -> None:
     """Send a note that is owed, and forget it once it is sent, or was refused for an hour."""
-    key = Key.of(Note, turn.claim.id)
-    snap = office.ledger.read({key})
-    note = snap.find(Note, turn.claim.id)
-    change = Change(put={key: None}, done=Done(claim=turn.claim), frees=True)
+    key = Key.of(Note, job.claim.id)
+    snap = context.ledger.read({key})
+    note = snap.find(Note, job.claim.id)
+    change = Change(put={key: None}, done=Done(claim=job.claim), frees=True)
     if note:
         if says_ended(note.reason):
-            note = replace(note, copied=office.ledger.wait_for_copies())
+            note = replace(note, copied=context.ledger.wait_for_copies())
         try:
-            messenger.tell(note, turn.call(), terms_view(office, note.terms_of) if note.terms_of else None)
+            messenger.tell(note, job.call(), terms_view(context, note.terms_of) if note.terms_of else None)
         except PermanentFailure as failure:
-            later = again(turn.claim, snap.now)
+            later = again(job.claim, snap.now)
             if later.next_at is None:
-                count_given_up(office.ledger, note.channel, failure)
+                count_given_up(context.ledger, note.channel, failure)
             entry = Entry(what="note lost", facts={"error": str(failure)[:300], "to": note.channel})
             change = Change(
                 put={} if later.next_at else {key: None},
@@ -306,11 +306,11 @@ def tell(office: Office, messenger: Messenger, turn: Turn) -> None:
                 audit=() if later.next_at else (entry,),
                 frees=True,
             )
-    office.ledger.commit(change)
+    context.ledger.commit(change)
 
 
-def publish_home(office: Office, publisher: Publisher, turn: Turn) -> None:
-    with once_more_if_lost(office.ledger, turn.claim):
-        publisher.publish(home_view(office, turn.claim.id), turn.fenced_call())
-        next_at = office.ledger.read(()).now + SHOW_AGAIN_AFTER if turn.claim.taken_over else None
-        office.ledger.commit(Change(done=Done(claim=turn.claim, next_at=next_at), frees=True))
+def publish_home(context: Context, publisher: Publisher, job: Job) -> None:
+    with once_more_if_lost(context.ledger, job.claim):
+        publisher.publish(home_view(context, job.claim.id), job.fenced_call())
+        next_at = context.ledger.read(()).now + SHOW_AGAIN_AFTER if job.claim.taken_over else None
+        context.ledger.commit(Change(done=Done(claim=job.claim, next_at=next_at), frees=True))

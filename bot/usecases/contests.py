@@ -15,22 +15,22 @@ from bot.ports import AccountOwner, Alert, Change, Document, Due, Entry, Key, No
 from bot.usecases.accounts import contest_keys, contested_owner
 from bot.usecases.alerts import told_over
 from bot.usecases.attempts import earlier_answer
+from bot.usecases.context import Context, facts_of
 from bot.usecases.finish import joined
-from bot.usecases.office import Office, facts_of
 
 Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
 
 
-def same_person(office: Office, *, person: str, alert: str, op: str) -> None:
+def same_person(context: Context, *, person: str, alert: str, op: str) -> None:
     """The account becomes that of the one who claims it; what is held goes on. Raises Refused, also for
     either of the two."""
-    _answer(office, person, alert, op, Why.ACCOUNT_MOVED, _moved)
+    _answer(context, person, alert, op, Why.ACCOUNT_MOVED, _moved)
 
 
-def somebody_else(office: Office, *, person: str, alert: str, op: str) -> None:
+def somebody_else(context: Context, *, person: str, alert: str, op: str) -> None:
     """The account stays whose it is, and the one who claims it is not asked about again. Raises Refused, also
     for either of the two."""
-    _answer(office, person, alert, op, Why.ACCOUNT_KEPT, _kept)
+    _answer(context, person, alert, op, Why.ACCOUNT_KEPT, _kept)
 
 
 def _moved(_: AccountOwner, claimant: str, snap: Snapshot) -> AccountOwner:
@@ -41,24 +41,24 @@ def _kept(owner: AccountOwner, claimant: str, _: Snapshot) -> AccountOwner:
     return replace(owner, others=(*owner.others, claimant))
 
 
-def _answer(office: Office, by: str, alert: str, op: str, why: Why, answered: Answered) -> None:
-    known = office.alert(alert)
+def _answer(context: Context, by: str, alert: str, op: str, why: Why, answered: Answered) -> None:
+    known = context.alert(alert)
     two = (known.person, known.reason.facts.get("owner_person")) if known and known.account else ()
-    office.meet(by, *(str(each) for each in two if each), anew=True)
+    context.meet(by, *(str(each) for each in two if each), anew=True)
 
     def attempt() -> str:
-        change = _answered(office, by, alert, why, answered)
-        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        change = _answered(context, by, alert, why, answered)
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
         return earlier_answer(receipt) if receipt.again else alert
 
-    office.once(op, "answer about an account", by, attempt)
+    context.once(op, "answer about an account", by, attempt)
 
 
-def _answered(office: Office, by: str, alert_id: str, why: Why, answered: Answered) -> Change:
-    first = office.alert(alert_id)
+def _answered(context: Context, by: str, alert_id: str, why: Why, answered: Answered) -> Change:
+    first = context.alert(alert_id)
     if first is None or not first.account:
         raise refuse(Why.ALERT_SETTLED)
-    catalog, snap = office.gather(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
+    catalog, snap = context.gather(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
     alert = snap.find(Alert, alert_id)
     owner = contested_owner(first, catalog, snap)
     if alert is None or alert.over_at or owner is None or alert.person is None:

@@ -18,10 +18,9 @@ from bot.ports import Change, Due, Entry, Key
 from bot.usecases.admit import gives_the_same, ground_addition
 from bot.usecases.answers import Extended
 from bot.usecases.attempts import earlier_answer
-from bot.usecases.finish import chosen_of, meant
-from bot.usecases.office import (
-    Office,
-    Scene,
+from bot.usecases.context import (
+    Basis,
+    Context,
     facts_of,
     grant_keys,
     stand,
@@ -29,25 +28,26 @@ from bot.usecases.office import (
     standing_after,
     with_approvers,
 )
+from bot.usecases.finish import chosen_of, meant
 from bot.usecases.waiting import asked_people
 
 
 def extend(
-    office: Office, *, person: str, which: str | None, length: int | UntilShiftEnds | None, op: str
+    context: Context, *, person: str, which: str | None, length: int | UntilShiftEnds | None, op: str
 ) -> Extended:
     """Move the end later by ``length`` seconds (None: the resource's default), or to the end of the shift,
     never beyond its longest length from now. Raises Refused; also if the resource no longer gives exactly
     what the grant holds."""
-    office.meet(person)
-    done = office.once(op, "extension", person, lambda: _extend(office, person, which, length, op))
-    return Extended(standing=stand(office, done)) if isinstance(done, str) else done
+    context.meet(person)
+    done = context.once(op, "extension", person, lambda: _extend(context, person, which, length, op))
+    return Extended(standing=stand(context, done)) if isinstance(done, str) else done
 
 
 def _extend(
-    office: Office, person: str, which: str | None, length: int | UntilShiftEnds | None, op: str
+    context: Context, person: str, which: str | None, length: int | UntilShiftEnds | None, op: str
 ) -> Extended:
-    scene, grant = _mine(office, person, which)
-    catalog, snap = scene
+    basis, grant = _mine(context, person, which)
+    catalog, snap = basis
     resource = catalog.resources.get(grant.resource)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
@@ -58,21 +58,21 @@ def _extend(
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
     facts = facts_of(snap, resource)
     shift = known_shift(person, resource, facts) if isinstance(length, UntilShiftEnds) else None
-    extension = _extension(grant, resource, length, shift, end, scene)
+    extension = _extension(grant, resource, length, shift, end, basis)
     question = question_of(grant, resource, extension)
     decision = _raise_if_refused(decide(question, catalog, facts))
     if decision.outcome is Outcome.APPROVE and decision.ground and decision.ground.until > end:
         moved, change = ground_addition(grant, decision.ground, snap, by=person)
-        receipt = office.ledger.commit(replace(change, op=op, answer=grant.id))
+        receipt = context.ledger.commit(replace(change, op=op, answer=grant.id))
         if receipt.again:
-            return Extended(standing=stand(office, earlier_answer(receipt)))
+            return Extended(standing=stand(context, earlier_answer(receipt)))
         return Extended(
-            standing=standing_after(change, moved, scene),
+            standing=standing_after(change, moved, basis),
             capped=_is_capped(decision.ground.until, end, length, resource),
         )
     if extension.until <= end or not resource.approvers:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
-    return _request_extension(office, grant, extension, question, scene, op)
+    return _request_extension(context, grant, extension, question, basis, op)
 
 
 def _extension(
@@ -81,10 +81,10 @@ def _extension(
     length: int | UntilShiftEnds | None,
     shift: tuple[OnCall, Shift] | None,
     end: datetime,
-    scene: Scene,
+    basis: Basis,
 ) -> Extension:
     """Raises Refused if there is no shift to end with."""
-    catalog, snap = scene
+    catalog, snap = basis
     longest = snap.now + timedelta(seconds=resource.lengths.max)
     if not isinstance(length, UntilShiftEnds):
         wanted = resource.lengths.default if length is None else length
@@ -118,14 +118,14 @@ def _is_capped(
     return (until - end).total_seconds() < wanted
 
 
-def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]:
+def _mine(context: Context, person: str, which: str | None) -> tuple[Basis, Grant]:
     """The person's grant that is meant; of several of one resource, the one that ends last."""
-    known, first = office.gather(lambda _: meant(which), (f"person:{person}",))
+    known, first = context.gather(lambda _: meant(which), (f"person:{person}",))
     mine = [g for g in first.all(Grant) if g.person == person and g.state in LIVE and first.live(g)]
     chosen = chosen_of(mine, which, person, (known, first))
     unending = [g for g in chosen if first.leases[g.id] is None]
     grant = unending[0] if unending else max(chosen, key=lambda each: each.until or each.asked_at)
-    catalog, snap = office.gather(lambda known: grant_keys(known, grant, person), (f"person:{person}",))
+    catalog, snap = context.gather(lambda known: grant_keys(known, grant, person), (f"person:{person}",))
     current = snap.find(Grant, grant.id)
     if current is None or current.state not in LIVE or not snap.live(current):
         raise refuse(Why.GRANT_OVER, resource=grant.resource)
@@ -133,12 +133,12 @@ def _mine(office: Office, person: str, which: str | None) -> tuple[Scene, Grant]
 
 
 def _request_extension(
-    office: Office, grant: Grant, extension: Extension, question: Ask, scene: Scene, op: str
+    context: Context, grant: Grant, extension: Extension, question: Ask, basis: Basis, op: str
 ) -> Extended:
     """Put it to approvers; it takes the place of one that waits already, unless that is the same."""
-    catalog, snap = scene
+    catalog, snap = basis
     resource, before = question.resource, grant.extension
-    known = with_approvers(office.ledger, resource, facts_of(snap, resource))
+    known = with_approvers(context.ledger, resource, facts_of(snap, resource))
     decision = _raise_if_refused(ask_people(question, catalog, known))
     if before and (before.until, before.ends_with) == (extension.until, extension.ends_with):
         return Extended(standing=standing(snap, catalog, grant), asked=before)
@@ -147,7 +147,7 @@ def _request_extension(
         trace=decision.trace,
         approvals=resource.approvals,
         asked_in=resource.channel,
-        asked_people=asked_people(resource, grant.person, scene),
+        asked_people=asked_people(resource, grant.person, basis),
     )
     moved = grants.request_extension(grant, extension)
     cards = [grant.id, extension.id, *([before.id] if before else [])]
@@ -168,7 +168,7 @@ def _request_extension(
         op=op,
         answer=grant.id,
     )
-    receipt = office.ledger.commit(change)
+    receipt = context.ledger.commit(change)
     if receipt.again:
-        return Extended(standing=stand(office, earlier_answer(receipt)))
-    return Extended(standing=standing_after(change, moved, scene), asked=extension)
+        return Extended(standing=stand(context, earlier_answer(receipt)))
+    return Extended(standing=standing_after(change, moved, basis), asked=extension)

@@ -20,9 +20,9 @@ from bot.ports import Change, Document, Due, Entry, Key, Lease, ShiftGrant, Snap
 from bot.usecases.admit import indexes
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer
-from bot.usecases.office import (
-    Office,
-    Scene,
+from bot.usecases.context import (
+    Basis,
+    Context,
     facts_of,
     security_keys,
     stand,
@@ -33,42 +33,42 @@ from bot.usecases.visible import resource_for, sight_keys
 
 
 def give_back(
-    office: Office, *, person: str, which: str | None, everything: bool = False, op: str
+    context: Context, *, person: str, which: str | None, everything: bool = False, op: str
 ) -> Standing:
     """End what ``person`` holds or waits for: all of a resource, one grant by id, the only one, everything.
 
     Raises Refused where there is nothing, or several and none was named.
     """
-    done = office.once(op, "give back", person, lambda: _give_back(office, person, which, everything, op))
-    return _with_copies(office, stand(office, done) if isinstance(done, str) else done)
+    done = context.once(op, "give back", person, lambda: _give_back(context, person, which, everything, op))
+    return _with_copies(context, stand(context, done) if isinstance(done, str) else done)
 
 
-def revoke(office: Office, *, by: str, person: str, resource: str, why: str, op: str) -> Standing:
+def revoke(context: Context, *, by: str, person: str, resource: str, why: str, op: str) -> Standing:
     """End all that ``person`` holds or waits for of the resource. Its approvers may, security people, and the
     person. What somebody else took away no rule gives back for a while. Raises Refused."""
-    office.meet(by)
-    done = office.once(op, "revoke", by, lambda: _revoke(office, by, person, resource, why, op))
-    return _with_copies(office, stand(office, done) if isinstance(done, str) else done)
+    context.meet(by)
+    done = context.once(op, "revoke", by, lambda: _revoke(context, by, person, resource, why, op))
+    return _with_copies(context, stand(context, done) if isinstance(done, str) else done)
 
 
-def _with_copies(office: Office, done: Standing) -> Standing:
-    return replace(done, copied=copies_made(office))
+def _with_copies(context: Context, done: Standing) -> Standing:
+    return replace(done, copied=copies_made(context))
 
 
-def copies_made(office: Office) -> bool:
+def copies_made(context: Context) -> bool:
     """Wait up to a second for replicas, because the answer says whether they have it. Ending itself waits for
     none."""
     try:
-        return office.ledger.wait_for_copies()
+        return context.ledger.wait_for_copies()
     except TemporaryFailure:
         return False
 
 
-def _give_back(office: Office, person: str, which: str | None, everything: bool, op: str) -> Standing:
-    catalog, snap = office.gather(lambda _: meant(which), (f"person:{person}",))
+def _give_back(context: Context, person: str, which: str | None, everything: bool, op: str) -> Standing:
+    catalog, snap = context.gather(lambda _: meant(which), (f"person:{person}",))
     mine = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
     chosen = mine if everything and mine else chosen_of(mine, which, person, (catalog, snap))
-    return _finished(office, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
+    return _finished(context, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
 
 
 def meant(which: str | None) -> set[Key]:
@@ -76,12 +76,12 @@ def meant(which: str | None) -> set[Key]:
     return {Key.of(Grant, which)} if which else set()
 
 
-def chosen_of(mine: list[Grant], which: str | None, person: str, scene: Scene) -> list[Grant]:
+def chosen_of(mine: list[Grant], which: str | None, person: str, basis: Basis) -> list[Grant]:
     """The grants meant by a name, an id, or by there being only one. Raises Refused."""
     if which:
         named = [grant for grant in mine if which in (grant.id, grant.resource)]
         if not named:
-            raise _not_open(which, person, scene)
+            raise _not_open(which, person, basis)
         return named
     if not mine:
         raise refuse(Why.NOTHING_OPEN)
@@ -91,9 +91,9 @@ def chosen_of(mine: list[Grant], which: str | None, person: str, scene: Scene) -
     return mine
 
 
-def _not_open(which: str, person: str, scene: Scene) -> Refused:
+def _not_open(which: str, person: str, basis: Basis) -> Refused:
     """A button may be on somebody else's card, or older than what it is about."""
-    catalog, snap = scene
+    catalog, snap = basis
     found = snap.find(Grant, which)
     resource = catalog.resources.get(found.resource) if found else None
     if found and found.person != person and resource and resource.hidden:
@@ -111,19 +111,19 @@ def endable(grant: Grant) -> bool:
     return grant.state in LIVE or grant.state in NOT_BEGUN
 
 
-def _revoke(office: Office, by: str, person: str, name: str, why: str, op: str) -> Standing:
-    scene = office.gather(lambda known: _revoking_keys(known, name, by, person), (f"person:{person}",))
-    catalog, snap = scene
-    against = _revoking_objection(office, by, person, name, scene)
+def _revoke(context: Context, by: str, person: str, name: str, why: str, op: str) -> Standing:
+    basis = context.gather(lambda known: _revoking_keys(known, name, by, person), (f"person:{person}",))
+    catalog, snap = basis
+    against = _revoking_objection(context, by, person, name, basis)
     if against:
         raise Refused(against)
     theirs = [g for g in snap.all(Grant) if endable(g) and g.person == person and g.resource == name]
     if not theirs:
-        raise refuse(Why.NOTHING_OPEN, which=resource_for(office, by, name, scene).name)
+        raise refuse(Why.NOTHING_OPEN, which=resource_for(context, by, name, basis).name)
     reason = revoked_reason(by, why)
     lost = by != person and any(grant.state in LIVE for grant in theirs)
     block = blocked(person, name, reason, by, snap, catalog) if lost else Change()
-    return _finished(office, theirs, scene, by, reason, replace(block, op=op))
+    return _finished(context, theirs, basis, by, reason, replace(block, op=op))
 
 
 def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key]:
@@ -134,13 +134,13 @@ def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key
     return judged | written | stop_keys(name, by, person) | security_keys(catalog)
 
 
-def _revoking_objection(office: Office, by: str, person: str, name: str, scene: Scene) -> Reason | None:
+def _revoking_objection(context: Context, by: str, person: str, name: str, basis: Basis) -> Reason | None:
     """Return why this person may not revoke it. Security people may even if the policy no longer has it."""
-    catalog, snap = scene
+    catalog, snap = basis
     facts = for_revoking(facts_of(snap))
     if security_objection(by, catalog, facts) is None:
         return None
-    resource = resource_for(office, by, name, scene)
+    resource = resource_for(context, by, name, basis)
     return approver_objection(by, resource, catalog, facts) if by != person else None
 
 
@@ -166,17 +166,17 @@ def blocked(
 
 
 def _finished(
-    office: Office, chosen: list[Grant], scene: Scene, by: str, reason: Reason, besides: Change
+    context: Context, chosen: list[Grant], basis: Basis, by: str, reason: Reason, besides: Change
 ) -> Standing:
     """Commit the ends of these grants with what else is written, whose op it is."""
-    snap = scene[1]
+    snap = basis[1]
     change, moved = replace(besides, rests_on=(snap,), answer=chosen[0].id, frees=True), chosen[0]
     for grant in chosen:
         ended, part = ended_now(grant, snap, by, reason)
         moved = ended if grant is chosen[0] else moved
         change = joined(change, part)
-    receipt = office.ledger.commit(change)
-    return stand(office, earlier_answer(receipt)) if receipt.again else standing_after(change, moved, scene)
+    receipt = context.ledger.commit(change)
+    return stand(context, earlier_answer(receipt)) if receipt.again else standing_after(change, moved, basis)
 
 
 def ended_now(

@@ -17,11 +17,11 @@ from bot.core.shifts import Roster, next_boundary, on_call
 from bot.ports import Change, Done, Key, Snapshot
 from bot.usecases.admit import PEOPLE_EVERY, lease_move
 from bot.usecases.attempts import settled
+from bot.usecases.context import Basis, Context, fact_keys, facts_of
 from bot.usecases.finish import ending, joined
-from bot.usecases.office import Office, Scene, fact_keys, facts_of
+from bot.usecases.job import Job
 from bot.usecases.people import look_up
 from bot.usecases.starts import shift_key, starts
-from bot.usecases.turn import Turn
 
 LOOK_EVERY = timedelta(minutes=5)
 AGAIN = timedelta(seconds=5)
@@ -43,55 +43,55 @@ class Concerned:
         return rosters | shifts | fact_keys(resource, *self.people)
 
 
-def follow(office: Office, turn: Turn) -> None:
+def follow(context: Context, job: Job) -> None:
     """Make the grants of one resource (``shift:<name>``) equal to the stored rosters, and be due again
     at the next moment a shift starts or ends. What shortens access is written first, and alone."""
-    settled(lambda: _follow(office, turn))
+    settled(lambda: _follow(context, job))
 
 
-def _follow(office: Office, turn: Turn) -> None:
-    name = turn.claim.id
-    scene = _look(office, name)
-    if _shorten(office, scene):
-        scene = _look(office, name)
-    catalog, snap = scene
+def _follow(context: Context, job: Job) -> None:
+    name = job.claim.id
+    basis = _look(context, name)
+    if _shorten(context, basis):
+        basis = _look(context, name)
+    catalog, snap = basis
     resource = catalog.resources.get(name)
-    shorter, giving = _end_changes(scene)
+    shorter, giving = _end_changes(basis)
     again = bool(shorter)
     if resource and resource.on_shift:
-        for start in starts(resource, resource.on_shift, scene, office.new_id):
+        for start in starts(resource, resource.on_shift, basis, context.new_id):
             giving += [start.change] if start.change else []
             again |= start.again
     next_at = _next(resource, snap, again=again)
-    _close(office, turn, snap, giving, next_at)
+    _close(context, job, snap, giving, next_at)
 
 
-def _look(office: Office, name: str) -> Scene:
-    concerned = _concerned(office, name)
-    return office.gather(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
+def _look(context: Context, name: str) -> Basis:
+    concerned = _concerned(context, name)
+    return context.gather(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
 
 
-def _shorten(office: Office, scene: Scene) -> bool:
+def _shorten(context: Context, basis: Basis) -> bool:
     """Commit the ends and the earlier ends, if there are any. This is written even while the audit cannot be
     written or Redis is full, so nothing that gives access may be in the same commit."""
-    shorter, _ = _end_changes(scene)
+    shorter, _ = _end_changes(basis)
     if shorter:
-        office.ledger.commit(joined(Change(rests_on=(scene[1],)), *shorter))
+        context.ledger.commit(joined(Change(rests_on=(basis[1],)), *shorter))
     return bool(shorter)
 
 
 def _close(
-    office: Office, turn: Turn, snap: Snapshot, giving: Sequence[Change], next_at: datetime | None
+    context: Context, job: Job, snap: Snapshot, giving: Sequence[Change], next_at: datetime | None
 ) -> None:
     """Commit what gives access, and close the claim."""
-    done = Done(claim=turn.claim, next_at=next_at)
+    done = Done(claim=job.claim, next_at=next_at)
     change = joined(Change(rests_on=(snap,), done=done, frees=not giving), *giving)
-    office.ledger.commit(change)
+    context.ledger.commit(change)
 
 
-def _concerned(office: Office, name: str) -> Concerned:
+def _concerned(context: Context, name: str) -> Concerned:
     """Who is on call now or soon is looked up ahead, so that a shift starts without waiting for Slack."""
-    _, snap = office.gather(
+    _, snap = context.gather(
         lambda known: fact_keys(known.resources[name]) if name in known.resources else (),
         (f"resource:{name}",),
     )
@@ -101,7 +101,7 @@ def _concerned(office: Office, name: str) -> Concerned:
         for shift in roster.shifts
         if shift.person and shift.overlaps(snap.now, snap.now + SOON)
     }
-    office.meet(*sorted(soon))
+    context.meet(*sorted(soon))
     return Concerned(
         people=frozenset(soon | {grant.person for grant in snap.all(Grant)}),
         rests_on=frozenset(ground_keys(snap.all(Grant))),
@@ -117,19 +117,19 @@ def ground_keys(held: Iterable[Grant]) -> set[Key]:
     return rosters | {Key.of(Group, rule.group) for rule in rules if isinstance(rule, InGroup)}
 
 
-def _end_changes(scene: Scene) -> tuple[list[Change], list[Change]]:
+def _end_changes(basis: Basis) -> tuple[list[Change], list[Change]]:
     """Return what the current facts change about the live grants: first what shortens access, then what
     prolongs it."""
-    snap = scene[1]
+    snap = basis[1]
     live = [grant for grant in snap.all(Grant) if grant.state in LIVE and snap.live(grant)]
-    found = [change for grant in live if (change := _end_change(grant, scene))]
+    found = [change for grant in live if (change := _end_change(grant, basis))]
     return [each for each in found if each.frees], [each for each in found if not each.frees]
 
 
-def _end_change(grant: Grant, scene: Scene) -> Change | None:
+def _end_change(grant: Grant, basis: Basis) -> Change | None:
     """Return what the current facts change about a live grant: nothing, an earlier end or, for a shift's own
     grant, a later one. There is no later end while the policy in force cannot be followed."""
-    catalog, snap = scene
+    catalog, snap = basis
     moved = rightful(grant, catalog, facts_of(snap), may_grow=not closed_objection(catalog))
     if isinstance(moved, Reason):
         return ending(grant, snap, moved, None)[1]
@@ -164,24 +164,24 @@ def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime
     return min(moments) if rules else None
 
 
-def refresh_person(office: Office, turn: Turn) -> None:
+def refresh_person(context: Context, job: Job) -> None:
     """Look a person up anew (``people:<id>``) for as long as they hold or ask for something; whoever is
     no longer an active full member loses it now."""
-    person = turn.claim.id
-    look_up(office.ledger, office.directory, person, turn.call())
-    settled(lambda: _judge_all(office, person, turn))
+    person = job.claim.id
+    look_up(context.ledger, context.directory, person, job.call())
+    settled(lambda: _judge_all(context, person, job))
 
 
-def _judge_all(office: Office, person: str, turn: Turn) -> None:
-    scene = _scene_of(office, person)
-    if _shorten(office, scene):
-        scene = _scene_of(office, person)
-    snap = scene[1]
+def _judge_all(context: Context, person: str, job: Job) -> None:
+    basis = _basis_of(context, person)
+    if _shorten(context, basis):
+        basis = _basis_of(context, person)
+    snap = basis[1]
     held = any(grant.open for grant in snap.all(Grant))
-    _close(office, turn, snap, _end_changes(scene)[1], snap.now + PEOPLE_EVERY if held else None)
+    _close(context, job, snap, _end_changes(basis)[1], snap.now + PEOPLE_EVERY if held else None)
 
 
-def _scene_of(office: Office, person: str) -> Scene:
+def _basis_of(context: Context, person: str) -> Basis:
     """Read what the person's grants rest on, and not what all resources rest on, which may be very much."""
     resources: set[str] = set()
     rests_on: set[Key] = set()
@@ -192,10 +192,10 @@ def _scene_of(office: Office, person: str) -> Scene:
         return own.union(*(fact_keys(each, person) for each in known))
 
     while True:
-        scene = office.gather(keys, (f"person:{person}",))
-        held = scene[1].all(Grant)
+        basis = context.gather(keys, (f"person:{person}",))
+        held = basis[1].all(Grant)
         found = {grant.resource for grant in held}
         if found <= resources and ground_keys(held) <= rests_on:
-            return scene
+            return basis
         resources |= found
         rests_on |= ground_keys(held)

@@ -27,7 +27,7 @@ from bot.ports import (
     Target,
 )
 from bot.usecases.attempts import settled
-from bot.usecases.turn import Turn
+from bot.usecases.job import Job
 
 FORMER = "former:all"
 """The duty that checks whether former targets are still needed."""
@@ -67,15 +67,15 @@ def targets_elsewhere(force: PolicyInForce, catalog: Catalog) -> tuple[str, ...]
 def tidy(
     ledger: Ledger,
     census: Census,
-    turn: Turn,
+    job: Job,
     may_be_there: Callable[[HoldRecord], bool] = lambda _: True,
 ) -> None:
     """Forget former targets at which nothing is held any more, and look again in a while (``former:all``).
     ``may_be_there`` returns False for a hold that was seen at the target's current address."""
-    settled(lambda: _tidy(ledger, census, turn, may_be_there))
+    settled(lambda: _tidy(ledger, census, job, may_be_there))
 
 
-def _tidy(ledger: Ledger, census: Census, turn: Turn, may_be_there: Callable[[HoldRecord], bool]) -> None:
+def _tidy(ledger: Ledger, census: Census, job: Job, may_be_there: Callable[[HoldRecord], bool]) -> None:
     key = Key.of(PolicyInForce)
     snap = ledger.read({key})
     force = snap.find(PolicyInForce)
@@ -89,7 +89,7 @@ def _tidy(ledger: Ledger, census: Census, turn: Turn, may_be_there: Callable[[Ho
     if force and kept.keys() != former.keys():
         put[key] = replace(force, former=kept)
         audit = (Entry(what="former targets forgotten", facts={"targets": sorted(former.keys() - held)}),)
-    done = Done(claim=turn.claim, next_at=snap.now + (SOON if kept else EVERY))
+    done = Done(claim=job.claim, next_at=snap.now + (SOON if kept else EVERY))
     ledger.commit(Change(rests_on=(snap,), put=put, done=done, audit=audit, frees=True))
 
 

@@ -18,8 +18,8 @@ from bot.core.reasons import Reason, Why
 from bot.core.terms import terms_of
 from bot.ports import Change
 from bot.usecases.admit import admission, ground_addition, holds_for, live_grant
+from bot.usecases.context import Basis, facts_of
 from bot.usecases.finish import joined
-from bot.usecases.office import Scene, facts_of
 from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.waiting import closed, waiting
 
@@ -37,10 +37,10 @@ PASSING = frozenset(
 """Facts that may be there in a moment."""
 
 
-def grant_outcome(grant: Grant, ground: Ground, resource: Resource, scene: Scene) -> tuple[Grant, Change]:
+def grant_outcome(grant: Grant, ground: Ground, resource: Resource, basis: Basis) -> tuple[Grant, Change]:
     """Return the request as it is after this yes, and what must be written. Raises Refused if the person has
     no account."""
-    catalog, snap = scene
+    catalog, snap = basis
     if grant.starts_at and grant.starts_at > snap.now:
         agreed = agree(grant, rule=ground.rule)
         return agreed, waiting(agreed, snap, "agreed")
@@ -53,19 +53,19 @@ def grant_outcome(grant: Grant, ground: Ground, resource: Resource, scene: Scene
     return added, joined(change, closed(added, snap, "added to what is held", by))
 
 
-def terms_now(grant: Grant, resource: Resource, scene: Scene, extension: Extension | None = None) -> str:
+def terms_now(grant: Grant, resource: Resource, basis: Basis, extension: Extension | None = None) -> str:
     """Return the digest of what an approval would give today. Raises Refused if the person has no account."""
-    catalog, snap = scene
+    catalog, snap = basis
     held = holds_for(grant.person, resource, catalog, snap)
     return terms_of(grant, held, resource.approvals, extension).digest
 
 
 def votes_that_count(
-    votes: tuple[Vote, ...], grant: Grant, resource: Resource, scene: Scene, terms: str
+    votes: tuple[Vote, ...], grant: Grant, resource: Resource, basis: Basis, terms: str
 ) -> tuple[Vote, ...]:
     """Return the votes that were given for these terms, by people who may still approve; of two Slack users
     who are one person only the first."""
-    catalog, snap = scene
+    catalog, snap = basis
     facts = facts_of(snap, resource)
     found: list[Vote] = []
     for each in votes:
@@ -76,21 +76,21 @@ def votes_that_count(
     return tuple(found)
 
 
-def begin_ground(grant: Grant, resource: Resource, scene: Scene) -> Ground:
+def begin_ground(grant: Grant, resource: Resource, basis: Basis) -> Ground:
     """Return the ground on which an agreed request begins: requester, voters, terms and policy are judged
     again. Raises Refused if it would not be agreed to any more."""
-    catalog, snap = scene
+    catalog, snap = basis
     fits = reason_still_fits(grant, resource, catalog)
     facts, question = facts_of(snap, resource), question_of(grant, resource, reason_fits=fits)
     if grant.votes:
         against = requester_objection(question, catalog, facts)
         if against:
             raise Refused(against)
-        terms = terms_now(grant, resource, scene)
-        against = _missing_facts(grant, resource, scene)
+        terms = terms_now(grant, resource, basis)
+        against = _missing_facts(grant, resource, basis)
         if against:
             raise Refused(against)
-        votes = votes_that_count(grant.votes, grant, resource, scene, terms)
+        votes = votes_that_count(grant.votes, grant, resource, basis, terms)
         if len(votes) < resource.approvals:
             raise refuse(Why.AGREEMENT_FELL, resource=resource.name)
         ground = approval_ground(question, tuple(each.person for each in votes), facts)
@@ -104,9 +104,9 @@ def begin_ground(grant: Grant, resource: Resource, scene: Scene) -> Ground:
     return ground
 
 
-def _missing_facts(grant: Grant, resource: Resource, scene: Scene) -> Reason | None:
+def _missing_facts(grant: Grant, resource: Resource, basis: Basis) -> Reason | None:
     """Return why it cannot be told just now whether a vote still counts; None if it can."""
-    catalog, snap = scene
+    catalog, snap = basis
     facts = facts_of(snap, resource)
     found = (vote_objection(each.person, grant, resource, catalog, facts) for each in grant.votes)
     return next((reason for reason in found if reason and reason.why in PASSING), None)

@@ -24,11 +24,11 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.attempts import settled
+from bot.usecases.context import POLICY, Context, facts_of, security_keys
 from bot.usecases.finish import joined
-from bot.usecases.office import POLICY, Office, facts_of, security_keys
+from bot.usecases.job import Job
 from bot.usecases.readings import names_to_read, renewal_of
 from bot.usecases.seal import versions_of
-from bot.usecases.turn import Turn
 
 READINGS = Key.of(Readings, "groups")
 EVERY = timedelta(minutes=5)
@@ -42,27 +42,27 @@ LOSSES: Mapping[str, str] = {
 REINSTALL = "install the app again, set the new SLACK_BOT_TOKEN, and restart web and workers"
 
 
-def refresh_groups(office: Office, turn: Turn) -> None:
+def refresh_groups(context: Context, job: Job) -> None:
     """Read all groups that the policy names, and those by which something may still live; due again in five
     minutes. Who has left one is looked at, for what they may hold by it. The first time, its id is kept with
     the policy. A group that is not there is as if it had never been read, and one whose name means another
     group by now, or none, is doubted: both let nobody in, and what they let in is not cut. Raises Conflict if
     the policy changes meanwhile."""
-    catalog = office.catalog()
-    readings = office.ledger.read({READINGS})
+    catalog = context.catalog()
+    readings = context.ledger.read({READINGS})
     names = names_to_read(READINGS.id, catalog.groups(), readings)
-    found = office.directory.groups(names, turn.call()) if names else {}
-    snap = office.ledger.read({POLICY, *(Key.of(Group, name) for name in names)})
+    found = context.directory.groups(names, job.call()) if names else {}
+    snap = context.ledger.read({POLICY, *(Key.of(Group, name) for name in names)})
     force = snap.find(PolicyInForce)
     known = force.groups if force else {}
-    change = Change(done=Done(claim=turn.claim, next_at=snap.now + EVERY), frees=True)
+    change = Change(done=Done(claim=job.claim, next_at=snap.now + EVERY), frees=True)
     change = joined(change, renewal_of(READINGS.id, catalog.groups(), catalog, readings))
     new: dict[str, str] = {}
     for name in names:
         group = found.get(name)
         kept = replace(group, read_at=snap.now) if group else None
         if name in known and (kept is None or kept.id not in ("", known[name])):
-            change = joined(change, _doubted(office, name, snap, catalog.security_channel))
+            change = joined(change, _doubted(context, name, snap, catalog.security_channel))
             continue
         if kept and kept.id and name not in known:
             new[name] = kept.id
@@ -70,8 +70,8 @@ def refresh_groups(office: Office, turn: Turn) -> None:
     if new and force and force.version == catalog.version and not catalog.closed:
         pinned = Change(put={POLICY: replace(force, groups={**known, **new})})
         change = joined(change, pinned)
-    change = joined(change, _security_people_due(office))
-    office.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
+    change = joined(change, _security_people_due(context))
+    context.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
 
 
 def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
@@ -86,7 +86,7 @@ def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
     )
 
 
-def _doubted(office: Office, name: str, snap: Snapshot, channel: str | None) -> Change:
+def _doubted(context: Context, name: str, snap: Snapshot, channel: str | None) -> Change:
     before = snap.find(Group, name)
     if before and before.doubted:
         return Change()
@@ -94,31 +94,31 @@ def _doubted(office: Office, name: str, snap: Snapshot, channel: str | None) -> 
     put: dict[Key, Document | None] = {Key.of(Group, name): doubted}
     due: tuple[Due, ...] = ()
     if channel:
-        note = Note(id=office.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
+        note = Note(id=context.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
         put[Key.of(Note, note.id)] = note
         due = (Due(member=f"note:{note.id}", at=snap.now),)
     return Change(put=put, due=due, audit=(Entry(what="group doubted", facts={"group": name}),))
 
 
-def _security_people_due(office: Office) -> Change:
+def _security_people_due(context: Context) -> Change:
     """Owe a look at the security people who are not known well enough to act while Slack does not answer."""
-    catalog, snap = office.gather(security_keys)
+    catalog, snap = context.gather(security_keys)
     who = names_of(catalog.security.people, facts_of(snap))
-    known = office.ledger.read({Key.of(Person, each) for each in who})
+    known = context.ledger.read({Key.of(Person, each) for each in who})
     met = {each.id for each in known.all(Person) if each.age(known.now) <= KNOWN_FOR / 2}
     return Change(due=tuple(Due(member=f"people:{each}", at=known.now) for each in who if each not in met))
 
 
-def refresh_home(office: Office, turn: Turn) -> None:
+def refresh_home(context: Context, job: Job) -> None:
     """Learn which workspace the bot belongs to; due again in six hours. If Slack answers, it lets the bot in
     again. Raises Conflict if Slack has said otherwise in the meantime."""
     key = Key.of(Home)
-    before = office.ledger.read({key})
-    home = office.directory.home(turn.call())
+    before = context.ledger.read({key})
+    home = context.directory.home(job.call())
     known = before.find(Home)
     audit = (Entry(what="slack found again", facts={"event": known.lost}),) if known and known.lost else ()
-    done = Done(claim=turn.claim, next_at=office.ledger.read(()).now + HOME_EVERY)
-    office.ledger.commit(Change(rests_on=(before,), put={key: home}, done=done, audit=audit, frees=True))
+    done = Done(claim=job.claim, next_at=context.ledger.read(()).now + HOME_EVERY)
+    context.ledger.commit(Change(rests_on=(before,), put={key: home}, done=done, audit=audit, frees=True))
 
 
 def record_loss(ledger: Ledger, event: str) -> None:

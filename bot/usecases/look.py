@@ -20,35 +20,35 @@ from bot.core.policy import (
 from bot.core.reasons import Reason, Why
 from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
 from bot.usecases.answers import HELD, HomeView, Offer, Standing
-from bot.usecases.granting import terms_now
-from bot.usecases.office import (
-    Office,
+from bot.usecases.context import (
+    Context,
     decider_keys,
     fact_keys,
     facts_of,
     security_keys,
     standing,
 )
+from bot.usecases.granting import terms_now
 from bot.usecases.visible import may_see, resource_for, sight_keys
 
 
-def mine(office: Office, *, person: str) -> HomeView:
+def mine(context: Context, *, person: str) -> HomeView:
     """All of the person's that is not finished, the soonest end first, and what waits for them to decide."""
-    office.meet(person)
-    return _view(office, person, offers=False)
+    context.meet(person)
+    return _view(context, person, offers=False)
 
 
-def offers(office: Office, *, person: str) -> tuple[Offer, ...]:
+def offers(context: Context, *, person: str) -> tuple[Offer, ...]:
     """What the person may ask for, and what asking now would come to."""
-    office.meet(person)
-    catalog, snap = office.gather(lambda known: _all_keys(known, person))
+    context.meet(person)
+    catalog, snap = context.gather(lambda known: _all_keys(known, person))
     return _offers(person, catalog, snap)
 
 
-def askable(office: Office, *, person: str) -> tuple[str, ...]:
+def askable(context: Context, *, person: str) -> tuple[str, ...]:
     """Names of the resources that the person may request, as far as is known: nobody is looked up, and
     somebody not known yet counts as a full member."""
-    catalog, snap = office.gather(lambda known: _all_keys(known, person))
+    catalog, snap = context.gather(lambda known: _all_keys(known, person))
     facts = facts_of(snap)
     known = facts.people.get(person)
     if known and objection(known, home=facts.home, domains=catalog.people.email_domains):
@@ -60,10 +60,12 @@ def askable(office: Office, *, person: str) -> tuple[str, ...]:
     )
 
 
-def waiting_for(office: Office, *, person: str, resource: str = "", holder: str = "") -> tuple[Standing, ...]:
+def waiting_for(
+    context: Context, *, person: str, resource: str = "", holder: str = ""
+) -> tuple[Standing, ...]:
     """Return what waits for this person's approval: of a resource, of who requested it, or of both."""
-    office.meet(person)
-    waiting = _view(office, person, offers=False).waiting
+    context.meet(person)
+    waiting = _view(context, person, offers=False).waiting
     return tuple(
         each
         for each in waiting
@@ -71,10 +73,10 @@ def waiting_for(office: Office, *, person: str, resource: str = "", holder: str 
     )
 
 
-def held_by(office: Office, *, person: str, holder: str) -> tuple[str, ...]:
+def held_by(context: Context, *, person: str, holder: str) -> tuple[str, ...]:
     """Names of the resources that ``holder`` has or waits for, of those that ``person`` may see."""
-    office.meet(person)
-    catalog, snap = office.gather(
+    context.meet(person)
+    catalog, snap = context.gather(
         lambda known: _all_keys(known, person) | security_keys(known), (f"person:{holder}",)
     )
     endable = (grant for grant in snap.all(Grant) if grant.state in LIVE or grant.state in NOT_BEGUN)
@@ -83,27 +85,27 @@ def held_by(office: Office, *, person: str, holder: str) -> tuple[str, ...]:
     return tuple(each.name for each in known if may_see(person, each, catalog, facts_of(snap, each)))
 
 
-def who(office: Office, *, person: str, resource: str) -> tuple[Standing, ...]:
+def who(context: Context, *, person: str, resource: str) -> tuple[Standing, ...]:
     """Everybody whose grant of the resource is not finished. For those who may request it, its
     approvers and security people; raises Refused for others."""
-    office.meet(person)
-    catalog, snap = office.gather(
+    context.meet(person)
+    catalog, snap = context.gather(
         lambda known: sight_keys(known, resource, person),
         (f"resource:{resource}",),
     )
-    found = resource_for(office, person, resource, (catalog, snap))
+    found = resource_for(context, person, resource, (catalog, snap))
     if not may_see(person, found, catalog, facts_of(snap, found)):
         raise refuse(Why.MAY_NOT_ASK, resource=resource)
     return _standings(snap, catalog)
 
 
-def home_view(office: Office, person: str) -> HomeView:
-    office.meet(person)
-    return _view(office, person, offers=True)
+def home_view(context: Context, person: str) -> HomeView:
+    context.meet(person)
+    return _view(context, person, offers=True)
 
 
-def _view(office: Office, person: str, *, offers: bool) -> HomeView:
-    asked = office.ledger.read((), ("asked",)).all(Grant)
+def _view(context: Context, person: str, *, offers: bool) -> HomeView:
+    asked = context.ledger.read((), ("asked",)).all(Grant)
     people = {each.resource: set[str]() for each in asked}
     for each in asked:
         people[each.resource].add(each.person)
@@ -113,7 +115,7 @@ def _view(office: Office, person: str, *, offers: bool) -> HomeView:
         needed = every if offers else [each for each in every if each.name in people]
         return {key for each in needed for key in fact_keys(each, person, *people.get(each.name, ()))}
 
-    catalog, snap = office.gather(keys, (f"person:{person}", "asked"))
+    catalog, snap = context.gather(keys, (f"person:{person}", "asked"))
     everything = _standings(snap, catalog)
     decidable = (_to_decide(person, each, catalog, snap) for each in everything)
     return HomeView(
@@ -124,23 +126,23 @@ def _view(office: Office, person: str, *, offers: bool) -> HomeView:
     )
 
 
-def owe_home(office: Office, *, person: str) -> None:
+def owe_home(context: Context, *, person: str) -> None:
     """The person looked at the App Home: publish it, and again whenever what it shows changes."""
     key = Key.of(Homepage, person)
-    snap = office.ledger.read({key})
-    office.ledger.commit(
+    snap = context.ledger.read({key})
+    context.ledger.commit(
         Change(ensure={key: Homepage(person=person)}, due=(Due(member=f"home:{person}", at=snap.now),))
     )
 
 
 def owe_whisper(
-    office: Office, *, channel: str, person: str, reason: Reason, op: str, terms_of: str | None = None
+    context: Context, *, channel: str, person: str, reason: Reason, op: str, terms_of: str | None = None
 ) -> None:
     """Tell one person something in a channel, where only they see it; with the terms and the buttons of the
     request or extension ``terms_of``, if that is given."""
-    note = Note(id=office.new_id(), channel=channel, reason=reason, whisper_to=person, terms_of=terms_of)
-    snap = office.ledger.read(())
-    office.ledger.commit(
+    note = Note(id=context.new_id(), channel=channel, reason=reason, whisper_to=person, terms_of=terms_of)
+    snap = context.ledger.read(())
+    context.ledger.commit(
         Change(
             op=f"{op}:whisper",
             put={Key.of(Note, note.id): note},
@@ -149,9 +151,9 @@ def owe_whisper(
     )
 
 
-def first_time(office: Office, *, op: str) -> bool:
+def first_time(context: Context, *, op: str) -> bool:
     """Whether this has not been done before; from now on it has."""
-    return not office.ledger.commit(Change(op=op)).again
+    return not context.ledger.commit(Change(op=op)).again
 
 
 def _standings(snap: Snapshot, catalog: Catalog) -> tuple[Standing, ...]:

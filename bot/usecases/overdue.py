@@ -32,8 +32,8 @@ from bot.ports import (
 )
 from bot.usecases.alerts import became, told, told_over
 from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.context import Context, facts_of, security_keys
 from bot.usecases.finish import joined
-from bot.usecases.office import Office, facts_of, security_keys
 from bot.usecases.ownership import sharers
 from bot.usecases.posting import GIVEN_UP, LOST
 
@@ -52,62 +52,62 @@ VERBS = ("try_now", "removed")
 SAME_SYSTEM = "same_system"
 
 
-def alarm(office: Office, census: Census, claim: Claim) -> None:
+def alarm(context: Context, census: Census, claim: Claim) -> None:
     """Tell that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over; or
     (``alarm:all``) how many are."""
-    settled(lambda: _count(office, census, claim) if claim.id == ALL else _alarm(office, census, claim))
+    settled(lambda: _count(context, census, claim) if claim.id == ALL else _alarm(context, census, claim))
 
 
-def try_now(office: Office, *, person: str, alert: str, op: str) -> None:
+def try_now(context: Context, *, person: str, alert: str, op: str) -> None:
     """Try again at once. Any full member may: nothing but taking back comes of it. Raises Refused."""
-    _wished(office, person, alert, op, by_hand=False)
+    _wished(context, person, alert, op, by_hand=False)
 
 
-def removed(office: Office, *, person: str, alert: str, op: str) -> None:
+def removed(context: Context, *, person: str, alert: str, op: str) -> None:
     """Look, and believe what the target shows, because somebody says they removed it by hand. Any full member
     may say so, but not the holder of the access. Raises Refused."""
-    _wished(office, person, alert, op, by_hand=True)
+    _wished(context, person, alert, op, by_hand=True)
 
 
-def same_system(office: Office, *, person: str, alert: str, shown: str, op: str) -> None:
+def same_system(context: Context, *, person: str, alert: str, shown: str, op: str) -> None:
     """Record that the system which answers at the target is the one where the access was given, upgraded or
     restored, and try again at once. Everything that is held there is settled by that at its next look.
     ``shown`` is the digest of the Replacement that the button showed. Raises Refused, also for the holder of
     the access, and for anybody but security people."""
-    office.meet(person, anew=True)
+    context.meet(person, anew=True)
 
     def attempt() -> str:
-        change = _same_system(office, person, alert, shown)
-        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        change = _same_system(context, person, alert, shown)
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
         return earlier_answer(receipt) if receipt.again else alert
 
-    office.once(op, "same system", person, attempt)
+    context.once(op, "same system", person, attempt)
 
 
 # -------------------------------------------------------------------------------------------- telling
 
 
-def _alarm(office: Office, census: Census, claim: Claim) -> None:
+def _alarm(context: Context, census: Census, claim: Claim) -> None:
     """The alert has the name of the grant it is about."""
-    snap = _read(office, claim.id)
+    snap = _read(context, claim.id)
     grant, alert = snap.find(Grant, claim.id), snap.find(Alert, claim.id)
     change, done = Change(), Done(claim=claim)
-    many = grant is not None and _is_overdue(grant) and _are_many(office, census)
+    many = grant is not None and _is_overdue(grant) and _are_many(context, census)
     if many and alert is None:
         change = Change(due=(Due(member=f"alarm:{ALL}", at=snap.now),))
         done = Done(claim=claim, next_at=snap.now + TELL_EVERY)
     elif grant and _is_overdue(grant):
-        now, change = _still(office, grant, alert, snap, many=many)
+        now, change = _still(context, grant, alert, snap, many=many)
         done = Done(claim=claim, next_at=(now.told_at or snap.now) + TELL_EVERY)
     elif grant and alert and not alert.over_at:
-        change = _recovered(office, grant, alert, snap)
-    office.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
+        change = _recovered(context, grant, alert, snap)
+    context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
 
 
-def _read(office: Office, grant_id: str) -> Snapshot:
+def _read(context: Context, grant_id: str) -> Snapshot:
     keys = {Key.of(Grant, grant_id), Key.of(Alert, grant_id)}
-    grant = office.ledger.read(keys).find(Grant, grant_id)
-    return office.ledger.read(keys | _record_keys(grant)) if grant else office.ledger.read(keys)
+    grant = context.ledger.read(keys).find(Grant, grant_id)
+    return context.ledger.read(keys | _record_keys(grant)) if grant else context.ledger.read(keys)
 
 
 def _record_keys(grant: Grant) -> set[Key]:
@@ -124,7 +124,7 @@ def _is_overdue(grant: Grant) -> bool:
 
 
 def _still(
-    office: Office, grant: Grant, alert: Alert | None, snap: Snapshot, *, many: bool
+    context: Context, grant: Grant, alert: Alert | None, snap: Snapshot, *, many: bool
 ) -> tuple[Alert, Change]:
     """Said again each hour; of ``many`` only the number is."""
     now = snap.now
@@ -139,14 +139,14 @@ def _still(
     )
     known = alert or first
     after = replace(known, became=_came_of(known, grant, snap))
-    replacement = _replacement(grant, snap) if office.catalog().security.people else None
+    replacement = _replacement(grant, snap) if context.catalog().security.people else None
     if replacement != known.replacement:
         verbs = (*VERBS, SAME_SYSTEM) if replacement else VERBS
         after = replace(after, reason=_overdue(grant), verbs=verbs, replacement=replacement)
     notes = Change()
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, reason=_overdue(grant), told_at=now)
-        notes = Change() if many else _said_below(office, after, _overdue_again(grant, snap), snap)
+        notes = Change() if many else _said_below(context, after, _overdue_again(grant, snap), snap)
     return after, joined(told(after, now) if after != alert else Change(), notes)
 
 
@@ -190,13 +190,13 @@ def _came_of(alert: Alert, grant: Grant, snap: Snapshot) -> Reason | None:
     return because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **_trouble(grant))
 
 
-def _recovered(office: Office, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
+def _recovered(context: Context, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
     ended_at = grant.ended_at or snap.now
     since_at = alert.reason.facts["since_at"]
     late = ended_at.timestamp() - (since_at if isinstance(since_at, int) else 0)
     about = {"person": grant.person, "resource": grant.resource}
     late_s = _in_minutes(timedelta(seconds=late))
-    shared = sharers(office.ledger, grant, office.catalog())
+    shared = sharers(context.ledger, grant, context.catalog())
     if shared:
         other, until = shared[0]
         end = {"until_at": int(until.timestamp())} if until else {}
@@ -206,16 +206,16 @@ def _recovered(office: Office, grant: Grant, alert: Alert, snap: Snapshot) -> Ch
     else:
         reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)
     over = replace(became(alert, reason), over_at=snap.now)
-    return joined(told(over, snap.now), _said_below(office, alert, reason, snap))
+    return joined(told(over, snap.now), _said_below(context, alert, reason, snap))
 
 
-def _are_many(office: Office, census: Census) -> bool:
+def _are_many(context: Context, census: Census) -> bool:
     """More than anybody reads one by one; and there is a channel where their number is told."""
     late: set[str] = set()
     for page in census.grants("overdue"):
         late.update(page)
         if len(late) > MOST_TOLD:
-            return office.catalog().security_channel is not None
+            return context.catalog().security_channel is not None
     return False
 
 
@@ -223,32 +223,32 @@ def _overdue_now(census: Census) -> set[str]:
     return {grant for page in census.grants("overdue") for grant in page}
 
 
-def _count(office: Office, census: Census, claim: Claim) -> None:
+def _count(context: Context, census: Census, claim: Claim) -> None:
     """One alert with their number, until there are few again, who are then told one by one."""
-    snap = office.ledger.read({Key.of(Alert, ALL)})
+    snap = context.ledger.read({Key.of(Alert, ALL)})
     found = snap.find(Alert, ALL)
     alert = found if found and not found.over_at else None
     late, done = _overdue_now(census), Done(claim=claim)
     if len(late) > MOST_TOLD:
-        change = _many(office, alert, len(late), snap)
+        change = _many(context, alert, len(late), snap)
         done = Done(claim=claim, next_at=snap.now + COUNT_EVERY)
     elif alert:
         few = because(Why.OVERDUE_FEW, count=len(late))
         singly = tuple(Due(member=f"alarm:{grant}", at=snap.now) for grant in sorted(late))
-        change = joined(told_over(alert, few, snap.now), _said_below(office, alert, few, snap))
+        change = joined(told_over(alert, few, snap.now), _said_below(context, alert, few, snap))
         change = joined(change, Change(due=singly))
     else:
         change = Change()
-    office.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
+    context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
 
 
-def _many(office: Office, alert: Alert | None, count: int, snap: Snapshot) -> Change:
+def _many(context: Context, alert: Alert | None, count: int, snap: Snapshot) -> Change:
     now, reason = snap.now, because(Why.OVERDUE_MANY, count=count)
     known = alert or Alert(id=ALL, reason=reason, told_at=now)
     after, notes = replace(known, reason=reason), Change()
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, told_at=now)
-        notes = _said_below(office, after, reason, snap)
+        notes = _said_below(context, after, reason, snap)
     return joined(told(after, now) if after != alert else Change(), notes)
 
 
@@ -258,10 +258,10 @@ def _in_minutes(late: timedelta) -> int:
     return seconds if seconds < 60 else seconds // 60 * 60
 
 
-def _said_below(office: Office, alert: Alert, reason: Reason, snap: Snapshot) -> Change:
+def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) -> Change:
     """In the alert's thread, and in the channel besides, so that it is heard."""
     notes = [
-        Note(id=office.new_id(), channel=place.channel, reason=reason, thread=place.ts)
+        Note(id=context.new_id(), channel=place.channel, reason=reason, thread=place.ts)
         for place in alert.places
         if place.ts and place.shown not in (LOST, GIVEN_UP)
     ]
@@ -272,19 +272,19 @@ def _said_below(office: Office, alert: Alert, reason: Reason, snap: Snapshot) ->
 # --------------------------------------------------------------------------------------------- wishes
 
 
-def _wished(office: Office, person: str, alert: str, op: str, *, by_hand: bool) -> None:
-    office.meet(person, anew=True)
+def _wished(context: Context, person: str, alert: str, op: str, *, by_hand: bool) -> None:
+    context.meet(person, anew=True)
 
     def attempt() -> str:
-        change = _wish(office, person, alert, by_hand=by_hand)
-        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        change = _wish(context, person, alert, by_hand=by_hand)
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
         return earlier_answer(receipt) if receipt.again else alert
 
-    office.once(op, "removal by hand" if by_hand else "trying now", person, attempt)
+    context.once(op, "removal by hand" if by_hand else "trying now", person, attempt)
 
 
-def _wish(office: Office, person: str, alert_id: str, *, by_hand: bool) -> Change:
-    catalog, snap, grant, alert = _open_alert(office, person, alert_id)
+def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Change:
+    catalog, snap, grant, alert = _open_alert(context, person, alert_id)
     facts = facts_of(snap)
     against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
     against = against or ban_objection(person, facts)
@@ -298,8 +298,8 @@ def _wish(office: Office, person: str, alert_id: str, *, by_hand: bool) -> Chang
     return joined(joined(tried, told(replace(alert, became=wish), snap.now)), Change(audit=(entry,)))
 
 
-def _same_system(office: Office, person: str, alert_id: str, shown: str) -> Change:
-    catalog, snap, grant, alert = _open_alert(office, person, alert_id)
+def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Change:
+    catalog, snap, grant, alert = _open_alert(context, person, alert_id)
     against = security_objection(person, catalog, facts_of(snap))
     if against:
         raise Refused(against)
@@ -320,15 +320,15 @@ def _same_system(office: Office, person: str, alert_id: str, shown: str) -> Chan
     return joined(tried, told(replace(alert, became=wish), snap.now))
 
 
-def _open_alert(office: Office, person: str, alert_id: str) -> tuple[Catalog, Snapshot, Grant, Alert]:
+def _open_alert(context: Context, person: str, alert_id: str) -> tuple[Catalog, Snapshot, Grant, Alert]:
     """Raises Refused if there is nothing to wish for any more."""
-    first = office.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
+    first = context.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
     keys = {
         *(Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), Key.of(Ban, person)),
         *(_record_keys(first) if first else ()),
         Key.of(TargetSystems),
     }
-    catalog, snap = office.gather(lambda known: keys | security_keys(known))
+    catalog, snap = context.gather(lambda known: keys | security_keys(known))
     grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
     if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
         raise refuse(Why.ALERT_SETTLED)

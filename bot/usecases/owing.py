@@ -41,11 +41,12 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.admit import PEOPLE_EVERY, gives_index
+from bot.usecases.context import Context
 from bot.usecases.enact import ALWAYS_OWED, standing_duties
 from bot.usecases.former import EVERY as FORMER_EVERY
 from bot.usecases.groups import EVERY as GROUPS_EVERY
 from bot.usecases.groups import HOME_EVERY
-from bot.usecases.office import Office
+from bot.usecases.job import Job
 from bot.usecases.outcomes import LOOK_EVERY
 from bot.usecases.overdue import TELL_EVERY
 from bot.usecases.ownership import note_owners, owner_key, users_of
@@ -53,7 +54,6 @@ from bot.usecases.posting import REFUSED_AGAIN
 from bot.usecases.retention import EVERY as KEEP_EVERY
 from bot.usecases.rosters import RETRY_AT_MOST
 from bot.usecases.survey import CHECKED_EVERY
-from bot.usecases.turn import Turn
 
 EVERY = timedelta(minutes=15)
 FAILED_PAUSE = timedelta(minutes=5)
@@ -83,7 +83,7 @@ MOST_NAMED = 20
 """In an audit entry."""
 
 
-def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
+def look_through(ledger: Ledger, census: Census, job: Job) -> None:
     """Owe now what is not owed and should be (``owed:all``). Look for AT_A_TIME seconds, go on there after
     PAUSE until everything was looked at, and begin again EVERY after the beginning."""
     key = Key.of(LookedThrough)
@@ -101,10 +101,10 @@ def look_through(ledger: Ledger, census: Census, turn: Turn) -> None:
     if not at:
         done: dict[Key, Document] = {NOTED: AccountsNoted(at=now), INDEXED: EntitlementsNoted(at=now)}
         put |= {each: document for each, document in done.items() if each not in snap.documents}
-    ledger.commit(Change(put=put, done=Done(claim=turn.claim, next_at=next_at)))
+    ledger.commit(Change(put=put, done=Done(claim=job.claim, next_at=next_at)))
 
 
-def keep_owed(office: Office, census: Census) -> None:
+def keep_owed(context: Context, census: Census) -> None:
     """Make due now what the policy in force always needs and nobody would get to: because it is not in the
     due set, or because the clock of Redis was set back and it is due later than it should ever be.
 
@@ -113,14 +113,14 @@ def keep_owed(office: Office, census: Census) -> None:
     """
     longest, needed = dict(LONGEST), ALWAYS_OWED
     with suppress(TemporaryFailure, Misconfigured):  # without a policy, revoking goes on all the same
-        catalog = office.catalog()
+        catalog = context.catalog()
         needed = standing_duties(catalog)
         longest |= _longest(catalog)
     lost = census.unowed(needed)
     lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
     if lost:
-        _owe(office.ledger, lost)
-    _take_over(office.ledger)
+        _owe(context.ledger, lost)
+    _take_over(context.ledger)
 
 
 def _take_over(ledger: Ledger) -> None:

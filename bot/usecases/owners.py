@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
 from bot.ports import Change, EmailOwner, Entry, Key, Ledger
-from bot.usecases.office import Office
+from bot.usecases.context import Context
+from bot.usecases.job import Job
 from bot.usecases.people import remember
-from bot.usecases.turn import Turn
 
 LEAVE_SECONDS = 5.0
-"""Of a turn, for storing what was read."""
+"""Of a job, for storing what was read."""
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 UNKNOWN_EMAIL_EVERY = timedelta(minutes=10)
 KNOWN_EMAIL_EVERY = timedelta(hours=6)
@@ -22,18 +22,18 @@ KNOWN_EMAIL_EVERY = timedelta(hours=6)
 
 @dataclass
 class Owners:
-    """The Slack users of email addresses. Unknown addresses are looked up as long as Slack answers, this turn
+    """The Slack users of email addresses. Unknown addresses are looked up as long as Slack answers, this job
     has time, and the ledger accepts new people. ``left``: some could not be looked up. The rosters are stored
     all the same, because access that they end does not wait for a name."""
 
-    office: Office
-    turn: Turn
+    context: Context
+    job: Job
     people: dict[str, str | None] = field(default_factory=dict)
     left: bool = False
 
     def find(self, emails: Iterable[str]) -> None:
         wanted = tuple(dict.fromkeys(emails))
-        snap = self.office.ledger.read({Key.of(EmailOwner, email) for email in wanted})
+        snap = self.context.ledger.read({Key.of(EmailOwner, email) for email in wanted})
         for email in wanted:
             known = snap.find(EmailOwner, email)
             if known is None or known.age(snap.now) > _wait(known):
@@ -47,12 +47,12 @@ class Owners:
         return replace(roster, shifts=tuple(shifts))
 
     def _looked_up(self, email: str) -> EmailOwner | None:
-        if self.left or self.turn.deadline.left() < LEAVE_SECONDS:
+        if self.left or self.job.deadline.left() < LEAVE_SECONDS:
             self.left = True
             return None
-        ledger = self.office.ledger
+        ledger = self.context.ledger
         try:
-            person = self.office.directory.by_email(email, self.turn.call())
+            person = self.context.directory.by_email(email, self.job.call())
             if person:
                 remember(ledger, person)
             else:

@@ -11,8 +11,8 @@ from bot.core.holds import HoldRecord
 from bot.ports import Change, Due, Entry, Key, Ledger, Restore, Signer
 from bot.usecases.attempts import settled
 from bot.usecases.hands import LOSSES, loss_change
+from bot.usecases.rollback import ACCEPTED, Books, live_grants
 from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of, with_signature
-from bot.usecases.watch import ACCEPTED, Books, live_grants
 
 
 def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: str, why: str) -> Restore:

@@ -45,8 +45,8 @@ from bot.ports import (
 )
 from bot.usecases.attempts import settled
 from bot.usecases.evidence import Line, examine, lines
+from bot.usecases.rollback import Books, RollbackGuard, live_grants
 from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of, with_signature
-from bot.usecases.watch import Books, Watch, live_grants
 
 EVERY = timedelta(hours=1)
 AT_ONCE = timedelta(days=1)
@@ -84,7 +84,7 @@ class Retention:
 
     ledger: Ledger
     books: Books
-    watch: Watch
+    guard: RollbackGuard
     signer: Signer | None
     wall: Callable[[], datetime]
 
@@ -107,7 +107,7 @@ class Retention:
     def _old(self, keep: timedelta) -> Old | None:
         """Find a seal that this worker itself passed longer than ``keep`` ago, and follow the chain to it
         from its oldest seal. Everything before it is at least as old, whatever its dates say."""
-        remembered = self.watch.newest_seen()
+        remembered = self.guard.newest_seen()
         oldest = self.books.seals(0, 1)
         newest_at = self._made_at(remembered.number, remembered.head) if remembered else None
         if remembered is None or newest_at is None or not oldest:

@@ -25,10 +25,10 @@ from bot.ports import (
     Readings,
     SourceState,
 )
-from bot.usecases.office import Office
+from bot.usecases.context import Context
+from bot.usecases.job import Job
 from bot.usecases.owners import LEAVE_SECONDS, Owners, in_order
 from bot.usecases.readings import names_to_read, renewal_of
-from bot.usecases.turn import Turn
 
 BACK, AHEAD = timedelta(hours=24), timedelta(days=14)
 RETRY_AT_MOST = timedelta(minutes=1)
@@ -44,7 +44,7 @@ Failure = TemporaryFailure | PermanentFailure
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One turn at a source: what was known, what it answered at ``now``, and why that is not believed.
+    """One job at a source: what was known, what it answered at ``now``, and why that is not believed.
     ``failure`` is the last thing that went wrong; a schedule without an answer was not read."""
 
     source: str
@@ -70,43 +70,43 @@ class Reading:
         return Limits(now=self.now, grace=self.graces.get(schedule, timedelta()), at_most=at_most)
 
 
-def read_roster(office: Office, source: Callable[[str], OnCallSource], turn: Turn) -> None:
+def read_roster(context: Context, source: Callable[[str], OnCallSource], job: Job) -> None:
     """Read all configured schedules of one source (``roster:<name>``) and store what changed; due again
     in a minute. If the source is down, the last rosters stand, growing older; people hear of it once that is
     ``stale_after``, and once more when it can be read again."""
-    name = turn.claim.id
-    catalog = office.catalog()
+    name = job.claim.id
+    catalog = context.catalog()
     named = [s for s in catalog.schedules() if s.partition("/")[0] == name]
-    readings = office.ledger.read({Key.of(Readings, f"roster:{name}")})
+    readings = context.ledger.read({Key.of(Readings, f"roster:{name}")})
     known = named or name in catalog.sources
     schedules = names_to_read(f"roster:{name}", named, readings) if known else ()
     if not schedules:
         gone: dict[Key, Document | None] = {Key.of(SourceState, name): None}
-        office.ledger.commit(Change(put=gone, done=Done(claim=turn.claim), frees=True))
+        context.ledger.commit(Change(put=gone, done=Done(claim=job.claim), frees=True))
         return
     renewal = renewal_of(f"roster:{name}", named, catalog, readings)
     if renewal.put:
-        office.ledger.commit(renewal)
-    reading = _read(office, source, turn, catalog, schedules)
+        context.ledger.commit(renewal)
+    reading = _read(context, source, job, catalog, schedules)
     if not reading.answers:
-        _store_nothing(office, turn, reading)
+        _store_nothing(context, job, reading)
         return
     rosters = _believed(reading)
-    owners = Owners(office, turn)
+    owners = Owners(context, job)
     owners.find(in_order(rosters.values()))
     owned = {schedule: owners.named(roster) for schedule, roster in rosters.items()}
-    _store(office, turn, reading, owned, names_missing=owners.left)
+    _store(context, job, reading, owned, names_missing=owners.left)
 
 
 def _read(
-    office: Office,
+    context: Context,
     source: Callable[[str], OnCallSource],
-    turn: Turn,
+    job: Job,
     catalog: Catalog,
     schedules: Sequence[str],
 ) -> Reading:
-    name = turn.claim.id
-    snap = office.ledger.read({Key.of(SourceState, name), *(Key.of(Roster, each) for each in schedules)})
+    name = job.claim.id
+    snap = context.ledger.read({Key.of(SourceState, name), *(Key.of(Roster, each) for each in schedules)})
     graces = _graces(catalog)
     now, since, until = snap.now, snap.now - max((BACK, *graces.values())), snap.now + AHEAD
     found = {each: snap.find(Roster, each) for each in schedules}
@@ -122,7 +122,7 @@ def _read(
         against={},
     )
     try:
-        shown = source(name).shifts([_id(each) for each in schedules], since, until, turn.call())
+        shown = source(name).shifts([_id(each) for each in schedules], since, until, job.call())
     except (TemporaryFailure, PermanentFailure) as failure:
         return replace(reading, failure=failure)
     answers: dict[str, Answer] = {}
@@ -133,7 +133,7 @@ def _read(
         answer = Answer(schedule=each, since=since, first=shown.get(_id(each), ()))
         if needs_second_look(before[each], answer, limits):
             try:
-                second = source(name).confirm(_id(each), since, until, _second_call(turn))
+                second = source(name).confirm(_id(each), since, until, _second_call(job))
                 answer = replace(answer, second=second, unknown=second is None and not answer.first)
             except (TemporaryFailure, PermanentFailure) as failure:
                 trouble = failure
@@ -180,37 +180,37 @@ def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
     return longest
 
 
-def _second_call(turn: Turn) -> Deadline:
-    """For reading one schedule another way. What was read has to be stored within this turn."""
-    if turn.deadline.left() < LEAVE_SECONDS:
+def _second_call(job: Job) -> Deadline:
+    """For reading one schedule another way. What was read has to be stored within this job."""
+    if job.deadline.left() < LEAVE_SECONDS:
         raise TemporaryFailure("no time was left to read it another way")
-    return turn.call().sooner(Deadline(turn.deadline.at - LEAVE_SECONDS))
+    return job.call().sooner(Deadline(job.deadline.at - LEAVE_SECONDS))
 
 
 # ---------------------------------------------------------------------------------------------- store
 
 
-def _store_nothing(office: Office, turn: Turn, reading: Reading) -> None:
-    wait = min(timedelta(seconds=2.0 ** min(turn.claim.tries + 1, 6)), RETRY_AT_MOST)
+def _store_nothing(context: Context, job: Job, reading: Reading) -> None:
+    wait = min(timedelta(seconds=2.0 ** min(job.claim.tries + 1, 6)), RETRY_AT_MOST)
     error = str(reading.failure)[:300]
     entry = Entry(what="roster not read", facts={"source": reading.source, "error": error})
     state, news = _state_after(reading)
-    put, due = _notes(office, reading, [news] if news else [])
-    office.ledger.commit(
+    put, due = _notes(context, reading, [news] if news else [])
+    context.ledger.commit(
         Change(
             put={**put, Key.of(SourceState, reading.source): state},
             due=due,
-            audit=(entry,) if turn.claim.tries == 0 else (),
-            done=Done(claim=turn.claim, next_at=reading.now + wait, failed=True),
+            audit=(entry,) if job.claim.tries == 0 else (),
+            done=Done(claim=job.claim, next_at=reading.now + wait, failed=True),
             frees=True,
         )
     )
 
 
 def _store(
-    office: Office, turn: Turn, reading: Reading, rosters: Mapping[str, Roster], *, names_missing: bool
+    context: Context, job: Job, reading: Reading, rosters: Mapping[str, Roster], *, names_missing: bool
 ) -> None:
-    now, catalog = office.ledger.read().now, reading.catalog
+    now, catalog = context.ledger.read().now, reading.catalog
     put: dict[Key, Document | None] = {}
     due: list[Due] = []
     audit: list[Entry] = []
@@ -233,11 +233,11 @@ def _store(
         if changed or (before and before.age(now) > OLD):
             due += _followers(catalog, schedule, now)
     put[Key.of(SourceState, reading.source)] = state
-    notes, told = _notes(office, reading, news)
+    notes, told = _notes(context, reading, news)
     every = _every(catalog, reading.source)
-    done = Done(claim=turn.claim, next_at=now + (min(every, NAMES_AGAIN) if names_missing else every))
+    done = Done(claim=job.claim, next_at=now + (min(every, NAMES_AGAIN) if names_missing else every))
     change = Change(put={**put, **notes}, due=(*due, *told), audit=tuple(audit), done=done, frees=True)
-    office.ledger.commit(change)
+    context.ledger.commit(change)
 
 
 def _every(catalog: Catalog, source: str) -> timedelta:
@@ -274,13 +274,13 @@ def _without_email(roster: Roster, before: Roster | None) -> Iterable[Entry]:
 
 
 def _notes(
-    office: Office, reading: Reading, news: Sequence[Reason]
+    context: Context, reading: Reading, news: Sequence[Reason]
 ) -> tuple[Mapping[Key, Document | None], tuple[Due, ...]]:
     channel, more = reading.catalog.security_channel, len(news) - MOST_NEWS
     if more > 0:
         rest = because(Why.SCHEDULES_MORE, source=reading.source, count=more)
         news = (*news[:MOST_NEWS], rest)
-    notes = [Note(id=office.new_id(), channel=channel, reason=each) for each in news] if channel else []
+    notes = [Note(id=context.new_id(), channel=channel, reason=each) for each in news] if channel else []
     due = tuple(Due(member=f"note:{each.id}", at=reading.now) for each in notes)
     return {Key.of(Note, each.id): each for each in notes}, due
 

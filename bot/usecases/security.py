@@ -19,46 +19,46 @@ from bot.core.reasons import Reason, Why, because
 from bot.ports import Change, Due, Entry, Key, Note, Snapshot
 from bot.usecases.answers import RevokedAll
 from bot.usecases.attempts import earlier_answer
+from bot.usecases.context import FREEZE, Basis, Context, facts_of, security_keys
 from bot.usecases.finish import copies_made, endable, ended_now, joined, revoked_reason
-from bot.usecases.office import FREEZE, Office, Scene, facts_of, security_keys
 
 MOST_SAID = 300
 
 
-def revoke_all(office: Office, *, by: str, person: str, why: str, op: str) -> RevokedAll:
+def revoke_all(context: Context, *, by: str, person: str, why: str, op: str) -> RevokedAll:
     """End all that ``person`` holds or waits for. Until ``allow``, nobody gives them anything and their votes
     do not count. Raises Refused."""
-    office.meet(by)
-    done = office.once(op, "revoke all", by, lambda: _revoke_all(office, by, person, why, op))
+    context.meet(by)
+    done = context.once(op, "revoke all", by, lambda: _revoke_all(context, by, person, why, op))
     ended, denied = map(int, done.split())
-    return RevokedAll(person=person, ended=ended, denied=denied, copied=copies_made(office))
+    return RevokedAll(person=person, ended=ended, denied=denied, copied=copies_made(context))
 
 
-def allow(office: Office, *, by: str, person: str, op: str) -> None:
+def allow(context: Context, *, by: str, person: str, op: str) -> None:
     """End the ban on ``person``, whose shifts start again if they last. Raises Refused."""
-    office.meet(by)
-    office.once(op, "allow", by, lambda: _allow(office, by, person, op))
+    context.meet(by)
+    context.once(op, "allow", by, lambda: _allow(context, by, person, op))
 
 
-def freeze(office: Office, *, by: str, why: str, op: str) -> bool:
+def freeze(context: Context, *, by: str, why: str, op: str) -> bool:
     """From now on no rule, shift or incident starts anything; what is live stays. Return whether replicas of
     Redis have confirmed it. Raises Refused."""
-    office.meet(by)
-    office.once(op, "freeze", by, lambda: _freeze(office, by, why, op))
-    return copies_made(office)
+    context.meet(by)
+    context.once(op, "freeze", by, lambda: _freeze(context, by, why, op))
+    return copies_made(context)
 
 
-def unfreeze(office: Office, *, by: str, op: str) -> None:
+def unfreeze(context: Context, *, by: str, op: str) -> None:
     """End the freeze; shifts that last start at once. Raises Refused."""
-    office.meet(by)
-    office.once(op, "unfreeze", by, lambda: _unfreeze(office, by, op))
+    context.meet(by)
+    context.once(op, "unfreeze", by, lambda: _unfreeze(context, by, op))
 
 
-def _revoke_all(office: Office, by: str, person: str, why: str, op: str) -> str:
+def _revoke_all(context: Context, by: str, person: str, why: str, op: str) -> str:
     """A grant that comes into being at this very moment is ended by its resource's ``shift:`` duty."""
     ban = Key.of(Ban, person)
-    scene = _scene(office, by, stops=True, besides=(ban, Key.of(Person, person)), of=person)
-    catalog, snap = scene
+    basis = _basis(context, by, stops=True, besides=(ban, Key.of(Person, person)), of=person)
+    catalog, snap = basis
     theirs = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
     live = [grant for grant in theirs if grant.state in LIVE]
     said = why.strip()[:MOST_SAID]
@@ -74,14 +74,14 @@ def _revoke_all(office: Office, by: str, person: str, why: str, op: str) -> str:
     )
     reason = revoked_reason(by, why)
     ends = (ended_now(grant, snap, by, reason, for_now=True)[1] for grant in theirs)
-    note = _note(office, scene, because(Why.BAN_SET, person=person, by_person=by, **_said(said)))
-    return _committed(office, joined(change, *ends, note))
+    note = _note(context, basis, because(Why.BAN_SET, person=person, by_person=by, **_said(said)))
+    return _committed(context, joined(change, *ends, note))
 
 
-def _allow(office: Office, by: str, person: str, op: str) -> str:
+def _allow(context: Context, by: str, person: str, op: str) -> str:
     ban = Key.of(Ban, person)
-    scene = _scene(office, by, stops=False, besides=(ban,))
-    catalog, snap = scene
+    basis = _basis(context, by, stops=False, besides=(ban,))
+    catalog, snap = basis
     if person not in facts_of(snap).bans:
         raise refuse(Why.NOT_BANNED, person=person)
     change = Change(
@@ -91,13 +91,13 @@ def _allow(office: Office, by: str, person: str, op: str) -> str:
         audit=(Entry(what="allowed", by=by, facts={"person": person}),),
         op=op,
     )
-    note = _note(office, scene, because(Why.BAN_OVER, person=person, by_person=by))
-    return _committed(office, joined(change, note))
+    note = _note(context, basis, because(Why.BAN_OVER, person=person, by_person=by))
+    return _committed(context, joined(change, note))
 
 
-def _freeze(office: Office, by: str, why: str, op: str) -> str:
-    scene = _scene(office, by, stops=True)
-    snap, said = scene[1], why.strip()[:MOST_SAID]
+def _freeze(context: Context, by: str, why: str, op: str) -> str:
+    basis = _basis(context, by, stops=True)
+    snap, said = basis[1], why.strip()[:MOST_SAID]
     change = Change(
         rests_on=(snap,),
         put={FREEZE: Freeze(by=by, reason=said, at=snap.now)},
@@ -105,13 +105,13 @@ def _freeze(office: Office, by: str, why: str, op: str) -> str:
         op=op,
         frees=True,
     )
-    note = _note(office, scene, because(Why.FREEZE_SET, by_person=by, **_said(said)))
-    return _committed(office, joined(change, note))
+    note = _note(context, basis, because(Why.FREEZE_SET, by_person=by, **_said(said)))
+    return _committed(context, joined(change, note))
 
 
-def _unfreeze(office: Office, by: str, op: str) -> str:
-    scene = _scene(office, by, stops=False)
-    catalog, snap = scene
+def _unfreeze(context: Context, by: str, op: str) -> str:
+    basis = _basis(context, by, stops=False)
+    catalog, snap = basis
     if facts_of(snap).frozen is None:
         raise refuse(Why.NOT_FROZEN)
     change = Change(
@@ -121,21 +121,21 @@ def _unfreeze(office: Office, by: str, op: str) -> str:
         audit=(Entry(what="unfrozen", by=by),),
         op=op,
     )
-    return _committed(office, joined(change, _note(office, scene, because(Why.FREEZE_OVER, by_person=by))))
+    return _committed(context, joined(change, _note(context, basis, because(Why.FREEZE_OVER, by_person=by))))
 
 
-def _scene(
-    office: Office,
+def _basis(
+    context: Context,
     by: str,
     *,
     stops: bool,
     besides: Iterable[Key] = (),
     of: str | None = None,
-) -> Scene:
+) -> Basis:
     """Return the policy, who ``by`` is and all grants ``of`` somebody. Raises Refused unless ``by`` is one of
     the security people. ``stops``: what they do only ends access."""
     keys = {Key.of(Person, by), Key.of(Ban, by), FREEZE, *besides}
-    catalog, snap = office.gather(lambda known: keys | security_keys(known), (f"person:{of}",) if of else ())
+    catalog, snap = context.gather(lambda known: keys | security_keys(known), (f"person:{of}",) if of else ())
     facts = facts_of(snap)
     against = security_objection(by, catalog, for_revoking(facts) if stops else facts)
     if against:
@@ -143,8 +143,8 @@ def _scene(
     return catalog, snap
 
 
-def _committed(office: Office, change: Change) -> str:
-    receipt = office.ledger.commit(change)
+def _committed(context: Context, change: Change) -> str:
+    receipt = context.ledger.commit(change)
     return earlier_answer(receipt) if receipt.again else change.answer
 
 
@@ -160,10 +160,10 @@ def _shifts(resources: Iterable[str], snap: Snapshot) -> tuple[Due, ...]:
     return tuple(Due(member=f"shift:{each}", at=snap.now) for each in resources)
 
 
-def _note(office: Office, scene: Scene, reason: Reason) -> Change:
+def _note(context: Context, basis: Basis, reason: Reason) -> Change:
     """Tell the security channel, if there is one."""
-    catalog, snap = scene
+    catalog, snap = basis
     if catalog.security_channel is None:
         return Change()
-    note = Note(id=office.new_id(), channel=catalog.security_channel, reason=reason)
+    note = Note(id=context.new_id(), channel=catalog.security_channel, reason=reason)
     return Change(put={Key.of(Note, note.id): note}, due=(Due(member=f"note:{note.id}", at=snap.now),))

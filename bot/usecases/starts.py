@@ -16,7 +16,7 @@ from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
 from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
 from bot.usecases.admit import admission, ground_addition, live_grant
-from bot.usecases.office import Scene, facts_of
+from bot.usecases.context import Basis, facts_of
 from bot.usecases.ownership import with_contest
 
 PASSING = frozenset({Why.PERSON_UNKNOWN, Why.WORKSPACE_UNKNOWN})
@@ -32,11 +32,11 @@ class Start:
     again: bool = False
 
 
-def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], str]) -> Iterator[Start]:
+def starts(resource: Resource, rule: OnCall, basis: Basis, new_id: Callable[[], str]) -> Iterator[Start]:
     """Yield a start for each person who is on call by the rule and has no access by it: a ground for the
     access that they have already, else a grant. If only one may hold the resource, the first gets it. Yields
     nothing while the policy in force cannot be followed."""
-    catalog, snap = scene
+    catalog, snap = basis
     if closed_objection(catalog):
         return
     facts = facts_of(snap, resource)
@@ -52,7 +52,7 @@ def starts(resource: Resource, rule: OnCall, scene: Scene, new_id: Callable[[], 
             yield Start(again="until_at" not in taken.facts)
             continue
         try:
-            start = Start(change=_started(new_id(), resource, rule, shift, scene))
+            start = Start(change=_started(new_id(), resource, rule, shift, basis))
         except Refused as refused:
             yield _not_started(resource, shift, refused.reason, snap, new_id)
             continue
@@ -102,9 +102,9 @@ def _objection(
     return against or automatic_objection(str(shift.person), resource, facts)
 
 
-def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scene: Scene) -> Change:
+def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis: Basis) -> Change:
     """Raises Refused if the person has no account to give it to."""
-    catalog, snap = scene
+    catalog, snap = basis
     person = str(shift.person)
     ground = Ground(
         cause=Cause.SHIFT,
@@ -118,7 +118,7 @@ def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scen
     if held:
         grant, change = ground_addition(held, ground, snap)
     else:
-        grant = _grant(grant_id, resource, rule, shift, scene)
+        grant = _grant(grant_id, resource, rule, shift, basis)
         grant, change = admission(grant, ground, resource, catalog, snap)
     key = shift_key(resource.name, person)
     return replace(change, put={**change.put, key: ShiftGrant(grant=grant.id)})
@@ -130,8 +130,8 @@ def _until(shift: Shift, rule: OnCall, resource: Resource, now: datetime) -> dat
     return shift.end + timedelta(seconds=rule.grace)
 
 
-def _grant(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, scene: Scene) -> Grant:
-    catalog, snap = scene
+def _grant(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis: Basis) -> Grant:
+    catalog, snap = basis
     about: dict[str, str | int] = {
         "schedule": rule.schedule,
         "age_s": int(facts_age(rule.schedule, facts_of(snap))),

@@ -38,12 +38,12 @@ from bot.ports import (
 from bot.usecases.admit import admission
 from bot.usecases.alerts import became, told, told_over
 from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.context import Basis, Context, fact_keys, facts_of, security_keys, stop_keys
 from bot.usecases.finish import blocked, ending, joined
 from bot.usecases.hands import may_be_missing
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, security_keys, stop_keys
+from bot.usecases.job import Job
 from bot.usecases.outcomes import named
-from bot.usecases.reach import Reach, TargetFailed
-from bot.usecases.turn import Turn
+from bot.usecases.target_calls import TargetCalls, TargetFailed
 from bot.usecases.views import View, look, query, seen
 
 AT_A_TIME, PAUSE = 2.0, timedelta(seconds=1)
@@ -59,37 +59,37 @@ NOT_THERE = "not at the target right now"
 VERBS = ("grant_again", "end_them")
 
 
-def survey(office: Office, census: Census, find: Callable[[str], Target], turn: Turn) -> None:
+def survey(context: Context, census: Census, find: Callable[[str], Target], job: Job) -> None:
     """Do the next piece of looking at a target where something is missing (``hands:<name>``), carry out what
     people wished, and be due again while anything is missing. Raises what the target raised."""
-    _Round(office, census, find, turn).run()
+    _Round(context, census, find, job).run()
 
 
 @dataclass(frozen=True)
 class _Round:
-    office: Office
+    context: Context
     census: Census
     find: Callable[[str], Target]
-    turn: Turn
+    job: Job
 
     @property
     def name(self) -> str:
-        return self.turn.claim.id
+        return self.job.claim.id
 
     def run(self) -> None:
         """Write how far it has come. Whatever was not written because somebody else was faster is found
         again by the next look at its hold."""
-        ledger, key = self.office.ledger, Key.of(Survey, self.name)
+        ledger, key = self.context.ledger, Key.of(Survey, self.name)
         snap = ledger.read({key, Key.of(Restore)})
         at = snap.find(Survey, self.name) or Survey()
         if snap.find(Restore) or not snap.compared:
-            ledger.commit(Change(done=Done(claim=self.turn.claim, next_at=snap.now + CHECKED_EVERY)))
+            ledger.commit(Change(done=Done(claim=self.job.claim, next_at=snap.now + CHECKED_EVERY)))
             return
-        alert = self.office.alert(at.alert) if at.alert else None
+        alert = self.context.alert(at.alert) if at.alert else None
         if alert and alert.wish:
             self._carry_out(alert)
         after, pause = self._next(at)
-        done = Done(claim=self.turn.claim, next_at=snap.now + pause if pause is not None else None)
+        done = Done(claim=self.job.claim, next_at=snap.now + pause if pause is not None else None)
         ledger.commit(Change(put={key: after if after != Survey() else None}, done=done, frees=True))
 
     def _next(self, at: Survey) -> tuple[Survey, timedelta | None]:
@@ -98,8 +98,8 @@ class _Round:
             if not waiting:
                 alert = self._shown(at.alert, asked)
                 return Survey(alert=alert), CHECKED_EVERY if alert else None
-            at = Survey(alert=at.alert, began=self.office.ledger.read().now)
-        until = Deadline.after(AT_A_TIME).sooner(Deadline(self.turn.deadline.at - TIME_TO_WRITE))
+            at = Survey(alert=at.alert, began=self.context.ledger.read().now)
+        until = Deadline.after(AT_A_TIME).sooner(Deadline(self.job.deadline.at - TIME_TO_WRITE))
         while at.left or not at.last_page:
             at = self._look(at, until) if at.left else self._page(at)
             if until.passed:
@@ -116,7 +116,7 @@ class _Round:
     def _views(self, grants: Sequence[str]) -> Iterator[View]:
         """Yield the holds of these grants at the target; one with several grants only with that which ends
         last."""
-        ledger = self.office.ledger
+        ledger = self.context.ledger
         for ids in _parts(grants):
             found = ledger.read(Key.of(Grant, each) for each in ids)
             live = (grant for grant in found.all(Grant) if grant.state in LIVE and found.live(grant))
@@ -134,7 +134,7 @@ class _Round:
         left = deque(at.left)
         missing, held, asked = [*at.missing], at.held, at.asked
         while left:
-            view = look(self.office.ledger, left.popleft())
+            view = look(self.context.ledger, left.popleft())
             if view and view.live and view.record.phase is Phase.GIVEN and not view.record.untouchable:
                 held += 1
                 known = view.record.missing
@@ -161,7 +161,7 @@ class _Round:
         due = Due(member=f"hold:{view.key}", at=view.now if missing.cause else view.now + LOOK_TWICE)
         put = {Key.of(HoldRecord, view.key): record}
         try:
-            self.office.ledger.commit(Change(rests_on=(view.snap,), put=put, due=(due,), frees=True))
+            self.context.ledger.commit(Change(rests_on=(view.snap,), put=put, due=(due,), frees=True))
         except Conflict:
             return False
         return missing.cause is None
@@ -169,19 +169,19 @@ class _Round:
     def _shows(self, view: View) -> Seen | None:
         """Return what the target shows; None if that cannot be told, or says nothing. Raises TemporaryFailure
         if the target does not answer."""
-        reach = self._reach()
-        if reach is None or not may_be_missing(view, keeps_end=reach.keeps_end):
+        calls = self._calls()
+        if calls is None or not may_be_missing(view, keeps_end=calls.keeps_end):
             return None
         try:
-            return reach.look(view)
+            return calls.look(view)
         except TargetFailed as raised:
             if raised.seen is None and isinstance(raised.failure, TemporaryFailure):
                 raise raised.failure from raised
             return None
 
-    def _reach(self) -> Reach | None:
+    def _calls(self) -> TargetCalls | None:
         try:
-            return Reach(self.find, self.name, self.turn)
+            return TargetCalls(self.find, self.name, self.job)
         except TargetFailed:
             return None
 
@@ -196,17 +196,17 @@ class _Round:
                 asks = missing is not None and missing.asked is not None and missing.asked == alert
                 asked += asks
                 waiting = waiting or (missing is not None and bool(missing.cause) and not asks)
-            if not cursor or self.turn.deadline.left() < TIME_TO_WRITE:
+            if not cursor or self.job.deadline.left() < TIME_TO_WRITE:
                 return waiting or bool(cursor), asked
 
     # -------------------------------------------------------------------------------------- deciding
 
     def _decide(self, at: Survey) -> tuple[Survey, timedelta | None]:
-        views = [view for key in at.missing if (view := look(self.office.ledger, key))]
+        views = [view for key in at.missing if (view := look(self.context.ledger, key))]
         missing = [view for view in views if view.live and view.record.missing]
         if any(each.record.missing and each.record.missing.cause is None for each in missing):
             return at, SETTLES
-        crowd = is_crowd(len(missing) + at.asked, at.held, self.office.catalog().sweep.share)
+        crowd = is_crowd(len(missing) + at.asked, at.held, self.context.catalog().sweep.share)
         by_hand = [view for view in missing if not crowd and _cause(view) is Absence.HAND]
         for view in by_hand:
             self._end(view)
@@ -224,7 +224,7 @@ class _Round:
             return
         change = Change(rests_on=(view.snap,), frees=True)
         for grant in view.live:
-            change = joined(change, _end_by_hand(grant, view, _scene(self.office, grant)))
+            change = joined(change, _end_by_hand(grant, view, _basis(self.context, grant)))
         self._try(change)
 
     def _ask(self, views: Sequence[View], at: Survey) -> str:
@@ -237,12 +237,12 @@ class _Round:
             reason = because(
                 Why.MISSING_ONE, target=self.name, person=last.person, resource=last.resource, access=access
             )
-        first = Alert(id=self.office.new_id(), reason=reason, asks=True, verbs=VERBS, target=self.name)
+        first = Alert(id=self.context.new_id(), reason=reason, asks=True, verbs=VERBS, target=self.name)
         alert = replace(known, reason=reason) if known else first
         entry = Entry(what="missing at the target", facts={"target": self.name, "count": count})
         change = replace(told(alert, snap.now), rests_on=(snap,), audit=(entry,), frees=True)
         here = Key.of(Survey, self.name)  # so that after a crash these are asked about in the same message
-        self.office.ledger.commit(replace(change, put={**change.put, here: Survey(alert=alert.id)}))
+        self.context.ledger.commit(replace(change, put={**change.put, here: Survey(alert=alert.id)}))
         for view in views:
             self._try(_asked(view, alert.id))
         return alert.id
@@ -252,19 +252,19 @@ class _Round:
         alert, snap = self._alert(alert_id)
         if alert and not (asked or alert.wish):
             over = told_over(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
-            self.office.ledger.commit(replace(over, rests_on=(snap,), frees=True))
+            self.context.ledger.commit(replace(over, rests_on=(snap,), frees=True))
             return None
         return alert.id if alert else None
 
     def _alert(self, alert_id: str | None) -> tuple[Alert | None, Snapshot]:
         """Return the alert if it is not over."""
-        snap = self.office.ledger.read({Key.of(Alert, alert_id)} if alert_id else ())
+        snap = self.context.ledger.read({Key.of(Alert, alert_id)} if alert_id else ())
         found = snap.find(Alert, alert_id) if alert_id else None
         return (found if found and not found.over_at else None), snap
 
     def _try(self, change: Change) -> bool:
         try:
-            self.office.ledger.commit(change)
+            self.context.ledger.commit(change)
         except Conflict:
             return False
         return True
@@ -274,7 +274,7 @@ class _Round:
     def _carry_out(self, alert: Alert) -> None:
         """Do what somebody wished with all that they may decide about, and show how much is left."""
         left, cursor, whole = 0, 0, False
-        while not whole and self.turn.deadline.left() > TIME_TO_WRITE:
+        while not whole and self.job.deadline.left() > TIME_TO_WRITE:
             page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
             for view in self._views(page):
                 if view.record.missing and view.record.missing.asked == alert.id:
@@ -293,26 +293,26 @@ class _Round:
                 continue
         if any(done):
             return True
-        after = look(self.office.ledger, view.key)  # decided with another hold of the same grant
+        after = look(self.context.ledger, view.key)  # decided with another hold of the same grant
         return after is None or not after.live or after.has_news
 
     def _decision(self, view: View, grant: Grant, alert: Alert, by: str) -> Change:
         if alert.wish == "end_them":
-            scene = _scene(self.office, grant, by)
-            if by != grant.person and (against := _objection(by, grant, scene, ends=True)):
+            basis = _basis(self.context, grant, by)
+            if by != grant.person and (against := _objection(by, grant, basis, ends=True)):
                 raise Refused(against)
             reason = because(Why.REVOKED, by_person=by)
             end = ending(grant, view.snap, reason, by)[1]
-            block = _blocked(grant, reason, by, scene) if by != grant.person else Change()
+            block = _blocked(grant, reason, by, basis) if by != grant.person else Change()
             return joined(Change(rests_on=(view.snap,), frees=True), end, block)
-        scene = _scene(self.office, grant, *alert.votes)
-        change = _again(self.office.new_id(), grant, alert.votes, by, scene)[1]
+        basis = _basis(self.context, grant, *alert.votes)
+        change = _again(self.context.new_id(), grant, alert.votes, by, basis)[1]
         end = ending(grant, view.snap, because(Why.GIVEN_ANEW, by_person=by), by)[1]
         return replace(joined(change, Change(rests_on=(view.snap,)), end), frees=False)
 
     def _note_carried_out(self, alert: Alert, left: int) -> None:
         key = Key.of(Alert, alert.id)
-        snap = self.office.ledger.read({key})
+        snap = self.context.ledger.read({key})
         now = snap.find(Alert, alert.id)
         if now is None or now.wish != alert.wish:
             return
@@ -325,7 +325,7 @@ class _Round:
             change = told_over(
                 replace(now, wish=None), because(why, by_person=by, target=self.name), snap.now
             )
-        self.office.ledger.commit(replace(change, rests_on=(snap,), frees=True))
+        self.context.ledger.commit(replace(change, rests_on=(snap,), frees=True))
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -340,9 +340,9 @@ def _wisher(alert: Alert) -> str:
     return str(alert.became.facts["by_person"]) if alert.became else ""
 
 
-def _blocked(grant: Grant, reason: Reason, by: str | None, scene: Scene) -> Change:
+def _blocked(grant: Grant, reason: Reason, by: str | None, basis: Basis) -> Change:
     """No rule gives it back; a request or a shift that begins at the same moment does not slip past."""
-    catalog, snap = scene
+    catalog, snap = basis
     block = blocked(grant.person, grant.resource, reason, by, snap, catalog)
     return replace(block, rests_on=(snap,))
 
@@ -362,7 +362,7 @@ def _asked(view: View, alert: str) -> Change:
     return change
 
 
-def _end_by_hand(grant: Grant, view: View, scene: Scene) -> Change:
+def _end_by_hand(grant: Grant, view: View, basis: Basis) -> Change:
     """The grant ends, and an approver may give it again."""
     reason = because(Why.HAND_REMOVED, target=view.hold.target)
     about = because(Why.HAND_FOUND, person=grant.person, resource=grant.resource, target=view.hold.target)
@@ -376,41 +376,41 @@ def _end_by_hand(grant: Grant, view: View, scene: Scene) -> Change:
     )
     entry = Entry(what="removed by a hand", grant=grant.id, facts={"hold": named(view.hold)})
     end = ending(grant, view.snap, reason, None)[1]
-    return joined(end, told(alert, view.now), Change(audit=(entry,)), _blocked(grant, reason, None, scene))
+    return joined(end, told(alert, view.now), Change(audit=(entry,)), _blocked(grant, reason, None, basis))
 
 
 # ------------------------------------------------------------------------------------------- clicks
 
 
-def grant_again(office: Office, *, person: str, alert: str, op: str) -> None:
+def grant_again(context: Context, *, person: str, alert: str, op: str) -> None:
     """Give again what is missing, or what a hand took, for at most the time that was left: a new decision
     under today's policy. Raises Refused, also for one's own."""
-    _pressed(office, person, alert, op, "grant_again")
+    _pressed(context, person, alert, op, "grant_again")
 
 
-def end_them(office: Office, *, person: str, alert: str, op: str) -> None:
+def end_them(context: Context, *, person: str, alert: str, op: str) -> None:
     """End the grants of what is missing. Raises Refused."""
-    _pressed(office, person, alert, op, "end_them")
+    _pressed(context, person, alert, op, "end_them")
 
 
-def _pressed(office: Office, person: str, alert_id: str, op: str, verb: str) -> None:
-    about = office.alert(alert_id)
+def _pressed(context: Context, person: str, alert_id: str, op: str, verb: str) -> None:
+    about = context.alert(alert_id)
     holder = about.reason.facts.get("person") if about else None
-    office.meet(person, *((str(holder),) if holder else ()), anew=True)
+    context.meet(person, *((str(holder),) if holder else ()), anew=True)
 
     def attempt() -> str:
-        alert = office.alert(alert_id)
+        alert = context.alert(alert_id)
         if alert is None or alert.over_at or verb not in alert.verbs:
             by = _wisher(alert) if alert and alert.became else ""
             raise refuse(Why.ALERT_SETTLED, **({"by_person": by} if by else {}))
-        change = _once_more(office, alert, person) if alert.grant else _wish(office, alert, person, verb)
-        receipt = office.ledger.commit(replace(change, op=op, answer=alert_id))
+        change = _once_more(context, alert, person) if alert.grant else _wish(context, alert, person, verb)
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert_id))
         return earlier_answer(receipt) if receipt.again else alert_id
 
-    office.once(op, "decision about what is missing", person, attempt)
+    context.once(op, "decision about what is missing", person, attempt)
 
 
-def _wish(office: Office, alert: Alert, person: str, verb: str) -> Change:
+def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:
     """A worker carries it out, and judges then for each grant whether this person may decide about it."""
     target = alert.target or ""
 
@@ -418,7 +418,7 @@ def _wish(office: Office, alert: Alert, person: str, verb: str) -> Change:
         every = known.resources.values()
         return tuple(each for each in every if target in {gives.target for gives in each.gives})
 
-    catalog, snap = office.gather(
+    catalog, snap = context.gather(
         lambda known: {
             Key.of(Alert, alert.id),
             *security_keys(known),
@@ -446,11 +446,11 @@ def _wish(office: Office, alert: Alert, person: str, verb: str) -> Change:
     return joined(carried_out, told(wished, snap.now))
 
 
-def _once_more(office: Office, alert: Alert, person: str) -> Change:
+def _once_more(context: Context, alert: Alert, person: str) -> Change:
     """Grant again what ended because a hand took it; or count one more who wants that."""
-    old = office.grant(alert.grant or "")
+    old = context.grant(alert.grant or "")
     votes = tuple(dict.fromkeys((*alert.votes, person)))
-    catalog, snap = _scene(office, old, *votes, also=Key.of(Alert, alert.id))
+    catalog, snap = _basis(context, old, *votes, also=Key.of(Alert, alert.id))
     if snap.find(Alert, alert.id) != alert:
         raise Conflict
     if any(snap.live(each) and _same(each, old) for each in snap.all(Grant)):
@@ -463,7 +463,7 @@ def _once_more(office: Office, alert: Alert, person: str) -> Change:
     if missing:
         waits = replace(alert, votes=votes, became=because(Why.MISSING_VOTES, by_person=person, more=missing))
         return replace(told(waits, snap.now), rests_on=(snap,))
-    grant, change = _again(office.new_id(), old, votes, person, (catalog, snap))
+    grant, change = _again(context.new_id(), old, votes, person, (catalog, snap))
     until_at = int(grant.until.timestamp()) if grant.until else 0
     reason = because(
         Why.HAND_AGAIN, by_person=person, person=old.person, resource=old.resource, until_at=until_at
@@ -478,7 +478,7 @@ def _same(grant: Grant, other: Grant) -> bool:
 # ------------------------------------------------------------------------------------------ deciding again
 
 
-def _scene(office: Office, grant: Grant, *voters: str, also: Key | None = None) -> Scene:
+def _basis(context: Context, grant: Grant, *voters: str, also: Key | None = None) -> Basis:
     """Return the policy, and what a decision by these people about a grant's person and resource rests on."""
 
     def keys(known: Catalog) -> set[Key]:
@@ -488,12 +488,12 @@ def _scene(office: Office, grant: Grant, *voters: str, also: Key | None = None) 
         own |= stop_keys(grant.resource, *people) | security_keys(known) | ({also} if also else set())
         return own | fact_keys(resource, *people) if resource else own
 
-    return office.gather(keys, (f"person:{grant.person}",))
+    return context.gather(keys, (f"person:{grant.person}",))
 
 
-def _no_decider(person: str, resource: Resource, scene: Scene, *, ends: bool) -> Reason | None:
+def _no_decider(person: str, resource: Resource, basis: Basis, *, ends: bool) -> Reason | None:
     """Return why the person is neither an approver of the resource nor one of the security people."""
-    catalog, snap = scene
+    catalog, snap = basis
     facts = for_revoking(facts_of(snap, resource)) if ends else facts_of(snap, resource)
     against = approver_objection(person, resource, catalog, facts)
     if against is None:
@@ -501,30 +501,30 @@ def _no_decider(person: str, resource: Resource, scene: Scene, *, ends: bool) ->
     return None if security_objection(person, catalog, facts) is None else against
 
 
-def _objection(person: str, grant: Grant, scene: Scene, *, ends: bool = False) -> Reason | None:
+def _objection(person: str, grant: Grant, basis: Basis, *, ends: bool = False) -> Reason | None:
     """Return why the person may not decide about this grant."""
     if person == grant.person:
         return because(Why.OWN_AGAIN)
-    resource = scene[0].resources.get(grant.resource)
+    resource = basis[0].resources.get(grant.resource)
     if resource is None:
         return because(Why.RESOURCE_GONE, resource=grant.resource)
-    return _no_decider(person, resource, scene, ends=ends)
+    return _no_decider(person, resource, basis, ends=ends)
 
 
-def _more(grant: Grant, votes: Iterable[str], scene: Scene) -> int:
+def _more(grant: Grant, votes: Iterable[str], basis: Basis) -> int:
     """Return how many more people have to want it granted again."""
-    resource = scene[0].resources[grant.resource]
-    return max(resource.approvals - sum(_objection(each, grant, scene) is None for each in votes), 0)
+    resource = basis[0].resources[grant.resource]
+    return max(resource.approvals - sum(_objection(each, grant, basis) is None for each in votes), 0)
 
 
-def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, scene: Scene) -> tuple[Grant, Change]:
+def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, basis: Basis) -> tuple[Grant, Change]:
     """Return a new grant of the same resource to the same person, which ends when the old one would have, and
     what is to be written for it. Raises Refused."""
-    catalog, snap = scene
-    counted = [each for each in votes if _objection(each, old, scene) is None]
-    if against := _objection(by, old, scene):
+    catalog, snap = basis
+    counted = [each for each in votes if _objection(each, old, basis) is None]
+    if against := _objection(by, old, basis):
         raise Refused(against)
-    if more := _more(old, votes, scene):
+    if more := _more(old, votes, basis):
         raise refuse(Why.MISSING_VOTES, by_person=by, more=more)
     resource = catalog.resources[old.resource]
     until = _until(old, resource, snap.now)

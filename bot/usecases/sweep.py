@@ -15,9 +15,9 @@ from bot.core.errors import PermanentFailure
 from bot.core.grants import LIVE, SETTLED, Grant
 from bot.core.holds import Hold, HoldRecord, Phase, backoff
 from bot.ports import Census, Change, Done, Due, Entry, Key, Ledger, Snapshot, Swept, Target
-from bot.usecases.converge import Convergence
+from bot.usecases.job import Job
 from bot.usecases.outcomes import Observed, named
-from bot.usecases.turn import Turn
+from bot.usecases.reconcile import Reconciliation
 from bot.usecases.views import View, look, too_late
 
 T = TypeVar("T")
@@ -116,10 +116,10 @@ def out_of_reach(target: Callable[[str], Target], past: Past) -> str | None:
     return None
 
 
-def take_back(ledger: Ledger, target: Callable[[str], Target], turn: Turn, past: Past) -> Past:
+def take_back(ledger: Ledger, target: Callable[[str], Target], job: Job, past: Past) -> Past:
     """Bring one claimed hold as far as it can be brought now."""
     before = look(ledger, past.hold.key)
-    it = TakingBack(ledger, target, turn)
+    it = TakingBack(ledger, target, job)
     it.run()
     now = looked_at(ledger, past)
     if now.still_there or before is None:
@@ -178,13 +178,13 @@ class _Lives(Exception):
     """Somebody live stands behind the hold."""
 
 
-class TakingBack(Convergence):
+class TakingBack(Reconciliation):
     """Where somebody live stands behind the hold, it is handed back to the workers as it was."""
 
     left_alone = False
 
-    def __init__(self, ledger: Ledger, target: Callable[[str], Target], turn: Turn) -> None:
-        super().__init__(ledger, target, turn, OVERDUE_IS_TOLD)
+    def __init__(self, ledger: Ledger, target: Callable[[str], Target], job: Job) -> None:
+        super().__init__(ledger, target, job, OVERDUE_IS_TOLD)
 
     def run(self) -> None:
         try:

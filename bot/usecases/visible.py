@@ -10,7 +10,7 @@ from bot.core.people import objection
 from bot.core.policy import security_objection
 from bot.core.reasons import Why
 from bot.ports import Key, Snapshot
-from bot.usecases.office import Office, Scene, fact_keys, facts_of, security_keys
+from bot.usecases.context import Basis, Context, fact_keys, facts_of, security_keys
 
 MOST_KNOWN = 200
 """Names among which the one that was meant is looked for."""
@@ -44,19 +44,19 @@ def sight_keys(catalog: Catalog, name: str, person: str) -> set[Key]:
     return fact_keys(resource, person) | security_keys(catalog) if resource else set()
 
 
-def resource_for(office: Office, person: str, name: str, scene: Scene) -> Resource:
+def resource_for(context: Context, person: str, name: str, basis: Basis) -> Resource:
     """Return the resource of that name. Raises Refused, in the same words if there is none and if it is
     hidden from the person."""
-    catalog, snap = scene
+    catalog, snap = basis
     resource = catalog.resources.get(name)
     if resource is None or hidden_from(person, resource, catalog, snap):
-        raise _no_such(office, person, name)
+        raise _no_such(context, person, name)
     return resource
 
 
-def _no_such(office: Office, person: str, name: str) -> Refused:
+def _no_such(context: Context, person: str, name: str) -> Refused:
     """Return the refusal. It suggests only names of what the person may see."""
-    catalog, snap = office.gather(
+    catalog, snap = context.gather(
         lambda known: {key for each in known.resources for key in sight_keys(known, each, person)}
     )
     facts = facts_of(snap)

@@ -22,16 +22,16 @@ from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
 from bot.usecases.admit import gives_the_same, ground_facts, lease_move
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.context import Basis, Context, facts_of, grant_keys, security_keys, stand, standing_after
 from bot.usecases.finish import joined
 from bot.usecases.granting import grant_outcome, terms_now, votes_that_count
-from bot.usecases.office import Office, Scene, facts_of, grant_keys, security_keys, stand, standing_after
 from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.visible import hidden_from
 from bot.usecases.waiting import closed
 
 
 def approve(
-    office: Office, *, person: str, grant: str, length: int | None, op: str, terms: str | None = None
+    context: Context, *, person: str, grant: str, length: int | None, op: str, terms: str | None = None
 ) -> Standing:
     """One approval by ``person`` of a request or an extension; ``length`` in seconds shortens what is given.
     ``terms`` is the digest that the button had; None if it was typed, which counts only if this person was
@@ -40,36 +40,38 @@ def approve(
     Who requested and who votes is looked up at this moment. If Slack does not answer that fast, what was
     known within a day counts, and the worker looks the requester up as soon as Slack answers: an outage of
     Slack's API must not keep people out, nor somebody in who is gone."""
-    found = office.grant(grant)
-    office.meet(found.person, person, *(vote.person for vote in _votes(found, grant)), anew=True)
-    shown = _terms_shown(office, grant, person) if terms is None else terms
-    done = office.once(op, "approval", person, lambda: _approve(office, person, grant, length, op, shown))
-    return stand(office, done) if isinstance(done, str) else done
+    found = context.grant(grant)
+    context.meet(found.person, person, *(vote.person for vote in _votes(found, grant)), anew=True)
+    shown = _terms_shown(context, grant, person) if terms is None else terms
+    done = context.once(op, "approval", person, lambda: _approve(context, person, grant, length, op, shown))
+    return stand(context, done) if isinstance(done, str) else done
 
 
-def deny(office: Office, *, person: str, grant: str, why: str, op: str, terms: str | None = None) -> Standing:
+def deny(
+    context: Context, *, person: str, grant: str, why: str, op: str, terms: str | None = None
+) -> Standing:
     """Turn a request or an extension down, with a reason if one was given. ``terms`` as for ``approve``, but
     a denial that was typed needs none. Raises Refused."""
-    office.meet(person, anew=True)
-    done = office.once(op, "denial", person, lambda: _deny(office, person, grant, why, op, terms))
-    return stand(office, done) if isinstance(done, str) else done
+    context.meet(person, anew=True)
+    done = context.once(op, "denial", person, lambda: _deny(context, person, grant, why, op, terms))
+    return stand(context, done) if isinstance(done, str) else done
 
 
-def note_terms_shown(office: Office, *, person: str, grant: str, terms: str) -> None:
+def note_terms_shown(context: Context, *, person: str, grant: str, terms: str) -> None:
     """Commit that this person was shown these terms, so that they may type their approval."""
-    settled(lambda: _note_terms_shown(office, person, grant, terms))
+    settled(lambda: _note_terms_shown(context, person, grant, terms))
 
 
-def _note_terms_shown(office: Office, person: str, grant: str, terms: str) -> None:
+def _note_terms_shown(context: Context, person: str, grant: str, terms: str) -> None:
     key = Key.of(Card, grant)
-    snap = office.ledger.read({key})
+    snap = context.ledger.read({key})
     card = snap.find(Card, grant) or Card()
     told = {**card.told, person: terms}
-    office.ledger.commit(Change(rests_on=(snap,), put={key: replace(card, told=told)}))
+    context.ledger.commit(Change(rests_on=(snap,), put={key: replace(card, told=told)}))
 
 
-def _terms_shown(office: Office, grant: str, person: str) -> str:
-    card = office.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
+def _terms_shown(context: Context, grant: str, person: str) -> str:
+    card = context.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
     dms = [each.terms for each in card.places if each.person == person and each.terms]
     return card.told.get(person) or (dms[-1] if dms else "")
 
@@ -86,7 +88,7 @@ class _Poll:
     grant: Grant
     extension: Extension | None
     resource: Resource
-    scene: Scene
+    basis: Basis
 
     @property
     def id(self) -> str:
@@ -98,7 +100,7 @@ class _Poll:
 
     @property
     def terms(self) -> str:
-        return terms_now(self.grant, self.resource, self.scene, self.extension)
+        return terms_now(self.grant, self.resource, self.basis, self.extension)
 
     def with_votes(self, votes: tuple[Vote, ...]) -> _Poll:
         if self.extension is None:
@@ -108,9 +110,9 @@ class _Poll:
         return replace(self, grant=grant, extension=grant.extension)
 
 
-def _approve(office: Office, person: str, which: str, length: int | None, op: str, terms: str) -> Standing:
-    poll = _open(office, which, person)
-    catalog, snap = poll.scene
+def _approve(context: Context, person: str, which: str, length: int | None, op: str, terms: str) -> Standing:
+    poll = _open(context, which, person)
+    catalog, snap = poll.basis
     facts = facts_of(snap, poll.resource)
     objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
     if objection:
@@ -125,7 +127,7 @@ def _approve(office: Office, person: str, which: str, length: int | None, op: st
     if terms != now_terms:
         raise refuse(Why.TERMS_CHANGED, grant=which)
     before = shown.votes
-    counted = votes_that_count(before, shown.grant, shown.resource, shown.scene, now_terms)
+    counted = votes_that_count(before, shown.grant, shown.resource, shown.basis, now_terms)
     if any(one_human(person, each.person, catalog, facts) for each in counted):
         raise refuse(Why.VOTED_ALREADY)
     final = poll.terms
@@ -140,12 +142,12 @@ def _approve(office: Office, person: str, which: str, length: int | None, op: st
     else:
         question = question_of(_from_its_end(poll.grant, snap), poll.resource)
         ground = approval_ground(question, tuple(each.person for each in votes), facts)
-        moved, change = grant_outcome(poll.grant, ground, poll.resource, poll.scene)
-    change = joined(change, _fallen_notes(before, poll, now_terms, office))
-    receipt = office.ledger.commit(replace(change, op=op, answer=poll.grant.id))
+        moved, change = grant_outcome(poll.grant, ground, poll.resource, poll.basis)
+    change = joined(change, _fallen_notes(before, poll, now_terms, context))
+    receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
-        return stand(office, earlier_answer(receipt))
-    return standing_after(change, moved, poll.scene)
+        return stand(context, earlier_answer(receipt))
+    return standing_after(change, moved, poll.basis)
 
 
 def _from_its_end(grant: Grant, snap: Snapshot) -> Grant:
@@ -161,7 +163,7 @@ def _poll_for_less(poll: _Poll, length: int | None) -> _Poll:
     """Return the poll for what the approver gives of what was requested. Raises Refused if it is more."""
     if length is None:
         return poll
-    snap = poll.scene[1]
+    snap = poll.basis[1]
     grant, facts = poll.grant, facts_of(snap, poll.resource)
     longest = timedelta(seconds=poll.resource.lengths.max)
     end = wanted_end(question_of(grant, poll.resource, poll.extension), facts) or snap.now + longest
@@ -179,7 +181,7 @@ def _poll_for_less(poll: _Poll, length: int | None) -> _Poll:
 
 
 def _vote_change(poll: _Poll, person: str) -> Change:
-    grant, snap = poll.grant, poll.scene[1]
+    grant, snap = poll.grant, poll.basis[1]
     facts = {"person": grant.person, "votes": len(poll.votes), "needed": poll.resource.approvals}
     return Change(
         rests_on=(snap,),
@@ -191,7 +193,7 @@ def _vote_change(poll: _Poll, person: str) -> Change:
 
 def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
     """The extension becomes a ground of the grant, and its holder hears of it."""
-    catalog, snap = poll.scene
+    catalog, snap = poll.basis
     if not gives_the_same(poll.grant, poll.resource, catalog, snap):
         raise refuse(Why.GIVES_OTHER, resource=poll.resource.name)
     question = question_of(poll.grant, poll.resource, poll.extension)
@@ -216,13 +218,13 @@ def extension_news(grant: Grant, extension: str, reason: Reason, snap: Snapshot)
     )
 
 
-def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, office: Office) -> Change:
+def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Context) -> Change:
     """Those whose approval was for other terms hear that it does not count any more."""
-    grant, snap = poll.grant, poll.scene[1]
+    grant, snap = poll.grant, poll.basis[1]
     reason = because(Why.VOTE_FELL, person=grant.person, resource=grant.resource)
     now_in = {each.person for each in poll.votes}
     notes = [
-        Note(id=office.new_id(), channel=each.person, reason=reason)
+        Note(id=context.new_id(), channel=each.person, reason=reason)
         for each in before
         if each.terms != terms and each.person not in now_in
     ]
@@ -232,9 +234,9 @@ def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, office: Off
     )
 
 
-def _deny(office: Office, person: str, which: str, why: str, op: str, terms: str | None) -> Standing:
-    poll = _open(office, which, person)
-    catalog, snap = poll.scene
+def _deny(context: Context, person: str, which: str, why: str, op: str, terms: str | None) -> Standing:
+    poll = _open(context, which, person)
+    catalog, snap = poll.basis
     against = vote_objection(person, poll.grant, poll.resource, catalog, facts_of(snap, poll.resource))
     if against:
         raise Refused(against)
@@ -246,14 +248,14 @@ def _deny(office: Office, person: str, which: str, why: str, op: str, terms: str
     else:
         moved = grants.deny(poll.grant, person=person, now=snap.now, because_of=said)
         change = closed(moved, snap, "denied", person)
-    receipt = office.ledger.commit(replace(change, op=op, answer=poll.grant.id))
+    receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
-        return stand(office, earlier_answer(receipt))
-    return standing_after(change, moved, poll.scene)
+        return stand(context, earlier_answer(receipt))
+    return standing_after(change, moved, poll.basis)
 
 
 def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Grant, Change]:
-    snap = poll.scene[1]
+    snap = poll.basis[1]
     moved = grants.deny_extension(poll.grant, person=person, now=snap.now, why=said)
     facts = {"person": moved.person, "resource": moved.resource, **(said.facts if said else {})}
     change = Change(
@@ -270,12 +272,12 @@ def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Gr
     return moved, joined(change, extension_news(poll.grant, poll.id, reason, snap))
 
 
-def _open(office: Office, which: str, person: str) -> _Poll:
+def _open(context: Context, which: str, person: str) -> _Poll:
     """Read what is voted on, with all that judging it needs. Raises Refused if it is decided or over
     already."""
-    first = office.grant(which)
+    first = context.grant(which)
     people = (person, first.person, *(vote.person for vote in _votes(first, which)))
-    catalog, snap = office.gather(
+    catalog, snap = context.gather(
         lambda known: grant_keys(known, first, *people) | security_keys(known), (f"person:{first.person}",)
     )
     grant = snap.find(Grant, first.id)
@@ -296,7 +298,7 @@ def _open(office: Office, which: str, person: str) -> _Poll:
             raise refuse(Why.APPROVER_UNCLEAR)
     if resource is None:
         raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
-    return _Poll(grant=grant, extension=extension, resource=resource, scene=(catalog, snap))
+    return _Poll(grant=grant, extension=extension, resource=resource, basis=(catalog, snap))
 
 
 def _waiting_extension(grant: Grant, which: str, snap: Snapshot) -> Extension:

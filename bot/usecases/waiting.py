@@ -10,14 +10,14 @@ from bot.core.members import names_of
 from bot.core.policy import Ask, Decision, Outcome, approvers_of, channel_of
 from bot.ports import Change, Done, Due, Entry, Key, Snapshot
 from bot.usecases.admit import PEOPLE_EVERY, indexes
-from bot.usecases.office import Scene, facts_of
+from bot.usecases.context import Basis, facts_of
 
 MOST_DM_APPROVERS = 5
 
 
-def asked_grant(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> Grant:
+def asked_grant(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> Grant:
     """The grant at its beginning, ASKED, with whom it is put to."""
-    catalog, snap = scene
+    catalog, snap = basis
     resource = ask.resource
     asking = decision.outcome is Outcome.ASK
     return Grant(
@@ -37,7 +37,7 @@ def asked_grant(grant_id: str, ask: Ask, decision: Decision, scene: Scene) -> Gr
         lapses_at=snap.now + timedelta(seconds=resource.lapse_after),
         approvals=resource.approvals,
         asked_in=channel_of(resource, catalog) if asking else None,
-        asked_people=asked_people(resource, ask.person, scene) if asking else (),
+        asked_people=asked_people(resource, ask.person, basis) if asking else (),
     )
 
 
@@ -84,9 +84,9 @@ def closed(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done |
     )
 
 
-def asked_people(resource: Resource, person: str, scene: Scene) -> tuple[str, ...]:
+def asked_people(resource: Resource, person: str, basis: Basis) -> tuple[str, ...]:
     """Those approvers who are asked in direct messages, if there is no channel."""
-    catalog, snap = scene
+    catalog, snap = basis
     facts = facts_of(snap, resource)
     names = names_of(approvers_of(resource, catalog, facts, person), facts)
     return tuple(name for name in names if name != person)[:MOST_DM_APPROVERS]

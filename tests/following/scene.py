@@ -34,8 +34,8 @@ from bot.testing.story import shown_terms
 from bot.testing.town import ADA, NINE, SECURITY, TEAM, dba
 from bot.usecases import ask, enact, finish, former, votes
 from bot.usecases.answers import Asked, Standing
-from bot.usecases.office import Office
-from bot.usecases.turn import Turn
+from bot.usecases.context import Context
+from bot.usecases.job import Job
 
 KEY, NEXT_KEY = "k" * 32, "n" * 32
 OLD, NEW, NEWEST = "postgresql://old/orders", "postgresql://new/orders", "postgresql://newest/orders"
@@ -175,8 +175,8 @@ class Scene:
         self.ledger.advance(after.total_seconds())
         self.ledger.commit(Change(due=(Due(member=former.FORMER, at=self.ledger.now),)))
         [claim] = self.ledger.claim(1, 1, {}, ("former",)).claims
-        turn = Turn(claim, Deadline.after(0))
-        former.tidy(self.ledger, self.ledger, turn, lambda _: may_be_there)
+        job = Job(claim, Deadline.after(0))
+        former.tidy(self.ledger, self.ledger, job, lambda _: may_be_there)
 
 
 class Process:
@@ -188,12 +188,12 @@ class Process:
         env = config.Environment.read(environ)
         self.keys = env.secret_keys
         text_of = partial(wiring.policy_text, scene.ledger)
-        self.fittings = wiring.Fittings(env, environ, self.policy, text_of, starts=True, secrets=secrets)
+        self.adapters = wiring.Adapters(env, environ, self.policy, text_of, starts=True, secrets=secrets)
         self.directory = FakeDirectory(lambda: scene.ledger.now)
-        self.office = Office(scene.ledger, self.directory, self.fittings.follow, scene.new_id)
+        self.context = Context(scene.ledger, self.directory, self.adapters.follow, scene.new_id)
 
     def start(self) -> None:
-        self.fittings.enact(self.scene.ledger)
+        self.adapters.enact(self.scene.ledger)
 
     def apply(self) -> None:
         """As ``rotakey policy apply`` does with this process's file and environment."""
@@ -201,17 +201,17 @@ class Process:
 
     def ask(self, who: str = ADA, resource: str = "prod-db") -> Asked:
         return ask.ask(
-            self.office, person=who, resource=resource, length=3_600, reason="why", op=self.scene.new_id()
+            self.context, person=who, resource=resource, length=3_600, reason="why", op=self.scene.new_id()
         )
 
     def approve(self, who: str, grant: str) -> Standing:
         op = self.scene.new_id()
-        terms = shown_terms(self.office, grant)
-        return votes.approve(self.office, person=who, grant=grant, length=None, op=op, terms=terms)
+        terms = shown_terms(self.context, grant)
+        return votes.approve(self.context, person=who, grant=grant, length=None, op=op, terms=terms)
 
     def give_back(self, who: str) -> Standing:
-        return finish.give_back(self.office, person=who, which=None, op=self.scene.new_id())
+        return finish.give_back(self.context, person=who, which=None, op=self.scene.new_id())
 
     def revoke(self, by: str, who: str) -> Standing:
         op = self.scene.new_id()
-        return finish.revoke(self.office, by=by, person=who, resource="prod-db", why="", op=op)
+        return finish.revoke(self.context, by=by, person=who, resource="prod-db", why="", op=op)

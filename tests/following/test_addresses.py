@@ -21,8 +21,8 @@ def soon() -> Deadline:
 
 
 def target(process: Process, name: str = "orders-db") -> Target:
-    process.office.catalog()
-    return process.fittings.target(name)
+    process.context.catalog()
+    return process.adapters.target(name)
 
 
 def test_the_first_process_to_know_them_writes_digests_of_all_addresses(scene: Scene) -> None:
@@ -75,7 +75,7 @@ def test_the_log_and_security_hear_it_once_and_of_a_process_that_starts_later_ag
     with capture_logs() as logs:
         misled = scene.started(**MISLED)
         for _ in range(3):
-            misled.office.catalog()
+            misled.context.catalog()
     [note] = scene.told()
     assert refusal(note.reason) == (
         "A process reaches orders-db at another address than the one in force, because of OLD_URL. It grants"
@@ -83,13 +83,13 @@ def test_the_log_and_security_hear_it_once_and_of_a_process_that_starts_later_ag
         " run `rotakey policy apply FILE` with it."
     )
     assert [each["event"] for each in logs] == ["this process grants nothing at a target"]
-    scene.started(**MISLED).office.catalog()
+    scene.started(**MISLED).context.catalog()
     assert len(scene.told()) == 1, "a moment later, of the same"
     scene.ledger.advance(600)
     scene.applied()
-    misled.office.catalog()
+    misled.context.catalog()
     assert len(scene.told()) == 1, "the same process, under the same version"
-    scene.started(**MISLED).office.catalog()
+    scene.started(**MISLED).context.catalog()
     assert len(scene.told()) == 2
 
 
@@ -113,14 +113,14 @@ def test_a_web_process_starts_and_decides_without_any_address(scene: Scene) -> N
 
 def test_a_worker_learns_what_the_web_process_could_not_know(scene: Scene) -> None:
     worker = scene.started()
-    worker.office.catalog()
+    worker.context.catalog()
     scene.web(TEXT + "# by a web process\n")
     target(worker).prepare(ADAS, soon())
     assert set(scene.force().reached) == {"orders-db", "bills-db"}
     scene.web(MOVED)
     assert set(scene.force().reached) == {"bills-db"}, "orders-db has moved, nobody knows where to"
-    worker.office.catalog()
-    worker.office.catalog()
+    worker.context.catalog()
+    worker.context.catalog()
     assert "addresses of targets recorded" in scene.happened()
     target(worker).prepare(ADAS, soon())
     assert NEW in scene.servers

@@ -40,8 +40,8 @@ def soon() -> Deadline:
 
 
 def former(process: Process, name: str = "orders-db") -> Target | None:
-    process.office.catalog()
-    return process.fittings.former(name)
+    process.context.catalog()
+    return process.adapters.former(name)
 
 
 def at(url: str) -> tuple[Receipt, ...]:
@@ -69,8 +69,8 @@ def test_the_rest_of_the_file_is_in_force_at_once(scene: Scene) -> None:
     worker = scene.started()
     scene.held()
     scene.started(MOVED.replace("Orders", "Moved orders"))
-    assert worker.office.catalog().resources["prod-db"].title == "Moved orders"
-    worker.fittings.target("orders-db").revoke(DANS, at(NEW), soon())
+    assert worker.context.catalog().resources["prod-db"].title == "Moved orders"
+    worker.adapters.target("orders-db").revoke(DANS, at(NEW), soon())
     assert revoked(scene) == {NEW: ["dan@example.com"]}
     assert former(worker, "bills-db") is None
 
@@ -94,16 +94,16 @@ def test_a_target_that_left_the_file_is_reached_as_it_was_and_one_that_moved_whe
 ) -> None:
     worker = scene.started()
     scene.started(GONE)
-    worker.office.catalog()
-    worker.fittings.reach("orders-db").revoke(ADAS, at(OLD), soon())
+    worker.context.catalog()
+    worker.adapters.reach("orders-db").revoke(ADAS, at(OLD), soon())
     with pytest.raises(PermanentFailure, match="target orders-db is not in access"):
-        worker.fittings.target("orders-db")
+        worker.adapters.target("orders-db")
     scene.started(MOVED)
-    worker.office.catalog()
-    worker.fittings.reach("orders-db").revoke(DANS, at(NEW), soon())
+    worker.context.catalog()
+    worker.adapters.reach("orders-db").revoke(DANS, at(NEW), soon())
     assert revoked(scene) == {OLD: ["ada@example.com"], NEW: ["dan@example.com"]}
     with pytest.raises(PermanentFailure, match="target never-db is not in access"):
-        worker.fittings.reach("never-db")
+        worker.adapters.reach("never-db")
 
 
 def test_it_is_forgotten_once_nothing_is_held_there(scene: Scene) -> None:
@@ -188,7 +188,7 @@ def test_a_target_that_is_back_at_its_address_is_not_a_former_one(scene: Scene) 
     target = former(worker)
     assert target
     assert [each.version for each in scene.force().former["orders-db"]] == [version_of(MOVED)]
-    worker.fittings.target("orders-db").revoke(ADAS, at(OLD), soon())
+    worker.adapters.target("orders-db").revoke(ADAS, at(OLD), soon())
     assert revoked(scene) == {OLD: ["ada@example.com"]}
 
 
@@ -228,13 +228,13 @@ def test_a_variable_that_it_needs_and_that_is_not_set_any_more_is_named(scene: S
     scene.started()
     scene.started(MOVED)
     worker = scene.follower(MOVED)
-    worker.fittings._environ = {
-        name: url for name, url in worker.fittings._environ.items() if name != "OLD_URL"
+    worker.adapters._environ = {
+        name: url for name, url in worker.adapters._environ.items() if name != "OLD_URL"
     }
-    worker.office.catalog()
-    assert worker.fittings.needs_of_former("orders-db") == ("OLD_URL",)
+    worker.context.catalog()
+    assert worker.adapters.needs_of_former("orders-db") == ("OLD_URL",)
     with pytest.raises(PermanentFailure) as missing:
-        worker.fittings.former("orders-db")
+        worker.adapters.former("orders-db")
     assert str(missing.value) == (
         f"something is held at orders-db as it was in policy {V1}, and it cannot be reached:"
         f" policy {V1}:3: targets.orders-db.url: the variable OLD_URL is not set; give it a value in the"
@@ -276,8 +276,8 @@ def test_a_first_key_does_not_reach_a_target_as_it_was_and_says_what_does(scene:
     scene.started()
     scene.held()
     keyless = scene.started(GONE)
-    keyless.office.catalog()
-    assert keyless.fittings.has_unsigned_former("orders-db")
+    keyless.context.catalog()
+    assert keyless.adapters.has_unsigned_former("orders-db")
     worker = scene.started(GONE, SECRET_KEY=KEY)
     with pytest.raises(PermanentFailure) as unsigned:
         former(worker)
@@ -288,8 +288,8 @@ def test_a_first_key_does_not_reach_a_target_as_it_was_and_says_what_does(scene:
     )
     assert former(scene.started(GONE)), "without the key"
     back = scene.applied(SECRET_KEY=KEY)
-    back.office.catalog()
-    back.fittings.reach("orders-db").revoke(ADAS, at(OLD), soon())
+    back.context.catalog()
+    back.adapters.reach("orders-db").revoke(ADAS, at(OLD), soon())
     assert revoked(scene) == {OLD: ["ada@example.com"]}
 
 
@@ -326,10 +326,10 @@ def test_a_ledger_from_before_knows_no_addresses_and_learns_them(scene: Scene) -
 
 def test_a_connection_is_kept_while_the_target_is_needed_as_it_was(scene: Scene) -> None:
     worker = scene.started()
-    worker.fittings.target("orders-db")
+    worker.adapters.target("orders-db")
     scene.started(GONE)
     assert former(worker)
     assert not scene.servers[OLD].closed
     scene.tidy()
-    worker.office.catalog()
+    worker.context.catalog()
     assert scene.servers[OLD].closed

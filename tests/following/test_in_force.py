@@ -31,9 +31,9 @@ def test_a_process_that_restarts_with_an_old_file_does_not_put_it_in_force(scene
     scene.started(SECOND)
     late = scene.started()
     assert in_force(scene) == V2
-    assert late.office.catalog().version == V2
+    assert late.context.catalog().version == V2
     late.approve(BOB, late.ask(ADA).standing.grant.id)
-    late.fittings.target("orders-db").prepare(ADAS, Deadline.after(1))
+    late.adapters.target("orders-db").prepare(ADAS, Deadline.after(1))
 
 
 def test_it_says_so_at_once_and_once_with_the_command(scene: Scene) -> None:
@@ -43,7 +43,7 @@ def test_it_says_so_at_once_and_once_with_the_command(scene: Scene) -> None:
         late = scene.started()
         for _ in range(3):
             late.start()
-            late.office.catalog()
+            late.context.catalog()
     [note] = scene.told()
     assert refusal(note.reason) == (
         f"A process started with access.yaml version {V1}, and version {V2} is in force. I go on with that."
@@ -71,7 +71,7 @@ def test_a_person_puts_an_old_file_back_in_force_and_may_do_so_twice(scene: Scen
     for _ in range(2):
         back = scene.applied()
         assert in_force(scene) == V1
-        assert back.office.catalog().version == V1
+        assert back.context.catalog().version == V1
     assert scene.told() == []
     assert [each for each in scene.happened() if each.startswith("policy")] == [
         *("policy in force", "policy in force", "policy in force", "policy applied", "policy applied")
@@ -98,24 +98,24 @@ def test_of_a_policy_that_an_older_rotakey_put_in_force_it_becomes_known_since_w
 
 def test_if_redis_lost_which_one_is_in_force_a_start_with_an_old_file_decides_nothing(scene: Scene) -> None:
     running = scene.started()
-    running.office.catalog()
+    running.context.catalog()
     scene.put({Key.of(PolicyInForce): None})
     late = scene.started()
     with pytest.raises(TemporaryFailure, match="run rotakey policy apply FILE"):
-        late.office.catalog()
+        late.context.catalog()
     late.start()
     with pytest.raises(TemporaryFailure):
-        late.office.catalog()
+        late.context.catalog()
     [note] = scene.told()
     assert note.reason.facts == {"file": V1}
     running.start()
     assert in_force(scene) == V1
-    assert late.office.catalog().closed is None
+    assert late.context.catalog().closed is None
 
 
 def test_what_a_running_process_follows_does_not_replace_what_came_since(scene: Scene) -> None:
     running = scene.started()
-    running.office.catalog()
+    running.context.catalog()
     scene.started(SECOND)
     running.start()
     assert in_force(scene) == V2
@@ -141,7 +141,7 @@ def test_a_process_that_cannot_read_the_policy_in_force_grants_nothing_and_revok
     web.approve(BOB, adas)
     dans = web.ask(DAN).standing.grant.id
     scene.started(ELSEWHERE, ONLY_OTHERS_HAVE_IT="postgresql://there")
-    closed = web.office.catalog().closed
+    closed = web.context.catalog().closed
     assert closed
     assert refusal(closed) == (
         f"🚨 A process cannot read the policy in force, version {version_of(ELSEWHERE)}: access.yaml:3:"
@@ -157,7 +157,7 @@ def test_a_process_that_cannot_read_the_policy_in_force_grants_nothing_and_revok
     assert not web.revoke(BOB, ADA).live
     assert web.give_back(DAN).grant.id == dans
     for _ in range(3):
-        web.office.catalog()
+        web.context.catalog()
     assert len(scene.told()) == 1
 
 
@@ -173,22 +173,22 @@ def held_back(scene: Scene, anchored: str) -> None:
 
 def test_a_policy_that_is_held_back_grants_nothing_until_a_person_decides(scene: Scene) -> None:
     web = scene.started(SECRET_KEY=KEY)
-    web.office.catalog()
+    web.context.catalog()
     held_back(scene, V2)
-    closed = web.office.catalog().closed
+    closed = web.context.catalog().closed
     assert closed
     assert refusal(closed) == (
         f"🚨 Redis came back with policy {V1}, and {V2} was in force before. I grant nothing now, and keep"
         " revoking. Run `rotakey policy apply FILE` with the access.yaml that you want."
     )
     with pytest.raises(TemporaryFailure, match="so nothing is granted"):
-        web.fittings.target("orders-db").prepare(ADAS, Deadline.after(1))
+        web.adapters.target("orders-db").prepare(ADAS, Deadline.after(1))
     scene.started(TEXT + "# the third\n", SECRET_KEY=KEY)
     assert scene.force().held_back
-    assert scene.started(SECRET_KEY=KEY).office.catalog().closed
-    web.office.catalog()
+    assert scene.started(SECRET_KEY=KEY).context.catalog().closed
+    web.context.catalog()
     assert [note.reason.why for note in scene.told()].count(Why.POLICY_CAME_BACK) == 1
-    assert scene.applied(SECRET_KEY=KEY).office.catalog().closed is None
+    assert scene.applied(SECRET_KEY=KEY).context.catalog().closed is None
     assert not scene.ledger.read({Key.of(PolicyDoubt)}).documents
     since = scene.force().since
     assert since
@@ -198,6 +198,6 @@ def test_a_policy_that_is_held_back_grants_nothing_until_a_person_decides(scene:
 def test_nor_once_a_process_starts_with_the_one_that_was_in_force(scene: Scene) -> None:
     web = scene.started()
     held_back(scene, V2)
-    assert web.office.catalog().closed
+    assert web.context.catalog().closed
     scene.started(SECOND)
-    assert web.office.catalog().closed is None
+    assert web.context.catalog().closed is None

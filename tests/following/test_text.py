@@ -31,8 +31,8 @@ def test_a_text_that_is_not_its_version_is_not_followed_and_revoking_goes_on(sce
     dans = web.ask(DAN).standing.grant.id
     scene.started(SECOND)
     scene.forge(OPEN_TO_ALL)
-    assert web.office.catalog().closed == because(Why.POLICY_CHANGED, version=V2)
-    assert web.office.catalog().version == V1
+    assert web.context.catalog().closed == because(Why.POLICY_CHANGED, version=V2)
+    assert web.context.catalog().version == V1
     for attempt in (lambda: web.ask(ADA, "bills"), lambda: web.approve(BOB, dans)):
         with pytest.raises(Refused) as refused:
             attempt()
@@ -49,8 +49,8 @@ def test_the_security_channel_hears_it_once_whichever_process_notices(scene: Sce
     scene.started(SECOND)
     scene.forge(OPEN_TO_ALL)
     for _ in range(3):
-        first.office.catalog()
-        other.office.catalog()
+        first.context.catalog()
+        other.context.catalog()
     [note] = scene.told()
     assert refusal(note.reason) == (
         f"🚨 Somebody changed the policy text in Redis: it no longer matches version {V2}. I grant nothing"
@@ -59,7 +59,7 @@ def test_the_security_channel_hears_it_once_whichever_process_notices(scene: Sce
     )
     assert scene.happened().count("policy not followed") == 1
     scene.forge(OPEN_TO_ALL + "# again\n")
-    first.office.catalog()
+    first.context.catalog()
     assert len(scene.told()) == 1
 
 
@@ -69,7 +69,7 @@ def test_it_is_logged_once_a_text(scene: Scene) -> None:
     scene.forge(OPEN_TO_ALL)
     with capture_logs() as logs:
         for _ in range(3):
-            web.office.catalog()
+            web.context.catalog()
     assert [(each["event"], each["why"]) for each in logs] == [
         ("the policy in force is not followed", "policy_changed")
     ]
@@ -79,12 +79,12 @@ def test_a_text_that_is_put_right_is_followed_again(scene: Scene) -> None:
     web = scene.started()
     worker = scene.started(SECOND)
     scene.forge(OPEN_TO_ALL)
-    assert web.office.catalog().closed
+    assert web.context.catalog().closed
     assert doubted(scene)
     worker.start()
     assert doubted(scene) is None
     assert "policy text put right" in scene.happened()
-    assert (web.office.catalog().version, web.office.catalog().closed) == (V2, None)
+    assert (web.context.catalog().version, web.context.catalog().closed) == (V2, None)
     assert web.ask(ADA).standing.grant.person == ADA
 
 
@@ -92,9 +92,9 @@ def test_and_if_somebody_else_puts_it_right_the_process_that_doubted_says_so(sce
     web = scene.started()
     scene.started(SECOND)
     scene.forge(OPEN_TO_ALL)
-    assert web.office.catalog().closed
+    assert web.context.catalog().closed
     scene.forge(SECOND)
-    assert web.office.catalog().closed is None
+    assert web.context.catalog().closed is None
     assert doubted(scene) is None
     assert scene.happened()[-1] == "policy followed again"
 
@@ -104,8 +104,8 @@ def test_a_doubt_that_is_cleared_by_a_process_that_does_not_share_it_comes_back(
     keyless = scene.started(SECOND)
     unsigned = because(Why.POLICY_UNSIGNED, version=V2)
     for times in (1, 2):
-        assert web.office.catalog().closed == unsigned
-        web.office.catalog()
+        assert web.context.catalog().closed == unsigned
+        web.context.catalog()
         assert [note.reason for note in scene.told()] == [unsigned] * times
         found = doubted(scene)
         assert found
@@ -120,10 +120,10 @@ def test_a_text_without_our_hmac_is_not_followed(scene: Scene) -> None:
     scene.put(
         {Key.of(PolicyText, V2): PolicyText(text=SECOND), Key.of(PolicyInForce): PolicyInForce(version=V2)}
     )
-    assert web.office.catalog().closed == because(Why.POLICY_UNSIGNED, version=V2)
+    assert web.context.catalog().closed == because(Why.POLICY_UNSIGNED, version=V2)
     keyless = scene.started(SECOND)
-    assert keyless.office.catalog().closed is None
-    assert web.office.catalog().closed
+    assert keyless.context.catalog().closed is None
+    assert web.context.catalog().closed
 
 
 @pytest.mark.parametrize("hmac", ["", "0" * 64, "é", hmac_of(SECOND, b"x" * 32), hmac_of(TEXT, KEY.encode())])
@@ -131,7 +131,7 @@ def test_nor_is_one_with_another(scene: Scene, hmac: str) -> None:
     web = scene.started(SECRET_KEY=KEY)
     text = PolicyText(text=SECOND, hmacs=(hmac,))
     scene.put({Key.of(PolicyText, V2): text, Key.of(PolicyInForce): PolicyInForce(version=V2)})
-    assert web.office.catalog().closed == because(Why.POLICY_UNSIGNED, version=V2)
+    assert web.context.catalog().closed == because(Why.POLICY_UNSIGNED, version=V2)
 
 
 def test_without_a_key_a_text_in_redis_still_cannot_send_our_own_variables_out(scene: Scene) -> None:
@@ -140,14 +140,14 @@ def test_without_a_key_a_text_in_redis_still_cannot_send_our_own_variables_out(s
     text = PolicyText(text=EVIL)
     scene.put({Key.of(PolicyText, version): text, Key.of(PolicyInForce): PolicyInForce(version=version)})
     with capture_logs():
-        closed = web.office.catalog().closed
+        closed = web.context.catalog().closed
     assert closed
     assert closed.why is Why.POLICY_UNREADABLE
     assert "xoxb" not in str(closed)
-    web.fittings.target("orders-db").revoke(ADAS, (), Deadline.after(1))
+    web.adapters.target("orders-db").revoke(ADAS, (), Deadline.after(1))
     assert [url for url in scene.servers if "xoxb" in url or "evil" in url] == []
     with pytest.raises(TemporaryFailure, match="so nothing is granted"):
-        web.fittings.target("orders-db").prepare(ADAS, Deadline.after(1))
+        web.adapters.target("orders-db").prepare(ADAS, Deadline.after(1))
 
 
 def test_a_text_of_another_workspace_is_not_followed(scene: Scene) -> None:
@@ -156,7 +156,7 @@ def test_a_text_of_another_workspace_is_not_followed(scene: Scene) -> None:
     version, hmacs = version_of(other), (hmac_of(other, KEY.encode()),)
     text = PolicyText(text=other, hmacs=hmacs)
     scene.put({Key.of(PolicyText, version): text, Key.of(PolicyInForce): PolicyInForce(version=version)})
-    assert web.office.catalog().closed == because(Why.POLICY_FOREIGN, version=version)
+    assert web.context.catalog().closed == because(Why.POLICY_FOREIGN, version=version)
 
 
 def test_a_process_that_meets_a_forged_text_first_revokes_by_its_own_file_and_grants_nothing(
@@ -165,8 +165,8 @@ def test_a_process_that_meets_a_forged_text_first_revokes_by_its_own_file_and_gr
     scene.started(SECOND)
     scene.forge(EVIL)
     fresh = scene.follower()
-    assert (fresh.office.catalog().version, bool(fresh.office.catalog().closed)) == (V1, True)
-    target = fresh.fittings.target("orders-db")
+    assert (fresh.context.catalog().version, bool(fresh.context.catalog().closed)) == (V1, True)
+    target = fresh.adapters.target("orders-db")
     target.revoke(ADAS, (), Deadline.after(1))
     assert scene.servers[OLD].revoked == ["ada@example.com"]
     for attempt in (
@@ -182,8 +182,8 @@ def test_once_it_starts_its_own_file_is_in_force(scene: Scene) -> None:
     scene.started(SECOND)
     scene.forge(EVIL)
     worker = scene.started()
-    assert (worker.office.catalog().version, worker.office.catalog().closed) == (V1, None)
-    worker.fittings.target("orders-db").prepare(ADAS, Deadline.after(1))
+    assert (worker.context.catalog().version, worker.context.catalog().closed) == (V1, None)
+    worker.adapters.target("orders-db").prepare(ADAS, Deadline.after(1))
 
 
 # ------------------------------------------------------------------------------------------- keys
@@ -204,9 +204,9 @@ def test_while_the_key_is_rotated_processes_with_either_follow(scene: Scene, bet
     scene.started(SECOND, SECRET_KEY=f"{NEXT_KEY}{between}{KEY}")
     for key in (KEY, NEXT_KEY):
         follower = scene.follower(SECRET_KEY=key)
-        assert (follower.office.catalog().version, follower.office.catalog().closed) == (V2, None)
+        assert (follower.context.catalog().version, follower.context.catalog().closed) == (V2, None)
     scene.started(SECOND, SECRET_KEY=KEY)
-    assert scene.follower(SECRET_KEY=NEXT_KEY).office.catalog().closed is None
+    assert scene.follower(SECRET_KEY=NEXT_KEY).context.catalog().closed is None
 
 
 def test_a_key_that_nobody_has_any_more_does_not_stay_for_ever(scene: Scene) -> None:

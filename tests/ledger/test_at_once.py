@@ -23,28 +23,28 @@ from bot.testing.story import shown_terms
 from bot.testing.town import BOB, CAROL, DAN, EVE, GROUP, HOUR, PROD_DB, SCHEMA_MIGRATION, TEAM, catalog, dba
 from bot.usecases import ask, finish, votes
 from bot.usecases.admit import gives_index
+from bot.usecases.context import Context
 from bot.usecases.enact import enact
-from bot.usecases.office import Office
 
 ROUNDS = 12
 MINE = replace(PROD_DB, approve_automatically=())
-Move = Callable[[Office, str, str], object]
+Move = Callable[[Context, str, str], object]
 
 
 def approves(who: str) -> Move:
-    def approve(office: Office, grant: str, op: str) -> object:
-        terms = shown_terms(office, grant)
-        return votes.approve(office, person=who, grant=grant, length=None, op=op, terms=terms)
+    def approve(context: Context, grant: str, op: str) -> object:
+        terms = shown_terms(context, grant)
+        return votes.approve(context, person=who, grant=grant, length=None, op=op, terms=terms)
 
     return approve
 
 
 def denies(who: str) -> Move:
-    return lambda office, grant, op: votes.deny(office, person=who, grant=grant, why="", op=op)
+    return lambda context, grant, op: votes.deny(context, person=who, grant=grant, why="", op=op)
 
 
-def withdraws(office: Office, grant: str, op: str) -> object:
-    return finish.give_back(office, person=DAN, which=grant, op=op)
+def withdraws(context: Context, grant: str, op: str) -> object:
+    return finish.give_back(context, person=DAN, which=grant, op=op)
 
 
 class Clicks:
@@ -58,13 +58,13 @@ class Clicks:
         group = dba(read_at=datetime.now(UTC))
         ledger.commit(Change(put={Key.of(Home): home, Key.of(Group, GROUP): group}))
 
-    def office(self) -> Office:
+    def context(self) -> Context:
         directory = FakeDirectory(lambda: datetime.now(UTC))
-        return Office(self.ledger, directory, lambda *_: self.policy, self.ids.__next__)
+        return Context(self.ledger, directory, lambda *_: self.policy, self.ids.__next__)
 
     def asked(self) -> str:
         op = f"ask-{next(self.ops)}"
-        made = ask.ask(self.office(), person=DAN, resource="prod-db", length=HOUR, reason=op, op=op)
+        made = ask.ask(self.context(), person=DAN, resource="prod-db", length=HOUR, reason=op, op=op)
         return made.standing.grant.id
 
     def at_once(self, grant: str, *moves: Move, same_op: bool = False) -> list[Why | None]:
@@ -72,10 +72,10 @@ class Clicks:
         start, op = threading.Barrier(len(moves)), f"op-{next(self.ops)}"
 
         def move(number: int) -> Why | None:
-            office = self.office()
+            context = self.context()
             start.wait()
             try:
-                moves[number](office, grant, op if same_op else f"{op}-{number}")
+                moves[number](context, grant, op if same_op else f"{op}-{number}")
             except Refused as refused:
                 return refused.reason.why
             return None
@@ -108,9 +108,9 @@ def rounds(clicks: Clicks) -> Iterator[str]:
     for _ in range(ROUNDS):
         grant = clicks.asked()
         yield grant
-        office = clicks.office()
-        if office.grant(grant).state in LIVE:
-            finish.give_back(office, person=DAN, which=grant, op=f"end-{grant}")
+        context = clicks.context()
+        if context.grant(grant).state in LIVE:
+            finish.give_back(context, person=DAN, which=grant, op=f"end-{grant}")
 
 
 def test_two_approve(clicks: Clicks) -> None:
@@ -196,7 +196,7 @@ def test_two_claim_what_only_one_may_hold_by_two_resources(seats: Clicks) -> Non
     for first, second in map(given_by_two, range(ROUNDS)):
         asked = [
             ask.ask(
-                seats.office(),
+                seats.context(),
                 person=who,
                 resource=each.name,
                 length=HOUR,
@@ -208,10 +208,10 @@ def test_two_claim_what_only_one_may_hold_by_two_resources(seats: Clicks) -> Non
         start = threading.Barrier(2)
 
         def approve(grant: str, by: str, start: threading.Barrier = start) -> Why | None:
-            office = seats.office()
+            context = seats.context()
             start.wait()
             try:
-                approves(by)(office, grant, f"vote-{grant}")
+                approves(by)(context, grant, f"vote-{grant}")
             except Refused as refused:
                 return refused.reason.why
             return None

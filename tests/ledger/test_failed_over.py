@@ -28,13 +28,13 @@ from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, SECURITY
 from bot.testing.valkeys import Node, replicated
-from bot.usecases import evidence, seal, watch
+from bot.usecases import evidence, rollback, seal
 from bot.usecases.examine.access import RESTORE, look_at_restore
 from bot.usecases.examine.findings import Grade
 from bot.usecases.posting import COPIED_BY_THEN
 from bot.usecases.restore import accept_restore
+from bot.usecases.rollback import RollbackGuard
 from bot.usecases.seal import SEAL
-from bot.usecases.watch import Watch
 from chaos.relay import Relay
 from tests.usecases.test_sealing import Pen
 
@@ -56,7 +56,7 @@ resources:
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "COPIED_WITHIN", timedelta(milliseconds=150))
-    for module, name in ((seal, "SETTLES"), (watch, "LASTS"), (watch, "OTHERS_COMPARE_WITHIN")):
+    for module, name in ((seal, "SETTLES"), (rollback, "LASTS"), (rollback, "OTHERS_COMPARE_WITHIN")):
         monkeypatch.setattr(module, name, timedelta())
 
 
@@ -71,7 +71,7 @@ class Bot(Story):
         self.reconnect()
         self.memory.now = self.ledger.read().now  # by which facts are said to be fresh
         self.enact(self.policy)
-        self.watch.look(SECURITY)
+        self.guard.look(SECURITY)
         self.run_due("workspace", "groups")
         self.run_due()
 
@@ -81,8 +81,8 @@ class Bot(Story):
         self._clients.append(client)
         self.redis = RedisLedger(client, copies=1)
         self.ledger = self.trail = self.primary = self.redis
-        self.sealing, self.watch = self.another_sealing(), self.another_watch()
-        self.office = self.another_office()
+        self.sealing, self.guard = self.another_sealing(), self.another_guard()
+        self.context = self.another_context()
 
     def close(self) -> None:
         for each in self._clients:
@@ -161,7 +161,7 @@ def ended_behind_the_replicas_back(bot: Bot) -> str:
     bot.run_due()
     assert not bot.has(ADA)
     assert bot.grant(grant).state is State.ENDED
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     return grant
 
 
@@ -171,7 +171,7 @@ def test_what_was_given_back_is_not_granted_again_by_a_server_that_took_over(bot
     assert bot.live(grant), "the server that took over does not know that it ended"
     bot.look_at_holds(grant)
     assert not bot.has(ADA), "nothing is granted before the two are compared"
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     assert not bot.live(grant)
     bot.run_due()
     bot.look_at_holds(grant)
@@ -193,7 +193,7 @@ def test_a_commit_that_leads_to_access_is_refused_by_any_process_until_then(bot:
         bot.ledger.commit(Change(copied=True))
     assert str(raised.value) == FAILED_OVER
     bot.ledger.commit(Change(frees=True))
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     assert bot.ledger.read().compared
     bot.ledger.commit(Change(copied=True))
 
@@ -203,7 +203,7 @@ def test_without_an_anchor_a_person_accepts_what_the_new_server_has(unanchored: 
     grant = ended_behind_the_replicas_back(bot)
     bot.fail_over()
     for _ in range(2):
-        bot.watch.look(SECURITY)
+        bot.guard.look(SECURITY)
     bot.look_at_holds(grant)
     assert not bot.has(ADA)
     assert bot.heard() == [COMPARE]
@@ -220,7 +220,7 @@ def test_a_failover_that_lost_nothing_asks_nobody_anything(bot: Bot) -> None:
     grant = bot.given(ADA)
     bot.sealed_once()
     bot.fail_over()
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     assert bot.heard() == []
     assert bot.restore() is None
     bot.look_at_holds(grant)
@@ -244,13 +244,13 @@ def test_yet_another_server_that_takes_over_meanwhile_is_not_taken_for_the_compa
 def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     grant = ended_behind_the_replicas_back(bot)
     monkeypatch.setattr("bot.core.anchors.ENDED_KEPT", timedelta())
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     kept = bot.anchor.read() if bot.anchor else None
     assert kept
     assert [each.grant for each in kept.ended] == [grant]
     bot.spare.server.go_on()
     until_copied(bot)
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     kept = bot.anchor.read() if bot.anchor else None
     assert kept
     assert kept.ended == ()
@@ -312,7 +312,7 @@ def test_a_grant_that_was_under_way_when_the_primary_died_is_revoked(bot: Bot) -
             bot.spare.server.pause()
             bot.give_back(ADA)
             bot.sealed_once()
-            bot.watch.look(SECURITY)
+            bot.guard.look(SECURITY)
             bot.fail_over()
 
     bot.sealed_once()
@@ -321,7 +321,7 @@ def test_a_grant_that_was_under_way_when_the_primary_died_is_revoked(bot: Bot) -
     bot.run_due("hold")
     assert bot.has(ADA), "the target had done it"
     assert bot.live(grant)
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     assert not bot.live(grant)
     lapsed(bot)
     assert not bot.has(ADA)
@@ -366,7 +366,7 @@ def test_the_doctor_that_people_run_says_that_nothing_is_granted_until_they_are_
         told = [each for each in examination.findings() if each.about == RESTORE]
     assert [each.grade for each in told] == [Grade.WRONG]
     assert told[0].what.startswith("another server of Redis has taken over, and no worker has compared it")
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     with Examination(environ) as examination:
         assert [each for each in examination.findings() if each.about == RESTORE] == []
 
@@ -377,7 +377,7 @@ def test_what_stands_without_an_anchor_is_what_the_doctor_says(unanchored: Bot) 
     bot.fail_over()
     [gate] = look_at_restore(bot.redis)
     assert gate.what.startswith("another server of Redis has taken over, and no worker has compared it")
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     [found] = look_at_restore(bot.redis)
     assert found.what.startswith("another server of Redis took over ")
     assert "there was no anchor to compare it with" in found.what
@@ -386,21 +386,23 @@ def test_what_stands_without_an_anchor_is_what_the_doctor_says(unanchored: Bot) 
 def test_a_worker_without_an_anchor_leaves_it_to_those_that_have_one(
     bot: Bot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
+    monkeypatch.setattr(rollback, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
     bot.given(ADA)
     bot.sealed_once()
     bot.fail_over()
-    new = Watch(bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "none"), bot.new_id, None, bot.primary)
+    new = RollbackGuard(
+        bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "none"), bot.new_id, None, bot.primary
+    )
     assert new.look(SECURITY) is None
     assert not bot.ledger.read().compared, "it has nothing to compare with"
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     assert bot.ledger.read().compared
     assert bot.restore() is None
 
 
 def test_each_worker_compares_with_what_it_knows_also_if_another_was_faster(bot: Bot, tmp_path: Path) -> None:
     """The other one was cut off from the old server before Ada gave it back."""
-    other = Watch(
+    other = RollbackGuard(
         bot.ledger, bot.trail, lambda: AnchorFile(tmp_path / "other"), bot.new_id, None, bot.primary
     )
     bot.sealed_once()
@@ -410,11 +412,11 @@ def test_each_worker_compares_with_what_it_knows_also_if_another_was_faster(bot:
     ours = bot.anchor
     bot.fail_over()
     bot.anchor = AnchorFile(tmp_path / "other")
-    bot.another_watch().look(SECURITY)
+    bot.another_guard().look(SECURITY)
     assert bot.ledger.read().compared
     assert bot.live(grant), "that worker has not heard of it"
     bot.anchor = ours
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     assert not bot.live(grant)
 
 
@@ -423,11 +425,11 @@ def test_what_a_person_has_accepted_is_not_ended_again(bot: Bot) -> None:
     kept = bot.anchor
     bot.anchor = None
     bot.fail_over()
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     accept_restore(bot.ledger, bot.trail, None, by="carol", why="she needs it")
     bot.run_due()
     bot.anchor = kept
-    bot.another_watch().look(SECURITY)
+    bot.another_guard().look(SECURITY)
     assert bot.live(grant)
     assert not bot.has(ADA), "it had most likely been revoked, and ends as that after a second look"
 
@@ -438,7 +440,7 @@ def test_a_server_that_took_over_is_accepted_only_with_the_key_of_the_seals(unan
     bot.given(ADA)
     bot.sealed_once()
     bot.fail_over()
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     found = bot.restore()
     assert found
     assert found.key == "pen"
@@ -450,18 +452,18 @@ def test_a_server_that_took_over_is_accepted_only_with_the_key_of_the_seals(unan
 def test_an_anchor_that_is_made_after_the_failover_proves_nothing(
     bot: Bot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
+    monkeypatch.setattr(rollback, "OTHERS_COMPARE_WITHIN", timedelta(hours=1))
     grant = ended_behind_the_replicas_back(bot)
     bot.fail_over()
     bot.anchor = AnchorFile(tmp_path / "fresh")
-    new = bot.another_watch()
+    new = bot.another_guard()
     for _ in range(3):
         assert new.look(SECURITY) is None
         assert bot.anchor.read() is None
     assert not bot.ledger.read().compared
     bot.look_at_holds(grant)
     assert not bot.has(ADA)
-    monkeypatch.setattr(watch, "OTHERS_COMPARE_WITHIN", timedelta())
+    monkeypatch.setattr(rollback, "OTHERS_COMPARE_WITHIN", timedelta())
     found = new.look(SECURITY)
     assert found
     assert found.anchored == "no anchor to compare with"
@@ -475,22 +477,22 @@ def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its worker was gone for long while others, with anchors of their own, went on."""
-    monkeypatch.setattr(watch, "KEPT_UP_WITHIN", timedelta())
+    monkeypatch.setattr(rollback, "KEPT_UP_WITHIN", timedelta())
     ours = bot.anchor
     assert ours
     bot.sealed_once()
-    bot.watch.look(SECURITY)
+    bot.guard.look(SECURITY)
     old = ours.read()
     assert old
     bot.anchor = None
-    bot.watch = bot.another_watch()
+    bot.guard = bot.another_guard()
     for each in ("G1", "G2"):
         bot.ledger.commit(Change(audit=(Entry(what="ending", grant=each),)))
         bot.sealed_once()
     grant = ended_behind_the_replicas_back(bot)
     bot.fail_over()
     bot.anchor = ours
-    new = bot.another_watch()
+    new = bot.another_guard()
     found = new.look(SECURITY)
     assert found
     assert found.failover

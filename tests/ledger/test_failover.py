@@ -92,7 +92,7 @@ def until(true: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def watch(watching: Node, primary: Node) -> None:
+def guard(watching: Node, primary: Node) -> None:
     """From now on it is the primary, says the sentinel."""
     watching.ask("SENTINEL", "REMOVE", NAME)
     watching.ask("SENTINEL", "MONITOR", NAME, HOST, str(primary.port), "1")
@@ -115,7 +115,7 @@ def test_nothing_that_was_acknowledged_as_copied_is_lost_or_written_twice(
             until(lambda: len(taker.kept) > taken + 50)
             primary.server.kill()
             replica.restart()
-            watch(watching, replica)
+            guard(watching, replica)
             taken, given = len(taker.kept), [len(each.kept) for each in givers]
             until(lambda: len(taker.kept) > taken + 50)
             until(lambda: all(isinstance(each.troubles[-1], NotCopied) for each in givers))
@@ -146,7 +146,7 @@ def test_a_primary_that_came_back_as_a_replica_is_left(watched: Watched) -> None
         ledger = RedisLedger(client)
         ledger.commit(APPROVAL)
         replica.ask("REPLICAOF", "NO", "ONE")
-        watch(watching, replica)
+        guard(watching, replica)
         primary.ask("REPLICAOF", HOST, str(replica.port))
         ledger.commit(Change())
         assert client.info()["tcp_port"] == replica.port
@@ -163,7 +163,7 @@ def test_a_primary_that_was_replaced_is_left_though_it_still_answers(
         ledger = RedisLedger(client)
         ledger.commit(APPROVAL)
         replica.ask("REPLICAOF", "NO", "ONE")
-        watch(watching, replica)
+        guard(watching, replica)
         until(lambda: client.info()["tcp_port"] == replica.port)
         ledger.commit(Change())
         assert primary.says("replication", "role") == "master"
@@ -182,7 +182,7 @@ def test_while_the_sentinels_are_away_the_primary_is_where_it_was(
 
 def test_a_sentinel_that_names_a_replica_is_not_believed(watched: Watched) -> None:
     _, replica, watching = watched
-    watch(watching, replica)
+    guard(watching, replica)
     with connect(by_name(watching)) as client, pytest.raises(TemporaryFailure, match="it is no primary"):
         RedisLedger(client).read()
 

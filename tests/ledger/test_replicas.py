@@ -148,7 +148,7 @@ class Bot(Story):
         super().__init__(begin=False)
         self.ledger = self.trail = ledger
         self.memory.now = ledger.read().now  # by which facts are said to be fresh
-        self.office = self.another_office()
+        self.context = self.another_context()
         self.enact(self.policy)
         self.run_due("workspace", "groups")
         self.run_due()

@@ -22,7 +22,7 @@ from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, SECURITY
 from bot.testing.valkey import Valkey
-from bot.usecases import evidence, seal, watch
+from bot.usecases import evidence, rollback, seal
 from bot.usecases.restore import accept_restore
 from bot.usecases.seal import HEAD, SEAL, newest
 
@@ -44,18 +44,18 @@ class Bot(Story):
 
     def restarted(self) -> None:
         """The processes of the bot begin anew, with nothing but the anchor."""
-        self.sealing, self.watch, self.office = (
+        self.sealing, self.guard, self.context = (
             self.another_sealing(),
-            self.another_watch(),
-            self.another_office(),
+            self.another_guard(),
+            self.another_context(),
         )
-        self.watch.look(SECURITY)
+        self.guard.look(SECURITY)
         self.enact(self.policy)
         self.run_due("workspace", "groups")
         self.run_due()
 
     def seal(self) -> None:
-        """Another turn of the sealer, at once; what it anchors it has seen in the turn before."""
+        """Another job of the sealer, at once; what it anchors it has seen in the job before."""
         for _ in range(2):
             self.ledger.commit(Change(due=(Due(member=SEAL, at=self.ledger.read().now),)))
             self.run_due("seal")
@@ -101,7 +101,7 @@ class Bot(Story):
 
 @pytest.fixture
 def bot(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
-    for module, name in ((seal, "SETTLES"), (seal, "QUIET"), (seal, "LASTS"), (watch, "LASTS")):
+    for module, name in ((seal, "SETTLES"), (seal, "QUIET"), (seal, "LASTS"), (rollback, "LASTS")):
         monkeypatch.setattr(module, name, timedelta())
     with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:  # short: a socket's path must be
         running = Bot(Path(folder))
@@ -168,7 +168,7 @@ def test_nothing_is_given_until_it_is_accepted(bot: Bot) -> None:
     found = bot.examined(newest)
     assert found.wrong == ()
     assert "by carol (disk lost)" in found.notes[0]
-    assert bot.watch.look(SECURITY) is None
+    assert bot.guard.look(SECURITY) is None
 
 
 def test_an_empty_folder_is_an_older_one_too(bot: Bot) -> None:
@@ -217,7 +217,7 @@ def test_what_is_no_grant_in_the_audit_hides_no_older_copy(bot: Bot) -> None:
     assert kept
     assert [each.grant for each in kept.ended] == [grant]
     bot.put_back()
-    assert bot.another_watch().look(SECURITY)
+    assert bot.another_guard().look(SECURITY)
     assert restore_in(bot)
 
 
@@ -236,7 +236,7 @@ def an_older_copy(bot: Bot) -> None:
 def test_a_seal_that_cannot_be_read_hides_no_older_copy(bot: Bot) -> None:
     an_older_copy(bot)
     bot.redis.xadd("rotakey:{main}:seals", {"s": "nonsense"}, id="900-0")
-    found = bot.another_watch().look(SECURITY)
+    found = bot.another_guard().look(SECURITY)
     assert found
     assert found == restore_in(bot)
     assert found.found == "a seal that cannot be read, see rotakey audit verify"
@@ -245,7 +245,7 @@ def test_a_seal_that_cannot_be_read_hides_no_older_copy(bot: Bot) -> None:
 def test_a_list_of_grants_that_is_none_hides_no_older_copy(bot: Bot) -> None:
     an_older_copy(bot)
     bot.redis.set("rotakey:{main}:index:open", "nonsense")
-    assert bot.another_watch().look(SECURITY)
+    assert bot.another_guard().look(SECURITY)
     assert restore_in(bot)
     bot.run_due("note")
     assert bot.heard() == [
@@ -268,5 +268,5 @@ def test_a_seal_that_nobody_could_have_made_is_noticed(bot: Bot, key: str | None
         key=key,
     )
     bot.redis.xadd("rotakey:{main}:seals", {"s": text_of(forged)}, id=f"{forged.number}-0")
-    assert bot.another_watch().look(SECURITY)
+    assert bot.another_guard().look(SECURITY)
     assert restore_in(bot)

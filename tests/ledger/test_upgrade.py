@@ -25,9 +25,9 @@ from bot.testing.story import Story
 from bot.testing.town import DAN, EVE, PROD_DB, SCHEMA_MIGRATION, catalog
 from bot.testing.valkey import valkey
 from bot.usecases import evidence, finish, seal
+from bot.usecases.job import Job
 from bot.usecases.owing import keep_owed, look_through
 from bot.usecases.seal import SEAL, Sealing
-from bot.usecases.turn import Turn
 from tests.ledger.kept import kept, load
 
 REVOKING = ("hold", "card", "alarm", "alert", "note")
@@ -51,7 +51,7 @@ class Bot(Story):
         for account, role, by in what["access"]:
             place = self.target.stray if by == "ours" else self.target.give_by_hand
             place(account, entitlements[role])
-        self.office = self.another_office()
+        self.context = self.another_context()
         self.enact(self.policy)
 
     def open(self) -> set[str]:
@@ -116,7 +116,7 @@ def test_all_that_is_held_is_revoked_and_what_is_theirs_stays(bot: Bot) -> None:
     assert bot.target.accounts("orders_ops") == {"carol@example.com", "eve@example.com"}
     for name in LIVE:
         grant = bot.grant(bot.grants[name])
-        finish.give_back(bot.office, person=grant.person, which=grant.id, op=bot.op())
+        finish.give_back(bot.context, person=grant.person, which=grant.id, op=bot.op())
     bot.run_due(*REVOKING)
     assert {bot.grant(bot.grants[name]).state for name in LIVE} == {State.ENDED}
     assert bot.open() == {bot.grants["asked"]}
@@ -140,10 +140,10 @@ def test_what_only_one_may_hold_is_known_to_be_held(bot: Bot) -> None:
     assert (reason.why, reason.facts["by_person"]) == (Why.HELD_BY_OTHER, DAN)
     other = replace(SCHEMA_MIGRATION, name="hotfix")
     bot.enact(replace(catalog(), resources={"hotfix": other}, version="v2"))
-    keep_owed(bot.office, bot.ledger)  # type: ignore[arg-type]
+    keep_owed(bot.context, bot.ledger)  # type: ignore[arg-type]
     claim = bot.claim("owed")
     assert claim is not None
-    look_through(bot.ledger, bot.ledger, Turn(claim, Deadline.after(0)))  # type: ignore[arg-type]
+    look_through(bot.ledger, bot.ledger, Job(claim, Deadline.after(0)))  # type: ignore[arg-type]
     assert bot.ledger.read({Key.of(Seat, SCHEMA_MIGRATION.name)}).find(Seat, SCHEMA_MIGRATION.name) is None
     reason = why_refused(bot, "hotfix")
     assert (reason.why, reason.facts.get("by_person")) == (Why.HELD_BY_OTHER, None)

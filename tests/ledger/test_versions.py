@@ -13,7 +13,7 @@ from bot.ledger import scripts
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Lease
 from bot.testing.slack import FakeDirectory
-from bot.usecases.office import Office
+from bot.usecases.context import Context
 from tests.ledger.keyspace import everything
 from tests.ledger.people import APPROVAL, NINE, grant_key
 
@@ -72,8 +72,8 @@ def test_an_older_process_writes_nothing_and_says_so(
     ]
     assert [refused(call) for call in calls] == [NEWER] * len(calls)
     assert everything(client, workspace) == before
-    office = Office(redis_ledger, FakeDirectory(lambda: NINE), lambda *_: pytest.fail("read"), lambda: "G1")
-    assert health.trouble(office) == NEWER, "it is what /readyz answers"
+    context = Context(redis_ledger, FakeDirectory(lambda: NINE), lambda *_: pytest.fail("read"), lambda: "G1")
+    assert health.trouble(context) == NEWER, "it is what /readyz answers"
 
 
 def test_of_a_new_version_a_worker_begins_and_until_then_the_old_one_goes_on(

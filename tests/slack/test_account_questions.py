@@ -40,7 +40,7 @@ def it(workspace: Workspace, server: Server) -> Iterator[Town]:
 def posted(it: Town) -> str:
     """The question about Ada's request as a worker posts it; the ts of the message."""
     key = next(key for key in it.ledger._documents if key.kind == "alert")
-    found = it.office.alert(key.id)
+    found = it.context.alert(key.id)
     assert found is not None
     view = alert_view(found)
     place = it.messenger.show_alert(view, Place(channel=CHANNEL, audience="approver"), Deadline.after(10))

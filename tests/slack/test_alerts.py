@@ -249,7 +249,7 @@ def posted(it: Town, *channels: str) -> Message:
 
 
 def became(it: Town) -> Reason | None:
-    found = it.office.alert("A7QX")
+    found = it.context.alert("A7QX")
     assert found
     return found.became
 
@@ -260,7 +260,7 @@ def test_it_is_posted_once_and_then_updated(it: Town, asked: Message) -> None:
         ("remove", "Remove"),
         ("leave", "Leave"),
     ]
-    made = it.office.alert("A7QX")
+    made = it.context.alert("A7QX")
     assert made
     left = replace(made, became=because(Why.STRAY_LEFT, by_person=BOB), verbs=(), over_at=NOW)
     it.messenger.show_alert(alert_view(left), made.places[0], Deadline.after(10))
@@ -364,7 +364,7 @@ def test_a_cards_verb_on_an_alert_does_nothing(it: Town, asked: Message, verb: s
             }
         ],
     }
-    made = it.office.alert("A7QX")
+    made = it.context.alert("A7QX")
     assert made
     it.messenger._client.chat_update(channel=CHANNEL, ts=asked.ts, text="x", blocks=[block])
     assert it.workspace.click(BOB, CHANNEL, asked.ts, verb).ok
@@ -451,10 +451,10 @@ def test_neither_strangers_nor_guests_may(it: Town, late: Message, verb: str) ->
 def test_it_is_called_the_same_system_by_a_click_on_what_was_shown(it: Town, late: Message) -> None:
     """The alert has moved on to a third system, and this message has not yet."""
     first, second = (Replacement(target="orders-db", earlier=("7001",), system=each) for each in "23")
-    found = it.office.alert("G7QX")
+    found = it.context.alert("G7QX")
     assert found
     people = SecurityRules(people=(Named(person=BOB),))
-    it.enacts(replace(it.office.catalog(), security=people, version="v2"))
+    it.enacts(replace(it.context.catalog(), security=people, version="v2"))
     for other, shown in ((first, Why.SYSTEM_CHANGED), (second, None)):
         known = replace(found, verbs=(*WISHES, "same_system"), replacement=other)
         it.messenger.show_alert(alert_view(known), known.places[0], Deadline.after(10))
@@ -486,7 +486,7 @@ def test_who_clicks_when_it_is_gone_is_told_so(it: Town, late: Message, verb: st
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_is_overdue_is_no_stray(it: Town, late: Message, verb: str) -> None:
-    name = it.office.alert(scenes.grant().id)
+    name = it.context.alert(scenes.grant().id)
     assert name
     button = {
         "type": "button",

@@ -18,7 +18,7 @@ from bot.ports import Change, Key
 from bot.sandbox.workspace import Channel, Server, Workspace
 from bot.sandbox.workspace.model import View
 from bot.slack import submissions
-from bot.slack.commands import Desk
+from bot.slack.commands import SlackContext
 from bot.usecases import look
 from bot.usecases.admit import indexes
 from tests.slack.conftest import BOT_TOKEN, EVE, GINA
@@ -77,10 +77,10 @@ def made(workspace: Workspace, server: Server) -> Iterator[Town]:
     workspace.add_channel(Channel(id=ALL, name="all", members=everybody))
     with town(workspace, server) as made:
         made.puts({Key.of(Group, "slack/security"): Group(name="slack/security", members=(), read_at=NOW)})
-        made.office.new_id = lambda: "gsecret1"
+        made.context.new_id = lambda: "gsecret1"
         enact(made, WITH)
         made.types(CAROL, "request secret-db 1h because orders are stuck")
-        made.office.new_id = lambda: "g" + secrets.token_hex(6)
+        made.context.new_id = lambda: "g" + secrets.token_hex(6)
         assert made.grant().id == "gsecret1"
         yield made
 
@@ -111,10 +111,10 @@ def answers(made: Town, who: str) -> dict[str, object]:
     for view in opened(made, who):
         choice = {"value": "secret-db"}
         body = {"user": {"id": who}, "view": {"id": "V1", "hash": "1", "state": _filled(choice)}}
-        body |= {"trigger_id": f"T{made.office.new_id()}", "team": {"id": made.workspace.app.team.id}}
+        body |= {"trigger_id": f"T{made.context.new_id()}", "team": {"id": made.workspace.app.team.id}}
         found["form"] = (shown(view.blocks), submissions.asked(_desk(made), body))
-    home = look.home_view(made.office, who)
-    found["home"] = (home, look.offers(made.office, person=who))
+    home = look.home_view(made.context, who)
+    found["home"] = (home, look.offers(made.context, person=who))
     return found
 
 
@@ -132,9 +132,9 @@ def _filled(choice: dict[str, str]) -> dict[str, object]:
     return {"values": {"resource": {"resource": choice}, "length": {}, "reason": {"reason": reason}}}
 
 
-def _desk(made: Town) -> Desk:
+def _desk(made: Town) -> SlackContext:
     client = WebClient(token=BOT_TOKEN, base_url=made.workspace.app.user_id)
-    return Desk(office=made.office, client=client, afterwards=made.afterwards)
+    return SlackContext(context=made.context, client=client, afterwards=made.afterwards)
 
 
 @pytest.mark.parametrize("who", [ADA, GINA, EVE])

@@ -19,9 +19,9 @@ from bot.core.reasons import Why, because
 from bot.ports import Deadline, Home, Key, Note
 from bot.sandbox.workspace import ImpossibleError, Server, Workspace
 from bot.slack import commands
+from bot.slack.actor import insider
 from bot.slack.afterwards import MOST
 from bot.slack.manifest import manifest
-from bot.slack.visitor import insider
 from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import shown_terms
@@ -252,10 +252,10 @@ def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Town, asked: Gr
     reply = it.answers(BOB, text)
     assert reply.text == "Nothing is decided yet. Press a button, or type `/access approve ID`."
     assert pressable(reply.blocks) == [("approve", "Approve"), ("deny", "Deny")]
-    assert it.office.grant(asked.id) == asked
+    assert it.context.grant(asked.id) == asked
     shown = it.workspace.ephemerals(BOB)[-1]
     assert it.workspace.click(BOB, shown.channel, shown.ts, "approve", f"approver:{asked.id}").ok
-    assert it.office.grant(asked.id).state is State.APPROVED
+    assert it.context.grant(asked.id).state is State.APPROVED
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Town, asked: Gr
 )
 def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Town, asked: Grant, text: str) -> None:
     assert it.types(ADA, text).startswith("Nothing is waiting for you ")
-    assert it.office.grant(asked.id) == asked
+    assert it.context.grant(asked.id) == asked
 
 
 def test_carol_revokes_the_only_thing_that_somebody_has(it: Town, asked: Grant) -> None:
@@ -364,7 +364,7 @@ def test_help_names_what_the_reader_may_request(it: Town) -> None:
 
 def test_bob_denies_by_typing(it: Town, asked: Grant) -> None:
     assert it.types(BOB, f"deny {asked.id} because no ticket") == "Denied: *prod-db* for <@U01ADA>."
-    assert it.office.grant(asked.id).state is State.DENIED
+    assert it.context.grant(asked.id).state is State.DENIED
 
 
 def test_ada_withdraws_by_typing(it: Town, asked: Grant) -> None:
@@ -412,7 +412,7 @@ def test_people_of_the_same_organisation_are_let_in_to_be_judged(it: Town) -> No
 
 def visitor_is_let_in(it: Town, body: dict[str, object]) -> bool:
     try:
-        return insider(it.office, body) == ADA
+        return insider(it.context, body) == ADA
     except Refused:
         return False
 
@@ -446,7 +446,7 @@ def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Town, as
 def test_an_op_that_is_called_undone_is_not_done_when_it_is_delivered_again(it: Town) -> None:
     find_out(it.ledger, "cmd:7", ADA)
     with pytest.raises(Refused) as refused:
-        ask.ask(it.office, person=ADA, resource="prod-db", length=HOUR, reason="stuck", op="cmd:7")
+        ask.ask(it.context, person=ADA, resource="prod-db", length=HOUR, reason="stuck", op="cmd:7")
     assert refused.value.reason.why is Why.NOT_DONE
     assert it.grants() == ()
 
@@ -470,7 +470,7 @@ def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(
 
 
 def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Town) -> None:
-    it.office.new_id = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    it.context.new_id = lambda: 1 / 0  # type: ignore[assignment, return-value]
     assert it.types(ADA, ASK) == (
         "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
     )
@@ -489,7 +489,7 @@ def test_bob_clicks_approve(it: Town, asked: Grant) -> None:
 
 def test_bob_approves_for_less(it: Town, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
-    less = f"{asked.id} {shown_terms(it.office, asked.id)} {HOUR}"
+    less = f"{asked.id} {shown_terms(it.context, asked.id)} {HOUR}"
     assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"less:{asked.id}", less).ok
     assert it.grant().length == HOUR
 
@@ -543,7 +543,7 @@ def test_bob_denies_and_says_why(it: Town, asked: Grant) -> None:
     assert it.grant().state is State.ASKED
     assert it.workspace.submit_view(BOB, {"reason": {"reason": "no ticket"}}).ok
     assert it.workspace.view(BOB) is None
-    denied = it.office.grant(asked.id)
+    denied = it.context.grant(asked.id)
     assert (denied.state, denied.decided_by) == (State.DENIED, BOB)
     assert denied.ended is not None
     assert denied.ended.facts == {"said": "no ticket"}
@@ -561,7 +561,7 @@ def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_denied(
     it.types(BOB, "list")
     troubled(it, fault)
     assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
-    assert it.office.grant(asked.id).state is State.ASKED
+    assert it.context.grant(asked.id).state is State.ASKED
     assert it.whispers() == [(CHANNEL, Why.FORM_UNOPENED, BOB)]
     assert whispered(it) == (
         f"If no form opened, nothing has happened yet. Type `/access deny {asked.id} because …` instead."
@@ -577,11 +577,11 @@ def test_a_form_that_opens_late_can_still_be_sent_in(
     it.types(BOB, "list")
     it.workspace.faults.slow = 0.4
     assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
-    assert it.office.grant(asked.id).state is State.ASKED
+    assert it.context.grant(asked.id).state is State.ASKED
     it.workspace.faults.slow = 0.0
     opens_within(it, BOB, seconds=10)
     assert it.workspace.submit_view(BOB, {"reason": {"reason": "no ticket"}}).ok
-    assert it.office.grant(asked.id).ended == because(Why.DENIED, said="no ticket")
+    assert it.context.grant(asked.id).ended == because(Why.DENIED, said="no ticket")
 
 
 def troubled(it: Town, fault: dict[str, Any]) -> None:
@@ -702,7 +702,7 @@ def test_a_button_of_the_home_tab_whose_form_is_not_confirmed_says_what_to_type(
     it: Town, fault: dict[str, Any]
 ) -> None:
     it.types(ADA, "list")
-    it.messenger.publish(home_view(it.office, ADA), Deadline.after(10))
+    it.messenger.publish(home_view(it.context, ADA), Deadline.after(10))
     troubled(it, fault)
     assert it.workspace.click_home(ADA, "request", "offer:vault").ok
     assert whispered(it) == (
@@ -731,7 +731,7 @@ def test_buttons_of_an_answer_only_ada_sees_work(it: Town, asked: Grant) -> None
     it.types(ADA, "mine")
     mine = it.workspace.ephemerals(ADA)[-1]
     assert it.workspace.click(ADA, mine.channel, mine.ts, "done").ok
-    assert it.office.grant(asked.id).state is State.WITHDRAWN
+    assert it.context.grant(asked.id).state is State.WITHDRAWN
 
 
 def test_a_button_nobody_knows_is_acknowledged(it: Town) -> None:
@@ -796,7 +796,7 @@ def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Tow
 
 
 def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Town) -> None:
-    it.messenger.publish(home_view(it.office, ADA), Deadline.after(10))
+    it.messenger.publish(home_view(it.context, ADA), Deadline.after(10))
     assert it.workspace.click_home(ADA, "request", "offer:vault").ok
     shown = it.workspace.view(ADA)
     assert shown is not None
@@ -867,7 +867,7 @@ def test_slack_is_to_send_an_event_again_that_could_not_be_written_down(it: Town
 
 
 def test_home_buttons_work(it: Town, asked: Grant) -> None:
-    it.messenger.publish(home_view(it.office, BOB), Deadline.after(10))
+    it.messenger.publish(home_view(it.context, BOB), Deadline.after(10))
     assert it.workspace.click_home(BOB, "approve", f"approver:{asked.id}").ok
     assert it.grant().state is State.APPROVED
     assert it.workspace.click_home(BOB, "request", "offer:vault").ok
@@ -923,11 +923,11 @@ def home_of(it: Town) -> Home:
 def test_slack_shuts_the_bot_out_and_everybody_hears_of_it(
     it: Town, event: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert health.shut_out(it.office) is None
+    assert health.shut_out(it.context) is None
     assert it.workspace.tell(event).status == 200
     assert (home_of(it).lost, home_of(it).lost_at) == (event["type"], it.ledger.now)
     do = "install the app again, set the new SLACK_BOT_TOKEN, and restart web and workers"
-    assert health.shut_out(it.office) == f"Slack says that {said}: {do}"
+    assert health.shut_out(it.context) == f"Slack says that {said}: {do}"
     shown = capsys.readouterr().out
     assert all(each in shown for each in ("critical", "slack does not let the bot in any more", said, do))
     soon = it.ledger.now + timedelta(seconds=10)

@@ -110,7 +110,7 @@ def test_a_click_is_a_wish_that_a_worker_carries_out(it: Town, verb: str) -> Non
     assert it.workspace.click(ADA, CHANNEL, str(place.ts), verb).ok
     assert it.whispers() == [(CHANNEL, Why.NOT_AN_APPROVER, ADA)]
     assert it.workspace.click(BOB, CHANNEL, str(place.ts), verb).ok
-    found = it.office.alert("A7QX")
+    found = it.context.alert("A7QX")
     assert found
     assert (found.wish, found.verbs) == (verb, ())
     assert found.became

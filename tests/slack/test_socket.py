@@ -28,7 +28,7 @@ def connect(it: Town, server: Server) -> Iterator[Callable[[str], SocketConnecti
     made: list[SocketConnection] = []
 
     def connected(app_token: str = APP_TOKEN) -> SocketConnection:
-        app = build(it.office, SlackSettings(token=BOT_TOKEN, api_url=server.api_url))
+        app = build(it.context, SlackSettings(token=BOT_TOKEN, api_url=server.api_url))
         made.append(SocketConnection(app, app_token))
         return made[0]
 

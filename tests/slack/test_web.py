@@ -139,7 +139,7 @@ def test_ready_or_why_not() -> None:
 def test_in_socket_mode_nothing_comes_by_http(it: Town) -> None:
     assert create(None, lambda: None).test_client().post("/slack/events").status_code == 404
     settings = SlackSettings(token=BOT_TOKEN)
-    web = create(build(it.office, settings), lambda: None).test_client()
+    web = create(build(it.context, settings), lambda: None).test_client()
     assert sent(web, urlencode(MINE).encode(), secret="").status_code == 401
 
 

@@ -85,10 +85,10 @@ def approved(it: Town) -> None:
 @pytest.mark.parametrize("decided", [withdrawn, denied, approved])
 def test_who_approves_what_is_decided(it: Town, asked: Grant, decided: Callable[[Town], None]) -> None:
     decided(it)
-    before = it.office.grant(asked.id)
+    before = it.context.grant(asked.id)
     press(it, BOB, "approve", f"decide:{asked.id}")
     assert told(it, BOB) == [Why.DECIDED_ALREADY]
-    assert it.office.grant(asked.id) == before
+    assert it.context.grant(asked.id) == before
 
 
 def test_who_withdraws_what_is_denied(it: Town, asked: Grant) -> None:
@@ -97,7 +97,7 @@ def test_who_withdraws_what_is_denied(it: Town, asked: Grant) -> None:
     holders = it.workspace.messages(CHANNEL)[1]
     assert it.workspace.click(ADA, CHANNEL, holders.ts, "done").ok
     assert told(it, ADA) == [Why.DECIDED_ALREADY]
-    assert it.office.grant(asked.id).state is State.DENIED
+    assert it.context.grant(asked.id).state is State.DENIED
 
 
 @pytest.mark.parametrize("verb", ["extend", "done"])
@@ -105,7 +105,7 @@ def test_who_presses_what_is_over(it: Town, held: Grant, verb: str) -> None:
     it.types(CAROL, "done prod-db")
     press(it, CAROL, verb)
     assert told(it, CAROL) == [Why.GRANT_OVER]
-    assert it.office.grant(held.id).state is State.ENDING
+    assert it.context.grant(held.id).state is State.ENDING
 
 
 def test_who_approves_under_another_policy(it: Town, asked: Grant) -> None:
@@ -114,14 +114,14 @@ def test_who_approves_under_another_policy(it: Town, asked: Grant) -> None:
     press(it, BOB, "approve", f"decide:{asked.id}")
     assert told(it, BOB) == [Why.NOT_AN_APPROVER]
     press(it, CAROL, "approve", f"decide:{asked.id}")
-    assert it.office.grant(asked.id).state is State.APPROVED
+    assert it.context.grant(asked.id).state is State.APPROVED
 
 
 def test_who_approves_what_is_no_longer_in_the_policy(it: Town, asked: Grant) -> None:
     it.enacts(replace(CATALOG, version="def", resources={"vault": CATALOG.resources["vault"]}))
     press(it, BOB, "approve", f"decide:{asked.id}")
     assert told(it, BOB) == [Why.RESOURCE_GONE]
-    assert it.office.grant(asked.id).state is State.ASKED
+    assert it.context.grant(asked.id).state is State.ASKED
 
 
 # ------------------------------------------------------------------------------- somebody else's
@@ -132,7 +132,7 @@ def test_who_approves_what_is_no_longer_in_the_policy(it: Town, asked: Grant) ->
 def test_what_carol_holds_is_hers(it: Town, held: Grant, verb: str, who: str) -> None:
     press(it, who, verb)
     assert told(it, who) == [Why.NOT_YOURS]
-    assert it.office.grant(held.id) == held
+    assert it.context.grant(held.id) == held
 
 
 def test_what_carol_holds_is_not_given_back_by_its_id(it: Town, held: Grant) -> None:
@@ -143,7 +143,7 @@ def test_what_carol_holds_is_not_given_back_by_its_id(it: Town, held: Grant) -> 
     assert it.types(ADA, "revoke @carol prod-db") == (
         "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
     )
-    assert it.office.grant(held.id) == held
+    assert it.context.grant(held.id) == held
 
 
 def test_who_is_no_approver(it: Town, asked: Grant) -> None:
@@ -153,7 +153,7 @@ def test_who_is_no_approver(it: Town, asked: Grant) -> None:
     assert told(it, "U07DAN") == [Why.NOT_AN_APPROVER]
     assert it.types("U07DAN", f"approve {asked.id}").startswith("Only approvers of *prod-db* can do this")
     assert it.types("U07DAN", f"deny {asked.id}").startswith("Only approvers of *prod-db* can do this")
-    assert it.office.grant(asked.id) == asked
+    assert it.context.grant(asked.id) == asked
 
 
 # -------------------------------------------------------------------------------------- one's own
@@ -173,14 +173,14 @@ def test_nobody_approves_their_own_by_button_menu_command_or_home_tab(it: Town, 
     own = it.grant()
     it.posts(own)
     card = it.workspace.messages(CHANNEL)[0]
-    terms = shown_terms(it.office, own.id)
+    terms = shown_terms(it.context, own.id)
     assert it.workspace.click(who, CHANNEL, card.ts, "approve", f"decide:{own.id}").ok
     assert it.workspace.click(
         who, CHANNEL, card.ts, "approve", f"less:{own.id}", f"{own.id} {terms} {HOUR}"
     ).ok
     assert told(it, who) == [Why.OWN_REQUEST] * 2
     assert it.types(who, f"approve {own.id}").startswith("You can't decide about your own request.")
-    assert it.office.grant(own.id) == own
+    assert it.context.grant(own.id) == own
 
 
 def test_a_second_account_with_the_same_address_approves_nothing(it: Town, asked: Grant) -> None:
@@ -192,7 +192,7 @@ def test_a_second_account_with_the_same_address_approves_nothing(it: Town, asked
     assert it.types(BOB, f"approve {asked.id}").startswith(
         "Somebody else in Slack has the same email address"
     )
-    assert it.office.grant(asked.id).state is State.ASKED
+    assert it.context.grant(asked.id).state is State.ASKED
 
 
 def test_a_guest_with_the_same_address_takes_no_vote_and_no_request_away(it: Town, asked: Grant) -> None:
@@ -204,7 +204,7 @@ def test_a_guest_with_the_same_address_takes_no_vote_and_no_request_away(it: Tow
         assert told(it, guest.id) == [Why.PERSON_GUEST]
     press(it, BOB, "approve", f"decide:{asked.id}")
     assert told(it, BOB) == []
-    assert it.office.grant(asked.id).state is State.APPROVED
+    assert it.context.grant(asked.id).state is State.APPROVED
 
 
 # ---------------------------------------------------------------------------------- who is not ours
@@ -218,14 +218,14 @@ def test_guests_bots_and_strangers_decide_nothing(it: Town, asked: Grant) -> Non
     for each, why in ((GINA, Why.PERSON_GUEST), ("U09BOT", Why.PERSON_BOT), (EVE, Why.PERSON_EXTERNAL)):
         press(it, each, "approve", f"decide:{asked.id}")
         assert told(it, each) == [why]
-    assert it.office.grant(asked.id) == asked
+    assert it.context.grant(asked.id) == asked
 
 
 def test_whoever_says_to_be_of_another_team_is_believed(it: Town, web: FlaskClient, asked: Grant) -> None:
     """Even Bob: who he is in another workspace is nothing to us."""
     card = it.workspace.messages(CHANNEL)[0]
     for team in ("T9EVIL", None, ""):
-        body = clicked(BOB, "approve", f"{asked.id} {shown_terms(it.office, asked.id)}", (CHANNEL, card.ts))
+        body = clicked(BOB, "approve", f"{asked.id} {shown_terms(it.context, asked.id)}", (CHANNEL, card.ts))
         body["user"]["team_id"] = team
         body["actions"][0]["action_ts"] = f"1.{team}"
         assert send(web, {"payload": json.dumps(body)}).status_code == 200
@@ -234,7 +234,7 @@ def test_whoever_says_to_be_of_another_team_is_believed(it: Town, web: FlaskClie
         )
         assert "belongs to another workspace" in answer.get_json()["text"]
     assert told(it, BOB) == [Why.PERSON_EXTERNAL] * 3
-    assert it.office.grant(asked.id) == asked
+    assert it.context.grant(asked.id) == asked
 
 
 # ------------------------------------------------------------------------------------- forged ids
@@ -282,7 +282,7 @@ def test_the_id_of_another_ask_on_a_card_that_is_not_its_own(
         "trigger_id": it.workspace.tokens.trigger(CAROL)
     }
     assert send(web, {"payload": json.dumps(body)}).status_code == 200
-    assert it.office.grant(bobs.id).state is State.ASKED
+    assert it.context.grant(bobs.id).state is State.ASKED
     assert it.workspace.view(CAROL) is not None
 
 
@@ -295,12 +295,12 @@ def test_a_click_that_is_sent_again_within_five_minutes_counts_once(
     card = it.workspace.messages(CHANNEL)[0]
     body = {
         "payload": json.dumps(
-            clicked(BOB, "approve", f"{asked.id} {shown_terms(it.office, asked.id)}", (CHANNEL, card.ts))
+            clicked(BOB, "approve", f"{asked.id} {shown_terms(it.context, asked.id)}", (CHANNEL, card.ts))
         )
     }
     first = [send(web, body, late=late).status_code for late in (0, 100, 299)]
     assert first == [200] * 3
-    assert len(it.office.grant(asked.id).votes) == 1
+    assert len(it.context.grant(asked.id).votes) == 1
     assert it.whispers() == []
 
 

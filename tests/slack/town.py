@@ -1,4 +1,4 @@
-"""The whole of the Slack side in one place: a workspace, an office on a ledger in memory, and the bot."""
+"""The whole of the Slack side in one place: a workspace, a context on a ledger in memory, and the bot."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from bot.slack.messenger import SlackMessenger
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.cards import card_view
-from bot.usecases.office import Office, grant_keys
+from bot.usecases.context import Context, grant_keys
 from bot.web import create
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, SIGNING_SECRET
 from tests.slack.scenes import ADA, BOB, CAROL, HOUR, NOW, TEN
@@ -65,7 +65,7 @@ CATALOG = Catalog(
 class Town:
     workspace: Workspace
     ledger: FragileLedger
-    office: Office
+    context: Context
     messenger: SlackMessenger
     site: Flask
     afterwards: Afterwards
@@ -93,13 +93,13 @@ class Town:
 
     def posts(self, grant: Grant, channel: str = CHANNEL, audience: str = "approver") -> Message:
         """The card, as the worker would post it."""
-        catalog, snap = self.office.gather(lambda known: grant_keys(known, grant, grant.person))
+        catalog, snap = self.context.gather(lambda known: grant_keys(known, grant, grant.person))
         current = snap.find(Grant, grant.id)
         assert current is not None
-        view = card_view(self.office, current, catalog, snap)
+        view = card_view(self.context, current, catalog, snap)
         wanted = Place(channel=channel, audience=audience)
         place = self.messenger.show(view, wanted, Deadline.after(10))
-        places = (*self.office.card_places(grant.id), place)
+        places = (*self.context.card_places(grant.id), place)
         self.puts({Key.of(Card, grant.id): Card(places=places)})
         assert place.ts is not None
         message = self.workspace.memory.message(place.channel, place.ts)
@@ -111,7 +111,7 @@ class Town:
 
     def enacts(self, policy: Catalog) -> None:
         """Another policy is in force from now on."""
-        self.office._load = lambda *_: policy
+        self.context._load = lambda *_: policy
         version = policy.version
         self.puts(
             {
@@ -164,14 +164,14 @@ def town(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)
     ledger = FragileLedger(NOW)
     client = WebClient(token=BOT_TOKEN, base_url=server.api_url)
     directory = SlackDirectory(client)
-    office = Office(ledger, directory, lambda *_: CATALOG, lambda: "g" + secrets.token_hex(6))
+    context = Context(ledger, directory, lambda *_: CATALOG, lambda: "g" + secrets.token_hex(6))
     settings = SlackSettings(token=BOT_TOKEN, signing_secret=SIGNING_SECRET, api_url=server.api_url)
     afterwards = Afterwards(ledger, every=3600)
-    site = create(build(office, settings, afterwards), lambda: None)
+    site = create(build(context, settings, afterwards), lambda: None)
     made = Town(
         workspace=workspace,
         ledger=ledger,
-        office=office,
+        context=context,
         messenger=SlackMessenger(client),
         site=site,
         afterwards=afterwards,

@@ -29,12 +29,12 @@ def connected(roles: Roles) -> int:
 @pytest.mark.parametrize(("then", "left"), [(CHANGED, 0), (AS_IT_WAS, 1), (AS_IT_WAS + "# indeed\n", 1)])
 def test_only_what_has_changed_is_let_go(roles: Roles, then: str, left: int) -> None:
     environ = {"ORDERS_DB_URL": roles.url("rotakey")}
-    fittings = wiring.Fittings(
+    adapters = wiring.Adapters(
         config.Environment.read(environ), environ, config.load(AS_IT_WAS, environ=environ)
     )
-    assert presence(fittings.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
+    assert presence(adapters.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
     assert connected(roles) == 1
-    fittings.follow(PolicyInForce(version=version_of(then)), PolicyText(text=then))
+    adapters.follow(PolicyInForce(version=version_of(then)), PolicyText(text=then))
     assert eventually(lambda: connected(roles) == left)
-    assert presence(fittings.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
-    fittings.close()
+    assert presence(adapters.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
+    adapters.close()

@@ -97,7 +97,7 @@ class Anything(RuleBasedStateMachine):
         start = self.story.now + timedelta(hours=hours)
         wish = ask.Wish(person=who, resource="prod-db", length=HOUR, reason="later", starts_at=start)
         with self.spared():
-            ask.request(self.story.office, wish, self.story.op())
+            ask.request(self.story.context, wish, self.story.op())
 
     def polls(self, who: str) -> list[str]:
         """What waits for approvers: requests, and extensions."""
@@ -115,17 +115,17 @@ class Anything(RuleBasedStateMachine):
     @rule(who=PEOPLE)
     def see_the_terms(self, who: str) -> None:
         with self.fuse.off():
-            self.seen |= {poll: shown_terms(self.story.office, poll) for poll in self.polls(who)}
+            self.seen |= {poll: shown_terms(self.story.context, poll) for poll in self.polls(who)}
 
     @rule(by=APPROVERS, who=PEOPLE)
     def click_on_what_was_seen(self, by: str, who: str) -> None:
         """It may have changed since: then nothing is decided."""
         for poll in [each for each in self.polls(who) if each in self.seen]:
             with self.fuse.off():
-                now = shown_terms(self.story.office, poll)
+                now = shown_terms(self.story.context, poll)
             with self.spared():
                 votes.approve(
-                    self.story.office,
+                    self.story.context,
                     person=by,
                     grant=poll,
                     length=None,
@@ -220,7 +220,7 @@ class Anything(RuleBasedStateMachine):
         except (Refused, TemporaryFailure):
             return
         except Died:
-            self.story.office = self.story.another_office()
+            self.story.context = self.story.another_context()
             self.story.memory.advance(CLAIM_SECONDS + 0.001)
 
     # ----------------------------------------------------------------------------------- what must hold

@@ -119,7 +119,7 @@ def test_a_request_delivered_twice_is_answered_as_the_first_time(
     """The very request that was granted is not told that they had it, and another one is."""
 
     def asks(why: str, op: str) -> Asked:
-        return ask.ask(story.office, person=ADA, resource="prod-db", length=4 * 3_600, reason=why, op=op)
+        return ask.ask(story.context, person=ADA, resource="prod-db", length=4 * 3_600, reason=why, op=op)
 
     asks(REASON, "first")
     op = "another" if joined else "first"
@@ -148,7 +148,7 @@ def test_a_request_on_other_terms_takes_the_place_of_the_one_that_waits(story: S
 def test_an_ask_that_slack_delivers_twice_is_recorded_once(story: Story) -> None:
     def typed() -> str:
         answer = ask.ask(
-            story.office, person=ADA, resource="prod-db", length=HOUR, reason=REASON, op="trigger-1"
+            story.context, person=ADA, resource="prod-db", length=HOUR, reason=REASON, op="trigger-1"
         )
         return answer.standing.grant.id
 
@@ -161,7 +161,7 @@ def test_an_ask_that_slack_delivers_twice_is_recorded_once(story: Story) -> None
 
 def test_a_refusal_that_slack_delivers_twice_stays_a_refusal(story: Story, refusal: Refusal) -> None:
     def typed() -> object:
-        return ask.ask(story.office, person=DAN, resource="prod-db", length=13 * HOUR, reason="x", op="t1")
+        return ask.ask(story.context, person=DAN, resource="prod-db", length=13 * HOUR, reason="x", op="t1")
 
     first = refusal(typed)
     lengths = replace(PROD_DB.lengths, max=24 * HOUR)
@@ -311,14 +311,14 @@ def test_nothing_is_recorded_where_the_policy_is_missing() -> None:
     story = Story()
     story.memory = MemoryLedger(NINE)
     story.ledger = story.memory
-    office = story.another_office()
+    context = story.another_context()
     with pytest.raises(TemporaryFailure, match="no policy is in force"):
-        ask.ask(office, person=ADA, resource="prod-db", length=HOUR, reason=REASON, op="t")
+        ask.ask(context, person=ADA, resource="prod-db", length=HOUR, reason=REASON, op="t")
     assert story.memory.read({Key.of(PolicyInForce), Key.of(Home)}).documents == {}
 
 
 def test_each_process_follows_a_new_policy_at_once(story: Story, refusal: Refusal) -> None:
-    other = story.another_office()
+    other = story.another_context()
     ask.ask(other, person=ADA, resource="prod-db", length=HOUR, reason=REASON, op="t1")
     story.enact(catalog(replace(PROD_DB, name="prod-db", who_may_ask=())))
     attempt = lambda: ask.ask(  # noqa: E731 -- as short as a story

@@ -88,7 +88,7 @@ def test_a_group_from_the_future_lets_nobody_in(story: Story) -> None:
 
 
 def test_a_person_from_the_future_is_looked_up_before_a_decision(story: Story, refusal: Refusal) -> None:
-    story.office.meet(BOB, DAN)
+    story.context.meet(BOB, DAN)
     back(story)
     story.directory.change(DAN, deactivated=True)
     assert refusal(lambda: story.ask(DAN)).why is Why.PERSON_DEACTIVATED
@@ -97,7 +97,7 @@ def test_a_person_from_the_future_is_looked_up_before_a_decision(story: Story, r
 def test_a_person_from_the_future_counts_as_unknown_while_slack_is_away(
     story: Story, refusal: Refusal
 ) -> None:
-    story.office.meet(BOB)
+    story.context.meet(BOB)
     grant = story.ask(DAN).standing.grant.id
     back(story)
     story.directory.away = True
@@ -111,7 +111,7 @@ def test_an_address_from_the_future_is_looked_up_again(story: Story) -> None:
     story.memory.commit(Change(put={key: EmailOwner(people=(DAN,), read_at=story.now)}))
     back(story)
     story.pass_time(0)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     story.run_due()
     owner = story.memory.read({key}).find(EmailOwner, EMAILS[ADA])
     assert owner == EmailOwner(people=(ADA,), read_at=story.now)
@@ -121,7 +121,7 @@ def test_a_shift_does_not_start_by_a_roster_from_the_future_but_as_soon_as_it_is
     on_orders(story, (ADA, -1, 8))
     story.source.away = True
     back(story)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     story.pass_time(MINUTE)
     assert not story.has(ADA, "orders_ops")
     story.source.away = False
@@ -143,7 +143,7 @@ def test_what_is_read_again_and_again_is_read_now(story: Story) -> None:
     back(story)
     story.run_due()
     assert read_at(story) == story.now + timedelta(seconds=HOUR)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     story.run_due()
     assert read_at(story) == story.now
     assert story.ask(ADA).standing.live
@@ -154,7 +154,7 @@ def test_whatever_a_policy_always_needs_is_done_within_the_hour(duty: str) -> No
     story = Story(sealed=True)
     story.run_due()
     back(story, 24 * HOUR)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     assert story.memory._due[duty] <= story.memory._now + 1_000 * (HOUR + AHEAD_AT_MOST.total_seconds())
 
 
@@ -163,7 +163,7 @@ def test_who_left_while_the_clock_was_back_loses_access_as_ever(story: Story) ->
     story.approve(BOB, grant)
     story.run_due()
     back(story, 24 * HOUR)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     story.directory.change(DAN, deactivated=True)
     story.run_due()
     assert not story.has(DAN)
@@ -180,7 +180,7 @@ def test_a_revocation_that_failed_is_tried_again_as_soon_as_ever(story: Story) -
     story.run_due()
     story.target.failing.clear()
     back(story)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     story.run_due()
     assert not story.has(ADA)
 
@@ -191,7 +191,7 @@ def test_what_a_dead_worker_claimed_is_taken_over_as_soon_as_ever(story: Story) 
     story.give_back(ADA, grant)
     assert story.claim("hold")
     back(story)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     story.pass_time(CLAIM_SECONDS - 0.001)
     assert story.has(ADA)
     story.pass_time(0.001)
@@ -209,7 +209,7 @@ def test_an_alarm_is_repeated_within_the_hour() -> None:
     said = len(story.messenger.told(SECURITY))
     back(story, 24 * HOUR)
     for _ in range(60):
-        keep_owed(story.office, story.memory)
+        keep_owed(story.context, story.memory)
         story.pass_time(MINUTE)
     assert len(story.messenger.told(SECURITY)) in (said + 1, said + 2)
     assert [entry.what for entry in story.audit()].count("owed again") == 1
@@ -223,7 +223,7 @@ def test_nothing_is_hurried_again_and_again_until_the_clock_catches_up() -> None
     story.run_due()
     back(story)
     for _ in range(6 * 60):
-        keep_owed(story.office, story.memory)
+        keep_owed(story.context, story.memory)
         story.pass_time(10)
     assert [entry.what for entry in story.audit()].count("owed again") == 1
     assert story.has(ADA)

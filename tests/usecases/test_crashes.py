@@ -60,7 +60,7 @@ class Told:
                 do()
             self.story.run_due()
         except Died:
-            self.story.office = self.story.another_office()
+            self.story.context = self.story.another_context()
             self.story.memory.advance(CLAIM_SECONDS + 0.001)
             with _refusals():
                 do()
@@ -72,22 +72,22 @@ class Told:
             try:
                 self.story.pass_time(end - self.story.now.timestamp())
             except Died:
-                self.story.office = self.story.another_office()
+                self.story.context = self.story.another_context()
 
     def asks(self, who: str, resource: str, minutes: int, op: str) -> None:
         self.step(
             lambda: ask.ask(
-                self.story.office, person=who, resource=resource, length=minutes * MINUTE, reason=op, op=op
+                self.story.context, person=who, resource=resource, length=minutes * MINUTE, reason=op, op=op
             )
         )
 
     def approves(self, by: str, which: str) -> None:
         """As a click on the card as it was shown before the process died, if it did."""
         with self.fuse.off():
-            terms = shown_terms(self.story.office, which)
+            terms = shown_terms(self.story.context, which)
         self.step(
             lambda: votes.approve(
-                self.story.office,
+                self.story.context,
                 person=by,
                 grant=which,
                 length=None,
@@ -117,7 +117,7 @@ def _refusals() -> Iterator[None]:
 def on_call(told: Told) -> None:
     told.asks(ADA, "prod-db", 2, "a1")
     told.wait(30)
-    told.step(lambda: extend.extend(told.story.office, person=ADA, which=None, length=MINUTE, op="e1"))
+    told.step(lambda: extend.extend(told.story.context, person=ADA, which=None, length=MINUTE, op="e1"))
     told.wait(5 * MINUTE)
 
 
@@ -126,7 +126,7 @@ def approved_and_given_back(told: Told) -> None:
     grant = told.ask_of(DAN)
     for who in (BOB, CAROL):
         told.approves(who, grant)
-    told.step(lambda: finish.give_back(told.story.office, person=DAN, which="prod-db", op="g1"))
+    told.step(lambda: finish.give_back(told.story.context, person=DAN, which="prod-db", op="g1"))
     told.wait(2 * MINUTE)
 
 
@@ -143,7 +143,7 @@ def more_time(told: Told) -> None:
     for which, by in ((grant, BOB), (grant, CAROL), (f"{grant}-1", BOB), (f"{grant}-1", CAROL)):
         if which != grant and by == BOB:
             told.step(
-                lambda: extend.extend(told.story.office, person=DAN, which="prod-db", length=MINUTE, op="e1")
+                lambda: extend.extend(told.story.context, person=DAN, which="prod-db", length=MINUTE, op="e1")
             )
         told.approves(by, which)
     told.wait(4 * MINUTE)

@@ -30,11 +30,11 @@ def given(story: Story) -> tuple[str, str]:
 def test_whose_grant_cannot_be_read_loses_access_and_nobody_else_does(story: Story) -> None:
     adas, dans = given(story)
     story.memory.corrupt(Key.of(Grant, adas))
-    assert [each.grant.id for each in look.who(story.office, person=BOB, resource="prod-db")] == [dans]
+    assert [each.grant.id for each in look.who(story.context, person=BOB, resource="prod-db")] == [dans]
     story.run_due()
     assert not story.has(ADA)
     assert story.has(DAN)
-    assert look.mine(story.office, person=ADA).mine == ()
+    assert look.mine(story.context, person=ADA).mine == ()
     assert story.live(adas)
     (kept,) = story.memory.condition().set_aside
     assert (kept.key, kept.text) == (Key.of(Grant, adas), "{")
@@ -117,7 +117,7 @@ def test_without_the_policy_nothing_is_given_and_taking_back_goes_on(
 ) -> None:
     adas, _ = given(story)
     story.memory.corrupt(Key.of(lost, story.policy.version if lost is PolicyText else ""))
-    story.office = story.another_office()
+    story.context = story.another_context()
     with pytest.raises((TemporaryFailure, Refused)):
         story.ask(CAROL)
     story.pass_time(4 * HOUR)
@@ -130,7 +130,7 @@ def test_once_a_person_applies_the_policy_it_is_in_force_again(
     story: Story, lost: type[PolicyInForce] | type[PolicyText]
 ) -> None:
     story.memory.corrupt(Key.of(lost, story.policy.version if lost is PolicyText else ""))
-    story.office = story.another_office()
+    story.context = story.another_context()
     enact(story.ledger, story.policy, story.policy.version)
     assert story.ask(ADA).standing.grant.person == ADA
 

@@ -14,8 +14,8 @@ from bot.core.shifts import Shift
 from bot.ports import Change, Key, PolicyInForce, PolicyText
 from bot.testing.story import Story
 from bot.testing.town import ADA, DAN, HOUR, MINUTE, NINE, ORDERS_SCHEDULE, SCHEDULE, catalog, nobodys, shift
+from bot.usecases.context import Context
 from bot.usecases.enact import enact, standing_duties, start_with
-from bot.usecases.office import Office
 
 
 def test_a_policy_needs_its_groups_rosters_and_shifts_kept_up_to_date() -> None:
@@ -47,7 +47,7 @@ def test_a_new_policy_is_followed_and_the_audit_says_so(story: Story) -> None:
     assert (in_force.version, in_force.applied) == ("v2", True)
     entry = story.audit()[-1]
     assert (entry.what, entry.facts) == ("policy in force", {"version": "v2", "was": "v1"})
-    assert story.office.catalog().security_channel == "#other"
+    assert story.context.catalog().security_channel == "#other"
 
 
 def test_a_process_that_starts_puts_only_what_is_new_in_force(story: Story) -> None:
@@ -63,7 +63,7 @@ def test_a_process_that_starts_puts_only_what_is_new_in_force(story: Story) -> N
 
 def test_a_policy_whose_text_is_missing_is_not_followed(story: Story) -> None:
     story.memory.commit(Change(put={Key.of(PolicyInForce): PolicyInForce(version="lost")}))
-    assert story.office.catalog().closed == because(Why.POLICY_LOST, version="lost")
+    assert story.context.catalog().closed == because(Why.POLICY_LOST, version="lost")
     with pytest.raises(Refused, match="policy_closed"):
         story.ask(ADA)
 
@@ -100,8 +100,8 @@ def test_a_policy_is_read_once_however_often_it_is_needed(story: Story) -> None:
         loaded.append(kept.text if kept else "")
         return story.policy
 
-    office = Office(story.ledger, story.directory, load, story.new_id)
+    context = Context(story.ledger, story.directory, load, story.new_id)
     for _ in range(3):
-        assert office.catalog() == story.policy
+        assert context.catalog() == story.policy
     assert loaded == ["v1"]
     assert story.memory.read({Key.of(PolicyText, "v1")}).find(PolicyText, "v1") == PolicyText(text="v1")

@@ -108,29 +108,31 @@ def test_what_has_ended_stays_ended(story: Story, refusal: Refusal) -> None:
 def test_mine_and_who_tell_what_is_not_finished(story: Story, refusal: Refusal) -> None:
     grant = adas(story)
     waiting = story.ask(ADA, "schema-migration", "1h").standing.grant.id
-    mine = look.mine(story.office, person=ADA)
+    mine = look.mine(story.context, person=ADA)
     assert [(each.grant.id, each.live) for each in mine.mine] == [(grant, True), (waiting, False)]
-    who = look.who(story.office, person=DAN, resource="prod-db")
+    who = look.who(story.context, person=DAN, resource="prod-db")
     assert [each.grant.id for each in who] == [grant]
-    assert refusal(lambda: look.who(story.office, person=DAN, resource="no-such")).why is Why.RESOURCE_UNKNOWN
+    assert (
+        refusal(lambda: look.who(story.context, person=DAN, resource="no-such")).why is Why.RESOURCE_UNKNOWN
+    )
     story.give_back(ADA, "prod-db")
-    assert [each.grant.state for each in look.mine(story.office, person=ADA).mine] == [
+    assert [each.grant.state for each in look.mine(story.context, person=ADA).mine] == [
         State.ENDING,
         State.ASKED,
     ]
     story.run_due()
-    assert [each.grant.id for each in look.mine(story.office, person=ADA).mine] == [waiting]
+    assert [each.grant.id for each in look.mine(story.context, person=ADA).mine] == [waiting]
 
 
 def test_who_may_neither_ask_nor_approve_does_not_see_who_has_it(story: Story, refusal: Refusal) -> None:
     story.enact(catalog(replace(story.policy.resources["prod-db"], who_may_ask=())))
-    assert refusal(lambda: look.who(story.office, person=DAN, resource="prod-db")).why is Why.MAY_NOT_ASK
-    assert look.who(story.office, person=BOB, resource="prod-db") == ()
+    assert refusal(lambda: look.who(story.context, person=DAN, resource="prod-db")).why is Why.MAY_NOT_ASK
+    assert look.who(story.context, person=BOB, resource="prod-db") == ()
 
 
 def test_offers_tell_what_asking_now_would_come_to(story: Story) -> None:
     def offered(who: str) -> dict[str, str]:
-        return {each.resource.name: each.outcome for each in look.offers(story.office, person=who)}
+        return {each.resource.name: each.outcome for each in look.offers(story.context, person=who)}
 
     assert offered(ADA) == {"prod-db": "approve", "orders-on-call": "ask", "schema-migration": "ask"}
     assert offered(DAN) == {"prod-db": "ask", "orders-on-call": "ask", "schema-migration": "ask"}
@@ -141,11 +143,11 @@ def test_offers_tell_what_asking_now_would_come_to(story: Story) -> None:
 def test_the_home_tab_has_what_is_mine_and_what_waits_for_me(story: Story) -> None:
     waiting = story.ask(DAN).standing.grant.id
     mine = story.ask(BOB).standing.grant.id
-    home = look.home_view(story.office, BOB)
+    home = look.home_view(story.context, BOB)
     assert [each.grant.id for each in home.mine] == [mine]
     assert [each.grant.id for each in home.waiting] == [waiting]
-    assert [each.grant.id for each in look.home_view(story.office, CAROL).waiting] == [waiting, mine]
-    assert look.home_view(story.office, EVE).waiting == ()
+    assert [each.grant.id for each in look.home_view(story.context, CAROL).waiting] == [waiting, mine]
+    assert look.home_view(story.context, EVE).waiting == ()
 
 
 # -------------------------------------------------------------------------------------------- the seat

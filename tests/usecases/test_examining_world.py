@@ -64,8 +64,8 @@ from bot.usecases import groups
 from bot.usecases.enact import enact
 from bot.usecases.examine import pager, policy, slack, targets
 from bot.usecases.examine.findings import Finding, Grade, look_at, ok, wrong
+from bot.usecases.job import Job
 from bot.usecases.posting import count_given_up
-from bot.usecases.turn import Turn
 
 WANTED = ("chat:write", "users:read")
 REFUSED = PermanentFailure("Slack's auth.test answered invalid_auth: check SLACK_BOT_TOKEN")
@@ -159,7 +159,7 @@ def test_an_answer_from_before_slack_shut_the_bot_out_proves_nothing(story: Stor
     claim = story.claim("workspace")
     assert claim is not None
     with pytest.raises(Conflict):
-        groups.refresh_home(story.office, Turn(claim, Deadline.after(0)))
+        groups.refresh_home(story.context, Job(claim, Deadline.after(0)))
     assert groups.loss(story.memory) == "Slack says that the app was uninstalled"
 
 

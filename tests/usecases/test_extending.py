@@ -216,7 +216,7 @@ def test_until_the_end_of_the_shift_is_an_extension_too(story: Story) -> None:
 def test_an_extension_click_delivered_twice_extends_once(story: Story) -> None:
     grant = adas(story)
     for _ in range(2):
-        extended = extend.extend(story.office, person=ADA, which=grant, length=HOUR, op="click-1")
+        extended = extend.extend(story.context, person=ADA, which=grant, length=HOUR, op="click-1")
         assert extended.standing.until == at(2)
     assert story.lease(grant) == at(2)
 

@@ -35,7 +35,7 @@ from bot.testing.town import (
     shift,
 )
 from bot.usecases.hands import note_server
-from bot.usecases.turn import Turn
+from bot.usecases.job import Job
 
 [ROLE] = PROD_DB.gives
 [OPS] = ORDERS_ON_CALL.gives
@@ -273,7 +273,7 @@ def test_a_shift_that_was_not_there_after_a_restore_of_redis_does_not_start_agai
 def test_a_worker_notes_that_redis_was_restarted(story: Story) -> None:
     for server, count in (("first", 0), ("first", 0), ("second", 1), ("second", 1), ("first", 2)):
         story.memory.server_id = server
-        story.watch.look(SECURITY)
+        story.guard.look(SECURITY)
         found = story.memory.read({Key.of(Losses)}).find(Losses)
         assert found == Losses(count=count, server=server)
 
@@ -654,7 +654,7 @@ def waits(story: Story, seconds: float) -> None:
         try:
             story.pass_time(left)
         except Died:
-            story.office = story.another_office()
+            story.context = story.another_context()
             story.memory.advance(CLAIM_SECONDS + 0.001)
 
 
@@ -694,7 +694,7 @@ def test_a_decision_about_many_is_carried_out_wherever_the_process_dies() -> Non
             try:
                 story.grant_again(BOB, alert.id, op="click-1")
             except Died:
-                story.office = story.another_office()
+                story.context = story.another_context()
             except Refused:
                 break
         waits(story, MINUTE)
@@ -727,7 +727,7 @@ def test_a_worker_that_looked_before_it_was_granted_anew_ends_nothing() -> None:
         story.run_due()
 
     story.target.after = sleeps
-    story.convergence(Turn(claim, Deadline.after(0))).run()
+    story.reconciliation(Job(claim, Deadline.after(0))).run()
     story.pass_time(5 * MINUTE)
     assert story.has(ADA)
     assert {grant.state for grant in story.grants_of(ADA)} == {State.ACTIVE}

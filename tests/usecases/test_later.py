@@ -20,7 +20,7 @@ START = NINE + timedelta(hours=3)
 
 def later(story: Story, who: str = DAN, hours: int = 2) -> str:
     wish = ask.Wish(person=who, resource="prod-db", length=hours * HOUR, reason=REASON, starts_at=START)
-    grant = ask.request(story.office, wish, story.op()).standing.grant.id
+    grant = ask.request(story.context, wish, story.op()).standing.grant.id
     story.run_due()
     return grant
 
@@ -129,7 +129,7 @@ def test_what_begins_while_the_person_has_it_adds_a_ground(story: Story) -> None
 
 def test_until_the_end_of_the_shift_may_not_be_said_of_a_later_shift(story: Story) -> None:
     wish = ask.Wish(person=ADA, resource="prod-db", length=UNTIL_SHIFT_ENDS, reason=REASON, starts_at=START)
-    grant = ask.request(story.office, wish, story.op()).standing.grant
+    grant = ask.request(story.context, wish, story.op()).standing.grant
     assert grant.state is State.WAITING
     story.pass_time(3 * HOUR)
     assert [each.cause for each in story.grant(grant.id).stands_on] == [Cause.RULE]

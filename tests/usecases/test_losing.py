@@ -16,7 +16,7 @@ from bot.testing.town import ADA, BOB, CAROL, DAN, EMAILS, HOUR, MINUTE, nobodys
 from bot.usecases.enact import standing_duties
 from bot.usecases.owing import EVERY, keep_owed
 from bot.usecases.seal import SEAL
-from bot.vigil import OWED_EVERY
+from bot.watchdog import OWED_EVERY
 
 PEOPLE = st.sampled_from([ADA, DAN, BOB])
 RESOURCES = st.sampled_from(["prod-db", "schema-migration", "orders-on-call"])
@@ -122,7 +122,7 @@ class Losing(RuleBasedStateMachine):
     @rule()
     def nothing_is_lost_for_a_while(self) -> None:
         for _ in range(ROUNDS):
-            keep_owed(self.story.office, self.memory)
+            keep_owed(self.story.context, self.memory)
             self.story.pass_time(OWED_EVERY)
         self.access_is_what_is_live()
         assert not self.memory.unowed(set(standing_duties(self.story.policy)) - {SEAL})

@@ -15,7 +15,7 @@ def test_what_waits_is_found_by_its_resource_or_by_who_requested_it(story: Story
     waits = story.ask(DAN).standing.grant.id
 
     def found(person: str, **wanted: str) -> list[str]:
-        return [each.grant.id for each in look.waiting_for(story.office, person=person, **wanted)]
+        return [each.grant.id for each in look.waiting_for(story.context, person=person, **wanted)]
 
     assert found(BOB, resource="prod-db") == found(BOB, holder=DAN) == [waits]
     assert found(BOB, resource="prod-db", holder=DAN) == [waits]
@@ -28,19 +28,19 @@ def test_what_waits_is_found_by_its_resource_or_by_who_requested_it(story: Story
 def test_what_somebody_has_is_named_to_those_who_may_see_it(story: Story) -> None:
     story.ask(ADA)
     story.ask(ADA, "schema-migration")
-    assert look.held_by(story.office, person=BOB, holder=ADA) == ("prod-db", "schema-migration")
-    assert look.held_by(story.office, person=BOB, holder=DAN) == ()
+    assert look.held_by(story.context, person=BOB, holder=ADA) == ("prod-db", "schema-migration")
+    assert look.held_by(story.context, person=BOB, holder=DAN) == ()
     secret = replace(SCHEMA_MIGRATION, who_may_ask=(Named(person=ADA),), approvers=(Named(person=BOB),))
     story.enact(catalog(secret))
-    assert look.held_by(story.office, person=DAN, holder=ADA) == ("prod-db",)
-    assert look.askable(story.office, person=ADA)[-1] == "schema-migration"
-    assert "schema-migration" not in look.askable(story.office, person=DAN)
+    assert look.held_by(story.context, person=DAN, holder=ADA) == ("prod-db",)
+    assert look.askable(story.context, person=ADA)[-1] == "schema-migration"
+    assert "schema-migration" not in look.askable(story.context, person=DAN)
 
 
 def test_nobody_who_is_refused_anyway_is_told_names(story: Story) -> None:
     story.directory.change(DAN, guest=True)
-    look.offers(story.office, person=DAN)
-    assert look.askable(story.office, person=DAN) == ()
+    look.offers(story.context, person=DAN)
+    assert look.askable(story.context, person=DAN) == ()
 
 
 def test_everything_ends_in_one_commit(story: Story) -> None:
@@ -48,7 +48,7 @@ def test_everything_ends_in_one_commit(story: Story) -> None:
     waits = story.ask(ADA, "schema-migration").standing.grant.id
     story.run_due()
     for _ in range(2):
-        finish.give_back(story.office, person=ADA, which=None, everything=True, op="op-all")
+        finish.give_back(story.context, person=ADA, which=None, everything=True, op="op-all")
     assert (story.grant(has).state, story.grant(waits).state) == (State.ENDING, State.WITHDRAWN)
     story.run_due()
     assert not story.has(ADA)

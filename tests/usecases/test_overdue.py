@@ -430,16 +430,16 @@ def test_any_full_member_may_and_nobody_else(
 ) -> None:
     grant = overdue(story)
     story.directory.change(EVE, guest=True)
-    against = refusal(lambda: wish(story.office, person=EVE, alert=grant, op=story.op()))
+    against = refusal(lambda: wish(story.context, person=EVE, alert=grant, op=story.op()))
     assert against == because(Why.PERSON_GUEST, person=EVE)
     assert (
-        refusal(lambda: wish(story.office, person="U0NOBODY", alert=grant, op=story.op())).why
+        refusal(lambda: wish(story.context, person="U0NOBODY", alert=grant, op=story.op())).why
         is Why.PERSON_UNKNOWN
     )
     story.run_due()
     assert alert(story).became is None
     for who in (BOB, DAN):
-        wish(story.office, person=who, alert=grant, op=story.op())
+        wish(story.context, person=who, alert=grant, op=story.op())
 
 
 def test_the_holder_may_have_it_tried_but_does_not_close_her_own_alarm(
@@ -459,7 +459,7 @@ def test_of_what_is_gone_nothing_is_tried(story: Story, refusal: Refusal, wish: 
     assert story.grant(grant).state is State.ENDED
     before = len(story.target.calls)
     for each in (grant, "G0unknown", ""):
-        against = refusal(lambda each=each: wish(story.office, person=BOB, alert=each, op=story.op()))  # type: ignore[misc]
+        against = refusal(lambda each=each: wish(story.context, person=BOB, alert=each, op=story.op()))  # type: ignore[misc]
         assert against == because(Why.ALERT_SETTLED)
     story.run_due()
     assert len(story.target.calls) == before
@@ -472,7 +472,7 @@ def test_a_click_delivered_twice_is_one_try(story: Story, wish: Callable[..., No
     story.pass_time(HOUR)
     before = story.target.count("revoke")
     for _ in range(2):
-        wish(story.office, person=BOB, alert=grant, op="click-1")
+        wish(story.context, person=BOB, alert=grant, op="click-1")
         story.run_due()
     assert story.target.count("revoke") == before + 1
 

@@ -16,8 +16,8 @@ from bot.ports import CLAIM_SECONDS, Change, Key, LookedThrough, Note
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, SECURITY, catalog
 from bot.usecases import owing
+from bot.usecases.context import Context
 from bot.usecases.enact import ALWAYS_OWED, standing_duties
-from bot.usecases.office import Office
 from bot.usecases.owing import PAUSE, keep_owed
 from bot.usecases.seal import SEAL
 
@@ -153,10 +153,10 @@ def test_a_duty_that_is_always_owed_is_lost_while_others_are_owed(lost: str) -> 
     story.memory.lose(lost)
     story.pass_time(HOUR)
     assert lost not in owed(story)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     assert owed_again(story) == [[lost]]
     story.pass_time(MINUTE)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     assert set(standing_duties(story.policy)) <= owed(story)
     assert owed_again(story) == [[lost]]
 
@@ -186,10 +186,10 @@ def test_whatever_a_worker_died_at_and_was_lost_is_found_by_its_claim(kind: str)
     claim = story.claim(kind)
     assert claim is not None
     story.memory.lose(claim.member)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     assert owed_again(story) == [[claim.member]]
     story.pass_time(CLAIM_SECONDS)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     assert owed_again(story) == [[claim.member]]
     assert not story.memory._claims
 
@@ -200,7 +200,7 @@ def test_in_an_ordinary_day_nothing_is_owed_again() -> None:
     story.ask(DAN)
     for _ in range(3 * 60):
         story.pass_time(MINUTE)
-        keep_owed(story.office, story.memory)
+        keep_owed(story.context, story.memory)
     assert owed_again(story) == []
 
 
@@ -212,7 +212,7 @@ def test_everything_is_lost(story: Story) -> None:
     story.memory.lose()
     story.pass_time(2 * HOUR)
     assert story.has(ADA)
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     story.run_due()
     assert not story.has(ADA)
     assert story.grant(adas).state is State.ENDED
@@ -227,12 +227,12 @@ def unfollowed(story: Story) -> None:
     def load(*_: object) -> Catalog:
         raise TemporaryFailure("this process cannot read the policy in force")
 
-    story.office = Office(story.ledger, story.directory, load, story.new_id)
+    story.context = Context(story.ledger, story.directory, load, story.new_id)
 
 
 def none_in_force(story: Story) -> None:
     story.memory.corrupt(Key("policy"))
-    story.office = story.another_office()
+    story.context = story.another_context()
 
 
 @pytest.mark.parametrize("without", [unfollowed, none_in_force])
@@ -243,7 +243,7 @@ def test_without_a_policy_to_follow_what_every_policy_needs_is_owed_again(
     story.run_due()
     without(story)
     story.memory.lose()
-    keep_owed(story.office, story.memory)
+    keep_owed(story.context, story.memory)
     assert owed(story) == set(ALWAYS_OWED)
     story.run_due("owed")
     assert hold_of(story, adas) in owed(story)

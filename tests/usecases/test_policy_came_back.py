@@ -54,7 +54,7 @@ def comes_back(story: Story, backup: object) -> None:
 
 def fresh_worker(story: Story) -> None:
     """One that knows only the anchor."""
-    story.watch = story.another_watch()
+    story.guard = story.another_guard()
 
 
 def test_the_anchor_has_the_policy_in_force(story: Story) -> None:
@@ -132,7 +132,7 @@ def test_what_a_person_applied_before_any_worker_looked_counts(story: Story) -> 
 
 
 def test_a_worker_that_slept_through_a_change_holds_nothing_back(story: Story) -> None:
-    sleeper = story.watch
+    sleeper = story.guard
     fresh_worker(story)
     start_with(story.ledger, replace(story.policy, version="v2"), "v2")
     story._policies["v2"] = replace(story.policy, version="v2")

@@ -13,7 +13,7 @@ from bot.core.reasons import Reason, Why, because
 from bot.ports import Change, Document, Key, Snapshot
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, DAY, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, person
-from bot.usecases import office
+from bot.usecases import context
 
 Refusal = Callable[[Callable[[], object]], Reason]
 NOBODY = because(Why.NO_APPROVER, resource="prod-db", groups=GROUP)
@@ -37,17 +37,17 @@ def test_nobody_but_the_requester_is_in_the_group(
 def test_all_approvers_are_gone(story: Story, refusal: Refusal) -> None:
     for who in (BOB, CAROL):
         story.directory.change(who, deactivated=True)
-        story.office.meet(who, anew=True)
+        story.context.meet(who, anew=True)
     assert refusal(lambda: story.ask(DAN)) == NOBODY
     story.directory.change(CAROL, deactivated=False)
-    story.office.meet(CAROL, anew=True)
+    story.context.meet(CAROL, anew=True)
     assert story.ask(DAN).standing.grant.state is State.ASKED
 
 
 def test_whom_we_know_from_long_ago_may_be_there(story: Story) -> None:
     for who in (BOB, CAROL):
         story.directory.change(who, deactivated=True)
-        story.office.meet(who, anew=True)
+        story.context.meet(who, anew=True)
     story.pass_time(DAY + HOUR)
     assert story.ask(DAN).standing.grant.state is State.ASKED
 
@@ -87,7 +87,7 @@ def test_of_a_very_large_group_few_are_read(
     story: Story, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some of them are gone; whether all are is not looked at."""
-    monkeypatch.setattr(office, "MOST_COUNTED", 3)
+    monkeypatch.setattr(context, "MOST_COUNTED", 3)
     many = [f"U1{n:04}" for n in range(5)]
     gone: dict[Key, Document | None] = {
         Key.of(Person, each): replace(person(each), deactivated=True) for each in many

@@ -268,11 +268,11 @@ def test_open_sessions_are_not_gone(story: Story) -> None:
     story.pass_time(HOUR + MINUTE)
     assert story.grant(grant).overdue_since
     story.target.take_by_hand(ACCOUNT, ROLE)
-    removed(story.office, person=DAN, alert=grant, op=story.op())
+    removed(story.context, person=DAN, alert=grant, op=story.op())
     story.run_due()
     assert story.grant(grant).state is State.ENDING, "two sessions can still use it"
     story.target.sessions.clear()
-    removed(story.office, person=DAN, alert=grant, op=story.op())
+    removed(story.context, person=DAN, alert=grant, op=story.op())
     story.run_due()
     assert story.grant(grant).state is State.ENDED
 
@@ -340,7 +340,7 @@ def test_a_person_may_say_that_what_is_left_is_the_administrators(story: Story, 
     story.target.give_by_hand(ACCOUNT, ROLE)
     story.memory.advance(2 * HOUR)
     story.pass_time(MINUTE)
-    removed(story.office, person=DAN, alert=old, op=story.op())
+    removed(story.context, person=DAN, alert=old, op=story.op())
     story.run_due()
     assert (story.grant(old).state, story.grant(old).left_by) == (State.ENDED, ADMINISTRATOR)
 

@@ -26,8 +26,8 @@ from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
 from bot.usecases.evidence import examine, lines
 from bot.usecases.restore import accept_restore
+from bot.usecases.rollback import OTHERS_COMPARE_WITHIN, RollbackGuard
 from bot.usecases.seal import SEAL, Sealing, newest
-from bot.usecases.watch import OTHERS_COMPARE_WITHIN, Watch
 from tests.usecases.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600
@@ -181,8 +181,8 @@ def test_a_worker_that_starts_later_notices_it_by_its_anchor(story: Story, file:
     backup = story.memory.backup()
     a_while(story)
     story.memory.restore(backup)
-    story.watch = story.another_watch()
-    assert story.watch.look(SECURITY)
+    story.guard = story.another_guard()
+    assert story.guard.look(SECURITY)
     assert restore(story)
 
 
@@ -190,15 +190,15 @@ def test_a_worker_that_starts_later_without_an_anchor_cannot_know(story: Story) 
     backup = story.memory.backup()
     a_while(story)
     story.memory.restore(backup)
-    assert story.another_watch().look(SECURITY) is None
+    assert story.another_guard().look(SECURITY) is None
 
 
 def test_a_redis_that_came_back_empty_is_an_older_one(story: Story, file: AnchorFile) -> None:
     story.anchor = file
     story.pass_time(MINUTE)
     story.memory.restore(MemoryLedger(story.now).backup())
-    story.watch = story.another_watch()
-    found = story.watch.look(SECURITY)
+    story.guard = story.another_guard()
+    found = story.guard.look(SECURITY)
     assert found
     assert (found.anchored, found.found) == ("seal 1", "no seal at all")
     story.enact(story.policy)
@@ -220,7 +220,7 @@ def test_a_chain_that_went_on_from_an_older_state_is_found_also_when_it_is_longe
     backup = story.memory.backup()
     a_while(story)
     story.memory.restore(backup)
-    elsewhere = story.another_watch()
+    elsewhere = story.another_guard()
     for _ in range(5):
         story.memory.commit(Change(audit=(Entry(what="on another machine"),)))
         story.memory.advance(MINUTE)
@@ -250,8 +250,8 @@ def test_a_crash_that_loses_the_last_two_seconds_is_no_restore(story: Story, fil
         story.memory.commit(Change(audit=(Entry(what="lost"),)))
         story.pass_time(2)
         story.memory.restore(backup)
-        story.watch.look(SECURITY)
-        story.another_watch().look(SECURITY)
+        story.guard.look(SECURITY)
+        story.another_guard().look(SECURITY)
         assert restore(story) is None
     assert len(story.memory.seals()) > 2, "seals were lost with it, and made anew"
 
@@ -260,7 +260,7 @@ def test_all_that_is_well_stays_well(story: Story, file: AnchorFile) -> None:
     story.anchor = file
     for _ in range(20):
         a_while(story)
-    story.watch = story.another_watch()
+    story.guard = story.another_guard()
     story.pass_time(HOUR)
     assert restore(story) is None
     kept = file.read()
@@ -275,7 +275,7 @@ def test_all_that_is_well_stays_well(story: Story, file: AnchorFile) -> None:
 
 def test_who_knows_of_a_newer_seal_adds_what_else_was_lost(story: Story) -> None:
     backup = story.memory.backup()
-    early, late = story.another_watch(), story.another_watch()
+    early, late = story.another_guard(), story.another_guard()
     a_while(story)
     early.look(SECURITY)
     a_while(story)
@@ -291,13 +291,13 @@ def test_who_knows_of_a_newer_seal_adds_what_else_was_lost(story: Story) -> None
     story.pass_time(10)
     assert len(told(story)) == 1
     accept(story)
-    for watch in (early, late, story.another_watch()):
-        assert watch.look(SECURITY) is None
+    for guard in (early, late, story.another_guard()):
+        assert guard.look(SECURITY) is None
 
 
 def test_who_finds_a_better_backup_goes_on_without_accepting_anything(story: Story) -> None:
     older = story.memory.backup()
-    other = story.another_watch()
+    other = story.another_guard()
     other.look(SECURITY)
     a_while(story)
     whole = story.memory.backup()
@@ -339,11 +339,11 @@ def test_an_anchor_that_cannot_be_read_is_told_and_the_memory_goes_on(story: Sto
     a_while(story)
     path.write_text("nonsense")
     with pytest.raises(PermanentFailure, match="cannot be read: it is no anchor of an audit; look at it"):
-        story.watch.look(SECURITY)
+        story.guard.look(SECURITY)
     assert restore(story) is None
     story.memory.restore(backup)
     with pytest.raises(PermanentFailure):
-        story.watch.look(SECURITY)
+        story.guard.look(SECURITY)
     assert restore(story)
     assert path.read_text() == "nonsense"
 
@@ -353,7 +353,7 @@ def test_an_anchor_that_cannot_be_written_is_told_and_all_else_goes_on(story: St
     with pytest.raises(
         PermanentFailure, match="cannot be written: No such file or directory; let the worker"
     ):
-        story.watch.look(SECURITY)
+        story.guard.look(SECURITY)
     before = len(story.memory.seals())
     story.ask(ADA)
     story.pass_time(MINUTE)
@@ -507,7 +507,7 @@ def test_a_seal_that_lost_its_signature_is_noticed(story: Story, file: AnchorFil
     )
     story.memory.commit(Change(seal=forged))
     story.memory.advance(MINUTE)
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     assert file.read() == kept
     found = restore(story)
     assert found
@@ -517,7 +517,7 @@ def test_a_seal_that_lost_its_signature_is_noticed(story: Story, file: AnchorFil
 def put_seal(story: Story, seal: Seal) -> None:
     story.memory.commit(Change(seal=seal))
     story.memory.advance(MINUTE)
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
 
 
 def acceptance_of(story: Story, seal: int, *, key: str | None = None) -> Seal:
@@ -558,7 +558,7 @@ def test_no_acceptance_is_followed_that_we_did_not_sign(
     assert found.found.startswith(f"another chain behind seal {kept.number}: ")
     again = acceptance_of(story, forged.number)
     story.memory.commit(Change(seal=again))
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     assert file.read() == kept, "what ended is not forgotten either"
 
 
@@ -580,8 +580,8 @@ def test_a_seal_of_our_key_is_followed_only_if_we_signed_it(
 def test_a_seal_without_a_key_does_not_follow_one_with_a_key(story: Story, file: AnchorFile) -> None:
     """Whatever stands where its signature should be, and also if this worker has no key."""
     kept = signed_and_ended(story, file)
-    story.watch = story.another_watch()
-    story.watch.signer = None
+    story.guard = story.another_guard()
+    story.guard.signer = None
     head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
     story.memory.commit(Change(audit=(Entry(what="forged"),)))
     forged = seal_of(
@@ -594,11 +594,11 @@ def test_a_seal_without_a_key_does_not_follow_one_with_a_key(story: Story, file:
 
 def test_a_worker_without_the_key_forgets_no_end_for_an_acceptance(story: Story, file: AnchorFile) -> None:
     kept = signed_and_ended(story, file)
-    story.watch = story.another_watch()
-    story.watch.signer = None
-    story.watch.look(SECURITY)
+    story.guard = story.another_guard()
+    story.guard.signer = None
+    story.guard.look(SECURITY)
     story.memory.commit(Change(seal=acceptance_of(story, kept.number)))
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     assert file.read() == kept
     assert restore(story)
 
@@ -622,7 +622,7 @@ def test_a_worker_that_has_the_key_begins_at_no_seal_with_a_forged_signature(sto
     seal = acceptance_of(story, 99, key="pen")
     story.memory.commit(Change(seal=replace(seal, signature="AAAA")))
     story.memory.advance(MINUTE)
-    new = story.another_watch()
+    new = story.another_guard()
     new.look(SECURITY)
     new.look(SECURITY)
     assert restore(story)
@@ -652,8 +652,8 @@ def test_a_worker_without_the_key_believes_no_signed_acceptance_and_says_so(
     backup = story.memory.backup()
     a_while(story)
     story.anchor = file
-    story.watch.look(SECURITY)
-    keyless = story.another_watch()
+    story.guard.look(SECURITY)
+    keyless = story.another_guard()
     keyless.signer = None
     keyless.look(SECURITY)
     put_back(story, backup)
@@ -699,7 +699,7 @@ def test_what_was_signed_is_accepted_only_with_a_signature_also_by_an_empty_redi
     for _ in range(2):
         a_while(story)
     story.memory.restore(MemoryLedger(story.now).backup())
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     with pytest.raises(PermanentFailure, match="are signed: set AUDIT_KEY as the workers have it"):
         accept(story)
     assert restore(story)
@@ -714,12 +714,12 @@ def test_before_the_first_signed_seal_an_acceptance_has_to_be_signed_too(story: 
     a_while(story)
     story.sign_with(Pen())
     story.memory.restore(backup)
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     with pytest.raises(PermanentFailure, match="set AUDIT_KEY as the workers have it"):
         accept(story)
     assert restore(story)
     story.memory.commit(Change(seal=acceptance_of(story, 99), put={Key.of(Restore): None}))
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     assert restore(story)
 
 
@@ -730,7 +730,7 @@ def test_numbers_go_on_beyond_all_that_were_lost(story: Story, file: AnchorFile)
         a_while(story)
     kept = file.read()
     story.memory.restore(backup)
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     accept(story)
     assert [each.number for each in story.memory.seals()] == [1, 7]
     a_while(story)
@@ -783,9 +783,9 @@ def test_a_clock_of_1970_is_no_reason_to_fail() -> None:
     [claim] = memory.claim(1, 9, {}, ("seal",)).claims
     sealing.seal(claim)
     memory.advance(MINUTE)
-    watch = Watch(memory, memory, lambda: None, lambda: "id", None)
-    assert watch.look(SECURITY) is None
-    seen = watch.newest_seen()
+    guard = RollbackGuard(memory, memory, lambda: None, lambda: "id", None)
+    assert guard.look(SECURITY) is None
+    seen = guard.newest_seen()
     assert seen
     assert [each.grant for each in seen.ended] == ["G1"]
 
@@ -799,15 +799,15 @@ def test_a_server_that_took_over_is_compared_only_with_an_anchor_that_was_kept_u
 ) -> None:
     """Its worker was away while another one went on sealing."""
     story.anchor = file
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     story.anchor = None
-    story.watch = story.another_watch()
+    story.guard = story.another_guard()
     end = story.now + away
     while story.now < end:
         a_while(story)
     story.memory.servers = Serving(last="old", now="new")
     story.anchor = file
-    late = story.another_watch()
+    late = story.another_guard()
     late.look(SECURITY)
     assert story.memory.read().compared is (away < timedelta(minutes=1))
     assert restore(story) is None, "another worker may have a better one"

@@ -199,11 +199,11 @@ def test_what_is_young_is_not_old_by_another_date(story: Story) -> None:
     story.memory.commit(Change(put={Key.of(SealHead): None}))
     story.sealing = replace(story.sealing, signer=None)
     story.anchor = None
-    story.watch = story.another_watch()
+    story.guard = story.another_guard()
     days_pass(story, 1)
     days_pass(story, 1)
     story.pass_time(5 * HOUR)
-    assert story.watch.newest_seen()
+    assert story.guard.newest_seen()
     assert restore(story) is None
     assert days(story) == [2, 3, 4, 5, 6, 7]
 
@@ -216,7 +216,7 @@ def claim_to_keep(story: Story) -> Claim:
 
 def test_a_worker_that_has_followed_nothing_drops_nothing(story: Story) -> None:
     story.anchor = None
-    story.watch = story.another_watch()
+    story.guard = story.another_guard()
     days_pass(story, 200)
     story.pass_time(HOUR)
     assert days(story) == [2, 3, 4, 5]
@@ -231,7 +231,7 @@ def test_while_a_restore_stands_nothing_is_dropped(story: Story) -> None:
 
 
 def test_without_the_key_nothing_is_dropped(story: Story) -> None:
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     days_pass(story, 88)
     story.memory.now += timedelta(days=1)
     retention = replace(story.retention(), signer=None)
@@ -241,7 +241,7 @@ def test_without_the_key_nothing_is_dropped(story: Story) -> None:
 
 
 def test_a_worker_that_slept_meanwhile_cries_no_restore(story: Story) -> None:
-    sleeper = story.another_watch()
+    sleeper = story.another_guard()
     sleeper.look(SECURITY)
     story.memory.restore(story.memory.backup())
     days_pass(story, 200)
@@ -258,7 +258,7 @@ def test_a_worker_that_slept_meanwhile_cries_no_restore(story: Story) -> None:
 
 @pytest.mark.parametrize("key", [None, "another"])
 def test_a_beginning_without_our_signature_excuses_nothing(story: Story, key: str | None) -> None:
-    kept = story.watch.newest_seen()
+    kept = story.guard.newest_seen()
     assert kept
     head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
     begins = Beginning(seal=head.number, head=head.head, at=moment(story.now))
@@ -271,9 +271,9 @@ def test_a_beginning_without_our_signature_excuses_nothing(story: Story, key: st
         {**story.memory.backup(), "_seals": [Sealed(number=seal.number, text=text_of(seal))]}
     )
     story.memory.advance(MINUTE)
-    story.watch.look(SECURITY)
+    story.guard.look(SECURITY)
     assert restore(story)
-    assert story.watch.newest_seen() == kept
+    assert story.guard.newest_seen() == kept
 
 
 def test_a_shift_begins_although_the_grant_of_the_one_before_is_dropped() -> None:

@@ -481,7 +481,7 @@ def test_a_dead_source_is_reported_once_and_once_more_when_it_works_again() -> N
         trouble="the pager does not answer",
     )
     assert [note.reason for note in story.messenger.told(SECURITY)] == [silent]
-    story.office = story.another_office()
+    story.context = story.another_context()
     story.pass_time(20 * HOUR)
     assert len(heard(story)) == 1
     story.source.away = False

@@ -170,22 +170,22 @@ def test_a_hidden_resource_does_not_tell_who_has_it(refusal: Refusal) -> None:
     held(story, DAN, "hotfix")
     facts = refused(story, refusal, EVE).facts
     assert set(facts) == {"resource", "until_at"}
-    [offer] = [each for each in look.offers(story.office, person=EVE) if each.outcome == "held"]
+    [offer] = [each for each in look.offers(story.context, person=EVE) if each.outcome == "held"]
     assert (offer.resource.name, offer.reason.facts) == (MIGRATION, facts)
 
 
 def test_what_somebody_else_holds_is_offered_as_held(story: Story) -> None:
     held(story, DAN)
-    offers = {each.resource.name: each for each in look.offers(story.office, person=EVE)}
+    offers = {each.resource.name: each for each in look.offers(story.context, person=EVE)}
     assert (offers[MIGRATION].outcome, offers[MIGRATION].reason.facts["by_person"]) == ("held", DAN)
-    own = {each.resource.name: each.outcome for each in look.home_view(story.office, DAN).offers}
+    own = {each.resource.name: each.outcome for each in look.home_view(story.context, DAN).offers}
     assert own[MIGRATION] == "ask"
 
 
 def test_what_may_not_be_requested_is_not_offered_as_held(story: Story) -> None:
     held(story, DAN)
     story.enact(catalog(replace(SCHEMA_MIGRATION, who_may_ask=())))
-    assert MIGRATION not in {each.resource.name for each in look.offers(story.office, person=EVE)}
+    assert MIGRATION not in {each.resource.name for each in look.offers(story.context, person=EVE)}
 
 
 def test_what_is_gone_is_free_although_the_grant_has_not_ended_yet() -> None:
@@ -261,7 +261,7 @@ def test_what_an_older_version_gave_is_indexed_although_its_resource_has_left(
     grant = held(three, DAN, "hotfix")
     as_an_older_version(three, grant)
     three.enact(without("hotfix"))
-    keep_owed(three.office, three.memory)
+    keep_owed(three.context, three.memory)
     three.run_due()
     assert "by_person" not in refused(three, refusal, EVE).facts, "nobody knows who may know of it"
     assert seat_of(three, "hotfix") is None
@@ -285,7 +285,7 @@ def test_a_grant_that_ends_while_it_is_indexed_is_not_in_the_index(three: Story)
         assert three.grant(grant).state is State.ENDED
         return commit_all(changes)  # type: ignore[arg-type]
 
-    keep_owed(three.office, three.memory)
+    keep_owed(three.context, three.memory)
     claim = three.claim("owed")
     assert claim is not None
     three.memory.commit_all = ending_before  # type: ignore[assignment, method-assign]

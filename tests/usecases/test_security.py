@@ -67,19 +67,19 @@ def on_call(rules: Catalog, end: int = 8) -> Story:
 
 
 def revoke_all(story: Story, who: str = ADA, by: str = EVE, why: str = "laptop stolen") -> RevokedAll:
-    return security.revoke_all(story.office, by=by, person=who, why=why, op=story.op())
+    return security.revoke_all(story.context, by=by, person=who, why=why, op=story.op())
 
 
 def allow(story: Story, who: str = ADA, by: str = EVE) -> None:
-    security.allow(story.office, by=by, person=who, op=story.op())
+    security.allow(story.context, by=by, person=who, op=story.op())
 
 
 def freeze(story: Story, by: str = EVE, why: str = "somebody is in") -> bool:
-    return security.freeze(story.office, by=by, why=why, op=story.op())
+    return security.freeze(story.context, by=by, why=why, op=story.op())
 
 
 def unfreeze(story: Story, by: str = EVE) -> None:
-    security.unfreeze(story.office, by=by, op=story.op())
+    security.unfreeze(story.context, by=by, op=story.op())
 
 
 def heard(story: Story) -> list[Reason]:
@@ -204,8 +204,8 @@ def test_what_has_no_approvers_security_people_approve_again(story: Story, refus
     story.run_due()
     wanted = story.ask(ADA, "orders-on-call", "1h").standing.grant
     assert (wanted.state, wanted.asked_in) == (State.ASKED, SECURITY)
-    assert [each.grant.id for each in look.home_view(story.office, EVE).waiting] == [wanted.id]
-    assert look.home_view(story.office, BOB).waiting == ()
+    assert [each.grant.id for each in look.home_view(story.context, EVE).waiting] == [wanted.id]
+    assert look.home_view(story.context, BOB).waiting == ()
     assert refusal(lambda: story.approve(BOB, wanted.id)).why is Why.NOT_AN_APPROVER
     story.approve(EVE, wanted.id)
     story.run_due()
@@ -418,7 +418,7 @@ def test_one_of_security_who_was_banned_does_not_allow_herself(refusal: Refusal)
 def test_a_click_delivered_twice_revokes_all_once(story: Story) -> None:
     story.ask(ADA)
     first, second = (
-        security.revoke_all(story.office, by=EVE, person=ADA, why="", op="twice") for _ in range(2)
+        security.revoke_all(story.context, by=EVE, person=ADA, why="", op="twice") for _ in range(2)
     )
     assert first == second
     assert len(heard(story)) == 1
@@ -505,7 +505,7 @@ def grouped() -> Story:
     who = (InGroup(group=MEMBERS),)
     story.enact(replace(story.policy, security=replace(story.policy.security, people=who)))
     story.pass_time(10 * MINUTE)
-    look.offers(story.office, person=BOB)
+    look.offers(story.context, person=BOB)
     return story
 
 
@@ -582,21 +582,21 @@ def test_with_a_full_redis_and_no_audit_security_people_have_what_is_overdue_tri
     revoke_all(story, BOB)
     story.directory.away = True
     story.memory.full, story.memory.audit_trouble = True, "its key is a string"
-    wish(story.office, person=EVE, alert=grant, op="eve's")
+    wish(story.context, person=EVE, alert=grant, op="eve's")
     record = story.record(grant)
     assert record
     assert record.wished_by == EVE
     story.memory.full, story.memory.audit_trouble = False, ""
-    banned = refusal(lambda: wish(story.office, person=BOB, alert=grant, op="bob's"))
+    banned = refusal(lambda: wish(story.context, person=BOB, alert=grant, op="bob's"))
     assert banned == because(Why.BANNED, person=BOB, by_person=EVE)
 
 
 def test_security_people_see_who_has_what_they_may_not_ask_for(story: Story, refusal: Refusal) -> None:
     story.enact(replace(policy(), resources={"orders-on-call": replace(ALONE, who_may_ask=())}))
-    assert [each.grant.person for each in look.who(story.office, person=EVE, resource="orders-on-call")] == [
+    assert [each.grant.person for each in look.who(story.context, person=EVE, resource="orders-on-call")] == [
         ADA
     ]
-    seen_by_dan = refusal(lambda: look.who(story.office, person=DAN, resource="orders-on-call"))
+    seen_by_dan = refusal(lambda: look.who(story.context, person=DAN, resource="orders-on-call"))
     assert seen_by_dan.why is Why.MAY_NOT_ASK
 
 

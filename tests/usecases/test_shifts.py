@@ -36,7 +36,7 @@ from bot.testing.town import (
     shift,
 )
 from bot.usecases import rosters
-from bot.usecases.turn import Turn
+from bot.usecases.job import Job
 
 Refusal = Callable[[Callable[[], object]], Reason]
 OPS = "orders_ops"
@@ -298,7 +298,7 @@ def test_somebody_on_call_who_is_not_in_slack_gets_nothing_and_the_audit_says_so
 def test_an_email_of_two_people_gives_neither_of_them_the_shift() -> None:
     story = Story(begin=False, rota={"PORDERS": (on(start=0),)})
     story.directory.change(EVE, email="ada@example.com")
-    story.office.meet(EVE, ADA)
+    story.context.meet(EVE, ADA)
     story.pass_time(HOUR)
     assert story.target.accounts(OPS) == set()
 
@@ -337,16 +337,16 @@ def test_a_large_rota_is_stored_although_slack_answers_slowly() -> None:
     story.run_due("workspace")
     claim = story.claim("roster")
     assert claim is not None
-    turn = Turn(claim, Deadline.after(0))
+    job = Job(claim, Deadline.after(0))
     asked = story.directory.by_email
 
     def slow(email: str, deadline: Deadline) -> object:
-        turn.deadline = Deadline(turn.deadline.at - 4)
+        job.deadline = Deadline(job.deadline.at - 4)
         return asked(email, deadline)
 
     story.directory.by_email = slow  # type: ignore[method-assign,assignment]
-    rosters.read_roster(story.office, lambda _: story.source, turn)
-    assert not turn.deadline.passed
+    rosters.read_roster(story.context, lambda _: story.source, job)
+    assert not job.deadline.passed
     known = story.memory.read({Key.of(Roster, ORDERS_SCHEDULE)}).find(Roster, ORDERS_SCHEDULE)
     assert known is not None
     assert len(known.shifts) == 51

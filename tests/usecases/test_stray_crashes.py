@@ -59,14 +59,14 @@ class Told:
             alert = next(iter(self.story.messenger.alerts.values())).id
         for _ in range(2):
             try:
-                verdict(self.story.office, person=who, alert=alert, op="click-1")
+                verdict(self.story.context, person=who, alert=alert, op="click-1")
             except Died:
                 self.another()
             except Refused:
                 return
 
     def another(self) -> None:
-        self.story.office = self.story.another_office()
+        self.story.context = self.story.another_context()
         self.story.memory.advance(CLAIM_SECONDS + 0.001)
 
     def count(self, what: str) -> int:

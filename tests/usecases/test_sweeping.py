@@ -44,9 +44,9 @@ from bot.testing.town import (
     UNHURRIED,
     catalog,
 )
+from bot.usecases.job import Job
 from bot.usecases.strays import sweeping
 from bot.usecases.strays.sweeping import open_strays
-from bot.usecases.turn import Turn
 
 [ROLE] = PROD_DB.gives
 EVERY = 10 * MINUTE
@@ -489,9 +489,9 @@ def test_an_alert_is_forgotten_a_week_after_it_is_over(reporting: Story) -> None
     name = alert(story).id
     story.target.take_by_hand(EMAILS[EVE], ROLE)
     story.pass_time(6 * 86_400)
-    assert story.office.alert(name)
+    assert story.context.alert(name)
     story.pass_time(2 * 86_400)
-    assert story.office.alert(name) is None
+    assert story.context.alert(name) is None
 
 
 def test_an_alert_that_nobody_could_ever_see_is_forgotten_too(reporting: Story) -> None:
@@ -503,7 +503,7 @@ def test_an_alert_that_nobody_could_ever_see_is_forgotten_too(reporting: Story) 
     name = str(next(iter(known.found.values())).alert)
     story.target.take_by_hand(EMAILS[EVE], ROLE)
     story.pass_time(8 * 86_400)
-    assert story.office.alert(name) is None
+    assert story.context.alert(name) is None
 
 
 # ----------------------------------------------------------------------------- taken behind our back
@@ -539,7 +539,7 @@ def test_however_many_grants_there_are_they_are_read_a_few_at_a_time(
 def test_what_is_there_as_it_should_be_is_compared_by_its_key_alone(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There may be a hundred thousand grants, and a turn has twenty seconds."""
+    """There may be a hundred thousand grants, and a job has twenty seconds."""
     story.ask(ADA, length="2h")
     story.approve(BOB, story.ask(DAN, length="3h").standing.grant.id)
     look(story)
@@ -630,19 +630,19 @@ def test_a_record_that_nobody_stands_behind_is_seen_to(story: Story) -> None:
 
 
 def test_what_there_is_no_time_for_is_looked_at_right_after(story: Story) -> None:
-    """Each turn has time for one role; there are three."""
+    """Each job has time for one role; there are three."""
     looked: list[str] = []
-    turns: list[Turn] = []
+    jobs: list[Job] = []
     everything = story.duties()
 
     def slowly(entitlement: Entitlement, deadline: Deadline) -> Holders:
         looked.append(entitlement["role"])
-        turns[-1].deadline = Deadline.after(1)
+        jobs[-1].deadline = Deadline.after(1)
         return FakeTarget.holders(story.target, entitlement, deadline)
 
-    def noting(turn: Turn) -> None:
-        turns.append(turn)
-        everything["sweep"](turn)
+    def noting(job: Job) -> None:
+        jobs.append(job)
+        everything["sweep"](job)
 
     story.duties = lambda: {**everything, "sweep": noting}  # type: ignore[method-assign]
     story.target.holders = slowly  # type: ignore[method-assign]

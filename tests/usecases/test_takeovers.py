@@ -15,7 +15,7 @@ from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.testing.town import ADA, MINUTE, catalog
-from bot.usecases.turn import Turn
+from bot.usecases.job import Job
 
 Step = Callable[[Story], object]
 
@@ -127,7 +127,7 @@ def slept(about: Step, meanwhile: Step, nap: int, *, keeps_end: bool) -> bool:
     claim = story.claim("hold")
     assert claim is not None
     fuse.left, fuse.burn = nap, lambda: _do(meanwhile, story)
-    story.convergence(Turn(claim, Deadline.after(0))).run()
+    story.reconciliation(Job(claim, Deadline.after(0))).run()
     napped, fuse.left = fuse.burnt, None
     story.pass_time(30)
     live = any(story.live(grant.id) for grant in story.grants_of(ADA))
@@ -172,7 +172,7 @@ def test_a_worker_that_gives_late_and_dies_is_cleaned_up_after(story: Story) -> 
 
     story.target.before, story.target.after = sleeps, dies
     with pytest.raises(Died):
-        story.convergence(Turn(claim, Deadline.after(0))).run()
+        story.reconciliation(Job(claim, Deadline.after(0))).run()
     assert story.has(ADA)
     story.pass_time(2 * CLAIM_SECONDS)
     assert not story.has(ADA)
@@ -219,7 +219,7 @@ def test_a_worker_whose_claim_has_run_out_begins_nothing(story: Story) -> None:
     story.ask(ADA)
     claim = story.claim("hold")
     assert claim is not None
-    story.convergence(Turn(claim, Deadline.after(-CLAIM_SECONDS))).run()
+    story.reconciliation(Job(claim, Deadline.after(-CLAIM_SECONDS))).run()
     assert story.target.calls == []
 
 
@@ -227,14 +227,14 @@ def test_a_worker_that_wakes_with_its_fence_passed_gives_nothing(story: Story) -
     grant = story.ask(ADA).standing.grant.id
     claim = story.claim("hold")
     assert claim is not None
-    turn = Turn(claim, Deadline.after(0.05 - Turn(claim, Deadline.after(0)).fence.left()))
+    job = Job(claim, Deadline.after(0.05 - Job(claim, Deadline.after(0)).fence.left()))
 
     def sleeps(verb: str) -> None:
-        while verb == "grant" and not turn.fence.passed:
+        while verb == "grant" and not job.fence.passed:
             pass
 
     story.target.before = sleeps
-    story.convergence(turn).run()
+    story.reconciliation(job).run()
     assert not story.has(ADA)
     story.target.before = lambda _: None
     story.pass_time(CLAIM_SECONDS + 1)
@@ -261,6 +261,6 @@ def test_a_worker_that_lost_its_claim_does_not_try_again_what_cannot_help(story:
             story.memory.commit = counted  # type: ignore[method-assign]
 
     story.target.after = sleeps
-    story.convergence(Turn(claim, Deadline.after(0))).run()
+    story.reconciliation(Job(claim, Deadline.after(0))).run()
     assert [change.done is not None for change in tries] == [True, False]
     assert story.grant(grant).state is State.ACTIVE

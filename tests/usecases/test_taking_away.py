@@ -82,24 +82,24 @@ class TakingAway(RuleBasedStateMachine):
 
     @rule(who=st.sampled_from([ADA, DAN, BOB, CAROL]))
     def revoke_all(self, who: str) -> None:
-        security.revoke_all(self.story.office, by=EVE, person=who, why="", op=self.story.op())
+        security.revoke_all(self.story.context, by=EVE, person=who, why="", op=self.story.op())
         self.bans.add(who)
 
     @rule(who=st.sampled_from([ADA, DAN, BOB, CAROL]))
     def allow(self, who: str) -> None:
         with suppress(Refused):
-            security.allow(self.story.office, by=EVE, person=who, op=self.story.op())
+            security.allow(self.story.context, by=EVE, person=who, op=self.story.op())
             self.bans.remove(who)
 
     @rule()
     def freeze(self) -> None:
-        security.freeze(self.story.office, by=EVE, why="", op=self.story.op())
+        security.freeze(self.story.context, by=EVE, why="", op=self.story.op())
         self.frozen = True
 
     @rule()
     def unfreeze(self) -> None:
         with suppress(Refused):
-            security.unfreeze(self.story.office, by=EVE, op=self.story.op())
+            security.unfreeze(self.story.context, by=EVE, op=self.story.op())
             self.frozen = False
 
     @rule(who=st.sampled_from([ADA, DAN]), schedule=st.sampled_from(["PDBPRIM", "PORDERS"]))

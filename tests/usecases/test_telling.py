@@ -22,8 +22,8 @@ from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, dba
 from bot.usecases import cards, look
+from bot.usecases.job import Job
 from bot.usecases.posting import GIVEN_UP
-from bot.usecases.turn import Turn
 
 CHANNEL = "CDB-ACCESS"
 PRIVATE = replace(PROD_DB, channel=None)
@@ -306,8 +306,8 @@ CHANGED: Mapping[str, tuple[object, ...]] = {
 
 def at_each_place(story: Story, grant: str) -> dict[str, object]:
     """What the card is to say wherever there is one, by channel."""
-    catalog_, snap = story.office.gather(lambda _: {Key.of(Grant, grant)})
-    view = cards.card_view(story.office, story.grant(grant), catalog_, snap)
+    catalog_, snap = story.context.gather(lambda _: {Key.of(Grant, grant)})
+    view = cards.card_view(story.context, story.grant(grant), catalog_, snap)
     found = story.memory.read({Key.of(Card, grant)}).find(Card, grant) or Card()
     return {place.channel: card(view, place.audience) for place in found.places}
 
@@ -410,17 +410,17 @@ def test_one_that_wakes_between_two_cards_has_them_looked_at_once_more() -> None
     story.approve(BOB, grant)
     claim = story.claim("card")
     assert claim is not None
-    turn = Turn(claim, Deadline.after(0))
+    job = Job(claim, Deadline.after(0))
 
     def sleeps() -> None:
         story.messenger.before = lambda: None
         story.memory.advance(CLAIM_SECONDS + 0.001)
         story.run_due()
-        turn.fence = Deadline.after(-1)
+        job.fence = Deadline.after(-1)
 
     story.messenger.before = sleeps
     with pytest.raises(Conflict):
-        cards.show(story.office, story.messenger, turn)
+        cards.show(story.context, story.messenger, job)
     story.run_due()
     shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
     assert set(shown.values()) == {State.ACTIVE}
@@ -443,7 +443,7 @@ def test_nor_one_whose_claim_was_lost_with_a_primary(story: Story) -> None:
 
     def shows_it_slowly() -> None:
         with suppress(Conflict):
-            cards.show(story.office, story.messenger, Turn(slow, Deadline.after(0)))
+            cards.show(story.context, story.messenger, Job(slow, Deadline.after(0)))
 
     thread = threading.Thread(target=shows_it_slowly)
     story.messenger.before = waits
@@ -471,7 +471,7 @@ def test_a_worker_whose_claim_has_run_out_shows_nothing(story: Story) -> None:
     claim = story.claim("card")
     assert claim is not None
     with pytest.raises(Conflict):
-        cards.show(story.office, story.messenger, Turn(claim, Deadline.after(-CLAIM_SECONDS)))
+        cards.show(story.context, story.messenger, Job(claim, Deadline.after(-CLAIM_SECONDS)))
     assert story.messenger.posted(grant) == {}
 
 
@@ -519,7 +519,7 @@ def test_what_a_card_shows(story: Story) -> None:
 def test_a_whisper_is_told_once_and_forgotten(story: Story) -> None:
     reason = because(Why.NOT_AN_APPROVER, resource="prod-db")
     for _ in range(2):
-        look.owe_whisper(story.office, channel="C1", person=EVE, reason=reason, op="click-1")
+        look.owe_whisper(story.context, channel="C1", person=EVE, reason=reason, op="click-1")
     story.run_due()
     assert [(note.whisper_to, note.reason) for note in story.messenger.told("C1")] == [(EVE, reason)]
     left = story.memory.read({Key.of(Note, story.messenger.notes[0].id)})
@@ -528,13 +528,13 @@ def test_a_whisper_is_told_once_and_forgotten(story: Story) -> None:
 
 def test_a_note_waits_for_slack_and_is_given_up_only_after_an_hour(story: Story) -> None:
     story.messenger.lost = {"C1"}
-    look.owe_whisper(story.office, channel="C1", person=EVE, reason=because(Why.OWN_REQUEST), op="c1")
+    look.owe_whisper(story.context, channel="C1", person=EVE, reason=because(Why.OWN_REQUEST), op="c1")
     story.pass_time(1800)
     story.messenger.lost = set()
     story.pass_time(600)
     assert len(story.messenger.told("C1")) == 1
     story.messenger.lost = {"C2"}
-    look.owe_whisper(story.office, channel="C2", person=EVE, reason=because(Why.OWN_REQUEST), op="c2")
+    look.owe_whisper(story.context, channel="C2", person=EVE, reason=because(Why.OWN_REQUEST), op="c2")
     story.pass_time(2 * HOUR)
     assert "note lost" in [each.what for each in story.audit()]
     story.messenger.lost = set()
@@ -544,7 +544,7 @@ def test_a_note_waits_for_slack_and_is_given_up_only_after_an_hour(story: Story)
 
 def test_a_home_tab_once_looked_at_is_kept_up_to_date(story: Story) -> None:
     for who in (BOB, DAN):
-        look.owe_home(story.office, person=who)
+        look.owe_home(story.context, person=who)
     story.run_due()
     assert story.messenger.homes[BOB].waiting == ()
     grant = dans_ask(story)
@@ -558,7 +558,7 @@ def test_a_home_tab_once_looked_at_is_kept_up_to_date(story: Story) -> None:
 
 
 def test_a_worker_that_slept_over_a_home_tab_leaves_no_old_one_behind(story: Story) -> None:
-    look.owe_home(story.office, person=DAN)
+    look.owe_home(story.context, person=DAN)
     claim = story.claim("home")
     assert claim is not None
 

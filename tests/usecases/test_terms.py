@@ -38,7 +38,7 @@ def dans(story: Story, length: str = "4h") -> str:
 
 
 def click(story: Story, who: str, grant: str, terms: str | None) -> object:
-    return votes.approve(story.office, person=who, grant=grant, length=None, op=story.op(), terms=terms)
+    return votes.approve(story.context, person=who, grant=grant, length=None, op=story.op(), terms=terms)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_a_click_on_a_card_that_showed_other_terms_decides_nothing(
 ) -> None:
     grant = dans(story)
     shown = story.messenger.posted(grant)["CDB-ACCESS"].view.terms
-    assert shown == shown_terms(story.office, grant)
+    assert shown == shown_terms(story.context, grant)
     story.enact(catalog(replace(PROD_DB, **change)))  # type: ignore[arg-type]  # one field of several types
     assert refusal(lambda: click(story, BOB, grant, shown)).why is Why.TERMS_CHANGED
     denial = lambda: votes.deny(  # noqa: E731 -- as short as a story
-        story.office, person=BOB, grant=grant, why="", op=story.op(), terms=shown
+        story.context, person=BOB, grant=grant, why="", op=story.op(), terms=shown
     )
     assert refusal(denial).why is Why.TERMS_CHANGED
     assert story.grant(grant).state is State.ASKED
@@ -63,7 +63,7 @@ def test_a_click_on_a_card_that_showed_other_terms_decides_nothing(
 
 def test_the_account_is_among_the_terms(story: Story, refusal: Refusal) -> None:
     grant = dans(story)
-    shown = shown_terms(story.office, grant)
+    shown = shown_terms(story.context, grant)
     people = replace(story.policy.people, accounts={DAN: {"orders-db": "postgres"}})
     story.enact(replace(story.policy, people=people))
     assert refusal(lambda: click(story, BOB, grant, shown)).why is Why.TERMS_CHANGED
@@ -71,10 +71,10 @@ def test_the_account_is_among_the_terms(story: Story, refusal: Refusal) -> None:
 
 def test_what_changes_by_itself_is_not_among_the_terms(story: Story) -> None:
     grant = dans(story)
-    shown = shown_terms(story.office, grant)
+    shown = shown_terms(story.context, grant)
     story.enact(catalog(replace(PROD_DB, title="Another title", channel="#elsewhere")))
     story.pass_time(600)
-    assert shown_terms(story.office, grant) == shown
+    assert shown_terms(story.context, grant) == shown
     click(story, BOB, grant, shown)
     assert story.live(grant)
 
@@ -89,8 +89,8 @@ def test_a_typed_approval_counts_once_the_terms_were_shown_to_this_very_person(
 ) -> None:
     grant = dans(story)
     assert refusal(lambda: click(story, BOB, grant, None)).why is Why.TERMS_CHANGED
-    terms = shown_terms(story.office, grant)
-    votes.note_terms_shown(story.office, person=BOB, grant=grant, terms=terms)
+    terms = shown_terms(story.context, grant)
+    votes.note_terms_shown(story.context, person=BOB, grant=grant, terms=terms)
     assert refusal(lambda: click(story, CAROL, grant, None)).why is Why.TERMS_CHANGED
     click(story, BOB, grant, None)
     assert story.live(grant)
@@ -98,8 +98,8 @@ def test_a_typed_approval_counts_once_the_terms_were_shown_to_this_very_person(
 
 def test_a_typed_approval_after_the_terms_changed_counts_for_nothing(story: Story, refusal: Refusal) -> None:
     grant = dans(story)
-    terms = shown_terms(story.office, grant)
-    votes.note_terms_shown(story.office, person=BOB, grant=grant, terms=terms)
+    terms = shown_terms(story.context, grant)
+    votes.note_terms_shown(story.context, person=BOB, grant=grant, terms=terms)
     story.enact(catalog(replace(PROD_DB, gives=(OTHER_ROLE,))))
     assert refusal(lambda: click(story, BOB, grant, None)).why is Why.TERMS_CHANGED
 

@@ -75,7 +75,7 @@ def test_security_people_remove_what_they_do_not_approve_and_only_that(
     story.enact(replace(catalog(alone, others, replace(ORDERS_ON_CALL, approvers=())), security=security))
     alert = asked_about(story)
     for wish in (leave, adopt):
-        against = refusal(lambda wish=wish: wish(story.office, person=DAN, alert=alert, op=story.op()))  # type: ignore[misc]
+        against = refusal(lambda wish=wish: wish(story.context, person=DAN, alert=alert, op=story.op()))  # type: ignore[misc]
         assert against.why is Why.NOT_AN_APPROVER
     assert refusal(lambda: story.remove(BOB, alert)).why is Why.NOT_AN_APPROVER
     story.directory.away = True
@@ -130,7 +130,7 @@ def test_who_is_approved_while_bob_clicks_keeps_it_by_that(
         return commit(change)
 
     story.memory.commit = another_is_first  # type: ignore[method-assign]
-    against = refusal(lambda: verdict(story.office, person=BOB, alert=alert, op=story.op()))
+    against = refusal(lambda: verdict(story.context, person=BOB, alert=alert, op=story.op()))
     assert against == because(Why.ALERT_SETTLED)
     story.pass_time(LOOK)
     assert story.has(ADA)
@@ -289,7 +289,7 @@ def test_what_one_approver_may_no_longer_give_is_not_adopted(changed: object, re
 def test_only_approvers_decide(story: Story, refusal: Refusal, verdict: Callable[..., None]) -> None:
     alert = asked_about(story)
     for who in (DAN, ADA, EVE):
-        against = refusal(lambda who=who: verdict(story.office, person=who, alert=alert, op=story.op()))  # type: ignore[misc]
+        against = refusal(lambda who=who: verdict(story.context, person=who, alert=alert, op=story.op()))  # type: ignore[misc]
         assert against == because(Why.NOT_AN_APPROVER, resource="prod-db")
     assert shown(story, alert)[1] == ("adopt", "remove", "leave")
     assert story.has(EVE)
@@ -303,7 +303,7 @@ def test_only_approvers_decide(story: Story, refusal: Refusal, verdict: Callable
 @pytest.mark.parametrize("verdict", [adopt, leave])
 def test_nobody_keeps_their_own(story: Story, refusal: Refusal, verdict: Callable[..., None]) -> None:
     alert = asked_about(story, BOB)
-    own = refusal(lambda: verdict(story.office, person=BOB, alert=alert, op=story.op()))
+    own = refusal(lambda: verdict(story.context, person=BOB, alert=alert, op=story.op()))
     assert own == because(Why.OWN_ACCESS)
     story.remove(BOB, alert)
     story.run_due()
@@ -333,8 +333,8 @@ def test_the_second_to_decide_is_told_who_was_first(
     story: Story, refusal: Refusal, first: Callable[..., None], second: Callable[..., None]
 ) -> None:
     alert = asked_about(story)
-    first(story.office, person=BOB, alert=alert, op=story.op())
-    against = refusal(lambda: second(story.office, person=CAROL, alert=alert, op=story.op()))
+    first(story.context, person=BOB, alert=alert, op=story.op())
+    against = refusal(lambda: second(story.context, person=CAROL, alert=alert, op=story.op()))
     assert against == because(Why.ALERT_SETTLED, by_person=BOB)
 
 
@@ -342,7 +342,7 @@ def test_the_second_to_decide_is_told_who_was_first(
 def test_a_click_delivered_twice_is_one_verdict(story: Story, verdict: Callable[..., None]) -> None:
     alert = asked_about(story)
     for _ in range(2):
-        verdict(story.office, person=BOB, alert=alert, op="click-1")
+        verdict(story.context, person=BOB, alert=alert, op="click-1")
     decided = {"taking stray", "stray left", "stray adopted"}
     assert sum(entry.what in decided for entry in story.audit()) == 1
 
@@ -355,7 +355,7 @@ def test_of_what_went_away_meanwhile_nothing_is_decided(
     story.target.take_by_hand(EMAILS[EVE], ROLE)
     story.pass_time(LOOK)
     for each in (alert, "G0unknown", ""):
-        against = refusal(lambda each=each: verdict(story.office, person=BOB, alert=each, op=story.op()))  # type: ignore[misc]
+        against = refusal(lambda each=each: verdict(story.context, person=BOB, alert=each, op=story.op()))  # type: ignore[misc]
         assert against == because(Why.ALERT_SETTLED)
     assert story.grants_of(EVE) == ()
 

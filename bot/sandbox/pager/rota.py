@@ -58,9 +58,9 @@ class Rotation:
     def stints(self, since: datetime, until: datetime) -> list[Stint]:
         """The turns that overlap the window, whole."""
         first = max((since - self.start) // self.turn, 0) if since > self.start else 0
-        return list(self._turns(first, until))
+        return list(self._jobs(first, until))
 
-    def _turns(self, first: int, until: datetime) -> Iterator[Stint]:
+    def _jobs(self, first: int, until: datetime) -> Iterator[Stint]:
         number, start = first, self.start + first * self.turn
         while start <= until and start < self.end:
             end = min(start + self.turn, self.end)

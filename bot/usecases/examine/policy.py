@@ -11,8 +11,8 @@ from bot.core.people import GROUP_KNOWN_FOR, Group, Person, objection
 from bot.core.reasons import Why
 from bot.core.shifts import Roster
 from bot.ports import Deadline, Directory, Key, Ledger, PolicyDoubt, PolicyInForce, PolicyText
+from bot.usecases.context import HOME, facts_of
 from bot.usecases.examine.findings import Finding, ago, look_at, ok, when, wrong
-from bot.usecases.office import HOME, facts_of
 
 POLICY, PEOPLE = "policy", "people"
 APPLY = "run rotakey policy apply FILE with the access.yaml you want"

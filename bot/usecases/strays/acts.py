@@ -10,8 +10,8 @@ from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState, may_be_taken
 from bot.ports import Alert, Change, Due, Entry, Key, Snapshot, Strays
 from bot.usecases.alerts import about_crowd, about_stray, became, told, told_over
+from bot.usecases.context import Context
 from bot.usecases.finish import joined
-from bot.usecases.office import Office
 from bot.usecases.outcomes import named
 from bot.usecases.strays.round import Round
 
@@ -19,7 +19,7 @@ MOST_ASKED = 10
 """People are told of so many strays of one target at a time; the others wait."""
 
 
-def acted(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]:
+def acted(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
     """Few are taken where the policy says so. Of too many nothing is: then it is likelier that the ledger
     has lost something."""
     states = [stray.state for stray in after.found.values()]
@@ -27,11 +27,11 @@ def acted(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]:
     few = may_be_taken(count, len(it.looked.ours), it.catalog.sweep.share)
     change = Change(audit=_found(it, after))
     if it.takes and few:
-        after, part = _all_taken(office, it, after)
+        after, part = _all_taken(context, it, after)
     else:
-        after, part = _all_told(office, it, after)
+        after, part = _all_told(context, it, after)
     crowd = states.count(StrayState.OPEN) > MOST_ASKED or (it.takes and not few)
-    after, last = _crowd(office, it, after, crowd=crowd)
+    after, last = _crowd(context, it, after, crowd=crowd)
     return after, joined(joined(change, part), last)
 
 
@@ -64,13 +64,13 @@ def _open(after: Strays) -> dict[str, Stray]:
     return {key: stray for key, stray in after.found.items() if stray.state is StrayState.OPEN}
 
 
-def _all_taken(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]:
+def _all_taken(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
     """Only what was seen just now; of the others it is not known what has become of them."""
     change, strays = Change(), dict(after.found)
     for key, stray in _open(after).items():
         if key not in it.sight.unexplained:
             continue
-        alert = _alert(it, stray) or about_stray(office.new_id(), stray.hold, asks=False)
+        alert = _alert(it, stray) or about_stray(context.new_id(), stray.hold, asks=False)
         alert = became(replace(alert, asks=False), because(Why.STRAY_TAKING))
         strays[key] = replace(stray, state=StrayState.TAKING, alert=alert.id)
         part = joined(taking(stray.hold, it.snap, by=None), told(alert, it.snap.now))
@@ -78,7 +78,7 @@ def _all_taken(office: Office, it: Round, after: Strays) -> tuple[Strays, Change
     return replace(after, found=strays), change
 
 
-def _all_told(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]:
+def _all_told(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
     """What people were told of before is only told anew where the policy has changed what they may do."""
     change, strays, now = Change(), dict(after.found), it.snap.now
     room = MOST_ASKED - sum(stray.alert is not None for stray in _open(after).values())
@@ -88,18 +88,18 @@ def _all_told(office: Office, it: Round, after: Strays) -> tuple[Strays, Change]
             change = joined(change, told(replace(alert, asks=it.asks, became=None), now))
         elif stray.alert is None and room > 0:
             room -= 1
-            alert = about_stray(office.new_id(), stray.hold, asks=it.asks)
+            alert = about_stray(context.new_id(), stray.hold, asks=it.asks)
             strays[key] = replace(stray, alert=alert.id)
             change = joined(change, told(alert, now))
     return replace(after, found=strays), change
 
 
-def _crowd(office: Office, it: Round, after: Strays, *, crowd: bool) -> tuple[Strays, Change]:
+def _crowd(context: Context, it: Round, after: Strays, *, crowd: bool) -> tuple[Strays, Change]:
     """People are told once that there are too many, and when that is over."""
     if crowd and after.crowd is None:
         counted = {"count": len(_open(after)), "held": len(it.looked.ours)}
         most = {"most": MOST_ASKED} if it.asks else {}
-        alert = about_crowd(office.new_id(), it.looked.target, **counted, **most)
+        alert = about_crowd(context.new_id(), it.looked.target, **counted, **most)
         entry = Entry(what="too many strays", facts={"target": it.looked.target, **counted})
         return replace(after, crowd=alert.id), replace(told(alert, it.snap.now), audit=(entry,))
     if after.crowd and not crowd:

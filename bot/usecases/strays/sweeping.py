@@ -35,12 +35,12 @@ from bot.ports import (
 )
 from bot.usecases.alerts import told_over
 from bot.usecases.attempts import settled
+from bot.usecases.context import Context
 from bot.usecases.finish import joined
-from bot.usecases.office import Office
+from bot.usecases.job import Job
 from bot.usecases.strays.acts import acted, gone, is_stuck, stuck
 from bot.usecases.strays.round import Held, Looked, Round
 from bot.usecases.systems import SYSTEMS, first_name, note_system
-from bot.usecases.turn import Turn
 
 AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 AT_ONCE = 200
@@ -49,7 +49,7 @@ MOST_HEALED = 100
 """Holds that vanished and are given again in one round. The others wait, and what has to be taken does not
 wait for them."""
 TIME_TO_WRITE = 5.0
-"""Seconds of a turn that are left for what comes after looking."""
+"""Seconds of a job that are left for what comes after looking."""
 SOON = AGAIN_AFTER + timedelta(seconds=1)
 
 
@@ -75,24 +75,24 @@ def _open(ledger: Ledger) -> dict[str, list[Stray]]:
     }
 
 
-def sweep(office: Office, census: Census, find: Callable[[str], Target], turn: Turn) -> None:
+def sweep(context: Context, census: Census, find: Callable[[str], Target], job: Job) -> None:
     """Look through one target (``sweep:<name>``), and be due again. Raises what the target raised where
     not all of it could be read; what was read is noted."""
-    name = turn.claim.id
-    catalog, snap = office.gather(lambda _: {Key.of(Strays, name)})
+    name = job.claim.id
+    catalog, snap = context.gather(lambda _: {Key.of(Strays, name)})
     if name not in catalog.targets():
-        settled(lambda: _dropped(office, turn.claim))
+        settled(lambda: _dropped(context, job.claim))
         return
     known = snap.find(Strays, name) or Strays(at=snap.now)
-    looked = _look(find(name), name, _entitlements(name, catalog, known), turn)
+    looked = _look(find(name), name, _entitlements(name, catalog, known), job)
     if looked.failure and not looked.holders and not known.rest:
         raise looked.failure
-    namesakes = _namesakes(office, looked, catalog)
+    namesakes = _namesakes(context, looked, catalog)
     if namesakes is None:
         looked = replace(looked, holders={})
-    held = _read_holds(office.ledger, census, looked, namesakes or (), turn)
-    more = _healed(office.ledger, held.vanished) or not held.whole
-    settled(lambda: _commit_round(office, looked, held, turn.claim, more=more))
+    held = _read_holds(context.ledger, census, looked, namesakes or (), job)
+    more = _healed(context.ledger, held.vanished) or not held.whole
+    settled(lambda: _commit_round(context, looked, held, job.claim, more=more))
     if looked.failure:
         raise looked.failure
 
@@ -107,33 +107,33 @@ def _entitlements(name: str, catalog: Catalog, known: Strays) -> tuple[Entitleme
     return tuple(dict.fromkeys(each for each in every if each.target == name))
 
 
-def _look(target: Target, name: str, entitlements: Iterable[Entitlement], turn: Turn) -> Looked:
+def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: Job) -> Looked:
     """What cannot be read hides nothing else."""
     holders: dict[Entitlement, Mapping[str, Presence]] = {}
     rest: list[Entitlement] = []
     system: System | None = None
     failure: TemporaryFailure | PermanentFailure | None = None
     for each in entitlements:
-        if holders and turn.deadline.left() < TIME_TO_WRITE:
+        if holders and job.deadline.left() < TIME_TO_WRITE:
             rest.append(each)
             continue
         try:
-            found = target.holders(each, turn.call())
+            found = target.holders(each, job.call())
         except (TemporaryFailure, PermanentFailure) as failed:
             failure = failed
             continue
         holders[each] = {holder.account: holder.presence for holder in found.holders}
         system = found.system
-    turn.note_answer()
+    job.note_answer()
     return Looked(target=name, holders=holders, system=system, rest=tuple(rest), failure=failure)
 
 
-def _namesakes(office: Office, looked: Looked, catalog: Catalog) -> tuple[str, ...] | None:
+def _namesakes(context: Context, looked: Looked, catalog: Catalog) -> tuple[str, ...] | None:
     """Return the other names of the running system that was looked at, because their grants explain access
     there, too. None if another name comes before this one: strays are then looked for under that name."""
     names = tuple(catalog.session_notes)
-    note_system(office.ledger, looked.target, looked.system, names, catalog.security_channel)
-    snap = office.ledger.read({SYSTEMS})
+    note_system(context.ledger, looked.target, looked.system, names, catalog.security_channel)
+    snap = context.ledger.read({SYSTEMS})
     if first_name(snap, looked.target, names):
         return None
     systems = snap.find(TargetSystems)
@@ -143,30 +143,30 @@ def _namesakes(office: Office, looked: Looked, catalog: Catalog) -> tuple[str, .
 # ------------------------------------------------------------------------------------------- comparing
 
 
-def _commit_round(office: Office, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
-    it = _compared(office, looked, held)
+def _commit_round(context: Context, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
+    it = _compared(context, looked, held)
     strays = seen(it.known.found, it.sight, AGAIN_AFTER)
     found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it), rest=looked.rest)
-    after, change = acted(office, it, found)
+    after, change = acted(context, it, found)
     for part in (gone(it, after), stuck(it, after), _owed(it), _registered(it)):
         change = joined(change, part)
     done = None if looked.failure else Done(claim=claim, next_at=it.snap.now + _pause(it, after, more=more))
     put = {**change.put, Key.of(Strays, looked.target): after}
-    office.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
+    context.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
 
 
-def _compared(office: Office, looked: Looked, held: Held) -> Round:
+def _compared(context: Context, looked: Looked, held: Held) -> Round:
     """Read after the target was, and again with each attempt to write; of whoever came to hold something
     meanwhile, too."""
     name = looked.target
-    first = office.ledger.read({Key.of(Strays, name)})
+    first = context.ledger.read({Key.of(Strays, name)})
     known = first.find(Strays, name) or Strays(at=first.now)
     suspects = [key for key in looked.ours if key not in held.explained]
     records = {Key.of(HoldRecord, key) for key in suspects}
     keys = {Key.of(Strays, name), Key.of(StrayTargets), Key.of(Restore), *records}
-    catalog, snap = office.gather(lambda _: keys, [f"hold:{key}" for key in suspects])
+    catalog, snap = context.gather(lambda _: keys, [f"hold:{key}" for key in suspects])
     told = (*(stray.alert for stray in known.found.values()), known.crowd)
-    alerts = office.ledger.read({Key.of(Alert, each) for each in told if each})
+    alerts = context.ledger.read({Key.of(Alert, each) for each in told if each})
     return Round(catalog=catalog, looked=looked, held=held, snap=snap, alerts=alerts)
 
 
@@ -179,7 +179,7 @@ def _remembered(it: Round) -> tuple[Entitlement, ...]:
     return tuple(dict.fromkeys((*ours, *unread, *held)))
 
 
-def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str], turn: Turn) -> Held:
+def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str], job: Job) -> Held:
     """Compare keys alone, because there may be very many. Only what has a record and was not seen there is
     read."""
     explained, recorded = set[str](), set[str]()
@@ -195,7 +195,7 @@ def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Seque
     entitlements = {hold.entitlement for key, hold in looked.there.items() if key in recorded}
     vanished, whole = list[str](), True
     for keys in _parts([*(recorded - looked.there.keys())]):
-        if turn.deadline.left() < TIME_TO_WRITE:
+        if job.deadline.left() < TIME_TO_WRITE:
             whole = False
             break
         snap = ledger.read((Key.of(HoldRecord, key) for key in keys), [f"hold:{key}" for key in keys])
@@ -278,20 +278,20 @@ def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
 # --------------------------------------------------------------------------------- out of the policy
 
 
-def _dropped(office: Office, claim: Claim) -> None:
+def _dropped(context: Context, claim: Claim) -> None:
     """The policy names the target no more: it cannot be reached, and what was told of it is over."""
     name = claim.id
-    catalog, snap = office.gather(lambda _: {Key.of(Strays, name), Key.of(StrayTargets)})
+    catalog, snap = context.gather(lambda _: {Key.of(Strays, name), Key.of(StrayTargets)})
     if name in catalog.targets():
-        office.ledger.commit(Change(rests_on=(snap,), done=Done(claim=claim, next_at=snap.now)))
+        context.ledger.commit(Change(rests_on=(snap,), done=Done(claim=claim, next_at=snap.now)))
         return
     known = snap.find(Strays, name) or Strays(at=snap.now)
     told = (*(stray.alert for stray in known.found.values()), known.crowd)
-    alerts = office.ledger.read({Key.of(Alert, each) for each in told if each})
+    alerts = context.ledger.read({Key.of(Alert, each) for each in told if each})
     change = Change(rests_on=(snap, alerts), done=Done(claim=claim))
     for alert in alerts.all(Alert):
         change = joined(change, told_over(alert, because(Why.TARGET_UNSWEPT, target=name), snap.now))
     swept = snap.find(StrayTargets) or StrayTargets()
     left = StrayTargets(targets=tuple(each for each in swept.targets if each != name))
     put = {**change.put, Key.of(Strays, name): None, Key.of(StrayTargets): left}
-    office.ledger.commit(replace(change, put=put))
+    context.ledger.commit(replace(change, put=put))

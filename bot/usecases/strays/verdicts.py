@@ -21,8 +21,8 @@ from bot.usecases.accounts import has_account, is_concerned, person_keys
 from bot.usecases.admit import admission
 from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
 from bot.usecases.attempts import earlier_answer
+from bot.usecases.context import Context, fact_keys, facts_of, security_keys
 from bot.usecases.finish import joined
-from bot.usecases.office import Office, fact_keys, facts_of, security_keys
 from bot.usecases.outcomes import named
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
@@ -58,41 +58,41 @@ class Case:
         return joined(Change(rests_on=(self.snap,), put=put), shown)
 
 
-def adopt(office: Office, *, person: str, alert: str, op: str) -> None:
+def adopt(context: Context, *, person: str, alert: str, op: str) -> None:
     """The access goes on as a grant of whoever has it, for some hours. Raises Refused, also for one's own."""
-    _judged(office, person, alert, op, _adopted)
+    _judged(context, person, alert, op, _adopted)
 
 
-def remove(office: Office, *, person: str, alert: str, op: str) -> None:
+def remove(context: Context, *, person: str, alert: str, op: str) -> None:
     """The access is taken back; security people may have it, too. Raises Refused."""
-    _judged(office, person, alert, op, _removed)
+    _judged(context, person, alert, op, _removed)
 
 
-def leave(office: Office, *, person: str, alert: str, op: str) -> None:
+def leave(context: Context, *, person: str, alert: str, op: str) -> None:
     """Nobody is asked again until it goes away and comes back. Raises Refused, also for one's own."""
-    _judged(office, person, alert, op, _left)
+    _judged(context, person, alert, op, _left)
 
 
 def _judged(
-    office: Office, person: str, alert: str, op: str, verdict: Callable[[Office, Case], Change]
+    context: Context, person: str, alert: str, op: str, verdict: Callable[[Context, Case], Change]
 ) -> None:
-    known = office.alert(alert)
-    office.meet(*((known.person,) if known and known.person else ()), person, anew=True)
+    known = context.alert(alert)
+    context.meet(*((known.person,) if known and known.person else ()), person, anew=True)
 
     def attempt() -> str:
-        change = verdict(office, _case(office, person, alert, revoking=verdict is _removed))
-        receipt = office.ledger.commit(replace(change, op=op, answer=alert))
+        change = verdict(context, _case(context, person, alert, revoking=verdict is _removed))
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
         return earlier_answer(receipt) if receipt.again else alert
 
-    office.once(op, "verdict on a stray", person, attempt)
+    context.once(op, "verdict on a stray", person, attempt)
 
 
-def _case(office: Office, by: str, alert_id: str, *, revoking: bool) -> Case:
-    first = office.alert(alert_id)
+def _case(context: Context, by: str, alert_id: str, *, revoking: bool) -> Case:
+    first = context.alert(alert_id)
     if first is None or first.hold is None:
         raise refuse(Why.ALERT_SETTLED)
     hold, people = first.hold, [each for each in (by, first.person) if each]
-    catalog, snap = office.gather(lambda known: _keys(first, hold, known, people), (f"hold:{hold.key}",))
+    catalog, snap = context.gather(lambda known: _keys(first, hold, known, people), (f"hold:{hold.key}",))
     alert, strays = snap.find(Alert, alert_id), snap.find(Strays, hold.target)
     stray = strays.found.get(hold.key) if strays else None
     explained = snap.find(HoldRecord, hold.key) or hold.key in behind(snap)
@@ -137,14 +137,14 @@ def _not_ones_own(case: Case) -> None:
 # ------------------------------------------------------------------------------------------ verdicts
 
 
-def _removed(_: Office, case: Case) -> Change:
+def _removed(_: Context, case: Case) -> Change:
     stray = replace(case.strays.found[case.hold.key], state=StrayState.TAKING)
     decided = case.decided(stray, because(Why.STRAY_TAKING, by_person=case.by), over=False)
     soon = Change(due=(Due(member=f"sweep:{case.hold.target}", at=case.now + LOOK_AFTER),))
     return joined(joined(decided, taking(case.hold, case.snap, by=case.by)), soon)
 
 
-def _left(_: Office, case: Case) -> Change:
+def _left(_: Context, case: Case) -> Change:
     _not_ones_own(case)
     stray = replace(case.strays.found[case.hold.key], state=StrayState.LEFT)
     entry = Entry(what="stray left", by=case.by, facts={"hold": named(case.hold)})
@@ -152,7 +152,7 @@ def _left(_: Office, case: Case) -> Change:
     return joined(decided, Change(audit=(entry,)))
 
 
-def _adopted(office: Office, case: Case) -> Change:
+def _adopted(context: Context, case: Case) -> Change:
     """Nothing is given by it: the grant stands behind that one hold, whatever else its resource gives."""
     _not_ones_own(case)
     person, resource = _whose(case), _resource(case)
@@ -170,7 +170,7 @@ def _adopted(office: Office, case: Case) -> Change:
         approved_by=(case.by,),
     )
     only = replace(resource, gives=(case.hold.entitlement,))
-    grant, change = admission(_grant(office.new_id(), case, ask), ground, only, case.catalog, case.snap)
+    grant, change = admission(_grant(context.new_id(), case, ask), ground, only, case.catalog, case.snap)
     reason = because(
         Why.STRAY_ADOPTED,
         by_person=case.by,

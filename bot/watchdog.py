@@ -11,7 +11,7 @@ import structlog
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import Deadline, Key, Ledger, PolicyInForce, Restore
-from bot.usecases.watch import Watch
+from bot.usecases.rollback import RollbackGuard
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +32,18 @@ class Follows(Protocol):
     def enact(self, ledger: Ledger) -> None: ...
 
 
-class Vigil:
+class Watchdog:
     """The watch of one worker. It logs each finding once. ``keep_owed`` makes due again what was lost from
     the due set."""
 
     def __init__(
-        self, watch: Watch, ledger: Ledger, policy: Follows, keep_owed: Callable[[], None] = lambda: None
+        self,
+        guard: RollbackGuard,
+        ledger: Ledger,
+        policy: Follows,
+        keep_owed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.watch = watch
+        self.guard = guard
         self.ledger = ledger
         self.policy = policy
         self.keep_owed = keep_owed
@@ -50,13 +54,13 @@ class Vigil:
 
     def begin(self) -> None:
         """On a thread of its own, as long as the process lives."""
-        threading.Thread(target=self._keep, name="vigil", daemon=True).start()
+        threading.Thread(target=self._keep, name="watchdog", daemon=True).start()
 
     def look(self) -> None:
         """Look once, and log what is new. Raises TemporaryFailure if Redis does not answer, and nothing else:
         a worker begins with a look, and must go on to revoke."""
         try:
-            seen: Restore | str | None = self.watch.look(self.policy.security_channel)
+            seen: Restore | str | None = self.guard.look(self.policy.security_channel)
         except PermanentFailure as failure:
             seen = str(failure)
         except TemporaryFailure as failure:

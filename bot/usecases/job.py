@@ -8,7 +8,7 @@ from math import inf
 from bot.core.errors import Conflict
 from bot.ports import CLAIM_SECONDS, Claim, Deadline
 
-TURN_SECONDS = 20.0
+JOB_SECONDS = 20.0
 CALL_SECONDS = 10.0
 MARGIN = 0.5
 """Our clock and Redis's do not run at exactly the same speed, and sending takes time."""
@@ -16,11 +16,11 @@ NEARLY_ALL = 0.9
 """Of a call's time: some give up a little before their deadline, to say why."""
 
 
-class Turn:
+class Job:
     """``fence`` is the moment until which the claim is surely still ours; the worker moves it on with
     each renewal. ``deadline`` is when the worker stops renewing."""
 
-    def __init__(self, claim: Claim, claimed_at: Deadline, seconds: float = TURN_SECONDS) -> None:
+    def __init__(self, claim: Claim, claimed_at: Deadline, seconds: float = JOB_SECONDS) -> None:
         self.claim = claim
         self.deadline = Deadline(claimed_at.at + seconds)
         self.fence = Deadline(claimed_at.at + CLAIM_SECONDS - MARGIN)

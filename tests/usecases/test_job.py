@@ -1,4 +1,4 @@
-"""Whether a turn's calls are answered in time."""
+"""Whether a job's calls are answered in time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from bot.ports import Claim, Deadline
 from bot.testing.town import NINE
-from bot.usecases.turn import CALL_SECONDS, Turn
+from bot.usecases.job import CALL_SECONDS, Job
 
 
 class Clock:
@@ -22,57 +22,57 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-def begun(clock: Clock) -> Turn:
+def begun(clock: Clock) -> Job:
     claim = Claim(member="hold:db/1", generation=1, fence=1, owed_at=NINE, tries=0, taken_over=False)
-    return Turn(claim, Deadline(clock.now))
+    return Job(claim, Deadline(clock.now))
 
 
 def test_a_turn_that_asked_nobody_is_not_late(clock: Clock) -> None:
-    turn = begun(clock)
+    job = begun(clock)
     clock.now += 100
-    assert (turn.has_called, turn.late) == (False, False)
+    assert (job.has_called, job.late) == (False, False)
 
 
 def test_a_call_that_takes_nearly_all_of_its_time_is_late(clock: Clock) -> None:
-    turn = begun(clock)
-    turn.call()
+    job = begun(clock)
+    job.call()
     clock.now += 0.8 * CALL_SECONDS
-    assert (turn.has_called, turn.late) == (True, False)
+    assert (job.has_called, job.late) == (True, False)
     clock.now += 0.15 * CALL_SECONDS
-    assert turn.late
+    assert job.late
 
 
 def test_a_call_that_was_late_stays_so_whatever_is_asked_next(clock: Clock) -> None:
-    turn = begun(clock)
-    turn.call()
+    job = begun(clock)
+    job.call()
     clock.now += CALL_SECONDS
-    turn.call()
-    assert turn.late
+    job.call()
+    assert job.late
 
 
 def test_a_call_that_was_answered_is_not_late_because_another_follows(clock: Clock) -> None:
-    turn = begun(clock)
+    job = begun(clock)
     for _ in range(3):
-        turn.call()
+        job.call()
         clock.now += 1
-    assert not turn.late
+    assert not job.late
 
 
 def test_what_follows_a_call_is_not_taken_for_waiting(clock: Clock) -> None:
-    turn = begun(clock)
-    turn.note_answer()
-    assert (turn.has_called, turn.late) == (False, False)
-    turn.call()
+    job = begun(clock)
+    job.note_answer()
+    assert (job.has_called, job.late) == (False, False)
+    job.call()
     clock.now += 1
-    turn.note_answer()
+    job.note_answer()
     clock.now += CALL_SECONDS
-    assert (turn.has_called, turn.late) == (True, False)
+    assert (job.has_called, job.late) == (True, False)
 
 
 def test_a_call_that_was_answered_late_was_late(clock: Clock) -> None:
-    turn = begun(clock)
-    turn.call()
+    job = begun(clock)
+    job.call()
     clock.now += CALL_SECONDS
-    turn.note_answer()
-    turn.call()
-    assert turn.late
+    job.note_answer()
+    job.call()
+    assert job.late

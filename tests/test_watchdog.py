@@ -17,7 +17,7 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY
 from bot.usecases.owing import keep_owed
-from bot.vigil import OWED_EVERY, PATIENCE, Vigil
+from bot.watchdog import OWED_EVERY, PATIENCE, Watchdog
 
 
 class Policy:
@@ -40,22 +40,24 @@ def story() -> Story:
 
 
 @pytest.fixture
-def vigil(story: Story) -> Vigil:
-    return Vigil(story.watch, story.ledger, Policy(story))
+def watchdog(story: Story) -> Watchdog:
+    return Watchdog(story.guard, story.ledger, Policy(story))
 
 
 def restore(story: Story) -> Restore | None:
     return story.memory.read({Key.of(Restore)}).find(Restore)
 
 
-def test_a_redis_that_is_emptied_at_work_is_noticed_and_put_to_work_again(story: Story, vigil: Vigil) -> None:
+def test_a_redis_that_is_emptied_at_work_is_noticed_and_put_to_work_again(
+    story: Story, watchdog: Watchdog
+) -> None:
     story.ask(ADA)
     story.pass_time(60)
     assert story.has(ADA)
     story.memory.restore(MemoryLedger(story.now).backup())
     with capture_logs() as logs:
         for _ in range(5):
-            vigil.go_round()
+            watchdog.go_round()
     assert [(each["event"], each["had"], each["found"]) for each in logs] == [
         ("redis came back older", "seal 2", "no seal at all")
     ]
@@ -68,58 +70,58 @@ def test_a_redis_that_is_emptied_at_work_is_noticed_and_put_to_work_again(story:
     assert not story.has(ADA, "migrator")
 
 
-def test_all_is_well_and_nothing_is_said(story: Story, vigil: Vigil) -> None:
+def test_all_is_well_and_nothing_is_said(story: Story, watchdog: Watchdog) -> None:
     with capture_logs() as logs:
         for _ in range(3):
             story.pass_time(60)
-            vigil.go_round()
+            watchdog.go_round()
     assert logs == []
 
 
-def test_an_anchor_that_cannot_be_read_is_said_once(story: Story, vigil: Vigil, tmp_path: Path) -> None:
+def test_an_anchor_that_cannot_be_read_is_said_once(story: Story, watchdog: Watchdog, tmp_path: Path) -> None:
     story.anchor = AnchorFile(tmp_path / "anchor")
     (tmp_path / "anchor").write_text("nonsense")
     with capture_logs() as logs:
         for _ in range(3):
-            vigil.go_round()
+            watchdog.go_round()
     [only] = logs
     assert only["event"] == "cannot compare redis with what it was"
     assert "it is no anchor of an audit" in only["error"]
 
 
-def test_a_redis_that_is_away_is_waited_for(story: Story, vigil: Vigil) -> None:
+def test_a_redis_that_is_away_is_waited_for(story: Story, watchdog: Watchdog) -> None:
     read = story.memory.read
     story.memory.read = away  # type: ignore[method-assign,assignment]
-    vigil.go_round()
+    watchdog.go_round()
     with pytest.raises(TemporaryFailure):
-        vigil.look()
+        watchdog.look()
     story.memory.read = read  # type: ignore[method-assign]
     story.memory.commit(Change(audit=(Entry(what="something"),)))
-    vigil.go_round()
+    watchdog.go_round()
     assert restore(story) is None
 
 
 def test_whatever_cannot_be_compared_the_worker_starts(
-    story: Story, vigil: Vigil, monkeypatch: pytest.MonkeyPatch
+    story: Story, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(story.watch, "look", broken)
+    monkeypatch.setattr(story.guard, "look", broken)
     with capture_logs() as logs:
         for _ in range(3):
-            vigil.look()
+            watchdog.look()
     assert [each["log_level"] for each in logs] == ["error", "critical"]
 
 
 def test_what_looks_like_a_redis_that_is_away_keeps_no_worker_from_starting(
-    story: Story, vigil: Vigil, monkeypatch: pytest.MonkeyPatch
+    story: Story, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody put something else in the place of the seals."""
-    monkeypatch.setattr(story.watch, "look", away)
+    monkeypatch.setattr(story.guard, "look", away)
     for _ in range(PATIENCE - 1):
         with pytest.raises(TemporaryFailure):
-            vigil.look()
+            watchdog.look()
     with capture_logs() as logs:
         for _ in range(3):
-            vigil.look()
+            watchdog.look()
     assert [each["event"] for each in logs] == ["cannot compare redis with what it was"]
 
 
@@ -135,12 +137,14 @@ def test_duties_that_are_lost_are_owed_again_in_ten_seconds(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = {"owed:all", "roster:pagerduty", "groups:all", "sweep:orders-db"}
-    vigil = Vigil(story.watch, story.ledger, Policy(story), partial(keep_owed, story.office, story.memory))
-    vigil.go_round()
+    watchdog = Watchdog(
+        story.guard, story.ledger, Policy(story), partial(keep_owed, story.context, story.memory)
+    )
+    watchdog.go_round()
     story.memory.lose(*lost)
     monkeypatch.setattr("time.monotonic", partial(add, time.monotonic(), OWED_EVERY - 5))
-    vigil.go_round()
+    watchdog.go_round()
     assert story.memory.unowed(lost) == lost
     monkeypatch.setattr("time.monotonic", partial(add, time.monotonic(), 5))
-    vigil.go_round()
+    watchdog.go_round()
     assert not story.memory.unowed(lost)

@@ -23,11 +23,11 @@ from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import Change, Committed, Deadline, Done, Ledger, Target, TargetSystems
 from bot.usecases import outcomes
-from bot.usecases.converge import Convergence, seen_lately
 from bot.usecases.finish import joined
+from bot.usecases.job import Job
 from bot.usecases.outcomes import LOOK_EVERY, Observed
-from bot.usecases.reach import Reach, TargetFailed
-from bot.usecases.turn import Turn
+from bot.usecases.reconcile import Reconciliation, seen_lately
+from bot.usecases.target_calls import TargetCalls, TargetFailed
 from bot.usecases.views import View, query, seen
 
 WRITE_AFTER = 0.2
@@ -64,14 +64,14 @@ MOST_LOOKS = 3
 THEIRS = Seen(presence=Presence.THEIRS)
 """What was there before us is left there, and not looked at."""
 
-Looked = tuple[Turn, View | None]
+Looked = tuple[Job, View | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plain:
     """A hold that should be there, and is only looked at."""
 
-    turn: Turn
+    job: Job
     view: View
 
 
@@ -79,7 +79,7 @@ class Plain:
 class Noted:
     """A hold of which it is written that it is being taken: ``change``, after a look that gave ``seen``."""
 
-    turn: Turn
+    job: Job
     seen: View
     change: Change
     receipt: Committed
@@ -92,7 +92,7 @@ class Noted:
     def change_if_gone(self, left: Seen, now: datetime) -> Change:
         """Return what to write when nothing is left. ``left`` is what the target showed after the take."""
         view = replace(self.view, snap=replace(self.view.snap, now=now))
-        return outcomes.done_here(outcomes.change_if_gone(view, left, self.turn.claim), self.turn.claim)
+        return outcomes.done_here(outcomes.change_if_gone(view, left, self.job.claim), self.job.claim)
 
 
 W = TypeVar("W", Plain, Noted)
@@ -107,22 +107,22 @@ class Taken:
     at: float = field(default_factory=monotonic)
 
 
-class Ends:
-    """Implements Together; threads share it. ``convergence`` makes what does a single turn in full.
+class HoldBatches:
+    """Implements Batches; threads share it. ``reconciliation`` makes what does a single job in full.
     ``follow`` sees to it that targets are those of the policy in force. ``unwritten`` hears why it could not
-    be written down what was taken in a turn."""
+    be written down what was taken in a job."""
 
     def __init__(
         self,
         ledger: Ledger,
         target: Callable[[str], Target],
-        convergence: Callable[[Turn], Convergence],
+        reconciliation: Callable[[Job], Reconciliation],
         follow: Callable[[], object] = lambda: None,
-        unwritten: Callable[[Turn, Exception], object] = lambda *_: None,
+        unwritten: Callable[[Job, Exception], object] = lambda *_: None,
     ) -> None:
         self.ledger = ledger
         self.target = target
-        self.convergence = convergence
+        self.reconciliation = reconciliation
         self.follow = follow
         self.unwritten = unwritten
         self._waits: dict[str, deque[float]] = {}
@@ -130,7 +130,7 @@ class Ends:
         self._taken: deque[Taken] = deque()
         self._lock = Lock()
 
-    def do(self, turns: Sequence[Turn], *, hurry: bool = False) -> list[Turn]:
+    def do(self, jobs: Sequence[Job], *, hurry: bool = False) -> list[Job]:
         """Revoke what is plainly over, look at what should be there, and close those claims. Return the turns
         that are neither closed nor ``behind``.
 
@@ -138,10 +138,10 @@ class Ends:
         waits long for what happened to be claimed before it.
         """
         self.follow()
-        noted, others = self._note_ends(turns)
-        lane = turns[0].claim.lane
-        if len(turns) >= MANY:
-            self._pressing[lane] = 2 * len(noted) >= len(turns)
+        noted, others = self._note_ends(jobs)
+        lane = jobs[0].claim.lane
+        if len(jobs) >= MANY:
+            self._pressing[lane] = 2 * len(noted) >= len(jobs)
         theirs = [Taken(noted=each, left=THEIRS) for each in noted if each.seen.record.untouchable]
         waiting = deque(each for each in noted if not each.seen.record.untouchable)
         with self._relief(waiting):
@@ -157,9 +157,9 @@ class Ends:
         with self._lock:
             return min(self._waits.get(lane, ()), default=inf)
 
-    def behind(self) -> list[Turn]:
+    def behind(self) -> list[Job]:
         with self._lock:
-            return [each.noted.turn for each in self._taken]
+            return [each.noted.job for each in self._taken]
 
     def catch_up(self) -> None:
         """Whatever goes wrong is seen to by the next who has those claims."""
@@ -171,7 +171,7 @@ class Ends:
         took = list[float]()
         write_at = Deadline.after(WRITE_AFTER)
         try:
-            for each, left, seconds in self._answers(waiting, lambda reach, each: reach.revoke(each.seen)):
+            for each, left, seconds in self._answers(waiting, lambda calls, each: calls.revoke(each.seen)):
                 took.append(seconds)
                 taken.append(Taken(noted=each, left=left))
                 if write_at.passed and not hurry:
@@ -182,36 +182,36 @@ class Ends:
                 self._remember(lane, sorted(took)[len(took) // 4])
             self._write(taken, hurry=hurry)
 
-    def _look_at(self, looked: Sequence[Looked]) -> list[Turn]:
+    def _look_at(self, looked: Sequence[Looked]) -> list[Job]:
         """Look at what should be there. Return the turns of all others, and of what is not as it should
         be."""
         waiting = deque(
-            Plain(turn=turn, view=view)
-            for turn, view in looked
-            if view and _only_looked_at(turn, view) and not seen_lately(view)
+            Plain(job=job, view=view)
+            for job, view in looked
+            if view and _only_looked_at(job, view) and not seen_lately(view)
         )
-        plain = {each.turn for each in waiting}
-        left = [turn for turn, _ in looked if turn not in plain]
+        plain = {each.job for each in waiting}
+        left = [job for job, _ in looked if job not in plain]
         there: list[tuple[Plain, Seen]] = []
         with self._relief(waiting):
-            for each, shown, _ in self._answers(waiting, lambda reach, each: reach.look(each.view)):
+            for each, shown, _ in self._answers(waiting, lambda calls, each: calls.look(each.view)):
                 if _as_it_should_be(each.view, shown):
                     there.append((each, shown))
                 else:
-                    left.append(each.turn)
+                    left.append(each.job)
         return left + (self._write_seen(there) if there else [])
 
-    def _write_seen(self, there: Sequence[tuple[Plain, Seen]]) -> list[Turn]:
+    def _write_seen(self, there: Sequence[tuple[Plain, Seen]]) -> list[Job]:
         """Return those where something has changed meanwhile. While Redis is away, their claims run out."""
-        turns = [each.turn for each, _ in there]
+        jobs = [each.job for each, _ in there]
         try:
-            done = self._write_together(turns, lambda: [_seen_there(each, shown) for each, shown in there])
+            done = self._commit_batch(jobs, lambda: [_seen_there(each, shown) for each, shown in there])
         except TemporaryFailure as failure:
-            self.unwritten(turns[0], failure)
+            self.unwritten(jobs[0], failure)
             return []
-        return [turn for turn in turns if turn not in done]
+        return [job for job in jobs if job not in done]
 
-    def _write_together(self, turns: Sequence[Turn], changes: Callable[[], Sequence[Change]]) -> set[Turn]:
+    def _commit_batch(self, jobs: Sequence[Job], changes: Callable[[], Sequence[Change]]) -> set[Job]:
         """Return those whose change was written. If something unforeseen happens, return none: one of them
         may be to blame, and each is done for itself. Raises TemporaryFailure."""
         try:
@@ -219,21 +219,23 @@ class Ends:
         except TemporaryFailure:
             raise
         except Exception as fault:  # noqa: BLE001 -- see above
-            self.unwritten(turns[0], fault)
+            self.unwritten(jobs[0], fault)
             return set()
-        return {turn for turn, how in zip(turns, written, strict=True) if isinstance(how, Committed)}
+        return {job for job, how in zip(jobs, written, strict=True) if isinstance(how, Committed)}
 
-    def _answers(self, waiting: deque[W], ask: Callable[[Reach, W], Seen]) -> Iterator[tuple[W, Seen, float]]:
+    def _answers(
+        self, waiting: deque[W], ask: Callable[[TargetCalls, W], Seen]
+    ) -> Iterator[tuple[W, Seen, float]]:
         """Ask the target about one after the other, and yield what it shows and how many seconds it took. If
         it fails, that is written down; if it fails slowly, or somebody else may have the claims by now, the
         rest is handed back."""
         while (each := _next(waiting)) is not None:
-            if each.turn.fence.passed:
+            if each.job.fence.passed:
                 self._hand_back([each, *_all(waiting)])
                 break
             began = monotonic()
             try:
-                shown = ask(Reach(self.target, each.view.hold.target, each.turn), each)
+                shown = ask(TargetCalls(self.target, each.view.hold.target, each.job), each)
             except TargetFailed as raised:
                 slow = monotonic() - began > REFUSES_WITHIN
                 if not self._write_failed(each, raised) or slow:
@@ -244,9 +246,9 @@ class Ends:
     def _write_failed(self, each: Plain | Noted, raised: TargetFailed) -> bool:
         """Return whether Redis is there. If it is not, the claim runs out."""
         try:
-            self.convergence(each.turn).write_failed(each.view.record, raised)
+            self.reconciliation(each.job).write_failed(each.view.record, raised)
         except TemporaryFailure as failure:
-            self.unwritten(each.turn, failure)
+            self.unwritten(each.job, failure)
             return False
         return True
 
@@ -268,48 +270,48 @@ class Ends:
         finally:
             relief.cancel()
 
-    def _note_ends(self, turns: Sequence[Turn]) -> tuple[list[Noted], list[Looked]]:
+    def _note_ends(self, jobs: Sequence[Job]) -> tuple[list[Noted], list[Looked]]:
         """Write down whose time is over and what is about to be taken, in one commit for each hold; and
         return the others, too. What two holds of one grant write is written one after the other."""
         noted: list[Noted] = []
         others: list[Looked] = []
-        left = list(turns)
+        left = list(jobs)
         for _ in range(MOST_LOOKS):
-            plain: list[tuple[Turn, View]] = []
-            for turn, view in self._look(left):
-                if view and _plainly_over(turn, view):
-                    plain.append((turn, view))
+            plain: list[tuple[Job, View]] = []
+            for job, view in self._look(left):
+                if view and _plainly_over(job, view):
+                    plain.append((job, view))
                 else:
-                    others.append((turn, view))
+                    others.append((job, view))
             written = self._note(plain)
             noted += written
-            done = {each.turn for each in written}
-            left = [turn for turn, _ in plain if turn not in done]
+            done = {each.job for each in written}
+            left = [job for job, _ in plain if job not in done]
             if not left:
                 break
-        return noted, [*others, *((turn, None) for turn in left)]
+        return noted, [*others, *((job, None) for job in left)]
 
-    def _look(self, turns: Sequence[Turn]) -> list[Looked]:
+    def _look(self, jobs: Sequence[Job]) -> list[Looked]:
         looked_at = Deadline.after(0)
-        snaps = self.ledger.read_all([query(turn.claim.id) for turn in turns])
-        return [(turn, seen(turn.claim.id, snap, looked_at)) for turn, snap in zip(turns, snaps, strict=True)]
+        snaps = self.ledger.read_all([query(job.claim.id) for job in jobs])
+        return [(job, seen(job.claim.id, snap, looked_at)) for job, snap in zip(jobs, snaps, strict=True)]
 
-    def _note(self, plain: Sequence[tuple[Turn, View]]) -> list[Noted]:
+    def _note(self, plain: Sequence[tuple[Job, View]]) -> list[Noted]:
         """It rests on nobody having come to stand behind the hold since the look."""
-        changes = [_noting(turn, view) for turn, view in plain]
+        changes = [_noting(job, view) for job, view in plain]
         written = self.ledger.commit_all(changes) if changes else ()
         return [
-            Noted(turn=turn, seen=view, change=change, receipt=receipt)
-            for (turn, view), change, receipt in zip(plain, changes, written, strict=True)
+            Noted(job=job, seen=view, change=change, receipt=receipt)
+            for (job, view), change, receipt in zip(plain, changes, written, strict=True)
             if isinstance(receipt, Committed)
         ]
 
-    def _put_off(self, looked: Sequence[Looked]) -> list[Turn]:
+    def _put_off(self, looked: Sequence[Looked]) -> list[Job]:
         """If access is only looked at now and then, that can wait a while. Return the others."""
-        later = {turn: _later(turn, view) for turn, view in looked if view and _can_wait(turn, view)}
+        later = {job: _later(job, view) for job, view in looked if view and _can_wait(job, view)}
         if later:
             self.ledger.commit_all(list(later.values()))
-        return [turn for turn, _ in looked if turn not in later]
+        return [job for job, _ in looked if job not in later]
 
     def _write(self, taken: Sequence[Taken], *, hurry: bool = False) -> None:
         """In a hurry that is left for later, but not for long; else as much again of what was left is
@@ -337,9 +339,9 @@ class Ends:
                 self._write_alone(left[0])
                 left.popleft()
         except TemporaryFailure as failure:
-            self.unwritten(left[0].noted.turn, failure)
+            self.unwritten(left[0].noted.job, failure)
             with self._lock:
-                self._taken.extendleft(each for each in reversed(left) if not each.noted.turn.deadline.passed)
+                self._taken.extendleft(each for each in reversed(left) if not each.noted.job.deadline.passed)
             return False
         return True
 
@@ -350,25 +352,25 @@ class Ends:
         if not plain:
             return list(some)
         now = self.ledger.read().now
-        done = self._write_together(
-            [each.noted.turn for each in plain],
+        done = self._commit_batch(
+            [each.noted.job for each in plain],
             lambda: [each.noted.change_if_gone(each.left, now) for each in plain],
         )
-        return [each for each in some if each.noted.turn not in done]
+        return [each for each in some if each.noted.job not in done]
 
     def _write_alone(self, each: Taken) -> None:
-        turn = each.noted.turn
+        job = each.noted.job
         try:
-            self.convergence(turn).write_taken(each.noted.view.record, each.left)
+            self.reconciliation(job).write_taken(each.noted.view.record, each.left)
         except TemporaryFailure:
             raise
         except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
-            self.unwritten(turn, fault)
+            self.unwritten(job, fault)
 
     def _hand_back(self, waited: Sequence[Plain | Noted]) -> None:
         """A claim that has run out meanwhile is somebody else's already."""
         closing = [
-            Change(done=Done(claim=each.turn.claim, next_at=each.view.now), frees=True) for each in waited
+            Change(done=Done(claim=each.job.claim, next_at=each.view.now), frees=True) for each in waited
         ]
         with suppress(TemporaryFailure):  # then their claims run out
             self.ledger.commit_all(closing)
@@ -388,18 +390,18 @@ def _all(waiting: deque[W]) -> list[W]:
     return found
 
 
-def _plainly_over(turn: Turn, view: View) -> bool:
+def _plainly_over(job: Job, view: View) -> bool:
     record = view.record
     systems = view.snap.find(TargetSystems)
     shared = systems and systems.relatives(view.hold.target)
     if not record.untouchable and (shared or not record.receipts):
         return False
-    if turn.claim.taken_over or record.look_again or record.failures or record.phase is Phase.EMPTY:
+    if job.claim.taken_over or record.look_again or record.failures or record.phase is Phase.EMPTY:
         return False
     return bool(view.over or view.ending) and view.snap.leases.keys().isdisjoint(_behind(view))
 
 
-def _only_looked_at(turn: Turn, view: View) -> bool:
+def _only_looked_at(job: Job, view: View) -> bool:
     """All is as it should be, as far as we know."""
     if not view.live or view.over or view.ending:
         return False
@@ -414,21 +416,21 @@ def _only_looked_at(turn: Turn, view: View) -> bool:
         witness=record.witness,
         losses=record.losses,
     )
-    if turn.claim.taken_over or record != at_rest:
+    if job.claim.taken_over or record != at_rest:
         return False
     return all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
 
 
-def _can_wait(turn: Turn, view: View) -> bool:
+def _can_wait(job: Job, view: View) -> bool:
     """It is only looked at, and was seen not so long ago."""
     lately = view.record.seen_at is not None and view.now - view.record.seen_at <= 2 * LOOK_EVERY
-    return lately and _only_looked_at(turn, view)
+    return lately and _only_looked_at(job, view)
 
 
-def _later(turn: Turn, view: View) -> Change:
+def _later(job: Job, view: View) -> Change:
     ends = [end for grant in view.live if (end := view.snap.leases[grant.id]) is not None]
-    pause = PUT_OFF_FOR + timedelta(seconds=turn.claim.fence % PUT_OFF_OVER)
-    return Change(done=Done(claim=turn.claim, next_at=min([view.now + pause, *ends])), frees=True)
+    pause = PUT_OFF_FOR + timedelta(seconds=job.claim.fence % PUT_OFF_OVER)
+    return Change(done=Done(claim=job.claim, next_at=min([view.now + pause, *ends])), frees=True)
 
 
 def _as_it_should_be(view: View, shown: Seen) -> bool:
@@ -441,16 +443,16 @@ def _as_it_should_be(view: View, shown: Seen) -> bool:
 def _seen_there(each: Plain, shown: Seen) -> Change:
     record = each.view.record
     observed = Observed(seen=shown, until=record.given_until, asked=record.receipts)
-    change = outcomes.change_if_given(each.view, observed, each.turn.claim)
-    return outcomes.done_here(change, each.turn.claim)
+    change = outcomes.change_if_given(each.view, observed, each.job.claim)
+    return outcomes.done_here(change, each.job.claim)
 
 
-def _noting(turn: Turn, view: View) -> Change:
+def _noting(job: Job, view: View) -> Change:
     noting = outcomes.ended_over(view)
     if not view.record.untouchable:
         noting = joined(noting, outcomes.taking(view))
     noting = replace(noting, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
-    return outcomes.done_here(noting, turn.claim)
+    return outcomes.done_here(noting, job.claim)
 
 
 def _behind(view: View) -> tuple[str, ...]:

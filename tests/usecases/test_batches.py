@@ -19,10 +19,10 @@ from bot.core.holds import HoldRecord, Phase, System
 from bot.ports import Change, Committed, Deadline, Done, Due, Key, TargetSystems
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE, PROD_DB, SCHEMA_MIGRATION
-from bot.usecases import ends, outcomes
-from bot.usecases.ends import Ends
+from bot.usecases import batches, outcomes
+from bot.usecases.batches import HoldBatches
+from bot.usecases.job import Job
 from bot.usecases.outcomes import LOOK_EVERY
-from bot.usecases.turn import Turn
 from bot.usecases.views import View
 
 ACCOUNTS = ("ada@example.com", "bob@example.com", "carol@example.com", "dan@example.com")
@@ -39,18 +39,18 @@ def all_have_it(story: Story, length: str = "2m") -> list[str]:
     return [first, *others]
 
 
-def claimed(story: Story) -> list[Turn]:
+def claimed(story: Story) -> list[Job]:
     found = story.ledger.claim(MANY, MANY, {}, ("hold",))
-    return [Turn(each, Deadline.after(0)) for each in found.claims]
+    return [Job(each, Deadline.after(0)) for each in found.claims]
 
 
-def in_one_go(story: Story) -> list[Turn]:
-    return Ends(story.ledger, story.find_target, story.convergence).do(claimed(story))
+def in_one_go(story: Story) -> list[Job]:
+    return HoldBatches(story.ledger, story.find_target, story.reconciliation).do(claimed(story))
 
 
-def hurried(story: Story) -> Ends:
+def hurried(story: Story) -> HoldBatches:
     """What was taken in a hurry."""
-    made = Ends(story.ledger, story.find_target, story.convergence)
+    made = HoldBatches(story.ledger, story.find_target, story.reconciliation)
     assert made.do(claimed(story), hurry=True) == []
     return made
 
@@ -90,7 +90,7 @@ def test_somebody_who_is_approved_in_that_moment_loses_nothing(story: Story) -> 
     (left,) = in_one_go(story)
     assert left.claim.id == story.grant(grants[0]).gives[0].key
     assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
-    story.convergence(left).run()
+    story.reconciliation(left).run()
     assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
     assert story.target.count("grant") == 4
     assert story.grant(grants[0]).state is State.ENDED
@@ -145,7 +145,7 @@ def test_one_that_is_refused_keeps_back_no_other(story: Story) -> None:
 def test_where_the_target_fails_slowly_one_is_written_as_failed_and_the_others_are_due_at_once(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "REFUSES_WITHIN", -1.0)
+    monkeypatch.setattr(batches, "REFUSES_WITHIN", -1.0)
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
     story.target.failing["revoke"] = TemporaryFailure("orders-db: the database does not answer")
@@ -160,9 +160,9 @@ def test_while_redis_is_away_one_failure_is_written_in_vain_and_no_more(story: S
     all_have_it(story)
     story.memory.advance(2 * MINUTE)
     story.target.failing["revoke"] = TemporaryFailure("orders-db: the database is starting up")
-    made, heard = Ends(story.ledger, story.find_target, story.convergence), list[Exception]()
+    made, heard = HoldBatches(story.ledger, story.find_target, story.reconciliation), list[Exception]()
     made.unwritten = lambda _, error: heard.append(error)
-    turns, commit = claimed(story), story.memory.commit
+    jobs, commit = claimed(story), story.memory.commit
 
     def away(change: Change) -> Committed:
         raise TemporaryFailure("Redis does not answer")
@@ -171,7 +171,7 @@ def test_while_redis_is_away_one_failure_is_written_in_vain_and_no_more(story: S
         story.memory.commit = away  # type: ignore[method-assign]  # as if it hung
 
     story.target.before = then_away
-    assert made.do(turns) == []
+    assert made.do(jobs) == []
     assert [str(each) for each in heard] == ["Redis does not answer"]
     assert story.target.count("revoke") == 1
     story.memory.commit = commit  # type: ignore[method-assign]  # as it was
@@ -185,7 +185,7 @@ def test_the_policy_in_force_is_followed_before_anything_is_taken(story: Story) 
     def follow() -> None:
         followed.append(story.target.count("revoke"))
 
-    assert Ends(story.ledger, story.find_target, story.convergence, follow).do(claimed(story)) == []
+    assert HoldBatches(story.ledger, story.find_target, story.reconciliation, follow).do(claimed(story)) == []
     assert (followed, story.target.count("revoke")) == ([0], 4)
 
 
@@ -204,10 +204,10 @@ def test_two_holds_of_one_grant_are_both_taken_in_one_go(story: Story) -> None:
 def test_a_claim_that_has_run_out_is_not_acted_on(story: Story) -> None:
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
-    turns = claimed(story)
-    for turn in turns:
-        turn.fence = Deadline.after(-1)
-    assert Ends(story.ledger, story.find_target, story.convergence).do(turns) == []
+    jobs = claimed(story)
+    for job in jobs:
+        job.fence = Deadline.after(-1)
+    assert HoldBatches(story.ledger, story.find_target, story.reconciliation).do(jobs) == []
     assert story.target.count("revoke") == 0
     story.run_due()
     assert states(story, grants) == [State.ENDED] * 4
@@ -218,7 +218,7 @@ def test_what_waits_behind_a_call_that_hangs_is_handed_back(
 ) -> None:
     all_have_it(story)
     story.memory.advance(2 * MINUTE)
-    monkeypatch.setattr(ends, "LASTS", 0.01)
+    monkeypatch.setattr(batches, "LASTS", 0.01)
     handed_back = threading.Event()
     commit_all = story.memory.commit_all
 
@@ -247,8 +247,8 @@ def test_a_worker_that_was_thought_dead_leaves_a_look_to_whoever_is_next(story: 
     def taken_over(verb: str) -> None:
         story.target.before = lambda _: None
         story.memory.advance(6)
-        for turn in claimed(story):
-            story.ledger.commit(Change(done=Done(claim=turn.claim), frees=True))
+        for job in claimed(story):
+            story.ledger.commit(Change(done=Done(claim=job.claim), frees=True))
 
     story.target.before = taken_over
     assert in_one_go(story) == []
@@ -275,7 +275,7 @@ def test_an_unusual_hold_is_left_to_be_done_in_full(story: Story, unusual: dict[
     assert record is not None
     story.ledger.commit(Change(put={key: replace(record, **unusual)}))  # type: ignore[arg-type]  # as named
     story.memory.advance(2 * MINUTE)
-    assert [turn.claim.id for turn in in_one_go(story)] == [key.id]
+    assert [job.claim.id for job in in_one_go(story)] == [key.id]
     assert story.target.count("revoke") == 0
 
 
@@ -284,7 +284,7 @@ def test_what_was_theirs_before_us_ends_without_a_call(story: Story, hurry: bool
     story.target.give_by_hand(ACCOUNTS[0], PROD_DB.gives[0])
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
-    made = Ends(story.ledger, story.find_target, story.convergence)
+    made = HoldBatches(story.ledger, story.find_target, story.reconciliation)
     assert made.do(claimed(story), hurry=hurry) == []
     made.catch_up()
     assert states(story, grants) == [State.ENDED] * 4
@@ -300,7 +300,7 @@ def test_what_was_theirs_before_us_ends_without_a_call(story: Story, hurry: bool
 def test_what_is_not_given_yet_is_left_to_be_done_in_full(story: Story) -> None:
     grant = story.ask(ADA, length="2m").standing.grant.id
     (given,) = in_one_go(story)
-    story.convergence(given).run()
+    story.reconciliation(given).run()
     assert story.grant(grant).state is State.ACTIVE
 
 
@@ -326,7 +326,7 @@ def test_what_another_claimed_before_is_left_to_be_done_in_full(story: Story) ->
     story.memory.advance(2 * MINUTE)
     assert len(claimed(story)) == 1
     story.memory.advance(6)
-    assert [turn.claim.taken_over for turn in in_one_go(story)] == [True]
+    assert [job.claim.taken_over for job in in_one_go(story)] == [True]
 
 
 # ------------------------------------------------------------------------------- what should be there
@@ -363,7 +363,7 @@ def test_what_is_not_as_it_should_be_is_left_to_be_done_in_full(story: Story) ->
     (left,) = in_one_go(story)
     assert left.claim.id == story.grant(first).gives[0].key
     assert looks_seen_at(story, others) == [story.now] * 3
-    story.convergence(left).run()
+    story.reconciliation(left).run()
     record = story.record(first)
     assert record
     assert record.missing
@@ -374,7 +374,7 @@ def test_at_a_system_that_is_not_known_yet_each_is_looked_at_in_full(story: Stor
     story.target.system = System(id="orders", instance="restarted")
     left = in_one_go(story)
     assert len(left) == 4
-    story.convergence(left[0]).run()
+    story.reconciliation(left[0]).run()
     known = story.memory.read({Key.of(TargetSystems)}).find(TargetSystems)
     assert known
     assert known.found["orders-db"] == story.target.system
@@ -390,7 +390,7 @@ def test_what_is_given_back_while_it_is_looked_at_is_not_written_as_live(story: 
     story.target.before = give_back
     (left,) = in_one_go(story)
     assert left.claim.id == story.grant(first).gives[0].key
-    story.convergence(left).run()
+    story.reconciliation(left).run()
     assert story.grant(first).state is State.ENDED
     assert story.target.accounts("orders_rw") == set(ACCOUNTS[1:])
 
@@ -420,12 +420,12 @@ def test_what_cannot_be_written_of_a_look_is_looked_at_again(
     story: Story, failure: Exception, alone: int
 ) -> None:
     grants = ten_minutes_later(story)
-    turns = claimed(story)
+    jobs = claimed(story)
     with unwritable(story, failure):
-        left = Ends(story.ledger, story.find_target, story.convergence).do(turns)
+        left = HoldBatches(story.ledger, story.find_target, story.reconciliation).do(jobs)
     assert len(left) == alone
-    for turn in left:
-        story.convergence(turn).run()
+    for job in left:
+        story.reconciliation(job).run()
     story.pass_time(MINUTE)
     assert all(at and at >= story.now - timedelta(seconds=MINUTE) for at in looks_seen_at(story, grants))
 
@@ -437,7 +437,7 @@ def test_what_was_seen_lately_is_not_looked_at_again_without_need(story: Story) 
     story.memory.advance(MINUTE)
     story.ledger.commit(Change(due=(Due(member=f"hold:{hold}", at=story.now),)))
     (left,) = in_one_go(story)
-    story.convergence(left).run()
+    story.reconciliation(left).run()
     assert story.target.count("has") == asked
 
 
@@ -447,7 +447,7 @@ def test_a_lot_is_pressing_if_most_of_it_is_over(story: Story, over: int, pressi
     grants = ten_minutes_later(story)
     for person, grant in list(zip((ADA, BOB, CAROL, DAN), grants, strict=True))[:over]:
         story.give_back(person, grant)
-    made = Ends(story.ledger, story.find_target, story.convergence)
+    made = HoldBatches(story.ledger, story.find_target, story.reconciliation)
     assert not made.pressing("hold:orders-db")
     made.do(claimed(story))
     assert made.pressing("hold:orders-db") is pressing
@@ -462,7 +462,7 @@ def test_in_a_hurry_all_is_taken_first_and_written_down_later(story: Story) -> N
     made = hurried(story)
     assert story.target.accounts("orders_rw") == set()
     assert states(story, grants) == [State.ENDING] * 4
-    assert {turn.claim.id for turn in made.behind()} == {story.grant(each).gives[0].key for each in grants}
+    assert {job.claim.id for job in made.behind()} == {story.grant(each).gives[0].key for each in grants}
     made.catch_up()
     assert made.behind() == []
     assert states(story, grants) == [State.ENDED] * 4
@@ -505,8 +505,8 @@ def test_while_redis_is_away_it_is_kept_no_longer_than_its_claims(story: Story) 
     all_have_it(story)
     story.memory.advance(2 * MINUTE)
     made = hurried(story)
-    for turn in made.behind():
-        turn.deadline = Deadline.after(-1)
+    for job in made.behind():
+        job.deadline = Deadline.after(-1)
     with unwritable(story, TemporaryFailure("Redis does not answer")):
         made.catch_up()
     assert made.behind() == []
@@ -537,7 +537,7 @@ def test_one_that_cannot_be_written_down_keeps_back_no_other(
 
 
 def test_no_more_than_so_much_waits_to_be_written_down(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ends, "MOST_BEHIND", 4)
+    monkeypatch.setattr(batches, "MOST_BEHIND", 4)
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
     assert hurried(story).behind() == []
@@ -555,7 +555,7 @@ def test_in_a_hurry_what_is_only_looked_at_waits_but_never_beyond_its_end(story:
     assert (made.behind(), story.target.count("has")) == ([], asked)
     assert claimed(story) == []
     story.memory.advance(4)
-    assert [turn.claim.id for turn in claimed(story)] == [hold]
+    assert [job.claim.id for job in claimed(story)] == [hold]
 
 
 @pytest.mark.parametrize("unusual", [{"receipts": ()}, {"failures": 2}, {"look_again": True}])
@@ -567,8 +567,8 @@ def test_in_a_hurry_an_unusual_hold_that_is_over_is_left_to_be_done_in_full(
     assert record
     story.ledger.commit(Change(put={Key.of(HoldRecord, record.hold.key): replace(record, **unusual)}))
     story.memory.advance(2 * MINUTE)
-    made = Ends(story.ledger, story.find_target, story.convergence)
-    assert [turn.claim.id for turn in made.do(claimed(story), hurry=True)] == [record.hold.key]
+    made = HoldBatches(story.ledger, story.find_target, story.reconciliation)
+    assert [job.claim.id for job in made.do(claimed(story), hurry=True)] == [record.hold.key]
     made.catch_up()
     assert states(story, others) == [State.ENDED] * 3
 
@@ -576,7 +576,7 @@ def test_in_a_hurry_an_unusual_hold_that_is_over_is_left_to_be_done_in_full(
 def test_in_a_hurry_it_is_written_down_all_the_same_after_a_while(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ends, "WRITE_WITHIN", 0.0)
+    monkeypatch.setattr(batches, "WRITE_WITHIN", 0.0)
     grants = all_have_it(story)
     story.memory.advance(2 * MINUTE)
     assert hurried(story).behind() == []
@@ -602,18 +602,18 @@ def test_in_a_hurry_nothing_waits_that_is_more_than_a_look(story: Story, unusual
     due = Due(member=f"hold:{record.hold.key}", at=story.now)
     changed = replace(record, **unusual)
     story.ledger.commit(Change(put={Key.of(HoldRecord, record.hold.key): changed}, due=(due,)))
-    turns = claimed(story)
-    assert Ends(story.ledger, story.find_target, story.convergence).do(turns, hurry=True) == turns
+    jobs = claimed(story)
+    assert HoldBatches(story.ledger, story.find_target, story.reconciliation).do(jobs, hurry=True) == jobs
 
 
 def test_how_quick_a_target_is_shows_in_the_quickest_of_the_last_lots(story: Story) -> None:
     all_have_it(story)
     story.memory.advance(2 * MINUTE)
-    turns = claimed(story)
-    made = Ends(story.ledger, story.find_target, story.convergence)
-    [lane] = {turn.claim.lane for turn in turns}
+    jobs = claimed(story)
+    made = HoldBatches(story.ledger, story.find_target, story.reconciliation)
+    [lane] = {job.claim.lane for job in jobs}
     assert made.waits(lane) == inf
-    first, *others = turns
+    first, *others = jobs
     assert made.do([first]) == []
     quick = made.waits(lane)
     assert quick < inf

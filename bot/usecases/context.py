@@ -46,7 +46,7 @@ from bot.usecases.people import look_up
 from bot.usecases.seats import seat_keys, with_seats
 
 T = TypeVar("T")
-Scene = tuple[Catalog, Snapshot]
+Basis = tuple[Catalog, Snapshot]
 """The policy in force and what was read under it."""
 
 LOOK_UP_WITHIN = 1.0
@@ -73,7 +73,7 @@ class Followed:
         return snap.find(PolicyText, force.version) == self.text and snap.find(PolicyDoubt) is not None
 
 
-class Office:
+class Context:
     """``load`` follows the policy in force, whose text is None if it is missing, and returns its catalog. If
     the text cannot be trusted or read, that is the last catalog that could be followed, ``closed``.
     ``new_id`` gives a fresh, unguessable id."""
@@ -308,9 +308,9 @@ def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:
     )
 
 
-def standing_after(change: Change, grant: Grant, scene: Scene) -> Standing:
+def standing_after(change: Change, grant: Grant, basis: Basis) -> Standing:
     """A grant as it stands once the change is written."""
-    catalog, snap = scene
+    catalog, snap = basis
     lease = next((each for each in change.leases if each.grant == grant.id), None)
     if lease is None:
         return standing(snap, catalog, grant)
@@ -318,11 +318,11 @@ def standing_after(change: Change, grant: Grant, scene: Scene) -> Standing:
     return replace(standing(snap, catalog, grant), live=live, until=lease.until if live else grant.until)
 
 
-def stand(office: Office, grant: str) -> Standing:
+def stand(context: Context, grant: str) -> Standing:
     """Return a grant as it is now that an op on it is done, read again. Raises Unconfirmed if Redis does not
     answer."""
     try:
-        catalog, snap = office.gather(lambda _: {Key.of(Grant, grant)})
+        catalog, snap = context.gather(lambda _: {Key.of(Grant, grant)})
     except TemporaryFailure as failure:
         raise Unconfirmed(str(failure)) from failure
     found = snap.find(Grant, grant)

@@ -37,10 +37,10 @@ from bot.ports import (
 )
 from bot.usecases import hands, outcomes
 from bot.usecases.attempts import settled
+from bot.usecases.job import Job
 from bot.usecases.outcomes import LOOK_EVERY, Observed, named
-from bot.usecases.reach import Reach, TargetFailed, calling
 from bot.usecases.systems import accepted_for, first_name, note_system, receipts_moved
-from bot.usecases.turn import Turn
+from bot.usecases.target_calls import TargetCalls, TargetFailed, calling
 from bot.usecases.views import View, look
 
 MOST_LOOKS = 10
@@ -50,7 +50,7 @@ RESTORED = (
 )
 
 
-class Convergence:
+class Reconciliation:
     """``target`` finds the target by name and raises PermanentFailure if it is not configured. ``names`` are
     those of all targets, in the order of access.yaml. ``former`` finds a target as it was before its address
     changed, None if that did not change; it is for revoking only."""
@@ -59,15 +59,15 @@ class Convergence:
         self,
         ledger: Ledger,
         target: Callable[[str], Target],
-        turn: Turn,
+        job: Job,
         security_channel: str | None = None,
         names: Sequence[str] = (),
         former: Callable[[str], Target | None] = lambda _: None,
     ) -> None:
         self.ledger = ledger
         self.target = target
-        self.turn = turn
-        self.claim: Claim = turn.claim
+        self.job = job
+        self.claim: Claim = job.claim
         self.security_channel = security_channel
         self.names = names
         self.former = former
@@ -80,7 +80,7 @@ class Convergence:
         out, it is left to whoever claims it next.
         """
         for _ in range(MOST_LOOKS):
-            if self.turn.fence.passed:
+            if self.job.fence.passed:
                 return
             try:
                 self._step()
@@ -121,22 +121,22 @@ class Convergence:
         Conflict then, because the hold has to be looked at anew."""
         for each in accepted_for(view.snap, view.record):
             try:
-                self._reach(view).look(view)
+                self._calls(view).look(view)
             except TargetFailed as raised:
                 seen = raised.seen
                 if seen and seen.system and _is_elsewhere(raised) and seen.system.id == each.system:
                     self._commit(receipts_moved(view.own, view.record, each.system, each.by))
                     raise Conflict("its receipts name the system that answers now") from raised
 
-    def _reach(self, view: View) -> Reach:
-        return Reach(self.target, view.hold.target, self.turn)
+    def _calls(self, view: View) -> TargetCalls:
+        return TargetCalls(self.target, view.hold.target, self.job)
 
     # ------------------------------------------------------------------------------------- keeping
 
     def _keep(self, view: View) -> Observed:
         if self.claim.taken_over and view.record.witness:
             view = self._without_witness(view)
-        target = self._reach(view)
+        target = self._calls(view)
         record, given_once = view.record, view.record.phase is Phase.GIVEN
         moved = target.keeps_end and record.given_until != view.until
         if given_once and not moved and seen_lately(view):
@@ -160,7 +160,7 @@ class Convergence:
         again = given_once and seen.presence is Presence.NONE
         return replace(self._give(target, view, seen), again=again)
 
-    def _give(self, target: Reach, view: View, seen: Seen) -> Observed:
+    def _give(self, target: TargetCalls, view: View, seen: Seen) -> Observed:
         """Grant it, unless somebody else had granted it before us."""
         record = view.record
         baseline = seen.presence if record.baseline is None or record.untouchable else record.baseline
@@ -194,7 +194,7 @@ class Convergence:
             raise Conflict("its grants have ended")
         return seen
 
-    def _prepare(self, target: Reach, view: View, baseline: Presence) -> View:
+    def _prepare(self, target: TargetCalls, view: View, baseline: Presence) -> View:
         """Commit what identifies the grant before it is made: a receipt that is written afterwards is lost
         in the very crash it is for."""
         _nothing_lost(view)
@@ -227,7 +227,7 @@ class Convergence:
             raise Conflict
         return fresh
 
-    def _grant(self, target: Reach, view: View) -> Observed:
+    def _grant(self, target: TargetCalls, view: View) -> Observed:
         _nothing_lost(view)
         self._acted = view.record
         return Observed(seen=target.grant(view), until=view.until, asked=view.record.receipts, granted=True)
@@ -244,8 +244,8 @@ class Convergence:
         if keeper := self._needed_under(view):
             return Seen(presence=Presence.THEIRS), keeper
         self._note_taking(view)
-        target = self._reach(view)
-        if self.turn.fence.passed:
+        target = self._calls(view)
+        if self.job.fence.passed:
             raise Conflict
         self._acted = replace(view.record, phase=Phase.TAKING)
         try:
@@ -260,7 +260,7 @@ class Convergence:
                 raise
             return left, None
 
-    def _revoke(self, target: Reach, view: View) -> Seen:
+    def _revoke(self, target: TargetCalls, view: View) -> Seen:
         """Revoke at the target's address of today, and if that is another system, at its former one. If
         today's does not answer, it may still be the same system: then the former one proves nothing."""
         try:
@@ -276,7 +276,7 @@ class Convergence:
                 former.revoke(view)
             raise
 
-    def _revoke_at_former(self, former: Reach, view: View, elsewhere: TargetFailed) -> Seen:
+    def _revoke_at_former(self, former: TargetCalls, view: View, elsewhere: TargetFailed) -> Seen:
         """If the former address shows nothing, what counts is that another system answers at today's."""
         try:
             return former.revoke(view)
@@ -285,13 +285,13 @@ class Convergence:
                 raised.seen, raised.asked = elsewhere.seen, elsewhere.asked
             raise
 
-    def _former(self, view: View) -> Reach | None:
+    def _former(self, view: View) -> TargetCalls | None:
         """Raises TargetFailed if the settings of then cannot be used."""
         with calling():
             found = self.former(view.hold.target)
-        return Reach(lambda _: found, view.hold.target, self.turn) if found else None
+        return TargetCalls(lambda _: found, view.hold.target, self.job) if found else None
 
-    def _identify(self, target: Reach, view: View) -> View:
+    def _identify(self, target: TargetCalls, view: View) -> View:
         """Give a hold from before receipts the ones it should have, if it is certainly ours. Raises
         TargetFailed if somebody else's access is there: an older version did not write down whose it was."""
         seen, former = target.look(view), self._former(view)
@@ -328,7 +328,9 @@ class Convergence:
             twin = look(self.ledger, view.hold.under(other).key)
             if twin and twin.live and not twin.record.untouchable and twin.record.phase is not Phase.EMPTY:
                 try:
-                    here, there = (Reach(self.target, each.hold.target, self.turn) for each in (view, twin))
+                    here, there = (
+                        TargetCalls(self.target, each.hold.target, self.job) for each in (view, twin)
+                    )
                     if here.look(view).system == there.look(twin).system:
                         return twin.last
                 except TargetFailed:  # access that nobody may need is revoked rather than kept
@@ -340,7 +342,7 @@ class Convergence:
         if not (view.record.look_again or self.claim.taken_over):
             return False
         try:
-            seen = self._reach(view).look(view)
+            seen = self._calls(view).look(view)
         except TargetFailed as raised:
             former = self._former(view) if _is_elsewhere(raised) else None
             if former is None:

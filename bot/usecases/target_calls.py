@@ -1,4 +1,4 @@
-"""Asking a target on behalf of a turn: by its deadlines, its failures told apart from those of Redis."""
+"""Asking a target on behalf of a job: by its deadlines, its failures told apart from those of Redis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
 from bot.ports import Deadline, Target
-from bot.usecases.turn import Turn
+from bot.usecases.job import Job
 from bot.usecases.views import View
 
 FOREVER = timedelta(days=36_500)
@@ -32,11 +32,11 @@ class TargetFailed(Exception):
         self.asked = asked
 
 
-class Reach:
-    """One target, within one turn. Every method raises TargetFailed."""
+class TargetCalls:
+    """One target, within one job. Every method raises TargetFailed."""
 
-    def __init__(self, find: Callable[[str], Target], name: str, turn: Turn) -> None:
-        self.turn = turn
+    def __init__(self, find: Callable[[str], Target], name: str, job: Job) -> None:
+        self.job = job
         with calling():
             self.target = find(name)
 
@@ -75,7 +75,7 @@ class Reach:
         """Revoke, and return what the target shows then: nothing of ours."""
         try:
             with calling():
-                self.target.revoke(view.hold, view.record.receipts, self.turn.call())
+                self.target.revoke(view.hold, view.record.receipts, self.job.call())
         except TargetFailed as raised:
             if isinstance(raised.failure, PermanentFailure):
                 with suppress(TargetFailed):  # it answers: what it shows tells what is left
@@ -88,12 +88,12 @@ class Reach:
 
     def _has(self, view: View) -> Seen:
         with calling():
-            return self.target.has(view.hold, view.record.receipts, self.turn.call())
+            return self.target.has(view.hold, view.record.receipts, self.job.call())
 
     def _not_after(self, view: View) -> Deadline:
         """The end of the lease or of our claim, whichever is sooner, on our own clock."""
         left = (view.until - view.now if view.until else FOREVER).total_seconds()
-        return self.turn.fence.sooner(Deadline(view.looked_at.at + left))
+        return self.job.fence.sooner(Deadline(view.looked_at.at + left))
 
 
 def _failure_of(view: View, seen: Seen, failure: TemporaryFailure | PermanentFailure) -> TargetFailed:

@@ -8,7 +8,7 @@ from typing import Any
 from bot.core.errors import refuse
 from bot.core.reasons import Why
 from bot.ports import Home
-from bot.usecases.office import Office
+from bot.usecases.context import Context
 
 Body = Mapping[str, Any]
 
@@ -19,12 +19,12 @@ def person_in(body: Body) -> str:
     return str(user["id"] if isinstance(user, Mapping) else body["user_id"])
 
 
-def insider(office: Office, body: Body) -> str:
+def insider(context: Context, body: Body) -> str:
     """The person, where they belong to the bot's own workspace or, where the app is installed for a whole
     organisation, to that. Raises Refused for anybody else: a card in a shared channel can be clicked by
     people of another company."""
     person = person_in(body)
-    home = office.home()
+    home = context.home()
     if home is None:
         raise refuse(Why.WORKSPACE_UNKNOWN)
     if _team(body) != home.team and not _of_same_organisation(body, home):

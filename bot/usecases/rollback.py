@@ -71,7 +71,7 @@ class Books(AuditTrail, Census, Protocol):
     """The audit, and all that is held."""
 
 
-class Watch:
+class RollbackGuard:
     """One worker's own memory of the newest seal, and the anchor where it is kept outside Redis as well.
     Threads may share it. ``anchor`` finds the anchor, None where the policy names none. ``signer`` is the key
     that an acceptance must be signed with; None: seals are not signed."""
