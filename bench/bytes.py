@@ -38,7 +38,7 @@ def bytes_kept() -> Iterator[Row]:
         story.give_back(DAN)
         story.pass_time(60)
         ended = _of_documents(_weighed(story.memory, redis)) - _of_documents(before)
-        entries = len(story.happened(grant))
+        entries = len(story.history(grant))
         start = _weighed(story.memory, redis)
         seals = len(story.memory.seals(count=1_000_000))
         for _ in range(A_DAY):

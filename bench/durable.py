@@ -12,7 +12,7 @@ from bot.core.holds import HoldRecord
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Due, Entry, Key
-from bot.testing.valkeys import replicated
+from bot.testing.valkeys import replica_set
 
 ROUNDS, IN_A_ROW = 20, 50
 
@@ -40,7 +40,7 @@ def durable() -> Iterator[Row]:
 
 @contextmanager
 def _commits(*options: str, copies: int = 0) -> Iterator[Callable[[], float]]:
-    with replicated(copies, *options) as (primary, *_), connect(primary.url) as client:
+    with replica_set(copies, *options) as (primary, *_), connect(primary.url) as client:
         ledger, key = RedisLedger(client, copies=copies), Key.of(HoldRecord, "orders-db/1")
 
         def commit() -> float:

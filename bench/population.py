@@ -17,8 +17,8 @@ from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place
 from bot.usecases.admit import PEOPLE_EVERY, approval_entry, indexes
-from bot.usecases.finish import joined
-from bot.usecases.outcomes import LOOK_EVERY, named
+from bot.usecases.finish import join_changes
+from bot.usecases.outcomes import LOOK_EVERY, hold_name
 
 AT_ONCE = 50
 """Grants in one commit, so that a hundred thousand are written in a minute."""
@@ -46,7 +46,7 @@ def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[
             resource = catalog.resources[life.resource] if life.resource else plain[number % len(plain)]
             grant = _grant(life, resource, catalog.version)
             given += () if life.had_before else grant.gives
-            change = joined(change, _lived(life, grant))
+            change = join_changes(change, _lived(life, grant))
         ledger.commit(change)
         for hold in given:  # a sweep that finds it before there is a record takes it for a stray
             deeds.append("give", hold)
@@ -63,7 +63,7 @@ def channel_of(name: str) -> str:
 def _lived(life: Life, grant: Grant) -> Change:
     holds = tuple(_records(grant, life))
     about = {"seen": "ours", "person": grant.person}
-    given = (Entry(what="given", grant=grant.id, facts={"hold": named(h), **about}) for h in grant.gives)
+    given = (Entry(what="given", grant=grant.id, facts={"hold": hold_name(h), **about}) for h in grant.gives)
     looks = (Due(member=f"hold:{h.key}", at=min(life.until, life.seen_at + LOOK_EVERY)) for h in grant.gives)
     known_since = (life.given_at - life.seen_at) / LOOK_EVERY * PEOPLE_EVERY
     accounts = {f"{grant.person}/{hold.target}": Account(name=hold.account) for hold in grant.gives}

@@ -70,9 +70,9 @@ class Gauges:
         yield GaugeMetricFamily("rotakey_messages_given_up", told, self._given_up(books))
         yield self._doubt_gauge(books)
         told = "How long the oldest entry of the audit that is not sealed waits"
-        yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._unsealed(books))
+        yield GaugeMetricFamily("rotakey_audit_unsealed_seconds", told, self._seconds_unsealed(books))
 
-    def _unsealed(self, books: Ledger | None) -> float:
+    def _seconds_unsealed(self, books: Ledger | None) -> float:
         try:
             waits = unsealed_for(books, self.trail) if books and self.trail else None
         except (TemporaryFailure, PermanentFailure):

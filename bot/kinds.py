@@ -56,10 +56,10 @@ class Form:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         written = {"pattern": f"^(?:{self.pattern})$"}
         return core_schema.no_info_after_validator_function(
-            self._matched, handler(source), metadata={"pydantic_js_updates": written}
+            self._match, handler(source), metadata={"pydantic_js_updates": written}
         )
 
-    def _matched(self, text: str) -> str:
+    def _match(self, text: str) -> str:
         if not re.fullmatch(self.pattern, text):
             raise unlike(self.say)
         return text

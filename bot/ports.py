@@ -1025,7 +1025,7 @@ class AuditTrail(Protocol):
         """Up to ``count`` entries behind the one named ``after``, each with its name and time."""
         ...
 
-    def written(self, after: str = "", count: int = 100) -> Sequence[Written]:
+    def written_entries(self, after: str = "", count: int = 100) -> Sequence[Written]:
         """The same, each as it is stored, also where it could not be read. A name once there is never
         followed by a lower one."""
         ...
@@ -1159,7 +1159,7 @@ class Census(Protocol):
         """Yield the ids of all documents of this shape, in pages."""
         ...
 
-    def unowed(self, members: Collection[str]) -> frozenset[str]:
+    def not_due(self, members: Collection[str]) -> frozenset[str]:
         """Those that are not in the due set."""
         ...
 

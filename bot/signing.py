@@ -35,7 +35,7 @@ class SigningKey:
         return self._key
 
     def sign(self, head: str) -> bytes:
-        return self._private.sign(_signed(head))
+        return self._private.sign(_message(head))
 
     def trusts(self, head: str, signature: bytes) -> bool:
         return _good(self._public, head, signature)
@@ -66,12 +66,12 @@ def _public(pem: bytes) -> Ed25519PublicKey:
 
 def _good(key: Ed25519PublicKey, head: str, signature: bytes) -> bool:
     try:
-        key.verify(signature, _signed(head))
+        key.verify(signature, _message(head))
     except InvalidSignature:
         return False
     return True
 
 
-def _signed(head: str) -> bytes:
+def _message(head: str) -> bytes:
     """So that no other signature by the same key is taken for one on a seal."""
     return f"rotakey seal {head}".encode()

@@ -352,7 +352,7 @@ def _close(built: object) -> None:
 
 
 def _postgres(name: str, settings: PostgresSettings, _: config.Environment) -> Target:
-    postgres = _needed("bot.targets.postgres", "postgres")
+    postgres = _import_extra("bot.targets.postgres", "postgres")
     replicas = [url.get_secret_value() for url in settings.replicas]
     made: Target = postgres.Postgres(name, settings.url.get_secret_value(), settings.sessions, replicas)
     return made
@@ -371,7 +371,7 @@ TARGETS: Mapping[type[Any], Callable[..., Target]] = {PostgresSettings: _postgre
 SOURCES: Mapping[type[Any], Callable[..., OnCallSource]] = {PagerDutySettings: _pagerduty}
 
 
-def _needed(module: str, extra: str) -> Any:
+def _import_extra(module: str, extra: str) -> Any:
     """An adapter whose SDK comes with an extra. Raises PermanentFailure that says which."""
     try:
         return import_module(module)
@@ -408,16 +408,16 @@ def signer(env: config.Environment) -> Signer | None:
     if not pem:
         return None
     try:
-        made: Signer = _needed("bot.signing", "audit").SigningKey(pem)
+        made: Signer = _import_extra("bot.signing", "audit").SigningKey(pem)
     except PermanentFailure as missing:
         raise Misconfigured(f"AUDIT_KEY is set, but {missing}") from missing
     return made
 
 
-def trusted(pems: Iterable[bytes]) -> Trusts:
+def trust(pems: Iterable[bytes]) -> Trusts:
     """Return whether a signature is by one of these public keys. Raises Misconfigured."""
     try:
-        trusts: Trusts = _needed("bot.signing", "audit").TrustedKeys(pems).trusts
+        trusts: Trusts = _import_extra("bot.signing", "audit").TrustedKeys(pems).trusts
     except PermanentFailure as missing:
         raise Misconfigured(str(missing)) from missing
     return trusts

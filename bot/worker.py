@@ -504,7 +504,7 @@ class Worker:
                 continue
             for job in jobs:
                 if job.claim.member in kept:
-                    job.renewed(asked_at)
+                    job.note_renewal(asked_at)
 
 
 def _name(lane: str) -> str:

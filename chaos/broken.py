@@ -32,11 +32,11 @@ def claims() -> None:
     def popped(claim: Callable[..., Claims], ledger: RedisLedger, *arguments: Any, **more: Any) -> Claims:
         found = claim(ledger, *arguments, **more)
         for each in found.claims:
-            ledger._client.zrem(f"{ledger._named('due:')}{each.lane}", each.member)
+            ledger._client.zrem(f"{ledger._name('due:')}{each.lane}", each.member)
         return found
 
     wrap(RedisLedger, "claim", popped)
-    wrap(RedisLedger, "unowed", lambda *_: frozenset())
+    wrap(RedisLedger, "not_due", lambda *_: frozenset())
     wrap(RedisLedger, "owed_too_late", lambda *_: frozenset())
 
 
@@ -64,7 +64,7 @@ def _not_due_at_its_end(change: Change) -> Change:
 
 
 def _listen(ledger: RedisLedger) -> None:
-    lease = ledger._named("lease:")
+    lease = ledger._name("lease:")
     while True:
         try:
             with ledger._client.pubsub(ignore_subscribe_messages=True) as heard:  # type: ignore[no-untyped-call]

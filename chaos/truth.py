@@ -91,8 +91,8 @@ def base_of(which: str | None) -> str:
 def read_books(ledger: RedisLedger) -> Books:
     """What is owed is read first: where nothing is, the rest does not change any more."""
     due = dict(_owed(ledger))
-    claimed: Any = ledger._client.hkeys(ledger._named("claims"))
-    pattern = f"{ledger._named('doc:')}grant:*"
+    claimed: Any = ledger._client.hkeys(ledger._name("claims"))
+    pattern = f"{ledger._name('doc:')}grant:*"
     names = [str(name) for name in ledger._client.scan_iter(match=pattern, count=PAGE)]
     ids = sorted(name.rpartition("grant:")[2] for name in names)
     grants: dict[str, Grant] = {}
@@ -126,7 +126,7 @@ def read_books(ledger: RedisLedger) -> Books:
 
 def _owed(ledger: RedisLedger) -> Iterator[tuple[str, float]]:
     """In all lanes."""
-    for lane in ledger._client.scan_iter(match=f"{ledger._named('due:')}*"):
+    for lane in ledger._client.scan_iter(match=f"{ledger._name('due:')}*"):
         rows: Any = ledger._client.zrange(lane, 0, -1, withscores=True)
         yield from ((member, score / 1000) for member, score in rows)
 

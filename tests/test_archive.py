@@ -21,7 +21,7 @@ def test_archive_and_redis_are_one_audit(story: Story, auditor: Auditor, tmp_pat
     folder.mkdir()
     story.archive = ArchiveFolder(folder, "main")
     written, grant = len(story.audit()), ended(story)[0]
-    days_kept = sum(each.at.day == 5 for each in story.memory.written(count=100_000))
+    days_kept = sum(each.at.day == 5 for each in story.memory.written_entries(count=100_000))
     days_pass(story, 100)
     story.pass_time(5 * HOUR)
     story.archive = None

@@ -62,7 +62,7 @@ class Auditor:
     def take_over(self, story: Story, spoilt: Callable[[str], str] = str) -> None:
         """What the story wrote, into Redis; each entry as somebody ``spoilt`` it there."""
         self.redis.delete(f"{self.name}:audit", f"{self.name}:seals")
-        for entry in story.memory.written(count=10_000):
+        for entry in story.memory.written_entries(count=10_000):
             self.redis.xadd(f"{self.name}:audit", {"e": spoilt(entry.text)}, id=entry.name)
         for seal in story.memory.seals(count=10_000):
             self.redis.xadd(f"{self.name}:seals", {"s": seal.text}, id=f"{seal.number}-0")
@@ -132,7 +132,7 @@ def test_an_export_is_whole_and_says_what_it_is(auditor: Auditor, story: Story) 
     said = [json.loads(line) for line in path.read_text().splitlines()]
     assert said[0]["workspace"] == auditor.workspace
     assert [line["text"] for line in said if "entry" in line] == [
-        each.text for each in story.memory.written(count=1_000)
+        each.text for each in story.memory.written_entries(count=1_000)
     ]
     assert said[-1] == {"end": {"entries": len(story.audit()), "seals": len(story.memory.seals())}}
     assert auditor.runs("export").output.splitlines()[1:] == path.read_text().splitlines()[1:]
@@ -140,7 +140,7 @@ def test_an_export_is_whole_and_says_what_it_is(auditor: Auditor, story: Story) 
 
 
 def test_what_somebody_changed_in_redis_is_found(auditor: Auditor, story: Story) -> None:
-    [entry] = [each for each in story.memory.written(count=1_000) if '"what":"approved"' in each.text]
+    [entry] = [each for each in story.memory.written_entries(count=1_000) if '"what":"approved"' in each.text]
     auditor.take_over(story, lambda it: it.replace('"by":"U03BOB"', '"by":"U04CAROL"'))
     proved = auditor.runs("verify")
     assert proved.exit_code == 1
@@ -151,7 +151,7 @@ def test_what_somebody_changed_in_redis_is_found(auditor: Auditor, story: Story)
 def test_what_somebody_took_out_of_redis_is_found(auditor: Auditor, story: Story) -> None:
     approved(story)
     auditor.take_over(story)
-    [one, other] = story.memory.written(count=2)
+    [one, other] = story.memory.written_entries(count=2)
     auditor.redis.xdel(f"{auditor.name}:audit", other.name)
     auditor.redis.xdel(f"{auditor.name}:seals", "2-0")
     proved = auditor.runs("verify")
@@ -474,7 +474,7 @@ def test_an_entry_that_one_part_has_without_a_seal_must_have_one_in_another(
 
 
 def test_what_was_not_sealed_in_one_export_is_proved_by_a_later_one(auditor: Auditor, story: Story) -> None:
-    entries = story.memory.written(count=1_000)
+    entries = story.memory.written_entries(count=1_000)
     auditor.take_over(story)
     for seal in story.memory.seals()[1:]:
         auditor.redis.xdel(f"{auditor.name}:seals", f"{seal.number}-0")

@@ -142,7 +142,7 @@ def test_it_names_what_is_live_and_not_allowed_and_ends_it_if_told_to(host: Host
     grant = after.find(Grant, "G1")
     assert grant
     assert (grant.state, after.leases) == (State.ENDING, {})
-    assert not host.ledger.unowed([f"hold:{grant.gives[0].key}", "card:G1"])
+    assert not host.ledger.not_due([f"hold:{grant.gives[0].key}", "card:G1"])
     assert host.applies(STRICTER, "--end").output.splitlines()[1:] == []
 
 

@@ -24,7 +24,7 @@ from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.testing.town import ADA, BOB, CAROL, HOUR, NINE, PROD_DB, SECURITY, catalog
 from bot.testing.valkey import valkey_url
-from bot.usecases.outcomes import named
+from bot.usecases.outcomes import hold_name
 from bot.usecases.reconcile import Reconciliation
 from bot.worker import Worker
 
@@ -54,7 +54,7 @@ def begun(story: Story, length: str = "1h") -> str:
 def swept(story: Story) -> list[tuple[str, str]]:
     """What a sweep says, and does: of all that is past its end."""
     found = Sweep(story.memory, story.find_target, Deadline.after(30)).run()
-    return [(named(each.hold), each.how or each.trouble) for each in found]
+    return [(hold_name(each.hold), each.how or each.trouble) for each in found]
 
 
 def due_set_lost(story: Story) -> None:
@@ -71,7 +71,7 @@ def test_what_ended_while_all_workers_were_dead_is_taken_back(story: Story) -> N
     assert swept(story) == [(ADAS, "taken back")]
     assert not story.has(ADA)
     assert story.grant(grant).state is State.ENDED
-    assert story.happened(grant)[-3:] == ["ending", "taken", "ended"]
+    assert story.history(grant)[-3:] == ["ending", "taken", "ended"]
 
 
 def test_also_where_the_due_set_was_lost(story: Story) -> None:
@@ -217,7 +217,7 @@ def test_what_cannot_be_taken_is_left_with_the_reason_and_tried_at_once_next_tim
     assert story.grant(grant).overdue_since
     assert story.memory.condition().overdue == 1
     story.run_due("alarm", "alert")
-    assert len(story.messenger.alerted(SECURITY)) == 1, "a worker that comes back tells it"
+    assert len(story.messenger.alerts_in(SECURITY)) == 1, "a worker that comes back tells it"
     del story.target.failing["revoke"]
     assert swept(story) == [(ADAS, "taken back")]
 
@@ -228,7 +228,7 @@ def stopped_at(story: Story, verb: str) -> list[tuple[str, str]]:
     story.target.before = lambda now: it.stop() if now == verb else None
     found = it.run()
     story.target.before = lambda _: None
-    return [(named(each.hold), each.how or each.trouble) for each in found]
+    return [(hold_name(each.hold), each.how or each.trouble) for each in found]
 
 
 def test_a_target_that_cannot_be_used_here_stops_no_other_and_is_not_blamed() -> None:

@@ -63,7 +63,7 @@ def test_a_redis_that_is_emptied_at_work_is_noticed_and_put_to_work_again(
     ]
     story.run_due()
     assert restore(story)
-    assert [note.reason.why for note in story.messenger.told(SECURITY)] == ["restored"]
+    assert [note.reason.why for note in story.messenger.notes_in(SECURITY)] == ["restored"]
     assert story.memory.read({Key.of(PolicyInForce)}).find(PolicyInForce)
     story.ask(ADA, "schema-migration")
     story.pass_time(60)
@@ -144,7 +144,7 @@ def test_duties_that_are_lost_are_owed_again_in_ten_seconds(
     story.memory.lose(*lost)
     monkeypatch.setattr("time.monotonic", partial(add, time.monotonic(), OWED_EVERY - 5))
     watchdog.go_round()
-    assert story.memory.unowed(lost) == lost
+    assert story.memory.not_due(lost) == lost
     monkeypatch.setattr("time.monotonic", partial(add, time.monotonic(), 5))
     watchdog.go_round()
-    assert not story.memory.unowed(lost)
+    assert not story.memory.not_due(lost)

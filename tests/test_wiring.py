@@ -217,7 +217,7 @@ def test_a_full_redis_keeps_no_worker_from_revoking_that_starts_with_the_same_po
     worker = restart(POLICY, **URLS, SECRET_KEY="k" * 32)
     worker.begin()
     assert worker.watchdog._late is None
-    assert not made.ledger.unowed(ALWAYS_OWED)
+    assert not made.ledger.not_due(ALWAYS_OWED)
     assert not made.ledger.read({Key.of(PolicyDoubt)}).documents
     assert worker.made.context.catalog().closed is None
 
@@ -274,6 +274,6 @@ def test_what_is_owed_is_owed_again_while_a_full_redis_has_lost_its_policy(
     worker.begin()
     worker.watchdog.go_round()
     assert in_force(made) == ""
-    assert not made.ledger.unowed(ALWAYS_OWED)
+    assert not made.ledger.not_due(ALWAYS_OWED)
     with pytest.raises(TemporaryFailure, match="not in force yet"):
         worker.made.adapters.target("db").ready(ADAS, Deadline.after(1))

@@ -47,7 +47,7 @@ class Bell(MemoryLedger):
         self.away = False
         self.refused = 0
         self.asked = 0
-        self.renewed: list[str] = []
+        self.note_renewal: list[str] = []
 
     def claim(
         self,
@@ -75,7 +75,7 @@ class Bell(MemoryLedger):
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         self._answer()
         kept = super().renew(claims)
-        self.renewed += sorted(kept)
+        self.note_renewal += sorted(kept)
         return kept
 
     def wait(self, seconds: float) -> None:
@@ -500,8 +500,8 @@ def test_in_a_flood_claims_are_kept_of_what_is_not_written_down_yet(
     it = for_lots(ledger, {"card": closes(ledger, quick)}, lots, share=2)
     with running(it):
         until(lambda: len(lots.behind()) == 64 and it.idle)
-        first = ledger.renewed.count("hold:db/0")
-        until(lambda: ledger.renewed.count("hold:db/0") > first + 10)
+        first = ledger.note_renewal.count("hold:db/0")
+        until(lambda: ledger.note_renewal.count("hold:db/0") > first + 10)
         ledger.owe("card:1")
         until(lambda: quick)
         assert len(lots.behind()) == 64
@@ -639,9 +639,9 @@ def test_a_claim_is_renewed_for_as_long_as_its_duty_has_time(ledger: Bell) -> No
         first, second = (job.claim.member for job in gate.inside)
         gate.inside[0].deadline = Deadline.after(0)
         renewed_often(ledger, second)
-        before = ledger.renewed.count(first)
+        before = ledger.note_renewal.count(first)
         renewed_often(ledger, second)
-        assert ledger.renewed.count(first) == before
+        assert ledger.note_renewal.count(first) == before
         gate.open.set()
     assert sorted(gate.done) == ["hold:db/1", "hold:other/2"]
 
@@ -664,8 +664,8 @@ def test_a_claim_lost_to_another_is_not_taken_for_renewed(ledger: Bell) -> None:
 
 
 def renewed_often(ledger: Bell, member: str) -> None:
-    before = ledger.renewed.count(member)
-    until(lambda: ledger.renewed.count(member) > before + 2)
+    before = ledger.note_renewal.count(member)
+    until(lambda: ledger.note_renewal.count(member) > before + 2)
 
 
 def test_one_that_hangs_beyond_its_claim_does_not_stop_the_next_from_keeping_its_own(ledger: Bell) -> None:
@@ -707,8 +707,8 @@ def test_what_is_running_is_finished_and_nothing_more_is_begun(ledger: Bell) -> 
         until(lambda: gate.inside)
         it.stop()
         ledger.owe("card:2")
-        renewed = len(ledger.renewed)
-        until(lambda: len(ledger.renewed) > renewed + 2)
+        renewed = len(ledger.note_renewal)
+        until(lambda: len(ledger.note_renewal) > renewed + 2)
         assert thread.is_alive()
         gate.open.set()
         thread.join(LONG_ENOUGH)

@@ -65,12 +65,12 @@ def verify(files: tuple[Path, ...], keys: tuple[IO[bytes], ...], anchor: Anchore
     is wrong, and the output says what. 2: it could not be checked.
     """
     with _looking():
-        trusts = wiring.trusted([each.read() for each in keys]) if keys else None
+        trusts = wiring.trust([each.read() for each in keys]) if keys else None
         damaged: list[str] = []
         found = evidence.examine(_lines(files, damaged), trusts, anchor)
     if not files and not found.entries:
         raise NotLooked("there is nothing in it: check REDIS_URL, and workspace: in access.yaml")
-    sys.exit(_told(found, damaged))
+    sys.exit(_report(found, damaged))
 
 
 DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
@@ -139,7 +139,7 @@ def _naming(file: Path, damaged: list[str]) -> Callable[[str], None]:
     return lambda what: damaged.append(f"{file}: {what}")
 
 
-def _told(found: Findings, damaged: list[str]) -> int:
+def _report(found: Findings, damaged: list[str]) -> int:
     for each in (*damaged, *found.wrong):
         click.echo(f"WRONG: {evidence.plain(each)}")
     for each in found.notes:

@@ -23,7 +23,7 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.manifest import scopes
 from bot.upstream import within
 from bot.usecases.examine import access, evidence, pager, policy, slack, stops, store, targets, work
-from bot.usecases.examine.findings import Check, Finding, examined, few, look_at, wrong
+from bot.usecases.examine.findings import Check, Finding, few, look_at, run_checks, wrong
 from bot.usecases.seal import HEAD, newest
 
 POLICY_WITHIN, ALL_WITHIN = 4.0, 8.0
@@ -82,7 +82,7 @@ class Examination:
         checks["access.yaml"] = lambda _: few(faults)
         checks |= self._of_policy(followed) if followed else {}
         checks |= self._of_slack(followed)
-        return examined(checks, Deadline.after(ALL_WITHIN), SPARE)
+        return run_checks(checks, Deadline.after(ALL_WITHIN), SPARE)
 
     def _in_force(self) -> config.Policy | None:
         """Return the policy in force. None if there is none, if its text cannot be trusted, or if Redis does

@@ -16,7 +16,7 @@ from bot.slack.app import SlackApp
 from bot.slack.directory import SlackDirectory
 from bot.slack.manifest import scopes
 from bot.usecases.examine import names, pager, slack, targets
-from bot.usecases.examine.findings import Check, Finding, examined, look_at
+from bot.usecases.examine.findings import Check, Finding, look_at, run_checks
 
 ALL_WITHIN, SPARE = 15.0, 1.0
 """Seconds for all of it, and those at the end in which a check says what did not answer."""
@@ -56,7 +56,7 @@ def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
         else:
             what = "SLACK_BOT_TOKEN is not set here, so no name in Slack was looked up"
             checks[slack.SLACK] = lambda _: [look_at(slack.SLACK, what)]
-        return examined(checks, Deadline.after(ALL_WITHIN), SPARE)
+        return run_checks(checks, Deadline.after(ALL_WITHIN), SPARE)
 
 
 def _wall() -> datetime:

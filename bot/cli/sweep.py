@@ -16,7 +16,7 @@ from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ports import Deadline, Key, Ledger, PolicyInForce
 from bot.sweep import Sweep
 from bot.usecases.evidence import plain
-from bot.usecases.outcomes import named
+from bot.usecases.outcomes import hold_name
 from bot.usecases.sweep import Past
 
 
@@ -39,7 +39,7 @@ def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else ca
         signal.signal(each, lambda *_: it.stop())
     try:
         _look_at_policy(ledger, targets)
-        left = _told(it.run(), ledger)
+        left = _report(it.run(), ledger)
         for key in it.unreadable:
             click.echo(f"UNREADABLE {key.kind} {key.id}: what it held is not known; see rotakey doctor")
     except TemporaryFailure as failure:
@@ -59,12 +59,12 @@ def _look_at_policy(ledger: Ledger, targets: config.Targets) -> None:
         click.echo("note: this access.yaml is not the one in force; let it know the same targets", err=True)
 
 
-def _told(swept: Sequence[Past], ledger: Ledger) -> int:
+def _report(swept: Sequence[Past], ledger: Ledger) -> int:
     """How many are left, after a line for each."""
     now = ledger.read().now
     for each in swept:
         ago = durations.rough((now - each.since).total_seconds())
-        what = f"{named(each.hold)}, {ago} past its end"
+        what = f"{hold_name(each.hold)}, {ago} past its end"
         line = f"STILL THERE {what}: {each.trouble}" if each.still_there else f"{each.how}: {what}"
         click.echo(plain(line))
     left = sum(each.still_there for each in swept)

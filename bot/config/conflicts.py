@@ -32,7 +32,7 @@ class Parts:
     shared: Mapping[str, tuple[str, ...]]
     settings: Mapping[str, TargetSettings] = field(repr=False)
 
-    def given(self) -> Iterator[tuple[str, int, Given]]:
+    def resource_gives(self) -> Iterator[tuple[str, int, Given]]:
         """Yield each resource with what it gives, and the place of that in its list."""
         for name, resource in self.resources.items():
             for at, given in enumerate(resource.gives):
@@ -73,10 +73,10 @@ def _seats(parts: Parts, tree: Tree) -> Iterator[Fault]:
     """Yield a mistake for what one resource gives to one person at a time, and another to several."""
     seats = {
         entitlement_of(given): name
-        for name, _, given in reversed(list(parts.given()))
+        for name, _, given in reversed(list(parts.resource_gives()))
         if parts.resources[name].one_holder
     }
-    for name, at, given in parts.given():
+    for name, at, given in parts.resource_gives():
         other = seats.get(entitlement_of(given))
         if other is not None and not parts.resources[name].one_holder:
             line = tree.line(("resources", other))
@@ -134,7 +134,7 @@ def _account_objection(parts: Parts, target: str, account: str) -> str | None:
 
 def _own_roles(parts: Parts) -> Iterator[Fault]:
     """Yield a mistake for each role by which a person would have what Rotakey has."""
-    for name, at, given in parts.given():
+    for name, at, given in parts.resource_gives():
         if parts.own_logins(given.target) & {value for _, value in given.what()}:
             text = (
                 "gives the login that Rotakey itself uses there, and with it all that Rotakey may give; name"

@@ -57,7 +57,7 @@ def _targets(parts: Parts, filled: object) -> Iterator[Fault]:
             yield Fault(path=("targets", name), text=said)
     for name, each in parts.settings.items():
         yield from (Fault(path=("targets", name, key), text=text) for key, text in each.cautions())
-    for name, at, given in parts.given():
+    for name, at, given in parts.resource_gives():
         if said := given.caution():
             yield Fault(path=("resources", name, "gives", at), text=said)
 
@@ -66,10 +66,10 @@ def _ways_around(parts: Parts) -> Iterator[Fault]:
     """Yield a warning for what some get without approvers although elsewhere it has them."""
     asked = {
         entitlement_of(given): name
-        for name, _, given in reversed(list(parts.given()))
+        for name, _, given in reversed(list(parts.resource_gives()))
         if parts.resources[name].approvers
     }
-    for name, at, given in parts.given():
+    for name, at, given in parts.resource_gives():
         other = asked.get(entitlement_of(given))
         if other is not None and not parts.resources[name].approvers:
             text = f"is given here without approvers, and by {other} with them; check that this is meant"

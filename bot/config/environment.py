@@ -123,14 +123,14 @@ class _Reader:
 
     def secret(self, name: str, judged: Callable[[str], str]) -> SecretStr:
         """Set and empty is a mistake: it is never what was meant."""
-        text = self._found(name)
+        text = self._value(name)
         if text == "":
             self._object(name, "is set, but empty; give it its value, or take it away")
-        return SecretStr((self._judged(name, text, judged) if text else None) or "")
+        return SecretStr((self._parse(name, text, judged) if text else None) or "")
 
     def plain(self, name: str, judged: Callable[[str], T]) -> T | None:
-        text = self._found(name)
-        return self._judged(name, text, judged) if text else None
+        text = self._value(name)
+        return self._parse(name, text, judged) if text else None
 
     def demand(self, needs: Iterable[Need]) -> None:
         for need in needs:
@@ -144,7 +144,7 @@ class _Reader:
     def _object(self, name: str, text: str) -> None:
         self._wrong[name] = f"{name}: {text}"
 
-    def _found(self, name: str) -> str | None:
+    def _value(self, name: str) -> str | None:
         try:
             text = self._variables.find(name)
         except NotGiven as why:
@@ -154,7 +154,7 @@ class _Reader:
             self._set.add(name)
         return text
 
-    def _judged(self, name: str, text: str, judged: Callable[[str], T]) -> T | None:
+    def _parse(self, name: str, text: str, judged: Callable[[str], T]) -> T | None:
         try:
             return judged(text)
         except _Unfit as unfit:

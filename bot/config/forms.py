@@ -21,7 +21,7 @@ MOST_NAMES = 20
 Several = Annotated[tuple[T, ...], Field(min_length=1)]
 
 
-def meant(name: str, names: Collection[str], otherwise: str = "take it out") -> str:
+def suggestion(name: str, names: Collection[str], otherwise: str = "take it out") -> str:
     """What to write instead of a name that is not known."""
     near = nearest(name, names)
     if near:
@@ -34,21 +34,23 @@ def one_of(names: Sequence[str]) -> str:
     return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
-def known(info: ValidationInfo) -> FileContext:
+def file_context(info: ValidationInfo) -> FileContext:
     return info.context if isinstance(info.context, FileContext) else FileContext()
 
 
 def _known_target(name: str, info: ValidationInfo) -> str:
-    kinds = known(info).kinds
+    kinds = file_context(info).kinds
     if name not in kinds:
-        raise unlike(f"is none of the targets; {meant(name, kinds, 'name it under targets')}")
+        raise unlike(f"is none of the targets; {suggestion(name, kinds, 'name it under targets')}")
     return name
 
 
 def _known_source(schedule: str, info: ValidationInfo) -> str:
-    source, sources = schedule.partition("/")[0], known(info).sources
+    source, sources = schedule.partition("/")[0], file_context(info).sources
     if source not in sources:
-        raise unlike(f"begins with no source that is known; {meant(source, sources, 'name it under oncall')}")
+        raise unlike(
+            f"begins with no source that is known; {suggestion(source, sources, 'name it under oncall')}"
+        )
     return schedule
 
 

@@ -61,13 +61,13 @@ def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
     return sorted(first.values(), key=lambda each: each.line)
 
 
-def written(path: Path) -> str:
+def dotted_path(path: Path) -> str:
     """``resources.prod-db.gives[0].target``."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{_short(part) or quoted(part)}" for part in path)
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_short(part) or quote(part)}" for part in path)
     return "".join(parts).removeprefix(".")
 
 
-def quoted(value: object) -> str:
+def quote(value: object) -> str:
     """A value as the file has it, short and on one line."""
     if isinstance(value, str):
         return f'"{_short(value)}"'

@@ -15,10 +15,10 @@ from bot.config.building import catalog_of
 from bot.config.conflicts import conflicts, parts_of
 from bot.config.doubts import doubts
 from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
-from bot.config.servers import duplicate_servers, located
+from bot.config.servers import duplicate_servers, locations
 from bot.config.shapes import File, ResourceShape
-from bot.config.tree import Tree, decoded, part, read
-from bot.config.variables import Variables, filled
+from bot.config.tree import Tree, decode, part, read
+from bot.config.variables import Variables, substitute
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
 from bot.kinds import FileContext, SourceSettings, TargetSettings
@@ -71,8 +71,8 @@ def cautions(
 ) -> list[Mistake]:
     """Return what may be wrong with a text that has no mistakes, by line. ``copies`` are those of Redis that
     are required. For ``tries`` seconds, slow patterns are looked for."""
-    tree = read(decoded(text))
-    value = filled(tree.value, Variables(os.environ if environ is None else environ), [])
+    tree = read(decode(text))
+    value = substitute(tree.value, Variables(os.environ if environ is None else environ), [])
     found = doubts(parts_of(value, _context(value)), value, copies=copies, tries=tries)
     told = _mistakes(found, tree, name)
     return in_order(replace(each, text=f"warning: {each.text}") for each in told)
@@ -91,19 +91,19 @@ def _read(
     text: str | bytes, name: str, environ: Mapping[str, str] | None, *, secrets: bool = True
 ) -> Policy | list[Mistake]:
     try:
-        plain = decoded(text)
+        plain = decode(text)
         tree = read(plain)
     except Unreadable as wrong:
         return [Mistake(file=name, line=wrong.line, path="", text=wrong.text)]
     found = list(tree.faults)
     variables = Variables(os.environ if environ is None else environ)
-    value = filled(tree.value, variables, found, sparing=not secrets)
-    file = _judged(tree, value, found)
+    value = substitute(tree.value, variables, found, sparing=not secrets)
+    file = _validate(tree, value, found)
     found += duplicate_servers(tree, value)
     if file is None or found:
         return _the_first(in_order(_mistakes(found, tree, name)))
     return Policy(
-        catalog=catalog_of(file, plain, located(tree, file.targets)),
+        catalog=catalog_of(file, plain, locations(tree, file.targets)),
         workspace=file.workspace,
         targets=file.targets,
         oncall=file.oncall,
@@ -111,7 +111,7 @@ def _read(
     )
 
 
-def _judged(tree: Tree, value: object, found: list[Fault]) -> File | None:
+def _validate(tree: Tree, value: object, found: list[Fault]) -> File | None:
     context = _context(value)
     try:
         file = File.model_validate(value, context=context)

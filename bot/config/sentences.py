@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.config.forms import meant, one_of
-from bot.config.mistakes import Fault, Path, quoted
+from bot.config.forms import one_of, suggestion
+from bot.config.mistakes import Fault, Path, quote
 from bot.config.tree import Tree
 from bot.kinds import FileContext
 from bot.slack.likeness import nearest
@@ -36,7 +36,7 @@ def faults(error: ValidationError, tree: Tree, filled: object, context: FileCont
         if (kind == "missing" and path in slips) or (kind == "too_short" and value):
             continue
         if kind == "extra_forbidden":
-            text = f"there is no such key here; {meant(str(path[-1]), allowed[path])}"
+            text = f"there is no such key here; {suggestion(str(path[-1]), allowed[path])}"
             yield Fault(path=path, text=text, line=tree.keys.get(path))
         elif each["loc"][-1:] == (OF_A_KEY,):
             yield Fault(path=path, text=_text(each, path[-1]), line=tree.keys.get(path))
@@ -62,18 +62,18 @@ def _text(error: Error, value: object) -> str:
         case "wrong":
             return str(error["msg"])
         case "unlike":
-            return f"{quoted(value)} {error['msg']}"
+            return f"{quote(value)} {error['msg']}"
         case "string_type":
             return _not_text(value)
         case "string_too_long":
             return f"has too many characters; write {about['max_length']} or fewer"
         case "literal_error":
             allowed = str(about["expected"]).replace("'", "").split(" or ")
-            return f"{quoted(value)} is not known here; write {one_of(allowed)}"
+            return f"{quote(value)} is not known here; write {one_of(allowed)}"
         case "greater_than_equal":
-            return f"{quoted(value)} is out of range; write {about['ge']} or more"
+            return f"{quote(value)} is out of range; write {about['ge']} or more"
         case "less_than_equal":
-            return f"{quoted(value)} is out of range; write {about['le']} or less"
+            return f"{quote(value)} is out of range; write {about['le']} or less"
     return _SAID[kind]
 
 
@@ -91,7 +91,7 @@ _SAID = {
 
 def _not_text(value: object) -> str:
     if isinstance(value, bool):
-        return f"is read as {quoted(value)}; put it in quotes if it is a name"
+        return f"is read as {quote(value)}; put it in quotes if it is a name"
     if isinstance(value, int | float):
-        return f'{quoted(value)} is a number; put it in quotes, "{quoted(value)}"'
+        return f'{quote(value)} is a number; put it in quotes, "{quote(value)}"'
     return "must be text; write one value here, no list and no further keys"

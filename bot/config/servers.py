@@ -32,7 +32,7 @@ def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
         names |= {each: name for each in servers if each not in names}
 
 
-def located(tree: Tree, targets: Mapping[str, TargetSettings]) -> Located:
+def locations(tree: Tree, targets: Mapping[str, TargetSettings]) -> Located:
     """Return where the targets are. ``tree`` is the file as it is, ``targets`` what it comes to here."""
     return Located(
         addresses={name: digest(sorted(_address(tree, name).items())) for name in targets},

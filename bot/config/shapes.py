@@ -41,8 +41,8 @@ from bot.config.forms import (
     Share,
     TargetName,
     Workspace,
-    known,
-    meant,
+    file_context,
+    suggestion,
 )
 from bot.kinds import (
     SOURCES,
@@ -198,9 +198,9 @@ class _AnyGiven(Given):
     target: TargetName
 
 
-def _given(value: object, info: ValidationInfo) -> Given:
+def _parse_given(value: object, info: ValidationInfo) -> Given:
     target = value.get("target") if isinstance(value, Mapping) else None
-    kind = known(info).kinds.get(target) if isinstance(target, str) else None
+    kind = file_context(info).kinds.get(target) if isinstance(target, str) else None
     shape = TARGETS[kind].gives if kind and kind in TARGETS else _AnyGiven
     return shape.model_validate(value, context=info.context)
 
@@ -211,7 +211,7 @@ class ResourceShape(Settings):
     gives: Several[
         Annotated[
             Given,
-            PlainValidator(_given),
+            PlainValidator(_parse_given),
             WithJsonSchema({"anyOf": [kind.gives.model_json_schema() for kind in TARGETS.values()]}),
         ]
     ]
@@ -317,7 +317,7 @@ class SweepShape(Settings):
 def _of_kind(kinds: Mapping[str, type[Settings]]) -> Callable[[object, ValidationInfo], Settings]:
     def there_is(kind: str) -> str:
         if kind not in kinds:
-            raise unlike(f"is no kind there is; {meant(kind, kinds, 'look for another')}")
+            raise unlike(f"is no kind there is; {suggestion(kind, kinds, 'look for another')}")
         return kind
 
     class Kind(Settings):

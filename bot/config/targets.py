@@ -13,8 +13,8 @@ from bot.config import sentences
 from bot.config.forms import Name, Workspace
 from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
-from bot.config.tree import Tree, decoded, read
-from bot.config.variables import Variables, filled, variable_names
+from bot.config.tree import Tree, decode, read
+from bot.config.variables import Variables, substitute, variable_names
 from bot.core.catalog import version_of
 from bot.core.errors import Misconfigured
 from bot.kinds import FileContext, Settings, TargetSettings
@@ -49,13 +49,13 @@ def targets_of(
     """Return the targets of a file. Raises Misconfigured if it is not YAML or does not say whose grants are
     meant. A secret in the file itself is accepted: it may be needed to revoke, and ``check`` refuses it."""
     try:
-        plain = decoded(text)
+        plain = decode(text)
         tree = read(plain)
     except Unreadable as wrong:
         raise Misconfigured(str(Mistake(file=name, line=wrong.line, path="", text=wrong.text))) from None
     judge = _Judge(tree, name, Variables(os.environ if environ is None else environ))
     workspace = judge.workspace()
-    judged = {each: judge.target(each) for each in judge.named()}
+    judged = {each: judge.target(each) for each in judge.names()}
     return Targets(
         workspace=workspace,
         version=version_of(plain),
@@ -74,25 +74,25 @@ class _Judge:
     def workspace(self) -> str:
         given = self._tree.at(("workspace",))
         raw = {} if given is None else {"workspace": given}
-        found = self._judged(_Workspace, raw, ("workspace",))
+        found = self._validate(_Workspace, raw, ("workspace",))
         if isinstance(found, str):
             raise Misconfigured(found)
         return found.workspace
 
-    def named(self) -> list[str]:
+    def names(self) -> list[str]:
         there = self._tree.at(("targets",))
         return list(there) if isinstance(there, dict) else []
 
     def target(self, name: str) -> TargetSettings | str:
         raw = {"targets": {name: self._tree.at(("targets", name))}}
-        found = self._judged(_Target, raw, ("targets", name))
+        found = self._validate(_Target, raw, ("targets", name))
         return found if isinstance(found, str) else found.targets[name]
 
-    def _judged(self, shape: type[S], raw: object, path: Path) -> S | str:
+    def _validate(self, shape: type[S], raw: object, path: Path) -> S | str:
         """What it comes to, else what is wrong with it."""
         context = FileContext(bare_secrets=True)
         faults = [each for each in self._tree.faults if each.path[: len(path)] == path]
-        value = filled(raw, self._variables, faults)
+        value = substitute(raw, self._variables, faults)
         try:
             found = shape.model_validate(value, context=context)
         except ValidationError as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from bot.config.mistakes import MOST_TOLD, Fault, Path, Unreadable, quoted, without_password, written
+from bot.config.mistakes import MOST_TOLD, Fault, Path, Unreadable, dotted_path, quote, without_password
 from bot.config.variables import FILLED
 
 MOST_BYTES = 1_000_000
@@ -56,7 +56,7 @@ class Tree:
             beside = [str(key) for key in keys] if isinstance(keys, dict) else []
             if not _KEY.fullmatch(str(path[2])) or any(without_password(key) != key for key in beside):
                 path = (*path[:2], "…", *path[3:])
-        return written(path)
+        return dotted_path(path)
 
     def line(self, path: Path) -> int:
         """Of a text or number its own, of anything else its key's; of what is not there its parent's."""
@@ -72,7 +72,7 @@ def part(value: object, name: str) -> Mapping[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def decoded(text: str | bytes) -> str:
+def decode(text: str | bytes) -> str:
     """Raises Unreadable."""
     raw = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
     if len(raw) > MOST_BYTES:
@@ -85,7 +85,7 @@ def decoded(text: str | bytes) -> str:
     odd = _FORBIDDEN.search(found)
     if odd:
         line = found.count("\n", 0, odd.start()) + 1
-        raise Unreadable(line, f"there is a control character, {quoted(odd[0])}; take it out")
+        raise Unreadable(line, f"there is a control character, {quote(odd[0])}; take it out")
     return found
 
 
@@ -100,7 +100,7 @@ def read(text: str) -> Tree:
         growing.tree.value = growing.value(node, (), 0)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Unreadable(min(line, _last(text)), _said(error, text, line)) from None
+        raise Unreadable(min(line, _last(text)), _yaml_error(error, text, line)) from None
     except (yaml.YAMLError, ValueError, OverflowError):  # the loader in Python lets some escapes through
         raise Unreadable(1, "the file is not YAML; look for odd escapes such as \\x in quoted text") from None
     return growing.tree
@@ -123,7 +123,7 @@ _HIDDEN = ", because # begins a comment; put the value in quotes"
 _TOO_DEEP = f"lists and mappings are nested here more than {MOST_DEEP} deep; nothing in this file is"
 
 
-def _said(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
+def _yaml_error(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     lines = text.splitlines()
     wrong = lines[line - 1] if line <= len(lines) else ""
     problem = re.sub(
@@ -137,7 +137,7 @@ def _said(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     if "mapping values are not allowed" in problem:
         return "there is a colon too many here; put the value in quotes, or mend the indentation"
     if "cannot start any token" in problem:
-        return f"no value may begin with {quoted(wrong[at : at + 1])}; put the value in quotes"
+        return f"no value may begin with {quote(wrong[at : at + 1])}; put the value in quotes"
     started = error.context_mark.line + 1 if error.context_mark else line
     since = f", in what begins on line {started}" if started < line else ""
     return f"this is not YAML: {problem}{since}; look for missing quotes and brackets, and at the indentation"

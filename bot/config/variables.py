@@ -46,7 +46,7 @@ class Variables:
             ) from None
 
 
-def filled(
+def substitute(
     value: object, variables: Variables, faults: list[Fault], path: Path = (), *, sparing: bool = False
 ) -> object:
     """Return the value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a
@@ -54,11 +54,12 @@ def filled(
     FromVariable; or, with ``sparing``, Missing if that is not set."""
     if isinstance(value, dict):
         return {
-            key: filled(each, variables, faults, (*path, key), sparing=sparing) for key, each in value.items()
+            key: substitute(each, variables, faults, (*path, key), sparing=sparing)
+            for key, each in value.items()
         }
     if isinstance(value, tuple):
         return tuple(
-            filled(each, variables, faults, (*path, i), sparing=sparing) for i, each in enumerate(value)
+            substitute(each, variables, faults, (*path, i), sparing=sparing) for i, each in enumerate(value)
         )
     if not isinstance(value, str) or "$" not in value:
         return value

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.core.ages import UNKNOWN_AGE, age
-from bot.core.shifts import Roster, Shift, merged, with_known_starts
+from bot.core.shifts import Roster, Shift, merge, with_known_starts
 
 ENOUGH_READS = 3
 ENOUGH_TIME = timedelta(minutes=10)
@@ -124,7 +124,7 @@ def _fresh(before: Roster | None, answer: Answer, now: datetime) -> Roster:
     unattached = not _with_email(shown) and bool(_with_email(_ahead(answer.second or (), now)))
     if unattached:
         shown = answer.second or ()
-    shifts = merged(with_known_starts(_with_email(shown), known, answer.since))
+    shifts = merge(with_known_starts(_with_email(shown), known, answer.since))
     if not shifts:
         shifts = tuple(each for each in known if each.end and answer.since < each.end <= now)
     return Roster(
@@ -145,7 +145,7 @@ def _roster_in_doubt(
     if against.doubt is Doubt.LEVELS:
         doubtful = tuple(shift for shift in before.shifts if shift.level in against.levels)
         others = (shift for shift in fresh.shifts if shift.level not in against.levels)
-        shifts = merged((*doubtful, *others))
+        shifts = merge((*doubtful, *others))
     same = (before.doubted, before.doubted_levels) == (against.doubt.value, against.levels)
     agreed_since = _unless_ahead(before.agreed_since, now) if same else None
     agreed = before.agreed + 1 if agreed_since else 1

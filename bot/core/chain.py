@@ -124,14 +124,14 @@ def seal_of(
     entries: Sequence[Written], *, number: int, previous: str, at: datetime, key: str | None = None
 ) -> Seal:
     """The seal over these entries; not signed yet."""
-    return _closed(
+    return _with_head(
         Seal(
             number=number,
             first=entries[0].name,
             last=entries[-1].name,
             count=len(entries),
             previous=previous,
-            links=linked(previous, entries),
+            links=last_link(previous, entries),
             marks="".join(map(mark_of, entries)),
             at=at,
             head="",
@@ -145,7 +145,7 @@ def acceptance_seal(
 ) -> Seal:
     """The seal that goes on from ``previous``, the ledger's own head, for a restore that was accepted."""
     empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
-    return _closed(replace(empty, accepted=accepted))
+    return _with_head(replace(empty, accepted=accepted))
 
 
 def beginning_seal(
@@ -153,7 +153,7 @@ def beginning_seal(
 ) -> Seal:
     """Return the seal after ``previous`` that says from where on the audit is kept."""
     empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
-    return _closed(replace(empty, begins=begins))
+    return _with_head(replace(empty, begins=begins))
 
 
 def _without_entries(*, number: int, last: str, previous: str, at: datetime, key: str | None) -> Seal:
@@ -163,7 +163,7 @@ def _without_entries(*, number: int, last: str, previous: str, at: datetime, key
         last=last,
         count=0,
         previous=previous,
-        links=linked(previous, ()),
+        links=last_link(previous, ()),
         marks="",
         at=at,
         head="",
@@ -171,7 +171,7 @@ def _without_entries(*, number: int, last: str, previous: str, at: datetime, key
     )
 
 
-def signed(seal: Seal, signature: bytes) -> Seal:
+def signed_seal(seal: Seal, signature: bytes) -> Seal:
     return replace(seal, signature=urlsafe_b64encode(signature).decode())
 
 
@@ -183,7 +183,7 @@ def signature_of(seal: Seal) -> bytes:
         return b""
 
 
-def linked(previous: str, entries: Iterable[Written]) -> str:
+def last_link(previous: str, entries: Iterable[Written]) -> str:
     """The last link of the chain that begins behind the head ``previous``."""
     link = bytes.fromhex(previous)
     for each in entries:
@@ -204,10 +204,10 @@ def mark_of(entry: Written) -> str:
 
 def head_of(seal: Seal) -> str:
     """What the head must be: over all that the seal says but the head itself and the signature on it."""
-    return hashlib.sha256(b"rotakey seal\n" + _json(_said(seal)).encode()).hexdigest()
+    return hashlib.sha256(b"rotakey seal\n" + _json(_seal_fields(seal)).encode()).hexdigest()
 
 
-def _closed(seal: Seal) -> Seal:
+def _with_head(seal: Seal) -> Seal:
     return replace(seal, head=head_of(seal))
 
 
@@ -215,7 +215,7 @@ def _closed(seal: Seal) -> Seal:
 
 
 def text_of(seal: Seal) -> str:
-    return _json({**_said(seal), "head": seal.head, "signature": seal.signature})
+    return _json({**_seal_fields(seal), "head": seal.head, "signature": seal.signature})
 
 
 def read_seal(text: str) -> Seal:
@@ -298,7 +298,7 @@ def read_moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is not a date") from error
 
 
-def _said(seal: Seal) -> dict[str, object]:
+def _seal_fields(seal: Seal) -> dict[str, object]:
     said = {"form": FORM, **asdict(seal), "at": moment(seal.at)}
     del said["head"], said["signature"]
     if seal.begins is None:  # as seals were before there were beginnings

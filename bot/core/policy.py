@@ -76,11 +76,11 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
             line = replace(line, outcome=NO, reason=against)
         trace.append(line)
         if line.outcome == YES:
-            return _approved(ask, rule, facts, tuple(trace))
+            return _approval(ask, rule, facts, tuple(trace))
     return ask_people(ask, catalog, facts, tuple(trace))
 
 
-def _approved(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
+def _approval(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
     """The rule is the last in ``trace``. Access by a shift ends with its grace, at the latest."""
     line = trace[-1]
     shift = current_shift(ask.person, rule, facts) if isinstance(rule, OnCall) else None

@@ -19,7 +19,7 @@ from bot.core.chain import (
     before_all,
     gap,
     head_of,
-    linked,
+    last_link,
     mark_of,
     moment,
     moment_of,
@@ -96,11 +96,11 @@ class Examination:
             seal = read_seal(each.text)
         except ValueError as error:
             self._object(f"seal {number} cannot be read: {error}")
-            self._lost(number)
+            self._lose_track(number)
             return
         if seal.number != number or seal.head != head_of(seal):
             self._object(f"seal {number} was changed after it was made")
-            self._lost(number)
+            self._lose_track(number)
             return
         if seal.number <= self._number:
             self._object(f"seal {number} stands behind seal {self._number}: the order is wrong")
@@ -117,7 +117,7 @@ class Examination:
         if self._trusts and self._signed is None:
             self._object("no seal is signed with this key")
         if not self._found_anchor and self._anchored:
-            self._object(f"{_named(self._anchored)} is not in it: {self._instead()}")
+            self._object(f"{_name_of(self._anchored)} is not in it: {self._instead()}")
         if self._more:
             self._wrong.append(f"and {self._more} more")
         head = self._before
@@ -244,15 +244,15 @@ class Examination:
         ):
             if self._trusts and not self._trusts(seal.head, signature_of(seal)):
                 self._object(
-                    f"seal {seal.number} gives up {_named(anchored)}, and is not signed with this key"
+                    f"seal {seal.number} gives up {_name_of(anchored)}, and is not signed with this key"
                 )
                 return
             self._found_anchor = True
-            self._notes.append(f"{_named(anchored)} is not in it, and was given up when that was accepted")
+            self._notes.append(f"{_name_of(anchored)} is not in it, and was given up when that was accepted")
         elif seal.begins and (seal.begins.head == anchored.head or 0 < anchored.number < seal.begins.seal):
             if self._trusts is None or self._trusts(seal.head, signature_of(seal)):
                 self._found_anchor = True
-                self._notes.append(f"{_named(anchored)} is not in it: it was dropped by then")
+                self._notes.append(f"{_name_of(anchored)} is not in it: it was dropped by then")
         elif seal.number == anchored.number:
             self._another = True
 
@@ -262,7 +262,7 @@ class Examination:
         newest = f"its newest seal is {self._number}" if self._number else "there is no seal in it"
         return f"it was cut off or put back to an older state, and {newest}"
 
-    def _lost(self, number: int) -> None:
+    def _lose_track(self, number: int) -> None:
         """What follows cannot be held against a seal that cannot be believed."""
         self._before, self._number, self._unknown = None, number, True
 
@@ -273,13 +273,13 @@ class Examination:
             self._more += 1
 
 
-def _named(anchored: Anchored) -> str:
+def _name_of(anchored: Anchored) -> str:
     return f"the anchored seal {anchored.number or anchored.head[:12] + '…'}"
 
 
 def _objection(seal: Seal, entries: list[Written]) -> str | None:
     """What is wrong with the entries of a seal that was not changed itself."""
-    if linked(seal.previous, entries) == seal.links:
+    if last_link(seal.previous, entries) == seal.links:
         return None
     sealed = [seal.marks[i : i + MARK] for i in range(0, len(seal.marks), MARK)]
     found = [mark_of(each) for each in entries]

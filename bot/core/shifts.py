@@ -69,7 +69,7 @@ class Roster:
         return age(self.read_at, now)
 
 
-def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
+def merge(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
     """One shift where shifts of one person at one level overlap or adjoin; ordered by start."""
 
     def whose(shift: Shift) -> tuple[str, str, str, int]:
@@ -78,11 +78,11 @@ def merged(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
     ordered = sorted(shifts, key=lambda shift: (whose(shift), _since(shift)))
     found: list[Shift] = []
     for _, group in groupby(ordered, key=whose):
-        found.extend(_joined(list(group)))
+        found.extend(_join(list(group)))
     return tuple(sorted(found, key=lambda shift: (_since(shift), shift.level, shift.email)))
 
 
-def _joined(ordered: list[Shift]) -> list[Shift]:
+def _join(ordered: list[Shift]) -> list[Shift]:
     found: list[Shift] = []
     for shift in ordered:
         last = found[-1] if found else None
@@ -97,7 +97,7 @@ def levelless(roster: Roster) -> Roster:
     """Return the roster without levels if it is read in a way that knows none. Older documents say 1."""
     if not roster.unattached:
         return roster
-    return replace(roster, shifts=merged(replace(shift, level=0) for shift in roster.shifts))
+    return replace(roster, shifts=merge(replace(shift, level=0) for shift in roster.shifts))
 
 
 def with_known_starts(shifts: Iterable[Shift], known: Iterable[Shift], since: datetime) -> tuple[Shift, ...]:
@@ -107,7 +107,7 @@ def with_known_starts(shifts: Iterable[Shift], known: Iterable[Shift], since: da
     are over by then. If a shift of the same person and level is ``known`` that began earlier and reached to
     where this one is said to begin, they are one shift, and it began when the known one did.
     """
-    before = merged(known)
+    before = merge(known)
 
     def start_of(shift: Shift) -> datetime | None:
         if shift.start is None or shift.start > since + EDGE:
@@ -126,7 +126,7 @@ def _since(shift: Shift) -> float:
 def at_levels(roster: Roster, levels: Sequence[int]) -> tuple[Shift, ...]:
     """The roster's shifts at ``levels`` (none named: at all), as if levels did not divide them."""
     wanted = [shift for shift in roster.shifts if not levels or shift.level in levels]
-    return merged(replace(shift, level=0) for shift in wanted)
+    return merge(replace(shift, level=0) for shift in wanted)
 
 
 def on_call(roster: Roster, levels: Sequence[int], at: datetime) -> tuple[Shift, ...]:

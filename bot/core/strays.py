@@ -48,7 +48,7 @@ class Sight:
     owed: Collection[str] = ()
 
 
-def seen(known: Mapping[str, Stray], sight: Sight, again_after: timedelta) -> dict[str, Stray]:
+def strays_after(known: Mapping[str, Stray], sight: Sight, again_after: timedelta) -> dict[str, Stray]:
     """The strays as they are after a look. What was not looked at stays as it was, and what is not there
     any more, or is explained by now, is left out."""
     kept = {

@@ -94,11 +94,11 @@ def _claim(member: str, generation: str, fence: str, owed_at: str, tries: str, t
     )
 
 
-def written(name: str, row: Mapping[str, str]) -> Written:
+def written_entry(name: str, row: Mapping[str, str]) -> Written:
     return Written(name=name, at=moment(name.partition("-")[0]), text=row.get("e", ""))
 
 
-def sealed(name: str, row: Mapping[str, str]) -> Sealed:
+def sealed_entry(name: str, row: Mapping[str, str]) -> Sealed:
     return Sealed(number=int(name.partition("-")[0]), text=row.get("s", ""))
 
 

@@ -24,7 +24,9 @@ def objections(client: Redis) -> list[str]:
 def warnings(client: Redis, copies: int = 0) -> list[str]:
     """What should be changed, and what could not be found out. Raises TemporaryFailure."""
     facts = dict(_look(client)) | {"wanted_copies": str(copies), "followed": "yes" if follows(client) else ""}
-    return _all(facts, (_unknown, _would_evict, _has_evicted, _may_lose, _cannot_write, _cluster, _copied))
+    return _all(
+        facts, (_unknown, _would_evict, _has_evicted, _may_lose, _cannot_write, _cluster, _copies_fault)
+    )
 
 
 def _all(facts: Facts, checks: tuple[Callable[[Facts], str | None], ...]) -> list[str]:
@@ -149,7 +151,7 @@ def _cluster(facts: Facts) -> str | None:
     return "Redis runs as a cluster: write REDIS_URL as redis+cluster://host:6379"
 
 
-def _copied(facts: Facts) -> str | None:
+def _copies_fault(facts: Facts) -> str | None:
     wanted, there = int(facts["wanted_copies"]), int(facts.get("connected_slaves", "0"))
     if there >= wanted or "connected_slaves" not in facts:
         return None

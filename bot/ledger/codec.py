@@ -39,7 +39,7 @@ def decode(key: Key, text: str) -> Document:
     except ValidationError as error:
         raise PermanentFailure(_unreadable(name, error)) from error
     if _NO_ZONE.search(text) and any(moment.tzinfo is None for moment in _moments(found)):
-        raise PermanentFailure(_damaged(name, "a moment without a time zone"))
+        raise PermanentFailure(_damage(name, "a moment without a time zone"))
     return found
 
 
@@ -91,10 +91,10 @@ def _entries() -> TypeAdapter[Entry]:
 def _unreadable(what: str, error: ValidationError) -> str:
     """In one line."""
     faults = " ".join("; ".join(_fault(each["loc"], each["msg"]) for each in error.errors()).split())
-    return _damaged(what, faults[:MOST_SAID])
+    return _damage(what, faults[:MOST_SAID])
 
 
-def _damaged(what: str, fault: str) -> str:
+def _damage(what: str, fault: str) -> str:
     return f"{what} in the ledger cannot be read ({fault}): damaged, or of another version of Rotakey"
 
 

@@ -22,7 +22,7 @@ from redis.retry import Retry
 
 from bot.core.errors import Misconfigured, TemporaryFailure, Unconfirmed
 from bot.ledger import scripts
-from bot.ledger.following import Locator, followed
+from bot.ledger.following import Locator, following_settings
 from bot.ledger.forms import Form, taken_apart
 from bot.ledger.keys import names
 
@@ -72,7 +72,7 @@ def _pool(form: Form, workspace: str) -> BlockingConnectionPool:
     if "path" in settings:
         del settings["socket_keepalive"]
     if form.how:
-        settings = followed(settings, Locator(form, _slot(workspace)))
+        settings = following_settings(settings, Locator(form, _slot(workspace)))
     return BlockingConnectionPool(**settings)
 
 

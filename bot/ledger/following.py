@@ -78,7 +78,7 @@ class Locator:
     def forget(self) -> None:
         self._there = None
 
-    def moved(self, to: Address) -> None:
+    def note_move(self, to: Address) -> None:
         """A node has told us."""
         self._there = (to, time.monotonic())
 
@@ -158,7 +158,7 @@ class Following(Connection):
         super().on_connect_check_health(check_health)
         if self._locator.form.how == "sentinel" and self._role() not in ("master", "unknown"):
             self._locator.forget()
-            raise self._left("it is no primary, though the sentinels say so")
+            raise self._gone_error("it is no primary, though the sentinels say so")
 
     def _role(self) -> str:
         self.send_command("ROLE", check_health=False)
@@ -178,10 +178,10 @@ class Following(Connection):
             return super().read_response(*arguments, **options)
         except AskError as error:
             self._send_on(error, (error.host or self.host, error.port))
-            raise self._left("the slot is at another node") from error
+            raise self._gone_error("the slot is at another node") from error
         except ReadOnlyError as error:
             self._locator.forget()
-            raise self._left("what was the primary takes no writes any more") from error
+            raise self._gone_error("what was the primary takes no writes any more") from error
         except (ConnectionError, TimeoutError, ClusterDownError):
             self._locator.forget()
             raise
@@ -192,9 +192,9 @@ class Following(Connection):
         if self._asking or error.slot_id != self._locator.slot:
             self._sent_on = there
         else:
-            self._locator.moved(there)
+            self._locator.note_move(there)
 
-    def _left(self, why: str) -> ConnectionError:
+    def _gone_error(self, why: str) -> ConnectionError:
         where = f"{self.host}:{self.port}"
         self.disconnect()
         return ConnectionError(f"{where}: {why}")
@@ -204,7 +204,7 @@ class FollowingSecurely(Following, SSLConnection):
     """The same, with TLS."""
 
 
-def followed(settings: Mapping[str, Any], there: Locator) -> dict[str, Any]:
+def following_settings(settings: Mapping[str, Any], there: Locator) -> dict[str, Any]:
     """The settings of connections that follow the primary."""
     secure = settings.get("connection_class") is SSLConnection
     return {**settings, "connection_class": FollowingSecurely if secure else Following, "locator": there}

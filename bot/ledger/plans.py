@@ -24,7 +24,7 @@ def sending() -> tuple[str, int]:
     return f"once:{uuid.uuid4()}", RESENT_WITHIN // timedelta(milliseconds=1)
 
 
-def wanted(keys: Iterable[Key], follow: Iterable[str]) -> bytes:
+def read_arguments(keys: Iterable[Key], follow: Iterable[str]) -> bytes:
     return as_json({"keys": [name(key) for key in keys], "follow": list(follow)})
 
 
@@ -55,7 +55,7 @@ def plan(change: Change) -> bytes:
     )
 
 
-def held(claims: Iterable[Claim]) -> bytes:
+def claim_arguments(claims: Iterable[Claim]) -> bytes:
     return as_json([[claim.member, str(claim.fence)] for claim in claims])
 
 

@@ -101,7 +101,7 @@ class RedisLedger:
 
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
         """What cannot be read is set aside, and left out: its version is told, and no document."""
-        asked = (plans.wanted(keys, names) for keys, names in wanted)
+        asked = (plans.read_arguments(keys, names) for keys, names in wanted)
         now, self._seen.primary, compared, *found = self._run(
             self._read, KIND_OF[Grant], self._copies, *asked
         )
@@ -147,28 +147,28 @@ class RedisLedger:
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         if not claims:
             return frozenset()
-        return frozenset(self._run(self._renew, self._claim_ms, plans.held(claims)))
+        return frozenset(self._run(self._renew, self._claim_ms, plans.claim_arguments(claims)))
 
     def wait(self, seconds: float) -> None:
         if seconds > 0:
             # Redis takes zero for ever; some versions take less than a millisecond for zero
             held = max(min(seconds, LONGEST_WAIT), 0.001)
             with translate_errors():
-                self._patient.blpop([self._named("nudge")], timeout=held)
+                self._patient.blpop([self._name("nudge")], timeout=held)
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
         """Raises ValueError where ``after`` is not the name of an entry."""
-        return [(it.name, it.at, decode_entry(it.name, it.text)) for it in self.written(after, count)]
+        return [(it.name, it.at, decode_entry(it.name, it.text)) for it in self.written_entries(after, count)]
 
-    def written(self, after: str = "", count: int = 100) -> Sequence[Written]:
+    def written_entries(self, after: str = "", count: int = 100) -> Sequence[Written]:
         """Raises ValueError where ``after`` is not the name of an entry."""
         if not re.fullmatch(r"(\d+(-\d+)?)?", after):
             raise ValueError(f"{after!r} is not the name of an audit entry")
         rows = self._rows("audit", f"({after}" if after else "-", count)
-        return [answers.written(name, row) for name, row in rows]
+        return [answers.written_entry(name, row) for name, row in rows]
 
     def seals(self, after: int = 0, count: int = 100) -> Sequence[Sealed]:
-        return [answers.sealed(name, row) for name, row in self._rows("seals", f"{after + 1}", count)]
+        return [answers.sealed_entry(name, row) for name, row in self._rows("seals", f"{after + 1}", count)]
 
     def condition(self) -> Condition:
         return answers.condition(self._run(self._condition, FAILING_AFTER, MOST_TOLD, "open", "overdue"))
@@ -177,7 +177,7 @@ class RedisLedger:
 
     def page_of_grants(self, index: str, cursor: int) -> tuple[Sequence[str], int]:
         with translate_errors():
-            answer: Any = self._client.sscan(f"{self._named('index:')}{index}", cursor, count=PAGE)
+            answer: Any = self._client.sscan(f"{self._name('index:')}{index}", cursor, count=PAGE)
         after, ids = answer
         return ids, after
 
@@ -185,7 +185,7 @@ class RedisLedger:
         return self._page_of(shape, "", cursor)
 
     def _page_of(self, shape: type[Document], begins: str, cursor: int) -> tuple[Sequence[str], int]:
-        before = f"{self._named('doc:')}{KIND_OF[shape]}:"
+        before = f"{self._name('doc:')}{KIND_OF[shape]}:"
         with translate_errors():
             answer: Any = self._client.scan(cursor, match=f"{before}{begins}*", count=SCANNED_AT_ONCE)
         after, found = answer
@@ -204,7 +204,7 @@ class RedisLedger:
     def unheld(self, holds: Collection[str]) -> frozenset[str]:
         return frozenset(self._run(self._unheld, plans.as_json(list(holds))))
 
-    def unowed(self, members: Collection[str]) -> frozenset[str]:
+    def not_due(self, members: Collection[str]) -> frozenset[str]:
         return frozenset(self._run(self._unowed, plans.as_json(list(members))))
 
     def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
@@ -299,14 +299,14 @@ class RedisLedger:
     def _rows(self, stream: str, first: str, count: int) -> Sequence[tuple[str, Mapping[str, str]]]:
         """Of a stream. What is no UTF-8 keeps its bytes: somebody must have written it by hand."""
         with translate_errors():
-            rows: Any = self._client.xrange(self._named(stream), min=first, count=count)
+            rows: Any = self._client.xrange(self._name(stream), min=first, count=count)
         return [*rows]
 
     def _run(self, which: Any, *arguments: str | bytes | int, writing: bool = False) -> Any:
         with translate_errors(writing=writing):
             return which(keys=self._names, args=arguments)
 
-    def _named(self, name: str) -> str:
+    def _name(self, name: str) -> str:
         return self._names[NAMES.index(name)]
 
 

@@ -17,7 +17,7 @@ class RedisServer:
         self._client = client
 
     def facts(self) -> ServerFacts:
-        told = self._told()
+        told = self._info()
         replicas = told.get("connected_slaves")
         return ServerFacts(
             name=_name(told),
@@ -26,7 +26,7 @@ class RedisServer:
             replicas=int(replicas) if replicas else None,
         )
 
-    def _told(self) -> dict[str, str]:
+    def _info(self) -> dict[str, str]:
         try:
             with translate_errors(apart_from=ResponseError):
                 return {name: str(value) for name, value in self._client.info().items()}

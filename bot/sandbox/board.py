@@ -126,9 +126,9 @@ def board(workspace: Workspace, pager: Pager, watch: Watch) -> Blueprint:
     }
     for name, gesture in gestures.items():
         routes.add_url_rule(f"/sandbox/{name}", name, gesture, methods=["POST"])
-    routes.register_error_handler(HTTPException, _refused)
+    routes.register_error_handler(HTTPException, _error)
     routes.register_error_handler(ImpossibleError, _impossible)
-    routes.after_request(_guarded)
+    routes.after_request(_with_headers)
     return routes
 
 
@@ -168,22 +168,22 @@ class _Board:
         me = _text(body, "me")
         what: Pressed = (_text(body, "action_id"), body.get("block_id"), body.get("value"))
         if body.get("home"):
-            return _told(self.workspace.click_home(me, *what))
+            return _result(self.workspace.click_home(me, *what))
         if body.get("view"):
             self._require_open(me, body["view"])
-            return _told(self.workspace.click_view(me, *what))
-        return _told(self.workspace.click(me, _text(body, "channel"), _text(body, "ts"), *what))
+            return _result(self.workspace.click_view(me, *what))
+        return _result(self.workspace.click(me, _text(body, "channel"), _text(body, "ts"), *what))
 
     def answer_view(self) -> Json:
         body = _body()
         me = _text(body, "me")
         self._require_open(me, body.get("view_id"))
         if body.get("close"):
-            return _told(self.workspace.close_view(me))
-        return _told(self.workspace.submit_view(me, body.get("values")))
+            return _result(self.workspace.close_view(me))
+        return _result(self.workspace.submit_view(me, body.get("values")))
 
     def open_home(self) -> Json:
-        return _told(self.workspace.open_home(_text(_body(), "me")))
+        return _result(self.workspace.open_home(_text(_body(), "me")))
 
     def break_slack(self) -> Json:
         body = _body()
@@ -268,7 +268,7 @@ def _number(body: Json, name: str) -> float:
     return value
 
 
-def _told(answer: Answer) -> Json:
+def _result(answer: Answer) -> Json:
     return {"ok": False, "error": answer.error} if answer.error else {"ok": True}
 
 
@@ -280,7 +280,7 @@ def _file(name: str) -> Response:
     return send_from_directory(PAGE, name)
 
 
-def _refused(error: HTTPException) -> tuple[Json, int]:
+def _error(error: HTTPException) -> tuple[Json, int]:
     return {"ok": False, "error": error.description or error.name}, error.code or 500
 
 
@@ -288,7 +288,7 @@ def _impossible(error: ImpossibleError) -> Json:
     return {"ok": False, "error": str(error)}
 
 
-def _guarded(response: Response) -> Response:
+def _with_headers(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -21,7 +21,7 @@ STOPS_WITHIN = 30.0
 ROOT = Path(__file__).parents[2]
 
 
-def _launched(death_signal: signal.Signals) -> list[str]:
+def _launch_command(death_signal: signal.Signals) -> list[str]:
     """Ended, on Linux, with the thread that starts it: start it from one that lives as long as we do."""
     account = f"{os.getuid()}:{os.getgid()}"
     return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal)), account]
@@ -53,7 +53,7 @@ class BotProcess:
         program = [sys.executable, "-m", self.module, self.command, *self.arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
-                [*_launched(self.death_signal), *program],
+                [*_launch_command(self.death_signal), *program],
                 env={**kept, **self.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -34,19 +34,19 @@ class PagerDesk:
         return self._pager.state(self._clock())
 
     def hand_over(self, schedule: str, to: str) -> None:
-        with self._kept():
+        with self._saving():
             self._pager.hand_over(schedule, to, self._clock())
 
     def start_shift(self, schedule: str, who: str, minutes: float) -> None:
-        with self._kept():
+        with self._saving():
             self._pager.start_shift(schedule, who, self._clock(), minutes)
 
     def end_shift(self, schedule: str) -> None:
-        with self._kept():
+        with self._saving():
             self._pager.end_shift(schedule, self._clock())
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _saving(self) -> Iterator[None]:
         try:
             yield
         except PagerError as error:

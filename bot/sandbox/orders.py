@@ -52,7 +52,7 @@ class Watch:
     def state(self) -> Json:
         """What is so now; where it cannot be read, what was last read, and why not."""
         try:
-            with self._connections.borrowed(Deadline.after(READ_WITHIN)) as connection:
+            with self._connections.borrow(Deadline.after(READ_WITHIN)) as connection:
                 [[(at,)], roles, members, sessions] = connection.ask(CLOCK, ROLES, MEMBERS, SESSIONS)
         except (TemporaryFailure, PermanentFailure) as failure:
             return {**self._last, "error": str(failure)}
@@ -107,8 +107,8 @@ def prepare(url: str, *, logins: Iterable[str] = LOGINS, roles: Iterable[str] = 
         for account, password in accounts.items():
             _login(connection, account, password)
         for role in roles:
-            connection.execute(_named(MAY_GIVE, role=role, bot=BOT))
-        connection.execute(_named(MAY_END_SESSIONS, bot=BOT))
+            connection.execute(_statement(MAY_GIVE, role=role, bot=BOT))
+        connection.execute(_statement(MAY_END_SESSIONS, bot=BOT))
     urls = {name: _at(here, user=name, password=password) for name, password in accounts.items()}
     return Orders(url=here, bot_url=urls.pop(BOT), logins=urls, watch=Watch(here))
 
@@ -132,7 +132,7 @@ SESSIONS = sql.SQL(
 
 def _role(connection: psycopg.Connection[Any], role: str) -> None:
     if not _exists(connection, role):
-        connection.execute(_named("CREATE ROLE {role} NOLOGIN", role=role))
+        connection.execute(_statement("CREATE ROLE {role} NOLOGIN", role=role))
     privileges = sql.SQL(PRIVILEGES.get(role, LEAST))
     connection.execute(sql.SQL("GRANT {} TO {}").format(privileges, sql.Identifier(role)))
 
@@ -147,7 +147,7 @@ def _exists(connection: psycopg.Connection[Any], role: str) -> bool:
     return bool(connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall())
 
 
-def _named(statement: str, **names: str) -> sql.Composed:
+def _statement(statement: str, **names: str) -> sql.Composed:
     return sql.SQL(statement).format(**{each: sql.Identifier(name) for each, name in names.items()})
 
 

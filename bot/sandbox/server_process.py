@@ -127,7 +127,7 @@ class ServerProcess(ABC):
         for _ in range(TRIES):
             if not self._port or not (self._port_given or is_free(self._port)):
                 self._port = free_port()
-            self._process = self._launched(self._command(), self.death_signal)
+            self._process = self._launch(self._command(), self.death_signal)
             if self._came_up(self._process, deadline):
                 return
             if time.monotonic() > deadline:
@@ -143,7 +143,7 @@ class ServerProcess(ABC):
             time.sleep(POLL)
         return False
 
-    def _launched(self, command: list[str], death_signal: signal.Signals) -> subprocess.Popen[bytes]:
+    def _launch(self, command: list[str], death_signal: signal.Signals) -> subprocess.Popen[bytes]:
         """Linux sends the death signal when the *thread* that forked ends: one stays for it."""
         uid, gid = self._account()
         launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal))]
@@ -153,7 +153,7 @@ class ServerProcess(ABC):
 
         def fork() -> None:
             try:
-                outcome.set_result(self._forked([*launch, f"{uid}:{gid}", *command]))
+                outcome.set_result(self._fork([*launch, f"{uid}:{gid}", *command]))
             except OSError as error:
                 outcome.set_exception(error)
             over.wait()
@@ -161,7 +161,7 @@ class ServerProcess(ABC):
         threading.Thread(target=fork, daemon=True, name=f"{self.name} is up").start()
         return outcome.result()
 
-    def _forked(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _fork(self, command: list[str]) -> subprocess.Popen[bytes]:
         """In a session of its own, so that Ctrl-C at the terminal does not reach it before we end it."""
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as log:

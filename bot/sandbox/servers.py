@@ -92,16 +92,16 @@ class Postgres(ServerProcess):
     def remove(self) -> None:
         """Stop, and leave nothing: neither here nor where it lies for the sake of another account."""
         self.stop()
-        place_for(self.data, self._packaged()).remove()
+        place_for(self.data, self._programs()).remove()
         shutil.rmtree(self.data, ignore_errors=True)
 
-    def _packaged(self) -> Path:
+    def _programs(self) -> Path:
         return self._binaries or packaged_binaries()
 
     @property
     def _where(self) -> Place:
         if self._place is None:
-            self._place = place_for(self.data, self._packaged())
+            self._place = place_for(self.data, self._programs())
         return self._place
 
     @property
@@ -139,7 +139,7 @@ class Postgres(ServerProcess):
     def _init(self, password: Path) -> None:
         os.mkdir(self._home, 0o700)
         os.chown(self._home, *self._account())
-        process = self._launched(
+        process = self._launch(
             [
                 str(self._where.binaries / "initdb"),
                 *("-D", str(self._home), "-U", SUPERUSER, "--pwfile", str(password)),

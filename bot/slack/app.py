@@ -8,7 +8,7 @@ from typing import Any
 from slack_sdk import WebClient
 
 from bot.ports import AppFacts, Deadline
-from bot.slack.calls import Declined, answered, call
+from bot.slack.calls import Declined, call, call_with_headers
 
 PAGE = 200
 MOST_PAGES = 10
@@ -22,7 +22,7 @@ class SlackApp:
         self._app_token = app_token
 
     def facts(self, deadline: Deadline) -> AppFacts:
-        response = answered(self._client, deadline, "auth.test", {})
+        response = call_with_headers(self._client, deadline, "auth.test", {})
         said = response.data if isinstance(response.data, dict) else {}
         return AppFacts(
             team=str(said.get("team_id", "")),

@@ -68,18 +68,18 @@ class Declined(PermanentFailure):
 
 def call(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> Answer:
     """``client`` gives the token and the address; its own timeout and retries are not used."""
-    answer = answered(client, deadline, method, arguments)
+    answer = call_with_headers(client, deadline, method, arguments)
     return answer.data if isinstance(answer.data, dict) else {}
 
 
-def answered(
+def call_with_headers(
     client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]
 ) -> SlackResponse:
     """As ``call``, with the headers."""
-    return within(deadline, f"Slack's {method}", lambda: _sent(client, deadline, method, arguments))
+    return within(deadline, f"Slack's {method}", lambda: _send(client, deadline, method, arguments))
 
 
-def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
+def _send(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
     hurried = WebClient(
         token=client.token,
         base_url=client.base_url,
@@ -93,7 +93,7 @@ def _sent(client: WebClient, deadline: Deadline, method: str, arguments: Mapping
     try:
         return hurried.api_call(method, json=given) if structured else hurried.api_call(method, params=given)
     except SlackApiError as error:
-        raise _translated(method, error) from None
+        raise _failure_of(method, error) from None
     except TimeoutError:  # the socket's own may be a moment before the deadline
         raise too_late(f"Slack's {method}") from None
     except (SlackClientError, OSError, HTTPException, ValueError) as error:
@@ -106,7 +106,7 @@ def _authorities() -> SSLContext:
     return create_default_context()
 
 
-def _translated(method: str, raised: SlackApiError) -> TemporaryFailure | PermanentFailure:
+def _failure_of(method: str, raised: SlackApiError) -> TemporaryFailure | PermanentFailure:
     response = raised.response
     data = response.data if isinstance(response.data, dict) else {}
     error = str(data.get("error", ""))

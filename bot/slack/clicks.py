@@ -37,7 +37,7 @@ class Click:
     op: str
 
 
-def pressed(slack: SlackContext, body: Body) -> bool:
+def carry_out(slack: SlackContext, body: Body) -> bool:
     """Whether whoever clicked will see what came of it; if not, Slack is to show that it failed."""
     click = click_in(body)
     verb = _VERBS.get(click.verb)
@@ -119,7 +119,7 @@ def _approve(slack: SlackContext, click: Click) -> None:
     )
 
 
-def _opened(slack: SlackContext, click: Click, form: Block, command: str) -> None:
+def _open_form(slack: SlackContext, click: Click, form: Block, command: str) -> None:
     """Open the form. If Slack does not confirm in time that it is open, nothing is done in the person's name:
     it may open all the same, and they hear what to type if it does not."""
     if _anew(slack, click) and not slack.open(click.trigger, form):
@@ -127,7 +127,7 @@ def _opened(slack: SlackContext, click: Click, form: Block, command: str) -> Non
 
 
 def _deny(slack: SlackContext, click: Click) -> None:
-    _opened(slack, click, deny_form(click.value, click.terms), f"/access deny {click.value} because …")
+    _open_form(slack, click, deny_form(click.value, click.terms), f"/access deny {click.value} because …")
 
 
 def _extend(slack: SlackContext, click: Click) -> None:
@@ -136,7 +136,7 @@ def _extend(slack: SlackContext, click: Click) -> None:
         _whisper(slack, click, because(Why.APPROVERS_ASKED, resource=extended.standing.grant.resource))
 
 
-def _done(slack: SlackContext, click: Click) -> None:
+def _give_back(slack: SlackContext, click: Click) -> None:
     finish.give_back(slack.context, person=click.person, which=click.value, op=click.op)
 
 
@@ -149,13 +149,13 @@ def _ask_again(slack: SlackContext, click: Click) -> None:
     offers = look.offers(slack.context, person=click.person)
     length = brief(before.length) if before.length else UNTIL_SHIFT_ENDS
     command = f"/access request {before.resource} {length} because …"
-    _opened(slack, click, request_form(offers, again), command)
+    _open_form(slack, click, request_form(offers, again), command)
 
 
 def _request(slack: SlackContext, click: Click) -> None:
     offers = look.offers(slack.context, person=click.person)
     form = request_form(offers, Request(resource=click.value))
-    _opened(slack, click, form, f"/access request {click.value} because …")
+    _open_form(slack, click, form, f"/access request {click.value} because …")
 
 
 def _adopt(slack: SlackContext, click: Click) -> None:
@@ -174,8 +174,8 @@ def _try_now(slack: SlackContext, click: Click) -> None:
     overdue.try_now(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
-def _removed(slack: SlackContext, click: Click) -> None:
-    overdue.removed(slack.context, person=click.person, alert=click.value, op=click.op)
+def _confirm_removal(slack: SlackContext, click: Click) -> None:
+    overdue.confirm_removal(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
 def _same_system(slack: SlackContext, click: Click) -> None:
@@ -203,7 +203,7 @@ _OF_ALERTS: Mapping[str, Callable[[SlackContext, Click], None]] = {
     "remove": _remove,
     "leave": _leave,
     "try_now": _try_now,
-    "removed": _removed,
+    "removed": _confirm_removal,
     "same_system": _same_system,
     "same_person": _same_person,
     "somebody_else": _somebody_else,
@@ -215,7 +215,7 @@ _VERBS: Mapping[str, Callable[[SlackContext, Click], None]] = {
     "approve": _approve,
     "deny": _deny,
     "extend": _extend,
-    "done": _done,
+    "done": _give_back,
     "ask_again": _ask_again,
     "request": _request,
 }

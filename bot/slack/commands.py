@@ -56,18 +56,18 @@ class SlackContext:
         return True
 
 
-def answered(slack: SlackContext, body: Body) -> Block:
+def answer(slack: SlackContext, body: Body) -> Block:
     """The answer to a command, as Slack wants it; empty where a form has opened."""
     trigger = str(body["trigger_id"])
     try:
         person = insider(slack.context, body)
         text = str(body.get("text") or "")
         names = look.askable(slack.context, person=person) if grammar.wants_names(text) else ()
-        return _done(slack, person, grammar.parse(text, names), trigger)
+        return _run_command(slack, person, grammar.parse(text, names), trigger)
     except Refused as refused:
-        return said(refusal(refused.reason))
+        return ephemeral(refusal(refused.reason))
     except TemporaryFailure as failure:
-        return said(slack.not_done(failure, _op(trigger), person_in(body)))
+        return ephemeral(slack.not_done(failure, _op(trigger), person_in(body)))
 
 
 def not_recorded(failure: TemporaryFailure) -> str:
@@ -75,30 +75,30 @@ def not_recorded(failure: TemporaryFailure) -> str:
     return words.NOT_RECORDED
 
 
-def said(text: str, blocks: Sequence[Block] = ()) -> Block:
+def ephemeral(text: str, blocks: Sequence[Block] = ()) -> Block:
     return {"response_type": "ephemeral", "text": text, "blocks": list(blocks) or [section(text)]}
 
 
-def _done(slack: SlackContext, person: str, command: Command, trigger: str) -> Block:
+def _run_command(slack: SlackContext, person: str, command: Command, trigger: str) -> Block:
     context, op = slack.context, _op(trigger)
     match command:
         case Request():
-            return _requested(slack, person, command, trigger)
+            return _request(slack, person, command, trigger)
         case Extend():
-            return _extended(context, person, command, op)
+            return _extend(context, person, command, op)
         case grammar.Done() | grammar.Revoke():
-            return said(_ended(context, person, command, op))
+            return ephemeral(_end(context, person, command, op))
         case grammar.Approve() | grammar.Deny():
-            return _decided(context, person, command, op)
+            return _vote(context, person, command, op)
         case grammar.RevokeAll() | grammar.Allow() | grammar.Freeze() | grammar.Unfreeze():
-            return said(_stopped(context, person, command, op))
+            return ephemeral(_stop_or_start(context, person, command, op))
         case grammar.Later(verb=verb):
             raise refuse(Why.VERB_NOT_YET, verb=verb)
         case _:
-            return _shown(context, person, command)
+            return _look_up(context, person, command)
 
 
-def _requested(slack: SlackContext, person: str, wanted: Request, trigger: str) -> Block:
+def _request(slack: SlackContext, person: str, wanted: Request, trigger: str) -> Block:
     objection = not_yet(wanted, person)
     if objection:
         raise objection
@@ -112,29 +112,29 @@ def _requested(slack: SlackContext, person: str, wanted: Request, trigger: str) 
         reason=wanted.reason,
         op=_op(trigger),
     )
-    return said(*pages.asked(answer))
+    return ephemeral(*pages.request_answer(answer))
 
 
-def _extended(context: Context, person: str, wanted: Extend, op: str) -> Block:
+def _extend(context: Context, person: str, wanted: Extend, op: str) -> Block:
     if wanted.end:
         raise refuse(Why.END_NOT_YET, end=words.moment(wanted.end))
     answer = extend.extend(context, person=person, which=wanted.which, length=wanted.length, op=op)
-    return said(words.extended(answer))
+    return ephemeral(words.extend_answer(answer))
 
 
-def _ended(context: Context, person: str, command: grammar.Done | grammar.Revoke, op: str) -> str:
+def _end(context: Context, person: str, command: grammar.Done | grammar.Revoke, op: str) -> str:
     match command:
         case grammar.Done(which=which, everything=everything):
             done = finish.give_back(context, person=person, which=which, everything=everything, op=op)
             return words.gave_back_all(done) if everything else words.gave_back(done)
         case grammar.Revoke(person=whose, resource=resource, why=why):
             what = resource or _only_one(context, person, whose)
-            return words.revoked(
+            return words.revoke_answer(
                 finish.revoke(context, by=person, person=whose, resource=what, why=why, op=op)
             )
 
 
-def _stopped(
+def _stop_or_start(
     context: Context,
     person: str,
     command: grammar.RevokeAll | grammar.Allow | grammar.Freeze | grammar.Unfreeze,
@@ -146,7 +146,7 @@ def _stopped(
             return words.revoked_all(security.revoke_all(context, by=person, person=whose, why=why, op=op))
         case grammar.Allow(person=whose):
             security.allow(context, by=person, person=whose, op=op)
-            return words.allowed(whose)
+            return words.allow_answer(whose)
         case grammar.Freeze(why=why):
             return words.frozen(copied=security.freeze(context, by=person, why=why, op=op))
         case grammar.Unfreeze():
@@ -182,44 +182,44 @@ def _only_one(context: Context, person: str, whose: str) -> str:
     return held[0]
 
 
-def _decided(context: Context, person: str, command: grammar.Approve | grammar.Deny, op: str) -> Block:
+def _vote(context: Context, person: str, command: grammar.Approve | grammar.Deny, op: str) -> Block:
     """A vote, if the person was shown exactly what it is about; otherwise that is shown now. If the id is
     none, what waits for this person under that name is shown, and nothing is decided."""
     try:
         if isinstance(command, grammar.Approve):
             length = command.length
             done = votes.approve(context, person=person, grant=command.grant, length=length, op=op)
-            return said(words.approved(done))
+            return ephemeral(words.approve_answer(done))
         done = votes.deny(context, person=person, grant=command.grant, why=command.why, op=op)
-        return said(words.denied(done))
+        return ephemeral(words.deny_answer(done))
     except Refused as refused:
         if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(context, command.grant)):
             votes.note_terms_shown(context, person=person, grant=command.grant, terms=view.terms)
-            return said(*pages.terms(refusal(refused.reason), view))
+            return ephemeral(*pages.terms(refusal(refused.reason), view))
         if refused.reason.why is not Why.GRANT_UNKNOWN:
             raise
     found = look.waiting_for(context, person=person, resource=command.grant)
-    return said(*pages.fitting(command.grant, found))
+    return ephemeral(*pages.fitting(command.grant, found))
 
 
-def _shown(context: Context, person: str, command: Command) -> Block:
+def _look_up(context: Context, person: str, command: Command) -> Block:
     """What only looks, and changes nothing."""
     match command:
         case grammar.Mine():
-            return said(*pages.mine(look.mine(context, person=person)))
+            return ephemeral(*pages.mine(look.mine(context, person=person)))
         case grammar.List():
-            return said(*pages.offered(look.offers(context, person=person)))
+            return ephemeral(*pages.offer_list(look.offers(context, person=person)))
         case grammar.Who(resource=resource):
-            return said(*pages.who(resource, look.who(context, person=person, resource=resource)))
+            return ephemeral(*pages.who(resource, look.who(context, person=person, resource=resource)))
         case grammar.Waiting(person=whose, resource=resource):
             found = look.waiting_for(context, person=person, resource=resource, holder=whose)
-            return said(*pages.fitting("", found))
+            return ephemeral(*pages.fitting("", found))
         case grammar.Unknown(word=word, meant=meant):
-            return said(words.unknown(word, meant, _examples(context, person)))
+            return ephemeral(words.unknown(word, meant, _examples(context, person)))
         case grammar.Help(topic=topic):
-            return said(words.help_text(_examples(context, person), topic))
+            return ephemeral(words.help_text(_examples(context, person), topic))
         case _:
-            return said(words.help_text(_examples(context, person)))
+            return ephemeral(words.help_text(_examples(context, person)))
 
 
 def _examples(context: Context, person: str) -> tuple[str, ...]:
@@ -233,8 +233,8 @@ def _examples(context: Context, person: str) -> tuple[str, ...]:
 def _form(slack: SlackContext, person: str, asked: Request, trigger: str) -> Block:
     offers = look.offers(slack.context, person=person)
     if not offers:
-        return said(words.NOTHING_OFFERED)
+        return ephemeral(words.NOTHING_OFFERED)
     if slack.open(trigger, request_form(offers, asked)):
         return {}
     names = [offer.resource.name for offer in offers]
-    return said(f"{words.NOT_CONFIRMED_OPEN} {words.help_text(names, 'request')}")
+    return ephemeral(f"{words.NOT_CONFIRMED_OPEN} {words.help_text(names, 'request')}")

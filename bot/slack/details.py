@@ -7,9 +7,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bot.slack import lengths, moments
-from bot.slack.entities import mentioned
+from bot.slack.entities import mention_in
 from bot.slack.moments import Moment, moment_at
-from bot.slack.reading import SHIFT, Length, gap_end, length_at, levelled, named, not_understood, word_at
+from bot.slack.reading import SHIFT, Length, gap_end, length_at, level_text, name_in, not_understood, word_at
 
 EVERYTHING = frozenset({"names", "length", "start", "end", "behalf", "urgent"})
 
@@ -70,7 +70,7 @@ class Reader:
     def read(self, head: str) -> Details:
         """Read each detail once and stop at the first word that is none. Raises Refused for a length that
         nobody can mean."""
-        level = levelled(head).translate(_MARKED)
+        level = level_text(head).translate(_MARKED)
         found, position = Details(), 0
         while True:
             step = self._next(level, position, found)
@@ -105,7 +105,7 @@ class Reader:
         if "start" in self.wanted and found.start is None and (start := _start_at(level, at)):
             return replace(found, start=start[0]), start[1]
         word = word_at(level, at)
-        if "behalf" in self.wanted and found.behalf is None and word and (whose := mentioned(word[0])):
+        if "behalf" in self.wanted and found.behalf is None and word and (whose := mention_in(word[0])):
             return replace(found, behalf=whose), word.end()
         urgent = _URGENT.match(level, at)
         if "urgent" in self.wanted and not found.urgent and urgent:
@@ -117,7 +117,7 @@ class Reader:
         word = _NAME.match(level, at)
         if "names" not in self.wanted or word is None or word[0].startswith(("--", "<@", "<!")):
             return None
-        name = named(word[0] if word[1] is None else word[1])
+        name = name_in(word[0] if word[1] is None else word[1])
         if not name or name in found.names or name in self.nothing:
             return None
         reasons_to_think_so = (
@@ -134,7 +134,7 @@ def foreign_piece(reason: str, known: Collection[str], own: str) -> str | None:
     """Return what in a reason without *because* may have been meant as part of the request: a length, a time,
     a day, a mention, an option, or a resource other than its own. Raises Refused if it begins with something
     like a length."""
-    level = levelled(reason)
+    level = level_text(reason)
     broken = _BROKEN.match(level)
     if broken:
         raise not_understood(broken["said"])
@@ -142,7 +142,7 @@ def foreign_piece(reason: str, known: Collection[str], own: str) -> str | None:
     if found:
         return reason[found.start() : found.end()]
     words = (word[0] for word in re.finditer(r"[^\s,;]+", reason))
-    return next((word for word in words if named(word).lstrip("#") in {*known} - {own}), None)
+    return next((word for word in words if name_in(word).lstrip("#") in {*known} - {own}), None)
 
 
 def _start_at(level: str, at: int) -> tuple[Moment, int] | None:

@@ -40,10 +40,10 @@ class SlackDirectory:
         return home
 
     def person(self, person: str, deadline: Deadline) -> Person | None:
-        return self._found("users.info", {"user": person}, deadline)
+        return self._look_up("users.info", {"user": person}, deadline)
 
     def by_email(self, email: str, deadline: Deadline) -> Person | None:
-        return self._found("users.lookupByEmail", {"email": email}, deadline)
+        return self._look_up("users.lookupByEmail", {"email": email}, deadline)
 
     def groups(self, names: Collection[str], deadline: Deadline) -> Mapping[str, Group]:
         """One call for all of them, and one more for each whose members did not come along."""
@@ -82,7 +82,7 @@ class SlackDirectory:
             bot_user=str(answer["user_id"]),
         )
 
-    def _found(self, method: str, arguments: Mapping[str, str], deadline: Deadline) -> Person | None:
+    def _look_up(self, method: str, arguments: Mapping[str, str], deadline: Deadline) -> Person | None:
         try:
             user = self._ask(method, arguments, deadline).get("user")
         except Declined as declined:
@@ -91,7 +91,7 @@ class SlackDirectory:
             raise
         if not isinstance(user, dict) or not user.get("id"):
             return None
-        return described(user, self._known_home(deadline) if user.get("enterprise_user") else None)
+        return person_from(user, self._known_home(deadline) if user.get("enterprise_user") else None)
 
     def _known_home(self, deadline: Deadline) -> Home:
         """Ask only once, because the workspace of a token does not change."""
@@ -104,7 +104,7 @@ class SlackDirectory:
         return call(self._client, deadline, method, arguments)
 
 
-def described(user: Mapping[str, Any], home: Home | None) -> Person:
+def person_from(user: Mapping[str, Any], home: Home | None) -> Person:
     """A person from Slack's user object. ``home`` is needed only for people of an organisation."""
     profile = user.get("profile") or {}
     limits = [user.get("is_restricted"), user.get("is_ultra_restricted")]

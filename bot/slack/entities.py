@@ -10,25 +10,25 @@ _PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 
 def readable(text: str) -> str:
     """What the person saw while typing: ``<@U1|ada>`` is @ada, ``&lt;`` is <."""
-    return _unescaped(_ENTITY.sub(lambda entity: _seen(entity[1]), text))
+    return _unescape(_ENTITY.sub(lambda entity: _readable_entity(entity[1]), text))
 
 
-def escaped(text: str) -> str:
+def escape(text: str) -> str:
     """Text that Slack shows as it is: no mention, link or broadcast can hide in it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def mentioned(text: str) -> str | None:
+def mention_in(text: str) -> str | None:
     """The Slack user id where the text is a mention of a person and nothing else."""
     found = _PERSON.fullmatch(text.strip())
     return found[1] if found else None
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def _seen(entity: str) -> str:
+def _readable_entity(entity: str) -> str:
     what, _, label = entity.partition("|")
     match what[0]:
         case "@":

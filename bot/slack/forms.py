@@ -31,7 +31,7 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
         field(
             words.LENGTH,
             LENGTH,
-            _line(_spelled(asked.length)),
+            _line(_spell(asked.length)),
             hint=_about_length(offers, asked),
             optional=True,
         ),
@@ -73,17 +73,17 @@ def notice(text: str) -> Block:
 def asked_in(view: Mapping[str, Any]) -> Request:
     """Raises Refused where the length is none."""
     return Request(
-        resource=_filled(view, RESOURCE).casefold(),
-        length=length_in(_filled(view, LENGTH)),
-        reason=_filled(view, REASON),
+        resource=_value(view, RESOURCE).casefold(),
+        length=length_in(_value(view, LENGTH)),
+        reason=_value(view, REASON),
     )
 
 
 def why_in(view: Mapping[str, Any]) -> str:
-    return _filled(view, REASON)
+    return _value(view, REASON)
 
 
-def _filled(view: Mapping[str, Any], name: str) -> str:
+def _value(view: Mapping[str, Any], name: str) -> str:
     element = view.get("state", {}).get("values", {}).get(name, {}).get(name, {})
     chosen = element.get("selected_option") or {}
     return str(chosen.get("value") or element.get("value") or "")[:_LONGEST_FIELD].strip()
@@ -104,7 +104,7 @@ def _line(text: str, *, lines: bool = False) -> Block:
     return made | ({"initial_value": text} if text else {})
 
 
-def _spelled(length: Length) -> str:
+def _spell(length: Length) -> str:
     if length is None:
         return ""
     return words.UNTIL_SHIFT_ENDS if isinstance(length, UntilShiftEnds) else brief(length)

@@ -10,20 +10,20 @@ from bot.core.durations import UntilShiftEnds
 from bot.core.errors import refuse
 from bot.core.reasons import Why
 from bot.slack.details import WORDS_OF_NO_MEANING, Details, Reader, foreign_piece
-from bot.slack.entities import mentioned, readable
+from bot.slack.entities import mention_in, readable
 from bot.slack.likeness import alike
 from bot.slack.moments import Moment
 from bot.slack.reading import (
     QUOTED,
     Length,
     first_word,
-    levelled,
-    named,
+    level_text,
+    name_in,
     not_understood,
-    parted,
     reason_in,
     says_because,
-    unmarked,
+    split_reason,
+    without_marks,
 )
 
 
@@ -185,9 +185,9 @@ _WHO = re.compile(r"\s*(?:has|holds|have|got|is\s+on|uses|can\s+use)(?!\S)", re.
 def parse(text: str, names: Names = ()) -> Command:
     """``names``: resources that this person may request. Raises Refused for a length that nobody can mean and
     for what was not understood; any other text is some command."""
-    typed = unmarked(text[:_LONGEST_TEXT].strip())
+    typed = without_marks(text[:_LONGEST_TEXT].strip())
     for phrase, verb in _PHRASES:
-        if found := phrase.match(levelled(typed)):
+        if found := phrase.match(level_text(typed)):
             between = (each or "" for each in found.groups())
             return _read(verb, "".join((*between, typed[found.end() :])), names)
     word, rest = first_word(typed)
@@ -207,7 +207,7 @@ def parse(text: str, names: Names = ()) -> Command:
 
 def wants_names(text: str) -> bool:
     """Whether ``parse`` reads this text otherwise if it knows the names of resources."""
-    verb = _bare(first_word(unmarked(text.strip()))[0])
+    verb = _bare(first_word(without_marks(text.strip()))[0])
     if verb in _SYNONYMS and verb not in _VERBS:
         return True
     return verb not in ("", *_VERBS.keys() - {"request", "revoke"}) and not says_because(text)
@@ -223,7 +223,7 @@ def _read(verb: str, rest: str, names: Names) -> Command:
 
 def _without_verb(typed: str, word: str, names: Names) -> Command:
     """``prod-db 2h because …`` can only be a request; a bare word may be anything."""
-    head, reason = parted(typed)
+    head, reason = split_reason(typed)
     found = Reader(known=names, sure=reason is not None).read(head)
     told = (found.length, found.start, found.end, found.behalf, found.urgent or None, found.names[1:] or None)
     if found.names and (reason is not None or any(each is not None for each in told)):
@@ -235,7 +235,7 @@ def _without_verb(typed: str, word: str, names: Names) -> Command:
 
 
 def _request(rest: str, names: Names) -> Request:
-    head, reason = parted(rest)
+    head, reason = split_reason(rest)
     found = Reader(known=names, sure=reason is not None).read(head)
     own = found.names[0] if found.names else ""
     if reason is not None and found.rest:
@@ -259,14 +259,14 @@ def _request(rest: str, names: Names) -> Request:
 
 def _whole(rest: str, *wanted: str, nothing: Names = WORDS_OF_NO_MEANING) -> Details:
     """The details before *because*. Raises Refused if anything else stands there."""
-    found = Reader(wanted=wanted, nothing=nothing).read(parted(rest)[0])
+    found = Reader(wanted=wanted, nothing=nothing).read(split_reason(rest)[0])
     if found.rest or len(found.names) > 1:
         raise not_understood(found.rest or found.names[1])
     return found
 
 
 def _who(rest: str, _: Names) -> Command:
-    has = _WHO.match(levelled(rest))
+    has = _WHO.match(level_text(rest))
     found = _whole(rest[has.end() :] if has else rest, "names")
     return Who(resource=found.names[0]) if found.names else Help(topic="who")
 
@@ -276,14 +276,14 @@ def _extend(rest: str, _: Names) -> Extend:
     return Extend(which=found.names[0] if found.names else None, length=found.length, end=found.end)
 
 
-def _done(rest: str, _: Names) -> Done:
+def _parse_done(rest: str, _: Names) -> Done:
     found = _whole(rest, "names", nothing={*WORDS_OF_NO_MEANING, "my", "it", "request", "requests"})
     everything = found.names[:1] != () and found.names[0] in _ALL
     return Done(which=found.names[0] if found.names and not everything else None, everything=everything)
 
 
 def _revoke(rest: str, names: Names) -> Command:
-    head, reason = parted(rest)
+    head, reason = split_reason(rest)
     found = Reader(wanted=("names", "behalf"), known=names, sure=reason is not None).read(head)
     if found.behalf is None:
         return Help(topic="revoke")
@@ -303,7 +303,7 @@ def _revoke(rest: str, names: Names) -> Command:
 
 
 def _allow(rest: str, _: Names) -> Command:
-    if not mentioned(first_word(rest)[0]):
+    if not mention_in(first_word(rest)[0]):
         return Help(topic="allow")
     return Allow(person=_whole(rest, "behalf").behalf or "")
 
@@ -312,7 +312,7 @@ def _freeze(rest: str, _: Names) -> Freeze:
     found = _whole(rest, "names")
     if found.names and found.names[0] not in _ALL:
         raise not_understood(found.names[0])
-    return Freeze(why=parted(rest)[1] or "")
+    return Freeze(why=split_reason(rest)[1] or "")
 
 
 def _unfreeze(rest: str, _: Names) -> Unfreeze:
@@ -321,13 +321,13 @@ def _unfreeze(rest: str, _: Names) -> Unfreeze:
 
 
 def _approve(rest: str, _: Names) -> Command:
-    word, rest = _decided(rest)
+    word, rest = _decision(rest)
     if not word:
         return Help(topic="approve")
     found = _whole(rest, "length", "names", "behalf")
     if isinstance(found.length, UntilShiftEnds):
         raise refuse(Why.DURATION_UNREADABLE, text="until end of shift")
-    whose, grant = mentioned(word), _id(word)
+    whose, grant = mention_in(word), _id(word)
     if whose and not found.behalf:
         return Waiting(person=whose, resource="".join(found.names))
     if found.names:
@@ -340,26 +340,26 @@ def _approve(rest: str, _: Names) -> Command:
 
 
 def _deny(rest: str, _: Names) -> Command:
-    word, rest = _decided(rest)
+    word, rest = _decision(rest)
     if not word:
         return Help(topic="deny")
-    if whose := mentioned(word):
+    if whose := mention_in(word):
         return Waiting(person=whose)
-    head, reason = parted(rest)
+    head, reason = split_reason(rest)
     if reason is None:
         return Deny(grant=_id(word), why=reason_in(rest))
     _whole(head)
     return Deny(grant=_id(word), why=reason)
 
 
-def _decided(rest: str) -> tuple[str, str]:
+def _decision(rest: str) -> tuple[str, str]:
     """What an approver decides about, and the rest."""
     word, behind = first_word(rest)
     return (word, behind) if _id(word) and not says_because(word) else ("", rest)
 
 
 def _id(word: str) -> str:
-    return named(word).lstrip("#")
+    return name_in(word).lstrip("#")
 
 
 def _help(rest: str, _: Names) -> Help:
@@ -373,7 +373,7 @@ _VERBS: Mapping[str, Callable[[str, Names], Command]] = {
     "mine": lambda *_: Mine(),
     "who": _who,
     "extend": _extend,
-    "done": _done,
+    "done": _parse_done,
     "revoke": _revoke,
     "allow": _allow,
     "freeze": _freeze,

@@ -189,24 +189,24 @@ _EVENTS: Mapping[str, type[_Happened]] = {
 def from_http(raw: str, content_type: str) -> Json:
     """The body of a request that came by HTTP. What is wrong with it is said in the body instead."""
     try:
-        return reduced(_parsed(raw, content_type))
+        return reduce(_parse(raw, content_type))
     except RecursionError:
-        return _malformed("it is nested too deep")
+        return _as_malformed("it is nested too deep")
     except ValueError as wrong:
-        return _malformed(f"it cannot be read ({type(wrong).__name__})")
+        return _as_malformed(f"it cannot be read ({type(wrong).__name__})")
 
 
-def reduced(body: object) -> Json:
+def reduce(body: object) -> Json:
     """The same, of what Slack's JSON says."""
     if not isinstance(body, dict):
-        return _malformed("it is no object")
+        return _as_malformed("it is no object")
     shape = _shape_of(body)
     if shape is None:
         return {"type": OTHER}
     try:
         found = shape.model_validate(_whole(body))
     except ValidationError as error:
-        return _malformed(
+        return _as_malformed(
             "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['type']}" for each in error.errors())
         )
     return found.model_dump(exclude_unset=True)
@@ -221,11 +221,11 @@ def _shape_of(body: Json) -> type[_Shape] | None:
     return _EVENTS.get(str(event.get("type")), _Happened) if isinstance(event, dict) else _Happened
 
 
-def _malformed(wrong: str) -> Json:
+def _as_malformed(wrong: str) -> Json:
     return {"type": MALFORMED, "wrong": wrong[:500]}
 
 
-def _parsed(raw: str, content_type: str) -> object:
+def _parse(raw: str, content_type: str) -> object:
     if content_type.partition(";")[0].strip().casefold() == "application/json" or raw.startswith("{"):
         return _json(raw)
     pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)

@@ -78,18 +78,18 @@ def field(label: str, name: str, element: Block, *, hint: str = "", optional: bo
 
 def mrkdwn(text: str, most: int = _IN_TEXT) -> Block:
     """``verbatim``: what looks like a link or a channel in it is not made one."""
-    return {"type": "mrkdwn", "text": shortened(text, most) or " ", "verbatim": True}
+    return {"type": "mrkdwn", "text": shorten(text, most) or " ", "verbatim": True}
 
 
 def plain(text: str, most: int) -> Block:
-    return {"type": "plain_text", "text": shortened(text, most) or "…", "emoji": True}
+    return {"type": "plain_text", "text": shorten(text, most) or "…", "emoji": True}
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def fitted(
+def fit(
     groups: Sequence[Sequence[Block]], *, most_blocks: int, most_characters: int
 ) -> tuple[list[Block], int]:
     """As many whole groups as there is room for, and how many are left out."""

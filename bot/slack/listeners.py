@@ -18,8 +18,8 @@ from bot.ports import Home
 from bot.slack import clicks, commands, forms, submissions
 from bot.slack.actor import Body
 from bot.slack.afterwards import Afterwards
-from bot.slack.commands import SlackContext, said
-from bot.slack.directory import described
+from bot.slack.commands import SlackContext, ephemeral
+from bot.slack.directory import person_from
 from bot.slack.heard import MALFORMED, OTHER
 from bot.slack.kit import Block
 from bot.slack.wording import answers as words
@@ -44,11 +44,11 @@ def build(context: Context, settings: SlackSettings, afterwards: Afterwards | No
     client = WebClient(token=settings.token, base_url=settings.api_url)
     app = _app(settings)
     slack = SlackContext(context=context, client=client, afterwards=afterwards or Afterwards(context.ledger))
-    app.error(_told)
+    app.error(_answer_error)
     app.use(_turning_away)
-    app.command(COMMAND)(_acknowledging(slack, commands.answered))
-    app.view(forms.REQUEST)(_acknowledging(slack, submissions.asked))
-    app.view(forms.DENY)(_acknowledging(slack, submissions.denied))
+    app.command(COMMAND)(_acknowledging(slack, commands.answer))
+    app.view(forms.REQUEST)(_acknowledging(slack, submissions.submit_request))
+    app.view(forms.DENY)(_acknowledging(slack, submissions.submit_denial))
     app.action(re.compile(""))(_pressing(slack))
     app.event("app_home_opened")(_listening(context, _home_opened))
     app.event("user_change")(_listening(context, _person_changed))
@@ -96,7 +96,7 @@ def _acknowledging(slack: SlackContext, answer: Callable[[SlackContext, Body], B
 
 def _pressing(slack: SlackContext) -> Callable[..., BoltResponse | None]:
     def listener(ack: Ack, body: Body) -> BoltResponse | None:
-        seen = clicks.pressed(slack, body)
+        seen = clicks.carry_out(slack, body)
         return ack() if seen else BoltResponse(status=503)
 
     return listener
@@ -125,7 +125,7 @@ def _home_opened(context: Context, _: Home, event: Body) -> None:
 
 
 def _person_changed(context: Context, home: Home, event: Body) -> None:
-    people.hinted(context.ledger, described(event["user"], home))
+    people.take_hint(context.ledger, person_from(event["user"], home))
 
 
 def _bot_shut_out(context: Context, _: Home, event: Body) -> None:
@@ -138,11 +138,11 @@ def _bot_shut_out(context: Context, _: Home, event: Body) -> None:
     groups.record_loss(context.ledger, what)
 
 
-def _told(error: Exception, body: Body) -> BoltResponse:
+def _answer_error(error: Exception, body: Body) -> BoltResponse:
     """The one place where anything unforeseen ends; what a person then sees is words, not a trace."""
     log.error("listener failed", exc_info=error, kind=body.get("type") or body.get("command"))
     if body.get("command"):
-        return BoltResponse(status=200, body=said(words.BROKEN))
+        return BoltResponse(status=200, body=ephemeral(words.BROKEN))
     if body.get("type") == "view_submission":
         shown = {"response_action": "update", "view": forms.notice(words.BROKEN)}
         return BoltResponse(status=200, body=shown)

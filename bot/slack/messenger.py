@@ -32,10 +32,10 @@ class SlackMessenger:
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place:
         """The place returned has the channel that Slack names, which for a person is their DM."""
-        return self._posted(card(view, place.audience), place, deadline)
+        return self._post(card(view, place.audience), place, deadline)
 
     def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place:
-        return self._posted(alert(view), place, deadline)
+        return self._post(alert(view), place, deadline)
 
     def card_digest(self, view: CardView, audience: str) -> str:
         return message_digest(card(view, audience))
@@ -43,7 +43,7 @@ class SlackMessenger:
     def alert_digest(self, view: AlertView) -> str:
         return message_digest(alert(view))
 
-    def _posted(self, message: tuple[str, list[Block]], place: Place, deadline: Deadline) -> Place:
+    def _post(self, message: tuple[str, list[Block]], place: Place, deadline: Deadline) -> Place:
         text, blocks = message
         shown: dict[str, Any] = {"channel": place.channel, "text": text, "blocks": blocks}
         if place.ts is None:

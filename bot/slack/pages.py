@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from bot.ports import CardView
 from bot.slack import kit
 from bot.slack.cards import APPROVER, card, decide_buttons, holder_buttons
-from bot.slack.kit import Block, actions, button, context, divider, fitted, header, section
+from bot.slack.kit import Block, actions, button, context, divider, fit, header, section
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards
 from bot.usecases.answers import HELD, Asked, HomeView, Offer, Standing
@@ -20,15 +20,15 @@ def mine(view: HomeView) -> tuple[str, list[Block]]:
     """Return what the person has, and what waits for them to decide."""
     if not view.mine and not view.waiting:
         return words.NOTHING_MINE, [section(words.NOTHING_MINE)]
-    blocks = _page(f"*{words.HAVE}*", [_held(each, "mine") for each in view.mine]) if view.mine else []
+    blocks = _page(f"*{words.HAVE}*", [_held_blocks(each, "mine") for each in view.mine]) if view.mine else []
     if view.waiting:
         blocks += _page(f"*{words.WAITING}*", [_waiting(each) for each in view.waiting])
     return words.HAVE if view.mine else words.WAITING, blocks
 
 
-def asked(answer: Asked) -> tuple[str, list[Block]]:
+def request_answer(answer: Asked) -> tuple[str, list[Block]]:
     """Return what has come of a request; who has it already may extend it."""
-    text = words.asked(answer)
+    text = words.request_answer(answer)
     if not (answer.joined and answer.standing.live):
         return text, [section(text)]
     extend = button(cards.EXTEND, "extend", answer.standing.grant.id)
@@ -40,7 +40,7 @@ def terms(said: str, view: CardView) -> tuple[str, list[Block]]:
     return said, [section(said), *card(view, APPROVER)[1]]
 
 
-def offered(offers: Sequence[Offer]) -> tuple[str, list[Block]]:
+def offer_list(offers: Sequence[Offer]) -> tuple[str, list[Block]]:
     if not offers:
         return words.NOTHING_OFFERED, [section(words.NOTHING_OFFERED)]
     return words.OFFERS, _page(f"*{words.OFFERS}*", [[section(words.offer(each))] for each in offers])
@@ -63,7 +63,7 @@ def who(resource: str, grants: Sequence[Standing]) -> tuple[str, list[Block]]:
 def home(view: HomeView) -> Block:
     """The Home tab, as Slack wants it for views.publish."""
     blocks = [
-        *_part(words.HAVE, words.NOTHING_MINE, [_held(each, "mine") for each in view.mine]),
+        *_part(words.HAVE, words.NOTHING_MINE, [_held_blocks(each, "mine") for each in view.mine]),
         *_part(words.WAITING, words.NOTHING_WAITS, [_waiting(each) for each in view.waiting]),
         *_part(words.OFFERS, words.NOTHING_OFFERED, [_offer(each) for each in view.offers]),
     ]
@@ -71,12 +71,12 @@ def home(view: HomeView) -> Block:
 
 
 def _page(title: str, groups: Sequence[Sequence[Block]]) -> list[Block]:
-    shown, out = fitted(groups, **_IN_MESSAGE)
+    shown, out = fit(groups, **_IN_MESSAGE)
     return [section(title), *shown, *_rest(out)]
 
 
 def _part(title: str, empty: str, groups: Sequence[Sequence[Block]]) -> list[Block]:
-    shown, out = fitted(groups, **_IN_HOME)
+    shown, out = fit(groups, **_IN_HOME)
     return [header(title), *(shown or [context(empty)]), *_rest(out), divider()]
 
 
@@ -84,7 +84,7 @@ def _rest(left_out: int) -> Iterable[Block]:
     return [context(words.left_out(left_out))] if left_out else []
 
 
-def _held(each: Standing, where: str) -> list[Block]:
+def _held_blocks(each: Standing, where: str) -> list[Block]:
     buttons = holder_buttons(each.grant, extendable=each.extendable)
     text = section(words.standing(each))
     return [text, actions(buttons, block_id=f"{where}:{each.grant.id}")] if buttons else [text]

@@ -40,7 +40,7 @@ _BETWEEN = re.compile(r"(?:[\s,;:]|[–—\-.!?*_~`](?=\s|$))*")
 _WORD = re.compile(r'"([^"]*)"|<[^<>\s][^<>]*>|\S+')
 
 
-def levelled(text: str) -> str:
+def level_text(text: str) -> str:
     """The same text, letter for letter as long, with plain quotes, plain spaces and plain digits."""
     return "".join(map(_level, text.translate(_LEVEL)))
 
@@ -64,14 +64,14 @@ def word_at(level: str, start: int) -> re.Match[str] | None:
 
 def first_word(text: str) -> tuple[str, str]:
     """The first word, or what stands in quotes, and the rest as it was typed."""
-    level = levelled(text)
+    level = level_text(text)
     found = word_at(level, gap_end(level))
     if found is None:
         return "", ""
     return found[0] if found[1] is None else found[1], text[found.end() :]
 
 
-def named(word: str) -> str:
+def name_in(word: str) -> str:
     return plain(word).casefold()
 
 
@@ -90,7 +90,7 @@ def length_at(level: str, start: int) -> tuple[Length, int] | None:
 
 def length_in(text: str) -> Length:
     """A length alone, as in a form; empty: None. Raises Refused."""
-    level = levelled(text)
+    level = level_text(text)
     start = gap_end(level)
     if start == len(level):
         return None
@@ -105,20 +105,20 @@ def length_in(text: str) -> Length:
 
 
 def says_because(text: str) -> bool:
-    return _BECAUSE.search(levelled(text)) is not None
+    return _BECAUSE.search(level_text(text)) is not None
 
 
-def parted(text: str) -> tuple[str, str | None]:
+def split_reason(text: str) -> tuple[str, str | None]:
     """What stands before *because*, and the reason behind it; None if it does not say *because*."""
-    said = _BECAUSE.search(levelled(text))
+    said = _BECAUSE.search(level_text(text))
     if said is None:
         return text, None
-    return text[: said.start()], _closed(text[: said.start()], reason_in(text[said.end() :]))
+    return text[: said.start()], _without_mark(text[: said.start()], reason_in(text[said.end() :]))
 
 
 def reason_in(text: str) -> str:
     """A reason verbatim, without what separates it and without quotes around all of it."""
-    level = levelled(text)
+    level = level_text(text)
     reason = readable(text[gap_end(level) :]).strip()
     closing = _CLOSING.get(reason[:1])
     whole = closing and len(reason) > 1 and reason.endswith(closing) and closing not in reason[1:-1]
@@ -127,8 +127,8 @@ def reason_in(text: str) -> str:
 
 def not_understood(text: str, **facts: str) -> Refused:
     """The refusal that quotes what could not be read: as a length if it looks like one."""
-    said = readable(text[gap_end(levelled(text)) :]).strip()[:QUOTED]
-    length = re.sub(r"^(?:for\s+)?(?:the\s+)?", "", levelled(said), flags=re.IGNORECASE)
+    said = readable(text[gap_end(level_text(text)) :]).strip()[:QUOTED]
+    length = re.sub(r"^(?:for\s+)?(?:the\s+)?", "", level_text(said), flags=re.IGNORECASE)
     if re.fullmatch(r"[0-9]+", length):
         return refuse(Why.DURATION_UNITLESS, text=length)
     unreadable = re.match(r"[+\-−–.]?[0-9]", length)
@@ -137,7 +137,7 @@ def not_understood(text: str, **facts: str) -> Refused:
     return refuse(Why.NOT_UNDERSTOOD, text=said, **facts)
 
 
-def unmarked(typed: str) -> str:
+def without_marks(typed: str) -> str:
     """A line that is bold, slanted, struck or fixed as a whole, without its marks."""
     mark = typed[:1]
     if mark and mark in _MARKS and typed.endswith(mark) and typed.count(mark) == 2:
@@ -145,7 +145,7 @@ def unmarked(typed: str) -> str:
     return typed
 
 
-def _closed(before: str, reason: str) -> str:
+def _without_mark(before: str, reason: str) -> str:
     """The reason without a mark at its end that was opened before it."""
     mark = reason[-1:]
     if mark and mark in _MARKS and before.count(mark) % 2 and reason.count(mark) == 1:

@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 
-from bot.slack.heard import reduced
+from bot.slack.heard import reduce
 
 LOOK_EVERY = 1.0
 LONGEST_PAUSE = 10.0
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 class _Reducing(SocketModeHandler):
     def handle(self, client: SocketModeClient, req: SocketModeRequest) -> None:  # type: ignore[override]  # as its own
-        req.payload = reduced(req.payload)
+        req.payload = reduce(req.payload)
         super().handle(client, req)
 
 

@@ -27,7 +27,7 @@ _ABOUT_LENGTH = frozenset(
 _ABOUT_REASON = frozenset({Why.REASON_MISSING, Why.REASON_TOO_LONG, Why.REASON_PATTERN, Why.REASON_UNCHECKED})
 
 
-def asked(slack: SlackContext, body: Body) -> Block:
+def submit_request(slack: SlackContext, body: Body) -> Block:
     """The answer takes the form's place; what is wrong with a field is said there; any other refusal is
     laid on top, so that nothing typed is lost."""
     try:
@@ -41,13 +41,13 @@ def asked(slack: SlackContext, body: Body) -> Block:
             op=_op(body),
         )
     except Refused as refused:
-        return _refused(refused.reason)
+        return _refusal(refused.reason)
     except TemporaryFailure as failure:
-        return _shown("push", slack.not_done(failure, _op(body), person_in(body)))
-    return _shown("update", words.asked(answer))
+        return _notice("push", slack.not_done(failure, _op(body), person_in(body)))
+    return _notice("update", words.request_answer(answer))
 
 
-def denied(slack: SlackContext, body: Body) -> Block:
+def submit_denial(slack: SlackContext, body: Body) -> Block:
     """The form closes; the card tells the rest."""
     view = body["view"]
     grant, _, terms = str(view.get("private_metadata", "")).partition(BETWEEN)
@@ -61,9 +61,9 @@ def denied(slack: SlackContext, body: Body) -> Block:
             terms=terms,
         )
     except Refused as refused:
-        return _shown("update", refusal(refused.reason))
+        return _notice("update", refusal(refused.reason))
     except TemporaryFailure as failure:
-        return _shown("push", slack.not_done(failure, _op(body), person_in(body)))
+        return _notice("push", slack.not_done(failure, _op(body), person_in(body)))
     return {}
 
 
@@ -73,12 +73,12 @@ def _op(body: Body) -> str:
     return f"view:{view['id']}:{body.get('trigger_id') or view.get('hash')}"
 
 
-def _refused(reason: Reason) -> Block:
+def _refusal(reason: Reason) -> Block:
     if reason.why in _ABOUT_LENGTH:
         return _wrong(forms.LENGTH, reason)
     if reason.why in _ABOUT_REASON:
         return _wrong(forms.REASON, reason)
-    return _shown("push", refusal(reason))
+    return _notice("push", refusal(reason))
 
 
 def _wrong(field: str, reason: Reason) -> Block:
@@ -87,5 +87,5 @@ def _wrong(field: str, reason: Reason) -> Block:
     return {"response_action": "errors", "errors": {field: words.plainly(text)}}
 
 
-def _shown(how: str, text: str) -> Block:
+def _notice(how: str, text: str) -> Block:
     return {"response_action": how, "view": forms.notice(text)}

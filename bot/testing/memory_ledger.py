@@ -267,7 +267,7 @@ class MemoryLedger:
                 continue
             load[claim.lane] = load.get(claim.lane, 0) + 1
             claims.append(claim)
-        return self._claimed(claims, waiting=min(waiting, default=None))
+        return self._claim_answer(claims, waiting=min(waiting, default=None))
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         with self._lock:
@@ -285,9 +285,9 @@ class MemoryLedger:
     # --------------------------------------------------------------------------------- AuditTrail
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
-        return [(it.name, it.at, decode_entry(it.name, it.text)) for it in self.written(after, count)]
+        return [(it.name, it.at, decode_entry(it.name, it.text)) for it in self.written_entries(after, count)]
 
-    def written(self, after: str = "", count: int = 100) -> Sequence[Written]:
+    def written_entries(self, after: str = "", count: int = 100) -> Sequence[Written]:
         ms, _, number = after.partition("-")
         behind = (int(ms), int(number or 0)) if after else (-1, 0)
         with self._lock:
@@ -374,7 +374,7 @@ class MemoryLedger:
         with self._lock:
             yield sorted(key.id for key in self._documents if key.kind == KIND_OF[shape])
 
-    def unowed(self, members: Collection[str]) -> frozenset[str]:
+    def not_due(self, members: Collection[str]) -> frozenset[str]:
         with self._lock:
             return frozenset(members) - set(self._listed_members())
 
@@ -540,7 +540,7 @@ class MemoryLedger:
             taken_over=member in self._claims,
         )
 
-    def _claimed(self, claims: Sequence[Claim], waiting: int | None) -> Claims:
+    def _claim_answer(self, claims: Sequence[Claim], waiting: int | None) -> Claims:
         fence = self._next() if claims else 0
         for claim in claims:
             self._claims[claim.member] = fence

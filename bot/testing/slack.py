@@ -125,7 +125,7 @@ class FakeMessenger:
 
     # ------------------------------------------------------------------------- for those who watch
 
-    def posted(self, grant: str, audience: str | None = None) -> dict[str, Message]:
+    def cards_of(self, grant: str, audience: str | None = None) -> dict[str, Message]:
         """The cards of a grant, by channel; a channel with two of them is a mistake."""
         found = [
             (channel, message)
@@ -136,11 +136,11 @@ class FakeMessenger:
             raise AssertionError(f"two cards of one grant in one place: {[c for c, _ in found]}")
         return dict(found)
 
-    def alerted(self, channel: str) -> list[AlertView]:
+    def alerts_in(self, channel: str) -> list[AlertView]:
         """The alerts there as they are shown now, the first posted first."""
         return [view for (where, _), view in self.alerts.items() if where == _channel(channel)]
 
-    def told(self, channel: str) -> list[Note]:
+    def notes_in(self, channel: str) -> list[Note]:
         return [note for note in self.notes if _channel(note.channel) == _channel(channel)]
 
     def _answer(self, channel: str, deadline: Deadline) -> None:

@@ -305,8 +305,8 @@ class Story:
     def try_now(self, who: str, alert: str, op: str | None = None) -> None:
         overdue.try_now(self.context, person=who, alert=alert, op=op or self.op())
 
-    def removed(self, who: str, alert: str, op: str | None = None) -> None:
-        overdue.removed(self.context, person=who, alert=alert, op=op or self.op())
+    def say_removed(self, who: str, alert: str, op: str | None = None) -> None:
+        overdue.confirm_removal(self.context, person=who, alert=alert, op=op or self.op())
 
     def same_system(self, who: str, alert: str, shown: str, op: str | None = None) -> None:
         overdue.same_system(self.context, person=who, alert=alert, shown=shown, op=op or self.op())
@@ -348,7 +348,7 @@ class Story:
         found = [entry for _, _, entry in self.memory.entries(count=1_000_000)]
         return [entry for entry in found if grant in (None, entry.grant)]
 
-    def happened(self, grant: str) -> list[str]:
+    def history(self, grant: str) -> list[str]:
         """What the audit says became of a grant, in order."""
         return [entry.what for entry in self.audit(grant)]
 

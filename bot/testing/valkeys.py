@@ -41,7 +41,7 @@ class Node:
     def follow(self, primary: Node) -> None:
         """Become its replica; return when the two are equal."""
         self.ask("REPLICAOF", HOST, str(primary.port))
-        _until(partial(_linked, self))
+        _until(partial(_is_linked, self))
 
     def client(self) -> Redis:
         return Redis.from_url(self.server.url, decode_responses=True)
@@ -76,7 +76,7 @@ def alone(*options: str) -> Iterator[Node]:
 
 
 @contextmanager
-def replicated(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
+def replica_set(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
     """A primary, which comes first, and its replicas, all equal when this returns."""
     with ExitStack() as stack:
         primary, *others = (stack.enter_context(alone(*QUICK, *options)) for _ in range(1 + replicas))
@@ -121,7 +121,7 @@ def cluster_with_replica(slot: int) -> Iterator[tuple[Cluster, Node, Node]]:
         _share_out(nodes, (*nodes, replica))
         primary = nodes[slot * len(nodes) // SLOTS]
         replica.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID"))
-        _until(partial(_linked, replica))
+        _until(partial(_is_linked, replica))
         yield Cluster(tuple(nodes)), primary, replica
 
 
@@ -153,7 +153,7 @@ def _knows(node: Node, size: int) -> bool:
     return found["cluster_state"] == "ok" and found["cluster_known_nodes"] == str(size)
 
 
-def _linked(replica: Node) -> bool:
+def _is_linked(replica: Node) -> bool:
     return replica.says("replication", "master_link_status") == "up"
 
 

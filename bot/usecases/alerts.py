@@ -13,7 +13,7 @@ from bot.core.members import names_of
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger, Place, Restore, Snapshot
 from bot.usecases.accounts import contest_keys, deciders, judged_contest, whose
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import Context, fact_keys, facts_of
 from bot.usecases.job import Job
 from bot.usecases.posting import (
@@ -21,12 +21,12 @@ from bot.usecases.posting import (
     GIVEN_UP,
     again,
     doubt_ends,
-    doubted,
     give_up,
-    noted,
     once_more_if_lost,
     owes,
+    place_after,
     places_after,
+    places_in_doubt,
     post,
     refusing,
     says_ended,
@@ -54,22 +54,22 @@ def became(alert: Alert, reason: Reason) -> Alert:
     return replace(alert, became=reason, verbs=())
 
 
-def told(alert: Alert, now: datetime) -> Change:
+def alert_change(alert: Alert, now: datetime) -> Change:
     """The alert as it is from now on, owed to those who see it."""
     return Change(put={Key.of(Alert, alert.id): alert}, due=(Due(member=f"alert:{alert.id}", at=now),))
 
 
-def told_over(alert: Alert | None, reason: Reason, now: datetime) -> Change:
+def alert_over_change(alert: Alert | None, reason: Reason, now: datetime) -> Change:
     """What it came to in the end; nothing where that is told already."""
     if alert is None or alert.over_at:
         return Change()
-    return told(replace(became(alert, reason), over_at=now), now)
+    return alert_change(replace(became(alert, reason), over_at=now), now)
 
 
 def show(context: Context, messenger: Messenger, job: Job) -> None:
     """Make every message of an alert equal to it (``alert:<id>``), and forget it a week after it is over.
     Raises TemporaryFailure where one could not be shown now."""
-    alert = settled(lambda: _prepared(context, job))
+    alert = retry_conflicts(lambda: _prepare(context, job))
     if alert is None:
         context.ledger.commit(Change(done=Done(claim=job.claim)))
         return
@@ -123,8 +123,8 @@ class _Posting:
         return self.messenger.show_alert(self.view, place, self.job.fenced_call())
 
     def shown(self, place: Place, posted: Place) -> None:
-        shown = noted(place, posted, self.messenger.alert_digest(self.view), self.now)
-        _recorded(self.context, self.view.id, place, (shown,))
+        shown = place_after(place, posted, self.messenger.alert_digest(self.view), self.now)
+        _record(self.context, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         """Where the channel is lost, people are told in direct messages."""
@@ -133,14 +133,14 @@ class _Posting:
         instead = _direct(alert.people) if alert and alone else ()
         facts = {"alert": self.view.id, "to": place.channel, "error": str(failure)[:300]}
         entry = Entry(what="alert lost", facts=facts)
-        _recorded(self.context, self.view.id, place, (refusing(place), *instead), entry)
+        _record(self.context, self.view.id, place, (refusing(place), *instead), entry)
         return list(instead)
 
     def give_up(self, place: Place) -> None:
-        _recorded(self.context, self.view.id, place, (replace(place, shown=GIVEN_UP),))
+        _record(self.context, self.view.id, place, (replace(place, shown=GIVEN_UP),))
 
 
-def _recorded(context: Context, alert_id: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
+def _record(context: Context, alert_id: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
     def attempt() -> None:
         key = Key.of(Alert, alert_id)
         snap = context.ledger.read({key})
@@ -150,13 +150,13 @@ def _recorded(context: Context, alert_id: str, old: Place, new: Iterable[Place],
         moved = replace(alert, places=places_after(alert.places, old, new, snap.now))
         context.ledger.commit(Change(rests_on=(snap,), put={key: moved}, audit=audit, frees=True))
 
-    settled(attempt)
+    retry_conflicts(attempt)
 
 
 # ------------------------------------------------------------------------------------ what, and where
 
 
-def _prepared(context: Context, job: Job) -> Alert | None:
+def _prepare(context: Context, job: Job) -> Alert | None:
     """The alert with all that it shows, and the places where it is to be: written before it is posted."""
     key = Key.of(Alert, job.claim.id)
     snap = context.ledger.read({key})
@@ -166,14 +166,14 @@ def _prepared(context: Context, job: Job) -> Alert | None:
     if alert.over_at and alert.over_at + KEPT <= snap.now:
         context.ledger.commit(Change(rests_on=(snap,), put={key: None}, frees=True))
         return None
-    prepared = alert if alert.over_at else _placed(context, _judged(context, alert, job))
-    prepared = replace(prepared, places=doubted(prepared.places, job.claim, snap.now))
+    prepared = alert if alert.over_at else _with_places(context, _judge(context, alert, job))
+    prepared = replace(prepared, places=places_in_doubt(prepared.places, job.claim, snap.now))
     if prepared != alert:
         context.ledger.commit(Change(rests_on=(snap,), put={key: prepared}, frees=True))
     return prepared
 
 
-def _judged(context: Context, alert: Alert, job: Job) -> Alert:
+def _judge(context: Context, alert: Alert, job: Job) -> Alert:
     """Whose it is, and what can be done about it."""
     if alert.account:
         return judged_contest(context, alert)
@@ -219,11 +219,11 @@ def owners(hold: Hold, catalog: Catalog) -> tuple[Resource, ...]:
     return catalog.giving(hold.entitlement) or tuple(others)
 
 
-def _placed(context: Context, alert: Alert) -> Alert:
+def _with_places(context: Context, alert: Alert) -> Alert:
     if alert.places:
         return alert
     catalog, snap = context.gather(lambda known: _concern_keys(alert, known))
-    concerned = _concerned(alert, catalog)
+    concerned = _resources_of(alert, catalog)
     people = deciders(alert, catalog, snap) if alert.account else _approvers(concerned, snap)
     theirs = next((each.channel for each in concerned if each.channel), None)
     security = catalog.security_channel
@@ -237,7 +237,7 @@ def _placed(context: Context, alert: Alert) -> Alert:
     return replace(alert, places=places, people=people)
 
 
-def _concerned(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
+def _resources_of(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
     if alert.hold:
         return owners(alert.hold, catalog)
     if alert.grant or alert.account:
@@ -251,7 +251,7 @@ def _concerned(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
 def _concern_keys(alert: Alert, catalog: Catalog) -> set[Key]:
     if alert.account:
         return contest_keys(alert, catalog)
-    return {key for resource in _concerned(alert, catalog) for key in fact_keys(resource)}
+    return {key for resource in _resources_of(alert, catalog) for key in fact_keys(resource)}
 
 
 def _approvers(resources: Iterable[Resource], snap: Snapshot) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ from bot.core.outdated import policy_objection
 from bot.core.people import Person
 from bot.core.reasons import Reason
 from bot.ports import Census, Change, Key, Ledger, PolicyInForce, Snapshot
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import HOME, POLICY, fact_keys, facts_of
-from bot.usecases.finish import ending, joined
+from bot.usecases.finish import ending, join_changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ def outdated_grants(ledger: Ledger, census: Census, catalog: Catalog) -> Iterato
         live = [grant for grant in found.all(Grant) if grant.state in LIVE and found.live(grant)]
         snap = ledger.read({key for grant in live for key in _keys(grant, catalog)})
         for each in snap.all(Grant):
-            outdated = _outdated(each, snap, catalog)
+            outdated = _outdated_grant(each, snap, catalog)
             if outdated:
                 yield outdated
 
@@ -44,7 +44,7 @@ def outdated_grants(ledger: Ledger, census: Census, catalog: Catalog) -> Iterato
 def end_outdated(ledger: Ledger, catalog: Catalog, grant: str) -> Outdated | None:
     """Commit the end of this grant, and return it. None if it is over, or allowed, by now. Raises
     PermanentFailure if another policy has come into force."""
-    return settled(partial(_end_outdated, ledger, catalog, grant))
+    return retry_conflicts(partial(_end_outdated, ledger, catalog, grant))
 
 
 def _end_outdated(ledger: Ledger, catalog: Catalog, name: str) -> Outdated | None:
@@ -56,14 +56,14 @@ def _end_outdated(ledger: Ledger, catalog: Catalog, name: str) -> Outdated | Non
     if force is None or force.version != catalog.version:
         raise PermanentFailure("another policy has come into force meanwhile: apply yours again")
     found = snap.find(Grant, name)
-    outdated = _outdated(found, snap, catalog) if found else None
+    outdated = _outdated_grant(found, snap, catalog) if found else None
     if outdated:
         _, part = ending(outdated.grant, snap, outdated.why, None)
-        ledger.commit(joined(Change(rests_on=(snap,), frees=True), part))
+        ledger.commit(join_changes(Change(rests_on=(snap,), frees=True), part))
     return outdated
 
 
-def _outdated(grant: Grant, snap: Snapshot, catalog: Catalog) -> Outdated | None:
+def _outdated_grant(grant: Grant, snap: Snapshot, catalog: Catalog) -> Outdated | None:
     if grant.state not in LIVE or not snap.live(grant):
         return None
     why = policy_objection(grant, catalog, facts_of(snap, catalog.resources.get(grant.resource)))

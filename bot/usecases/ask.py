@@ -15,7 +15,7 @@ from bot.core.reasons import Reason, Why
 from bot.ports import Change, Claim, Done, Key, Snapshot
 from bot.usecases.admit import holds_for, live_grant
 from bot.usecases.answers import Asked
-from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.attempts import earlier_answer, retry_conflicts
 from bot.usecases.context import (
     Basis,
     Context,
@@ -27,13 +27,13 @@ from bot.usecases.context import (
     standing_after,
     with_approvers,
 )
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 from bot.usecases.granting import PASSING, begin_ground, grant_outcome
 from bot.usecases.outcomes import done_here
 from bot.usecases.ownership import with_contest
 from bot.usecases.reasons_fit import AT_LEISURE, reason_fits
 from bot.usecases.visible import resource_for, sight_keys
-from bot.usecases.waiting import asked_grant, closed, waiting
+from bot.usecases.waiting import asked_grant, close_change, waiting
 
 FACTS_AGAIN = timedelta(seconds=5)
 MOST_OPEN_ASKS = 20
@@ -106,7 +106,7 @@ def _request(context: Context, wish: Wish, op: str) -> Asked:
     _room(snap, person)
     grant, change = _first_change(context.new_id(), question, decision, basis)
     for before in (each for each in open_before if each.state is State.ASKED):
-        change = joined(change, closed(withdraw(before, now=snap.now), snap, "withdrawn", person))
+        change = join_changes(change, close_change(withdraw(before, now=snap.now), snap, "withdrawn", person))
     receipt = context.ledger.commit(
         replace(change, op=op, answer=grant.id, put={**change.put, **_person_again(snap, person)})
     )
@@ -180,7 +180,7 @@ def _first_change(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> 
 def tend(context: Context, claim: Claim) -> None:
     """A request that waits: decide it once the facts are there, let it lapse at its time, and begin what was
     agreed at its start."""
-    settled(lambda: _tend(context, claim))
+    retry_conflicts(lambda: _tend(context, claim))
 
 
 def _tend(context: Context, claim: Claim) -> None:
@@ -201,7 +201,7 @@ def _tend(context: Context, claim: Claim) -> None:
     elif grant.state is State.WAITING:
         change = _begin_change(grant, (catalog, snap), claim)
     elif grant.lapses_at and grant.lapses_at <= snap.now:
-        change = closed(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
+        change = close_change(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
     elif grant.undecided:
         change = _decision_change(context, grant, (catalog, snap), claim)
     else:
@@ -238,7 +238,7 @@ def _resource_of(grant: Grant, catalog: Catalog) -> Resource:
 
 def _refusal_change(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) -> Change:
     denied = deny(grant, person=None, now=snap.now, because_of=reason)
-    return with_contest(closed(denied, snap, "refused", None, Done(claim=claim)), reason, snap.now)
+    return with_contest(close_change(denied, snap, "refused", None, Done(claim=claim)), reason, snap.now)
 
 
 def _late_admission(grant: Grant, question: Ask, decision: Decision, basis: Basis, claim: Claim) -> Change:
@@ -266,5 +266,5 @@ def _begin_change(grant: Grant, basis: Basis, claim: Claim) -> Change:
         if refused.reason.why in PASSING and snap.now < start + GIVE_WITHIN:
             return Change(done=Done(claim=claim, next_at=snap.now + FACTS_AGAIN))
         lapsed = lapse(grant, now=snap.now, reason=refused.reason)
-        return closed(lapsed, snap, "lapsed", None, Done(claim=claim))
+        return close_change(lapsed, snap, "lapsed", None, Done(claim=claim))
     return replace(done_here(change, claim), done=Done(claim=claim))

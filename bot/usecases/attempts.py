@@ -16,7 +16,7 @@ MOST_ATTEMPTS = 10
 _REFUSED = "refused "
 
 
-def settled(attempt: Callable[[], T]) -> T:
+def retry_conflicts(attempt: Callable[[], T]) -> T:
     """Decide and commit, looking again as often as somebody else was faster; at most ten times."""
     for _ in range(MOST_ATTEMPTS):
         try:

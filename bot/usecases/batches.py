@@ -23,12 +23,12 @@ from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import Change, Committed, Deadline, Done, Ledger, Target, TargetSystems
 from bot.usecases import outcomes
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 from bot.usecases.job import Job
 from bot.usecases.outcomes import LOOK_EVERY, Observed
 from bot.usecases.reconcile import Reconciliation, seen_lately
 from bot.usecases.target_calls import TargetCalls, TargetFailed
-from bot.usecases.views import View, query, seen
+from bot.usecases.views import View, query, view_of
 
 WRITE_AFTER = 0.2
 """Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
@@ -294,7 +294,7 @@ class HoldBatches:
     def _look(self, jobs: Sequence[Job]) -> list[Looked]:
         looked_at = Deadline.after(0)
         snaps = self.ledger.read_all([query(job.claim.id) for job in jobs])
-        return [(job, seen(job.claim.id, snap, looked_at)) for job, snap in zip(jobs, snaps, strict=True)]
+        return [(job, view_of(job.claim.id, snap, looked_at)) for job, snap in zip(jobs, snaps, strict=True)]
 
     def _note(self, plain: Sequence[tuple[Job, View]]) -> list[Noted]:
         """It rests on nobody having come to stand behind the hold since the look."""
@@ -450,7 +450,7 @@ def _seen_there(each: Plain, shown: Seen) -> Change:
 def _noting(job: Job, view: View) -> Change:
     noting = outcomes.ended_over(view)
     if not view.record.untouchable:
-        noting = joined(noting, outcomes.taking(view))
+        noting = join_changes(noting, outcomes.taking(view))
     noting = replace(noting, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
     return outcomes.done_here(noting, job.claim)
 
@@ -466,5 +466,5 @@ def _as_written(view: View, change: Change, receipt: Committed) -> View:
     documents = {**view.snap.documents, **{key: each for key, each in change.put.items() if each}}
     versions = {**view.snap.versions, **dict.fromkeys(change.put, receipt.version)}
     snap = replace(view.snap, now=receipt.now, documents=documents, versions=versions)
-    found = seen(view.key, snap, view.looked_at)
+    found = view_of(view.key, snap, view.looked_at)
     return found or view

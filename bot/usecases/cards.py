@@ -30,7 +30,7 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.answers import HomeView
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import Basis, Context, base_of, facts_of, grant_keys
 from bot.usecases.granting import terms_now
 from bot.usecases.job import Job
@@ -44,12 +44,12 @@ from bot.usecases.posting import (
     again,
     count_given_up,
     doubt_ends,
-    doubted,
     give_up,
-    noted,
     once_more_if_lost,
     owes,
+    place_after,
     places_after,
+    places_in_doubt,
     post,
     refusing,
     says_ended,
@@ -83,7 +83,7 @@ def show(context: Context, messenger: Messenger, job: Job) -> None:
     view = card_view(context, grant, catalog, snap, which)
     if grant.state not in (*NOT_BEGUN, *LIVE) and not context.ledger.wait_for_copies():
         view = replace(view, copied=False)
-    places = _planned(context, view, job.claim).places
+    places = _plan_places(context, view, job.claim).places
     posting = _Posting(context, messenger, job, view, snap.now)
     owing = [place for place in places if posting.owes(place)]
     with once_more_if_lost(context.ledger, job.claim, Key.of(Card, which)):
@@ -117,19 +117,19 @@ class _Posting:
 
     def shown(self, place: Place, posted: Place) -> None:
         digest = self.messenger.card_digest(self.view, place.audience)
-        shown = replace(noted(place, posted, digest, self.now), terms=self.view.terms or None)
-        _recorded(self.context, self.view.id, place, (shown,))
+        shown = replace(place_after(place, posted, digest, self.now), terms=self.view.terms or None)
+        _record(self.context, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
-        return _lost(self.context, self.view, place, failure)
+        return _places_instead(self.context, self.view, place, failure)
 
     def give_up(self, place: Place) -> None:
-        _recorded(self.context, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
+        _record(self.context, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
 
 
-def _planned(context: Context, view: CardView, claim: Claim) -> Card:
+def _plan_places(context: Context, view: CardView, claim: Claim) -> Card:
     """The messages that there are, and those there should be."""
-    return settled(lambda: _plan(context, view, claim))
+    return retry_conflicts(lambda: _plan(context, view, claim))
 
 
 def _plan(context: Context, view: CardView, claim: Claim) -> Card:
@@ -140,37 +140,37 @@ def _plan(context: Context, view: CardView, claim: Claim) -> Card:
     wanted: list[Place] = []
     if "approver" not in audiences and view.waits and not grant.undecided:
         asked = view.extension or grant
-        wanted += _asked(asked.asked_in, asked.asked_people)
+        wanted += _approver_places(asked.asked_in, asked.asked_people)
     is_news = grant.state in NEWS or grant.trouble
     if view.extension is None and "holder" not in audiences and is_news:
         wanted.append(Place(channel=grant.person, audience="holder"))
-    planned = replace(card, places=doubted((*card.places, *wanted), claim, snap.now))
+    planned = replace(card, places=places_in_doubt((*card.places, *wanted), claim, snap.now))
     if planned == card:
         return card
     context.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
     return planned
 
 
-def _asked(channel: str | None, people: Iterable[str]) -> list[Place]:
+def _approver_places(channel: str | None, people: Iterable[str]) -> list[Place]:
     if channel:
         return [Place(channel=channel, audience="approver")]
     return [Place(channel=each, audience="approver", person=each) for each in people]
 
 
-def _lost(context: Context, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
+def _places_instead(context: Context, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
     """Where approvers cannot be reached in their channel, they are asked in direct messages."""
     grant, asked = view.grant, view.extension or view.grant
     instead: list[Place] = []
     if place.audience == "approver" and view.waits and asked.asked_in:
         others = [each for each in _card(context, view.id).places if each.audience == "approver"]
         if len(others) == 1:
-            instead = _asked(None, asked.asked_people)
+            instead = _approver_places(None, asked.asked_people)
     entry = Entry(what="card lost", grant=grant.id, facts={"to": place.channel, "error": str(failure)[:300]})
-    _recorded(context, view.id, place, (refusing(place), *instead), entry)
+    _record(context, view.id, place, (refusing(place), *instead), entry)
     return instead
 
 
-def _recorded(context: Context, grant: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
+def _record(context: Context, grant: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
     def attempt() -> None:
         key = Key.of(Card, grant)
         snap = context.ledger.read({key})
@@ -178,7 +178,7 @@ def _recorded(context: Context, grant: str, old: Place, new: Iterable[Place], *a
         card = replace(stored, places=places_after(stored.places, old, new, snap.now))
         context.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
 
-    settled(attempt)
+    retry_conflicts(attempt)
 
 
 def _card(context: Context, grant: str) -> Card:

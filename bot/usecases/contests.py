@@ -13,10 +13,10 @@ from bot.core.policy import approver_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports import AccountOwner, Alert, Change, Document, Due, Entry, Key, Note, Snapshot
 from bot.usecases.accounts import contest_keys, contested_owner
-from bot.usecases.alerts import told_over
+from bot.usecases.alerts import alert_over_change
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.context import Context, facts_of
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 
 Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
 
@@ -24,20 +24,20 @@ Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
 def same_person(context: Context, *, person: str, alert: str, op: str) -> None:
     """The account becomes that of the one who claims it; what is held goes on. Raises Refused, also for
     either of the two."""
-    _answer(context, person, alert, op, Why.ACCOUNT_MOVED, _moved)
+    _answer(context, person, alert, op, Why.ACCOUNT_MOVED, _with_claimant)
 
 
 def somebody_else(context: Context, *, person: str, alert: str, op: str) -> None:
     """The account stays whose it is, and the one who claims it is not asked about again. Raises Refused, also
     for either of the two."""
-    _answer(context, person, alert, op, Why.ACCOUNT_KEPT, _kept)
+    _answer(context, person, alert, op, Why.ACCOUNT_KEPT, _with_other)
 
 
-def _moved(_: AccountOwner, claimant: str, snap: Snapshot) -> AccountOwner:
+def _with_claimant(_: AccountOwner, claimant: str, snap: Snapshot) -> AccountOwner:
     return AccountOwner(person=claimant, since=snap.now)
 
 
-def _kept(owner: AccountOwner, claimant: str, _: Snapshot) -> AccountOwner:
+def _with_other(owner: AccountOwner, claimant: str, _: Snapshot) -> AccountOwner:
     return replace(owner, others=(*owner.others, claimant))
 
 
@@ -47,14 +47,14 @@ def _answer(context: Context, by: str, alert: str, op: str, why: Why, answered: 
     context.meet(by, *(str(each) for each in two if each), anew=True)
 
     def attempt() -> str:
-        change = _answered(context, by, alert, why, answered)
+        change = _answer_change(context, by, alert, why, answered)
         receipt = context.ledger.commit(replace(change, op=op, answer=alert))
         return earlier_answer(receipt) if receipt.again else alert
 
     context.once(op, "answer about an account", by, attempt)
 
 
-def _answered(context: Context, by: str, alert_id: str, why: Why, answered: Answered) -> Change:
+def _answer_change(context: Context, by: str, alert_id: str, why: Why, answered: Answered) -> Change:
     first = context.alert(alert_id)
     if first is None or not first.account:
         raise refuse(Why.ALERT_SETTLED)
@@ -85,7 +85,7 @@ def _answered(context: Context, by: str, alert_id: str, why: Why, answered: Answ
         due=(Due(member=f"note:{note.id}", at=snap.now),),
         audit=(entry,),
     )
-    return joined(own, told_over(replace(alert, asks=False), reason, snap.now))
+    return join_changes(own, alert_over_change(replace(alert, asks=False), reason, snap.now))
 
 
 def _answered_by(alert: Alert | None) -> dict[str, str | int]:

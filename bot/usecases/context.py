@@ -38,7 +38,7 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases.answers import Standing
-from bot.usecases.attempts import earlier_answer, refusal_answer, settled
+from bot.usecases.attempts import earlier_answer, refusal_answer, retry_conflicts
 from bot.usecases.enact import DOUBT, clear_doubt, record_addresses, report_difference, report_doubt
 from bot.usecases.former import targets_elsewhere
 from bot.usecases.ownership import owner_keys, with_contest
@@ -173,7 +173,7 @@ class Context:
         """What ``attempt`` returns, tried again where it lost to somebody else. A refusal is put in the
         audit; where this very op had been done before, the answer it gave then is given again."""
         try:
-            return settled(attempt)
+            return retry_conflicts(attempt)
         except Refused as refused:
             about = {"why": refused.reason.why.value, **refused.reason.facts}
             entry = Entry(what=f"{what} refused", by=by, facts=about)

@@ -24,7 +24,7 @@ from bot.ports import (
     PolicyVersion,
     Snapshot,
 )
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.former import FORMER, force_after, former_versions
 from bot.usecases.seal import KEEP, SEAL
 
@@ -56,7 +56,7 @@ def enact(
     authenticate it with ``keys``; and make sure that everything it needs to know is being read. ``by`` is
     that person. Safe to repeat."""
     policy = Checked(catalog=catalog, text=text, keys=keys)
-    settled(lambda: _enact(ledger, policy, by))
+    retry_conflicts(lambda: _enact(ledger, policy, by))
 
 
 def start_with(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> bool:
@@ -64,13 +64,13 @@ def start_with(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes
     it is in force. If it is already, correct its copy in Redis, and make sure that everything it needs is
     being read. A full Redis takes no new text, and still owes what the one in force needs."""
     policy = Checked(catalog=catalog, text=text, keys=keys)
-    return settled(lambda: _start_with(ledger, policy))
+    return retry_conflicts(lambda: _start_with(ledger, policy))
 
 
 def put_back(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> None:
     """Put the text that a running process follows in force again, if Redis has lost which one is."""
     policy = Checked(catalog=catalog, text=text, keys=keys)
-    settled(lambda: _put_back(ledger, policy))
+    retry_conflicts(lambda: _put_back(ledger, policy))
 
 
 def _enact(ledger: Ledger, policy: Checked, by: str | None) -> None:
@@ -89,12 +89,12 @@ def _start_with(ledger: Ledger, policy: Checked) -> bool:
     before, version = snap.find(PolicyInForce), policy.catalog.version
     if before and before.version == version:
         since = before.since or snap.now
-        _commit(ledger, policy, snap, replace(_started(before, policy, snap.now), since=since))
+        _commit(ledger, policy, snap, replace(_policy_at_start(before, policy, snap.now), since=since))
         return True
     # a text is kept for each version, also by those that did not write down versions yet
     if any(snap.versions.get(key) for key in (Key.of(PolicyVersion, version), Key.of(PolicyText, version))):
         return False
-    force = _started(before, policy, snap.now)
+    force = _policy_at_start(before, policy, snap.now)
     _commit(ledger, policy, snap, replace(force, since=_later(snap.now, before), applied=False))
     return True
 
@@ -103,11 +103,11 @@ def _put_back(ledger: Ledger, policy: Checked) -> None:
     snap = _read(ledger, policy)
     before = snap.find(PolicyInForce)
     if before is None or before.version == policy.catalog.version:
-        force = _started(before, policy, snap.now)
+        force = _policy_at_start(before, policy, snap.now)
         _commit(ledger, policy, snap, replace(force, since=force.since or snap.now))
 
 
-def _started(before: PolicyInForce | None, policy: Checked, now: datetime) -> PolicyInForce:
+def _policy_at_start(before: PolicyInForce | None, policy: Checked, now: datetime) -> PolicyInForce:
     """Return the policy in force after a process started with it. If Redis came back with another one, and
     this is the one that had been in force, nothing is held back any more."""
     force = force_after(before, policy.catalog, now)
@@ -120,7 +120,7 @@ def _started(before: PolicyInForce | None, policy: Checked, now: datetime) -> Po
 def record_addresses(ledger: Ledger, force: PolicyInForce, catalog: Catalog) -> None:
     """Commit where this process reaches those targets of the policy in force of which that is not known."""
     if catalog.located.reached.keys() - force.reached.keys():
-        settled(lambda: _record_addresses(ledger, catalog))
+        retry_conflicts(lambda: _record_addresses(ledger, catalog))
 
 
 def _record_addresses(ledger: Ledger, catalog: Catalog) -> None:
@@ -224,7 +224,7 @@ def report_doubt(
     """Commit that the text in force is not followed, and why. The first process to do so notifies
     ``channel``; nobody does again while that stands. If a process that follows the text clears it, those that
     do not follow it report again."""
-    settled(lambda: _report_doubt(ledger, force, why, channel, new_id))
+    retry_conflicts(lambda: _report_doubt(ledger, force, why, channel, new_id))
 
 
 def _report_doubt(
@@ -246,7 +246,7 @@ def _report_doubt(
 
 def clear_doubt(ledger: Ledger) -> None:
     """Commit that the text in force is followed again."""
-    settled(lambda: _clear_doubt(ledger))
+    retry_conflicts(lambda: _clear_doubt(ledger))
 
 
 def _clear_doubt(ledger: Ledger) -> None:
@@ -274,7 +274,7 @@ def report_difference(
 ) -> None:
     """Commit that a process differs from the policy in force, and notify ``channel``, unless the same was
     reported in the last minutes. ``about`` tells what differs."""
-    settled(lambda: _report_difference(ledger, about, reason, channel, new_id))
+    retry_conflicts(lambda: _report_difference(ledger, about, reason, channel, new_id))
 
 
 def _report_difference(

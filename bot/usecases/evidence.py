@@ -83,7 +83,7 @@ def examine(
 
 
 def _entries(trail: AuditTrail, after: str = "") -> Iterator[Written]:
-    while page := trail.written(after, PAGE):
+    while page := trail.written_entries(after, PAGE):
         yield from page
         after = page[-1].name
 
@@ -134,7 +134,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
     counted = {"entries": 0, "seals": 0}
     ended: object = None
     for number, text in enumerate(texts, 1):
-        said = _parsed(number, text)
+        said = _parse(number, text)
         if number == 1:
             yield _header(said)
         elif ended is not None:
@@ -151,7 +151,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
         raise Damaged(f"lines were added or taken away: there were {ended}, and are {counted}")
 
 
-def _parsed(number: int, text: str) -> Mapping[str, object]:
+def _parse(number: int, text: str) -> Mapping[str, object]:
     try:
         said = json.loads(text)
     except (RecursionError, ValueError) as error:
@@ -271,7 +271,7 @@ def story(found: Iterable[Line], grant: str) -> Iterator[str]:
             yield from unsealed
             unsealed.clear()
         elif isinstance(line, Written):
-            said = _said(line.text)
+            said = _parse_object(line.text)
             if said.get("grant") == grant:
                 unsealed.append(plain(_account(line.at, said)))
     yield from (f"{each}  [not sealed yet: nothing proves it]" for each in unsealed)
@@ -287,7 +287,7 @@ def _escape(sign: str) -> str:
     return sign.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def _said(text: str) -> Mapping[str, object]:
+def _parse_object(text: str) -> Mapping[str, object]:
     try:
         said = json.loads(text)
     except (RecursionError, ValueError):

@@ -28,7 +28,7 @@ from bot.usecases.context import (
     standing_after,
     with_approvers,
 )
-from bot.usecases.finish import chosen_of, meant
+from bot.usecases.finish import chosen_of, named_grant_keys
 from bot.usecases.waiting import asked_people
 
 
@@ -120,7 +120,7 @@ def _is_capped(
 
 def _mine(context: Context, person: str, which: str | None) -> tuple[Basis, Grant]:
     """The person's grant that is meant; of several of one resource, the one that ends last."""
-    known, first = context.gather(lambda _: meant(which), (f"person:{person}",))
+    known, first = context.gather(lambda _: named_grant_keys(which), (f"person:{person}",))
     mine = [g for g in first.all(Grant) if g.person == person and g.state in LIVE and first.live(g)]
     chosen = chosen_of(mine, which, person, (known, first))
     unending = [g for g in chosen if first.leases[g.id] is None]

@@ -14,8 +14,8 @@ from bot.core.anchors import Ended
 from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
 from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, Snapshot
-from bot.usecases.attempts import settled
-from bot.usecases.finish import ending, joined, left_shift
+from bot.usecases.attempts import retry_conflicts
+from bot.usecases.finish import ending, join_changes, left_shift
 from bot.usecases.hands import LOSSES, loss_change
 from bot.usecases.seal import RESTORE, versions_of
 
@@ -29,7 +29,7 @@ def end_again(ledger: Ledger, ended: Sequence[Ended], channel: str | None) -> tu
     for first in range(0, len(ended), PAGE):
         page = {each.grant: each for each in ended[first : first + PAGE]}
         live = ledger.read(Key.of(Grant, each) for each in page).leases
-        found += [each for each in live if settled(partial(_end_again, ledger, page[each], channel))]
+        found += [each for each in live if retry_conflicts(partial(_end_again, ledger, page[each], channel))]
     return tuple(found)
 
 
@@ -41,8 +41,8 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
     change = Change(rests_on=(snap,), leases=(Lease(grant=ended.grant, how="drop"),), frees=True)
     if grant and grant.state in LIVE:
         _, part = ending(grant, snap, because(Why.ENDED_BEFORE, ended_at=int(ended.at.timestamp())), None)
-        change = joined(replace(change, leases=()), part, _stays_ended(grant, snap))
-    ledger.commit(joined(change, _note_change(ended, grant, snap, channel)))
+        change = join_changes(replace(change, leases=()), part, _stays_ended(grant, snap))
+    ledger.commit(join_changes(change, _note_change(ended, grant, snap, channel)))
     return True
 
 
@@ -69,7 +69,7 @@ def hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, cha
     """Commit that nothing is granted until a person accepts this server, for there is nothing to compare it
     with, and tell ``channel`` in the note of this id. Returns the Restore that stands. Raises
     TemporaryFailure."""
-    return settled(lambda: _hold_back(ledger, restore, live, note, channel))
+    return retry_conflicts(lambda: _hold_back(ledger, restore, live, note, channel))
 
 
 def _hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, channel: str | None) -> Restore:

@@ -65,13 +65,13 @@ def copies_made(context: Context) -> bool:
 
 
 def _give_back(context: Context, person: str, which: str | None, everything: bool, op: str) -> Standing:
-    catalog, snap = context.gather(lambda _: meant(which), (f"person:{person}",))
+    catalog, snap = context.gather(lambda _: named_grant_keys(which), (f"person:{person}",))
     mine = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
     chosen = mine if everything and mine else chosen_of(mine, which, person, (catalog, snap))
-    return _finished(context, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
+    return _commit_ends(context, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
 
 
-def meant(which: str | None) -> set[Key]:
+def named_grant_keys(which: str | None) -> set[Key]:
     """What has to be read to say why the grant of that id, if it is one, cannot be meant."""
     return {Key.of(Grant, which)} if which else set()
 
@@ -122,8 +122,8 @@ def _revoke(context: Context, by: str, person: str, name: str, why: str, op: str
         raise refuse(Why.NOTHING_OPEN, which=resource_for(context, by, name, basis).name)
     reason = revoked_reason(by, why)
     lost = by != person and any(grant.state in LIVE for grant in theirs)
-    block = blocked(person, name, reason, by, snap, catalog) if lost else Change()
-    return _finished(context, theirs, basis, by, reason, replace(block, op=op))
+    block = block_change(person, name, reason, by, snap, catalog) if lost else Change()
+    return _commit_ends(context, theirs, basis, by, reason, replace(block, op=op))
 
 
 def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key]:
@@ -149,7 +149,7 @@ def revoked_reason(by: str, why: str) -> Reason:
     return because(Why.REVOKED, by_person=by, **said)
 
 
-def blocked(
+def block_change(
     person: str, resource: str, reason: Reason, by: str | None, snap: Snapshot, catalog: Catalog
 ) -> Change:
     """From now on no rule, shift or incident gives this person the resource, for as long as the policy says
@@ -165,7 +165,7 @@ def blocked(
     )
 
 
-def _finished(
+def _commit_ends(
     context: Context, chosen: list[Grant], basis: Basis, by: str, reason: Reason, besides: Change
 ) -> Standing:
     """Commit the ends of these grants with what else is written, whose op it is."""
@@ -174,7 +174,7 @@ def _finished(
     for grant in chosen:
         ended, part = ended_now(grant, snap, by, reason)
         moved = ended if grant is chosen[0] else moved
-        change = joined(change, part)
+        change = join_changes(change, part)
     receipt = context.ledger.commit(change)
     return stand(context, earlier_answer(receipt)) if receipt.again else standing_after(change, moved, basis)
 
@@ -184,11 +184,11 @@ def ended_now(
 ) -> tuple[Grant, Change]:
     """End what is live or waits. ``for_now``: see ``ending``."""
     if grant.state in NOT_BEGUN:
-        return _unasked(grant, snap, by, reason)
+        return _withdrawal(grant, snap, by, reason)
     return ending(grant, snap, reason, by, for_now=for_now)
 
 
-def _unasked(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:
+def _withdrawal(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:
     if by == grant.person:
         moved, what = grants.withdraw(grant, now=snap.now), "withdrawn"
     else:
@@ -233,7 +233,7 @@ def left_shift(grant: Grant, snap: Snapshot) -> dict[Key, Document | None]:
     return {Key.of(ShiftGrant, f"{grant.resource}/{grant.person}"): ShiftGrant(grant=None, left_at=snap.now)}
 
 
-def joined(first: Change, *others: Change) -> Change:
+def join_changes(first: Change, *others: Change) -> Change:
     """Several changes as one commit; what closes a claim or answers an op is the first's."""
     return reduce(_both, others, first)
 

@@ -16,9 +16,9 @@ from bot.core.rightful import rightful
 from bot.core.shifts import Roster, next_boundary, on_call
 from bot.ports import Change, Done, Key, Snapshot
 from bot.usecases.admit import PEOPLE_EVERY, lease_move
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import Basis, Context, fact_keys, facts_of
-from bot.usecases.finish import ending, joined
+from bot.usecases.finish import ending, join_changes
 from bot.usecases.job import Job
 from bot.usecases.people import look_up
 from bot.usecases.starts import shift_key, starts
@@ -46,7 +46,7 @@ class Concerned:
 def follow(context: Context, job: Job) -> None:
     """Make the grants of one resource (``shift:<name>``) equal to the stored rosters, and be due again
     at the next moment a shift starts or ends. What shortens access is written first, and alone."""
-    settled(lambda: _follow(context, job))
+    retry_conflicts(lambda: _follow(context, job))
 
 
 def _follow(context: Context, job: Job) -> None:
@@ -67,7 +67,7 @@ def _follow(context: Context, job: Job) -> None:
 
 
 def _look(context: Context, name: str) -> Basis:
-    concerned = _concerned(context, name)
+    concerned = _find_concerned(context, name)
     return context.gather(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
 
 
@@ -76,7 +76,7 @@ def _shorten(context: Context, basis: Basis) -> bool:
     written or Redis is full, so nothing that gives access may be in the same commit."""
     shorter, _ = _end_changes(basis)
     if shorter:
-        context.ledger.commit(joined(Change(rests_on=(basis[1],)), *shorter))
+        context.ledger.commit(join_changes(Change(rests_on=(basis[1],)), *shorter))
     return bool(shorter)
 
 
@@ -85,11 +85,11 @@ def _close(
 ) -> None:
     """Commit what gives access, and close the claim."""
     done = Done(claim=job.claim, next_at=next_at)
-    change = joined(Change(rests_on=(snap,), done=done, frees=not giving), *giving)
+    change = join_changes(Change(rests_on=(snap,), done=done, frees=not giving), *giving)
     context.ledger.commit(change)
 
 
-def _concerned(context: Context, name: str) -> Concerned:
+def _find_concerned(context: Context, name: str) -> Concerned:
     """Who is on call now or soon is looked up ahead, so that a shift starts without waiting for Slack."""
     _, snap = context.gather(
         lambda known: fact_keys(known.resources[name]) if name in known.resources else (),
@@ -169,7 +169,7 @@ def refresh_person(context: Context, job: Job) -> None:
     no longer an active full member loses it now."""
     person = job.claim.id
     look_up(context.ledger, context.directory, person, job.call())
-    settled(lambda: _judge_all(context, person, job))
+    retry_conflicts(lambda: _judge_all(context, person, job))
 
 
 def _judge_all(context: Context, person: str, job: Job) -> None:

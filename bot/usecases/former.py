@@ -26,7 +26,7 @@ from bot.ports import (
     PolicyInForce,
     Target,
 )
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.job import Job
 
 FORMER = "former:all"
@@ -72,7 +72,7 @@ def tidy(
 ) -> None:
     """Forget former targets at which nothing is held any more, and look again in a while (``former:all``).
     ``may_be_there`` returns False for a hold that was seen at the target's current address."""
-    settled(lambda: _tidy(ledger, census, job, may_be_there))
+    retry_conflicts(lambda: _tidy(ledger, census, job, may_be_there))
 
 
 def _tidy(ledger: Ledger, census: Census, job: Job, may_be_there: Callable[[HoldRecord], bool]) -> None:

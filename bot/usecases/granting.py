@@ -19,9 +19,9 @@ from bot.core.terms import terms_of
 from bot.ports import Change
 from bot.usecases.admit import admission, ground_addition, holds_for, live_grant
 from bot.usecases.context import Basis, facts_of
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 from bot.usecases.reasons_fit import reason_still_fits
-from bot.usecases.waiting import closed, waiting
+from bot.usecases.waiting import close_change, waiting
 
 PASSING = frozenset(
     {
@@ -50,7 +50,7 @@ def grant_outcome(grant: Grant, ground: Ground, resource: Resource, basis: Basis
     kept, change = ground_addition(held, ground, snap)
     added = add_to(grant, kept, now=snap.now)
     by = ground.approved_by[-1] if ground.approved_by else None
-    return added, joined(change, closed(added, snap, "added to what is held", by))
+    return added, join_changes(change, close_change(added, snap, "added to what is held", by))
 
 
 def terms_now(grant: Grant, resource: Resource, basis: Basis, extension: Extension | None = None) -> str:

@@ -23,9 +23,9 @@ from bot.ports import (
     Readings,
     Snapshot,
 )
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import POLICY, Context, facts_of, security_keys
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 from bot.usecases.job import Job
 from bot.usecases.readings import names_to_read, renewal_of
 from bot.usecases.seal import versions_of
@@ -56,25 +56,25 @@ def refresh_groups(context: Context, job: Job) -> None:
     force = snap.find(PolicyInForce)
     known = force.groups if force else {}
     change = Change(done=Done(claim=job.claim, next_at=snap.now + EVERY), frees=True)
-    change = joined(change, renewal_of(READINGS.id, catalog.groups(), catalog, readings))
+    change = join_changes(change, renewal_of(READINGS.id, catalog.groups(), catalog, readings))
     new: dict[str, str] = {}
     for name in names:
         group = found.get(name)
         kept = replace(group, read_at=snap.now) if group else None
         if name in known and (kept is None or kept.id not in ("", known[name])):
-            change = joined(change, _doubted(context, name, snap, catalog.security_channel))
+            change = join_changes(change, _doubt_change(context, name, snap, catalog.security_channel))
             continue
         if kept and kept.id and name not in known:
             new[name] = kept.id
-        change = joined(change, _changed(name, kept, snap))
+        change = join_changes(change, _group_change(name, kept, snap))
     if new and force and force.version == catalog.version and not catalog.closed:
         pinned = Change(put={POLICY: replace(force, groups={**known, **new})})
-        change = joined(change, pinned)
-    change = joined(change, _security_people_due(context))
+        change = join_changes(change, pinned)
+    change = join_changes(change, _security_people_due(context))
     context.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
 
 
-def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
+def _group_change(name: str, group: Group | None, snap: Snapshot) -> Change:
     before = snap.find(Group, name)
     was, now = (set(each.members) if each else None for each in (before, group))
     left = (was or set()) - (now if now is not None else was or set())
@@ -86,7 +86,7 @@ def _changed(name: str, group: Group | None, snap: Snapshot) -> Change:
     )
 
 
-def _doubted(context: Context, name: str, snap: Snapshot, channel: str | None) -> Change:
+def _doubt_change(context: Context, name: str, snap: Snapshot, channel: str | None) -> Change:
     before = snap.find(Group, name)
     if before and before.doubted:
         return Change()
@@ -124,7 +124,7 @@ def refresh_home(context: Context, job: Job) -> None:
 def record_loss(ledger: Ledger, event: str) -> None:
     """Commit that Slack no longer lets the bot in. Ten seconds later workers start asking Slack again, until
     one of them has a valid token."""
-    settled(lambda: _record_loss(ledger, event))
+    retry_conflicts(lambda: _record_loss(ledger, event))
 
 
 def _record_loss(ledger: Ledger, event: str) -> None:

@@ -15,9 +15,9 @@ from bot.core.hands import LOOK_TWICE, may_have_ended_itself
 from bot.core.holds import HoldRecord, Phase
 from bot.core.reasons import Why, because
 from bot.ports import Change, Claim, Done, Due, Key, Ledger, Losses, Snapshot
-from bot.usecases.attempts import settled
-from bot.usecases.finish import ending, joined
-from bot.usecases.outcomes import LOOK_EVERY, Observed, kept, soonest
+from bot.usecases.attempts import retry_conflicts
+from bot.usecases.finish import ending, join_changes
+from bot.usecases.outcomes import LOOK_EVERY, Observed, keep_change, soonest
 from bot.usecases.views import View
 
 LOSSES = Key.of(Losses)
@@ -64,7 +64,7 @@ def change_if_missing(view: View, seen: Observed, claim: Claim) -> Change:
         frees=True,
     )
     done = Done(claim=claim, next_at=soonest(view, next_at))
-    return replace(joined(change, kept(view)), done=done)
+    return replace(join_changes(change, keep_change(view)), done=done)
 
 
 def end_after_loss(view: View) -> Change:
@@ -73,14 +73,14 @@ def end_after_loss(view: View) -> Change:
     change = Change(rests_on=(view.snap,), frees=True)
     reason = because(Why.NOT_AFTER_RESTORE, target=view.hold.target)
     for grant in view.live:
-        change = joined(change, ending(grant, view.snap, reason, None)[1])
+        change = join_changes(change, ending(grant, view.snap, reason, None)[1])
     return change
 
 
 def note_server(ledger: Ledger, server: str) -> None:
     """Commit which server of Redis accepts writes now. If it is another one, or was restarted, its last
     second may be lost: what it says was seen before proves nothing. Raises TemporaryFailure."""
-    settled(lambda: _note_server(ledger, server))
+    retry_conflicts(lambda: _note_server(ledger, server))
 
 
 def _note_server(ledger: Ledger, server: str) -> None:

@@ -40,7 +40,7 @@ class Job:
         began, until = self._call
         return time.monotonic() - began >= NEARLY_ALL * (until.at - began)
 
-    def renewed(self, asked_at: Deadline) -> None:
+    def note_renewal(self, asked_at: Deadline) -> None:
         """The claim was renewed by a request that was sent at ``asked_at``."""
         self.fence = Deadline(asked_at.at + CLAIM_SECONDS - MARGIN)
 

@@ -26,7 +26,7 @@ from bot.core.holds import (
 from bot.core.reasons import Why, because
 from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, Note
 from bot.usecases.admit import indexes
-from bot.usecases.finish import ending, joined
+from bot.usecases.finish import ending, join_changes
 from bot.usecases.views import View
 
 LOOK_EVERY = timedelta(minutes=10)
@@ -62,7 +62,7 @@ def ended_over(view: View) -> Change:
                 part, put={**part.put, Key.of(Grant, grant.id): replace(moved, trouble=grant.trouble)}
             )
         parts.append(part)
-    return joined(Change(rests_on=(view.snap,), frees=True), *parts)
+    return join_changes(Change(rests_on=(view.snap,), frees=True), *parts)
 
 
 def taking(view: View) -> Change:
@@ -72,7 +72,7 @@ def taking(view: View) -> Change:
         record = replace(
             record, phase=Phase.TAKING, failures=0, failing_since=None, witness=None, missing=None
         )
-    entry = Entry(what="taking", facts={"hold": named(view.hold)})
+    entry = Entry(what="taking", facts={"hold": hold_name(view.hold)})
     return Change(
         rests_on=(view.snap,),
         put={Key.of(HoldRecord, view.key): record},
@@ -105,8 +105,8 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
     change = Change(rests_on=(view.snap,))
     for grant in view.live:
         if seen.seen and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
-            change = joined(change, _one_given(view, grant, seen.seen.presence))
-    change = joined(change, kept(view))
+            change = join_changes(change, _one_given(view, grant, seen.seen.presence))
+    change = join_changes(change, keep_change(view))
     look_again = seen.granted and (claim.taken_over or view.record.look_again)
     late = claim.taken_over or look_again
     record = replace(
@@ -127,7 +127,7 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
         losses=view.losses if seen.seen else view.record.losses,
     )
     if seen.again:
-        change = joined(change, _given_again(view, seen, claim, channel))
+        change = join_changes(change, _given_again(view, seen, claim, channel))
     return replace(
         change,
         put={**change.put, Key.of(HoldRecord, view.key): record},
@@ -150,7 +150,7 @@ def _witness_after(view: View, seen: Observed) -> Witness | None:
 
 def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) -> Change:
     """People hear of it if the target went back: that is theirs to look into."""
-    facts: dict[str, object] = {"hold": named(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
+    facts: dict[str, object] = {"hold": hold_name(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
     change = Change(audit=(Entry(what="given again", facts=facts),))
     if view.last is None or channel is None or seen.cause is not Absence.TARGET:
         return change
@@ -166,11 +166,11 @@ def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) 
     return replace(change, put={Key.of(Note, note.id): note}, due=(due,))
 
 
-def kept(view: View) -> Change:
+def keep_change(view: View) -> Change:
     """Grants that end while others live on behind the hold: no call to the target is owed for them."""
     change = Change()
     for grant in view.ending if view.live else ():
-        change = joined(change, _one_settled(view, grant, view.last))
+        change = join_changes(change, _one_settled(view, grant, view.last))
     return change
 
 
@@ -191,7 +191,7 @@ def soonest(view: View, at: datetime) -> datetime:
 def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
     now = view.now
     moved = grants.hold_given(grant, view.key, now=now, had_before=view.record.untouchable)
-    facts = {"hold": named(view.hold), "seen": seen.value, "person": grant.person}
+    facts = {"hold": hold_name(view.hold), "seen": seen.value, "person": grant.person}
     change = Change(
         needs=(grant.id,),
         put={Key.of(Grant, grant.id): moved},
@@ -234,9 +234,9 @@ def change_if_gone(
     change = Change(rests_on=(view.snap,), frees=True)
     still = seen.presence is Presence.THEIRS and not view.record.untouchable and keeper is None
     for grant in view.ending:
-        change = joined(change, _one_settled(view, grant, keeper, seen, still=still))
+        change = join_changes(change, _one_settled(view, grant, keeper, seen, still=still))
         if still and channel:
-            change = joined(change, _left_by_others(view, grant, seen, claim, channel))
+            change = join_changes(change, _left_by_others(view, grant, seen, claim, channel))
     late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY
     next_at = view.now + LOOK_AGAIN_AFTER if late else None
     if view.live or view.over:
@@ -252,7 +252,7 @@ def _one_settled(
     left_by = (seen.grantor or "somebody else") if seen and still else None
     kept_by = keeper.id if keeper else None
     moved = grants.hold_settled(grant, view.key, now=view.now, kept_by=kept_by, left_by=left_by)
-    facts: dict[str, object] = {"hold": named(view.hold), "person": grant.person}
+    facts: dict[str, object] = {"hold": hold_name(view.hold), "person": grant.person}
     facts["kept_by" if keeper else "seen"] = kept_by or (seen.presence if seen else Presence.NONE).value
     if left_by:
         facts["left_by"] = left_by
@@ -262,7 +262,7 @@ def _one_settled(
         audit=(Entry(what="kept" if keeper else "taken", grant=grant.id, facts=facts),),
         frees=True,
     )
-    return joined(change, _ended(view, grant)) if moved.state is State.ENDED else change
+    return join_changes(change, _end_change(view, grant)) if moved.state is State.ENDED else change
 
 
 def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel: str) -> Change:
@@ -279,7 +279,7 @@ def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel:
     return Change(put={Key.of(Note, note.id): note}, due=(due,), frees=True)
 
 
-def _ended(view: View, grant: Grant) -> Change:
+def _end_change(view: View, grant: Grant) -> Change:
     """Nothing of it is held any more. If only one may hold it, the next shift begins."""
     entry = Entry(what="ended", grant=grant.id, facts={"person": grant.person})
     next_one = [f"shift:{grant.resource}"] if grant.seated else []
@@ -309,11 +309,11 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         wished_by=None,
         elsewhere=_another_system(seen),
     )
-    change = joined(Change(rests_on=(view.snap,), frees=not view.live), kept(view))
+    change = join_changes(Change(rests_on=(view.snap,), frees=not view.live), keep_change(view))
     for grant in view.live:
-        change = joined(change, _not_given(view, grant, failure))
+        change = join_changes(change, _not_given(view, grant, failure))
     for grant in () if view.live else view.ending:
-        change = joined(change, _not_taken(view, record, grant))
+        change = join_changes(change, _not_taken(view, record, grant))
     put = {**change.put, Key.of(HoldRecord, view.key): record}
     done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=not waits)
     return replace(change, put=put, done=done)
@@ -342,14 +342,14 @@ def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
 def _not_given(view: View, grant: Grant, failure: Failure) -> Change:
     if grant.state is State.APPROVED and isinstance(failure, PermanentFailure):
         return _could_not_give(view, grant, failure)
-    return _troubled(view, grant, replace(grant, trouble=str(failure)[:300]))
+    return _trouble_change(view, grant, replace(grant, trouble=str(failure)[:300]))
 
 
 def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
     """All or nothing: the lease goes, and what was given of the grant is taken back."""
     moved = grants.hold_failed(grant, view.key, now=view.now, trouble=str(failure)[:300])
     others = (hold for hold in grant.gives if hold.key != view.key)
-    facts = {"hold": named(view.hold), "person": grant.person, "error": str(failure)[:300]}
+    facts = {"hold": hold_name(view.hold), "person": grant.person, "error": str(failure)[:300]}
     return Change(
         put={Key.of(Grant, grant.id): moved},
         leases=(Lease(grant=grant.id, how="drop"),),
@@ -369,22 +369,22 @@ def _not_taken(view: View, record: HoldRecord, grant: Grant) -> Change:
     ended = grant.lease_ended_at or min(grant.until or view.now, record.failing_since or view.now)
     since = grant.overdue_since or (ended if overdue else None)
     moved = replace(grant, trouble=record.last_error, overdue_since=since)
-    change = _troubled(view, grant, moved)
+    change = _trouble_change(view, grant, moved)
     alarm = (Due(member=f"alarm:{grant.id}", at=view.now),)
     if grant.overdue_since or not overdue:
         another = grant.overdue_since and view.record.elsewhere != record.elsewhere
-        return joined(change, Change(due=alarm if view.record.wished_by or another else ()))
-    facts = {"hold": named(view.hold), "person": grant.person, "error": record.last_error or ""}
+        return join_changes(change, Change(due=alarm if view.record.wished_by or another else ()))
+    facts = {"hold": hold_name(view.hold), "person": grant.person, "error": record.last_error or ""}
     entry = Entry(what="overdue", grant=grant.id, facts=facts)
-    return joined(change, Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))
+    return join_changes(change, Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))
 
 
-def _troubled(view: View, grant: Grant, moved: Grant) -> Change:
+def _trouble_change(view: View, grant: Grant, moved: Grant) -> Change:
     if moved == grant:
         return Change()
     card = Due(member=f"card:{grant.id}", at=view.now)
     return Change(put={Key.of(Grant, grant.id): moved}, due=(card,))
 
 
-def named(hold: Hold) -> str:
+def hold_name(hold: Hold) -> str:
     return f"{hold.entitlement} for {hold.account}"

@@ -30,10 +30,10 @@ from bot.ports import (
     Snapshot,
     TargetSystems,
 )
-from bot.usecases.alerts import became, told, told_over
-from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.alerts import alert_change, alert_over_change, became
+from bot.usecases.attempts import earlier_answer, retry_conflicts
 from bot.usecases.context import Context, facts_of, security_keys
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 from bot.usecases.ownership import sharers
 from bot.usecases.posting import GIVEN_UP, LOST
 
@@ -55,18 +55,20 @@ SAME_SYSTEM = "same_system"
 def alarm(context: Context, census: Census, claim: Claim) -> None:
     """Tell that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over; or
     (``alarm:all``) how many are."""
-    settled(lambda: _count(context, census, claim) if claim.id == ALL else _alarm(context, census, claim))
+    retry_conflicts(
+        lambda: _count(context, census, claim) if claim.id == ALL else _alarm(context, census, claim)
+    )
 
 
 def try_now(context: Context, *, person: str, alert: str, op: str) -> None:
     """Try again at once. Any full member may: nothing but taking back comes of it. Raises Refused."""
-    _wished(context, person, alert, op, by_hand=False)
+    _commit_wish(context, person, alert, op, by_hand=False)
 
 
-def removed(context: Context, *, person: str, alert: str, op: str) -> None:
+def confirm_removal(context: Context, *, person: str, alert: str, op: str) -> None:
     """Look, and believe what the target shows, because somebody says they removed it by hand. Any full member
     may say so, but not the holder of the access. Raises Refused."""
-    _wished(context, person, alert, op, by_hand=True)
+    _commit_wish(context, person, alert, op, by_hand=True)
 
 
 def same_system(context: Context, *, person: str, alert: str, shown: str, op: str) -> None:
@@ -100,7 +102,7 @@ def _alarm(context: Context, census: Census, claim: Claim) -> None:
         now, change = _still(context, grant, alert, snap, many=many)
         done = Done(claim=claim, next_at=(now.told_at or snap.now) + TELL_EVERY)
     elif grant and alert and not alert.over_at:
-        change = _recovered(context, grant, alert, snap)
+        change = _recovery_change(context, grant, alert, snap)
     context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
 
 
@@ -111,10 +113,10 @@ def _read(context: Context, grant_id: str) -> Snapshot:
 
 
 def _record_keys(grant: Grant) -> set[Key]:
-    return {Key.of(HoldRecord, hold.key) for hold in _left(grant)}
+    return {Key.of(HoldRecord, hold.key) for hold in _unsettled(grant)}
 
 
-def _left(grant: Grant) -> tuple[Hold, ...]:
+def _unsettled(grant: Grant) -> tuple[Hold, ...]:
     """What is not settled yet of what the grant held."""
     return tuple(hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
 
@@ -147,12 +149,12 @@ def _still(
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, reason=_overdue(grant), told_at=now)
         notes = Change() if many else _said_below(context, after, _overdue_again(grant, snap), snap)
-    return after, joined(told(after, now) if after != alert else Change(), notes)
+    return after, join_changes(alert_change(after, now) if after != alert else Change(), notes)
 
 
 def _replacement(grant: Grant, snap: Snapshot) -> Replacement | None:
     """Return the first of what people can be asked about."""
-    records = (snap.find(HoldRecord, hold.key) for hold in _left(grant))
+    records = (snap.find(HoldRecord, hold.key) for hold in _unsettled(grant))
     return next((each.replacement for each in records if each and each.replacement), None)
 
 
@@ -190,7 +192,7 @@ def _came_of(alert: Alert, grant: Grant, snap: Snapshot) -> Reason | None:
     return because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **_trouble(grant))
 
 
-def _recovered(context: Context, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
+def _recovery_change(context: Context, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
     ended_at = grant.ended_at or snap.now
     since_at = alert.reason.facts["since_at"]
     late = ended_at.timestamp() - (since_at if isinstance(since_at, int) else 0)
@@ -206,7 +208,7 @@ def _recovered(context: Context, grant: Grant, alert: Alert, snap: Snapshot) -> 
     else:
         reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)
     over = replace(became(alert, reason), over_at=snap.now)
-    return joined(told(over, snap.now), _said_below(context, alert, reason, snap))
+    return join_changes(alert_change(over, snap.now), _said_below(context, alert, reason, snap))
 
 
 def _are_many(context: Context, census: Census) -> bool:
@@ -235,8 +237,8 @@ def _count(context: Context, census: Census, claim: Claim) -> None:
     elif alert:
         few = because(Why.OVERDUE_FEW, count=len(late))
         singly = tuple(Due(member=f"alarm:{grant}", at=snap.now) for grant in sorted(late))
-        change = joined(told_over(alert, few, snap.now), _said_below(context, alert, few, snap))
-        change = joined(change, Change(due=singly))
+        change = join_changes(alert_over_change(alert, few, snap.now), _said_below(context, alert, few, snap))
+        change = join_changes(change, Change(due=singly))
     else:
         change = Change()
     context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
@@ -249,7 +251,7 @@ def _many(context: Context, alert: Alert | None, count: int, snap: Snapshot) -> 
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, told_at=now)
         notes = _said_below(context, after, reason, snap)
-    return joined(told(after, now) if after != alert else Change(), notes)
+    return join_changes(alert_change(after, now) if after != alert else Change(), notes)
 
 
 def _in_minutes(late: timedelta) -> int:
@@ -272,7 +274,7 @@ def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) 
 # --------------------------------------------------------------------------------------------- wishes
 
 
-def _wished(context: Context, person: str, alert: str, op: str, *, by_hand: bool) -> None:
+def _commit_wish(context: Context, person: str, alert: str, op: str, *, by_hand: bool) -> None:
     context.meet(person, anew=True)
 
     def attempt() -> str:
@@ -294,8 +296,10 @@ def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Cha
         raise refuse(Why.OWN_REMOVAL)
     wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
     entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
-    tried = _tried(grant, person, snap, by_hand=by_hand)
-    return joined(joined(tried, told(replace(alert, became=wish), snap.now)), Change(audit=(entry,)))
+    tried = _try_change(grant, person, snap, by_hand=by_hand)
+    return join_changes(
+        join_changes(tried, alert_change(replace(alert, became=wish), snap.now)), Change(audit=(entry,))
+    )
 
 
 def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Change:
@@ -316,8 +320,8 @@ def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Ch
         audit=(Entry(what="said to be the same system", grant=grant.id, by=person, facts=facts),),
     )
     wish = because(Why.OVERDUE_ACCEPTED, by_person=person)
-    tried = joined(_tried(grant, person, snap, by_hand=False), change)
-    return joined(tried, told(replace(alert, became=wish), snap.now))
+    tried = join_changes(_try_change(grant, person, snap, by_hand=False), change)
+    return join_changes(tried, alert_change(replace(alert, became=wish), snap.now))
 
 
 def _open_alert(context: Context, person: str, alert_id: str) -> tuple[Catalog, Snapshot, Grant, Alert]:
@@ -335,13 +339,13 @@ def _open_alert(context: Context, person: str, alert_id: str) -> tuple[Catalog, 
     return catalog, snap, grant, alert
 
 
-def _tried(grant: Grant, person: str, snap: Snapshot, *, by_hand: bool) -> Change:
-    records = [record for hold in _left(grant) if (record := snap.find(HoldRecord, hold.key))]
+def _try_change(grant: Grant, person: str, snap: Snapshot, *, by_hand: bool) -> Change:
+    records = [record for hold in _unsettled(grant) if (record := snap.find(HoldRecord, hold.key))]
     put: dict[Key, Document | None] = {
         Key.of(HoldRecord, record.hold.key): replace(
             record, wished_by=person, by_hand=record.by_hand or by_hand
         )
         for record in records
     }
-    due = tuple(Due(member=f"hold:{hold.key}", at=snap.now) for hold in _left(grant))
+    due = tuple(Due(member=f"hold:{hold.key}", at=snap.now) for hold in _unsettled(grant))
     return Change(rests_on=(snap,), put=put, due=due, frees=True)

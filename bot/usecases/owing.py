@@ -116,7 +116,7 @@ def keep_owed(context: Context, census: Census) -> None:
         catalog = context.catalog()
         needed = standing_duties(catalog)
         longest |= _longest(catalog)
-    lost = census.unowed(needed)
+    lost = census.not_due(needed)
     lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
     if lost:
         _owe(context.ledger, lost)
@@ -170,25 +170,25 @@ def _of_grants(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[
     asked = [grant.extension.id for grant in snap.all(Grant) if grant.extension]
     shown = ledger.read(Key.of(Card, each) for each in asked) if asked else snap
     unshown = [each for each in asked if not _is_card_shown(each, shown)]
-    lost = census.unowed([f"card:{each}" for each in unshown]) if unshown else frozenset[str]()
-    return lost | census.unowed({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
+    lost = census.not_due([f"card:{each}" for each in unshown]) if unshown else frozenset[str]()
+    return lost | census.not_due({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
 
 
 def _of_holds(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     """Read only the few that are not owed."""
-    unowed = census.unowed([f"hold:{each}" for each in ids])
+    unowed = census.not_due([f"hold:{each}" for each in ids])
     records = ledger.read(Key.of(HoldRecord, each.removeprefix("hold:")) for each in unowed).all(HoldRecord)
     return frozenset(f"hold:{each.hold.key}" for each in records if each.phase is not Phase.EMPTY)
 
 
 def _of_notes(_: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
-    return census.unowed([f"note:{each}" for each in ids])
+    return census.not_due([f"note:{each}" for each in ids])
 
 
 def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
     alerts = ledger.read(Key.of(Alert, each) for each in ids).all(Alert)
     asking = [f"hands:{each.target}" for each in alerts if each.target and not each.over_at]
-    return census.unowed([*asking, *(f"alert:{each.id}" for each in alerts if _is_kept_up(each))])
+    return census.not_due([*asking, *(f"alert:{each.id}" for each in alerts if _is_kept_up(each))])
 
 
 def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:

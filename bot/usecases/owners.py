@@ -41,7 +41,7 @@ class Owners:
             people = known.people if known else ()
             self.people[email] = people[0] if len(people) == 1 else None
 
-    def named(self, roster: Roster) -> Roster:
+    def with_people(self, roster: Roster) -> Roster:
         """Return the roster with the people in it."""
         shifts = (replace(shift, person=self.people.get(shift.email)) for shift in roster.shifts)
         return replace(roster, shifts=tuple(shifts))

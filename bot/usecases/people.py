@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from bot.core.people import Person, owners_of_address
 from bot.ports import Change, Deadline, Directory, Document, Due, EmailOwner, Home, Key, Ledger, Snapshot
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 
 
 def look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadline) -> None:
     """Ask Slack who this is, and keep what it says; of whom it knows nothing any more is kept as deactivated.
     Asked again where somebody else wrote about them meanwhile: an answer that was long under way must not
     replace a newer one. Raises TemporaryFailure and PermanentFailure as the directory does."""
-    settled(lambda: _look_up(ledger, directory, person, deadline))
+    retry_conflicts(lambda: _look_up(ledger, directory, person, deadline))
 
 
 def _look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadline) -> None:
@@ -27,10 +27,10 @@ def _look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadli
 def remember(ledger: Ledger, person: Person) -> None:
     """Keep a person as Slack described them just now, marked if somebody else who could be
     given something has the same email."""
-    settled(lambda: _remember(ledger, person, ledger.read({Key.of(Person, person.id)})))
+    retry_conflicts(lambda: _remember(ledger, person, ledger.read({Key.of(Person, person.id)})))
 
 
-def hinted(ledger: Ledger, hint: Person) -> None:
+def take_hint(ledger: Ledger, hint: Person) -> None:
     """Slack says that something about a person has changed: they are looked up now where it may matter. What
     it says is not gone by; a picture or a status is nothing to us."""
     owner = Key.of(EmailOwner, hint.email or "")

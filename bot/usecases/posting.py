@@ -30,7 +30,7 @@ from bot.ports import (
     Ledger,
     Place,
 )
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 
 REFUSED_AGAIN = timedelta(minutes=10)
 REFUSED_TRIES = 6
@@ -142,10 +142,10 @@ def count_given_up(ledger: Ledger, to: str, failure: PermanentFailure) -> None:
         now = GivenUp(count=count, at=snap.now, to=to, error=str(failure)[:300])
         ledger.commit(Change(rests_on=(snap,), put={key: now}, frees=True))
 
-    settled(attempt)
+    retry_conflicts(attempt)
 
 
-def doubted(places: Iterable[Place], claim: Claim, now: datetime) -> tuple[Place, ...]:
+def places_in_doubt(places: Iterable[Place], claim: Claim, now: datetime) -> tuple[Place, ...]:
     """Whoever had the claim and did not close it may still show something there."""
     if not claim.taken_over:
         return tuple(places)
@@ -162,7 +162,7 @@ def owes(place: Place, shown: str, now: datetime) -> bool:
     return in_doubt or place.shown != shown
 
 
-def noted(place: Place, posted: Place, shown: str, now: datetime) -> Place:
+def place_after(place: Place, posted: Place, shown: str, now: datetime) -> Place:
     """The place as it is once this is shown there."""
     doubt = place.doubted_until
     return replace(posted, shown=shown, doubted_until=doubt if doubt and doubt > now else None)
@@ -181,7 +181,7 @@ def once_more_if_lost(ledger: Ledger, claim: Claim, key: Key | None = None) -> I
     try:
         yield
     except Conflict:
-        settled(lambda: _owe_once_more(ledger, claim, key))
+        retry_conflicts(lambda: _owe_once_more(ledger, claim, key))
         raise
 
 

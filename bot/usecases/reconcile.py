@@ -36,9 +36,9 @@ from bot.ports import (
     TargetSystems,
 )
 from bot.usecases import hands, outcomes
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.job import Job
-from bot.usecases.outcomes import LOOK_EVERY, Observed, named
+from bot.usecases.outcomes import LOOK_EVERY, Observed, hold_name
 from bot.usecases.systems import accepted_for, first_name, note_system, receipts_moved
 from bot.usecases.target_calls import TargetCalls, TargetFailed, calling
 from bot.usecases.views import View, look
@@ -210,7 +210,7 @@ class Reconciliation:
         _nothing_lost(view)
         key = Key.of(HoldRecord, view.key)
         giving_now = replace(view.record, phase=Phase.GIVING, baseline=baseline, witness=None, missing=None)
-        entry = Entry(what="giving", facts={"hold": named(view.hold), "baseline": baseline.value})
+        entry = Entry(what="giving", facts={"hold": hold_name(view.hold), "baseline": baseline.value})
         giving = Change(
             rests_on=(view.own,),
             needs=(view.last.id,) if view.last else (),
@@ -301,7 +301,8 @@ class Reconciliation:
         if seen.presence is Presence.THEIRS:
             raise TargetFailed(
                 PermanentFailure(
-                    f"{view.hold.target} shows {named(view.hold)}, granted by {seen.grantor or 'somebody'}."
+                    f"{view.hold.target} shows {hold_name(view.hold)},"
+                    f" granted by {seen.grantor or 'somebody'}."
                     " That may have been Rotakey under another login: if so, revoke it there by hand"
                 ),
                 seen,
@@ -400,7 +401,7 @@ class Reconciliation:
     def _look_once_more(self) -> None:
         """The claim was lost to somebody who did not know what we would still do at the target: whoever is
         next is to look there, and takes back what we gave too late."""
-        settled(self._owe_a_look)
+        retry_conflicts(self._owe_a_look)
 
     def _owe_a_look(self) -> None:
         key = Key.of(HoldRecord, self.claim.id)

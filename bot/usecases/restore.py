@@ -9,10 +9,10 @@ from bot.core.chain import Acceptance, acceptance_seal
 from bot.core.errors import PermanentFailure
 from bot.core.holds import HoldRecord
 from bot.ports import Change, Due, Entry, Key, Ledger, Restore, Signer
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.hands import LOSSES, loss_change
 from bot.usecases.rollback import ACCEPTED, Books, live_grants
-from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of, with_signature
+from bot.usecases.seal import HEAD, RESTORE, head_after, newest, versions_of, with_signature
 
 
 def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: str, why: str) -> Restore:
@@ -20,7 +20,7 @@ def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: s
     what it owes is looked at anew, and given. The chain goes on behind a seal that says who accepted what,
     and ``verify`` tells it. Returns what was accepted. Raises PermanentFailure where there is nothing to
     accept, or seals are signed and there is no ``signer``."""
-    restore = settled(lambda: _accept(ledger, books, signer, by, why))
+    restore = retry_conflicts(lambda: _accept(ledger, books, signer, by, why))
     for page in live_grants(ledger, books):
         _look_anew(ledger, sorted({hold.key for grant in page for hold in grant.gives}))
     return restore
@@ -66,7 +66,7 @@ def _accept(ledger: Ledger, books: Books, signer: Signer | None, by: str, why: s
     ledger.commit(
         Change(
             rests_on=(versions_of(snap, HEAD, RESTORE, LOSSES),),
-            put={RESTORE: None, HEAD: moved(head, seal), **loss_change(snap).put},
+            put={RESTORE: None, HEAD: head_after(head, seal), **loss_change(snap).put},
             seal=seal,
             audit=(Entry(what=ACCEPTED, by=by, facts=facts),),
         )

@@ -43,10 +43,10 @@ from bot.ports import (
     Signer,
     Snapshot,
 )
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.evidence import Line, examine, lines
 from bot.usecases.rollback import Books, RollbackGuard, live_grants
-from bot.usecases.seal import HEAD, RESTORE, moved, newest, versions_of, with_signature
+from bot.usecases.seal import HEAD, RESTORE, head_after, newest, versions_of, with_signature
 
 EVERY = timedelta(hours=1)
 AT_ONCE = timedelta(days=1)
@@ -100,7 +100,7 @@ class Retention:
         kept_in = self._archive(old, archive, snap.now) if archive else None
         self._drop_grants(old)
         self._restate(old)
-        settled(lambda: self._drop(claim, old, kept_in))
+        retry_conflicts(lambda: self._drop(claim, old, kept_in))
 
     # ------------------------------------------------------------------------------------ what is old
 
@@ -203,7 +203,7 @@ class Retention:
         self.ledger.commit(
             Change(
                 rests_on=(versions_of(snap, HEAD, RESTORE),),
-                put={HEAD: moved(head, seal)},
+                put={HEAD: head_after(head, seal)},
                 seal=seal,
                 drop=Drop(seal=old.stored, last=old.last.last),
                 audit=(Entry(what="old entries dropped", facts=facts),),

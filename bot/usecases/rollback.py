@@ -50,7 +50,7 @@ from bot.ports import (
     Snapshot,
 )
 from bot.usecases import failover
-from bot.usecases.attempts import settled
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.hands import LOSSES, loss_change, note_server
 from bot.usecases.seal import HEAD, RESTORE, UnreadableSeal, grant_ending, newest, versions_of
 
@@ -153,14 +153,18 @@ class RollbackGuard:
         # whoever accepts a restore deletes it in the same commit
         excuse = None if restore else self._excuse(seen)
         if excuse is None:
-            return settled(lambda: self._notice(seen, broken, channel))
+            return retry_conflicts(lambda: self._notice(seen, broken, channel))
         if snap.now - excuse.at >= LASTS:
             self._seen = self._anchor_behind(seen, excuse)
         return None
 
     def _compare_policy(self, restore: Restore | None) -> None:
         """Hold the policy in force back if it is older than the one that we remember; else remember it."""
-        if self._seen and (mark := settled(lambda: self._policy_mark(self._seen))) and restore is None:
+        if (
+            self._seen
+            and (mark := retry_conflicts(lambda: self._policy_mark(self._seen)))
+            and restore is None
+        ):
             self._seen = replace(self._seen, policy=newer_policy(self._seen.policy, mark))
 
     def _policy_mark(self, seen: Anchored | None) -> PolicyMark | None:
@@ -319,7 +323,7 @@ class RollbackGuard:
         """Yield the grants that ended in the last day, after the entry that was read last."""
         a_day_ago = f"{max(0, int((now - ENDED_KEPT).timestamp() * 1000))}-0"
         after = max(self._ends_up_to, a_day_ago, key=before_all)
-        while page := self.books.written(after, PAGE):
+        while page := self.books.written_entries(after, PAGE):
             for each in page:
                 if grant := grant_ending(each.text):
                     yield Ended(grant=grant, at=each.at)

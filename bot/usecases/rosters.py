@@ -91,10 +91,10 @@ def read_roster(context: Context, source: Callable[[str], OnCallSource], job: Jo
     if not reading.answers:
         _store_nothing(context, job, reading)
         return
-    rosters = _believed(reading)
+    rosters = _believable_rosters(reading)
     owners = Owners(context, job)
     owners.find(in_order(rosters.values()))
-    owned = {schedule: owners.named(roster) for schedule, roster in rosters.items()}
+    owned = {schedule: owners.with_people(roster) for schedule, roster in rosters.items()}
     _store(context, job, reading, owned, names_missing=owners.left)
 
 
@@ -146,7 +146,7 @@ def _read(
     return replace(reading, answers=answers, against=against, failure=trouble)
 
 
-def _believed(reading: Reading) -> Mapping[str, Roster]:
+def _believable_rosters(reading: Reading) -> Mapping[str, Roster]:
     """Return the rosters to go by. Nothing is stored for a schedule of which nothing is known yet: an empty
     roster would count as knowledge, and end what rests on it."""
     found: dict[str, Roster] = {}

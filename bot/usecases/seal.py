@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from bot.core.anchors import LASTS, MOST_SEALED, SETTLES, Anchored, is_grant_id
-from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed
+from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed_seal
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
 from bot.ports import (
@@ -60,11 +60,11 @@ class Sealing:
         head = newest(snap, self.trail)
         change = Change(rests_on=(versions_of(snap, HEAD),), done=Done(claim=claim, next_at=snap.now + EVERY))
         if channel and not snap.find(Restore):
-            head, change = self._told(head, channel, snap.now, change)
+            head, change = self._report(head, channel, snap.now, change)
         entries = self._entries(head, snap.now)
         if entries:
             seal = self._seal(entries, head, snap.now)
-            head = moved(head, seal)
+            head = head_after(head, seal)
             change = replace(change, seal=seal)
         if len(entries) == MOST:
             change = replace(change, done=Done(claim=claim, next_at=snap.now))
@@ -76,7 +76,7 @@ class Sealing:
         """Redis names entries in rising order, also when its clock is put back: behind an entry that was
         read nothing can come up later with a lower name, so no seal passes an entry over. What such a clock
         makes an entry of the future is not waited for."""
-        found = self.trail.written(head.last, MOST)
+        found = self.trail.written_entries(head.last, MOST)
         settled = list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
         return [] if head.number and _can_wait(settled, now) else settled
 
@@ -85,7 +85,7 @@ class Sealing:
         seal = seal_of(entries, number=head.number + 1, previous=head.head, at=now, key=key)
         return with_signature(seal, head, self.signer)
 
-    def _told(self, head: SealHead, channel: str, now: datetime, change: Change) -> tuple[SealHead, Change]:
+    def _report(self, head: SealHead, channel: str, now: datetime, change: Change) -> tuple[SealHead, Change]:
         fresh = head.sealed_at is None or now - head.sealed_at < LASTS
         if fresh or head.told == head.number or (head.told_at and now - head.told_at < TELL_EVERY):
             return head, change
@@ -131,7 +131,7 @@ def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
         head = SealHead(told=head.told, told_at=head.told_at)
     while page := trail.seals(head.number, PAGE):
         for each in page:
-            head = moved(head, _read(each))
+            head = head_after(head, _read(each))
     return head
 
 
@@ -143,7 +143,7 @@ def _has_seal(trail: AuditTrail, head: SealHead) -> bool:
     return (seal.head, seal.last, seal.key) == (head.head, head.last, head.key)
 
 
-def moved(head: SealHead, seal: Seal) -> SealHead:
+def head_after(head: SealHead, seal: Seal) -> SealHead:
     return replace(head, number=seal.number, head=seal.head, last=seal.last, sealed_at=seal.at, key=seal.key)
 
 
@@ -151,7 +151,7 @@ def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:
     """Raises PermanentFailure where the seal before is signed and this one would not be: nobody could tell
     it from one that somebody forged."""
     if signer:
-        return signed(seal, signer.sign(seal.head))
+        return signed_seal(seal, signer.sign(seal.head))
     if head.key:
         raise PermanentFailure(
             "the seals of the audit are signed so far: set AUDIT_KEY here too, or to a new one if it is lost"
@@ -162,7 +162,7 @@ def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:
 def unsealed_for(ledger: Ledger, trail: AuditTrail) -> timedelta:
     """How long the oldest entry that is not sealed waits."""
     snap = ledger.read({HEAD})
-    waiting = trail.written(newest(snap, trail).last, 1)
+    waiting = trail.written_entries(newest(snap, trail).last, 1)
     return max(snap.now - waiting[0].at, timedelta()) if waiting else timedelta()
 
 

@@ -38,7 +38,7 @@ def with_seats(ledger: Ledger, keys: Iterable[Key], catalog: Catalog, snap: Snap
     found = dict(zip(needed, ledger.read_all([((), (index,)) for index in needed]), strict=True))
     account = Key.of(Account).kind
     people = {key.id.partition("/")[0] for key in keys if key.kind == account}
-    strays = _strays_held(ledger, {given for each in wanted for given, _ in _given(each, snap)})
+    strays = _strays_held(ledger, {given for each in wanted for given, _ in _entitlements(each, snap)})
     seats = {each.name: _seats(each, people, catalog, snap, found, strays) for each in wanted}
     return replace(snap, seats=seats)
 
@@ -52,7 +52,7 @@ def _strays_held(ledger: Ledger, given: Collection[Entitlement]) -> tuple[Hold, 
     return tuple(each.hold for each in records if each.phase is not Phase.EMPTY)
 
 
-def _given(resource: Resource, snap: Snapshot) -> Iterator[tuple[Entitlement, str]]:
+def _entitlements(resource: Resource, snap: Snapshot) -> Iterator[tuple[Entitlement, str]]:
     """Yield what the resource gives, also as it is called under other names of the same running system, each
     with the name of the target by which the resource gives it."""
     systems = snap.find(TargetSystems) or TargetSystems()
@@ -64,7 +64,7 @@ def _given(resource: Resource, snap: Snapshot) -> Iterator[tuple[Entitlement, st
 def _indexes(resource: Resource, catalog: Catalog, snap: Snapshot) -> Iterator[str]:
     """Yield the indexes that have all who hold anything of it. What an older version gave may only be in that
     of its resource so far."""
-    for given, _ in _given(resource, snap):
+    for given, _ in _entitlements(resource, snap):
         yield gives_index(given)
         yield from (f"resource:{each.name}" for each in catalog.giving(given))
 
@@ -81,7 +81,7 @@ def _seats(
     members: dict[str, tuple[str, ...]] = {}
     read = [found[index] for index in _indexes(resource, catalog, snap)]
     grants = {grant.id: (grant, there) for there in read for grant in there.all(Grant)}
-    for given, target in _given(resource, snap):
+    for given, target in _entitlements(resource, snap):
         index = gives_index(given)
         members[index] = tuple(key.id for key in found[index].versions if key.kind == Key.of(Grant).kind)
         for grant, there in grants.values():

@@ -20,7 +20,7 @@ from bot.ports import Change, Due, Entry, Key, Note, Snapshot
 from bot.usecases.answers import RevokedAll
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.context import FREEZE, Basis, Context, facts_of, security_keys
-from bot.usecases.finish import copies_made, endable, ended_now, joined, revoked_reason
+from bot.usecases.finish import copies_made, endable, ended_now, join_changes, revoked_reason
 
 MOST_SAID = 300
 
@@ -74,8 +74,8 @@ def _revoke_all(context: Context, by: str, person: str, why: str, op: str) -> st
     )
     reason = revoked_reason(by, why)
     ends = (ended_now(grant, snap, by, reason, for_now=True)[1] for grant in theirs)
-    note = _note(context, basis, because(Why.BAN_SET, person=person, by_person=by, **_said(said)))
-    return _committed(context, joined(change, *ends, note))
+    note = _note(context, basis, because(Why.BAN_SET, person=person, by_person=by, **_said_fact(said)))
+    return _commit(context, join_changes(change, *ends, note))
 
 
 def _allow(context: Context, by: str, person: str, op: str) -> str:
@@ -92,7 +92,7 @@ def _allow(context: Context, by: str, person: str, op: str) -> str:
         op=op,
     )
     note = _note(context, basis, because(Why.BAN_OVER, person=person, by_person=by))
-    return _committed(context, joined(change, note))
+    return _commit(context, join_changes(change, note))
 
 
 def _freeze(context: Context, by: str, why: str, op: str) -> str:
@@ -105,8 +105,8 @@ def _freeze(context: Context, by: str, why: str, op: str) -> str:
         op=op,
         frees=True,
     )
-    note = _note(context, basis, because(Why.FREEZE_SET, by_person=by, **_said(said)))
-    return _committed(context, joined(change, note))
+    note = _note(context, basis, because(Why.FREEZE_SET, by_person=by, **_said_fact(said)))
+    return _commit(context, join_changes(change, note))
 
 
 def _unfreeze(context: Context, by: str, op: str) -> str:
@@ -121,7 +121,9 @@ def _unfreeze(context: Context, by: str, op: str) -> str:
         audit=(Entry(what="unfrozen", by=by),),
         op=op,
     )
-    return _committed(context, joined(change, _note(context, basis, because(Why.FREEZE_OVER, by_person=by))))
+    return _commit(
+        context, join_changes(change, _note(context, basis, because(Why.FREEZE_OVER, by_person=by)))
+    )
 
 
 def _basis(
@@ -143,12 +145,12 @@ def _basis(
     return catalog, snap
 
 
-def _committed(context: Context, change: Change) -> str:
+def _commit(context: Context, change: Change) -> str:
     receipt = context.ledger.commit(change)
     return earlier_answer(receipt) if receipt.again else change.answer
 
 
-def _said(text: str) -> dict[str, str]:
+def _said_fact(text: str) -> dict[str, str]:
     return {"said": text} if text else {}
 
 

@@ -42,7 +42,7 @@ def starts(resource: Resource, rule: OnCall, basis: Basis, new_id: Callable[[], 
     facts = facts_of(snap, resource)
     roster = facts.rosters.get(rule.schedule)
     for shift in on_call(roster, rule.levels, snap.now) if roster else ():
-        if shift.person is None or _held(resource, shift, snap):
+        if shift.person is None or _has_access(resource, shift, snap):
             continue
         against = _objection(resource, rule, shift, catalog, facts)
         if against:
@@ -52,7 +52,7 @@ def starts(resource: Resource, rule: OnCall, basis: Basis, new_id: Callable[[], 
             yield Start(again="until_at" not in taken.facts)
             continue
         try:
-            start = Start(change=_started(new_id(), resource, rule, shift, basis))
+            start = Start(change=_start_change(new_id(), resource, rule, shift, basis))
         except Refused as refused:
             yield _not_started(resource, shift, refused.reason, snap, new_id)
             continue
@@ -65,10 +65,10 @@ def shift_key(resource: str, person: str) -> Key:
     return Key.of(ShiftGrant, f"{resource}/{person}")
 
 
-def _held(resource: Resource, shift: Shift, snap: Snapshot) -> bool:
+def _has_access(resource: Resource, shift: Shift, snap: Snapshot) -> bool:
     """The person has this shift's access already, or has left this shift."""
     known = snap.find(ShiftGrant, f"{resource.name}/{shift.person}")
-    if known and _left(shift, known, snap.now):
+    if known and _was_left(shift, known, snap.now):
         return True
     return any(
         grant.person == shift.person and grant.shift_ground and grant.state in LIVE
@@ -77,7 +77,7 @@ def _held(resource: Resource, shift: Shift, snap: Snapshot) -> bool:
     )
 
 
-def _left(shift: Shift, known: ShiftGrant, now: datetime) -> bool:
+def _was_left(shift: Shift, known: ShiftGrant, now: datetime) -> bool:
     """Return whether it is this shift that was given back or revoked: it was on at that moment."""
     if known.left_at is not None:
         return shift.start is None or shift.start <= known.left_at
@@ -102,7 +102,7 @@ def _objection(
     return against or automatic_objection(str(shift.person), resource, facts)
 
 
-def _started(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis: Basis) -> Change:
+def _start_change(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis: Basis) -> Change:
     """Raises Refused if the person has no account to give it to."""
     catalog, snap = basis
     person = str(shift.person)

@@ -36,15 +36,15 @@ from bot.ports import (
     Target,
 )
 from bot.usecases.admit import admission
-from bot.usecases.alerts import became, told, told_over
-from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.alerts import alert_change, alert_over_change, became
+from bot.usecases.attempts import earlier_answer, retry_conflicts
 from bot.usecases.context import Basis, Context, fact_keys, facts_of, security_keys, stop_keys
-from bot.usecases.finish import blocked, ending, joined
+from bot.usecases.finish import block_change, ending, join_changes
 from bot.usecases.hands import may_be_missing
 from bot.usecases.job import Job
-from bot.usecases.outcomes import named
+from bot.usecases.outcomes import hold_name
 from bot.usecases.target_calls import TargetCalls, TargetFailed
-from bot.usecases.views import View, look, query, seen
+from bot.usecases.views import View, look, query, view_of
 
 AT_A_TIME, PAUSE = 2.0, timedelta(seconds=1)
 """A look at very much takes its time in pieces, because revoking must not wait for it."""
@@ -96,7 +96,7 @@ class _Round:
         if at.began is None:
             waiting, asked = self._count(at.alert)
             if not waiting:
-                alert = self._shown(at.alert, asked)
+                alert = self._still_asking(at.alert, asked)
                 return Survey(alert=alert), CHECKED_EVERY if alert else None
             at = Survey(alert=at.alert, began=self.context.ledger.read().now)
         until = Deadline.after(AT_A_TIME).sooner(Deadline(self.job.deadline.at - TIME_TO_WRITE))
@@ -125,7 +125,7 @@ class _Round:
             looked_at = Deadline.after(0)
             snaps = ledger.read_all(query(key) for key in keys)
             for key, snap in zip(keys, snaps, strict=True):
-                view = seen(key, snap, looked_at)
+                view = view_of(key, snap, looked_at)
                 if view and view.last and view.last.id in ids:
                     yield view
 
@@ -224,7 +224,7 @@ class _Round:
             return
         change = Change(rests_on=(view.snap,), frees=True)
         for grant in view.live:
-            change = joined(change, _end_by_hand(grant, view, _basis(self.context, grant)))
+            change = join_changes(change, _end_by_hand(grant, view, _basis(self.context, grant)))
         self._try(change)
 
     def _ask(self, views: Sequence[View], at: Survey) -> str:
@@ -240,18 +240,18 @@ class _Round:
         first = Alert(id=self.context.new_id(), reason=reason, asks=True, verbs=VERBS, target=self.name)
         alert = replace(known, reason=reason) if known else first
         entry = Entry(what="missing at the target", facts={"target": self.name, "count": count})
-        change = replace(told(alert, snap.now), rests_on=(snap,), audit=(entry,), frees=True)
+        change = replace(alert_change(alert, snap.now), rests_on=(snap,), audit=(entry,), frees=True)
         here = Key.of(Survey, self.name)  # so that after a crash these are asked about in the same message
         self.context.ledger.commit(replace(change, put={**change.put, here: Survey(alert=alert.id)}))
         for view in views:
-            self._try(_asked(view, alert.id))
+            self._try(_ask_change(view, alert.id))
         return alert.id
 
-    def _shown(self, alert_id: str | None, asked: int) -> str | None:
+    def _still_asking(self, alert_id: str | None, asked: int) -> str | None:
         """Return the alert if anything is still missing that it asks about; otherwise it is over."""
         alert, snap = self._alert(alert_id)
         if alert and not (asked or alert.wish):
-            over = told_over(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
+            over = alert_over_change(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
             self.context.ledger.commit(replace(over, rests_on=(snap,), frees=True))
             return None
         return alert.id if alert else None
@@ -278,12 +278,12 @@ class _Round:
             page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
             for view in self._views(page):
                 if view.record.missing and view.record.missing.asked == alert.id:
-                    left += not self._decided(view, alert)
+                    left += not self._carry_out_for(view, alert)
             whole = not cursor
         if whole:
-            settled(lambda: self._note_carried_out(alert, left))
+            retry_conflicts(lambda: self._note_carried_out(alert, left))
 
-    def _decided(self, view: View, alert: Alert) -> bool:
+    def _carry_out_for(self, view: View, alert: Alert) -> bool:
         """Return whether the wish was carried out for the grants behind a hold."""
         by, done = _wisher(alert), [False]
         for grant in view.live:
@@ -303,12 +303,12 @@ class _Round:
                 raise Refused(against)
             reason = because(Why.REVOKED, by_person=by)
             end = ending(grant, view.snap, reason, by)[1]
-            block = _blocked(grant, reason, by, basis) if by != grant.person else Change()
-            return joined(Change(rests_on=(view.snap,), frees=True), end, block)
+            block = _block_change(grant, reason, by, basis) if by != grant.person else Change()
+            return join_changes(Change(rests_on=(view.snap,), frees=True), end, block)
         basis = _basis(self.context, grant, *alert.votes)
         change = _again(self.context.new_id(), grant, alert.votes, by, basis)[1]
         end = ending(grant, view.snap, because(Why.GIVEN_ANEW, by_person=by), by)[1]
-        return replace(joined(change, Change(rests_on=(view.snap,)), end), frees=False)
+        return replace(join_changes(change, Change(rests_on=(view.snap,)), end), frees=False)
 
     def _note_carried_out(self, alert: Alert, left: int) -> None:
         key = Key.of(Alert, alert.id)
@@ -319,10 +319,10 @@ class _Round:
         by = _wisher(alert)
         if left:
             some = because(Why.MISSING_LEFT, by_person=by, count=left)
-            change = told(replace(now, wish=None, became=some, verbs=VERBS), snap.now)
+            change = alert_change(replace(now, wish=None, became=some, verbs=VERBS), snap.now)
         else:
             why = Why.MISSING_GIVEN if alert.wish == "grant_again" else Why.MISSING_ENDED
-            change = told_over(
+            change = alert_over_change(
                 replace(now, wish=None), because(why, by_person=by, target=self.name), snap.now
             )
         self.context.ledger.commit(replace(change, rests_on=(snap,), frees=True))
@@ -340,14 +340,14 @@ def _wisher(alert: Alert) -> str:
     return str(alert.became.facts["by_person"]) if alert.became else ""
 
 
-def _blocked(grant: Grant, reason: Reason, by: str | None, basis: Basis) -> Change:
+def _block_change(grant: Grant, reason: Reason, by: str | None, basis: Basis) -> Change:
     """No rule gives it back; a request or a shift that begins at the same moment does not slip past."""
     catalog, snap = basis
-    block = blocked(grant.person, grant.resource, reason, by, snap, catalog)
+    block = block_change(grant.person, grant.resource, reason, by, snap, catalog)
     return replace(block, rests_on=(snap,))
 
 
-def _asked(view: View, alert: str) -> Change:
+def _ask_change(view: View, alert: str) -> Change:
     """People are asked about a hold, and the cards of its grants say that it is not there."""
     missing = replace(view.record.missing, asked=alert) if view.record.missing else None
     change = Change(
@@ -358,7 +358,7 @@ def _asked(view: View, alert: str) -> Change:
     for grant in view.live:
         put = {Key.of(Grant, grant.id): replace(grant, trouble=NOT_THERE)}
         card = Due(member=f"card:{grant.id}", at=view.now)
-        change = joined(change, Change(put=put, due=(card,)))
+        change = join_changes(change, Change(put=put, due=(card,)))
     return change
 
 
@@ -374,9 +374,11 @@ def _end_by_hand(grant: Grant, view: View, basis: Basis) -> Change:
         asks=True,
         verbs=VERBS[:1],
     )
-    entry = Entry(what="removed by a hand", grant=grant.id, facts={"hold": named(view.hold)})
+    entry = Entry(what="removed by a hand", grant=grant.id, facts={"hold": hold_name(view.hold)})
     end = ending(grant, view.snap, reason, None)[1]
-    return joined(end, told(alert, view.now), Change(audit=(entry,)), _blocked(grant, reason, None, basis))
+    return join_changes(
+        end, alert_change(alert, view.now), Change(audit=(entry,)), _block_change(grant, reason, None, basis)
+    )
 
 
 # ------------------------------------------------------------------------------------------- clicks
@@ -385,15 +387,15 @@ def _end_by_hand(grant: Grant, view: View, basis: Basis) -> Change:
 def grant_again(context: Context, *, person: str, alert: str, op: str) -> None:
     """Give again what is missing, or what a hand took, for at most the time that was left: a new decision
     under today's policy. Raises Refused, also for one's own."""
-    _pressed(context, person, alert, op, "grant_again")
+    _press(context, person, alert, op, "grant_again")
 
 
 def end_them(context: Context, *, person: str, alert: str, op: str) -> None:
     """End the grants of what is missing. Raises Refused."""
-    _pressed(context, person, alert, op, "end_them")
+    _press(context, person, alert, op, "end_them")
 
 
-def _pressed(context: Context, person: str, alert_id: str, op: str, verb: str) -> None:
+def _press(context: Context, person: str, alert_id: str, op: str, verb: str) -> None:
     about = context.alert(alert_id)
     holder = about.reason.facts.get("person") if about else None
     context.meet(person, *((str(holder),) if holder else ()), anew=True)
@@ -443,7 +445,7 @@ def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:
         audit=(entry,),
         frees=ends,
     )
-    return joined(carried_out, told(wished, snap.now))
+    return join_changes(carried_out, alert_change(wished, snap.now))
 
 
 def _once_more(context: Context, alert: Alert, person: str) -> Change:
@@ -462,13 +464,13 @@ def _once_more(context: Context, alert: Alert, person: str) -> Change:
         raise refuse(Why.VOTED_ALREADY)
     if missing:
         waits = replace(alert, votes=votes, became=because(Why.MISSING_VOTES, by_person=person, more=missing))
-        return replace(told(waits, snap.now), rests_on=(snap,))
+        return replace(alert_change(waits, snap.now), rests_on=(snap,))
     grant, change = _again(context.new_id(), old, votes, person, (catalog, snap))
     until_at = int(grant.until.timestamp()) if grant.until else 0
     reason = because(
         Why.HAND_AGAIN, by_person=person, person=old.person, resource=old.resource, until_at=until_at
     )
-    return joined(change, told_over(replace(alert, votes=votes), reason, snap.now))
+    return join_changes(change, alert_over_change(replace(alert, votes=votes), reason, snap.now))
 
 
 def _same(grant: Grant, other: Grant) -> bool:

@@ -16,7 +16,7 @@ from bot.core.grants import LIVE, SETTLED, Grant
 from bot.core.holds import Hold, HoldRecord, Phase, backoff
 from bot.ports import Census, Change, Done, Due, Entry, Key, Ledger, Snapshot, Swept, Target
 from bot.usecases.job import Job
-from bot.usecases.outcomes import Observed, named
+from bot.usecases.outcomes import Observed, hold_name
 from bot.usecases.reconcile import Reconciliation
 from bot.usecases.views import View, look, too_late
 
@@ -143,8 +143,8 @@ def looked_at(ledger: Ledger, past: Past) -> Past:
 
 def write_down(ledger: Ledger, swept: Collection[Past]) -> None:
     """That a sweep was here, and what came of it."""
-    left = [f"{named(each.hold)}: {each.trouble}" for each in swept if each.still_there]
-    done = [f"{named(each.hold)}: {each.how}" for each in swept if not each.still_there]
+    left = [f"{hold_name(each.hold)}: {each.trouble}" for each in swept if each.still_there]
+    done = [f"{hold_name(each.hold)}: {each.how}" for each in swept if not each.still_there]
     facts = {"done": done[:MOST_NAMED], "left": left[:MOST_NAMED], "counts": [len(done), len(left)]}
     here = Swept(at=ledger.read().now, left=len(left))
     audit = (Entry(what="swept", by=BY, facts=facts),) if swept else ()

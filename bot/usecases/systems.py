@@ -24,8 +24,8 @@ from bot.ports import (
     Target,
     TargetSystems,
 )
-from bot.usecases.attempts import settled
-from bot.usecases.outcomes import named
+from bot.usecases.attempts import retry_conflicts
+from bot.usecases.outcomes import hold_name
 
 SYSTEMS = Key.of(TargetSystems)
 LOOK_WITHIN = 10.0
@@ -46,7 +46,7 @@ def note_system(
 ) -> bool:
     """Commit which system a target name reached, if that is new, and return whether it was. ``channel`` is
     notified each time a second name for one running system appears."""
-    return settled(lambda: _note_system(ledger, name, system, names, channel))
+    return retry_conflicts(lambda: _note_system(ledger, name, system, names, channel))
 
 
 def _note_system(
@@ -106,10 +106,10 @@ def accept_system(
         records = ledger.read(Key.of(HoldRecord, each) for each in page).all(HoldRecord)
         for hold in (each.hold for each in records if each.hold.target == name and each.receipts):
             try:
-                if settled(partial(_move_receipts, ledger, target, hold.key, by)):
-                    moved.append(named(hold))
+                if retry_conflicts(partial(_move_receipts, ledger, target, hold.key, by)):
+                    moved.append(hold_name(hold))
             except (TemporaryFailure, PermanentFailure) as failure:
-                unread.append(f"{named(hold)}: {failure}")
+                unread.append(f"{hold_name(hold)}: {failure}")
     return Accepted(moved=tuple(moved), unread=tuple(unread))
 
 
@@ -130,7 +130,7 @@ def receipts_moved(snap: Snapshot, record: HoldRecord, system: str, by: str | No
     """Return the change after which the receipts of a hold, as read in ``snap``, name the ``system`` that
     ``by`` says is the same one."""
     facts = {
-        "hold": named(record.hold),
+        "hold": hold_name(record.hold),
         "from": sorted({each.system for each in record.receipts} - {system}),
         "to": system,
     }

@@ -98,7 +98,7 @@ Query = tuple[set[Key], tuple[str, ...]]
 def look(ledger: Ledger, hold: str) -> View | None:
     """None where there is neither a record nor a grant behind the hold of this key."""
     looked_at = Deadline.after(0)
-    return seen(hold, ledger.read(*query(hold)), looked_at)
+    return view_of(hold, ledger.read(*query(hold)), looked_at)
 
 
 def query(hold: str) -> Query:
@@ -106,10 +106,10 @@ def query(hold: str) -> Query:
     return {Key.of(HoldRecord, hold), *map(Key.of, (Restore, TargetSystems, Losses))}, (f"hold:{hold}",)
 
 
-def seen(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:
+def view_of(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:
     """What a snapshot shows of a hold; None where it shows nothing."""
     found = _hold_in(snap, hold)
-    record = snap.find(HoldRecord, hold) or (_unrecorded(found, snap) if found else None)
+    record = snap.find(HoldRecord, hold) or (_lost_record(found, snap) if found else None)
     if record is None:
         return None
     if record.seen_at and age(record.seen_at, snap.now) == UNKNOWN_AGE:
@@ -122,7 +122,7 @@ def _hold_in(snap: Snapshot, key: str) -> Hold | None:
     return next((hold for hold in every if hold.key == key), None)
 
 
-def _unrecorded(hold: Hold, snap: Snapshot) -> HoldRecord:
+def _lost_record(hold: Hold, snap: Snapshot) -> HoldRecord:
     """Nothing was ever done about it; unless a grant says otherwise, and then the record was lost."""
     behind = [grant for grant in snap.all(Grant) if hold.key in grant.holds]
     touched = [g for g in behind if g.holds[hold.key] in (HoldState.GIVEN, HoldState.FAILED)]

@@ -21,13 +21,13 @@ from bot.core.reasons import Reason, Why, because
 from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
 from bot.usecases.admit import gives_the_same, ground_facts, lease_move
 from bot.usecases.answers import Standing
-from bot.usecases.attempts import earlier_answer, settled
+from bot.usecases.attempts import earlier_answer, retry_conflicts
 from bot.usecases.context import Basis, Context, facts_of, grant_keys, security_keys, stand, standing_after
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 from bot.usecases.granting import grant_outcome, terms_now, votes_that_count
 from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.visible import hidden_from
-from bot.usecases.waiting import closed
+from bot.usecases.waiting import close_change
 
 
 def approve(
@@ -59,7 +59,7 @@ def deny(
 
 def note_terms_shown(context: Context, *, person: str, grant: str, terms: str) -> None:
     """Commit that this person was shown these terms, so that they may type their approval."""
-    settled(lambda: _note_terms_shown(context, person, grant, terms))
+    retry_conflicts(lambda: _note_terms_shown(context, person, grant, terms))
 
 
 def _note_terms_shown(context: Context, person: str, grant: str, terms: str) -> None:
@@ -143,7 +143,7 @@ def _approve(context: Context, person: str, which: str, length: int | None, op: 
         question = question_of(_from_its_end(poll.grant, snap), poll.resource)
         ground = approval_ground(question, tuple(each.person for each in votes), facts)
         moved, change = grant_outcome(poll.grant, ground, poll.resource, poll.basis)
-    change = joined(change, _fallen_notes(before, poll, now_terms, context))
+    change = join_changes(change, _fallen_notes(before, poll, now_terms, context))
     receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
         return stand(context, earlier_answer(receipt))
@@ -203,7 +203,9 @@ def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
     change = lease_move(poll.grant, moved, snap, by=person, what="extended", facts=ground_facts(ground))
     until = moved.until or ground.until
     reason = because(Why.EXTENDED, by_person=person, resource=moved.resource, until_at=int(until.timestamp()))
-    return moved, joined(replace(change, frees=False), extension_news(poll.grant, poll.id, reason, snap))
+    return moved, join_changes(
+        replace(change, frees=False), extension_news(poll.grant, poll.id, reason, snap)
+    )
 
 
 def extension_news(grant: Grant, extension: str, reason: Reason, snap: Snapshot) -> Change:
@@ -247,7 +249,7 @@ def _deny(context: Context, person: str, which: str, why: str, op: str, terms: s
         moved, change = _extension_denial(poll, person, said)
     else:
         moved = grants.deny(poll.grant, person=person, now=snap.now, because_of=said)
-        change = closed(moved, snap, "denied", person)
+        change = close_change(moved, snap, "denied", person)
     receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
         return stand(context, earlier_answer(receipt))
@@ -269,7 +271,7 @@ def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Gr
     if moved.until:
         about["until_at"] = int(moved.until.timestamp())
     reason = because(Why.EXTENSION_DENIED, **about)
-    return moved, joined(change, extension_news(poll.grant, poll.id, reason, snap))
+    return moved, join_changes(change, extension_news(poll.grant, poll.id, reason, snap))
 
 
 def _open(context: Context, which: str, person: str) -> _Poll:

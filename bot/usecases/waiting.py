@@ -68,7 +68,7 @@ def waiting(grant: Grant, snap: Snapshot, what: str = "asked") -> Change:
     )
 
 
-def closed(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done | None = None) -> Change:
+def close_change(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done | None = None) -> Change:
     """An ask that came to nothing: no longer open, its card made equal."""
     facts: dict[str, object] = {"person": grant.person, "resource": grant.resource}
     if grant.ended:

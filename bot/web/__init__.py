@@ -113,7 +113,7 @@ def _metrics() -> Response:
 def _from_slack(bolt_app: App) -> Response:
     began, status = time.perf_counter(), "500"
     try:
-        heard = _heard()
+        heard = _read_request()
         answer = heard if isinstance(heard, Response) else to_flask_response(bolt_app.dispatch(heard))
         status = str(answer.status_code)
     finally:
@@ -121,7 +121,7 @@ def _from_slack(bolt_app: App) -> Response:
     return answer
 
 
-def _heard() -> BoltRequest | Response:
+def _read_request() -> BoltRequest | Response:
     """The request for Bolt, which checks the signature, or why it does not come so far."""
     unsigned = [name for name in _SIGNED if name not in request.headers]
     if unsigned:

@@ -99,11 +99,11 @@ class Waiting(ThreadWorker):  # type: ignore[misc]  # it has no types
     def _await(self, conn: TConn, begun: bytes = b"") -> None:
         conn.sock.setblocking(False)
         coming = self._coming[conn.sock] = _Coming(conn)
-        self.poller.register(conn.sock, EVENT_READ, self._heard)
+        self.poller.register(conn.sock, EVENT_READ, self._read)
         if begun:
             self._judge(coming, begun)
 
-    def _heard(self, sock: socket.socket) -> None:
+    def _read(self, sock: socket.socket) -> None:
         coming = self._coming.get(sock)
         if coming is None:  # dropped by what was heard at the same moment
             return

@@ -22,7 +22,7 @@ from bot.core.chain import (
     head_of,
     read_seal,
     seal_of,
-    signed,
+    signed_seal,
     text_of,
 )
 from bot.core.proof import Examination, Findings, Trusts
@@ -260,7 +260,7 @@ def test_a_seal_is_read_only_where_it_can_be_worked_with(field: str, value: obje
 
 
 def test_a_seal_comes_back_as_it_was_written() -> None:
-    seal = signed(seals(audit(2))[0], b"\xff\x00")
+    seal = signed_seal(seals(audit(2))[0], b"\xff\x00")
     assert read_seal(text_of(seal)) == seal
     assert read_seal(text_of(accepted(seal))) == accepted(seal)
 
@@ -298,7 +298,7 @@ def with_key(lines: list[Line], key: str, first: int, last: int) -> list[Line]:
                 again = replace(again, key=key)
             again = replace(again, head=head_of(again))
             if again.key:
-                again = signed(again, f"{again.key} {again.head}".encode())
+                again = signed_seal(again, f"{again.key} {again.head}".encode())
             done.append(again)
             head = again.head
         else:
@@ -475,7 +475,7 @@ def test_a_beginning_counts_only_with_a_signature() -> None:
     last = seals(forged)[-1]
     signed_by_us = replace(last, key="ours")
     signed_by_us = replace(signed_by_us, head=head_of(signed_by_us))
-    forged[-1] = signed(signed_by_us, f"ours {signed_by_us.head}".encode())
+    forged[-1] = signed_seal(signed_by_us, f"ours {signed_by_us.head}".encode())
     assert examined(forged, by("ours")).wrong == ()
 
 

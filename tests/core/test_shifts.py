@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.core.ages import AHEAD_AT_MOST, UNKNOWN_AGE
-from bot.core.shifts import Roster, Shift, last_ended, merged, next_boundary, on_call
+from bot.core.shifts import Roster, Shift, last_ended, merge, next_boundary, on_call
 from bot.testing.town import ADA, DAN, NINE, roster, shift
 
 TICK = timedelta(microseconds=1)
@@ -44,7 +44,7 @@ def test_a_shift_may_have_no_start_and_no_end(
 
 
 def test_adjoining_and_overlapping_shifts_of_one_person_are_one() -> None:
-    found = merged(
+    found = merge(
         [
             shift(start=at(8), end=at(16)),
             shift(start=at(0), end=at(8)),
@@ -62,14 +62,14 @@ def test_a_gap_another_person_and_another_level_divide_shifts() -> None:
         shift(start=at(1), end=at(2), level=2),
         shift(start=at(1.5), end=at(2)),
     )
-    assert set(merged(apart)) == set(apart)
+    assert set(merge(apart)) == set(apart)
 
 
 def test_a_shift_without_an_end_swallows_what_begins_in_it() -> None:
-    assert merged([shift(start=None, end=None), shift(start=at(5), end=at(6))]) == (
+    assert merge([shift(start=None, end=None), shift(start=at(5), end=at(6))]) == (
         shift(start=None, end=None),
     )
-    assert merged([shift(start=at(0), end=at(1)), shift(start=at(1), end=None)]) == (
+    assert merge([shift(start=at(0), end=at(1)), shift(start=at(1), end=None)]) == (
         shift(start=at(0), end=None),
     )
 
@@ -138,7 +138,7 @@ SHIFTS = st.builds(
 def test_joining_changes_nobodys_being_on_call(
     shifts: list[Shift], hour: int, levels: tuple[int, ...]
 ) -> None:
-    rota = Roster(schedule="pagerduty/PDBPRIM", shifts=merged(shifts), read_at=NINE)
+    rota = Roster(schedule="pagerduty/PDBPRIM", shifts=merge(shifts), read_at=NINE)
     expected = {
         each.person for each in shifts if each.covers(at(hour)) and (not levels or each.level in levels)
     }
@@ -149,14 +149,14 @@ def test_joining_changes_nobodys_being_on_call(
 
 @given(st.lists(SHIFTS, max_size=8))
 def test_joining_twice_changes_nothing(shifts: list[Shift]) -> None:
-    once = merged(shifts)
-    assert merged(once) == once
-    assert merged(reversed(once)) == once
+    once = merge(shifts)
+    assert merge(once) == once
+    assert merge(reversed(once)) == once
 
 
 @given(st.lists(SHIFTS, max_size=8), HOURS)
 def test_nothing_changes_before_the_next_boundary(shifts: list[Shift], hour: int) -> None:
-    rota = Roster(schedule="pagerduty/PDBPRIM", shifts=merged(shifts), read_at=NINE)
+    rota = Roster(schedule="pagerduty/PDBPRIM", shifts=merge(shifts), read_at=NINE)
     boundary = next_boundary(rota, (), at(hour))
     just_before = (boundary or at(100)) - timedelta(microseconds=1)
     assert on_call(rota, (), just_before) == on_call(rota, (), at(hour))

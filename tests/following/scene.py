@@ -159,12 +159,12 @@ class Scene:
         version = version or self.force().version
         self.put({Key.of(PolicyText, version): replace(self.text(version), text=text)})
 
-    def told(self) -> list[Note]:
+    def notes_in(self) -> list[Note]:
         """What the security channel is owed."""
         keys = [key for key in self.ledger._documents if key.kind == "note"]
         return [note for note in self.ledger.read(keys).all(Note) if note.channel == SECURITY]
 
-    def happened(self) -> list[str]:
+    def history(self) -> list[str]:
         return [entry.what for _, _, entry in self.ledger.entries(count=1_000)]
 
     def held(self, hold: Hold = ADAS, phase: Phase = Phase.GIVEN) -> None:

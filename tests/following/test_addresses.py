@@ -76,7 +76,7 @@ def test_the_log_and_security_hear_it_once_and_of_a_process_that_starts_later_ag
         misled = scene.started(**MISLED)
         for _ in range(3):
             misled.context.catalog()
-    [note] = scene.told()
+    [note] = scene.notes_in()
     assert refusal(note.reason) == (
         "A process reaches orders-db at another address than the one in force, because of OLD_URL. It grants"
         " nothing there. Set OLD_URL there as it is elsewhere. If the target has moved, set it everywhere and"
@@ -84,13 +84,13 @@ def test_the_log_and_security_hear_it_once_and_of_a_process_that_starts_later_ag
     )
     assert [each["event"] for each in logs] == ["this process grants nothing at a target"]
     scene.started(**MISLED).context.catalog()
-    assert len(scene.told()) == 1, "a moment later, of the same"
+    assert len(scene.notes_in()) == 1, "a moment later, of the same"
     scene.ledger.advance(600)
     scene.applied()
     misled.context.catalog()
-    assert len(scene.told()) == 1, "the same process, under the same version"
+    assert len(scene.notes_in()) == 1, "the same process, under the same version"
     scene.started(**MISLED).context.catalog()
-    assert len(scene.told()) == 2
+    assert len(scene.notes_in()) == 2
 
 
 def test_a_person_says_that_it_has_moved(scene: Scene) -> None:
@@ -108,7 +108,7 @@ def test_a_web_process_starts_and_decides_without_any_address(scene: Scene) -> N
     worker = scene.started()
     target(worker).prepare(ADAS, soon())
     assert set(scene.force().reached) == {"orders-db", "bills-db"}
-    assert scene.told() == []
+    assert scene.notes_in() == []
 
 
 def test_a_worker_learns_what_the_web_process_could_not_know(scene: Scene) -> None:
@@ -121,7 +121,7 @@ def test_a_worker_learns_what_the_web_process_could_not_know(scene: Scene) -> No
     assert set(scene.force().reached) == {"bills-db"}, "orders-db has moved, nobody knows where to"
     worker.context.catalog()
     worker.context.catalog()
-    assert "addresses of targets recorded" in scene.happened()
+    assert "addresses of targets recorded" in scene.history()
     target(worker).prepare(ADAS, soon())
     assert NEW in scene.servers
 

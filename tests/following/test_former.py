@@ -118,7 +118,7 @@ def test_it_is_forgotten_once_nothing_is_held_there(scene: Scene) -> None:
     scene.held(phase=Phase.EMPTY)
     scene.tidy()
     assert former(worker) is None
-    assert scene.happened()[-1] == "former targets forgotten"
+    assert scene.history()[-1] == "former targets forgotten"
 
 
 def test_it_is_kept_for_as_long_as_a_worker_may_be_about_to_grant_there(scene: Scene) -> None:

@@ -44,14 +44,14 @@ def test_it_says_so_at_once_and_once_with_the_command(scene: Scene) -> None:
         for _ in range(3):
             late.start()
             late.context.catalog()
-    [note] = scene.told()
+    [note] = scene.notes_in()
     assert refusal(note.reason) == (
         f"A process started with access.yaml version {V1}, and version {V2} is in force. I go on with that."
         f" If you want {V1}, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
         " access.yaml that is in force."
     )
     assert [each["event"] for each in logs] == ["the access.yaml of this process is not in force"]
-    assert scene.happened().count("process differs") == 1
+    assert scene.history().count("process differs") == 1
 
 
 def test_processes_that_start_together_say_it_once_and_a_later_one_again(scene: Scene) -> None:
@@ -59,10 +59,10 @@ def test_processes_that_start_together_say_it_once_and_a_later_one_again(scene: 
     scene.started(SECOND)
     for _ in range(3):
         scene.started()
-    assert len(scene.told()) == 1
+    assert len(scene.notes_in()) == 1
     scene.ledger.advance(NOTICED_FOR.total_seconds())
     scene.started()
-    assert len(scene.told()) == 2
+    assert len(scene.notes_in()) == 2
 
 
 def test_a_person_puts_an_old_file_back_in_force_and_may_do_so_twice(scene: Scene) -> None:
@@ -72,8 +72,8 @@ def test_a_person_puts_an_old_file_back_in_force_and_may_do_so_twice(scene: Scen
         back = scene.applied()
         assert in_force(scene) == V1
         assert back.context.catalog().version == V1
-    assert scene.told() == []
-    assert [each for each in scene.happened() if each.startswith("policy")] == [
+    assert scene.notes_in() == []
+    assert [each for each in scene.history() if each.startswith("policy")] == [
         *("policy in force", "policy in force", "policy in force", "policy applied", "policy applied")
     ]
 
@@ -106,7 +106,7 @@ def test_if_redis_lost_which_one_is_in_force_a_start_with_an_old_file_decides_no
     late.start()
     with pytest.raises(TemporaryFailure):
         late.context.catalog()
-    [note] = scene.told()
+    [note] = scene.notes_in()
     assert note.reason.facts == {"file": V1}
     running.start()
     assert in_force(scene) == V1
@@ -150,7 +150,7 @@ def test_a_process_that_cannot_read_the_policy_in_force_grants_nothing_and_revok
         " it needs there and restart it, or run `rotakey policy apply FILE` with an access.yaml that it can"
         " read."
     )
-    assert [note.reason.why for note in scene.told()] == [Why.POLICY_UNREADABLE]
+    assert [note.reason.why for note in scene.notes_in()] == [Why.POLICY_UNREADABLE]
     for attempt in (lambda: web.ask(ADA, "bills"), lambda: web.approve(BOB, dans)):
         with pytest.raises(Refused, match="policy_closed"):
             attempt()
@@ -158,7 +158,7 @@ def test_a_process_that_cannot_read_the_policy_in_force_grants_nothing_and_revok
     assert web.give_back(DAN).grant.id == dans
     for _ in range(3):
         web.context.catalog()
-    assert len(scene.told()) == 1
+    assert len(scene.notes_in()) == 1
 
 
 # ------------------------------------------------------------------------------------- held back
@@ -187,7 +187,7 @@ def test_a_policy_that_is_held_back_grants_nothing_until_a_person_decides(scene:
     assert scene.force().held_back
     assert scene.started(SECRET_KEY=KEY).context.catalog().closed
     web.context.catalog()
-    assert [note.reason.why for note in scene.told()].count(Why.POLICY_CAME_BACK) == 1
+    assert [note.reason.why for note in scene.notes_in()].count(Why.POLICY_CAME_BACK) == 1
     assert scene.applied(SECRET_KEY=KEY).context.catalog().closed is None
     assert not scene.ledger.read({Key.of(PolicyDoubt)}).documents
     since = scene.force().since

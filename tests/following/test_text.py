@@ -51,16 +51,16 @@ def test_the_security_channel_hears_it_once_whichever_process_notices(scene: Sce
     for _ in range(3):
         first.context.catalog()
         other.context.catalog()
-    [note] = scene.told()
+    [note] = scene.notes_in()
     assert refusal(note.reason) == (
         f"🚨 Somebody changed the policy text in Redis: it no longer matches version {V2}. I grant nothing"
         " now, and keep revoking by the policy I followed before. Run `rotakey policy apply FILE` with the"
         " access.yaml that you want, and find out who can write to Redis."
     )
-    assert scene.happened().count("policy not followed") == 1
+    assert scene.history().count("policy not followed") == 1
     scene.forge(OPEN_TO_ALL + "# again\n")
     first.context.catalog()
-    assert len(scene.told()) == 1
+    assert len(scene.notes_in()) == 1
 
 
 def test_it_is_logged_once_a_text(scene: Scene) -> None:
@@ -83,7 +83,7 @@ def test_a_text_that_is_put_right_is_followed_again(scene: Scene) -> None:
     assert doubted(scene)
     worker.start()
     assert doubted(scene) is None
-    assert "policy text put right" in scene.happened()
+    assert "policy text put right" in scene.history()
     assert (web.context.catalog().version, web.context.catalog().closed) == (V2, None)
     assert web.ask(ADA).standing.grant.person == ADA
 
@@ -96,7 +96,7 @@ def test_and_if_somebody_else_puts_it_right_the_process_that_doubted_says_so(sce
     scene.forge(SECOND)
     assert web.context.catalog().closed is None
     assert doubted(scene) is None
-    assert scene.happened()[-1] == "policy followed again"
+    assert scene.history()[-1] == "policy followed again"
 
 
 def test_a_doubt_that_is_cleared_by_a_process_that_does_not_share_it_comes_back(scene: Scene) -> None:
@@ -106,13 +106,13 @@ def test_a_doubt_that_is_cleared_by_a_process_that_does_not_share_it_comes_back(
     for times in (1, 2):
         assert web.context.catalog().closed == unsigned
         web.context.catalog()
-        assert [note.reason for note in scene.told()] == [unsigned] * times
+        assert [note.reason for note in scene.notes_in()] == [unsigned] * times
         found = doubted(scene)
         assert found
         assert found.reason == unsigned
         keyless.start()
         assert doubted(scene) is None
-    assert scene.happened().count("policy not followed") == 2
+    assert scene.history().count("policy not followed") == 2
 
 
 def test_a_text_without_our_hmac_is_not_followed(scene: Scene) -> None:

@@ -16,7 +16,7 @@ from bot.slack.entities import readable
 from bot.slack.grammar import _SYNONYMS, Command, Request, parse, wants_names
 from bot.slack.likeness import alike, distance, nearest
 from bot.slack.moments import Moment
-from bot.slack.reading import Length, length_in, levelled, says_because
+from bot.slack.reading import Length, length_in, level_text, says_because
 from bot.slack.wording.reasons import refusal
 from tests.fuzz import junk
 from tests.fuzz.rounds import thrown, watched
@@ -178,7 +178,7 @@ def read(head: str) -> Request | None:
 
 
 def tokens(head: str) -> list[str]:
-    plain = re.sub(r"[*`~]", " ", levelled(head))
+    plain = re.sub(r"[*`~]", " ", level_text(head))
     words = re.findall(r"<[^<>]*>|[^\s,;<]+", plain)
     return [
         word if word.startswith("<@") else word.strip("\"'“”„‟″«»‘’.,;:?!–—-_").casefold() for word in words

@@ -16,7 +16,7 @@ from bot.core.reasons import Reason, Why
 from bot.ports import CardView, Note
 from bot.slack.cards import APPROVER, HOLDER, card
 from bot.slack.messenger import _blocks
-from bot.slack.pages import fitting, home, mine, offered, who
+from bot.slack.pages import fitting, home, mine, offer_list, who
 from bot.slack.wording import answers as words
 from bot.slack.wording import spoken
 from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal
@@ -79,7 +79,7 @@ def all_marks(said: Any) -> list[list[str]]:
 
 @thrown(few=200, share=0.05, text=junk.broken, most=st.integers(2, 400))
 def test_what_is_typed_marks_nothing(text: str, most: int) -> None:
-    shown = spoken.typed(text, most)
+    shown = spoken.safe_text(text, most)
     assert len(shown) <= most
     assert marks(shown) == []
     assert marks(spoken.code(text)) == [CODE]
@@ -131,12 +131,12 @@ def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, l
     made = replace(made, resource=replace(made.resource, gives=gives))
     view_of_home = HomeView(person=BOB, mine=(stands,), waiting=(stands,), offers=(made,))
     said: list[Callable[[], str]] = [
-        lambda: words.asked(Asked(standing=stands)),
-        lambda: words.asked(Asked(standing=stands, joined=True)),
-        lambda: words.extended(Extended(standing=stands, asked=more())),
+        lambda: words.request_answer(Asked(standing=stands)),
+        lambda: words.request_answer(Asked(standing=stands, joined=True)),
+        lambda: words.extend_answer(Extended(standing=stands, asked=more())),
         lambda: words.gave_back(stands),
-        lambda: words.revoked(stands),
-        lambda: words.approved(stands),
+        lambda: words.revoke_answer(stands),
+        lambda: words.approve_answer(stands),
         lambda: words.unknown(texts["reason"], (), ()),
         lambda: words.nothing_fits(texts["reason"]),
         lambda: words.help_text((texts["title"],)),
@@ -148,7 +148,7 @@ def shown(texts: Mapping[str, str], state: State, why: Why) -> list[tuple[str, l
         card(seen, HOLDER),
         card(seen, APPROVER),
         mine(view_of_home),
-        offered([made]),
+        offer_list([made]),
         who("prod-db", [stands, standing()]),
         fitting("", [stands]),
         ("", home_blocks["blocks"]),

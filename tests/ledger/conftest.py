@@ -15,7 +15,7 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import AuditTrail, Inspection, Ledger
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.valkey import Valkey, valkey
-from bot.testing.valkeys import Cluster, cluster, replicated
+from bot.testing.valkeys import Cluster, cluster, replica_set
 
 AnyLedger = RedisLedger | MemoryLedger
 LEDGERS: tuple[type[Ledger], ...] = (RedisLedger, MemoryLedger)
@@ -54,7 +54,7 @@ def several() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def promoted() -> Iterator[Redis]:
     """What was a replica, until its primary died."""
-    with replicated() as (primary, replica):
+    with replica_set() as (primary, replica):
         primary.server.kill()
         replica.ask("REPLICAOF", "NO", "ONE")
         with connect(replica.url) as client:

@@ -136,8 +136,8 @@ def test_what_is_not_owed_is_told(ledger: AnyLedger) -> None:
     ledger.commit(Change(due=(due("hold:db/1"), due("hold:db/2", SOME_DAY), due("card:g1"))))
     ledger.claim(1, 1, {})
     asked = ("hold:db/1", "hold:db/2", "hold:db/3", "card:g1", "card:g2")
-    assert ledger.unowed(asked) == {"hold:db/3", "card:g2"}
-    assert ledger.unowed(()) == frozenset()
+    assert ledger.not_due(asked) == {"hold:db/3", "card:g2"}
+    assert ledger.not_due(()) == frozenset()
 
 
 def test_what_is_owed_in_a_lane_that_nobody_knows_counts_as_not_owed(
@@ -145,7 +145,7 @@ def test_what_is_owed_in_a_lane_that_nobody_knows_counts_as_not_owed(
 ) -> None:
     redis_ledger.commit(Change(due=(due("hold:db/1", SOME_DAY), due("hold:aws/1"), due("card:g1"))))
     client.srem(f"rotakey:{{{workspace}}}:lanes", "hold:db", "card")
-    lost = redis_ledger.unowed(("hold:db/1", "hold:aws/1", "card:g1"))
+    lost = redis_ledger.not_due(("hold:db/1", "hold:aws/1", "card:g1"))
     assert lost == {"hold:db/1", "card:g1"}
     redis_ledger.commit(Change(due=tuple(due(each) for each in lost)))
     assert len(redis_ledger.claim(9, 9, {}).claims) == 3

@@ -14,7 +14,7 @@ from bot.core.errors import TemporaryFailure
 from bot.ledger.checks import objections, warnings
 from bot.ledger.connection import connect
 from bot.testing.valkey import valkey
-from bot.testing.valkeys import replicated
+from bot.testing.valkeys import replica_set
 
 EVERY_SECOND = (
     "appendfsync is everysec: a power cut loses the last second or more. Set appendfsync to always; it costs"
@@ -97,7 +97,7 @@ def allowed(url: str, *commands: str) -> Iterator[Redis]:
 
 
 def test_fewer_replicas_than_are_to_have_what_is_given() -> None:
-    with replicated() as (primary, _), connect(primary.url) as client:
+    with replica_set() as (primary, _), connect(primary.url) as client:
         assert warnings(client, copies=1) == []
         assert warnings(client, copies=2) == [
             "REDIS_COPIES is 2, and Redis has 1 replicas: nothing is given until there are as many"

@@ -20,7 +20,7 @@ from tests.ledger.test_refusing import user
 def sealed(ledger: AnyLedger, number: int, previous: str = GENESIS, after: str = "") -> Seal:
     """Two entries, and the seal over them."""
     ledger.commit(Change(audit=(Entry(what="asked", grant=f"g{number}"), Entry(what="approved"))))
-    seal = seal_of(ledger.written(after), number=number, previous=previous, at=NINE)
+    seal = seal_of(ledger.written_entries(after), number=number, previous=previous, at=NINE)
     ledger.commit(Change(seal=seal))
     return seal
 
@@ -38,24 +38,24 @@ def drop(seal: Seal) -> Drop:
 
 def test_all_up_to_a_seal_is_dropped_and_the_rest_stays(ledger: AnyLedger, seals: list[Seal]) -> None:
     one, two, three = seals
-    kept = ledger.written(one.last)
+    kept = ledger.written_entries(one.last)
     ledger.commit(Change(seal=three, drop=drop(one), audit=(Entry(what="dropped"),)))
     assert [each.number for each in ledger.seals()] == [2, 3]
-    assert ledger.written()[:2] == kept
+    assert ledger.written_entries()[:2] == kept
     assert [entry.what for _, _, entry in ledger.entries()] == ["asked", "approved", "dropped"]
-    assert ledger.written()[-1].name > two.last
+    assert ledger.written_entries()[-1].name > two.last
 
 
 def test_all_may_be_dropped_and_names_go_on(ledger: AnyLedger, seals: list[Seal]) -> None:
     ledger.commit(Change(seal=seals[2], drop=drop(seals[1])))
-    assert ledger.written() == []
+    assert ledger.written_entries() == []
     ledger.commit(Change(audit=(Entry(what="later"),)))
-    assert ledger.written()[0].name > seals[1].last
+    assert ledger.written_entries()[0].name > seals[1].last
 
 
 def test_nothing_is_dropped_up_to_a_seal_that_is_not_as_it_was(ledger: AnyLedger, seals: list[Seal]) -> None:
     one, two, three = seals
-    entries, before = ledger.written(), ledger.seals()
+    entries, before = ledger.written_entries(), ledger.seals()
     changed = replace(one, at=two.at.replace(hour=10))
     for change in (
         Change(seal=three, drop=drop(changed)),
@@ -64,7 +64,7 @@ def test_nothing_is_dropped_up_to_a_seal_that_is_not_as_it_was(ledger: AnyLedger
     ):
         with pytest.raises(Conflict, match=r"seal [17](-0)? is not as it was"):
             ledger.commit(change)
-    assert (ledger.written(), ledger.seals()) == (entries, before)
+    assert (ledger.written_entries(), ledger.seals()) == (entries, before)
 
 
 def test_a_user_of_redis_who_may_not_drop_writes_no_seal_either(
@@ -91,4 +91,4 @@ def test_while_the_audit_cannot_be_written_nothing_is_dropped(
         with pytest.raises(TemporaryFailure, match="may not XADD"):
             ledger.commit(Change(seal=replace(one, number=2), drop=drop(one), audit=(entry,), frees=True))
         assert [each.number for each in ledger.seals()] == [1]
-        assert len(ledger.written()) == 2
+        assert len(ledger.written_entries()) == 2

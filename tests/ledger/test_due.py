@@ -269,9 +269,9 @@ def test_a_claim_that_is_renewed_brings_back_what_was_lost(
     arm(ledger, "card:a")
     claim = claim_one(ledger)
     lose("card:a")
-    assert ledger.unowed({"card:a"}) == {"card:a"}
+    assert ledger.not_due({"card:a"}) == {"card:a"}
     ledger.renew([claim])
-    assert ledger.unowed({"card:a"}) == frozenset()
+    assert ledger.not_due({"card:a"}) == frozenset()
     assert ledger.claim(9, 9, {}).claims == ()
 
 
@@ -281,7 +281,7 @@ def test_a_lane_that_was_lost_is_found_again_by_whatever_is_armed_in_it(
     arm(lasting(0), "card:a", "card:b")
     lasting(0).claim(1, 9, {})
     lose_lane()
-    assert lasting(60).unowed({"card:a", "card:b"}) == {"card:a", "card:b"}
+    assert lasting(60).not_due({"card:a", "card:b"}) == {"card:a", "card:b"}
     arm(lasting(0), "card:a")
     assert sorted(members(lasting(60).claim(9, 9, {}).claims)) == ["card:a", "card:b"]
 

@@ -27,7 +27,7 @@ from bot.slack.wording.reasons import NOT_COPIED, refusal
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, SECURITY
-from bot.testing.valkeys import Node, replicated
+from bot.testing.valkeys import Node, replica_set
 from bot.usecases import evidence, rollback, seal
 from bot.usecases.examine.access import RESTORE, look_at_restore
 from bot.usecases.examine.findings import Grade
@@ -123,7 +123,7 @@ class Bot(Story):
         return grant in self.ledger.read({Key("grant", grant)}).leases
 
     def heard(self) -> list[str]:
-        return [refusal(each.reason) for each in self.messenger.told(SECURITY)]
+        return [refusal(each.reason) for each in self.messenger.notes_in(SECURITY)]
 
     def restore(self) -> Restore | None:
         return self.ledger.read({Key.of(Restore)}).find(Restore)
@@ -131,7 +131,7 @@ class Bot(Story):
 
 @contextmanager
 def bot_on(file: Path | None) -> Iterator[Bot]:
-    with replicated() as (primary, replica):
+    with replica_set() as (primary, replica):
         bot = Bot(primary, replica, file)
         try:
             yield bot
@@ -271,7 +271,7 @@ def test_what_is_said_of_an_end_says_that_no_replica_has_it_yet(bot: Bot) -> Non
     assert words.gave_back(done) == f"Done: *prod-db* is being taken back now. {NOT_COPIED}"
     bot.run_due()
     assert not bot.has(ADA), "ending waits for nobody"
-    card = bot.messenger.posted(grant, "holder")[dm(ADA)].view
+    card = bot.messenger.cards_of(grant, "holder")[dm(ADA)].view
     assert card.grant.state is State.ENDED
     assert card_words.trouble(card).splitlines()[-1] == NOT_COPIED
     assert time.monotonic() - began < 5, "the replica is waited for once, not for each thing that is said"
@@ -279,11 +279,11 @@ def test_what_is_said_of_an_end_says_that_no_replica_has_it_yet(bot: Bot) -> Non
     until_copied(bot)
     bot.ledger.commit(Change(due=(Due(member=f"card:{grant}", at=bot.ledger.read().now),)))
     bot.run_due()
-    card = bot.messenger.posted(grant, "holder")[dm(ADA)].view
+    card = bot.messenger.cards_of(grant, "holder")[dm(ADA)].view
     assert NOT_COPIED not in card_words.trouble(card)
     carols = bot.given(CAROL)
     done = bot.revoke(BOB, CAROL, "prod-db")
-    assert words.revoked(done) == f"*prod-db* is being taken back from <@{CAROL}> now."
+    assert words.revoke_answer(done) == f"*prod-db* is being taken back from <@{CAROL}> now."
     assert bot.grant(carols).state is State.ENDING
 
 
@@ -294,11 +294,11 @@ def test_a_card_that_no_replica_had_is_looked_at_again_by_itself() -> None:
     story.memory.copying = False
     story.give_back(ADA)
     story.run_due()
-    card = story.messenger.posted(grant, "holder")[dm(ADA)].view
+    card = story.messenger.cards_of(grant, "holder")[dm(ADA)].view
     assert card_words.trouble(card) == NOT_COPIED
     story.memory.copying = True
     story.pass_time(COPIED_BY_THEN.total_seconds())
-    card = story.messenger.posted(grant, "holder")[dm(ADA)].view
+    card = story.messenger.cards_of(grant, "holder")[dm(ADA)].view
     assert card_words.trouble(card) == ""
 
 
@@ -505,7 +505,7 @@ def test_an_anchor_that_was_not_written_lately_is_as_good_as_none(
 
 def test_another_primary_says_nothing_of_what_was_written_before_it() -> None:
     """It has all that it ever had on its own replica, and never heard of the end that was committed last."""
-    with replicated() as (primary, replica), Redis.from_url(replica.url) as promoted:
+    with replica_set() as (primary, replica), Redis.from_url(replica.url) as promoted:
         relay = Relay(lambda: primary.port)
         with connect(primary.url.replace(str(primary.port), str(relay.port))) as client:
             ledger = RedisLedger(client, copies=1)

@@ -18,7 +18,7 @@ from bot.ledger import copies, following
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Due, Entry, Lease
-from bot.testing.valkeys import HOST, NAME, Node, by_name, cluster_with_replica, replicated, sentinel
+from bot.testing.valkeys import HOST, NAME, Node, by_name, cluster_with_replica, replica_set, sentinel
 from tests.ledger.people import APPROVAL, LONG_AGO, grant_key
 
 LONG_ENOUGH = 15.0
@@ -28,7 +28,7 @@ Watched = tuple[Node, Node, Node]
 @pytest.fixture
 def watched() -> Iterator[Watched]:
     """A primary, its replica, and a sentinel that puts the one in the place of the other."""
-    with replicated() as (primary, replica), sentinel(primary.port) as watching:
+    with replica_set() as (primary, replica), sentinel(primary.port) as watching:
         until(lambda: watching.ask("SENTINEL", "REPLICAS", NAME))
         yield primary, replica, watching
 

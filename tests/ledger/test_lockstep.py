@@ -212,7 +212,7 @@ class Lockstep(RuleBasedStateMachine):
 
     @rule()
     def what_is_not_owed(self) -> None:
-        assert self._memory.unowed(EVERY_MEMBER) == self._redis[3600].unowed(EVERY_MEMBER)
+        assert self._memory.not_due(EVERY_MEMBER) == self._redis[3600].not_due(EVERY_MEMBER)
 
     @rule(longest=st.dictionaries(st.sampled_from(["hold", "card"]), st.just(timedelta(minutes=1))))
     def what_is_owed_too_late(self, longest: Any) -> None:

@@ -18,7 +18,7 @@ from bot.ports import Change, Due
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB
-from bot.testing.valkeys import Node, replicated
+from bot.testing.valkeys import Node, replica_set
 from tests.ledger.people import ADA as ADAS_RECORD
 from tests.ledger.people import ADAS_KEY, APPROVAL, ask, grant_key
 
@@ -31,7 +31,7 @@ Pair = tuple[Node, Node]
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    with replicated() as (primary, replica):
+    with replica_set() as (primary, replica):
         yield primary, replica
 
 
@@ -176,7 +176,7 @@ def test_nothing_is_given_that_a_failover_could_forget_and_taking_back_goes_on(
     assert not story.has(ADA, "migrator")
     waiting = story.grant(migration)
     assert (waiting.state, waiting.trouble) == (State.APPROVED, UNCONFIRMED)
-    assert story.messenger.posted(migration, "holder")[dm(ADA)].view.grant.trouble == UNCONFIRMED
+    assert story.messenger.cards_of(migration, "holder")[dm(ADA)].view.grant.trouble == UNCONFIRMED
     story.give_back(ADA, orders)
     story.run_due()
     assert not story.has(ADA)

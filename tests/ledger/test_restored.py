@@ -95,7 +95,7 @@ class Bot(Story):
         """What the security channel was told, but for the times in it."""
         return [
             re.sub(r"<!date[^>]*>|2\d\d\d-[-0-9: ]* UTC", "TIME", refusal(it.reason))
-            for it in self.messenger.told(SECURITY)
+            for it in self.messenger.notes_in(SECURITY)
         ]
 
 

@@ -67,7 +67,7 @@ def test_an_older_process_writes_nothing_and_says_so(
         lambda: redis_ledger.claim_these(["hold:db/1"], 9, 9, {}),
         lambda: redis_ledger.renew([claim]),
         redis_ledger.condition,
-        lambda: redis_ledger.unowed(["hold:db/1"]),
+        lambda: redis_ledger.not_due(["hold:db/1"]),
         redis_ledger.upgrade,
     ]
     assert [refused(call) for call in calls] == [NEWER] * len(calls)

@@ -73,7 +73,7 @@ FROZEN = Traced(
     ],
 )
 def test_to_an_ask(answer: Asked, text: str) -> None:
-    assert words.asked(answer) == text
+    assert words.request_answer(answer) == text
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
         (words.gave_back(standing(State.WITHDRAWN)), "Withdrawn: your request for *prod-db*."),
         (words.gave_back(standing(State.ENDING)), "Done: *prod-db* is being taken back now."),
         (words.gave_back(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
-        (words.revoked(standing(State.ENDING)), "*prod-db* is being taken back from <@U01ADA> now."),
-        (words.revoked(standing(State.DENIED)), "Denied: the request of <@U01ADA> for *prod-db*."),
+        (words.revoke_answer(standing(State.ENDING)), "*prod-db* is being taken back from <@U01ADA> now."),
+        (words.revoke_answer(standing(State.DENIED)), "Denied: the request of <@U01ADA> for *prod-db*."),
         (
             words.revoked_all(RevokedAll(person=ADA, ended=2, denied=1, copied=True)),
             "Revoked everything from <@U01ADA>: 2 grants and 1 request. Until `/access allow <@U01ADA>` "
@@ -94,7 +94,7 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
             "<@U01ADA> had nothing to revoke. Until `/access allow <@U01ADA>` nothing is given to <@U01ADA>, "
             f"and their votes do not count. {NOT_COPIED}",
         ),
-        (words.allowed(ADA), "<@U01ADA> is allowed again: rules and approvers can give them access."),
+        (words.allow_answer(ADA), "<@U01ADA> is allowed again: rules and approvers can give them access."),
         (
             words.frozen(copied=True),
             "Frozen: no rule and no shift gives anything until `/access unfreeze`. What is live stays, and "
@@ -105,14 +105,17 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
             "The freeze is over: rules and shifts give access again, and shifts that are under way start "
             "now.",
         ),
-        (words.revoked(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
-        (words.denied(standing(State.DENIED)), "Denied: *prod-db* for <@U01ADA>."),
-        (words.approved(standing(State.APPROVED)), f"Approved: <@U01ADA> gets *prod-db* until {AT_TEN}."),
+        (words.revoke_answer(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
+        (words.deny_answer(standing(State.DENIED)), "Denied: *prod-db* for <@U01ADA>."),
         (
-            words.approved(standing(State.ASKED, approvals=3, votes=(Vote(person=BOB, at=NOW),))),
+            words.approve_answer(standing(State.APPROVED)),
+            f"Approved: <@U01ADA> gets *prod-db* until {AT_TEN}.",
+        ),
+        (
+            words.approve_answer(standing(State.ASKED, approvals=3, votes=(Vote(person=BOB, at=NOW),))),
             "Your approval counts: *prod-db* for <@U01ADA>. 2 more approvals needed.",
         ),
-        (words.approved(standing(State.DENIED)), "*prod-db*, denied\n> orders are stuck"),
+        (words.approve_answer(standing(State.DENIED)), "*prod-db*, denied\n> orders are stuck"),
     ],
 )
 def test_to_what_ends_or_decides(said: str, text: str) -> None:
@@ -138,7 +141,7 @@ def test_to_what_ends_or_decides(said: str, text: str) -> None:
     ],
 )
 def test_to_an_extension(answer: Extended, text: str) -> None:
-    assert words.extended(answer) == text
+    assert words.extend_answer(answer) == text
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,7 @@ def test_what_is_given_at_once_says_so() -> None:
 
 def test_a_shift_that_ends_a_moment_too_soon_is_not_worth_mentioning() -> None:
     nearly = standing(State.APPROVED, approved_at=NOW, until=TEN - timedelta(milliseconds=300))
-    assert "That is 4 hours." in words.asked(Asked(standing=nearly))
+    assert "That is 4 hours." in words.request_answer(Asked(standing=nearly))
 
 
 def test_where_only_plain_text_is_shown() -> None:
@@ -178,16 +181,16 @@ def test_where_only_plain_text_is_shown() -> None:
 
 def test_what_approvers_of_more_time_are_told() -> None:
     waits = replace(standing(), extension=more(approvals=2, votes=(Vote(person=BOB, at=NOW),)))
-    assert words.approved(waits) == (
+    assert words.approve_answer(waits) == (
         "Your approval counts: more time of *prod-db* for <@U01ADA>. 1 more approval needed."
     )
-    assert words.denied(standing()) == "Denied: more time of *prod-db* for <@U01ADA>."
+    assert words.deny_answer(standing()) == "Denied: more time of *prod-db* for <@U01ADA>."
 
 
 def test_what_approvers_are_told_of_what_begins_later_or_is_there_already() -> None:
-    assert words.approved(standing(State.WAITING, starts_at=TEN)) == (
+    assert words.approve_answer(standing(State.WAITING, starts_at=TEN)) == (
         f"Agreed: <@U01ADA> gets *prod-db* from {AT_TEN} for 4 hours."
     )
-    assert words.approved(standing(State.ADDED)) == (
+    assert words.approve_answer(standing(State.ADDED)) == (
         f"Approved: <@U01ADA> had *prod-db* already, and has it until {AT_TEN} now."
     )

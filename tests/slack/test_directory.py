@@ -13,7 +13,7 @@ from bot.core.people import Group, Person, objection
 from bot.ports import Deadline, Home
 from bot.sandbox.workspace import Group as SlackGroup
 from bot.sandbox.workspace import Workspace
-from bot.slack.directory import LONG_AGO, SlackDirectory, _ours, described
+from bot.slack.directory import LONG_AGO, SlackDirectory, _ours, person_from
 from tests.slack.conftest import EVE, GINA, OLD
 from tests.slack.scenes import ADA, BOB, CAROL
 
@@ -109,7 +109,7 @@ PLAIN: dict[str, Any] = {
 
 def refused(**changes: Any) -> bool:
     user = {name: value for name, value in (PLAIN | changes).items() if value is not None}
-    return objection(described(user, None), home="T0ROTAKEY", domains=()) is not None
+    return objection(person_from(user, None), home="T0ROTAKEY", domains=()) is not None
 
 
 def test_a_plain_member_is_one() -> None:
@@ -145,7 +145,7 @@ def test_people_of_an_organisation_are_at_home_where_it_has_them() -> None:
 
     def team(enterprise: str, *teams: str) -> str:
         belongs = {"enterprise_id": enterprise, "teams": list(teams)}
-        return described(PLAIN | {"team_id": "T2", "enterprise_user": belongs}, home).team
+        return person_from(PLAIN | {"team_id": "T2", "enterprise_user": belongs}, home).team
 
     assert team("E1", "T2", "T0ROTAKEY") == "T0ROTAKEY"
     assert team("E1", "T2") == "T2"

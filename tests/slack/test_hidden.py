@@ -112,7 +112,7 @@ def answers(made: Town, who: str) -> dict[str, object]:
         choice = {"value": "secret-db"}
         body = {"user": {"id": who}, "view": {"id": "V1", "hash": "1", "state": _filled(choice)}}
         body |= {"trigger_id": f"T{made.context.new_id()}", "team": {"id": made.workspace.app.team.id}}
-        found["form"] = (shown(view.blocks), submissions.asked(_desk(made), body))
+        found["form"] = (shown(view.blocks), submissions.submit_request(_desk(made), body))
     home = look.home_view(made.context, who)
     found["home"] = (home, look.offers(made.context, person=who))
     return found

@@ -9,7 +9,7 @@ from bot.core.reasons import Why, because
 from bot.slack import pages
 from bot.slack.forms import request_form
 from bot.slack.grammar import Request
-from bot.slack.kit import fitted
+from bot.slack.kit import fit
 from bot.slack.wording import answers as words
 from bot.usecases.answers import HomeView, Standing
 from tests.slack.scenes import (
@@ -63,12 +63,12 @@ def test_who_has_it() -> None:
 
 
 def test_what_ada_may_ask_for() -> None:
-    _, blocks = pages.offered([offer()])
+    _, blocks = pages.offer_list([offer()])
     assert texts(blocks) == [
         "*What you may ask for*",
         "*prod-db* Orders database: approvers decide, up to 12 hours.",
     ]
-    assert pages.offered([])[0] == "There is nothing you may ask for. Ask whoever keeps access.yaml."
+    assert pages.offer_list([])[0] == "There is nothing you may ask for. Ask whoever keeps access.yaml."
 
 
 def test_sixty_hostile_grants_fit_and_the_rest_is_counted() -> None:
@@ -81,7 +81,7 @@ def test_sixty_hostile_grants_fit_and_the_rest_is_counted() -> None:
 
 
 def test_two_hundred_offers_fit() -> None:
-    _, blocks = pages.offered([offer(f"r{n}", title=EVIL) for n in range(200)])
+    _, blocks = pages.offer_list([offer(f"r{n}", title=EVIL) for n in range(200)])
     assert slack_takes(blocks)
 
 
@@ -121,7 +121,7 @@ def test_an_empty_home_tab() -> None:
 
 def test_groups_are_shown_whole_or_not_at_all() -> None:
     groups = [[{"type": "divider"}] * 2] * 3
-    assert fitted(groups, most_blocks=5, most_characters=999) == ([{"type": "divider"}] * 4, 1)
+    assert fit(groups, most_blocks=5, most_characters=999) == ([{"type": "divider"}] * 4, 1)
 
 
 TAKEN = because(Why.HELD_BY_OTHER, by_person=BOB, resource="prod-db", until_at=int(TEN.timestamp()))
@@ -129,7 +129,7 @@ IS_HELD = replace(offer(), outcome="held", reason=TAKEN)
 
 
 def test_what_somebody_else_holds() -> None:
-    _, blocks = pages.offered([IS_HELD])
+    _, blocks = pages.offer_list([IS_HELD])
     assert texts(blocks)[1] == f"*prod-db* Orders database: held by <@U02BOB> until {AT_TEN}."
     unending = because(Why.HELD_BY_OTHER, by_person=BOB, resource="prod-db")
     assert words.offer(replace(IS_HELD, reason=unending)).endswith(": held by <@U02BOB>.")

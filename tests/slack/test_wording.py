@@ -274,13 +274,13 @@ def test_times_are_in_the_readers_zone() -> None:
     ],
 )
 def test_what_people_typed_cannot_do_anything(text: str, shown: str) -> None:
-    assert spoken.typed(text) == shown
+    assert spoken.safe_text(text) == shown
 
 
 def test_what_people_typed_is_bounded_after_escaping() -> None:
-    assert spoken.typed("rotating_light", 10) == "rotatingˍ…"
-    assert spoken.typed("<" * 3_000, 20) == "&lt;&lt;&lt;&lt;…"
-    assert len(spoken.typed("&" * 3_000, 300)) <= 300
+    assert spoken.safe_text("rotating_light", 10) == "rotatingˍ…"
+    assert spoken.safe_text("<" * 3_000, 20) == "&lt;&lt;&lt;&lt;…"
+    assert len(spoken.safe_text("&" * 3_000, 300)) <= 300
 
 
 def test_only_an_id_becomes_a_mention() -> None:

@@ -28,7 +28,7 @@ class Replicated(Server):
 
     @property
     def packaged(self) -> Path:
-        return self._packaged()
+        return self._programs()
 
     @property
     def home(self) -> Path:
@@ -57,7 +57,7 @@ class Standby(Replicated):
         os.chown(self._home, *self._account())
         copy = [str(self._where.binaries / "pg_basebackup"), "-d", self._primary.url, "-D", str(self._home)]
         follow = () if self._alone else ("-R",)
-        process = self._launched([*copy, *follow, "--checkpoint=fast", "--no-sync"], signal.SIGKILL)
+        process = self._launch([*copy, *follow, "--checkpoint=fast", "--no-sync"], signal.SIGKILL)
         assert process.wait(60) == 0, self._last_words()
         self._password_file.write_text(self._primary.password, "ascii")
 

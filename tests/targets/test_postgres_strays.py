@@ -68,7 +68,7 @@ def test_a_stray_is_asked_about_and_removed_with_its_sessions(roles: Roles, post
     roles.run("GRANT {orders_rw} TO {bob}")
     hers = with_the_role(roles, "carol")
     story.pass_time(LOOK)
-    asked = {each.reason.facts["account"]: each for each in story.messenger.alerted(CHANNEL)}
+    asked = {each.reason.facts["account"]: each for each in story.messenger.alerts_in(CHANNEL)}
     assert asked[roles["carol"]].reason.facts["person"] == EVE
     assert asked[roles["bob"]].verbs == ("remove", "leave"), "nobody is known to have that account"
     assert roles.members() == {"bob": {"postgres", "rotakey"}, "carol": {"rotakey"}}
@@ -79,7 +79,7 @@ def test_a_stray_is_asked_about_and_removed_with_its_sessions(roles: Roles, post
 
     assert roles.members() == {"bob": {"postgres"}}
     assert not alive(hers)
-    became = [each.became.why for each in story.messenger.alerted(CHANNEL) if each.became]
+    became = [each.became.why for each in story.messenger.alerts_in(CHANNEL) if each.became]
     assert became == [Why.STRAY_TAKEN] * 2
 
 
@@ -88,7 +88,7 @@ def test_where_the_policy_says_so_it_is_taken_at_once(roles: Roles, postgres: Po
     stray(roles, "carol")
     story.pass_time(LOOK)
     assert roles.members() == {}
-    [told] = story.messenger.alerted(SECURITY)
+    [told] = story.messenger.alerts_in(SECURITY)
     assert told.over
 
 
@@ -97,7 +97,7 @@ def test_an_adopted_stray_stays_and_ends_as_a_grant_does(roles: Roles, postgres:
     stray(roles, "carol")
     hers = with_the_role(roles, "carol")
     story.pass_time(LOOK)
-    [asked] = story.messenger.alerted(CHANNEL)
+    [asked] = story.messenger.alerts_in(CHANNEL)
     story.adopt(BOB, asked.id)
     story.run_due()
     [grant] = story.grants_of(EVE)
@@ -120,9 +120,9 @@ def test_what_the_bot_may_not_take_any_more_and_an_administrator_took_is_over(
     assert story.grant(grant).overdue_since
 
     def left_when_bob_says_that_it_was_removed() -> str | None:
-        story.removed(BOB, grant)
+        story.say_removed(BOB, grant)
         story.run_due()
-        [alert] = story.messenger.alerted(SECURITY)
+        [alert] = story.messenger.alerts_in(SECURITY)
         assert alert.over is (story.grant(grant).state is State.ENDED)
         if alert.over:
             return None

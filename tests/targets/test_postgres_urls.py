@@ -28,7 +28,7 @@ def test_no_part_of_an_address_is_repeated(rest: str) -> None:
     connections = Connections("orders-db", f"postgresql://rotakey:p@127.0.0.1:1{rest}")
     with (
         pytest.raises((PermanentFailure, TemporaryFailure)) as failed,
-        connections.borrowed(Deadline.after(5)),
+        connections.borrow(Deadline.after(5)),
     ):
         pass
     assert str(failed.value).startswith("orders-db: ")

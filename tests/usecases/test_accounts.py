@@ -103,7 +103,7 @@ def taken(resource: str = "prod-db") -> Reason:
 
 
 def question(story: Story, channel: str = SECURITY) -> AlertView:
-    [view] = story.messenger.alerted(channel)
+    [view] = story.messenger.alerts_in(channel)
     return view
 
 
@@ -175,7 +175,7 @@ def test_nor_by_a_shift(story: Story) -> None:
     story.source.rota["PORDERS"] = (nobodys(replace(shift(DAN, schedule=ORDERS_SCHEDULE), email=OLD)),)
     story.pass_time(2 * MINUTE)
     assert story.shift_grant(DAN) is None
-    assert [note.reason for note in story.messenger.told(DAN)] == [taken("orders-on-call")]
+    assert [note.reason for note in story.messenger.notes_in(DAN)] == [taken("orders-on-call")]
     assert question(story).reason.facts["resource"] == "orders-on-call"
 
 
@@ -281,7 +281,7 @@ def test_they_are_the_same_person(story: Story, refusal: Refusal) -> None:
         Why.ACCOUNT_MOVED, by_person=EVE, person=DAN, owner_person=ADA, target="orders-db", account=OLD
     )
     assert (question(story).became, question(story).verbs, question(story).over) == (moved, (), True)
-    assert [note.reason for note in story.messenger.told(DAN)] == [moved]
+    assert [note.reason for note in story.messenger.notes_in(DAN)] == [moved]
     assert [entry.by for entry in story.audit() if entry.what == "account moved"] == [EVE]
     assert story.ask(DAN).standing.live, "he is on call now, by the address in the roster"
     story.run_due()
@@ -443,7 +443,7 @@ def test_what_was_overdue_on_a_shared_login_is_not_said_to_be_gone(story: Story)
     assert story.grant(adas).overdue_since
     story.target.failing.clear()
     story.pass_time(10 * MINUTE)
-    [told] = [each for each in story.messenger.alerted(SECURITY) if each.over]
+    [told] = [each for each in story.messenger.alerts_in(SECURITY) if each.over]
     assert told.became
     assert told.became.why is Why.OVERDUE_SHARED
     assert told.became.facts["other_person"] == EVE
@@ -479,4 +479,4 @@ def test_a_login_that_is_not_shared_tells_nothing_of_others(story: Story) -> Non
 
 def view(story: Story, grant: str) -> CardView:
     """What the card to its holder shows now."""
-    return story.messenger.posted(grant, "holder")[dm(story.grant(grant).person)].view
+    return story.messenger.cards_of(grant, "holder")[dm(story.grant(grant).person)].view

@@ -256,7 +256,7 @@ class Anything(RuleBasedStateMachine):
     def the_card_says_what_is_true(self) -> None:
         self.story.run_due()
         for grant in (each for who in (ADA, DAN, BOB) for each in self.story.grants_of(who)):
-            for message in self.story.messenger.posted(grant.id).values():
+            for message in self.story.messenger.cards_of(grant.id).values():
                 assert message.view.grant.state is grant.state
                 if self.story.live(grant.id):
                     assert message.view.grant.until == self.story.lease(grant.id)
@@ -275,7 +275,7 @@ class Anything(RuleBasedStateMachine):
     def each_step_is_taken_once(self) -> None:
         with self.fuse.off():
             for grant in {entry.grant for entry in self.story.audit() if entry.grant}:
-                happened = self.story.happened(grant)
+                happened = self.story.history(grant)
                 for once in ("asked", "approved", "active", "ending", "ended", "denied", "lapsed", "overdue"):
                     assert happened.count(once) <= 1, happened
                 state = self.story.grant(grant).state

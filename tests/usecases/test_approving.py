@@ -43,7 +43,7 @@ def test_bob_approves_and_dan_has_it_for_as_long_as_he_asked(story: Story) -> No
     assert story.has(DAN)
     story.pass_time(4 * HOUR)
     assert not story.has(DAN)
-    assert story.happened(grant) == ["asked", "approved", "given", "active", "ending", "taken", "ended"]
+    assert story.history(grant) == ["asked", "approved", "given", "active", "ending", "taken", "ended"]
     assert next(each.by for each in story.audit(grant) if each.what == "approved") == BOB
 
 
@@ -131,7 +131,7 @@ def test_carol_denies_and_says_why(story: Story) -> None:
     found = story.grant(grant)
     assert (found.decided_by, found.ended) == (CAROL, because(Why.DENIED, said="not tonight"))
     assert story.grants_of(DAN) == ()
-    assert story.happened(grant) == ["asked", "denied"]
+    assert story.history(grant) == ["asked", "denied"]
     assert story.target.calls == []
     assert story.grant(dans_ask(story)).state is State.ASKED
 
@@ -169,7 +169,7 @@ def test_an_ask_lapses_after_an_hour_and_both_sides_are_told(story: Story, refus
     story.run_due()
     lapsed = story.grant(grant)
     assert (lapsed.state, lapsed.ended_at, lapsed.ended) == (State.LAPSED, at(1), because(Why.ASK_LAPSED))
-    assert set(story.messenger.posted(grant)) == {"CDB-ACCESS", dm(DAN)}
+    assert set(story.messenger.cards_of(grant)) == {"CDB-ACCESS", dm(DAN)}
     assert story.grants_of(DAN) == ()
 
 
@@ -177,8 +177,8 @@ def test_dan_withdraws_his_ask(story: Story) -> None:
     grant = dans_ask(story)
     assert story.give_back(DAN, "prod-db").grant.state is State.WITHDRAWN
     story.run_due()
-    assert story.happened(grant) == ["asked", "withdrawn"]
-    assert story.messenger.posted(grant)["CDB-ACCESS"].view.grant.state is State.WITHDRAWN
+    assert story.history(grant) == ["asked", "withdrawn"]
+    assert story.messenger.cards_of(grant)["CDB-ACCESS"].view.grant.state is State.WITHDRAWN
 
 
 def test_a_double_click_counts_once_and_answers_alike(story: Story) -> None:
@@ -194,7 +194,7 @@ def test_a_double_click_counts_once_and_answers_alike(story: Story) -> None:
     story.give_back(DAN)
     denied = dans_ask(story, length="1h")
     assert story.deny(BOB, denied, op="click-3").grant == story.deny(BOB, denied, op="click-3").grant
-    assert story.happened(denied).count("denied") == 1
+    assert story.history(denied).count("denied") == 1
 
 
 def test_somebody_who_lost_the_group_is_no_approver_any_more(story: Story, refusal: Refusal) -> None:

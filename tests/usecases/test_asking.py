@@ -44,7 +44,7 @@ def test_ada_on_call_gets_it_until_her_lease_ends(story: Story) -> None:
     assert (ended.state, ended.ended_at) == (State.ENDED, at(4))
     assert ended.ended is not None
     assert ended.ended.why is Why.EXPIRED
-    assert story.happened(grant.id) == ["approved", "given", "active", "ending", "taken", "ended"]
+    assert story.history(grant.id) == ["approved", "given", "active", "ending", "taken", "ended"]
     assert [each.id for each in story.grants_of(ADA)] == []
 
 
@@ -97,7 +97,7 @@ def test_the_very_same_ask_is_joined(story: Story, length: str) -> None:
     assert again.joined
     assert again.standing.grant.id == first.standing.grant.id
     assert again.standing.live
-    assert story.happened(first.standing.grant.id).count("approved") == 1
+    assert story.history(first.standing.grant.id).count("approved") == 1
 
 
 @pytest.mark.parametrize("length", ["4h", "until end of shift"])
@@ -155,7 +155,7 @@ def test_an_ask_that_slack_delivers_twice_is_recorded_once(story: Story) -> None
     first = typed()
     story.give_back(ADA, first)
     assert typed() == first
-    assert story.happened(first).count("approved") == 1
+    assert story.history(first).count("approved") == 1
     assert not story.live(first)
 
 
@@ -240,8 +240,8 @@ def test_a_person_slack_cannot_tell_of_yet_is_decided_about_as_soon_as_it_can(st
     story.pass_time(10)
     grant = story.grant(asked.standing.grant.id)
     assert (grant.state, grant.undecided, grant.asked_at) == (State.ASKED, False, NINE)
-    assert set(story.messenger.posted(grant.id)) == {"CDB-ACCESS"}
-    assert story.happened(grant.id) == ["asked", "put to approvers"]
+    assert set(story.messenger.cards_of(grant.id)) == {"CDB-ACCESS"}
+    assert story.history(grant.id) == ["asked", "put to approvers"]
     story.approve(BOB, grant.id)
     story.run_due()
     assert story.target.accounts("orders_rw") == {"f@example.com"}
@@ -257,8 +257,8 @@ def test_a_guest_who_was_unknown_is_refused_and_told(story: Story) -> None:
     assert refused.state is State.DENIED
     assert refused.ended is not None
     assert refused.ended.why is Why.PERSON_GUEST
-    assert set(story.messenger.posted(grant.id)) == {dm("U09FRANK")}
-    assert story.happened(grant.id) == ["asked", "refused"]
+    assert set(story.messenger.cards_of(grant.id)) == {dm("U09FRANK")}
+    assert story.history(grant.id) == ["asked", "refused"]
 
 
 def test_an_account_that_changed_meanwhile_is_refused_and_not_tried_for_ever(story: Story) -> None:
@@ -284,7 +284,7 @@ def test_facts_that_never_come_let_the_ask_lapse_and_it_is_told(story: Story) ->
     grant = story.ask("U09FRANK").standing.grant
     story.pass_time(HOUR)
     assert story.grant(grant.id).state is State.LAPSED
-    assert set(story.messenger.posted(grant.id)) == {dm("U09FRANK")}
+    assert set(story.messenger.cards_of(grant.id)) == {dm("U09FRANK")}
 
 
 def test_at_the_very_start_an_ask_waits_until_the_bot_knows_where_it_is() -> None:
@@ -304,7 +304,7 @@ def test_with_no_channel_an_ask_waits_until_its_approvers_are_known() -> None:
     assert grant.undecided
     story.run_due()
     story.pass_time(10)
-    assert set(story.messenger.posted(grant.id)) == {dm(BOB), dm(CAROL)}
+    assert set(story.messenger.cards_of(grant.id)) == {dm(BOB), dm(CAROL)}
 
 
 def test_nothing_is_recorded_where_the_policy_is_missing() -> None:

@@ -78,7 +78,7 @@ def test_what_ends_at_once_is_taken_and_written_in_one_go(story: Story) -> None:
     assert story.target.accounts("orders_rw") == set()
     assert states(story, grants) == [State.ENDED] * 4
     for grant in grants:
-        assert story.happened(grant)[-3:] == ["ending", "taken", "ended"]
+        assert story.history(grant)[-3:] == ["ending", "taken", "ended"]
         assert story.record(grant) is None
     assert claimed(story) == []
 
@@ -290,7 +290,7 @@ def test_what_was_theirs_before_us_ends_without_a_call(story: Story, hurry: bool
     assert states(story, grants) == [State.ENDED] * 4
     assert story.target.accounts("orders_rw") == {ACCOUNTS[0]}
     assert story.target.count("revoke") == 3
-    assert story.happened(grants[0])[-3:] == ["ending", "taken", "ended"]
+    assert story.history(grants[0])[-3:] == ["ending", "taken", "ended"]
     [told] = [entry for entry in story.audit() if entry.what == "taken" and entry.grant == grants[0]]
     assert told.facts["seen"] == "theirs"
     assert [entry.what for entry in story.audit()].count("taking") == 3

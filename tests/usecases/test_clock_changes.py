@@ -76,7 +76,7 @@ def test_shifts_that_adjoin_at_the_change_are_one_grant(zone: ZoneInfo, change: 
     pass_until(story, end + GRACE)
     assert story.grant(grant.id).state is State.ENDED
     assert not story.has(ADA, OPS)
-    assert story.happened(grant.id).count("given") == 1
+    assert story.history(grant.id).count("given") == 1
 
 
 @each_change

@@ -206,12 +206,12 @@ def test_an_alarm_is_repeated_within_the_hour() -> None:
     story.give_back(ADA, grant)
     story.pass_time(10 * MINUTE)
     assert story.grant(grant).overdue_since
-    said = len(story.messenger.told(SECURITY))
+    said = len(story.messenger.notes_in(SECURITY))
     back(story, 24 * HOUR)
     for _ in range(60):
         keep_owed(story.context, story.memory)
         story.pass_time(MINUTE)
-    assert len(story.messenger.told(SECURITY)) in (said + 1, said + 2)
+    assert len(story.messenger.notes_in(SECURITY)) in (said + 1, said + 2)
     assert [entry.what for entry in story.audit()].count("owed again") == 1
 
 

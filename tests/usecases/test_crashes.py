@@ -211,7 +211,7 @@ def ended_well(story: Story, death: int) -> None:
     grants = {entry.grant for entry in story.audit() if entry.grant}
     assert grants, death
     for each in grants:
-        happened, grant = story.happened(each), story.grant(each)
+        happened, grant = story.history(each), story.grant(each)
         assert grant.state in (State.ENDED, State.LAPSED, State.WITHDRAWN), (death, happened)
         assert not story.live(each), death
         for once in ("asked", "approved", "active", "ending", "ended"):

@@ -144,8 +144,8 @@ def test_where_the_audit_cannot_be_written_nothing_is_given_and_taking_back_goes
     story.pass_time(4 * HOUR)
     assert not story.has(ADA)
     assert not story.has(DAN)
-    assert "ended" not in story.happened(dans)
+    assert "ended" not in story.history(dans)
     story.memory.audit_trouble = ""
     story.pass_time(MINUTE)
     carols = story.ask(CAROL).standing.grant.id
-    assert [story.happened(each)[-1] for each in (adas, dans, carols)] == ["ended", "ended", "asked"]
+    assert [story.history(each)[-1] for each in (adas, dans, carols)] == ["ended", "ended", "asked"]

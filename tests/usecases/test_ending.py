@@ -31,7 +31,7 @@ def test_ada_gives_it_back_and_it_is_gone_at_once(story: Story) -> None:
     assert not story.has(ADA)
     ended = story.grant(grant)
     assert (ended.state, ended.ended, ended.decided_by) == (State.ENDED, because(Why.GIVEN_BACK), ADA)
-    assert story.happened(grant)[-3:] == ["ending", "taken", "ended"]
+    assert story.history(grant)[-3:] == ["ending", "taken", "ended"]
 
 
 def test_what_is_given_back_before_it_was_given_never_is(story: Story) -> None:

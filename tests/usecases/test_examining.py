@@ -16,7 +16,7 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, HOUR, NINE
 from bot.usecases.examine import store, work
-from bot.usecases.examine.findings import Finding, Grade, examined, look_at, not_known, ok, wrong
+from bot.usecases.examine.findings import Finding, Grade, look_at, not_known, ok, run_checks, wrong
 
 DOWN = TemporaryFailure("orders-db does not answer")
 REFUSED = "Redis does not answer as it should: Connection refused"
@@ -27,12 +27,12 @@ class FakeServer:
     """Implements Server."""
 
     def __init__(self, facts: ServerFacts | None) -> None:
-        self.told = facts
+        self.notes_in = facts
 
     def facts(self) -> ServerFacts:
-        if self.told is None:
+        if self.notes_in is None:
             raise TemporaryFailure(REFUSED)
-        return self.told
+        return self.notes_in
 
 
 # ------------------------------------------------------------------------------------------- running
@@ -52,7 +52,7 @@ def test_the_worst_is_told_first_and_nothing_stops_the_rest() -> None:
     def broken(_: Deadline) -> list[Finding]:
         raise ZeroDivisionError
 
-    found = examined(
+    found = run_checks(
         {
             "good": lambda _: [ok("good", "all is well")],
             "slow": hangs,

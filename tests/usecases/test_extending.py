@@ -54,7 +54,7 @@ def test_on_call_the_lease_moves(story: Story) -> None:
     assert story.has(ADA)
     story.pass_time(HOUR)
     assert not story.has(ADA)
-    assert "ground added" in story.happened(grant)
+    assert "ground added" in story.history(grant)
     assert story.target.count("revoke") == 1
 
 
@@ -82,11 +82,11 @@ def test_beyond_the_shift_approvers_are_asked_on_the_same_grant(story: Story) ->
     assert (extended.asked.id, extended.asked.until) == (f"{grant}-1", at(10))
     assert extended.standing.until == at(8)
     story.run_due()
-    assert set(story.messenger.posted(extended.asked.id)) == {"CDB-ACCESS"}
+    assert set(story.messenger.cards_of(extended.asked.id)) == {"CDB-ACCESS"}
     assert story.approve(BOB, extended.asked.id).until == at(10)
     story.run_due()
     assert [each.cause for each in story.grant(grant).stands_on] == [Cause.RULE, Cause.APPROVAL]
-    assert [note.reason.why for note in story.messenger.told(ADA)] == [Why.EXTENDED]
+    assert [note.reason.why for note in story.messenger.notes_in(ADA)] == [Why.EXTENDED]
     story.pass_time(9 * HOUR)
     assert story.has(ADA)
     assert story.grant(grant).state is State.ACTIVE
@@ -105,7 +105,7 @@ def test_the_same_extension_twice_asks_once_and_another_one_replaces_it(story: S
     assert other is not None
     assert other.id == f"{grant}-2"
     story.run_due()
-    replaced = story.messenger.posted(first.id)["CDB-ACCESS"].view
+    replaced = story.messenger.cards_of(first.id)["CDB-ACCESS"].view
     assert replaced.extension is not None
     assert replaced.extension.answer is Answer.REPLACED
     assert not replaced.waits
@@ -130,7 +130,7 @@ def test_an_extension_that_is_denied_changes_nothing_and_its_holder_hears(story:
     story.run_due()
     assert story.lease(grant) == at(8)
     assert story.grant(grant).extension is None
-    (note,) = story.messenger.told(ADA)
+    (note,) = story.messenger.notes_in(ADA)
     assert (note.reason.why, note.reason.facts["said"]) == (Why.EXTENSION_DENIED, "not tonight")
 
 
@@ -143,7 +143,7 @@ def test_an_extension_lapses_with_the_lease(story: Story, refusal: Refusal) -> N
     story.run_due()
     story.pass_time(HOUR)
     assert story.grant(grant).extensions[-1].answer is Answer.LAPSED
-    shown = story.messenger.posted(extension)["CDB-ACCESS"].view
+    shown = story.messenger.cards_of(extension)["CDB-ACCESS"].view
     assert not shown.waits
     assert refusal(lambda: story.approve(BOB, extension)).why is Why.DECIDED_ALREADY
     assert not story.has(DAN)
@@ -156,7 +156,7 @@ def test_its_message_shows_the_end_as_it_is_while_it_waits(story: Story) -> None
     story.source.rota["PDBPRIM"] = (nobodys(shift(end=at(6))),)
     story.pass_time(120)
     assert story.lease(grant) == at(6)
-    shown = story.messenger.posted(waiting(story, grant))["CDB-ACCESS"].view
+    shown = story.messenger.cards_of(waiting(story, grant))["CDB-ACCESS"].view
     assert shown.grant.until == at(6)
 
 
@@ -290,7 +290,7 @@ def test_a_shift_s_access_is_extended_by_approvers_without_a_new_reason() -> Non
     extended = story.extend(ADA, "orders-on-call", HOUR)
     assert extended.asked is not None
     story.run_due()
-    assert set(story.messenger.posted(extended.asked.id)) == {dm(BOB), "D04CAROL"}
+    assert set(story.messenger.cards_of(extended.asked.id)) == {dm(BOB), "D04CAROL"}
     assert story.approve(BOB, extended.asked.id).until == at(9.25)
 
 

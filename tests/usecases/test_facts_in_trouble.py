@@ -40,7 +40,7 @@ from bot.testing.town import (
     shift,
 )
 from bot.testing.valkey import valkey
-from bot.usecases.people import hinted
+from bot.usecases.people import take_hint
 
 OPS = "orders_ops"
 PLENTY = "1gb"
@@ -219,7 +219,7 @@ def test_whose_address_somebody_else_takes_loses_it(trouble: Trouble, other: str
     given_to_dan(story)
     trouble.begin()
     story.directory.people[other] = replace(story.directory.people[EVE], id=other, email="dan@example.com")
-    hinted(story.ledger, story.directory.people[other])
+    take_hint(story.ledger, story.directory.people[other])
     story.run_due()
     assert not story.has(DAN)
 

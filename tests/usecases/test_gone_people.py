@@ -14,7 +14,7 @@ from bot.core.reasons import Reason, Why
 from bot.ports import Deadline, EmailOwner, Key
 from bot.testing.story import Story
 from bot.testing.town import BOB, CAROL, DAN, EMAILS, EVE, HOUR, MINUTE, NINE, PROD_DB, catalog
-from bot.usecases.people import hinted, remember
+from bot.usecases.people import remember, take_hint
 
 Refusal = Callable[[Callable[[], object]], Reason]
 DAY = 24 * HOUR
@@ -43,7 +43,7 @@ def known(story: Story, who: str) -> Person:
 def changes(story: Story, who: str, **what: object) -> None:
     """Somebody changes in Slack, and Slack says so at once."""
     story.directory.change(who, **what)
-    hinted(story.ledger, replace(story.directory.people[who], read_at=NINE))
+    take_hint(story.ledger, replace(story.directory.people[who], read_at=NINE))
 
 
 # ------------------------------------------------------------------------- between ask and approval
@@ -164,7 +164,7 @@ def test_slack_says_so_and_it_ends_at_once(story: Story, change: dict[str, objec
 
 def test_what_slack_says_is_not_believed_before_it_is_asked(story: Story) -> None:
     dans_access(story)
-    hinted(story.ledger, replace(story.directory.people[DAN], deactivated=True))
+    take_hint(story.ledger, replace(story.directory.people[DAN], deactivated=True))
     story.run_due()
     assert story.has(DAN)
     assert not known(story, DAN).deactivated

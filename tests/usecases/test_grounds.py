@@ -47,7 +47,7 @@ def test_the_card_lists_what_it_stands_on_and_until_when() -> None:
     story = Story(rota={"PORDERS": (on(2, 8),)})
     grant = dans_by_request(story)
     story.pass_time(2 * HOUR)
-    (message,) = story.messenger.posted(grant, "holder").values()
+    (message,) = story.messenger.cards_of(grant, "holder").values()
     for audience in (HOLDER, APPROVER):
         said = str(card(message.view, audience)[1])
         assert f"Approved by <@{BOB}> until" in said

@@ -99,7 +99,7 @@ def test_what_a_hand_took_ends_and_is_not_granted_again(story: Story) -> None:
     story.pass_time(5 * HOUR)
     assert not story.has(ADA)
     assert story.target.count("grant") == 1
-    assert "removed by a hand" in story.happened(grant)
+    assert "removed by a hand" in story.history(grant)
 
 
 def test_no_rule_gives_back_what_a_hand_took(story: Story) -> None:
@@ -234,7 +234,7 @@ def test_after_a_failover_or_restore_of_the_target_it_is_granted_again(then: Pos
     story.target.position = then
     story.pass_time(10 * MINUTE)
     assert (story.grant(grant).state, story.has(ADA)) == (State.ACTIVE, True)
-    [note] = [each for each in story.messenger.told(SECURITY) if each.reason.why is Why.GIVEN_AGAIN]
+    [note] = [each for each in story.messenger.notes_in(SECURITY) if each.reason.why is Why.GIVEN_AGAIN]
     assert note.reason.facts["target"] == "orders-db"
     story.pass_time(HOUR)
     assert alerts(story) == []
@@ -677,7 +677,7 @@ def test_a_hand_is_told_from_ourselves_wherever_the_process_dies() -> None:
             assert story.grant(grant).trouble == (None if ended else NOT_THERE), deaths
             story.pass_time(4 * MINUTE)
             assert story.grant(grant).state is State.ENDED, deaths
-            assert story.happened(grant).count("ended") == 1, deaths
+            assert story.history(grant).count("ended") == 1, deaths
 
     wherever_it_dies(tell)
 

@@ -100,7 +100,7 @@ def test_what_vanished_with_a_failover_of_the_target_is_given_again_and_the_secu
     assert story.has(ADA)
     assert story.audit()[-1].what == "given again"
     story.pass_time(1_200)
-    (note,) = story.messenger.told(SECURITY)
+    (note,) = story.messenger.notes_in(SECURITY)
     access = "orders_rw on orders-db"
     assert note.reason == because(
         Why.GIVEN_AGAIN, person=ADA, resource="prod-db", access=access, target="orders-db"
@@ -140,7 +140,7 @@ def test_two_grants_behind_one_hold_never_cut_each_other(story: Story) -> None:
     assert story.has(ADA)
     ended = story.grant(first)
     assert (ended.state, ended.kept_by, set(ended.holds.values())) == (State.ENDED, second, {HoldState.KEPT})
-    assert story.messenger.posted(first)[dm(ADA)].view.kept_until == at(2)
+    assert story.messenger.cards_of(first)[dm(ADA)].view.kept_until == at(2)
     story.pass_time(HOUR)
     assert (story.grant(second).state, story.has(ADA)) == (State.ENDED, False)
     assert story.target.count("revoke") == 1
@@ -220,8 +220,8 @@ def test_if_one_cannot_be_given_at_all_nothing_is(both: Story, verb: str) -> Non
     )
     assert not both.live(grant)
     assert not both.has(ADA)
-    assert both.messenger.posted(grant)[dm(ADA)].view.grant.state is State.ENDED
-    assert "could not be given" in both.happened(grant)
+    assert both.messenger.cards_of(grant)[dm(ADA)].view.grant.state is State.ENDED
+    assert "could not be given" in both.history(grant)
 
 
 def test_a_grant_that_was_active_is_not_ended_by_a_target_that_refuses_later(story: Story) -> None:
@@ -242,7 +242,7 @@ def test_what_cannot_be_given_within_a_quarter_of_an_hour_is_taken_back_and_told
     grant = adas(story)
     story.pass_time(15 * 60)
     assert story.grant(grant).state is State.APPROVED
-    assert story.messenger.posted(grant)[dm(ADA)].view.grant.trouble == str(DOWN)
+    assert story.messenger.cards_of(grant)[dm(ADA)].view.grant.trouble == str(DOWN)
     story.pass_time(1)
     ended = story.grant(grant)
     assert (ended.state, ended.ended, ended.trouble) == (State.ENDED, because(Why.COULD_NOT_GIVE), str(DOWN))
@@ -315,10 +315,10 @@ def test_after_the_third_failed_take_it_is_overdue_and_tried_for_ever(story: Sto
     story.pass_time(3)
     overdue = story.grant(grant)
     assert (overdue.state, overdue.overdue_since) == (State.ENDING, at(1))
-    assert story.messenger.posted(grant)[dm(ADA)].view.grant.overdue_since == overdue.overdue_since
+    assert story.messenger.cards_of(grant)[dm(ADA)].view.grant.overdue_since == overdue.overdue_since
     story.pass_time(5 * HOUR)
     assert story.target.count("revoke") > 60
-    assert story.happened(grant).count("overdue") == 1
+    assert story.history(grant).count("overdue") == 1
     condition = story.memory.condition()
     assert (condition.open, condition.overdue) == (1, 1)
     assert condition.failing[0].member == f"hold:{overdue.gives[0].key}"

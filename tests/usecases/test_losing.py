@@ -125,7 +125,7 @@ class Losing(RuleBasedStateMachine):
             keep_owed(self.story.context, self.memory)
             self.story.pass_time(OWED_EVERY)
         self.access_is_what_is_live()
-        assert not self.memory.unowed(set(standing_duties(self.story.policy)) - {SEAL})
+        assert not self.memory.not_due(set(standing_duties(self.story.policy)) - {SEAL})
 
     @invariant()
     def nobody_has_what_nobody_was_given(self) -> None:

@@ -35,7 +35,7 @@ from bot.testing.town import (
     SECURITY,
     catalog,
 )
-from bot.usecases.overdue import removed, try_now
+from bot.usecases.overdue import confirm_removal, try_now
 from bot.usecases.posting import COPIED_BY_THEN
 
 Refusal = Callable[[Callable[[], object]], Reason]
@@ -57,12 +57,12 @@ def overdue(story: Story, **failing: Exception) -> str:
 
 
 def alert(story: Story, channel: str = SECURITY) -> AlertView:
-    [found] = story.messenger.alerted(channel)
+    [found] = story.messenger.alerts_in(channel)
     return found
 
 
 def reminders(story: Story, channel: str = SECURITY) -> list[Note]:
-    return [each for each in story.messenger.told(channel) if each.reason.why is Why.OVERDUE_AGAIN]
+    return [each for each in story.messenger.notes_in(channel) if each.reason.why is Why.OVERDUE_AGAIN]
 
 
 # -------------------------------------------------------------------------------------------- for hours
@@ -103,16 +103,16 @@ def test_a_target_that_fails_for_hours_is_tried_and_told_until_it_lets_go(story:
         resource="prod-db",
     )
     assert (alert(story).became, alert(story).over, alert(story).verbs) == (gone, True, ())
-    assert [note.reason for note in story.messenger.told(SECURITY)][5:] == [gone]
+    assert [note.reason for note in story.messenger.notes_in(SECURITY)][5:] == [gone]
 
     story.pass_time(5 * HOUR)
-    assert len(story.messenger.told(SECURITY)) == 6
-    assert story.happened(grant).count("overdue") == 1
+    assert len(story.messenger.notes_in(SECURITY)) == 6
+    assert story.history(grant).count("overdue") == 1
 
 
 def test_its_holder_is_asked_not_to_use_it_and_the_others_to_remove_it_where_it_is(story: Story) -> None:
     grant = overdue(story)
-    view = story.messenger.posted(grant)[dm(ADA)].view
+    view = story.messenger.cards_of(grant)[dm(ADA)].view
     assert card_headline(view, to_holder=True).endswith("I keep trying; please do not use it.")
     others = card_headline(view, to_holder=False)
     assert others.endswith("I keep trying; if you can remove access at orders-db, please do it by hand.")
@@ -237,7 +237,7 @@ def two() -> Story:
 
 
 def told_of(story: Story, why: Why) -> list[AlertView]:
-    return [each for each in story.messenger.alerted(SECURITY) if each.reason.why is why]
+    return [each for each in story.messenger.alerts_in(SECURITY) if each.reason.why is why]
 
 
 def test_of_many_the_channel_hears_ten_and_the_number(two: Story) -> None:
@@ -248,7 +248,7 @@ def test_of_many_the_channel_hears_ten_and_the_number(two: Story) -> None:
     assert len(told_of(two, Why.OVERDUE)) == 10
     two.pass_time(3 * HOUR)
     assert len(two.messenger.alerts) == 11
-    assert [note.reason for note in two.messenger.told(SECURITY)] == [crowd.reason] * 3
+    assert [note.reason for note in two.messenger.notes_in(SECURITY)] == [crowd.reason] * 3
     assert sum(entry.what == "overdue" for entry in two.audit()) == 20
 
 
@@ -261,7 +261,7 @@ def test_when_few_are_left_they_are_told_one_by_one(two: Story) -> None:
     assert len([each for each in told_of(two, Why.OVERDUE) if not each.over]) == 8
     two.targets["vault"].failing.clear()
     two.pass_time(10 * MINUTE)
-    assert all(each.over for each in two.messenger.alerted(SECURITY))
+    assert all(each.over for each in two.messenger.alerts_in(SECURITY))
     quiet = len(two.messenger.notes)
     two.pass_time(5 * HOUR)
     assert len(two.messenger.notes) == quiet
@@ -280,7 +280,7 @@ def test_many_for_a_second_time_is_told_anew(two: Story) -> None:
 def test_without_a_security_channel_many_are_told_one_by_one(two: Story) -> None:
     two.enact(replace(two.policy, security=SecurityRules(channel=None)))
     many(two, {"prod-db": 11})
-    assert len(two.messenger.alerted("#db-access")) == 11
+    assert len(two.messenger.alerts_in("#db-access")) == 11
 
 
 # ---------------------------------------------------------------------------------------- where it is told
@@ -371,7 +371,7 @@ def test_what_was_removed_by_hand_is_over_once_the_target_shows_it(story: Story)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
     story.pass_time(HOUR)
     assert story.grant(grant).state is State.ENDING, "taking back is more than what shows"
-    story.removed(DAN, grant)
+    story.say_removed(DAN, grant)
     story.run_due()
     ended = story.grant(grant)
     assert (ended.state, ended.overdue_since) == (State.ENDED, None)
@@ -384,7 +384,7 @@ def test_what_was_removed_by_hand_is_over_once_the_target_shows_it(story: Story)
 def test_what_an_administrator_gives_instead_is_theirs(story: Story) -> None:
     grant = overdue(story, revoke=PermanentFailure("the bot may not take it any more"))
     story.target.give_by_hand(EMAILS[ADA], ROLE)
-    story.removed(DAN, grant)
+    story.say_removed(DAN, grant)
     story.run_due()
     assert story.grant(grant).state is State.ENDED
     assert story.has(ADA)
@@ -394,7 +394,7 @@ def test_what_an_administrator_gives_instead_is_theirs(story: Story) -> None:
 def test_nobody_is_believed_against_what_the_target_shows(story: Story, presence: Presence) -> None:
     grant = overdue(story, revoke=PermanentFailure("the bot may not take it any more"))
     story.target.stuck = presence
-    story.removed(BOB, grant)
+    story.say_removed(BOB, grant)
     story.run_due("alert")
     assert alert(story).became == because(Why.OVERDUE_CHECKING, by_person=BOB)
     story.run_due()
@@ -410,7 +410,7 @@ def test_nobody_is_believed_against_what_the_target_shows(story: Story, presence
 def test_nobody_is_believed_while_the_target_cannot_be_read(story: Story) -> None:
     grant = overdue(story, revoke=DOWN, has=DOWN)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
-    story.removed(BOB, grant)
+    story.say_removed(BOB, grant)
     story.run_due()
     assert story.grant(grant).state is State.ENDING
     became = alert(story).became
@@ -424,7 +424,7 @@ def test_nobody_is_believed_while_the_target_cannot_be_read(story: Story) -> Non
 # ------------------------------------------------------------------------------------------ who may
 
 
-@pytest.mark.parametrize("wish", [try_now, removed])
+@pytest.mark.parametrize("wish", [try_now, confirm_removal])
 def test_any_full_member_may_and_nobody_else(
     story: Story, refusal: Refusal, wish: Callable[..., None]
 ) -> None:
@@ -447,10 +447,10 @@ def test_the_holder_may_have_it_tried_but_does_not_close_her_own_alarm(
 ) -> None:
     grant = overdue(story)
     story.try_now(ADA, grant)
-    assert refusal(lambda: story.removed(ADA, grant)) == because(Why.OWN_REMOVAL)
+    assert refusal(lambda: story.say_removed(ADA, grant)) == because(Why.OWN_REMOVAL)
 
 
-@pytest.mark.parametrize("wish", [try_now, removed])
+@pytest.mark.parametrize("wish", [try_now, confirm_removal])
 def test_of_what_is_gone_nothing_is_tried(story: Story, refusal: Refusal, wish: Callable[..., None]) -> None:
     grant = overdue(story)
     story.target.failing.clear()
@@ -466,7 +466,7 @@ def test_of_what_is_gone_nothing_is_tried(story: Story, refusal: Refusal, wish: 
     assert alert(story).over
 
 
-@pytest.mark.parametrize("wish", [try_now, removed])
+@pytest.mark.parametrize("wish", [try_now, confirm_removal])
 def test_a_click_delivered_twice_is_one_try(story: Story, wish: Callable[..., None]) -> None:
     grant = overdue(story)
     story.pass_time(HOUR)
@@ -481,7 +481,7 @@ def test_what_is_live_cannot_be_tried(story: Story, refusal: Refusal) -> None:
     grant = story.ask(ADA, length="1h").standing.grant.id
     story.run_due()
     assert refusal(lambda: story.try_now(BOB, grant)) == because(Why.ALERT_SETTLED)
-    assert refusal(lambda: story.removed(BOB, grant)) == because(Why.ALERT_SETTLED)
+    assert refusal(lambda: story.say_removed(BOB, grant)) == because(Why.ALERT_SETTLED)
     assert story.has(ADA)
 
 
@@ -493,7 +493,7 @@ def test_what_is_gone_at_last_says_so_with_care_while_no_replica_has_it(story: S
     gone = headline(alert(story))
     assert gone.startswith("Gone ")
     assert gone.endswith(NOT_COPIED)
-    [note] = [each for each in story.messenger.told(SECURITY) if each.reason.why is Why.OVERDUE_GONE]
+    [note] = [each for each in story.messenger.notes_in(SECURITY) if each.reason.why is Why.OVERDUE_GONE]
     assert not note.copied
     story.memory.copying = True
     story.pass_time(COPIED_BY_THEN.total_seconds())

@@ -74,10 +74,10 @@ def test_a_request_that_no_approver_would_have_seen(story: Story) -> None:
     dans = story.ask(DAN).standing.grant.id
     story.memory.lose(f"card:{dans}")
     story.run_due()
-    assert story.messenger.posted(dans) == {}
+    assert story.messenger.cards_of(dans) == {}
     story.pass_time(15 * MINUTE)
     assert owed_again(story) == [[f"card:{dans}"]]
-    assert set(story.messenger.posted(dans)) == {"CDB-ACCESS"}
+    assert set(story.messenger.cards_of(dans)) == {"CDB-ACCESS"}
     story.pass_time(HOUR)
     assert owed_again(story) == [[f"card:{dans}"]]
 
@@ -87,7 +87,7 @@ def test_a_note_that_nobody_would_have_sent(story: Story) -> None:
     story.memory.commit(Change(put={Key.of(Note, "N1"): note}))
     story.pass_time(15 * MINUTE)
     assert owed_again(story) == [["note:N1"]]
-    assert story.messenger.told(ADA) == [note]
+    assert story.messenger.notes_in(ADA) == [note]
 
 
 def test_an_alarm_that_nobody_would_have_repeated(story: Story) -> None:
@@ -98,11 +98,11 @@ def test_an_alarm_that_nobody_would_have_repeated(story: Story) -> None:
     assert story.grant(adas).overdue_since
     lost = [f"alarm:{adas}", f"alert:{adas}"]
     story.memory.lose(*lost)
-    said = len(story.messenger.told(SECURITY))
+    said = len(story.messenger.notes_in(SECURITY))
     story.pass_time(15 * MINUTE)
     assert owed_again(story) == [[f"alarm:{adas}"]]
     story.pass_time(HOUR)
-    assert len(story.messenger.told(SECURITY)) == said + 1
+    assert len(story.messenger.notes_in(SECURITY)) == said + 1
 
 
 def test_a_look_that_has_too_little_time_goes_on_where_it_stopped(

@@ -48,7 +48,7 @@ def is_taken_over(story: Story, by: Group | None = THEIRS) -> None:
 
 
 def told(story: Story) -> list[str]:
-    return [refusal(note.reason) for note in story.messenger.told(SECURITY)]
+    return [refusal(note.reason) for note in story.messenger.notes_in(SECURITY)]
 
 
 def test_a_group_is_known_by_its_id_from_the_first_time_on(story: Story) -> None:

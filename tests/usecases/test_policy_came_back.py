@@ -84,7 +84,7 @@ def test_the_policy_before_is_held_back_until_a_person_applies_it(story: Story, 
     with pytest.raises(Refused, match="policy_closed"):
         story.ask(ADA)
     story.run_due()
-    whys = [note.reason.why for note in story.messenger.told(SECURITY)]
+    whys = [note.reason.why for note in story.messenger.notes_in(SECURITY)]
     assert whys.count(Why.POLICY_CAME_BACK) == 1
     enact(story.ledger, story._policies["v1"], "v1", by="carol")
     assert not is_held_back(story)

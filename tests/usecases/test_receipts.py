@@ -15,7 +15,7 @@ from bot.ports import Change, Deadline, Key
 from bot.testing.story import Story
 from bot.testing.target import ADMINISTRATOR, FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog
-from bot.usecases.overdue import removed
+from bot.usecases.overdue import confirm_removal
 
 [ROLE] = PROD_DB.gives
 ACCOUNT = EMAILS[ADA]
@@ -39,7 +39,7 @@ def unmarked() -> Story:
 
 
 def heard(story: Story, why: Why) -> list[str]:
-    return [note.id for note in story.messenger.told(SECURITY) if note.reason.why is why]
+    return [note.id for note in story.messenger.notes_in(SECURITY) if note.reason.why is why]
 
 
 def put(story: Story, record: HoldRecord) -> None:
@@ -268,11 +268,11 @@ def test_open_sessions_are_not_gone(story: Story) -> None:
     story.pass_time(HOUR + MINUTE)
     assert story.grant(grant).overdue_since
     story.target.take_by_hand(ACCOUNT, ROLE)
-    removed(story.context, person=DAN, alert=grant, op=story.op())
+    confirm_removal(story.context, person=DAN, alert=grant, op=story.op())
     story.run_due()
     assert story.grant(grant).state is State.ENDING, "two sessions can still use it"
     story.target.sessions.clear()
-    removed(story.context, person=DAN, alert=grant, op=story.op())
+    confirm_removal(story.context, person=DAN, alert=grant, op=story.op())
     story.run_due()
     assert story.grant(grant).state is State.ENDED
 
@@ -340,7 +340,7 @@ def test_a_person_may_say_that_what_is_left_is_the_administrators(story: Story, 
     story.target.give_by_hand(ACCOUNT, ROLE)
     story.memory.advance(2 * HOUR)
     story.pass_time(MINUTE)
-    removed(story.context, person=DAN, alert=old, op=story.op())
+    confirm_removal(story.context, person=DAN, alert=old, op=story.op())
     story.run_due()
     assert (story.grant(old).state, story.grant(old).left_by) == (State.ENDED, ADMINISTRATOR)
 

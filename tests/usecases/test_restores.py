@@ -13,7 +13,7 @@ import pytest
 from bot.anchor import AnchorFile
 from bot.core.anchors import Anchored, GivenUp
 from bot.core.catalog import AuditRules, SecurityRules
-from bot.core.chain import Acceptance, Seal, acceptance_seal, place, read_seal, seal_of, signed
+from bot.core.chain import Acceptance, Seal, acceptance_seal, place, read_seal, seal_of, signed_seal
 from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.proof import Findings
@@ -57,7 +57,7 @@ def restore(story: Story) -> Restore | None:
 
 
 def told(story: Story) -> list[Note]:
-    return story.messenger.told(SECURITY)
+    return story.messenger.notes_in(SECURITY)
 
 
 def examined(story: Story, anchored: Anchored | None = None) -> Findings:
@@ -376,11 +376,11 @@ def test_while_a_restore_stands_no_channel_is_told_a_seal() -> None:
     backup = story.memory.backup()
     a_while(story)
     put_back(story, backup)
-    before = len(story.messenger.told("#audit"))
+    before = len(story.messenger.notes_in("#audit"))
     for _ in range(3):
         a_while(story)
         story.pass_time(HOUR)
-    assert len(story.messenger.told("#audit")) == before
+    assert len(story.messenger.notes_in("#audit")) == before
 
 
 # --------------------------------------------------------------------------------------------- forged
@@ -442,7 +442,7 @@ def accept_by_hand(story: Story, signer: Pen | None) -> None:
         key=signer.key if signer else None,
     )
     if signer:
-        seal = signed(seal, signer.sign(seal.head))
+        seal = signed_seal(seal, signer.sign(seal.head))
     story.memory.commit(Change(seal=seal, put={Key.of(Restore): None}))
 
 
@@ -473,7 +473,9 @@ def test_numbers_that_were_skipped_are_noticed(story: Story, file: AnchorFile) -
     kept = file.read()
     assert kept
     forged = story.memory.seals(count=1_000)[-1]
-    seal = seal_of(story.memory.written(), number=forged.number + 900, previous=kept.head, at=story.now)
+    seal = seal_of(
+        story.memory.written_entries(), number=forged.number + 900, previous=kept.head, at=story.now
+    )
     story.memory.commit(Change(seal=seal))
     for _ in range(3):
         a_while(story)
@@ -503,7 +505,7 @@ def test_a_seal_that_lost_its_signature_is_noticed(story: Story, file: AnchorFil
     note = Change(audit=(Entry(what="forged"),))
     story.memory.commit(note)
     forged = seal_of(
-        story.memory.written(head.last), number=head.number + 1, previous=head.head, at=story.now
+        story.memory.written_entries(head.last), number=head.number + 1, previous=head.head, at=story.now
     )
     story.memory.commit(Change(seal=forged))
     story.memory.advance(MINUTE)
@@ -570,7 +572,11 @@ def test_a_seal_of_our_key_is_followed_only_if_we_signed_it(
     head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
     story.memory.commit(Change(audit=(Entry(what="forged"),)))
     forged = seal_of(
-        story.memory.written(head.last), number=head.number + 1, previous=head.head, at=story.now, key="pen"
+        story.memory.written_entries(head.last),
+        number=head.number + 1,
+        previous=head.head,
+        at=story.now,
+        key="pen",
     )
     put_seal(story, replace(forged, signature=signature))
     assert file.read() == kept
@@ -585,7 +591,7 @@ def test_a_seal_without_a_key_does_not_follow_one_with_a_key(story: Story, file:
     head = newest(story.memory.read({Key.of(SealHead)}), story.memory)
     story.memory.commit(Change(audit=(Entry(what="forged"),)))
     forged = seal_of(
-        story.memory.written(head.last), number=head.number + 1, previous=head.head, at=story.now
+        story.memory.written_entries(head.last), number=head.number + 1, previous=head.head, at=story.now
     )
     put_seal(story, replace(forged, signature="AAAA"))
     assert file.read() == kept
@@ -607,7 +613,7 @@ def test_an_acceptance_that_is_followed_is_remembered_too(story: Story, file: An
     """Somebody accepted a server that took over: this worker lost nothing that it knew."""
     kept = signed_and_ended(story, file)
     seal = acceptance_of(story, kept.number, key="pen")
-    put_seal(story, signed(seal, Pen().sign(seal.head)))
+    put_seal(story, signed_seal(seal, Pen().sign(seal.head)))
     moved = file.read()
     assert moved
     assert moved.number == seal.number

@@ -21,7 +21,7 @@ from bot.core.chain import (
     head_of,
     moment,
     read_seal,
-    signed,
+    signed_seal,
     text_of,
 )
 from bot.core.errors import PermanentFailure
@@ -82,7 +82,7 @@ def days_pass(story: Story, days: float) -> None:
 
 def days(story: Story) -> list[int]:
     """On which days of March the entries were written that are kept."""
-    return sorted({each.at.day for each in story.memory.written(count=100_000) if each.at.month == 3})
+    return sorted({each.at.day for each in story.memory.written_entries(count=100_000) if each.at.month == 3})
 
 
 def ended(story: Story) -> list[str]:
@@ -266,7 +266,7 @@ def test_a_beginning_without_our_signature_excuses_nothing(story: Story, key: st
         begins, number=head.number + 1, last=head.last, previous=head.head, at=story.now, key=key
     )
     if key:
-        seal = signed(seal, b"another")
+        seal = signed_seal(seal, b"another")
     story.memory.restore(
         {**story.memory.backup(), "_seals": [Sealed(number=seal.number, text=text_of(seal))]}
     )
@@ -309,7 +309,7 @@ class Folder:
 
 def test_with_an_archive_what_is_dropped_is_there(story: Story) -> None:
     archive = story.archive = Folder()
-    entries = story.memory.written(count=100_000)
+    entries = story.memory.written_entries(count=100_000)
     days_pass(story, 200)
     for _ in range(4):
         story.pass_time(HOUR)

@@ -67,7 +67,7 @@ def roster(story: Story, schedule: str = ORDERS_SCHEDULE) -> Roster | None:
 
 
 def heard(story: Story) -> list[Why]:
-    return [note.reason.why for note in story.messenger.told(SECURITY)]
+    return [note.reason.why for note in story.messenger.notes_in(SECURITY)]
 
 
 def hide(story: Story) -> None:
@@ -96,7 +96,7 @@ def test_a_wrong_answer_cuts_nobody_and_is_reported_once(go_wrong: Callable[[Sto
     story.pass_time(8 * MINUTE)
     assert story.has(ADA, OPS)
     assert heard(story) == [why]
-    [note] = story.messenger.told(SECURITY)
+    [note] = story.messenger.notes_in(SECURITY)
     assert note.reason.facts["until_at"] == int(at(6).timestamp()) + 60
     story.source.hidden, story.source.unknown, story.source.lacking = set(), set(), {}
     story.pass_time(2 * HOUR)
@@ -245,7 +245,7 @@ def test_while_a_schedule_is_doubted_no_shift_starts_and_the_person_hears_why() 
     story.pass_time(9 * MINUTE)
     assert story.target.accounts(OPS) == {EMAILS[ADA]}, "in her grace"
     doubted = because(Why.SHIFT_DOUBTED, resource="orders-on-call", schedule=ORDERS_SCHEDULE)
-    assert [note.reason for note in story.messenger.told(DAN)] == [doubted]
+    assert [note.reason for note in story.messenger.notes_in(DAN)] == [doubted]
     story.source.hidden = set()
     story.pass_time(61)
     assert story.has(DAN, OPS)
@@ -345,7 +345,7 @@ def test_of_many_schedules_that_go_wrong_at_once_a_few_are_named() -> None:
     story.source.unknown = set(names)
     story.pass_time(61)
     assert heard(story) == [Why.SCHEDULE_UNKNOWN] * 5 + [Why.SCHEDULES_MORE]
-    assert story.messenger.told(SECURITY)[5].reason.facts["count"] == 4
+    assert story.messenger.notes_in(SECURITY)[5].reason.facts["count"] == 4
 
 
 # -------------------------------------------------------------------------------- nothing known yet
@@ -357,7 +357,7 @@ def test_of_an_unknown_schedule_nothing_is_stored_and_it_is_reported_once() -> N
     story.pass_time(3 * HOUR)
     assert roster(story) is None
     assert roster(story, SCHEDULE)
-    assert [note.reason for note in story.messenger.told(SECURITY)] == [
+    assert [note.reason for note in story.messenger.notes_in(SECURITY)] == [
         because(Why.SCHEDULE_MISSING, schedule=ORDERS_SCHEDULE)
     ]
     story.source.unknown, story.source.unrendered = set(), {"PORDERS"}
@@ -480,7 +480,7 @@ def test_a_dead_source_is_reported_once_and_once_more_when_it_works_again() -> N
         since_at=int(NINE.timestamp()),
         trouble="the pager does not answer",
     )
-    assert [note.reason for note in story.messenger.told(SECURITY)] == [silent]
+    assert [note.reason for note in story.messenger.notes_in(SECURITY)] == [silent]
     story.context = story.another_context()
     story.pass_time(20 * HOUR)
     assert len(heard(story)) == 1

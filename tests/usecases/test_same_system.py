@@ -61,7 +61,7 @@ def overdue(story: Story, who: str = ADA) -> str:
 
 
 def alert(story: Story) -> AlertView:
-    [found] = story.messenger.alerted(SECURITY)
+    [found] = story.messenger.alerts_in(SECURITY)
     return found
 
 

@@ -120,7 +120,7 @@ def test_what_was_written_just_now_is_left_to_the_next_seal(story: Story) -> Non
     note(story, "two")
     story.memory.advance(0.001)
     story.sealing.seal(seal_now(story))
-    [left] = story.memory.written(seals(story)[-1].last)
+    [left] = story.memory.written_entries(seals(story)[-1].last)
     assert json.loads(left.text)["what"] == "two"
     story.pass_time(60)
     assert examined(story).notes == ()
@@ -255,7 +255,7 @@ def test_a_channel_is_told_the_newest_seal_once_in_an_hour_in_which_there_was_on
         note(story, "something")
         story.pass_time(HOUR / 6)
     story.pass_time(5 * HOUR)
-    told = story.messenger.told("#audit")
+    told = story.messenger.notes_in("#audit")
     assert len(told) == 3, "at nine, at ten, and the last of it at eleven"
     newest = head(story)
     assert refusal(told[-1].reason) == (

@@ -39,8 +39,8 @@ from bot.usecases import look, security
 from bot.usecases.answers import RevokedAll
 from bot.usecases.examine.findings import Grade
 from bot.usecases.examine.stops import look_at_stops
-from bot.usecases.finish import blocked
-from bot.usecases.overdue import removed, try_now
+from bot.usecases.finish import block_change
+from bot.usecases.overdue import confirm_removal, try_now
 
 Refusal = Callable[[Callable[[], object]], Reason]
 OPS = "orders_ops"
@@ -84,7 +84,7 @@ def unfreeze(story: Story, by: str = EVE) -> None:
 
 def heard(story: Story) -> list[Reason]:
     story.run_due()
-    return [note.reason for note in story.messenger.told(SECURITY)]
+    return [note.reason for note in story.messenger.notes_in(SECURITY)]
 
 
 def gets(story: Story, who: str, resource: str = "prod-db", reason: str = "once more") -> State:
@@ -132,7 +132,7 @@ def test_what_bob_revoked_the_on_call_rule_does_not_give_back(story: Story) -> N
 def test_a_hand_at_the_target_blocks_by_a_change_that_frees(story: Story) -> None:
     snap = story.memory.read()
     reason = because(Why.VANISHED)
-    change = blocked(ADA, "prod-db", reason, None, snap, story.policy)
+    change = block_change(ADA, "prod-db", reason, None, snap, story.policy)
     assert change.frees
     story.memory.commit(change)
     [line] = story.ask(ADA).standing.grant.trace
@@ -150,7 +150,7 @@ def test_an_approved_request_ends_the_block(story: Story) -> None:
     story.approve(CAROL, waiting)
     story.run_due()
     assert story.has(ADA)
-    assert "block ended" in story.happened(waiting)
+    assert "block ended" in story.history(waiting)
     story.give_back(ADA, "prod-db")
     story.run_due()
     assert gets(story, ADA) is State.APPROVED
@@ -192,7 +192,7 @@ def test_a_shift_that_begins_while_she_is_blocked_starts_when_the_block_ends() -
     story.source.rota["PORDERS"] = (nobodys(again),)
     story.pass_time(9 * HOUR + 6)
     assert not story.has(ADA, OPS)
-    [told] = [note for note in story.messenger.told(dm(ADA)) if note.reason.why is Why.REVOKED_LATELY]
+    [told] = [note for note in story.messenger.notes_in(dm(ADA)) if note.reason.why is Why.REVOKED_LATELY]
     assert told.reason.facts["resource"] == "orders-on-call"
     story.pass_time(1)
     assert story.has(ADA, OPS)
@@ -260,7 +260,7 @@ def test_without_a_channel_security_people_get_the_request_directly() -> None:
     wanted = story.ask(ADA, "orders-on-call", "1h").standing.grant
     assert (wanted.asked_in, wanted.asked_people) == (None, (EVE,))
     story.run_due()
-    assert dm(EVE) in story.messenger.posted(wanted.id)
+    assert dm(EVE) in story.messenger.cards_of(wanted.id)
 
 
 def test_a_block_whose_record_cannot_be_read_lasts_until_somebody_approves() -> None:
@@ -391,7 +391,7 @@ def test_what_no_replica_has_yet_is_said_so(story: Story) -> None:
     story.memory.copying = False
     assert not revoke_all(story).copied
     story.run_due()
-    [note] = story.messenger.told(SECURITY)
+    [note] = story.messenger.notes_in(SECURITY)
     assert (note.reason.why, note.copied) == (Why.BAN_SET, False)
     assert not freeze(story)
 
@@ -452,7 +452,7 @@ def test_while_frozen_nothing_starts_and_what_is_live_stays() -> None:
     story.pass_time(3 * HOUR)
     assert story.has(ADA), "what is live stays"
     assert not story.has(DAN, OPS)
-    assert [n.reason.why for n in story.messenger.told(dm(DAN))] == [Why.FROZEN], "told once"
+    assert [n.reason.why for n in story.messenger.notes_in(dm(DAN))] == [Why.FROZEN], "told once"
     waiting = story.ask(DAN, length="1h").standing.grant.id
     story.approve(BOB, waiting)
     story.run_due()
@@ -570,7 +570,7 @@ def test_a_shift_s_own_grant_starts_again_after_allow_but_not_if_she_had_left_it
     assert not story.has(ADA, OPS)
 
 
-@pytest.mark.parametrize("wish", [try_now, removed])
+@pytest.mark.parametrize("wish", [try_now, confirm_removal])
 def test_with_a_full_redis_and_no_audit_security_people_have_what_is_overdue_tried(
     refusal: Refusal, wish: Callable[..., None]
 ) -> None:

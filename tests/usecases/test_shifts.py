@@ -85,7 +85,7 @@ def test_a_shift_gives_at_its_first_second_and_takes_at_its_last() -> None:
     assert not story.has(ADA, OPS)
     ended = story.grant(grant.id)
     assert (ended.state, ended.ended_at, ended.ended) == (State.ENDED, at(8.25), because(Why.SHIFT_OVER))
-    assert story.happened(grant.id) == ["approved", "given", "active", "ending", "taken", "ended"]
+    assert story.history(grant.id) == ["approved", "given", "active", "ending", "taken", "ended"]
 
 
 def test_the_person_on_call_gets_one_message_that_is_kept_up_to_date() -> None:
@@ -93,7 +93,7 @@ def test_the_person_on_call_gets_one_message_that_is_kept_up_to_date() -> None:
     grant = story.shift_grant(ADA)
     assert grant is not None
     story.pass_time(9 * HOUR)
-    cards = story.messenger.posted(grant.id)
+    cards = story.messenger.cards_of(grant.id)
     assert set(cards) == {dm(ADA)}
     assert cards[dm(ADA)].shown[0] is State.ACTIVE
     assert cards[dm(ADA)].shown[-1] is State.ENDED
@@ -142,7 +142,7 @@ def test_a_shift_without_an_end_goes_on_for_as_long_as_it_is_there() -> None:
     story.pass_time(3 * DAY)
     assert story.has(ADA, OPS)
     assert story.live(grant.id)
-    assert story.happened(grant.id).count("end moved with the shift") <= 13
+    assert story.history(grant.id).count("end moved with the shift") <= 13
     rota(story)
     story.pass_time(10 * MINUTE)
     assert not story.has(ADA, OPS)
@@ -275,10 +275,10 @@ def test_a_guest_on_call_gets_nothing_and_is_told_once_a_shift() -> None:
     story.directory.change(ADA, guest=True)
     story.pass_time(20 * HOUR)
     assert not story.has(ADA, OPS)
-    told = story.messenger.told(ADA)
+    told = story.messenger.notes_in(ADA)
     assert [note.reason for note in told] == [because(Why.PERSON_GUEST, person=ADA)]
     story.pass_time(5 * HOUR)
-    assert len(story.messenger.told(ADA)) == 2
+    assert len(story.messenger.notes_in(ADA)) == 2
 
 
 def test_somebody_on_call_who_is_not_in_slack_gets_nothing_and_the_audit_says_so() -> None:
@@ -309,7 +309,7 @@ def test_a_shift_of_an_email_that_is_no_longer_the_persons_gives_nothing_and_is_
     story.directory.change(ADA, email="countess@example.com")
     story.pass_time(1.5 * HOUR)
     assert story.target.accounts(OPS) == set()
-    assert [note.reason.why for note in story.messenger.told(ADA)] == [Why.NOT_ON_CALL]
+    assert [note.reason.why for note in story.messenger.notes_in(ADA)] == [Why.NOT_ON_CALL]
 
 
 def test_while_slack_is_away_a_shift_of_somebody_known_begins_on_time() -> None:
@@ -365,14 +365,14 @@ def test_one_wrong_empty_answer_cuts_nobody_and_is_told() -> None:
     story.source.hidden = {"PORDERS"}
     story.pass_time(61)
     assert story.has(ADA, OPS)
-    told = story.messenger.told(SECURITY)
+    told = story.messenger.notes_in(SECURITY)
     assert [note.reason.why for note in told] == [Why.SCHEDULE_EMPTY]
     assert told[0].reason.facts["schedule"] == ORDERS_SCHEDULE
     story.pass_time(8 * MINUTE)
-    assert len(story.messenger.told(SECURITY)) == 1
+    assert len(story.messenger.notes_in(SECURITY)) == 1
     story.source.hidden = set()
     story.pass_time(61)
-    assert [note.reason.why for note in story.messenger.told(SECURITY)][1:] == [Why.SCHEDULE_WELL]
+    assert [note.reason.why for note in story.messenger.notes_in(SECURITY)][1:] == [Why.SCHEDULE_WELL]
     known = story.memory.read({Key.of(Roster, ORDERS_SCHEDULE)}).find(Roster, ORDERS_SCHEDULE)
     assert known is not None
     assert known.doubted is None
@@ -383,7 +383,7 @@ def test_two_answers_that_contradict_each_other_cut_nobody_and_are_told() -> Non
     story.source.rendered["PORDERS"] = (on(start=0),)
     rota(story, on(DAN, start=20, end=30))
     assert story.has(ADA, OPS)
-    assert story.messenger.told(SECURITY)[0].reason.why is Why.SCHEDULE_LACKS
+    assert story.messenger.notes_in(SECURITY)[0].reason.why is Why.SCHEDULE_LACKS
     assert story.ask(ADA, "prod-db", "1h").standing.live
     del story.source.rendered["PORDERS"]
     story.pass_time(61)
@@ -402,7 +402,7 @@ def test_an_empty_answer_that_is_confirmed_is_believed() -> None:
     story = begun(on(start=0))
     rota(story)
     assert not story.has(ADA, OPS)
-    assert story.messenger.told(SECURITY) == []
+    assert story.messenger.notes_in(SECURITY) == []
 
 
 def test_while_the_pager_is_away_access_ends_at_the_last_known_end() -> None:
@@ -440,9 +440,9 @@ def test_after_more_than_six_hours_it_does_not_and_the_person_is_told_once() -> 
     story.pass_time(7 * HOUR)
     assert not story.has(ADA, OPS)
     stale = because(Why.SHIFT_NOT_STARTED, resource="orders-on-call", schedule=ORDERS_SCHEDULE)
-    assert [note.reason for note in story.messenger.told(ADA)] == [stale]
+    assert [note.reason for note in story.messenger.notes_in(ADA)] == [stale]
     story.pass_time(30 * HOUR)
-    assert len(story.messenger.told(ADA)) == 1
+    assert len(story.messenger.notes_in(ADA)) == 1
     story.source.away = False
     story.pass_time(2 * MINUTE)
     assert story.has(ADA, OPS)

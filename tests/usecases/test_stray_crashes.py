@@ -16,7 +16,7 @@ from bot.ports import CLAIM_SECONDS, Key
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, EMAILS, EVE, MINUTE, PROD_DB, SCHEMA_MIGRATION, catalog
-from bot.usecases.overdue import removed
+from bot.usecases.overdue import confirm_removal
 from bot.usecases.strays.sweeping import open_strays
 from bot.usecases.strays.verdicts import adopt, leave, remove
 
@@ -132,7 +132,7 @@ def test_what_is_overdue_is_told_and_told_to_be_gone_wherever_the_process_dies()
         told.die()
         told.wait(2 * MINUTE)
         if told.story.messenger.alerts:
-            told.click(removed, BOB)
+            told.click(confirm_removal, BOB)
         told.story.target.failing.clear()
         told.wait(8 * MINUTE)
         lived = told.live()

@@ -83,7 +83,7 @@ def said(story: Story, word: str = "stray") -> list[str]:
 
 
 def alert(story: Story, channel: str = SECURITY) -> AlertView:
-    [found] = story.messenger.alerted(channel)
+    [found] = story.messenger.alerts_in(channel)
     return found
 
 
@@ -302,12 +302,12 @@ def test_of_more_than_a_share_nothing_is_taken_and_people_are_told(enforcing: St
     assert story.target.count("revoke") == 0
     many = alert(story)
     assert many.reason == because(Why.STRAYS_MANY, target="orders-db", count=3, held=9, most=10)
-    assert len(story.messenger.alerted(CHANNEL)) == 3, "and they are asked about"
+    assert len(story.messenger.alerts_in(CHANNEL)) == 3, "and they are asked about"
     for number in range(3):
         story.target.take_by_hand(f"stray{number}@example.com", ROLE)
     look(story)
     assert alert(story).became == because(Why.STRAYS_FEW)
-    assert all(each.over for each in story.messenger.alerted(CHANNEL))
+    assert all(each.over for each in story.messenger.alerts_in(CHANNEL))
 
 
 def test_a_ledger_that_was_lost_becomes_no_mass_revocation(enforcing: Story) -> None:
@@ -317,7 +317,7 @@ def test_a_ledger_that_was_lost_becomes_no_mass_revocation(enforcing: Story) -> 
     look(story)
     story.pass_time(5 * HOUR)
     assert len(story.target.accounts("orders_rw")) == 40
-    assert len(story.messenger.alerted(CHANNEL)) == 10, "at a time"
+    assert len(story.messenger.alerts_in(CHANNEL)) == 10, "at a time"
     assert len(open_strays(story.ledger)) == 40
     assert said(story, "too many") == ["too many strays"]
 
@@ -356,7 +356,7 @@ def test_what_was_taken_and_made_again_is_found_again(enforcing: Story) -> None:
         look(story)
         assert not story.has(EVE)
     assert said(story).count("stray gone") == 2
-    assert len(story.messenger.alerted(SECURITY)) == 2
+    assert len(story.messenger.alerts_in(SECURITY)) == 2
 
 
 # -------------------------------------------------------------------------------- reporting, and asking
@@ -384,7 +384,7 @@ def test_its_approvers_are_asked_in_their_channel(story: Story) -> None:
     shown = alert(story, CHANNEL)
     assert shown.verbs == ("adopt", "remove", "leave")
     assert shown.length == 4 * HOUR
-    assert story.messenger.alerted(SECURITY) == []
+    assert story.messenger.alerts_in(SECURITY) == []
     assert story.has(EVE)
 
 
@@ -450,7 +450,7 @@ def test_whose_an_account_is_tells_the_policy_before_the_email(story: Story) -> 
 
 
 def asked(story: Story) -> list[AlertView]:
-    return story.messenger.alerted(CHANNEL)
+    return story.messenger.alerts_in(CHANNEL)
 
 
 def test_what_needs_two_approvals_is_not_adopted_by_one(story: Story) -> None:

@@ -52,7 +52,7 @@ def granted(story: Story, who: str, resource: str = "prod-db", length: str = "4h
 
 
 def said(story: Story, why: Why) -> list[dict[str, object]]:
-    return [dict(note.reason.facts) for note in story.messenger.told(SECURITY) if note.reason.why is why]
+    return [dict(note.reason.facts) for note in story.messenger.notes_in(SECURITY) if note.reason.why is why]
 
 
 def test_the_later_name_of_a_running_server_grants_nothing(twins: Story) -> None:

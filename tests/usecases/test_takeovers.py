@@ -141,7 +141,7 @@ def slept(about: Step, meanwhile: Step, nap: int, *, keeps_end: bool) -> bool:
 def finished(story: Story, nap: int) -> None:
     grants = {entry.grant for entry in story.audit() if entry.grant}
     for each in grants:
-        happened = story.happened(each)
+        happened = story.history(each)
         assert story.grant(each).state is State.ENDED, (nap, happened)
         assert all(happened.count(once) <= 1 for once in ("approved", "active", "ending")), (nap, happened)
         assert happened.count("ended") == 1, (nap, happened)
@@ -211,7 +211,7 @@ def test_what_was_given_as_its_lease_ended_is_never_called_active(story: Story) 
 
     story.memory.commit = too_slow  # type: ignore[method-assign]
     story.pass_time(60)
-    assert "active" not in story.happened(grant)
+    assert "active" not in story.history(grant)
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, False)
 
 

@@ -46,11 +46,11 @@ def places(story: Story, grant: str) -> dict[str, str | None]:
 
 def test_an_ask_is_one_card_in_its_channel_that_follows_it_to_the_end(story: Story) -> None:
     grant = dans_ask(story)
-    assert set(story.messenger.posted(grant)) == {CHANNEL}
+    assert set(story.messenger.cards_of(grant)) == {CHANNEL}
     story.approve(BOB, grant)
     story.run_due()
     story.pass_time(HOUR)
-    cards = story.messenger.posted(grant)
+    cards = story.messenger.cards_of(grant)
     assert set(cards) == {CHANNEL, dm(DAN)}
     assert cards[CHANNEL].shown[0] is State.ASKED
     assert cards[CHANNEL].shown[-1] is cards[dm(DAN)].shown[-1] is State.ENDED
@@ -61,7 +61,7 @@ def test_an_ask_is_one_card_in_its_channel_that_follows_it_to_the_end(story: Sto
 def test_an_automatic_approval_sends_approvers_nothing(story: Story) -> None:
     grant = story.ask(ADA).standing.grant.id
     story.pass_time(5 * HOUR)
-    assert set(story.messenger.posted(grant)) == {dm(ADA)}
+    assert set(story.messenger.cards_of(grant)) == {dm(ADA)}
     assert [channel for channel, _ in story.messenger.cards] == [dm(ADA)]
     assert story.messenger.notes == []
 
@@ -71,17 +71,17 @@ def test_without_a_channel_up_to_five_approvers_are_asked_directly() -> None:
     story.directory.members[GROUP] = dba(*(f"U1{letter}" for letter in "ABCDEFG"))
     story.pass_time(300)
     grant = dans_ask(story)
-    assert set(story.messenger.posted(grant, "approver")) == {f"D1{letter}" for letter in "ABCDE"}
+    assert set(story.messenger.cards_of(grant, "approver")) == {f"D1{letter}" for letter in "ABCDE"}
 
 
 def test_where_the_channel_is_lost_approvers_are_asked_directly(story: Story) -> None:
     story.messenger.lost = {"#db-access"}
     grant = dans_ask(story)
-    assert set(story.messenger.posted(grant)) == {dm(BOB), dm(CAROL)}
+    assert set(story.messenger.cards_of(grant)) == {dm(BOB), dm(CAROL)}
     assert places(story, grant)["#db-access"] == "lost"
     story.approve(BOB, grant)
     story.run_due()
-    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.cards_of(grant).items()}
     assert shown == {dm(BOB): State.ACTIVE, dm(CAROL): State.ACTIVE, dm(DAN): State.ACTIVE}
 
 
@@ -91,16 +91,16 @@ def test_a_channel_lost_after_the_card_was_posted_is_made_up_for_too(story: Stor
     story.messenger.lost = {CHANNEL}
     story.approve(BOB, grant)
     story.run_due()
-    assert set(story.messenger.posted(grant)) == {CHANNEL, dm(BOB), dm(CAROL)}
+    assert set(story.messenger.cards_of(grant)) == {CHANNEL, dm(BOB), dm(CAROL)}
 
 
 def test_what_slack_refuses_is_tried_again_for_an_hour(story: Story) -> None:
     story.messenger.lost = {"#db-access", dm(BOB), dm(CAROL)}
     grant = dans_ask(story)
-    assert story.messenger.posted(grant) == {}
+    assert story.messenger.cards_of(grant) == {}
     story.messenger.lost = set()
     story.pass_time(600)
-    assert set(story.messenger.posted(grant)) == {CHANNEL, dm(BOB), dm(CAROL)}
+    assert set(story.messenger.cards_of(grant)) == {CHANNEL, dm(BOB), dm(CAROL)}
     story.messenger.lost = {dm(DAN)}
     story.approve(BOB, grant)
     story.pass_time(3 * HOUR)
@@ -177,18 +177,18 @@ def test_while_slack_is_away_nothing_is_lost_and_all_is_shown_soon_after(story: 
     assert story.messenger.cards == {}
     story.messenger.away = False
     story.pass_time(11)
-    assert set(story.messenger.posted(grant)) == {CHANNEL}
+    assert set(story.messenger.cards_of(grant)) == {CHANNEL}
 
 
 def test_one_who_cannot_be_told_just_now_keeps_nobody_else_waiting() -> None:
     story = Story(catalog(PRIVATE))
     story.messenger.busy = {BOB}
     grant = dans_ask(story)
-    assert set(story.messenger.posted(grant)) == {dm(CAROL)}
+    assert set(story.messenger.cards_of(grant)) == {dm(CAROL)}
     story.messenger.busy = set()
     story.pass_time(10)
-    assert set(story.messenger.posted(grant)) == {dm(BOB), dm(CAROL)}
-    assert len(story.messenger.posted(grant)[dm(CAROL)].shown) == 1
+    assert set(story.messenger.cards_of(grant)) == {dm(BOB), dm(CAROL)}
+    assert len(story.messenger.cards_of(grant)[dm(CAROL)].shown) == 1
 
 
 def test_approvers_who_were_never_asked_are_not_told_of_what_is_decided(story: Story) -> None:
@@ -198,7 +198,7 @@ def test_approvers_who_were_never_asked_are_not_told_of_what_is_decided(story: S
     story.run_due()
     story.messenger.away = False
     story.pass_time(20)
-    assert set(story.messenger.posted(grant)) == {dm(DAN)}
+    assert set(story.messenger.cards_of(grant)) == {dm(DAN)}
 
 
 def test_each_card_is_recorded_right_after_it_was_posted() -> None:
@@ -236,7 +236,7 @@ def test_a_death_between_two_posts_leaves_nobody_unasked() -> None:
         story.run_due()
     story.messenger.before = lambda: None
     story.pass_time(10)
-    assert set(story.messenger.posted(grant)) == {dm(BOB), dm(CAROL)}
+    assert set(story.messenger.cards_of(grant)) == {dm(BOB), dm(CAROL)}
 
 
 def test_a_card_is_not_touched_where_it_shows_the_same_already(story: Story) -> None:
@@ -245,7 +245,7 @@ def test_a_card_is_not_touched_where_it_shows_the_same_already(story: Story) -> 
     story.messenger.before = lambda: calls.append(1)
     story.pass_time(600)
     assert calls == []
-    assert len(story.messenger.posted(grant)[CHANNEL].shown) == 1
+    assert len(story.messenger.cards_of(grant)[CHANNEL].shown) == 1
 
 
 ELSEWHERE = Hold(
@@ -313,7 +313,7 @@ def at_each_place(story: Story, grant: str) -> dict[str, object]:
 
 
 def shown_often(story: Story, grant: str) -> dict[str, int]:
-    return {channel: len(each.shown) for channel, each in story.messenger.posted(grant).items()}
+    return {channel: len(each.shown) for channel, each in story.messenger.cards_of(grant).items()}
 
 
 @pytest.mark.parametrize("state", [State.ASKED, State.ACTIVE, State.ENDED])
@@ -368,14 +368,14 @@ def test_a_change_while_the_card_is_being_shown_is_shown_too(story: Story) -> No
 
     story.messenger.after = bob_is_quick
     story.run_due()
-    assert story.messenger.posted(grant)[CHANNEL].shown[-1] is State.ACTIVE
+    assert story.messenger.cards_of(grant)[CHANNEL].shown[-1] is State.ACTIVE
 
 
 def test_a_worker_that_slept_over_a_card_leaves_no_old_one_behind(story: Story) -> None:
     grant, claim = asleep_over_a_card(story)
     story.do(claim)
     story.run_due()
-    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.cards_of(grant).items()}
     assert shown == {CHANNEL: State.ACTIVE, dm(DAN): State.ACTIVE}
 
 
@@ -385,9 +385,9 @@ def test_nor_does_one_that_dies_as_soon_as_it_has_shown_it(story: Story) -> None
     with pytest.raises(Died):
         story.do(claim)
     story.messenger.after = lambda: None
-    assert story.messenger.posted(grant)[CHANNEL].shown[-1] is State.APPROVED
+    assert story.messenger.cards_of(grant)[CHANNEL].shown[-1] is State.APPROVED
     story.pass_time(2 * CLAIM_SECONDS)
-    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.cards_of(grant).items()}
     assert shown == {CHANNEL: State.ACTIVE, dm(DAN): State.ACTIVE}
 
 
@@ -398,9 +398,9 @@ def test_nor_though_the_grant_goes_on_meanwhile(story: Story) -> None:
     with pytest.raises(Died):
         story.do(claim)
     story.messenger.after = lambda: None
-    assert story.messenger.posted(grant)[CHANNEL].shown[-1] is State.APPROVED
+    assert story.messenger.cards_of(grant)[CHANNEL].shown[-1] is State.APPROVED
     story.pass_time(2 * CLAIM_SECONDS)
-    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.cards_of(grant).items()}
     assert shown == {CHANNEL: State.ENDED, dm(DAN): State.ENDED}
 
 
@@ -422,7 +422,7 @@ def test_one_that_wakes_between_two_cards_has_them_looked_at_once_more() -> None
     with pytest.raises(Conflict):
         cards.show(story.context, story.messenger, job)
     story.run_due()
-    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.cards_of(grant).items()}
     assert set(shown.values()) == {State.ACTIVE}
 
 
@@ -462,7 +462,7 @@ def test_nor_one_whose_claim_was_lost_with_a_primary(story: Story) -> None:
     story.messenger.after = lets_it_go_on
     story.do(claim)
     story.pass_time(2 * CLAIM_SECONDS)
-    shown = {channel: card.shown[-1] for channel, card in story.messenger.posted(grant).items()}
+    shown = {channel: card.shown[-1] for channel, card in story.messenger.cards_of(grant).items()}
     assert shown == {CHANNEL: State.ACTIVE, dm(DAN): State.ACTIVE}
 
 
@@ -472,7 +472,7 @@ def test_a_worker_whose_claim_has_run_out_shows_nothing(story: Story) -> None:
     assert claim is not None
     with pytest.raises(Conflict):
         cards.show(story.context, story.messenger, Job(claim, Deadline.after(-CLAIM_SECONDS)))
-    assert story.messenger.posted(grant) == {}
+    assert story.messenger.cards_of(grant) == {}
 
 
 def asleep_over_a_card(story: Story, meanwhile: Callable[[], object] = lambda: None) -> tuple[str, Claim]:
@@ -502,15 +502,15 @@ def dies() -> None:
 
 def test_what_a_card_shows(story: Story) -> None:
     grant = dans_ask(story)
-    view = story.messenger.posted(grant)[CHANNEL].view
+    view = story.messenger.cards_of(grant)[CHANNEL].view
     assert (view.title, view.gives) == ("Orders database, read and write", ("orders_rw on orders-db",))
     assert (view.sessions, view.needed, view.offer, view.max_length) == ("ended", 1, (), 12 * HOUR)
     longer = story.ask(DAN, length="8h").standing.grant.id
     story.run_due()
-    assert story.messenger.posted(longer)[CHANNEL].view.offer == (HOUR, 4 * HOUR)
+    assert story.messenger.cards_of(longer)[CHANNEL].view.offer == (HOUR, 4 * HOUR)
     story.approve(BOB, longer, HOUR)
     story.run_due()
-    assert story.messenger.posted(longer)[dm(DAN)].view.grant.until == NINE + timedelta(hours=1)
+    assert story.messenger.cards_of(longer)[dm(DAN)].view.grant.until == NINE + timedelta(hours=1)
 
 
 # ---------------------------------------------------------------------------------- notes and Home tabs
@@ -521,7 +521,7 @@ def test_a_whisper_is_told_once_and_forgotten(story: Story) -> None:
     for _ in range(2):
         look.owe_whisper(story.context, channel="C1", person=EVE, reason=reason, op="click-1")
     story.run_due()
-    assert [(note.whisper_to, note.reason) for note in story.messenger.told("C1")] == [(EVE, reason)]
+    assert [(note.whisper_to, note.reason) for note in story.messenger.notes_in("C1")] == [(EVE, reason)]
     left = story.memory.read({Key.of(Note, story.messenger.notes[0].id)})
     assert left.documents == {}
 
@@ -532,14 +532,14 @@ def test_a_note_waits_for_slack_and_is_given_up_only_after_an_hour(story: Story)
     story.pass_time(1800)
     story.messenger.lost = set()
     story.pass_time(600)
-    assert len(story.messenger.told("C1")) == 1
+    assert len(story.messenger.notes_in("C1")) == 1
     story.messenger.lost = {"C2"}
     look.owe_whisper(story.context, channel="C2", person=EVE, reason=because(Why.OWN_REQUEST), op="c2")
     story.pass_time(2 * HOUR)
     assert "note lost" in [each.what for each in story.audit()]
     story.messenger.lost = set()
     story.pass_time(HOUR)
-    assert story.messenger.told("C2") == []
+    assert story.messenger.notes_in("C2") == []
 
 
 def test_a_home_tab_once_looked_at_is_kept_up_to_date(story: Story) -> None:
@@ -579,11 +579,11 @@ def test_nothing_is_told_that_is_not_done(story: Story) -> None:
     grant = dans_ask(story)
     story.approve(BOB, grant)
     story.run_due()
-    assert story.messenger.posted(grant)[CHANNEL].view.grant.state is State.APPROVED
-    assert State.ACTIVE not in story.messenger.posted(grant)[dm(DAN)].shown
+    assert story.messenger.cards_of(grant)[CHANNEL].view.grant.state is State.APPROVED
+    assert State.ACTIVE not in story.messenger.cards_of(grant)[dm(DAN)].shown
     story.target.failing.clear()
     story.pass_time(5)
-    assert story.messenger.posted(grant)[dm(DAN)].shown[-1] is State.ACTIVE
+    assert story.messenger.cards_of(grant)[dm(DAN)].shown[-1] is State.ACTIVE
 
 
 @pytest.mark.parametrize(
@@ -604,5 +604,5 @@ def test_a_note_that_access_ended_says_so_with_care_while_no_replica_has_it(
     story.memory.commit(Change(put={Key.of(Note, note.id): note}, due=(Due(member="note:n1", at=story.now),)))
     story.memory.copying = False
     story.run_due()
-    [told] = [each for each in story.messenger.told(ADA) if each.id == "n1"]
+    [told] = [each for each in story.messenger.notes_in(ADA) if each.id == "n1"]
     assert told.copied is copied

@@ -49,7 +49,7 @@ def test_a_click_on_a_card_that_showed_other_terms_decides_nothing(
     story: Story, refusal: Refusal, change: dict[str, object]
 ) -> None:
     grant = dans(story)
-    shown = story.messenger.posted(grant)["CDB-ACCESS"].view.terms
+    shown = story.messenger.cards_of(grant)["CDB-ACCESS"].view.terms
     assert shown == shown_terms(story.context, grant)
     story.enact(catalog(replace(PROD_DB, **change)))  # type: ignore[arg-type]  # one field of several types
     assert refusal(lambda: click(story, BOB, grant, shown)).why is Why.TERMS_CHANGED
@@ -119,7 +119,7 @@ def test_votes_for_other_terms_fall_and_their_voters_hear_it(story: Story) -> No
     story.approve(CAROL, grant)
     story.run_due()
     assert [each.person for each in story.grant(grant).votes] == [CAROL]
-    assert [note.reason for note in story.messenger.told(BOB)] == [
+    assert [note.reason for note in story.messenger.notes_in(BOB)] == [
         because(Why.VOTE_FELL, person=DAN, resource="prod-db")
     ]
     story.approve(BOB, grant)

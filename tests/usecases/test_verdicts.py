@@ -180,9 +180,9 @@ def test_an_adopted_stray_is_a_grant_like_any_other(story: Story) -> None:
         (),
         True,
     )
-    assert set(story.messenger.posted(grant.id)) == {dm(EVE)}
+    assert set(story.messenger.cards_of(grant.id)) == {dm(EVE)}
     assert state(story) is None
-    happened = story.happened(grant.id)
+    happened = story.history(grant.id)
     assert happened == ["approved", "stray adopted", "given", "active"]
     story.pass_time(4 * HOUR)
     assert not story.has(EVE)
@@ -214,7 +214,7 @@ def test_nothing_more_is_given_than_was_there(story: Story) -> None:
 def test_it_is_adopted_for_as_long_as_its_resource_allows(lengths: Lengths, hours: int) -> None:
     story = Story(catalog(replace(PROD_DB, lengths=lengths)))
     alert = asked_about(story)
-    assert story.messenger.alerted(CHANNEL)[0].length == hours * HOUR
+    assert story.messenger.alerts_in(CHANNEL)[0].length == hours * HOUR
     story.adopt(BOB, alert)
     assert story.grants_of(EVE)[0].until == story.now + timedelta(hours=hours)
 
@@ -373,12 +373,12 @@ def test_as_some_are_decided_the_others_are_asked_about(story: Story) -> None:
     for number in range(12):
         story.target.stray(f"stray{number}@example.com", ROLE)
     story.pass_time(LOOK)
-    asked = [each.id for each in story.messenger.alerted(CHANNEL) if each.verbs]
+    asked = [each.id for each in story.messenger.alerts_in(CHANNEL) if each.verbs]
     assert len(asked) == 10
     for alert in asked:
         story.leave(BOB, alert)
     story.pass_time(LOOK)
-    assert len([each for each in story.messenger.alerted(CHANNEL) if each.verbs]) == 2
+    assert len([each for each in story.messenger.alerts_in(CHANNEL) if each.verbs]) == 2
 
 
 def test_with_the_stray_its_record_goes(story: Story) -> None:

@@ -63,14 +63,14 @@ class Calls:
         what = f"{self.name}: GET {path}"
 
         def once() -> Answer | None:
-            response = self._sent(path, params, what)
+            response = self._send(path, params, what)
             if response.status_code in absent and _is_refusal(response):
                 return None
             return _read(shape, response, what)
 
         return short_retries(once, self._deadline)
 
-    def _sent(self, path: str, params: Params, what: str) -> Response:
+    def _send(self, path: str, params: Params, what: str) -> Response:
         self._session.timeout = time_left(self._deadline, what)
         headers = EARLY_ACCESS if path.startswith("/v3/") else {}
         try:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
-from bot.core.shifts import Shift, merged
+from bot.core.shifts import Shift, merge
 from bot.oncall.pagerduty.answers import (
     Assignment,
     Entry,
@@ -62,7 +62,7 @@ class PagerDuty:
 
         def read() -> tuple[Shift, ...] | None:
             with self._calls(deadline) as calls:
-                entries = _rendered(calls, path, window)
+                entries = _fetch_rendered(calls, path, window)
                 if entries is None:
                     return None
                 rows = [row for each in entries if (row := each.row(schedule))]
@@ -88,7 +88,7 @@ class PagerDuty:
             email = people.email(row.user)
             if email is not None:
                 found[schedule].append(row.shift(f"{self._name}/{schedule}", email))
-        return {each: merged(told) for each, told in found.items()}
+        return {each: merge(told) for each, told in found.items()}
 
 
 class _NoSuchSchedule(Exception):
@@ -138,7 +138,7 @@ def _all_pages(calls: Calls, asked: Params) -> list[Row] | None:
     return None
 
 
-def _rendered(calls: Calls, path: str, window: Params) -> Sequence[Entry | Assignment] | None:
+def _fetch_rendered(calls: Calls, path: str, window: Params) -> Sequence[Entry | Assignment] | None:
     """Entries unclipped; None where there is no such schedule, neither of layers nor of shifts."""
     asked = {**window, "overflow": "true"}
     found = calls.find(Rendered, path, asked)
@@ -187,8 +187,8 @@ def _by_length(ids: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _window(since: datetime, until: datetime) -> Params:
-    return {"since": _written(since), "until": _written(until)}
+    return {"since": _timestamp(since), "until": _timestamp(until)}
 
 
-def _written(at: datetime) -> str:
+def _timestamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -167,14 +167,14 @@ def assignments(stints: Iterable[Stint], told: Told) -> list[Json]:
     ]
 
 
-def clipped(stints: Iterable[Stint], since: datetime, until: datetime) -> list[Stint]:
+def clip(stints: Iterable[Stint], since: datetime, until: datetime) -> list[Stint]:
     return [replace(each, start=max(each.start, since), end=min(each.end, until)) for each in stints]
 
 
 def coverage(stints: Iterable[Stint], since: datetime, until: datetime) -> float:
     """Percent of the window in which somebody is on call."""
     covered, reached = timedelta(), since
-    for each in sorted(clipped(stints, since, until), key=lambda each: each.start):
+    for each in sorted(clip(stints, since, until), key=lambda each: each.start):
         covered += max(each.end - max(each.start, reached), timedelta())
         reached = max(reached, each.end)
     return 100.0 * (covered / (until - since)) if until > since else 0.0
@@ -214,12 +214,12 @@ def teller(asked: Json, zone: tzinfo) -> Told:
     except (ZoneInfoNotFoundError, ValueError):
         raise invalid("Time zone is invalid") from None
 
-    def told(at: datetime) -> str | None:
+    def as_text(at: datetime) -> str | None:
         if at in {ALWAYS, FOREVER}:
             return None
         return at.astimezone(zone).isoformat(timespec="seconds").replace("+00:00", "Z")
 
-    return told
+    return as_text
 
 
 def _thing(where: str, name: str, kind: str, summary: str) -> Json:

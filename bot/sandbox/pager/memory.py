@@ -165,7 +165,7 @@ class Pager:
     def state(self, now: datetime) -> dict[str, Any]:
         """For the sandbox's page."""
         with self.moved:
-            listed = [self._shown(each, now) for each in self.schedules.values()]
+            listed = [self._as_json(each, now) for each in self.schedules.values()]
             return {"down": self.faults.down, "schedules": listed}
 
     @contextmanager
@@ -228,7 +228,7 @@ class Pager:
             raise PagerError(f"nobody is on call for {schedule}")
         return present
 
-    def _shown(self, schedule: Schedule, now: datetime) -> dict[str, Any]:
+    def _as_json(self, schedule: Schedule, now: datetime) -> dict[str, Any]:
         ahead = schedule.final(now, now + AHEAD)
         return {
             "id": schedule.id,

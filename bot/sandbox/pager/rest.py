@@ -26,7 +26,7 @@ class Rest:
 
     def oncalls(self) -> Json:
         since, until = self._window()
-        asked = _asked()
+        asked = _query()
         rows = sorted(self._rows(since, until), key=lambda row: (row.start, row.level, row.policy.id))
         if asked.get("earliest") == "true":
             rows = answers.earliest(rows)
@@ -39,11 +39,11 @@ class Rest:
         return page
 
     def users(self) -> Json:
-        query = _asked().get("query", "").casefold()
+        query = _query().get("query", "").casefold()
         found = [
             each for each in self._pager.users.values() if query in f"{each.name} {each.email}".casefold()
         ]
-        return answers.page("users", [answers.user_full(each) for each in found], _asked())
+        return answers.page("users", [answers.user_full(each) for each in found], _query())
 
     def user(self, user: str) -> Json:
         if user not in self._pager.users:
@@ -51,47 +51,47 @@ class Rest:
         return {"user": answers.user_full(self._pager.users[user])}
 
     def schedules(self) -> Json:
-        query = _asked().get("query", "").casefold()
+        query = _query().get("query", "").casefold()
         found = [each for each in self._pager.schedules.values() if query in each.name.casefold()]
         listed = [self._schedule(each) for each in found if not each.shift_based]
-        return answers.page("schedules", listed, _asked())
+        return answers.page("schedules", listed, _query())
 
     def schedule(self, schedule: str) -> Json:
-        found = self._layered(schedule)
+        found = self._layered_schedule(schedule)
         shown: Json = {**self._schedule(found), "schedule_layers": []}
         for key, name in (("final_schedule", "Final Schedule"), ("overrides_subschedule", "Overrides")):
             shown[key] = {"name": name, "rendered_schedule_entries": []}
-        if "since" in _asked() or "until" in _asked():
+        if "since" in _query() or "until" in _query():
             since, until = self._rendering_window()
-            shown["final_schedule"] |= self._rendered(found.final(since, until), since, until)
+            shown["final_schedule"] |= self._rendered_schedule(found.final(since, until), since, until)
             over = [each for each in found.overrides if each.overlaps(since, until)]
-            shown["overrides_subschedule"] |= self._rendered(over, since, until)
+            shown["overrides_subschedule"] |= self._rendered_schedule(over, since, until)
         return {"schedule": shown}
 
     def schedule_users(self, schedule: str) -> Json:
-        found = self._layered(schedule)
+        found = self._layered_schedule(schedule)
         since, until = self._rendering_window()
         ids = {each.user for each in found.final(since, until)}
         known = [each for each in self._pager.users.values() if each.id in ids]
         return {"users": [answers.user_full(each) for each in known]}
 
     def overrides(self, schedule: str) -> Json:
-        found = self._layered(schedule)
-        since, until = answers.moment(_asked(), "since"), answers.moment(_asked(), "until")
+        found = self._layered_schedule(schedule)
+        since, until = answers.moment(_query(), "since"), answers.moment(_query(), "until")
         if not since or not until:
             raise answers.invalid("since and until are required")
         over = [each for each in found.overrides if each.overlaps(since, until)]
-        return {"overrides": answers.entries(over, self._name, self._told())}
+        return {"overrides": answers.entries(over, self._name, self._teller())}
 
     def add_overrides(self, schedule: str) -> tuple[list[Json], int]:
-        self._layered(schedule)
+        self._layered_schedule(schedule)
         wanted = (request.get_json(silent=True) or {}).get("overrides")
         if not isinstance(wanted, list) or not wanted:
             raise answers.invalid("overrides must be an array")
         return [self._add_override(schedule, each) for each in wanted], 201
 
     def end_override(self, schedule: str, override: str) -> tuple[str, int]:
-        self._layered(schedule)
+        self._layered_schedule(schedule)
         return "", 200 if self._pager.end_override(schedule, override, self._pager.clock()) else 204
 
     def shift_based(self, schedule: str) -> Json:
@@ -102,11 +102,11 @@ class Rest:
         shown: Json = {**answers.schedule_head(found), "type": "schedule_v3"}
         if "final_schedule" in request.args.getlist("include[]"):
             since, until = self._rendering_window()
-            stints = self._bounded(found.final(since, until), since, until)
+            stints = self._with_starts(found.final(since, until), since, until)
             shown["final_schedule"] = {
                 "type": "final_schedule",
                 "rendered_coverage_percentage": answers.coverage(stints, since, until),
-                "computed_shift_assignments": answers.assignments(stints, self._told()),
+                "computed_shift_assignments": answers.assignments(stints, self._teller()),
             }
         return {"schedule": shown}
 
@@ -135,22 +135,22 @@ class Rest:
 
     def _window(self) -> tuple[datetime, datetime]:
         now = self._pager.clock()
-        since = answers.moment(_asked(), "since") or now
-        until = answers.moment(_asked(), "until") or now
+        since = answers.moment(_query(), "since") or now
+        until = answers.moment(_query(), "until") or now
         if until < since:
             raise answers.invalid("until cannot be before since")
         return since, min(until, now + FARTHEST)
 
     def _rendering_window(self) -> tuple[datetime, datetime]:
-        until = answers.moment(_asked(), "until")
-        since = answers.moment(_asked(), "since")
+        until = answers.moment(_query(), "until")
+        since = answers.moment(_query(), "since")
         until = until or (since or self._pager.clock()) + TWO_WEEKS
         since = since or until - TWO_WEEKS
         if until < since:
             raise answers.invalid("until cannot be before since")
         return since, until
 
-    def _layered(self, schedule: str) -> Schedule:
+    def _layered_schedule(self, schedule: str) -> Schedule:
         found = self._pager.schedule(schedule)
         if found.shift_based:
             raise answers.not_found()
@@ -161,17 +161,17 @@ class Rest:
         people = [answers.user_reference(each, self._name(each)) for each in ids]
         return {**answers.schedule_head(schedule), "users": people}
 
-    def _rendered(self, stints: list[Stint], since: datetime, until: datetime) -> Json:
-        shown = self._bounded(stints, since, until)
+    def _rendered_schedule(self, stints: list[Stint], since: datetime, until: datetime) -> Json:
+        shown = self._with_starts(stints, since, until)
         return {
-            "rendered_schedule_entries": answers.entries(shown, self._name, self._told()),
+            "rendered_schedule_entries": answers.entries(shown, self._name, self._teller()),
             "rendered_coverage_percentage": answers.coverage(shown, since, until),
         }
 
-    def _bounded(self, stints: list[Stint], since: datetime, until: datetime) -> list[Stint]:
+    def _with_starts(self, stints: list[Stint], since: datetime, until: datetime) -> list[Stint]:
         """An entry may have no end but has a start."""
-        if _asked().get("overflow") != "true":
-            return answers.clipped(stints, since, until)
+        if _query().get("overflow") != "true":
+            return answers.clip(stints, since, until)
         return [replace(each, start=since) if each.start == ALWAYS else each for each in stints]
 
     def _add_override(self, schedule: str, wanted: Json) -> Json:
@@ -183,7 +183,7 @@ class Rest:
         except (PagerError, Rejected, KeyError, TypeError) as error:
             return {"status": 400, "errors": [str(error)], "override": wanted}
         stint = next(each for each in self._pager.schedule(schedule).overrides if each.override == made)
-        return {"status": 201, "override": answers.entries([stint], self._name, self._told())[0]}
+        return {"status": 201, "override": answers.entries([stint], self._name, self._teller())[0]}
 
     def _user(self, user: str, *, full: bool) -> Json:
         known = self._pager.users.get(user)
@@ -195,9 +195,9 @@ class Rest:
         known = self._pager.users.get(user)
         return known.name if known else "Deleted User"
 
-    def _told(self) -> Told:
-        return answers.teller(_asked(), self._pager.zone)
+    def _teller(self) -> Told:
+        return answers.teller(_query(), self._pager.zone)
 
 
-def _asked() -> dict[str, str]:
+def _query() -> dict[str, str]:
     return request.args.to_dict()

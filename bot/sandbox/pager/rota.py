@@ -100,14 +100,14 @@ class Schedule:
     def final(self, since: datetime, until: datetime) -> list[Stint]:
         """Who is on call in the window, unclipped, by start."""
         levels = {each.level for each in (*self.layers, *self.overrides)}
-        found = [stint for level in levels for stint in self._painted(level, since, until)]
+        found = [stint for level in levels for stint in self._paint(level, since, until)]
         shown = [each for each in found if each.user and each.overlaps(since, until)]
         return sorted(shown, key=lambda each: (each.start, each.level))
 
     def now(self, at: datetime, level: int) -> Stint | None:
         return next((each for each in self.final(at, at) if each.level == level), None)
 
-    def _painted(self, level: int, since: datetime, until: datetime) -> list[Stint]:
+    def _paint(self, level: int, since: datetime, until: datetime) -> list[Stint]:
         painted: list[Stint] = []
         for layer in self.layers:
             if layer.level == level:

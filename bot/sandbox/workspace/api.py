@@ -105,22 +105,22 @@ class Api:
 
     def answer(self, method: str, request: Request) -> Answer:
         if self._faults.refusing:
-            return self._logged(method, {}, Answer(status=0, body={}, hang_up=True))
+            return self._log(method, {}, Answer(status=0, body={}, hang_up=True))
         if self._faults.slow:
             self._stopped.wait(self._faults.slow)
         if self._faults.down:
-            return self._logged(method, {}, Answer(status=503, body={}))
+            return self._log(method, {}, Answer(status=503, body={}))
         if self._faults.take_one("limited"):
-            return self._logged(method, {}, _limited())
+            return self._log(method, {}, _rate_limit_answer())
         args: Json = {}
         try:
             args = arguments(method, request)
             answer = Answer(status=200, body={"ok": True, **self._call(method, args, request)})
         except SlackError as error:
-            answer = _limited() if error.error == "ratelimited" else _refused(error)
+            answer = _rate_limit_answer() if error.error == "ratelimited" else _error_answer(error)
         if self._faults.take_one("lost_replies"):
             answer = Answer(status=0, body=answer.body, hang_up=True)
-        return self._logged(method, args, answer)
+        return self._log(method, args, answer)
 
     def _call(self, method: str, args: Json, request: Request) -> Json:
         known = self._methods.get(method)
@@ -158,7 +158,7 @@ class Api:
     def _connections_open(self, _args: Json) -> Json:
         return {"url": self._open_socket()}
 
-    def _logged(self, method: str, args: Json, answer: Answer) -> Answer:
+    def _log(self, method: str, args: Json, answer: Answer) -> Answer:
         call = Call(
             method=method,
             args=args,
@@ -189,9 +189,9 @@ def _bearer(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _limited() -> Answer:
+def _rate_limit_answer() -> Answer:
     return Answer(status=429, body={"ok": False, "error": "ratelimited"})
 
 
-def _refused(error: SlackError) -> Answer:
+def _error_answer(error: SlackError) -> Answer:
     return Answer(status=200, body={"ok": False, "error": error.error, **error.details})

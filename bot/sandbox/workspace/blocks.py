@@ -13,7 +13,7 @@ from bot.sandbox.workspace.checks import (
     anything,
     by_type,
     flag,
-    listed,
+    list_of,
     one_of,
     shape,
     string,
@@ -69,7 +69,7 @@ _SECTION = shape(
     {
         "block_id": string(255),
         "text": text(3000),
-        "fields": listed(text(2000), 10),
+        "fields": list_of(text(2000), 10),
         "accessory": element(IN_SECTION),
         "expand": flag,
     },
@@ -88,7 +88,7 @@ _RICH_FIELDS: dict[str, dict[str, Check]] = {
 }
 _RICH = by_type(
     {
-        kind: shape({"type": anything, "elements": listed(anything, 1000, least=0)}, fields)
+        kind: shape({"type": anything, "elements": list_of(anything, 1000, least=0)}, fields)
         for kind, fields in _RICH_FIELDS.items()
     }
 )
@@ -98,9 +98,9 @@ _EVERYWHERE: dict[str, Check] = {
     "section": _SECTION,
     "divider": shape({"type": anything}, {"block_id": string(255)}),
     "header": shape({"type": anything, "text": plain_text(150)}, {"block_id": string(255)}),
-    "context": shape({"type": anything, "elements": listed(_CONTEXT_PART, 10)}, {"block_id": string(255)}),
+    "context": shape({"type": anything, "elements": list_of(_CONTEXT_PART, 10)}, {"block_id": string(255)}),
     "actions": shape(
-        {"type": anything, "elements": listed(element(IN_ACTIONS), 25)},
+        {"type": anything, "elements": list_of(element(IN_ACTIONS), 25)},
         {"block_id": string(255)},
     ),
     "image": shape(
@@ -112,13 +112,13 @@ _EVERYWHERE: dict[str, Check] = {
             "title": plain_text(2000),
         },
     ),
-    "rich_text": shape({"type": anything, "elements": listed(_RICH, 1000)}, {"block_id": string(255)}),
+    "rich_text": shape({"type": anything, "elements": list_of(_RICH, 1000)}, {"block_id": string(255)}),
 }
 _IN_MESSAGES: dict[str, Check] = {
     "markdown": shape({"type": anything, "text": string(12_000)}, {"block_id": string(255)}),
     "table": shape(
-        {"type": anything, "rows": listed(listed(_CELL, 20), 100)},
-        {"block_id": string(255), "column_settings": listed(anything, 20)},
+        {"type": anything, "rows": list_of(list_of(_CELL, 20), 100)},
+        {"block_id": string(255), "column_settings": list_of(anything, 20)},
     ),
 }
 _IN_VIEWS: dict[str, Check] = {
@@ -137,7 +137,7 @@ _IN_VIEWS: dict[str, Check] = {
 def _blocks(surface: Surface) -> Check:
     more = _IN_MESSAGES if surface == "message" else _IN_VIEWS
     known = by_type(_EVERYWHERE | more)
-    every = listed(known, MOST_BLOCKS[surface], least=0)
+    every = list_of(known, MOST_BLOCKS[surface], least=0)
 
     def check(value: Any, at: str) -> Iterator[str]:
         yield from every(value, at)

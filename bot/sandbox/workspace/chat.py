@@ -123,7 +123,7 @@ def content(args: Json, most_text: int, before: Message | None = None) -> tuple[
 
 
 def _valid(given: Any) -> list[Json]:
-    blocks = decoded(given, "invalid_blocks_format")
+    blocks = decode(given, "invalid_blocks_format")
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
     errors = block_kit.message_errors(blocks)
@@ -134,7 +134,7 @@ def _valid(given: Any) -> list[Json]:
     return blocks
 
 
-def decoded(given: Any, otherwise: str) -> Any:
+def decode(given: Any, otherwise: str) -> Any:
     """A structure arrives as itself in a JSON body, and as JSON text in a form."""
     if not isinstance(given, str):
         return given

@@ -54,7 +54,7 @@ def one_of(*allowed: str) -> Check:
     return check
 
 
-def listed(check_one: Check, most: int, least: int = 1) -> Check:
+def list_of(check_one: Check, most: int, least: int = 1) -> Check:
     def check(value: Any, at: str) -> Iterator[str]:
         if not isinstance(value, list):
             yield wrong("must be an array", at)

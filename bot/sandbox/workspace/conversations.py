@@ -76,7 +76,7 @@ class Conversations:
             dm = self.by_id(args["channel"])
             if not dm.dm_with:
                 raise SlackError("method_not_supported_for_channel_type")
-            return self._opened(dm, args)
+            return self._open_answer(dm, args)
         users = [each for each in str(args.get("users", "")).split(",") if each]
         if not users:
             raise SlackError("users_list_not_supplied")
@@ -88,9 +88,9 @@ class Conversations:
             raise SlackError("user_not_found")
         if person.deleted:
             raise SlackError("user_disabled")
-        return self._opened(self._dm(person.id), args)
+        return self._open_answer(self._dm(person.id), args)
 
-    def _opened(self, dm: Channel, args: Json) -> Json:
+    def _open_answer(self, dm: Channel, args: Json) -> Json:
         whole = str(args.get("return_im", "")).lower() in {"true", "1"}
         shown = shapes.channel(dm, self._app) if whole else {"id": dm.id}
         return {"no_op": True, "already_open": True, "channel": shown}

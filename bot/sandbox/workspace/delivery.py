@@ -70,7 +70,7 @@ class Delivery:
         return self._post(self.events_url, kind, payload, retry or {})
 
     def _post(self, url: str, kind: Kind, payload: Json, retry: Json) -> Reply:
-        body, content_type = encoded(kind, payload)
+        body, content_type = encode(kind, payload)
         headers = {"Content-Type": content_type, **self._signature(body)}
         if retry:
             headers["X-Slack-Retry-Num"] = str(retry["retry_attempt"])
@@ -103,7 +103,7 @@ def signature(secret: str, when: str, body: bytes) -> str:
     return "v0=" + hmac.new(secret.encode(), base, hashlib.sha256).hexdigest()
 
 
-def encoded(kind: Kind, payload: Json) -> tuple[bytes, str]:
+def encode(kind: Kind, payload: Json) -> tuple[bytes, str]:
     if kind == "events_api":
         return json.dumps(payload).encode(), "application/json"
     fields = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}

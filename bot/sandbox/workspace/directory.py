@@ -46,7 +46,7 @@ class Directory:
         raise SlackError("users_not_found")
 
     def _groups(self, args: Json) -> Json:
-        groups = self._listed(disabled_too=_yes(args, "include_disabled"))
+        groups = self._usergroups(disabled_too=_yes(args, "include_disabled"))
         with_users = _yes(args, "include_users")
         return {"usergroups": [shapes.group(g, self._app, with_users=with_users) for g in groups]}
 
@@ -62,7 +62,7 @@ class Directory:
             people = list(self._memory.people.values())
         return [each for each in people if each.team_id in {None, self._app.team.id}]
 
-    def _listed(self, *, disabled_too: bool) -> list[Group]:
+    def _usergroups(self, *, disabled_too: bool) -> list[Group]:
         with self._memory.moved:
             return [each for each in self._memory.groups.values() if each.enabled or disabled_too]
 

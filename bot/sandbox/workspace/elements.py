@@ -8,7 +8,7 @@ from bot.sandbox.workspace.checks import (
     anything,
     by_type,
     flag,
-    listed,
+    list_of,
     matching,
     one_of,
     shape,
@@ -50,7 +50,7 @@ _LINKED_OPTION = shape(
     {"description": plain_text(75), "url": string(3000)},
 )
 _MARKED_OPTION = shape({"text": text(75), "value": string(75)}, {"description": text(75)})
-_OPTION_GROUP = shape({"label": plain_text(75), "options": listed(_OPTION, 100)}, {})
+_OPTION_GROUP = shape({"label": plain_text(75), "options": list_of(_OPTION, 100)}, {})
 
 _ANY = {"type": anything, "action_id": string(255), "confirm": CONFIRM, "focus_on_load": flag}
 _CHOICE = {**_ANY, "placeholder": plain_text(150)}
@@ -61,7 +61,7 @@ _TYPED = {
     "focus_on_load": flag,
     "dispatch_action_config": anything,
 }
-_STATIC = {**_CHOICE, "options": listed(_OPTION, 100), "option_groups": listed(_OPTION_GROUP, 100)}
+_STATIC = {**_CHOICE, "options": list_of(_OPTION, 100), "option_groups": list_of(_OPTION_GROUP, 100)}
 _MANY = {"max_selected_items": whole(1, 100)}
 _CONVERSATIONS = {
     "default_to_current_conversation": flag,
@@ -86,7 +86,7 @@ ELEMENTS: dict[str, Check] = {
         {"image_url": string(3000), "slack_file": anything},
     ),
     "static_select": shape({}, {**_STATIC, "initial_option": _OPTION}),
-    "multi_static_select": shape({}, {**_STATIC, **_MANY, "initial_options": listed(_OPTION, 100)}),
+    "multi_static_select": shape({}, {**_STATIC, **_MANY, "initial_options": list_of(_OPTION, 100)}),
     "external_select": shape({}, {**_CHOICE, "min_query_length": whole(0, 100), "initial_option": _OPTION}),
     "multi_external_select": shape(
         {},
@@ -94,27 +94,27 @@ ELEMENTS: dict[str, Check] = {
             **_CHOICE,
             **_MANY,
             "min_query_length": whole(0, 100),
-            "initial_options": listed(_OPTION, 100),
+            "initial_options": list_of(_OPTION, 100),
         },
     ),
     "users_select": shape({}, {**_CHOICE, "initial_user": _ID}),
-    "multi_users_select": shape({}, {**_CHOICE, **_MANY, "initial_users": listed(_ID, 100)}),
+    "multi_users_select": shape({}, {**_CHOICE, **_MANY, "initial_users": list_of(_ID, 100)}),
     "conversations_select": shape(
         {},
         {**_CHOICE, **_CONVERSATIONS, "initial_conversation": _ID, "response_url_enabled": flag},
     ),
     "multi_conversations_select": shape(
-        {}, {**_CHOICE, **_CONVERSATIONS, **_MANY, "initial_conversations": listed(_ID, 100)}
+        {}, {**_CHOICE, **_CONVERSATIONS, **_MANY, "initial_conversations": list_of(_ID, 100)}
     ),
     "channels_select": shape({}, {**_CHOICE, "initial_channel": _ID, "response_url_enabled": flag}),
-    "multi_channels_select": shape({}, {**_CHOICE, **_MANY, "initial_channels": listed(_ID, 100)}),
-    "overflow": shape({"options": listed(_LINKED_OPTION, 5)}, _ANY),
+    "multi_channels_select": shape({}, {**_CHOICE, **_MANY, "initial_channels": list_of(_ID, 100)}),
+    "overflow": shape({"options": list_of(_LINKED_OPTION, 5)}, _ANY),
     "radio_buttons": shape(
-        {"options": listed(_MARKED_OPTION, 10)}, {**_ANY, "initial_option": _MARKED_OPTION}
+        {"options": list_of(_MARKED_OPTION, 10)}, {**_ANY, "initial_option": _MARKED_OPTION}
     ),
     "checkboxes": shape(
-        {"options": listed(_MARKED_OPTION, 10)},
-        {**_ANY, "initial_options": listed(_MARKED_OPTION, 10)},
+        {"options": list_of(_MARKED_OPTION, 10)},
+        {**_ANY, "initial_options": list_of(_MARKED_OPTION, 10)},
     ),
     "datepicker": shape({}, {**_CHOICE, "initial_date": matching(r"\d{4}-\d\d-\d\d")}),
     "timepicker": shape({}, {**_CHOICE, "initial_time": matching(r"[0-2]\d:[0-5]\d"), "timezone": _ID}),
@@ -172,7 +172,7 @@ def _either_or(value: dict[str, Any], at: str) -> Iterator[str]:
         yield from exactly_one(value, ("options", "option_groups"), at)
     if value["type"] == "image":
         yield from exactly_one(value, ("image_url", "slack_file"), at)
-    if "initial_option" in value and value["initial_option"] not in _offered(value):
+    if "initial_option" in value and value["initial_option"] not in _options(value):
         yield wrong("initial_option must be one of the options", f"{at}/initial_option")
 
 
@@ -181,7 +181,7 @@ def exactly_one(value: dict[str, Any], names: tuple[str, str], at: str) -> Itera
         yield wrong(f"must define either `{names[0]}` or `{names[1]}`, and not both", at)
 
 
-def _offered(value: dict[str, Any]) -> list[Any]:
+def _options(value: dict[str, Any]) -> list[Any]:
     if value["type"] == "external_select":
         return [value["initial_option"]]
     groups = value.get("option_groups") or [{"options": value.get("options")}]

@@ -41,7 +41,7 @@ class Gestures:
     response_url: Callable[[str], str]
 
     def type_command(self, user: str, channel: str, command: str, text: str) -> CommandReply:
-        person, place = self._present(user), self._joined(user, channel)
+        person, place = self._present(user), self._channel_of(user, channel)
         if command not in self.app.commands:
             raise ImpossibleError(f"{command} is not a valid command")
         typed = f"{command} {text}".strip()
@@ -66,12 +66,12 @@ class Gestures:
         block_id: str | None,
         value: Any,
     ) -> Reply:
-        person, place = self._present(user), self._joined(user, channel)
+        person, place = self._present(user), self._channel_of(user, channel)
         shown = self.memory.message(channel, ts)
         if shown is None or shown.only_for not in {None, user}:
             raise ImpossibleError("that message is not there")
         block, element = inputs.find(shown.blocks, action_id, block_id, value)
-        action = inputs.pressed(block, element, value)
+        action = inputs.action_of(block, element, value)
         values = self._remember(user, f"{shown.channel}:{shown.ts}", shown.blocks, action)
         payload = self.payloads.message_action(person, place, shown, action, values)
         payload["response_url"] = self._response_url(person, place, shown.ts)
@@ -83,7 +83,7 @@ class Gestures:
         block, element = inputs.find(view.blocks, action_id, block_id, value)
         if block["type"] == "input" and not block.get("dispatch_action"):
             raise ImpossibleError(f"{action_id!r} is filled in, and tells the bot on submission")
-        action = inputs.pressed(block, element, value)
+        action = inputs.action_of(block, element, value)
         values = self._remember(view.user, view.id, view.blocks, action)
         payload = self.payloads.view_action(person, view, action, values)
         payload["trigger_id"] = self.tokens.trigger(view.user)
@@ -93,7 +93,7 @@ class Gestures:
         """Required fields left empty are told to the person and not to the bot: status 0, ok."""
         person = self._present(view.user)
         before = self.memory.chosen.get((view.user, view.id)) or inputs.initial(view.blocks)
-        values = inputs.filled(view.blocks, before, given)
+        values = inputs.fill(view.blocks, before, given)
         self.memory.chosen[(view.user, view.id)] = values
         empty = inputs.empty_fields(view.blocks, values)
         if empty:
@@ -228,7 +228,7 @@ class Gestures:
             raise ImpossibleError(f"{user} is not in this workspace")
         return person
 
-    def _joined(self, user: str, channel: str) -> Channel:
+    def _channel_of(self, user: str, channel: str) -> Channel:
         place = self.memory.channels.get(channel)
         if place is None or user not in place.members:
             raise ImpossibleError(f"{user} does not see {channel}")

@@ -44,17 +44,17 @@ def initial(blocks: list[Json]) -> Values:
     return values
 
 
-def filled(blocks: list[Json], before: Values, given: dict[str, dict[str, Any]]) -> Values:
+def fill(blocks: list[Json], before: Values, given: dict[str, dict[str, Any]]) -> Values:
     """`given` says a value for some elements: a string, an option's value, a list, or a state."""
     values = {block: dict(elements) for block, elements in before.items()}
     for block_id, by_action in given.items():
         for action_id, value in by_action.items():
             _, element = find(blocks, action_id, block_id, None)
-            values.setdefault(block_id, {})[action_id] = stated(element, value)
+            values.setdefault(block_id, {})[action_id] = state_of(element, value)
     return values
 
 
-def stated(element: Json, given: Any) -> Json:
+def state_of(element: Json, given: Any) -> Json:
     """The state of `element` after somebody gave it a value it can take."""
     if element["type"] not in _STATE:
         raise ImpossibleError(f"nothing can be filled into a {element['type']}")
@@ -69,7 +69,7 @@ def stated(element: Json, given: Any) -> Json:
     return _state(element, value)
 
 
-def pressed(block: Json, element: Json, value: Any) -> Json:
+def action_of(block: Json, element: Json, value: Any) -> Json:
     """The action that pressing or choosing makes, as it stands in a block_actions payload."""
     action: Json = {
         "type": element["type"],
@@ -81,7 +81,7 @@ def pressed(block: Json, element: Json, value: Any) -> Json:
         return action | {name: element[name] for name in kept if name in element}
     if element["type"] == "overflow":
         return action | {"selected_option": _option(element, value)}
-    return action | stated(element, value)
+    return action | state_of(element, value)
 
 
 def find(blocks: list[Json], action_id: str, block_id: str | None, value: Any) -> tuple[Json, Json]:

@@ -68,7 +68,7 @@ class Memory:
                 dm = Channel(id=dm_id(person.id), name="", members=members, dm_with=person.id)
                 self.channels.setdefault(dm.id, dm)
 
-    def found(self, channel: Channel) -> None:
+    def add_channel(self, channel: Channel) -> None:
         """Of a channel already known the new members join."""
         with self.change():
             known = self.channels.get(channel.id)

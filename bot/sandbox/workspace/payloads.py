@@ -28,7 +28,7 @@ class Payloads:
             "user_id": person.id,
             "user_name": person.name,
             "command": command,
-            "text": self._escaped(text) if escapes else text,
+            "text": self._escape(text) if escapes else text,
             "api_app_id": self._app.app_id,
             "is_enterprise_install": "false",
         }
@@ -114,7 +114,7 @@ class Payloads:
             "is_enterprise_install": False,
         }
 
-    def _escaped(self, text: str) -> str:
+    def _escape(self, text: str) -> str:
         """People, groups, channels and links become what Slack writes for them."""
         for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
             text = text.replace(plain, entity)

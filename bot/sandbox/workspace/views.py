@@ -8,7 +8,7 @@ from typing import Any, Literal
 from bot.sandbox.workspace import blocks as block_kit
 from bot.sandbox.workspace import shapes
 from bot.sandbox.workspace.app import App
-from bot.sandbox.workspace.chat import decoded, refuse
+from bot.sandbox.workspace.chat import decode, refuse
 from bot.sandbox.workspace.memory import Memory
 from bot.sandbox.workspace.model import Json, SlackError, View
 from bot.sandbox.workspace.tokens import Tokens
@@ -63,7 +63,7 @@ class Views:
 
     def _update(self, args: Json) -> Json:
         with self._memory.change():
-            view = self._wanted(args)
+            view = self._view_to_change(args)
             if args.get("hash") and args["hash"] != view.hash:
                 raise SlackError("hash_conflict")
             changed = self.show_instead(view, args["view"])
@@ -86,7 +86,7 @@ class Views:
             self._memory.put_view(view)
         return {"view": shapes.view(view, self._app)}
 
-    def _wanted(self, args: Json) -> View:
+    def _view_to_change(self, args: Json) -> View:
         if not args.get("view_id") and not args.get("external_id"):
             refuse("invalid_arguments", ["missing required field: view_id"])
         if args.get("view_id"):
@@ -122,7 +122,7 @@ class Views:
 
 
 def valid(given: Any, kind: Literal["modal", "home"]) -> Json:
-    view = decoded(given, "invalid_arguments")
+    view = decode(given, "invalid_arguments")
     errors = block_kit.view_errors(view, kind)
     if errors:
         refuse("invalid_arguments", errors)

@@ -59,7 +59,7 @@ class Workspace:
         self.url = "http://127.0.0.1"
         """Where it is served: response URLs begin with it."""
         self.memory = Memory(clock, self.app.user_id)
-        self.faults = Faults(changed=self._touched)
+        self.faults = Faults(changed=self._touch)
         self.sockets = Sockets(self.app.app_id, self.faults)
         self._shelf: shelf.Shelf | None = None
         self._assemble(clock)
@@ -70,7 +70,7 @@ class Workspace:
         self.memory.meet(person)
 
     def add_channel(self, channel: Channel) -> None:
-        self.memory.found(channel)
+        self.memory.add_channel(channel)
 
     def add_group(self, group: Group) -> None:
         with self.memory.change():
@@ -206,7 +206,7 @@ class Workspace:
             response_url=lambda token: f"{self.url}/respond/{token}",
         )
 
-    def _touched(self) -> None:
+    def _touch(self) -> None:
         with self.memory.change():
             pass
 

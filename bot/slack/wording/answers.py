@@ -10,16 +10,16 @@ from bot.core.policy import Outcome
 from bot.core.reasons import Reason, Why
 from bot.slack.moments import Moment
 from bot.slack.wording import cards
-from bot.slack.wording.reasons import NOT_COPIED, say, traced
+from bot.slack.wording.reasons import NOT_COPIED, say, trace_line
 from bot.slack.wording.spoken import (
     code,
     for_length,
     in_words,
     lasting,
-    named,
     people,
     person,
-    typed,
+    resource_name,
+    safe_text,
     until,
     when,
 )
@@ -64,22 +64,24 @@ SECURITY_USAGE: Mapping[str, str] = {
 }
 
 
-def asked(answer: Asked) -> str:
-    grant, what = answer.standing.grant, named(answer.standing.grant.resource)
+def request_answer(answer: Asked) -> str:
+    grant, what = answer.standing.grant, resource_name(answer.standing.grant.resource)
     if grant.state is State.ASKED:
         start = f"You have asked for {what} already" if answer.joined else f"Asked for {what}"
         return " ".join([f"{start} {for_length(grant.length)}.", *_waiting(grant)])
     if grant.state in LIVE:
         start = (
-            f"You have {what} already, {until(answer.standing.until)}." if answer.joined else _given(answer)
+            f"You have {what} already, {until(answer.standing.until)}."
+            if answer.joined
+            else _granting(answer)
         )
         return f"{start} {_why(grant)}".strip()
     return standing(answer.standing)
 
 
-def _given(answer: Asked) -> str:
+def _granting(answer: Asked) -> str:
     grant = answer.standing.grant
-    text = f"You get {named(grant.resource)} {until(answer.standing.until)}."
+    text = f"You get {resource_name(grant.resource)} {until(answer.standing.until)}."
     return f"{text}{_shorter(answer.standing)} I'm granting it now and will message you when it is there."
 
 
@@ -97,7 +99,7 @@ def _shorter(given: Standing) -> str:
 
 def _why(grant: Grant) -> str:
     yes = [line for line in grant.trace if line.outcome == "yes"]
-    return traced(yes[-1]) if yes else ""
+    return trace_line(yes[-1]) if yes else ""
 
 
 def _waiting(grant: Grant) -> list[str]:
@@ -112,11 +114,11 @@ def _waiting(grant: Grant) -> list[str]:
     )
     lapse = [f"Without an answer it expires {when(grant.lapses_at)}."] if grant.lapses_at else []
     told = (line for line in grant.trace if line.outcome == "cannot tell" or line.reason.why in STOPPED)
-    return [*dict.fromkeys(map(traced, told)), asked_whom, *lapse]
+    return [*dict.fromkeys(map(trace_line, told)), asked_whom, *lapse]
 
 
 def gave_back(done: Standing) -> str:
-    what = named(done.grant.resource)
+    what = resource_name(done.grant.resource)
     match done.grant.state:
         case State.WITHDRAWN:
             text = f"Withdrawn: your request for {what}."
@@ -131,8 +133,8 @@ def gave_back_all(done: Standing) -> str:
     return GAVE_BACK_ALL if done.copied else f"{GAVE_BACK_ALL} {NOT_COPIED}"
 
 
-def revoked(done: Standing) -> str:
-    what, whose = named(done.grant.resource), person(done.grant.person)
+def revoke_answer(done: Standing) -> str:
+    what, whose = resource_name(done.grant.resource), person(done.grant.person)
     match done.grant.state:
         case State.ENDING:
             text = f"{what} is being taken back from {whose} now."
@@ -144,18 +146,18 @@ def revoked(done: Standing) -> str:
 
 
 def revoked_all(done: RevokedAll) -> str:
-    whose, lost = person(done.person), [_counted(done.ended, "grant"), _counted(done.denied, "request")]
+    whose, lost = person(done.person), [_count(done.ended, "grant"), _count(done.denied, "request")]
     had = in_words([each for each in lost if each], "and")
     start = f"Revoked everything from {whose}: {had}." if had else f"{whose} had nothing to revoke."
     text = f"{start} Until `/access allow {whose}` nothing is given to {whose}, and their votes do not count."
     return text if done.copied else f"{text} {NOT_COPIED}"
 
 
-def _counted(count: int, what: str) -> str:
+def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}" if count else ""
 
 
-def allowed(who: str) -> str:
+def allow_answer(who: str) -> str:
     return f"{person(who)} is allowed again: rules and approvers can give them access."
 
 
@@ -171,8 +173,8 @@ def unfrozen() -> str:
     return "The freeze is over: rules and shifts give access again, and shifts that are under way start now."
 
 
-def approved(done: Standing) -> str:
-    grant, what, whose = done.grant, named(done.grant.resource), person(done.grant.person)
+def approve_answer(done: Standing) -> str:
+    grant, what, whose = done.grant, resource_name(done.grant.resource), person(done.grant.person)
     if grant.state is State.ASKED:
         still = cards.missing(grant.approvals - len(grant.votes))
         return f"Your approval counts: {what} for {whose}. {still}".strip()
@@ -188,15 +190,15 @@ def approved(done: Standing) -> str:
     return standing(done)
 
 
-def denied(done: Standing) -> str:
-    what = named(done.grant.resource)
+def deny_answer(done: Standing) -> str:
+    what = resource_name(done.grant.resource)
     more = "more time of " if done.grant.state in LIVE else ""
     return f"Denied: {more}{what} for {person(done.grant.person)}."
 
 
-def extended(answer: Extended) -> str:
+def extend_answer(answer: Extended) -> str:
     grant = answer.standing.grant
-    what = named(grant.resource)
+    what = resource_name(grant.resource)
     if answer.asked:
         end = cards.end_of(answer.asked)
         return f"Asked approvers for {what} {end}. Until they decide it ends {when(answer.standing.until)}."
@@ -208,13 +210,13 @@ def standing(each: Standing, *, whose: bool = False) -> str:
     """One line about a grant, as in a list."""
     grant = each.grant
     who = f"{person(grant.person)}: " if whose else ""
-    line = f"{who}{named(grant.resource)}, {_state(each)}"
+    line = f"{who}{resource_name(grant.resource)}, {_state(each)}"
     if grant.state is State.ASKED:
         line += f", {for_length(grant.length)}"
     if each.extension:
         line += f"; more time is requested, {cards.end_of(each.extension)}, id {code(each.extension.id)}"
     shift = " (on call)" if grant.shift_ground else ""
-    reason = f"\n> {typed(grant.reason, 200)}" if grant.reason else ""
+    reason = f"\n> {safe_text(grant.reason, 200)}" if grant.reason else ""
     return f"{line}{shift}{reason}"
 
 
@@ -242,11 +244,11 @@ def _state(each: Standing) -> str:
 def offer(each: Offer) -> str:
     resource = each.resource
     if each.outcome == HELD:
-        return f"{named(resource)} {typed(resource.title, 150)}: {held_by(each.reason)}"
+        return f"{resource_name(resource)} {safe_text(resource.title, 150)}: {held_by(each.reason)}"
     how = "given at once" if each.outcome == Outcome.APPROVE else "approvers decide"
     why = "" if each.reason.why is Why.APPROVERS_ASKED else f" {say(each.reason)}"
     most = lasting(resource.lengths.max)
-    return f"{named(resource)} {typed(resource.title, 150)}: {how}, up to {most}.{why}"
+    return f"{resource_name(resource)} {safe_text(resource.title, 150)}: {how}, up to {most}.{why}"
 
 
 def held_by(reason: Reason) -> str:
@@ -257,11 +259,11 @@ def held_by(reason: Reason) -> str:
 
 
 def nobody_has(resource: str) -> str:
-    return f"Nobody has {named(resource)}, and nobody is waiting for it."
+    return f"Nobody has {resource_name(resource)}, and nobody is waiting for it."
 
 
 def who_has(resource: str) -> str:
-    return f"Who has {named(resource)}, or waits for it:"
+    return f"Who has {resource_name(resource)}, or waits for it:"
 
 
 def left_out(count: int) -> str:
@@ -270,7 +272,7 @@ def left_out(count: int) -> str:
 
 def help_text(names: Sequence[str], topic: str = "") -> str:
     """``names``: resources that the reader may request; the first is the example."""
-    example = typed(names[0], 80) if names else "RESOURCE"
+    example = safe_text(names[0], 80) if names else "RESOURCE"
     usage = {**USAGE, **SECURITY_USAGE}.get(topic)
     if usage:
         return f"Write it like this: {usage.replace('RESOURCE', example)}."
@@ -297,7 +299,7 @@ def unknown(word: str, meant: tuple[str, ...], names: Sequence[str]) -> str:
         return f"I don't know {code(word)}. Did you mean {verbs}? Nothing has changed."
     name = word.casefold()
     if name in names:
-        return f"To request {named(name)}: `/access request {typed(name, 80)} 2h because …`."
+        return f"To request {resource_name(name)}: `/access request {safe_text(name, 80)} 2h because …`."
     return f"I don't know {code(word)}. `/access help` shows what I can do."
 
 

@@ -8,8 +8,18 @@ from bot.core.grants import SETTLED, Answer, Cause, Extension, Grant, Ground, Ho
 from bot.core.members import YES
 from bot.core.reasons import Why
 from bot.ports import CardView
-from bot.slack.wording.reasons import NOT_COPIED, refusal, say, traced
-from bot.slack.wording.spoken import for_length, in_words, lasting, named, people, person, typed, until, when
+from bot.slack.wording.reasons import NOT_COPIED, refusal, say, trace_line
+from bot.slack.wording.spoken import (
+    for_length,
+    in_words,
+    lasting,
+    people,
+    person,
+    resource_name,
+    safe_text,
+    until,
+    when,
+)
 
 LONGEST_REASON = 1_500
 
@@ -35,7 +45,7 @@ def headline(view: CardView, *, to_holder: bool) -> str:
 
 
 def _to_holder(view: CardView) -> str:
-    grant, what = view.grant, named(view.grant.resource)
+    grant, what = view.grant, resource_name(view.grant.resource)
     match grant.state:
         case State.APPROVED:
             return f"{_on_call(grant)}You get {what} {until(grant.until)}. It is being given now."
@@ -50,7 +60,7 @@ def _to_holder(view: CardView) -> str:
 
 
 def _own_request(view: CardView) -> str:
-    grant, what = view.grant, named(view.grant.resource)
+    grant, what = view.grant, resource_name(view.grant.resource)
     match grant.state:
         case State.ASKED:
             return f"You asked for {what} {_length(grant)}. {_who_decides(grant, view.needed)}"
@@ -61,13 +71,13 @@ def _own_request(view: CardView) -> str:
         case State.WITHDRAWN:
             return f"You withdrew your request for {what}."
         case State.LAPSED:
-            return _lapsed(grant) or f"Nobody decided about {what} in time, so it was not given."
+            return _lapse(grant) or f"Nobody decided about {what} in time, so it was not given."
         case _:
-            return _denied(grant, f"your request for {what}") or f"You do not get {what}. {_no(grant)}"
+            return _denial(grant, f"your request for {what}") or f"You do not get {what}. {_no(grant)}"
 
 
 def _to_approver(view: CardView) -> str:
-    grant, who, what = view.grant, person(view.grant.person), named(view.grant.resource)
+    grant, who, what = view.grant, person(view.grant.person), resource_name(view.grant.resource)
     match grant.state:
         case State.APPROVED:
             return f"{who} gets {what} {until(grant.until)}. It is being given now."
@@ -92,22 +102,22 @@ def _others_request(grant: Grant, who: str, what: str) -> str:
         case State.WITHDRAWN:
             return f"{who} withdrew the request for {what}."
         case State.LAPSED:
-            return _lapsed(grant) or f"{who} asked for {what}. Nobody decided in time, so it was not given."
+            return _lapse(grant) or f"{who} asked for {what}. Nobody decided in time, so it was not given."
         case _:
             whose = f"the request of {who} for {what}"
-            return _denied(grant, whose) or f"{who} does not get {what}. {_no(grant)}"
+            return _denial(grant, whose) or f"{who} does not get {what}. {_no(grant)}"
 
 
-def _lapsed(grant: Grant) -> str:
+def _lapse(grant: Grant) -> str:
     """Why what was agreed did not begin; empty if nobody decided."""
     if grant.ended is None or grant.ended.why is Why.ASK_LAPSED:
         return ""
-    whose = f"{named(grant.resource)} of {person(grant.person)}"
+    whose = f"{resource_name(grant.resource)} of {person(grant.person)}"
     return f"{whose} was agreed and did not begin. {refusal(grant.ended)}"
 
 
 def _of_extension(view: CardView, extension: Extension) -> str:
-    grant, who, what = view.grant, person(view.grant.person), named(view.grant.resource)
+    grant, who, what = view.grant, person(view.grant.person), resource_name(view.grant.resource)
     wanted = end_of(extension)
     match extension.answer:
         case None if view.waits:
@@ -118,7 +128,7 @@ def _of_extension(view: CardView, extension: Extension) -> str:
         case Answer.DENIED:
             by = f" by {person(extension.decided_by)}" if extension.decided_by else ""
             said = extension.why.facts.get("said") if extension.why else None
-            why = f": {typed(str(said))}" if said else "."
+            why = f": {safe_text(str(said))}" if said else "."
             return f"Denied{by}: {who} asked for more time, {what} {wanted}{why}"
         case Answer.REPLACED:
             return f"{who} asked for {what} {wanted}, and then for another end instead."
@@ -132,11 +142,11 @@ def end_of(extension: Extension) -> str:
 
 def _overdue(grant: Grant, *, to_holder: bool) -> str:
     """Only the others are asked to remove it: its holder cannot, or should not be able to."""
-    since, what = f"🚨 *Overdue since {when(grant.overdue_since)}:*", named(grant.resource)
+    since, what = f"🚨 *Overdue since {when(grant.overdue_since)}:*", resource_name(grant.resource)
     if to_holder:
         return f"{since} your {what} is over, but I could not revoke it. I keep trying; please do not use it."
     left = dict.fromkeys(h.entitlement.target for h in grant.gives if grant.holds.get(h.key) not in SETTLED)
-    where = in_words([typed(target, 80) for target in left], "or")
+    where = in_words([safe_text(target, 80) for target in left], "or")
     who = f"if you can remove access at {where}" if where else "if you can"
     return (
         f"{since} {what} of {person(grant.person)} could not be revoked. I keep trying;"
@@ -166,10 +176,10 @@ def _who_decides(grant: Grant, needed: int) -> str:
 
 
 def channel(name: str) -> str:
-    return f"<#{name}>" if name[:1] in ("C", "G") and name.isalnum() else typed(name, 80)
+    return f"<#{name}>" if name[:1] in ("C", "G") and name.isalnum() else safe_text(name, 80)
 
 
-def _denied(grant: Grant, what: str) -> str:
+def _denial(grant: Grant, what: str) -> str:
     """Who denied it, and what they said; empty if nobody did."""
     if grant.decided_by is None:
         return ""
@@ -178,7 +188,7 @@ def _denied(grant: Grant, what: str) -> str:
         if grant.ended and grant.ended.why in (Why.DENIED, Why.REVOKED)
         else None
     )
-    return f"{person(grant.decided_by)} denied {what}{f': {typed(str(said))}' if said else '.'}"
+    return f"{person(grant.decided_by)} denied {what}{f': {safe_text(str(said))}' if said else '.'}"
 
 
 def _no(grant: Grant) -> str:
@@ -194,18 +204,18 @@ def _why_ended(grant: Grant) -> str:
 
 def why(grant: Grant) -> str:
     """What the person said, as a quotation."""
-    return f"> {typed(grant.reason, LONGEST_REASON)}" if grant.reason else ""
+    return f"> {safe_text(grant.reason, LONGEST_REASON)}" if grant.reason else ""
 
 
 def gives(view: CardView) -> str:
     """The resource's title, what it gives, and what becomes of open sessions."""
-    what = ", ".join(typed(each, 120) for each in view.gives[:10])
+    what = ", ".join(safe_text(each, 120) for each in view.gives[:10])
     more = f" and {len(view.gives) - 10} more" if len(view.gives) > 10 else ""
-    parts = [f"{typed(view.title, 150)}."] if view.title else []
+    parts = [f"{safe_text(view.title, 150)}."] if view.title else []
     if what:
         parts.append(f"Gives {what}{more}.")
     if view.sessions:
-        parts.append(_SESSIONS.get(view.sessions) or typed(view.sessions, 200))
+        parts.append(_SESSIONS.get(view.sessions) or safe_text(view.sessions, 200))
     return " ".join(parts)
 
 
@@ -271,7 +281,7 @@ def trace(grant: Grant) -> str:
 
 
 def trace_of(lines: Sequence[Traced], head: str = "Why this needs approval:") -> str:
-    shown = [f"{'✓' if line.outcome == YES else '·'} {traced(line)}" for line in lines[:8]]
+    shown = [f"{'✓' if line.outcome == YES else '·'} {trace_line(line)}" for line in lines[:8]]
     return "\n".join([head, *dict.fromkeys(shown)]) if shown else ""
 
 
@@ -280,15 +290,15 @@ def trouble(view: CardView) -> str:
     grant = view.grant
     lines = []
     if grant.trouble and grant.open:
-        lines.append(f"⚠️ {typed(grant.trouble.rstrip('. '))}. I keep trying.")
+        lines.append(f"⚠️ {safe_text(grant.trouble.rstrip('. '))}. I keep trying.")
     elif grant.trouble:
-        lines.append(f"⚠️ {typed(grant.trouble.rstrip('. '))}.")
+        lines.append(f"⚠️ {safe_text(grant.trouble.rstrip('. '))}.")
     lines += [f"{person(who)} still has this login {until(end)}." for who, end in view.shared_with[:5]]
     kept = HoldState.KEPT in grant.holds.values() or grant.kept_by
     if kept and grant.state is not State.ADDED and not view.shared_with:
-        lines.append(_kept(view))
+        lines.append(_keeping(view))
     if grant.left_by and not grant.open:
-        lines.append(f"They still have it from {typed(grant.left_by, 80)}, who granted it meanwhile.")
+        lines.append(f"They still have it from {safe_text(grant.left_by, 80)}, who granted it meanwhile.")
     if grant.had_before and grant.state is not State.ASKED:
         lines.append("The account had this access before, by other means; that is left as it was.")
     if not view.copied:
@@ -296,7 +306,7 @@ def trouble(view: CardView) -> str:
     return "\n".join(lines)
 
 
-def _kept(view: CardView) -> str:
+def _keeping(view: CardView) -> str:
     end = f" {until(view.kept_until)}" if view.kept_until else ""
     return f"The access itself is kept{end}: another grant of {person(view.grant.person)} needs it."
 

@@ -911,10 +911,10 @@ _STATES: Mapping[str, str] = {
 
 def say(reason: Reason) -> str:
     """The fact alone."""
-    return _fitting(SENTENCES[reason.why], _spoken(reason))
+    return _fitting(SENTENCES[reason.why], _spoken_facts(reason))
 
 
-def traced(line: Traced) -> str:
+def trace_line(line: Traced) -> str:
     """The same for a rule that was looked at, with the levels that it names."""
     named = line.rule.partition(" level ")[2]
     levels = spoken.in_words(named.split(", "), "or")
@@ -924,7 +924,7 @@ def traced(line: Traced) -> str:
 def refusal(reason: Reason) -> str:
     """The fact, and what to do next."""
     steps = NEXT.get(reason.why)
-    return f"{say(reason)} {_fitting(steps, _spoken(reason))}" if steps else say(reason)
+    return f"{say(reason)} {_fitting(steps, _spoken_facts(reason))}" if steps else say(reason)
 
 
 def facts_in(sentence: str) -> set[str]:
@@ -936,7 +936,7 @@ def _fitting(sentences: tuple[str, ...], facts: Mapping[str, str]) -> str:
     return fits.format_map(facts)
 
 
-def _spoken(reason: Reason) -> dict[str, str]:
+def _spoken_facts(reason: Reason) -> dict[str, str]:
     facts = {name: _fact(name, value) for name, value in reason.facts.items()}
     if reason.why is Why.RESOURCE_UNKNOWN:
         known = [each for each in str(reason.facts.get("known", "")).split(", ") if each]
@@ -954,4 +954,4 @@ def _fact(name: str, value: str | int) -> str:
         return spoken.lasting(value)
     if name == "person" or name.endswith("_person"):
         return spoken.person(str(value))
-    return spoken.typed(str(value))
+    return spoken.safe_text(str(value))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from bot.core.catalog import Resource
 from bot.core.durations import SECONDS
-from bot.slack.entities import escaped
+from bot.slack.entities import escape
 
 _NAMES = {
     "w": ("week", "week"),
@@ -45,7 +45,7 @@ def until(at: datetime | None) -> str:
 
 def lasting(seconds: int) -> str:
     """``4 hours``, ``1 h 30 min``, ``2 days``."""
-    counted = [(count, unit) for count, unit in _counted(seconds) if count]
+    counted = [(count, unit) for count, unit in _units(seconds) if count]
     if not counted:
         return "0 seconds"
     if len(counted) == 1:
@@ -54,7 +54,7 @@ def lasting(seconds: int) -> str:
     return " ".join(f"{count} {_short(unit, count)}" for count, unit in counted)
 
 
-def _counted(seconds: int) -> list[tuple[int, str]]:
+def _units(seconds: int) -> list[tuple[int, str]]:
     found, rest = [], max(seconds, 0)
     for unit, size in SECONDS.items():
         count, rest = divmod(rest, size)
@@ -72,7 +72,7 @@ def for_length(seconds: int | None) -> str:
 
 
 def person(who: str) -> str:
-    return f"<@{who}>" if _PERSON.fullmatch(who) else typed(who, 40)
+    return f"<@{who}>" if _PERSON.fullmatch(who) else safe_text(who, 40)
 
 
 def people(who: Sequence[str], word: str, most: int = 5) -> str:
@@ -85,14 +85,14 @@ def in_words(names: Sequence[str], word: str) -> str:
     return f" {word} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
-def typed(text: str, most: int = _LONGEST) -> str:
+def safe_text(text: str, most: int = _LONGEST) -> str:
     """What somebody typed, on one line, so that nothing in it works, and at most so long."""
-    line = _unmarked(_one_line(text)) or ("…" if text else "")
+    line = _without_marks(_one_line(text)) or ("…" if text else "")
     cut = _cut(f"{_LIKE['>']}{line[1:]}" if line.startswith(">") else line, most)
-    return _unmarked(cut)  # what was inside of a name may be at its end now
+    return _without_marks(cut)  # what was inside of a name may be at its end now
 
 
-def _unmarked(text: str) -> str:
+def _without_marks(text: str) -> str:
     return _MARKS.sub(lambda mark: _LIKE[mark[0]], text)
 
 
@@ -105,12 +105,12 @@ def _one_line(text: str) -> str:
 
 
 def _cut(line: str, most: int) -> str:
-    safe = escaped(line)
+    safe = escape(line)
     if len(safe) <= most:
         return safe
     kept, room = [], most - 1
     for letter in line:
-        piece = escaped(letter)
+        piece = escape(letter)
         if len(piece) > room:
             break
         kept.append(piece)
@@ -118,6 +118,6 @@ def _cut(line: str, most: int) -> str:
     return "".join(kept) + "…"
 
 
-def named(resource: str | Resource) -> str:
+def resource_name(resource: str | Resource) -> str:
     name = resource if isinstance(resource, str) else resource.name
-    return f"*{typed(name, 80)}*"
+    return f"*{safe_text(name, 80)}*"

@@ -41,9 +41,9 @@ class Connection(psycopg.Connection[Row]):
         interval: float = INTERVAL,
         timeout: float | None = None,  # noqa: ARG002 -- not every psycopg has it; the deadline bounds us
     ) -> T:
-        return super().wait(self._bounded(gen), min(interval, INTERVAL))
+        return super().wait(self._bound(gen), min(interval, INTERVAL))
 
-    def _bounded(self, gen: PQGen[T]) -> Generator[Any, Any, T]:
+    def _bound(self, gen: PQGen[T]) -> Generator[Any, Any, T]:
         try:
             wanted = next(gen)
             while True:
@@ -103,9 +103,9 @@ class Connections:
         self._lock = threading.Lock()
 
     @contextmanager
-    def borrowed(self, deadline: Deadline) -> Iterator[Connection]:
+    def borrow(self, deadline: Deadline) -> Iterator[Connection]:
         """A connection for one thread; one that broke, or still waits for an answer, is closed after it."""
-        connection = self._kept() or self._opened(deadline)
+        connection = self._reuse() or self._open(deadline)
         connection.deadline = deadline
         try:
             yield connection
@@ -119,7 +119,7 @@ class Connections:
         for _, connection in idle:
             connection.close()
 
-    def _kept(self) -> Connection | None:
+    def _reuse(self) -> Connection | None:
         with self._lock:
             since, connection = self._idle.pop() if self._idle else (0.0, None)
         if connection and time.monotonic() - since > KEPT_SECONDS:
@@ -140,7 +140,7 @@ class Connections:
         for _, old in surplus:
             old.close()
 
-    def _opened(self, deadline: Deadline) -> Connection:
+    def _open(self, deadline: Deadline) -> Connection:
         seconds = min(math.ceil(time_left(deadline, self._name)), LONGEST_CONNECT)
 
         def connect() -> Connection:

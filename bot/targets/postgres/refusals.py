@@ -28,11 +28,11 @@ def refuse_server(name: str, server: Server, role: str, version: int, *, ends_se
         statements = f"CREATE ROLE rotakey LOGIN PASSWORD '…'; {grants.format('rotakey', 'rotakey')}"
         then = "and put that login into the target's url"
     else:
-        bot = quoted(server.bot)
+        bot = quote(server.bot)
         statements = f"ALTER ROLE {bot} NOSUPERUSER; {grants.replace('{}', bot)}"
         then = "so that it is an ordinary role"
     raise PermanentFailure(
-        f"{name}: the bot connects as a superuser, {quoted(server.bot)}, whose grants look like an"
+        f"{name}: the bot connects as a superuser, {quote(server.bot)}, whose grants look like an"
         f" administrator's: run {statements}{then}"
     )
 
@@ -42,23 +42,23 @@ def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: 
     anything that would only be noticed when the access has to end, because that is too late."""
     found_account, found_role = look.of_oid(account), look.of_oid(role)
     if found_account is None:
-        by_name = quoted(look.pair.account)
+        by_name = quote(look.pair.account)
         raise PermanentFailure(
             f"{name} has no account {by_name}: run CREATE ROLE {by_name} LOGIN; or name the person's account"
             " there under people: accounts: in access.yaml"
         )
     if found_role is None:
-        by_name = quoted(look.pair.role)
+        by_name = quote(look.pair.role)
         raise PermanentFailure(
             f"{name} has no role {by_name}: run CREATE ROLE {by_name}; or correct access.yaml"
         )
     if found_account.oid == look.server.me:
         raise PermanentFailure(
-            f"{name}: {quoted(found_account.name)} is the bot's own role, which no person may use"
+            f"{name}: {quote(found_account.name)} is the bot's own role, which no person may use"
         )
     if found_account.is_superuser:
         raise PermanentFailure(
-            f"{name}: {quoted(found_account.name)} is a superuser: it can do everything anyway, and its"
+            f"{name}: {quote(found_account.name)} is a superuser: it can do everything anyway, and its"
             " sessions cannot be ended"
         )
     if missing := _not_allowed(name, look, found_role.oid, ends_sessions=ends_sessions):
@@ -72,7 +72,7 @@ def why_not_revoked(
     """Return what an administrator can do, or ``refusal``, the server's own error, if we know nothing
     better."""
     if row.grantor != look.server.me and look.version >= ONE_ROW_PER_GRANTOR:
-        by = quoted(row.by or "?")
+        by = quote(row.by or "?")
         return NotAllowed(f"{name}: the bot may not revoke what {by} granted: run {revoke_sql(look, row)}")
     if too_strong := _superuser_now(name, look, row.member):
         return too_strong
@@ -99,26 +99,26 @@ def why_elsewhere(name: str, look: Look, receipts: Sequence[Receipt]) -> str:
 
 
 def revoke_sql(look: Look, row: Membership) -> str:
-    role, account = (quoted(look.name_of(each) or "?") for each in (row.role, row.member))
-    grantor = f" GRANTED BY {quoted(row.by)}" if row.by and look.version >= ONE_ROW_PER_GRANTOR else ""
+    role, account = (quote(look.name_of(each) or "?") for each in (row.role, row.member))
+    grantor = f" GRANTED BY {quote(row.by)}" if row.by and look.version >= ONE_ROW_PER_GRANTOR else ""
     return f"REVOKE {role} FROM {account}{grantor};"
 
 
 def admin_grant(role: str, bot: str, version: int) -> str:
     options = ", INHERIT FALSE, SET FALSE" if version >= ONE_ROW_PER_GRANTOR else ""
-    return f"GRANT {quoted(role)} TO {bot} WITH ADMIN OPTION{options};"
+    return f"GRANT {quote(role)} TO {bot} WITH ADMIN OPTION{options};"
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """Return the name quoted as SQL that a person can copy."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def _not_allowed(name: str, look: Look, role: int, *, ends_sessions: bool) -> NotAllowed | None:
-    found, bot = look.of_oid(role), quoted(look.server.bot)
+    found, bot = look.of_oid(role), quote(look.server.bot)
     if found and not found.may_grant:
         return NotAllowed(
-            f"{name}: the bot may not grant {quoted(found.name)}:"
+            f"{name}: the bot may not grant {quote(found.name)}:"
             f" run {admin_grant(found.name, bot, look.version)}"
         )
     return _may_not_end_sessions(name, look) if ends_sessions else None
@@ -128,7 +128,7 @@ def _may_not_end_sessions(name: str, look: Look) -> NotAllowed | None:
     if look.server.may_end_sessions:
         return None
     return NotAllowed(
-        f"{name}: the bot may not end sessions: run GRANT pg_signal_backend TO {quoted(look.server.bot)};"
+        f"{name}: the bot may not end sessions: run GRANT pg_signal_backend TO {quote(look.server.bot)};"
         " or set sessions: keep"
     )
 
@@ -138,7 +138,7 @@ def _superuser_now(name: str, look: Look, oid: int) -> PermanentFailure | None:
     if account is None or not account.is_superuser:
         return None
     return PermanentFailure(
-        f"{name}: {quoted(account.name)} is a superuser now: only a superuser can end its sessions"
+        f"{name}: {quote(account.name)} is a superuser now: only a superuser can end its sessions"
     )
 
 

@@ -56,7 +56,7 @@ class Replica:
 
     @contextmanager
     def _borrow(self, system: str, deadline: Deadline) -> Iterator[tuple[Connection, Server]]:
-        with self._connections.borrowed(deadline) as connection:
+        with self._connections.borrow(deadline) as connection:
             [[row]] = connection.ask(statements.server())
             server = Server(*row)
             if server.identifier != system:

@@ -54,7 +54,7 @@ def open_sessions(connection: Connection, account: int, only: Collection[int] | 
     while starting and not patience.passed:
         time.sleep(POLL)
         still = _starting(connection)
-        more, known = _listed(connection, account, starting)
+        more, known = _list_sessions(connection, account, starting)
         hers |= more & starting
         starting = (starting & still) - known
     return _among(hers, only) | starting
@@ -71,7 +71,7 @@ def _end_some(
         raise too_late(connection.target)
     time.sleep(POLL)
     still = starting & _starting(connection)
-    now_hers, known = _listed(connection, account, hers | starting)
+    now_hers, known = _list_sessions(connection, account, hers | starting)
     return now_hers & (hers | starting), still - known
 
 
@@ -81,7 +81,7 @@ def _first_look(connection: Connection, account: int) -> tuple[set[int], set[int
     pids = {pid for (pid,) in starting}
     if not pids:
         return {pid for pid, _ in rows}, pids
-    hers, known = _listed(connection, account, pids)
+    hers, known = _list_sessions(connection, account, pids)
     return hers, pids - known
 
 
@@ -94,7 +94,7 @@ def _starting(connection: Connection) -> set[int]:
     return {pid for (pid,) in rows}
 
 
-def _listed(connection: Connection, account: int, pids: Collection[int]) -> tuple[set[int], set[int]]:
+def _list_sessions(connection: Connection, account: int, pids: Collection[int]) -> tuple[set[int], set[int]]:
     """Return all of the account's sessions; and those of ``pids`` that are known to belong to somebody."""
     [rows] = connection.ask(statements.sessions(account, pids))
     return {pid for pid, hers in rows if hers}, {pid for pid, _ in rows}

@@ -28,7 +28,7 @@ from bot.targets.postgres import receipts as kept
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection, Connections
 from bot.targets.postgres.look import Look, Pair, Server, look_at, unfit
-from bot.targets.postgres.refusals import grantable, quoted, refuse_server, why_elsewhere
+from bot.targets.postgres.refusals import grantable, quote, refuse_server, why_elsewhere
 from bot.targets.postgres.replicas import Replica, share
 from bot.targets.postgres.revocation import Revocation
 from bot.targets.postgres.sight import Sight
@@ -173,8 +173,8 @@ class Postgres:
             reached = statements.reached_through(known, roles, connection.info.server_version)
             [[server], rows] = connection.ask(statements.server(), reached)
             through = (
-                f"{quoted(member)} can use all that the account {quoted(account)} is granted:"
-                f" run REVOKE {quoted(account)} FROM {quoted(member)};"
+                f"{quote(member)} can use all that the account {quote(account)} is granted:"
+                f" run REVOKE {quote(account)} FROM {quote(member)};"
                 for account, member in rows
             )
             system = Server(*server).identifier
@@ -223,7 +223,7 @@ class Postgres:
 
     def _call(self, call: Callable[[Connection], T], deadline: Deadline) -> T:
         def once() -> T:
-            with self._connections.borrowed(deadline) as connection:
+            with self._connections.borrow(deadline) as connection:
                 return call(connection)
 
         return short_retries(once, deadline)

@@ -11,8 +11,8 @@ from bot.core.grants import Grant
 from bot.core.people import Person
 from bot.core.strays import Stray, StrayState
 from bot.ports import Condition, Inspection, Key, Restore, Snapshot, Strays, StrayTargets
-from bot.usecases.examine.findings import MOST_ALIKE, Finding, ago, counted, few, look_at, ok, wrong
-from bot.usecases.outcomes import named
+from bot.usecases.examine.findings import MOST_ALIKE, Finding, ago, count_of, few, look_at, ok, wrong
+from bot.usecases.outcomes import hold_name
 from bot.usecases.strays.sweeping import open_strays
 from bot.usecases.sweep import HeldLedger, Past, looked_at, past_of
 
@@ -32,12 +32,14 @@ def look_at_access(ledger: AccessLedger) -> Iterator[Finding]:
     condition = ledger.condition()
     yield from _late(ledger, condition)
     few_enough = condition.open <= MOST_LOOKED_AT
-    left = [each for each in past_of(ledger).values() if neglected(each, condition.now)] if few_enough else []
-    found = [each for each in (looked_at(ledger, one) for one in left) if neglected(each, condition.now)]
+    left = (
+        [each for each in past_of(ledger).values() if is_neglected(each, condition.now)] if few_enough else []
+    )
+    found = [each for each in (looked_at(ledger, one) for one in left) if is_neglected(each, condition.now)]
     if found:
         yield unseen(found, condition.now)
     elif not condition.overdue:
-        yield ok(ACCESS, counted(condition.open, "open grant") + ", none past its end" * few_enough)
+        yield ok(ACCESS, count_of(condition.open, "open grant") + ", none past its end" * few_enough)
 
 
 def _late(ledger: AccessLedger, condition: Condition) -> Iterator[Finding]:
@@ -66,7 +68,7 @@ def who(person: str, people: Snapshot) -> str:
     return f"{known.name} ({person})" if known else person
 
 
-def neglected(it: Past, now: datetime) -> bool:
+def is_neglected(it: Past, now: datetime) -> bool:
     """Nobody has even tried: what was tried is told as failing or overdue."""
     return it.still_there and not it.pause and now - it.since > IN_TIME
 
@@ -74,7 +76,8 @@ def neglected(it: Past, now: datetime) -> bool:
 def unseen(found: Sequence[Past], now: datetime) -> Finding:
     oldest = min(found, key=lambda each: each.since)
     count = "1 hold is past its end" if len(found) == 1 else f"{len(found)} holds are past their end"
-    what = f"{count} and nobody has tried to take it back: {named(oldest.hold)}, for {ago(oldest.since, now)}"
+    since = ago(oldest.since, now)
+    what = f"{count} and nobody has tried to take it back: {hold_name(oldest.hold)}, for {since}"
     return wrong(ACCESS, what, "run rotakey sweep --once, and look at the workers")
 
 
@@ -85,12 +88,12 @@ def look_at_strays(ledger: AccessLedger) -> Iterator[Finding]:
     yield from few([stray(each, snap.now) for each in found])
     if targets and not found:
         looked = min((each.at for each in snap.all(Strays)), default=snap.now)
-        told = f"none at {counted(len(targets), 'target')}, looked through {ago(looked, snap.now)} ago"
+        told = f"none at {count_of(len(targets), 'target')}, looked through {ago(looked, snap.now)} ago"
         yield (look_at if snap.now - looked > LOOKED_THROUGH_WITHIN else ok)(STRAYS, told)
 
 
 def stray(it: Stray, now: datetime) -> Finding:
-    what = f"{named(it.hold)} is of our making, and no grant has explained it for {ago(it.since, now)}"
+    what = f"{hold_name(it.hold)} is of our making, and no grant has explained it for {ago(it.since, now)}"
     if it.state is StrayState.TAKING:
         return wrong(STRAYS, f"{what}; it is being taken back", "look whether that fails, under worker")
     return wrong(STRAYS, what, "decide in the security channel: take it back, or leave it")
@@ -104,24 +107,24 @@ def look_at_restore(ledger: AccessLedger) -> Iterator[Finding]:
         yield wrong(RESTORE, f"{what}: nothing is granted", "start a worker, or look at its log")
     if restore is None:
         return
-    yield restored(restore, ledger.condition().open, snap.now)
+    yield restore_finding(restore, ledger.condition().open, snap.now)
     again = ledger.read(Key.of(Grant, each) for each in restore.again)
     people = ledger.read({Key.of(Person, grant.person) for grant in again.all(Grant)})
     yield from few([live_again(grant, people) for grant in again.all(Grant) if again.live(grant)])
 
 
-def restored(it: Restore, still_open: int, now: datetime) -> Finding:
+def restore_finding(it: Restore, still_open: int, now: datetime) -> Finding:
     if it.failover:
         what = (
             f"another server of Redis took over {ago(it.noticed_at, now)} ago, and there was no anchor to"
-            f" compare it with. Nothing is granted since, and its {counted(still_open, 'open grant')} may be"
+            f" compare it with. Nothing is granted since, and its {count_of(still_open, 'open grant')} may be"
             " wrong"
         )
         do = "see at each target who has access; rotakey doctor --accept-restore; and name an anchor's file"
         return wrong(RESTORE, what, do)
     what = (
         f"Redis came back older {ago(it.noticed_at, now)} ago: it once had {it.anchored}, and has {it.found}."
-        f" Nothing is given since, and its {counted(still_open, 'open grant')} may be wrong"
+        f" Nothing is given since, and its {count_of(still_open, 'open grant')} may be wrong"
     )
     do = "see at each target who has access; rotakey audit verify; then rotakey doctor --accept-restore"
     return wrong(RESTORE, what, do)

@@ -29,7 +29,7 @@ def look_at_audit(
     read."""
     snap = ledger.read({HEAD})
     head = newest(snap, ledger)
-    yield sealed(head, unsealed_for(ledger, ledger), snap.now)
+    yield seal_finding(head, unsealed_for(ledger, ledger), snap.now)
     yield from unwritten(ledger.condition().unlogged)
     if rules == AuditRules():
         what = "no anchor: that Redis came back older is noticed only by a worker that had seen it before"
@@ -39,10 +39,10 @@ def look_at_audit(
         kept = place.read()
         behind = ledger.seals(kept.number, 1) if kept else ()
         since = read_seal(behind[0].text).at if behind else None
-        yield anchored(kept, head, since, snap.now)
+        yield anchor_finding(kept, head, since, snap.now)
 
 
-def sealed(head: SealHead, waits: timedelta, now: datetime) -> Finding:
+def seal_finding(head: SealHead, waits: timedelta, now: datetime) -> Finding:
     if waits > IN_TIME:
         what = f"an entry has waited for its seal for {durations.rough(waits.total_seconds())}"
         return wrong(AUDIT, what, "start a worker; if one runs, look in its log for seal:audit")
@@ -58,7 +58,9 @@ def unwritten(entries: int) -> Iterator[Finding]:
         yield wrong(AUDIT, what, "look in the workers' logs for the reason; until then nothing is granted")
 
 
-def anchored(kept: Anchored | None, head: SealHead, behind_since: datetime | None, now: datetime) -> Finding:
+def anchor_finding(
+    kept: Anchored | None, head: SealHead, behind_since: datetime | None, now: datetime
+) -> Finding:
     """``behind_since``: when the first seal was made that the anchor does not know."""
     if kept is None:
         return look_at(AUDIT, "the anchor's file is not on this machine", "look where a worker runs")

@@ -68,7 +68,7 @@ def few(findings: Sequence[Finding]) -> list[Finding]:
     return shown
 
 
-def counted(number: int, name: str) -> str:
+def count_of(number: int, name: str) -> str:
     return f"{number} {name}" if number == 1 else f"{number} {name}s"
 
 
@@ -118,7 +118,7 @@ class _Running:
         return [not_known(self.about, f"this is a fault of Rotakey's, please report it: {error!r}")]
 
 
-def examined(checks: Mapping[str, Check], within: Deadline, spare: float = 0) -> list[Finding]:
+def run_checks(checks: Mapping[str, Check], within: Deadline, spare: float = 0) -> list[Finding]:
     """What all checks find by the deadline, the worst first. One that fails or hangs stops no other. A check
     is to give up ``spare`` seconds sooner, so as to say itself what did not answer."""
     running = []

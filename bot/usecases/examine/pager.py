@@ -10,7 +10,7 @@ from bot.core.catalog import Catalog, OnCall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
 from bot.ports import Deadline, Key, Ledger, OnCallSource
-from bot.usecases.examine.findings import Finding, ago, counted, few, look_at, ok, when, wrong
+from bot.usecases.examine.findings import Finding, ago, count_of, few, look_at, ok, when, wrong
 
 ON_CALL = "on call"
 AHEAD = timedelta(hours=24)
@@ -39,7 +39,7 @@ def look_at_source(
     except PermanentFailure as failure:
         yield wrong(about, str(failure))
     else:
-        yield ok(about, f"answers, for {counted(len(schedules), 'schedule')}")
+        yield ok(about, f"answers, for {count_of(len(schedules), 'schedule')}")
 
 
 def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
@@ -59,7 +59,7 @@ def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
         oldest = min(each.read_at for each in snap.all(Roster))
         yield ok(
             ON_CALL,
-            f"{counted(len(schedules), 'schedule')}, read {ago(oldest, snap.now)} ago; somebody is on each",
+            f"{count_of(len(schedules), 'schedule')}, read {ago(oldest, snap.now)} ago; somebody is on each",
         )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import App, AppFacts, Deadline, GivenUp, Home, Key, Ledger
-from bot.usecases.examine.findings import Finding, ago, counted, look_at, ok, wrong
+from bot.usecases.examine.findings import Finding, ago, count_of, look_at, ok, wrong
 from bot.usecases.groups import LOSSES, REINSTALL
 
 SLACK = "slack"
@@ -43,7 +43,7 @@ def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Dea
 def given_up(found: GivenUp | None, now: datetime) -> Iterator[Finding]:
     """Report that lately people did not get messages, although Slack answered."""
     if found and now - found.at <= GIVEN_UP_SHOWN:
-        total = f"{counted(found.count, 'message')} given up so far"
+        total = f"{count_of(found.count, 'message')} given up so far"
         what = f"Slack refused a message to {found.to} until {ago(found.at, now)} ago: {found.error}"
         yield look_at(SLACK, f"{what}; {total}", "a message is given up after an hour")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.core.errors import TemporaryFailure
 from bot.ports import Change, Ledger, Server, ServerFacts
-from bot.usecases.examine.findings import Finding, counted, look_at, ok, wrong
+from bot.usecases.examine.findings import Finding, count_of, look_at, ok, wrong
 
 REDIS = "redis"
 WRITES = 3
@@ -29,7 +29,7 @@ def look_at_redis(
     yield from (wrong(REDIS, each) for each in facts.objections)
     yield from (look_at(REDIS, each) for each in facts.warnings)
     if facts.replicas is not None and facts.replicas < copies:
-        what = f"REDIS_COPIES is {copies}, and it has {counted(facts.replicas, 'replica')}: nothing is given"
+        what = f"REDIS_COPIES is {copies}, and it has {count_of(facts.replicas, 'replica')}: nothing is given"
         yield wrong(REDIS, what, "start as many replicas, or ask for fewer copies")
     before = wall()
     now = ledger.read().now
@@ -57,7 +57,7 @@ def pace(facts: ServerFacts, took: float, apart: float) -> Iterator[Finding]:
         yield look_at(
             REDIS, f"a write takes {took * 1000:.0f} ms", "look at its disk, its load and the way to it"
         )
-    replicas = f", {counted(facts.replicas, 'replica')}" if facts.replicas else ""
+    replicas = f", {count_of(facts.replicas, 'replica')}" if facts.replicas else ""
     told = f"{facts.name} writes in {took * 1000:.1f} ms, clock {abs(apart):.1f} s from ours{replicas}"
     yield ok(REDIS, told)
 

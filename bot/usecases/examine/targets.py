@@ -9,7 +9,7 @@ from bot.core.catalog import Catalog, Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold
 from bot.ports import Abilities, Deadline, Key, Ledger, Swept, Target, TargetSystems
-from bot.usecases.examine.findings import Finding, Grade, ago, counted, look_at, ok, wrong
+from bot.usecases.examine.findings import Finding, Grade, ago, count_of, look_at, ok, wrong
 from bot.usecases.examine.work import SWEEP_FORGOTTEN
 
 TARGET = "target"
@@ -67,7 +67,7 @@ def look_at_gives(
     except (TemporaryFailure, PermanentFailure) as failure:
         yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
         return
-    yield ok(about, f"answers; {counted(len(held), 'entitlement')}, {counted(sum(held), 'holder')}")
+    yield ok(about, f"answers; {count_of(len(held), 'entitlement')}, {count_of(sum(held), 'holder')}")
     yield from abilities(about, target.abilities)
     yield from warnings(about, target, gives, accounts, deadline)
 

@@ -9,8 +9,8 @@ from typing import Protocol
 from bot.core import durations
 from bot.core.holds import HoldRecord
 from bot.ports import Condition, Inspection, Key, Ledger, Owed, SetAside, Snapshot, Swept
-from bot.usecases.examine.findings import Finding, ago, counted, few, look_at, ok, wrong
-from bot.usecases.outcomes import named
+from bot.usecases.examine.findings import Finding, ago, count_of, few, look_at, ok, wrong
+from bot.usecases.outcomes import hold_name
 
 WORKER, SWEEP, RECORDS = "worker", "sweep", "records"
 DEAD_AFTER = timedelta(seconds=10)
@@ -51,11 +51,11 @@ def at_work(it: Condition) -> Iterator[Finding]:
     elif it.oldest and it.now - it.oldest > LATE:
         grade = wrong if it.now - it.oldest > FAR_TOO_LATE else look_at
         what = (
-            f"what has been due for {ago(it.oldest, it.now)} is not begun; {counted(it.owed, 'thing')} owed"
+            f"what has been due for {ago(it.oldest, it.now)} is not begun; {count_of(it.owed, 'thing')} owed"
         )
         yield grade(WORKER, what, "start more workers, and look at their logs")
     else:
-        owed = counted(it.owed, "thing")
+        owed = count_of(it.owed, "thing")
         yield ok(WORKER, f"a worker asked for work {ago(it.beat, it.now)} ago; {owed} owed, none late")
 
 
@@ -63,7 +63,7 @@ def failing(it: Owed, snap: Snapshot) -> Finding:
     """``snap`` has the records of the holds that fail."""
     kind, _, about = it.member.partition(":")
     record = snap.find(HoldRecord, about) if kind == "hold" else None
-    what = named(record.hold) if record else NAMES.get(kind, it.member).format(about)
+    what = hold_name(record.hold) if record else NAMES.get(kind, it.member).format(about)
     again = durations.rough((it.at - snap.now).total_seconds())
     why = f": {record.last_error}" if record and record.last_error else ""
     do = "" if why else f"look in the workers' logs for {it.member}"
@@ -97,7 +97,7 @@ def sweep(it: Swept | None, now: datetime) -> Iterator[Finding]:
         return
     what = f"rotakey sweep came by {ago(it.at, now)} ago"
     if it.left:
-        yield wrong(SWEEP, f"{what}, and had to leave {counted(it.left, 'hold')} past the end")
+        yield wrong(SWEEP, f"{what}, and had to leave {count_of(it.left, 'hold')} past the end")
     elif now - it.at > SWEEP_FORGOTTEN:
         yield look_at(SWEEP, f"{what}, and not since", "look at the crontab that runs it")
     else:

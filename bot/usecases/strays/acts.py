@@ -9,30 +9,30 @@ from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Pres
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState, may_be_taken
 from bot.ports import Alert, Change, Due, Entry, Key, Snapshot, Strays
-from bot.usecases.alerts import about_crowd, about_stray, became, told, told_over
+from bot.usecases.alerts import about_crowd, about_stray, alert_change, alert_over_change, became
 from bot.usecases.context import Context
-from bot.usecases.finish import joined
-from bot.usecases.outcomes import named
+from bot.usecases.finish import join_changes
+from bot.usecases.outcomes import hold_name
 from bot.usecases.strays.round import Round
 
 MOST_ASKED = 10
 """People are told of so many strays of one target at a time; the others wait."""
 
 
-def acted(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
+def action_change(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
     """Few are taken where the policy says so. Of too many nothing is: then it is likelier that the ledger
     has lost something."""
     states = [stray.state for stray in after.found.values()]
     count = states.count(StrayState.OPEN) + states.count(StrayState.TAKING)
     few = may_be_taken(count, len(it.looked.ours), it.catalog.sweep.share)
-    change = Change(audit=_found(it, after))
+    change = Change(audit=_found_entries(it, after))
     if it.takes and few:
         after, part = _all_taken(context, it, after)
     else:
         after, part = _all_told(context, it, after)
     crowd = states.count(StrayState.OPEN) > MOST_ASKED or (it.takes and not few)
     after, last = _crowd(context, it, after, crowd=crowd)
-    return after, joined(joined(change, part), last)
+    return after, join_changes(join_changes(change, part), last)
 
 
 def taking(hold: Hold, snap: Snapshot, *, by: str | None) -> Change:
@@ -45,16 +45,16 @@ def taking(hold: Hold, snap: Snapshot, *, by: str | None) -> Change:
         members={f"hold:{hold.key}": behind},
         put={Key.of(HoldRecord, hold.key): record},
         due=(Due(member=f"hold:{hold.key}", at=snap.now),),
-        audit=(Entry(what="taking stray", by=by, facts={"hold": named(hold)}),),
+        audit=(Entry(what="taking stray", by=by, facts={"hold": hold_name(hold)}),),
         frees=True,
     )
 
 
-def _found(it: Round, after: Strays) -> tuple[Entry, ...]:
+def _found_entries(it: Round, after: Strays) -> tuple[Entry, ...]:
     """Those that count from now on."""
     before = {key: stray.state for key, stray in it.known.found.items()}
     return tuple(
-        Entry(what="stray found", facts={"hold": named(stray.hold), "since": stray.since})
+        Entry(what="stray found", facts={"hold": hold_name(stray.hold), "since": stray.since})
         for key, stray in after.found.items()
         if stray.state is StrayState.OPEN and before.get(key) is StrayState.SEEN
     )
@@ -73,8 +73,8 @@ def _all_taken(context: Context, it: Round, after: Strays) -> tuple[Strays, Chan
         alert = _alert(it, stray) or about_stray(context.new_id(), stray.hold, asks=False)
         alert = became(replace(alert, asks=False), because(Why.STRAY_TAKING))
         strays[key] = replace(stray, state=StrayState.TAKING, alert=alert.id)
-        part = joined(taking(stray.hold, it.snap, by=None), told(alert, it.snap.now))
-        change = joined(change, part)
+        part = join_changes(taking(stray.hold, it.snap, by=None), alert_change(alert, it.snap.now))
+        change = join_changes(change, part)
     return replace(after, found=strays), change
 
 
@@ -85,12 +85,12 @@ def _all_told(context: Context, it: Round, after: Strays) -> tuple[Strays, Chang
     for key, stray in _open(after).items():
         alert = _alert(it, stray)
         if alert and not alert.over_at and alert.asks is not it.asks:
-            change = joined(change, told(replace(alert, asks=it.asks, became=None), now))
+            change = join_changes(change, alert_change(replace(alert, asks=it.asks, became=None), now))
         elif stray.alert is None and room > 0:
             room -= 1
             alert = about_stray(context.new_id(), stray.hold, asks=it.asks)
             strays[key] = replace(stray, alert=alert.id)
-            change = joined(change, told(alert, now))
+            change = join_changes(change, alert_change(alert, now))
     return replace(after, found=strays), change
 
 
@@ -101,10 +101,10 @@ def _crowd(context: Context, it: Round, after: Strays, *, crowd: bool) -> tuple[
         most = {"most": MOST_ASKED} if it.asks else {}
         alert = about_crowd(context.new_id(), it.looked.target, **counted, **most)
         entry = Entry(what="too many strays", facts={"target": it.looked.target, **counted})
-        return replace(after, crowd=alert.id), replace(told(alert, it.snap.now), audit=(entry,))
+        return replace(after, crowd=alert.id), replace(alert_change(alert, it.snap.now), audit=(entry,))
     if after.crowd and not crowd:
         alert_now = it.alerts.find(Alert, after.crowd)
-        return replace(after, crowd=None), told_over(alert_now, because(Why.STRAYS_FEW), it.snap.now)
+        return replace(after, crowd=None), alert_over_change(alert_now, because(Why.STRAYS_FEW), it.snap.now)
     return after, Change()
 
 
@@ -115,7 +115,7 @@ def _alert(it: Round, stray: Stray) -> Alert | None:
 # ------------------------------------------------------------------------------------ what came of them
 
 
-def gone(it: Round, after: Strays) -> Change:
+def gone_change(it: Round, after: Strays) -> Change:
     """Those that are not there any more, or are explained by now."""
     change = Change()
     for key, stray in it.known.found.items():
@@ -123,9 +123,9 @@ def gone(it: Round, after: Strays) -> Change:
         if key in after.found or (stray.state is StrayState.SEEN and alert is None):
             continue
         reason = _how_gone(it, key, alert)
-        entry = Entry(what="stray gone", facts={"hold": named(stray.hold), "how": reason.why.value})
-        part = told_over(alert, reason, it.snap.now)
-        change = joined(change, replace(part, audit=(entry,)))
+        entry = Entry(what="stray gone", facts={"hold": hold_name(stray.hold), "how": reason.why.value})
+        part = alert_over_change(alert, reason, it.snap.now)
+        change = join_changes(change, replace(part, audit=(entry,)))
     return change
 
 
@@ -137,7 +137,9 @@ def stuck(it: Round, after: Strays) -> Change:
         if record and alert and alert.became and stray.state is StrayState.TAKING and is_stuck(it, key):
             trouble = record.last_error or ""
             told_now = became(alert, because(Why.STRAY_STUCK, trouble=trouble, **_by(alert.became)))
-            change = joined(change, told(told_now, it.snap.now) if told_now != alert else Change())
+            change = join_changes(
+                change, alert_change(told_now, it.snap.now) if told_now != alert else Change()
+            )
     return change
 
 

@@ -15,7 +15,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, System
 from bot.core.reasons import Why, because
-from bot.core.strays import Stray, StrayState, seen
+from bot.core.strays import Stray, StrayState, strays_after
 from bot.ports import (
     CLAIM_SECONDS,
     Alert,
@@ -33,12 +33,12 @@ from bot.ports import (
     Target,
     TargetSystems,
 )
-from bot.usecases.alerts import told_over
-from bot.usecases.attempts import settled
+from bot.usecases.alerts import alert_over_change
+from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import Context
-from bot.usecases.finish import joined
+from bot.usecases.finish import join_changes
 from bot.usecases.job import Job
-from bot.usecases.strays.acts import acted, gone, is_stuck, stuck
+from bot.usecases.strays.acts import action_change, gone_change, is_stuck, stuck
 from bot.usecases.strays.round import Held, Looked, Round
 from bot.usecases.systems import SYSTEMS, first_name, note_system
 
@@ -81,7 +81,7 @@ def sweep(context: Context, census: Census, find: Callable[[str], Target], job: 
     name = job.claim.id
     catalog, snap = context.gather(lambda _: {Key.of(Strays, name)})
     if name not in catalog.targets():
-        settled(lambda: _dropped(context, job.claim))
+        retry_conflicts(lambda: _drop(context, job.claim))
         return
     known = snap.find(Strays, name) or Strays(at=snap.now)
     looked = _look(find(name), name, _entitlements(name, catalog, known), job)
@@ -91,8 +91,8 @@ def sweep(context: Context, census: Census, find: Callable[[str], Target], job: 
     if namesakes is None:
         looked = replace(looked, holders={})
     held = _read_holds(context.ledger, census, looked, namesakes or (), job)
-    more = _healed(context.ledger, held.vanished) or not held.whole
-    settled(lambda: _commit_round(context, looked, held, job.claim, more=more))
+    more = _requeue(context.ledger, held.vanished) or not held.whole
+    retry_conflicts(lambda: _commit_round(context, looked, held, job.claim, more=more))
     if looked.failure:
         raise looked.failure
 
@@ -144,18 +144,20 @@ def _namesakes(context: Context, looked: Looked, catalog: Catalog) -> tuple[str,
 
 
 def _commit_round(context: Context, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
-    it = _compared(context, looked, held)
-    strays = seen(it.known.found, it.sight, AGAIN_AFTER)
-    found = replace(it.known, at=it.snap.now, found=strays, entitlements=_remembered(it), rest=looked.rest)
-    after, change = acted(context, it, found)
-    for part in (gone(it, after), stuck(it, after), _owed(it), _registered(it)):
-        change = joined(change, part)
+    it = _compare(context, looked, held)
+    strays = strays_after(it.known.found, it.sight, AGAIN_AFTER)
+    found = replace(
+        it.known, at=it.snap.now, found=strays, entitlements=_remembered_entitlements(it), rest=looked.rest
+    )
+    after, change = action_change(context, it, found)
+    for part in (gone_change(it, after), stuck(it, after), _owed_change(it), _registration_change(it)):
+        change = join_changes(change, part)
     done = None if looked.failure else Done(claim=claim, next_at=it.snap.now + _pause(it, after, more=more))
     put = {**change.put, Key.of(Strays, looked.target): after}
     context.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
 
 
-def _compared(context: Context, looked: Looked, held: Held) -> Round:
+def _compare(context: Context, looked: Looked, held: Held) -> Round:
     """Read after the target was, and again with each attempt to write; of whoever came to hold something
     meanwhile, too."""
     name = looked.target
@@ -170,7 +172,7 @@ def _compared(context: Context, looked: Looked, held: Held) -> Round:
     return Round(catalog=catalog, looked=looked, held=held, snap=snap, alerts=alerts)
 
 
-def _remembered(it: Round) -> tuple[Entitlement, ...]:
+def _remembered_entitlements(it: Round) -> tuple[Entitlement, ...]:
     """Where the policy gives something no more, it is looked through until nothing of ours is left."""
     read = it.looked.holders if it.held.whole else ()
     unread = (each for each in it.known.entitlements if each not in read)
@@ -200,7 +202,7 @@ def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Seque
             break
         snap = ledger.read((Key.of(HoldRecord, key) for key in keys), [f"hold:{key}" for key in keys])
         entitlements |= {record.hold.entitlement for record in snap.all(HoldRecord)}
-        vanished += _vanished(looked, snap)
+        vanished += _vanished_holds(looked, snap)
     return Held(
         explained=frozenset(explained),
         vanished=tuple(sorted(set(vanished))),
@@ -213,7 +215,7 @@ def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[first : first + AT_ONCE] for first in range(0, len(keys), AT_ONCE))
 
 
-def _vanished(looked: Looked, snap: Snapshot) -> list[str]:
+def _vanished_holds(looked: Looked, snap: Snapshot) -> list[str]:
     """Holds of live grants that were given and are not there: somebody took them behind our back."""
     return [
         hold.key
@@ -226,12 +228,12 @@ def _vanished(looked: Looked, snap: Snapshot) -> list[str]:
     ]
 
 
-def _owed(it: Round) -> Change:
+def _owed_change(it: Round) -> Change:
     """What has a record, but nobody behind it, is looked at by its hold at once."""
     return Change(due=tuple(Due(member=f"hold:{key}", at=it.snap.now) for key in it.sight.owed))
 
 
-def _healed(ledger: Ledger, vanished: Sequence[str]) -> bool:
+def _requeue(ledger: Ledger, vanished: Sequence[str]) -> bool:
     """What was taken behind our back is looked at by its hold at once; whether some of it has to wait. Each
     for itself: whoever was faster than we has looked at it."""
     room = MOST_HEALED
@@ -255,7 +257,7 @@ def _unseen(key: str, snap: Snapshot) -> Change | None:
     return Change(rests_on=(snap,), put=put, due=(Due(member=f"hold:{key}", at=snap.now),))
 
 
-def _registered(it: Round) -> Change:
+def _registration_change(it: Round) -> Change:
     swept = it.snap.find(StrayTargets) or StrayTargets()
     if it.looked.target in swept.targets:
         return Change()
@@ -278,7 +280,7 @@ def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
 # --------------------------------------------------------------------------------- out of the policy
 
 
-def _dropped(context: Context, claim: Claim) -> None:
+def _drop(context: Context, claim: Claim) -> None:
     """The policy names the target no more: it cannot be reached, and what was told of it is over."""
     name = claim.id
     catalog, snap = context.gather(lambda _: {Key.of(Strays, name), Key.of(StrayTargets)})
@@ -290,7 +292,9 @@ def _dropped(context: Context, claim: Claim) -> None:
     alerts = context.ledger.read({Key.of(Alert, each) for each in told if each})
     change = Change(rests_on=(snap, alerts), done=Done(claim=claim))
     for alert in alerts.all(Alert):
-        change = joined(change, told_over(alert, because(Why.TARGET_UNSWEPT, target=name), snap.now))
+        change = join_changes(
+            change, alert_over_change(alert, because(Why.TARGET_UNSWEPT, target=name), snap.now)
+        )
     swept = snap.find(StrayTargets) or StrayTargets()
     left = StrayTargets(targets=tuple(each for each in swept.targets if each != name))
     put = {**change.put, Key.of(Strays, name): None, Key.of(StrayTargets): left}

@@ -19,11 +19,11 @@ from bot.core.strays import Stray, StrayState
 from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
 from bot.usecases.accounts import has_account, is_concerned, person_keys
 from bot.usecases.admit import admission
-from bot.usecases.alerts import adoptable, adopted_for, became, owners, told
+from bot.usecases.alerts import adoptable, adopted_for, alert_change, became, owners
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
-from bot.usecases.finish import joined
-from bot.usecases.outcomes import named
+from bot.usecases.finish import join_changes
+from bot.usecases.outcomes import hold_name
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
 
@@ -45,7 +45,7 @@ class Case:
     def now(self) -> datetime:
         return self.snap.now
 
-    def decided(self, stray: Stray | None, reason: Reason, *, over: bool) -> Change:
+    def decision_change(self, stray: Stray | None, reason: Reason, *, over: bool) -> Change:
         """What becomes of the stray, None where it is none any more, and what its alert says of that."""
         key = self.hold.key
         others = {each: kept for each, kept in self.strays.found.items() if each != key}
@@ -54,33 +54,33 @@ class Case:
         put: dict[Key, Document | None] = {
             Key.of(Strays, self.hold.target): replace(self.strays, found=found)
         }
-        shown = told(replace(alert, over_at=self.now) if over else alert, self.now)
-        return joined(Change(rests_on=(self.snap,), put=put), shown)
+        shown = alert_change(replace(alert, over_at=self.now) if over else alert, self.now)
+        return join_changes(Change(rests_on=(self.snap,), put=put), shown)
 
 
 def adopt(context: Context, *, person: str, alert: str, op: str) -> None:
     """The access goes on as a grant of whoever has it, for some hours. Raises Refused, also for one's own."""
-    _judged(context, person, alert, op, _adopted)
+    _judge(context, person, alert, op, _adoption_change)
 
 
 def remove(context: Context, *, person: str, alert: str, op: str) -> None:
     """The access is taken back; security people may have it, too. Raises Refused."""
-    _judged(context, person, alert, op, _removed)
+    _judge(context, person, alert, op, _removal_change)
 
 
 def leave(context: Context, *, person: str, alert: str, op: str) -> None:
     """Nobody is asked again until it goes away and comes back. Raises Refused, also for one's own."""
-    _judged(context, person, alert, op, _left)
+    _judge(context, person, alert, op, _leave_change)
 
 
-def _judged(
+def _judge(
     context: Context, person: str, alert: str, op: str, verdict: Callable[[Context, Case], Change]
 ) -> None:
     known = context.alert(alert)
     context.meet(*((known.person,) if known and known.person else ()), person, anew=True)
 
     def attempt() -> str:
-        change = verdict(context, _case(context, person, alert, revoking=verdict is _removed))
+        change = verdict(context, _case(context, person, alert, revoking=verdict is _removal_change))
         receipt = context.ledger.commit(replace(change, op=op, answer=alert))
         return earlier_answer(receipt) if receipt.again else alert
 
@@ -137,22 +137,22 @@ def _not_ones_own(case: Case) -> None:
 # ------------------------------------------------------------------------------------------ verdicts
 
 
-def _removed(_: Context, case: Case) -> Change:
+def _removal_change(_: Context, case: Case) -> Change:
     stray = replace(case.strays.found[case.hold.key], state=StrayState.TAKING)
-    decided = case.decided(stray, because(Why.STRAY_TAKING, by_person=case.by), over=False)
+    decided = case.decision_change(stray, because(Why.STRAY_TAKING, by_person=case.by), over=False)
     soon = Change(due=(Due(member=f"sweep:{case.hold.target}", at=case.now + LOOK_AFTER),))
-    return joined(joined(decided, taking(case.hold, case.snap, by=case.by)), soon)
+    return join_changes(join_changes(decided, taking(case.hold, case.snap, by=case.by)), soon)
 
 
-def _left(_: Context, case: Case) -> Change:
+def _leave_change(_: Context, case: Case) -> Change:
     _not_ones_own(case)
     stray = replace(case.strays.found[case.hold.key], state=StrayState.LEFT)
-    entry = Entry(what="stray left", by=case.by, facts={"hold": named(case.hold)})
-    decided = case.decided(stray, because(Why.STRAY_LEFT, by_person=case.by), over=True)
-    return joined(decided, Change(audit=(entry,)))
+    entry = Entry(what="stray left", by=case.by, facts={"hold": hold_name(case.hold)})
+    decided = case.decision_change(stray, because(Why.STRAY_LEFT, by_person=case.by), over=True)
+    return join_changes(decided, Change(audit=(entry,)))
 
 
-def _adopted(context: Context, case: Case) -> Change:
+def _adoption_change(context: Context, case: Case) -> Change:
     """Nothing is given by it: the grant stands behind that one hold, whatever else its resource gives."""
     _not_ones_own(case)
     person, resource = _whose(case), _resource(case)
@@ -178,8 +178,8 @@ def _adopted(context: Context, case: Case) -> Change:
         resource=resource.name,
         until_at=int(until.timestamp()),
     )
-    for part in (_as_given(case, grant.id), case.decided(None, reason, over=True)):
-        change = joined(change, part)
+    for part in (_as_given(case, grant.id), case.decision_change(None, reason, over=True)):
+        change = join_changes(change, part)
     return change
 
 
@@ -222,7 +222,7 @@ def _as_given(case: Case, grant: str) -> Change:
     """It is there already, and of our making; nobody else may have been approved for it meanwhile."""
     known = [each.id for each in case.snap.all(Grant) if case.hold.key in each.holds]
     record = HoldRecord(hold=case.hold, phase=Phase.GIVEN, baseline=Presence.NONE)
-    facts = {"hold": named(case.hold)}
+    facts = {"hold": hold_name(case.hold)}
     return Change(
         members={f"hold:{case.hold.key}": known},
         put={Key.of(HoldRecord, case.hold.key): record},
