@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: sandbox test check bench chaos fuzz lock clean
+.PHONY: sandbox test check style bench chaos fuzz lock clean
 .DELETE_ON_ERROR:
 
 sandbox: $(VENV)/sandbox-ready
@@ -18,6 +18,9 @@ check: $(VENV)/dev-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+style: $(VENV)/dev-ready
+	@$(BIN)/python -m tests.style
 
 fuzz: $(VENV)/dev-ready
 	@FUZZ=$(or $(FUZZ),100000) $(BIN)/pytest tests/fuzz $(ARGS)
