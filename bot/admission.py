@@ -7,14 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from bot.core.errors import Misconfigured
 from bot.ports import Room
+from bot.usecases.duties import KINDS, WaitsFor
 
-SLACK, REDIS, ALARMS = "slack", "redis", "alarms"
-TARGET, SOURCE = "target ", "source "
-
-OF_TARGETS = ("hold", "sweep", "hands")
-OF_SOURCES = ("roster",)
-OF_ALARMS = ("alarm",)
-OF_SLACK = ("card", "note", "alert", "home", "people", "groups", "workspace")
+SLACK, REDIS, ALARMS = WaitsFor.SLACK.value, WaitsFor.REDIS.value, WaitsFor.ALARMS.value
+TARGET, SOURCE = f"{WaitsFor.TARGET.value} ", f"{WaitsFor.SOURCE.value} "
 RESERVED: Mapping[str, int] = {SLACK: 2, REDIS: 1, ALARMS: 1}
 """Threads, besides one for each target and each source."""
 
@@ -27,14 +23,21 @@ def dependency(member: str) -> str:
     """Return what a due thing waits for: ``target NAME``, ``source NAME``, SLACK, or Redis alone (ALARMS,
     REDIS)."""
     kind, _, rest = member.partition(":")
-    name = rest.partition("/")[0]
-    if kind in OF_TARGETS:
-        return target(name)
-    if kind in OF_SOURCES:
-        return source(name)
-    if kind in OF_SLACK:
-        return SLACK
-    return ALARMS if kind in OF_ALARMS else REDIS
+    name, row = rest.partition("/")[0], KINDS.get(kind)
+    match row and row.waits_for:
+        case WaitsFor.TARGET:
+            return target(name)
+        case WaitsFor.SOURCE:
+            return source(name)
+        case WaitsFor.SLACK | WaitsFor.ALARMS as neighbour:
+            return neighbour.value
+        case _:
+            return REDIS
+
+
+def of(neighbour: WaitsFor) -> tuple[str, ...]:
+    """Return the kinds of due things that wait for this."""
+    return tuple(kind for kind, row in KINDS.items() if row.waits_for is neighbour)
 
 
 def target(name: str) -> str:
@@ -128,12 +131,12 @@ class Admission:
         source."""
         targets = [name for name in self.own if name.startswith(TARGET)]
         sources = [name for name in self.own if name.startswith(SOURCE)]
-        of_targets = tuple(kind for kind in OF_TARGETS if kind not in besides)
+        of_targets = tuple(kind for kind in of(WaitsFor.TARGET) if kind not in besides)
         found = [
             Room(kinds=of_targets, own=self._free_own(targets), shared=self.spare),
-            Room(kinds=OF_SOURCES, own=self._free_own(sources), shared=self.spare),
+            Room(kinds=of(WaitsFor.SOURCE), own=self._free_own(sources), shared=self.spare),
         ]
-        for kinds, name in ((OF_ALARMS, ALARMS), (OF_SLACK, SLACK), ((), REDIS)):
+        for kinds, name in ((of(WaitsFor.ALARMS), ALARMS), (of(WaitsFor.SLACK), SLACK), ((), REDIS)):
             found.append(Room(kinds=kinds, own=self.free_own(name), shared=self.free_shared(name)))
         return tuple(replace(each, shared=0) if flood else each for each in found)
 

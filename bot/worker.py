@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge, Histogram
 
-from bot.admission import ALARMS, OF_TARGETS, REDIS, TARGET, Admission, Use, World, dependency
+from bot.admission import ALARMS, REDIS, TARGET, Admission, Use, World, dependency
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
 from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Ledger, Order
@@ -335,7 +335,7 @@ class Worker:
         busy.update(
             {
                 lane: self.share - busy[lane] - now.room(_name(lane))
-                for lane in self._lanes(set(OF_TARGETS[:1]) - self.batches.keys(), now)
+                for lane in self._lanes({"hold"} - self.batches.keys(), now)
             }
         )
         order = Order(rooms=now.rooms(besides, flood=flooded), served=tuple(self._served))

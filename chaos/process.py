@@ -28,7 +28,7 @@ from bot.ports import Card, Change, Key
 from bot.sandbox.launch import PR_SET_PDEATHSIG
 from bot.slack.messenger import SlackMessenger
 from bot.targets.postgres import Postgres
-from bot.usecases import batches, hands, outcomes, owing, reconcile, survey
+from bot.usecases import batches, hands, outcomes, reconcile, survey
 from chaos import broken
 from chaos.steps import KILL, LOSE, SLEEP, VERBS, Obeyed, Order, Post
 from chaos.wrapping import wrap
@@ -152,7 +152,7 @@ def _end_with_parent() -> None:
 
 def _look_often() -> None:
     """What an administrator took away is to be seen within a round, not within ten minutes."""
-    looks = [(module, "LOOK_EVERY") for module in (outcomes, reconcile, batches, hands, owing)]
+    looks = [(module, "LOOK_EVERY") for module in (outcomes, reconcile, batches, hands)]
     for module, name in (*looks, (hands, "WAITS"), (survey, "CHECKED_EVERY")):
         if not hasattr(module, name):
             raise AttributeError(f"{module.__name__} has no {name}")

@@ -24,6 +24,7 @@ from bot.ports import Change, Claim, Deadline, Done, Due, Entry, Key, PolicyDoub
 from bot.testing.valkey import valkey_url
 from bot.usecases import owing
 from bot.usecases.enact import ALWAYS_OWED, enact
+from bot.usecases.duties import KINDS
 from bot.usecases.job import Job
 from bot.watchdog import Watchdog
 
@@ -99,6 +100,10 @@ class Keeper:
 
     def run(self, _: Claim, keep: timedelta | None, __: object) -> None:
         self.asked.append(keep)
+
+
+def test_each_kind_of_due_thing_has_a_duty_and_a_row(made: wiring.Components) -> None:
+    assert wiring.duties(made).keys() == KINDS.keys()
 
 
 def kept_for(made: wiring.Components) -> timedelta | None:

@@ -40,52 +40,26 @@ from bot.ports import (
     Seat,
     Snapshot,
 )
-from bot.usecases.admit import PEOPLE_EVERY, gives_index
+from bot.usecases.admit import gives_index
 from bot.usecases.context import Context
+from bot.usecases.duties import FAILED_PAUSE, KINDS, OWED_EVERY
 from bot.usecases.enact import ALWAYS_OWED, standing_duties
-from bot.usecases.former import EVERY as FORMER_EVERY
-from bot.usecases.groups import EVERY as GROUPS_EVERY
-from bot.usecases.groups import HOME_EVERY
 from bot.usecases.job import Job
-from bot.usecases.outcomes import LOOK_EVERY
-from bot.usecases.overdue import TELL_EVERY
 from bot.usecases.ownership import note_owners, owner_key, users_of
-from bot.usecases.posting import REFUSED_AGAIN
-from bot.usecases.retention import EVERY as KEEP_EVERY
 from bot.usecases.rosters import RETRY_AT_MOST
-from bot.usecases.survey import CHECKED_EVERY
 
-EVERY = timedelta(minutes=15)
-FAILED_PAUSE = timedelta(minutes=5)
-"""The longest pause after a failure, of any duty."""
-LONGEST = {
-    "hold": LOOK_EVERY,
-    "people": PEOPLE_EVERY,
-    "groups": GROUPS_EVERY,
-    "workspace": HOME_EVERY,
-    "owed": EVERY,
-    "shift": FAILED_PAUSE,
-    "seal": FAILED_PAUSE,
-    "keep": KEEP_EVERY,
-    "former": FORMER_EVERY,
-    "note": REFUSED_AGAIN,
-    "home": FAILED_PAUSE,
-    "alarm": TELL_EVERY,
-    "hands": CHECKED_EVERY,
-}
-"""The longest pause of what is done again and again."""
 AT_A_TIME, PAUSE = 0.5, timedelta(seconds=2)
-"""A look at very much takes its time in pieces, because ends must not wait for it."""
+"""A look at everything is done in pieces, because the ends of grants must not wait for it."""
 AT_ONCE = 200
 MOST_TRIES = 5
 NOTED, INDEXED = Key.of(AccountsNoted), Key.of(EntitlementsNoted)
 MOST_NAMED = 20
-"""In an audit entry."""
+"""Members named in one audit entry."""
 
 
 def look_through(ledger: Ledger, census: Census, job: Job) -> None:
     """Owe now what is not owed and should be (``owed:all``). Look for AT_A_TIME seconds, go on there after
-    PAUSE until everything was looked at, and begin again EVERY after the beginning."""
+    PAUSE until everything was looked at, and begin again OWED_EVERY after the beginning."""
     key = Key.of(LookedThrough)
     snap = ledger.read({key, *ONCE.values()})
     found = snap.find(LookedThrough)
@@ -96,7 +70,7 @@ def look_through(ledger: Ledger, census: Census, job: Job) -> None:
     while at and not until.passed:
         at = _look_at_a_page(ledger, census, at, parts)
     now = ledger.read().now
-    next_at = now + PAUSE if at else min(max(began + EVERY, now + PAUSE), now + EVERY)
+    next_at = now + PAUSE if at else min(max(began + OWED_EVERY, now + PAUSE), now + OWED_EVERY)
     put: dict[Key, Document | None] = {key: at}
     if not at:
         done: dict[Key, Document] = {NOTED: AccountsNoted(at=now), INDEXED: EntitlementsNoted(at=now)}
@@ -111,7 +85,8 @@ def keep_owed(context: Context, census: Census) -> None:
     A worker calls this now and then, whatever is due, because the look at everything (``owed:all``) is one of
     these duties and may be lost like any other. Raises TemporaryFailure if Redis does not answer.
     """
-    longest, needed = dict(LONGEST), ALWAYS_OWED
+    longest = {kind: row.pause for kind, row in KINDS.items() if row.pause is not None}
+    needed = ALWAYS_OWED
     with suppress(TemporaryFailure, Misconfigured):  # without a policy, revoking goes on all the same
         catalog = context.catalog()
         needed = standing_duties(catalog)
@@ -124,8 +99,8 @@ def keep_owed(context: Context, census: Census) -> None:
 
 
 def _take_over(ledger: Ledger) -> None:
-    """See to it that nobody is given an account of somebody else's, or what only one may have and somebody
-    else has, of whom only an older version knew."""
+    """Owe a look at everything until it has taken over what older versions wrote. Before that, somebody might
+    be given the account of another person, or what only one may have and another person has."""
     snap = ledger.read({NOTED, INDEXED})
     if {NOTED, INDEXED} - snap.documents.keys():
         ledger.commit(Change(due=(Due(member="owed:all", at=snap.now),), frees=True))
@@ -175,7 +150,8 @@ def _of_grants(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[
 
 
 def _of_holds(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
-    """Read only the few that are not owed."""
+    """Return the holds that should be due and are not. Only the records of holds that are not due are
+    read."""
     unowed = census.not_due([f"hold:{each}" for each in ids])
     records = ledger.read(Key.of(HoldRecord, each.removeprefix("hold:")) for each in unowed).all(HoldRecord)
     return frozenset(f"hold:{each.hold.key}" for each in records if each.phase is not Phase.EMPTY)
@@ -192,7 +168,7 @@ def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[
 
 
 def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
-    """Owe nothing, but note whose the accounts are that an older version only kept for each person."""
+    """Owe nothing, but record the owners of the accounts that an older version only kept for each person."""
     pinned = ledger.read(Key.of(Account, each) for each in ids)
     users: dict[Key, AccountOwner] = {}
     for each in ids:
@@ -219,7 +195,8 @@ def _of_entitlements(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset
 
 
 def _indexing(grant: Grant, snap: Snapshot) -> Change:
-    """It rests on the grant: one that has ended meanwhile is not added."""
+    """Return the change that indexes a grant. It rests on the grant: one that has ended meanwhile is not
+    added."""
     key = Key.of(Grant, grant.id)
     own = Snapshot(now=snap.now, versions={key: snap.versions[key]})
     names = {gives_index(hold.entitlement) for hold in grant.gives}
@@ -227,7 +204,7 @@ def _indexing(grant: Grant, snap: Snapshot) -> Change:
 
 
 def _of_seats(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
-    """Owe nothing, but remove what an older version wrote of who holds what only one may."""
+    """Owe nothing, but remove the Seats that an older version wrote."""
     ledger.commit(Change(put={Key.of(Seat, each): None for each in ids}, frees=True))
     return frozenset()
 
@@ -259,7 +236,7 @@ def _is_kept_up(alert: Alert) -> bool:
 
 
 def _is_shown(places: Iterable[Place]) -> bool:
-    """Return whether it is shown somewhere, or was given up."""
+    """Return whether it is shown somewhere, or was refused."""
     return any(place.ts or place.shown for place in places)
 
 
@@ -277,4 +254,5 @@ PARTS: Mapping[str, tuple[PageOf, MissingOf]] = {
 """All that may owe something, in the order in which it is looked at. New parts come last: a process of an
 older version may have come to any of the others."""
 ONCE = {"accounts": NOTED, "entitlements": INDEXED, "seats": INDEXED}
-"""Parts that only take over what an older version wrote, and what says that this is done."""
+"""Parts that only take over what an older version wrote, each with the document that says that this is
+done."""

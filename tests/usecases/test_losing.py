@@ -13,8 +13,9 @@ from bot.core.errors import Refused
 from bot.ports import CLAIM_SECONDS
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EMAILS, HOUR, MINUTE, nobodys, shift
+from bot.usecases.duties import OWED_EVERY as LOOKED_EVERY
 from bot.usecases.enact import standing_duties
-from bot.usecases.owing import EVERY, keep_owed
+from bot.usecases.owing import keep_owed
 from bot.usecases.seal import SEAL
 from bot.watchdog import OWED_EVERY
 
@@ -22,7 +23,7 @@ PEOPLE = st.sampled_from([ADA, DAN, BOB])
 RESOURCES = st.sampled_from(["prod-db", "schema-migration", "orders-on-call"])
 SOME = st.randoms(use_true_random=False)
 ROLES = ("orders_rw", "orders_ops", "migrator")
-ROUNDS = round((EVERY.total_seconds() + 4 * CLAIM_SECONDS) / OWED_EVERY) + 1
+ROUNDS = round((LOOKED_EVERY.total_seconds() + 4 * CLAIM_SECONDS) / OWED_EVERY) + 1
 """As often as a worker looks, until it must have come to everything."""
 
 

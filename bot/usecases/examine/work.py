@@ -1,14 +1,16 @@
-"""Whether somebody works: the workers' sign of life, what waits, what fails again and again, sweeps."""
+"""Checks of whether workers are at work: their sign of life, what waits, what fails again and again, and
+sweeps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core import durations
 from bot.core.holds import HoldRecord
 from bot.ports import Condition, Inspection, Key, Ledger, Owed, SetAside, Snapshot, Swept
+from bot.usecases.duties import name_of
 from bot.usecases.examine.findings import Finding, ago, count_of, few, look_at, ok, wrong
 from bot.usecases.outcomes import hold_name
 
@@ -16,22 +18,10 @@ WORKER, SWEEP, RECORDS = "worker", "sweep", "records"
 DEAD_AFTER = timedelta(seconds=10)
 LATE, FAR_TOO_LATE = timedelta(seconds=10), timedelta(seconds=60)
 SWEEP_FORGOTTEN = timedelta(hours=25)
-NAMES: Mapping[str, str] = {
-    "card": "the card of grant {}",
-    "note": "the message {}",
-    "home": "the App Home of {}",
-    "roster": "reading who is on call at {}",
-    "shift": "following the shifts of {}",
-    "ask": "deciding the request {}",
-    "alarm": "telling that grant {} is overdue",
-    "people": "reading from Slack who {} is",
-    "groups": "reading the groups from Slack",
-    "workspace": "reading from Slack which workspace this is",
-}
 
 
 class InspectedLedger(Ledger, Inspection, Protocol):
-    """A ledger that also says how it is."""
+    """A ledger that also reports its own condition."""
 
 
 def look_at_worker(ledger: InspectedLedger) -> Iterator[Finding]:
@@ -60,10 +50,10 @@ def at_work(it: Condition) -> Iterator[Finding]:
 
 
 def failing(it: Owed, snap: Snapshot) -> Finding:
-    """``snap`` has the records of the holds that fail."""
+    """Report a job that keeps failing. ``snap`` has the records of the holds that fail."""
     kind, _, about = it.member.partition(":")
     record = snap.find(HoldRecord, about) if kind == "hold" else None
-    what = hold_name(record.hold) if record else NAMES.get(kind, it.member).format(about)
+    what = hold_name(record.hold) if record else name_of(it.member)
     again = durations.rough((it.at - snap.now).total_seconds())
     why = f": {record.last_error}" if record and record.last_error else ""
     do = "" if why else f"look in the workers' logs for {it.member}"
@@ -71,7 +61,8 @@ def failing(it: Owed, snap: Snapshot) -> Finding:
 
 
 def look_at_records(ledger: InspectedLedger, workspace: str) -> Iterator[Finding]:
-    """Those that were set aside; one that is still there and still cannot be read is the worse."""
+    """Report the records that were set aside. One that is still there and still cannot be read is the worse
+    case."""
     aside = ledger.condition().set_aside
     snap = ledger.read({each.key for each in aside})
     yield from few([unreadable(each, snap, workspace) for each in aside])
@@ -92,7 +83,8 @@ def look_at_sweep(ledger: Ledger) -> Iterator[Finding]:
 
 
 def sweep(it: Swept | None, now: datetime) -> Iterator[Finding]:
-    """None: there is none, which the targets that end nothing by themselves may want."""
+    """Report the last sweep; nothing if there was none (None), which only targets that end no access
+    themselves may need."""
     if it is None:
         return
     what = f"rotakey sweep came by {ago(it.at, now)} ago"
