@@ -48,6 +48,6 @@ class Notes:
     def _owe(self, name: str) -> None:
         reason = because(Why.VANISHED, person="U02ADA", resource="r0", access="rw on db0")
         note = Note(id=name, channel=f"C{name}", reason=reason)
-        due = (Due(member=f"note:{name}", at=self._stage.ledger.read(()).now),)
+        due = (Due.note(name, at=self._stage.ledger.read(()).now),)
         self.owed[note.channel] = time.time()
         self._stage.ledger.commit(Change(put={Key.of(Note, name): note}, due=due))

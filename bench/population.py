@@ -17,7 +17,6 @@ from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place
 from bot.usecases.admit import PEOPLE_EVERY, approval_entry, indexes
-from bot.usecases.finish import join_changes
 from bot.usecases.outcomes import LOOK_EVERY, hold_name
 
 AT_ONCE = 50
@@ -46,7 +45,7 @@ def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[
             resource = catalog.resources[life.resource] if life.resource else plain[number % len(plain)]
             grant = _grant(life, resource, catalog.version)
             given += () if life.had_before else grant.gives
-            change = join_changes(change, _lived(life, grant))
+            change = change.plus(_lived(life, grant))
         ledger.commit(change)
         for hold in given:  # a sweep that finds it before there is a record takes it for a stray
             deeds.append("give", hold)
@@ -64,7 +63,7 @@ def _lived(life: Life, grant: Grant) -> Change:
     holds = tuple(_records(grant, life))
     about = {"seen": "ours", "person": grant.person}
     given = (Entry(what="given", grant=grant.id, facts={"hold": hold_name(h), **about}) for h in grant.gives)
-    looks = (Due(member=f"hold:{h.key}", at=min(life.until, life.seen_at + LOOK_EVERY)) for h in grant.gives)
+    looks = (Due.hold(h.key, at=min(life.until, life.seen_at + LOOK_EVERY)) for h in grant.gives)
     known_since = (life.given_at - life.seen_at) / LOOK_EVERY * PEOPLE_EVERY
     accounts = {f"{grant.person}/{hold.target}": Account(name=hold.account) for hold in grant.gives}
     place = Place(channel=channel_of(life.name), audience="holder", ts="1.000001", shown="holder:then")
@@ -80,7 +79,7 @@ def _lived(life: Life, grant: Grant) -> Change:
         index={(name, grant.id): True for name in indexes(grant)},
         due=(
             *looks,
-            Due(member=f"people:{grant.person}", at=life.given_at + PEOPLE_EVERY - known_since),
+            Due.people(grant.person, at=life.given_at + PEOPLE_EVERY - known_since),
         ),
         audit=(
             approval_entry(grant),

@@ -1,1 +1,1 @@
-"""Rotakey: access to production because somebody is on call or approved it, and back again."""
+"""Rotakey: production access for people who are on call or approved, granted and revoked again."""

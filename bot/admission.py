@@ -1,4 +1,4 @@
-"""Decides who gets the next thread. Threads are reserved by what a due thing waits for."""
+"""The admission of jobs to threads. Threads are reserved by what a job waits for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.usecases.duties import KINDS, WaitsFor
 SLACK, REDIS, ALARMS = WaitsFor.SLACK.value, WaitsFor.REDIS.value, WaitsFor.ALARMS.value
 TARGET, SOURCE = f"{WaitsFor.TARGET.value} ", f"{WaitsFor.SOURCE.value} "
 RESERVED: Mapping[str, int] = {SLACK: 2, REDIS: 1, ALARMS: 1}
-"""Threads, besides one for each target and each source."""
+"""Threads reserved besides one for each target and each source."""
 
 DEFAULT_THREADS = 16
 SPARE = 8
@@ -20,7 +20,7 @@ SPARE = 8
 
 
 def dependency(member: str) -> str:
-    """Return what a due thing waits for: ``target NAME``, ``source NAME``, SLACK, or Redis alone (ALARMS,
+    """Return what a due job waits for: ``target NAME``, ``source NAME``, SLACK, or Redis alone (ALARMS,
     REDIS)."""
     kind, _, rest = member.partition(":")
     name, row = rest.partition("/")[0], KINDS.get(kind)
@@ -50,8 +50,8 @@ def source(name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """The names of everything outside that due things wait for, by the policy in force. ``wished`` is the
-    number of threads asked for; None: as many as are useful."""
+    """The names of everything outside that jobs wait for, by the policy in force. ``wished`` is the number of
+    threads that was configured; None: as many as are useful."""
 
     targets: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
@@ -98,8 +98,9 @@ UNUSED = Use()
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """``threads`` in all; ``own`` are those reserved, by what they wait for. Nothing gets more than
-    ``share``. What is not trusted gets only its own threads, and one stuck call is replaced."""
+    """The free threads of one moment: ``threads`` in all; ``own`` are those reserved, by what they wait for.
+    No dependency gets more than ``share``. One that is not trusted gets only its own threads, and one stuck
+    call is replaced."""
 
     threads: int
     share: int
@@ -108,12 +109,12 @@ class Admission:
 
     @property
     def spare(self) -> int:
-        """Return how many threads are free and not reserved."""
+        """Return the number of threads that are free and not reserved."""
         names = self.own.keys() | self.uses.keys()
         return max(self.threads - sum(max(self.own.get(n, 0), self._use(n).busy) for n in names), 0)
 
     def room(self, name: str) -> int:
-        """Return how many threads may start to wait for it now."""
+        """Return the number of threads that may start to wait for it now."""
         return self.free_own(name) + self.free_shared(name)
 
     def free_own(self, name: str) -> int:

@@ -14,7 +14,7 @@ from bot.files import replace_whole
 
 
 class AnchorFile:
-    """Implements Anchor. Several workers of one machine may share it."""
+    """An anchor in a file. Implements Anchor. Several workers of one machine may share it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -44,7 +44,7 @@ class AnchorFile:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """With the folder locked against the other workers that write here."""
+        """Hold a lock on the folder against the other workers that write here."""
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)

@@ -13,7 +13,7 @@ from bot.usecases.evidence import Damaged, Line, export_lines, read_export
 
 
 class ArchiveFolder:
-    """Implements Archive. Several workers and several workspaces may share it."""
+    """An archive in a folder. Implements Archive. Several workers and several workspaces may share it."""
 
     def __init__(self, folder: Path, workspace: str) -> None:
         self._folder = folder

@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 def replace_whole(path: Path, texts: Iterable[str]) -> None:
-    """The file has all of ``texts`` in it, on disk, once this returns; where it raises, the file is as it
-    was. Only its owner may read it. Raises OSError."""
+    """Write all of ``texts`` to the file, on disk once this returns; if it raises, the file is as it was.
+    Only its owner may read it. Raise OSError."""
     file, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(file, "w", encoding="utf-8") as new:

@@ -1,4 +1,4 @@
-"""How this process and the ledger are, for those who watch: why /readyz says no, and gauges for /metrics."""
+"""The health of this process and the ledger, for monitoring: why /readyz says no, and gauges for /metrics."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from bot.usecases.seal import unsealed_for
 from bot.usecases.strays.sweeping import count_strays
 
 STUCK_AFTER = 10.0
-"""Seconds. The worker's loop comes round every second, and after five where Redis does not answer."""
+"""Seconds. The worker's loop comes round every second, and after five if Redis does not answer."""
 
 
 def trouble(context: Context) -> str | None:
-    """Why this process could not do its work now: no Redis, no policy in force, or one it cannot follow."""
+    """Return why this process could not do its work now: no Redis, no policy in force, or one it cannot
+    follow."""
     try:
         context.catalog()
     except TemporaryFailure as failure:
@@ -42,7 +43,8 @@ def shut_out(context: Context) -> str | None:
 
 
 def stuck(last_round: float) -> str | None:
-    """``last_round``: when the worker's loop last came round, on this process's monotonic clock."""
+    """Return that the worker's loop hangs, and what to do; None if it does not. ``last_round``: when it last
+    came round, on this process's monotonic clock."""
     seconds = time.monotonic() - last_round
     if seconds <= STUCK_AFTER:
         return None
@@ -50,7 +52,7 @@ def stuck(last_round: float) -> str | None:
 
 
 class Gauges:
-    """What the ledger says of itself, asked once a scrape; not a number where it does not answer."""
+    """Gauges of the ledger, read once per scrape; not a number if it does not answer."""
 
     def __init__(self) -> None:
         self.ledger: Inspection | None = None
@@ -104,7 +106,8 @@ class Gauges:
         return family
 
     def _doubt_gauge(self, books: Ledger | None) -> GaugeMetricFamily:
-        """``/readyz`` stays good meanwhile: giving back and revoking must not be cut off with granting."""
+        """Return the gauge. ``/readyz`` stays good meanwhile: giving back and revoking must not stop with
+        granting."""
         told = "1 while a process does not follow the policy in force, because its text cannot be trusted"
         try:
             doubt = books.read({DOUBT}).find(PolicyDoubt) if books else None

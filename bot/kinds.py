@@ -1,4 +1,5 @@
-"""The settings that each kind of target and on-call source takes in access.yaml, and what each gives."""
+"""The settings that each kind of target and on-call source takes in access.yaml, and the entitlements of
+each."""
 
 from __future__ import annotations
 
@@ -36,19 +37,20 @@ _LENGTH = "(?=[0-9])" + "".join(f"([0-9]{{1,9}} ?{unit} ?)?" for unit in "wdhm")
 
 
 def wrong(text: str) -> PydanticCustomError:
-    """A mistake: ``must be a list; …``. Never with the value in it, which may be a secret."""
+    """Make a mistake from its text: ``must be a list; …``. It never has the value in it, which may be a
+    secret."""
     return PydanticCustomError("wrong", "{text}", {"text": text})
 
 
 def unlike(text: str) -> PydanticCustomError:
-    """A mistake said of the value, ``is no channel; …``: it is put in front as the file has it, before
-    variables are filled in."""
+    """Make a mistake about the value, such as ``is no channel; …``: the value is put in front as the file has
+    it, before variables are filled in."""
     return PydanticCustomError("unlike", "{text}", {"text": text})
 
 
 @dataclass(frozen=True)
 class Form:
-    """Text that matches ``pattern`` as a whole; ``say`` goes behind what does not."""
+    """A check that text matches ``pattern`` as a whole; ``say`` is the objection to text that does not."""
 
     pattern: str
     say: str
@@ -124,7 +126,7 @@ def _length_schema(pattern: str) -> WithJsonSchema:
 
 
 Length = Annotated[int, BeforeValidator(_seconds), _length_schema(f"^{_LENGTH}$")]
-"""Written as people write lengths of time; whole seconds, at least 1."""
+"""A length, written as people write lengths of time; whole seconds, at least 1."""
 
 LengthSetting = Annotated[int, BeforeValidator(_seconds), _length_schema(f"^{_LENGTH}$|^{VARIABLE}$")]
 """A Length in the settings of a target or source, where it may be a variable."""
@@ -134,7 +136,7 @@ Secret = Annotated[
     BeforeValidator(_held_back),
     WithJsonSchema({"type": "string", "pattern": f"^{VARIABLE}$", "examples": ["${ORDERS_DB_URL}"]}),
 ]
-"""Always ``${NAME}`` in the file. Nothing shows the value: neither repr, nor str, nor a mistake."""
+"""A secret, always ``${NAME}`` in the file. Nothing shows the value: neither repr, nor str, nor a mistake."""
 
 
 AccountName = Annotated[
@@ -145,8 +147,8 @@ AccountName = Annotated[
 @dataclass(kw_only=True)
 class FileContext:
     """The context for reading a part of the file. ``kinds``: target -> its kind, if known; ``keys``: the
-    allowed keys of each mapping read, by the identity of the mapping. ``bare_secrets``: secrets may stand in
-    the file itself. ``spared``: the secrets that are ``Missing``, by their identity; they are empty."""
+    allowed keys of each mapping read, by the identity of the mapping. ``bare_secrets``: secrets may be in the
+    file itself. ``spared``: the secrets that are ``Missing``, by their identity; they are empty."""
 
     kinds: Mapping[str, str | None] = field(default_factory=dict)
     sources: frozenset[str] = frozenset()
@@ -180,7 +182,7 @@ class Settings(BaseModel):
 
 
 class Given(Settings):
-    """One thing that a target gives: the target, and what there, in the words of its kind."""
+    """One entitlement of a target: the target, and what it gives there, in the words of its kind."""
 
     target: str
 
@@ -271,12 +273,13 @@ class TargetSettings(Kind):
 
 
 class SourceSettings(Kind):
-    """``variables`` must be set in the environment of whoever asks this kind of source."""
+    """Settings of an on-call source. ``variables`` must be set in the environment of a process that reads
+    this kind of source."""
 
     variables: ClassVar[tuple[str, ...]] = ()
     kind: str
     every: Annotated[LengthSetting, between("1s", "1h")] = 60
-    """How often it is asked who is on call: from 1s to 1h."""
+    """The interval at which it is read: from 1s to 1h."""
     stale_after: Annotated[LengthSetting, between("1s", "1h")] = 600
     """A roster read longer ago cannot say yes to a request. Longer than every, and at most 1h."""
     start_stale_after: Annotated[LengthSetting, between("1s", "24h")] = 6 * 3_600
@@ -354,7 +357,7 @@ def _is_here(server: str) -> bool:
 PostgresUrl = Annotated[Secret, AfterValidator(_postgres_url)]
 
 MOST_OF_A_NAME = 63
-"""Bytes of a name that PostgreSQL keeps; it silently cuts off the rest."""
+"""The bytes of a name that PostgreSQL keeps; it silently cuts off the rest."""
 
 
 def _postgres_objection(name: str) -> str | None:
@@ -378,7 +381,7 @@ class PostgresRole(Given):
         Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters"),
         AfterValidator(_postgres_role),
     ]
-    """The role whose membership is given. It has to exist."""
+    """The role whose membership is granted. It has to exist."""
 
     def caution(self) -> str | None:
         if self.role == self.role.lower():
@@ -408,11 +411,11 @@ class PostgresSettings(TargetSettings):
     )
     kind: Literal["postgres"]
     url: PostgresUrl
-    """How to log in as a role that may grant the roles named in resources, as ${NAME}."""
+    """The URL of a login that may grant the roles named in resources, as ${NAME}."""
     sessions: Literal["end", "keep"] = "end"
-    """What becomes of a person's open sessions when their access ends."""
+    """The fate of a person's open sessions when their access ends."""
     replicas: Annotated[tuple[PostgresUrl, ...], Field(min_length=1)] = ()
-    """Standby servers where a person's open sessions end, too: how to log in there, each as ${NAME}."""
+    """Standby servers where a person's open sessions end, too: the URL of a login at each, as ${NAME}."""
 
     @field_validator("replicas")
     @classmethod

@@ -1,12 +1,12 @@
-"""What the use-cases need of the world: two to five methods each, with what they promise."""
+"""The ports: what the use-cases need of the world, in a few methods each, with what they promise."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from bot.core.ages import age
 from bot.core.anchors import Anchored
@@ -25,7 +25,7 @@ from bot.core.strays import Stray
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment on this process's monotonic clock after which a call is not worth making any more."""
+    """A moment on this process's monotonic clock after which a call is no longer worth making."""
 
     at: float
 
@@ -34,7 +34,7 @@ class Deadline:
         return cls(time.monotonic() + seconds)
 
     def left(self) -> float:
-        """Seconds that are left; never negative."""
+        """Return the seconds that are left; never negative."""
         return max(self.at - time.monotonic(), 0.0)
 
     @property
@@ -49,24 +49,24 @@ class Deadline:
 
 
 class OnCallSource(Protocol):
-    """Who is on call, from PagerDuty and its like. Ids are the source's own, without ``source/``.
+    """A roster source, such as PagerDuty. Ids are the source's own, without ``source/``.
 
-    Every method raises TemporaryFailure (no answer, limits, 5xx) or PermanentFailure (refused
-    credentials, a request that will never be good) within the deadline.
+    Every method raises TemporaryFailure (no answer, limits, 5xx) or PermanentFailure (refused credentials, a
+    request that will never be good) within the deadline.
     """
 
     def shifts(
         self, schedules: Sequence[str], since: datetime, until: datetime, deadline: Deadline
     ) -> Mapping[str, tuple[Shift, ...]]:
-        """Final shifts, overrides applied, of all ``schedules`` in as few calls as the source allows;
-        an empty tuple if it shows nobody. Somebody whose email it does not show is there by their ``user``
-        alone. Reading only."""
+        """Read the final shifts, overrides applied, of all ``schedules`` in as few calls as the source
+        allows; an empty tuple if it shows nobody. A person whose email it does not show appears with their
+        ``user`` only. Nothing is changed."""
         ...
 
     def confirm(
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
-        """The shifts of one schedule, read another way; None if the source knows no such schedule. If this
+        """Read the shifts of one schedule another way; None if the source does not know the schedule. If this
         way knows no levels, they are 0."""
         ...
 
@@ -76,14 +76,14 @@ class OnCallSource(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Abilities:
-    """What a target can do, said as data."""
+    """The abilities of a target, as data."""
 
     marks: bool
     """Distinguishes what we made from what others made, without a receipt."""
     keeps_end: bool
     """Ends access itself at ``until``; ``grant`` is called again when the end moves."""
     ends_sessions: bool
-    """Open sessions are ended with the access."""
+    """Open sessions end with the access."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class Target(Protocol):
 
     def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
         """Make nothing usable, and return what can be known before granting. Preparing again may return an
-        equal receipt. Raises PermanentFailure if granting cannot work: the account or role does not exist, or
+        equal receipt. Raise PermanentFailure if granting cannot work: the account or role does not exist, or
         a privilege that granting, revoking or ending sessions needs is missing."""
         ...
 
@@ -134,7 +134,7 @@ class Target(Protocol):
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
         """Remove what the receipts name and what is marked as ours, and end the sessions that use it. If it
-        is already gone, that is success. What others made stays."""
+        is already gone, that is success. Access that others made stays."""
         ...
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
@@ -154,29 +154,29 @@ class Target(Protocol):
 
 
 class Directory(Protocol):
-    """Who people are. Raises TemporaryFailure or PermanentFailure by the deadline. ``read_at`` is long ago
-    in all it tells: whoever keeps it writes the ledger's now."""
+    """The directory of people. Its methods raise TemporaryFailure or PermanentFailure by the deadline.
+    ``read_at`` is long ago in everything it returns: anyone who keeps it writes the ledger's now."""
 
     def home(self, deadline: Deadline) -> Home:
-        """The workspace the bot itself belongs to."""
+        """Return the workspace that the bot itself belongs to."""
         ...
 
     def person(self, person: str, deadline: Deadline) -> Person | None:
-        """By Slack user id; None where Slack knows nobody of that id."""
+        """Look up a person by Slack user id; None if Slack knows nobody with that id."""
         ...
 
     def by_email(self, email: str, deadline: Deadline) -> Person | None:
-        """By email address; None where nobody has it."""
+        """Look up a person by email address; None if nobody has it."""
         ...
 
     def groups(self, names: Collection[str], deadline: Deadline) -> Mapping[str, Group]:
-        """Groups by the names used in access.yaml; a group that is not there is left out."""
+        """Look up groups by the names used in access.yaml; a group that does not exist is left out."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a message is. ``channel`` is an id, or ``#name`` or a user id before it is first posted;
+    """The place of a message. ``channel`` is an id, or ``#name`` or a user id before it is first posted;
     ``ts`` None until then. ``audience`` is ``approver`` or ``holder``."""
 
     channel: str
@@ -185,16 +185,17 @@ class Place:
     shown: str | None = None
     """Digest of what the message shows now."""
     person: str | None = None
-    """Whose direct messages it is in, if approvers are asked there."""
+    """The approver whose direct messages it is in, if approvers are asked there."""
     terms: str | None = None
     """Digest of the terms that the message shows, if people decide there."""
     doubted_until: datetime | None = None
-    """Until then somebody whose claim was taken over may show something older; then it is shown anew."""
+    """Until then a worker whose claim was taken over may show something older; after that it is shown
+    again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CardView:
-    """Everything a card may show. ``needed`` is how many approvals are still missing."""
+    """Everything that a card may show. ``needed`` is the number of approvals that are still missing."""
 
     grant: Grant
     title: str
@@ -205,9 +206,9 @@ class CardView:
     max_length: int
     kept_until: datetime | None
     terms: str = ""
-    """Digest of what an approval would give; it rides in the buttons."""
+    """Digest of what an approval would give; the buttons carry it."""
     extension: Extension | None = None
-    """What the message is about, if not the grant itself."""
+    """The extension that the message is about, if it is not about the grant itself."""
     extendable: bool = True
     """More time may be requested."""
     again: bool = True
@@ -219,12 +220,12 @@ class CardView:
 
     @property
     def id(self) -> str:
-        """The id of what the message shows: of the grant or the extension."""
+        """Return the id of what the message shows: of the grant or the extension."""
         return self.extension.id if self.extension else self.grant.id
 
     @property
     def waits(self) -> bool:
-        """Return whether people are to decide."""
+        """Return whether people still have to decide."""
         if self.extension is None:
             return self.grant.state is State.ASKED
         return self.extension.answer is None and self.grant.state in LIVE
@@ -232,9 +233,9 @@ class CardView:
 
 @dataclass(frozen=True, kw_only=True)
 class Note:
-    """A message of its own, owed to somebody: in a channel, a DM (``channel`` is a user id), or only
-    visible to ``whisper_to``, who is in the channel. Below the message of the ts ``thread``, where there is
-    one, it is shown in the channel as well."""
+    """A message of its own, owed to somebody: in a channel, a DM (``channel`` is a user id), or only visible
+    to ``whisper_to``, who is in the channel. If there is a ``thread``, it is posted below the message of that
+    ts, and shown in the channel as well."""
 
     id: str
     channel: str
@@ -244,13 +245,13 @@ class Note:
     terms_of: str | None = None
     """A request or an extension whose terms and buttons are shown with it."""
     copied: bool = True
-    """See ``CardView``. Known when the note is sent."""
+    """As in ``CardView``. Known when the note is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertView:
-    """Everything an alert may show: what is wrong, the outcome, and the verbs of its buttons. ``length`` is
-    how long adopting would last. ``over``: nothing remains to be done."""
+    """Everything that an alert may show: what is wrong, the outcome, and the verbs of its buttons. ``length``
+    is the length of the grant that adopting would make. ``over``: nothing remains to be done."""
 
     id: str
     reason: Reason
@@ -259,17 +260,19 @@ class AlertView:
     length: int | None
     over: bool
     copied: bool = True
-    """See ``CardView``."""
+    """As in ``CardView``."""
     replacement: Replacement | None = None
-    """See ``Alert``."""
+    """As in ``Alert``."""
 
 
 class Messenger(Protocol):
-    """Messages in Slack. Raises TemporaryFailure or PermanentFailure by the deadline. ``show`` and
-    ``show_alert`` post if the place has no ``ts`` yet (a call whose answer was lost may then be posted
-    twice); otherwise they make the message there equal to the view, which is idempotent. A place that is gone
-    (channel archived, message deleted) is PermanentFailure. The two digests call nobody: they name what the
-    message says, and so differ exactly when ``show`` or ``show_alert`` would change it."""
+    """Messages in Slack. Its methods raise TemporaryFailure or PermanentFailure by the deadline.
+
+    ``show`` and ``show_alert`` post if the place has no ``ts`` yet (a call whose answer was lost may then be
+    posted twice); otherwise they make the message there equal to the view, which is idempotent. A place that
+    is gone (channel archived, message deleted) is PermanentFailure. The two digests make no call: they name
+    what the message says, and so differ exactly when ``show`` or ``show_alert`` would change it.
+    """
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place: ...
 
@@ -280,7 +283,7 @@ class Messenger(Protocol):
     def alert_digest(self, view: AlertView) -> str: ...
 
     def tell(self, note: Note, deadline: Deadline, terms: CardView | None = None) -> None:
-        """Send a note; below it, if given, the card that shows these terms to an approver."""
+        """Send a note and, if ``terms`` are given, the card that shows them to an approver below it."""
         ...
 
 
@@ -289,8 +292,8 @@ class Messenger(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """The workspace the bot belongs to: team id, and the enterprise's if there is one. ``lost`` is the event
-    by which Slack said, at ``lost_at``, that it no longer lets the bot in; None once Slack has answered
+    """The workspace that the bot belongs to: team id, and the enterprise's if there is one. ``lost`` is the
+    event by which Slack said, at ``lost_at``, that it no longer lets the bot in; None once Slack has answered
     again."""
 
     team: str
@@ -312,12 +315,15 @@ class FormerTarget:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyInForce:
-    """The version of the policy in force. ``addresses``: a digest for each of its targets of what the text
-    says about where it is. ``former``: earlier definitions of targets that may still hold something, by name,
-    the latest last. ``since``: when this version was last put in force. ``applied``: a person did that,
-    not a process that started. ``held_back``: why nothing is granted by it until a person decides again.
-    ``reached``: a digest for each target of what its address came to when that was first known, or when a
-    person last applied the policy. ``groups``: likewise the id of each group that it names."""
+    """The version of the policy in force.
+
+    ``addresses``: for each of its targets, a digest of the address as the text has it. ``former``: earlier
+    definitions of targets that may still hold something, by name, the latest last. ``since``: when this
+    version was last put in force. ``applied``: a person did that, not a process that started. ``held_back``:
+    why nothing is granted by it until a person decides again. ``reached``: for each target, a digest of what
+    its address came to when that was first known, or when a person last applied the policy. ``groups``:
+    likewise the id of each group that it names.
+    """
 
     version: str
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -331,7 +337,7 @@ class PolicyInForce:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyText:
-    """The checked text of access.yaml, before ``${VAR}`` is filled in, kept by its version. ``hmacs`` are
+    """The checked text of access.yaml, before ``${VAR}`` is filled in, kept under its version. ``hmacs`` are
     made with the keys of SECRET_KEY; one that fits is enough."""
 
     text: str
@@ -340,16 +346,16 @@ class PolicyText:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyVersion:
-    """A version of the policy that is or was in force, kept for ever by the version: it does not come into
-    force again because a process starts with it."""
+    """A version of the policy that is or was in force, kept for ever: it does not come into force again
+    because a process starts with it."""
 
     first_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyNotices:
-    """What was reported lately about processes that differ from the policy in force, and when. Processes that
-    start together report the same thing once."""
+    """The latest reports about processes that differ from the policy in force, and when they were made.
+    Processes that start together report the same thing once."""
 
     at: Mapping[str, datetime] = field(default_factory=dict)
 
@@ -364,8 +370,8 @@ class PolicyDoubt:
 
 @dataclass(frozen=True, kw_only=True)
 class EmailOwner:
-    """Who has an email address, by Slack user ids: those who could be given something, or if there are none,
-    other active people. Empty: nobody had it when we looked."""
+    """The owners of an email address, by Slack user ids: those who could be given something, or if there are
+    none, other active people. Empty: nobody had it when we looked."""
 
     people: tuple[str, ...]
     read_at: datetime
@@ -376,17 +382,17 @@ class EmailOwner:
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """Names of groups, or of the schedules of one source, and until when each is read although the policy may
-    not name it any more: a ground is judged by its rule as long as it lives."""
+    """The groups, or the schedules of one source, that are still read although the policy may no longer name
+    them, each with the time until which it is: a ground is judged by its rule as long as it lives."""
 
     until: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceState:
-    """How reading an on-call source goes. ``well_at`` is when all of it was last read, ``answered_at`` when
-    any of it was; before that, when it was first tried. ``told_at``: when people were told that it, or a part
-    of it (``partly``), cannot be read; None again once all can. ``unknown`` are schedules that it lacks."""
+    """The state of an on-call source. ``well_at`` is when all of it was last read, ``answered_at`` when any
+    of it was; before that, when it was first tried. ``told_at``: when people were told that it, or a part of
+    it (``partly``), cannot be read; None again once all can. ``unknown`` are schedules that it lacks."""
 
     well_at: datetime
     answered_at: datetime
@@ -398,7 +404,7 @@ class SourceState:
 @dataclass(frozen=True, kw_only=True)
 class ShiftGrant:
     """The grant that a person's shift for a resource now stands behind. ``left_at``: when a shift was given
-    back, or revoked; a shift that was on at that moment does not start again by itself. An older version
+    back, or revoked; a shift that was on at that moment does not start again automatically. An older version
     wrote ``ended_early`` instead, the end of that shift. ``told_at``: when the person was last told that a
     shift could not be started."""
 
@@ -410,8 +416,8 @@ class ShiftGrant:
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """Who holds a resource that only one may hold, as an older version wrote it down. Nobody reads it, and it
-    is removed when it is met: who holds what is in the grants."""
+    """The holder of a resource that only one may hold, as an older version wrote it down. Nothing reads it,
+    and it is removed when it is met: the grants show who holds what."""
 
     grant: str
     person: str
@@ -427,9 +433,9 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountOwner:
-    """Whose an account at a target (``target/account``) is: the person who used it first, or whom security
-    people said it is now. ``since`` is when it became theirs; None: an older version did not write that down.
-    ``others`` wanted it too, and security people said that they are somebody else."""
+    """The owner of an account at a target (``target/account``): the person who used it first, or the one who
+    owns it now according to security people. ``since`` is when it became theirs; None: an older version did
+    not write that down. ``others`` wanted it too, and security people said that they are somebody else."""
 
     person: str
     since: datetime | None = None
@@ -438,14 +444,14 @@ class AccountOwner:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountsNoted:
-    """Every account that an older version gave out has an AccountOwner since then."""
+    """A mark that every account an older version granted has an AccountOwner by now."""
 
     at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
 class EntitlementsNoted:
-    """Every open grant that an older version approved is in the indexes of what it holds since then."""
+    """A mark that every open grant approved by an older version is in the indexes of what it holds by now."""
 
     at: datetime
 
@@ -453,7 +459,7 @@ class EntitlementsNoted:
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """The messages that show a grant or an extension. ``told``: digest of the terms that a person was last
-    shown in an answer only for them."""
+    shown in an answer that only they see."""
 
     places: tuple[Place, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
@@ -461,9 +467,9 @@ class Card:
 
 @dataclass(frozen=True, kw_only=True)
 class Restore:
-    """Redis came back older than what was once written down outside it. While this document is there,
-    nothing is given; taking back goes on. ``anchored`` and ``found`` say what the anchor and the ledger
-    have, in words; ``seal`` and ``head`` are the newest seal that is known to have been there. ``again`` are
+    """A record that Redis came back older than what was once written down outside it. While this document is
+    there, nothing is granted; revoking goes on. ``anchored`` and ``found`` say in words what the anchor and
+    the ledger have; ``seal`` and ``head`` are the newest seal that is known to have been there. ``again`` are
     grants that had ended and are live in this ledger."""
 
     noticed_at: datetime
@@ -475,13 +481,14 @@ class Restore:
     failover: bool = False
     """Another server took over, and there was no anchor to compare it with: it may have lost something."""
     key: str | None = None
-    """Seals were signed with it, or would be: without a key nobody accepts this."""
+    """The key that seals were signed with, or would be: without a key nobody accepts this."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Losses:
-    """Counts the moments at which the ledger may have lost something: a restore that was noticed or accepted,
-    and another ``server`` that accepts writes than before, because it took over or was restarted."""
+    """A count of the moments at which the ledger may have lost something: a restore that was noticed or
+    accepted, and a change of the ``server`` that accepts writes, because another took over or it was
+    restarted."""
 
     count: int = 0
     server: str = ""
@@ -504,8 +511,8 @@ class SealHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Swept:
-    """When ``rotakey sweep`` last looked for what is past its end, and how much of it was still there
-    afterwards."""
+    """The last run of ``rotakey sweep``: when it looked for what is past its end, and how much of that was
+    still there afterwards."""
 
     at: datetime
     left: int
@@ -513,12 +520,14 @@ class Swept:
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """Something that people must see and may decide about: one message, kept equal to this. It is about
-    the stray ``hold``, the overdue ``grant``, whose an ``account`` is (the id of an AccountOwner; ``person``
-    claims it, for ``resource``), or a whole target. ``asks``: people are to decide; then
-    ``verbs`` are the buttons that it has. ``person``, ``resource`` and ``length`` are what adopting would
-    come to. ``people`` get it in direct messages where its channel is lost. ``told_at``: when people were
-    last reminded of it."""
+    """Something that people must see and may decide about: one message, kept equal to this document.
+
+    It is about the stray ``hold``, the overdue ``grant``, the owner of an ``account`` (the id of an
+    AccountOwner; ``person`` claims it, for ``resource``), or a whole target. ``asks``: people are to decide;
+    then ``verbs`` are the buttons that it has. ``person``, ``resource`` and ``length`` are those of the grant
+    that adopting would make. ``people`` get it in direct messages if its channel is lost. ``told_at``: when
+    people were last reminded of it.
+    """
 
     id: str
     reason: Reason
@@ -536,20 +545,19 @@ class Alert:
     told_at: datetime | None = None
     over_at: datetime | None = None
     target: str | None = None
-    """The target that it is about, if it asks what shall become of access that is missing there."""
+    """The target that it is about, if it asks what to do about access that is missing there."""
     wish: str | None = None
     """The verb that somebody pressed, which a worker is carrying out."""
     votes: tuple[str, ...] = ()
-    """Those who wish that access is granted again."""
+    """The people who want the access granted again."""
     replacement: Replacement | None = None
     """Another system, of which security people may say that it is the same one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strays:
-    """What the last sweep of a target found, by the holds' keys. ``entitlements`` are those where there was
-    access of our making, ``rest`` those there was no time for; ``crowd`` is the alert that tells of too
-    many."""
+    """The findings of the last sweep of a target, by the holds' keys. ``entitlements`` are those with access
+    that we made, ``rest`` those there was no time for; ``crowd`` is the alert that reports too many."""
 
     at: datetime
     found: Mapping[str, Stray] = field(default_factory=dict)
@@ -560,10 +568,10 @@ class Strays:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """A look at all that is held at a target, because something is missing there. ``began`` is None while
-    there is none. It has come to ``cursor`` of the grants there; ``left`` are the holds up to there that were
-    not looked at yet. Of the ``held`` ones that were, ``missing`` are not there (some of them if there are
-    very many), besides those about which ``alert`` has ``asked`` people already."""
+    """A look at everything that is held at a target, because something is missing there. ``began`` is None
+    while none is under way. It has come to ``cursor`` of the grants there; ``left`` are the holds up to there
+    that were not looked at yet. Of the ``held`` ones that were, ``missing`` are not there (some of them if
+    there are very many), besides those about which ``alert`` has ``asked`` people already."""
 
     alert: str | None = None
     began: datetime | None = None
@@ -577,7 +585,7 @@ class Survey:
 
 @dataclass(frozen=True, kw_only=True)
 class StrayTargets:
-    """The targets that are swept: of each there is a ``Strays``."""
+    """The targets that are swept: each has a ``Strays``."""
 
     targets: tuple[str, ...] = ()
 
@@ -585,7 +593,7 @@ class StrayTargets:
 @dataclass(frozen=True, kw_only=True)
 class TargetSystems:
     """The system that each target name reached when it was last looked at. ``accepted``: the replacements
-    that are the same system, as somebody says."""
+    that somebody has said are the same system."""
 
     found: Mapping[str, System] = field(default_factory=dict)
     accepted: tuple[Replacement, ...] = ()
@@ -599,7 +607,7 @@ class TargetSystems:
         return tuple(sorted(each for each, there in self.found.items() if there == here and each != name))
 
     def relatives(self, name: str) -> tuple[str, ...]:
-        """The other names whose system had the same identity when each was last looked at: namesakes,
+        """Return the other names whose system had the same identity when each was last looked at: namesakes,
         copies, and a server that was restarted since then."""
         here = self.found.get(name)
         return tuple(
@@ -611,7 +619,7 @@ class TargetSystems:
 
 @dataclass(frozen=True, kw_only=True)
 class Homepage:
-    """The person has looked at the App Home, so it is kept up to date for them."""
+    """A mark that the person has looked at the App Home, so it is kept up to date for them."""
 
     person: str
 
@@ -619,7 +627,7 @@ class Homepage:
 @dataclass(frozen=True, kw_only=True)
 class GivenUp:
     """The count of messages that Slack refused for so long that they are not tried again; and of the last
-    one, when that was, its destination, and Slack's error."""
+    one, its time, its destination, and Slack's error."""
 
     count: int
     at: datetime
@@ -629,8 +637,8 @@ class GivenUp:
 
 @dataclass(frozen=True, kw_only=True)
 class LookedThrough:
-    """The look at everything that should be due has come this far: to this cursor of the census, in this part
-    of what there is. ``began``: when it began."""
+    """The progress of the look at everything that should be due: this cursor of the census, in this part of
+    what there is. ``began``: when it began."""
 
     began: datetime
     part: str
@@ -761,7 +769,7 @@ KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.it
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """Names one document: its kind (a key of KINDS) and its id, which is empty where there is one only."""
+    """The name of one document: its kind (a key of KINDS) and its id, which is empty if there is only one."""
 
     kind: str
     id: str = ""
@@ -773,8 +781,8 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Seats:
-    """Who holds what a resource gives that only one may hold. ``members``: the grants in the indexes that say
-    so. Whoever is given it rests on these."""
+    """The holders of an entitlement that only one may hold. ``members``: the indexes that say so, and the
+    grants in them. A commit that grants it rests on these."""
 
     holders: tuple[SeatHolder, ...]
     members: Mapping[str, tuple[str, ...]]
@@ -808,8 +816,8 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """A move of a grant's lease: ``start`` and ``move`` set its end (``move`` only where it still
-    exists, else Conflict), ``drop`` deletes it."""
+    """A move of a grant's lease: ``start`` and ``move`` set its end (``move`` only if it still exists, else
+    Conflict), ``drop`` deletes it."""
 
     grant: str
     how: str
@@ -818,15 +826,70 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
-    """Something the worker owes: ``member`` names it, ``kind:id``, and ``at`` when it is owed."""
+    """A due job: ``member`` names it, ``kind:id``, and ``at`` is when it is due."""
 
     member: str
     at: datetime
 
+    @classmethod
+    def hold(cls, hold: str, *, at: datetime) -> Self:
+        """Look at a hold, by its key, and grant or revoke."""
+        return cls(member=f"hold:{hold}", at=at)
+
+    @classmethod
+    def card(cls, grant: str, *, at: datetime) -> Self:
+        """Make the messages of a grant or an extension equal to it."""
+        return cls(member=f"card:{grant}", at=at)
+
+    @classmethod
+    def note(cls, note: str, *, at: datetime) -> Self:
+        """Send a message, by its id."""
+        return cls(member=f"note:{note}", at=at)
+
+    @classmethod
+    def alert(cls, alert: str, *, at: datetime) -> Self:
+        """Make the messages of an alert equal to it."""
+        return cls(member=f"alert:{alert}", at=at)
+
+    @classmethod
+    def alarm(cls, grant: str, *, at: datetime) -> Self:
+        """Report that a grant is overdue, or that it is over."""
+        return cls(member=f"alarm:{grant}", at=at)
+
+    @classmethod
+    def ask(cls, grant: str, *, at: datetime) -> Self:
+        """Decide a request that waits."""
+        return cls(member=f"ask:{grant}", at=at)
+
+    @classmethod
+    def shift(cls, resource: str, *, at: datetime) -> Self:
+        """Make the grants of a resource equal to its shifts."""
+        return cls(member=f"shift:{resource}", at=at)
+
+    @classmethod
+    def people(cls, person: str, *, at: datetime) -> Self:
+        """Look a person up in Slack, and judge what they have."""
+        return cls(member=f"people:{person}", at=at)
+
+    @classmethod
+    def home(cls, person: str, *, at: datetime) -> Self:
+        """Publish a person's Home tab."""
+        return cls(member=f"home:{person}", at=at)
+
+    @classmethod
+    def sweep(cls, target: str, *, at: datetime) -> Self:
+        """Look for strays at a target."""
+        return cls(member=f"sweep:{target}", at=at)
+
+    @classmethod
+    def hands(cls, target: str, *, at: datetime) -> Self:
+        """Look for access that is missing at a target."""
+        return cls(member=f"hands:{target}", at=at)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """The worker's right to do one due thing. ``tries`` counts failures in a row before this claim;
+    """A worker's right to do one due job. ``tries`` counts failures in a row before this claim;
     ``taken_over``: an earlier claim was never closed."""
 
     member: str
@@ -846,14 +909,14 @@ class Claim:
 
     @property
     def lane(self) -> str:
-        """What shares threads: one target's holds, or all of a kind."""
+        """Return the name under which it shares threads: all holds of one target, or all jobs of a kind."""
         before, slash, _ = self.member.partition("/")
         return before if slash else self.kind
 
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """Closes a claim: ``next_at`` None removes the member, unless it was armed again meanwhile.
+    """The end of a claim: ``next_at`` None removes the member, unless it was armed again in the meantime.
     ``failed`` counts one more failure in a row."""
 
     claim: Claim
@@ -882,7 +945,7 @@ class Drop:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """All that one commit writes.
+    """Everything that one commit writes.
 
     ``rests_on`` must be unchanged: the version of every document in it is checked. ``needs`` and ``without``
     are grants whose lease must exist, or must not. ``members`` are indexes that must have exactly these
@@ -892,10 +955,10 @@ class Change:
     then on. ``op`` makes the commit happen at most once in 15 minutes; repeating it returns its first
     ``answer``. ``frees`` lets a full Redis still take it.
 
-    ``copied`` wants it on as many replicas as this deployment asks for: if they do not confirm in time, it is
-    written all the same, and NotCopied is raised. After a failover it is not written, and FailedOver is
-    raised, until this primary has been compared with what had ended. Every change that leads to access at a
-    target is ``copied``; one that ends access never is, and waits for nobody (see
+    ``copied`` requires it on as many replicas as this deployment is configured for: if they do not confirm in
+    time, it is written all the same, and NotCopied is raised. After a failover it is not written, and
+    FailedOver is raised, until this primary has been compared with what had ended. Every change that leads to
+    access at a target is ``copied``; one that ends access never is, and waits for nobody (see
     ``Ledger.wait_for_copies``).
     """
 
@@ -917,11 +980,34 @@ class Change:
     frees: bool = False
     copied: bool = False
 
+    def plus(self, *others: Change) -> Change:
+        """Return all of them as one commit. What closes a claim, answers an op, or seals or drops entries is
+        this one's."""
+        joined = self
+        for other in others:
+            joined = replace(
+                joined,
+                rests_on=(*joined.rests_on, *other.rests_on),
+                needs=(*joined.needs, *other.needs),
+                without=(*joined.without, *other.without),
+                members={**joined.members, **other.members},
+                put={**joined.put, **other.put},
+                ensure={**joined.ensure, **other.ensure},
+                leases=(*joined.leases, *other.leases),
+                index={**joined.index, **other.index},
+                due=(*joined.due, *other.due),
+                audit=(*joined.audit, *other.audit),
+                frees=joined.frees or other.frees,
+                copied=joined.copied or other.copied,
+            )
+        return joined
+
 
 @dataclass(frozen=True, kw_only=True)
 class Committed:
-    """``now`` is when it was written. ``again`` means that the op had been done before, with ``answer``.
-    ``version`` is the new version of every document written, 0 if nothing was written."""
+    """The result of a commit. ``now`` is when it was written. ``again`` means that the op had been done
+    before, with ``answer``. ``version`` is the new version of every document written, 0 if nothing was
+    written."""
 
     now: datetime
     version: int = 0
@@ -931,7 +1017,7 @@ class Committed:
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """The room in one claim for due things of these ``kinds`` together, or of all others if none is named:
+    """The room in one claim for due jobs of these ``kinds`` together, or of all others if none is named:
     ``own`` may be claimed in any case, and at most ``shared`` of those that all rooms share."""
 
     kinds: tuple[str, ...]
@@ -941,8 +1027,8 @@ class Room:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """The order of a claim. What fits into its room's ``own`` does not count towards the claim's limit. Lanes
-    that were ``served`` come after all others, the most recent last; apart from that the oldest comes
+    """The order of a claim. Jobs that fit into their room's ``own`` do not count towards the claim's limit.
+    Lanes that were ``served`` come after all others, the most recent last; apart from that the oldest comes
     first."""
 
     rooms: tuple[Room, ...] = ()
@@ -954,7 +1040,7 @@ OLDEST_FIRST = Order()
 
 @dataclass(frozen=True, kw_only=True)
 class Claims:
-    """What was claimed, when the next thing is owed (None: nothing), and the ledger's now."""
+    """The jobs that were claimed, when the next one is due (None: nothing), and the ledger's now."""
 
     now: datetime
     claims: tuple[Claim, ...]
@@ -964,20 +1050,20 @@ class Claims:
 class Ledger(Protocol):
     """Documents, leases, indexes, the due set and the audit, changed together or not at all.
 
-    Every method raises TemporaryFailure where Redis does not answer.
+    Every method raises TemporaryFailure if Redis does not answer.
     """
 
     def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
-        """The documents of ``keys`` and of all grants in the indexes ``follow``, in one moment; for
-        each grant read, its lease."""
+        """Read the documents of ``keys`` and of all grants in the indexes ``follow``, as of one moment; for
+        each grant read, also its lease."""
         ...
 
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> Sequence[Snapshot]:
-        """Several reads in one round trip, all as of the same moment."""
+        """Do several reads in one round trip, all as of the same moment."""
         ...
 
     def commit(self, change: Change) -> Committed:
-        """Write all of it or nothing. Raises Conflict if a version, a lease or the claim has changed, and
+        """Write all of it or nothing. Raise Conflict if a version, a lease or the claim has changed, and
         Unconfirmed if it was sent and no answer came: committing it again under its op shows what
         happened."""
         ...
@@ -995,23 +1081,24 @@ class Ledger(Protocol):
         besides: Collection[str] = (),
         order: Order = OLDEST_FIRST,
     ) -> Claims:
-        """Claim up to ``limit`` due things, at most ``share`` per lane including those in ``busy``. ``kinds``
-        restricts to those kinds; ``besides`` excludes kinds. A claim lasts CLAIM_SECONDS; then anybody may
-        claim the thing. Claiming also shows that a worker is alive."""
+        """Claim up to ``limit`` due jobs, at most ``share`` per lane including those in ``busy``. ``kinds``
+        restricts to those kinds; ``besides`` excludes kinds. A claim lasts CLAIM_SECONDS; after that anybody
+        may claim the job. Claiming also shows that a worker is alive."""
         ...
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
-        """CLAIM_SECONDS from now for those claims that are still ours, and their members; the others are
-        left alone."""
+        """Renew those claims that are still ours for CLAIM_SECONDS from now, and return their members; the
+        others are left alone."""
         ...
 
     def wait_for_copies(self) -> bool:
-        """Wait until everything written before this call is on as many replicas as this deployment asks for,
-        and return whether it is. Waits at most a second, and less if they did not confirm a moment ago."""
+        """Wait until everything written before this call is on as many replicas as this deployment is
+        configured for, and return whether it is. Wait at most a second, and less if they did not confirm a
+        moment ago."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Return when something was newly owed, or after ``seconds``; may return early."""
+        """Return when something new has become due, or after ``seconds``; may return early."""
         ...
 
 
@@ -1019,19 +1106,19 @@ CLAIM_SECONDS = 5.0
 
 
 class AuditTrail(Protocol):
-    """The audit, oldest first. Every method raises TemporaryFailure where Redis does not answer."""
+    """The audit, oldest first. Every method raises TemporaryFailure if Redis does not answer."""
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
-        """Up to ``count`` entries behind the one named ``after``, each with its name and time."""
+        """Return up to ``count`` entries after the one named ``after``, each with its name and time."""
         ...
 
     def written_entries(self, after: str = "", count: int = 100) -> Sequence[Written]:
-        """The same, each as it is stored, also where it could not be read. A name once there is never
-        followed by a lower one."""
+        """Return the same entries as they are stored, even if one cannot be read. Once a name is there, no
+        lower one is ever added."""
         ...
 
     def seals(self, after: int = 0, count: int = 100) -> Sequence[Sealed]:
-        """Up to ``count`` seals with numbers beyond ``after``, each as it is stored."""
+        """Return up to ``count`` seals with numbers above ``after``, each as it is stored."""
         ...
 
 
@@ -1040,7 +1127,7 @@ class Signer(Protocol):
 
     @property
     def key(self) -> str:
-        """A name of its public key, by which keys are told apart."""
+        """Return the name of its public key, by which keys are told apart."""
         ...
 
     def sign(self, head: str) -> bytes: ...
@@ -1051,11 +1138,11 @@ class Signer(Protocol):
 
 
 class Anchor(Protocol):
-    """Where the newest seal is kept outside Redis. Both raise PermanentFailure where that cannot be read
-    or written, or has something else in it."""
+    """The place outside Redis where the newest seal is kept. Both methods raise PermanentFailure if that
+    cannot be read or written, or has something else in it."""
 
     def read(self) -> Anchored | None:
-        """None where nothing was kept yet."""
+        """Return the seal that was kept; None if nothing was yet."""
         ...
 
     def write(self, anchored: Anchored) -> None:
@@ -1065,7 +1152,7 @@ class Anchor(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Owed:
-    """A due thing that failed ``tries`` times in a row; ``at`` is when it is tried again."""
+    """A due job that failed ``tries`` times in a row; ``at`` is when it is tried again."""
 
     member: str
     at: datetime
@@ -1084,10 +1171,10 @@ class SetAside:
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """How the ledger is. ``beat`` is when any worker last asked for work, None if never. ``oldest`` is
-    since when the oldest due thing that nobody has claimed waits, None where nothing waits. ``open`` and
-    ``overdue`` count the grants in the indexes of these names, ``unlogged`` the audit entries that could not
-    be written yet, of what was taken back all the same."""
+    """The condition of the ledger. ``beat`` is when any worker last asked for work, None if never. ``oldest``
+    is the time since when the oldest unclaimed due job has waited, None if nothing waits. ``open`` and
+    ``overdue`` count the grants in the indexes of these names, ``unlogged`` the audit entries about
+    revocations that were done but could not be logged yet."""
 
     now: datetime
     beat: datetime | None
@@ -1121,18 +1208,18 @@ class Primary(Protocol):
         ...
 
     def serving(self) -> Serving | None:
-        """Return the ids; None if no copies are asked for, because then it does not matter which server it
-        is."""
+        """Return the ids; None if this deployment requires no copies, because then it does not matter which
+        server it is."""
         ...
 
     def mark_compared(self, with_server: str) -> None:
-        """Allow grants again with what this server has, unless yet another one has taken over."""
+        """Allow granting again with what this server has, unless yet another one has taken over."""
         ...
 
 
 class Census(Protocol):
-    """All that is held, in pages of bounded size, and claims on what is named: for who takes back what
-    nobody else does. What comes or goes meanwhile may be left out or be there twice."""
+    """Everything that is held, in pages of bounded size, and claims on named jobs: for a process that revokes
+    what nobody else revokes. Items that come or go in the meantime may be left out or appear twice."""
 
     def page_of_grants(self, index: str, cursor: int) -> tuple[Sequence[str], int]:
         """Return some ids of the grants in an index, and the cursor of the next page. It is 0 for the first
@@ -1140,11 +1227,11 @@ class Census(Protocol):
         ...
 
     def page_of_documents(self, shape: type[Document], cursor: int) -> tuple[Sequence[str], int]:
-        """Return some ids of the documents of this shape, and the cursor as ``page_of_grants`` does."""
+        """Return some ids of the documents of this shape, and a cursor as ``page_of_grants`` does."""
         ...
 
     def grants(self, index: str) -> Iterator[Sequence[str]]:
-        """The ids of the grants in an index."""
+        """Yield the ids of the grants in an index, in pages."""
         ...
 
     def holds(self, target: str = "") -> Iterator[Sequence[str]]:
@@ -1160,26 +1247,28 @@ class Census(Protocol):
         ...
 
     def not_due(self, members: Collection[str]) -> frozenset[str]:
-        """Those that are not in the due set."""
+        """Return those members that are not in the due set."""
         ...
 
     def owed_too_late(self, longest: Mapping[str, timedelta]) -> frozenset[str]:
         """Return members that are due later than their kind's ``longest`` from now; and members of any kind
-        that are claimed but would not be due when the claim expires. Returns only some of them if there are
+        that are claimed but would not be due when the claim expires. Return only some of them if there are
         very many."""
         ...
 
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
     ) -> Claims:
-        """As ``Ledger.claim``, of these members alone; it is no sign of life of a worker."""
+        """Claim as ``Ledger.claim`` does, but only these members; it does not count as a worker's sign of
+        life."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFacts:
     """``name`` with the version; ``objections`` are what must be changed, ``warnings`` what should be or
-    could not be seen, each with what to do. ``replicas`` are connected; None: it does not say."""
+    could not be seen, each with what to do. ``replicas`` is the number that is connected; None: it does not
+    say."""
 
     name: str
     objections: tuple[str, ...] = ()
@@ -1191,7 +1280,7 @@ class Server(Protocol):
     """The Redis that the ledger is in."""
 
     def facts(self) -> ServerFacts:
-        """Raises TemporaryFailure where it does not answer."""
+        """Return the facts. Raise TemporaryFailure if it does not answer."""
         ...
 
 
@@ -1206,22 +1295,24 @@ class AppFacts:
 
 
 class App(Protocol):
-    """The Slack app whose tokens we have. Raises TemporaryFailure or PermanentFailure by the deadline."""
+    """The Slack app whose tokens we have. Its methods raise TemporaryFailure or PermanentFailure by the
+    deadline."""
 
     def facts(self, deadline: Deadline) -> AppFacts: ...
 
     def channels(self, deadline: Deadline) -> frozenset[str] | None:
-        """Ids, and names with #, of the channels that the bot is in; None where it may not know."""
+        """Return the ids, and the names with #, of the channels that the bot is in; None if it may not list
+        them."""
         ...
 
     def socket(self, deadline: Deadline) -> None:
-        """See whether a socket would be opened to the app-level token."""
+        """Check that Slack would open a socket for the app-level token."""
         ...
 
 
 class Inspection(Protocol):
-    """What is told of the ledger itself, to those who watch over it."""
+    """The view of the ledger for those who watch over it."""
 
     def condition(self) -> Condition:
-        """Raises TemporaryFailure where Redis does not answer."""
+        """Return the condition. Raise TemporaryFailure if Redis does not answer."""
         ...

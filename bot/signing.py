@@ -13,10 +13,10 @@ from bot.core.errors import Misconfigured
 
 
 class SigningKey:
-    """Implements Signer."""
+    """A private key of ours. Implements Signer."""
 
     def __init__(self, pem: str) -> None:
-        """Raises Misconfigured, with nothing of the key in it."""
+        """Read the key. Raise Misconfigured, with nothing of the key in the message."""
         try:
             private = load_pem_private_key(pem.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -42,10 +42,10 @@ class SigningKey:
 
 
 class TrustedKeys:
-    """Public keys; a signature is good where it is by any of them."""
+    """Public keys; a signature is good if it is by any of them."""
 
     def __init__(self, pems: Iterable[bytes]) -> None:
-        """Raises Misconfigured where one is none."""
+        """Read the keys. Raise Misconfigured if one is not a valid public key."""
         self._keys = [_public(pem) for pem in pems]
 
     def trusts(self, head: str, signature: bytes) -> bool:
@@ -73,5 +73,6 @@ def _good(key: Ed25519PublicKey, head: str, signature: bytes) -> bool:
 
 
 def _message(head: str) -> bytes:
-    """So that no other signature by the same key is taken for one on a seal."""
+    """Return what is signed. Its prefix keeps any other signature by the same key from passing for one on a
+    seal."""
     return f"rotakey seal {head}".encode()

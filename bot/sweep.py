@@ -1,4 +1,5 @@
-"""One sweep: whatever is past its end is claimed and taken back as workers do it, beside them or without."""
+"""One sweep: access that is past its end is claimed and revoked as workers do it, beside them or without
+them."""
 
 from __future__ import annotations
 
@@ -38,14 +39,14 @@ from bot.usecases.sweep import (
 from bot.worker import Worker
 
 NAMED = 1000
-"""Holds that are named in one call."""
+"""The most holds that are named in one call."""
 LOOKED_AT = 100
-"""Of those that are left while nothing can be claimed, so many are looked at in one round."""
+"""The most holds that are looked at in one round, of those left while nothing can be claimed."""
 
 
 class Sweep:
-    """``target`` finds one by name and raises PermanentFailure where it cannot be used here. What is being
-    done at ``until`` is finished, and the rest left."""
+    """One sweep. ``target`` finds a target by name and raises PermanentFailure if it cannot be used here.
+    Jobs under way at ``until`` are finished, and the rest is left."""
 
     def __init__(self, ledger: HeldLedger, target: Callable[[str], Target], until: Deadline) -> None:
         self._ledger = ledger
@@ -59,8 +60,8 @@ class Sweep:
         self.unreadable: tuple[Key, ...] = ()
 
     def run(self) -> list[Past]:
-        """All that was past its end, the oldest first, and what became of it. Raises TemporaryFailure where
-        Redis is away."""
+        """Revoke what is past its end, and return all of it, the oldest first, with the outcome. Raise
+        TemporaryFailure if Redis is away."""
         found = survey(self._ledger)
         past, self.unreadable = found.past, found.unreadable
         arm(self._ledger, past.values())
@@ -75,12 +76,12 @@ class Sweep:
         return sorted(swept, key=lambda each: each.since)
 
     def stop(self) -> None:
-        """Claim nothing more; what is being done is finished. Safe in a signal handler."""
+        """Claim nothing more; jobs under way are finished. Safe in a signal handler."""
         self._worker.stop()
 
     def _take_many(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """What is plainly over, and that is nearly all. What was theirs before us is said to be so, one by
-        one."""
+        """Revoke what is plainly over, which is nearly all, and return the rest. Access that was there before
+        us is handled, and reported, one by one."""
         snap = self._ledger.read(Key.of(HoldRecord, job.claim.id) for job in jobs)
         theirs = {record.hold.key for record in snap.all(HoldRecord) if record.untouchable}
         left = [job for job in jobs if job.claim.id in theirs]
@@ -100,7 +101,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class _Many:
-    """Implements Together, but hurries never: what was taken is looked at right after."""
+    """The batches of a sweep. They never hurry: each result is looked at right after."""
 
     ends: HoldBatches
     take: Callable[[Sequence[Job]], Sequence[Job]]
@@ -122,8 +123,8 @@ class _Many:
 
 
 class _Offer:
-    """The ledger as the sweep's own worker has it: nothing is due but what is past its end. Nudges are left
-    to those they are meant for."""
+    """The ledger as the sweep's own worker has it: only what is past its end is due. Nudges are left to those
+    they are meant for."""
 
     def __init__(self, ledger: HeldLedger, until: Deadline) -> None:
         self._ledger = ledger
@@ -158,7 +159,7 @@ class _Offer:
         return found
 
     def _next(self) -> list[str]:
-        """Some of those for which there is time, each in its turn."""
+        """Return some of those for which there is time, each in its turn."""
         rest = timedelta(seconds=self._until.left())
         left = [hold for hold, past in tuple(self.past.items()) if past.still_there and past.pause < rest]
         if not left:

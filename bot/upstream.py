@@ -1,4 +1,4 @@
-"""How we call anybody else's API: by a deadline, with short retries, and foreign errors made ours."""
+"""Calls to somebody else's API: by a deadline, with short retries, and foreign errors turned into ours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bot.ports import Deadline
 TRIES = 3
 RETRY_SECONDS = 5.0
 LEAST_SECONDS = 0.1
-"""A try that begins later than this before the deadline would only hide why the one before it failed."""
+"""A try that begins later than this before the deadline would only hide why the previous one failed."""
 
 T = TypeVar("T")
 
@@ -32,8 +32,8 @@ def short_retries(call: Callable[[], T], deadline: Deadline) -> T:
     """Call again on TemporaryFailure: at most 3 tries, none of them begun after 5 s or just before the
     deadline.
 
-    A wait that the other side asked for is kept; where it does not fit, the failure is raised at once.
-    Only for calls that may be made twice.
+    A wait that the other side demanded is kept; if it does not fit, the failure is raised at once. Only for
+    calls that may be made twice.
     """
     retrying = Retrying(
         retry=retry_if_exception_type(TemporaryFailure),
@@ -46,10 +46,11 @@ def short_retries(call: Callable[[], T], deadline: Deadline) -> T:
 
 
 def within(deadline: Deadline, what: str, call: Callable[[], T]) -> T:
-    """The call's outcome, or TemporaryFailure at the deadline, whatever the call is still waiting for.
+    """Return the call's outcome, or raise TemporaryFailure at the deadline, whatever the call is still
+    waiting for.
 
-    Timeouts of sockets begin again with every byte and leave out name resolution; this one does not.
-    A call given up on runs to its end unheard: for reading, or for what may be done twice.
+    Timeouts of sockets begin again with every byte and leave out name resolution; this one does not. A call
+    that was given up runs to its end unheard: use it for reading, or for what may be done twice.
     """
     outcome: Future[T] = Future()
     context = contextvars.copy_context()
@@ -69,7 +70,7 @@ def within(deadline: Deadline, what: str, call: Callable[[], T]) -> T:
 
 
 def time_left(deadline: Deadline, what: str) -> float:
-    """Seconds for a timeout, more than 0; TemporaryFailure where none are left."""
+    """Return the seconds for a timeout, more than 0. Raise TemporaryFailure if none are left."""
     seconds = deadline.left()
     if seconds <= 0:
         raise too_late(what)
@@ -83,7 +84,7 @@ def too_late(what: str) -> TemporaryFailure:
 def from_status(
     status: int, what: str, *, retry_after: float | None = None, setting: str = ""
 ) -> TemporaryFailure | PermanentFailure:
-    """What an HTTP status that is no success means to us. ``setting`` names where the credential is set."""
+    """Translate an HTTP status that is not a success. ``setting`` names where the credential is set."""
     answered = f"{what} answered {status}"
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TemporaryFailure(answered, retry_after=retry_after)
@@ -93,7 +94,7 @@ def from_status(
 
 
 def wait_asked_for(headers: Mapping[str, str], *names: str) -> float | None:
-    """Seconds in the first of the named headers that holds a number of them; None where none does."""
+    """Return the seconds in the first of the named headers that holds a number; None if none does."""
     for name in names:
         try:
             seconds = float(headers.get(name, ""))

@@ -1,4 +1,5 @@
-"""Watches Redis independently of the due set: whether it is still the same one, and what it has lost."""
+"""A watch over Redis that does not depend on the due set: whether it is still the same one, and what it has
+lost."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ from bot.usecases.rollback import RollbackGuard
 log = structlog.get_logger(__name__)
 
 EVERY = 1.0
-"""Seconds. What Redis had forgotten may be given for that long, at most."""
+"""Seconds between two looks. Access that Redis had forgotten the end of may be granted for that long, at
+most."""
 PATIENCE = 10
 """Looks in a row that may fail while Redis answers otherwise; then it is logged, and the worker goes on."""
 OWED_EVERY = 10.0
-"""Seconds after which a lost duty that should always be due is made due again."""
+"""Seconds after which a lost job that should always be due is made due again."""
 
 
 class Follows(Protocol):
@@ -53,11 +55,11 @@ class Watchdog:
         self._failed = 0
 
     def begin(self) -> None:
-        """On a thread of its own, as long as the process lives."""
+        """Start the watch on a thread of its own, for as long as the process lives."""
         threading.Thread(target=self._keep, name="watchdog", daemon=True).start()
 
     def look(self) -> None:
-        """Look once, and log what is new. Raises TemporaryFailure if Redis does not answer, and nothing else:
+        """Look once, and log what is new. Raise TemporaryFailure if Redis does not answer, and nothing else:
         a worker begins with a look, and must go on to revoke."""
         try:
             seen: Restore | str | None = self.guard.look(self.policy.security_channel)
@@ -69,7 +71,7 @@ class Watchdog:
                 raise
             self.ledger.read()
             seen = str(failure)
-        except Exception as error:  # whatever stands in Redis, the worker revokes
+        except Exception as error:  # the worker revokes, whatever Redis contains
             seen = repr(error)
             if seen != self._logged:
                 log.exception("unforeseen")
@@ -85,8 +87,8 @@ class Watchdog:
             log.critical("cannot compare redis with what it was", error=seen)
 
     def put_in_force(self) -> None:
-        """Put this worker's policy in force. If that cannot be written, the next round tries again; what is
-        over is revoked meanwhile."""
+        """Put this worker's policy in force. If that cannot be written, the next round tries again; revoking
+        goes on meanwhile."""
         late = None
         try:
             self.policy.enact(self.ledger)
@@ -97,8 +99,8 @@ class Watchdog:
         self._late = late
 
     def go_round(self) -> None:
-        """A Redis that came back empty is put to work again, so that what is owed from now on is done and
-        strays are found. It gives nothing: a Restore is there by then."""
+        """Put a Redis that came back empty to work again, so that what becomes due from now on is done and
+        strays are found. Nothing is granted by this: a Restore is there by then."""
         try:
             self.look()
             if self._late or self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
@@ -106,7 +108,7 @@ class Watchdog:
             if self._pause.passed:
                 self.keep_owed()
                 self._pause = Deadline.after(OWED_EVERY)
-        except TemporaryFailure:  # the worker's loop tells that Redis is away
+        except TemporaryFailure:  # the worker's loop reports that Redis is away
             return
 
     def _keep(self) -> None:
@@ -114,5 +116,5 @@ class Watchdog:
             time.sleep(EVERY)
             try:
                 self.go_round()
-            except Exception:  # whatever is met, the next look may see what matters
+            except Exception:  # the next look may still see what matters
                 log.exception("unforeseen")

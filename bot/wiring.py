@@ -1,4 +1,4 @@
-"""Putting the parts together: the only module that names concrete adapters."""
+"""The composition root: the only module that names concrete adapters."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ ID_LENGTH = 12
 
 
 def new_id() -> str:
-    """Unguessable, and short enough to be typed: 60 bits without letters that look like others."""
+    """Make an id that cannot be guessed and is short enough to be typed: 60 bits, without letters that look
+    like others."""
     return "".join(secrets.choice(ID_ALPHABET) for _ in range(ID_LENGTH))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Components:
-    """What both processes stand on."""
+    """The parts that both processes are built on."""
 
     env: config.Environment
     policy: config.Policy
@@ -94,7 +95,7 @@ class Components:
     guard: RollbackGuard
     retention: Retention
     unsafe: bool
-    """REDIS_UNSAFE: start on a Redis that may lose what is owed, loudly."""
+    """True with REDIS_UNSAFE: start, with a loud warning, on a Redis that may lose what is due."""
 
 
 class Adapters:
@@ -131,8 +132,8 @@ class Adapters:
 
     def follow(self, force: PolicyInForce, kept: PolicyText | None) -> Catalog:
         """Follow the policy in force. If its text is not what it claims to be, or is held back, or this
-        process cannot read it, because a variable is not set here, say, the last policy that could be
-        followed stays, closed: nothing is granted by it, and revoking goes on."""
+        process cannot read it (because a variable is not set here, for example), the last policy that could
+        be followed stays, closed: nothing is granted by it, and revoking goes on."""
         self.note_former(force)
         against = self._objection(force.version, kept) or force.held_back
         if against or kept is None:
@@ -191,7 +192,7 @@ class Adapters:
 
     @property
     def target_names(self) -> tuple[str, ...]:
-        """All targets, in the order of access.yaml."""
+        """Return all targets, in the order of access.yaml."""
         return tuple(self._policy.targets)
 
     def anchor(self) -> Anchor | None:
@@ -205,7 +206,7 @@ class Adapters:
     def enact(self, ledger: Ledger) -> None:
         """Put the process's own file in force, if Redis has never seen it; once that was decided, the policy
         that the process follows, if Redis has lost it. A file that could not be written at first gives way to
-        one that another process puts in force meanwhile. Raises TemporaryFailure."""
+        one that another process puts in force meanwhile. Raise TemporaryFailure."""
         own, keys = self._own, self._env.secret_keys
         if own is None:
             if self._was_in_force:
@@ -224,7 +225,7 @@ class Adapters:
             self._own = None
 
     def _report_not_in_force(self, ledger: Ledger, own: config.Policy) -> None:
-        """In the channel of the policy that is in force, if there is one."""
+        """Report it in the channel of the policy that is in force, if there is one."""
         version = own.catalog.version
         force = ledger.read({ENACTED}).find(PolicyInForce)
         if force:
@@ -238,8 +239,8 @@ class Adapters:
         enact.report_not_in_force(ledger, version, self.security_channel, new_id)
 
     def target(self, name: str) -> Target:
-        """The target as the policy that is followed has it. For revoking only while the policy in force
-        cannot be followed. Raises PermanentFailure if the policy does not name it."""
+        """Return the target as the policy that is followed has it. For revoking only, while the policy in
+        force cannot be followed. Raise PermanentFailure if the policy does not name it."""
         settings = self._policy.targets.get(name)
         if settings is None:
             raise PermanentFailure(
@@ -253,15 +254,15 @@ class Adapters:
         return RevokeOnly(built, lambda: TemporaryFailure(closed)) if closed else built
 
     def reach(self, name: str) -> Target:
-        """The target of that name, as it was if the policy does not name it any more."""
+        """Return the target of that name, as it was if the policy no longer names it."""
         if name in self._policy.targets:
             return self.target(name)
         return self.former(name) or self.target(name)
 
     def former(self, name: str) -> Target | None:
-        """The target as it was while something was granted there that may still be held: for revoking only.
-        None if it is where it was. Raises PermanentFailure if its settings of then cannot be used, and names
-        the variables that are not set; of several addresses, one that can be used is enough."""
+        """Return the target as it was while something was granted there that may still be held: for revoking
+        only. None if it is where it was. Raise PermanentFailure if its settings of then cannot be used,
+        naming the variables that are not set; of several addresses, one that can be used is enough."""
         versions = self._former.get(name, ())
         found = [self._former_at(name, each) for each in versions]
         unusable = [each for each in found if isinstance(each, Unusable)]
@@ -278,7 +279,8 @@ class Adapters:
         return built
 
     def needs_of_former(self, name: str) -> tuple[str, ...]:
-        """The variables that a target needs as it was. Raises PermanentFailure if that cannot be known."""
+        """Return the variables that a target needs as it was. Raise PermanentFailure if that cannot be
+        known."""
         found = (self._targets_of(name, each).variables.get(name, ()) for each in self._former.get(name, ()))
         return tuple(dict.fromkeys(variable for every in found for variable in every))
 
@@ -289,7 +291,8 @@ class Adapters:
         return any(each is not None and not each.hmacs for each in texts)
 
     def note_former(self, force: PolicyInForce) -> tuple[str, ...]:
-        """Know from now on where the targets are, and which are needed as they were; the names of these."""
+        """Note where the targets are from now on, and which are needed as they were; return the names of
+        these."""
         self._former, self._reached = former_versions(force), force.reached
         return tuple(self._former)
 
@@ -326,12 +329,12 @@ class Adapters:
         return built
 
     def close(self) -> None:
-        """What was built and keeps connections lets them go."""
+        """Close everything that was built and keeps connections."""
         for built in self._built.values():
             _close(built)
 
     def _let_go(self) -> None:
-        """Of what the policy names no more, or with other settings."""
+        """Close what the policy no longer names, or names with other settings."""
         named = {*self._policy.targets.items(), *self._policy.oncall.items()}
         with self._building:
             gone = [self._built.pop(key) for key in self._built.keys() - named if key[0] not in self._former]
@@ -372,7 +375,7 @@ SOURCES: Mapping[type[Any], Callable[..., OnCallSource]] = {PagerDutySettings: _
 
 
 def _import_extra(module: str, extra: str) -> Any:
-    """An adapter whose SDK comes with an extra. Raises PermanentFailure that says which."""
+    """Import an adapter whose SDK comes with an extra. Raise PermanentFailure that names the extra."""
     try:
         return import_module(module)
     except ModuleNotFoundError as missing:
@@ -382,8 +385,8 @@ def _import_extra(module: str, extra: str) -> Any:
 
 
 def targets_alone(env: config.Environment, known: config.Targets) -> Callable[[str], Target]:
-    """Finds the targets of a file by name, for taking back without a policy; each is built once. Raises
-    PermanentFailure for one that is not there, or cannot be used here."""
+    """Return a function that finds the targets of a file by name, for revoking without a policy; each is
+    built once. It raises PermanentFailure for one that does not exist, or cannot be used here."""
 
     @cache
     def find(name: str) -> Target:
@@ -403,7 +406,7 @@ def ledger_of(env: config.Environment, workspace: str) -> RedisLedger:
 
 
 def signer(env: config.Environment) -> Signer | None:
-    """The key of AUDIT_KEY, None where that is not set. Raises Misconfigured."""
+    """Return the key of AUDIT_KEY, None if that is not set. Raise Misconfigured."""
     pem = env.audit_key.get_secret_value()
     if not pem:
         return None
@@ -415,7 +418,8 @@ def signer(env: config.Environment) -> Signer | None:
 
 
 def trust(pems: Iterable[bytes]) -> Trusts:
-    """Return whether a signature is by one of these public keys. Raises Misconfigured."""
+    """Return a function that tells whether a signature is by one of these public keys. Raise
+    Misconfigured."""
     try:
         trusts: Trusts = _import_extra("bot.signing", "audit").TrustedKeys(pems).trusts
     except PermanentFailure as missing:
@@ -459,14 +463,14 @@ def policy_text(ledger: Ledger, version: str) -> PolicyText | None:
 
 
 class Stop:
-    """Set in a signal handler, which must wait for no lock."""
+    """A flag that a signal handler sets: setting it must wait for no lock."""
 
     told = False
 
 
 def begin(made: Components, stop: Stop, first: Callable[[], object]) -> None:
-    """Wait for Redis, look whether it can be trusted, and do what comes ``first``. Raises Misconfigured where
-    this Redis would lose or evict what is owed."""
+    """Wait for Redis, check whether it can be trusted, and do what comes ``first``. Raise Misconfigured if
+    this Redis would lose or evict what is due."""
     while not stop.told:
         try:
             for warning in checks.warnings(made.redis, made.env.redis_copies):
@@ -494,7 +498,7 @@ def serve(env: config.Environment, policy: config.Policy, environ: Mapping[str, 
 
 
 class _Door:
-    """Everything the web process makes is made in the child that answers, after the fork."""
+    """The web process. Everything in it is made in the child that answers, after the fork."""
 
     def __init__(self, env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> None:
         self._env, self._policy, self._environ = env, policy, environ
@@ -539,15 +543,15 @@ class _Door:
 
 class _Quiet(WSGIRequestHandler):
     timeout = 10
-    """Seconds that a thread waits for whoever connects and says nothing."""
+    """Seconds that a thread waits for a client that connects and says nothing."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Nobody reads a line for each look at the health."""
+        """Log nothing: nobody reads a line for each look at the health."""
 
 
 def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
-    """Run the worker until SIGTERM or SIGINT; what is being done then is finished first. Health and
-    metrics are served on WORKER_PORT, where that is set."""
+    """Run the worker until SIGTERM or SIGINT; jobs under way are finished first. Health and metrics are
+    served on WORKER_PORT, if that is set."""
     made = components(env, policy, environ)
     keep_owed = partial(owing.keep_owed, made.context, made.ledger)
     made.adapters.world.demand()
@@ -577,17 +581,21 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
 
 
 def _first(made: Components, watchdog: Watchdog) -> None:
-    """Of a new version the workers begin first: until one has, web processes of it wait, and those of the
-    version before go on; from then on it is the other way round, and somebody revokes all the time. So a new
-    policy that a full Redis does not take is no reason to wait."""
+    """Upgrade the ledger, look, and put the policy in force.
+
+    The workers of a new version begin first: until one has, its web processes wait, and those of the previous
+    version go on; from then on it is the other way round, so that at any time some process revokes. For that
+    reason a new policy that a full Redis does not accept is no reason to wait.
+    """
     made.ledger.upgrade()
     watchdog.look()
     watchdog.put_in_force()
 
 
 def _collect_seldom() -> None:
-    """Looking for cycles among all that a document consists of takes a quarter of the time that it takes to
-    do very many things at once (``make bench ARGS=load``), and there are hardly any."""
+    """Make garbage collection rare. Looking for cycles among everything that documents consist of takes a
+    quarter of the time that it takes to do very many jobs at once (``make bench ARGS=load``), and there are
+    hardly any."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
@@ -601,7 +609,7 @@ def reconciling(made: Components) -> Callable[[Job], reconcile.Reconciliation]:
 
 
 def together(made: Components) -> Mapping[str, Batches]:
-    """What the worker does for many due things of a kind in one go."""
+    """Return the ways in which the worker does many due jobs of a kind in one batch."""
     catch_up = following(made)
     return {
         "hold": batches.HoldBatches(made.ledger, made.adapters.reach, reconciling(made), catch_up, _unwritten)
@@ -609,8 +617,8 @@ def together(made: Components) -> Mapping[str, Batches]:
 
 
 def following(made: Components) -> Callable[[], None]:
-    """See to it that targets and channels are those of the policy in force. Revoking waits for no policy: if
-    this process cannot follow it, the last one that it could follow counts."""
+    """Return a function that makes sure that targets and channels are those of the policy in force. Revoking
+    waits for no policy: if this process cannot follow it, the last one that it could follow counts."""
 
     def catch_up() -> None:
         with suppress(TemporaryFailure):
@@ -626,7 +634,7 @@ def _unwritten(job: Job, error: Exception) -> None:
 
 
 def duties(made: Components) -> Mapping[str, Duty]:
-    """What the worker does for each kind of due thing."""
+    """Return what the worker does for each kind of job."""
     context, adapters, catch_up = made.context, made.adapters, following(made)
     messenger = SlackMessenger(made.client)
 
@@ -640,7 +648,8 @@ def duties(made: Components) -> Mapping[str, Duty]:
         made.guard.look(adapters.security_channel)
 
     def keep(job: Job) -> None:
-        """Only the policy in force says what is old enough: what is dropped does not come back."""
+        """Drop what is old enough according to the policy in force, and no other: dropped entries do not come
+        back."""
         catalog = context.catalog()
         seconds = None if catalog.closed else catalog.keep
         made.retention.run(job.claim, timedelta(seconds=seconds) if seconds else None, adapters.archive())

@@ -1,6 +1,6 @@
 """The one loop: claim what is due, do it on threads, write the outcome. Any number may run at once.
 
-Who gets a thread is decided in ``bot.admission``.
+``bot.admission`` decides which job gets a thread.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ from bot.usecases.job import CALL_SECONDS, Job
 log = structlog.get_logger(__name__)
 
 SHARE = 8
-"""Threads that wait for one thing, at most."""
+"""The most threads that wait for one thing."""
 BATCH_SIZE = 32
-"""Things that are done together, for each thread of a lane's share."""
+"""Jobs in one batch, for each thread of a lane's share."""
 WORKS_FOR = 0.0005
-"""Seconds of our own work on one of many things that are done together, about."""
+"""Seconds of our own work on one job of a batch, approximately."""
 FLOOD_FOR = 1.5
-"""Seconds after a claim of the largest size during which everything else gets only its own threads: about as
-long as it takes to do as much."""
+"""Seconds after a claim of the largest size during which everything else gets only its own threads:
+approximately the time that it takes to do that many jobs."""
 FLOOD_PAUSE = 0.01
-"""Seconds from one claim to the next meanwhile."""
+"""Seconds from one claim to the next during that time."""
 TRUSTED_FOR = 2.0
-"""Seconds. What has not answered a call for this long may hang by now, so one thread tries it first."""
+"""Seconds. A dependency that has not answered a call for this long may hang by now, so one thread tries it
+first."""
 LEFT_FOR = timedelta(seconds=1)
 """The pause for a claim that got no thread after all."""
 FINISH_WITHIN = 25.0
-"""Seconds that a worker which was stopped waits for what is being done: longer than any call may take."""
+"""Seconds that a worker which was stopped waits for jobs under way: longer than any call may take."""
 SERVED = 32
 """The number of lanes remembered as served."""
 SLEEP_AT_MOST = 1.0
@@ -61,11 +62,12 @@ BACKOFF_AT_MOST = {
     "people": 30,
     "seal": 30,
 }
-"""Seconds; five minutes for all else. Messages held back by an outage go out soon after its end."""
+"""The longest pause in seconds; five minutes for all other kinds. Messages held back by an outage go out soon
+after its end."""
 
 NOBODYS_FAULT = ("conflict", "handed back")
 WITHIN = (REDIS, ALARMS)
-"""The names that wait for nothing outside."""
+"""The names of those that wait for nothing outside."""
 
 JOBS = Metric("rotakey_turns_total", "Due things done, by kind and outcome", ["kind", "outcome"])
 LAG = Histogram("rotakey_due_lag_seconds", "From when a thing was owed to when it was begun", ["kind"])
@@ -76,15 +78,15 @@ Duty = Callable[[Job], None]
 
 
 class Batches(Protocol):
-    """Does many due things of a kind at once; each of them waits for one target. Threads share it."""
+    """A way to do many due jobs of a kind at once; each of them waits for one target. Threads share it."""
 
     def do(self, jobs: Sequence[Job], *, hurry: bool) -> Sequence[Job]:
-        """Do these, and return those that are left for the kind's duty. In a ``hurry``, when more are waiting
-        than can be claimed, it may delay writing down the results by a few seconds."""
+        """Do these jobs, and return those that are left for the kind's duty. In a ``hurry``, when more are
+        waiting than can be claimed, it may delay writing down the results by a few seconds."""
         ...
 
     def waits(self, lane: str) -> float:
-        """Seconds for which one of them waits for others, about: as last seen."""
+        """Return the seconds for which one of them waits for others, approximately: as last seen."""
         ...
 
     def pressing(self, lane: str) -> bool:
@@ -92,7 +94,7 @@ class Batches(Protocol):
         ...
 
     def behind(self) -> Sequence[Job]:
-        """Those that are done, and not written down yet. Their claims are kept."""
+        """Return the jobs that are done, and not written down yet. Their claims are kept."""
         ...
 
     def catch_up(self) -> None:
@@ -102,7 +104,7 @@ class Batches(Protocol):
 
 @dataclass(eq=False)
 class _Task:
-    """The turns that one thread does, which all wait for the same thing."""
+    """The jobs that one thread does in turn, which all wait for the same thing."""
 
     jobs: Sequence[Job]
 
@@ -125,11 +127,13 @@ class _Task:
 
 
 class Worker:
-    """Claims what is due and does it on threads. ``duties`` has what to do for each kind of due thing. A duty
-    closes its claim itself; what it raises is logged, and the thing is due again later: TemporaryFailure and
-    PermanentFailure with growing pauses, and so is anything unforeseen. ``batches`` has a way to do many of
-    a kind at once. ``nothing_owed`` is called when the due set is empty. ``world`` says what is waited for
-    outside, and is asked again and again."""
+    """The loop that claims what is due and does it on threads.
+
+    ``duties`` has what to do for each kind of job. A duty closes its claim itself; an exception from it is
+    logged, and the job is due again later: TemporaryFailure and PermanentFailure with growing pauses, and so
+    is anything unforeseen. ``batches`` has a way to do many of a kind at once. ``nothing_owed`` is called
+    when the due set is empty. ``world`` says what is waited for outside, and is called again and again.
+    """
 
     def __init__(
         self,
@@ -163,7 +167,7 @@ class Worker:
         self._stir = threading.Event()
 
     def stop(self) -> None:
-        """Claim nothing more; what is running is finished. Returns at once, and the loop sees it within a
+        """Claim nothing more; running jobs are finished. Returns at once, and the loop sees it within a
         second. Safe in a signal handler, because it waits for no lock."""
         self._told_to_stop = True
 
@@ -172,7 +176,7 @@ class Worker:
         return not self._tasks
 
     def run(self) -> None:
-        """Work until ``stop``. Redis being away is waited out."""
+        """Work until ``stop``. If Redis is away, wait until it is back."""
         side = [
             threading.Thread(target=each, daemon=True, name=each.__name__)
             for each in (self._listen, self._renew)
@@ -195,7 +199,7 @@ class Worker:
             thread.join(timeout=2 * SLEEP_AT_MOST)
 
     def _finish(self) -> None:
-        """Wait for what is running, up to FINISH_WITHIN. Calls that have not returned by then are left: their
+        """Wait for running jobs, up to FINISH_WITHIN. Calls that have not returned by then are left: their
         claims run out, and another worker takes them."""
         latest = Deadline.after(FINISH_WITHIN)
         while not (self.idle or latest.passed):
@@ -209,7 +213,7 @@ class Worker:
         self._catch_up()
 
     def _round(self) -> float:
-        """Claim and start what is due; answers how long there is nothing to claim, at most a second."""
+        """Claim and start what is due. Return for how long there is nothing to claim, at most a second."""
         self._look_for_stuck()
         try:
             pause = self._start_batches() if self.batches else SLEEP_AT_MOST
@@ -260,7 +264,7 @@ class Worker:
     # ------------------------------------------------------------------------------------- many at once
 
     def _start_batches(self) -> float:
-        """Claim what can be done together, in lots as even as can be."""
+        """Claim what can be done together, in batches of sizes as equal as possible."""
         now, most = self._admission(), self.share * BATCH_SIZE
         rooms = {lane: self._batch_room(lane, now) for lane in self._lanes(self.batches, now)}
         busy = {lane: most - room for lane, room in rooms.items() if room < most}
@@ -289,22 +293,23 @@ class Worker:
             self._begin(jobs[first : first + size])
 
     def _batch_room(self, lane: str, now: Admission) -> int:
-        """Return how many more jobs may be claimed for this lane. With fewer threads each gets a larger
-        batch. A lane that is not trusted gets one job per thread."""
+        """Return the number of further jobs that may be claimed for this lane. With fewer threads each gets a
+        larger batch. A lane that is not trusted gets one job per thread."""
         threads = sum(self._batch_threads(lane, now))
         if not now.trusts(_name(lane)):
             return threads
         return threads * (self.share * BATCH_SIZE // self._width(lane))
 
     def _batch_threads(self, lane: str, now: Admission) -> tuple[int, int]:
-        """Return the lane's own free threads, and how many of the shared ones it can use."""
+        """Return the number of the lane's own free threads, and of the shared ones that it can use."""
         name = _name(lane)
         own = now.free_own(name)
         wider = self._width(lane) - now.uses[name].busy - own if name in now.uses else self.share
         return own, max(min(now.free_shared(name), wider), 0)
 
     def _width(self, lane: str) -> int:
-        """Threads for one lane: while one works, others may wait. More would only be in each other's way."""
+        """Return the threads for one lane: while one works, others may wait. More would only be in each
+        other's way."""
         way = self.batches[lane.partition(":")[0]]
         return int(min(2 + way.waits(lane) / WORKS_FOR, self.share))
 
@@ -348,7 +353,7 @@ class Worker:
         return min(_until_next(found), FLOOD_FOR) if flooded else _until_next(found)
 
     def _begin_one(self, job: Job) -> None:
-        """Begin one job, unless no thread is left for it: two kinds of things may wait for one target."""
+        """Begin one job, unless no thread is left for it: two kinds of jobs may wait for one target."""
         lane = job.claim.lane
         self._served.pop(lane, None)
         self._served[lane] = None
@@ -384,7 +389,7 @@ class Worker:
         """Call it on a thread of its own. A call that never returns does not keep the process from ending."""
         try:
             threading.Thread(target=what, args=arguments, name="job", daemon=True).start()
-        except RuntimeError:  # no thread to be had: its claim runs out, and somebody else has it
+        except RuntimeError:  # no thread available: its claim runs out, and another worker takes it
             log.exception("could not begin")
             return False
         return True
@@ -394,7 +399,7 @@ class Worker:
         try:
             for job in self._run_batch(task.jobs):
                 JOBS.labels(job.claim.kind, self._outcome(job)).inc()
-        except Exception:  # whatever went wrong, its claims run out
+        except Exception:  # its claims run out, whatever went wrong
             log.exception("unforeseen", member=task.jobs[0].claim.member)
         finally:
             RUNNING.dec()
@@ -410,7 +415,7 @@ class Worker:
         self._stir.set()
 
     def _run_batch(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Those that are left to be done one by one."""
+        """Do a batch, and return the jobs that are left to be done one by one."""
         kind = jobs[0].claim.kind
         way = self.batches.get(kind)
         if way is None:
@@ -422,7 +427,7 @@ class Worker:
             JOBS.labels(kind, "temporary").inc(len(jobs))
             self._give_back(jobs, failed=True)
             return ()
-        except Exception:  # one of them may be to blame: each for itself
+        except Exception:  # one of them may be to blame: try each alone
             log.exception("unforeseen", member=jobs[0].claim.member, batches=len(jobs))
             return jobs
         JOBS.labels(kind, "done").inc(len(jobs) - len(left))
@@ -455,19 +460,19 @@ class Worker:
         return "done"
 
     def _later(self, claim: Claim, pause: timedelta, outcome: str) -> str:
-        """Give the thing back, due after a pause."""
+        """Give the job back, due after a pause."""
         self._give_back_claims({claim: pause}, failed=outcome not in NOBODYS_FAULT)
         return outcome
 
     def _give_back(
         self, jobs: Sequence[Job], pause: timedelta | None = None, *, failed: bool = False
     ) -> None:
-        """``pause`` None: one that grows with each failure."""
+        """Give the jobs back. ``pause`` None: one that grows with each failure."""
         pauses = {job.claim: _pause(job.claim) if pause is None else pause for job in jobs}
         self._give_back_claims(pauses, failed=failed)
 
     def _give_back_claims(self, pauses: Mapping[Claim, timedelta], *, failed: bool) -> None:
-        """All at once. Where that fails, the claims run out by themselves."""
+        """Give all of them back at once. If that fails, the claims run out."""
         try:
             now = self.ledger.read(()).now
             done = [Done(claim=claim, next_at=now + pause, failed=failed) for claim, pause in pauses.items()]
@@ -480,7 +485,7 @@ class Worker:
             log.info("left to the next who claims it", member=claim.member)
 
     def _listen(self) -> None:
-        """Wake the loop when something is newly owed."""
+        """Wake the loop when something new is due."""
         while not self._told_to_stop:
             try:
                 self.ledger.wait(SLEEP_AT_MOST)
@@ -489,7 +494,7 @@ class Worker:
             self._stir.set()
 
     def _renew(self) -> None:
-        """Keep the claims of what is still being done, each until its own deadline; also while finishing."""
+        """Renew the claims of jobs under way, each until its own deadline, even while the worker finishes."""
         while not self._finished.wait(RENEW_EVERY):
             with self._lock:
                 running = [job for task in self._tasks for job in task.jobs]
@@ -508,7 +513,7 @@ class Worker:
 
 
 def _name(lane: str) -> str:
-    """Return what a lane of a target waits for."""
+    """Return the name of what a lane of a target waits for."""
     return dependency(f"{lane}/")
 
 

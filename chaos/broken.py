@@ -80,7 +80,7 @@ def _listen(ledger: RedisLedger) -> None:
 def _over(ledger: RedisLedger, grant_id: str) -> None:
     snap = ledger.read({Key.of(Grant, grant_id)})
     if grant := snap.find(Grant, grant_id):
-        due = tuple(Due(member=f"hold:{hold.key}", at=snap.now) for hold in grant.gives)
+        due = tuple(Due.hold(hold.key, at=snap.now) for hold in grant.gives)
         try:
             ledger.commit(Change(due=due))
         except Conflict:

@@ -23,8 +23,8 @@ from bot.kinds import PostgresSettings
 from bot.ports import Change, Claim, Deadline, Done, Due, Entry, Key, PolicyDoubt, PolicyInForce
 from bot.testing.valkey import valkey_url
 from bot.usecases import owing
-from bot.usecases.enact import ALWAYS_OWED, enact
 from bot.usecases.duties import KINDS
+from bot.usecases.enact import ALWAYS_OWED, enact
 from bot.usecases.job import Job
 from bot.watchdog import Watchdog
 

@@ -1,4 +1,4 @@
-"""The commands of the console script. Exit 0 good, 1 found wrong, 2 misuse.
+"""The commands of the console script. Exit 0: good, 1: something is wrong, 2: misuse.
 
 Larger ones have a module of their own here, and are added to the group at the end of this file.
 """
@@ -35,7 +35,7 @@ DATA = Path(".sandbox")
 
 
 def main() -> None:
-    """Run a command; what is wrongly set is told in words, with exit code 1."""
+    """Run a command; wrong settings are reported in words, with exit code 1."""
     try:
         rotakey()
     except Misconfigured as mistake:
@@ -53,7 +53,7 @@ def rotakey() -> None:
 @rotakey.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; the port is $PORT.")
 def web(host: str) -> None:
-    """Answer Slack: over HTTP, or by Socket Mode where SLACK_APP_TOKEN is set."""
+    """Answer Slack: over HTTP, or by Socket Mode if SLACK_APP_TOKEN is set."""
     log_as_json()
     wiring.serve(*settings(config.WEB, secrets=False), os.environ, host)
 
@@ -61,7 +61,7 @@ def web(host: str) -> None:
 @rotakey.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where $WORKER_PORT, if set, listens.")
 def worker(host: str) -> None:
-    """Give, take back, follow the shifts, and tell. Any number may run at once."""
+    """Grant, revoke, follow the shifts, and report. Any number may run at once."""
     log_as_json()
     wiring.work(*settings(config.WORKER), os.environ, host)
 
@@ -72,9 +72,9 @@ def worker(host: str) -> None:
 @click.option("--online", is_flag=True, help="Look up what it names: roles, schedules, groups, channels.")
 def check(file: Path, strict: bool, online: bool) -> None:
     """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network, and no
-    variables: those that are not set here are only mentioned. What may be wrong is a warning, with exit code
-    0. With --online, which needs a worker's environment without Redis, it also looks up what the file
-    names."""
+    variables: those that are not set here are only mentioned. Anything that may be wrong is a warning, with
+    exit code 0. With --online, which needs a worker's environment without Redis, it also looks up what the
+    file names."""
     text = config.bytes_of(file)
     found = config.check(text, name=str(file))
     mistakes = [each for each in found if strict or online or not each.unset]
@@ -127,7 +127,7 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
 
 
 def to_try(path: Path) -> Policy:
-    """Return the policy for a sandbox. Raises Misconfigured with all mistakes. Each variable, whatever its
+    """Return the policy for a sandbox. Raise Misconfigured with all mistakes. Each variable, whatever its
     name, becomes the sandbox's own database; a target or source that names a system itself is refused."""
     from bot.sandbox.run import Policy  # noqa: PLC0415  # needs an extra
 

@@ -1,4 +1,4 @@
-"""``rotakey audit``: the record of all that happened, proved, exported and told."""
+"""``rotakey audit``: the record of everything that happened, proved, exported and shown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.usecases import evidence
 
 
 class NotLooked(click.ClickException):
-    """Nothing was found wrong, for nothing could be looked at."""
+    """Nothing was found wrong, because nothing could be looked at."""
 
     exit_code = 2
 
@@ -31,7 +31,7 @@ class AnchorText(click.ParamType[Anchored, str]):
     name = "FILE|HEAD"
 
     def convert(self, value: str, param: Any, ctx: Any) -> Anchored:
-        """A file that a worker keeps, or what people copy from a channel or from this very command."""
+        """Read a file that a worker keeps, or what people copy from a channel or from this command."""
         try:
             path = Path(value)
             return read_anchor(path.read_text("utf-8") if path.is_file() else value)
@@ -44,7 +44,7 @@ EXPORT = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def audit() -> None:
-    """The record of all that happened: prove that nobody changed it, export it, read a grant's story.
+    """The record of everything that happened: prove that nobody changed it, export it, read a grant's story.
 
     Without FILE it is the record in Redis, and needs REDIS_URL and, for the workspace, ACCESS_FILE.
     """
@@ -161,7 +161,7 @@ def _ledger() -> tuple[RedisLedger, str]:
 
 @contextmanager
 def _looking() -> Iterator[None]:
-    """What keeps it from being looked at is not what is wrong with it."""
+    """Turn a failure to look into NotLooked, so that it does not pass for something wrong in the audit."""
     try:
         yield
     except (Misconfigured, PermanentFailure, TemporaryFailure) as failure:

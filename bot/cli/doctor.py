@@ -1,4 +1,4 @@
-"""``rotakey doctor``: in one screen, whether this deployment can keep its promise."""
+"""``rotakey doctor``: one screen that says whether this deployment can keep its promise."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ LONGEST_ABOUT = 20
 @click.option("--why", default="", help="Why it can be accepted, for the audit.")
 @click.option("--yes", is_flag=True, help="Accept without being asked.")
 def doctor(as_json: bool, accept_restore: bool, by: str | None, why: str, yes: bool) -> None:
-    """Tell in one screen whether this deployment can keep its promise, and what to do where it cannot.
+    """Tell in one screen whether this deployment can keep its promise, and if it cannot, what to do.
 
-    Run it with a worker's environment, best where one runs. It changes nothing. Exit 0: nothing is wrong.
+    Run it with a worker's environment, best on a host where one runs. It changes nothing. Exit 0: nothing is
+    wrong.
     """
     if accept_restore:
         with Examination(os.environ) as it:
@@ -64,7 +65,7 @@ def screen_width() -> int:
 
 
 def accept(it: Examination, *, by: str, why: str, asked: bool) -> None:
-    """Say what was lost, and go on once somebody says so."""
+    """Say what was lost, and go on once somebody accepts it."""
     try:
         lost = list(access.look_at_restore(it.ledger))
         if lost and asked:
@@ -79,7 +80,8 @@ def accept(it: Examination, *, by: str, why: str, asked: bool) -> None:
 
 
 def screen(findings: Sequence[Finding], width: int) -> Iterator[str]:
-    """The findings by their grade, the worst first; what is good is told in the fewest words."""
+    """Yield the lines of the findings by their grade, the worst first; what is good takes the fewest
+    words."""
     margin = max((len(each.about) for each in findings if len(each.about) <= LONGEST_ABOUT), default=0) + 4
     for grade, alike in groupby(findings, key=lambda each: each.grade):
         yield click.style(grade.upper(), fg=COLOURS[grade], bold=True)

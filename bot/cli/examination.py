@@ -1,4 +1,4 @@
-"""What ``rotakey doctor`` looks at, put together from the environment, however little of it works."""
+"""The checks of ``rotakey doctor``, put together from the environment, however little of it works."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from bot.usecases.examine.findings import Check, Finding, few, look_at, run_chec
 from bot.usecases.seal import HEAD, newest
 
 POLICY_WITHIN, ALL_WITHIN = 4.0, 8.0
-"""Seconds, one after the other."""
+"""The seconds for reading the policy, and after that for all checks."""
 SPARE = 1.0
-"""Seconds that a check has at the end to say what did not answer."""
+"""Seconds that are left to a check at the end to say what did not answer."""
 
 
 class Examination:
-    """To be used as a context manager. Raises Misconfigured where the environment cannot be read, or does not
+    """The examination, a context manager. Raise Misconfigured if the environment cannot be read, or does not
     tell which ledger is meant."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -56,7 +56,8 @@ class Examination:
         self._stack.close()
 
     def signer(self) -> Signer | None:
-        """Raises Misconfigured where seals were signed, and this environment has no key to go on with."""
+        """Return the key for seals. Raise Misconfigured if seals were signed, and this environment has no key
+        to go on with."""
         signer = wiring.signer(self._env)
         last = self.ledger.seals(newest(self.ledger.read({HEAD}), self.ledger).number - 1, 1)
         if signer is None and any(read_seal(each.text).key for each in last):
@@ -64,7 +65,7 @@ class Examination:
         return signer
 
     def findings(self) -> list[Finding]:
-        """All of them, the worst first; within fifteen seconds, whatever does not answer."""
+        """Return all findings, the worst first; within fifteen seconds, no matter what does not answer."""
         mistakes = config.check(self._text, name=self._file, environ=self._environ)
         local = None if mistakes else config.load(self._text, name=self._file, environ=self._environ)
         faults = [wrong(policy.POLICY, str(each)) for each in mistakes]
@@ -86,7 +87,7 @@ class Examination:
 
     def _in_force(self) -> config.Policy | None:
         """Return the policy in force. None if there is none, if its text cannot be trusted, or if Redis does
-        not answer; then nothing waits for Redis again. Raises Misconfigured if it cannot be followed here."""
+        not answer; then nothing waits for Redis again. Raise Misconfigured if it cannot be followed here."""
         try:
             text = within(Deadline.after(POLICY_WITHIN), "Redis", self._text_in_force)
         except TemporaryFailure as failure:
@@ -163,7 +164,7 @@ class Examination:
 
 
 class _Away:
-    """In the place of what does not answer."""
+    """A stand-in for something that does not answer."""
 
     def __init__(self, failure: TemporaryFailure) -> None:
         self._failure = failure

@@ -9,7 +9,7 @@ from bot.core.errors import Refused
 
 
 class Length(click.ParamType[float]):
-    """Seconds, from 60s, 5m or 1h30m."""
+    """A length in seconds, from 60s, 5m or 1h30m."""
 
     name = "length"
 

@@ -1,4 +1,4 @@
-"""What ``rotakey check --online`` looks up: whether the names in access.yaml exist where they point to."""
+"""The look-ups of ``rotakey check --online``: whether the names in access.yaml exist where they point to."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ALL_WITHIN, SPARE = 15.0, 1.0
 
 
 def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
-    """Return what is wrong with a file without mistakes where its names point to, the worst first. Redis is
-    not needed. Raises Misconfigured if the environment cannot be read or lacks a variable of the file."""
+    """Return what is wrong with the names in a file without mistakes, the worst first. Redis is not needed.
+    Raise Misconfigured if the environment cannot be read or lacks a variable of the file."""
     env = config.Environment.read(environ)
     policy = config.load(config.bytes_of(file), name=str(file), environ=environ)
     catalog = policy.catalog

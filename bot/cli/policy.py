@@ -25,7 +25,7 @@ WORDS: Mapping[Why, str] = {
     Why.RULE_GONE: "was given by a rule that is no longer in the policy",
     Why.MAY_NOT_ASK: "may not be requested by this person any more",
 }
-"""What is said of the resource; of anything else, that this person may be given nothing."""
+"""The objections about the resource; any other is that this person may be given nothing."""
 
 
 @click.group()
@@ -38,7 +38,7 @@ def policy() -> None:
 @click.option("--end", is_flag=True, help="End the live access that FILE would not allow.")
 @click.option("--by", help="Who applies it; by default the account you are logged in with.")
 def apply(file: Path, end: bool, by: str | None) -> None:
-    """Put FILE in force, also if it was in force before, and list the live access that it would not allow.
+    """Put FILE in force, even if it was in force before, and list the live access that it would not allow.
 
     This is the step of a deployment: a process that starts with a file puts it in force only if it is new.
     Run it with the environment of a worker: Rotakey then also knows where the targets are now, and which
@@ -80,5 +80,5 @@ def _description(it: Outdated) -> str:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as some platforms have it
+    except (KeyError, OSError):  # an account without a name, as on some platforms
         return f"user {os.getuid()}"

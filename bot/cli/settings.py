@@ -1,4 +1,5 @@
-"""What every command that talks to Redis or Slack reads first: the environment and access.yaml."""
+"""The settings that every command that talks to Redis or Slack reads first: the environment and
+access.yaml."""
 
 from __future__ import annotations
 
@@ -20,8 +21,8 @@ log = structlog.get_logger(__name__)
 def settings(
     needs: Collection[tuple[str, ...]], *, secrets: bool = True
 ) -> tuple[config.Environment, config.Policy]:
-    """Return the environment, in which ``needs`` have to be set, and the policy; what may be wrong with it is
-    logged. Without ``secrets`` what its targets and sources need may be unset. Raises Misconfigured."""
+    """Return the environment, in which ``needs`` have to be set, and the policy; warnings about it are
+    logged. Without ``secrets`` the variables of its targets and sources may be unset. Raise Misconfigured."""
     env = config.Environment.read(os.environ, needs=needs)
     text, name = config.bytes_of(env.access_file), str(env.access_file)
     policy = config.load(text, name=name, environ=os.environ, secrets=secrets)
@@ -33,7 +34,8 @@ def settings(
 
 
 def log_as_json() -> None:
-    """One line of JSON an event, to standard output, as platforms like it; the libraries' lines too."""
+    """Log one line of JSON per event to standard output, as platforms like it, the libraries' lines
+    included."""
     renderer = structlog.processors.JSONRenderer()
     with_context: list[Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,4 +1,4 @@
-"""``rotakey sweep``: takes back what is past its end, from a machine that shares nothing with the bot's."""
+"""``rotakey sweep``: revokes what is past its end, from a machine that shares nothing with the bot's."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from bot.usecases.sweep import Past
 @click.option("--once", is_flag=True, required=True, help="It is there for cron: see the README.")
 @click.option("--within", type=Length(), default="60s", show_default=True, help="How long to keep trying.")
 def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else can be wished for
-    """Take back whatever is past its end, though no worker may be running.
+    """Revoke everything that is past its end, even if no worker is running.
 
-    Gives nothing, needs no Slack, and does no harm beside running workers. Needs REDIS_URL, ACCESS_FILE and
+    Grants nothing, needs no Slack, and does no harm beside running workers. Needs REDIS_URL, ACCESS_FILE and
     the variables of the targets in it. Exit 0: nothing past its end is left.
     """
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
@@ -48,7 +48,8 @@ def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else ca
 
 
 def _look_at_policy(ledger: Ledger, targets: config.Targets) -> None:
-    """A sweep that looks at the wrong Redis would find all well for ever."""
+    """Raise Misconfigured if no bot ever worked here: a sweep of the wrong Redis would find all well for
+    ever."""
     force = ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
     if force is None:
         raise Misconfigured(
@@ -60,7 +61,7 @@ def _look_at_policy(ledger: Ledger, targets: config.Targets) -> None:
 
 
 def _report(swept: Sequence[Past], ledger: Ledger) -> int:
-    """How many are left, after a line for each."""
+    """Print a line for each, and return how many are left."""
     now = ledger.read().now
     for each in swept:
         ago = durations.rough((now - each.since).total_seconds())
@@ -68,7 +69,7 @@ def _report(swept: Sequence[Past], ledger: Ledger) -> int:
         line = f"STILL THERE {what}: {each.trouble}" if each.still_there else f"{each.how}: {what}"
         click.echo(plain(line))
     left = sum(each.still_there for each in swept)
-    if not swept and sys.stdout.isatty():  # cron sends by mail whatever is said
+    if not swept and sys.stdout.isatty():  # cron mails all output
         click.echo("nothing is past its end")
     elif left:
         click.echo(f"{left} of {len(swept)} are still there: take them away by hand, or sweep again")

@@ -1,4 +1,4 @@
-"""The environment and access.yaml as frozen values; every mistake in them is told at once."""
+"""The environment and access.yaml as frozen values; all mistakes in them are reported at once."""
 
 from bot.config.doubts import caution
 from bot.config.environment import WEB, WORKER, Environment

@@ -1,4 +1,4 @@
-"""The judged file turned into the words of the core."""
+"""The checked file, turned into the values of the core."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from bot.core.catalog import (
 from bot.kinds import Given
 
 USUAL = 3_600
-"""Seconds that are given where neither the policy nor the person names a length."""
+"""The length in seconds if neither the policy nor the person names one."""
 
 
 def catalog_of(file: File, text: str, located: Located) -> Catalog:

@@ -1,4 +1,4 @@
-"""Finds parts of access.yaml that are good by themselves and cannot be meant together."""
+"""Contradictions in access.yaml: parts that are valid in themselves but cannot be meant together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Parts:
     settings: Mapping[str, TargetSettings] = field(repr=False)
 
     def resource_gives(self) -> Iterator[tuple[str, int, Given]]:
-        """Yield each resource with what it gives, and the place of that in its list."""
+        """Yield each resource with an entitlement that it gives, and the position of that in its list."""
         for name, resource in self.resources.items():
             for at, given in enumerate(resource.gives):
                 yield name, at, given
@@ -44,7 +44,7 @@ class Parts:
 
 
 def parts_of(filled: object, context: FileContext) -> Parts:
-    """``filled`` is the file with its variables."""
+    """Return the valid parts of ``filled``, the file with its variables."""
     targets = part(filled, "targets")
     people = _valid(PeopleShape, part(filled, "people"), context)
     settings = {name: _valid(_OneTarget, {"target": each}, context) for name, each in targets.items()}
@@ -62,7 +62,7 @@ def parts_of(filled: object, context: FileContext) -> Parts:
 
 
 def conflicts(parts: Parts, tree: Tree) -> Iterator[Fault]:
-    """Yield a mistake for each part that contradicts another one for certain."""
+    """Yield a mistake for each part that certainly contradicts another one."""
     yield from _seats(parts, tree)
     yield from _approvals(parts)
     yield from _accounts(parts, tree)
@@ -70,7 +70,8 @@ def conflicts(parts: Parts, tree: Tree) -> Iterator[Fault]:
 
 
 def _seats(parts: Parts, tree: Tree) -> Iterator[Fault]:
-    """Yield a mistake for what one resource gives to one person at a time, and another to several."""
+    """Yield a mistake for each entitlement that one resource gives to one person at a time, and another to
+    several."""
     seats = {
         entitlement_of(given): name
         for name, _, given in reversed(list(parts.resource_gives()))
@@ -104,7 +105,8 @@ def _approvals(parts: Parts) -> Iterator[Fault]:
 
 
 def _accounts(parts: Parts, tree: Tree) -> Iterator[Fault]:
-    """Yield a mistake for each account that a person cannot have, or shares without saying so."""
+    """Yield a mistake for each account that a person cannot have, or that people share although it is not
+    listed as shared."""
     owners: dict[tuple[str, str], Path] = {}
     for person, accounts in parts.accounts.items():
         for target, account in accounts.items():

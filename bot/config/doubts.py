@@ -1,4 +1,4 @@
-"""Finds what may be wrong with an access.yaml that has no mistakes: each is a warning, and stops nothing."""
+"""Doubts about an access.yaml that has no mistakes: each is a warning, and stops nothing."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bot.usecases.reasons_fit import AT_ONCE
 
 
 def doubts(parts: Parts, filled: object, *, copies: int, tries: float) -> Iterator[Fault]:
-    """``filled`` is the file with its variables, ``copies`` how many copies of Redis are required. For
-    ``tries`` seconds, slow patterns are looked for."""
+    """Yield the warnings. ``filled`` is the file with its variables, ``copies`` the number of copies of Redis
+    that are required. Slow patterns are looked for during ``tries`` seconds."""
     yield from _whole(filled, copies)
     yield from _targets(parts, filled)
     yield from _ways_around(parts)
@@ -63,7 +63,7 @@ def _targets(parts: Parts, filled: object) -> Iterator[Fault]:
 
 
 def _ways_around(parts: Parts) -> Iterator[Fault]:
-    """Yield a warning for what some get without approvers although elsewhere it has them."""
+    """Yield a warning for each entitlement that some get without approvers although elsewhere it has them."""
     asked = {
         entitlement_of(given): name
         for name, _, given in reversed(list(parts.resource_gives()))

@@ -1,4 +1,4 @@
-"""The environment, read once: each variable straight or from the file that NAME_FILE names."""
+"""The environment, read once: each variable directly or from the file that NAME_FILE names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLACK_API = "https://slack.com/api/"
 PAGERDUTY_API = "https://api.pagerduty.com"
 
 Need = tuple[str, ...]
-"""Variables of which one at least has to be set."""
+"""Variables of which at least one has to be set."""
 
 WEB: tuple[Need, ...] = (
     ("SLACK_BOT_TOKEN",),
@@ -39,14 +39,15 @@ WHERE: Mapping[Need, str] = {
 
 MOST_KEYS = 2
 LEAST_KEY = 32
-"""Characters of each key in SECRET_KEY."""
+"""The fewest characters of each key in SECRET_KEY."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Secrets that are not set are empty, which is false; ``worker_port`` and ``worker_threads`` are None."""
+    """The variables of this process. Secrets that are not set are empty, which is false; ``worker_port`` and
+    ``worker_threads`` are None."""
 
     slack_bot_token: SecretStr
     slack_signing_secret: SecretStr
@@ -65,9 +66,9 @@ class Environment:
 
     @classmethod
     def read(cls, environ: Mapping[str, str], *, needs: Collection[Need] = ()) -> Environment:
-        """``needs`` is what the command cannot do without: WEB, WORKER, or nothing.
+        """Read the variables. ``needs`` are those the command cannot do without: WEB, WORKER, or nothing.
 
-        Raises Misconfigured with all that is wrong, a line for each.
+        Raise Misconfigured with all that is wrong, a line for each.
         """
         reader = _Reader(environ)
         found = cls(
@@ -92,7 +93,7 @@ class Environment:
 
     @property
     def socket_mode(self) -> bool:
-        """Slack is heard over a socket that we open, not over HTTP."""
+        """Return whether Slack is heard over a socket that we open, not over HTTP."""
         return bool(self.slack_app_token)
 
     @property
@@ -101,7 +102,7 @@ class Environment:
         return tuple(each.encode() for each in _split(self.secret_key.get_secret_value()))
 
     def suit(self, sources: Iterable[SourceSettings]) -> None:
-        """Raises Misconfigured where a source of the policy cannot be asked with what is set here."""
+        """Raise Misconfigured if a source of the policy cannot be read with what is set here."""
         needed = {name: source.kind for source in sources for name in source.variables}
         missing = [name for name in needed if not getattr(self, name.lower())]
         if missing:
@@ -122,7 +123,7 @@ class _Reader:
         self._set: set[str] = set()
 
     def secret(self, name: str, judged: Callable[[str], str]) -> SecretStr:
-        """Set and empty is a mistake: it is never what was meant."""
+        """Read a secret. One that is set and empty is a mistake, because that is never meant."""
         text = self._value(name)
         if text == "":
             self._object(name, "is set, but empty; give it its value, or take it away")
@@ -163,7 +164,7 @@ class _Reader:
 
 
 class _Unfit(Exception):
-    """What is wrong with a value, without the value, and what to do."""
+    """A fault of a value, described without the value, and what to do."""
 
 
 def _one_word(text: str) -> str:
@@ -185,7 +186,7 @@ def _app_token(text: str) -> str:
 
 
 def _pem(text: str) -> str:
-    """Where a platform keeps variables on one line, its line breaks are written as \\n."""
+    r"""Read a private key. Some platforms keep a variable on one line and write its line breaks as ``\n``."""
     text = text.replace("\\n", "\n")
     if not text.startswith("-----BEGIN PRIVATE KEY-----"):
         raise _Unfit("is no private key in PEM; make one with openssl genpkey -algorithm ed25519")

@@ -1,4 +1,4 @@
-"""What may be written in access.yaml in one word or line, and what is said of anything else."""
+"""The forms of a word or a line in access.yaml, and the objections to anything else."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bot.slack.likeness import nearest
 T = TypeVar("T")
 
 MOST_NAMES = 20
-"""Names that are listed at most where one of them was meant."""
+"""The most names that are listed when one of them should have been written."""
 
 Several = Annotated[tuple[T, ...], Field(min_length=1)]
 
 
 def suggestion(name: str, names: Collection[str], otherwise: str = "take it out") -> str:
-    """What to write instead of a name that is not known."""
+    """Say what to write instead of a name that is not known."""
     near = nearest(name, names)
     if near:
         return f"did you mean {' or '.join(map(without_password, near))}?"

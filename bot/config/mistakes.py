@@ -1,4 +1,4 @@
-"""What is wrong with a file, each mistake with its line, its place in the file, and what is allowed."""
+"""Mistakes in a file, each with its line, its place in the file, and what is allowed there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Path = tuple[str | int, ...]
 """A place in the file: keys, and positions in lists."""
 
 MOST_TOLD = 200
-"""Mistakes of one file that are told."""
+"""The most mistakes of one file that are reported."""
 
 SHOWN = 40
-"""Characters of the file that a mistake repeats at most."""
+"""The most characters of the file that a mistake repeats."""
 
 SECRETIVE = re.compile(r"(?:pass|secret|token|key)\w{0,20}\s{0,5}=", re.IGNORECASE)
 """Text after which a password follows."""
@@ -26,17 +26,18 @@ class Mistake:
     path: str
     text: str
     unset: bool = False
-    """Nothing is wrong with the file: a variable that it uses is not set here."""
+    """True if nothing is wrong with the file, but a variable that it uses is not set here."""
 
     def __str__(self) -> str:
-        """One line, whatever the file holds."""
+        """Return one line, no matter what the file holds."""
         parts = (f"{self.file}:{self.line}", self.path, self.text)
         return _printable(": ".join(part for part in parts if part))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A mistake before the file is known: its place, and where ``line`` says nothing that place's line."""
+    """A mistake before the name of the file is known: its place, and a ``line`` if it is not that of the
+    place."""
 
     path: Path
     text: str
@@ -54,7 +55,7 @@ class Unreadable(Exception):
 
 
 def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
-    """By line, and of what is said about one place only the first."""
+    """Sort mistakes by line, and keep only the first of those about one place."""
     first: dict[tuple[int, str], Mistake] = {}
     for mistake in mistakes:
         first.setdefault((mistake.line, mistake.path), mistake)
@@ -62,13 +63,13 @@ def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
 
 
 def dotted_path(path: Path) -> str:
-    """``resources.prod-db.gives[0].target``."""
+    """Write a path as in ``resources.prod-db.gives[0].target``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{_short(part) or quote(part)}" for part in path)
     return "".join(parts).removeprefix(".")
 
 
 def quote(value: object) -> str:
-    """A value as the file has it, short and on one line."""
+    """Quote a value as the file has it, short and on one line."""
     if isinstance(value, str):
         return f'"{_short(value)}"'
     if isinstance(value, bool):
@@ -77,8 +78,8 @@ def quote(value: object) -> str:
 
 
 def without_password(text: str) -> str:
-    """Return text of the file without what may be a password in it: an address behind its scheme, what is in
-    front of an @, and what follows ``password=``."""
+    """Return text of the file without what may be a password in it: an address after its scheme, what is
+    before an @, and what follows ``password=``."""
     before, scheme, _ = text.partition("://")
     if scheme:
         name = re.search(r"[A-Za-z][A-Za-z0-9+.-]*$", before[-20:])

@@ -17,11 +17,11 @@ from bot.usecases.reasons_fit import AT_ONCE, reason_fits
 MOST_CHARACTERS = 200
 
 MOST_PARTS = 5_000
-"""Parts of a pattern once its counts are written out, as ``regex`` does when it compiles: ``a{1000}{1000}``
-would be a million. The longest reason has 500 letters."""
+"""The most parts of a pattern once its counts are written out, as ``regex`` does when it compiles:
+``a{1000}{1000}`` would be a million. The longest reason has 500 letters."""
 
 MOST_TRIED = 40
-"""Hostile texts for one pattern."""
+"""The most hostile texts that are tried with one pattern."""
 
 _TOKEN = re.compile(
     r"""(?P<note>\(\?\#[^)]*\))
@@ -82,8 +82,8 @@ def slow_text(pattern: str, within: float = AT_ONCE, budget: float = 5.0) -> str
 
 
 def _hostile(pattern: str) -> Iterator[str]:
-    """Yield texts of one piece many times, with ends that spoil the match; the second of each pair has all
-    that must be in it."""
+    """Yield texts that repeat one piece many times, with ends that spoil the match; the second of each pair
+    has everything that must be in it."""
     plain = re.sub(r"\\[a-zA-Z]|[^\w\s:/.#@-]", "", pattern)
     letters = [each for each in dict.fromkeys(pattern) if each.isprintable() and each not in r"\()[]{}|?*+^$"]
     pairs = map("".join, pairwise(letters))
@@ -96,7 +96,7 @@ def _hostile(pattern: str) -> Iterator[str]:
 
 
 def _parts(pattern: str) -> int:
-    """Count the parts of a pattern, each as many times as the counts behind it and behind its groups say."""
+    """Count the parts of a pattern, each as many times as the counts after it and after its groups say."""
     groups: list[list[int]] = [[]]
     for token in _TOKEN.finditer(pattern):
         row = groups[-1]

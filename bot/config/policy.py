@@ -1,4 +1,4 @@
-"""access.yaml as a policy: read, filled in, judged, and every mistake in it told at once."""
+"""The policy of access.yaml: read, filled in and checked, with all its mistakes reported at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ WAYS = ("approvers", "approve_automatically", "on_shift")
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """``text`` is the file as it is, before ``${NAME}`` is filled in; the catalog's version is its."""
+    """A policy. ``text`` is the file as it is, before ``${NAME}`` is filled in; the catalog's version is that
+    of this text."""
 
     catalog: Catalog
     workspace: str
@@ -44,9 +45,9 @@ def load(
     environ: Mapping[str, str] | None = None,
     secrets: bool = True,
 ) -> Policy:
-    """The policy of a text that has no mistakes; else Misconfigured with all of them, one on each line.
-    ``environ`` is this process's own where none is given. Without ``secrets``, variables with the addresses
-    and credentials of targets and sources may be unset: the policy is not used to reach them."""
+    """Return the policy of a text that has no mistakes, or raise Misconfigured with all of them, one on each
+    line. If no ``environ`` is given, it is this process's own. Without ``secrets``, variables with the
+    addresses and credentials of targets and sources may be unset: the policy is not used to reach them."""
     found = _read(text, name, environ, secrets=secrets)
     if isinstance(found, Policy):
         return found
@@ -56,7 +57,7 @@ def load(
 def check(
     text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None
 ) -> list[Mistake]:
-    """All mistakes, by line; none where ``load`` would give a policy."""
+    """Return all mistakes, by line; none if ``load`` would return a policy."""
     found = _read(text, name, environ)
     return [] if isinstance(found, Policy) else found
 
@@ -69,8 +70,8 @@ def cautions(
     copies: int = 0,
     tries: float = 30.0,
 ) -> list[Mistake]:
-    """Return what may be wrong with a text that has no mistakes, by line. ``copies`` are those of Redis that
-    are required. For ``tries`` seconds, slow patterns are looked for."""
+    """Return what may be wrong with a text that has no mistakes, by line. ``copies`` is the number of copies
+    of Redis that are required. Slow patterns are looked for during ``tries`` seconds."""
     tree = read(decode(text))
     value = substitute(tree.value, Variables(os.environ if environ is None else environ), [])
     found = doubts(parts_of(value, _context(value)), value, copies=copies, tries=tries)
@@ -79,7 +80,7 @@ def cautions(
 
 
 def bytes_of(path: FilePath) -> bytes:
-    """What is in the file, for ``load`` and ``check``. Raises Misconfigured."""
+    """Read the file, for ``load`` and ``check``. Raise Misconfigured."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -130,7 +131,7 @@ def _context(value: object) -> FileContext:
 
 
 def _the_first(mistakes: list[Mistake]) -> list[Mistake]:
-    """Nobody mends thousands at once."""
+    """Cut the list short: nobody mends thousands at once."""
     if len(mistakes) <= MOST_TOLD:
         return mistakes
     more = "there is more wrong from here on; mend what is above first"
@@ -139,7 +140,7 @@ def _the_first(mistakes: list[Mistake]) -> list[Mistake]:
 
 def _mistakes(found: Iterable[Fault], tree: Tree, name: str) -> Iterator[Mistake]:
     for each in found:
-        line = each.line or tree.line(each.path)  # what is left open at the very end is on no line
+        line = each.line or tree.line(each.path)  # something left open at the very end is on no line
         place = tree.place(each.path)
         yield Mistake(file=name, line=min(line, tree.last), path=place, text=each.text, unset=each.unset)
 
@@ -152,7 +153,8 @@ def _kinds(value: object) -> Mapping[str, str | None]:
 
 
 def _unapprovable(value: object) -> Iterator[Fault]:
-    """Resources that nobody can get. One with a key that is not known is not judged: it may be meant."""
+    """Yield a mistake for each resource that nobody can get. One with an unknown key is not judged: that may
+    be meant as the way to get it."""
     for name, resource in _mappings(part(value, "resources")):
         known = all(key in ResourceShape.model_fields for key in resource)
         if known and not any(way in resource for way in WAYS):

@@ -14,7 +14,8 @@ def schema() -> dict[str, Any]:
 
 
 def _as_written(part: Any) -> Any:
-    """Without titles made from names and without nulls, and with lengths as people write them."""
+    """Return the schema without titles made from names and without nulls, and with lengths as people write
+    them."""
     if isinstance(part, list):
         return [_as_written(each) for each in part if each != {"type": "null"}]
     if not isinstance(part, dict):
@@ -28,7 +29,7 @@ def _as_written(part: Any) -> Any:
 
 
 def _default(part: dict[str, Any]) -> object:
-    """Those that can be written in one word."""
+    """Return the default if it can be written in one word."""
     default = part.get("default")
     if part.get("type") == "string" and isinstance(default, int):
         return brief(default) if default else None

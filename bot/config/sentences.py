@@ -1,4 +1,4 @@
-"""What the shapes found wrong, as sentences that say what to do."""
+"""Sentences for what the shapes found wrong, which say what to do."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ OF_A_VARIANT = "?"
 
 
 def faults(error: ValidationError, tree: Tree, filled: object, context: FileContext) -> Iterator[Fault]:
-    """``tree`` is the file as it is, ``filled`` what was judged. A key that is missing and one that is
-    there by a slip of the finger are one mistake."""
+    """Yield the mistakes. ``tree`` is the file as it is, ``filled`` what was checked. A missing key and a
+    misspelled one are reported as one mistake."""
     errors = error.errors(include_url=False, include_input=False)[:MOST_JUDGED]
     found = [(each, _place(each["loc"], tree)) for each in errors]
     allowed = {
@@ -45,7 +45,8 @@ def faults(error: ValidationError, tree: Tree, filled: object, context: FileCont
 
 
 def _place(loc: tuple[str | int, ...], tree: Tree) -> Path:
-    """Where it is in the file: variants of a shape are no places, and nothing is inside of a text."""
+    """Return the place in the file: variants of a shape are not places, and there is nothing inside a
+    text."""
     path: Path = ()
     for part in loc:
         if part == OF_A_KEY or (isinstance(part, str) and part.startswith(OF_A_VARIANT)):

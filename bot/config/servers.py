@@ -1,4 +1,4 @@
-"""Finds where the targets of a file are, so that one running server has one name and a move is noticed."""
+"""The servers of the targets in a file, so that one running server has one name and a move is noticed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
 
 
 def locations(tree: Tree, targets: Mapping[str, TargetSettings]) -> Located:
-    """Return where the targets are. ``tree`` is the file as it is, ``targets`` what it comes to here."""
+    """Return the targets' addresses. ``tree`` is the file as it is, ``targets`` what it comes to here."""
     return Located(
         addresses={name: digest(sorted(_address(tree, name).items())) for name in targets},
         reached={name: digest(sorted(each.servers)) for name, each in targets.items() if each.servers},
@@ -61,7 +61,7 @@ def _variables(tree: Tree, name: str) -> Iterator[str]:
 
 
 def _address(tree: Tree, name: str) -> dict[str, str]:
-    """``kind``, and the settings of that kind that say where the target is."""
+    """Return ``kind``, and the settings of that kind that say where the target is."""
     kind = tree.at(("targets", name, "kind"))
     known = _kind(kind)
     keys = known.address if known else ()

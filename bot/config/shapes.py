@@ -1,4 +1,4 @@
-"""The shape of access.yaml: which keys there are, and what may stand behind each."""
+"""The shape of access.yaml: the keys, and the values that each may have."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ from bot.slack.likeness import nearest
 
 
 class OnCallShape(Settings):
-    """Whoever is on call. Where only the schedule matters, it may stand for the whole."""
+    """Anyone who is on call. If only the schedule matters, its name alone is enough."""
 
     schedule: Schedule
     levels: Several[Level] = ()
@@ -80,7 +80,7 @@ class OnCallShape(Settings):
 
 class ShiftShape(OnCallShape):
     grace: Annotated[Length, between("1s", "7d")] = 0
-    """How long access may outlast the shift, at most 7d."""
+    """The longest by which access may outlast the shift, at most 7d."""
 
 
 class OnCallPeople(Settings):
@@ -99,7 +99,7 @@ RULES = ("on_call", "in_group")
 
 
 def _rule(value: object) -> str | None:
-    """The tag of the rule that is meant, so that a slip is one mistake."""
+    """Return the tag of the rule that is meant, so that a misspelling is one mistake."""
     if not isinstance(value, Mapping) or all(rule in value for rule in RULES):
         return None
     exact = [rule for rule in RULES if rule in value]
@@ -134,11 +134,11 @@ WhoApproves = Annotated[
 
 class LengthsShape(Settings):
     max: Annotated[Length, between("1m", "90d")]
-    """The longest that may be asked for, from 1m to 90d."""
+    """The longest that may be requested, from 1m to 90d."""
     min: Length = 1
-    """The shortest that may be asked for."""
+    """The shortest that may be requested."""
     default: Length | None = None
-    """Taken where the person names none; without it 1h, as far as min and max allow."""
+    """Taken if the person names none; without it 1h, as far as min and max allow."""
     offer: Several[Length] = ()
     """The lengths that are offered to choose from."""
 
@@ -176,7 +176,7 @@ def _unfit(seconds: int, least: int, most: int | None) -> str | None:
 
 class ReasonShape(Settings):
     pattern: Pattern
-    """What must be found in the reason."""
+    """A regular expression that must be found in the reason."""
     say: Line | None = None
     """The same in words, for people: an incident number."""
 
@@ -192,7 +192,7 @@ Reason = Annotated[
 
 
 class _AnyGiven(Given):
-    """What can be said of an entitlement whose target, or its kind, is not known."""
+    """The checks on an entitlement whose target, or its kind, is not known."""
 
     model_config = ConfigDict(extra="allow")
     target: TargetName
@@ -207,7 +207,7 @@ def _parse_given(value: object, info: ValidationInfo) -> Given:
 
 class ResourceShape(Settings):
     title: Line
-    """What people read."""
+    """The name that people read."""
     gives: Several[
         Annotated[
             Given,
@@ -215,29 +215,29 @@ class ResourceShape(Settings):
             WithJsonSchema({"anyOf": [kind.gives.model_json_schema() for kind in TARGETS.values()]}),
         ]
     ]
-    """What whoever gets it has at the targets."""
+    """The access that its holder gets at the targets."""
     who_may_ask: Several[WhoMayAsk] = ("everyone",)
     """Everyone means all full members of the Slack workspace."""
     duration: LengthsShape = LengthsShape.model_validate({"max": "12h"})
     """Without it: 1h, at most 12h."""
     reason: Reason = "required"
-    """Whether people have to say why they ask."""
+    """Says whether people have to give a reason."""
     approve_automatically: Several[AutomaticRule] = ()
-    """Whoever fits one of these needs no approval."""
+    """Anyone who fits one of these needs no approval."""
     approvers: Several[WhoApproves] = ()
-    """Who may approve. Nobody approves what they ask for themselves."""
+    """The people who may approve. Nobody approves their own request."""
     approvals: Annotated[int, Field(ge=1, le=99)] = 1
-    """How many different people have to approve."""
+    """The number of different people who have to approve."""
     on_shift: ShiftShape | None = None
-    """Whoever is on call here has it from the start of the shift to its end, without asking."""
+    """Anyone who is on call here has it from the start of the shift to its end, without requesting it."""
     one_holder: bool = False
     """Only one person may have it at a time."""
     channel: Channel | None = None
-    """Where approvers are asked; without it in direct messages."""
+    """The channel where approvers are asked; without it, in direct messages."""
     lapse_after: Annotated[Length, between("1m", "7d")] = 3_600
     """A request that nobody has decided by then lapses: after 1m to 7d."""
     hidden: bool = False
-    """Whoever may not request it is told that there is no such resource."""
+    """To anyone who may not request it, it reads as if it did not exist."""
 
     @field_validator("approvals")
     @classmethod
@@ -258,30 +258,32 @@ class ResourceShape(Settings):
 
 class PeopleShape(Settings):
     email_domains: Several[Domain] = ()
-    """Whoever has an address elsewhere is refused."""
+    """Anyone with an address elsewhere is refused."""
     accounts: dict[PersonId, dict[TargetName, Account]] = Field(default_factory=dict)
-    """The account of a person at a target, where it is not their email address."""
+    """The account of a person at a target, if it is not their email address."""
 
 
 class SecurityShape(Settings):
     channel: Channel
-    """Where trouble is told: access that could not be taken back, schedules that cannot be read."""
+    """The channel where trouble is reported: access that could not be revoked, schedules that cannot be
+    read."""
     people: Several[WhoApproves] = ()
-    """Who may revoke anything, stop somebody or everything, and accept what needs a person to decide."""
+    """The people who may revoke anything, stop somebody or everything, and accept what needs a person to
+    decide."""
     revoked_for: Annotated[Length, between("1m", "30d")] = 24 * 3_600
-    """How long no rule and no shift gives back what somebody took away, unless an approver does: from 1m to
-    30d."""
+    """The time for which no rule and no shift gives back what somebody revoked, unless an approver does: from
+    1m to 30d."""
 
 
 LEAST_KEPT = 90 * 86_400
 
 
 class AnchorShape(Settings):
-    """Where the newest seal of the audit is kept outside Redis."""
+    """The places outside Redis where the newest seal of the audit is kept."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
     file: FilePath | None = None
-    """One line in a file on the machine of each worker; a Redis that came back older is noticed by it."""
+    """One line in a file on the machine of each worker; it shows if Redis came back older."""
     channel: Channel | None = None
     """A message in a channel, at most one an hour."""
 
@@ -301,17 +303,18 @@ class ArchiveShape(Settings):
 class AuditShape(Settings):
     anchor: AnchorShape
     archive: ArchiveShape | None = None
-    """Where audit entries go that are dropped from Redis; without it they are gone."""
+    """The place for audit entries that are dropped from Redis; without it they are gone."""
 
 
 class SweepShape(Settings):
     mode: Literal["ask", "enforce", "report"] = "ask"
-    """What becomes of access that the bot once gave and nothing explains: its approvers are asked, it is
-    taken back, or it is only told."""
+    """The treatment of access that the bot once granted and nothing explains: its approvers are asked, it is
+    revoked, or it is only reported."""
     every: Annotated[Length, between("1m", "24h")] = 600
-    """How often each target is looked through: every 1m to 24h."""
+    """The interval at which each target is swept: 1m to 24h."""
     share: Share = "25%"
-    """The most of what is held at a target that is taken back at once without asking; of more, nothing."""
+    """The most of what is held at a target that is revoked at once without asking; if it is more, nothing
+    is."""
 
 
 def _of_kind(kinds: Mapping[str, type[Settings]]) -> Callable[[object, ValidationInfo], Settings]:
@@ -346,19 +349,19 @@ class File(Settings):
     """Keeps several bots apart in one Redis."""
     people: PeopleShape = PeopleShape()
     oncall: dict[Name, Source] = Field(default_factory=dict)
-    """Who knows who is on call, by the name that schedules begin with."""
+    """The sources that know who is on call, by the name that schedules begin with."""
     targets: dict[Name, Target] = Field(default_factory=dict)
-    """The systems where access is given."""
+    """The systems where access is granted."""
     resources: Annotated[dict[ResourceName, ResourceShape], Field(min_length=1)]
-    """What people ask for, by the name they ask for it."""
+    """The resources that people request, by the name they request them by."""
     security: SecurityShape | None = None
     audit: AuditShape | None = None
-    """How the audit is kept from being changed unseen."""
+    """The protection of the audit against unseen changes."""
     keep: Length | None = None
-    """How long ended grants and audit entries are kept in Redis, at least 90d; without it for ever. It
-    needs an anchor in a file, by which a worker knows what is old."""
+    """The time for which ended grants and audit entries are kept in Redis, at least 90d; without it for ever.
+    It needs an anchor in a file, by which a worker knows what is old."""
     sweep: SweepShape = SweepShape()
-    """How access that nothing explains is looked for."""
+    """The search for access that nothing explains."""
 
     @field_validator("keep")
     @classmethod

@@ -1,4 +1,4 @@
-"""The targets of access.yaml alone, for taking back: what is wrong elsewhere in the file does not matter."""
+"""The targets of access.yaml alone, for revoking: mistakes elsewhere in the file do not matter."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class _Target(Settings):
 def targets_of(
     text: str | bytes, *, name: str = "access.yaml", environ: Mapping[str, str] | None = None
 ) -> Targets:
-    """Return the targets of a file. Raises Misconfigured if it is not YAML or does not say whose grants are
+    """Return the targets of a file. Raise Misconfigured if it is not YAML or does not say whose grants are
     meant. A secret in the file itself is accepted: it may be needed to revoke, and ``check`` refuses it."""
     try:
         plain = decode(text)
@@ -89,7 +89,7 @@ class _Judge:
         return found if isinstance(found, str) else found.targets[name]
 
     def _validate(self, shape: type[S], raw: object, path: Path) -> S | str:
-        """What it comes to, else what is wrong with it."""
+        """Return the validated value, or what is wrong with it as text."""
         context = FileContext(bare_secrets=True)
         faults = [each for each in self._tree.faults if each.path[: len(path)] == path]
         value = substitute(raw, self._variables, faults)

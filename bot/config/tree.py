@@ -1,4 +1,4 @@
-"""YAML read as plain values that know their lines: no objects, no tags, nothing twice, nothing endless."""
+"""YAML read as plain values that know their lines: no objects, no tags, no repeated keys, nothing endless."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _MERGE = _TAG + "merge"
 
 @dataclass(kw_only=True)
 class Tree:
-    """``value`` is built of dicts, tuples, text, numbers, truth and None; ``last`` is the
-    last line."""
+    """A file as values. ``value`` is built of dicts, tuples, text, numbers, booleans and None; ``last`` is
+    the last line."""
 
     value: object = None
     last: int = 1
@@ -39,7 +39,7 @@ class Tree:
     keys: dict[Path, int] = field(default_factory=dict)
 
     def at(self, path: Path) -> object:
-        """The value there; None where there is none."""
+        """Return the value at this place; None if there is none."""
         found = self.value
         for part in path:
             if isinstance(found, tuple) and isinstance(part, int) and part < len(found):
@@ -49,7 +49,7 @@ class Tree:
         return found
 
     def place(self, path: Path) -> str:
-        """Return how the place is written in a mistake. A key in the settings of a target or source may be a
+        """Return the place as a mistake writes it. A key in the settings of a target or source may be a
         password that lost its quotes, and is left out unless it looks like a key."""
         if len(path) > 2 and path[0] in FILLED:
             keys = self.at(path[:2])
@@ -59,7 +59,8 @@ class Tree:
         return dotted_path(path)
 
     def line(self, path: Path) -> int:
-        """Of a text or number its own, of anything else its key's; of what is not there its parent's."""
+        """Return the line of a text or number itself; of any other value, that of its key; of something
+        missing, that of its parent."""
         if isinstance(self.at(path), str | int | float):
             return self.lines[path]
         found = self.keys.get(path) or self.lines.get(path)
@@ -73,7 +74,7 @@ def part(value: object, name: str) -> Mapping[str, object]:
 
 
 def decode(text: str | bytes) -> str:
-    """Raises Unreadable."""
+    """Decode the text. Raise Unreadable."""
     raw = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
     if len(raw) > MOST_BYTES:
         raise Unreadable(1, f"the file has {len(raw)} bytes; make it {MOST_BYTES} or fewer")
@@ -90,7 +91,7 @@ def decode(text: str | bytes) -> str:
 
 
 def read(text: str) -> Tree:
-    """Raises Unreadable where it is not YAML at all."""
+    """Read the text. Raise Unreadable if it is not YAML at all."""
     try:
         _refuse_depth(text)
         node = yaml.compose(text, Loader=LOADER)
@@ -101,7 +102,7 @@ def read(text: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Unreadable(min(line, _last(text)), _yaml_error(error, text, line)) from None
-    except (yaml.YAMLError, ValueError, OverflowError):  # the loader in Python lets some escapes through
+    except (yaml.YAMLError, ValueError, OverflowError):  # the Python loader lets some escapes through
         raise Unreadable(1, "the file is not YAML; look for odd escapes such as \\x in quoted text") from None
     return growing.tree
 
@@ -128,7 +129,7 @@ def _yaml_error(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     wrong = lines[line - 1] if line <= len(lines) else ""
     problem = re.sub(
         " '[^']{2,}'", "", " ".join(str(error.problem).split())
-    )  # what it repeats may be a secret
+    )  # the text that it repeats may be a secret
     at = error.problem_mark.column if error.problem_mark else 0
     if re.match(r" *\t", wrong):
         return "this line is indented with a tab; indent with spaces"
@@ -204,7 +205,7 @@ class _Growing:
 
 
 def _plain(text: str, kind: str) -> object:
-    """Numbers that are not plainly written, times and the like stay the text they are."""
+    """Read a plain scalar. Numbers in an unusual form, times and the like stay text."""
     if kind == "null":
         return None
     if kind == "bool":

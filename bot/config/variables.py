@@ -1,4 +1,5 @@
-"""Reads the environment by name: directly, from a file named by NAME_FILE, and as ${NAME} in settings."""
+"""Variables of the environment by name: directly, from a file named by NAME_FILE, and as ${NAME} in
+settings."""
 
 from __future__ import annotations
 
@@ -28,9 +29,10 @@ class Variables:
         self._environ = environ
 
     def find(self, name: str) -> str | None:
-        """The value, or what is in the file that NAME_FILE names, stripped. None where neither is set.
+        """Return the value, or the content of the file that NAME_FILE names, stripped. None if neither is
+        set.
 
-        Raises NotGiven where both are, or the file cannot be read.
+        Raise NotGiven if both are set, or the file cannot be read.
         """
         value, file = self._environ.get(name), self._environ.get(f"{name}_FILE")
         if file is None:
@@ -50,8 +52,8 @@ def substitute(
     value: object, variables: Variables, faults: list[Fault], path: Path = (), *, sparing: bool = False
 ) -> object:
     """Return the value with ``${NAME}`` replaced in the settings of targets and sources, and ``$$`` by a
-    dollar everywhere. What cannot be replaced stays, and is a fault. Text that was only a variable becomes
-    FromVariable; or, with ``sparing``, Missing if that is not set."""
+    dollar everywhere. A use that cannot be replaced stays, and is a fault. Text that was only a variable
+    becomes FromVariable; or, with ``sparing``, Missing if that is not set."""
     if isinstance(value, dict):
         return {
             key: substitute(each, variables, faults, (*path, key), sparing=sparing)
@@ -77,7 +79,7 @@ def substitute(
 
 
 def variable_names(value: object) -> Iterator[str]:
-    """Return the names of the variables in the texts of a value, each once."""
+    """Yield the names of the variables in the texts of a value, each once."""
     found: dict[str, None] = {}
     rest = [value]
     while rest:
@@ -95,7 +97,8 @@ def _is_setting(path: Path) -> bool:
 
 
 def _replacement(use: re.Match[str], variables: Variables | None, wrong: list[str], unset: list[str]) -> str:
-    """``variables`` is None if none are filled in here."""
+    """Return the text for one ``${NAME}``, and add to ``wrong`` or ``unset`` if it has none. ``variables`` is
+    None if none are filled in here."""
     if use[0] == "$$":
         return "$"
     name = use[1]

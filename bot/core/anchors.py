@@ -1,4 +1,4 @@
-"""What is kept of the audit outside Redis: the newest seal, and what has ended lately."""
+"""The part of the audit that is kept outside Redis: the newest seal, and the grants that ended recently."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from datetime import datetime, timedelta
 from bot.core.chain import before_all, moment, read_moment
 
 SETTLES = timedelta(seconds=2)
-"""What is younger is not sealed: it may be lost when a Redis that writes its disk each second crashes."""
+"""Entries younger than this are not sealed: a Redis that syncs its disk once a second may lose them in a
+crash."""
 
 MOST_SEALED = 5_000
-"""Entries in one seal; if there are more, the next seal follows at once."""
+"""The most entries in one seal; if there are more, the next seal follows at once."""
 
 LASTS = timedelta(seconds=4)
-"""A seal as old as this is taken for one that no crash can lose; a ledger without it is an older one."""
+"""A seal of this age is assumed to survive any crash; a ledger without it is an older copy."""
 
 WAITS = timedelta(minutes=2)
-"""No entry waits longer for its seal while a worker runs."""
+"""The longest that an entry waits for its seal while a worker runs."""
 
 ENDED_KEPT = timedelta(hours=24)
 ENDED_MOST = 1_000
@@ -34,7 +35,7 @@ _GRANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """A grant that began to end at ``at``: whatever ledger says later that it is live is older than that."""
+    """A grant that began to end at ``at``. A ledger that later shows it as live is older than that."""
 
     grant: str
     at: datetime
@@ -85,12 +86,12 @@ class Anchored:
 
     @property
     def short(self) -> str:
-        """What people copy."""
+        """Return the form in which people copy it, ``number:head``."""
         return f"{self.number}:{self.head}"
 
 
 def is_grant_id(name: object) -> bool:
-    """Return whether a grant may have this id. What somebody else put into Redis may be anything."""
+    """Return whether a grant may have this id. An intruder may have put anything into Redis."""
     return isinstance(name, str) and bool(_GRANT.fullmatch(name))
 
 
@@ -101,7 +102,7 @@ def all_ended(before: Iterable[Ended], since: Iterable[Ended]) -> tuple[Ended, .
 
 
 def ended_lately(before: Iterable[Ended], since: Iterable[Ended], now: datetime) -> tuple[Ended, ...]:
-    """What is kept of the grants that ended: those of the last day, and of many the latest."""
+    """Return the grants that ended within the last day; if there are very many, the latest of them."""
     every = {each.grant: each for each in (*since, *before)}
     recent = sorted((each for each in every.values() if now - each.at <= ENDED_KEPT), key=lambda it: it.at)
     return tuple(recent[-ENDED_MOST:])
@@ -120,7 +121,7 @@ def milestones_with(before: Sequence[Milestone], latest: Milestone) -> tuple[Mil
 
 
 def newer(one: Anchored | None, other: Anchored | None) -> Anchored | None:
-    """The one with the higher number: numbers only grow, also where a restore is accepted."""
+    """Return the one with the higher number. Numbers only grow, even when a restore is accepted."""
     if one is None or other is None:
         return one or other
     return max(one, other, key=lambda each: each.number)
@@ -131,15 +132,15 @@ def policy_mark(version: str, since: datetime) -> PolicyMark:
 
 
 def has_come_back(mark: PolicyMark, now: PolicyMark, *, applied: bool, known: bool) -> bool:
-    """Return whether a ledger with the policy ``now`` is older than one with ``mark``, and not because a
-    person ``applied`` another one since. ``known``: the ledger knows that version at all."""
+    """Return whether a ledger with the policy ``now`` is older than one with ``mark``, and the difference is
+    not that a person ``applied`` another one since. ``known``: the ledger knows that version at all."""
     if now.version == mark.version:
         return False
     return now.since <= mark.since or not (known or applied)
 
 
 def newer_policy(one: PolicyMark | None, other: PolicyMark | None) -> PolicyMark | None:
-    """The one that came into force later."""
+    """Return the one that came into force later."""
     if one is None or other is None:
         return one or other
     return max(one, other, key=lambda each: each.since)
@@ -161,7 +162,7 @@ def says_more(one: Anchored, kept: Anchored | None) -> bool:
 
 
 def text_of(anchored: Anchored) -> str:
-    """One line."""
+    """Write it as one line."""
     said = {
         "seal": anchored.number,
         "head": anchored.head,
@@ -176,7 +177,7 @@ def text_of(anchored: Anchored) -> str:
 
 
 def read_anchor(text: str) -> Anchored:
-    """From the line of ``text_of``, or from what people copy. Raises ValueError where it is neither."""
+    """Read the line of ``text_of``, or the short form that people copy. Raise ValueError if it is neither."""
     short = _SHORT.fullmatch(text.strip())
     if short:
         return Anchored(number=int(short[1] or 0), head=short[2])

@@ -1,4 +1,5 @@
-"""Who could approve a request before it lapses: counted when it is made, so that none waits in vain."""
+"""The people who could approve a request before it lapses, counted when it is made, so that none waits in
+vain."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ Objection = Callable[[str, Resource, Catalog, Facts], Reason | None]
 
 
 def possible_approvers(resource: Resource, facts: Facts) -> tuple[str, ...]:
-    """Return everyone who may come to approve a request that is made now, as far as the facts tell."""
+    """Return everyone who might approve a request that is made now, as far as the facts tell."""
     later = (shift.person for shift in _coming_shifts(resource, facts) if shift.person)
     return tuple(dict.fromkeys((*names_of(resource.approvers, facts), *later)))
 
@@ -23,9 +24,12 @@ def possible_approvers(resource: Resource, facts: Facts) -> tuple[str, ...]:
 def lack_of_approvers(
     person: str, resource: Resource, catalog: Catalog, facts: Facts, click_objection: Objection
 ) -> Reason | None:
-    """Return why too few others can approve a request of this person before it lapses. None if enough can, or
-    if that cannot be told: a group or a roster is missing or too old, or somebody was never looked up.
-    ``click_objection`` judges a click; people who come on call later are judged by who they are."""
+    """Return why too few others can approve a request of this person before it lapses.
+
+    Return None if enough can, or if that cannot be known: a group or a roster is missing or too old, or
+    somebody was never looked up. ``click_objection`` judges a click; people who come on call later are judged
+    as persons only.
+    """
     if any(
         isinstance(who, Everyone) or belongs(person, who, catalog, facts).outcome == CANNOT_TELL
         for who in resource.approvers

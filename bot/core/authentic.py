@@ -9,7 +9,7 @@ from bot.core.catalog import version_of
 from bot.core.reasons import Reason, Why, because
 
 PURPOSE = b"rotakey policy text\n"
-"""Goes before what is authenticated, so that no HMAC made for something else fits."""
+"""A prefix of what is authenticated, so that no HMAC made for something else fits."""
 
 MOST_KEPT = 4
 """The most HMACs kept with one text: of the current keys, and of a rotation that is under way."""

@@ -1,4 +1,4 @@
-"""What to believe of a source's answer: no single wrong one ends anybody's access."""
+"""The rules for believing a source's answer: no single wrong answer ends anybody's access."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ AT_ONCE = timedelta()
 
 
 class Doubt(StrEnum):
-    """Says what is wrong with an answer: the source does not know the schedule, shows nobody, or shows nobody
-    at a level at which somebody is on call."""
+    """The fault of an answer: the source does not know the schedule, shows nobody, or shows nobody at a level
+    at which somebody is on call."""
 
     UNKNOWN = "unknown"
     NOBODY = "nobody"
@@ -26,7 +26,7 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Holds what a source shows of a schedule from ``since`` on. ``first`` is from its answer about all
+    """The shifts that a source shows of a schedule from ``since`` on. ``first`` is from its answer about all
     schedules. ``second`` is read another way, which may know no levels; None: it was not read. ``unknown``:
     the source says that it has no such schedule."""
 
@@ -38,7 +38,7 @@ class Answer:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether it was read in each way that is needed."""
+        """Return whether it was read in every way that is needed."""
         return self.unknown or self.second is not None or bool(_with_email(self.first))
 
 
@@ -59,7 +59,7 @@ class Objection:
 
 
 def needs_second_look(before: Roster | None, answer: Answer, limits: Limits) -> bool:
-    """Return whether the schedule has to be read another way too."""
+    """Return whether the schedule also has to be read the other way."""
     first = _with_email(answer.first)
     return not first or bool(before and _losses(before.shifts, first, limits))
 

@@ -1,4 +1,4 @@
-"""What people took away and what is stopped: until when no rule gives it back, and who may end that."""
+"""Revocations and stops: how long no rule gives access back, and who may end that earlier."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from bot.core.reasons import Reason, Why, because
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """After ``reason`` no rule, shift or incident gives one person one resource ``until`` then. ``by`` is who
-    took it away; None: a hand at the target, and nobody knows whose."""
+    """A pause after a revocation: until ``until`` no rule, shift or incident gives one person one resource,
+    because of ``reason``. ``by`` is the person who revoked it; None: it was removed by hand at the target,
+    nobody knows by whom."""
 
     reason: Reason
     by: str | None
@@ -21,8 +22,8 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class Ban:
-    """Nothing is given to one person until security people allow it again. ``reason``: what ``by`` said.
-    ``by`` None: the record of it cannot be read."""
+    """A stop for one person: nothing is granted to them until security people allow it again. ``reason`` is
+    what ``by`` said. ``by`` None: the record of it cannot be read."""
 
     by: str | None
     reason: str
@@ -31,7 +32,8 @@ class Ban:
 
 @dataclass(frozen=True, kw_only=True)
 class Freeze:
-    """No rule, shift or incident gives anybody anything. The fields are as those of a ban."""
+    """A stop for everybody: no rule, shift or incident gives anybody anything. The fields are those of a
+    ban."""
 
     by: str | None
     reason: str
@@ -39,12 +41,13 @@ class Freeze:
 
 
 def block_name(resource: str, person: str) -> str:
-    """Return the id of the block of this person for this resource."""
+    """Return the id of this person's block for this resource."""
     return f"{resource}/{person}"
 
 
 def unreadable_block(now: datetime) -> Block:
-    """Return what stands for a record that cannot be read: it lasts until somebody approves a request."""
+    """Return the block that stands in for a record that cannot be read: it lasts until somebody approves a
+    request."""
     return Block(reason=because(Why.REVOKED), by=None, since=now, until=now + timedelta(days=1))
 
 

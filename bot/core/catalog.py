@@ -16,19 +16,19 @@ _encode = json.JSONEncoder(sort_keys=True).encode
 
 @dataclass(frozen=True, kw_only=True)
 class Entitlement:
-    """One thing a target can give. ``what`` is the target's own words for it, sorted by name, such as
+    """One thing a target can grant. ``what`` is in the target's own words, sorted by name, such as
     ``(("role", "orders_rw"),)``."""
 
     target: str
     what: tuple[tuple[str, str], ...]
 
     def digest_for(self, account: str) -> str:
-        """``digest(account, what)``; a sweep asks for it a hundred thousand times."""
+        """Return ``digest(account, what)``, fast: a sweep needs it a hundred thousand times."""
         return _digest(_encode(account), self._json)
 
     @cached_property
     def key(self) -> str:
-        """``target/digest``: names it whoever holds it."""
+        """Return ``target/digest``, its name regardless of who holds it."""
         return f"{self.target}/{_digest(self._json)}"
 
     @cached_property
@@ -63,7 +63,7 @@ class Named:
 
 @dataclass(frozen=True, kw_only=True)
 class OnCall:
-    """Whoever is on call for a schedule, at one of ``levels`` (none named: at any)."""
+    """Anyone who is on call for a schedule, at one of ``levels`` (none named: at any)."""
 
     schedule: str
     levels: tuple[int, ...] = ()
@@ -85,7 +85,7 @@ def groups_in(who: Iterable[Selector]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
-    """Allowed lengths, in seconds. ``default`` is taken where the person names none."""
+    """Allowed lengths, in seconds. ``default`` applies if the person names none."""
 
     default: int
     max: int
@@ -95,7 +95,8 @@ class Lengths:
 
 @dataclass(frozen=True, kw_only=True)
 class ReasonRule:
-    """``pattern`` must be found in the reason; ``say`` tells people in words what it wants."""
+    """The rule for reasons: ``pattern`` must be found in the reason; ``say`` tells people in words what is
+    wanted."""
 
     required: bool = True
     pattern: str | None = None
@@ -118,7 +119,7 @@ class Resource:
     channel: str | None = None
     lapse_after: int = 3_600
     hidden: bool = False
-    """Whoever may not request it is told that there is no such resource."""
+    """To anyone who may not request it, it reads as if it did not exist."""
 
     def selectors(self) -> tuple[Selector, ...]:
         shift = (self.on_shift,) if self.on_shift else ()
@@ -133,7 +134,8 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleRules:
-    """``accounts``: Slack user id -> target -> account there; who is not named uses their email."""
+    """The rules about people. ``accounts``: Slack user id -> target -> account there; anyone not named uses
+    their email."""
 
     email_domains: tuple[str, ...] = ()
     accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -141,8 +143,8 @@ class PeopleRules:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceRules:
-    """How often a source is read, and how old its roster may be for an automatic yes and for starting a
-    shift. Seconds."""
+    """The rules for a source, in seconds: how often it is read, and how old its roster may be for an
+    automatic yes and for starting a shift."""
 
     every: int = 60
     stale_after: int = 600
@@ -150,7 +152,7 @@ class SourceRules:
 
 
 class SweepMode(StrEnum):
-    """What is done about a stray: people are asked, it is taken back, or it is only told."""
+    """The treatment of a stray: people are asked, it is revoked, or it is only reported."""
 
     ASK = "ask"
     ENFORCE = "enforce"
@@ -159,8 +161,8 @@ class SweepMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SweepRules:
-    """How strays are looked for: how often in seconds, and how many percent of what is held at a target
-    may be taken by one sweep."""
+    """The rules for sweeps: how often to look for strays, in seconds, and how many percent of what is held at
+    a target one sweep may revoke."""
 
     mode: SweepMode = SweepMode.ASK
     every: int = 600
@@ -179,8 +181,8 @@ class AuditRules:
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityRules:
-    """Says where trouble is reported, and who may revoke anything. ``revoked_for``: seconds for which no rule
-    gives back what somebody else took away."""
+    """The channel where trouble is reported, and the people who may revoke anything. ``revoked_for``: seconds
+    for which no rule gives back what somebody else revoked."""
 
     channel: str | None = None
     people: tuple[Selector, ...] = ()
@@ -189,8 +191,8 @@ class SecurityRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Located:
-    """Says where the targets are, by name: ``addresses`` has a digest of what the text says, before variables
-    are filled in; ``reached`` one of what that comes to in this process, without those whose variables are
+    """The targets' addresses, by name: ``addresses`` has a digest of what the text says, before variables are
+    filled in; ``reached`` a digest of what that comes to in this process, without those whose variables are
     not set here; ``variables`` the names of those variables."""
 
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -211,25 +213,26 @@ class Catalog:
     keep: int | None = None
     """Seconds for which ended grants and audit entries are kept in Redis; None: for ever."""
     session_notes: Mapping[str, str] = field(default_factory=dict)
-    """What becomes of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
+    """The fate of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
     sweep: SweepRules = field(default_factory=SweepRules)
     shared_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By target, the logins that several people are meant to share."""
+    """The logins that several people are meant to share, by target."""
     located: Located = field(default_factory=Located)
     closed: Reason | None = None
-    """The reason why it grants nothing: it is the last that could be followed, not the one in force."""
+    """The reason why this catalog grants nothing: it is the last that could be followed, not the one in
+    force."""
 
     @property
     def security_channel(self) -> str | None:
         return self.security.channel
 
     def targets(self) -> tuple[str, ...]:
-        """Also those where no resource gives anything at present."""
+        """Return all targets, including those where no resource gives anything at present."""
         given = (gives.target for resource in self.resources.values() for gives in resource.gives)
         return tuple(dict.fromkeys((*given, *self.session_notes)))
 
     def giving(self, entitlement: Entitlement) -> tuple[Resource, ...]:
-        """The resources by which one may get it."""
+        """Return the resources that give it."""
         return tuple(each for each in self.resources.values() if entitlement in each.gives)
 
     def is_shared(self, target: str, account: str) -> bool:
@@ -237,7 +240,7 @@ class Catalog:
         return account in self.shared_accounts.get(target, ())
 
     def named_for(self, target: str, account: str) -> tuple[str, ...]:
-        """The people for whom the policy names this account."""
+        """Return the people for whom the policy names this account."""
         every = self.people.accounts.items()
         return tuple(person for person, accounts in every if accounts.get(target) == account)
 
@@ -254,12 +257,12 @@ class Catalog:
 
 
 def version_of(text: str) -> str:
-    """The version of a policy text: the first 12 hex digits of its SHA-256."""
+    """Return the version of a policy text: the first 12 hex digits of its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def digest(*parts: object) -> str:
-    """A short name for a combination of values; equal values give equal names."""
+    """Return a short name for a combination of values; equal values give equal names."""
     return _digest(*map(_encode, parts))
 
 

@@ -1,8 +1,8 @@
-"""The audit as a chain: SHA-256 from entry to entry, closed by seals, so that nothing is changed unseen.
+"""The audit as a chain: SHA-256 from entry to entry, closed by seals, so that no change goes unseen.
 
     previous head ──► entry ──► entry ──► … ──► seal: head ──► entry ──► …
 
-An entry goes into the chain as it is stored, byte for byte: nothing depends on writing it down again.
+An entry goes into the chain as it is stored, byte for byte: nothing depends on encoding it a second time.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ GENESIS = "0" * 64
 
 FORM = 1
 MARK = 8
-"""Letters of an entry's digest that its seal keeps, to tell which entry was touched; the head proves it."""
+"""Letters of an entry's digest that its seal keeps, to show which entry was touched; the head proves it."""
 
 NUMBERS_END = 1 << 64
-"""Beyond all numbers that a seal can stand under."""
+"""The limit above every number that a seal can have."""
 
 _HEAD = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
@@ -43,7 +43,7 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class Sealed:
-    """A seal as it is stored: the number it stands under, and its JSON text."""
+    """A seal as it is stored: the number it has there, and its JSON text."""
 
     number: int
     text: str
@@ -51,8 +51,8 @@ class Sealed:
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:
-    """Why a chain goes on although a later seal of it was lost: somebody accepted a restore. ``seal`` and
-    ``head`` are the newest seal that is known to have been there."""
+    """The reason why a chain goes on although a later seal of it was lost: somebody accepted a restore.
+    ``seal`` and ``head`` are the newest seal that is known to have been there."""
 
     by: str
     why: str
@@ -95,7 +95,7 @@ class Seal:
 
 
 def place(name: str) -> tuple[int, int]:
-    """Where an entry of this name stands among others. Raises ValueError where it is no such name."""
+    """Return the sort key of an entry of this name. Raise ValueError if it is not the name of an entry."""
     found = _NAME.fullmatch(name)
     if not found:
         raise ValueError(f"{name[:40]!r} is not the name of an audit entry")
@@ -103,17 +103,17 @@ def place(name: str) -> tuple[int, int]:
 
 
 def moment_of(name: str) -> datetime:
-    """Return the time in the name of an entry. Raises ValueError if it is not the name of an entry."""
+    """Return the time in the name of an entry. Raise ValueError if it is not the name of an entry."""
     return from_ms(place(name)[0])
 
 
 def from_ms(ms: int) -> datetime:
-    """Return a time as counted in Redis. Times beyond the last date become the last date."""
+    """Return a time that Redis gives in milliseconds. Times beyond the last date become the last date."""
     return _EPOCH + timedelta(milliseconds=min(ms, LAST_MS))
 
 
 def before_all(name: str) -> tuple[int, int]:
-    """The same, where the empty name stands before all entries."""
+    """Return the same key as ``place``; the empty name sorts before all entries."""
     return place(name) if name else (-1, -1)
 
 
@@ -123,7 +123,7 @@ def before_all(name: str) -> tuple[int, int]:
 def seal_of(
     entries: Sequence[Written], *, number: int, previous: str, at: datetime, key: str | None = None
 ) -> Seal:
-    """The seal over these entries; not signed yet."""
+    """Make the seal over these entries; it is not signed yet."""
     return _with_head(
         Seal(
             number=number,
@@ -143,7 +143,7 @@ def seal_of(
 def acceptance_seal(
     accepted: Acceptance, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
 ) -> Seal:
-    """The seal that goes on from ``previous``, the ledger's own head, for a restore that was accepted."""
+    """Make the seal that goes on from ``previous``, the ledger's own head, after a restore was accepted."""
     empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
     return _with_head(replace(empty, accepted=accepted))
 
@@ -151,7 +151,7 @@ def acceptance_seal(
 def beginning_seal(
     begins: Beginning, *, number: int, last: str, previous: str, at: datetime, key: str | None = None
 ) -> Seal:
-    """Return the seal after ``previous`` that says from where on the audit is kept."""
+    """Make the seal after ``previous`` that says from where on the audit is kept."""
     empty = _without_entries(number=number, last=last, previous=previous, at=at, key=key)
     return _with_head(replace(empty, begins=begins))
 
@@ -176,7 +176,7 @@ def signed_seal(seal: Seal, signature: bytes) -> Seal:
 
 
 def signature_of(seal: Seal) -> bytes:
-    """Return the signature; empty if there is none, or it cannot be read."""
+    """Return the signature; empty if there is none or it cannot be decoded."""
     try:
         return urlsafe_b64decode(seal.signature or "")
     except ValueError:
@@ -184,7 +184,7 @@ def signature_of(seal: Seal) -> bytes:
 
 
 def last_link(previous: str, entries: Iterable[Written]) -> str:
-    """The last link of the chain that begins behind the head ``previous``."""
+    """Return the last link of the chain that begins after the head ``previous``."""
     link = bytes.fromhex(previous)
     for each in entries:
         link = hashlib.sha256(link + digest_of(each)).digest()
@@ -192,8 +192,8 @@ def last_link(previous: str, entries: Iterable[Written]) -> str:
 
 
 def digest_of(entry: Written) -> bytes:
-    """Names and times have no line breaks in them, so no two entries have the same bytes. A text that is
-    no UTF-8 keeps its bytes all the same."""
+    """Return the SHA-256 of an entry as it is stored. Names and times contain no line breaks, so no two
+    entries have the same bytes. A text that is not valid UTF-8 keeps its bytes."""
     stored = f"{entry.name}\n{moment(entry.at)}\n{entry.text}".encode("utf-8", "surrogateescape")
     return hashlib.sha256(stored).digest()
 
@@ -203,7 +203,7 @@ def mark_of(entry: Written) -> str:
 
 
 def head_of(seal: Seal) -> str:
-    """What the head must be: over all that the seal says but the head itself and the signature on it."""
+    """Compute the head: it covers every field of the seal except the head itself and the signature."""
     return hashlib.sha256(b"rotakey seal\n" + _json(_seal_fields(seal)).encode()).hexdigest()
 
 
@@ -219,7 +219,7 @@ def text_of(seal: Seal) -> str:
 
 
 def read_seal(text: str) -> Seal:
-    """Raises ValueError where the text is no seal."""
+    """Read a seal from its JSON text. Raise ValueError if the text is not a valid seal."""
     try:
         found = json.loads(text)
         if found.pop("form") != FORM:
@@ -237,7 +237,7 @@ def read_seal(text: str) -> Seal:
 
 
 def sound_seal(each: Sealed) -> Seal:
-    """Return the seal that is stored under this number. Raises ValueError if it cannot be read or was
+    """Return the seal that is stored under this number. Raise ValueError if it cannot be read or was
     changed."""
     seal = read_seal(each.text)
     if seal.number != each.number or seal.head != head_of(seal):
@@ -261,7 +261,7 @@ def gap(expected: int, number: int) -> str:
 
 
 def _expect_sound(seal: Seal) -> None:
-    """Raises ValueError or TypeError where a field could not be worked with."""
+    """Raise ValueError or TypeError if a field has a value that later code could not handle."""
     for name in (seal.first, seal.last):
         before_all(name)
     if not all(_HEAD.fullmatch(each) for each in (seal.previous, seal.links, seal.head)):
@@ -283,12 +283,12 @@ def _expect_sound(seal: Seal) -> None:
 
 
 def moment(at: datetime) -> str:
-    """A time as it is written in the chain: UTC, with milliseconds."""
+    """Format a time as it is written in the chain: UTC, with milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def read_moment(text: str) -> datetime:
-    """Raises ValueError where the text is no time with its zone."""
+    """Read a time of the chain. Raise ValueError if the text is not a time with its zone."""
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
@@ -301,7 +301,7 @@ def read_moment(text: str) -> datetime:
 def _seal_fields(seal: Seal) -> dict[str, object]:
     said = {"form": FORM, **asdict(seal), "at": moment(seal.at)}
     del said["head"], said["signature"]
-    if seal.begins is None:  # as seals were before there were beginnings
+    if seal.begins is None:  # the form of seals from before there were beginnings
         del said["begins"]
     return said
 

@@ -9,7 +9,7 @@ from bot.core.reasons import Why
 
 SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 ABSURD = 10 * 366 * 86_400
-"""No length above ten years is meant."""
+"""The longest length that is accepted, ten years."""
 
 _UNIT_WORDS = {
     "s": ("s", "sec", "secs", "second", "seconds"),
@@ -20,7 +20,7 @@ _UNIT_WORDS = {
 }
 _UNITS = {word: unit for unit, words in _UNIT_WORDS.items() for word in words}
 UNIT_WORDS = frozenset(_UNITS)
-"""Words for units of time, in small letters."""
+"""Words for units of time, in lower case."""
 _PART = re.compile(r"\s*(\d{1,9})\s*([a-z]+)", re.ASCII)
 _SHIFT_END = re.compile(r"(until|till|til)\s+(the\s+)?(end\s+of\s+(my\s+|the\s+)?shift|shift\s+end)")
 
@@ -36,10 +36,10 @@ UNTIL_SHIFT_ENDS = UntilShiftEnds()
 
 
 def parse(text: str) -> int | UntilShiftEnds:
-    """Whole seconds, at least 1.
+    """Return whole seconds, at least 1.
 
-    Raises Refused: zero, negative, fractional, absurd (above ten years), units not in falling order
-    or named twice, anything else that is not a length.
+    Raise Refused if the length is zero, negative, fractional or absurd (above ten years), if units are not in
+    falling order or named twice, or if it is not a length at all.
     """
     wanted = " ".join(text.strip().casefold().split())
     if _SHIFT_END.fullmatch(wanted):
@@ -66,7 +66,7 @@ def _sum(text: str) -> int | None:
 
 
 def brief(seconds: int) -> str:
-    """The same length as people would type it: 5400 is 1h30m. Reads back to itself."""
+    """Write the length as people would type it: 5400 is 1h30m. ``parse`` reads it back."""
     parts = []
     rest = seconds
     for unit, size in SECONDS.items():
@@ -77,7 +77,7 @@ def brief(seconds: int) -> str:
 
 
 def rough(seconds: float) -> str:
-    """In the two largest units: ``2d3h``."""
+    """Write the length in its two largest units: ``2d3h``."""
     sizes = list(SECONDS.values())
     whole = max(int(seconds), 0)
     largest = next((place for place, size in enumerate(sizes) if whole >= size), -2)

@@ -1,4 +1,4 @@
-"""One error class for each thing a caller can do about it."""
+"""One error class for each way in which a caller can react."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class RotakeyError(Exception):
 
 
 class Refused(RotakeyError):
-    """Tell the person: what was asked is not allowed or not possible, and ``reason`` says why."""
+    """Tell the person: the request is not allowed or not possible, and ``reason`` says why."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.why.value)
@@ -23,7 +23,7 @@ class Refused(RotakeyError):
 
 
 class Conflict(RotakeyError):
-    """Look again: something the decision rested on has changed meanwhile. Nothing was written."""
+    """Look again: something that the decision rested on has changed since. Nothing was written."""
 
 
 class ClaimLost(Conflict):
@@ -31,7 +31,7 @@ class ClaimLost(Conflict):
 
 
 class TemporaryFailure(RotakeyError):
-    """Try later: the other side did not answer, or said that it cannot just now."""
+    """Try later: the other side did not answer, or said that it cannot at the moment."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class TemporaryFailure(RotakeyError):
 
 
 class NotCopied(TemporaryFailure):
-    """It is written, but not on as many replicas as were asked for: who acts on it now acts on what a
+    """Wait: it is written, but on fewer replicas than required. A caller that acts on it now acts on what a
     failover may forget."""
 
 
@@ -49,12 +49,12 @@ class NotConfirmed(TemporaryFailure):
 
 
 class FailedOver(NotCopied):
-    """Wait: another Redis server has taken over, and nobody has compared what had ended with it yet. Nothing
-    was written, not even on this server."""
+    """Wait: another Redis server has taken over, and what had ended has not been compared with it yet.
+    Nothing was written, not even on this server."""
 
 
 class Unconfirmed(TemporaryFailure):
-    """Find out later: the change was sent, and no answer came, so nobody knows whether it was written. Its op
+    """Find out later: the change was sent and no answer came, so nobody knows whether it was written. Its op
     shows that later."""
 
 

@@ -23,10 +23,10 @@ from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
 
 GIVE_WITHIN = timedelta(minutes=15)
-"""What could not be given in this time after approval is taken back and told."""
+"""The time limit for granting after approval; what could not be granted by then is revoked and reported."""
 
 SLOW_GIVE = timedelta(seconds=30)
-"""Giving that took longer moves the end by as much as it took."""
+"""Granting that took longer than this moves the end by as long as it took."""
 
 
 class State(StrEnum):
@@ -40,7 +40,7 @@ class State(StrEnum):
     WITHDRAWN = "withdrawn"
     LAPSED = "lapsed"
     ADDED = "added"
-    """Approved, but the person had the resource by then: that grant stands on one more ground."""
+    """Approved, but the person had the resource by then: the grant they have stands on one more ground."""
 
 
 LIVE = frozenset({State.APPROVED, State.ACTIVE})
@@ -57,7 +57,7 @@ class Origin(StrEnum):
 
 
 class HoldState(StrEnum):
-    """How one hold stands, seen from one grant. KEPT: another grant goes on holding it."""
+    """The state of one hold, as one grant sees it. KEPT: another grant goes on holding it."""
 
     PENDING = "pending"
     GIVEN = "given"
@@ -80,7 +80,7 @@ class Traced:
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """An approval. ``terms``: the digest of the terms that it was given for."""
+    """An approval. ``terms`` is the digest of the terms that it was given for."""
 
     person: str
     at: datetime
@@ -88,7 +88,7 @@ class Vote:
 
 
 class Cause(StrEnum):
-    """Names the kinds of ground."""
+    """The kinds of ground."""
 
     SHIFT = "shift"
     INCIDENT = "incident"
@@ -102,11 +102,11 @@ class Ground:
     """One reason why a grant stands, with an end of its own.
 
     ``rule`` names what let it in. ``lives_by`` is the rule of the policy that has to go on being true of the
-    person, if there is one; it is judged as long as the ground stands, also if the policy no longer has it.
+    person, if there is one; it is judged as long as the ground stands, even if the policy no longer has it.
     ``ends_with``: the end is that of the person's shift by this rule, and follows it both ways, up to
     ``cap``; without it facts move the end only to an earlier moment. ``wanted`` is the end that was
-    requested, if an earlier one was given. ``approved_by``: who approved it. ``fell`` is why it no
-    longer stands.
+    requested, if an earlier one was given. ``approved_by`` are the people who approved it. ``fell`` is the
+    reason why it no longer stands.
     """
 
     cause: Cause
@@ -125,7 +125,7 @@ class Ground:
 
 
 class Answer(StrEnum):
-    """Names what can become of an extension. REPLACED: the person requested another one instead."""
+    """The outcome of an extension. REPLACED: the person requested another one instead."""
 
     APPROVED = "approved"
     DENIED = "denied"
@@ -155,20 +155,23 @@ class Extension:
 
 
 MOST_EXTENSIONS = 10
-"""Answered extensions that a grant remembers; older ones are in the audit only."""
+"""The number of answered extensions that a grant remembers; older ones are in the audit only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """``length`` is what was requested in seconds, None for *until the shift ends*. ``starts_at`` is the
-    start that was requested, None for at once. ``until`` is the end of the lease as last written, which is
-    that of the last ground. ``gives`` is what it holds, resolved when approved, and ``holds`` maps those
-    holds' keys to how they stand. ``rule`` and ``trace`` say what let it in. ``undecided``: facts are
-    missing; the worker decides when it has them. ``asked_people`` get the card if there is no channel
-    ``asked_in``. ``seated``: only one might hold the resource when it was approved.
+    """One person's timed right to one resource.
+
+    ``length`` is what was requested in seconds, None for *until the shift ends*. ``starts_at`` is the start
+    that was requested, None for at once. ``until`` is the end of the lease as last written, which is that of
+    the last ground. ``gives`` is what it holds, resolved when approved, and ``holds`` maps those holds' keys
+    to their states. ``rule`` and ``trace`` say what let it in. ``undecided``: facts are missing; the worker
+    decides when it has them. ``asked_people`` get the card if there is no channel ``asked_in``. ``seated``:
+    only one person at a time could hold the resource when it was approved.
 
     An older version wrote no ``grounds`` but ``depends_on``, the rule that the grant lives by, and wrote an
-    extension as a grant of its own, which ``follows`` the one that it prolongs."""
+    extension as a grant of its own, which ``follows`` the one that it prolongs.
+    """
 
     id: str
     person: str
@@ -181,7 +184,7 @@ class Grant:
     policy: str
     starts_at: datetime | None = None
     wished: int | None = None
-    """The seconds that were requested, if an approver gave less."""
+    """The seconds that were requested, if an approver granted fewer."""
     rule: str = ""
     grounds: tuple[Ground, ...] = ()
     extensions: tuple[Extension, ...] = ()
@@ -198,7 +201,7 @@ class Grant:
     approved_at: datetime | None = None
     active_at: datetime | None = None
     lease_ended_at: datetime | None = None
-    """Since when it is not allowed any more. ``ended_at`` is when everything was seen gone."""
+    """The moment from which it was no longer allowed. ``ended_at`` is when everything was seen gone."""
     ended_at: datetime | None = None
     ended: Reason | None = None
     decided_by: str | None = None
@@ -218,7 +221,8 @@ class Grant:
 
     @property
     def stands_on(self) -> tuple[Ground, ...]:
-        """The grounds that have not fallen; that of an older version's grant is made from its fields."""
+        """Return the grounds that have not fallen; a grant of an older version gets one made from its
+        fields."""
         if self.grounds or self.until is None:
             return tuple(each for each in self.grounds if each.fell is None)
         return (_older_ground(self, self.until),)
@@ -229,18 +233,19 @@ class Grant:
 
     @property
     def extension_ids(self) -> tuple[str, ...]:
-        """The ids of all extensions there ever were: the id of the grant, a dash, and a number."""
+        """Return the ids of all extensions that there ever were: the id of the grant, a dash, and a
+        number."""
         last = int(self.extensions[-1].id.rpartition("-")[2]) if self.extensions else 0
         return tuple(f"{self.id}-{number + 1}" for number in range(last))
 
     @property
     def extension(self) -> Extension | None:
-        """The extension that waits, if there is one."""
+        """Return the extension that waits, if there is one."""
         return next((each for each in self.extensions if each.answer is None), None)
 
 
 def _older_ground(grant: Grant, until: datetime) -> Ground:
-    """The one ground of a grant that was approved by an older version."""
+    """Return the one ground of a grant that an older version approved."""
     voters = tuple(each.person for each in grant.votes)
     cause = Cause.RULE if grant.depends_on or not voters else Cause.APPROVAL
     by_shift = grant.origin is Origin.SHIFT
@@ -259,13 +264,14 @@ def _older_ground(grant: Grant, until: datetime) -> Ground:
 
 
 def agree(grant: Grant, *, rule: str) -> Grant:
-    """ASKED to WAITING: agreed by this rule, and its lease begins at ``starts_at``."""
+    """Move ASKED to WAITING: this rule agreed, and the lease begins at ``starts_at``."""
     _only(grant, State.ASKED)
     return replace(grant, state=State.WAITING, rule=rule, undecided=False, lapses_at=None)
 
 
 def approve(grant: Grant, *, now: datetime, ground: Ground, gives: Iterable[Hold]) -> Grant:
-    """ASKED or WAITING to APPROVED, standing on its first ground, with the holds it will stand behind."""
+    """Move ASKED or WAITING to APPROVED, standing on its first ground, with the holds it will stand
+    behind."""
     _only(grant, *NOT_BEGUN)
     held = tuple(gives)
     return replace(
@@ -282,27 +288,27 @@ def approve(grant: Grant, *, now: datetime, ground: Ground, gives: Iterable[Hold
 
 
 def add_ground(grant: Grant, ground: Ground) -> Grant:
-    """A live grant stands on one more ground, and ends with the last of them."""
+    """Add a ground to a live grant, which ends with the last of its grounds."""
     _only(grant, *LIVE)
     others = (each for each in _kept_grounds(grant) if each.stands(ground.since))
     return _standing_on(grant, (*(each for each in others if not _carries(ground, each)), ground))
 
 
 def move_ground(grant: Grant, ground: Ground, *, until: datetime) -> Grant:
-    """One of the grounds that a live grant stands on ends earlier or later. An end that was cut short is
-    remembered as the one that was wanted."""
+    """Move the end of one of the grounds that a live grant stands on. If the end was cut short, the one that
+    was wanted is remembered."""
     cut = not ground.ends_with and until < ground.until
     wanted = ground.wanted or (ground.until if cut else None)
     return _with_ground(grant, ground, replace(ground, until=until, wanted=wanted))
 
 
 def drop_ground(grant: Grant, ground: Ground, *, reason: Reason) -> Grant:
-    """One of the grounds that a live grant stands on falls; the others go on."""
+    """Record that one of the grounds of a live grant has fallen; the others go on."""
     return _with_ground(grant, ground, replace(ground, fell=reason))
 
 
 def _carries(ground: Ground, other: Ground) -> bool:
-    """It is for the same cause, and lasts at least as long."""
+    """Return whether ``ground`` is by the same rule as ``other`` and lasts at least as long."""
     same = (ground.cause, ground.rule, ground.lives_by, ground.ends_with)
     alike = same == (other.cause, other.rule, other.lives_by, other.ends_with)
     return alike and ground.cause is Cause.RULE and other.until <= ground.until
@@ -323,28 +329,28 @@ def _standing_on(grant: Grant, grounds: tuple[Ground, ...]) -> Grant:
 
 
 def request_extension(grant: Grant, extension: Extension) -> Grant:
-    """An extension waits; the one that waited before is replaced, and its votes count no more."""
+    """Add an extension that waits. One that waited before is replaced, and its votes no longer count."""
     before = _with_answer(grant, Answer.REPLACED, now=extension.asked_at)
     _only(grant, *LIVE)
     return replace(before, extensions=(*before.extensions[-MOST_EXTENSIONS:], extension))
 
 
 def vote_extension(grant: Grant, votes: tuple[Vote, ...], *, approvals: int) -> Grant:
-    """The waiting extension has these votes, of as many as are needed."""
+    """Set the votes of the waiting extension, and the number of approvals that it needs."""
     _only(grant, *LIVE)
     voted = (_with(each, votes=votes, approvals=approvals) for each in grant.extensions)
     return replace(grant, extensions=tuple(voted))
 
 
 def change_extension(grant: Grant, shorter: Extension) -> Grant:
-    """The waiting extension is for less."""
+    """Replace the waiting extension by a shorter one."""
     _only(grant, *LIVE)
     changed = (shorter if each.answer is None else each for each in grant.extensions)
     return replace(grant, extensions=tuple(changed))
 
 
 def approve_extension(grant: Grant, ground: Ground) -> Grant:
-    """The waiting extension becomes a ground."""
+    """Turn the waiting extension into a ground."""
     return add_ground(_with_answer(grant, Answer.APPROVED, now=ground.since), ground)
 
 
@@ -356,7 +362,7 @@ def deny_extension(grant: Grant, *, person: str, now: datetime, why: Reason | No
 def _with_answer(
     grant: Grant, answer: Answer, *, now: datetime | None, by: str | None = None, why: Reason | None = None
 ) -> Grant:
-    """The waiting extension, if there is one, has its answer."""
+    """Give the waiting extension, if there is one, its answer."""
     answered = (
         _with(each, answer=answer, answered_at=now, decided_by=by, why=why) for each in grant.extensions
     )
@@ -368,7 +374,7 @@ def _with(extension: Extension, **changes: Any) -> Extension:
 
 
 def add_to(grant: Grant, other: Grant, *, now: datetime) -> Grant:
-    """Approved, and added to what the person has already: ``other``."""
+    """Mark the request as approved and added to ``other``, the grant that the person already has."""
     _only(grant, *NOT_BEGUN)
     return replace(grant, state=State.ADDED, ended_at=now, kept_by=other.id, until=other.until)
 
@@ -376,7 +382,8 @@ def add_to(grant: Grant, other: Grant, *, now: datetime) -> Grant:
 def one_more(
     votes: tuple[Vote, ...], requester: str, *, person: str, now: datetime, terms: str
 ) -> tuple[Vote, ...]:
-    """The votes with that of ``person``. Raises Refused if it is the requester's own, or their second."""
+    """Return the votes with that of ``person``. Raise Refused if it is the requester's own, or their
+    second."""
     if person == requester:
         raise refuse(Why.OWN_REQUEST)
     if any(each.person == person for each in votes):
@@ -395,14 +402,14 @@ def withdraw(grant: Grant, *, now: datetime) -> Grant:
 
 
 def lapse(grant: Grant, *, now: datetime, reason: Reason | None = None) -> Grant:
-    """Nobody decided in time; or, with a ``reason``, what was agreed could not begin."""
+    """Record that nobody decided in time; or, with a ``reason``, that what was agreed could not begin."""
     _only(grant, *NOT_BEGUN)
     return replace(grant, state=State.LAPSED, ended_at=now, ended=reason or because(Why.ASK_LAPSED))
 
 
 def end(grant: Grant, *, now: datetime, reason: Reason, by: str | None = None) -> Grant:
-    """APPROVED or ACTIVE to ENDING; what it held is to be taken from here on. An extension that waits
-    lapses. ``now`` may be long after the end of its lease, if no worker ran."""
+    """Move APPROVED or ACTIVE to ENDING: from here on what it held is revoked. A waiting extension lapses.
+    ``now`` may be long after the end of its lease, if no worker ran."""
     _only(grant, *LIVE)
     grant = _with_answer(grant, Answer.LAPSED, now=now)
     ended = min(grant.until or now, now)
@@ -410,7 +417,7 @@ def end(grant: Grant, *, now: datetime, reason: Reason, by: str | None = None) -
 
 
 def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> Grant:
-    """A hold was observed given; the last one makes the grant ACTIVE."""
+    """Record that a hold was seen to be granted; the last one makes the grant ACTIVE."""
     _only(grant, *LIVE)
     holds = {**grant.holds, hold: HoldState.GIVEN}
     moved = replace(grant, holds=holds, had_before=grant.had_before or had_before, trouble=None)
@@ -420,7 +427,7 @@ def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> G
 
 
 def hold_failed(grant: Grant, hold: str, *, now: datetime, trouble: str) -> Grant:
-    """A hold cannot be given at all: the whole grant ends, and what was given of it is taken back."""
+    """Record that a hold cannot be granted at all: the whole grant ends, and the rest of it is revoked."""
     _only(grant, *LIVE)
     moved = end(grant, now=now, reason=because(Why.COULD_NOT_GIVE))
     return replace(moved, holds={**grant.holds, hold: HoldState.FAILED}, trouble=trouble)
@@ -430,7 +437,7 @@ def hold_settled(
     grant: Grant, hold: str, *, now: datetime, kept_by: str | None = None, left_by: str | None = None
 ) -> Grant:
     """Record that a hold is gone, or goes on for another grant; the last one makes the grant ENDED.
-    ``left_by`` is who else granted access that the person still has."""
+    ``left_by`` is the grantor of access that the person still has from somebody else."""
     _only(grant, State.ENDING)
     grant = replace(grant, left_by=left_by or grant.left_by)
     how = HoldState.KEPT if kept_by else HoldState.GONE
@@ -460,7 +467,7 @@ def _only(grant: Grant, *states: State) -> None:
 
 
 def decided_by(grant: Grant) -> dict[str, str | int]:
-    """Facts for a late clicker: who decided, where somebody did."""
+    """Return the facts for somebody who clicks late: who decided, if somebody did."""
     if grant.decided_by:
         return {"by_person": grant.decided_by}
     if grant.votes:

@@ -1,7 +1,7 @@
-"""Proves that a hand took access away at the target: that it is gone, and that it was not Rotakey.
+"""Proof that somebody removed access at the target by hand: it is gone, and Rotakey did not revoke it.
 
-Without the proof nothing is said of anybody, because it may have been the target, which went back; the
-ledger, which forgot that it was revoked; or a late call of our own.
+Without the proof nobody is blamed, because it may have been the target, which went back; the ledger, which
+forgot that it was revoked; or a late call of our own.
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ LOOK_TWICE = timedelta(seconds=10)
 """The time between the two looks that must both show nothing."""
 
 MOST_BY_HAND = 3
-"""If more than these are missing at once, people are asked before anything ends."""
+"""If more than this many are missing at once, people are asked before anything ends."""
 
 ENDS_ITSELF = timedelta(minutes=1)
-"""Access whose end the target keeps itself may go this much earlier, because the two clocks may differ."""
+"""If the target itself ends access, it may do so this much earlier, because the two clocks may differ."""
 
 
 def missing_after(record: HoldRecord, seen: Seen, losses: int, now: datetime) -> Missing:
-    """Return what is known after a look that showed nothing. ``cause`` is None until a second look is due: it
-    has to come LOOK_TWICE after the first, by a clock that was not set back in between. A target that went
-    back is known at once."""
+    """Return what is known after a look that showed nothing.
+
+    ``cause`` is None until a second look is due: it has to come LOOK_TWICE after the first, by a clock that
+    was not set back in between. A target that went back is known at once.
+    """
     first = record.missing
     if first is None or age(first.since, now) == UNKNOWN_AGE:
         first = Missing(since=now, system=seen.system, position=seen.position)
@@ -37,7 +39,7 @@ def missing_after(record: HoldRecord, seen: Seen, losses: int, now: datetime) ->
 
 
 def cause_of(record: HoldRecord, first: Missing, seen: Seen, losses: int) -> Absence:
-    """Return why it is not there, if two looks showed nothing. What a ledger that lost something says proves
+    """Return why the access is not there, if two looks showed nothing. A ledger that lost something proves
     nothing, so that comes first: granting again what had ended is worse than ending what had not."""
     if record.losses != losses:
         return Absence.LEDGER
@@ -63,11 +65,11 @@ def _step(
 
 
 def may_have_ended_itself(until: datetime | None, now: datetime) -> bool:
-    """Return whether the target may have ended it, which was last told that it ends at ``until``."""
+    """Return whether the target may have ended it, given ``until``, the end that was last sent to it."""
     return until is not None and until - now <= ENDS_ITSELF
 
 
 def is_crowd(missing: int, held: int, share: int) -> bool:
-    """Return whether so many of ``held`` are missing at once that people have to be asked first: more than
-    MOST_BY_HAND, or more than ``share`` percent; a single one never is."""
+    """Return whether too many of ``held`` are missing at once, so that people have to be asked first: more
+    than MOST_BY_HAND, or more than ``share`` percent; a single one never is."""
     return missing >= 2 and (missing > MOST_BY_HAND or missing * 100 > held * share)

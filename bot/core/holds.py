@@ -3,8 +3,8 @@
     EMPTY ──► GIVING ──► GIVEN ──► TAKING ──► EMPTY
                  └────────────────►┘
 
-The phase is what was *written down before acting*, so after a crash it never claims less than may be
-true at the target: from GIVING on the access may be there, and is taken before the hold is EMPTY again.
+The phase is what was *written down before acting*, so after a crash it never claims less than may be true at
+the target: from GIVING on the access may be there, and is revoked before the hold is EMPTY again.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Hold:
-    """What is held: fixed when it is first approved, so what is taken is what was given."""
+    """The access that is held: fixed when it is first approved, so exactly what was granted is revoked."""
 
     target: str
     account: str
@@ -55,11 +55,12 @@ class Hold:
 
     @cached_property
     def key(self) -> str:
-        """``target/digest``: the part before the slash is the lane the worker's threads are shared by."""
+        """Return ``target/digest``: the part before the slash is the lane by which the worker's threads are
+        shared."""
         return f"{self.target}/{self.entitlement.digest_for(self.account)}"
 
     def under(self, target: str) -> Hold:
-        """The same access by another name of the target."""
+        """Return the same access under another name of the target."""
         return replace(self, target=target, entitlement=replace(self.entitlement, target=target))
 
 
@@ -75,8 +76,8 @@ class System:
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """Marks how far a system's own history has come. A system that was restored, or failed over, goes on in
-    another ``timeline``, or further back in the same one."""
+    """A mark of how far a system's own history has come. A system that was restored, or failed over, goes on
+    in another ``timeline``, or further back in the same one."""
 
     timeline: str
     at: int
@@ -89,7 +90,7 @@ class Receipt:
     ``system`` is the ``System.id`` it was made at. ``facts`` are the kind's own: object ids, an idempotency
     key, a moment of the server's; never a secret. ``moved_from`` is the system that a person said this one
     replaces (an upgrade, a restore): then the target looks by object id *and* by name, and what it finds
-    counts as ours whoever the target says granted it.
+    counts as ours, no matter who granted it according to the target.
     """
 
     system: str
@@ -109,17 +110,17 @@ class Replacement:
 
     @cached_property
     def digest(self) -> str:
-        """Names what a button that says so showed."""
+        """Return the digest that a button carries, to name the replacement that it showed."""
         return digest(self.target, self.earlier, self.system)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One look at a hold. ``grantor`` is who gave what is THEIRS, in the target's words.
+    """One look at a hold. ``grantor`` is the one who gave what is THEIRS, in the target's words.
 
-    ``receipts`` are those that still name something, access or a session, as they are to be kept from now
-    on: the target may have added facts that it needs at the next look. What is OURS or USELESS is named by
-    at least one of them, also if the caller had none. ``sessions`` counts open sessions that may still use
+    ``receipts`` are those that still name something, access or a session, as they are to be kept from now on:
+    the target may have added facts that it needs at the next look. Anything that is OURS or USELESS is named
+    by at least one of them, even if the caller had none. ``sessions`` counts open sessions that may still use
     the access. ``confirmed`` is False while a standby that the target waits for has not confirmed that it is
     gone. ``why`` says in words why something ELSEWHERE, UNKNOWN or still open is not gone, and what to do.
     """
@@ -143,8 +144,8 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Witness:
-    """Access of ours was seen after our last call on its hold had been answered, and no claim on the hold was
-    taken over or left open since."""
+    """Proof that access of ours was there: it was seen after our last call on its hold had been answered, and
+    no claim on the hold was taken over or left open since."""
 
     at: datetime
     system: System | None = None
@@ -153,8 +154,8 @@ class Witness:
 
 class Absence(StrEnum):
     """The reason why access of ours is not there, as far as it can be known: somebody took it (HAND), the
-    target went back (TARGET), the ledger may have lost that we took it (LEDGER), or none of these can be told
-    (UNKNOWN)."""
+    target went back (TARGET), the ledger may have lost that we revoked it (LEDGER), or none of these can be
+    established (UNKNOWN)."""
 
     HAND = "hand"
     TARGET = "target"
@@ -176,11 +177,13 @@ class Missing:
 
 @dataclass(frozen=True, kw_only=True)
 class HoldRecord:
-    """The progress of a hold. ``baseline`` is what the target showed before we first granted; None while the
-    hold is empty. ``receipts`` identify what was made, oldest first; one is dropped only when what it names
-    was seen to be gone. A hold that was granted by an older version has none. ``given_until`` is the end that
-    was last sent to the target, if the target keeps ends itself. ``failures`` counts failed attempts in a
-    row."""
+    """The progress of a hold.
+
+    ``baseline`` is what the target showed before we first granted; None while the hold is empty. ``receipts``
+    identify what was made, oldest first; one is dropped only when what it names was seen to be gone. A hold
+    that was granted by an older version has none. ``given_until`` is the end that was last sent to the
+    target, if the target keeps ends itself. ``failures`` counts failed attempts in a row.
+    """
 
     hold: Hold
     phase: Phase = Phase.EMPTY
@@ -192,26 +195,27 @@ class HoldRecord:
     failing_since: datetime | None = None
     last_error: str | None = None
     look_again: bool = False
-    """A claim on this hold was once taken over: somebody may still act late, so look once more."""
+    """A claim on this hold was once taken over: its former owner may still act late, so look once more."""
     wished_by: str | None = None
-    """Somebody wants it tried now, and waits to hear what came of that."""
+    """Somebody wants it tried now, and waits for the result."""
     by_hand: bool = False
-    """Somebody says they took it away by hand: where taking fails, what the target shows counts."""
+    """Somebody says they removed it by hand: if revoking fails, what the target shows counts."""
     witness: Witness | None = None
     missing: Missing | None = None
     elsewhere: str | None = None
-    """The id of the system that answered the last try, if it was another one than the receipts name."""
+    """The id of the system that answered the last try, if it is not the one that the receipts name."""
     losses: int = 0
     """The count of ``ports.Losses`` when the access was last seen."""
 
     @property
     def untouchable(self) -> bool:
-        """The access was there before us, or may have been: it is not ours to take."""
+        """Return whether the access was there before us, or may have been, so that it is not ours to
+        revoke."""
         return self.baseline in (Presence.THEIRS, Presence.UNKNOWN)
 
     @property
     def replacement(self) -> Replacement | None:
-        """Return what people can be asked about if another system answers."""
+        """Return the replacement that people can be asked about, if another system answers."""
         earlier = tuple(sorted({each.system for each in self.receipts} - {self.elsewhere or ""}))
         if self.elsewhere is None or not earlier:
             return None
@@ -219,5 +223,5 @@ class HoldRecord:
 
 
 def backoff(failures: int) -> timedelta:
-    """How long to wait after so many failures in a row: 1, 2, 4 … seconds, at most five minutes."""
+    """Return the wait after this many failures in a row: 1, 2, 4 … seconds, at most five minutes."""
     return min(timedelta(seconds=2 ** min(max(failures - 1, 0), 9)), LONGEST_BACKOFF)

@@ -1,4 +1,4 @@
-"""Who is meant by a selector, as far as the facts tell: everyone, a person, a group, who is on call."""
+"""The people that a selector means, as far as the facts tell: everyone, a person, a group, who is on call."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ YES, NO, CANNOT_TELL = "yes", "no", "cannot tell"
 
 @dataclass(frozen=True, kw_only=True)
 class SeatHolder:
-    """An account that holds something of what only one may hold. ``person``: whose grant it is; None if that
-    cannot be read, or must not be told. ``until`` is the end of the lease; None if there is no lease any
-    more, or no end. ``users`` are those of the people decided about whose account it is: nobody keeps
-    themselves from what they have."""
+    """An account that holds something that only one person may hold at a time. ``person`` is the owner of the
+    grant; None if that cannot be read, or must not be revealed. ``until`` is the end of the lease; None if
+    there is no lease any more, or no end. ``users`` are those of the people decided about who use this
+    account: nobody is kept from a seat by their own account."""
 
     person: str | None
     until: datetime | None = None
@@ -31,11 +31,13 @@ class SeatHolder:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What was known when it was decided. ``home`` is the bot's own team. ``holders`` have what the resource
-    gives, if only one may; who has it longest comes first. ``blocks`` are by resource and person
-    (``block_name``),
-    ``bans`` by person. ``known_for``: memberships and rosters read within this time count; None: only those
-    that are fresh enough to grant by."""
+    """The facts that a decision was made on.
+
+    ``home`` is the bot's own team. ``holders`` have what the resource gives, if only one person may; the one
+    who has had it longest comes first. ``blocks`` are by resource and person (``block_name``), ``bans`` by
+    person. ``known_for``: memberships and rosters read within this time count; None: only those that are
+    fresh enough to grant by.
+    """
 
     now: datetime
     home: str | None
@@ -49,7 +51,7 @@ class Facts:
     known_for: timedelta | None = None
 
     def block(self, resource: str, person: str) -> Block | None:
-        """Return the block that stands now."""
+        """Return the block that stands now, if there is one."""
         found = self.blocks.get(block_name(resource, person))
         return found if found and self.now < found.until else None
 
@@ -60,7 +62,8 @@ def for_revoking(facts: Facts) -> Facts:
 
 
 def belongs(person: str, who: Selector, catalog: Catalog, facts: Facts) -> Traced:
-    """Whether a person is one of those meant, and why; facts missing or too old: cannot tell."""
+    """Return whether the selector means this person, and why. If facts are missing or too old, it cannot
+    tell."""
     match who:
         case Everyone():
             return Traced(rule="everyone", outcome=YES, reason=because(Why.EVERYONE))
@@ -75,7 +78,7 @@ def belongs(person: str, who: Selector, catalog: Catalog, facts: Facts) -> Trace
 
 
 def names_of(who: Iterable[Selector], facts: Facts) -> tuple[str, ...]:
-    """The Slack user ids meant by the selectors, as far as the facts tell, in a stable order."""
+    """Return the Slack user ids that the selectors mean, as far as the facts tell, in a stable order."""
     found: dict[str, None] = {}
     for each in who:
         match each:
@@ -94,7 +97,7 @@ def names_of(who: Iterable[Selector], facts: Facts) -> tuple[str, ...]:
 
 
 def unread(who: Selector, facts: Facts) -> Reason | None:
-    """What has to be read before anything can be told about a selector; None where it was read once."""
+    """Return what has to be read before anything can be said about a selector; None if it was read once."""
     if isinstance(who, InGroup) and who.group not in facts.groups:
         return because(Why.GROUP_MISSING, group=who.group)
     if isinstance(who, OnCall) and who.schedule not in facts.rosters:
@@ -108,19 +111,19 @@ def rule_name(who: OnCall) -> str:
 
 
 def current_shift(person: str, who: OnCall, facts: Facts) -> Shift | None:
-    """The person's shift at this moment by the roster as last believed, however old it is."""
+    """Return the person's shift at this moment by the roster as last believed, however old that is."""
     roster = facts.rosters.get(who.schedule)
     covering = on_call(roster, who.levels, facts.now) if roster else ()
     return next((shift for shift in covering if shift.person == person), None)
 
 
 def end_of(shift: Shift, who: OnCall) -> datetime | None:
-    """When access by this shift ends; None where no end is known."""
+    """Return the end of access by this shift; None if no end is known."""
     return shift.end + timedelta(seconds=who.grace) if shift.end else None
 
 
 def facts_age(schedule: str, facts: Facts) -> float:
-    """How old what we know of a schedule is, in seconds; endless where we know nothing."""
+    """Return the age in seconds of what we know of a schedule; infinite if we know nothing."""
     roster = facts.rosters.get(schedule)
     return roster.age(facts.now).total_seconds() if roster else float("inf")
 

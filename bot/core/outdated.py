@@ -1,4 +1,4 @@
-"""Tells which live access a policy would not allow, if it was given under an earlier one."""
+"""The live access that a policy would not allow, if it was granted under an earlier one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def policy_objection(grant: Grant, catalog: Catalog, facts: Facts) -> Reason | N
 
 
 def _is_rule_gone(grant: Grant, resource: Resource) -> bool:
-    """Return whether the policy has none of the rules that it stands on."""
+    """Return whether the policy has none of the rules that the grant stands on."""
     return not any(_allows(resource, ground) for ground in grant.stands_on)
 
 

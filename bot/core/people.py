@@ -14,7 +14,7 @@ FRESH_FOR = timedelta(hours=1)
 """A person read longer ago is looked up again before a decision."""
 
 KNOWN_FOR = timedelta(hours=24)
-"""Where that look-up fails, what was read within this time still counts."""
+"""If that look-up fails, what was read within this time still counts."""
 
 GROUP_KNOWN_FOR = timedelta(hours=1)
 """Members of a group read longer ago cannot say yes to anything."""
@@ -22,8 +22,8 @@ GROUP_KNOWN_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A Slack user. ``team`` is the home workspace, ``email`` casefolded. ``shared_email``: somebody
-    else who could be given something has the same address, so it identifies nobody."""
+    """A Slack user. ``team`` is the home workspace, ``email`` is casefolded. ``shared_email``: somebody else
+    who could be given something has the same address, so it identifies nobody."""
 
     id: str
     team: str
@@ -43,9 +43,9 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """``name`` as in access.yaml, ``slack/dba``; members are Slack user ids. ``id`` is the directory's own,
-    which stays if the group gets another name; empty: unknown. ``doubted``: the name no longer means the
-    group that the policy meant, whose last known members these are."""
+    """A Slack user group. ``name`` is as in access.yaml, ``slack/dba``; members are Slack user ids. ``id`` is
+    the directory's own, which stays if the group is renamed; empty: unknown. ``doubted``: the name no longer
+    means the group that the policy meant, whose last known members these are."""
 
     name: str
     members: tuple[str, ...]
@@ -58,7 +58,7 @@ class Group:
 
 
 def objection(person: Person | None, *, home: str | None, domains: Sequence[str]) -> Reason | None:
-    """Why this person can be given nothing and can approve nothing; None where nothing speaks against it."""
+    """Return why this person can be given nothing and can approve nothing; None if there is no objection."""
     if home is None:
         return because(Why.WORKSPACE_UNKNOWN)
     if person is None:
@@ -76,9 +76,9 @@ def objection(person: Person | None, *, home: str | None, domains: Sequence[str]
 
 
 def owners_of_address(email: str, people: Iterable[Person], home: str | None) -> tuple[str, ...]:
-    """Return who has an email address, by their ids. If anybody who could be given something has it, nobody
-    else counts: a guest takes nothing away from a member. ``home`` None: not known yet, so all workspaces
-    count."""
+    """Return the ids of the people who have an email address. If anybody who could be given something has it,
+    nobody else counts: a guest takes nothing away from a member. ``home`` None: not known yet, so all
+    workspaces count."""
     found = sorted((each for each in people if each.email == email), key=lambda each: each.id)
     ours = [
         each.id

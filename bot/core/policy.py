@@ -1,4 +1,4 @@
-"""May this person have this, by which rule, and until when: a decision with its trace."""
+"""The policy as a function: may this person have this, by which rule, and until when, with its trace."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Ask:
-    """``length`` in seconds from ``starts_at`` (None: from now); None: until the shift ends. ``until`` is an
-    end that takes the place of the length, as an extension has it."""
+    """A request as the policy sees it. ``length`` is in seconds from ``starts_at`` (None: from now); None:
+    until the shift ends. ``until`` is an end that takes the place of the length, as an extension has it."""
 
     person: str
     resource: Resource
@@ -39,14 +39,14 @@ class Ask:
     starts_at: datetime | None = None
     until: datetime | None = None
     any_reason: bool = False
-    """Only trying, or only prolonging: the reason is not judged."""
+    """A trial, or only an extension: the reason is not judged."""
     reason_fits: bool | None = None
-    """Whether the resource's pattern is found in the reason; None: that cannot be told."""
+    """True if the resource's pattern is found in the reason; None: that cannot be known."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """``ground`` is what it would stand on if the outcome is approve."""
+    """The outcome, and ``ground``, what the grant would stand on if the outcome is approve."""
 
     outcome: Outcome
     reason: Reason
@@ -56,7 +56,7 @@ class Decision:
 
 
 def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
-    """Refusals first, then the automatic rules in their order, then the approvers."""
+    """Decide a request: refusals first, then the automatic rules in their order, then the approvers."""
     if facts.home is None or ask.person not in facts.people:
         why = Why.WORKSPACE_UNKNOWN if facts.home is None else Why.PERSON_UNKNOWN
         return Decision(outcome=Outcome.NEED_FACTS, reason=because(why))
@@ -81,7 +81,8 @@ def decide(ask: Ask, catalog: Catalog, facts: Facts) -> Decision:
 
 
 def _approval(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, ...]) -> Decision:
-    """The rule is the last in ``trace``. Access by a shift ends with its grace, at the latest."""
+    """Return the approval by a rule, which is the last in ``trace``. Access by a shift ends with its grace,
+    at the latest."""
     line = trace[-1]
     shift = current_shift(ask.person, rule, facts) if isinstance(rule, OnCall) else None
     shift_end = end_of(shift, rule) if shift and isinstance(rule, OnCall) else None
@@ -92,13 +93,16 @@ def _approval(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, 
 
 
 def approval_ground(ask: Ask, by: tuple[str, ...], facts: Facts) -> Ground:
-    """Return the ground that an approval by these people gives."""
+    """Return the ground for an approval by these people."""
     return _ground(ask, Cause.APPROVAL, facts, rule="approvers", approved_by=by)
 
 
 def _ground(ask: Ask, cause: Cause, facts: Facts, *, last: datetime | None = None, **about: Any) -> Ground:
-    """``last`` is the latest end that the rule allows, if it sets one. *Until the shift ends* is an end: it
-    follows that of the shift, however long after the request the yes comes."""
+    """Return the ground with its end.
+
+    ``last`` is the latest end that the rule allows, if it sets one. *Until the shift ends* is an end: it
+    follows that of the shift, however long after the request the yes comes.
+    """
     start = max(ask.starts_at or facts.now, facts.now)
     cap = start + timedelta(seconds=ask.resource.lengths.max)
     with_shift = ask.length is None and ask.until is None
@@ -117,7 +121,7 @@ def _ground(ask: Ask, cause: Cause, facts: Facts, *, last: datetime | None = Non
 
 
 def wanted_end(ask: Ask, facts: Facts) -> datetime | None:
-    """The end that was requested, before any limit; None: until a shift ends that has no known end."""
+    """Return the end that was requested, before any limit; None: until a shift ends that has no known end."""
     if ask.until is not None:
         return ask.until
     if ask.length is not None:
@@ -127,7 +131,7 @@ def wanted_end(ask: Ask, facts: Facts) -> datetime | None:
 
 
 def automatic_objection(person: str, resource: Resource, facts: Facts) -> Reason | None:
-    """Return why no rule, shift or incident gives this person this resource now, whatever the facts are."""
+    """Return why no rule, shift or incident gives this person this resource now, whatever else is true."""
     block = facts.block(resource.name, person)
     return (
         ban_objection(person, facts)
@@ -137,7 +141,7 @@ def automatic_objection(person: str, resource: Resource, facts: Facts) -> Reason
 
 
 def ban_objection(person: str, facts: Facts) -> Reason | None:
-    """Return why nobody gives this person anything, and nobody counts their votes."""
+    """Return why this person is given nothing, and their votes do not count; None if they are not banned."""
     ban = facts.bans.get(person)
     return ban_reason(ban, person) if ban else None
 
@@ -145,15 +149,15 @@ def ban_objection(person: str, facts: Facts) -> Reason | None:
 def approvers_of(
     resource: Resource, catalog: Catalog, facts: Facts, person: str | None
 ) -> tuple[Selector, ...]:
-    """Return who decides what ``person`` requests. If a resource has no approvers, security people decide
-    while its rules may not give it back to this person."""
+    """Return the people who decide what ``person`` requests. If a resource has no approvers, security people
+    decide while its rules may not give it back to this person."""
     if resource.approvers or person is None or not facts.block(resource.name, person):
         return resource.approvers
     return catalog.security.people
 
 
 def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ...] = ()) -> Decision:
-    """The decision where no rule says yes by itself: the approvers', if there are any."""
+    """Return the decision if no rule says yes: it is left to the approvers, if there are any."""
     unsure = next((line.reason for line in trace if line.outcome == CANNOT_TELL), None)
     approvers = approvers_of(ask.resource, catalog, facts, ask.person)
     block = facts.block(ask.resource.name, ask.person)
@@ -180,14 +184,14 @@ def ask_people(ask: Ask, catalog: Catalog, facts: Facts, trace: tuple[Traced, ..
 
 
 def channel_of(resource: Resource, catalog: Catalog) -> str | None:
-    """Return where its approvers are asked; if it has none, that is where security people are."""
+    """Return the channel in which its approvers are asked; without approvers, that of the security people."""
     return resource.channel if resource.approvers else catalog.security_channel
 
 
 def _unknown_approvers(
     ask: Ask, approvers: tuple[Selector, ...], catalog: Catalog, facts: Facts
 ) -> Reason | None:
-    """Why nobody can be asked yet, where there is no channel to ask in and no approver is known."""
+    """Return why nobody can be asked yet: there is no channel, and no approver is known."""
     if channel_of(ask.resource, catalog) or set(names_of(approvers, facts)) - {ask.person}:
         return None
     lines = (unread(who, facts) for who in approvers)
@@ -195,8 +199,8 @@ def _unknown_approvers(
 
 
 def refusal_of(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | None:
-    """Why this may not even be asked: the policy, the person, their right to ask, the length, the reason, the
-    seat."""
+    """Return why the request is refused before anybody is asked: the policy, the person, their right to
+    request it, the length, the reason or the seat."""
     person = facts.people.get(ask.person)
     return (
         closed_objection(catalog)
@@ -239,8 +243,8 @@ def _length_objection(ask: Ask, facts: Facts) -> Reason | None:
 
 
 def known_shift(person: str, resource: Resource, facts: Facts) -> tuple[OnCall, Shift] | None:
-    """The shift that *until the end of the shift* means, however old what we know of it is, and the rule that
-    names it."""
+    """Return the shift that *until the end of the shift* means, however old what we know of it is, and the
+    rule that names it."""
     for rule in (*resource.approve_automatically, resource.on_shift):
         shift = current_shift(person, rule, facts) if isinstance(rule, OnCall) else None
         if isinstance(rule, OnCall) and shift:
@@ -262,13 +266,13 @@ def _reason_objection(ask: Ask) -> Reason | None:
 
 
 def reason_unchecked(ask: Ask) -> Reason | None:
-    """Return why it cannot be told whether the reason is good; None if that is known."""
+    """Return why it is unknown whether the reason is good; None if that is known."""
     judged = ask.resource.reason.pattern and ask.reason.strip() and not ask.any_reason
     return because(Why.REASON_UNCHECKED) if judged and ask.reason_fits is None else None
 
 
 def seat_objection(person: str, resource: Resource, facts: Facts) -> Reason | None:
-    """Only one may hold it, and another account does."""
+    """Return an objection if only one person may hold it, and another account does."""
     holder = next((each for each in facts.holders if person not in each.users), None)
     if not resource.one_holder or holder is None:
         return None
@@ -283,7 +287,7 @@ def seat_objection(person: str, resource: Resource, facts: Facts) -> Reason | No
 def vote_objection(
     voter: str, grant: Grant, resource: Resource, catalog: Catalog, facts: Facts
 ) -> Reason | None:
-    """Why this person's approval or denial of the grant does not count."""
+    """Return why this person's approval or denial of the grant does not count."""
     if voter == grant.person:
         return because(Why.OWN_REQUEST)
     against = approver_objection(voter, resource, catalog, facts, grant.person)
@@ -338,8 +342,7 @@ def requester_objection(ask: Ask, catalog: Catalog, facts: Facts) -> Reason | No
 def question_of(
     grant: Grant, resource: Resource, extension: Extension | None = None, *, reason_fits: bool | None = None
 ) -> Ask:
-    """Return the question that a request, or an extension of it, puts. An extension has its reason from
-    before."""
+    """Return the request that the policy is to judge. For an extension the reason is not judged."""
     return Ask(
         person=grant.person,
         resource=resource,

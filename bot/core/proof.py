@@ -1,6 +1,6 @@
-"""Looking a whole audit through, entry by entry and seal by seal, and saying what is wrong with it.
+"""The examination of a whole audit, entry by entry and seal by seal, and what it finds wrong.
 
-Nothing is kept of it but the entries since the last seal, so it may be of any length.
+Only the entries since the last seal are held in memory, so the audit may be of any length.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ from bot.core.chain import (
 )
 
 MOST_TOLD = 100
-"""Findings that are told; one break can make a thousand."""
+"""The most findings that are reported; one break can make a thousand."""
 
 Trusts = Callable[[str, bytes], bool]
-"""Whether the signature on a head is by a key that is trusted."""
+"""A function of a head and its signature that returns whether a trusted key signed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """``wrong`` says what was changed, where; ``notes`` what one should know of an audit that is whole."""
+    """The result: ``wrong`` says what was changed, and where; ``notes`` what one should know of an audit that
+    is whole."""
 
     entries: int
     seals: int
@@ -47,8 +48,8 @@ class Findings:
 
 
 class Examination:
-    """Entries and seals are told in the order of the chain: a seal behind what it seals. ``trusts`` None:
-    signatures are not looked at. ``anchored`` is a seal that must be there."""
+    """An examination that is given entries and seals in the order of the chain: each seal after what it
+    seals. ``trusts`` None: signatures are not checked. ``anchored`` is a seal that must be there."""
 
     def __init__(self, trusts: Trusts | None = None, anchored: Anchored | None = None) -> None:
         self._trusts = trusts
@@ -73,8 +74,8 @@ class Examination:
         self._beginning: Seal | None = None
 
     def note_moment(self, at: datetime, since_seal: int = 0) -> None:
-        """Note that the audit was read, or exported, at this moment; only after that seal, if a part was
-        exported."""
+        """Note the moment at which the audit was read or exported; ``since_seal`` if only the part after that
+        seal was exported."""
         self._taken_at, self._since_seal = at, since_seal
 
     def entry(self, each: Written) -> None:
@@ -199,7 +200,8 @@ class Examination:
         self._beginning = seal
 
     def _follows(self, seal: Seal) -> bool:
-        """Whether nothing is missing between the seal before and this one."""
+        """Return whether nothing is missing between the previous seal and this one; if something is,
+        object."""
         if self._unknown:
             return False
         if not self._number and seal.previous != GENESIS:
@@ -217,7 +219,7 @@ class Examination:
         return True
 
     def _without_strangers(self, seal: Seal, entries: list[Written]) -> list[Written]:
-        """Only what this seal can be about, where the seal before is missing."""
+        """Return only the entries that this seal can be about, because the previous seal is missing."""
         first = before_all(seal.first or seal.last)
         own = [each for each in entries if place(each.name) >= first] if seal.count else []
         if seal is self._first and len(own) < len(entries):
@@ -225,7 +227,8 @@ class Examination:
         return own
 
     def _check_signature(self, seal: Seal, trusts: Trusts) -> None:
-        """From the first seal with a good signature on all must have one; it vouches for those before."""
+        """Object to a seal without a good signature after one that has one. A good one vouches for those
+        before it."""
         if seal.signature is not None and trusts(seal.head, signature_of(seal)):
             if self._signed is None and seal.number > 1:
                 self._notes.append(f"seals are signed with this key from seal {seal.number} on")
@@ -263,7 +266,7 @@ class Examination:
         return f"it was cut off or put back to an older state, and {newest}"
 
     def _lose_track(self, number: int) -> None:
-        """What follows cannot be held against a seal that cannot be believed."""
+        """Forget the previous seal: what follows cannot be compared with a seal that cannot be believed."""
         self._before, self._number, self._unknown = None, number, True
 
     def _object(self, what: str) -> None:
@@ -278,7 +281,7 @@ def _name_of(anchored: Anchored) -> str:
 
 
 def _objection(seal: Seal, entries: list[Written]) -> str | None:
-    """What is wrong with the entries of a seal that was not changed itself."""
+    """Return what is wrong with the entries of a seal that was not changed itself."""
     if last_link(seal.previous, entries) == seal.links:
         return None
     sealed = [seal.marks[i : i + MARK] for i in range(0, len(seal.marks), MARK)]

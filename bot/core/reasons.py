@@ -1,4 +1,4 @@
-"""Why something was decided: a code with facts, turned into a sentence only where people read it."""
+"""The reason for a decision: a code with facts, turned into a sentence only where people read it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Why(StrEnum):
-    """Each code has one sentence in ``bot.slack.wording``; the facts it needs are named there."""
+    """The codes. Each has one sentence in ``bot.slack.wording``; the facts it needs are named there."""
 
     # the person
     PERSON_UNKNOWN = "person_unknown"
@@ -32,7 +32,7 @@ class Why(StrEnum):
     ACCOUNT_CLAIMED = "account_claimed"
     NOT_FOR_ACCOUNTS = "not_for_accounts"
 
-    # the ask
+    # the request
     RESOURCE_UNKNOWN = "resource_unknown"
     MAY_NOT_ASK = "may_not_ask"
     DURATION_UNREADABLE = "duration_unreadable"

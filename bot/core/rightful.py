@@ -46,7 +46,7 @@ def rightful(grant: Grant, catalog: Catalog, facts: Facts, *, may_grow: bool = T
 def ground_end(
     ground: Ground, grant: Grant, catalog: Catalog, facts: Facts
 ) -> tuple[datetime, Reason] | None:
-    """Return the end that today's facts give a ground, and why; None if they change nothing about it."""
+    """Return the end that today's facts give a ground, and why; None if they do not change it."""
     if isinstance(ground.lives_by, InGroup):
         line = belongs(grant.person, ground.lives_by, catalog, facts)
         if line.outcome == NO:
@@ -56,12 +56,12 @@ def ground_end(
 
 
 def extended_end(end: datetime, by: int, lengths: Lengths, now: datetime) -> datetime:
-    """The end after an extension: later by so many seconds, never beyond the longest length from now."""
+    """Return the end after an extension: ``by`` seconds later, never beyond the longest length from now."""
     return min(end + timedelta(seconds=by), now + timedelta(seconds=lengths.max))
 
 
 def _shift_rule(ground: Ground, grant: Grant, catalog: Catalog) -> OnCall | None:
-    """The rule by which a shift's own ground moves with the shift: today's, while there is one."""
+    """Return the rule by which a shift's own ground follows the shift: today's, while there is one."""
     resource = catalog.resources.get(grant.resource)
     return resource.on_shift if resource and ground.cause is Cause.SHIFT else None
 
@@ -89,8 +89,8 @@ def _shift_end(ground: Ground, rule: OnCall, grant: Grant, catalog: Catalog, fac
 
 
 def _unending(ground: Ground, grant: Grant, catalog: Catalog, facts: Facts) -> datetime:
-    """A shift without an end is followed by the resource's longest length at a time, and moved on when
-    half of that is over; but never beyond what was requested."""
+    """Return the end for a shift that has none: the resource's longest length from now, moved on when half of
+    that is over, but never beyond what was requested."""
     resource = catalog.resources.get(grant.resource)
     if not ground.ends_with or resource is None:
         return ground.until

@@ -10,7 +10,7 @@ from itertools import groupby
 from bot.core.ages import age
 
 EDGE = timedelta(seconds=1)
-"""Sources know nothing smaller, and may round up the moment from which they are asked."""
+"""The resolution of sources, which may also round up the moment from which they are read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Shift:
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
 
     def stands(self, at: datetime, grace: timedelta) -> bool:
-        """Return whether it has begun by then, and is not over for longer than the grace."""
+        """Return whether it has begun by ``at``, and has not been over for longer than the grace."""
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end + grace)
 
     def overlaps(self, since: datetime, until: datetime) -> bool:
@@ -50,7 +50,7 @@ class Roster:
     ``doubted`` says what is wrong with newer answers, which are not believed (a ``Doubt``; other words in
     older documents), and ``doubted_levels`` at which levels. Answers have been doubted since
     ``doubted_since``. The last ``agreed`` of them said the same, the first at ``agreed_since``. ``told_at``
-    is when people last heard of a doubt.
+    is when a doubt was last reported to people.
     """
 
     schedule: str
@@ -70,7 +70,7 @@ class Roster:
 
 
 def merge(shifts: Iterable[Shift]) -> tuple[Shift, ...]:
-    """One shift where shifts of one person at one level overlap or adjoin; ordered by start."""
+    """Join shifts of one person at one level that overlap or adjoin; return them ordered by start."""
 
     def whose(shift: Shift) -> tuple[str, str, str, int]:
         return shift.schedule, shift.email, shift.user, shift.level
@@ -105,7 +105,7 @@ def with_known_starts(shifts: Iterable[Shift], known: Iterable[Shift], since: da
 
     A source may cut off what lies before ``since``, or show one long shift as many and leave out those that
     are over by then. If a shift of the same person and level is ``known`` that began earlier and reached to
-    where this one is said to begin, they are one shift, and it began when the known one did.
+    the start that this one is said to have, they are one shift, and it began when the known one did.
     """
     before = merge(known)
 
@@ -124,18 +124,18 @@ def _since(shift: Shift) -> float:
 
 
 def at_levels(roster: Roster, levels: Sequence[int]) -> tuple[Shift, ...]:
-    """The roster's shifts at ``levels`` (none named: at all), as if levels did not divide them."""
+    """Return the roster's shifts at ``levels`` (none named: at all), as if levels did not divide them."""
     wanted = [shift for shift in roster.shifts if not levels or shift.level in levels]
     return merge(replace(shift, level=0) for shift in wanted)
 
 
 def on_call(roster: Roster, levels: Sequence[int], at: datetime) -> tuple[Shift, ...]:
-    """Who is on call at that moment: one shift a person, adjoining ones joined."""
+    """Return the shifts of those on call at that moment: one a person, adjoining ones joined."""
     return tuple(shift for shift in at_levels(roster, levels) if shift.covers(at))
 
 
 def last_ended(roster: Roster, levels: Sequence[int], person: str, at: datetime) -> Shift | None:
-    """The latest shift of the person that was over by ``at``."""
+    """Return the latest shift of the person that was over by ``at``."""
     over = [
         shift
         for shift in at_levels(roster, levels)
@@ -147,7 +147,7 @@ def last_ended(roster: Roster, levels: Sequence[int], person: str, at: datetime)
 def next_boundary(
     roster: Roster, levels: Sequence[int], after: datetime, grace: timedelta = timedelta()
 ) -> datetime | None:
-    """The first moment after ``after`` at which a shift starts, ends, or its grace is over."""
+    """Return the first moment after ``after`` at which a shift starts or ends, or its grace is over."""
     moments: set[datetime] = set()
     for shift in at_levels(roster, levels):
         if shift.start is not None:

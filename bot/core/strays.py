@@ -1,9 +1,9 @@
-"""Strays: access at a target, made by us, that no live grant and no hold record explains.
+"""Strays: access at a target, made by us, that neither a live grant nor a hold record explains.
 
     SEEN ──► OPEN ──► TAKING ──► gone
                └────► LEFT ────► gone
 
-Seen once it may be a give that is just under way, or its end; seen again later it counts.
+Access seen once may be a grant that is under way, or its end; if it is seen again later, it counts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot.core.holds import Hold
 
 
 class StrayState(StrEnum):
-    """LEFT: somebody decided to leave it as it is."""
+    """The states of a stray. LEFT: somebody decided to leave it as it is."""
 
     SEEN = "seen"
     OPEN = "open"
@@ -29,7 +29,7 @@ class StrayState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Stray:
-    """``since`` is when it was first seen, ``alert`` names the message that tells of it."""
+    """A stray. ``since`` is when it was first seen, ``alert`` names the message that reports it."""
 
     hold: Hold
     since: datetime
@@ -39,8 +39,8 @@ class Stray:
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """What one look showed. ``read``: the entitlements whose holders are known. ``unexplained``: holds of
-    ours that neither a grant nor a record explains. ``owed``: those with a record, and no grant behind."""
+    """The result of one look. ``read``: the entitlements whose holders are known. ``unexplained``: holds of
+    ours that neither a grant nor a record explains. ``owed``: those with a record, but no grant behind it."""
 
     now: datetime
     read: Collection[Entitlement]
@@ -49,8 +49,8 @@ class Sight:
 
 
 def strays_after(known: Mapping[str, Stray], sight: Sight, again_after: timedelta) -> dict[str, Stray]:
-    """The strays as they are after a look. What was not looked at stays as it was, and what is not there
-    any more, or is explained by now, is left out."""
+    """Return the strays as they are after a look. What was not looked at stays as it was; what is no longer
+    there, or is explained by now, is left out."""
     kept = {
         key: stray
         for key, stray in known.items()
@@ -66,7 +66,8 @@ def strays_after(known: Mapping[str, Stray], sight: Sight, again_after: timedelt
 
 
 def may_be_taken(count: int, held: int, share: int) -> bool:
-    """Whether so many of all that is held are few enough: at most ``share`` percent, or a single one."""
+    """Return whether few enough of what is held would be revoked: at most ``share`` percent, or a single
+    one."""
     return count <= max(held * share // 100, 1)
 
 
@@ -75,9 +76,8 @@ def _still_taken(key: str, stray: Stray, sight: Sight) -> bool:
 
 
 def _seen_again(stray: Stray, now: datetime, again_after: timedelta) -> Stray:
-    """Judge access that we took and that is there all the same: it was granted again, or was taken while we
-    looked. If the clock was set back since it was first seen, its age is unknown, and it counts as first seen
-    now."""
+    """Judge access that was revoked and is still there: it was granted again, or was revoked during the look.
+    If the clock was set back since it was first seen, its age is unknown, and it counts as first seen now."""
     too_new = stray.state is StrayState.SEEN and age(stray.since, now) == UNKNOWN_AGE
     if stray.state is StrayState.TAKING or too_new:
         return replace(stray, state=StrayState.SEEN, since=now)

@@ -1,4 +1,4 @@
-"""What an approver agrees to: a digest of it rides in the button, and the commit compares it."""
+"""The terms that an approver agrees to: the button carries their digest, and the commit compares it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bot.core.holds import Hold
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """All that a vote is about, and nothing that changes by itself. ``lasts`` is the length or the end that
-    was requested, ``gives`` the entitlements with the accounts they would be given to."""
+    """Everything that a vote is about and that does not change over time. ``lasts`` is the length or the end
+    that was requested, ``gives`` the entitlements with the accounts they would be granted to."""
 
     person: str
     resource: str
@@ -41,8 +41,8 @@ class Terms:
 
 
 def terms_of(grant: Grant, holds: Iterable[Hold], approvals: int, extension: Extension | None) -> Terms:
-    """The terms of a request or, if one is given, of an extension. ``holds`` are what the resource gives
-    today at the person's accounts."""
+    """Return the terms of a request or, if one is given, of an extension. ``holds`` are what the resource
+    gives today at the person's accounts."""
     if extension is None:
         lasts = f"{grant.length} s" if grant.length is not None else "until the shift ends"
     elif extension.ends_with:

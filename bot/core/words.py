@@ -1,4 +1,5 @@
-"""Words that ``/access`` reads as something other than the name of a resource, so that none may have it."""
+"""Words that ``/access`` does not read as the name of a resource, so that no resource may have one as its
+name."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ VERBS = frozenset(
         *("out", "whoami", "hand-over", "handover", "review"),
     )
 )
-"""Verbs of ``/access`` and their synonyms, also those that are not there yet."""
+"""Verbs of ``/access`` and their synonyms, including verbs that do not exist yet."""
 
 _FILLERS = (
     *("access", "to", "the", "of", "on", "for", "with", "from", "by", "me", "please", "pls", "plz", "now"),
@@ -45,7 +46,7 @@ _TIMES = (
 _REASONS = ("because", "bc", "becuase", "becasue", "beacuse", "becaus", "becouse")
 
 RESERVED = VERBS | {*_FILLERS, *_TIMES, *_REASONS, "all", "everything"}
-"""Words that stand for themselves, whatever follows them."""
+"""Words that keep their own meaning, whatever follows them."""
 
 _UNIT = "|".join(sorted(UNIT_WORDS, key=len, reverse=True))
 _NUMBER = re.compile(

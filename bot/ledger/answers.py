@@ -1,4 +1,4 @@
-"""What the scripts answer, as the ports have it."""
+"""The scripts' answers, turned into the values of the ports."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from bot.ports import (
 )
 
 MOST_TOLD = 100
-"""That many failing things, and records set aside, are told at most: the worst, and the latest."""
+"""The most failing jobs, and the most records set aside, that are reported: the worst, and the latest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
-    """A record that is left out of what was read, for it is none."""
+    """A record that is left out of what was read, because it is not a valid one."""
 
     key: Key
     version: int
@@ -59,7 +59,7 @@ def snapshot(
 
 
 def readable(key: Key, version: int, text: str) -> Document:
-    """Raises PermanentFailure where it is no document of the key's kind, in one line."""
+    """Return the document. Raise PermanentFailure, in one line, if it is not a document of the key's kind."""
     if not version:
         raise PermanentFailure(f"{key.kind} {key.id} in the ledger has no version")
     return decode(key, text)

@@ -1,4 +1,4 @@
-"""Whether this Redis can be trusted with who has access: looked at when a process starts."""
+"""Checks, when a process starts, whether this Redis can be trusted to know who has access."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bot.ledger.connection import follows, translate_errors
 OLDEST = 7
 
 Facts = Mapping[str, str]
-"""What INFO and CONFIG told; what they may not tell is missing."""
+"""The answers of INFO and CONFIG; what they are not allowed to say is missing."""
 
 
 def objections(client: Redis) -> list[str]:
-    """What must be changed before Rotakey runs on it, each with what to do. Raises TemporaryFailure."""
+    """Return what must be changed before Rotakey runs on it, each with what to do. Raise TemporaryFailure."""
     return _all(_look(client), (_replica, _too_old, _evicts, _forgets))
 
 
 def warnings(client: Redis, copies: int = 0) -> list[str]:
-    """What should be changed, and what could not be found out. Raises TemporaryFailure."""
+    """Return what should be changed, and what could not be found out. Raise TemporaryFailure."""
     facts = dict(_look(client)) | {"wanted_copies": str(copies), "followed": "yes" if follows(client) else ""}
     return _all(
         facts, (_unknown, _would_evict, _has_evicted, _may_lose, _cannot_write, _cluster, _copies_fault)
@@ -165,6 +165,6 @@ def _evicting(facts: Facts) -> bool:
 
 
 def _appends(facts: Facts) -> bool | None:
-    """Whether each write is appended to a file; None: it does not say."""
+    """Return whether each write is appended to a file; None: it does not say."""
     said = facts.get("appendonly", facts.get("aof_enabled"))
     return None if said is None else said in {"1", "yes"}

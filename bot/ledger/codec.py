@@ -1,7 +1,7 @@
 """Documents and audit entries as JSON, and back.
 
-What a newer process wrote can be read: fields this one does not know are left out. What an older one
-wrote can be read too: a field it did not know takes its default.
+Documents of a newer process can be read: fields this one does not know are left out. Those of an older one
+can be read too: a field it did not know takes its default.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from bot.core.errors import PermanentFailure
 from bot.ports import KIND_OF, KINDS, Document, Entry, Key
 
 UNREADABLE = "cannot be read"
-"""What an audit entry says has happened, where it cannot be read."""
+"""The event of an audit entry that cannot be read."""
 MOST_SAID = 300
 
 _NO_ZONE = re.compile(r'"\d{4}-\d\d-\d\d(?:[T ][0-9:.]+)?"')
-"""We write none; but what nobody can compare with the time would stop whoever reads it."""
+"""A time without a zone. We write none; one that cannot be compared with the present would stop every
+reader."""
 
 
 def encode(document: Document) -> str:
-    """Raises PydanticSerializationError where a field holds what could not be read back
-    (a mapping has to be a dict)."""
+    """Encode a document. Raise PydanticSerializationError if a field holds something that could not be read
+    back (a mapping has to be a dict)."""
     return _documents(KIND_OF[type(document)]).dump_json(document, warnings="error").decode()
 
 
 def decode(key: Key, text: str) -> Document:
-    """Raises PermanentFailure where the text is no document of the key's kind."""
+    """Decode a document. Raise PermanentFailure if the text is not a document of the key's kind."""
     name = f"{key.kind} {key.id}".strip()
     try:
         found = _documents(key.kind).validate_json(text)
@@ -44,12 +45,13 @@ def decode(key: Key, text: str) -> Document:
 
 
 def encode_entry(entry: Entry) -> str:
-    """Facts become what JSON knows: a time becomes its text, a tuple a list."""
+    """Encode an entry. Facts become what JSON knows: a time becomes its text, a tuple a list."""
     return _entries().dump_json(entry, warnings="error").decode()
 
 
 def decode_entry(name: str, text: str) -> Entry:
-    """Where the text is no audit entry, an entry that says so and has the text: an audit has no holes."""
+    """Decode an entry. If the text is not a valid one, return an entry that says so and has the text: an
+    audit has no holes."""
     try:
         return _entries().validate_json(text)
     except ValidationError as error:
@@ -60,7 +62,7 @@ def decode_entry(name: str, text: str) -> Entry:
 
 
 def printable(text: str) -> str:
-    """What was no UTF-8 is shown as ``\\xff``."""
+    r"""Show bytes that are not UTF-8 as ``\xff``."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -89,7 +91,7 @@ def _entries() -> TypeAdapter[Entry]:
 
 
 def _unreadable(what: str, error: ValidationError) -> str:
-    """In one line."""
+    """Describe the error in one line."""
     faults = " ".join("; ".join(_fault(each["loc"], each["msg"]) for each in error.errors()).split())
     return _damage(what, faults[:MOST_SAID])
 

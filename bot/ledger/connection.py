@@ -1,4 +1,4 @@
-"""How we talk to Redis, and the one place where its errors become ours."""
+"""The connection to Redis, and the one place where its errors become ours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ANSWER_WITHIN = 1.5
 """Seconds for one try. A call is sent at most three times, so it fails after about five seconds."""
 
 LONGEST_WAIT = 2.0
-"""Nobody waits for a nudge longer than this; who wants to, waits again."""
+"""The longest that a call waits for a nudge; a caller that wants to wait longer calls again."""
 
 
 UNREADABLE = (
@@ -41,10 +41,10 @@ UNREADABLE = (
 
 
 def connect(url: str, workspace: str = "main") -> Redis:
-    """A client that threads may share and that survives a fork. Connects when it is first used, in a
-    cluster to the node that has the workspace.
+    """Return a client that threads may share and that survives a fork. It connects when it is first used, in
+    a cluster to the node that has the workspace.
 
-    Options in the URL (``?socket_timeout=3``) have precedence. Raises Misconfigured.
+    Options in the URL (``?socket_timeout=3``) take precedence. Raise Misconfigured.
     """
     try:
         pool = _pool(taken_apart(url), workspace)
@@ -77,7 +77,7 @@ def _pool(form: Form, workspace: str) -> BlockingConnectionPool:
 
 
 def at_home(client: Redis, workspace: str) -> Redis:
-    """The same client; or another one, where this one goes to the node of another workspace."""
+    """Return this client, or another one if this one goes to the node of another workspace."""
     pool, slot = client.connection_pool, _slot(workspace)
     there: Locator | None = pool.connection_kwargs.get("locator")
     if there is None or there.form.how != "cluster" or there.slot == slot:
@@ -94,12 +94,13 @@ def _slot(workspace: str) -> int:
 
 
 def follows(client: Redis) -> bool:
-    """It goes where the primary is, when that changes."""
+    """Return whether the client follows the primary when that changes."""
     return "locator" in client.connection_pool.connection_kwargs
 
 
 def patient(client: Redis) -> Redis:
-    """The same server, for calls that Redis holds back for up to LONGEST_WAIT. Nothing is sent twice."""
+    """Return a client of the same server, for calls that Redis holds back for up to LONGEST_WAIT. Nothing is
+    sent twice."""
     pool = client.connection_pool
     settings = pool.connection_kwargs | {
         "socket_timeout": LONGEST_WAIT + ANSWER_WITHIN,

@@ -15,18 +15,18 @@ from bot.core.errors import NotCopied
 from bot.ledger.connection import translate_errors
 
 COPIED_WITHIN = timedelta(seconds=1)
-"""Shorter than one try of a call may take."""
+"""The longest wait for replicas, shorter than one try of a call may take."""
 
 NOT_LONG = timedelta(milliseconds=5)
 SILENT_FOR = 5.0
-"""Seconds for which nobody waits long again for replicas that have just not answered in time."""
+"""Seconds for which no call waits long again after replicas did not answer in time."""
 
 Argument = str | bytes | int | memoryview
 
 
 class Copied:
-    """Runs scripts together with WAIT, on one connection: ``copies`` replicas have what the script wrote
-    when they have all before it."""
+    """A runner of scripts together with WAIT, on one connection: ``copies`` replicas have what the script
+    wrote once they have everything before it."""
 
     def __init__(self, client: Redis, keys: Sequence[str], copies: int) -> None:
         self._client = client
@@ -36,7 +36,7 @@ class Copied:
 
     def run(self, script: Script, *arguments: Argument) -> tuple[Any, NotCopied | None]:
         """Return the script's answer, and the error to raise if it wrote anything: too few replicas confirmed
-        it in time. Raises TemporaryFailure."""
+        it in time. Raise TemporaryFailure."""
         with translate_errors(writing=True):
             answer, copies = self._answer(script, *arguments, within=COPIED_WITHIN)
         enough = isinstance(copies, int) and copies >= self._copies
@@ -45,7 +45,7 @@ class Copied:
     def wait_for_replicas(self, mark: Script, primary: str | None) -> bool:
         """Wait until the replicas have everything written before this call, and return whether they do. The
         wait is short if they did not confirm a moment ago. ``mark`` writes something and answers which
-        primary that is: if it is not ``primary``, nothing is known of what was written before. Raises
+        primary that is: if it is not ``primary``, nothing is known of what was written before. Raise
         TemporaryFailure."""
         hurry = time.monotonic() < self._silent_until
         with translate_errors():
@@ -55,12 +55,12 @@ class Copied:
             return False
         if enough:
             self._silent_until = 0.0
-        elif not hurry:  # who waited 5 ms has not shown that a second would be too short
+        elif not hurry:  # a wait of 5 ms does not show that a second would be too short
             self._silent_until = time.monotonic() + SILENT_FOR
         return enough
 
     def _answer(self, script: Script, *arguments: Argument, within: timedelta) -> list[Any]:
-        """Run it and wait. Return its answer, and what WAIT answered, which may be an error."""
+        """Run the script and wait. Return its answer, and what WAIT answered, which may be an error."""
         answer, copies = self._run_and_wait("EVALSHA", script.sha, *arguments, within=within)
         if isinstance(answer, NoScriptError):
             answer, copies = self._run_and_wait("EVAL", script.script, *arguments, within=within)

@@ -1,8 +1,8 @@
-"""Going where the primary is now, as sentinels or the nodes of a cluster know it.
+"""Connections that follow the primary, as sentinels or the nodes of a cluster know it.
 
-A workspace lies in one slot, so also in a cluster all that is asked goes to one node at a time: an ordinary
-client with ordinary connections, which look up where to go whenever they connect, and leave where they are
-not wanted any more (MOVED, READONLY, silence).
+A workspace lies in one slot, so even in a cluster every call goes to one node at a time: an ordinary client
+with ordinary connections, which look up where to go whenever they connect, and leave a node that no longer
+wants them (MOVED, READONLY, silence).
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from bot.ledger.forms import Address, Form
 
 ANSWER_WITHIN = 0.5
 ASKED_AGAIN_AFTER = 5.0
-"""Seconds. A primary that was replaced, but does not know it, is left within this time."""
+"""Seconds. A primary that was replaced but does not know it is left within this time."""
 
 
 Told = tuple[Address, Iterable[Address]]
-"""Where the primary is, and who else may know."""
+"""The address of the primary, and of others who may know it."""
 Ask = Callable[[Redis, Address], Told]
-"""Of a node, which is at this address. Raises RedisError where it does not know."""
+"""A function that asks a node, which is at this address. It raises RedisError if the node does not know."""
 
 
 class Locator:
-    """Where the primary is, of this slot in a cluster, by the first of several nodes that knows. Threads may
-    share it."""
+    """The way to the primary, in a cluster that of one slot: the first of several nodes that knows it is
+    believed. Threads may share it."""
 
     def __init__(self, form: Form, slot: int) -> None:
         self.form = form
@@ -58,14 +58,15 @@ class Locator:
         self._there: tuple[Address, float] | None = None
 
     def find(self) -> Address:
-        """Raises ConnectionError where no node knows."""
+        """Return the primary's address. Raise ConnectionError if no node knows it."""
         there = self._there
         if there is None:
             there = self._there = (self._ask_all(), time.monotonic())
         return there[0]
 
     def known(self) -> Address | None:
-        """Where it was when last asked, which is not long ago; None where nobody knows just now."""
+        """Return the primary's address as it was found no more than ASKED_AGAIN_AFTER ago, or the previous
+        one if no node answers now; None if it was never found or was forgotten."""
         there = self._there
         if there and time.monotonic() - there[1] > ASKED_AGAIN_AFTER:
             self._there = (there[0], time.monotonic())
@@ -79,7 +80,7 @@ class Locator:
         self._there = None
 
     def note_move(self, to: Address) -> None:
-        """A node has told us."""
+        """Note an address that a node has redirected us to."""
         self._there = (to, time.monotonic())
 
     def _ask_all(self) -> Address:
@@ -123,14 +124,14 @@ def by_slot(slot: int) -> Ask:
 
 
 def _address(told: Sequence[Any], asked: Address) -> Address:
-    """A node that does not know its own name is where we found it."""
+    """Return the address a node gave. If it does not know its own name, it is where we found it."""
     host, port, *_ = told
     return (asked[0] if host in (None, "", "?") else str(host)), int(port)
 
 
 class Following(Connection):
-    """A connection to wherever the locator says. Trouble that another node may not have is raised as
-    ConnectionError, so that the client connects anew and sends again: nothing was done."""
+    """A connection to the address that the locator gives. Trouble that another node may not have is raised as
+    ConnectionError, so that the client connects again and sends again: nothing was done."""
 
     def __init__(self, *, locator: Locator, **settings: Any) -> None:
         self._locator = locator
@@ -139,7 +140,8 @@ class Following(Connection):
         super().__init__(**settings)
 
     def connect(self) -> None:
-        """Whenever it is taken from the pool."""
+        """Connect, to another node if the primary has moved. Called whenever the connection is taken from the
+        pool."""
         there = self._locator.known()
         if self._sent_on or (there and there != (self.host, self.port)):
             self._sent_on, self._asking = None, False
@@ -187,7 +189,7 @@ class Following(Connection):
             raise
 
     def _send_on(self, error: AskError, there: Address) -> None:
-        """For good, or (ASK, or a slot that is not ours) for this one command."""
+        """Follow a redirection: for good, or (ASK, or a slot that is not ours) for this one command."""
         self._asking = not isinstance(error, MovedError)
         if self._asking or error.slot_id != self._locator.slot:
             self._sent_on = there
@@ -201,10 +203,10 @@ class Following(Connection):
 
 
 class FollowingSecurely(Following, SSLConnection):
-    """The same, with TLS."""
+    """A ``Following`` with TLS."""
 
 
 def following_settings(settings: Mapping[str, Any], there: Locator) -> dict[str, Any]:
-    """The settings of connections that follow the primary."""
+    """Return the settings of connections that follow the primary."""
     secure = settings.get("connection_class") is SSLConnection
     return {**settings, "connection_class": FollowingSecurely if secure else Following, "locator": there}

@@ -1,4 +1,4 @@
-"""The forms that REDIS_URL may have, taken apart."""
+"""The forms that REDIS_URL may have, and their parts."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ FILES = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """``how`` is ``sentinel``, ``cluster``, or empty for one server. ``nodes`` are then asked where the
-    primary is, with ``asking`` as settings. ``settings`` are those of connections to Redis itself."""
+    """The parts of REDIS_URL. ``how`` is ``sentinel``, ``cluster``, or empty for one server. With the first
+    two, ``nodes`` are asked where the primary is, with ``asking`` as settings. ``settings`` are those of
+    connections to Redis itself."""
 
     how: str
     settings: Mapping[str, Any]
@@ -31,7 +32,7 @@ class Form:
 
 
 def taken_apart(url: str) -> Form:
-    """Raises ValueError, with a text that may hold a part of the password."""
+    """Split a URL into its parts. Raise ValueError, with a text that may hold a part of the password."""
     if not FORM.match(url):
         raise ValueError("no such form")
     if _ends_too_soon(url):
@@ -46,8 +47,8 @@ def taken_apart(url: str) -> Form:
 
 
 def _ends_too_soon(url: str) -> bool:
-    """A password with ``#``, ``/`` or ``?`` as they are: what is before it would be taken for a host, told in
-    every message, and asked, or nobody named at all."""
+    """Return whether a password seems to contain ``#``, ``/`` or ``?`` unescaped: the part before it would be
+    taken for a host, shown in every message and looked up, or no host would be named at all."""
     parts = urlsplit(url)
     return bool("#" in url or "@" in parts.path + parts.query or _no_database(parts.scheme, parts.path))
 

@@ -13,10 +13,10 @@ _TICK = timedelta(milliseconds=1)
 
 
 def not_after(moment: datetime) -> int:
-    """The last whole millisecond up to ``moment``: a lease never lasts longer than was said."""
+    """Return the last whole millisecond up to ``moment``: a lease never lasts longer than was said."""
     return (moment - _EPOCH) // _TICK
 
 
 def not_before(moment: datetime) -> int:
-    """The first whole millisecond from ``moment`` on: nothing is due earlier than was said."""
+    """Return the first whole millisecond from ``moment`` on: nothing is due earlier than was said."""
     return -((_EPOCH - moment) // _TICK)

@@ -1,4 +1,5 @@
-"""What is to be read and written, as the scripts take it: JSON, numbers as text, what is None left out."""
+"""Reads and changes as the scripts take them: JSON, with numbers as text, and without fields that are
+None."""
 
 from __future__ import annotations
 
@@ -16,11 +17,11 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 OP_KEPT = timedelta(minutes=15)
 RESENT_WITHIN = timedelta(minutes=1)
-"""The client sends again what was not answered. What was written is known this long."""
+"""The time for which a write is remembered, because the client resends anything that was not answered."""
 
 
 def sending() -> tuple[str, int]:
-    """The name of what is sent, and for how many ms it is known."""
+    """Return a new name for one sending, and the ms for which it is remembered."""
     return f"once:{uuid.uuid4()}", RESENT_WITHIN // timedelta(milliseconds=1)
 
 
@@ -68,7 +69,7 @@ def name(key: Key) -> str:
 
 
 def as_json(value: object) -> bytes:
-    """Names that are no UTF-8 go back as they came."""
+    """Encode the value. Names that are not UTF-8 go back as they came."""
     return _encode(value).encode("utf-8", "surrogateescape")
 
 
@@ -77,7 +78,8 @@ def _once(change: Change) -> dict[str, str]:
 
 
 def _drop(drop: Drop) -> dict[str, str]:
-    """``entries`` and ``seals`` are the lowest names that stay."""
+    """Return the arguments for dropping a part of the audit. ``entries`` and ``seals`` are the lowest names
+    that stay."""
     ms, number = before_all(drop.last)
     return {
         "seal": f"{drop.seal.number}-0",

@@ -48,22 +48,22 @@ from bot.ports import (
 log = structlog.get_logger(__name__)
 
 FAILING_AFTER = 3
-"""Failures in a row."""
+"""Failures in a row from which a job is reported as failing."""
 
 PAGE = 500
 SCANNED_AT_ONCE = 5_000
-"""Names of any kind, which takes Redis about a millisecond."""
+"""Names of any kind per scan, which takes Redis about a millisecond."""
 
 
 class _Seen(threading.local):
-    """Which primary answered this thread last; empty if replicas are not asked for."""
+    """The primary that answered this thread last; empty if no copies are required."""
 
     primary: str | None = None
 
 
 class RedisLedger:
-    """Implements Ledger, AuditTrail, Inspection, Census and Primary. Threads may share it. ``copies`` is the
-    number of replicas that must have a ``copied`` change before its commit returns."""
+    """The ledger in Redis. Implements Ledger, AuditTrail, Inspection, Census and Primary. Threads may share
+    it. ``copies`` is the number of replicas that must have a ``copied`` change before its commit returns."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class RedisLedger:
         return self.read_all(((keys, follow),))[0]
 
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
-        """What cannot be read is set aside, and left out: its version is told, and no document."""
+        """Read, and set aside what cannot be read: the snapshot has its version, but no document."""
         asked = (plans.read_arguments(keys, names) for keys, names in wanted)
         now, self._seen.primary, compared, *found = self._run(
             self._read, KIND_OF[Grant], self._copies, *asked
@@ -134,8 +134,9 @@ class RedisLedger:
         besides: Collection[str] = (),
         order: Order = OLDEST_FIRST,
     ) -> Claims:
-        """``next_at`` is in the past where more could be claimed than ``limit``. What is due in a lane that
-        is full does not count: the caller learns of its end by itself, and would only ask in vain."""
+        """Claim due jobs. ``next_at`` is in the past if more than ``limit`` could be claimed. Jobs due in a
+        lane that is full do not count: the caller notices when one of the lane ends, and would ask in vain
+        before."""
         load = plans.as_json(dict(busy))
         only, never = (plans.as_json(dict.fromkeys(each, 1)) for each in (kinds, besides))
         room = plans.as_json([plans.room(each) for each in order.rooms])
@@ -151,17 +152,17 @@ class RedisLedger:
 
     def wait(self, seconds: float) -> None:
         if seconds > 0:
-            # Redis takes zero for ever; some versions take less than a millisecond for zero
+            # to Redis zero means for ever; some versions take less than a millisecond for zero
             held = max(min(seconds, LONGEST_WAIT), 0.001)
             with translate_errors():
                 self._patient.blpop([self._name("nudge")], timeout=held)
 
     def entries(self, after: str = "", count: int = 100) -> Sequence[tuple[str, datetime, Entry]]:
-        """Raises ValueError where ``after`` is not the name of an entry."""
+        """Raise ValueError if ``after`` is not the name of an entry."""
         return [(it.name, it.at, decode_entry(it.name, it.text)) for it in self.written_entries(after, count)]
 
     def written_entries(self, after: str = "", count: int = 100) -> Sequence[Written]:
-        """Raises ValueError where ``after`` is not the name of an entry."""
+        """Raise ValueError if ``after`` is not the name of an entry."""
         if not re.fullmatch(r"(\d+(-\d+)?)?", after):
             raise ValueError(f"{after!r} is not the name of an audit entry")
         rows = self._rows("audit", f"({after}" if after else "-", count)
@@ -198,7 +199,7 @@ class RedisLedger:
         return _pages(_all(partial(self._page_of, HoldRecord, f"{target}/" if target else "")))
 
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
-        """Goes through all that is in this Redis, which takes a second for each million keys."""
+        """Go through everything in this Redis, which takes a second for each million keys."""
         return _pages(_all(partial(self.page_of_documents, shape)))
 
     def unheld(self, holds: Collection[str]) -> frozenset[str]:
@@ -274,7 +275,7 @@ class RedisLedger:
 
     def upgrade(self) -> None:
         """Move Redis to the shape of records that this process writes. From then on, processes that know only
-        an older shape do nothing. Raises TemporaryFailure."""
+        an older shape do nothing. Raise TemporaryFailure."""
         self._run(self._upgrade)
 
     def _set_aside(self, unreadable: Collection[Unreadable]) -> None:
@@ -297,7 +298,8 @@ class RedisLedger:
                 log.critical("something else stands where a record of ours belongs", error=fault)
 
     def _rows(self, stream: str, first: str, count: int) -> Sequence[tuple[str, Mapping[str, str]]]:
-        """Of a stream. What is no UTF-8 keeps its bytes: somebody must have written it by hand."""
+        """Read rows of a stream. Anything that is not UTF-8 keeps its bytes: somebody must have written it by
+        hand."""
         with translate_errors():
             rows: Any = self._client.xrange(self._name(stream), min=first, count=count)
         return [*rows]

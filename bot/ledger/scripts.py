@@ -1,4 +1,4 @@
-"""The scripts that run inside Redis: read, claim, renew, commit. None knows what it is about."""
+"""The scripts that run inside Redis: read, claim, renew, commit. None knows what the records are about."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LUA = resources.files("bot.ledger") / "lua"
 
 def script(name: str, flags: str = "", *, claim_seconds: float = CLAIM_SECONDS) -> str:
     """Return the text of a script. ``flags`` are those of Redis: with ``allow-oom`` a full Redis still runs
-    it. ``claim_seconds`` is how long a claim lasts that is not renewed."""
+    it. A claim that is not renewed lasts ``claim_seconds``."""
     prelude, body = (_LUA.joinpath(f"{each}.lua").read_text("utf-8") for each in ("prelude", name))
     lasts = f"local claim_ms = {round(claim_seconds * 1000)}"
     known = f"local ours, upgrading = '{SCHEMA}', {str(name == 'upgrade').lower()}"

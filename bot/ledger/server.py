@@ -1,4 +1,4 @@
-"""The Redis that the ledger is in, as it tells of itself to those who look after it."""
+"""The Redis that the ledger is in, as it describes itself to those who look after it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RedisServer:
         try:
             with translate_errors(apart_from=ResponseError):
                 return {name: str(value) for name, value in self._client.info().items()}
-        except ResponseError:  # it may not be asked; the warnings say so
+        except ResponseError:  # we may not ask; the warnings say so
             return {}
 
 

@@ -16,13 +16,13 @@ Pressed = tuple[str, str | None, Any]
 PAGE = Path(__file__).parent / "page"
 
 HOLD = 0.4
-"""Seconds a poll waits for something new; roles and leases are read afresh after it."""
+"""Seconds a poll waits for something new; roles and leases are read again after it."""
 
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
 class Faults(Protocol):
-    """What can be broken at Slack. Setting a field breaks or mends it at once."""
+    """The faults that Slack can have. Setting a field breaks or mends it at once."""
 
     down: bool
     slow: float
@@ -31,14 +31,14 @@ class Faults(Protocol):
 
 
 class Answer(Protocol):
-    """What the bot said to a gesture; `error` is empty where all went well."""
+    """The bot's answer to a gesture; `error` is empty if all went well."""
 
     @property
     def error(self) -> str: ...
 
 
 class Workspace(Protocol):
-    """Gestures raise ImpossibleError where Slack's own window would not offer them."""
+    """The Slack of the page. Gestures raise ImpossibleError if Slack's own window would not offer them."""
 
     @property
     def faults(self) -> Faults: ...
@@ -48,7 +48,7 @@ class Workspace(Protocol):
     def wait_for_change(self, version: int, seconds: float) -> int: ...
 
     def type_command(self, user: str, channel: str, command: str, text: str = "") -> object:
-        """Whatever goes wrong is told in the channel, to whoever typed."""
+        """Type a command. Any failure is shown in the channel, to the person who typed."""
 
     def click(
         self,
@@ -76,16 +76,17 @@ class Workspace(Protocol):
 
 
 class Pager(Protocol):
-    """People are named by their Slack ids. What cannot be done raises ImpossibleError."""
+    """The pager of the page. People are named by their Slack ids. Anything that cannot be done raises
+    ImpossibleError."""
 
     down: bool
 
     def state(self) -> Json:
-        """`{"down", "schedules": [{"id", "name", "now": [shift], "next": [shift]}]}`; a shift is
+        """Return `{"down", "schedules": [{"id", "name", "now": [shift], "next": [shift]}]}`; a shift is
         `{"user", "name", "level", "start", "end", "override"}` in seconds since the epoch."""
 
     def hand_over(self, schedule: str, to: str) -> None:
-        """`to` takes the rest of the shift that runs now."""
+        """Give `to` the rest of the shift that runs now."""
 
     def start_shift(self, schedule: str, who: str, minutes: float) -> None: ...
 
@@ -93,24 +94,26 @@ class Pager(Protocol):
 
 
 class Watch(Protocol):
-    """Looks at the target and the ledger from outside the bot. Never raises: a failure is told."""
+    """A look at the target and the ledger from outside the bot. Never raises: a failure is reported in the
+    answer."""
 
     def clock(self) -> float:
-        """Seconds since the epoch, by the clock that ends leases."""
+        """Return the seconds since the epoch, by the clock that ends leases."""
 
     def database(self) -> Json:
-        """`{"name", "at", "roles": [{"role", "members": [{"account", "grantor"}]}],
-        "sessions": [{"account", "count"}], "error": None or a text}`."""
+        """Return `{"name", "at", "roles": [{"role", "members": [{"account", "grantor"}]}], "sessions":
+        [{"account", "count"}], "error": None or a text}`."""
 
     def leases(self) -> list[Json]:
-        """`{"grant", "person", "resource", "until"}` each; `until` None never ends by itself."""
+        """Return `{"grant", "person", "resource", "until"}` for each lease; one whose `until` is None has no
+        end."""
 
     def resources(self) -> list[Json]:
-        """What the policy in force lets people ask for: `{"name", "title"}` each."""
+        """Return what the policy in force lets people request: `{"name", "title"}` each."""
 
 
 def board(workspace: Workspace, pager: Pager, watch: Watch) -> Blueprint:
-    """Serves the page at `/`. Only JSON is taken, so no other site's page can post here."""
+    """Serve the page at `/`. Only JSON is accepted, so no other site's page can post here."""
     it = _Board(workspace=workspace, pager=pager, watch=watch, latest=_Latest(workspace))
     routes = Blueprint("board", __name__)
     routes.add_url_rule("/", "index", _index)
@@ -215,14 +218,15 @@ class _Board:
         return {"ok": True}
 
     def _require_open(self, me: str, view_id: object) -> None:
-        """A modal that changed under somebody's fingers must not take what was meant for another."""
+        """Raise unless this view is still on top: a modal that has changed must not get what was meant for
+        another."""
         on_top = self.workspace.state(me)["view"]
         if on_top is None or on_top["id"] != view_id:
             raise ImpossibleError("That dialog is no longer open.")
 
 
 class _Latest:
-    """By person and channel, the last message somebody else wrote: what makes a channel unread."""
+    """The last message that somebody else wrote, by person and channel: it makes a channel unread."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace

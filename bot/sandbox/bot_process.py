@@ -15,24 +15,25 @@ from bot.core.errors import Misconfigured
 from bot.sandbox.server_process import LAUNCH
 
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
-"""Of this shell's environment the bot sees these alone: no real token slips into the sandbox."""
+"""The only variables of this shell that the bot sees: no real token slips into the sandbox."""
 
 STOPS_WITHIN = 30.0
 ROOT = Path(__file__).parents[2]
 
 
 def _launch_command(death_signal: signal.Signals) -> list[str]:
-    """Ended, on Linux, with the thread that starts it: start it from one that lives as long as we do."""
+    """Return the command that ends, on Linux, with the thread that starts it: start it from one that lives as
+    long as we do."""
     account = f"{os.getuid()}:{os.getgid()}"
     return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal)), account]
 
 
 class BotProcess:
-    """``rotakey <command>`` with an environment of its own. Its output goes to ``log``."""
+    """A process of ``rotakey <command>`` with an environment of its own. Its output goes to ``log``."""
 
     module: ClassVar[str] = "bot"
     death_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    """What it gets when we end without a word."""
+    """The signal it gets when we end without warning."""
 
     def __init__(self, command: str, *arguments: str, environ: Mapping[str, str], log: Path) -> None:
         self.command = command
@@ -71,29 +72,29 @@ class BotProcess:
 
     @property
     def code(self) -> int | None:
-        """What it ended with; None while it runs, and before it was started."""
+        """Return its exit code; None while it runs, and before it was started."""
         return self._process.poll() if self._process else None
 
     def must_be_running(self) -> None:
-        """Raises Misconfigured, with its last words, where it has ended by itself."""
+        """Raise Misconfigured, with its last words, if it has ended."""
         code = self._running().poll()
         if code is not None:
             last = self.log.read_text("utf-8", "replace").strip().splitlines()[-5:]
             raise Misconfigured(f"rotakey {self.command} ended with {code}:\n" + "\n".join(last))
 
     def wait(self, seconds: float) -> int | None:
-        """Return what it ended with, as soon as it did; None if that takes longer."""
+        """Return its exit code, as soon as it has ended; None if that takes longer."""
         with suppress(subprocess.TimeoutExpired):
             self._running().wait(seconds)
         return self.code
 
     def tell_to_stop(self) -> None:
-        """And wait for nothing: ``stop`` does."""
+        """Tell it to stop, without waiting for it; ``stop`` waits."""
         if self._process and self._process.poll() is None:
             self._process.terminate()
 
     def stop(self) -> None:
-        """As an orderly shutdown does it; killed where it takes too long."""
+        """Stop it as an orderly shutdown does; kill it if it takes too long."""
         process = self._process
         if process is None:
             return
@@ -105,7 +106,7 @@ class BotProcess:
         self._process = None
 
     def kill(self) -> None:
-        """At once, with what it started: as a crash does it."""
+        """Kill it and everything it started at once, as a crash would."""
         process = self._running()
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The pager as the page's buttons move it: now, by Slack id, and kept on disk."""
+"""The pager as the page's buttons change it: now, by Slack id, and kept on disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.sandbox.workspace.model import ImpossibleError
 
 
 class PagerDesk:
-    """What the board's Pager asks for. Each change is written to ``path`` at once."""
+    """The pager for the board. Each change is written to ``path`` at once."""
 
     def __init__(
         self, pager: Pager, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -1,4 +1,5 @@
-"""Becomes the program named in its arguments, which ends when the one who started it does.
+"""A launcher that becomes the program named in its arguments, which ends when the process that started it
+does.
 
 Run as a script, in a session of its own: ``launch.py PARENT SIGNAL UID:GID PROGRAM ARGUMENT ...``, where
 SIGNAL is what the program gets at PARENT's death (Linux only; elsewhere nothing).

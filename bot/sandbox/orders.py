@@ -1,4 +1,4 @@
-"""The database that access is given to in the sandbox: Example Co's orders, and who may do what there."""
+"""The database that the sandbox grants access to: Example Co's orders, and who may do what there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ INSERT INTO orders VALUES (1001, 1, '40 m of rope', 'shipped'), (1002, 2, '12 la
 
 
 class Watch:
-    """Reads roles, their members and open sessions; reconnects by itself, never raises."""
+    """A reader of roles, their members and open sessions. It reconnects automatically and never raises."""
 
     def __init__(self, url: str, name: str = "orders-db") -> None:
         self._name = name
@@ -50,7 +50,7 @@ class Watch:
         self._last: Json = {"name": name, "at": 0.0, "roles": [], "sessions": [], "error": None}
 
     def state(self) -> Json:
-        """What is so now; where it cannot be read, what was last read, and why not."""
+        """Return the present state; if it cannot be read, the state as last read, and why not."""
         try:
             with self._connections.borrow(Deadline.after(READ_WITHIN)) as connection:
                 [[(at,)], roles, members, sessions] = connection.ask(CLOCK, ROLES, MEMBERS, SESSIONS)
@@ -74,7 +74,8 @@ class Watch:
 
 @dataclass(frozen=True, kw_only=True)
 class Orders:
-    """The database as it was prepared: the superuser's URL, the bot's, and everybody's by account."""
+    """The database once it is prepared: the URLs of the superuser and of the bot, and everybody's by
+    account."""
 
     url: str = field(repr=False)
     bot_url: str = field(repr=False)
@@ -93,7 +94,8 @@ def watch(url: str) -> Watch:
 
 
 def prepare(url: str, *, logins: Iterable[str] = LOGINS, roles: Iterable[str] = tuple(PRIVILEGES)) -> Orders:
-    """Idempotent; ``url`` is a superuser's. Passwords follow from the superuser's: each time the same."""
+    """Prepare the database; idempotent. ``url`` is a superuser's. Passwords are derived from the superuser's,
+    so they are the same each time."""
     secret = unquote(urlsplit(url).password or "")
     here = _at(url, database=DATABASE)
     accounts = {name: _password(secret, name) for name in (*logins, BOT)}

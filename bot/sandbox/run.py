@@ -1,4 +1,4 @@
-"""The whole thing on one machine: real Valkey and PostgreSQL, a small Slack and pager, and the bot itself
+"""The whole system on one machine: real Valkey and PostgreSQL, a small Slack and pager, and the bot itself,
 started exactly as in production."""
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from bot.slack.manifest import manifest
 
 READY_WITHIN = 20.0
 KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log")
-"""Besides what the servers keep, each in a folder of its own."""
+"""The files that are kept besides those of the servers, each of which has a folder of its own."""
 HERE = Path(__file__).parent
 POLICY = HERE / "access.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The policy to try: its file, what it comes to, its workspace's name, and the ``${…}`` it uses."""
+    """The policy to try: its file, its catalog, its workspace's name, and the ``${…}`` it uses."""
 
     path: Path
     catalog: Catalog
@@ -55,7 +55,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Secrets:
-    """Made once and kept beside the data, so that a second start fits the first."""
+    """Secrets that are made once and kept beside the data, so that a second start fits the first."""
 
     bot_token: str
     app_token: str
@@ -79,7 +79,7 @@ class Secrets:
 
 
 class Sandbox:
-    """Use as a context manager. ``say`` is told each step. Nothing it started outlives it."""
+    """The sandbox, a context manager. ``say`` is called with each step. Nothing it started outlives it."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class Sandbox:
         self._start_bot()
 
     def _orders(self) -> dict[str, set[str]]:
-        """Who has an account in the database, and which roles there are to be given."""
+        """Return the logins of the database, and the roles that can be granted."""
         people = town.accounts(self.policy.catalog).values()
         return {"logins": set().union(*people), "roles": town.roles(self.policy.catalog)}
 
@@ -156,19 +156,19 @@ class Sandbox:
         (self.data / "port").write_text(self.url.rpartition(":")[2], "utf-8")
 
     def _port(self) -> int:
-        """The port asked for, else the one of the last time, if it is still free."""
+        """Return the port that was named, otherwise the last one used if it is still free."""
         kept = self.data / "port"
         last = int(kept.read_text("utf-8")) if kept.exists() else 0
         return self._wanted_port or (last if last and is_free(last) else 0)
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """Return the address of the page."""
         return self._page.url
 
     @property
     def bot_url(self) -> str:
-        """Where the bot's own web process listens."""
+        """Return the address of the bot's own web process."""
         return f"http://127.0.0.1:{self._web_port}"
 
     def _start_bot(self) -> None:
@@ -186,7 +186,7 @@ class Sandbox:
         self._wait_until_ready()
 
     def _apply_policy(self) -> None:
-        """A sandbox that ran before may have had another one, and its database another port."""
+        """Put the policy in force: an earlier run may have had another one, and its database another port."""
         if self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
             return
         applying = BotProcess(
@@ -197,14 +197,14 @@ class Sandbox:
                 applying.must_be_running()
 
     def _end_both(self) -> None:
-        """Tell both before either is waited for."""
+        """Tell both processes to stop before waiting for either."""
         self.web.tell_to_stop()
         self.worker.tell_to_stop()
 
     @property
     def environ(self) -> Mapping[str, str]:
-        """The bot's environment. Every ``${…}`` of the policy is the sandbox's own database, whatever this
-        shell has under that name: nothing real is touched."""
+        """Return the bot's environment. Every ``${…}`` of the policy is the sandbox's own database, whatever
+        this shell has under that name: nothing real is touched."""
         return {
             **dict.fromkeys(self.policy.variables, self.database.bot_url),
             "SLACK_BOT_TOKEN": self.secrets.bot_token,
@@ -228,7 +228,7 @@ class Sandbox:
         raise Misconfigured(f"the bot was not ready in {READY_WITHIN:.0f} s: see {self.data}/web.log")
 
     def watch_over(self) -> None:
-        """Until interrupted. Raises Misconfigured where a part of the bot ends by itself."""
+        """Watch until interrupted. Raise Misconfigured if a part of the bot ends before."""
         while True:
             self.web.must_be_running()
             self.worker.must_be_running()
@@ -236,8 +236,8 @@ class Sandbox:
 
 
 def forget(data: Path) -> None:
-    """Remove what a sandbox kept there, and what of it lies elsewhere for another account's sake. Only
-    what sandboxes make is touched."""
+    """Remove what a sandbox kept there, and what is kept elsewhere because another account needs it. Only
+    files that sandboxes make are touched."""
     if not data.exists():
         return
     shutil.rmtree(data / "valkey", ignore_errors=True)

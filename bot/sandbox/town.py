@@ -1,4 +1,4 @@
-"""Who lives in the sandbox: four people, their channels and groups, and who is on call."""
+"""The town of the sandbox: four people, their channels and groups, and who is on call."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def domain_of(catalog: Catalog) -> str:
 
 
 def settle(workspace: Workspace, catalog: Catalog) -> None:
-    """Everybody and everything in Slack that the policy speaks of. Who is there already stays."""
+    """Add everybody and everything in Slack that the policy names. Anyone who is there already stays."""
     domain = domain_of(catalog)
     for person, (name, real_name, title, color) in PEOPLE.items():
         workspace.add_person(
@@ -60,7 +60,8 @@ def _id(letter: str, name: str) -> str:
 
 
 def roster(pager: Pager, catalog: Catalog) -> None:
-    """The schedules the policy names, a week in turn each, with Ada on call now. What is there stays."""
+    """Add the schedules that the policy names, a week in turn each, with Ada on call now. Existing ones
+    stay."""
     for person, (name, real_name, _, _) in PEOPLE.items():
         email = f"{name}@{domain_of(catalog)}"
         pager.add_user(f"P{name.upper()}", real_name, email, slack=person)
@@ -74,7 +75,8 @@ def roster(pager: Pager, catalog: Catalog) -> None:
 
 
 def accounts(catalog: Catalog) -> dict[str, set[str]]:
-    """The logins that people of the sandbox need, by target: named in the policy, else their email."""
+    """Return the logins that people of the sandbox need, by target: as named in the policy, otherwise their
+    email."""
     targets = {gives.target for resource in catalog.resources.values() for gives in resource.gives}
     domain = domain_of(catalog)
     return {
@@ -87,6 +89,6 @@ def accounts(catalog: Catalog) -> dict[str, set[str]]:
 
 
 def roles(catalog: Catalog) -> set[str]:
-    """The database roles that the policy gives."""
+    """Return the database roles that the policy gives."""
     every = (gives for resource in catalog.resources.values() for gives in resource.gives)
     return {value for gives in every for name, value in gives.what if name == "role"}

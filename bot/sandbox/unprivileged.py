@@ -1,8 +1,8 @@
-"""Where a server lies that will not run as root, and as whom it runs then.
+"""A place, and an account, for a server that will not run as root.
 
-As root, PostgreSQL runs as ``nobody``. No directory is opened up for that account: where it could not reach
-the wanted directory or the programs, both get a place below the system's directory for temporary files.
-The place itself belongs to root, so that nobody else can put anything there.
+As root, PostgreSQL runs as ``nobody``. No directory is opened up for that account: if it could not reach the
+wanted directory or the programs, both get a place below the system's directory for temporary files. The place
+itself belongs to root, so that nobody else can put anything there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ WANTED = "wanted"
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """``home`` is where the data goes, ``binaries`` where the programs are started from."""
+    """A place for a server. ``home`` is where the data goes, ``binaries`` where the programs are started
+    from."""
 
     account: tuple[int, int]
     home: Path
@@ -39,7 +40,7 @@ class Place:
         return self.home != self.wanted
 
     def make(self) -> None:
-        """Idempotent. Raises Misconfigured where somebody else was there first."""
+        """Make the place; idempotent. Raise Misconfigured if somebody else was there first."""
         if self.account[0] == os.getuid():
             return
         if not self.moved:
@@ -77,7 +78,8 @@ class Place:
 
 
 def place_for(data: Path, packaged: Path) -> Place:
-    """A plain user's place is simply ``data``, with the programs where they are installed."""
+    """Return the place for this data. For a plain user it is simply ``data``, with the programs as
+    installed."""
     if os.getuid() != 0:
         account = os.getuid(), os.getgid()
         return Place(account=account, home=data, binaries=packaged, packaged=packaged, wanted=data)
@@ -96,7 +98,8 @@ def place_for(data: Path, packaged: Path) -> Place:
 
 
 def _reaches(account: tuple[int, int], path: Path, wanted: int) -> bool:
-    """Whether the account may enter every directory on the way, and what is ``wanted`` of its end."""
+    """Return whether the account may enter every directory on the way, and do at its end what is
+    ``wanted``."""
     real = path.resolve()
     return _may(account, real, wanted) and all(_may(account, each, 0o1) for each in real.parents)
 
@@ -109,7 +112,7 @@ def _may(account: tuple[int, int], path: Path, wanted: int) -> bool:
 
 
 def _sweep(place: Path) -> None:
-    """Remove what stands for directories that are there no more."""
+    """Remove places of directories that no longer exist."""
     for each in place.parent.glob(f"{PREFIX}*"):
         note = each / WANTED
         if _is_ours(each) and note.is_file() and not Path(os.fsdecode(note.read_bytes())).exists():

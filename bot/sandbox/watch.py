@@ -1,4 +1,4 @@
-"""What is really true, seen from outside the bot: roles as PostgreSQL tells them, leases as Redis does."""
+"""The real state, seen from outside the bot: roles as PostgreSQL has them, leases as Redis does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Database(Protocol):
 
 
 class Watch:
-    """Never raises: what cannot be read is told as such."""
+    """The watch. It never raises: what cannot be read is reported as such."""
 
     def __init__(self, ledger: Ledger, database: Database, catalog: Catalog) -> None:
         self._ledger = ledger
@@ -40,7 +40,7 @@ class Watch:
         return self._database.state()
 
     def leases(self) -> list[Json]:
-        """Those that are live; while Redis is away, those that were when it was last read."""
+        """Return the live leases; while Redis is away, those that were live when it was last read."""
         try:
             snap = self._ledger.read((), ("open",))
         except TemporaryFailure:
@@ -61,7 +61,8 @@ class Watch:
         return [{"name": each.name, "title": each.title} for each in self._catalog.resources.values()]
 
     def ready(self) -> bool:
-        """The worker has read all that the first decision rests on: workspace, groups and rosters."""
+        """Return whether the worker has read all that the first decision rests on: workspace, groups and
+        rosters."""
         catalog = self._catalog
         keys = {Key.of(Home)}
         keys |= {Key.of(Group, name) for name in catalog.groups()}

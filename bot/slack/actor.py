@@ -1,4 +1,4 @@
-"""Who did something, as Slack signed it, and whether they are one of ours."""
+"""The person who did something, as Slack signed it, and whether they are one of ours."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ Body = Mapping[str, Any]
 
 
 def person_in(body: Body) -> str:
-    """The Slack user id: of whoever typed, clicked or submitted, never of anything they typed."""
+    """Return the Slack user id of the person who typed, clicked or submitted, never of anybody in the
+    text."""
     user = body.get("user")
     return str(user["id"] if isinstance(user, Mapping) else body["user_id"])
 
 
 def insider(context: Context, body: Body) -> str:
-    """The person, where they belong to the bot's own workspace or, where the app is installed for a whole
-    organisation, to that. Raises Refused for anybody else: a card in a shared channel can be clicked by
-    people of another company."""
+    """Return the person. Raise Refused unless they belong to the bot's own workspace or, if the app is
+    installed for a whole organisation, to that: a card in a shared channel can be clicked by people of
+    another company."""
     person = person_in(body)
     home = context.home()
     if home is None:
@@ -38,7 +39,8 @@ def _team(body: Body) -> object:
 
 
 def _of_same_organisation(body: Body, home: Home) -> bool:
-    """Which of its workspaces a person is in is judged later, by what Slack says about the person."""
+    """Return whether the person is of our organisation. What Slack says about the person decides later which
+    of its workspaces they are in."""
     everywhere = str(body.get("is_enterprise_install")).casefold() == "true"
     enterprise = body.get("enterprise")
     named = enterprise.get("id") if isinstance(enterprise, Mapping) else body.get("enterprise_id")

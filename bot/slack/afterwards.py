@@ -1,4 +1,5 @@
-"""Finds out later what a process could not confirm while Redis was silent, and then informs the person."""
+"""The later outcome of ops that a process could not confirm while Redis was silent, reported to the
+person."""
 
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ from bot.ports import Deadline, Ledger
 from bot.usecases.confirm import find_out
 
 MOST = 100
-"""Ops that are remembered at the same time; of the others only the cards show the outcome."""
+"""The most ops remembered at the same time; for any beyond that only the cards show the outcome."""
 REMEMBERED_FOR = 600.0
 ASKED_EVERY = 1.0
-"""Seconds. Redis knows an op for 15 minutes, so nothing can be found out after that."""
+"""Seconds between two tries. Redis knows an op for 15 minutes, so nothing can be found out after that."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +32,8 @@ class Afterwards:
         self._lock = threading.Lock()
 
     def remember(self, op: str, person: str) -> bool:
-        """Tell the person what became of the op as soon as Redis answers. Return False if there is
-        already too much to find out."""
+        """Tell the person what became of the op as soon as Redis answers. Return False if too many are
+        already remembered."""
         with self._lock:
             if len(self._left) >= MOST:
                 log.warning("too much to find out afterwards", op=op)
@@ -54,7 +55,7 @@ class Afterwards:
                 except TemporaryFailure as failure:
                     log.info("not confirmed yet", op=op, error=str(failure))
                     break
-                except Exception:  # nobody else may wait for this one
+                except Exception:  # the others must not wait for this one
                     log.exception("what became of an op cannot be found out", op=op)
             with self._lock:
                 self._left.pop(op, None)

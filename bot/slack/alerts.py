@@ -13,8 +13,8 @@ STYLES: Mapping[str, str] = {"remove": "danger", "end_them": "danger"}
 
 
 def alert(view: AlertView) -> tuple[str, list[Block]]:
-    """The text for notifications and the blocks. Buttons carry the alert's id, and the one about another
-    system what it says of it."""
+    """Return the text for notifications and the blocks. Buttons carry the alert's id; the one about another
+    system also carries the digest of what the alert says of it."""
     headline = words.headline(view)
     blocks = [section(headline)]
     if words.below(view):

@@ -59,7 +59,7 @@ class SlackApp:
 
 
 def _scopes(headers: Mapping[str, Any]) -> frozenset[str] | None:
-    """Slack tells them with every answer."""
+    """Return the scopes of the bot token, which Slack sends with every answer; None if it did not."""
     told = next((value for name, value in headers.items() if name.casefold() == "x-oauth-scopes"), None)
     if told is None:
         return None

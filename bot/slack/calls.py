@@ -1,4 +1,4 @@
-"""One call to Slack's Web API by a deadline, never repeated by itself, its errors made ours."""
+"""One call to Slack's Web API by a deadline, never repeated automatically, its errors turned into ours."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _TO_DO: Mapping[str, str] = {
 
 
 class Declined(PermanentFailure):
-    """Slack said no; ``error`` is its word for why."""
+    """Slack refused the call; ``error`` is its code for why."""
 
     def __init__(self, method: str, error: str, to_do: str) -> None:
         super().__init__(f"Slack's {method} answered {error}" + (f": {to_do}" if to_do else ""))
@@ -67,7 +67,8 @@ class Declined(PermanentFailure):
 
 
 def call(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> Answer:
-    """``client`` gives the token and the address; its own timeout and retries are not used."""
+    """Call ``method``. ``client`` gives the token and the address; its own timeout and retries are not
+    used."""
     answer = call_with_headers(client, deadline, method, arguments)
     return answer.data if isinstance(answer.data, dict) else {}
 
@@ -75,7 +76,7 @@ def call(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[
 def call_with_headers(
     client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]
 ) -> SlackResponse:
-    """As ``call``, with the headers."""
+    """Call as ``call`` does, and return the headers too."""
     return within(deadline, f"Slack's {method}", lambda: _send(client, deadline, method, arguments))
 
 
@@ -94,7 +95,7 @@ def _send(client: WebClient, deadline: Deadline, method: str, arguments: Mapping
         return hurried.api_call(method, json=given) if structured else hurried.api_call(method, params=given)
     except SlackApiError as error:
         raise _failure_of(method, error) from None
-    except TimeoutError:  # the socket's own may be a moment before the deadline
+    except TimeoutError:  # the socket's own may come a moment before the deadline
         raise too_late(f"Slack's {method}") from None
     except (SlackClientError, OSError, HTTPException, ValueError) as error:
         raise TemporaryFailure(f"Slack's {method} did not answer: {type(error).__name__}") from None
@@ -102,7 +103,7 @@ def _send(client: WebClient, deadline: Deadline, method: str, arguments: Mapping
 
 @cache
 def _authorities() -> SSLContext:
-    """Whose certificates are good. Reading them costs 20 ms, which is too much for every call."""
+    """Return the context with the trusted certificates. Reading them takes 20 ms, too much for every call."""
     return create_default_context()
 
 

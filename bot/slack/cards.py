@@ -11,12 +11,13 @@ from bot.slack.wording.spoken import for_length
 APPROVER, HOLDER = "approver", "holder"
 MOST_LENGTHS = 10
 BETWEEN = " "
-"""Stands between the id, the digest of the terms and a shorter length, in the values of buttons."""
+"""The separator between the id, the digest of the terms and a shorter length, in the values of buttons."""
 
 
 def card(view: CardView, audience: str) -> tuple[str, list[Block]]:
-    """The text for notifications and the blocks. Buttons that decide carry the id and the digest of the terms
-    that are shown, those of the holder the id; the select of shorter lengths has the chosen one as well."""
+    """Return the text for notifications and the blocks. Buttons that decide carry the id and the digest of
+    the terms that are shown, those of the holder the id; the select of shorter lengths has the chosen one as
+    well."""
     to_holder = audience == HOLDER
     headline = words.headline(view, to_holder=to_holder)
     blocks = [section(headline)]
@@ -79,7 +80,7 @@ def _for_holder(view: CardView) -> list[Block]:
 
 
 def holder_buttons(grant: Grant, *, extendable: bool = True, again: bool = True) -> list[Block]:
-    """What who holds it, or requested it, can do about it now."""
+    """Return the buttons for what the holder or requester can do about it now."""
     match grant.state:
         case State.ASKED | State.WAITING:
             return [button(words.WITHDRAW, "done", grant.id)]

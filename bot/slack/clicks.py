@@ -1,4 +1,4 @@
-"""Buttons pressed, done. What comes of it is on the card; refusals are whispered by the worker."""
+"""Buttons that were pressed. The card shows the outcome; the worker whispers refusals."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from bot.usecases.strays import verdicts
 
 @dataclass(frozen=True, kw_only=True)
 class Click:
-    """``value`` is the id of a grant, an extension or an alert, or a resource's name on a button that
-    requests one. ``terms`` is the digest of what a button that decides showed, empty if an older version made
-    it. ``length`` is a shorter one that an approver chose. ``channel`` is where a whisper is heard."""
+    """A pressed button. ``value`` is the id of a grant, an extension or an alert, or a resource's name on a
+    button that requests one. ``terms`` is the digest of what a button that decides showed, empty if an older
+    version made it. ``length`` is a shorter one that an approver chose. ``channel`` is where a whisper is
+    heard."""
 
     person: str
     verb: str
@@ -38,7 +39,8 @@ class Click:
 
 
 def carry_out(slack: SlackContext, body: Body) -> bool:
-    """Whether whoever clicked will see what came of it; if not, Slack is to show that it failed."""
+    """Do what a click asks for, and return whether the person will see the outcome; if not, Slack has to show
+    that it failed."""
     click = click_in(body)
     verb = _VERBS.get(click.verb)
     if verb is None:
@@ -75,7 +77,8 @@ def click_in(body: Body) -> Click:
 
 
 def _parts(value: str) -> tuple[str, str, str]:
-    """The id, the digest of the terms, and the length: an older version wrote the id and the length."""
+    """Return the id, the digest of the terms, and the length. An older version wrote the id and the
+    length."""
     parts = value.split(BETWEEN)
     if len(parts) == 2 and parts[1].isdigit():
         parts.insert(1, "")
@@ -83,8 +86,9 @@ def _parts(value: str) -> tuple[str, str, str]:
 
 
 def _in_its_place(slack: SlackContext, click: Click, body: Body) -> bool:
-    """A card counts where we posted it, not where somebody copied it to, and so does an alert. What only
-    the clicker sees, the Home tab and our answers to commands, cannot be copied; no alert is among it."""
+    """Return whether the message is where we posted it. A card or an alert that somebody copied elsewhere
+    does not count. Messages that only the clicker sees, the Home tab and our answers to commands, cannot be
+    copied; no alert is among them."""
     container = body.get("container") or {}
     if click.verb in _OF_ALERTS:
         return _is_at(slack.context.alert_places(click.value), container)
@@ -99,7 +103,8 @@ def _is_at(places: Iterable[Place], container: Mapping[str, object]) -> bool:
 
 
 def _anew(slack: SlackContext, click: Click) -> bool:
-    """A click that is delivered again must not pass for one whose form did not open."""
+    """Return whether this click is delivered for the first time: a repeated one must not open the form
+    again."""
     return look.first_time(slack.context, op=f"{click.op}:form")
 
 
@@ -141,7 +146,7 @@ def _give_back(slack: SlackContext, click: Click) -> None:
 
 
 def _ask_again(slack: SlackContext, click: Click) -> None:
-    """The form, filled in as it was."""
+    """Open the request form, filled in as it was before."""
     before = slack.context.grant(click.value)
     if before.person != click.person:
         raise refuse(Why.NOT_YOURS)

@@ -1,4 +1,4 @@
-"""What is typed behind ``/access``, done, and the answer that only the typist sees."""
+"""Commands typed after ``/access``, and the answers that only the typist sees."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SlackContext:
-    """``client`` opens forms; that is the only call made to Slack while it waits for an answer."""
+    """The context of a request from Slack. ``client`` opens forms, the only call made to Slack while it waits
+    for an answer."""
 
     context: Context
     client: WebClient
@@ -57,7 +58,7 @@ class SlackContext:
 
 
 def answer(slack: SlackContext, body: Body) -> Block:
-    """The answer to a command, as Slack wants it; empty where a form has opened."""
+    """Return the answer to a command, as Slack wants it; empty if a form has opened."""
     trigger = str(body["trigger_id"])
     try:
         person = insider(slack.context, body)
@@ -140,7 +141,7 @@ def _stop_or_start(
     command: grammar.RevokeAll | grammar.Allow | grammar.Freeze | grammar.Unfreeze,
     op: str,
 ) -> str:
-    """What security people stop, and start again."""
+    """Carry out a command by which security people stop something, or start it again."""
     match command:
         case grammar.RevokeAll(person=whose, why=why):
             return words.revoked_all(security.revoke_all(context, by=person, person=whose, why=why, op=op))
@@ -159,7 +160,7 @@ def _op(trigger: str) -> str:
 
 
 def not_yet(wanted: Request, person: str) -> Refused | None:
-    """The refusal of what can be typed already and is not offered yet."""
+    """Return the refusal of something that can be typed already but is not offered yet."""
     resource = wanted.resource or "…"
     if wanted.besides:
         return refuse(Why.SEVERAL_NOT_YET, first=resource, second=wanted.besides[0])
@@ -173,7 +174,7 @@ def not_yet(wanted: Request, person: str) -> Refused | None:
 
 
 def _only_one(context: Context, person: str, whose: str) -> str:
-    """The name of the only resource that somebody has. Raises Refused if there is none, or several."""
+    """Return the name of the only resource that somebody has. Raise Refused if there is none, or several."""
     held = look.held_by(context, person=person, holder=whose)
     if not held:
         raise refuse(Why.NOTHING_HELD)
@@ -183,8 +184,8 @@ def _only_one(context: Context, person: str, whose: str) -> str:
 
 
 def _vote(context: Context, person: str, command: grammar.Approve | grammar.Deny, op: str) -> Block:
-    """A vote, if the person was shown exactly what it is about; otherwise that is shown now. If the id is
-    none, what waits for this person under that name is shown, and nothing is decided."""
+    """Count a vote if the person was shown exactly these terms; otherwise show them now. If there is no
+    request with this id, show what waits for this person under that name, and decide nothing."""
     try:
         if isinstance(command, grammar.Approve):
             length = command.length
@@ -203,7 +204,7 @@ def _vote(context: Context, person: str, command: grammar.Approve | grammar.Deny
 
 
 def _look_up(context: Context, person: str, command: Command) -> Block:
-    """What only looks, and changes nothing."""
+    """Answer a command that only looks and changes nothing."""
     match command:
         case grammar.Mine():
             return ephemeral(*pages.mine(look.mine(context, person=person)))
@@ -223,7 +224,8 @@ def _look_up(context: Context, person: str, command: Command) -> Block:
 
 
 def _examples(context: Context, person: str) -> tuple[str, ...]:
-    """Names of resources that the person may request; none while Redis is down, for help needs no example."""
+    """Return names of resources that the person may request; none while Redis is down, because help needs no
+    example."""
     try:
         return look.askable(context, person=person)
     except TemporaryFailure:

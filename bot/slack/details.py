@@ -1,4 +1,4 @@
-"""What stands between the verb of a command and its reason: what, how long, from when, for whom. Pure."""
+"""The details of a command between its verb and its reason: what, how long, from when, for whom. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVERYTHING = frozenset({"names", "length", "start", "end", "behalf", "urgent"})
 _JOINING = ("access", "to", "the", "of", "on", "for", "with", "from", "by", "and", "plus", "also")
 _POLITE = ("me", "please", "pls", "plz", "now", "thanks", "thank", "you")
 WORDS_OF_NO_MEANING = frozenset((*_JOINING, "&", "&amp", "+", *_POLITE))
-"""These change nothing about what a request means, wherever they stand."""
+"""Words that change nothing about what a request means, wherever they are."""
 
 _MARKED = str.maketrans(dict.fromkeys("*`~", " "))
 _LIST = re.compile(r"\s*(?:,|;|\band\b|&amp;|&|\+|\bplus\b)[\s,;]*(?:and\s+|plus\s+|also\s+)?", re.IGNORECASE)
@@ -46,7 +46,7 @@ _BROKEN = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Details:
-    """``rest`` is what was not understood, as it was typed."""
+    """The details that were read. ``rest`` is what was not understood, as it was typed."""
 
     names: tuple[str, ...] = ()
     length: Length = None
@@ -59,8 +59,9 @@ class Details:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """``known``: names of resources. ``wanted``: the kinds of details that the command has. ``sure``: the
-    reason follows behind *because*, so what is left over is not the reason. ``nothing``: words to skip."""
+    """A reader of details. ``known``: names of resources. ``wanted``: the kinds of details that the command
+    has. ``sure``: the reason follows after *because*, so what is left over is not the reason. ``nothing``:
+    words to skip."""
 
     known: Collection[str] = ()
     wanted: Collection[str] = EVERYTHING
@@ -68,7 +69,7 @@ class Reader:
     nothing: Collection[str] = WORDS_OF_NO_MEANING
 
     def read(self, head: str) -> Details:
-        """Read each detail once and stop at the first word that is none. Raises Refused for a length that
+        """Read each detail once and stop at the first word that is not one. Raise Refused for a length that
         nobody can mean."""
         level = level_text(head).translate(_MARKED)
         found, position = Details(), 0
@@ -81,7 +82,7 @@ class Reader:
                 return found
 
     def _next(self, level: str, position: int, found: Details) -> tuple[Details, int] | None:
-        """The next detail, past words of no meaning; they are left alone if none follows them."""
+        """Read the next detail, past words of no meaning; they are left alone if none follows them."""
         start = gap_end(level, position)
         while start < len(level):
             step = self._detail(level, start, found) or self._name(level, position, start, found)
@@ -113,7 +114,8 @@ class Reader:
         return None
 
     def _name(self, level: str, before: int, at: int, found: Details) -> tuple[Details, int] | None:
-        """The first word that can be a name is the resource; further ones follow in a list, or are known."""
+        """Take the first word that can be a name as the resource; further names must follow in a list, or be
+        known."""
         word = _NAME.match(level, at)
         if "names" not in self.wanted or word is None or word[0].startswith(("--", "<@", "<!")):
             return None
@@ -132,7 +134,7 @@ class Reader:
 
 def foreign_piece(reason: str, known: Collection[str], own: str) -> str | None:
     """Return what in a reason without *because* may have been meant as part of the request: a length, a time,
-    a day, a mention, an option, or a resource other than its own. Raises Refused if it begins with something
+    a day, a mention, an option, or a resource other than its own. Raise Refused if it begins with something
     like a length."""
     level = level_text(reason)
     broken = _BROKEN.match(level)

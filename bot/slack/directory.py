@@ -1,4 +1,4 @@
-"""Who people are, from Slack. What Slack does not say about somebody never counts in their favour."""
+"""People, from Slack. What Slack does not say about somebody never counts in their favour."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from bot.ports import Deadline, Home
 from bot.slack.calls import Answer, Declined, call
 
 PREFIX = "slack/"
-"""Groups are named ``slack/<handle>`` in access.yaml."""
+"""The prefix of groups in access.yaml, ``slack/<handle>``."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
-"""When it was read is for whoever keeps it to say, by the one clock; until then it is too old to count."""
+"""The ``read_at`` of everything read here: the caller sets it by the one clock, and until then it is too old
+to count."""
 
 _NOBODY = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
 _SLACKBOT = "USLACKBOT"
@@ -46,7 +47,7 @@ class SlackDirectory:
         return self._look_up("users.lookupByEmail", {"email": email}, deadline)
 
     def groups(self, names: Collection[str], deadline: Deadline) -> Mapping[str, Group]:
-        """One call for all of them, and one more for each whose members did not come along."""
+        """Read all of them in one call, with one more for each group whose members were not included."""
         if not names:
             return {}
         listed = self._ask("usergroups.list", {"include_users": "true"}, deadline).get("usergroups", [])
@@ -105,7 +106,7 @@ class SlackDirectory:
 
 
 def person_from(user: Mapping[str, Any], home: Home | None) -> Person:
-    """A person from Slack's user object. ``home`` is needed only for people of an organisation."""
+    """Make a person from Slack's user object. ``home`` is needed only for people of an organisation."""
     profile = user.get("profile") or {}
     limits = [user.get("is_restricted"), user.get("is_ultra_restricted")]
     deleted = user.get("deleted", True) is not False
@@ -125,7 +126,8 @@ def person_from(user: Mapping[str, Any], home: Home | None) -> Person:
 
 
 def _team(user: Mapping[str, Any], home: Home | None) -> str:
-    """The home workspace: the bot's own where an organisation has the person in it."""
+    """Return the home workspace: the bot's own if it is one of those in which an organisation has the
+    person."""
     of_organisation = user.get("enterprise_user") or {}
     same = home and home.enterprise and of_organisation.get("enterprise_id") == home.enterprise
     if home and same and home.team in (of_organisation.get("teams") or ()):
@@ -134,5 +136,6 @@ def _team(user: Mapping[str, Any], home: Home | None) -> str:
 
 
 def _ours(group: Mapping[str, Any]) -> bool:
-    """Groups that another organisation shares with us have members who are not ours."""
+    """Return whether a group is our own: one that another organisation shares with us has members who are not
+    ours."""
     return not group.get("is_external") and not group.get("date_delete")

@@ -9,17 +9,17 @@ _PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 
 
 def readable(text: str) -> str:
-    """What the person saw while typing: ``<@U1|ada>`` is @ada, ``&lt;`` is <."""
+    """Return what the person saw while typing: ``<@U1|ada>`` is @ada, ``&lt;`` is <."""
     return _unescape(_ENTITY.sub(lambda entity: _readable_entity(entity[1]), text))
 
 
 def escape(text: str) -> str:
-    """Text that Slack shows as it is: no mention, link or broadcast can hide in it."""
+    """Return text that Slack shows as it is: no mention, link or broadcast can hide in it."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def mention_in(text: str) -> str | None:
-    """The Slack user id where the text is a mention of a person and nothing else."""
+    """Return the Slack user id if the text is a mention of a person and nothing else."""
     found = _PERSON.fullmatch(text.strip())
     return found[1] if found else None
 

@@ -1,4 +1,4 @@
-"""The forms that people fill in, and what they filled in. Pure."""
+"""The forms that people fill in, and what they enter in them. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LONGEST_FIELD = 8_000
 
 
 def request_form(offers: Sequence[Offer], asked: Request) -> Block:
-    """Filled in with what is known of the ask."""
+    """Return the request form, filled in with what is known of the request."""
     held = [each for each in offers if each.outcome == HELD]
     fields = [
         field(words.RESOURCE, RESOURCE, _choice(offers, asked.resource)),
@@ -47,19 +47,20 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
 
 
 def _about_length(offers: Sequence[Offer], asked: Request) -> str:
-    """The lengths of the resource that the form begins with, if it begins with one."""
+    """Return the lengths of the resource that the form begins with; empty if it begins with none."""
     meant = [offer.resource for offer in offers if len(offers) == 1 or offer.resource.name == asked.resource]
     return words.length_hint(meant[0].lengths.default, meant[0].lengths.max) if meant else words.LENGTH_HINT
 
 
 def _reasons_needed(offers: Sequence[Offer]) -> tuple[str, ...]:
-    """The resources that need a reason, if others need none."""
+    """Return the resources that need a reason, if others need none."""
     needed = tuple(offer.resource.name for offer in offers if offer.resource.reason.required)
     return needed if len(needed) < len(offers) else ()
 
 
 def deny_form(grant: str, terms: str) -> Block:
-    """It carries the id of what is denied, and the digest of the terms that were shown."""
+    """Return the denial form. It carries the id of what is denied, and the digest of the terms that were
+    shown."""
     fields = [field(words.WHY, REASON, _line("", lines=True), hint=words.WHY_HINT, optional=True)]
     return _modal(words.DENY_TITLE, fields, callback=DENY, submit=words.DENY) | {
         "private_metadata": f"{grant}{BETWEEN}{terms}"
@@ -71,7 +72,7 @@ def notice(text: str) -> Block:
 
 
 def asked_in(view: Mapping[str, Any]) -> Request:
-    """Raises Refused where the length is none."""
+    """Read a submitted request. Raise Refused if its length is not a valid one."""
     return Request(
         resource=_value(view, RESOURCE).casefold(),
         length=length_in(_value(view, LENGTH)),
@@ -90,7 +91,7 @@ def _value(view: Mapping[str, Any], name: str) -> str:
 
 
 def _choice(offers: Sequence[Offer], resource: str) -> Block:
-    """A menu, where all that is offered fits into one."""
+    """Return a menu if all offers fit into one, otherwise a line to type the name in."""
     names = [offer.resource.name for offer in offers]
     if not names or len(names) > _MOST_CHOICES or any(len(name) > _LONGEST_CHOICE for name in names):
         return _line(resource)

@@ -1,4 +1,4 @@
-"""What people type behind ``/access``, read into a command. Pure."""
+"""Text typed after ``/access``, read into a command. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from bot.slack.reading import (
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """``resource`` is empty if none was named: then the form opens. ``besides``: further resources."""
+    """A request. ``resource`` is empty if none was named: then the form opens. ``besides``: further
+    resources."""
 
     resource: str = ""
     besides: tuple[str, ...] = ()
@@ -65,7 +66,7 @@ class Extend:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """``everything``: all that the person has or waits for."""
+    """Giving back or withdrawing. ``everything``: all that the person has or waits for."""
 
     which: str | None = None
     everything: bool = False
@@ -73,7 +74,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Revoke:
-    """``resource`` is empty if none was named: then it is the only one that the person has."""
+    """A revocation. ``resource`` is empty if none was named: then it is the only one that the person has."""
 
     person: str
     resource: str = ""
@@ -103,7 +104,8 @@ class Unfreeze:
 
 @dataclass(frozen=True, kw_only=True)
 class Approve:
-    """``grant`` is a request's id, or a resource's name: then nothing is decided. ``length`` shortens."""
+    """An approval. ``grant`` is a request's id, or a resource's name: then nothing is decided. ``length``
+    shortens it."""
 
     grant: str
     length: int | None = None
@@ -111,7 +113,7 @@ class Approve:
 
 @dataclass(frozen=True, kw_only=True)
 class Deny:
-    """``grant`` as for ``Approve``."""
+    """A denial. ``grant`` is as for ``Approve``."""
 
     grant: str
     why: str = ""
@@ -119,7 +121,8 @@ class Deny:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """An approval or denial that names a person and no request: what fits is shown, and nothing decided."""
+    """An approval or denial that names a person and no request: what fits is shown, and nothing is
+    decided."""
 
     person: str
     resource: str = ""
@@ -127,21 +130,21 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Help:
-    """``topic`` is a verb whose words were not complete; empty: all of it."""
+    """A request for help. ``topic`` is a verb whose words were not complete; empty: all of it."""
 
     topic: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Later:
-    """A verb that is not there yet."""
+    """A verb that does not exist yet."""
 
     verb: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown:
-    """No verb. ``meant`` are verbs that look like it, too weighty to be guessed."""
+    """Text without a verb. ``meant`` are verbs that look like it, too weighty to be guessed."""
 
     word: str
     meant: tuple[str, ...] = ()
@@ -183,8 +186,8 @@ _WHO = re.compile(r"\s*(?:has|holds|have|got|is\s+on|uses|can\s+use)(?!\S)", re.
 
 
 def parse(text: str, names: Names = ()) -> Command:
-    """``names``: resources that this person may request. Raises Refused for a length that nobody can mean and
-    for what was not understood; any other text is some command."""
+    """Read text into a command. ``names``: resources that this person may request. Raise Refused for a length
+    that nobody can mean and for what was not understood; any other text is some command."""
     typed = without_marks(text[:_LONGEST_TEXT].strip())
     for phrase, verb in _PHRASES:
         if found := phrase.match(level_text(typed)):
@@ -206,7 +209,7 @@ def parse(text: str, names: Names = ()) -> Command:
 
 
 def wants_names(text: str) -> bool:
-    """Whether ``parse`` reads this text otherwise if it knows the names of resources."""
+    """Return whether ``parse`` may read this text differently if it is given the names of resources."""
     verb = _bare(first_word(without_marks(text.strip()))[0])
     if verb in _SYNONYMS and verb not in _VERBS:
         return True
@@ -222,7 +225,8 @@ def _read(verb: str, rest: str, names: Names) -> Command:
 
 
 def _without_verb(typed: str, word: str, names: Names) -> Command:
-    """``prod-db 2h because …`` can only be a request; a bare word may be anything."""
+    """Read text that begins with no verb: ``prod-db 2h because …`` can only be a request; a bare word may be
+    anything."""
     head, reason = split_reason(typed)
     found = Reader(known=names, sure=reason is not None).read(head)
     told = (found.length, found.start, found.end, found.behalf, found.urgent or None, found.names[1:] or None)
@@ -258,7 +262,7 @@ def _request(rest: str, names: Names) -> Request:
 
 
 def _whole(rest: str, *wanted: str, nothing: Names = WORDS_OF_NO_MEANING) -> Details:
-    """The details before *because*. Raises Refused if anything else stands there."""
+    """Return the details before *because*. Raise Refused if there is anything else before it."""
     found = Reader(wanted=wanted, nothing=nothing).read(split_reason(rest)[0])
     if found.rest or len(found.names) > 1:
         raise not_understood(found.rest or found.names[1])
@@ -353,7 +357,7 @@ def _deny(rest: str, _: Names) -> Command:
 
 
 def _decision(rest: str) -> tuple[str, str]:
-    """What an approver decides about, and the rest."""
+    """Split an approver's text into the id that it decides about, empty if there is none, and the rest."""
     word, behind = first_word(rest)
     return (word, behind) if _id(word) and not says_because(word) else ("", rest)
 
@@ -383,7 +387,7 @@ _VERBS: Mapping[str, Callable[[str, Names], Command]] = {
     "help": _help,
 }
 _WEIGHTY = frozenset({"revoke", "approve", "deny", "done", "allow", "freeze", "unfreeze"})
-"""What decides about somebody, or ends something, is never guessed."""
+"""Verbs that decide about somebody, or end something: they are never guessed."""
 
 _LATER = ("why", "break-glass", "pending", "history", "oncall", "out", "whoami", "hand-over", "review")
 

@@ -1,4 +1,4 @@
-"""What came in from Slack, reduced to what the bot reads of it, in the shape that its listeners rely on."""
+"""Bodies from Slack, reduced to what the bot reads of them, in the shape that its listeners rely on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 OTHER, MALFORMED = "other", "malformed"
-"""Types that Slack has not: of what nothing here listens to, and of what is not as Slack sends it."""
+"""Types that Slack itself does not have: for anything that nothing here listens to, and for a body that is
+not as Slack sends it."""
 
 _MOST_FIELDS = 100
 
@@ -21,7 +22,7 @@ _Value = Annotated[str, StringConstraints(max_length=2_000)]
 
 
 class _Shape(BaseModel):
-    """All else that Slack sends is left out."""
+    """The fields that are read; everything else that Slack sends is left out."""
 
     model_config = ConfigDict(strict=True, extra="ignore", hide_input_in_errors=True)
 
@@ -108,7 +109,7 @@ class _Event(_Shape):
 
 
 class _Happened(_Shape):
-    """Any event: nothing but its type is read."""
+    """Any event: only its type is read."""
 
     type: str
     team_id: str | None = None
@@ -134,7 +135,7 @@ class _Profile(_Shape):
 
 
 class _Person(_Shape):
-    """As in ``users.info``."""
+    """A person, as in ``users.info``."""
 
     id: _Id
     team_id: str | None = None
@@ -187,7 +188,8 @@ _EVENTS: Mapping[str, type[_Happened]] = {
 
 
 def from_http(raw: str, content_type: str) -> Json:
-    """The body of a request that came by HTTP. What is wrong with it is said in the body instead."""
+    """Read and reduce the body of a request that came by HTTP. If it is not valid, return a body that says
+    why."""
     try:
         return reduce(_parse(raw, content_type))
     except RecursionError:
@@ -197,7 +199,7 @@ def from_http(raw: str, content_type: str) -> Json:
 
 
 def reduce(body: object) -> Json:
-    """The same, of what Slack's JSON says."""
+    """Reduce the body that Slack's JSON describes. If it is not valid, return a body that says why."""
     if not isinstance(body, dict):
         return _as_malformed("it is no object")
     shape = _shape_of(body)
@@ -244,7 +246,7 @@ def _no_number(word: str) -> NoReturn:
 
 
 def _whole(body: Json) -> Json:
-    """Half a character, as is left where text was cut in the middle of an emoji, becomes a question mark."""
+    """Replace half a character, as is left if text was cut in the middle of an emoji, by a question mark."""
     text = json.dumps(body, ensure_ascii=False)
     if text.isascii():
         return body

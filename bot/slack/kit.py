@@ -1,4 +1,4 @@
-"""Pieces of Block Kit, each within Slack's limits whatever is put into it."""
+"""Pieces of Block Kit, each within Slack's limits, no matter what is put into it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 Block = dict[str, Any]
 
 MOST_CHARACTERS = 12_000
-"""Of all blocks of a message together, as compact JSON; Slack draws its line a little above 13,000."""
+"""The limit for all blocks of a message together, as compact JSON; Slack's own is a little above 13,000."""
 
 _IN_TEXT, _IN_BUTTON, _IN_OPTION = 3_000, 75, 75
 _MOST_OPTIONS = 100
@@ -39,7 +39,7 @@ def actions(elements: Iterable[Block], *, block_id: str) -> Block:
 
 
 def button(label: str, action: str, value: str, *, style: str | None = None) -> Block:
-    """``action`` is the verb; ``value`` an opaque id."""
+    """Make a button. ``action`` is the verb; ``value`` an opaque id."""
     made: Block = {
         "type": "button",
         "action_id": action,
@@ -50,7 +50,7 @@ def button(label: str, action: str, value: str, *, style: str | None = None) -> 
 
 
 def select(placeholder: str, action: str, options: Mapping[str, str]) -> Block:
-    """``options`` maps values, of at most 75 characters, to labels."""
+    """Make a menu. ``options`` maps values, of at most 75 characters, to labels."""
     shown = [
         {"text": plain(label, _IN_OPTION), "value": value}
         for value, label in list(options.items())[:_MOST_OPTIONS]
@@ -65,7 +65,7 @@ def select(placeholder: str, action: str, options: Mapping[str, str]) -> Block:
 
 
 def field(label: str, name: str, element: Block, *, hint: str = "", optional: bool = False) -> Block:
-    """An input of a form; its value is under ``name`` in both places where Slack wants an id."""
+    """Make an input of a form; its value is under ``name`` in both places where Slack wants an id."""
     made: Block = {
         "type": "input",
         "block_id": name,
@@ -77,7 +77,8 @@ def field(label: str, name: str, element: Block, *, hint: str = "", optional: bo
 
 
 def mrkdwn(text: str, most: int = _IN_TEXT) -> Block:
-    """``verbatim``: what looks like a link or a channel in it is not made one."""
+    """Make text with Slack's markup. Because of ``verbatim``, Slack does not link what looks like a link or a
+    channel."""
     return {"type": "mrkdwn", "text": shorten(text, most) or " ", "verbatim": True}
 
 
@@ -92,7 +93,7 @@ def shorten(text: str, most: int) -> str:
 def fit(
     groups: Sequence[Sequence[Block]], *, most_blocks: int, most_characters: int
 ) -> tuple[list[Block], int]:
-    """As many whole groups as there is room for, and how many are left out."""
+    """Return as many whole groups as there is room for, and the number of groups left out."""
     blocks: list[Block] = []
     used = 0
     for number, group in enumerate(groups):

@@ -34,18 +34,18 @@ _ISO = (
     r"(?:t(?=[0-9])(?:[0-9]{1,9}h)?(?:[0-9]{1,9}m)?(?:[0-9]{1,9}s)?)?"
 )
 _MOST_PIECES = 8
-"""There are five units, and a length that has one of them twice is refused."""
+"""The most pieces of one length: there are five units, and a length that has one of them twice is refused."""
 LENGTH = rf"(?:(?>{_UNNAMED})(?:\s*(?:,\s*|and\s+)?(?>{_UNNAMED})){{0,{_MOST_PIECES - 1}}}|{_ISO})"
 """A pattern for text in lower case, or with IGNORECASE. *An hour and a half an hour* can be read in two ways,
-so each piece is atomic: otherwise a row of such pieces is read in exponentially many."""
+so each piece is atomic: otherwise a row of such pieces is read in exponentially many ways."""
 
 _ONE_PIECE = re.compile(_PIECE)
 _ONE_ISO = re.compile(r"([0-9]+)([wdhms])")
 
 
 def seconds(said: str) -> int:
-    """Read what ``LENGTH`` matches. Raises Refused for what is not whole seconds, absurd, or counts a unit
-    twice or a larger one after a smaller one."""
+    """Read a match of ``LENGTH``. Raise Refused if it is not whole seconds, is absurd, or counts a unit twice
+    or a larger one after a smaller one."""
     total, last = Fraction(0), SECONDS["w"] + 1
     for number, size in _pieces(" ".join(said.casefold().split())):
         if size >= last:

@@ -1,4 +1,4 @@
-"""Words that look like other words: for slips of the finger and *did you mean*."""
+"""Words that look like other words: for typing errors and *did you mean*."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 
 def alike(word: str, names: Collection[str]) -> tuple[str, ...]:
-    """The nearest names, one slip away from the word (two in a long one); short words are not guessed."""
+    """Return the nearest names, at most one slip away from a short word and two from a long one; names of
+    three letters or fewer are not guessed."""
     reach = 1 if len(word) <= 4 else 2
     near = (name for name in names if abs(len(name) - len(word)) <= reach and min(len(name), len(word)) > 3)
     found = [(distance(word, name), name) for name in near]
@@ -15,7 +16,7 @@ def alike(word: str, names: Collection[str]) -> tuple[str, ...]:
 
 
 def nearest(name: str, names: Collection[str]) -> list[str]:
-    """Up to three names that may have been meant, likeliest first."""
+    """Return up to three names that may have been meant, likeliest first."""
     wanted = name.casefold()[:80]
     reach = max(1, len(wanted) // 3)
     scored = [(_unlikeness(wanted, each.casefold()), each) for each in names]
@@ -23,7 +24,7 @@ def nearest(name: str, names: Collection[str]) -> list[str]:
 
 
 def distance(one: str, other: str) -> int:
-    """Letters to insert, drop, replace, or swap with their neighbour."""
+    """Count the letters to insert, drop, replace, or swap with their neighbour."""
     before: Sequence[int] = ()
     row: Sequence[int] = range(len(other) + 1)
     for i, letter in enumerate(one):

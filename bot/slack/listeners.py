@@ -1,4 +1,4 @@
-"""What the bot listens to in Slack: each hears, has it done, and answers in the acknowledgement."""
+"""The bot's listeners in Slack: each hears something, has it done, and answers in the acknowledgement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SlackSettings:
-    """``signing_secret`` empty: Socket Mode, where Slack's connection vouches for what comes in."""
+    """The settings of the Slack app. ``signing_secret`` empty: Socket Mode, where Slack's connection vouches
+    for what comes in."""
 
     token: str = field(repr=False)
     signing_secret: str = field(default="", repr=False)
@@ -40,7 +41,7 @@ class SlackSettings:
 
 
 def build(context: Context, settings: SlackSettings, afterwards: Afterwards | None = None) -> App:
-    """Calls nobody. What a listener does is written down before it acknowledges."""
+    """Build the app without calling Slack. A listener writes down what it does before it acknowledges."""
     client = WebClient(token=settings.token, base_url=settings.api_url)
     app = _app(settings)
     slack = SlackContext(context=context, client=client, afterwards=afterwards or Afterwards(context.ledger))
@@ -54,13 +55,13 @@ def build(context: Context, settings: SlackSettings, afterwards: Afterwards | No
     app.event("user_change")(_listening(context, _person_changed))
     for event in groups.LOSSES:
         app.event(event)(_listening(context, _bot_shut_out))
-    app.event(re.compile(""))(lambda: None)  # Slack stops sending events where most are turned away
+    app.event(re.compile(""))(lambda: None)  # Slack stops sending events if most are turned away
     return app
 
 
 def _app(settings: SlackSettings) -> App:
-    """Nothing is taken from the environment, and no request is ever logged: its body may hold secrets.
-    In Socket Mode nobody knows the signing secret, so that nothing is taken over HTTP."""
+    """Build the bare app. Nothing is taken from the environment, and no request is ever logged: its body may
+    hold secrets. In Socket Mode nobody knows the signing secret, so nothing is accepted over HTTP."""
     quiet = logging.getLogger("slack_bolt.quiet")
     quiet.setLevel(logging.CRITICAL)
     return App(
@@ -78,7 +79,8 @@ def _app(settings: SlackSettings) -> App:
 
 
 def _turning_away(body: Body, next_: Callable[[], BoltResponse]) -> BoltResponse:
-    """What is signed and yet not as Slack sends it: Slack has changed, or somebody knows the secret."""
+    """Reject what is signed and yet not as Slack sends it: Slack has changed, or somebody knows the
+    secret."""
     if body.get("type") == MALFORMED:
         log.warning("not as Slack sends it", wrong=body["wrong"])
         return BoltResponse(status=400, body="this is not as Slack sends it\n")
@@ -105,7 +107,7 @@ def _pressing(slack: SlackContext) -> Callable[..., BoltResponse | None]:
 def _listening(
     context: Context, hear: Callable[[Context, Home, Body], None]
 ) -> Callable[..., BoltResponse | None]:
-    """Events of our own workspace. Slack sends one again where it was not taken."""
+    """Listen to events of our own workspace. Slack sends an event again if it is not acknowledged."""
 
     def listener(body: Body) -> BoltResponse | None:
         try:
@@ -139,7 +141,7 @@ def _bot_shut_out(context: Context, _: Home, event: Body) -> None:
 
 
 def _answer_error(error: Exception, body: Body) -> BoltResponse:
-    """The one place where anything unforeseen ends; what a person then sees is words, not a trace."""
+    """Handle any unforeseen error, here alone; the person then sees words, not a trace."""
     log.error("listener failed", exc_info=error, kind=body.get("type") or body.get("command"))
     if body.get("command"):
         return BoltResponse(status=200, body=ephemeral(words.BROKEN))

@@ -13,7 +13,7 @@ NAME = "manifest.yml"
 
 
 def manifest() -> dict[str, Any]:
-    """Raises Misconfigured where it is missing."""
+    """Read the manifest. Raise Misconfigured if it is missing."""
     here = Path(__file__).parent
     places = (here / NAME, here.parent.parent / NAME)
     found = next((place for place in places if place.exists()), None)
@@ -24,5 +24,5 @@ def manifest() -> dict[str, Any]:
 
 
 def scopes() -> tuple[str, ...]:
-    """What the bot token needs."""
+    """Return the scopes that the bot token needs."""
     return tuple(manifest()["oauth_config"]["scopes"]["bot"])

@@ -31,7 +31,8 @@ class SlackMessenger:
         self._client = client
 
     def show(self, view: CardView, place: Place, deadline: Deadline) -> Place:
-        """The place returned has the channel that Slack names, which for a person is their DM."""
+        """Post or update the card. The place returned has the channel that Slack names, which for a person is
+        their DM."""
         return self._post(card(view, place.audience), place, deadline)
 
     def show_alert(self, view: AlertView, place: Place, deadline: Deadline) -> Place:
@@ -54,7 +55,7 @@ class SlackMessenger:
         return replace(place, channel=channel, ts=ts)
 
     def tell(self, note: Note, deadline: Deadline, terms: CardView | None = None) -> None:
-        """A whisper that cannot be heard where it was meant to goes to the person's DM."""
+        """Send a note. A whisper that its channel cannot show goes to the person's DM."""
         shown = card(terms, APPROVER)[1] if terms else []
         said: dict[str, Any] = {"text": _text(note), "blocks": [*_blocks(note), *shown]}
         if note.whisper_to is None:

@@ -28,7 +28,8 @@ _LEAD = re.compile(r"[\s,]*(?:(at|on)\s+)?", re.IGNORECASE)
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """``day`` as it was typed, in lower case; ``clock`` as HH:MM. ``after``: seconds from now."""
+    """A point in time. ``day`` as it was typed, in lower case; ``clock`` as HH:MM. ``after``: seconds from
+    now."""
 
     day: str = ""
     clock: str = ""
@@ -36,7 +37,8 @@ class Moment:
 
 
 def moment_at(level: str, start: int, *, hour: bool = False) -> tuple[Moment, int] | None:
-    """The moment that the text has there, and where it stops. ``hour``: an hour alone counts too."""
+    """Return the moment that the text has at ``start``, and where it ends. ``hour``: an hour alone counts
+    too."""
     day = clock = ""
     position = end = start
     while lead := _LEAD.match(level, position):

@@ -1,4 +1,4 @@
-"""What is longer than a sentence: the answers to ``mine``, ``list`` and ``who``, and the Home tab. Pure."""
+"""Answers longer than a sentence: to ``mine``, ``list`` and ``who``, and the Home tab. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def mine(view: HomeView) -> tuple[str, list[Block]]:
 
 
 def request_answer(answer: Asked) -> tuple[str, list[Block]]:
-    """Return what has come of a request; who has it already may extend it."""
+    """Return the outcome of a request; somebody who already has the resource gets a button to extend it."""
     text = words.request_answer(answer)
     if not (answer.joined and answer.standing.live):
         return text, [section(text)]
@@ -47,7 +47,7 @@ def offer_list(offers: Sequence[Offer]) -> tuple[str, list[Block]]:
 
 
 def fitting(which: str, grants: Sequence[Standing]) -> tuple[str, list[Block]]:
-    """Return what an approver may have meant, with buttons."""
+    """Return the requests that an approver may have meant, with buttons."""
     if not grants:
         return words.nothing_fits(which), [section(words.nothing_fits(which))]
     return words.FITS, _page(words.FITS, [_waiting(each) for each in grants])
@@ -61,7 +61,7 @@ def who(resource: str, grants: Sequence[Standing]) -> tuple[str, list[Block]]:
 
 
 def home(view: HomeView) -> Block:
-    """The Home tab, as Slack wants it for views.publish."""
+    """Return the Home tab, as Slack wants it for views.publish."""
     blocks = [
         *_part(words.HAVE, words.NOTHING_MINE, [_held_blocks(each, "mine") for each in view.mine]),
         *_part(words.WAITING, words.NOTHING_WAITS, [_waiting(each) for each in view.waiting]),

@@ -12,10 +12,10 @@ from bot.slack import lengths
 from bot.slack.entities import readable
 
 Length = int | UntilShiftEnds | None
-"""Seconds, for as long as the shift lasts, or None if no length was named."""
+"""A length in seconds, until the shift ends, or None if none was named."""
 
 QUOTED = 60
-"""How much of what was typed a refusal repeats."""
+"""The most characters of what was typed that a refusal repeats."""
 
 _LEVEL = str.maketrans({**dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("\u200b\u2060\ufeff", " ")})
 _CLOSING = {'"': '"', "'": "'", "“": "”", "„": "“", "‘": "’", "«": "»", "”": "”", "’": "’", "`": "`"}
@@ -41,7 +41,7 @@ _WORD = re.compile(r'"([^"]*)"|<[^<>\s][^<>]*>|\S+')
 
 
 def level_text(text: str) -> str:
-    """The same text, letter for letter as long, with plain quotes, plain spaces and plain digits."""
+    """Return the same text, letter for letter as long, with plain quotes, plain spaces and plain digits."""
     return "".join(map(_level, text.translate(_LEVEL)))
 
 
@@ -52,18 +52,18 @@ def _level(letter: str) -> str:
 
 
 def gap_end(level: str, start: int = 0) -> int:
-    """Where the next word begins: behind spaces and what merely separates."""
+    """Return the position of the next word, after spaces and mere separators."""
     found = _BETWEEN.match(level, start)
     return found.end() if found else start
 
 
 def word_at(level: str, start: int) -> re.Match[str] | None:
-    """The word there, or what stands in quotes, which is then the first group."""
+    """Match the word at ``start``, or quoted text, which is then the first group."""
     return _WORD.match(level, start)
 
 
 def first_word(text: str) -> tuple[str, str]:
-    """The first word, or what stands in quotes, and the rest as it was typed."""
+    """Split off the first word, or quoted text; the rest stays as it was typed."""
     level = level_text(text)
     found = word_at(level, gap_end(level))
     if found is None:
@@ -80,7 +80,8 @@ def plain(word: str) -> str:
 
 
 def length_at(level: str, start: int) -> tuple[Length, int] | None:
-    """The length that the text has there, and where it stops. Raises Refused for one that nobody can mean."""
+    """Return the length that the text has at ``start``, and where it ends. Raise Refused for one that nobody
+    can mean."""
     shift = _SHIFT.match(level, start)
     if shift:
         return UNTIL_SHIFT_ENDS, shift.end()
@@ -89,7 +90,7 @@ def length_at(level: str, start: int) -> tuple[Length, int] | None:
 
 
 def length_in(text: str) -> Length:
-    """A length alone, as in a form; empty: None. Raises Refused."""
+    """Read a length alone, as in a form; None if the text is empty. Raise Refused for anything else."""
     level = level_text(text)
     start = gap_end(level)
     if start == len(level):
@@ -109,7 +110,8 @@ def says_because(text: str) -> bool:
 
 
 def split_reason(text: str) -> tuple[str, str | None]:
-    """What stands before *because*, and the reason behind it; None if it does not say *because*."""
+    """Split a text into what is before *because* and the reason after it; None if it does not say
+    *because*."""
     said = _BECAUSE.search(level_text(text))
     if said is None:
         return text, None
@@ -117,7 +119,7 @@ def split_reason(text: str) -> tuple[str, str | None]:
 
 
 def reason_in(text: str) -> str:
-    """A reason verbatim, without what separates it and without quotes around all of it."""
+    """Return a reason verbatim, without the separators before it and without quotes around all of it."""
     level = level_text(text)
     reason = readable(text[gap_end(level) :]).strip()
     closing = _CLOSING.get(reason[:1])
@@ -126,7 +128,7 @@ def reason_in(text: str) -> str:
 
 
 def not_understood(text: str, **facts: str) -> Refused:
-    """The refusal that quotes what could not be read: as a length if it looks like one."""
+    """Return the refusal that quotes what could not be read: as a length if it looks like one."""
     said = readable(text[gap_end(level_text(text)) :]).strip()[:QUOTED]
     length = re.sub(r"^(?:for\s+)?(?:the\s+)?", "", level_text(said), flags=re.IGNORECASE)
     if re.fullmatch(r"[0-9]+", length):
@@ -138,7 +140,7 @@ def not_understood(text: str, **facts: str) -> Refused:
 
 
 def without_marks(typed: str) -> str:
-    """A line that is bold, slanted, struck or fixed as a whole, without its marks."""
+    """Return a line without its marks, if it is bold, italic, struck out or code as a whole."""
     mark = typed[:1]
     if mark and mark in _MARKS and typed.endswith(mark) and typed.count(mark) == 2:
         return typed[1:-1].strip()
@@ -146,7 +148,7 @@ def without_marks(typed: str) -> str:
 
 
 def _without_mark(before: str, reason: str) -> str:
-    """The reason without a mark at its end that was opened before it."""
+    """Return the reason without a mark at its end that was opened before it."""
     mark = reason[-1:]
     if mark and mark in _MARKS and before.count(mark) % 2 and reason.count(mark) == 1:
         return reason[:-1].rstrip()

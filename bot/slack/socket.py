@@ -1,4 +1,4 @@
-"""Socket Mode: a connection to Slack that is made again whenever it is gone."""
+"""Socket Mode: a connection to Slack that is opened again whenever it is lost."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class _Reducing(SocketModeHandler):
 
 
 class SocketConnection:
-    """Connects in the background, and keeps trying. To be made in the process that is to listen: threads
-    do not survive a fork."""
+    """A connection that connects in the background, and keeps trying. Create it in the process that is to
+    listen: threads do not survive a fork."""
 
     def __init__(self, bolt_app: App, app_token: str) -> None:
         self._client = _Reducing(bolt_app, app_token, ping_interval=5).client
@@ -39,11 +39,11 @@ class SocketConnection:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing is heard from Slack; None while it is connected."""
+        """Return why nothing is heard from Slack; None while it is connected."""
         return None if self._client.is_connected() else self._trouble
 
     def close(self) -> None:
-        """Answers what was heard already, then hangs up."""
+        """Answer what was heard already, then hang up."""
         self._closed.set()
         self._thread.join()
         self._client.message_workers.shutdown()

@@ -1,4 +1,4 @@
-"""Forms sent in, done, and what the form then shows."""
+"""Forms that were submitted, and what the form then shows."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _ABOUT_REASON = frozenset({Why.REASON_MISSING, Why.REASON_TOO_LONG, Why.REASON_P
 
 
 def submit_request(slack: SlackContext, body: Body) -> Block:
-    """The answer takes the form's place; what is wrong with a field is said there; any other refusal is
-    laid on top, so that nothing typed is lost."""
+    """Make the request. The answer replaces the form; an objection to a field is shown beside that field; any
+    other refusal is laid over the form, so that nothing typed is lost."""
     try:
         person, wanted = insider(slack.context, body), forms.asked_in(body["view"])
         answer = ask.ask(
@@ -48,7 +48,7 @@ def submit_request(slack: SlackContext, body: Body) -> Block:
 
 
 def submit_denial(slack: SlackContext, body: Body) -> Block:
-    """The form closes; the card tells the rest."""
+    """Deny the request. The form closes; the card shows the outcome."""
     view = body["view"]
     grant, _, terms = str(view.get("private_metadata", "")).partition(BETWEEN)
     try:
@@ -68,7 +68,7 @@ def submit_denial(slack: SlackContext, body: Body) -> Block:
 
 
 def _op(body: Body) -> str:
-    """Each time the form is sent in is one operation, however often it is delivered."""
+    """Return the op: each submission of the form is one operation, however often it is delivered."""
     view = body["view"]
     return f"view:{view['id']}:{body.get('trigger_id') or view.get('hash')}"
 

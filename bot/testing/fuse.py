@@ -1,4 +1,5 @@
-"""A fuse that burns at the n-th thing done to the ledger, a target or Slack: the process dies just there."""
+"""A fuse that burns at the n-th action on the ledger, a target or Slack: the process dies at that very
+point."""
 
 from __future__ import annotations
 
@@ -13,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class Died(BaseException):
-    """The process is no more; nothing in it may notice."""
+    """The death of the process; nothing in it may notice."""
 
 
 READS = ("read", "read_all")
 WRITES = ("commit", "commit_all", "claim")
 LOOKS = ("has", "holders", "prepare")
-"""What a target is asked without changing anything there."""
+"""The calls of a target that change nothing there."""
 
 
 class Fuse:
-    """Counts what is done, right after it; ``burn`` is called at the n-th. What changes nothing does not
-    count: to die there is to die after the last thing that did. ``everywhere``: all calls count, right before
-    and right after, because something else happens there than a death."""
+    """A counter of actions, each counted right after it; ``burn`` is called at the n-th. Calls that change
+    nothing do not count: to die there is to die after the last one that did. ``everywhere``: all calls count,
+    right before and right after, because something other than a death happens there."""
 
     def __init__(self, story: Story, *, everywhere: bool = False) -> None:
         self.left: int | None = None
@@ -47,7 +48,7 @@ class Fuse:
 
     @contextmanager
     def off(self) -> Iterator[None]:
-        """For who only watches: looking kills nobody."""
+        """Switch it off for somebody who only watches: looking kills nobody."""
         left, self.left = self.left, None
         yield
         self.left = left
@@ -62,7 +63,7 @@ class Fuse:
         return watched
 
     def _after(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """A claim that gets nothing changes nothing."""
+        """Count a call afterwards, except a claim that gets nothing: that changes nothing."""
 
         def watched(*arguments: Any, **named: Any) -> Any:
             answer = call(*arguments, **named)

@@ -1,7 +1,7 @@
-"""The ledger in memory, on a clock that one sets: for tests of what is decided, not of Redis.
+"""The ledger in memory, on a clock that the test sets: for tests of decisions, not of Redis.
 
-It answers as ``bot.ledger.redis_ledger`` does; the tests of the ledger run both side by side. Documents
-pass through the same codec, so what comes back is what Redis would give.
+It answers as ``bot.ledger.redis_ledger`` does; the tests of the ledger run both side by side. Documents pass
+through the same codec, so what comes back is what Redis would return.
 """
 
 from __future__ import annotations
@@ -59,17 +59,19 @@ FAILING_AFTER = 3
 MOST_TOLD = 100
 PAGE = 500
 APART = 5000
-"""Milliseconds that two servers' clocks may be apart."""
+"""Milliseconds by which two servers' clocks may differ."""
 _GRANT = KIND_OF[Grant]
 _STAYS = frozenset({"_now", "_lock", "claim_seconds"})
 
 
 class MemoryLedger:
-    """Implements Ledger, AuditTrail, Inspection, Census and Primary. Time stands still unless ``advance``
-    moves it or ``now`` is set; it ticks in whole milliseconds, as the ledger in Redis does.
-    ``audit_trouble``: why the audit cannot be written. ``full``: there is no memory left, so only what
+    """The ledger in memory. Implements Ledger, AuditTrail, Inspection, Census and Primary.
+
+    Time stands still unless ``advance`` moves it or ``now`` is set; it ticks in whole milliseconds, as in
+    Redis. ``audit_trouble``: why the audit cannot be written. ``full``: there is no memory left, so only what
     ``frees`` is written. ``copying``: replicas confirm what is written. ``servers``: the servers of a Redis
-    of which copies are asked for. ``page``: the ids on one page of the census, or a few more."""
+    that must have copies. ``page``: the ids on one page of the census, or a few more.
+    """
 
     def __init__(self, now: datetime, claim_seconds: float = CLAIM_SECONDS) -> None:
         self._now = not_after(now)
@@ -80,7 +82,7 @@ class MemoryLedger:
         self._leases: dict[str, int | None] = {}
         self._indexes: dict[str, set[str]] = {}
         self._due: dict[str, int] = {}
-        """When each member is owed; of one that is claimed, the end of the claim."""
+        """The time at which each member is due; of one that is claimed, the end of the claim."""
         self._lanes: set[str] = set()
         self._generations: dict[str, int] = {}
         self._claims: dict[str, int] = {}
@@ -113,12 +115,12 @@ class MemoryLedger:
         return self.now
 
     def backup(self) -> Mapping[str, object]:
-        """All that is in it, as of now."""
+        """Return everything that is in it, as of now."""
         with self._lock:
             return deepcopy({name: value for name, value in vars(self).items() if name not in _STAYS})
 
     def restore(self, backup: Mapping[str, object]) -> None:
-        """Everything is as it was then, but for the clock. The backup of an empty ledger empties it."""
+        """Put everything back as it was then, except the clock. The backup of an empty ledger empties it."""
         with self._lock:
             vars(self).update(deepcopy(dict(backup)))
 
@@ -139,7 +141,7 @@ class MemoryLedger:
             )
 
     def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
-        draw = cache(self._next)  # all that one read sets aside shares a number
+        draw = cache(self._next)  # everything that one read sets aside shares a number
         for key, (version, text) in found.items():
             try:
                 yield key, decode(key, text)
@@ -147,7 +149,7 @@ class MemoryLedger:
                 self._set_aside(key, version, str(failure), text, draw)
 
     def _set_aside(self, key: Key, version: int, error: str, text: str, draw: Callable[[], int]) -> None:
-        """Keep it as it is, and look again at what rested on it."""
+        """Keep the record as it is, and look again at what rested on it."""
         if (key, version) in self._aside:
             return
         kept = SetAside(key=key, at=self.now, error=error, text=printable(text))
@@ -172,12 +174,12 @@ class MemoryLedger:
         _drop(self._failures, members)
 
     def lose_lanes(self, *names: str) -> None:
-        """Drop these from the list of lanes, or all if none is named. What is owed in them stays, unseen."""
+        """Drop these from the list of lanes, or all if none is named. Jobs due in them stay, unseen."""
         with self._lock:
             self._lanes -= set(names or self._lanes)
 
     def corrupt(self, key: Key, text: str = "{") -> None:
-        """As if a disk had done it: the document is not what was written, under the same version."""
+        """Damage a document as a disk might: it is not what was written, under the same version."""
         with self._lock:
             self._documents[key] = (self._documents[key][0], text)
 
@@ -348,8 +350,8 @@ class MemoryLedger:
             return self._page((key.id for key in self._documents if key.kind == KIND_OF[shape]), cursor)
 
     def _page(self, names: Iterable[str], cursor: int) -> tuple[Sequence[str], int]:
-        """Return a page and the cursor of the next. A cursor is a checksum, so that what stays while others
-        come and go is on one of the pages, as in Redis."""
+        """Return a page and the cursor of the next. A cursor is a checksum, so that an id that stays while
+        others come and go is on one of the pages, as in Redis."""
         sums = {each: crc32(each.encode()) for each in names}
         rest = sorted((each for each in sums if sums[each] >= cursor), key=lambda each: (sums[each], each))
         if len(rest) <= self.page:
@@ -461,7 +463,7 @@ class MemoryLedger:
         return until is None or until > self._now
 
     def _log(self, texts: Sequence[str], *, frees: bool) -> None:
-        """What could not be written when it happened comes first."""
+        """Write audit entries. Those that could not be written when they happened come first."""
         if not texts:
             return
         if self.audit_trouble and not frees:
@@ -495,7 +497,7 @@ class MemoryLedger:
             self._failures.pop(member, None)
 
     def _close(self, done: Done) -> set[str]:
-        """Give the claim back; the member where nothing more is owed."""
+        """Release the claim. Drop the member if nothing more is due, and then return it."""
         member = done.claim.member
         armed = self._generations.get(member, 0) != done.claim.generation
         self._claims.pop(member, None)

@@ -12,12 +12,12 @@ from bot.ports import Deadline
 
 
 class FakeSource:
-    """Implements OnCallSource. ``rota`` has the shifts by the source's own schedule ids.
+    """An on-call source. Implements OnCallSource. ``rota`` has the shifts by the source's own schedule ids.
 
-    ``away``: nothing answers. ``hidden``: schedules that ``shifts`` shows nobody of, though there is
-    somebody, and ``lacking`` those of which it does not show these levels. ``unknown``: schedules that the
+    ``away``: nothing answers. ``hidden``: schedules for which ``shifts`` shows nobody, though there is
+    somebody, and ``lacking`` those for which it does not show these levels. ``unknown``: schedules that the
     source says it does not have. ``rendered``: what ``confirm`` shows of a schedule, if that is something
-    else; ``unrendered``: those of which it cannot be read. ``since``: from when it was last asked.
+    else; ``unrendered``: those that it cannot read. ``since``: the start of the last window that was read.
     """
 
     def __init__(self, rota: dict[str, tuple[Shift, ...]]) -> None:
@@ -49,7 +49,7 @@ class FakeSource:
     def confirm(
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
-        """Without levels, as PagerDuty renders a schedule."""
+        """Return the shifts without levels, as PagerDuty renders a schedule."""
         self._answer(deadline)
         if schedule in self.unrendered:
             raise TemporaryFailure(f"the pager does not render {schedule}")

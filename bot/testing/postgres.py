@@ -39,7 +39,7 @@ class Roles:
         return self.admin.info.server_version
 
     def at(self, url: str, admin: Session) -> Roles:
-        """The same roles at another server, where they are already."""
+        """Return the same roles at another server that already has them."""
         other = copy(self)
         other.__dict__.update(_url=url, admin=admin, _made=list(self._made))
         return other
@@ -50,7 +50,7 @@ class Roles:
         self.run("ALTER ROLE {" + name + "} RENAME TO {renamed " + name + "}")
 
     def create(self, name: str, options: str = "NOLOGIN") -> None:
-        """``options`` as in CREATE ROLE."""
+        """Create a role. ``options`` are those of CREATE ROLE."""
         self._made.append(self[name])
         self.admin.execute(sql.SQL("CREATE ROLE {} " + options).format(sql.Identifier(self[name])))
 
@@ -58,7 +58,7 @@ class Roles:
         self.create(name, "LOGIN PASSWORD 'open sesame'")
 
     def run(self, statement: str, by: Session | None = None) -> None:
-        """By the administrator where nobody else is named; ``{ada}`` is Ada's account."""
+        """Run a statement, as the administrator if nobody else is named; ``{ada}`` is Ada's account."""
         names = {name.rpartition(" ")[0]: sql.Identifier(name) for name in self._made}
         (by or self.admin).execute(sql.SQL(statement).format(**names))
 
@@ -76,7 +76,7 @@ class Roles:
         return str(oid)
 
     def members(self) -> dict[str, set[str]]:
-        """Of orders_rw: who is in it, by whose grant."""
+        """Return the members of orders_rw, each with the grantors."""
         rows = self.admin.execute(
             "SELECT member::regrole::text, grantor::regrole::text FROM pg_auth_members"
             " JOIN pg_roles AS role ON role.oid = roleid JOIN pg_roles AS account ON account.oid = member"
@@ -89,7 +89,7 @@ class Roles:
         return inside
 
     def drop(self) -> None:
-        """Every role made here, and what is open under it."""
+        """Drop every role made here, and end what is open under it."""
         self.admin.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = ANY(%s)",
             (self._made,),
@@ -99,7 +99,7 @@ class Roles:
 
     @property
     def no_use(self) -> str:
-        """Options of a membership that only lets its member grant the role."""
+        """Return the options of a membership that only lets its member grant the role."""
         return ", INHERIT FALSE, SET FALSE" if self.version >= 160_000 else ""
 
     def _plain(self, name: str) -> str:
@@ -108,7 +108,7 @@ class Roles:
 
 @contextmanager
 def fresh_roles(url: str, *, stays: bool = False) -> Iterator[Roles]:
-    """``url`` is a superuser's. What ``stays`` is not dropped."""
+    """Make the roles of one test. ``url`` is a superuser's. With ``stays`` nothing is dropped afterwards."""
     with psycopg.connect(url, autocommit=True) as admin, ExitStack() as stack:
         roles = Roles(url, admin, stack)
         if not stays:

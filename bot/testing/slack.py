@@ -21,7 +21,8 @@ AWAY = "Slack does not answer"
 
 
 class FakeDirectory:
-    """Implements Directory. ``away``: nothing answers. People and groups can be changed at any time."""
+    """A directory of people. Implements Directory. ``away``: nothing answers. People and groups can be
+    changed at any time."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
@@ -59,7 +60,7 @@ class FakeDirectory:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A card where it is: what it shows now, and all states it has shown."""
+    """A card in its place: what it shows now, and all states it has shown."""
 
     view: CardView
     audience: str
@@ -67,9 +68,9 @@ class Message:
 
 
 class FakeMessenger:
-    """Implements Messenger and Publisher. ``away``: nothing answers; ``busy``: not for these. Posting to
-    what is in ``lost``, or changing a message there, fails for good. A DM is named by its person, with
-    ``D`` for ``U``."""
+    """Messages in memory. Implements Messenger and Publisher. ``away``: nothing answers; ``busy``: channels
+    for which nothing answers. Posting to a place in ``lost``, or changing a message there, fails for good. A
+    DM is named by its person, with ``D`` for ``U``."""
 
     def __init__(self) -> None:
         self.cards: dict[tuple[str, str], Message] = {}
@@ -126,7 +127,7 @@ class FakeMessenger:
     # ------------------------------------------------------------------------- for those who watch
 
     def cards_of(self, grant: str, audience: str | None = None) -> dict[str, Message]:
-        """The cards of a grant, by channel; a channel with two of them is a mistake."""
+        """Return the cards of a grant, by channel; a channel with two of them is a mistake."""
         found = [
             (channel, message)
             for (channel, _), message in self.cards.items()
@@ -137,7 +138,7 @@ class FakeMessenger:
         return dict(found)
 
     def alerts_in(self, channel: str) -> list[AlertView]:
-        """The alerts there as they are shown now, the first posted first."""
+        """Return the alerts there as they are shown now, the first posted first."""
         return [view for (where, _), view in self.alerts.items() if where == _channel(channel)]
 
     def notes_in(self, channel: str) -> list[Note]:
@@ -158,5 +159,5 @@ def _channel(name: str) -> str:
 
 
 def dm(who: str) -> str:
-    """The channel of the DM with a person."""
+    """Return the channel of the DM with a person."""
     return _channel(who)

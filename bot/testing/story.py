@@ -66,18 +66,18 @@ REASON = "orders are stuck"
 
 
 def shown_terms(context: Context, which: str) -> str:
-    """The digest in the buttons of the card, if it were shown now."""
+    """Return the digest that the buttons of the card would have if it were shown now."""
     view = cards.terms_view(context, which)
     return view.terms if view else ""
 
 
 MANY = 2_000
-"""More things than are ever owed at one moment; beyond it something is owed again and again."""
+"""More jobs than are ever due at one moment; beyond it something becomes due again and again."""
 
 
 class Story:
-    """Ada is on call for the database until five, Dan is not, Bob and Carol approve. At nine all facts have
-    been read. ``rota`` has the shifts of ``PDBPRIM`` and ``PORDERS``."""
+    """A bot and its people. Ada is on call for the database until five, Dan is not, Bob and Carol approve. At
+    nine all facts have been read. ``rota`` has the shifts of ``PDBPRIM`` and ``PORDERS``."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class Story:
         self.anchor: Anchor | None = None
         self.archive: Archive | None = None
         self.clock_ahead = timedelta()
-        """By how much the clock of Redis is ahead of the machine's."""
+        """The time by which the clock of Redis is ahead of the machine's."""
         self.sealing = self.another_sealing()
         self.guard = self.another_guard()
         self.context = self.another_context()
@@ -117,11 +117,11 @@ class Story:
     # ------------------------------------------------------------------------------------ the bot
 
     def another_context(self) -> Context:
-        """As another process has it: the same ledger, nothing remembered."""
+        """Return a context as in another process: the same ledger, nothing remembered."""
         return Context(self.ledger, self.directory, self._load, self.new_id)
 
     def _load(self, force: PolicyInForce, kept: PolicyText | None) -> Catalog:
-        """The text of a story's policy is its version."""
+        """Return the policy in force. In a story the text of a policy is its version."""
         if kept is None:
             return replace(self.policy, closed=because(Why.POLICY_LOST, version=force.version))
         if force.held_back:
@@ -129,7 +129,7 @@ class Story:
         return self._policies[kept.text]
 
     def another_guard(self) -> RollbackGuard:
-        """As another worker has it, which has seen nothing yet."""
+        """Return a guard as in another worker, which has seen nothing yet."""
         signer = self.sealing.signer
         return RollbackGuard(self.ledger, self.trail, lambda: self.anchor, self.new_id, signer, self.primary)
 
@@ -137,7 +137,7 @@ class Story:
         return Sealing(ledger=self.ledger, trail=self.trail, signer=None, new_id=self.new_id)
 
     def sign_with(self, signer: Signer) -> None:
-        """From now on AUDIT_KEY is set where the worker runs."""
+        """Set AUDIT_KEY where the worker runs, from now on."""
         self.sealing = replace(self.sealing, signer=signer)
         self.guard.signer = signer
 
@@ -182,7 +182,7 @@ class Story:
             self.reconciliation(left).run()
 
     def _seal(self, job: Job) -> None:
-        """Every five seconds of a story would be very often: only those about the audit have it sealed."""
+        """Seal the audit only in stories about it: every five seconds would be very often for the others."""
         if not self.sealed:
             self.ledger.commit(Change(done=Done(claim=job.claim)))
             return
@@ -221,7 +221,7 @@ class Story:
         return self.memory.now
 
     def run_due(self, *kinds: str) -> None:
-        """Do all that is owed by now, in this thread; only of these kinds, where some are named."""
+        """Do all jobs that are due by now, in this thread; only of these kinds, if some are named."""
         for _ in range(MANY):
             claim = self.claim(*kinds)
             if claim is None:
@@ -230,14 +230,14 @@ class Story:
         raise AssertionError(f"owed again and again: {self.claim(*kinds)}")
 
     def claim(self, *kinds: str) -> Claim | None:
-        """One thing that is owed by now; what is of other kinds is left as it was."""
+        """Claim one job that is due by now; those of other kinds are left as they were."""
         lanes = {*self.duties(), *(f"hold:{target}" for target in self.targets)}
         others = {lane: MANY for lane in lanes if kinds and lane.partition(":")[0] not in kinds}
         found = self.ledger.claim(1, MANY, others)
         return found.claims[0] if found.claims else None
 
     def do(self, claim: Claim) -> None:
-        """As the worker does: what fails is due again later."""
+        """Do a job as the worker does: one that fails is due again later."""
         try:
             self.duties()[claim.kind](Job(claim, Deadline.after(0)))
         except Conflict:
@@ -253,7 +253,7 @@ class Story:
             return
 
     def pass_time(self, seconds: float) -> None:
-        """Time goes by; each thing is done at the moment it is owed."""
+        """Let time go by; each job is done at the moment it is due."""
         end = self.now + timedelta(seconds=seconds)
         self.run_due()
         while (next_at := self.ledger.claim(0, 0, {}).next_at) is not None and next_at <= end:
@@ -273,7 +273,7 @@ class Story:
         )
 
     def approve(self, who: str, grant: str, length: int | None = None, op: str | None = None) -> Standing:
-        """As a click on the card that shows the terms of this moment."""
+        """Approve as by a click on the card that shows the terms of this moment."""
         terms = shown_terms(self.context, grant)
         return votes.approve(
             self.context, person=who, grant=grant, length=length, op=op or self.op(), terms=terms
@@ -326,21 +326,21 @@ class Story:
         return grant in self.memory.read({Key.of(Grant, grant)}).leases
 
     def lease(self, grant: str) -> datetime | None:
-        """The end of a live lease. Raises KeyError where it is not live."""
+        """Return the end of a live lease. Raise KeyError if it is not live."""
         return self.memory.read({Key.of(Grant, grant)}).leases[grant]
 
     def grants_of(self, who: str) -> tuple[Grant, ...]:
-        """Those that are not finished."""
+        """Return the person's grants that are not finished."""
         return self.memory.read((), (f"person:{who}",)).all(Grant)
 
     def shift_grant(self, who: str, resource: str = "orders-on-call") -> Grant | None:
-        """The grant that the person's shift now gives."""
+        """Return the grant that the person's shift now gives."""
         snap = self.memory.read({Key.of(ShiftGrant, f"{resource}/{who}")})
         found = snap.find(ShiftGrant, f"{resource}/{who}")
         return self.grant(found.grant) if found and found.grant else None
 
     def record(self, grant: str) -> HoldRecord | None:
-        """The record of the grant's first hold."""
+        """Return the record of the grant's first hold."""
         key = self.grant(grant).gives[0].key
         return self.memory.read({Key.of(HoldRecord, key)}).find(HoldRecord, key)
 
@@ -349,9 +349,9 @@ class Story:
         return [entry for entry in found if grant in (None, entry.grant)]
 
     def history(self, grant: str) -> list[str]:
-        """What the audit says became of a grant, in order."""
+        """Return the events of a grant from the audit, in order."""
         return [entry.what for entry in self.audit(grant)]
 
     def has(self, who: str, role: str = "orders_rw", target: str = "orders-db") -> bool:
-        """Whether the person has the role at the target at this moment."""
+        """Return whether the person has the role at the target at this moment."""
         return town.EMAILS[who] in self.targets[target].accounts(role)

@@ -13,7 +13,7 @@ from bot.core.holds import Hold, Position, Presence, Receipt, Seen, System
 from bot.ports import Abilities, Deadline, Holder, Holders
 
 Key = tuple[str, Entitlement]
-"""An account, and an entitlement without the target's name: a server does not know what it is called."""
+"""An account, and an entitlement without the target's name: a server does not know its own name."""
 Failure = Exception | None
 
 ADMINISTRATOR = "administrator"
@@ -28,8 +28,8 @@ def another_system(target: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """``by``: who made it. ``until``: the end that the target itself keeps, if it does. ``usable``: False for
-    what an interrupted revocation left behind."""
+    """Access at the target. ``by``: who made it. ``until``: the end that the target itself keeps, if it does.
+    ``usable``: False for what an interrupted revocation left behind."""
 
     by: Presence
     until: datetime | None = None
@@ -45,9 +45,9 @@ class Call:
 
 
 class FakeTarget:
-    """Implements Target. ``now`` is the clock by which it keeps ends.
+    """A target in memory. Implements Target. ``now`` is the clock by which it keeps ends.
 
-    ``failing`` raises for the verbs named in it; ``loses_answers`` does what was asked and then raises.
+    ``failing`` raises for the verbs named in it; ``loses_answers`` does what it should and then raises.
     ``before`` and ``after`` are called around each call, with the verb, for anything a story wants to happen
     at that moment. ``stuck``: what it shows, whatever is there. ``system`` is the one that answers: another
     one knows nothing of what was made at the first. ``confirmed``: False while a standby has not confirmed
@@ -139,11 +139,11 @@ class FakeTarget:
         }
 
     def give_by_hand(self, account: str, entitlement: Entitlement) -> None:
-        """Somebody else gives access, past us."""
+        """Grant access past us, as somebody else would."""
         self.access[_key(account, entitlement)] = Access(by=Presence.THEIRS)
 
     def stray(self, account: str, entitlement: Entitlement) -> None:
-        """Access of our own making that the ledger knows nothing of."""
+        """Make access that counts as ours and that the ledger knows nothing of."""
         self.access[_key(account, entitlement)] = Access(by=Presence.OURS)
 
     def take_by_hand(self, account: str, entitlement: Entitlement) -> None:
@@ -169,7 +169,7 @@ class FakeTarget:
         }
 
     def rename_role(self, entitlement: Entitlement, new: Entitlement) -> None:
-        """The same for what is granted."""
+        """Give an entitlement another name. Access to it stays."""
         old, new = (replace(each, target="") for each in (entitlement, new))
         self._ids[new] = self._ids.pop(old, "") or f"#{next(self._next_id)}"
         self.access = {(who, new if what == old else what): it for (who, what), it in self.access.items()}
@@ -239,7 +239,7 @@ class FakeTarget:
         ]
 
     def _receipt(self, account: str, entitlement: Entitlement, by: Presence = Presence.OURS) -> Receipt:
-        """A receipt of access that a person accepted as ours names who granted it."""
+        """Make a receipt. For access that a person accepted as ours it names who granted it."""
         account, role = _key(account, entitlement)
         grantor = {} if by is Presence.OURS else {"grantor": ADMINISTRATOR}
         facts = {"account": self._id(account), "role": self._id(role), **grantor}

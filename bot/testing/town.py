@@ -21,7 +21,7 @@ from bot.core.people import Group, Person
 from bot.core.shifts import Roster, Shift
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
-"""When every story begins: a Monday."""
+"""The beginning of every story: a Monday."""
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 TEAM = "T1"
@@ -34,7 +34,7 @@ SECURITY = "#security"
 SHIFT_ENDS = NINE + timedelta(hours=8)
 
 UNHURRIED = {"pagerduty": SourceRules(every=600)}
-"""For stories that take days."""
+"""The rules for stories that take days."""
 
 FIRST_LINE = OnCall(schedule=SCHEDULE, levels=(1, 2))
 ON_SHIFT = OnCall(schedule=ORDERS_SCHEDULE, levels=(1,), grace=15 * MINUTE)
@@ -67,7 +67,7 @@ SCHEMA_MIGRATION = Resource(
 
 
 def catalog(*resources: Resource, version: str = "v1") -> Catalog:
-    """The policy of the town; ``resources`` take the place of those of the same name, or come besides."""
+    """Return the policy of the town; ``resources`` replace those of the same name, or are added."""
     named = {each.name: each for each in (PROD_DB, ORDERS_ON_CALL, SCHEMA_MIGRATION, *resources)}
     return Catalog(
         version=version,
@@ -120,5 +120,5 @@ def roster(*shifts: Shift, read_at: datetime = NINE, schedule: str = SCHEDULE) -
 
 
 def nobodys(each: Shift) -> Shift:
-    """As a source tells it: an email address, and no Slack user yet."""
+    """Return a shift as a source gives it: with an email address, and no Slack user yet."""
     return replace(each, person=None)

@@ -1,6 +1,6 @@
 """A real Valkey for tests: on a Unix socket in a folder of its own, each write on disk before its answer.
 
-Another server, a Redis say, is taken where ROTAKEY_TEST_SERVER has the path of its program.
+Another server, such as Redis, is used if ROTAKEY_TEST_SERVER has the path of its program.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ STARTS_WITHIN = 10.0
 
 
 class Valkey:
-    """One server process and its folder. It ends with this process where the system can see to that
-    (Linux); more exactly, with the thread that started it."""
+    """One server process and its folder. On Linux it ends with this process; more exactly, with the thread
+    that started it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -35,7 +35,8 @@ class Valkey:
         return f"unix://{self._folder}/socket"
 
     def start(self, *options: str) -> None:
-        """Returns when it answers. ``options`` are as on its command line, ``"--maxmemory", "4mb"``."""
+        """Start it, and return when it answers. ``options`` are as on its command line, ``"--maxmemory",
+        "4mb"``."""
         self._run("--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always", *options)
 
     def watch(self, *lines: str) -> None:
@@ -52,13 +53,13 @@ class Valkey:
         self._await_answer(self._process)
 
     def kill(self) -> None:
-        """As a power cut would: without a word."""
+        """Kill it as a power cut would, without any warning."""
         if self._process:
             self._process.kill()
             self._process.wait()
 
     def pause(self) -> None:
-        """It takes connections and answers nothing, until it may ``go_on``."""
+        """Let it accept connections and answer nothing, until it may ``go_on``."""
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
@@ -84,7 +85,7 @@ class Valkey:
 
 @contextmanager
 def folder() -> Iterator[Valkey]:
-    """Not running yet; afterwards it is killed and its folder is gone."""
+    """Yield a server that does not run yet; afterwards it is killed and its folder is gone."""
     with tempfile.TemporaryDirectory(prefix="rotakey-") as where:
         server = Valkey(Path(where))
         try:
@@ -95,7 +96,7 @@ def folder() -> Iterator[Valkey]:
 
 @contextmanager
 def valkey(*options: str) -> Iterator[Valkey]:
-    """A running server; afterwards it is killed and its folder is gone."""
+    """Yield a running server; afterwards it is killed and its folder is gone."""
     with folder() as server:
         server.start(*options)
         yield server
@@ -103,7 +104,7 @@ def valkey(*options: str) -> Iterator[Valkey]:
 
 @contextmanager
 def valkey_url(*options: str) -> Iterator[str]:
-    """A running server's URL."""
+    """Yield a running server's URL."""
     with valkey(*options) as server:
         yield server.url
 

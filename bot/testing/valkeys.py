@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 SLOTS = 16384
 QUICK = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 NAME = "orders"
-"""What the sentinels call the primary."""
+"""The sentinels' name for the primary."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Node:
         return f"redis://{HOST}:{self.port}"
 
     def restart(self) -> None:
-        """It dies, and begins anew with what it has on disk: as a primary, whatever it was."""
+        """Kill it and start it again with what it has on disk: as a primary, whatever it was."""
         self.server.kill()
         self.server.start("--bind", HOST, "--port", str(self.port), *QUICK)
 
@@ -51,7 +51,7 @@ class Node:
             return client.execute_command(*command)
 
     def says(self, part: str, name: str) -> str:
-        """A line of INFO; empty where it does not answer just now."""
+        """Return the value of one line of INFO; empty if the server does not answer."""
         try:
             with self.client() as client:
                 return str(client.info(part).get(name))
@@ -77,7 +77,7 @@ def alone(*options: str) -> Iterator[Node]:
 
 @contextmanager
 def replica_set(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
-    """A primary, which comes first, and its replicas, all equal when this returns."""
+    """Yield a primary, which comes first, and its replicas, all equal by then."""
     with ExitStack() as stack:
         primary, *others = (stack.enter_context(alone(*QUICK, *options)) for _ in range(1 + replicas))
         for each in others:
@@ -87,7 +87,7 @@ def replica_set(replicas: int = 1, *options: str) -> Iterator[tuple[Node, ...]]:
 
 @contextmanager
 def sentinel(port: int) -> Iterator[Node]:
-    """Watches over the primary at this port. Replaces the primary within two seconds of its death."""
+    """Yield a sentinel of the primary at this port, which it replaces within two seconds of its death."""
     ours = free_port()
     with folder() as server:
         server.watch(
@@ -106,7 +106,7 @@ def by_name(*sentinels: Node) -> str:
 
 @contextmanager
 def cluster(size: int = 3) -> Iterator[Cluster]:
-    """Each node has an equal part of the slots; none has a replica."""
+    """Yield a cluster in which each node has an equal part of the slots; none has a replica."""
     with ExitStack() as stack:
         nodes = tuple(stack.enter_context(_cluster_node()) for _ in range(size))
         _share_out(nodes, nodes)
@@ -115,7 +115,7 @@ def cluster(size: int = 3) -> Iterator[Cluster]:
 
 @contextmanager
 def cluster_with_replica(slot: int) -> Iterator[tuple[Cluster, Node, Node]]:
-    """The node that has this slot, and a replica of it that takes over when it dies."""
+    """Yield a cluster, the node that has this slot, and a replica of it that takes over when it dies."""
     with ExitStack() as stack:
         *nodes, replica = (stack.enter_context(_cluster_node()) for _ in range(4))
         _share_out(nodes, (*nodes, replica))
@@ -133,7 +133,7 @@ def _cluster_node() -> Iterator[Node]:
 
 
 def _share_out(nodes: Sequence[Node], every: Sequence[Node]) -> None:
-    """All slots to ``nodes``; returns when ``every`` node knows all others."""
+    """Give all slots to ``nodes``; return when ``every`` node knows all others."""
     bounds = [SLOTS * n // len(nodes) for n in range(len(nodes) + 1)]
     for n, each in enumerate(nodes):
         each.ask("CLUSTER", "ADDSLOTSRANGE", str(bounds[n]), str(bounds[n + 1] - 1))

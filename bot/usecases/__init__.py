@@ -1,1 +1,1 @@
-"""What people and time can do: one short module a story."""
+"""The use-cases: all that people and time can do, one short module for each."""

@@ -1,4 +1,4 @@
-"""Whose an account at a target is: the way back from what a target shows to a person in Slack."""
+"""Finds the person in Slack behind an account that a target shows, and judges questions about its owner."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from bot.usecases.waiting import MOST_DM_APPROVERS
 
 
 def whose(context: Context, hold: Hold, deadline: Deadline) -> str | None:
-    """The one person who would be given access at this account; None where that is nobody, or several."""
+    """Return the one person who would be given access at this account; None if there is nobody, or
+    several."""
     catalog = context.catalog()
     people = sorted(
         {*catalog.named_for(hold.target, hold.account)} | _by_email(context, hold.account, deadline)
@@ -44,7 +45,7 @@ def has_account(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> bo
 
 
 def is_concerned(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> bool:
-    """Return whether the account is or may be this person's, also if they would be given nothing there."""
+    """Return whether the account is or may be this person's, even if they would be given nothing there."""
     owner = snap.find(AccountOwner, owner_key(hold.target, hold.account).id)
     pinned = snap.find(Account, f"{person}/{hold.target}")
     used = (owner and owner.person == person) or (pinned and pinned.name == hold.account)
@@ -62,7 +63,8 @@ def _would_use(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> boo
 
 
 def judged_contest(context: Context, alert: Alert) -> Alert:
-    """Return the question about an account as it is now: it is over once the policy names somebody."""
+    """Return the question about an account as it is now. It is over once nothing is left to answer, for
+    example because the policy names the owner."""
     catalog, snap = context.gather(lambda known: contest_keys(alert, known))
     owner = contested_owner(alert, catalog, snap)
     facts = dict(alert.reason.facts)
@@ -76,7 +78,7 @@ def judged_contest(context: Context, alert: Alert) -> Alert:
 
 
 def contest_keys(alert: Alert, catalog: Catalog) -> set[Key]:
-    """Return what a question about an account, and who may answer it, rests on."""
+    """Return the keys of what a question about an account, and who may answer it, rests on."""
     who = catalog.security.people
     resource = catalog.resources.get(alert.resource or "")
     asked = [str(alert.reason.facts["owner_person"]), *([alert.person] if alert.person else [])]
@@ -91,7 +93,7 @@ def contest_keys(alert: Alert, catalog: Catalog) -> set[Key]:
 
 
 def contested_owner(alert: Alert, catalog: Catalog, snap: Snapshot) -> AccountOwner | None:
-    """Return whose the account is, as long as there is something to be answered about it."""
+    """Return the owner of the account, or None if there is nothing to answer about it."""
     target, account = str(alert.reason.facts["target"]), str(alert.reason.facts["account"])
     owner = snap.find(AccountOwner, alert.account or "")
     if owner is None or catalog.is_shared(target, account) or catalog.named_for(target, account):
@@ -100,7 +102,7 @@ def contested_owner(alert: Alert, catalog: Catalog, snap: Snapshot) -> AccountOw
 
 
 def deciders(alert: Alert, catalog: Catalog, snap: Snapshot) -> tuple[str, ...]:
-    """Return some of those who may answer, to be asked where there is no channel."""
+    """Return a few of the people who may answer, to be asked in direct messages if there is no channel."""
     resource = catalog.resources.get(alert.resource or "")
     who = catalog.security.people or (resource.approvers if resource else ())
     two = (alert.person, alert.reason.facts["owner_person"])

@@ -1,4 +1,4 @@
-"""Writing an approval: what is held from now on, until when, and what the worker owes for it."""
+"""Approvals as they are written: what is held from now on, until when, and what the worker owes for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JUST_NOW = timedelta(seconds=10)
 
 
 def indexes(grant: Grant) -> tuple[str, ...]:
-    """The sets an open grant is in."""
+    """Return the names of the indexes that an open grant is in."""
     holds = tuple(f"hold:{hold.key}" for hold in grant.gives)
     targets = dict.fromkeys(f"target:{hold.target}" for hold in grant.gives)
     gives = dict.fromkeys(gives_index(hold.entitlement) for hold in grant.gives)
@@ -32,12 +32,13 @@ def indexes(grant: Grant) -> tuple[str, ...]:
 
 
 def gives_index(entitlement: Entitlement) -> str:
-    """The set of all open grants that hold an entitlement, by whatever resource."""
+    """Return the name of the index of all open grants that hold an entitlement, through any resource."""
     return f"gives:{entitlement.key}"
 
 
 def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> tuple[Hold, ...]:
-    """What the resource gives, at this person's accounts. Raises Refused as ``account_of`` does."""
+    """Return the holds that the resource gives at this person's accounts. Raises Refused as ``account_of``
+    does."""
     return tuple(
         Hold(
             target=each.target,
@@ -49,8 +50,9 @@ def holds_for(person: str, resource: Resource, catalog: Catalog, snap: Snapshot)
 
 
 def account_of(person: str, target: str, catalog: Catalog, snap: Snapshot, resource: str = "") -> str:
-    """The person's account at a target, for this resource. Raises Refused if there is none to go by, if it
-    was taken from the email address and is no longer the one used before, or if it is somebody else's."""
+    """Return the person's account at a target, for this resource. Raises Refused if there is none to go by,
+    if it was taken from the email address and is no longer the one used before, or if it is somebody
+    else's."""
     account = account_name(person, target, catalog, snap)
     against = owner_objection(person, target, account, catalog, snap, resource)
     if against:
@@ -61,9 +63,9 @@ def account_of(person: str, target: str, catalog: Catalog, snap: Snapshot, resou
 def admission(
     grant: Grant, ground: Ground, resource: Resource, catalog: Catalog, snap: Snapshot
 ) -> tuple[Grant, Change]:
-    """The approved grant and all that must be written for it, in one commit. If only one may hold the
-    resource, that rests on all that hold anything of it: of two who claim it at one moment, one must see the
-    other. Raises Conflict if it was not read who does."""
+    """Return the approved grant and all that must be written for it, in one commit. If only one may hold the
+    resource, that rests on everybody who holds any of it: of two who claim it at the same moment, one must
+    see the other. Raises Conflict if the holders were not read."""
     seats = snap.seats.get(resource.name)
     if resource.one_holder and seats is None:
         raise Conflict(f"it was not read who holds {resource.name}")
@@ -73,13 +75,13 @@ def admission(
         policy=catalog.version,
         seated=resource.one_holder,
     )
-    due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in held]
+    due = [Due.hold(hold.key, at=snap.now) for hold in held]
     due += [
-        Due(member=f"card:{grant.id}", at=snap.now),
-        Due(member=f"people:{grant.person}", at=_looked_at(grant.person, snap)),
+        Due.card(grant.id, at=snap.now),
+        Due.people(grant.person, at=_looked_at(grant.person, snap)),
     ]
     if ground.ends_with or isinstance(ground.lives_by, OnCall):
-        due.append(Due(member=f"shift:{resource.name}", at=ground.until))
+        due.append(Due.shift(resource.name, at=ground.until))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     put |= claims(grant.person, held, catalog, snap)
     seat = Key.of(Seat, resource.name)
@@ -119,15 +121,15 @@ def gives_the_same(grant: Grant, resource: Resource, catalog: Catalog, snap: Sna
 def ground_addition(
     grant: Grant, ground: Ground, snap: Snapshot, *, by: str | None = None
 ) -> tuple[Grant, Change]:
-    """A live grant that stands on one more ground, and what must be written for it."""
+    """Return the live grant with one more ground, and what must be written for it."""
     moved = grants.add_ground(grant, ground)
     change = lease_move(grant, moved, snap, by=by, what="ground added", facts=ground_facts(ground))
     return moved, replace(change, frees=False)
 
 
 def live_grant(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> Grant | None:
-    """The live grant by which the person has exactly what the resource gives today; of several the one that
-    ends last."""
+    """Return the live grant by which the person has exactly what the resource gives today; if there are
+    several, the one that ends last."""
     found = [
         each
         for each in snap.all(Grant)
@@ -143,7 +145,7 @@ def lease_move(
     grant: Grant, moved: Grant, snap: Snapshot, *, by: str | None, what: str, facts: Mapping[str, object]
 ) -> Change:
     """Return what must be written for a live grant whose grounds changed. A grant that has ended in the
-    meantime stays ended (Conflict). A full Redis still takes it if the end is not later than before."""
+    meantime stays ended (Conflict). A full Redis still accepts it if the end is not later than before."""
     put: dict[Key, Document | None] = {Key.of(Grant, moved.id): moved}
     end, until = snap.leases.get(grant.id), moved.until or snap.now
     if end == until:
@@ -151,7 +153,7 @@ def lease_move(
         holds: list[Due] = []
     else:
         leases = (Lease(grant=moved.id, how="move", until=until),)
-        holds = [Due(member=f"hold:{hold.key}", at=min(until, snap.now)) for hold in moved.gives]
+        holds = [Due.hold(hold.key, at=min(until, snap.now)) for hold in moved.gives]
     about = {"person": moved.person, "resource": moved.resource, "until": until.isoformat(), **facts}
     cards = [moved.id, *([moved.extension.id] if moved.extension else [])]
     return Change(
@@ -160,14 +162,14 @@ def lease_move(
         put=put,
         leases=leases,
         index={("asked", moved.id): moved.extension is not None},
-        due=(*holds, *(Due(member=f"card:{each}", at=snap.now) for each in cards)),
+        due=(*holds, *(Due.card(each, at=snap.now) for each in cards)),
         audit=(Entry(what=what, grant=moved.id, by=by, facts=about),),
         frees=end is None or until <= end,
     )
 
 
 def ground_facts(ground: Ground) -> dict[str, object]:
-    """Return what the audit says of a ground."""
+    """Return what the audit says about a ground."""
     return {
         "cause": ground.cause.value,
         "rule": ground.rule,
@@ -177,7 +179,8 @@ def ground_facts(ground: Ground) -> dict[str, object]:
 
 
 def _looked_at(person: str, snap: Snapshot) -> datetime:
-    """Who was not looked up for this very decision is looked up now, and what they got ends if it must."""
+    """Return when the person is next looked up: at once if that was not done for this very decision, so that
+    access ends again if it must."""
     known = snap.find(Person, person)
     just_now = known is not None and known.age(snap.now) <= JUST_NOW
     return snap.now + PEOPLE_EVERY if just_now else snap.now

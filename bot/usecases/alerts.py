@@ -1,4 +1,4 @@
-"""Alerts: trouble told where people look, with the buttons that help, kept equal to what came of it."""
+"""Alerts: messages about trouble, with the buttons that help, kept equal to what came of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from bot.usecases.posting import (
 from bot.usecases.waiting import MOST_DM_APPROVERS
 
 KEPT = timedelta(days=7)
-"""How long it is remembered what came of an alert, for those who press its buttons late."""
+"""The time for which the outcome of an alert is kept, for people who press its buttons late."""
 
 JUDGED_EVERY = timedelta(minutes=10)
 ADOPTED_FOR = timedelta(hours=4)
@@ -45,22 +45,23 @@ def about_stray(alert_id: str, hold: Hold, *, asks: bool) -> Alert:
 
 
 def about_crowd(alert_id: str, target: str, **counted: int) -> Alert:
-    """More strays at a target than are taken, or asked about, at once."""
+    """Return an alert about more strays at a target than are revoked, or asked about, at once."""
     return Alert(id=alert_id, reason=because(Why.STRAYS_MANY, target=target, **counted))
 
 
 def became(alert: Alert, reason: Reason) -> Alert:
-    """What has become of it; there is nothing to be decided any more."""
+    """Return the alert with its outcome and without buttons: there is nothing left to decide."""
     return replace(alert, became=reason, verbs=())
 
 
 def alert_change(alert: Alert, now: datetime) -> Change:
-    """The alert as it is from now on, owed to those who see it."""
-    return Change(put={Key.of(Alert, alert.id): alert}, due=(Due(member=f"alert:{alert.id}", at=now),))
+    """Return the change that stores the alert and makes its messages due."""
+    return Change(put={Key.of(Alert, alert.id): alert}, due=(Due.alert(alert.id, at=now),))
 
 
 def alert_over_change(alert: Alert | None, reason: Reason, now: datetime) -> Change:
-    """What it came to in the end; nothing where that is told already."""
+    """Return the change that ends the alert with this outcome; an empty one if there is no alert or it is
+    already over."""
     if alert is None or alert.over_at:
         return Change()
     return alert_change(replace(became(alert, reason), over_at=now), now)
@@ -68,7 +69,7 @@ def alert_over_change(alert: Alert | None, reason: Reason, now: datetime) -> Cha
 
 def show(context: Context, messenger: Messenger, job: Job) -> None:
     """Make every message of an alert equal to it (``alert:<id>``), and forget it a week after it is over.
-    Raises TemporaryFailure where one could not be shown now."""
+    Raises TemporaryFailure if a message could not be shown now."""
     alert = retry_conflicts(lambda: _prepare(context, job))
     if alert is None:
         context.ledger.commit(Change(done=Done(claim=job.claim)))
@@ -92,8 +93,8 @@ def show(context: Context, messenger: Messenger, job: Job) -> None:
 
 
 def _next(alert: Alert, now: datetime) -> datetime | None:
-    """Whose a stray or an account is, and what may be done about it, is asked anew while nobody has
-    decided."""
+    """Return when the alert is due again, if ever. Until people have decided, the owner of a stray or an
+    account, and what may be done about it, is judged again every JUDGED_EVERY."""
     if alert.over_at:
         return alert.over_at + KEPT
     return now + JUDGED_EVERY if (alert.hold or alert.account) and alert.asks else None
@@ -127,7 +128,8 @@ class _Posting:
         _record(self.context, self.view.id, place, (shown,))
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
-        """Where the channel is lost, people are told in direct messages."""
+        """Record that the place refused the message. If it was a channel and the only place, return direct
+        messages to use instead."""
         alert = self.context.alert(self.view.id)
         alone = alert is not None and len(alert.places) == 1 and place.channel[:1] in ("#", "C", "G")
         instead = _direct(alert.people) if alert and alone else ()
@@ -157,7 +159,8 @@ def _record(context: Context, alert_id: str, old: Place, new: Iterable[Place], *
 
 
 def _prepare(context: Context, job: Job) -> Alert | None:
-    """The alert with all that it shows, and the places where it is to be: written before it is posted."""
+    """Return the alert with all that it shows and the places where it belongs, written before anything is
+    posted. Return None if the alert no longer exists."""
     key = Key.of(Alert, job.claim.id)
     snap = context.ledger.read({key})
     alert = snap.find(Alert, job.claim.id)
@@ -174,7 +177,8 @@ def _prepare(context: Context, job: Job) -> Alert | None:
 
 
 def _judge(context: Context, alert: Alert, job: Job) -> Alert:
-    """Whose it is, and what can be done about it."""
+    """Return the alert as it is judged now: who the access or account belongs to, and what can be done about
+    it."""
     if alert.account:
         return judged_contest(context, alert)
     if alert.hold is None:
@@ -202,19 +206,21 @@ def _stray(hold: Hold, person: str | None = None, *, forgotten: bool = False) ->
 
 
 def adoptable(hold: Hold, catalog: Catalog) -> Resource | None:
-    """The resource a stray would be adopted by: one whose access a single approver may give."""
+    """Return the resource by which a stray would be adopted: the smallest one whose access a single approver
+    may grant."""
     may = [each for each in catalog.giving(hold.entitlement) if each.approvers and each.approvals == 1]
     return min(may, key=lambda each: len(each.gives), default=None)
 
 
 def adopted_for(resource: Resource) -> int:
-    """Seconds."""
+    """Return the seconds for which a stray is adopted: ADOPTED_FOR, within the resource's limits."""
     lengths = resource.lengths
     return max(min(int(ADOPTED_FOR.total_seconds()), lengths.max), lengths.min)
 
 
 def owners(hold: Hold, catalog: Catalog) -> tuple[Resource, ...]:
-    """The resources whose approvers decide about a stray: those that give it, else the target's."""
+    """Return the resources whose approvers decide about a stray: those that give the entitlement, or if there
+    are none, those of the target."""
     others = (each for each in catalog.resources.values() if hold.target in {g.target for g in each.gives})
     return catalog.giving(hold.entitlement) or tuple(others)
 

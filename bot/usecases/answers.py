@@ -1,4 +1,4 @@
-"""What the use-cases answer: values that the Slack side turns into words."""
+"""Answers of the use-cases: values that the Slack side turns into words."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from bot.core.reasons import Reason
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A grant as it stands: ``live`` while its lease exists, ``until`` the lease's end (None: none).
-    ``copied`` False: it has just ended, and replicas of Redis did not confirm that in time."""
+    """A grant as it stands: ``live`` while its lease exists, ``until`` the end of the lease or, without one,
+    of the grant (None: no end). ``copied`` False: it has just ended, and replicas of Redis did not confirm
+    that in time."""
 
     grant: Grant
     title: str
@@ -21,7 +22,7 @@ class Standing:
     until: datetime | None
     copied: bool = True
     extension: Extension | None = None
-    """That which waits for approvers."""
+    """The extension that waits for approvers."""
     terms: str = ""
     """Digest of what an approval would give, if the reader may decide."""
     extendable: bool = True
@@ -29,13 +30,14 @@ class Standing:
 
     @property
     def poll(self) -> str:
-        """The id of what is to be decided."""
+        """Return the id of what is to be decided."""
         return self.extension.id if self.extension else self.grant.id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """``joined``: the person has it already, or the very same request was open already, and this is it."""
+    """The answer to a request. ``joined``: the person has the resource already, or the very same request was
+    open already, and ``standing`` is that one."""
 
     standing: Standing
     joined: bool = False
@@ -43,8 +45,8 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Extended:
-    """``asked`` is the extension if approvers have to decide; else ``standing`` has the later end.
-    ``capped``: the end is earlier than requested."""
+    """The answer to a request for more time. ``asked`` is the extension if approvers have to decide;
+    otherwise ``standing`` has the later end. ``capped``: the end is earlier than requested."""
 
     standing: Standing
     asked: Extension | None = None
@@ -56,8 +58,8 @@ HELD = "held"
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A resource the person may ask for, and what asking now would come to: ``held`` by somebody else, if
-    only one may have it."""
+    """A resource that the person may request, and what requesting it now would come to: ``held`` if only one
+    may have it and somebody else does."""
 
     resource: Resource
     outcome: str
@@ -67,8 +69,8 @@ class Offer:
 
 @dataclass(frozen=True, kw_only=True)
 class RevokedAll:
-    """Everything was revoked from ``person``: ``ended`` grants and ``denied`` requests that waited.
-    ``copied``: see ``Standing``."""
+    """The outcome of revoking everything from ``person``: ``ended`` counts grants, ``denied`` requests that
+    waited. ``copied``: see ``Standing``."""
 
     person: str
     ended: int
@@ -78,7 +80,7 @@ class RevokedAll:
 
 @dataclass(frozen=True, kw_only=True)
 class HomeView:
-    """What a person's App Home shows."""
+    """The content of a person's App Home."""
 
     person: str
     mine: tuple[Standing, ...]

@@ -16,7 +16,7 @@ from bot.core.reasons import Reason
 from bot.ports import Census, Change, Key, Ledger, PolicyInForce, Snapshot
 from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import HOME, POLICY, fact_keys, facts_of
-from bot.usecases.finish import ending, join_changes
+from bot.usecases.finish import ending
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def _end_outdated(ledger: Ledger, catalog: Catalog, name: str) -> Outdated | Non
     outdated = _outdated_grant(found, snap, catalog) if found else None
     if outdated:
         _, part = ending(outdated.grant, snap, outdated.why, None)
-        ledger.commit(join_changes(Change(rests_on=(snap,), frees=True), part))
+        ledger.commit(Change(rests_on=(snap,), frees=True).plus(part))
     return outdated
 
 

@@ -1,4 +1,4 @@
-"""Somebody asks for access: approved by policy at once, put to approvers, or refused with the reason."""
+"""Requests for access: approved by policy at once, put to approvers, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from bot.usecases.context import (
     standing_after,
     with_approvers,
 )
-from bot.usecases.finish import join_changes
 from bot.usecases.granting import PASSING, begin_ground, grant_outcome
 from bot.usecases.outcomes import done_here
 from bot.usecases.ownership import with_contest
@@ -41,7 +40,8 @@ MOST_OPEN_ASKS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """Holds what somebody requests. ``length`` None: the resource's default. ``starts_at`` None: at once."""
+    """A request as a person makes it. ``length`` None: the resource's default. ``starts_at`` None: at
+    once."""
 
     person: str
     resource: str
@@ -59,16 +59,16 @@ def ask(
     reason: str,
     op: str,
 ) -> Asked:
-    """Request it from now on; see ``request``."""
+    """Request a resource from now on; see ``request``."""
     return request(context, Wish(person=person, resource=resource, length=length, reason=reason), op)
 
 
 def request(context: Context, wish: Wish, op: str) -> Asked:
-    """Raises Refused; TemporaryFailure: nothing was recorded.
+    """Request a resource. Raises Refused; or TemporaryFailure, and then nothing was recorded.
 
-    The very same request, if it still waits, is joined; one for the same start that waits on other terms is
-    withdrawn for it.
-    Who has the resource already is told so, and nothing is requested.
+    If the very same request still waits, it is joined. One for the same start that waits on other terms is
+    withdrawn for the new one. If the person has the resource already, other than by break-glass alone, the
+    answer is the grant they have, and nothing is requested.
     """
     context.meet(wish.person)
     wish = replace(wish, reason=" ".join(wish.reason.split()))
@@ -84,7 +84,7 @@ def _request(context: Context, wish: Wish, op: str) -> Asked:
     held = live_grant(person, resource, catalog, snap)
     if held and any(each.cause is not Cause.BREAK_GLASS for each in held.stands_on):
         receipt = context.ledger.commit(Change(op=op, answer=held.id))
-        if receipt.again:  # it is what this very request was given, or what they had before it
+        if receipt.again:  # the grant of this very request, or the one held before it
             first = stand(context, earlier_answer(receipt))
             return Asked(standing=first, joined=first.grant.reason != wish.reason)
         return Asked(standing=standing(snap, catalog, held), joined=True)
@@ -106,7 +106,7 @@ def _request(context: Context, wish: Wish, op: str) -> Asked:
     _room(snap, person)
     grant, change = _first_change(context.new_id(), question, decision, basis)
     for before in (each for each in open_before if each.state is State.ASKED):
-        change = join_changes(change, close_change(withdraw(before, now=snap.now), snap, "withdrawn", person))
+        change = change.plus(close_change(withdraw(before, now=snap.now), snap, "withdrawn", person))
     receipt = context.ledger.commit(
         replace(change, op=op, answer=grant.id, put={**change.put, **_person_again(snap, person)})
     )
@@ -116,7 +116,8 @@ def _request(context: Context, wish: Wish, op: str) -> Asked:
 
 
 def _decision(context: Context, question: Ask, basis: Basis) -> Decision:
-    """Before approvers are asked, it is looked at whether there are enough of them."""
+    """Return the decision. Before it puts the request to approvers, it checks that there are enough of
+    them."""
     catalog, snap = basis
     facts = facts_of(snap, question.resource)
     decision = decide(question, catalog, facts)
@@ -137,7 +138,7 @@ def _length(length: int | UntilShiftEnds | None, resource: Resource) -> int | No
 
 
 def _open_before(snap: Snapshot, ask: Ask) -> list[Grant]:
-    """Return what the person has requested of this resource for this start, and has not got yet."""
+    """Return the person's requests for this resource and this start that have not begun."""
     return [
         each
         for each in snap.all(Grant)
@@ -159,7 +160,7 @@ def _room(snap: Snapshot, person: str) -> None:
 
 
 def _person_again(snap: Snapshot, person: str) -> dict[Key, Person]:
-    """Writing the person again makes two asks of one person at the same moment collide."""
+    """Return the person, unchanged, for writing: so two requests of one person at the same moment collide."""
     known = snap.find(Person, person)
     return {Key.of(Person, person): known} if known else {}
 
@@ -170,7 +171,7 @@ def _first_change(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> 
     if decision.outcome is Outcome.APPROVE and decision.ground:
         return grant_outcome(grant, decision.ground, ask.resource, basis)
     if decision.outcome is Outcome.ASK:
-        holds_for(ask.person, ask.resource, *basis)  # refused now, and not once somebody approves
+        holds_for(ask.person, ask.resource, *basis)  # raises Refused now, rather than once somebody approves
     return grant, waiting(grant, snap)
 
 
@@ -178,8 +179,8 @@ def _first_change(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> 
 
 
 def tend(context: Context, claim: Claim) -> None:
-    """A request that waits: decide it once the facts are there, let it lapse at its time, and begin what was
-    agreed at its start."""
+    """Tend a request that waits (``ask:<id>``): decide it once the facts are there, let it lapse at its time,
+    and begin at its start what was agreed."""
     retry_conflicts(lambda: _tend(context, claim))
 
 
@@ -210,7 +211,7 @@ def _tend(context: Context, claim: Claim) -> None:
 
 
 def _decision_change(context: Context, grant: Grant, basis: Basis, claim: Claim) -> Change:
-    """Return what the request comes to now that the facts may be there."""
+    """Return the change that the request leads to now that the facts may be there."""
     catalog, snap = basis
     try:
         resource = _resource_of(grant, catalog)
@@ -253,8 +254,8 @@ def _late_admission(grant: Grant, question: Ask, decision: Decision, basis: Basi
 
 
 def _begin_change(grant: Grant, basis: Basis, claim: Claim) -> Change:
-    """Return the beginning of what was agreed, if all that it was agreed on still holds. Facts that are
-    missing are waited for as long as it may take to grant access."""
+    """Return the change that begins what was agreed, or lets it lapse if anything it was agreed on no longer
+    holds. Missing facts are awaited for as long as granting may take."""
     catalog, snap = basis
     start = grant.starts_at or snap.now
     if snap.now < start:

@@ -1,4 +1,4 @@
-"""Deciding again where somebody else was faster, and answering what was asked twice as the first time."""
+"""Decides again if somebody else was faster, and answers a repeated op as it was answered the first time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _REFUSED = "refused "
 
 
 def retry_conflicts(attempt: Callable[[], T]) -> T:
-    """Decide and commit, looking again as often as somebody else was faster; at most ten times."""
+    """Call ``attempt``, which decides and commits, again after each Conflict; at most ten times. Raises
+    TemporaryFailure after that."""
     for _ in range(MOST_ATTEMPTS):
         try:
             return attempt()
@@ -27,7 +28,7 @@ def retry_conflicts(attempt: Callable[[], T]) -> T:
 
 
 def refusal_answer(reason: Reason) -> str:
-    """A refusal as the answer of an op."""
+    """Return a refusal in the form of an op's answer."""
     return _REFUSED + json.dumps({"why": reason.why, "facts": dict(reason.facts)})
 
 

@@ -1,8 +1,8 @@
-"""Revoking many at once what is plainly over, and looking at many that should be there: the steps of a
-Convergence, each one round trip for all.
+"""Revokes many holds at once that are plainly over, and looks at many that should be there: the steps of a
+Reconciliation, each one round trip for all.
 
 Plain is what the end of a lease leaves behind: nobody live behind the hold, and nothing unusual about it.
-Whatever else there is, and whatever goes wrong, is a Convergence's own to do.
+Everything else, and everything that goes wrong, is left to a Reconciliation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
 from bot.ports import Change, Committed, Deadline, Done, Ledger, Target, TargetSystems
 from bot.usecases import outcomes
-from bot.usecases.finish import join_changes
 from bot.usecases.job import Job
 from bot.usecases.outcomes import LOOK_EVERY, Observed
 from bot.usecases.reconcile import Reconciliation, seen_lately
@@ -31,38 +30,39 @@ from bot.usecases.target_calls import TargetCalls, TargetFailed
 from bot.usecases.views import View, query, view_of
 
 WRITE_AFTER = 0.2
-"""Seconds after which what was taken is written down, though more is being taken; but not in a hurry."""
+"""Seconds after which a batch writes down what it has revoked before it goes on; in a hurry it does not."""
 
 WRITE_WITHIN = 5.0
-"""Seconds after which it is written down in a hurry, too."""
+"""Seconds after which revoked holds are written down even in a hurry."""
 
 WRITTEN_AT_ONCE = 64
-"""Things taken that are written down in one round trip."""
+"""Revoked holds that are written down in one round trip."""
 
 MOST_BEHIND = 8_000
-"""Things taken that may wait to be written down: some ten kilobytes each."""
+"""Revoked holds that may wait to be written down: some ten kilobytes each."""
 
 PUT_OFF_FOR, PUT_OFF_OVER = timedelta(seconds=30), 60
-"""A look for which there is no time in a hurry. They are spread over so many seconds more, because otherwise
-they would all come back at once."""
+"""The delay of a look for which there is no time in a hurry, and the seconds over which such looks are spread
+on top of it: otherwise they would all come back at once."""
 
 MANY = 4
-"""Things in a lot that shows what is coming."""
+"""The size from which a batch shows whether most of what is coming cannot wait."""
 
 LOTS_REMEMBERED = 8
-"""For how quick a target is."""
+"""Batches from which it is judged how quick a target is."""
 
 LASTS = 1.0
-"""Seconds after which what was not begun is handed back."""
+"""Seconds after which a batch hands back what it has not begun."""
 
 REFUSES_WITHIN = 0.2
-"""Seconds. A target that fails sooner is asked for the next one at once; one that is slow to fail is not."""
+"""Seconds. If a target fails sooner, it is asked about the next hold at once; if it is slow to fail, it is
+not."""
 
 MOST_LOOKS = 3
-"""At holds that were written about in the same moment: two of one grant, say."""
+"""Looks at holds that others write about at the same moment: two of one grant, for example."""
 
 THEIRS = Seen(presence=Presence.THEIRS)
-"""What was there before us is left there, and not looked at."""
+"""The stand-in for a look at access that was there before us: it is left there, and not looked at."""
 
 Looked = tuple[Job, View | None]
 
@@ -77,7 +77,7 @@ class Plain:
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
-    """A hold of which it is written that it is being taken: ``change``, after a look that gave ``seen``."""
+    """A hold that was noted as being revoked: by ``change``, after a look that gave ``seen``."""
 
     job: Job
     seen: View
@@ -86,11 +86,11 @@ class Noted:
 
     @cached_property
     def view(self) -> View:
-        """As it was written."""
+        """Return the view as it was written."""
         return _as_written(self.seen, self.change, self.receipt)
 
     def change_if_gone(self, left: Seen, now: datetime) -> Change:
-        """Return what to write when nothing is left. ``left`` is what the target showed after the take."""
+        """Return what to write if nothing is left. ``left`` is what the target showed after revoking."""
         view = replace(self.view, snap=replace(self.view.snap, now=now))
         return outcomes.done_here(outcomes.change_if_gone(view, left, self.job.claim), self.job.claim)
 
@@ -100,7 +100,8 @@ W = TypeVar("W", Plain, Noted)
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """``left`` is what the target showed after the take, at the moment ``at`` of our own clock."""
+    """A hold that was revoked. ``left`` is what the target showed afterwards, at the moment ``at`` of our own
+    clock."""
 
     noted: Noted
     left: Seen
@@ -108,9 +109,9 @@ class Taken:
 
 
 class HoldBatches:
-    """Implements Batches; threads share it. ``reconciliation`` makes what does a single job in full.
-    ``follow`` sees to it that targets are those of the policy in force. ``unwritten`` hears why it could not
-    be written down what was taken in a job."""
+    """Implements Batches; threads share it. ``reconciliation`` makes the Reconciliation that does a single
+    job in full. ``follow`` brings the targets to the policy in force. ``unwritten`` is called with the reason
+    if the outcome of a job could not be written down."""
 
     def __init__(
         self,
@@ -131,11 +132,11 @@ class HoldBatches:
         self._lock = Lock()
 
     def do(self, jobs: Sequence[Job], *, hurry: bool = False) -> list[Job]:
-        """Revoke what is plainly over, look at what should be there, and close those claims. Return the turns
+        """Revoke what is plainly over, look at what should be there, and close those claims. Return the jobs
         that are neither closed nor ``behind``.
 
-        If the target fails slowly, or is slow, the rest is due again for any thread that is free: nothing
-        waits long for what happened to be claimed before it.
+        If the target is slow, or slow to fail, the rest is due again for any thread that is free: no job
+        waits long for others that happened to be claimed before it.
         """
         self.follow()
         noted, others = self._note_ends(jobs)
@@ -152,8 +153,8 @@ class HoldBatches:
         return self._pressing.get(lane, False)
 
     def waits(self, lane: str) -> float:
-        """As in the quickest of the last lots, for threads that wait for each other make a target look slow.
-        One that was never asked is taken for a slow one."""
+        """Return the seconds for one call, as in the quickest of the last batches, because threads that wait
+        for each other make a target look slow. A target that was never called counts as slow."""
         with self._lock:
             return min(self._waits.get(lane, ()), default=inf)
 
@@ -162,12 +163,14 @@ class HoldBatches:
             return [each.noted.job for each in self._taken]
 
     def catch_up(self) -> None:
-        """Whatever goes wrong is seen to by the next who has those claims."""
+        """Write down all that is ``behind``, as long as Redis answers. If anything goes wrong, it is left to
+        the next owner of those claims."""
         while (some := self._next(WRITTEN_AT_ONCE)) and self._write_down(some):
             pass
 
     def _take(self, waiting: deque[Noted], taken: list[Taken], lane: str, *, hurry: bool) -> None:
-        """Revoke it, and write that down; also of those that are ``taken`` already."""
+        """Revoke the ``waiting`` holds, and write down the outcome; also for those that are ``taken``
+        already."""
         took = list[float]()
         write_at = Deadline.after(WRITE_AFTER)
         try:
@@ -183,7 +186,7 @@ class HoldBatches:
             self._write(taken, hurry=hurry)
 
     def _look_at(self, looked: Sequence[Looked]) -> list[Job]:
-        """Look at what should be there. Return the turns of all others, and of what is not as it should
+        """Look at what should be there. Return the jobs of everything else, and of what is not as it should
         be."""
         waiting = deque(
             Plain(job=job, view=view)
@@ -202,7 +205,8 @@ class HoldBatches:
         return left + (self._write_seen(there) if there else [])
 
     def _write_seen(self, there: Sequence[tuple[Plain, Seen]]) -> list[Job]:
-        """Return those where something has changed meanwhile. While Redis is away, their claims run out."""
+        """Write down that these were seen. Return the jobs of those that have changed meanwhile. While Redis
+        is away, their claims run out."""
         jobs = [each.job for each, _ in there]
         try:
             done = self._commit_batch(jobs, lambda: [_seen_there(each, shown) for each, shown in there])
@@ -212,8 +216,8 @@ class HoldBatches:
         return [job for job in jobs if job not in done]
 
     def _commit_batch(self, jobs: Sequence[Job], changes: Callable[[], Sequence[Change]]) -> set[Job]:
-        """Return those whose change was written. If something unforeseen happens, return none: one of them
-        may be to blame, and each is done for itself. Raises TemporaryFailure."""
+        """Return the jobs whose change was written. If anything unforeseen happens, return none: one of them
+        may be to blame, and each is then done on its own. Raises TemporaryFailure."""
         try:
             written = self.ledger.commit_all(changes())
         except TemporaryFailure:
@@ -226,9 +230,9 @@ class HoldBatches:
     def _answers(
         self, waiting: deque[W], ask: Callable[[TargetCalls, W], Seen]
     ) -> Iterator[tuple[W, Seen, float]]:
-        """Ask the target about one after the other, and yield what it shows and how many seconds it took. If
-        it fails, that is written down; if it fails slowly, or somebody else may have the claims by now, the
-        rest is handed back."""
+        """Call the target for one after the other, and yield what it shows and how many seconds that took. A
+        failure is written down. If the target is slow to fail, or somebody else may have the claims by now,
+        the rest is handed back."""
         while (each := _next(waiting)) is not None:
             if each.job.fence.passed:
                 self._hand_back([each, *_all(waiting)])
@@ -244,7 +248,7 @@ class HoldBatches:
             yield each, shown, monotonic() - began
 
     def _write_failed(self, each: Plain | Noted, raised: TargetFailed) -> bool:
-        """Return whether Redis is there. If it is not, the claim runs out."""
+        """Write down the failure. Return False if Redis is away; then the claim runs out."""
         try:
             self.reconciliation(each.job).write_failed(each.view.record, raised)
         except TemporaryFailure as failure:
@@ -258,7 +262,7 @@ class HoldBatches:
 
     @contextmanager
     def _relief(self, waiting: deque[W]) -> Iterator[None]:
-        """Hand back what still waits when the time is up, though a call may hang just then."""
+        """Hand back what still waits after LASTS seconds, even while a call hangs."""
         if len(waiting) < 2:
             yield
             return
@@ -271,8 +275,8 @@ class HoldBatches:
             relief.cancel()
 
     def _note_ends(self, jobs: Sequence[Job]) -> tuple[list[Noted], list[Looked]]:
-        """Write down whose time is over and what is about to be taken, in one commit for each hold; and
-        return the others, too. What two holds of one grant write is written one after the other."""
+        """Commit which grants are over and what is about to be revoked, in one commit for each hold. Return
+        those holds, and all others. What two holds of one grant write is written one after the other."""
         noted: list[Noted] = []
         others: list[Looked] = []
         left = list(jobs)
@@ -297,7 +301,8 @@ class HoldBatches:
         return [(job, view_of(job.claim.id, snap, looked_at)) for job, snap in zip(jobs, snaps, strict=True)]
 
     def _note(self, plain: Sequence[tuple[Job, View]]) -> list[Noted]:
-        """It rests on nobody having come to stand behind the hold since the look."""
+        """Commit that these holds are being revoked. Return those for which it was written: none that a grant
+        has come to stand behind since the look."""
         changes = [_noting(job, view) for job, view in plain]
         written = self.ledger.commit_all(changes) if changes else ()
         return [
@@ -307,15 +312,15 @@ class HoldBatches:
         ]
 
     def _put_off(self, looked: Sequence[Looked]) -> list[Job]:
-        """If access is only looked at now and then, that can wait a while. Return the others."""
+        """Put off the looks that can wait. Return the jobs of everything else."""
         later = {job: _later(job, view) for job, view in looked if view and _can_wait(job, view)}
         if later:
             self.ledger.commit_all(list(later.values()))
         return [job for job, _ in looked if job not in later]
 
     def _write(self, taken: Sequence[Taken], *, hurry: bool = False) -> None:
-        """In a hurry that is left for later, but not for long; else as much again of what was left is
-        written, too."""
+        """Write down what was revoked. In a hurry that is left for later, but not for long; otherwise up to
+        as much again of what was left is written, too."""
         with self._lock:
             self._taken.extend(taken)
             since = self._taken[0].at if self._taken else inf
@@ -325,13 +330,13 @@ class HoldBatches:
             most -= len(some)
 
     def _next(self, most: int) -> list[Taken]:
-        """The first that were taken; nobody else has them from now on."""
+        """Return those that were revoked first. No other thread has them from now on."""
         with self._lock:
             return [self._taken.popleft() for _ in range(min(most, len(self._taken)))]
 
     def _write_down(self, some: Sequence[Taken]) -> bool:
-        """Return whether Redis is there. While it is not, it is kept what is to be written, as long as nobody
-        else has those claims."""
+        """Write these down. Return False if Redis is away; then they are kept, as long as nobody else has
+        their claims."""
         left = deque(some)
         try:
             left = deque(self._unwritten(some))
@@ -346,8 +351,8 @@ class HoldBatches:
         return True
 
     def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:
-        """Write them at once, and return those where something has changed meanwhile, or of which people have
-        to hear."""
+        """Write these in one go. Return those that have changed meanwhile, or that people have to be notified
+        about."""
         plain = [each for each in some if each.left.presence is Presence.NONE or each.left is THEIRS]
         if not plain:
             return list(some)
@@ -368,7 +373,8 @@ class HoldBatches:
             self.unwritten(job, fault)
 
     def _hand_back(self, waited: Sequence[Plain | Noted]) -> None:
-        """A claim that has run out meanwhile is somebody else's already."""
+        """Make these due again at once. If a claim has run out meanwhile, somebody else has it already, and
+        nothing is done."""
         closing = [
             Change(done=Done(claim=each.job.claim, next_at=each.view.now), frees=True) for each in waited
         ]
@@ -402,7 +408,7 @@ def _plainly_over(job: Job, view: View) -> bool:
 
 
 def _only_looked_at(job: Job, view: View) -> bool:
-    """All is as it should be, as far as we know."""
+    """Return whether all is as it should be, as far as is known, so that only a look is due."""
     if not view.live or view.over or view.ending:
         return False
     record = view.record
@@ -422,7 +428,7 @@ def _only_looked_at(job: Job, view: View) -> bool:
 
 
 def _can_wait(job: Job, view: View) -> bool:
-    """It is only looked at, and was seen not so long ago."""
+    """Return whether only a look is due, and the last one is not long ago."""
     lately = view.record.seen_at is not None and view.now - view.record.seen_at <= 2 * LOOK_EVERY
     return lately and _only_looked_at(job, view)
 
@@ -434,7 +440,7 @@ def _later(job: Job, view: View) -> Change:
 
 
 def _as_it_should_be(view: View, shown: Seen) -> bool:
-    """It is there, at the system that was there before."""
+    """Return whether it is there, at the system that was there before."""
     systems = view.snap.find(TargetSystems)
     known = systems.found.get(view.hold.target) if systems else None
     return shown.presence in (Presence.OURS, Presence.THEIRS) and shown.system == known
@@ -450,13 +456,13 @@ def _seen_there(each: Plain, shown: Seen) -> Change:
 def _noting(job: Job, view: View) -> Change:
     noting = outcomes.ended_over(view)
     if not view.record.untouchable:
-        noting = join_changes(noting, outcomes.taking(view))
+        noting = noting.plus(outcomes.taking(view))
     noting = replace(noting, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
     return outcomes.done_here(noting, job.claim)
 
 
 def _behind(view: View) -> tuple[str, ...]:
-    """The grants in the index of the hold, as it was read, with those that cannot be read."""
+    """Return the grants in the index of the hold as it was read, including unreadable ones."""
     others = {grant.id for grant in view.snap.all(Grant) if view.key not in grant.holds}
     read = (key.id for key in view.snap.versions if key.kind == "grant")
     return tuple(each for each in read if each not in others)

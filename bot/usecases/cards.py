@@ -1,4 +1,4 @@
-"""Telling: the card of a grant made equal to the grant, notes, and the App Home."""
+"""Messages to people: cards kept equal to their grants, notes, and the App Home."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from bot.usecases.posting import (
 )
 
 NEWS = frozenset({State.WAITING, State.ACTIVE, State.DENIED, State.LAPSED, State.ENDED, State.ADDED})
-"""States that the holder is told of by a message of their own, which is then kept up to date."""
+"""States that the holder is notified of in a message of their own, which is then kept up to date."""
 
 OVER = frozenset({State.ENDING, State.ENDED})
 
@@ -70,9 +70,9 @@ class Publisher(Protocol):
 
 
 def show(context: Context, messenger: Messenger, job: Job) -> None:
-    """Make every message that shows the grant equal to it. Where messages are to be is written before
-    the first is posted, and each is recorded as soon as it is there. Raises TemporaryFailure where one
-    could not be shown now; the others have been. What Slack refuses is tried again for an hour."""
+    """Make every message that shows the grant equal to it. The places for messages are written before the
+    first one is posted, and each message is recorded as soon as it is there. Raises TemporaryFailure if one
+    could not be shown now; the others have been. If Slack refuses one, it is tried again for an hour."""
     which, grant_id = job.claim.id, base_of(job.claim.id)
     first = context.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
     if first is None:
@@ -128,7 +128,7 @@ class _Posting:
 
 
 def _plan_places(context: Context, view: CardView, claim: Claim) -> Card:
-    """The messages that there are, and those there should be."""
+    """Return the card with the messages that exist and those that should."""
     return retry_conflicts(lambda: _plan(context, view, claim))
 
 
@@ -158,7 +158,8 @@ def _approver_places(channel: str | None, people: Iterable[str]) -> list[Place]:
 
 
 def _places_instead(context: Context, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
-    """Where approvers cannot be reached in their channel, they are asked in direct messages."""
+    """Record that a place refused the message. If it was the only one for approvers, and a channel, return
+    their direct messages to use instead, as long as there is something to decide."""
     grant, asked = view.grant, view.extension or view.grant
     instead: list[Place] = []
     if place.audience == "approver" and view.waits and asked.asked_in:
@@ -186,21 +187,21 @@ def _card(context: Context, grant: str) -> Card:
 
 
 def _close(context: Context, grant: Grant, basis: Basis, done: Done) -> None:
-    """Whoever looks at an App Home that shows this grant sees it change too."""
+    """Close the claim, and make every App Home that may show this grant due."""
     catalog, snap = basis
     resource = catalog.resources.get(grant.resource)
     facts = facts_of(snap, resource)
     approvers = approvers_of(resource, catalog, facts, grant.person) if resource else ()
     people = {grant.person, *names_of(approvers, facts), *(vote.person for vote in grant.votes)}
     homes = context.ledger.read({Key.of(Homepage, person) for person in people})
-    due = tuple(Due(member=f"home:{page.person}", at=homes.now) for page in homes.all(Homepage))
+    due = tuple(Due.home(page.person, at=homes.now) for page in homes.all(Homepage))
     context.ledger.commit(Change(due=due, done=done, frees=True))
 
 
 def card_view(
     context: Context, grant: Grant, catalog: Catalog, snap: Snapshot, which: str | None = None
 ) -> CardView:
-    """Return what the card of a grant shows, or the message of the extension that ``which`` is the id of."""
+    """Return what the card of a grant shows, or the message of the extension with the id ``which``."""
     resource = catalog.resources.get(grant.resource)
     live_until = snap.leases.get(grant.id, grant.until)
     shown = replace(grant, until=live_until)
@@ -234,7 +235,8 @@ def card_view(
 
 
 def _terms(grant: Grant, resource: Resource, basis: Basis, extension: Extension | None) -> str:
-    """Without an account nothing can be approved, and a click says so."""
+    """Return the digest of the terms; empty if the person has no account, because then nothing can be
+    approved, and a click says so."""
     try:
         return terms_now(grant, resource, basis, extension)
     except Refused:
@@ -242,7 +244,8 @@ def _terms(grant: Grant, resource: Resource, basis: Basis, extension: Extension 
 
 
 def _offer(grant: Grant, resource: Resource, snap: Snapshot) -> tuple[int, ...]:
-    """The lengths below the one requested. *Until the shift ends* is as long as that is from now."""
+    """Return the offered lengths that are shorter than the one requested. *Until the shift ends* counts as
+    the time until then."""
     end = wanted_end(question_of(grant, resource), facts_of(snap, resource))
     most = grant.length or (int((end - snap.now).total_seconds()) if end else resource.lengths.max)
     return tuple(each for each in resource.lengths.offer if each < most)
@@ -272,8 +275,7 @@ def _kept_until(context: Context, grant: Grant) -> datetime | None:
 
 
 def terms_view(context: Context, which: str) -> CardView | None:
-    """Return what an approver is to be shown of a request or an extension; None if it does not wait any
-    more."""
+    """Return what an approver is shown of a request or an extension; None if it no longer waits."""
     grant_id = base_of(which)
     first = context.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
     if first is None:

@@ -41,5 +41,5 @@ def _with_note(change: Change, op: str, person: str, reason: Reason, now: dateti
     return replace(
         change,
         put={Key.of(Note, note.id): note},
-        due=(Due(member=f"note:{note.id}", at=now),),
+        due=(Due.note(note.id, at=now),),
     )

@@ -1,4 +1,4 @@
-"""Security people answer whether two who claim one account are the same person."""
+"""Answers of security people to the question whether two who claim one account are the same person."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ from bot.usecases.accounts import contest_keys, contested_owner
 from bot.usecases.alerts import alert_over_change
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.context import Context, facts_of
-from bot.usecases.finish import join_changes
 
 Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
 
 
 def same_person(context: Context, *, person: str, alert: str, op: str) -> None:
-    """The account becomes that of the one who claims it; what is held goes on. Raises Refused, also for
-    either of the two."""
+    """Make the account that of the person who claims it; what is held continues. Raises Refused, also if
+    ``person`` is one of the two."""
     _answer(context, person, alert, op, Why.ACCOUNT_MOVED, _with_claimant)
 
 
 def somebody_else(context: Context, *, person: str, alert: str, op: str) -> None:
-    """The account stays whose it is, and the one who claims it is not asked about again. Raises Refused, also
-    for either of the two."""
+    """Leave the account with its owner, and do not ask about this claimant again. Raises Refused, also if
+    ``person`` is one of the two."""
     _answer(context, person, alert, op, Why.ACCOUNT_KEPT, _with_other)
 
 
@@ -63,7 +62,7 @@ def _answer_change(context: Context, by: str, alert_id: str, why: Why, answered:
     owner = contested_owner(first, catalog, snap)
     if alert is None or alert.over_at or owner is None or alert.person is None:
         raise refuse(Why.ALERT_SETTLED, **_answered_by(alert))
-    if owner.person != alert.reason.facts["owner_person"]:  # not the one whom the question named
+    if owner.person != alert.reason.facts["owner_person"]:  # no longer the one whom the question named
         raise refuse(Why.ALERT_SETTLED)
     against = _objection(by, alert, owner, catalog, snap)
     if against:
@@ -82,10 +81,10 @@ def _answer_change(context: Context, by: str, alert_id: str, why: Why, answered:
     own = Change(
         rests_on=(snap,),
         put=put,
-        due=(Due(member=f"note:{note.id}", at=snap.now),),
+        due=(Due.note(note.id, at=snap.now),),
         audit=(entry,),
     )
-    return join_changes(own, alert_over_change(replace(alert, asks=False), reason, snap.now))
+    return own.plus(alert_over_change(replace(alert, asks=False), reason, snap.now))
 
 
 def _answered_by(alert: Alert | None) -> dict[str, str | int]:

@@ -1,4 +1,4 @@
-"""What every use-case works with: the ledger, the policy in force, and the people known."""
+"""The basis of every use-case: the ledger, the policy in force, and the people known."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Basis = tuple[Catalog, Snapshot]
 LOOK_UP_WITHIN = 1.0
 POLICY, HOME, FREEZE = Key.of(PolicyInForce), Key.of(Home), Key.of(Freeze)
 MOST_COUNTED = 100
-"""Approvers who are read to see that there are enough of them."""
+"""The most approvers that are read to see whether there are enough of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +74,10 @@ class Followed:
 
 
 class Context:
-    """``load`` follows the policy in force, whose text is None if it is missing, and returns its catalog. If
-    the text cannot be trusted or read, that is the last catalog that could be followed, ``closed``.
-    ``new_id`` gives a fresh, unguessable id."""
+    """The ledger, the policy in force and the directory, as one process sees them. ``load`` follows the
+    policy in force, whose text is None if it is missing, and returns its catalog. If the text cannot be
+    trusted or read, that is the last catalog that could be followed, ``closed``. ``new_id`` returns a fresh,
+    unguessable id."""
 
     def __init__(
         self,
@@ -97,8 +98,9 @@ class Context:
     def gather(
         self, wanted: Callable[[Catalog], Iterable[Key]], follow: Iterable[str] = ()
     ) -> tuple[Catalog, Snapshot]:
-        """The policy in force and the documents wanted under it, all as of one moment. If people's accounts
-        are among them, so is whose those are, read right after; likewise who holds what only one may."""
+        """Return the policy in force and the documents wanted under it, all as of one moment. If accounts of
+        people are among them, the owners of those accounts are read right after; likewise the holders of what
+        only one may hold. Raises TemporaryFailure if no policy is in force, or it changes too fast."""
         for _ in range(5):
             followed = self._followed
             keys = {POLICY, HOME, *(wanted(followed.catalog) if followed else ())}
@@ -130,7 +132,7 @@ class Context:
         return self.gather(lambda _: ())[0]
 
     def home(self) -> Home | None:
-        """The workspace the bot belongs to, as it was last seen; a decision sees it anew."""
+        """Return the workspace the bot belongs to, as it was last seen; a decision reads it again."""
         if self._home is None:
             self._home = self.ledger.read({HOME}).find(Home)
         return self._home
@@ -147,7 +149,8 @@ class Context:
         return self.ledger.read({Key.of(Alert, alert)}).find(Alert, alert)
 
     def grant(self, grant: str) -> Grant:
-        """The grant of this id, or the one that the extension of this id is for. Raises Refused."""
+        """Return the grant with this id, or the one that the extension with this id is for. Raises Refused if
+        there is none."""
         base = base_of(grant)
         found = self.ledger.read({Key.of(Grant, base)}).find(Grant, base)
         if found is None:
@@ -155,9 +158,9 @@ class Context:
         return found
 
     def meet(self, *people: str, anew: bool = False) -> None:
-        """See to it that these are known: who was not read within an hour is looked up, or all of them
-        ``anew``, together in a second. Where Slack does not answer, what is known within a day still counts,
-        and who is not known stays unknown."""
+        """Look up, together in one second, those of these people who were not read within an hour, or all of
+        them ``anew``. If Slack does not answer, what was read within a day still counts, and anyone not known
+        stays unknown."""
         deadline = Deadline.after(LOOK_UP_WITHIN)
         snap = self.ledger.read({Key.of(Person, each) for each in people})
         for each in dict.fromkeys(people):
@@ -170,8 +173,8 @@ class Context:
                 return
 
     def once(self, op: str, what: str, by: str, attempt: Callable[[], T]) -> T | str:
-        """What ``attempt`` returns, tried again where it lost to somebody else. A refusal is put in the
-        audit; where this very op had been done before, the answer it gave then is given again."""
+        """Return what ``attempt`` returns, tried again if it lost to somebody else. A refusal is recorded in
+        the audit, and raised; but if this op had been done before, return or raise its first answer."""
         try:
             return retry_conflicts(attempt)
         except Refused as refused:
@@ -217,12 +220,12 @@ class Context:
 
 
 def base_of(which: str) -> str:
-    """The id of the grant: an extension has it with a dash and a number."""
+    """Return the id of the grant; an extension has that id with a dash and a number."""
     return which.partition("-")[0]
 
 
 def fact_keys(resource: Resource, *people: str) -> set[Key]:
-    """The documents that a decision about the resource and these people rests on."""
+    """Return the keys of the documents that a decision about the resource and these people rests on."""
     keys = {Key.of(Person, each) for each in people}
     keys |= {Key.of(Roster, each) for each in resource.schedules()}
     keys |= {Key.of(Group, each) for each in resource.groups()}
@@ -234,25 +237,28 @@ def fact_keys(resource: Resource, *people: str) -> set[Key]:
 
 
 def stop_keys(resource: str, *people: str) -> set[Key]:
-    """Return the documents that may stop rules, or anybody, from giving the resource to these people."""
+    """Return the keys of the documents that may stop rules, or anybody, from giving the resource to these
+    people."""
     bans = {Key.of(Ban, each) for each in people}
     return {FREEZE} | bans | {Key.of(Block, block_name(resource, each)) for each in people}
 
 
 def security_keys(catalog: Catalog) -> set[Key]:
-    """Return the documents that say who the security people are."""
+    """Return the keys of the documents that say who the security people are."""
     who = catalog.security.people
     groups = {Key.of(Group, each) for each in groups_in(who)}
     return groups | {Key.of(Roster, each) for each in schedules_in(who)}
 
 
 def decider_keys(resource: Resource, catalog: Catalog) -> set[Key]:
-    """Return the documents that say who decides if nobody approves the resource but security people."""
+    """Return the keys of the documents that say who decides if only security people can: those of a resource
+    without approvers."""
     return set() if resource.approvers else security_keys(catalog)
 
 
 def grant_keys(catalog: Catalog, grant: Grant, *people: str) -> set[Key]:
-    """The grant, what it prolongs, and what a decision about its resource and these people rests on."""
+    """Return the keys of the grant, of the one it prolongs, and of what a decision about its resource and
+    these people rests on."""
     keys = {Key.of(Grant, each) for each in (grant.id, grant.follows) if each}
     resource = catalog.resources.get(grant.resource)
     if resource is None:
@@ -262,7 +268,8 @@ def grant_keys(catalog: Catalog, grant: Grant, *people: str) -> set[Key]:
 
 
 def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
-    """The facts in a snapshot. People read too long ago are left out: they count as unknown."""
+    """Return the facts in a snapshot. People who were read too long ago are left out: they count as
+    unknown."""
     home = snap.find(Home)
     seats = snap.seats.get(resource.name) if resource else None
     return Facts(
@@ -285,8 +292,9 @@ def _stops(snap: Snapshot, shape: type[D], unreadable: D) -> dict[str, D]:
 
 
 def with_approvers(ledger: Ledger, resource: Resource, facts: Facts) -> Facts:
-    """The facts with those who may come to approve, as they were last described within a day; of very many
-    only some. A decision counts them, and each click is judged anew: it does not rest on them."""
+    """Return the facts with the people who may come to approve, as they were described within the last day;
+    if there are very many, with only some. A decision counts them, but does not rest on them: each click is
+    judged again."""
     unread = [each for each in possible_approvers(resource, facts) if each not in facts.people]
     snap = ledger.read(Key.of(Person, each) for each in unread[:MOST_COUNTED])
     known = {found.id: found for found in snap.all(Person) if found.age(snap.now) <= KNOWN_FOR}
@@ -309,7 +317,7 @@ def standing(snap: Snapshot, catalog: Catalog | None, grant: Grant) -> Standing:
 
 
 def standing_after(change: Change, grant: Grant, basis: Basis) -> Standing:
-    """A grant as it stands once the change is written."""
+    """Return a grant as it stands once the change is written."""
     catalog, snap = basis
     lease = next((each for each in change.leases if each.grant == grant.id), None)
     if lease is None:

@@ -35,7 +35,7 @@ ALWAYS_OWED: tuple[str, ...] = ("workspace:self", "groups:all", SEAL, KEEP, OWED
 
 MOMENT = timedelta(milliseconds=1)
 NOTICED_FOR = timedelta(minutes=10)
-"""For so long the same is not reported again, whichever process notices it."""
+"""The time for which the same difference is not reported again, by any process."""
 
 POLICY, DOUBT, NOTICES = Key.of(PolicyInForce), Key.of(PolicyDoubt), Key.of(PolicyNotices)
 
@@ -62,7 +62,7 @@ def enact(
 def start_with(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> bool:
     """Put the text of a process that starts in force if Redis has never seen its version, and return whether
     it is in force. If it is already, correct its copy in Redis, and make sure that everything it needs is
-    being read. A full Redis takes no new text, and still owes what the one in force needs."""
+    being read. A full Redis accepts no new text, and still owes what the one in force needs."""
     policy = Checked(catalog=catalog, text=text, keys=keys)
     return retry_conflicts(lambda: _start_with(ledger, policy))
 
@@ -91,7 +91,7 @@ def _start_with(ledger: Ledger, policy: Checked) -> bool:
         since = before.since or snap.now
         _commit(ledger, policy, snap, replace(_policy_at_start(before, policy, snap.now), since=since))
         return True
-    # a text is kept for each version, also by those that did not write down versions yet
+    # a text is kept for each version, also by older processes that do not write down versions
     if any(snap.versions.get(key) for key in (Key.of(PolicyVersion, version), Key.of(PolicyText, version))):
         return False
     force = _policy_at_start(before, policy, snap.now)
@@ -109,7 +109,7 @@ def _put_back(ledger: Ledger, policy: Checked) -> None:
 
 def _policy_at_start(before: PolicyInForce | None, policy: Checked, now: datetime) -> PolicyInForce:
     """Return the policy in force after a process started with it. If Redis came back with another one, and
-    this is the one that had been in force, nothing is held back any more."""
+    this is the one that had been in force, nothing is held back any longer."""
     force = force_after(before, policy.catalog, now)
     held = force.held_back
     found_again = held and held.facts.get("anchored") == force.version
@@ -118,7 +118,8 @@ def _policy_at_start(before: PolicyInForce | None, policy: Checked, now: datetim
 
 
 def record_addresses(ledger: Ledger, force: PolicyInForce, catalog: Catalog) -> None:
-    """Commit where this process reaches those targets of the policy in force of which that is not known."""
+    """Commit where this process reaches the targets of the policy in force, as far as that is not known
+    yet."""
     if catalog.located.reached.keys() - force.reached.keys():
         retry_conflicts(lambda: _record_addresses(ledger, catalog))
 
@@ -136,7 +137,7 @@ def _record_addresses(ledger: Ledger, catalog: Catalog) -> None:
 
 
 def _later(now: datetime, before: PolicyInForce | None) -> datetime:
-    """Return now; but if the clock of Redis was set back, a moment after all that this follows upon."""
+    """Return now, or if the clock of Redis was set back, a moment later than everything that this follows."""
     least = [before.since + MOMENT] if before and before.since else []
     if before and before.held_back:
         anchored = int(before.held_back.facts.get("anchored_at", 0))
@@ -200,7 +201,7 @@ def _signed_again(texts: Sequence[PolicyText], keys: Sequence[bytes]) -> dict[Ke
 
 
 def standing_duties(catalog: Catalog) -> tuple[str, ...]:
-    """What the worker owes for as long as this policy is in force."""
+    """Return what the worker owes as long as this policy is in force."""
     sources = dict.fromkeys(schedule.partition("/")[0] for schedule in catalog.schedules())
     followed = [
         name
@@ -239,7 +240,7 @@ def _report_doubt(
     if channel:
         note = Note(id=new_id(), channel=channel, reason=why)
         put[Key.of(Note, note.id)] = note
-        due = (Due(member=f"note:{note.id}", at=snap.now),)
+        due = (Due.note(note.id, at=snap.now),)
     entry = Entry(what="policy not followed", facts={"why": why.why.value, **why.facts})
     ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))
 
@@ -273,7 +274,7 @@ def report_difference(
     ledger: Ledger, about: str, reason: Reason, channel: str | None, new_id: Callable[[], str]
 ) -> None:
     """Commit that a process differs from the policy in force, and notify ``channel``, unless the same was
-    reported in the last minutes. ``about`` tells what differs."""
+    reported in the last minutes. ``about`` says what differs."""
     retry_conflicts(lambda: _report_difference(ledger, about, reason, channel, new_id))
 
 
@@ -291,6 +292,6 @@ def _report_difference(
     if channel:
         note = Note(id=new_id(), channel=channel, reason=reason)
         put[Key.of(Note, note.id)] = note
-        due = (Due(member=f"note:{note.id}", at=snap.now),)
+        due = (Due.note(note.id, at=snap.now),)
     entry = Entry(what="process differs", facts={"why": reason.why.value, **reason.facts})
     ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))

@@ -1,4 +1,5 @@
-"""The audit for those who look it through: in the order of the chain, as JSON lines, as a grant's story."""
+"""The audit for people who examine it: in the order of the chain, as JSON lines, or as the story of a
+grant."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ PAGE = 500
 
 
 class Damaged(Exception):
-    """This is no export, or not a whole one; the text says where."""
+    """The text is not an export, or not a whole one; the message says where."""
 
 
 def lines(
@@ -130,7 +131,8 @@ def export_lines(
 
 
 def read_export(texts: Iterable[str]) -> Iterator[Line]:
-    """Read what ``export_lines`` wrote. Raises Damaged, at the end also where something is missing."""
+    """Yield the lines that ``export_lines`` wrote. Raises Damaged, at the end also if something is
+    missing."""
     counted = {"entries": 0, "seals": 0}
     ended: object = None
     for number, text in enumerate(texts, 1):
@@ -263,8 +265,8 @@ def _order(name: str) -> tuple[int, int]:
 
 
 def story(found: Iterable[Line], grant: str) -> Iterator[str]:
-    """Yield what the audit says of one grant, a line for each entry: when, what, by whom, with which facts;
-    and whether it has not been sealed yet. The lines contain no control characters."""
+    """Yield what the audit says about one grant, a line for each entry: when, what, by whom, with which
+    facts; and whether it is not sealed yet. The lines contain no control characters."""
     unsealed: list[str] = []
     for line in found:
         if isinstance(line, Sealed):

@@ -1,4 +1,5 @@
-"""An extension: a later end of a live grant, where policy says yes by itself, else a request to approvers."""
+"""Extensions: a later end of a live grant, at once if policy approves it automatically, otherwise by a
+request to approvers."""
 
 from __future__ import annotations
 
@@ -83,7 +84,7 @@ def _extension(
     end: datetime,
     basis: Basis,
 ) -> Extension:
-    """Raises Refused if there is no shift to end with."""
+    """Return the extension as requested. Raises Refused if it is to end with a shift and there is none."""
     catalog, snap = basis
     longest = snap.now + timedelta(seconds=resource.lengths.max)
     if not isinstance(length, UntilShiftEnds):
@@ -119,7 +120,8 @@ def _is_capped(
 
 
 def _mine(context: Context, person: str, which: str | None) -> tuple[Basis, Grant]:
-    """The person's grant that is meant; of several of one resource, the one that ends last."""
+    """Return the person's grant that is meant; if there are several of one resource, the one that ends last.
+    Raises Refused."""
     known, first = context.gather(lambda _: named_grant_keys(which), (f"person:{person}",))
     mine = [g for g in first.all(Grant) if g.person == person and g.state in LIVE and first.live(g)]
     chosen = chosen_of(mine, which, person, (known, first))
@@ -135,7 +137,7 @@ def _mine(context: Context, person: str, which: str | None) -> tuple[Basis, Gran
 def _request_extension(
     context: Context, grant: Grant, extension: Extension, question: Ask, basis: Basis, op: str
 ) -> Extended:
-    """Put it to approvers; it takes the place of one that waits already, unless that is the same."""
+    """Put the extension to approvers. It replaces one that already waits, unless that is the same."""
     catalog, snap = basis
     resource, before = question.resource, grant.extension
     known = with_approvers(context.ledger, resource, facts_of(snap, resource))
@@ -163,7 +165,7 @@ def _request_extension(
         needs=(grant.id,),
         put={Key.of(Grant, grant.id): moved},
         index={("asked", grant.id): True},
-        due=tuple(Due(member=f"card:{each}", at=snap.now) for each in cards),
+        due=tuple(Due.card(each, at=snap.now) for each in cards),
         audit=(Entry(what="extension requested", grant=grant.id, by=grant.person, facts=facts),),
         op=op,
         answer=grant.id,

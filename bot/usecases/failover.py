@@ -15,7 +15,7 @@ from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
 from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, Snapshot
 from bot.usecases.attempts import retry_conflicts
-from bot.usecases.finish import ending, join_changes, left_shift
+from bot.usecases.finish import ending, left_shift
 from bot.usecases.hands import LOSSES, loss_change
 from bot.usecases.seal import RESTORE, versions_of
 
@@ -41,8 +41,8 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
     change = Change(rests_on=(snap,), leases=(Lease(grant=ended.grant, how="drop"),), frees=True)
     if grant and grant.state in LIVE:
         _, part = ending(grant, snap, because(Why.ENDED_BEFORE, ended_at=int(ended.at.timestamp())), None)
-        change = join_changes(replace(change, leases=()), part, _stays_ended(grant, snap))
-    ledger.commit(join_changes(change, _note_change(ended, grant, snap, channel)))
+        change = replace(change, leases=()).plus(part, _stays_ended(grant, snap))
+    ledger.commit(change.plus(_note_change(ended, grant, snap, channel)))
     return True
 
 
@@ -62,12 +62,12 @@ def _note_change(ended: Ended, grant: Grant | None, snap: Snapshot, channel: str
         grant=grant.id,
     )
     note = Note(id=f"ended-again-{grant.id}", channel=channel, reason=reason)
-    return Change(put={Key.of(Note, note.id): note}, due=(Due(member=f"note:{note.id}", at=snap.now),))
+    return Change(put={Key.of(Note, note.id): note}, due=(Due.note(note.id, at=snap.now),))
 
 
 def hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, channel: str | None) -> Restore:
-    """Commit that nothing is granted until a person accepts this server, for there is nothing to compare it
-    with, and tell ``channel`` in the note of this id. Returns the Restore that stands. Raises
+    """Commit that nothing is granted until a person accepts this server, because there is nothing to compare
+    it with, and notify ``channel`` in the note with this id. Return the Restore that stands. Raises
     TemporaryFailure."""
     return retry_conflicts(lambda: _hold_back(ledger, restore, live, note, channel))
 
@@ -85,7 +85,7 @@ def _hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, ch
         Change(
             rests_on=(versions_of(snap, RESTORE, LOSSES),),
             put=put,
-            due=(Due(member=f"note:{note}", at=snap.now),) if channel else (),
+            due=(Due.note(note, at=snap.now),) if channel else (),
             audit=(Entry(what="failover noticed", facts={"found": restore.found, "live": live}),),
             frees=True,
         )

@@ -1,11 +1,10 @@
-"""Ending access early: given back by its holder, or revoked by approvers or security people. A request is
-withdrawn."""
+"""Ends access early: it is given back by its holder, or revoked by approvers or security people. A request
+that waits is withdrawn or denied."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from functools import reduce
 
 from bot.core import grants
 from bot.core.blocks import Block, block_name
@@ -35,17 +34,16 @@ from bot.usecases.visible import resource_for, sight_keys
 def give_back(
     context: Context, *, person: str, which: str | None, everything: bool = False, op: str
 ) -> Standing:
-    """End what ``person`` holds or waits for: all of a resource, one grant by id, the only one, everything.
-
-    Raises Refused where there is nothing, or several and none was named.
-    """
+    """End what ``person`` holds or waits for: all of a resource, one grant by id, the only resource, or
+    everything. Raises Refused if there is nothing, or there are several and none was named."""
     done = context.once(op, "give back", person, lambda: _give_back(context, person, which, everything, op))
     return _with_copies(context, stand(context, done) if isinstance(done, str) else done)
 
 
 def revoke(context: Context, *, by: str, person: str, resource: str, why: str, op: str) -> Standing:
-    """End all that ``person`` holds or waits for of the resource. Its approvers may, security people, and the
-    person. What somebody else took away no rule gives back for a while. Raises Refused."""
+    """End all that ``person`` holds or waits for of the resource. Its approvers, security people and the
+    person may do this. What somebody else revoked is not granted again by any rule for a while. Raises
+    Refused."""
     context.meet(by)
     done = context.once(op, "revoke", by, lambda: _revoke(context, by, person, resource, why, op))
     return _with_copies(context, stand(context, done) if isinstance(done, str) else done)
@@ -56,8 +54,8 @@ def _with_copies(context: Context, done: Standing) -> Standing:
 
 
 def copies_made(context: Context) -> bool:
-    """Wait up to a second for replicas, because the answer says whether they have it. Ending itself waits for
-    none."""
+    """Return whether replicas have the last change, after waiting up to a second: the answer says so. Ending
+    access does not wait for them."""
     try:
         return context.ledger.wait_for_copies()
     except TemporaryFailure:
@@ -72,12 +70,13 @@ def _give_back(context: Context, person: str, which: str | None, everything: boo
 
 
 def named_grant_keys(which: str | None) -> set[Key]:
-    """What has to be read to say why the grant of that id, if it is one, cannot be meant."""
+    """Return the keys to read so that a refusal can say why the grant with that id, if it is one, is not
+    meant."""
     return {Key.of(Grant, which)} if which else set()
 
 
 def chosen_of(mine: list[Grant], which: str | None, person: str, basis: Basis) -> list[Grant]:
-    """The grants meant by a name, an id, or by there being only one. Raises Refused."""
+    """Return the grants meant by a name or an id, or because there is only one resource. Raises Refused."""
     if which:
         named = [grant for grant in mine if which in (grant.id, grant.resource)]
         if not named:
@@ -92,7 +91,8 @@ def chosen_of(mine: list[Grant], which: str | None, person: str, basis: Basis) -
 
 
 def _not_open(which: str, person: str, basis: Basis) -> Refused:
-    """A button may be on somebody else's card, or older than what it is about."""
+    """Return the refusal for a name or id that is not open for this person. A button may be on somebody
+    else's card, or older than what it is about."""
     catalog, snap = basis
     found = snap.find(Grant, which)
     resource = catalog.resources.get(found.resource) if found else None
@@ -127,7 +127,8 @@ def _revoke(context: Context, by: str, person: str, name: str, why: str, op: str
 
 
 def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key]:
-    """Return also what a request, and a shift that starts, write: so neither slips past the revocation."""
+    """Return what a revocation rests on, including what a request or a starting shift writes, so that neither
+    slips past it."""
     resource = catalog.resources.get(name)
     judged = sight_keys(catalog, name, by) if resource else {Key.of(Person, by)}
     written = {Key.of(Person, person), Key.of(ShiftGrant, f"{name}/{person}")}
@@ -152,14 +153,15 @@ def revoked_reason(by: str, why: str) -> Reason:
 def block_change(
     person: str, resource: str, reason: Reason, by: str | None, snap: Snapshot, catalog: Catalog
 ) -> Change:
-    """From now on no rule, shift or incident gives this person the resource, for as long as the policy says
-    or until an approver approves a new request. ``by`` None: it was a hand at the target."""
+    """Return the change after which no rule, shift or incident gives this person the resource, for as long as
+    the policy says or until an approver approves a new request. ``by`` None: somebody removed the access at
+    the target by hand."""
     until = snap.now + timedelta(seconds=catalog.security.revoked_for)
     facts = {"person": person, "resource": resource, "until": until.isoformat(), "why": reason.why.value}
     block = Block(reason=reason, by=by, since=snap.now, until=until)
     return Change(
         put={Key.of(Block, block_name(resource, person)): block},
-        due=(Due(member=f"shift:{resource}", at=until),),
+        due=(Due.shift(resource, at=until),),
         audit=(Entry(what="blocked", by=by, facts=facts),),
         frees=True,
     )
@@ -168,13 +170,14 @@ def block_change(
 def _commit_ends(
     context: Context, chosen: list[Grant], basis: Basis, by: str, reason: Reason, besides: Change
 ) -> Standing:
-    """Commit the ends of these grants with what else is written, whose op it is."""
+    """Commit the ends of these grants together with ``besides``, which has the op. Return how the first of
+    them stands."""
     snap = basis[1]
     change, moved = replace(besides, rests_on=(snap,), answer=chosen[0].id, frees=True), chosen[0]
     for grant in chosen:
         ended, part = ended_now(grant, snap, by, reason)
         moved = ended if grant is chosen[0] else moved
-        change = join_changes(change, part)
+        change = change.plus(part)
     receipt = context.ledger.commit(change)
     return stand(context, earlier_answer(receipt)) if receipt.again else standing_after(change, moved, basis)
 
@@ -182,7 +185,8 @@ def _commit_ends(
 def ended_now(
     grant: Grant, snap: Snapshot, by: str, reason: Reason, *, for_now: bool = False
 ) -> tuple[Grant, Change]:
-    """End what is live or waits. ``for_now``: see ``ending``."""
+    """Return a live or waiting grant after its end, and what must be written for it. ``for_now``: see
+    ``ending``."""
     if grant.state in NOT_BEGUN:
         return _withdrawal(grant, snap, by, reason)
     return ending(grant, snap, reason, by, for_now=for_now)
@@ -196,7 +200,7 @@ def _withdrawal(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[
     return moved, Change(
         put={Key.of(Grant, grant.id): moved},
         index={(name, grant.id): False for name in (*indexes(grant), "asked")},
-        due=(Due(member=f"card:{grant.id}", at=snap.now),),
+        due=(Due.card(grant.id, at=snap.now),),
         audit=(Entry(what=what, grant=grant.id, by=by, facts={"person": grant.person}),),
     )
 
@@ -208,12 +212,13 @@ ENDED_EARLY = frozenset({Why.HAND_REMOVED, Why.NOT_AFTER_RESTORE})
 def ending(
     grant: Grant, snap: Snapshot, reason: Reason, by: str | None, *, for_now: bool = False
 ) -> tuple[Grant, Change]:
-    """A live grant that ends now: no lease any more, its holds owed, its shift not started again.
-    ``for_now``: the shift may start again once what stops it now is over."""
+    """Return a live grant after its end, and what must be written for it: its lease is dropped, its holds are
+    owed, and if somebody ended it, its shift does not start again. ``for_now``: the shift may start again
+    once what stops it now is over."""
     moved = grants.end(grant, reason=reason, by=by, now=snap.now)
-    due = [Due(member=f"hold:{hold.key}", at=snap.now) for hold in grant.gives]
+    due = [Due.hold(hold.key, at=snap.now) for hold in grant.gives]
     if grant.extension:
-        due.append(Due(member=f"card:{grant.extension.id}", at=snap.now))
+        due.append(Due.card(grant.extension.id, at=snap.now))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     if grant.shift_ground and (by is not None or reason.why in ENDED_EARLY) and not for_now:
         put |= left_shift(grant, snap)
@@ -222,37 +227,13 @@ def ending(
         put=put,
         leases=(Lease(grant=grant.id, how="drop"),),
         index={("asked", grant.id): False},
-        due=(*due, Due(member=f"card:{grant.id}", at=snap.now)),
+        due=(*due, Due.card(grant.id, at=snap.now)),
         audit=(Entry(what="ending", grant=grant.id, by=by, facts=facts),),
         frees=True,
     )
 
 
 def left_shift(grant: Grant, snap: Snapshot) -> dict[Key, Document | None]:
-    """The shift that is on now does not start again by itself for this person and resource."""
+    """Return what must be written so that the shift that is on now does not start again automatically for
+    this person and resource."""
     return {Key.of(ShiftGrant, f"{grant.resource}/{grant.person}"): ShiftGrant(grant=None, left_at=snap.now)}
-
-
-def join_changes(first: Change, *others: Change) -> Change:
-    """Several changes as one commit; what closes a claim or answers an op is the first's."""
-    return reduce(_both, others, first)
-
-
-def _both(one: Change, other: Change) -> Change:
-    return Change(
-        rests_on=(*one.rests_on, *other.rests_on),
-        needs=(*one.needs, *other.needs),
-        without=(*one.without, *other.without),
-        members={**one.members, **other.members},
-        put={**one.put, **other.put},
-        ensure={**one.ensure, **other.ensure},
-        leases=(*one.leases, *other.leases),
-        index={**one.index, **other.index},
-        due=(*one.due, *other.due),
-        done=one.done,
-        audit=(*one.audit, *other.audit),
-        op=one.op,
-        answer=one.answer,
-        frees=one.frees or other.frees,
-        copied=one.copied or other.copied,
-    )

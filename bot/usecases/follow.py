@@ -1,4 +1,4 @@
-"""Following the facts that access rests on: shifts above all, and who is still one of us."""
+"""Follows the facts that access rests on: above all shifts, and who is still an active full member."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.ports import Change, Done, Key, Snapshot
 from bot.usecases.admit import PEOPLE_EVERY, lease_move
 from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import Basis, Context, fact_keys, facts_of
-from bot.usecases.finish import ending, join_changes
+from bot.usecases.finish import ending
 from bot.usecases.job import Job
 from bot.usecases.people import look_up
 from bot.usecases.starts import shift_key, starts
@@ -30,7 +30,8 @@ SOON = timedelta(minutes=10)
 
 @dataclass(frozen=True, kw_only=True)
 class Concerned:
-    """Whom the look at one resource is about: who is on call now or soon, and who holds it."""
+    """The people that the look at one resource is about: everyone on call now or soon, and everyone who holds
+    it. ``rests_on`` are the documents by which the grounds of their grants live."""
 
     people: frozenset[str]
     rests_on: frozenset[Key]
@@ -76,7 +77,7 @@ def _shorten(context: Context, basis: Basis) -> bool:
     written or Redis is full, so nothing that gives access may be in the same commit."""
     shorter, _ = _end_changes(basis)
     if shorter:
-        context.ledger.commit(join_changes(Change(rests_on=(basis[1],)), *shorter))
+        context.ledger.commit(Change(rests_on=(basis[1],)).plus(*shorter))
     return bool(shorter)
 
 
@@ -85,12 +86,13 @@ def _close(
 ) -> None:
     """Commit what gives access, and close the claim."""
     done = Done(claim=job.claim, next_at=next_at)
-    change = join_changes(Change(rests_on=(snap,), done=done, frees=not giving), *giving)
+    change = Change(rests_on=(snap,), done=done, frees=not giving).plus(*giving)
     context.ledger.commit(change)
 
 
 def _find_concerned(context: Context, name: str) -> Concerned:
-    """Who is on call now or soon is looked up ahead, so that a shift starts without waiting for Slack."""
+    """Return the people concerned. Everyone who is on call now or soon is looked up ahead, so that a shift
+    starts without waiting for Slack."""
     _, snap = context.gather(
         lambda known: fact_keys(known.resources[name]) if name in known.resources else (),
         (f"resource:{name}",),
@@ -109,8 +111,8 @@ def _find_concerned(context: Context, name: str) -> Concerned:
 
 
 def ground_keys(held: Iterable[Grant]) -> set[Key]:
-    """Return the documents by which the grounds of these grants live, also of rules that the policy has
-    lost."""
+    """Return the keys of the documents by which the grounds of these grants live, including those of rules
+    that the policy no longer has."""
     grounds = [ground for grant in held for ground in grant.stands_on]
     rules = {rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)}
     rosters = {Key.of(Roster, rule.schedule) for rule in rules if isinstance(rule, OnCall)}
@@ -141,8 +143,9 @@ def _end_change(grant: Grant, basis: Basis) -> Change | None:
 
 
 def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime | None:
-    """When a shift next starts, ends or is over with its grace; now and then; soon if a fact is missing. None
-    if nothing of the resource follows a shift."""
+    """Return the next moment at which a shift starts, ends or is over with its grace, or a block or a seat
+    ends; LOOK_EVERY from now at the latest, and sooner if a fact is missing. Return None if nothing of the
+    resource follows a shift."""
     grounds = [ground for grant in snap.all(Grant) for ground in grant.stands_on]
     of_grounds = [rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)]
     every = (*of_grounds, *(resource.selectors() if resource else ()))
@@ -165,7 +168,7 @@ def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime
 
 
 def refresh_person(context: Context, job: Job) -> None:
-    """Look a person up anew (``people:<id>``) for as long as they hold or ask for something; whoever is
+    """Look a person up again (``people:<id>``), for as long as they hold or request something. Anyone who is
     no longer an active full member loses it now."""
     person = job.claim.id
     look_up(context.ledger, context.directory, person, job.call())

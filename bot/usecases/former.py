@@ -70,7 +70,7 @@ def tidy(
     job: Job,
     may_be_there: Callable[[HoldRecord], bool] = lambda _: True,
 ) -> None:
-    """Forget former targets at which nothing is held any more, and look again in a while (``former:all``).
+    """Forget former targets at which nothing is held, and look again in a while (``former:all``).
     ``may_be_there`` returns False for a hold that was seen at the target's current address."""
     retry_conflicts(lambda: _tidy(ledger, census, job, may_be_there))
 

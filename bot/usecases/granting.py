@@ -1,4 +1,5 @@
-"""What a yes comes to: access now, access at a later start, or one more ground for access that is there."""
+"""Outcomes of an approval: access now, access at a later start, or one more ground for access that is
+there."""
 
 from __future__ import annotations
 
@@ -19,7 +20,6 @@ from bot.core.terms import terms_of
 from bot.ports import Change
 from bot.usecases.admit import admission, ground_addition, holds_for, live_grant
 from bot.usecases.context import Basis, facts_of
-from bot.usecases.finish import join_changes
 from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.waiting import close_change, waiting
 
@@ -34,7 +34,7 @@ PASSING = frozenset(
         Why.ROSTER_DOUBTED,
     }
 )
-"""Facts that may be there in a moment."""
+"""Refusals because of facts that may be there in a moment."""
 
 
 def grant_outcome(grant: Grant, ground: Ground, resource: Resource, basis: Basis) -> tuple[Grant, Change]:
@@ -50,7 +50,7 @@ def grant_outcome(grant: Grant, ground: Ground, resource: Resource, basis: Basis
     kept, change = ground_addition(held, ground, snap)
     added = add_to(grant, kept, now=snap.now)
     by = ground.approved_by[-1] if ground.approved_by else None
-    return added, join_changes(change, close_change(added, snap, "added to what is held", by))
+    return added, change.plus(close_change(added, snap, "added to what is held", by))
 
 
 def terms_now(grant: Grant, resource: Resource, basis: Basis, extension: Extension | None = None) -> str:
@@ -78,7 +78,7 @@ def votes_that_count(
 
 def begin_ground(grant: Grant, resource: Resource, basis: Basis) -> Ground:
     """Return the ground on which an agreed request begins: requester, voters, terms and policy are judged
-    again. Raises Refused if it would not be agreed to any more."""
+    again. Raises Refused if it would no longer be agreed to."""
     catalog, snap = basis
     fits = reason_still_fits(grant, resource, catalog)
     facts, question = facts_of(snap, resource), question_of(grant, resource, reason_fits=fits)
@@ -105,7 +105,7 @@ def begin_ground(grant: Grant, resource: Resource, basis: Basis) -> Ground:
 
 
 def _missing_facts(grant: Grant, resource: Resource, basis: Basis) -> Reason | None:
-    """Return why it cannot be told just now whether a vote still counts; None if it can."""
+    """Return why it cannot be decided now whether a vote still counts; None if it can."""
     catalog, snap = basis
     facts = facts_of(snap, resource)
     found = (vote_objection(each.person, grant, resource, catalog, facts) for each in grant.votes)

@@ -1,4 +1,4 @@
-"""Keeping what Slack says fresh: the groups that policies name, and the workspace we belong to."""
+"""Keeps what Slack says fresh: the groups that policies name, and the workspace the bot belongs to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from bot.ports import (
 )
 from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import POLICY, Context, facts_of, security_keys
-from bot.usecases.finish import join_changes
 from bot.usecases.job import Job
 from bot.usecases.readings import names_to_read, renewal_of
 from bot.usecases.seal import versions_of
@@ -44,10 +43,12 @@ REINSTALL = "install the app again, set the new SLACK_BOT_TOKEN, and restart web
 
 def refresh_groups(context: Context, job: Job) -> None:
     """Read all groups that the policy names, and those by which something may still live; due again in five
-    minutes. Who has left one is looked at, for what they may hold by it. The first time, its id is kept with
-    the policy. A group that is not there is as if it had never been read, and one whose name means another
-    group by now, or none, is doubted: both let nobody in, and what they let in is not cut. Raises Conflict if
-    the policy changes meanwhile."""
+    minutes. Raises Conflict if the policy changes meanwhile.
+
+    Anyone who has left a group is looked up, for what they may hold by it. The first time, the id of a group
+    is kept with the policy. A group that is not there counts as never read. A group whose name now means
+    another group, or none, is doubted. Either of them lets nobody in, and what it let in is not cut short.
+    """
     catalog = context.catalog()
     readings = context.ledger.read({READINGS})
     names = names_to_read(READINGS.id, catalog.groups(), readings)
@@ -56,21 +57,21 @@ def refresh_groups(context: Context, job: Job) -> None:
     force = snap.find(PolicyInForce)
     known = force.groups if force else {}
     change = Change(done=Done(claim=job.claim, next_at=snap.now + EVERY), frees=True)
-    change = join_changes(change, renewal_of(READINGS.id, catalog.groups(), catalog, readings))
+    change = change.plus(renewal_of(READINGS.id, catalog.groups(), catalog, readings))
     new: dict[str, str] = {}
     for name in names:
         group = found.get(name)
         kept = replace(group, read_at=snap.now) if group else None
         if name in known and (kept is None or kept.id not in ("", known[name])):
-            change = join_changes(change, _doubt_change(context, name, snap, catalog.security_channel))
+            change = change.plus(_doubt_change(context, name, snap, catalog.security_channel))
             continue
         if kept and kept.id and name not in known:
             new[name] = kept.id
-        change = join_changes(change, _group_change(name, kept, snap))
+        change = change.plus(_group_change(name, kept, snap))
     if new and force and force.version == catalog.version and not catalog.closed:
         pinned = Change(put={POLICY: replace(force, groups={**known, **new})})
-        change = join_changes(change, pinned)
-    change = join_changes(change, _security_people_due(context))
+        change = change.plus(pinned)
+    change = change.plus(_security_people_due(context))
     context.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
 
 
@@ -81,7 +82,7 @@ def _group_change(name: str, group: Group | None, snap: Snapshot) -> Change:
     facts = {"group": name, "members": sorted(now) if now is not None else "not there"}
     return Change(
         put={Key.of(Group, name): group} if group or before else {},
-        due=tuple(Due(member=f"people:{person}", at=snap.now) for person in sorted(left)),
+        due=tuple(Due.people(person, at=snap.now) for person in sorted(left)),
         audit=(Entry(what="group changed", facts=facts),) if was != now else (),
     )
 
@@ -96,7 +97,7 @@ def _doubt_change(context: Context, name: str, snap: Snapshot, channel: str | No
     if channel:
         note = Note(id=context.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
         put[Key.of(Note, note.id)] = note
-        due = (Due(member=f"note:{note.id}", at=snap.now),)
+        due = (Due.note(note.id, at=snap.now),)
     return Change(put=put, due=due, audit=(Entry(what="group doubted", facts={"group": name}),))
 
 
@@ -106,11 +107,11 @@ def _security_people_due(context: Context) -> Change:
     who = names_of(catalog.security.people, facts_of(snap))
     known = context.ledger.read({Key.of(Person, each) for each in who})
     met = {each.id for each in known.all(Person) if each.age(known.now) <= KNOWN_FOR / 2}
-    return Change(due=tuple(Due(member=f"people:{each}", at=known.now) for each in who if each not in met))
+    return Change(due=tuple(Due.people(each, at=known.now) for each in who if each not in met))
 
 
 def refresh_home(context: Context, job: Job) -> None:
-    """Learn which workspace the bot belongs to; due again in six hours. If Slack answers, it lets the bot in
+    """Read which workspace the bot belongs to; due again in six hours. If Slack answers, it lets the bot in
     again. Raises Conflict if Slack has said otherwise in the meantime."""
     key = Key.of(Home)
     before = context.ledger.read({key})

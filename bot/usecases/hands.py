@@ -1,9 +1,9 @@
-"""What is written about access of ours that is not at its target any more, until it is known why.
+"""Changes for access of ours that is missing at its target, until it is known why.
 
     not there ──► (ten seconds later) still not there ──► all that is held there is looked at (``survey``)
         └─► the target went back: granted again          └─► Redis went back: the grants end
 
-Nothing is granted meanwhile, unless somebody is approved for it anew.
+Nothing is granted meanwhile, unless somebody is newly approved for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bot.core.holds import HoldRecord, Phase
 from bot.core.reasons import Why, because
 from bot.ports import Change, Claim, Done, Due, Key, Ledger, Losses, Snapshot
 from bot.usecases.attempts import retry_conflicts
-from bot.usecases.finish import ending, join_changes
+from bot.usecases.finish import ending
 from bot.usecases.outcomes import LOOK_EVERY, Observed, keep_change, soonest
 from bot.usecases.views import View
 
@@ -27,8 +27,8 @@ WAITS = timedelta(minutes=1)
 
 def may_be_missing(view: View, *, keeps_end: bool) -> bool:
     """Return whether access that is not there was taken from those who have it: it was given, it was ours,
-    and neither a late call of our own nor the target's own clock can have ended it. If somebody was approved
-    for it anew, it is granted in any case."""
+    and neither a late call of our own nor the target's own clock can have ended it. If somebody was newly
+    approved for it, it is granted in any case."""
     record = view.record
     if record.phase is not Phase.GIVEN or record.untouchable or record.look_again or view.has_news:
         return False
@@ -60,20 +60,21 @@ def change_if_missing(view: View, seen: Observed, claim: Claim) -> Change:
     change = Change(
         rests_on=(view.snap,),
         put={Key.of(HoldRecord, view.key): record},
-        due=(Due(member=f"hands:{view.hold.target}", at=now),) if waits else (),
+        due=(Due.hands(view.hold.target, at=now),) if waits else (),
         frees=True,
     )
     done = Done(claim=claim, next_at=soonest(view, next_at))
-    return replace(join_changes(change, keep_change(view)), done=done)
+    return replace(change.plus(keep_change(view)), done=done)
 
 
 def end_after_loss(view: View) -> Change:
-    """Return the end of all grants behind a hold that is not there after Redis lost something: most likely
-    that it was revoked. A shift does not start again by itself, because it may have been given back."""
+    """Return the end of all grants behind a hold that is not there after Redis lost something: most likely,
+    the access was revoked. A shift does not start again automatically, because it may have been given
+    back."""
     change = Change(rests_on=(view.snap,), frees=True)
     reason = because(Why.NOT_AFTER_RESTORE, target=view.hold.target)
     for grant in view.live:
-        change = join_changes(change, ending(grant, view.snap, reason, None)[1])
+        change = change.plus(ending(grant, view.snap, reason, None)[1])
     return change
 
 
@@ -93,6 +94,6 @@ def _note_server(ledger: Ledger, server: str) -> None:
 
 
 def loss_change(snap: Snapshot) -> Change:
-    """Return one more loss than in ``snap``, which must be unchanged when it is written."""
+    """Return the change that counts one more loss than ``snap`` has. The commit has to rest on ``snap``."""
     before = snap.find(Losses) or Losses()
     return Change(put={LOSSES: replace(before, count=before.count + 1)}, frees=True)

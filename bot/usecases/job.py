@@ -1,4 +1,4 @@
-"""One claimed thing being done: what may still be waited for, and until when nobody else does it."""
+"""One claimed job: what may still be waited for, and until when nobody else does it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ CALL_SECONDS = 10.0
 MARGIN = 0.5
 """Our clock and Redis's do not run at exactly the same speed, and sending takes time."""
 NEARLY_ALL = 0.9
-"""Of a call's time: some give up a little before their deadline, to say why."""
+"""The part of a call's time after which it counts as late: some calls give up a little before their deadline,
+to say why."""
 
 
 class Job:
-    """``fence`` is the moment until which the claim is surely still ours; the worker moves it on with
-    each renewal. ``deadline`` is when the worker stops renewing."""
+    """A claim with its deadlines. ``fence`` is the moment until which the claim is surely still ours; the
+    worker moves it on with each renewal. ``deadline`` is when the worker stops renewing."""
 
     def __init__(self, claim: Claim, claimed_at: Deadline, seconds: float = JOB_SECONDS) -> None:
         self.claim = claim
@@ -34,31 +35,31 @@ class Job:
 
     @property
     def late(self) -> bool:
-        """Return whether a call took nearly all the time it had, or is taking it now."""
+        """Return whether a call used nearly all the time it had, or is about to."""
         if self._was_late or self._call is None:
             return self._was_late
         began, until = self._call
         return time.monotonic() - began >= NEARLY_ALL * (until.at - began)
 
     def note_renewal(self, asked_at: Deadline) -> None:
-        """The claim was renewed by a request that was sent at ``asked_at``."""
+        """Note that the claim was renewed by a request that was sent at ``asked_at``."""
         self.fence = Deadline(asked_at.at + CLAIM_SECONDS - MARGIN)
 
     def call(self) -> Deadline:
-        """For one call to the outside that may be repeated by somebody else without harm."""
+        """Return the deadline of one call to the outside that somebody else may repeat without harm."""
         self._was_late = self.late
         until = self.deadline.sooner(Deadline.after(CALL_SECONDS))
         self._call = (time.monotonic(), until)
         return until
 
     def note_answer(self) -> None:
-        """Note that the last call has returned, so that what follows is not taken for waiting for it."""
+        """Note that the last call has returned, so that what follows does not count as waiting for it."""
         self._was_late = self.late
         self._call = (time.monotonic(), Deadline(inf)) if self._call else None
 
     def fenced_call(self) -> Deadline:
-        """For one call that must not come after somebody else's. Raises Conflict where somebody else may
-        have the claim by now."""
+        """Return the deadline of one call that must not come after somebody else's. Raises Conflict if
+        somebody else may have the claim by now."""
         if self.fence.passed:
             raise Conflict("the claim may be somebody else's by now")
         return self.call()

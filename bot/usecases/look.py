@@ -1,4 +1,4 @@
-"""What people may see: their own grants, what they may ask for, who has a resource."""
+"""Views for people: their own grants, what they may request, and who has a resource."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from bot.usecases.visible import may_see, resource_for, sight_keys
 
 
 def mine(context: Context, *, person: str) -> HomeView:
-    """All of the person's that is not finished, the soonest end first, and what waits for them to decide."""
+    """Return all open grants of the person, the soonest end first, and what waits for their decision."""
     context.meet(person)
     return _view(context, person, offers=False)
 
 
 def offers(context: Context, *, person: str) -> tuple[Offer, ...]:
-    """What the person may ask for, and what asking now would come to."""
+    """Return what the person may request, and what requesting it now would come to."""
     context.meet(person)
     catalog, snap = context.gather(lambda known: _all_keys(known, person))
     return _offers(person, catalog, snap)
 
 
 def askable(context: Context, *, person: str) -> tuple[str, ...]:
-    """Names of the resources that the person may request, as far as is known: nobody is looked up, and
-    somebody not known yet counts as a full member."""
+    """Return the names of the resources that the person may request, as far as is known: nobody is looked up,
+    and somebody not known yet counts as a full member."""
     catalog, snap = context.gather(lambda known: _all_keys(known, person))
     facts = facts_of(snap)
     known = facts.people.get(person)
@@ -63,7 +63,8 @@ def askable(context: Context, *, person: str) -> tuple[str, ...]:
 def waiting_for(
     context: Context, *, person: str, resource: str = "", holder: str = ""
 ) -> tuple[Standing, ...]:
-    """Return what waits for this person's approval: of a resource, of who requested it, or of both."""
+    """Return what waits for this person's approval, limited to a resource or to the person who requested it
+    if these are given."""
     context.meet(person)
     waiting = _view(context, person, offers=False).waiting
     return tuple(
@@ -74,7 +75,8 @@ def waiting_for(
 
 
 def held_by(context: Context, *, person: str, holder: str) -> tuple[str, ...]:
-    """Names of the resources that ``holder`` has or waits for, of those that ``person`` may see."""
+    """Return the names of the resources that ``holder`` has or waits for, of those that ``person`` may
+    see."""
     context.meet(person)
     catalog, snap = context.gather(
         lambda known: _all_keys(known, person) | security_keys(known), (f"person:{holder}",)
@@ -86,8 +88,8 @@ def held_by(context: Context, *, person: str, holder: str) -> tuple[str, ...]:
 
 
 def who(context: Context, *, person: str, resource: str) -> tuple[Standing, ...]:
-    """Everybody whose grant of the resource is not finished. For those who may request it, its
-    approvers and security people; raises Refused for others."""
+    """Return all open grants of the resource. Raises Refused, unless the person may request it, is one of its
+    approvers, or one of the security people."""
     context.meet(person)
     catalog, snap = context.gather(
         lambda known: sight_keys(known, resource, person),
@@ -127,18 +129,17 @@ def _view(context: Context, person: str, *, offers: bool) -> HomeView:
 
 
 def owe_home(context: Context, *, person: str) -> None:
-    """The person looked at the App Home: publish it, and again whenever what it shows changes."""
+    """Note that the person looked at the App Home: it is published now, and again whenever what it shows
+    changes."""
     key = Key.of(Homepage, person)
     snap = context.ledger.read({key})
-    context.ledger.commit(
-        Change(ensure={key: Homepage(person=person)}, due=(Due(member=f"home:{person}", at=snap.now),))
-    )
+    context.ledger.commit(Change(ensure={key: Homepage(person=person)}, due=(Due.home(person, at=snap.now),)))
 
 
 def owe_whisper(
     context: Context, *, channel: str, person: str, reason: Reason, op: str, terms_of: str | None = None
 ) -> None:
-    """Tell one person something in a channel, where only they see it; with the terms and the buttons of the
+    """Owe a message to one person in a channel, where only they see it; with the terms and the buttons of the
     request or extension ``terms_of``, if that is given."""
     note = Note(id=context.new_id(), channel=channel, reason=reason, whisper_to=person, terms_of=terms_of)
     snap = context.ledger.read(())
@@ -146,13 +147,13 @@ def owe_whisper(
         Change(
             op=f"{op}:whisper",
             put={Key.of(Note, note.id): note},
-            due=(Due(member=f"note:{note.id}", at=snap.now),),
+            due=(Due.note(note.id, at=snap.now),),
         )
     )
 
 
 def first_time(context: Context, *, op: str) -> bool:
-    """Whether this has not been done before; from now on it has."""
+    """Return whether this op has not been done before, and record that it is done now."""
     return not context.ledger.commit(Change(op=op)).again
 
 
@@ -189,7 +190,8 @@ def _offer(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> O
 
 
 def _to_decide(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> Standing | None:
-    """The request or extension with the digest of its terms, if this person may decide about it now."""
+    """Return the request or extension with the digest of its terms, or None if this person may not decide
+    about it now."""
     grant, extension = each.grant, each.extension
     resource = catalog.resources.get(grant.resource)
     waits = grant.state is State.ASKED and not grant.undecided

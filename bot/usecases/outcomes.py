@@ -1,4 +1,4 @@
-"""What is written about a hold once a target answered, for each grant behind it: given, gone, failed."""
+"""Changes to write about a hold once a target has answered, for each grant behind it: given, gone, failed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bot.core.holds import (
 from bot.core.reasons import Why, because
 from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, Note
 from bot.usecases.admit import indexes
-from bot.usecases.finish import ending, join_changes
+from bot.usecases.finish import ending
 from bot.usecases.views import View
 
 LOOK_EVERY = timedelta(minutes=10)
@@ -37,11 +37,12 @@ Failure = TemporaryFailure | PermanentFailure
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What the target showed; None if it was seen lately and nothing new rests on it. ``until`` is the end
-    the target was last told. ``granted``: it was granted just before that. ``again``: what had vanished was,
-    and the reason is known if it was the target that went back. ``asked``: the receipts that the target was
-    asked with; if a person has changed them since, what it showed does not replace them. ``missing``: what
-    is known about access of ours that is not there."""
+    """The answer of a target about a hold. ``seen`` is None if it was seen lately and nothing new rests on
+    it. ``until`` is the end that was last sent to the target. ``asked``: the receipts that the target was
+    asked with; if a person has changed them since, what it showed does not replace them. ``granted``: the
+    access was granted just before that. ``again``: access that had vanished was granted again; ``cause`` is
+    set if it was the target that went back. ``missing``: what is known about access of ours that is not
+    there."""
 
     seen: Seen | None
     until: datetime | None
@@ -53,7 +54,8 @@ class Observed:
 
 
 def ended_over(view: View) -> Change:
-    """Whose time is over is written down before anything is taken."""
+    """Return the change that moves grants whose lease has ended, or that could not be granted in time, to
+    ENDING. It is written before anything is revoked."""
     parts = []
     for grant in view.over:
         moved, part = ending(grant, view.snap, because(_why_over(view, grant)), None)
@@ -62,11 +64,11 @@ def ended_over(view: View) -> Change:
                 part, put={**part.put, Key.of(Grant, grant.id): replace(moved, trouble=grant.trouble)}
             )
         parts.append(part)
-    return join_changes(Change(rests_on=(view.snap,), frees=True), *parts)
+    return Change(rests_on=(view.snap,), frees=True).plus(*parts)
 
 
 def taking(view: View) -> Change:
-    """What is about to be taken is written down first."""
+    """Return the change that moves the hold to TAKING. It is written before anything is revoked."""
     record, first = view.record, view.record.phase is not Phase.TAKING
     if first:
         record = replace(
@@ -82,12 +84,13 @@ def taking(view: View) -> Change:
 
 
 def done_here(change: Change, claim: Claim) -> Change:
-    """What is owed for the very thing that is being done need not be owed again."""
+    """Return the change without what it owes for the very job that is being done."""
     return replace(change, due=tuple(each for each in change.due if each.member != claim.member))
 
 
 def _why_over(view: View, grant: Grant) -> Why:
-    """If its time is over, that of its last ground is: the shift's, or what was requested."""
+    """Return why a grant is over: it could not be granted in time, or its last ground has ended, which was a
+    shift or the requested time."""
     if view.snap.live(grant):
         return Why.COULD_NOT_GIVE
     last = max(grant.stands_on, key=lambda each: each.until, default=None)
@@ -99,14 +102,14 @@ def _why_over(view: View, grant: Grant) -> Why:
 
 
 def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | None = None) -> Change:
-    """Nobody's lease may have ended since the look: that would be a Conflict. ``channel`` hears of what had
-    vanished."""
+    """Return what to write if the access is there, or was seen lately. No lease behind the hold may have
+    ended since the look: that would be a Conflict. ``channel`` is notified of access that had vanished."""
     now = view.now
     change = Change(rests_on=(view.snap,))
     for grant in view.live:
         if seen.seen and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
-            change = join_changes(change, _one_given(view, grant, seen.seen.presence))
-    change = join_changes(change, keep_change(view))
+            change = change.plus(_one_given(view, grant, seen.seen.presence))
+    change = change.plus(keep_change(view))
     look_again = seen.granted and (claim.taken_over or view.record.look_again)
     late = claim.taken_over or look_again
     record = replace(
@@ -127,12 +130,12 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
         losses=view.losses if seen.seen else view.record.losses,
     )
     if seen.again:
-        change = join_changes(change, _given_again(view, seen, claim, channel))
+        change = change.plus(_given_again(view, seen, claim, channel))
     return replace(
         change,
         put={**change.put, Key.of(HoldRecord, view.key): record},
         done=Done(claim=claim, next_at=now if change.leases else _look_at(view, record, late=late)),
-        frees=change.frees and not change.leases,  # an end that moves later is written only if all can be
+        frees=change.frees and not change.leases,  # a later end is written only if everything can be
     )
 
 
@@ -149,7 +152,8 @@ def _witness_after(view: View, seen: Observed) -> Witness | None:
 
 
 def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) -> Change:
-    """People hear of it if the target went back: that is theirs to look into."""
+    """Return the record of access that was granted again. People are notified only if the target went back:
+    that is theirs to look into."""
     facts: dict[str, object] = {"hold": hold_name(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
     change = Change(audit=(Entry(what="given again", facts=facts),))
     if view.last is None or channel is None or seen.cause is not Absence.TARGET:
@@ -162,20 +166,22 @@ def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) 
         target=view.hold.target,
     )
     note = Note(id=f"vanished-{claim.fence}", channel=channel, reason=about)
-    due = Due(member=f"note:{note.id}", at=view.now)
+    due = Due.note(note.id, at=view.now)
     return replace(change, put={Key.of(Note, note.id): note}, due=(due,))
 
 
 def keep_change(view: View) -> Change:
-    """Grants that end while others live on behind the hold: no call to the target is owed for them."""
+    """Settle the grants that end while others live on behind the hold: no call to the target is owed for
+    them."""
     change = Change()
     for grant in view.ending if view.live else ():
-        change = join_changes(change, _one_settled(view, grant, view.last))
+        change = change.plus(_one_settled(view, grant, view.last))
     return change
 
 
 def _look_at(view: View, record: HoldRecord, *, late: bool) -> datetime:
-    """At the first end of a lease behind it, and now and then; soon where somebody may act late."""
+    """Return when to look next: at the first end of a lease behind the hold, and now and then; soon if
+    somebody may act late."""
     if not view.live:
         return view.now
     regularly = (record.seen_at or view.now) + LOOK_EVERY
@@ -195,7 +201,7 @@ def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
     change = Change(
         needs=(grant.id,),
         put={Key.of(Grant, grant.id): moved},
-        due=(Due(member=f"card:{grant.id}", at=now),),
+        due=(Due.card(grant.id, at=now),),
         audit=(Entry(what="given", grant=grant.id, facts=facts),),
     )
     if moved.state is State.ACTIVE and grant.state is State.APPROVED:
@@ -204,7 +210,8 @@ def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
 
 
 def _now_active(view: View, moved: Grant, change: Change) -> Change:
-    """Time runs from approval; where giving was slow, the end moves by as much, but never beyond a shift."""
+    """Return the change for a grant that is now ACTIVE. Time runs from approval; if granting was slow, the
+    end moves by as much, but never that of a ground that follows a shift."""
     waited = view.now - (moved.approved_at or view.now)
     entry = Entry(what="active", grant=moved.id, facts={"person": moved.person})
     change = replace(change, audit=(*change.audit, entry))
@@ -227,21 +234,22 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
 def change_if_gone(
     view: View, seen: Seen, claim: Claim, channel: str | None = None, keeper: Grant | None = None
 ) -> Change:
-    """Return what to write when nothing of ours is left: ``seen`` is what the target showed. If somebody was
-    approved meanwhile, the hold is empty and due at once. ``channel`` hears of access that somebody else gave
-    meanwhile. ``keeper`` is a live grant that needs it under another name of the target."""
+    """Return what to write if nothing of ours is left: ``seen`` is what the target showed. If somebody was
+    approved meanwhile, the hold is empty and due at once. ``channel`` is notified of access that somebody
+    else granted meanwhile. ``keeper`` is a live grant that needs the access under another name of the
+    target."""
     key = Key.of(HoldRecord, view.key)
     change = Change(rests_on=(view.snap,), frees=True)
     still = seen.presence is Presence.THEIRS and not view.record.untouchable and keeper is None
     for grant in view.ending:
-        change = join_changes(change, _one_settled(view, grant, keeper, seen, still=still))
+        change = change.plus(_one_settled(view, grant, keeper, seen, still=still))
         if still and channel:
-            change = join_changes(change, _left_by_others(view, grant, seen, claim, channel))
+            change = change.plus(_left_by_others(view, grant, seen, claim, channel))
     late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY
     next_at = view.now + LOOK_AGAIN_AFTER if late else None
     if view.live or view.over:
         next_at = view.now
-    receipts = view.record.receipts if late else ()  # what comes late is known by them
+    receipts = view.record.receipts if late else ()  # they identify what comes late
     record = HoldRecord(hold=view.hold, look_again=True, receipts=receipts) if next_at else None
     return replace(change, put={**change.put, key: record}, done=Done(claim=claim, next_at=next_at))
 
@@ -258,15 +266,16 @@ def _one_settled(
         facts["left_by"] = left_by
     change = Change(
         put={Key.of(Grant, grant.id): moved},
-        due=(Due(member=f"card:{grant.id}", at=view.now),),
+        due=(Due.card(grant.id, at=view.now),),
         audit=(Entry(what="kept" if keeper else "taken", grant=grant.id, facts=facts),),
         frees=True,
     )
-    return join_changes(change, _end_change(view, grant)) if moved.state is State.ENDED else change
+    return change.plus(_end_change(view, grant)) if moved.state is State.ENDED else change
 
 
 def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel: str) -> Change:
-    """Say once that the person still has it, from somebody who gave it while our grant was there."""
+    """Notify ``channel`` once that the person still has the access, from somebody who granted it while our
+    grant was there."""
     about = because(
         Why.LEFT_BY_OTHERS,
         person=grant.person,
@@ -275,12 +284,13 @@ def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel:
         grantor=seen.grantor or "somebody else",
     )
     note = Note(id=f"left-{grant.id}-{claim.fence}", channel=channel, reason=about)
-    due = Due(member=f"note:{note.id}", at=view.now)
+    due = Due.note(note.id, at=view.now)
     return Change(put={Key.of(Note, note.id): note}, due=(due,), frees=True)
 
 
 def _end_change(view: View, grant: Grant) -> Change:
-    """Nothing of it is held any more. If only one may hold it, the next shift begins."""
+    """Return the end of a grant that no longer holds anything. If only one may hold it, its shifts are due
+    now, so that the next one can begin."""
     entry = Entry(what="ended", grant=grant.id, facts={"person": grant.person})
     next_one = [f"shift:{grant.resource}"] if grant.seated else []
     relief = [f"alarm:{grant.id}"] if grant.overdue_since else []
@@ -296,8 +306,8 @@ def _end_change(view: View, grant: Grant) -> Change:
 
 
 def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Claim) -> Change:
-    """Return what to write after one more failure in a row; waiting for a standby's word counts as none. What
-    the target showed all the same is kept: receipts may have been completed by it."""
+    """Return what to write after one more failure in a row; waiting for a standby to confirm does not count
+    as one. Receipts that the target showed all the same are kept: it may have completed them."""
     waits = isinstance(failure, NotConfirmed)
     record = replace(
         view.record,
@@ -309,11 +319,11 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         wished_by=None,
         elsewhere=_another_system(seen),
     )
-    change = join_changes(Change(rests_on=(view.snap,), frees=not view.live), keep_change(view))
+    change = Change(rests_on=(view.snap,), frees=not view.live).plus(keep_change(view))
     for grant in view.live:
-        change = join_changes(change, _not_given(view, grant, failure))
+        change = change.plus(_not_given(view, grant, failure))
     for grant in () if view.live else view.ending:
-        change = join_changes(change, _not_taken(view, record, grant))
+        change = change.plus(_not_taken(view, record, grant))
     put = {**change.put, Key.of(HoldRecord, view.key): record}
     done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=not waits)
     return replace(change, put=put, done=done)
@@ -324,7 +334,8 @@ def _another_system(seen: Seen | None) -> str | None:
 
 
 def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
-    """After a pause; but when a lease ends, or it is too late to give, that is seen to on time."""
+    """Return when to try again: after a pause, but in time for the end of a lease and for the moment when it
+    is too late to grant."""
     if isinstance(failure, PermanentFailure) and any(g.state is State.APPROVED for g in view.live):
         return view.now
     pause = backoff(record.failures)
@@ -346,7 +357,8 @@ def _not_given(view: View, grant: Grant, failure: Failure) -> Change:
 
 
 def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
-    """All or nothing: the lease goes, and what was given of the grant is taken back."""
+    """Return the end of a grant that could not be granted in full: the lease is dropped, and what was granted
+    of it is revoked."""
     moved = grants.hold_failed(grant, view.key, now=view.now, trouble=str(failure)[:300])
     others = (hold for hold in grant.gives if hold.key != view.key)
     facts = {"hold": hold_name(view.hold), "person": grant.person, "error": str(failure)[:300]}
@@ -354,8 +366,8 @@ def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
         put={Key.of(Grant, grant.id): moved},
         leases=(Lease(grant=grant.id, how="drop"),),
         due=(
-            *(Due(member=f"hold:{hold.key}", at=view.now) for hold in others),
-            Due(member=f"card:{grant.id}", at=view.now),
+            *(Due.hold(hold.key, at=view.now) for hold in others),
+            Due.card(grant.id, at=view.now),
         ),
         audit=(Entry(what="could not be given", grant=grant.id, facts=facts),),
         frees=True,
@@ -363,26 +375,27 @@ def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
 
 
 def _not_taken(view: View, record: HoldRecord, grant: Grant) -> Change:
-    """What is still there after the third try is overdue since the end of its lease. That is written down,
-    and told at once and hourly. Who wished for this try hears that it did not help."""
+    """Return what to write about a grant whose access could not be revoked. From the third failure on it is
+    overdue since the end of its lease; that is reported at once and hourly. Anyone who wished for this try is
+    told that it did not help."""
     overdue = record.failures >= OVERDUE_AFTER_FAILURES
     ended = grant.lease_ended_at or min(grant.until or view.now, record.failing_since or view.now)
     since = grant.overdue_since or (ended if overdue else None)
     moved = replace(grant, trouble=record.last_error, overdue_since=since)
     change = _trouble_change(view, grant, moved)
-    alarm = (Due(member=f"alarm:{grant.id}", at=view.now),)
+    alarm = (Due.alarm(grant.id, at=view.now),)
     if grant.overdue_since or not overdue:
         another = grant.overdue_since and view.record.elsewhere != record.elsewhere
-        return join_changes(change, Change(due=alarm if view.record.wished_by or another else ()))
+        return change.plus(Change(due=alarm if view.record.wished_by or another else ()))
     facts = {"hold": hold_name(view.hold), "person": grant.person, "error": record.last_error or ""}
     entry = Entry(what="overdue", grant=grant.id, facts=facts)
-    return join_changes(change, Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))
+    return change.plus(Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))
 
 
 def _trouble_change(view: View, grant: Grant, moved: Grant) -> Change:
     if moved == grant:
         return Change()
-    card = Due(member=f"card:{grant.id}", at=view.now)
+    card = Due.card(grant.id, at=view.now)
     return Change(put={Key.of(Grant, grant.id): moved}, due=(card,))
 
 

@@ -1,5 +1,5 @@
-"""Access that should be gone and is not: told at once and every hour, tried when people say so, and told
-again when it is gone."""
+"""Access that should be gone and is not: reported at once and every hour, tried again when people ask for
+that, and reported again when it is gone."""
 
 from __future__ import annotations
 
@@ -33,27 +33,26 @@ from bot.ports import (
 from bot.usecases.alerts import alert_change, alert_over_change, became
 from bot.usecases.attempts import earlier_answer, retry_conflicts
 from bot.usecases.context import Context, facts_of, security_keys
-from bot.usecases.finish import join_changes
 from bot.usecases.ownership import sharers
 from bot.usecases.posting import GIVEN_UP, LOST
 
 TELL_EVERY = timedelta(hours=1)
 COUNT_EVERY = timedelta(minutes=5)
 MOST_TOLD = 10
-"""Where more are overdue, the channel hears of the others by their number."""
+"""The most overdue grants that are reported one by one; if there are more, only their number is reported."""
 ALL = "all"
 _CAME_OF: Mapping[Why, Why] = {
     Why.OVERDUE_TRYING: Why.OVERDUE_STILL,
     Why.OVERDUE_CHECKING: Why.OVERDUE_UNCONFIRMED,
     Why.OVERDUE_ACCEPTED: Why.OVERDUE_STILL,
 }
-"""What is said of a try that somebody wished for, and what if it did not help."""
+"""For the message about a try that somebody wished for, the one that follows if it did not help."""
 VERBS = ("try_now", "removed")
 SAME_SYSTEM = "same_system"
 
 
 def alarm(context: Context, census: Census, claim: Claim) -> None:
-    """Tell that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over; or
+    """Report that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over; or
     (``alarm:all``) how many are."""
     retry_conflicts(
         lambda: _count(context, census, claim) if claim.id == ALL else _alarm(context, census, claim)
@@ -61,21 +60,21 @@ def alarm(context: Context, census: Census, claim: Claim) -> None:
 
 
 def try_now(context: Context, *, person: str, alert: str, op: str) -> None:
-    """Try again at once. Any full member may: nothing but taking back comes of it. Raises Refused."""
+    """Try again at once. Any full member may do this, because it can only revoke. Raises Refused."""
     _commit_wish(context, person, alert, op, by_hand=False)
 
 
 def confirm_removal(context: Context, *, person: str, alert: str, op: str) -> None:
-    """Look, and believe what the target shows, because somebody says they removed it by hand. Any full member
-    may say so, but not the holder of the access. Raises Refused."""
+    """Try again at once, and if that fails, believe what the target shows, because somebody says they removed
+    the access by hand. Any full member may say so, except the holder of the access. Raises Refused."""
     _commit_wish(context, person, alert, op, by_hand=True)
 
 
 def same_system(context: Context, *, person: str, alert: str, shown: str, op: str) -> None:
-    """Record that the system which answers at the target is the one where the access was given, upgraded or
-    restored, and try again at once. Everything that is held there is settled by that at its next look.
+    """Record that the system which answers at the target is the one where the access was granted, upgraded or
+    restored, and try again at once. Everything that is held there is settled accordingly at its next look.
     ``shown`` is the digest of the Replacement that the button showed. Raises Refused, also for the holder of
-    the access, and for anybody but security people."""
+    the access, and for anyone who is not one of the security people."""
     context.meet(person, anew=True)
 
     def attempt() -> str:
@@ -90,13 +89,13 @@ def same_system(context: Context, *, person: str, alert: str, shown: str, op: st
 
 
 def _alarm(context: Context, census: Census, claim: Claim) -> None:
-    """The alert has the name of the grant it is about."""
+    """Report one grant. Its alert has the id of the grant."""
     snap = _read(context, claim.id)
     grant, alert = snap.find(Grant, claim.id), snap.find(Alert, claim.id)
     change, done = Change(), Done(claim=claim)
     many = grant is not None and _is_overdue(grant) and _are_many(context, census)
     if many and alert is None:
-        change = Change(due=(Due(member=f"alarm:{ALL}", at=snap.now),))
+        change = Change(due=(Due.alarm(ALL, at=snap.now),))
         done = Done(claim=claim, next_at=snap.now + TELL_EVERY)
     elif grant and _is_overdue(grant):
         now, change = _still(context, grant, alert, snap, many=many)
@@ -117,7 +116,7 @@ def _record_keys(grant: Grant) -> set[Key]:
 
 
 def _unsettled(grant: Grant) -> tuple[Hold, ...]:
-    """What is not settled yet of what the grant held."""
+    """Return the holds of the grant that are not settled yet."""
     return tuple(hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
 
 
@@ -128,7 +127,8 @@ def _is_overdue(grant: Grant) -> bool:
 def _still(
     context: Context, grant: Grant, alert: Alert | None, snap: Snapshot, *, many: bool
 ) -> tuple[Alert, Change]:
-    """Said again each hour; of ``many`` only the number is."""
+    """Return the alert as it is now, and what must be written. It is repeated each hour; if ``many`` are
+    overdue, only their number is."""
     now = snap.now
     first = Alert(
         id=grant.id,
@@ -149,11 +149,11 @@ def _still(
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, reason=_overdue(grant), told_at=now)
         notes = Change() if many else _said_below(context, after, _overdue_again(grant, snap), snap)
-    return after, join_changes(alert_change(after, now) if after != alert else Change(), notes)
+    return after, (alert_change(after, now) if after != alert else Change()).plus(notes)
 
 
 def _replacement(grant: Grant, snap: Snapshot) -> Replacement | None:
-    """Return the first of what people can be asked about."""
+    """Return the first replacement that people can be asked about."""
     records = (snap.find(HoldRecord, hold.key) for hold in _unsettled(grant))
     return next((each.replacement for each in records if each and each.replacement), None)
 
@@ -184,7 +184,7 @@ def _trouble(grant: Grant) -> dict[str, str]:
 
 
 def _came_of(alert: Alert, grant: Grant, snap: Snapshot) -> Reason | None:
-    """What people wished is being done as long as a hold still waits for that."""
+    """Return what people wished for; once no hold waits for that, return that it did not help."""
     wish = alert.became
     waits = any(record.wished_by for record in snap.all(HoldRecord))
     if wish is None or waits or wish.why not in _CAME_OF:
@@ -208,11 +208,12 @@ def _recovery_change(context: Context, grant: Grant, alert: Alert, snap: Snapsho
     else:
         reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)
     over = replace(became(alert, reason), over_at=snap.now)
-    return join_changes(alert_change(over, snap.now), _said_below(context, alert, reason, snap))
+    return alert_change(over, snap.now).plus(_said_below(context, alert, reason, snap))
 
 
 def _are_many(context: Context, census: Census) -> bool:
-    """More than anybody reads one by one; and there is a channel where their number is told."""
+    """Return whether there are more than anybody reads one by one, and a channel where their number is
+    reported."""
     late: set[str] = set()
     for page in census.grants("overdue"):
         late.update(page)
@@ -226,7 +227,8 @@ def _overdue_now(census: Census) -> set[str]:
 
 
 def _count(context: Context, census: Census, claim: Claim) -> None:
-    """One alert with their number, until there are few again, who are then told one by one."""
+    """Keep one alert with the number of overdue grants, until they are few again and are reported one by
+    one."""
     snap = context.ledger.read({Key.of(Alert, ALL)})
     found = snap.find(Alert, ALL)
     alert = found if found and not found.over_at else None
@@ -236,9 +238,9 @@ def _count(context: Context, census: Census, claim: Claim) -> None:
         done = Done(claim=claim, next_at=snap.now + COUNT_EVERY)
     elif alert:
         few = because(Why.OVERDUE_FEW, count=len(late))
-        singly = tuple(Due(member=f"alarm:{grant}", at=snap.now) for grant in sorted(late))
-        change = join_changes(alert_over_change(alert, few, snap.now), _said_below(context, alert, few, snap))
-        change = join_changes(change, Change(due=singly))
+        singly = tuple(Due.alarm(grant, at=snap.now) for grant in sorted(late))
+        change = alert_over_change(alert, few, snap.now).plus(_said_below(context, alert, few, snap))
+        change = change.plus(Change(due=singly))
     else:
         change = Change()
     context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
@@ -251,24 +253,25 @@ def _many(context: Context, alert: Alert | None, count: int, snap: Snapshot) -> 
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, told_at=now)
         notes = _said_below(context, after, reason, snap)
-    return join_changes(alert_change(after, now) if after != alert else Change(), notes)
+    return (alert_change(after, now) if after != alert else Change()).plus(notes)
 
 
 def _in_minutes(late: timedelta) -> int:
-    """Whole seconds, and of what is longer than a minute whole minutes."""
+    """Return whole seconds, rounded down to whole minutes from one minute on."""
     seconds = max(int(late.total_seconds()), 0)
     return seconds if seconds < 60 else seconds // 60 * 60
 
 
 def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) -> Change:
-    """In the alert's thread, and in the channel besides, so that it is heard."""
+    """Return notes in the alert's thread, which are shown in the channel as well so that people notice
+    them."""
     notes = [
         Note(id=context.new_id(), channel=place.channel, reason=reason, thread=place.ts)
         for place in alert.places
         if place.ts and place.shown not in (LOST, GIVEN_UP)
     ]
     put: dict[Key, Document | None] = {Key.of(Note, note.id): note for note in notes}
-    return Change(put=put, due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes))
+    return Change(put=put, due=tuple(Due.note(note.id, at=snap.now) for note in notes))
 
 
 # --------------------------------------------------------------------------------------------- wishes
@@ -297,9 +300,7 @@ def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Cha
     wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
     entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
     tried = _try_change(grant, person, snap, by_hand=by_hand)
-    return join_changes(
-        join_changes(tried, alert_change(replace(alert, became=wish), snap.now)), Change(audit=(entry,))
-    )
+    return tried.plus(alert_change(replace(alert, became=wish), snap.now)).plus(Change(audit=(entry,)))
 
 
 def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Change:
@@ -320,12 +321,13 @@ def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Ch
         audit=(Entry(what="said to be the same system", grant=grant.id, by=person, facts=facts),),
     )
     wish = because(Why.OVERDUE_ACCEPTED, by_person=person)
-    tried = join_changes(_try_change(grant, person, snap, by_hand=False), change)
-    return join_changes(tried, alert_change(replace(alert, became=wish), snap.now))
+    tried = _try_change(grant, person, snap, by_hand=False).plus(change)
+    return tried.plus(alert_change(replace(alert, became=wish), snap.now))
 
 
 def _open_alert(context: Context, person: str, alert_id: str) -> tuple[Catalog, Snapshot, Grant, Alert]:
-    """Raises Refused if there is nothing to wish for any more."""
+    """Read an open alert, with its grant and what a wish rests on. Raises Refused if there is nothing left to
+    wish for."""
     first = context.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
     keys = {
         *(Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), Key.of(Ban, person)),
@@ -347,5 +349,5 @@ def _try_change(grant: Grant, person: str, snap: Snapshot, *, by_hand: bool) -> 
         )
         for record in records
     }
-    due = tuple(Due(member=f"hold:{hold.key}", at=snap.now) for hold in _unsettled(grant))
+    due = tuple(Due.hold(hold.key, at=snap.now) for hold in _unsettled(grant))
     return Change(rests_on=(snap,), put=put, due=due, frees=True)

@@ -1,4 +1,5 @@
-"""Whose email address it is: the Slack users of those that a source names, looked up if they are new."""
+"""Owners of email addresses: the Slack users of the addresses that a source names, looked up if they are
+new."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from bot.usecases.job import Job
 from bot.usecases.people import remember
 
 LEAVE_SECONDS = 5.0
-"""Of a job, for storing what was read."""
+"""Seconds of a job that are left for storing what was read."""
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 UNKNOWN_EMAIL_EVERY = timedelta(minutes=10)
 KNOWN_EMAIL_EVERY = timedelta(hours=6)
@@ -82,6 +83,7 @@ def _remember_nobody(ledger: Ledger, email: str) -> None:
 
 
 def in_order(rosters: Iterable[Roster]) -> Iterable[str]:
-    """Return the email addresses in the rosters: whose shift comes first is looked up first."""
+    """Return the email addresses in the rosters in the order of their shifts, so that the earliest is looked
+    up first."""
     shifts = [shift for roster in rosters for shift in roster.shifts]
     return (shift.email for shift in sorted(shifts, key=lambda each: (each.start or LONG_AGO, each.email)))

@@ -1,7 +1,8 @@
-"""Whose an account at a target is: the person whom the policy names, else the one who used it first.
+"""Owners of accounts at targets: the person whom the policy names, otherwise the one who used the account
+first.
 
-Email addresses are given out again, and so a second person who comes with an account of somebody else's gets
-nothing. Security people are asked whether the two are one.
+Email addresses are given out again, so a second person who comes with somebody else's account gets nothing.
+Security people are asked whether the two are one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def owner_key(target: str, account: str) -> Key:
 
 
 def owner_keys(wanted: Iterable[Key], catalog: Catalog, snap: Snapshot) -> set[Key]:
-    """Return what says whose the accounts are that the people of these ``Account`` keys would use."""
+    """Return the keys of the owners of the accounts that the people of these ``Account`` keys would use."""
     found: set[Key] = set()
     kind = Key.of(Account).kind
     for key in wanted:
@@ -43,8 +44,8 @@ def owner_keys(wanted: Iterable[Key], catalog: Catalog, snap: Snapshot) -> set[K
 
 
 def account_name(person: str, target: str, catalog: Catalog, snap: Snapshot) -> str:
-    """The name of the account that the person would use at a target. Raises Refused if there is none to go
-    by."""
+    """Return the name of the account that the person would use at a target. Raises Refused if there is none
+    to go by, or if it was taken from the email address and is no longer the one used before."""
     named = catalog.people.accounts.get(person, {}).get(target)
     if named:
         return named
@@ -84,8 +85,8 @@ def owner_facts(owner: AccountOwner) -> dict[str, str | int]:
 def claims(
     person: str, holds: Iterable[Hold], catalog: Catalog, snap: Snapshot
 ) -> dict[Key, Document | None]:
-    """Return what has to be written for these accounts to be the person's. Raises Conflict if it was not read
-    whose they are: of two who claim an account at one moment, one must see the other."""
+    """Return what must be written for these accounts to be the person's. Raises Conflict if their owners were
+    not read: of two who claim an account at the same moment, one must see the other."""
     put: dict[Key, Document | None] = {}
     for hold in holds:
         key = owner_key(hold.target, hold.account)
@@ -100,8 +101,8 @@ def claims(
 
 
 def sharers(ledger: Ledger, grant: Grant, catalog: Catalog) -> tuple[tuple[str, datetime | None], ...]:
-    """Return who else has a login that this grant is about and that several are meant to share, and until
-    when: whoever knows the login may still use what it holds for them."""
+    """Return the other people with a login that this grant is about and that is meant to be shared, and until
+    when: anyone who knows the login may still use what it holds for them."""
     shared = {
         (hold.target, hold.account) for hold in grant.gives if catalog.is_shared(hold.target, hold.account)
     }
@@ -125,8 +126,8 @@ def sharers(ledger: Ledger, grant: Grant, catalog: Catalog) -> tuple[tuple[str, 
 
 
 def note_owners(ledger: Ledger, users: Mapping[Key, AccountOwner]) -> None:
-    """Commit whose these accounts are, unless that is known: an older version did not write it down. A full
-    Redis takes it, so that this stops nothing else."""
+    """Commit the owners of these accounts, unless they are known: an older version did not record them. A
+    full Redis accepts it, so that this stops nothing else."""
     known = ledger.read(users)
     unknown = {key: owner for key, owner in users.items() if key not in known.documents}
     if unknown:
@@ -134,7 +135,7 @@ def note_owners(ledger: Ledger, users: Mapping[Key, AccountOwner]) -> None:
 
 
 def users_of(grants: Iterable[Grant]) -> dict[Key, AccountOwner]:
-    """Return who uses the accounts that these grants hold, the first of them if there are several."""
+    """Return the users of the accounts that these grants hold; if there are several, the first of them."""
     held = [(grant.approved_at, grant, hold) for grant in grants if grant.approved_at for hold in grant.gives]
     return {
         owner_key(hold.target, hold.account): AccountOwner(person=grant.person, since=since)
@@ -161,5 +162,5 @@ def with_contest(refusing: Change, reason: Reason, now: datetime) -> Change:
     return replace(
         refusing,
         ensure={**refusing.ensure, Key.of(Alert, alert.id): alert},
-        due=(*refusing.due, Due(member=f"alert:{alert.id}", at=now)),
+        due=(*refusing.due, Due.alert(alert.id, at=now)),
     )

@@ -1,4 +1,4 @@
-"""Keeping people as Slack described them, and noticing where two have one email address."""
+"""Keeps people as Slack described them, and notices if two of them have one email address."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bot.usecases.attempts import retry_conflicts
 
 
 def look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadline) -> None:
-    """Ask Slack who this is, and keep what it says; of whom it knows nothing any more is kept as deactivated.
-    Asked again where somebody else wrote about them meanwhile: an answer that was long under way must not
-    replace a newer one. Raises TemporaryFailure and PermanentFailure as the directory does."""
+    """Ask Slack who this is, and keep the answer. A person whom Slack no longer knows is kept as deactivated.
+    If somebody else wrote about the person meanwhile, Slack is asked again: an answer that was long under way
+    must not replace a newer one. Raises TemporaryFailure and PermanentFailure as the directory does."""
     retry_conflicts(lambda: _look_up(ledger, directory, person, deadline))
 
 
@@ -25,24 +25,25 @@ def _look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadli
 
 
 def remember(ledger: Ledger, person: Person) -> None:
-    """Keep a person as Slack described them just now, marked if somebody else who could be
-    given something has the same email."""
+    """Keep a person as Slack has just described them, marked if somebody else who could be given something
+    has the same email address."""
     retry_conflicts(lambda: _remember(ledger, person, ledger.read({Key.of(Person, person.id)})))
 
 
 def take_hint(ledger: Ledger, hint: Person) -> None:
-    """Slack says that something about a person has changed: they are looked up now where it may matter. What
-    it says is not gone by; a picture or a status is nothing to us."""
+    """Owe a look-up of a person about whom Slack says that something has changed, if that may matter: a
+    picture or a status does not. The hint itself is not relied on."""
     owner = Key.of(EmailOwner, hint.email or "")
     snap = ledger.read({Key.of(Person, hint.id), owner})
     known, owned = snap.find(Person, hint.id), snap.find(EmailOwner, owner.id)
     others = set(owned.people) - {hint.id} if owned else set()
     if others or (known and known != _alike(hint, known)):
-        ledger.commit(Change(due=(Due(member=f"people:{hint.id}", at=snap.now),), frees=True))
+        ledger.commit(Change(due=(Due.people(hint.id, at=snap.now),), frees=True))
 
 
 def _alike(hint: Person, known: Person) -> Person:
-    """The hint, but for what Slack does not tell or nobody goes by."""
+    """Return the hint with the stored values of everything that Slack does not say in it, or that nobody
+    relies on."""
     return replace(hint, name=known.name, shared_email=known.shared_email, read_at=known.read_at)
 
 
@@ -65,7 +66,7 @@ def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
         put[Key.of(EmailOwner, email)] = owner if owners or email == person.email else None
         known |= {each: replace(known[each], shared_email=len(owners) > 1) for each in owners}
     changed = [each for each in known.values() if each not in snap.all(Person)]
-    due = tuple(Due(member=f"people:{each.id}", at=snap.now) for each in changed if each.id != person.id)
+    due = tuple(Due.people(each.id, at=snap.now) for each in changed if each.id != person.id)
     put |= {Key.of(Person, each.id): each for each in changed}
     frees = before is not None or bool(others)
     ledger.commit(Change(rests_on=(first, owned, snap), put=put, due=due, frees=frees))

@@ -1,8 +1,9 @@
-"""Showing one message at several places: who cannot be told just now keeps nobody else waiting.
+"""Shows one message at several places: a place that cannot be reached now keeps no other waiting.
 
-Claims fence the record, not Slack: a worker that slept may show what is old by now, over what another one
-showed meanwhile. Therefore nothing is shown once the claim has run out; who finds the claim lost has it
-looked at once more; and who took a claim over that nobody closed shows everything again after a while.
+Claims fence the record, not Slack: a worker that slept may show what is outdated by now, over what another
+one showed meanwhile. Therefore nothing is shown once the claim has run out; a worker that finds its claim
+lost makes the message due once more; and a worker that takes over a claim which nobody closed shows
+everything again after a while.
 """
 
 from __future__ import annotations
@@ -43,22 +44,22 @@ _SAY_ENDED = frozenset(
     {Why.OVERDUE_GONE, Why.OVERDUE_KEPT, Why.ENDED_AGAIN, Why.STRAY_TAKEN, Why.LEFT_BY_OTHERS, Why.BAN_SET}
 )
 COPIED_BY_THEN = timedelta(seconds=5)
-"""After this long a message that said that no replica has it yet is updated."""
+"""The pause after which a message is updated if it said that replicas do not have the end yet."""
 
 
 class Posting(Protocol):
     """One message: how it is shown, and what is written down about that."""
 
     def show(self, place: Place) -> Place:
-        """Raises TemporaryFailure or PermanentFailure."""
+        """Show the message at this place. Raises TemporaryFailure or PermanentFailure."""
         ...
 
     def shown(self, place: Place, posted: Place) -> None:
-        """It is there now; to be recorded before the next is posted."""
+        """Record that the message is there, before the next one is posted."""
         ...
 
     def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
-        """It is not there; where it goes instead."""
+        """Record that the place refused the message, and return the places to use instead."""
         ...
 
     def give_up(self, place: Place) -> None:
@@ -74,8 +75,8 @@ def says_ended(reason: Reason) -> bool:
 
 
 def post(posting: Posting, places: Iterable[Place]) -> list[Refusal]:
-    """Show it at all these places, and return those that refused it and why. If one could not be shown now,
-    raises TemporaryFailure after trying all the others."""
+    """Show the message at all these places, and return those that refused it and why. If it could not be
+    shown somewhere now, raise TemporaryFailure after trying all the others."""
     left = list(places)
     failed: TemporaryFailure | None = None
     refused: list[Refusal] = []
@@ -112,7 +113,8 @@ def places_after(
 
 
 def again(claim: Claim, now: datetime) -> Done:
-    """What was refused may have been so for a setting that somebody puts right: an hour long."""
+    """Return how the claim ends after a refusal: it is due again for an hour, because somebody may correct
+    the setting that caused the refusal."""
     return Done(
         claim=claim, next_at=now + REFUSED_AGAIN if claim.tries < REFUSED_TRIES else None, failed=True
     )
@@ -146,7 +148,8 @@ def count_given_up(ledger: Ledger, to: str, failure: PermanentFailure) -> None:
 
 
 def places_in_doubt(places: Iterable[Place], claim: Claim, now: datetime) -> tuple[Place, ...]:
-    """Whoever had the claim and did not close it may still show something there."""
+    """Return the places, in doubt if the claim was taken over: its earlier owner, who did not close it, may
+    still show something there."""
     if not claim.taken_over:
         return tuple(places)
     return _in_doubt(places, now)
@@ -157,27 +160,27 @@ def _in_doubt(places: Iterable[Place], now: datetime) -> tuple[Place, ...]:
 
 
 def owes(place: Place, shown: str, now: datetime) -> bool:
-    """Whether something else stands there, or may by now."""
+    """Return whether something else is shown there, or may be by now."""
     in_doubt = place.ts is not None and place.doubted_until is not None and place.doubted_until <= now
     return in_doubt or place.shown != shown
 
 
 def place_after(place: Place, posted: Place, shown: str, now: datetime) -> Place:
-    """The place as it is once this is shown there."""
+    """Return the place after this was shown there."""
     doubt = place.doubted_until
     return replace(posted, shown=shown, doubted_until=doubt if doubt and doubt > now else None)
 
 
 def doubt_ends(places: Iterable[Place], now: datetime) -> datetime | None:
-    """When all is to be shown once more; None: no need."""
+    """Return when everything has to be shown once more, or None."""
     ends = [place.doubted_until for place in places if place.doubted_until]
     return max((end for end in ends if end > now), default=None)
 
 
 @contextmanager
 def once_more_if_lost(ledger: Ledger, claim: Claim, key: Key | None = None) -> Iterator[None]:
-    """If the claim is lost, show it all once more: what we have shown may be older than what somebody else
-    showed before, who recorded it in the document of ``key``."""
+    """If the claim is lost, owe one more showing of the message: what we have shown may be older than what
+    somebody else showed before and recorded in the document of ``key``."""
     try:
         yield
     except Conflict:

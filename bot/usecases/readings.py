@@ -1,4 +1,4 @@
-"""Which groups and schedules are read: those of the policy, and those by which something may still live."""
+"""Groups and schedules that are read: those of the policy, and those by which something may still live."""
 
 from __future__ import annotations
 

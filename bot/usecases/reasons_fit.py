@@ -1,5 +1,5 @@
-"""Whether a reason has what its resource wants of it. Patterns run here, each for a set time, never in the
-core."""
+"""Checks whether a reason has what its resource requires. Patterns run here, each within a set time, never in
+the core."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AT_LEISURE = 2.0
 
 
 def reason_fits(rule: ReasonRule, reason: str, within: float = AT_ONCE) -> bool | None:
-    """Return whether the pattern is found in the reason; None if that cannot be told in time."""
+    """Return whether the pattern is found in the reason; None if that cannot be decided in time."""
     if rule.pattern is None:
         return True
     if len(reason) > REASON_AT_MOST:

@@ -1,7 +1,7 @@
-"""Making what is held at a target equal to what the live grants say: give, look, take.
+"""Makes what is held at a target equal to what the live grants say: grant, look, revoke.
 
-Nobody "revokes a grant": a grant loses its lease, and then the hold behind it is converged. What is
-about to be done is written before it is done, and what was observed is written before it is told.
+Nobody "revokes a grant": a grant loses its lease, and then the hold behind it is reconciled. What is about to
+be done is written before it is done, and what was observed is written before it is reported.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ RESTORED = (
 
 
 class Reconciliation:
-    """``target`` finds the target by name and raises PermanentFailure if it is not configured. ``names`` are
-    those of all targets, in the order of access.yaml. ``former`` finds a target as it was before its address
-    changed, None if that did not change; it is for revoking only."""
+    """The reconciling of one claimed hold. ``target`` finds the target by name and raises PermanentFailure if
+    it is not configured. ``names`` are those of all targets, in the order of access.yaml. ``former`` finds a
+    target as it was before its address changed, None if that did not change; it is for revoking only."""
 
     def __init__(
         self,
@@ -74,10 +74,11 @@ class Reconciliation:
         self._acted: HoldRecord | None = None
 
     def run(self) -> None:
-        """Bring the hold one whole step on, and close the claim. What fails is written and due again.
+        """Bring the hold one whole step further, and close the claim. A failure is written, and the hold is
+        due again.
 
-        Where somebody else changed what this rests on, it is looked at anew; where the claim has run
-        out, it is left to whoever claims it next.
+        If somebody else changed what this rests on, the hold is looked at again; if the claim has run out, it
+        is left to the next who claims it.
         """
         for _ in range(MOST_LOOKS):
             if self.job.fence.passed:
@@ -118,7 +119,7 @@ class Reconciliation:
 
     def _accept_system(self, view: View) -> None:
         """If the system that answers is the same one, as a person said, commit receipts that name it. Raises
-        Conflict then, because the hold has to be looked at anew."""
+        Conflict then, because the hold has to be looked at again."""
         for each in accepted_for(view.snap, view.record):
             try:
                 self._calls(view).look(view)
@@ -175,8 +176,8 @@ class Reconciliation:
         return self._grant(target, self._prepare(target, view, baseline))
 
     def _without_witness(self, view: View) -> View:
-        """A claim was left open since it was seen, so that proves nothing any more. Written before anything
-        else: the next claim does not know of it."""
+        """Commit that nothing proves the access was there: a claim was left open since it was seen. This is
+        written before anything else, because the next claim does not know of it."""
         own = view.own
         without = {Key.of(HoldRecord, view.key): replace(view.record, witness=None)}
         self.ledger.commit(Change(rests_on=(own,), put=without, frees=True))
@@ -186,8 +187,9 @@ class Reconciliation:
         return fresh
 
     def _missing(self, view: View, seen: Observed) -> Observed:
-        """What a ledger that came back older shows is not judged until somebody has accepted it; and then
-        what is not there has most likely been revoked."""
+        """Return what is missing, to be written. Raises TargetFailed while a ledger that came back older is
+        not accepted, because what it shows cannot be judged. If it may have lost that the access was revoked,
+        end the grants and raise Conflict."""
         _nothing_lost(view)
         if seen.missing and seen.missing.cause is Absence.LEDGER:
             self._commit(hands.end_after_loss(view))
@@ -204,9 +206,10 @@ class Reconciliation:
         return self._note_granting(view, baseline)
 
     def _note_granting(self, view: View, baseline: Presence) -> View:
-        """Commit what was there before us, and only then return, so that after a crash it cannot be taken for
-        ours, nor ours for theirs. A worker that slept commits nothing once nobody is live any more. Until the
-        target has answered, and what it made was seen, nothing counts as seen after our last call."""
+        """Commit what was there before us, and only then return, so that after a crash somebody else's access
+        cannot be taken for ours, nor ours for theirs. A worker that slept commits nothing once no grant is
+        live. Until the target has answered, and what it made was seen, nothing counts as seen after our last
+        call."""
         _nothing_lost(view)
         key = Key.of(HoldRecord, view.key)
         giving_now = replace(view.record, phase=Phase.GIVING, baseline=baseline, witness=None, missing=None)
@@ -277,7 +280,8 @@ class Reconciliation:
             raise
 
     def _revoke_at_former(self, former: TargetCalls, view: View, elsewhere: TargetFailed) -> Seen:
-        """If the former address shows nothing, what counts is that another system answers at today's."""
+        """Revoke at the former address. If nothing can be seen there, the failure says that another system
+        answers at the address of today."""
         try:
             return former.revoke(view)
         except TargetFailed as raised:
@@ -286,7 +290,8 @@ class Reconciliation:
             raise
 
     def _former(self, view: View) -> TargetCalls | None:
-        """Raises TargetFailed if the settings of then cannot be used."""
+        """Return the target at its former address, or None if its address has not changed. Raises
+        TargetFailed if the settings of then cannot be used."""
         with calling():
             found = self.former(view.hold.target)
         return TargetCalls(lambda _: found, view.hold.target, self.job) if found else None
@@ -339,7 +344,8 @@ class Reconciliation:
         return None
 
     def _left_behind(self, view: View) -> bool:
-        """After a claim was taken over: did the one we thought dead grant after all?"""
+        """Return whether access of ours is there although the hold is empty: after a claim was taken over,
+        its earlier owner may have granted late."""
         if not (view.record.look_again or self.claim.taken_over):
             return False
         try:
@@ -352,8 +358,8 @@ class Reconciliation:
         return seen.presence in (Presence.OURS, Presence.USELESS)
 
     def _note_taking(self, view: View) -> None:
-        """Rests on the very look that found nobody behind the hold, for a worker that slept since then; and
-        whoever was approved in this moment loses nothing."""
+        """Commit that the hold is about to be revoked. This rests on the very look that found nobody behind
+        the hold, in case the worker slept since then; anyone who is approved in this moment loses nothing."""
         self.ledger.commit(outcomes.taking(view))
         fresh = self._look()
         if fresh is None or fresh.live:
@@ -362,13 +368,14 @@ class Reconciliation:
     # ------------------------------------------------------------------------------------- writing
 
     def write_taken(self, record: HoldRecord, left: Seen) -> None:
-        """Somebody revoked it on this very claim, having noted so in ``record``: write what was left, and
-        close the claim."""
+        """Write what was left after it was revoked on this very claim, as noted in ``record``, and close the
+        claim."""
         self._acted = record
         self._settle(lambda view: outcomes.change_if_gone(view, left, self.claim, self.security_channel))
 
     def write_failed(self, record: HoldRecord, raised: TargetFailed) -> None:
-        """Somebody could not revoke it on this very claim: write so, and close the claim."""
+        """Write that a call to the target failed on this very claim, and close the claim. ``record`` is the
+        hold as it was then."""
         self._acted = record
         self._note_failure(raised)
 
@@ -380,8 +387,8 @@ class Reconciliation:
         self._settle(failure_change)
 
     def _settle(self, outcome: Callable[[View], Change]) -> None:
-        """Commit what is to be written about what was done. The world may have moved meanwhile, so the
-        change is made anew from each look; where the claim is lost, whoever has it looks at the hold."""
+        """Commit what is to be written about what was done. The world may have moved meanwhile, so the change
+        is made again from each look. If the claim is lost, its next owner looks at the hold."""
         for _ in range(MOST_LOOKS):
             view = self._look()
             if view is None:
@@ -399,8 +406,8 @@ class Reconciliation:
         self.ledger.commit(outcomes.done_here(change, self.claim))
 
     def _look_once_more(self) -> None:
-        """The claim was lost to somebody who did not know what we would still do at the target: whoever is
-        next is to look there, and takes back what we gave too late."""
+        """Owe one more look, because the claim was lost to somebody who did not know what we would still do
+        at the target. The next owner of the claim looks there, and revokes what we granted too late."""
         retry_conflicts(self._owe_a_look)
 
     def _owe_a_look(self) -> None:
@@ -421,7 +428,7 @@ def _is_elsewhere(raised: TargetFailed) -> bool:
 
 
 def _nothing_lost(view: View) -> None:
-    """Raises TargetFailed while it is not known what a Redis that came back older, or took over, has
+    """Raise TargetFailed while it is not known what a Redis that came back older, or took over, has
     forgotten."""
     if not view.snap.compared:
         raise TargetFailed(FailedOver(FAILED_OVER))

@@ -1,4 +1,4 @@
-"""Going on with a Redis that came back older, once somebody has looked at what it forgot."""
+"""Goes on with a Redis that came back older, once somebody has looked at what it forgot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bot.usecases.seal import HEAD, RESTORE, head_after, newest, versions_of, wi
 
 
 def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: str, why: str) -> Restore:
-    """Somebody has looked at what was forgotten: what is live in the ledger is trusted from here on, and
-    what it owes is looked at anew, and given. The chain goes on behind a seal that says who accepted what,
-    and ``verify`` tells it. Returns what was accepted. Raises PermanentFailure where there is nothing to
-    accept, or seals are signed and there is no ``signer``."""
+    """Accept a restore, after somebody has looked at what was forgotten: what is live in the ledger is
+    trusted from here on, and what it owes is looked at again, and granted. The chain goes on after a seal
+    that says who accepted what, and ``verify`` reports it. Return what was accepted. Raises PermanentFailure
+    if there is nothing to accept, or if seals are signed and there is no ``signer``."""
     restore = retry_conflicts(lambda: _accept(ledger, books, signer, by, why))
     for page in live_grants(ledger, books):
         _look_anew(ledger, sorted({hold.key for grant in page for hold in grant.gives}))
@@ -27,7 +27,8 @@ def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: s
 
 
 def _look_anew(ledger: Ledger, holds: Sequence[str]) -> None:
-    """What was seen was seen before it was lost. Who changes a hold just now has looked at it just now."""
+    """Make these holds due for a look, because the last one was before the loss. A hold that somebody changes
+    meanwhile is left alone: they have looked at it themselves."""
     snap = ledger.read(Key.of(HoldRecord, each) for each in holds)
     records = {each: snap.find(HoldRecord, each) for each in holds}
     ledger.commit_all(
@@ -35,7 +36,7 @@ def _look_anew(ledger: Ledger, holds: Sequence[str]) -> None:
             Change(
                 rests_on=(versions_of(snap, Key.of(HoldRecord, hold)),),
                 put={Key.of(HoldRecord, hold): replace(record, seen_at=None)} if record else {},
-                due=(Due(member=f"hold:{hold}", at=snap.now),),
+                due=(Due.hold(hold, at=snap.now),),
             )
             for hold, record in records.items()
         ]

@@ -1,7 +1,7 @@
 """Drops what is older than ``keep``: ended grants with their cards, and sealed audit entries.
 
 The chain that this worker has followed itself decides what is dropped, never a clock in Redis alone. A new
-seal records from where on the audit is kept; and with an archive, only what could be read back from it is
+seal records where the kept audit begins; and with an archive, only what could be read back from it is
 dropped.
 """
 
@@ -79,8 +79,8 @@ class Old:
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """Drops what is old. ``wall`` is this machine's clock, so that a fast clock of Redis makes nothing
-    old."""
+    """The dropping of what is old. ``wall`` is this machine's clock, so that a fast clock of Redis makes
+    nothing old."""
 
     ledger: Ledger
     books: Books

@@ -1,4 +1,4 @@
-"""Noticing that Redis came back older than it was: each worker remembers, in a file too, what was there."""
+"""Notices that Redis came back older than it was: each worker remembers what was there, in a file too."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
 """A worker that has nothing to compare with leaves a failover to the others for this long."""
 
 KEPT_UP_WITHIN = timedelta(seconds=10)
-"""An anchor is written each second with the newest seal older than LASTS, so the seals behind it are of a few
-seconds. If they are of longer, nobody wrote it lately, and what had ended lately is not in it."""
+"""An anchor is written each second with the newest seal older than LASTS, so the seals after it span a few
+seconds. If they span more, it was not written lately, and recent ends are not in it."""
 
 POLICY = Key.of(PolicyInForce)
 ACCEPTED = "restore accepted"
@@ -72,9 +72,9 @@ class Books(AuditTrail, Census, Protocol):
 
 
 class RollbackGuard:
-    """One worker's own memory of the newest seal, and the anchor where it is kept outside Redis as well.
-    Threads may share it. ``anchor`` finds the anchor, None where the policy names none. ``signer`` is the key
-    that an acceptance must be signed with; None: seals are not signed."""
+    """One worker's own memory of the newest seal, and the anchor if it is kept outside Redis as well. Threads
+    may share it. ``anchor`` finds the anchor, None if the policy names none. ``signer`` is the key that an
+    acceptance must be signed with; None: seals are not signed."""
 
     def __init__(
         self,
@@ -99,13 +99,12 @@ class RollbackGuard:
         self._lock = threading.Lock()
 
     def look(self, channel: str | None) -> Restore | None:
-        """See whether the ledger still has what it once had. If so, remember its newest seal; else write a
-        Restore and tell ``channel``. While a Restore is there, nothing newer is remembered. Until a server
-        that took over is compared or accepted, no anchor is written. Returns the Restore that is there.
-
+        """Check whether the ledger still has what it once had. If so, remember its newest seal; otherwise
+        write a Restore and notify ``channel``. While a Restore is there, nothing newer is remembered. Until a
+        server that took over is compared or accepted, no anchor is written. Return the Restore that is there.
         Raises TemporaryFailure if Redis does not answer, and PermanentFailure if the anchor cannot be read or
-        written, or a seal cannot be judged here. Whatever fails before, the memory is compared.
-        """
+        written, or a seal cannot be judged here. If anything fails before that, the memory is compared all
+        the same."""
         with self._lock:
             try:
                 # before all else is read: what takes over from here on is compared the next time
@@ -150,7 +149,7 @@ class RollbackGuard:
             self._seen = lasting
         if not broken:
             return restore
-        # whoever accepts a restore deletes it in the same commit
+        # accepting a restore deletes it in the same commit
         excuse = None if restore else self._excuse(seen)
         if excuse is None:
             return retry_conflicts(lambda: self._notice(seen, broken, channel))
@@ -159,7 +158,8 @@ class RollbackGuard:
         return None
 
     def _compare_policy(self, restore: Restore | None) -> None:
-        """Hold the policy in force back if it is older than the one that we remember; else remember it."""
+        """Hold back the policy in force if it is older than the one that we remember; otherwise remember
+        it."""
         if (
             self._seen
             and (mark := retry_conflicts(lambda: self._policy_mark(self._seen)))
@@ -266,8 +266,8 @@ class RollbackGuard:
         return last, broken
 
     def _anchor_behind(self, seen: Anchored, seal: Seal) -> Anchored:
-        """Go on to the next seal, or to where a restore was accepted, or old seals were dropped. What was
-        given up is never forgotten."""
+        """Return the anchor at the next seal, or where a restore was accepted, or old seals were dropped.
+        What was given up is never forgotten."""
         lost: tuple[GivenUp, ...] = ()
         if what := seal.accepted:
             self._accepted_at = seal.at
@@ -351,8 +351,8 @@ class RollbackGuard:
     def _hold_back(
         self, serving: Serving, anchor: Anchor | None, kept: Anchored | None, channel: str | None
     ) -> Restore | None:
-        """Without an anchor that was kept up a person has to look, unless other workers have one. Returns
-        None until these had the time."""
+        """Hold back granting until a person has looked, if there is no anchor that was kept up. Return None
+        until other workers, which may have one, had the time to compare."""
         snap = self.ledger.read({HEAD})
         if self._waits_for_others is None or self._waits_for_others[0] != serving:
             self._waits_for_others = (serving, snap.now)
@@ -376,14 +376,16 @@ class RollbackGuard:
     # --------------------------------------------------------------------------------------- noticing
 
     def _count_live(self) -> int | None:
-        """Return None if they cannot be counted: whatever stands in Redis, it is held back."""
+        """Return the number of live grants; None if they cannot be counted: granting is held back in any
+        case."""
         try:
             return sum(len(page) for page in live_grants(self.ledger, self.books))
         except (TemporaryFailure, PermanentFailure, ValueError):  # if Redis is away, the commit says so
             return None
 
     def _notice(self, seen: Anchored, broken: str, channel: str | None) -> Restore:
-        """Written once, and again where a newer seal turns out to be lost, or more that is live again."""
+        """Commit the Restore once, and again if a newer seal turns out to be lost, or more grants to be live
+        again."""
         snap = self.ledger.read({HEAD, RESTORE, LOSSES, *(Key.of(Grant, each.grant) for each in seen.ended)})
         before = snap.find(Restore)
         known = before.again if before else ()
@@ -406,7 +408,7 @@ class RollbackGuard:
                     **loss_change(snap).put,
                     **{Key.of(Note, note.id): note for note in notes},
                 },
-                due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes),
+                due=tuple(Due.note(note.id, at=snap.now) for note in notes),
                 audit=(Entry(what="restore noticed", facts={**facts, "again": list(restore.again)}),),
                 frees=True,
             )
@@ -442,7 +444,7 @@ def _anchor_at(seal: Seal, before: Anchored | None = None) -> Anchored:
 
 
 def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
-    """All that are live, page by page."""
+    """Yield all live grants, page by page."""
     for page in census.grants("open"):
         snap = ledger.read(Key.of(Grant, each) for each in page)
         yield tuple(grant for grant in snap.all(Grant) if snap.live(grant))

@@ -1,4 +1,4 @@
-"""Reading who is on call, ahead of time, and not believing one wrong answer."""
+"""Reads who is on call, ahead of time, and does not believe a single wrong answer."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ BACK, AHEAD = timedelta(hours=24), timedelta(days=14)
 RETRY_AT_MOST = timedelta(minutes=1)
 NAMES_AGAIN = timedelta(seconds=10)
 OLD = timedelta(minutes=5)
-"""A roster older than this may have held something up, though the new one says the same."""
+"""A roster older than this may have held something up, even if the new one says the same."""
 TELL_AGAIN = timedelta(hours=1)
-"""Of one schedule that is doubted again and again, people hear no more often."""
+"""The shortest time between two reports about one schedule that is doubted again and again."""
 MOST_NEWS = 5
-"""If more is to be said of one source at once, people hear how many there are besides."""
+"""The most reports about one source at once; if there are more, only their number is reported."""
 Failure = TemporaryFailure | PermanentFailure
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """One job at a source: what was known, what it answered at ``now``, and why that is not believed.
+    """One reading of a source: what was known, what it answered at ``now``, and why that is not believed.
     ``failure`` is the last thing that went wrong; a schedule without an answer was not read."""
 
     source: str
@@ -59,7 +59,7 @@ class Reading:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """The schedules that the source lacks, also if it could not be asked again this time."""
+        """Return the schedules that the source lacks, even if it could not be asked again this time."""
         known_before = self.state.unknown if self.state else ()
         unsure = {each for each in self.before if each not in self.answers or not self.answers[each].is_whole}
         missing = {each.schedule for each in self.answers.values() if each.unknown}
@@ -71,9 +71,9 @@ class Reading:
 
 
 def read_roster(context: Context, source: Callable[[str], OnCallSource], job: Job) -> None:
-    """Read all configured schedules of one source (``roster:<name>``) and store what changed; due again
-    in a minute. If the source is down, the last rosters stand, growing older; people hear of it once that is
-    ``stale_after``, and once more when it can be read again."""
+    """Read all configured schedules of one source (``roster:<name>``) and store what changed; due again in a
+    minute. If the source is down, the last rosters stand, growing older; people are notified once that lasts
+    longer than ``stale_after``, and once more when the source can be read again."""
     name = job.claim.id
     catalog = context.catalog()
     named = [s for s in catalog.schedules() if s.partition("/")[0] == name]
@@ -169,8 +169,8 @@ def _id(schedule: str) -> str:
 
 
 def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
-    """Return by schedule the longest by which any rule lets access outlast a shift. Shifts have to be known
-    for that long after their end."""
+    """Return for each schedule the longest grace by which any rule lets access outlast a shift. Shifts have
+    to be known for that long after their end."""
     longest: dict[str, timedelta] = {}
     for resource in catalog.resources.values():
         for rule in resource.selectors():
@@ -181,7 +181,8 @@ def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
 
 
 def _second_call(job: Job) -> Deadline:
-    """For reading one schedule another way. What was read has to be stored within this job."""
+    """Return the deadline for reading one schedule another way, which leaves time to store what was read
+    within this job. Raises TemporaryFailure if no time is left."""
     if job.deadline.left() < LEAVE_SECONDS:
         raise TemporaryFailure("no time was left to read it another way")
     return job.call().sooner(Deadline(job.deadline.at - LEAVE_SECONDS))
@@ -246,7 +247,7 @@ def _every(catalog: Catalog, source: str) -> timedelta:
 
 def _followers(catalog: Catalog, schedule: str, now: datetime) -> list[Due]:
     return [
-        Due(member=f"shift:{resource.name}", at=now)
+        Due.shift(resource.name, at=now)
         for resource in catalog.resources.values()
         if schedule in resource.schedules()
     ]
@@ -263,7 +264,8 @@ def _entry(roster: Roster) -> Entry:
 
 
 def _without_email(roster: Roster, before: Roster | None) -> Iterable[Entry]:
-    """Their shifts are left out; nobody else's are."""
+    """Yield an entry for each person on call who newly has no email address. Only their own shifts are left
+    out."""
     for user in roster.unnamed:
         if before is None or user not in before.unnamed:
             facts = {"schedule": roster.schedule, "user": user}
@@ -281,13 +283,13 @@ def _notes(
         rest = because(Why.SCHEDULES_MORE, source=reading.source, count=more)
         news = (*news[:MOST_NEWS], rest)
     notes = [Note(id=context.new_id(), channel=channel, reason=each) for each in news] if channel else []
-    due = tuple(Due(member=f"note:{each.id}", at=reading.now) for each in notes)
+    due = tuple(Due.note(each.id, at=reading.now) for each in notes)
     return {Key.of(Note, each.id): each for each in notes}, due
 
 
 def _state_after(reading: Reading) -> tuple[SourceState, Reason | None]:
-    """Return the source's state, and what people are to hear of it: once that it cannot be read, and once
-    that it can be again. The commit that closes the claim writes both, so no other worker repeats it."""
+    """Return the source's state, and what people are to be told about it: once that it cannot be read, and
+    once that it can be again. The commit that closes the claim writes both, so no other worker repeats it."""
     now, partly = reading.now, bool(reading.answers)
     state = reading.state or SourceState(well_at=now, answered_at=now)
     if reading.failure is None:
@@ -313,7 +315,7 @@ def _state_after(reading: Reading) -> tuple[SourceState, Reason | None]:
 
 
 def _news_of(roster: Roster, before: Roster | None, reading: Reading) -> Reason | None:
-    """Return what is to be said of a doubt that began, or is over and was told."""
+    """Return what to report about a doubt that has begun, or about one that was reported and is over."""
     if roster.doubted and roster.doubted_since:
         heard = roster.told_at and age(roster.told_at, reading.now) < TELL_AGAIN
         return None if _is_told(roster) or heard else _doubt(roster, reading)

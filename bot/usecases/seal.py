@@ -1,4 +1,4 @@
-"""Sealing the audit: what was written a moment ago is closed by a seal, each behind the one before."""
+"""Seals the audit: what was written a moment ago is closed by a seal, each linked to the one before."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ HEAD, RESTORE = Key.of(SealHead), Key.of(Restore)
 
 @dataclass(frozen=True, kw_only=True)
 class Sealing:
-    """``signer`` None: seals are not signed. Two that run at once cannot fork the chain: the head is
-    compared, and the one that lost looks again."""
+    """The sealing of the audit. ``signer`` None: seals are not signed. Two that run at once cannot fork the
+    chain: the head is compared, and the one that lost looks again."""
 
     ledger: Ledger
     trail: AuditTrail
@@ -54,8 +54,8 @@ class Sealing:
     new_id: Callable[[], str]
 
     def seal(self, claim: Claim, channel: str | None = None) -> None:
-        """Seal what is old enough, and be due again; ``channel``, where there is one, is told the newest
-        seal once in an hour in which there was one."""
+        """Seal what is old enough, and be due again. The newest seal is reported to ``channel``, if there is
+        one, at most once an hour, and only if it is a new one."""
         snap = self.ledger.read({HEAD, RESTORE})
         head = newest(snap, self.trail)
         change = Change(rests_on=(versions_of(snap, HEAD),), done=Done(claim=claim, next_at=snap.now + EVERY))
@@ -73,9 +73,9 @@ class Sealing:
         self.ledger.commit(change)
 
     def _entries(self, head: SealHead, now: datetime) -> Sequence[Written]:
-        """Redis names entries in rising order, also when its clock is put back: behind an entry that was
-        read nothing can come up later with a lower name, so no seal passes an entry over. What such a clock
-        makes an entry of the future is not waited for."""
+        """Return the entries to seal now. Redis names entries in rising order, even if its clock is set back:
+        no entry can appear later with a lower name than one that was read, so no seal passes an entry over.
+        Entries that such a clock dates in the future are not waited for."""
         found = self.trail.written_entries(head.last, MOST)
         settled = list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
         return [] if head.number and _can_wait(settled, now) else settled
@@ -96,7 +96,7 @@ class Sealing:
         return replace(head, told=head.number, told_at=now), replace(
             change,
             put={Key.of(Note, note.id): note},
-            due=(Due(member=f"note:{note.id}", at=now),),
+            due=(Due.note(note.id, at=now),),
         )
 
 
@@ -120,11 +120,11 @@ def grant_ending(text: str) -> str | None:
 
 
 class UnreadableSeal(PermanentFailure):
-    """There is something among the seals that is not one."""
+    """Something among the seals that is not a seal."""
 
 
 def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
-    """Return where the chain ends. A head that was lost, or is not that of the seal it names, is found again
+    """Return the end of the chain. A head that was lost, or is not that of the seal it names, is found again
     from the seals. Raises UnreadableSeal."""
     head = snap.find(SealHead) or SealHead()
     if head.number and not _has_seal(trail, head):
@@ -148,8 +148,8 @@ def head_after(head: SealHead, seal: Seal) -> SealHead:
 
 
 def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:
-    """Raises PermanentFailure where the seal before is signed and this one would not be: nobody could tell
-    it from one that somebody forged."""
+    """Return the seal, signed if there is a ``signer``. Raises PermanentFailure if the seal before is signed
+    and this one would not be: nobody could distinguish it from one that somebody forged."""
     if signer:
         return signed_seal(seal, signer.sign(seal.head))
     if head.key:
@@ -160,14 +160,14 @@ def with_signature(seal: Seal, head: SealHead, signer: Signer | None) -> Seal:
 
 
 def unsealed_for(ledger: Ledger, trail: AuditTrail) -> timedelta:
-    """How long the oldest entry that is not sealed waits."""
+    """Return how long the oldest unsealed entry has waited."""
     snap = ledger.read({HEAD})
     waiting = trail.written_entries(newest(snap, trail).last, 1)
     return max(snap.now - waiting[0].at, timedelta()) if waiting else timedelta()
 
 
 def versions_of(snap: Snapshot, *keys: Key) -> Snapshot:
-    """What a change rests on that needs these documents alone to be as they were."""
+    """Return the part of a snapshot that makes a change rest on these documents alone."""
     return Snapshot(now=snap.now, versions={key: snap.versions.get(key, 0) for key in keys})
 
 

@@ -1,4 +1,4 @@
-"""Who holds what only one may hold: all whose hold on it is anything but empty, by whatever resource they
+"""Holders of what only one may hold: everyone whose hold on it is not empty, through whichever resource they
 got it."""
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ ENDLESS = datetime.max.replace(tzinfo=UTC)
 
 
 def seat_keys(resource: Resource) -> set[Key]:
-    """Return what is read first to know who holds a resource that only one may hold. A process of an older
-    version that gives it to somebody at the same moment writes the Seat."""
+    """Return the keys to read first to know who holds a resource that only one may hold. A process of an
+    older version that gives it to somebody at the same moment writes the Seat."""
     return {Key.of(Seat, resource.name), Key.of(TargetSystems)}
 
 
 def with_seats(ledger: Ledger, keys: Iterable[Key], catalog: Catalog, snap: Snapshot) -> Snapshot:
-    """Return the snapshot with who holds those resources whose ``seat_keys`` are among the keys."""
+    """Return the snapshot with the holders of those resources whose ``seat_keys`` are among the keys."""
     keys = set(keys)
     kind = Key.of(Seat).kind
     wanted = [catalog.resources[key.id] for key in keys if key.kind == kind and key.id in catalog.resources]
@@ -44,7 +44,7 @@ def with_seats(ledger: Ledger, keys: Iterable[Key], catalog: Catalog, snap: Snap
 
 
 def _strays_held(ledger: Ledger, given: Collection[Entitlement]) -> tuple[Hold, ...]:
-    """Return the holds that no grant is behind: strays that are being taken, until they are gone."""
+    """Return the holds without a grant behind them: strays that are being revoked, until they are gone."""
     swept = ledger.read(Key.of(Strays, target) for target in {each.target for each in given}).all(Strays)
     found = [stray for each in swept for stray in each.found.values() if stray.state is StrayState.TAKING]
     keys = [Key.of(HoldRecord, each.hold.key) for each in found if each.hold.entitlement in given]
@@ -62,8 +62,8 @@ def _entitlements(resource: Resource, snap: Snapshot) -> Iterator[tuple[Entitlem
 
 
 def _indexes(resource: Resource, catalog: Catalog, snap: Snapshot) -> Iterator[str]:
-    """Yield the indexes that have all who hold anything of it. What an older version gave may only be in that
-    of its resource so far."""
+    """Yield the indexes that together have everyone who holds any of it. What an older version granted may
+    only be in that of its resource so far."""
     for given, _ in _entitlements(resource, snap):
         yield gives_index(given)
         yield from (f"resource:{each.name}" for each in catalog.giving(given))
@@ -106,13 +106,14 @@ def _seats(
 
 
 def _may_be_named(grant: Grant, resource: Resource, catalog: Catalog) -> bool:
-    """What is said of one resource does not tell who has another one that is hidden."""
+    """Return whether the holder may be named: what is said about one resource must not reveal who has another
+    one that is hidden."""
     by = catalog.resources.get(grant.resource)
     return grant.resource == resource.name or (by is not None and not by.hidden)
 
 
 def _users(hold: Hold, target: str, people: set[str], catalog: Catalog, snap: Snapshot) -> frozenset[str]:
-    """Return those people whose account has the hold. A login that several share counts as one account."""
+    """Return the people whose account has the hold. A login that several share counts as one account."""
     users = set()
     for person in people:
         with suppress(Refused):

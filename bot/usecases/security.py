@@ -1,7 +1,7 @@
-"""What security people stop and start again: one person, or everything that is given automatically.
+"""Stops by security people, and their ends: for one person, or for everything that is granted automatically.
 
-What stops something is written even if Redis is full or the audit cannot be written, by what was known of
-security people within a day. What starts it again is not.
+A stop is written even if Redis is full or the audit cannot be written, judged by what was known about
+security people within a day. The end of a stop is not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bot.ports import Change, Due, Entry, Key, Note, Snapshot
 from bot.usecases.answers import RevokedAll
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.context import FREEZE, Basis, Context, facts_of, security_keys
-from bot.usecases.finish import copies_made, endable, ended_now, join_changes, revoked_reason
+from bot.usecases.finish import copies_made, endable, ended_now, revoked_reason
 
 MOST_SAID = 300
 
@@ -35,27 +35,28 @@ def revoke_all(context: Context, *, by: str, person: str, why: str, op: str) -> 
 
 
 def allow(context: Context, *, by: str, person: str, op: str) -> None:
-    """End the ban on ``person``, whose shifts start again if they last. Raises Refused."""
+    """End the ban on ``person``, whose current shifts start again. Raises Refused."""
     context.meet(by)
     context.once(op, "allow", by, lambda: _allow(context, by, person, op))
 
 
 def freeze(context: Context, *, by: str, why: str, op: str) -> bool:
-    """From now on no rule, shift or incident starts anything; what is live stays. Return whether replicas of
-    Redis have confirmed it. Raises Refused."""
+    """Commit that no rule, shift or incident starts anything from now on; what is live stays. Return whether
+    replicas of Redis have confirmed it. Raises Refused."""
     context.meet(by)
     context.once(op, "freeze", by, lambda: _freeze(context, by, why, op))
     return copies_made(context)
 
 
 def unfreeze(context: Context, *, by: str, op: str) -> None:
-    """End the freeze; shifts that last start at once. Raises Refused."""
+    """End the freeze; current shifts start at once. Raises Refused."""
     context.meet(by)
     context.once(op, "unfreeze", by, lambda: _unfreeze(context, by, op))
 
 
 def _revoke_all(context: Context, by: str, person: str, why: str, op: str) -> str:
-    """A grant that comes into being at this very moment is ended by its resource's ``shift:`` duty."""
+    """Commit the ban, and the ends of what the person has. A grant that is made at this very moment is ended
+    by its resource's ``shift:`` duty."""
     ban = Key.of(Ban, person)
     basis = _basis(context, by, stops=True, besides=(ban, Key.of(Person, person)), of=person)
     catalog, snap = basis
@@ -75,7 +76,7 @@ def _revoke_all(context: Context, by: str, person: str, why: str, op: str) -> st
     reason = revoked_reason(by, why)
     ends = (ended_now(grant, snap, by, reason, for_now=True)[1] for grant in theirs)
     note = _note(context, basis, because(Why.BAN_SET, person=person, by_person=by, **_said_fact(said)))
-    return _commit(context, join_changes(change, *ends, note))
+    return _commit(context, change.plus(*ends, note))
 
 
 def _allow(context: Context, by: str, person: str, op: str) -> str:
@@ -92,7 +93,7 @@ def _allow(context: Context, by: str, person: str, op: str) -> str:
         op=op,
     )
     note = _note(context, basis, because(Why.BAN_OVER, person=person, by_person=by))
-    return _commit(context, join_changes(change, note))
+    return _commit(context, change.plus(note))
 
 
 def _freeze(context: Context, by: str, why: str, op: str) -> str:
@@ -106,7 +107,7 @@ def _freeze(context: Context, by: str, why: str, op: str) -> str:
         frees=True,
     )
     note = _note(context, basis, because(Why.FREEZE_SET, by_person=by, **_said_fact(said)))
-    return _commit(context, join_changes(change, note))
+    return _commit(context, change.plus(note))
 
 
 def _unfreeze(context: Context, by: str, op: str) -> str:
@@ -121,9 +122,7 @@ def _unfreeze(context: Context, by: str, op: str) -> str:
         audit=(Entry(what="unfrozen", by=by),),
         op=op,
     )
-    return _commit(
-        context, join_changes(change, _note(context, basis, because(Why.FREEZE_OVER, by_person=by)))
-    )
+    return _commit(context, change.plus(_note(context, basis, because(Why.FREEZE_OVER, by_person=by))))
 
 
 def _basis(
@@ -134,8 +133,8 @@ def _basis(
     besides: Iterable[Key] = (),
     of: str | None = None,
 ) -> Basis:
-    """Return the policy, who ``by`` is and all grants ``of`` somebody. Raises Refused unless ``by`` is one of
-    the security people. ``stops``: what they do only ends access."""
+    """Return the policy, and what is known about ``by`` and all grants ``of`` somebody. Raises Refused unless
+    ``by`` is one of the security people. ``stops``: what they do only ends access."""
     keys = {Key.of(Person, by), Key.of(Ban, by), FREEZE, *besides}
     catalog, snap = context.gather(lambda known: keys | security_keys(known), (f"person:{of}",) if of else ())
     facts = facts_of(snap)
@@ -159,13 +158,13 @@ def _on_shift(catalog: Catalog) -> list[str]:
 
 
 def _shifts(resources: Iterable[str], snap: Snapshot) -> tuple[Due, ...]:
-    return tuple(Due(member=f"shift:{each}", at=snap.now) for each in resources)
+    return tuple(Due.shift(each, at=snap.now) for each in resources)
 
 
 def _note(context: Context, basis: Basis, reason: Reason) -> Change:
-    """Tell the security channel, if there is one."""
+    """Return a note to the security channel, if there is one."""
     catalog, snap = basis
     if catalog.security_channel is None:
         return Change()
     note = Note(id=context.new_id(), channel=catalog.security_channel, reason=reason)
-    return Change(put={Key.of(Note, note.id): note}, due=(Due(member=f"note:{note.id}", at=snap.now),))
+    return Change(put={Key.of(Note, note.id): note}, due=(Due.note(note.id, at=snap.now),))

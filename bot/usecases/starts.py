@@ -1,4 +1,4 @@
-"""Access that begins with a shift: whoever is on call now and has it not yet is given it."""
+"""Access that begins with a shift: anyone who is on call now and does not have it yet is granted it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from bot.usecases.context import Basis, facts_of
 from bot.usecases.ownership import with_contest
 
 PASSING = frozenset({Why.PERSON_UNKNOWN, Why.WORKSPACE_UNKNOWN})
-"""Nobody is told of what a look-up that is under way will settle."""
+"""Reasons that nobody is told about, because a look-up that is under way will settle them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What is to be written for one person on call. ``again``: a fact is missing that may soon be there, or
-    what only one may hold is just being taken from somebody else."""
+    """The change for one person on call, if there is any. ``again``: a fact is missing that may soon be
+    there, or what only one may hold is being revoked from somebody else."""
 
     change: Change | None = None
     again: bool = False
@@ -34,8 +34,8 @@ class Start:
 
 def starts(resource: Resource, rule: OnCall, basis: Basis, new_id: Callable[[], str]) -> Iterator[Start]:
     """Yield a start for each person who is on call by the rule and has no access by it: a ground for the
-    access that they have already, else a grant. If only one may hold the resource, the first gets it. Yields
-    nothing while the policy in force cannot be followed."""
+    access that they have already, otherwise a grant. If only one may hold the resource, the first gets it.
+    Yield nothing while the policy in force cannot be followed."""
     catalog, snap = basis
     if closed_objection(catalog):
         return
@@ -66,7 +66,7 @@ def shift_key(resource: str, person: str) -> Key:
 
 
 def _has_access(resource: Resource, shift: Shift, snap: Snapshot) -> bool:
-    """The person has this shift's access already, or has left this shift."""
+    """Return whether the person has this shift's access already, or has left this shift."""
     known = snap.find(ShiftGrant, f"{resource.name}/{shift.person}")
     if known and _was_left(shift, known, snap.now):
         return True
@@ -103,7 +103,8 @@ def _objection(
 
 
 def _start_change(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis: Basis) -> Change:
-    """Raises Refused if the person has no account to give it to."""
+    """Return what must be written for the shift's access: one more ground, or a grant. Raises Refused if the
+    person has no account to give it to."""
     catalog, snap = basis
     person = str(shift.person)
     ground = Ground(
@@ -156,7 +157,7 @@ def _grant(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis:
 def _not_started(
     resource: Resource, shift: Shift, reason: Reason, snap: Snapshot, new_id: Callable[[], str]
 ) -> Start:
-    """The person on call is told, once a shift, why its access was not given."""
+    """Return a note to the person on call, once a shift, that says why its access was not given."""
     if reason.why in PASSING:
         return Start(again=True)
     person = str(shift.person)
@@ -171,7 +172,7 @@ def _not_started(
     facts = {"person": person, "resource": resource.name, "why": reason.why.value}
     change = Change(
         put=put,
-        due=(Due(member=f"note:{note.id}", at=snap.now),),
+        due=(Due.note(note.id, at=snap.now),),
         audit=(Entry(what="shift not started", facts=facts),),
     )
     return Start(change=with_contest(change, reason, snap.now))

@@ -1,8 +1,8 @@
 """Looks at all that is held at a target before access that is missing there ends, and asks people if much is.
 
-A single one that a hand took ends. If several are missing at once, it is likelier that something is wrong at
-the target; and if nobody can tell why one is, nothing is said of anybody: people are asked, and nothing ends
-or is granted again by itself.
+If a single one was removed by hand, it ends. If several are missing at once, it is likelier that something is
+wrong at the target. If nobody can say why one is missing, nobody is blamed. In both cases people are asked,
+and nothing ends or is granted again automatically.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from bot.usecases.admit import admission
 from bot.usecases.alerts import alert_change, alert_over_change, became
 from bot.usecases.attempts import earlier_answer, retry_conflicts
 from bot.usecases.context import Basis, Context, fact_keys, facts_of, security_keys, stop_keys
-from bot.usecases.finish import block_change, ending, join_changes
+from bot.usecases.finish import block_change, ending
 from bot.usecases.hands import may_be_missing
 from bot.usecases.job import Job
 from bot.usecases.outcomes import hold_name
@@ -47,10 +47,10 @@ from bot.usecases.target_calls import TargetCalls, TargetFailed
 from bot.usecases.views import View, look, query, view_of
 
 AT_A_TIME, PAUSE = 2.0, timedelta(seconds=1)
-"""A look at very much takes its time in pieces, because revoking must not wait for it."""
+"""A look at everything is done in pieces, because revoking must not wait for it."""
 SETTLES = timedelta(seconds=2)
 CHECKED_EVERY = timedelta(minutes=5)
-"""The pause after which it is seen whether anything is still missing that people were asked about."""
+"""The pause after which it is checked whether anything that people were asked about is still missing."""
 AT_ONCE = 200
 MOST_MISSING = 1_000
 """Missing holds that are dealt with in one go."""
@@ -77,8 +77,8 @@ class _Round:
         return self.job.claim.id
 
     def run(self) -> None:
-        """Write how far it has come. Whatever was not written because somebody else was faster is found
-        again by the next look at its hold."""
+        """Do one piece, and write how far the survey has come. A change that was not written because somebody
+        else was faster is found again by the next look at its hold."""
         ledger, key = self.context.ledger, Key.of(Survey, self.name)
         snap = ledger.read({key, Key.of(Restore)})
         at = snap.find(Survey, self.name) or Survey()
@@ -114,7 +114,7 @@ class _Round:
         return replace(at, cursor=cursor, left=keys, last_page=not cursor)
 
     def _views(self, grants: Sequence[str]) -> Iterator[View]:
-        """Yield the holds of these grants at the target; one with several grants only with that which ends
+        """Yield the holds of these grants at the target; one with several grants only with the one that ends
         last."""
         ledger = self.context.ledger
         for ids in _parts(grants):
@@ -147,8 +147,9 @@ class _Round:
         return replace(at, left=tuple(left), missing=tuple(missing), held=held, asked=asked)
 
     def _is_missing(self, view: View, at: Survey) -> bool:
-        """Look, unless it was seen since the survey began. That nothing is there is written as the first of
-        two looks; the second one is the hold's own."""
+        """Return whether the hold is missing, and it is not known why. Look, unless it was seen since the
+        survey began. If nothing is there, that is written as the first of two looks; the second one is the
+        hold's own."""
         if at.began and view.record.seen_at and view.record.seen_at >= at.began:
             return False
         shown = self._shows(view)
@@ -158,7 +159,7 @@ class _Round:
         record = replace(view.record, missing=missing, seen_at=None)
         if missing.cause is Absence.TARGET:
             record = replace(view.record, seen_at=None)
-        due = Due(member=f"hold:{view.key}", at=view.now if missing.cause else view.now + LOOK_TWICE)
+        due = Due.hold(view.key, at=view.now if missing.cause else view.now + LOOK_TWICE)
         put = {Key.of(HoldRecord, view.key): record}
         try:
             self.context.ledger.commit(Change(rests_on=(view.snap,), put=put, due=(due,), frees=True))
@@ -167,8 +168,8 @@ class _Round:
         return missing.cause is None
 
     def _shows(self, view: View) -> Seen | None:
-        """Return what the target shows; None if that cannot be told, or says nothing. Raises TemporaryFailure
-        if the target does not answer."""
+        """Return what the target shows; None if that cannot be known, or proves nothing. Raises
+        TemporaryFailure if the target does not answer."""
         calls = self._calls()
         if calls is None or not may_be_missing(view, keeps_end=calls.keeps_end):
             return None
@@ -186,8 +187,8 @@ class _Round:
             return None
 
     def _count(self, alert: str | None) -> tuple[bool, int]:
-        """Return whether something is missing that nothing is done about yet, and how much this alert asks
-        about."""
+        """Return whether anything is missing that nothing is done about yet, and how many holds this alert
+        asks about."""
         waiting, asked, cursor = False, 0, 0
         while True:
             page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
@@ -215,7 +216,7 @@ class _Round:
         return Survey(alert=alert), CHECKED_EVERY if alert else None
 
     def _end(self, view: View) -> None:
-        """End what is behind a hold that a hand took, after one more look."""
+        """End the grants behind a hold that was removed by hand, if one more look confirms it."""
         shown = self._shows(view)
         record = view.record
         if not (shown and record.missing and shown.presence is Presence.NONE):
@@ -224,7 +225,7 @@ class _Round:
             return
         change = Change(rests_on=(view.snap,), frees=True)
         for grant in view.live:
-            change = join_changes(change, _end_by_hand(grant, view, _basis(self.context, grant)))
+            change = change.plus(_end_by_hand(grant, view, _basis(self.context, grant)))
         self._try(change)
 
     def _ask(self, views: Sequence[View], at: Survey) -> str:
@@ -248,7 +249,7 @@ class _Round:
         return alert.id
 
     def _still_asking(self, alert_id: str | None, asked: int) -> str | None:
-        """Return the alert if anything is still missing that it asks about; otherwise it is over."""
+        """Return the alert if anything is still missing that it asks about; otherwise end it."""
         alert, snap = self._alert(alert_id)
         if alert and not (asked or alert.wish):
             over = alert_over_change(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
@@ -272,7 +273,7 @@ class _Round:
     # ------------------------------------------------------------------------------ what people wished
 
     def _carry_out(self, alert: Alert) -> None:
-        """Do what somebody wished with all that they may decide about, and show how much is left."""
+        """Do what somebody wished to everything that they may decide about, and show how much is left."""
         left, cursor, whole = 0, 0, False
         while not whole and self.job.deadline.left() > TIME_TO_WRITE:
             page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
@@ -293,7 +294,7 @@ class _Round:
                 continue
         if any(done):
             return True
-        after = look(self.context.ledger, view.key)  # decided with another hold of the same grant
+        after = look(self.context.ledger, view.key)  # or it was decided with another hold of the same grant
         return after is None or not after.live or after.has_news
 
     def _decision(self, view: View, grant: Grant, alert: Alert, by: str) -> Change:
@@ -304,11 +305,11 @@ class _Round:
             reason = because(Why.REVOKED, by_person=by)
             end = ending(grant, view.snap, reason, by)[1]
             block = _block_change(grant, reason, by, basis) if by != grant.person else Change()
-            return join_changes(Change(rests_on=(view.snap,), frees=True), end, block)
+            return Change(rests_on=(view.snap,), frees=True).plus(end, block)
         basis = _basis(self.context, grant, *alert.votes)
         change = _again(self.context.new_id(), grant, alert.votes, by, basis)[1]
         end = ending(grant, view.snap, because(Why.GIVEN_ANEW, by_person=by), by)[1]
-        return replace(join_changes(change, Change(rests_on=(view.snap,)), end), frees=False)
+        return replace(change.plus(Change(rests_on=(view.snap,)), end), frees=False)
 
     def _note_carried_out(self, alert: Alert, left: int) -> None:
         key = Key.of(Alert, alert.id)
@@ -341,14 +342,16 @@ def _wisher(alert: Alert) -> str:
 
 
 def _block_change(grant: Grant, reason: Reason, by: str | None, basis: Basis) -> Change:
-    """No rule gives it back; a request or a shift that begins at the same moment does not slip past."""
+    """Return the change after which no rule gives it back. A request or a shift that begins at the same
+    moment does not slip past it."""
     catalog, snap = basis
     block = block_change(grant.person, grant.resource, reason, by, snap, catalog)
     return replace(block, rests_on=(snap,))
 
 
 def _ask_change(view: View, alert: str) -> Change:
-    """People are asked about a hold, and the cards of its grants say that it is not there."""
+    """Return the change by which this alert asks about a hold, and the cards of its grants say that it is not
+    there."""
     missing = replace(view.record.missing, asked=alert) if view.record.missing else None
     change = Change(
         rests_on=(view.snap,),
@@ -357,13 +360,14 @@ def _ask_change(view: View, alert: str) -> Change:
     )
     for grant in view.live:
         put = {Key.of(Grant, grant.id): replace(grant, trouble=NOT_THERE)}
-        card = Due(member=f"card:{grant.id}", at=view.now)
-        change = join_changes(change, Change(put=put, due=(card,)))
+        card = Due.card(grant.id, at=view.now)
+        change = change.plus(Change(put=put, due=(card,)))
     return change
 
 
 def _end_by_hand(grant: Grant, view: View, basis: Basis) -> Change:
-    """The grant ends, and an approver may give it again."""
+    """Return the end of a grant whose access was removed by hand, and an alert by which an approver may grant
+    it again."""
     reason = because(Why.HAND_REMOVED, target=view.hold.target)
     about = because(Why.HAND_FOUND, person=grant.person, resource=grant.resource, target=view.hold.target)
     alert = Alert(
@@ -376,8 +380,8 @@ def _end_by_hand(grant: Grant, view: View, basis: Basis) -> Change:
     )
     entry = Entry(what="removed by a hand", grant=grant.id, facts={"hold": hold_name(view.hold)})
     end = ending(grant, view.snap, reason, None)[1]
-    return join_changes(
-        end, alert_change(alert, view.now), Change(audit=(entry,)), _block_change(grant, reason, None, basis)
+    return end.plus(
+        alert_change(alert, view.now), Change(audit=(entry,)), _block_change(grant, reason, None, basis)
     )
 
 
@@ -385,7 +389,7 @@ def _end_by_hand(grant: Grant, view: View, basis: Basis) -> Change:
 
 
 def grant_again(context: Context, *, person: str, alert: str, op: str) -> None:
-    """Give again what is missing, or what a hand took, for at most the time that was left: a new decision
+    """Grant again what is missing, or was removed by hand, for at most the time that was left: a new decision
     under today's policy. Raises Refused, also for one's own."""
     _press(context, person, alert, op, "grant_again")
 
@@ -413,7 +417,8 @@ def _press(context: Context, person: str, alert_id: str, op: str, verb: str) -> 
 
 
 def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:
-    """A worker carries it out, and judges then for each grant whether this person may decide about it."""
+    """Return the wish, to be carried out by a worker, which then judges for each grant whether this person
+    may decide about it. Raises Refused if they may decide about none."""
     target = alert.target or ""
 
     def gives_there(known: Catalog) -> tuple[Resource, ...]:
@@ -441,15 +446,15 @@ def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:
     entry = Entry(what=f"wish: {verb}", by=person, facts={"target": target})
     carried_out = Change(
         rests_on=(snap,),
-        due=(Due(member=f"hands:{target}", at=snap.now),),
+        due=(Due.hands(target, at=snap.now),),
         audit=(entry,),
         frees=ends,
     )
-    return join_changes(carried_out, alert_change(wished, snap.now))
+    return carried_out.plus(alert_change(wished, snap.now))
 
 
 def _once_more(context: Context, alert: Alert, person: str) -> Change:
-    """Grant again what ended because a hand took it; or count one more who wants that."""
+    """Grant again what ended because it was removed by hand, or count one more vote for that."""
     old = context.grant(alert.grant or "")
     votes = tuple(dict.fromkeys((*alert.votes, person)))
     catalog, snap = _basis(context, old, *votes, also=Key.of(Alert, alert.id))
@@ -470,7 +475,7 @@ def _once_more(context: Context, alert: Alert, person: str) -> Change:
     reason = because(
         Why.HAND_AGAIN, by_person=person, person=old.person, resource=old.resource, until_at=until_at
     )
-    return join_changes(change, alert_over_change(replace(alert, votes=votes), reason, snap.now))
+    return change.plus(alert_over_change(replace(alert, votes=votes), reason, snap.now))
 
 
 def _same(grant: Grant, other: Grant) -> bool:
@@ -481,7 +486,8 @@ def _same(grant: Grant, other: Grant) -> bool:
 
 
 def _basis(context: Context, grant: Grant, *voters: str, also: Key | None = None) -> Basis:
-    """Return the policy, and what a decision by these people about a grant's person and resource rests on."""
+    """Return the policy, and what a decision by these people about the person and the resource of a grant
+    rests on."""
 
     def keys(known: Catalog) -> set[Key]:
         resource = known.resources.get(grant.resource)
@@ -514,7 +520,7 @@ def _objection(person: str, grant: Grant, basis: Basis, *, ends: bool = False) -
 
 
 def _more(grant: Grant, votes: Iterable[str], basis: Basis) -> int:
-    """Return how many more people have to want it granted again."""
+    """Return how many more people have to ask for it to be granted again."""
     resource = basis[0].resources[grant.resource]
     return max(resource.approvals - sum(_objection(each, grant, basis) is None for each in votes), 0)
 

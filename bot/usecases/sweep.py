@@ -1,6 +1,7 @@
-"""Taking back whatever is past its end, from outside: trusting no worker to run and no due set to be whole.
+"""Revokes everything that is past its end, from outside: it relies neither on running workers nor on a
+complete due set.
 
-What is owed is found from the grants and the hold records themselves. Nothing is ever given.
+What is owed is found from the grants and the hold records themselves. Nothing is ever granted.
 """
 
 from __future__ import annotations
@@ -24,26 +25,26 @@ T = TypeVar("T")
 
 BY = "rotakey sweep"
 AT_ONCE = 200
-"""Documents read, and things armed, in one call."""
+"""Documents that are read, and holds that are made due, in one call."""
 MOST_NAMED = 50
-"""In an audit entry."""
+"""Holds named in one audit entry."""
 OVERDUE_IS_TOLD = ""
-"""Whether there is a channel for it the workers know."""
+"""No channel: the workers report what is overdue, because only they know whether there is one."""
 
 
 class HeldLedger(Ledger, Census, Protocol):
-    """All that is written down, and all that is held."""
+    """The ledger with the lists of all that is held."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Past:
     """A hold past its end. ``trouble`` is why it is still there, and ``pause`` how long it is left alone
-    after a failure; where it is not there any more, ``how`` says what became of it."""
+    after a failure. If it is gone, ``how`` says what became of it."""
 
     hold: Hold
     since: datetime
     grants: tuple[str, ...] = ()
-    """Those that it was held for, as far as they are known."""
+    """The grants that it was held for, as far as they are known."""
     how: str = ""
     trouble: str = "nobody has come to it yet"
     pause: timedelta = timedelta()
@@ -55,15 +56,15 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """``past``, by their keys: the holds that may be there though nobody live stands behind them.
-    ``unreadable`` may be grants and holds as well: nobody can tell."""
+    """The holds past their end. ``past`` has, by their keys, those that may be there although no live grant
+    stands behind them. ``unreadable`` are grants and holds of which that cannot be known."""
 
     past: Mapping[str, Past]
     unreadable: tuple[Key, ...] = ()
 
 
 def survey(ledger: HeldLedger) -> Survey:
-    """All open grants and all hold records, a page at a time."""
+    """Read all open grants and all hold records, a page at a time, and return what is past its end."""
     found, live, unreadable = _by_grants(ledger)
     for page in _read(ledger, HoldRecord, ledger.holds()):
         unreadable += _unreadable(page)
@@ -76,13 +77,14 @@ def survey(ledger: HeldLedger) -> Survey:
 
 
 def past_of(ledger: HeldLedger) -> dict[str, Past]:
-    """By their keys, the holds that the open grants tell to be past their end."""
+    """Return, by their keys, the holds that are past their end according to the open grants."""
     found, live, _ = _by_grants(ledger)
     return {key: each for key, each in found.items() if key not in live}
 
 
 def _by_grants(ledger: HeldLedger) -> tuple[dict[str, Past], set[str], list[Key]]:
-    """Holds of grants that are over, holds of those that are live, and what cannot be read."""
+    """Return the holds of grants that are over, the keys of the holds of live ones, and what cannot be
+    read."""
     found: dict[str, Past] = {}
     live: set[str] = set()
     unreadable: list[Key] = []
@@ -101,14 +103,15 @@ def _unreadable(page: Snapshot) -> list[Key]:
 
 
 def arm(ledger: Ledger, past: Collection[Past]) -> None:
-    """Owe them now, whatever became of the due set."""
+    """Make these holds due now, whatever became of the due set."""
     for page in _pages(past):
-        due = tuple(Due(member=f"hold:{each.hold.key}", at=each.since) for each in page)
+        due = tuple(Due.hold(each.hold.key, at=each.since) for each in page)
         ledger.commit(Change(due=due, frees=True))
 
 
 def out_of_reach(target: Callable[[str], Target], past: Past) -> str | None:
-    """Why its target cannot be used here at all. That is not held against the target."""
+    """Return why its target cannot be used here at all, or None. That is not counted as a failure of the
+    target."""
     try:
         target(past.hold.target)
     except PermanentFailure as failure:
@@ -117,7 +120,7 @@ def out_of_reach(target: Callable[[str], Target], past: Past) -> str | None:
 
 
 def take_back(ledger: Ledger, target: Callable[[str], Target], job: Job, past: Past) -> Past:
-    """Bring one claimed hold as far as it can be brought now."""
+    """Bring one claimed hold as far as it can be brought now, and return how it stands."""
     before = look(ledger, past.hold.key)
     it = TakingBack(ledger, target, job)
     it.run()
@@ -130,7 +133,7 @@ def take_back(ledger: Ledger, target: Callable[[str], Target], job: Job, past: P
 
 
 def looked_at(ledger: Ledger, past: Past) -> Past:
-    """Whether it is there still."""
+    """Return the hold as it stands by now."""
     view = look(ledger, past.hold.key)
     if view is None or any(_lives(grant, view.snap) for grant in view.live):
         return replace(past, how="seen to by a worker")
@@ -142,7 +145,7 @@ def looked_at(ledger: Ledger, past: Past) -> Past:
 
 
 def write_down(ledger: Ledger, swept: Collection[Past]) -> None:
-    """That a sweep was here, and what came of it."""
+    """Commit that a sweep was here, and what came of it."""
     left = [f"{hold_name(each.hold)}: {each.trouble}" for each in swept if each.still_there]
     done = [f"{hold_name(each.hold)}: {each.how}" for each in swept if not each.still_there]
     facts = {"done": done[:MOST_NAMED], "left": left[:MOST_NAMED], "counts": [len(done), len(left)]}
@@ -152,7 +155,7 @@ def write_down(ledger: Ledger, swept: Collection[Past]) -> None:
 
 
 def how_it_ended(ledger: Ledger, past: Past) -> str:
-    """Say what became of a hold of which nothing of ours is left."""
+    """Return in words what became of a hold of which nothing of ours is left."""
     grants = ledger.read(Key.of(Grant, each) for each in past.grants).all(Grant)
     left_by = next((grant.left_by for grant in grants if grant.left_by), None)
     return f"taken back, but they still have it from {left_by}" if left_by else "taken back"
@@ -175,11 +178,12 @@ def _past_of(grant: Grant, now: datetime) -> dict[str, Past]:
 
 
 class _Lives(Exception):
-    """Somebody live stands behind the hold."""
+    """A live grant stands behind the hold."""
 
 
 class TakingBack(Reconciliation):
-    """Where somebody live stands behind the hold, it is handed back to the workers as it was."""
+    """A Reconciliation that only revokes. If a live grant stands behind the hold, it is handed back to the
+    workers as it was."""
 
     left_alone = False
 

@@ -69,7 +69,7 @@ def _note_system(
     change = Change(
         rests_on=(snap,),
         put={SYSTEMS: after, **{Key.of(Note, note.id): note for note in notes}},
-        due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes),
+        due=tuple(Due.note(note.id, at=snap.now) for note in notes),
         frees=True,
     )
     ledger.commit(change)
@@ -86,8 +86,8 @@ def _same_system(name: str, other: str, names: Sequence[str]) -> Reason:
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """``moved`` are the holds whose receipts now name the system that answers. ``unread``: why others could
-    not be looked at."""
+    """The outcome of accepting a system. ``moved`` are the holds whose receipts now name the system that
+    answers. ``unread``: why others could not be looked at."""
 
     moved: tuple[str, ...]
     unread: tuple[str, ...]
@@ -139,7 +139,7 @@ def receipts_moved(snap: Snapshot, record: HoldRecord, system: str, by: str | No
     return Change(
         rests_on=(snap,),
         put={Key.of(HoldRecord, record.hold.key): moved},
-        due=(Due(member=f"hold:{record.hold.key}", at=snap.now),),
+        due=(Due.hold(record.hold.key, at=snap.now),),
         audit=(Entry(what="system accepted", by=by, facts=facts),),
         frees=True,
     )

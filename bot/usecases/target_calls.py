@@ -1,4 +1,5 @@
-"""Asking a target on behalf of a job: by its deadlines, its failures told apart from those of Redis."""
+"""Calls to a target on behalf of a job: within its deadlines, and with its failures distinguished from those
+of Redis."""
 
 from __future__ import annotations
 
@@ -16,9 +17,9 @@ FOREVER = timedelta(days=36_500)
 
 
 class TargetFailed(Exception):
-    """A target did not do what it was asked, or must not be asked now. Redis being away is something else,
-    and is not shown on a card. ``seen`` is what the target showed all the same, if it was looked at with the
-    receipts ``asked``."""
+    """A target that did not do what it was asked, or must not be asked now. Redis being away is something
+    else, and is not shown on a card. ``seen`` is what the target showed all the same, if it was looked at
+    with the receipts ``asked``."""
 
     def __init__(
         self,
@@ -45,7 +46,7 @@ class TargetCalls:
         return self.target.abilities.keeps_end
 
     def look(self, view: View) -> Seen:
-        """Return what the target shows. What it cannot tell, or tells of another system, is a failure."""
+        """Return what the target shows. If it cannot tell, or another system answers, that is a failure."""
         seen = self._has(view)
         if seen.presence is Presence.ELSEWHERE:
             raise _failure_of(view, seen, PermanentFailure(_why(view, seen, "another system answers")))
@@ -91,7 +92,7 @@ class TargetCalls:
             return self.target.has(view.hold, view.record.receipts, self.job.call())
 
     def _not_after(self, view: View) -> Deadline:
-        """The end of the lease or of our claim, whichever is sooner, on our own clock."""
+        """Return the end of the lease or of our claim, whichever is sooner, on our own clock."""
         left = (view.until - view.now if view.until else FOREVER).total_seconds()
         return self.job.fence.sooner(Deadline(view.looked_at.at + left))
 

@@ -14,7 +14,7 @@ from bot.ports import Deadline, Key, Ledger, Losses, Restore, Snapshot, TargetSy
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """``looked_at`` is the moment of ``snap`` on our own clock, or a little before."""
+    """One look at a hold. ``looked_at`` is the moment of ``snap`` on our own clock, or a little before."""
 
     hold: Hold
     record: HoldRecord
@@ -44,7 +44,8 @@ class View:
 
     @cached_property
     def over(self) -> tuple[Grant, ...]:
-        """Live by their state, but their lease is gone or they could not be given in time."""
+        """Return the grants that are live by their state, but have lost their lease or could not be granted
+        in time."""
         return tuple(
             g for g in self.behind if g.state in LIVE and (not self.snap.live(g) or too_late(g, self.now))
         )
@@ -57,7 +58,7 @@ class View:
 
     @property
     def has_news(self) -> bool:
-        """Return whether somebody live stands behind it to whom it was not given yet."""
+        """Return whether a live grant stands behind it for which it was not given yet."""
         return any(g.holds[self.key] is not HoldState.GIVEN for g in self.live)
 
     @property
@@ -74,12 +75,11 @@ class View:
 
     @cached_property
     def last(self) -> Grant | None:
-        """The live grant that ends last."""
+        """Return the live grant that ends last."""
         unending = [g for g in self.live if self.snap.leases[g.id] is None]
         return unending[0] if unending else max(self.live, key=self._end, default=None)
 
     def with_receipts(self, receipts: tuple[Receipt, ...]) -> View:
-        """Return the same view with these receipts."""
         return replace(self, record=replace(self.record, receipts=receipts))
 
     def _end(self, grant: Grant) -> datetime:
@@ -87,7 +87,7 @@ class View:
 
 
 def too_late(grant: Grant, now: datetime) -> bool:
-    """It was approved so long ago that what is not given yet is not to be given any more."""
+    """Return whether it was approved so long ago that nothing more is granted for it."""
     return grant.state is State.APPROVED and now - (grant.approved_at or now) > GIVE_WITHIN
 
 
@@ -96,7 +96,7 @@ Query = tuple[set[Key], tuple[str, ...]]
 
 
 def look(ledger: Ledger, hold: str) -> View | None:
-    """None where there is neither a record nor a grant behind the hold of this key."""
+    """Read the hold of this key; None if there is neither a record nor a grant behind it."""
     looked_at = Deadline.after(0)
     return view_of(hold, ledger.read(*query(hold)), looked_at)
 
@@ -107,7 +107,7 @@ def query(hold: str) -> Query:
 
 
 def view_of(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:
-    """What a snapshot shows of a hold; None where it shows nothing."""
+    """Return the hold as a snapshot shows it; None if there is neither a record nor a grant behind it."""
     found = _hold_in(snap, hold)
     record = snap.find(HoldRecord, hold) or (_lost_record(found, snap) if found else None)
     if record is None:
@@ -123,7 +123,8 @@ def _hold_in(snap: Snapshot, key: str) -> Hold | None:
 
 
 def _lost_record(hold: Hold, snap: Snapshot) -> HoldRecord:
-    """Nothing was ever done about it; unless a grant says otherwise, and then the record was lost."""
+    """Return the record for a hold without one: an empty one, unless a grant says that something was done
+    about it, because then the record was lost."""
     behind = [grant for grant in snap.all(Grant) if hold.key in grant.holds]
     touched = [g for g in behind if g.holds[hold.key] in (HoldState.GIVEN, HoldState.FAILED)]
     if not touched:

@@ -1,4 +1,4 @@
-"""Which resources a person may know of. To all others a hidden one reads as if it were not there."""
+"""Visibility of resources. To anyone who may not know of it, a hidden one reads as if it were not there."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bot.ports import Key, Snapshot
 from bot.usecases.context import Basis, Context, fact_keys, facts_of, security_keys
 
 MOST_KNOWN = 200
-"""Names among which the one that was meant is looked for."""
+"""The most names among which the one that was meant is looked for."""
 
 
 def may_see(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> bool:
-    """Return whether the person may request, approve or secure it. No, if that cannot be told."""
+    """Return whether the person may request, approve or secure it. False if that is not known."""
     known = facts.people.get(person)
     if objection(known, home=facts.home, domains=catalog.people.email_domains):
         return False
@@ -30,7 +30,7 @@ def may_see(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> 
 
 
 def hidden_from(person: str, resource: Resource, catalog: Catalog, snap: Snapshot) -> bool:
-    """Return whether the person must not learn that there is such a resource. Who has it knows."""
+    """Return whether the person must not learn that there is such a resource. Anyone who has it knows."""
     if not resource.hidden or may_see(person, resource, catalog, facts_of(snap, resource)):
         return False
     mine = (each for each in snap.all(Grant) if each.person == person)
@@ -38,8 +38,7 @@ def hidden_from(person: str, resource: Resource, catalog: Catalog, snap: Snapsho
 
 
 def sight_keys(catalog: Catalog, name: str, person: str) -> set[Key]:
-    """Return what must be read to decide about the resource of that name and to tell whether the person may
-    see it."""
+    """Return the keys to read to decide about the resource of that name and whether the person may see it."""
     resource = catalog.resources.get(name)
     return fact_keys(resource, person) | security_keys(catalog) if resource else set()
 

@@ -1,4 +1,5 @@
-"""An approver decides: one click, judged by who clicked, today's policy and facts, and the terms shown."""
+"""Decisions of approvers: one click each, judged by who clicked, today's policy and facts, and the terms
+shown."""
 
 from __future__ import annotations
 
@@ -23,7 +24,6 @@ from bot.usecases.admit import gives_the_same, ground_facts, lease_move
 from bot.usecases.answers import Standing
 from bot.usecases.attempts import earlier_answer, retry_conflicts
 from bot.usecases.context import Basis, Context, facts_of, grant_keys, security_keys, stand, standing_after
-from bot.usecases.finish import join_changes
 from bot.usecases.granting import grant_outcome, terms_now, votes_that_count
 from bot.usecases.reasons_fit import reason_still_fits
 from bot.usecases.visible import hidden_from
@@ -33,13 +33,15 @@ from bot.usecases.waiting import close_change
 def approve(
     context: Context, *, person: str, grant: str, length: int | None, op: str, terms: str | None = None
 ) -> Standing:
-    """One approval by ``person`` of a request or an extension; ``length`` in seconds shortens what is given.
-    ``terms`` is the digest that the button had; None if it was typed, which counts only if this person was
-    shown exactly these terms. Raises Refused: TERMS_CHANGED if they are others now, and nothing is decided.
+    """Record one approval by ``person`` of a request or an extension; ``length`` in seconds shortens what is
+    given. ``terms`` is the digest that the button had; None if the approval was typed, which counts only if
+    this person was shown exactly these terms. Raises Refused; with TERMS_CHANGED if the terms are others now,
+    and then nothing is decided.
 
-    Who requested and who votes is looked up at this moment. If Slack does not answer that fast, what was
+    The requester and the voters are looked up at this moment. If Slack does not answer that fast, what was
     known within a day counts, and the worker looks the requester up as soon as Slack answers: an outage of
-    Slack's API must not keep people out, nor somebody in who is gone."""
+    Slack's API must neither keep people out nor keep somebody in who is gone.
+    """
     found = context.grant(grant)
     context.meet(found.person, person, *(vote.person for vote in _votes(found, grant)), anew=True)
     shown = _terms_shown(context, grant, person) if terms is None else terms
@@ -83,7 +85,7 @@ def _votes(grant: Grant, which: str) -> tuple[Vote, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Poll:
-    """Holds what is voted on: a request, or an extension of what it gave."""
+    """The subject of a vote: a request, or an extension of what it gave."""
 
     grant: Grant
     extension: Extension | None
@@ -143,7 +145,7 @@ def _approve(context: Context, person: str, which: str, length: int | None, op: 
         question = question_of(_from_its_end(poll.grant, snap), poll.resource)
         ground = approval_ground(question, tuple(each.person for each in votes), facts)
         moved, change = grant_outcome(poll.grant, ground, poll.resource, poll.basis)
-    change = join_changes(change, _fallen_notes(before, poll, now_terms, context))
+    change = change.plus(_fallen_notes(before, poll, now_terms, context))
     receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
         return stand(context, earlier_answer(receipt))
@@ -151,8 +153,8 @@ def _approve(context: Context, person: str, which: str, length: int | None, op: 
 
 
 def _from_its_end(grant: Grant, snap: Snapshot) -> Grant:
-    """An extension that an older version wrote as a request: its length counts from the end of the grant that
-    it prolongs, if that is still live."""
+    """Return the grant with its length counted from the end of the grant that it prolongs, if that is still
+    live: an older version wrote extensions as requests."""
     end = snap.leases.get(grant.follows) if grant.follows else None
     if end is None or grant.length is None:
         return grant
@@ -160,7 +162,8 @@ def _from_its_end(grant: Grant, snap: Snapshot) -> Grant:
 
 
 def _poll_for_less(poll: _Poll, length: int | None) -> _Poll:
-    """Return the poll for what the approver gives of what was requested. Raises Refused if it is more."""
+    """Return the poll for the length that the approver gives. Raises Refused if it is more than was
+    requested."""
     if length is None:
         return poll
     snap = poll.basis[1]
@@ -186,13 +189,14 @@ def _vote_change(poll: _Poll, person: str) -> Change:
     return Change(
         rests_on=(snap,),
         put={Key.of(Grant, grant.id): grant},
-        due=tuple(Due(member=f"card:{each}", at=snap.now) for each in dict.fromkeys((grant.id, poll.id))),
+        due=tuple(Due.card(each, at=snap.now) for each in dict.fromkeys((grant.id, poll.id))),
         audit=(Entry(what="voted", grant=grant.id, by=person, facts=facts),),
     )
 
 
 def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
-    """The extension becomes a ground of the grant, and its holder hears of it."""
+    """Return the grant with the extension as a ground, and what must be written, with a note to its holder.
+    Raises Refused if the resource no longer gives exactly what the grant holds."""
     catalog, snap = poll.basis
     if not gives_the_same(poll.grant, poll.resource, catalog, snap):
         raise refuse(Why.GIVES_OTHER, resource=poll.resource.name)
@@ -203,9 +207,7 @@ def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
     change = lease_move(poll.grant, moved, snap, by=person, what="extended", facts=ground_facts(ground))
     until = moved.until or ground.until
     reason = because(Why.EXTENDED, by_person=person, resource=moved.resource, until_at=int(until.timestamp()))
-    return moved, join_changes(
-        replace(change, frees=False), extension_news(poll.grant, poll.id, reason, snap)
-    )
+    return moved, replace(change, frees=False).plus(extension_news(poll.grant, poll.id, reason, snap))
 
 
 def extension_news(grant: Grant, extension: str, reason: Reason, snap: Snapshot) -> Change:
@@ -214,14 +216,14 @@ def extension_news(grant: Grant, extension: str, reason: Reason, snap: Snapshot)
     return Change(
         put={Key.of(Note, note.id): note},
         due=(
-            Due(member=f"card:{extension}", at=snap.now),
-            Due(member=f"note:{note.id}", at=snap.now),
+            Due.card(extension, at=snap.now),
+            Due.note(note.id, at=snap.now),
         ),
     )
 
 
 def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Context) -> Change:
-    """Those whose approval was for other terms hear that it does not count any more."""
+    """Return notes to the people whose approval was for other terms: it no longer counts."""
     grant, snap = poll.grant, poll.basis[1]
     reason = because(Why.VOTE_FELL, person=grant.person, resource=grant.resource)
     now_in = {each.person for each in poll.votes}
@@ -232,7 +234,7 @@ def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Co
     ]
     return Change(
         put={Key.of(Note, note.id): note for note in notes},
-        due=tuple(Due(member=f"note:{note.id}", at=snap.now) for note in notes),
+        due=tuple(Due.note(note.id, at=snap.now) for note in notes),
     )
 
 
@@ -264,14 +266,14 @@ def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Gr
         rests_on=(snap,),
         put={Key.of(Grant, moved.id): moved},
         index={("asked", moved.id): False},
-        due=(Due(member=f"card:{moved.id}", at=snap.now),),
+        due=(Due.card(moved.id, at=snap.now),),
         audit=(Entry(what="extension denied", grant=moved.id, by=person, facts=facts),),
     )
     about = {"by_person": person, "resource": moved.resource, **(said.facts if said else {})}
     if moved.until:
         about["until_at"] = int(moved.until.timestamp())
     reason = because(Why.EXTENSION_DENIED, **about)
-    return moved, join_changes(change, extension_news(poll.grant, poll.id, reason, snap))
+    return moved, change.plus(extension_news(poll.grant, poll.id, reason, snap))
 
 
 def _open(context: Context, which: str, person: str) -> _Poll:

@@ -1,4 +1,4 @@
-"""An ask that waits: whom it is put to, until when, and how it is closed where it came to nothing."""
+"""Requests that wait: whom they are put to, until when, and how they are closed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_DM_APPROVERS = 5
 
 
 def asked_grant(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> Grant:
-    """The grant at its beginning, ASKED, with whom it is put to."""
+    """Return the grant at its beginning, ASKED, with the people it is put to."""
     catalog, snap = basis
     resource = ask.resource
     asking = decision.outcome is Outcome.ASK
@@ -42,15 +42,16 @@ def asked_grant(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> Gr
 
 
 def waiting(grant: Grant, snap: Snapshot, what: str = "asked") -> Change:
-    """A request that is not decided yet, or has not begun: its card, and the moment it is looked at again."""
+    """Return what must be written for a request that is not decided yet, or has not begun: it is open, its
+    card is due, and so is the next look at it."""
     begins = grant.starts_at if grant.state is State.WAITING else None
     look_at = snap.now if grant.undecided else begins or grant.lapses_at or snap.now
     due = [
-        Due(member=f"ask:{grant.id}", at=look_at),
-        Due(member=f"people:{grant.person}", at=snap.now + PEOPLE_EVERY),
+        Due.ask(grant.id, at=look_at),
+        Due.people(grant.person, at=snap.now + PEOPLE_EVERY),
     ]
     if not grant.undecided:
-        due.append(Due(member=f"card:{grant.id}", at=snap.now))
+        due.append(Due.card(grant.id, at=snap.now))
     facts = {
         "person": grant.person,
         "resource": grant.resource,
@@ -69,7 +70,7 @@ def waiting(grant: Grant, snap: Snapshot, what: str = "asked") -> Change:
 
 
 def close_change(grant: Grant, snap: Snapshot, what: str, by: str | None, done: Done | None = None) -> Change:
-    """An ask that came to nothing: no longer open, its card made equal."""
+    """Return what must be written for a request that is over: it is no longer open, and its card is due."""
     facts: dict[str, object] = {"person": grant.person, "resource": grant.resource}
     if grant.ended:
         facts["why"] = grant.ended.why.value
@@ -78,14 +79,14 @@ def close_change(grant: Grant, snap: Snapshot, what: str, by: str | None, done: 
         rests_on=(snap,),
         put={Key.of(Grant, grant.id): grant},
         index={(name, grant.id): False for name in (*indexes(grant), "asked")},
-        due=(Due(member=f"card:{grant.id}", at=snap.now),),
+        due=(Due.card(grant.id, at=snap.now),),
         audit=(Entry(what=what, grant=grant.id, by=by, facts=facts),),
         done=done,
     )
 
 
 def asked_people(resource: Resource, person: str, basis: Basis) -> tuple[str, ...]:
-    """Those approvers who are asked in direct messages, if there is no channel."""
+    """Return the approvers who are asked in direct messages, if there is no channel."""
     catalog, snap = basis
     facts = facts_of(snap, resource)
     names = names_of(approvers_of(resource, catalog, facts, person), facts)

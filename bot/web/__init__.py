@@ -20,21 +20,23 @@ from bot.web.arriving import LARGEST_BODY
 from bot.web.waiting import MOST_CONNECTIONS, Waiting
 
 THREADS = 8
-"""More would only wait for each other: an answer is a millisecond of work, and Slack sends few at once."""
+"""More threads would only wait for each other: an answer is a millisecond of work, and Slack sends few at
+once."""
 FINISH_WITHIN = 10
-"""Seconds that requests under way have on SIGTERM."""
+"""Seconds that requests under way still have after SIGTERM."""
 
 Ready = Callable[[], str | None]
-"""None where all is well, else what is not."""
+"""A function that returns None if all is well, otherwise what is not."""
 
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNED = ("X-Slack-Signature", "X-Slack-Request-Timestamp")
-"""The headers that Bolt is given. It obeys others that nobody has signed."""
+"""The only headers that Bolt is given. It obeys others that nobody has signed."""
 _answered = Histogram("rotakey_slack_answer_seconds", "Time to answer a request of Slack's", ["status"])
 
 
 def create(bolt_app: App | None, ready: Ready) -> Flask:
-    """``bolt_app`` None: Slack comes by Socket Mode, and nothing of it is taken over HTTP."""
+    """Make the Flask application. ``bolt_app`` None: Slack is heard by Socket Mode, and its requests are not
+    accepted over HTTP."""
     site = Flask("rotakey", static_folder=None)
     site.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     site.add_url_rule("/healthz", view_func=_healthz)
@@ -58,8 +60,8 @@ def run(
     started: Callable[[], None] | None = None,
     stopping: Callable[[], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM. ``load``, ``started`` and ``stopping`` run in the process that answers, which
-    is a child of this one: connections are to be made there. Does not return."""
+    """Serve until SIGTERM. ``load``, ``started`` and ``stopping`` run in the process that answers, which is a
+    child of this one: open connections there. Does not return."""
     options: dict[str, Any] = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
         "worker_class": Waiting,
@@ -122,7 +124,7 @@ def _from_slack(bolt_app: App) -> Response:
 
 
 def _read_request() -> BoltRequest | Response:
-    """The request for Bolt, which checks the signature, or why it does not come so far."""
+    """Return the request for Bolt, which checks the signature, or the answer that rejects it before that."""
     unsigned = [name for name in _SIGNED if name not in request.headers]
     if unsigned:
         return _turned_away(f"{unsigned[0]} is missing: only what Slack has signed is taken", 401)
@@ -138,8 +140,8 @@ def _read_request() -> BoltRequest | Response:
 
 
 def _for_bolt(body: str) -> BoltRequest:
-    """Bolt has its own way of reading a body, by which a command with the word *payload* in it is empty; so
-    it is given what we have read, and what was signed."""
+    """Make the request for Bolt from what we have read, and what was signed. Bolt itself reads a command that
+    contains the word *payload* as empty."""
     headers: dict[str, str | Sequence[str]] = {n: request.headers[n] for n in _SIGNED if n in request.headers}
     made = BoltRequest(body=from_http(body, request.content_type or ""), headers=headers, mode="socket_mode")
     made.raw_body, made.mode = body, "http"

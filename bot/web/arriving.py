@@ -1,4 +1,4 @@
-"""A request while it arrives: whether all of it is there, by what its head says. Pure."""
+"""A request while it arrives: whether all of it is there, according to its head. Pure."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ class Arrived(Enum):
 
 
 class Arriving:
-    """What cannot be understood counts as whole: whoever reads it then turns it away, and awaits nothing."""
+    """A request that is arriving. One that cannot be understood counts as whole: its reader then rejects it,
+    and waits for nothing."""
 
     def __init__(self) -> None:
         self.data = bytearray()
         self._body: int | None = None
-        """Where the body begins, once the head is there."""
+        """The position where the body begins, once the head is there."""
         self._end: int | None = None
-        """Where it ends; of one in chunks, where the next chunk begins."""
+        """The position where it ends; of a body in chunks, where the next chunk begins."""
         self._chunked = False
 
     def add(self, data: bytes) -> Arrived:
-        """More of it has come."""
+        """Add bytes that have arrived, and return how much of the request is there."""
         self.data += data
         if self._body is None:
             self._skip_empty_lines()
@@ -45,7 +46,7 @@ class Arriving:
 
     @property
     def awaits_permission(self) -> bool:
-        """The client sends the body only when it is told to."""
+        """Return whether the client waits for permission to send the body."""
         head = bytes(self.data[: self._body or 0]).lower()
         return self._body == len(self.data) and b"\r\nexpect: 100-continue\r\n" in head
 
@@ -70,7 +71,7 @@ class Arriving:
         return Arrived.WHOLE if len(self.data) >= end else Arrived.PARTLY
 
     def _chunks(self) -> Arrived:
-        """Goes on where it was left: nothing is looked at twice."""
+        """Read on from where the last call stopped, so that nothing is looked at twice."""
         while (at := self._end) is not None and at <= len(self.data):
             line_end = self.data.find(b"\r\n", at)
             if line_end < 0:

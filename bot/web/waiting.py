@@ -1,4 +1,5 @@
-"""A gunicorn worker whose threads are for requests that are there whole, so that slow clients cost none."""
+"""A gunicorn worker whose threads only handle requests that have arrived whole, so slow clients cost no
+thread."""
 
 from __future__ import annotations
 
@@ -16,25 +17,26 @@ from gunicorn.workers.gthread import TConn, ThreadWorker  # type: ignore[import-
 from bot.web.arriving import Arrived, Arriving
 
 ARRIVES_WITHIN = 10.0
-"""Seconds in which a request has to be there, from the first moment on."""
+"""Seconds in which a request has to arrive, counted from its first moment."""
 STOPS_WITHIN = 2.0
-"""The same, once no new connections are taken."""
+"""The same, once no new connections are accepted."""
 MOST_CONNECTIONS = 400
-"""Where there are more, the one that has been quiet, or arriving, for longest makes room."""
+"""The most connections; if there are more, the one that has been quiet, or arriving, for longest makes
+room."""
 MOST_BYTES = 32_000_000
-"""Of requests that are arriving, together."""
+"""The most bytes of all arriving requests together."""
 
 ANSWER_FITS = 262_144
 """Bytes that may wait for a client that does not read, so that no thread waits for it."""
 _AT_MOST = struct.pack("ll", 5, 0)
-"""Seconds that a thread waits for a client after all."""
+"""Seconds that a thread waits for a client if it has to."""
 _READ = 65_536
 _TOO_MUCH = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class _Coming:
-    """A connection on which a request is arriving, or is to."""
+    """A connection on which a request is arriving, or is expected."""
 
     def __init__(self, conn: TConn) -> None:
         self.conn = conn
@@ -69,7 +71,7 @@ class Waiting(ThreadWorker):  # type: ignore[misc]  # it has no types
             self._make_room()
 
     def on_client_socket_readable(self, conn: TConn, client: socket.socket) -> None:
-        """A connection that was kept open is used again."""
+        """Wait for a request on a connection that was kept open and is used again."""
         if conn not in self.keepalived_conns:
             return
         self.poller.unregister(client)
@@ -77,8 +79,8 @@ class Waiting(ThreadWorker):  # type: ignore[misc]  # it has no types
         self._await(conn)
 
     def finish_request(self, conn: TConn, fs: Future[bool]) -> None:
-        """What is left of the request after this one has to arrive wholly, too. A connection is closed
-        without waiting for the client to do so: nothing it has sent is unread."""
+        """Await the rest of the next request if a part of it came with this one: it has to arrive wholly,
+        too. A connection is closed without waiting for the client to do so: nothing it has sent is unread."""
         kept = not fs.cancelled() and fs.exception() is None and fs.result()
         left = conn.parser.unreader.take_buffered() if kept else b""
         if left:
@@ -89,7 +91,7 @@ class Waiting(ThreadWorker):  # type: ignore[misc]  # it has no types
             self._close(conn)
 
     def murder_pending(self) -> None:
-        """Called every second, and after whatever happens."""
+        """Close overdue connections. Called every second, and after every event."""
         latest = time.monotonic() + (ARRIVES_WITHIN if self.alive else STOPS_WITHIN)
         for coming in list(self._coming.values()):
             coming.until = min(coming.until, latest)
@@ -105,7 +107,7 @@ class Waiting(ThreadWorker):  # type: ignore[misc]  # it has no types
 
     def _read(self, sock: socket.socket) -> None:
         coming = self._coming.get(sock)
-        if coming is None:  # dropped by what was heard at the same moment
+        if coming is None:  # dropped by an event of the same moment
             return
         try:
             data = sock.recv(_READ)

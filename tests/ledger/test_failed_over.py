@@ -116,7 +116,7 @@ class Bot(Story):
             snap = self.ledger.read({key})
             record = snap.find(HoldRecord, hold.key)
             put = {key: replace(record, seen_at=None)} if record else {}
-            self.ledger.commit(Change(put=put, due=(Due(member=f"hold:{hold.key}", at=snap.now),)))
+            self.ledger.commit(Change(put=put, due=(Due.hold(hold.key, at=snap.now),)))
         self.run_due()
 
     def live(self, grant: str) -> bool:
@@ -277,7 +277,7 @@ def test_what_is_said_of_an_end_says_that_no_replica_has_it_yet(bot: Bot) -> Non
     assert time.monotonic() - began < 5, "the replica is waited for once, not for each thing that is said"
     bot.spare.server.go_on()
     until_copied(bot)
-    bot.ledger.commit(Change(due=(Due(member=f"card:{grant}", at=bot.ledger.read().now),)))
+    bot.ledger.commit(Change(due=(Due.card(grant, at=bot.ledger.read().now),)))
     bot.run_due()
     card = bot.messenger.cards_of(grant, "holder")[dm(ADA)].view
     assert NOT_COPIED not in card_words.trouble(card)

@@ -49,7 +49,7 @@ class Writer:
             op = f"{self.name}-{n}"
             change = Change(
                 audit=(Entry(what=op),),
-                due=(Due(member=f"card:{op}", at=LONG_AGO),),
+                due=(Due.card(op, at=LONG_AGO),),
                 leases=(Lease(grant=op, how="start" if self.gives else "drop"),),
                 op=op,
                 copied=self.gives,

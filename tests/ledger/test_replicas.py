@@ -156,7 +156,7 @@ class Bot(Story):
     def try_again(self, grant: str) -> None:
         """What is tried again later, now."""
         now = self.ledger.read().now
-        holds = [Due(member=f"hold:{hold.key}", at=now) for hold in self.grant(grant).gives]
+        holds = [Due.hold(hold.key, at=now) for hold in self.grant(grant).gives]
         self.ledger.commit(Change(due=tuple(holds)))
         self.run_due()
 

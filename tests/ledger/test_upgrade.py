@@ -61,7 +61,7 @@ class Bot(Story):
         """Also what waits after a failure, now."""
         now = self.ledger.read().now
         every = [each for page in self.ledger.holds() for each in page]  # type: ignore[attr-defined]
-        self.ledger.commit(Change(due=tuple(Due(member=f"hold:{each}", at=now) for each in every)))
+        self.ledger.commit(Change(due=tuple(Due.hold(each, at=now) for each in every)))
 
 
 @pytest.fixture(scope="module")

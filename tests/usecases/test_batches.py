@@ -435,7 +435,7 @@ def test_what_was_seen_lately_is_not_looked_at_again_without_need(story: Story) 
     story.run_due()
     hold, asked = story.grant(grant).gives[0].key, story.target.count("has")
     story.memory.advance(MINUTE)
-    story.ledger.commit(Change(due=(Due(member=f"hold:{hold}", at=story.now),)))
+    story.ledger.commit(Change(due=(Due.hold(hold, at=story.now),)))
     (left,) = in_one_go(story)
     story.reconciliation(left).run()
     assert story.target.count("has") == asked
@@ -550,7 +550,7 @@ def test_in_a_hurry_what_is_only_looked_at_waits_but_never_beyond_its_end(story:
     asked = story.target.count("has")
     story.memory.advance(10 * MINUTE - 4)
     hold = story.grant(grant).gives[0].key
-    story.ledger.commit(Change(due=(Due(member=f"hold:{hold}", at=story.now),)))
+    story.ledger.commit(Change(due=(Due.hold(hold, at=story.now),)))
     made = hurried(story)
     assert (made.behind(), story.target.count("has")) == ([], asked)
     assert claimed(story) == []
@@ -599,7 +599,7 @@ def test_in_a_hurry_nothing_waits_that_is_more_than_a_look(story: Story, unusual
     story.run_due()
     record = story.record(grant)
     assert record
-    due = Due(member=f"hold:{record.hold.key}", at=story.now)
+    due = Due.hold(record.hold.key, at=story.now)
     changed = replace(record, **unusual)
     story.ledger.commit(Change(put={Key.of(HoldRecord, record.hold.key): changed}, due=(due,)))
     jobs = claimed(story)

@@ -332,7 +332,7 @@ def test_a_card_is_sent_again_exactly_when_it_says_something_else(
     for value in CHANGED[field]:
         before, shown = at_each_place(story, grant), shown_often(story, grant)
         changed = replace(story.grant(grant), **{field: value})  # type: ignore[arg-type]  # of that field
-        due = Due(member=f"card:{grant}", at=story.now)
+        due = Due.card(grant, at=story.now)
         story.memory.commit(Change(put={Key.of(Grant, grant): changed}, due=(due,)))
         after = at_each_place(story, grant)
         story.run_due("card")
@@ -352,7 +352,7 @@ def test_what_a_card_never_says_does_not_send_it_again(story: Story) -> None:
     story.run_due()
     shown = shown_often(story, grant)
     unsaid = replace(story.grant(grant), asked_at=NINE - timedelta(days=1), policy="v9", seated=True)
-    due = Due(member=f"card:{grant}", at=story.now)
+    due = Due.card(grant, at=story.now)
     story.memory.commit(Change(put={Key.of(Grant, grant): unsaid}, due=(due,)))
     story.run_due("card")
     assert shown_often(story, grant) == shown

@@ -1,4 +1,4 @@
-"""PagerDuty as a source of who is on call."""
+"""PagerDuty as an on-call source."""
 
 from bot.oncall.pagerduty.source import PagerDuty
 

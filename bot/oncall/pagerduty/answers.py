@@ -1,4 +1,4 @@
-"""What PagerDuty answers, as far as we read it. Any other shape is no answer."""
+"""PagerDuty's answers, as far as we read them. Any other shape is not a valid answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.core.shifts import Shift
 
 
 class User(BaseModel):
-    """A reference has no email."""
+    """A user; a mere reference to one has no email."""
 
     id: str
     email: str | None = None
@@ -22,7 +22,8 @@ class ScheduleReference(BaseModel):
 
 
 class Row(BaseModel):
-    """``start`` None: since always; ``end`` None: no end known. Both must be there."""
+    """A row of on-calls. ``start`` None: since always; ``end`` None: no end known. Both keys must be
+    there."""
 
     user: User
     schedule: ScheduleReference | None
@@ -74,7 +75,7 @@ class Layered(BaseModel):
 
 
 class Upgraded(BaseModel):
-    """A schedule of the newer, shift-based kind, seen where those of layers are."""
+    """A schedule of the newer, shift-based kind, as it appears among those of layers."""
 
     type: Literal["schedule_v3"]
 
@@ -84,7 +85,7 @@ class Rendered(BaseModel):
 
 
 class Member(BaseModel):
-    """Without a user where a shift is nobody's on purpose."""
+    """A member of a shift, without a user if the shift is nobody's on purpose."""
 
     user_id: str | None = None
 
@@ -117,12 +118,12 @@ class Problem(BaseModel):
 
 
 class Refusal(BaseModel):
-    """The body of PagerDuty's own errors; a proxy's have another."""
+    """The body of PagerDuty's own errors; those of a proxy look different."""
 
     error: Problem
 
 
 def _row(user: str, schedule: str, start: datetime, end: datetime | None) -> Row:
-    """A schedule does not say at which level it is notified."""
+    """Make a row. A schedule does not say at which level it is notified."""
     where = ScheduleReference(id=schedule)
     return Row(user=User(id=user), schedule=where, escalation_level=0, start=start, end=end)

@@ -1,4 +1,4 @@
-"""How PagerDuty is called: pdpyras, by a deadline, its errors made ours."""
+"""Calls to PagerDuty: pdpyras, by a deadline, its errors turned into ours."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ TOKEN_SETTING = "PAGERDUTY_TOKEN"  # noqa: S105 -- the setting's name, not a sec
 URL_SETTING = "PAGERDUTY_API_URL"
 
 EARLY_ACCESS = {"Accept": "application/json", "X-Early-Access": "flexible-schedules-early-access"}
-"""What the API of shift-based schedules asks for."""
+"""The headers that the API of shift-based schedules requires."""
 
 Params = Mapping[str, object]
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Calls:
-    """The calls of one reading, in a session of their own: requests' are for one thread only."""
+    """The calls of one reading, in a session of their own: a session of requests is for one thread only."""
 
     def __init__(self, name: str, token: str, api_url: str, deadline: Deadline) -> None:
         self.name = name
         self._deadline = deadline
         self._session = session = pdpyras.APISession(token)
         session.url = api_url
-        session.log = logging.Logger("pdpyras", logging.CRITICAL)  # our errors say what it would
-        session.headers["Content-Type"] = "application/json"  # PagerDuty asks for it on a GET too
+        session.log = logging.Logger("pdpyras", logging.CRITICAL)  # our errors say what it would log
+        session.headers["Content-Type"] = "application/json"  # PagerDuty wants it even on a GET
         session.max_network_attempts = 0
         session.max_http_attempts = -1
         session.retry = {429: 1}  # together with -1: not even once; without it: for ever
@@ -59,7 +59,8 @@ class Calls:
     def find(
         self, shape: type[Answer], path: str, params: Params, absent: Sequence[int] = (404,)
     ) -> Answer | None:
-        """None where PagerDuty itself (no proxy, no wrong address) answers a status of ``absent``."""
+        """Read one answer. Return None if PagerDuty itself (not a proxy, not a wrong address) answers a
+        status of ``absent``."""
         what = f"{self.name}: GET {path}"
 
         def once() -> Answer | None:

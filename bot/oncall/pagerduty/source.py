@@ -1,4 +1,4 @@
-"""Who is on call at PagerDuty: from /oncalls, and read another way from the schedule itself."""
+"""The on-call source PagerDuty: read from /oncalls, and another way from the schedule itself."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from bot.upstream import within
 
 PAGE = 100
 LAST_ROW = 10_000
-"""PagerDuty serves no row beyond it."""
+"""The last row that PagerDuty serves."""
 IDS_LENGTH = 3_000
-"""Characters of a URL that schedule ids may take."""
+"""The characters of a URL that schedule ids may take."""
 LEAST_WINDOW = timedelta(minutes=1)
 
 
@@ -57,7 +57,7 @@ class PagerDuty:
     def confirm(
         self, schedule: str, since: datetime, until: datetime, deadline: Deadline
     ) -> tuple[Shift, ...] | None:
-        """From the schedule's own rendering, which knows no levels: all are 0."""
+        """Read the schedule's own rendering, which knows no levels: all are 0."""
         path, window = f"/schedules/{quote(schedule, safe='')}", _window(since, until)
 
         def read() -> tuple[Shift, ...] | None:
@@ -79,7 +79,7 @@ class PagerDuty:
     def _shifts(
         self, schedules: Iterable[str], rows: Iterable[Row], people: _People
     ) -> Mapping[str, tuple[Shift, ...]]:
-        """Leave out rows of other schedules, and of users who are no more."""
+        """Make the shifts. Rows of other schedules are left out, and rows of users who no longer exist."""
         found: dict[str, list[Shift]] = {each: [] for each in schedules}
         for row in rows:
             schedule = row.schedule.id if row.schedule else ""
@@ -92,11 +92,11 @@ class PagerDuty:
 
 
 class _NoSuchSchedule(Exception):
-    """One of those asked for, at least, is not there."""
+    """At least one of the requested schedules does not exist."""
 
 
 def _oncalls(calls: Calls, ids: Sequence[str], since: datetime, until: datetime) -> list[Row]:
-    """All rows that overlap the window; it is halved where they are more than PagerDuty serves."""
+    """Return all rows that overlap the window; it is halved if there are more than PagerDuty serves."""
     asked = {"schedule_ids": ids, "include": ["users"], "total": "true", **_window(since, until)}
     try:
         rows = _all_pages(calls, asked)
@@ -116,7 +116,7 @@ def _oncalls(calls: Calls, ids: Sequence[str], since: datetime, until: datetime)
 
 
 def _all_pages(calls: Calls, asked: Params) -> list[Row] | None:
-    """None where they are more than PagerDuty serves.
+    """Read all pages; return None if there are more rows than PagerDuty serves.
 
     A total that changes between pages means that rows have moved, and one may have been missed.
     """
@@ -139,7 +139,7 @@ def _all_pages(calls: Calls, asked: Params) -> list[Row] | None:
 
 
 def _fetch_rendered(calls: Calls, path: str, window: Params) -> Sequence[Entry | Assignment] | None:
-    """Entries unclipped; None where there is no such schedule, neither of layers nor of shifts."""
+    """Return the entries, unclipped; None if there is no such schedule, neither of layers nor of shifts."""
     asked = {**window, "overflow": "true"}
     found = calls.find(Rendered, path, asked)
     if found and isinstance(found.schedule, Layered):
@@ -150,19 +150,19 @@ def _fetch_rendered(calls: Calls, path: str, window: Params) -> Sequence[Entry |
 
 
 class _People:
-    """Emails of users: as answered, else looked up, once each."""
+    """The emails of users: as answered, otherwise looked up, once each."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._emails: dict[str, str | None] = {}
 
     def learn(self, path: str, window: Params) -> None:
-        """Those that one call tells, where it is served."""
+        """Add the emails that one call returns, if PagerDuty serves it."""
         found = self._calls.find(Users, path, window, absent=(400, 404))
         self._emails |= {user.id: user.email for user in (found.users if found else ()) if user.email}
 
     def email(self, user: User) -> str | None:
-        """Casefolded; empty if PagerDuty shows none, None if the user is no more."""
+        """Return the email, casefolded; empty if PagerDuty shows none, None if the user no longer exists."""
         if not user.email and user.id not in self._emails:
             self._emails[user.id] = self._looked_up(user.id)
         email = user.email or self._emails[user.id]

@@ -1,4 +1,4 @@
-"""A small PagerDuty with a memory: schedules, rotations, overrides, its REST API, and what can go wrong."""
+"""A small PagerDuty with a memory: schedules, rotations, overrides, its REST API, and its faults."""
 
 from bot.sandbox.pager.faults import Faults
 from bot.sandbox.pager.memory import Pager, PagerError

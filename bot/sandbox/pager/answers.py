@@ -1,4 +1,4 @@
-"""What the pager's REST API answers, in PagerDuty's shapes."""
+"""The answers of the pager's REST API, in PagerDuty's shapes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def row_of_direct(direct: Direct) -> Row:
 
 
 def earliest(rows: Iterable[Row]) -> list[Row]:
-    """The first of each policy, level and user."""
+    """Return the first row of each policy, level and user."""
     found: dict[tuple[str, int, str], Row] = {}
     for row in rows:
         found.setdefault((row.policy.id, row.level, row.user), row)
@@ -172,7 +172,7 @@ def clip(stints: Iterable[Stint], since: datetime, until: datetime) -> list[Stin
 
 
 def coverage(stints: Iterable[Stint], since: datetime, until: datetime) -> float:
-    """Percent of the window in which somebody is on call."""
+    """Return the percentage of the window in which somebody is on call."""
     covered, reached = timedelta(), since
     for each in sorted(clip(stints, since, until), key=lambda each: each.start):
         covered += max(each.end - max(each.start, reached), timedelta())
@@ -181,7 +181,7 @@ def coverage(stints: Iterable[Stint], since: datetime, until: datetime) -> float
 
 
 def page(name: str, found: Sequence[Any], asked: Json) -> Json:
-    """A page of classic pagination; no row beyond the 10,000th is served."""
+    """Return a page of classic pagination; no row beyond the 10,000th is served."""
     limit = min(_count(asked, "limit", 25), LARGEST_PAGE)
     offset = _count(asked, "offset", 0)
     if offset + limit > LAST_ROW:
@@ -207,7 +207,8 @@ def moment(asked: Json, name: str) -> datetime | None:
 
 
 def teller(asked: Json, zone: tzinfo) -> Told:
-    """Writes times in the zone asked for, else the account's; what has no start or end is null."""
+    """Return a function that writes times in the requested zone, or else the account's; a missing start or
+    end is null."""
     name = asked.get("time_zone")
     try:
         zone = ZoneInfo(name) if name else zone

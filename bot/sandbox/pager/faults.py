@@ -1,4 +1,4 @@
-"""What goes wrong at the pager when asked to."""
+"""Faults of the pager, switched on by a test or a person."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Oddity:
-    """An answer sent instead of the right one. ``body`` that is no text is sent as JSON."""
+    """An answer sent instead of the right one. A ``body`` that is not text is sent as JSON."""
 
     body: Any
     status: int = 200
     to: str = ""
-    """The endpoint whose answer it is, as `Rest` calls it; empty: any."""
+    """The endpoint that answers it, as `Rest` calls it; empty: any."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -25,7 +25,7 @@ FOREVER = 1_000_000_000
 
 @dataclass(kw_only=True)
 class Faults:
-    """Set a field and it holds from the next call on. Counts run down to 0 by themselves."""
+    """The faults. Set a field and it holds from the next call on. Counts run down to 0."""
 
     changed: Callable[[], None]
     down: bool = False
@@ -37,13 +37,13 @@ class Faults:
     limited: int = 0
     """The next n calls answer 429."""
     limit_seconds: float = 1
-    """How long a 429 says that it will last."""
+    """The seconds that a 429 says it will last."""
     silent_limits: bool = False
     """A 429 does not say how long it will last."""
     strict: bool = False
-    """/oncalls answers 404 where a schedule that is asked for is not there; else it shows nobody."""
+    """/oncalls answers 404 if a requested schedule does not exist; otherwise it shows nobody."""
     bare: bool = False
-    """Users are references only, whatever is to be included."""
+    """Users are references only, whatever the call wants included."""
     unseen: frozenset[str] = frozenset()
     """Schedules for which /oncalls shows nobody, though they have people."""
     unseen_levels: frozenset[int] = frozenset()
@@ -59,7 +59,7 @@ class Faults:
             self.changed()
 
     def answer(self, body: Any, *, times: int = 1, **how: Any) -> None:
-        """The next ``times`` calls (of the endpoint ``to``) get this; ``how`` as in Oddity."""
+        """Set this answer for the next ``times`` calls (of the endpoint ``to``); ``how`` as in Oddity."""
         with self._lock:
             self._oddities.append((Oddity(body=body, **how), times))
 

@@ -1,4 +1,4 @@
-"""All that the pager remembers, behind one lock; each change raises the version."""
+"""The pager's memory, behind one lock; each change raises the version."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SHOWN_NEXT = 3
 
 
 class PagerError(Exception):
-    """That cannot be done: there is no such schedule or person, or nobody is on call."""
+    """It cannot be done: there is no such schedule or person, or nobody is on call."""
 
 
 class Pager:
-    """People are named by user id, Slack id or email. Times are aware."""
+    """The pager. People are named by user id, Slack id or email. Times are aware."""
 
     def __init__(
         self,
@@ -47,17 +47,17 @@ class Pager:
         """The calls that came in, ``GET /oncalls?…``, in order."""
         self.answered = 0
         self.hurry = threading.Event()
-        """Set: nothing is slow any more."""
+        """Set when nothing may be slow any more."""
         self._last_id = 0
 
     def add_user(self, user: str, name: str, email: str, slack: str | None = None) -> str:
-        """``user`` is the id."""
+        """Add a user whose id is ``user``, and return it."""
         with self.change():
             self.users[user] = User(id=user, name=name, email=email, slack=slack)
         return user
 
     def remove_user(self, whom: str) -> None:
-        """Deleted at PagerDuty; shifts that name them stay."""
+        """Delete a user at PagerDuty; shifts that name them stay."""
         with self.change():
             del self.users[self.user(whom).id]
 
@@ -69,8 +69,8 @@ class Pager:
         *,
         shift_based: bool = False,
     ) -> str:
-        """``schedule`` is the id. Without ``policies`` one of its own names it at level 1; where none does
-        nobody of it is in /oncalls."""
+        """Add a schedule whose id is ``schedule``. Without ``policies`` one of its own names it at level 1;
+        if no policy names it, its people are not in /oncalls."""
         own = (Policy(id=f"E{schedule}", name=f"Escalation of {name or schedule}"),)
         with self.change():
             self.schedules[schedule] = Schedule(
@@ -88,7 +88,8 @@ class Pager:
     def add_shift(
         self, schedule: str, user: str, start: datetime | None, end: datetime | None, level: int = 1
     ) -> None:
-        """Over what the schedule has at that level. ``start`` None: since always; ``end`` None: no end."""
+        """Lay a shift over what the schedule has at that level. ``start`` None: since always; ``end`` None:
+        no end."""
         shift = Stint(user=self.user(user).id, start=start or ALWAYS, end=end or FOREVER, level=level)
         with self.change():
             self._lay(schedule, shift)
@@ -105,7 +106,7 @@ class Pager:
             self.directs.append(Direct(user=self.user(user).id, policy=policy))
 
     def override(self, schedule: str, user: str, start: datetime, end: datetime, level: int = 1) -> str:
-        """The new override's id. It covers what it lies over, and only that."""
+        """Add an override and return its id. It covers what it lies over, and only that."""
         if end <= start:
             raise PagerError("Override must end after its start")
         with self.change():
@@ -117,7 +118,7 @@ class Pager:
         return name
 
     def end_override(self, schedule: str, override: str, now: datetime) -> bool:
-        """Whether something of it stays: what was before ``now``."""
+        """End an override, and return whether a part of it stays: the part before ``now``."""
         with self.change():
             found = self.schedule(schedule)
             one = next((each for each in found.overrides if each.override == override), None)
@@ -129,20 +130,20 @@ class Pager:
         return bool(kept)
 
     def hand_over(self, schedule: str, to: str, now: datetime, level: int = 1) -> str:
-        """An override from now to the end of the present shift."""
+        """Add an override from now to the end of the present shift."""
         with self.moved:
             present = self._present(schedule, now, level)
             return self.override(schedule, to, now, min(present.end, now + WEEK), level)
 
     def start_shift(self, schedule: str, who: str, now: datetime, minutes: float, level: int = 1) -> None:
-        """A shift from now on, over everything."""
+        """Start a shift now, over everything."""
         end = now + timedelta(minutes=minutes)
         with self.change():
             self._clear_overrides(schedule, now, end, level)
             self._lay(schedule, Stint(user=self.user(who).id, start=now, end=end, level=level))
 
     def end_shift(self, schedule: str, now: datetime, level: int = 1) -> None:
-        """Nobody is on call from now to where the present shift would have ended."""
+        """Leave nobody on call from now until the present shift would have ended."""
         with self.change():
             present = self._present(schedule, now, level)
             self._clear_overrides(schedule, now, present.end, level)
@@ -163,14 +164,14 @@ class Pager:
         return found
 
     def state(self, now: datetime) -> dict[str, Any]:
-        """For the sandbox's page."""
+        """Return the state for the sandbox's page."""
         with self.moved:
             listed = [self._as_json(each, now) for each in self.schedules.values()]
             return {"down": self.faults.down, "schedules": listed}
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """What is raised inside leaves the version as it was."""
+        """Hold the lock for a change. An exception inside leaves the version as it was."""
         with self.moved:
             yield
             self.version += 1
@@ -200,7 +201,7 @@ class Pager:
             self.directs = [direct_of(each) for each in saved["directs"]]
 
     def save(self, path: Path) -> None:
-        """Faults and calls are not kept."""
+        """Save everything except faults and calls."""
         beside = path.with_name(path.name + ".new")
         beside.write_text(json.dumps(self.to_json(), indent=1))
         beside.replace(path)

@@ -1,4 +1,4 @@
-"""The pager's endpoints: what is asked comes from Flask's request, what is answered from memory."""
+"""The pager's endpoints: arguments come from Flask's request, answers from memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.sandbox.pager.memory import Pager, PagerError
 from bot.sandbox.pager.rota import ALWAYS, Schedule, Stint
 
 FARTHEST = timedelta(days=90)
-"""PagerDuty tells nothing of on-calls beyond it."""
+"""The limit beyond which PagerDuty shows no on-calls."""
 TWO_WEEKS = timedelta(weeks=2)
 
 
 class Rest:
-    """One method an endpoint."""
+    """The endpoints, one method each."""
 
     def __init__(self, pager: Pager) -> None:
         self._pager = pager
@@ -95,7 +95,7 @@ class Rest:
         return "", 200 if self._pager.end_override(schedule, override, self._pager.clock()) else 204
 
     def shift_based(self, schedule: str) -> Json:
-        """Only for schedules of the newer kind; of the others it is no good request."""
+        """Answer for schedules of the newer kind; for the others it is a bad request."""
         found = self._pager.schedule(schedule)
         if not found.shift_based:
             raise answers.invalid("Schedule is not a v3 schedule")
@@ -169,7 +169,7 @@ class Rest:
         }
 
     def _with_starts(self, stints: list[Stint], since: datetime, until: datetime) -> list[Stint]:
-        """An entry may have no end but has a start."""
+        """Give each entry a start: it may lack an end, but not a start."""
         if _query().get("overflow") != "true":
             return answers.clip(stints, since, until)
         return [replace(each, start=since) if each.start == ALWAYS else each for each in stints]

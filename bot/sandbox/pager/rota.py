@@ -1,4 +1,4 @@
-"""Who is on call: shifts and rotations laid over one another, and overrides over them all."""
+"""Rotas: shifts and rotations laid over one another, and overrides over them all."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 ALWAYS = datetime.min.replace(tzinfo=UTC)
-"""The start of what has none."""
+"""The start of a stint that has none."""
 FOREVER = datetime.max.replace(tzinfo=UTC)
-"""The end of what has none."""
+"""The end of a stint that has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """``slack`` is for the sandbox's page; PagerDuty does not know it."""
+    """A user. ``slack`` is for the sandbox's page; PagerDuty does not know it."""
 
     id: str
     name: str
@@ -24,7 +24,8 @@ class User:
 
 @dataclass(frozen=True, kw_only=True)
 class Stint:
-    """``user`` on call in [start, end); None: nobody, on purpose. ``override`` is the id of one."""
+    """A time on call: ``user`` in [start, end); None: nobody, on purpose. ``override`` is the id of the
+    override that it is, if it is one."""
 
     user: str | None
     start: datetime
@@ -37,13 +38,13 @@ class Stint:
         return (self.user,) if self.user else ()
 
     def overlaps(self, since: datetime, until: datetime) -> bool:
-        """An empty window asks for the moment it is at."""
+        """Return whether it overlaps the window. An empty window means the moment at which it is."""
         return self.end > since and (self.start < until or self.start == since)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rotation:
-    """The users in turn, each for ``turn``."""
+    """A rotation of the users, each on call for ``turn``."""
 
     users: tuple[str, ...]
     start: datetime
@@ -56,7 +57,7 @@ class Rotation:
         return self.users
 
     def stints(self, since: datetime, until: datetime) -> list[Stint]:
-        """The turns that overlap the window, whole."""
+        """Return the turns that overlap the window, whole."""
         first = max((since - self.start) // self.turn, 0) if since > self.start else 0
         return list(self._jobs(first, until))
 
@@ -87,8 +88,8 @@ class Direct:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """A later layer lies over the earlier ones, a later override over all. Who is on call at a level of
-    the schedule is on call one further down for each level below 1 at which a policy names it."""
+    """A schedule. A later layer lies over the earlier ones, a later override over all. A person on call at a
+    level of the schedule is on call one further down for each level below 1 at which a policy names it."""
 
     id: str
     name: str
@@ -98,7 +99,7 @@ class Schedule:
     overrides: tuple[Stint, ...] = ()
 
     def final(self, since: datetime, until: datetime) -> list[Stint]:
-        """Who is on call in the window, unclipped, by start."""
+        """Return the stints of those on call in the window, unclipped, by start."""
         levels = {each.level for each in (*self.layers, *self.overrides)}
         found = [stint for level in levels for stint in self._paint(level, since, until)]
         shown = [each for each in found if each.user and each.overlaps(since, until)]
@@ -120,7 +121,7 @@ class Schedule:
 
 
 def cut(stints: Iterable[Stint], start: datetime, end: datetime) -> list[Stint]:
-    """What of the stints lies outside [start, end)."""
+    """Return the parts of the stints outside [start, end)."""
     left = []
     for each in stints:
         if each.end <= start or each.start >= end:

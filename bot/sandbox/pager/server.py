@@ -43,7 +43,7 @@ def app(pager: Pager) -> Flask:
 
 
 class Served:
-    """An app with the pager in it on a port of 127.0.0.1, until it is closed."""
+    """A server of an app with the pager in it, on a port of 127.0.0.1, until it is closed."""
 
     def __init__(self, pager: Pager, whole: Flask, port: int = 0) -> None:
         self._pager = pager
@@ -53,7 +53,7 @@ class Served:
         self._thread.start()
 
     def close(self) -> None:
-        """Calls that are being kept waiting are answered at once."""
+        """Close it. Calls that are being kept waiting are answered at once."""
         self._pager.hurry.set()
         self._server.shutdown()
         self._thread.join()
@@ -76,7 +76,7 @@ def serve(pager: Pager, port: int = 0) -> Served:
 
 
 def _answering(pager: Pager, view: Callable[..., Any]) -> Callable[..., Any]:
-    """The view's answer, or what is wrong with the call or with the pager today."""
+    """Return the view's answer, or the error for what is wrong with the call or with the pager."""
 
     @wraps(view)
     def answer(**names: str) -> Any:
@@ -134,7 +134,7 @@ def _limits(pager: Pager) -> dict[str, str]:
 
 
 def _dripping(pager: Pager, whole: Response) -> Response:
-    """The same answer byte by byte."""
+    """Send the same answer byte by byte."""
 
     def drops() -> Iterator[bytes]:
         for each in whole.get_data():
@@ -145,7 +145,7 @@ def _dripping(pager: Pager, whole: Response) -> Response:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Writes no line a request."""
+    """A handler that logs no line per request."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         pass

@@ -46,7 +46,7 @@ REQUIRED = {
     "views.update": ("view",),
     "views.publish": ("user_id", "view"),
 }
-# Slack reads the arguments of these from the query or a form, and overlooks a JSON body.
+# Slack reads the arguments of these from the query or a form, and ignores a JSON body.
 NOT_FROM_JSON = frozenset(
     {
         "conversations.info",
@@ -64,7 +64,7 @@ MOST_CALLS_KEPT = 50_000
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`hang_up` asks for the connection to be closed instead of an answer."""
+    """An answer. `hang_up`: the connection is closed instead of answering."""
 
     status: int
     body: Json
@@ -171,7 +171,7 @@ class Api:
 
 
 def arguments(method: str, request: Request) -> Json:
-    """From the query, and from a form or JSON body."""
+    """Read the arguments from the query, and from a form or JSON body."""
     args: Json = {**request.args.to_dict(), **request.form.to_dict()}
     if request.mimetype != "application/json" or method in NOT_FROM_JSON:
         return args

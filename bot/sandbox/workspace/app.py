@@ -37,7 +37,7 @@ class App:
 
     @property
     def commands(self) -> dict[str, Json]:
-        """Slash commands by name; none at all without the `commands` scope."""
+        """Return the slash commands by name; none at all without the `commands` scope."""
         listed = self.manifest.get("features", {}).get("slash_commands", [])
         return {each["command"]: each for each in listed if "commands" in self.scopes}
 

@@ -1,7 +1,7 @@
 """Block Kit as Slack accepts it: the rules for blocks in messages and for views.
 
-Everything here is pure. Each rule broken is one sentence with a JSON pointer, worded the way
-Slack words it; no sentence means Slack would take it.
+Everything here is pure. Each broken rule is one sentence with a JSON pointer, worded as Slack words it; no
+sentence means that Slack would accept it.
 """
 
 import json
@@ -56,7 +56,7 @@ def view_errors(view: Any, kind: Literal["modal", "home"]) -> list[str]:
 
 
 def too_long(blocks: list[Any]) -> bool:
-    """Counted over the compact JSON, which is close to where Slack draws the line."""
+    """Return whether they are too long as compact JSON, which is close to how Slack counts."""
     return len(json.dumps(blocks, separators=(",", ":"), ensure_ascii=False)) > MOST_CHARACTERS
 
 
@@ -172,7 +172,7 @@ _VIEWS = {
 
 
 def _within(block: dict[str, Any], at: str) -> Iterator[str]:
-    """What holds between the fields of one block."""
+    """Yield the broken rules between the fields of one block."""
     if block.get("type") == "section" and not block.get("text") and not block.get("fields"):
         yield wrong("must define either `text` or `fields`", at)
     if block.get("type") == "image":

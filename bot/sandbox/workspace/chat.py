@@ -109,7 +109,7 @@ class Chat:
 
 
 def content(args: Json, most_text: int, before: Message | None = None) -> tuple[str, list[Json]]:
-    """Text and blocks of a message; in an update, blocks not given stay as they were."""
+    """Return text and blocks of a message; in an update, blocks that are not given stay as they were."""
     text = str(args.get("text") or "")
     if args.get("blocks") is None:
         blocks = before.blocks if before else []
@@ -135,7 +135,7 @@ def _valid(given: Any) -> list[Json]:
 
 
 def decode(given: Any, otherwise: str) -> Any:
-    """A structure arrives as itself in a JSON body, and as JSON text in a form."""
+    """Decode a structure, which arrives as itself in a JSON body, and as JSON text in a form."""
     if not isinstance(given, str):
         return given
     try:

@@ -70,7 +70,7 @@ def list_of(check_one: Check, most: int, least: int = 1) -> Check:
 
 
 def shape(required: dict[str, Check], optional: dict[str, Check]) -> Check:
-    """An object with these fields and no others."""
+    """Check for an object with these fields and no others."""
     fields = {**optional, **required}
 
     def check(value: Any, at: str) -> Iterator[str]:
@@ -90,7 +90,7 @@ def shape(required: dict[str, Check], optional: dict[str, Check]) -> Check:
 
 
 def by_type(kinds: dict[str, Check]) -> Check:
-    """An object whose `type` says which of the checks it must pass."""
+    """Check for an object whose `type` says which of the checks it must pass."""
 
     def check(value: Any, at: str) -> Iterator[str]:
         if not isinstance(value, dict):

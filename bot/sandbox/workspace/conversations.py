@@ -1,4 +1,4 @@
-"""The Web API's conversations.* methods, and finding the channel a call means."""
+"""The Web API's conversations.* methods, and the look-up of the channel that a call means."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ class Conversations:
         }
 
     def writable(self, wanted: str) -> Channel:
-        """By id, by name with or without #, or by a person's id, whose DM it then is."""
+        """Find a channel by id, by name with or without #, or by a person's id: then it is their DM."""
         channel = self._dm(wanted) if wanted[:1] in {"U", "W"} else self._visible(wanted)
         if self._app.user_id not in channel.members and not self._may_post_anywhere():
             raise SlackError("not_in_channel")
@@ -41,7 +41,7 @@ class Conversations:
         return channel
 
     def by_id(self, wanted: str) -> Channel:
-        """Hidden are private channels and DMs that the bot is not in."""
+        """Find a channel by id. Private channels and DMs that the bot is not in are hidden."""
         channel = self._memory.channels.get(wanted)
         if channel is None:
             raise SlackError("channel_not_found")
@@ -107,7 +107,7 @@ class Conversations:
         return {"members": list(members), "response_metadata": {"next_cursor": cursor}}
 
     def _of_the_bot(self, args: Json) -> Json:
-        """The channels that the bot itself is in: no other user is asked about."""
+        """Return the channels that the bot itself is in; calls name no other user."""
         types = str(args.get("types") or "public_channel").split(",")
         for kind, scope in (("public_channel", "channels:read"), ("private_channel", "groups:read")):
             if kind in types:

@@ -1,4 +1,4 @@
-"""Brings commands, interactions and events to the bot: signed over HTTP, or by socket."""
+"""Delivery of commands, interactions and events to the bot: signed over HTTP, or by socket."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ SocketSend = Callable[[Kind, Json, Json], Reply | None]
 
 
 class Delivery:
-    """`by_socket` answers None while no socket is connected; then `events_url` is used."""
+    """The delivery. `by_socket` answers None while no socket is connected; then `events_url` is used."""
 
     def __init__(self, app: App, faults: Faults, clock: Callable[[], float], by_socket: SocketSend) -> None:
         self._app = app
@@ -34,7 +34,7 @@ class Delivery:
         self.events_url: str | None = None
 
     def send(self, kind: Kind, payload: Json) -> Reply:
-        """One delivery; the bot has three seconds."""
+        """Deliver once; the bot has three seconds."""
         if not self._faults.twice:
             return self._send_once(kind, payload)
         again = threading.Thread(target=self._send_once, args=(kind, payload), daemon=True)
@@ -44,7 +44,7 @@ class Delivery:
         return reply
 
     def send_event(self, payload: Json) -> Reply:
-        """The first attempt; what fails is sent again up to three times, in the background."""
+        """Make the first attempt; an event that fails is sent again up to three times, in the background."""
         reply = self.send("events_api", payload)
         if not reply.ok and not self._closed.is_set():
             threading.Thread(target=self._retry, args=(payload, reply), daemon=True).start()

@@ -38,7 +38,7 @@ class Directory:
         }
 
     def _lookup_by_email(self, args: Json) -> Json:
-        """Deactivated people are not found by their address."""
+        """Find a person by email. Deactivated people are not found."""
         wanted = str(args["email"]).casefold()
         for person in self._people():
             if person.email and person.email.casefold() == wanted and not person.deleted:
@@ -57,7 +57,7 @@ class Directory:
         return {"users": list(group.users)}
 
     def _people(self) -> list[Person]:
-        """Those of this workspace: strangers from a shared channel are in no list."""
+        """Return the people of this workspace: strangers from a shared channel are in no list."""
         with self._memory.moved:
             people = list(self._memory.people.values())
         return [each for each in people if each.team_id in {None, self._app.team.id}]

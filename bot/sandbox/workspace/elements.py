@@ -1,4 +1,4 @@
-"""Which elements Block Kit has, what each must carry, and where it may stand."""
+"""The elements of Block Kit: their required fields, and the places where they may be."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ from bot.sandbox.workspace.checks import (
 
 
 def text(most: int, *kinds: str) -> Check:
-    """A text object, of any kind unless kinds are named."""
+    """Check for a text object, of any kind unless kinds are named."""
     plain = shape({"type": anything, "text": string(most)}, {"emoji": flag})
     mrkdwn = shape({"type": anything, "text": string(most)}, {"verbatim": flag})
     every = {"plain_text": plain, "mrkdwn": mrkdwn}
@@ -40,7 +40,7 @@ CONFIRM = shape(
     {"style": one_of("primary", "danger")},
 )
 
-# Of the two limits in circulation for an option's value (75 and 150) the smaller one.
+# Slack's documents name two limits for an option's value, 75 and 150; this is the smaller one.
 _OPTION = shape(
     {"text": plain_text(75), "value": string(75)},
     {"description": plain_text(75)},

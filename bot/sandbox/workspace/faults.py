@@ -1,4 +1,4 @@
-"""What goes wrong at Slack when asked to, or between Slack and the bot."""
+"""Faults of Slack, or between Slack and the bot, switched on by a test or a person."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(kw_only=True)
 class Faults:
-    """Set a field and it holds from the next call on. Counts run down to 0 by themselves."""
+    """The faults. Set a field and it holds from the next call on. Counts run down to 0."""
 
     changed: Callable[[], None]
     down: bool = False
@@ -28,11 +28,11 @@ class Faults:
     forged: bool = False
     """Deliveries are signed with a secret that is not the app's."""
     late_by: float = 0.0
-    """Deliveries carry (and are signed for) a time that many seconds ago."""
+    """Deliveries carry (and are signed for) a time this many seconds ago."""
     patience: float = 3.0
-    """How long Slack waits for the bot's answer to a delivery."""
+    """Seconds that Slack waits for the bot's answer to a delivery."""
     retry_pauses: tuple[float, ...] = (0.0, 60.0, 300.0)
-    """How long Slack waits before each new attempt to deliver an event."""
+    """Seconds that Slack waits before each new attempt to deliver an event."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -43,7 +43,7 @@ class Faults:
             self.changed()
 
     def take_one(self, count: str) -> bool:
-        """True for the next n callers, where n is what `count` holds."""
+        """Return True for the next n callers, where n is the value of `count`."""
         with self._lock:
             left = int(getattr(self, count))
             if left > 0:

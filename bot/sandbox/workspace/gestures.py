@@ -1,4 +1,4 @@
-"""What people do in Slack with keyboard and mouse, and what they see come back."""
+"""People's gestures in Slack with keyboard and mouse, and what they see in return."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -90,7 +90,8 @@ class Gestures:
         return self._interact(payload)
 
     def submit(self, view: View, given: dict[str, dict[str, Any]]) -> Reply:
-        """Required fields left empty are told to the person and not to the bot: status 0, ok."""
+        """Submit a view. Required fields left empty are reported to the person and not to the bot: status 0,
+        ok."""
         person = self._present(view.user)
         before = self.memory.chosen.get((view.user, view.id)) or inputs.initial(view.blocks)
         values = inputs.fill(view.blocks, before, given)
@@ -106,7 +107,7 @@ class Gestures:
         return reply
 
     def close(self, view: View) -> Reply:
-        """The X or the close button: all views of the stack go if the view says so."""
+        """Close a view by the X or the close button: all views of the stack go if the view says so."""
         everything = bool(view.given.get("clear_on_close"))
         with self.memory.change():
             stack = self.memory.modals.get(view.user, [])
@@ -132,7 +133,7 @@ class Gestures:
         return self.tell(event)
 
     def tell(self, event: Json) -> Reply:
-        """An event, if the manifest subscribes to it."""
+        """Send an event, if the manifest subscribes to it."""
         if event["type"] not in self.app.events:
             return Reply(status=0, seconds=0.0)
         return self.delivery.send_event(self.payloads.event(event))
@@ -146,7 +147,7 @@ class Gestures:
             self._show_errors(view, {"": TROUBLE})
 
     def _follow(self, view: View, body: Json | str) -> bool:
-        """Whether the answer made sense."""
+        """Follow the bot's answer to a submission, and return whether it made sense."""
         said = body if isinstance(body, dict) else {}
         match said.get("response_action"):
             case None:
@@ -209,7 +210,7 @@ class Gestures:
         return CommandReply(status=reply.status, seconds=reply.seconds, text=words)
 
     def _remember(self, user: str, where: str, blocks: list[Json], action: Json) -> inputs.Values:
-        """What the person has chosen in this message or view so far, with this action in it."""
+        """Return what the person has chosen in this message or view so far, with this action in it."""
         before = self.memory.chosen.get((user, where)) or inputs.initial(blocks)
         if action["action_id"] not in before.get(action["block_id"], {}):
             return before
@@ -236,6 +237,6 @@ class Gestures:
 
 
 def _only_inputs(view: View, errors: Any) -> bool:
-    """Slack shows errors under input blocks and nowhere else."""
+    """Return whether the errors are about input blocks only: Slack shows them nowhere else."""
     inputs_there = {block["block_id"] for block in view.blocks if block["type"] == "input"}
     return isinstance(errors, dict) and bool(errors) and errors.keys() <= inputs_there

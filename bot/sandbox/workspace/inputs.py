@@ -1,4 +1,4 @@
-"""What a person types and picks in the elements of a message or a view."""
+"""Input that a person types or picks in the elements of a message or a view."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ Values = dict[str, dict[str, Json]]
 
 REQUIRED = "Please complete this required field."
 
-# Under which name an element's state carries the value, and what it starts with.
+# The names under which an element's state has its value, and under which the element has its first one.
 _STATE = {
     "plain_text_input": ("value", "initial_value"),
     "email_text_input": ("value", "initial_value"),
@@ -34,7 +34,7 @@ _STATE = {
 
 
 def initial(blocks: list[Json]) -> Values:
-    """The state of everything that has one, before anybody touched it."""
+    """Return the state of every element that has one, before anybody touched it."""
     values: Values = {}
     for block in blocks:
         for element in touchable(block):
@@ -45,7 +45,8 @@ def initial(blocks: list[Json]) -> Values:
 
 
 def fill(blocks: list[Json], before: Values, given: dict[str, dict[str, Any]]) -> Values:
-    """`given` says a value for some elements: a string, an option's value, a list, or a state."""
+    """Fill in elements. `given` has a value for some of them: a string, an option's value, a list, or a
+    state."""
     values = {block: dict(elements) for block, elements in before.items()}
     for block_id, by_action in given.items():
         for action_id, value in by_action.items():
@@ -55,7 +56,7 @@ def fill(blocks: list[Json], before: Values, given: dict[str, dict[str, Any]]) -
 
 
 def state_of(element: Json, given: Any) -> Json:
-    """The state of `element` after somebody gave it a value it can take."""
+    """Return the state of `element` after somebody gave it a value it can take."""
     if element["type"] not in _STATE:
         raise ImpossibleError(f"nothing can be filled into a {element['type']}")
     key = _STATE[element["type"]][0]
@@ -70,7 +71,7 @@ def state_of(element: Json, given: Any) -> Json:
 
 
 def action_of(block: Json, element: Json, value: Any) -> Json:
-    """The action that pressing or choosing makes, as it stands in a block_actions payload."""
+    """Return the action that pressing or choosing makes, as it is in a block_actions payload."""
     action: Json = {
         "type": element["type"],
         "action_id": element["action_id"],
@@ -85,7 +86,7 @@ def action_of(block: Json, element: Json, value: Any) -> Json:
 
 
 def find(blocks: list[Json], action_id: str, block_id: str | None, value: Any) -> tuple[Json, Json]:
-    """The block and element with this id; `value` tells buttons of one id apart."""
+    """Find the block and element with this id; `value` distinguishes buttons with the same id."""
     for block in blocks:
         if block_id is not None and block["block_id"] != block_id:
             continue
@@ -98,7 +99,7 @@ def find(blocks: list[Json], action_id: str, block_id: str | None, value: Any) -
 
 
 def empty_fields(blocks: list[Json], values: Values) -> dict[str, str]:
-    """Required inputs left empty, by block id: Slack stops a submission over them by itself."""
+    """Return required inputs left empty, by block id: because of them Slack itself stops a submission."""
     errors = {}
     for block in blocks:
         if block["type"] == "input" and not block.get("optional", False):

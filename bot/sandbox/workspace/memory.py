@@ -1,4 +1,4 @@
-"""Everything the workspace remembers, behind one lock; each change raises the version."""
+"""The workspace's memory, behind one lock; each change raises the version."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from bot.sandbox.workspace.model import (
 
 
 class Memory:
-    """Values inside are frozen: they are replaced under `change()`, never altered."""
+    """The memory. Values inside are frozen: they are replaced under `change()`, never altered."""
 
     def __init__(self, clock: Callable[[], float], bot: str) -> None:
         self.clock = clock
@@ -37,7 +37,7 @@ class Memory:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """What is raised inside leaves the version as it was."""
+        """Hold the lock for a change. An exception inside leaves the version as it was."""
         with self.moved:
             yield
             self.version += 1
@@ -49,7 +49,7 @@ class Memory:
             return self.version
 
     def new_ts(self) -> str:
-        """Unique and rising in the whole workspace, hence in each channel."""
+        """Return a new ts, unique and rising in the whole workspace, hence in each channel."""
         with self.moved:
             self._last_ts = max(int(self.clock() * 1_000_000), self._last_ts + 1)
             return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
@@ -60,7 +60,7 @@ class Memory:
             return f"{letter}{self._last_id:010X}"
 
     def meet(self, person: Person) -> None:
-        """Whoever is already known stays as remembered."""
+        """Add a person and their DM. A person who is already known stays as remembered."""
         with self.change():
             self.people.setdefault(person.id, person)
             if not person.is_bot and person.id != SLACKBOT:
@@ -69,7 +69,7 @@ class Memory:
                 self.channels.setdefault(dm.id, dm)
 
     def add_channel(self, channel: Channel) -> None:
-        """Of a channel already known the new members join."""
+        """Add a channel. If it is already known, the new members join it."""
         with self.change():
             known = self.channels.get(channel.id)
             if known:
@@ -99,7 +99,7 @@ class Memory:
             return next((view for view in views if view.id == view_id), None)
 
     def put_view(self, view: View) -> None:
-        """Replaces the view of the same id wherever it is shown; a closed one stays closed."""
+        """Replace the view of the same id wherever it is shown; a closed one stays closed."""
         with self.change():
             if view.given.get("type") == "home":
                 self.homes[view.user] = view

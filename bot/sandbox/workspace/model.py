@@ -1,4 +1,4 @@
-"""What a workspace is made of: people, channels, groups, messages and views."""
+"""The parts of a workspace: people, channels, groups, messages and views."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +30,7 @@ class Team:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """`team_id` is None for this workspace's own people."""
+    """A person. `team_id` is None for this workspace's own people."""
 
     id: str
     name: str
@@ -52,7 +52,7 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """The bot is in a channel only if its user id is among the members."""
+    """A channel. The bot is in it only if its user id is among the members."""
 
     id: str
     name: str
@@ -74,8 +74,8 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """`only_for` is whom an ephemeral message is shown to; `command` marks the echo of a typed one, and
-    `broadcast` a reply in a thread that is shown in the channel besides."""
+    """A message. `only_for` is the person an ephemeral message is shown to; `command` marks the echo of a
+    typed one, and `broadcast` a reply in a thread that is shown in the channel besides."""
 
     ts: str
     channel: str
@@ -92,7 +92,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """`given` is what the bot sent, with block and action ids filled in."""
+    """A view. `given` is what the bot sent, with block and action ids filled in."""
 
     id: str
     user: str
@@ -121,7 +121,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What the bot answered to a delivery; `status` 0 when it did not, `error` as Slack names it."""
+    """The bot's answer to a delivery; `status` is 0 if there was none, `error` is as Slack names it."""
 
     status: int
     seconds: float
@@ -135,7 +135,7 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandReply:
-    """What the typist sees right after a slash command."""
+    """The text that the typist sees right after a slash command."""
 
     status: int
     seconds: float

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def page(items: Sequence[T], args: Json, default: int) -> tuple[Sequence[T], str]:
-    """A page of `items` and the cursor of the next one, empty at the end."""
+    """Return a page of `items` and the cursor of the next one, empty at the end."""
     start = _start(str(args.get("cursor") or ""))
     try:
         limit = int(args.get("limit") or default)

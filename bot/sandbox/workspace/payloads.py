@@ -1,4 +1,4 @@
-"""What Slack sends to a bot: commands, interactions and events, as plain values."""
+"""Slack's payloads for a bot: commands, interactions and events, as plain values."""
 
 import re
 from typing import Any
@@ -36,7 +36,8 @@ class Payloads:
     def message_action(
         self, person: Person, channel: Channel, message: Message, action: Json, values: Values
     ) -> Json:
-        """Of an ephemeral message Slack sends the container only, not the message."""
+        """Make the payload of an action in a message. For an ephemeral message Slack sends the container
+        only, not the message."""
         container: Json = {
             "type": "message",
             "message_ts": message.ts,
@@ -115,7 +116,7 @@ class Payloads:
         }
 
     def _escape(self, text: str) -> str:
-        """People, groups, channels and links become what Slack writes for them."""
+        """Write people, groups, channels and links as Slack writes them."""
         for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
             text = text.replace(plain, entity)
         text = re.sub(r"(?<!\S)@([\w.-]+)", self._mention, text)

@@ -1,4 +1,4 @@
-"""What a bot says back: in answer to a command, or later at a response URL."""
+"""The bot's responses: in answer to a command, or later at a response URL."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ class Responses:
         self._tokens = tokens
 
     def post(self, token: str, said: Any) -> Json:
-        """At a response URL; raises SlackError where Slack would refuse it."""
+        """Post at a response URL. Raise SlackError if Slack would refuse it."""
         if not isinstance(said, dict):
             raise SlackError("invalid_payload")
         url = self._tokens.use(token)
@@ -31,7 +31,7 @@ class Responses:
         return {"ok": True}
 
     def say(self, user: str, channel: str, said: Json, thread_ts: str | None = None) -> Message:
-        """Only to `user`, unless the response type is in_channel."""
+        """Show the response, only to `user` unless its type is in_channel."""
         text, blocks = content(said, MOST_TEXT)
         message = Message(
             ts=self._memory.new_ts(),

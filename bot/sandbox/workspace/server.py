@@ -1,4 +1,4 @@
-"""Serves a workspace on localhost, alone or beside a page of yours on the same port."""
+"""A server of a workspace on localhost, alone or beside a page of yours on the same port."""
 
 import json
 import socket
@@ -44,7 +44,7 @@ class Door:
     def _api(self, method: str, environ: "WSGIEnvironment") -> Response:
         try:
             answer = self._workspace.api.answer(method, Request(environ))
-        except ClientDisconnected:  # whoever asked has died meanwhile
+        except ClientDisconnected:  # the client has died meanwhile
             return Response("", 400)
         if answer.hang_up:
             _hang_up(environ)
@@ -76,14 +76,14 @@ class Server:
         return self.url + "/api/"
 
     def close(self) -> None:
-        """Stops answering; the workspace keeps its memory."""
+        """Stop answering; the workspace keeps its memory."""
         self.listening.shutdown()
         self.thread.join()
         self.listening.server_close()
 
 
 def serve(workspace: Workspace, port: int = 0, beside: "WSGIApplication | None" = None) -> Server:
-    """On 127.0.0.1; port 0 is any free one. The workspace's response URLs point here."""
+    """Serve on 127.0.0.1; port 0 is any free one. The workspace's response URLs point here."""
     listening = make_server(
         "127.0.0.1",
         port,
@@ -99,14 +99,14 @@ def serve(workspace: Workspace, port: int = 0, beside: "WSGIApplication | None" 
 
 
 class _Handler(WSGIRequestHandler):
-    """Quiet, and sends each answer in one piece at once."""
+    """A handler that is quiet, and sends each answer in one piece at once."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = 64 * 1024
     disable_nagle_algorithm = True
 
     def finish(self) -> None:
-        """Whoever hung up gets no answer, and leaves no socket behind."""
+        """Finish a request. A client that hung up gets no answer, and leaves no socket behind."""
         with suppress(ConnectionError):
             super().finish()
         self.rfile.close()
@@ -128,7 +128,7 @@ def _scopes_of(workspace: Workspace) -> dict[str, str]:
 
 
 def _hang_up(environ: "WSGIEnvironment") -> None:
-    """Under another server than werkzeug's the answer goes out after all."""
+    """Close the connection. Under a server other than werkzeug's the answer is sent all the same."""
     connection = environ.get("werkzeug.socket")
     if connection is not None:
         connection.shutdown(socket.SHUT_RDWR)

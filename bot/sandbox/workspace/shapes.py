@@ -13,7 +13,7 @@ _ICONS = (36, 48, 72)
 
 
 def user(person: Person, app: App) -> Json:
-    """`email` is there only with the scope for it."""
+    """Return a user object. `email` is there only with the scope for it."""
     name = person.real_name or person.name
     profile: Json = {
         "title": person.title,
@@ -148,7 +148,7 @@ def view(it: View, app: App, values: Json | None = None) -> Json:
 
 
 def with_ids(blocks: list[Json]) -> list[Json]:
-    """A copy in which every block, and every element a person can touch, has its id."""
+    """Return a copy in which every block, and every element a person can touch, has its id."""
     named = copy.deepcopy(blocks)
     for block in named:
         block.setdefault("block_id", secrets.token_urlsafe(4)[:5])
@@ -158,7 +158,7 @@ def with_ids(blocks: list[Json]) -> list[Json]:
 
 
 def touchable(block: Json) -> list[Json]:
-    """The elements of a block that a person can press or fill in."""
+    """Return the elements of a block that a person can press or fill in."""
     candidates: list[Any] = [block.get("accessory"), block.get("element")]
     candidates += block.get("elements") or ()
     kinds = ELEMENTS.keys() - {"image"}
@@ -166,7 +166,7 @@ def touchable(block: Json) -> list[Json]:
 
 
 def _living(person: Person) -> Json:
-    """What Slack leaves out for somebody deactivated."""
+    """Return the fields that Slack leaves out for somebody deactivated."""
     return {
         "tz": person.tz,
         "tz_label": person.tz,

@@ -1,4 +1,4 @@
-"""Keeps the workspace's memory in one JSON file, written whole or not at all."""
+"""The workspace's memory in one JSON file, written whole or not at all."""
 
 import json
 import os
@@ -11,7 +11,7 @@ REST = 0.05
 
 
 class Shelf:
-    """Writes soon after each change, and once more when closed."""
+    """A file that is written soon after each change, and once more when closed."""
 
     def __init__(self, memory: Memory, path: Path) -> None:
         self._memory = memory

@@ -1,4 +1,4 @@
-"""Socket Mode: websockets over which the bot hears, instead of by HTTP."""
+"""Socket Mode: websockets over which the bot listens, instead of HTTP."""
 
 import json
 import queue
@@ -21,7 +21,7 @@ MOST_CONNECTIONS = 10
 
 
 class Sockets:
-    """The listening socket is opened with the first `apps.connections.open`."""
+    """The bot's websockets. The listening socket is opened with the first `apps.connections.open`."""
 
     def __init__(self, app_id: str, faults: Faults) -> None:
         self._app_id = app_id
@@ -37,7 +37,7 @@ class Sockets:
         return len(self._connected)
 
     def open(self) -> str:
-        """A URL that lets one connection in."""
+        """Return a URL that lets one connection in."""
         with self._lock:
             server = self._server = self._server or self._listen()
             ticket = secrets.token_urlsafe(12)
@@ -46,7 +46,8 @@ class Sockets:
         return f"ws://{host}:{port}/link/?ticket={ticket}&app_id={self._app_id}"
 
     def send(self, kind: Kind, payload: Json, retry: Json) -> Reply | None:
-        """None without any connection; otherwise one of them, at random, gets the envelope."""
+        """Send an envelope to one of the connections, at random, and return the reply; None without any
+        connection."""
         with self._lock:
             connection = random.choice(self._connected) if self._connected else None  # noqa: S311 -- as Slack spreads them, no secret
             acks: queue.SimpleQueue[Json] = queue.SimpleQueue()
@@ -67,7 +68,7 @@ class Sockets:
                 self._waiting.pop(envelope_id, None)
 
     def refresh(self) -> None:
-        """Ends every connection the way Slack does every few hours."""
+        """End every connection as Slack does every few hours."""
         with self._lock:
             connected, self._connected = self._connected, []
         for connection in connected:

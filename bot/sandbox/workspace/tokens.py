@@ -1,4 +1,4 @@
-"""Things Slack hands out that work for a while: trigger ids and response URLs."""
+"""Trigger ids and response URLs, which Slack hands out and which work for a while."""
 
 import secrets
 from collections.abc import Callable
@@ -23,7 +23,7 @@ class Trigger:
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseUrl:
-    """`message_ts` is the message it came from; a slash command's has none."""
+    """A response URL. `message_ts` is the message it came from; a slash command's has none."""
 
     user: str
     channel: str
@@ -33,7 +33,7 @@ class ResponseUrl:
 
 
 class Tokens:
-    """Kept in memory only: they do not outlive the workspace's process."""
+    """The tokens, kept in memory only: they do not outlive the workspace's process."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -50,7 +50,7 @@ class Tokens:
         return trigger_id
 
     def exchange(self, trigger_id: str) -> str:
-        """The user whose gesture it was; it works once."""
+        """Return the user whose gesture it was; it works once."""
         with self._lock:
             trigger = self._triggers.get(trigger_id)
             if trigger is None:
@@ -63,7 +63,7 @@ class Tokens:
             return trigger.user
 
     def response_url(self, user: str, channel: str, message_ts: str | None = None) -> str:
-        """The last part of the URL."""
+        """Make a response URL, and return its last part."""
         token = secrets.token_urlsafe(18)
         with self._lock:
             self._urls[token] = ResponseUrl(

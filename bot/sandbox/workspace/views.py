@@ -31,7 +31,7 @@ class Views:
         }
 
     def push(self, user: str, given: Any) -> View:
-        """On top of what is open; raises SlackError where Slack would refuse the view."""
+        """Open a view on top of what is open. Raise SlackError if Slack would refuse it."""
         given = valid(given, "modal")
         with self._memory.change():
             stack = self._memory.modals.get(user, [])

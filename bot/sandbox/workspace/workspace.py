@@ -37,7 +37,7 @@ from bot.sandbox.workspace.views import Views
 
 
 class Workspace:
-    """Gestures raise ImpossibleError where Slack's own window would not offer them."""
+    """The workspace. Gestures raise ImpossibleError if Slack's own window would not offer them."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Workspace:
             team=team or Team(),
         )
         self.url = "http://127.0.0.1"
-        """Where it is served: response URLs begin with it."""
+        """The address where it is served: response URLs begin with it."""
         self.memory = Memory(clock, self.app.user_id)
         self.faults = Faults(changed=self._touch)
         self.sockets = Sockets(self.app.app_id, self.faults)
@@ -87,13 +87,13 @@ class Workspace:
         return self.alter(user, deleted=True)
 
     def alter(self, user: str, **changes: Any) -> Reply:
-        """Something about a person changes, and the bot is told."""
+        """Change something about a person, and tell the bot."""
         with self.memory.change():
             altered = self.memory.people[user] = replace(self.memory.people[user], **changes)
         return self.tell({"type": "user_change", "user": user_object(altered, self.app)})
 
     def connect(self, events_url: str | None) -> None:
-        """Where the bot listens by HTTP; while a socket is connected that is used instead."""
+        """Set the address where the bot listens by HTTP; while a socket is connected that is used instead."""
         self._delivery.events_url = events_url
 
     def type_command(self, user: str, channel: str, command: str, text: str = "") -> CommandReply:
@@ -108,7 +108,8 @@ class Workspace:
         block_id: str | None = None,
         value: Any = None,
     ) -> Reply:
-        """Of several buttons with one action id, `value` says which. In a menu it is the choice."""
+        """Click an element. If several buttons have one action id, `value` says which. In a menu it is the
+        choice."""
         return self._gestures.click(user, channel, ts, action_id, block_id, value)
 
     def click_home(self, user: str, action_id: str, block_id: str | None = None, value: Any = None) -> Reply:
@@ -120,7 +121,8 @@ class Workspace:
         return self._gestures.click_in_view(view, action_id, block_id, value)
 
     def submit_view(self, user: str, values: dict[str, dict[str, Any]] | None = None) -> Reply:
-        """Values by block id and action id: a text, an option's value, a list, or a whole state."""
+        """Submit the top view. Values are by block id and action id: a text, an option's value, a list, or a
+        whole state."""
         return self._gestures.submit(_there(self.view(user)), values or {})
 
     def close_view(self, user: str) -> Reply:
@@ -130,18 +132,18 @@ class Workspace:
         return self._gestures.open_home(user)
 
     def tell(self, event: Json) -> Reply:
-        """Sends an event, `{"type": "team_join", …}`, if the manifest subscribes to its type."""
+        """Send an event, `{"type": "team_join", …}`, if the manifest subscribes to its type."""
         return self._gestures.tell(event)
 
     def messages(self, channel: str) -> list[Message]:
-        """What everybody in the channel sees, oldest first, replies in threads included."""
+        """Return what everybody in the channel sees, oldest first, replies in threads included."""
         return [each for each in self.memory.in_channel(channel) if each.only_for is None]
 
     def dm(self, user: str) -> list[Message]:
         return self.messages(dm_id(user))
 
     def ephemerals(self, user: str) -> list[Message]:
-        """What only this person sees, in all channels, without their own typed commands."""
+        """Return what only this person sees, in all channels, without their own typed commands."""
         with self.memory.moved:
             every = [m for each in self.memory.messages.values() for m in each.values()]
         mine = [m for m in every if m.only_for == user and not m.command]
@@ -151,7 +153,7 @@ class Workspace:
         return self.memory.homes.get(user)
 
     def view(self, user: str) -> View | None:
-        """The modal on top."""
+        """Return the modal on top."""
         stack = self.memory.modals.get(user)
         return stack[-1] if stack else None
 
@@ -167,7 +169,7 @@ class Workspace:
         return self.memory.version
 
     def wait_for_change(self, version: int, seconds: float) -> int:
-        """Returns as soon as the version is above this one, or when the time is over."""
+        """Return as soon as the version is above this one, or when the time is over."""
         return self.memory.wait_for_change(version, seconds)
 
     def save(self, path: Path) -> None:
@@ -177,7 +179,7 @@ class Workspace:
         self.memory.from_json(json.loads(path.read_text(encoding="utf-8")))
 
     def keep_in(self, path: Path) -> None:
-        """Loads what is there, and from now on writes each change."""
+        """Load what is there, and from now on write each change."""
         if path.exists():
             self.load(path)
         self._shelf = shelf.Shelf(self.memory, path)

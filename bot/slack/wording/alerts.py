@@ -1,4 +1,4 @@
-"""What an alert says: what is wrong, what came of it, and what its buttons are called."""
+"""The words of an alert: what is wrong, the outcome, and the labels of its buttons."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LABELS: Mapping[str, str] = {
 
 
 def headline(view: AlertView) -> str:
-    """The sentence that is also the notification: once it is over, how that came."""
+    """Return the sentence that is also the notification: once it is over, the outcome."""
     if view.over and view.became:
         return f"✅ {say(view.became)}" if view.copied else f"{say(view.became)} {NOT_COPIED}"
     return refusal(view.reason)
 
 
 def below(view: AlertView) -> str:
-    """What became of it so far; once it is over, what it was."""
+    """Return the outcome so far; once it is over, what the alert was about."""
     if view.over:
         return f"This was about: {say(view.reason).lstrip('🚨⚠️ ')}"
     return " ".join(filter(None, (say(view.became) if view.became else "", _other_system(view))))

@@ -1,4 +1,4 @@
-"""What the bot answers to a command or a click, and what its lists and its Home tab say."""
+"""The bot's answers to commands and clicks, and the words of its lists and its Home tab."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GAVE_BACK_ALL = "Done: all that you had is being taken back now, and your reques
 FITS = "Nothing is decided yet. Press a button, or type `/access approve ID`."
 
 STOPPED = (Why.REVOKED_LATELY, Why.FROZEN)
-"""Reasons why a rule does not give what it would give otherwise."""
+"""Reasons why a rule does not give what it would otherwise give."""
 
 HAVE, WAITING, OFFERS = "What you have", "Waiting for you", "What you may ask for"
 ASK = "Ask"
@@ -86,7 +86,7 @@ def _granting(answer: Asked) -> str:
 
 
 def _shorter(given: Standing) -> str:
-    """How long that is, and why it is less than was requested."""
+    """Say how long that is, and why it is less than was requested."""
     grant = given.grant
     ground = grant.stands_on[0] if grant.stands_on else None
     if ground is None or ground.wanted is None:
@@ -207,7 +207,7 @@ def extend_answer(answer: Extended) -> str:
 
 
 def standing(each: Standing, *, whose: bool = False) -> str:
-    """One line about a grant, as in a list."""
+    """Return one line about a grant, as in a list."""
     grant = each.grant
     who = f"{person(grant.person)}: " if whose else ""
     line = f"{who}{resource_name(grant.resource)}, {_state(each)}"
@@ -252,7 +252,7 @@ def offer(each: Offer) -> str:
 
 
 def held_by(reason: Reason) -> str:
-    """Who has what only one may have, as far as the reader may know, and until when."""
+    """Say who has what only one may have, as far as the reader may know, and until when."""
     who, until_at = reason.facts.get("by_person"), reason.facts.get("until_at")
     by = person(str(who)) if who else "somebody else"
     return f"held by {by} until {when(int(until_at))}." if until_at else f"held by {by}."
@@ -271,7 +271,7 @@ def left_out(count: int) -> str:
 
 
 def help_text(names: Sequence[str], topic: str = "") -> str:
-    """``names``: resources that the reader may request; the first is the example."""
+    """Return the help. ``names``: resources that the reader may request; the first is the example."""
     example = safe_text(names[0], 80) if names else "RESOURCE"
     usage = {**USAGE, **SECURITY_USAGE}.get(topic)
     if usage:
@@ -281,12 +281,12 @@ def help_text(names: Sequence[str], topic: str = "") -> str:
 
 
 def moment(each: Moment) -> str:
-    """A point in time much as it was typed."""
+    """Return a point in time much as it was typed."""
     return f"in {lasting(each.after)}" if each.after else f"{each.day} {each.clock}".strip()
 
 
 def nothing_fits(which: str) -> str:
-    """``which``: what was typed as a request's id; empty: a person was named."""
+    """Say that nothing fits. ``which``: what was typed as a request's id; empty: a person was named."""
     return (
         f"Nothing is waiting for you {f'under {code(which)}' if which else 'from this person'}."
         " `/access who` with a resource's name shows what is open, with its id."
@@ -304,5 +304,5 @@ def unknown(word: str, meant: tuple[str, ...], names: Sequence[str]) -> str:
 
 
 def plainly(text: str) -> str:
-    """For places where Slack shows plain text only."""
+    """Return the text for places where Slack shows plain text only."""
     return re.sub(r"<!date\^[^|]*\|([^>]*)>", r"\1", text).replace("*", "").replace("`", "")

@@ -1,4 +1,4 @@
-"""What a card says about its grant: to the approvers, and to who holds it."""
+"""The words of a card about its grant: to the approvers, and to its holder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _SESSIONS = {
 
 
 def headline(view: CardView, *, to_holder: bool) -> str:
-    """Who has what, or wants it, and until when: the sentence that is also the notification."""
+    """Return the sentence that is also the notification: who has what, or wants it, and until when."""
     grant = view.grant
     if view.extension:
         return _of_extension(view, view.extension)
@@ -109,7 +109,7 @@ def _others_request(grant: Grant, who: str, what: str) -> str:
 
 
 def _lapse(grant: Grant) -> str:
-    """Why what was agreed did not begin; empty if nobody decided."""
+    """Say why what was agreed did not begin; empty if nobody decided."""
     if grant.ended is None or grant.ended.why is Why.ASK_LAPSED:
         return ""
     whose = f"{resource_name(grant.resource)} of {person(grant.person)}"
@@ -141,7 +141,8 @@ def end_of(extension: Extension) -> str:
 
 
 def _overdue(grant: Grant, *, to_holder: bool) -> str:
-    """Only the others are asked to remove it: its holder cannot, or should not be able to."""
+    """Say that it is overdue. Only the others are asked to remove it: its holder cannot, or should not be
+    able to."""
     since, what = f"🚨 *Overdue since {when(grant.overdue_since)}:*", resource_name(grant.resource)
     if to_holder:
         return f"{since} your {what} is over, but I could not revoke it. I keep trying; please do not use it."
@@ -180,7 +181,7 @@ def channel(name: str) -> str:
 
 
 def _denial(grant: Grant, what: str) -> str:
-    """Who denied it, and what they said; empty if nobody did."""
+    """Say who denied it, with their words; empty if nobody did."""
     if grant.decided_by is None:
         return ""
     said = (
@@ -203,12 +204,12 @@ def _why_ended(grant: Grant) -> str:
 
 
 def why(grant: Grant) -> str:
-    """What the person said, as a quotation."""
+    """Return the person's reason, as a quotation."""
     return f"> {safe_text(grant.reason, LONGEST_REASON)}" if grant.reason else ""
 
 
 def gives(view: CardView) -> str:
-    """The resource's title, what it gives, and what becomes of open sessions."""
+    """Return the resource's title, what it gives, and what becomes of open sessions."""
     what = ", ".join(safe_text(each, 120) for each in view.gives[:10])
     more = f" and {len(view.gives) - 10} more" if len(view.gives) > 10 else ""
     parts = [f"{safe_text(view.title, 150)}."] if view.title else []
@@ -220,7 +221,7 @@ def gives(view: CardView) -> str:
 
 
 def votes(view: CardView) -> str:
-    """Who approved, for how much, and how many are missing."""
+    """Say who approved, for how much, and how many approvals are missing."""
     grant, asked = view.grant, view.extension or view.grant
     voters = people([vote.person for vote in asked.votes], "and", most=10)
     less = ""
@@ -232,7 +233,7 @@ def votes(view: CardView) -> str:
 
 
 def grounds(grant: Grant) -> str:
-    """What it stands on and until when, if that is more than one thing."""
+    """Say what it stands on and until when, if there is more than one ground."""
     standing = sorted(grant.stands_on, key=lambda each: each.until)
     if len(standing) < 2:
         return ""
@@ -253,7 +254,7 @@ def _ground(ground: Ground) -> str:
 
 
 def extensions(grant: Grant) -> str:
-    """What became of the newest request for more time."""
+    """Say what became of the newest request for more time."""
     newest = grant.extensions[-1] if grant.extensions else None
     if newest is None:
         return ""
@@ -274,7 +275,7 @@ def missing(needed: int) -> str:
 
 
 def trace(grant: Grant) -> str:
-    """Why it was given, or why a human is asked."""
+    """Say why it was granted, or why people are asked."""
     needs = "needs" if grant.state is State.ASKED else "needed"
     head = f"Why this {needs} approval:" if grant.rule == "approvers" else "Why it was given:"
     return trace_of(grant.trace, head)
@@ -286,7 +287,7 @@ def trace_of(lines: Sequence[Traced], head: str = "Why this needs approval:") ->
 
 
 def trouble(view: CardView) -> str:
-    """What does not work just now, and what is left of it at the end."""
+    """Say what does not work at the moment, and what remains of it after the end."""
     grant = view.grant
     lines = []
     if grant.trouble and grant.open:

@@ -1,4 +1,4 @@
-"""What stands in the forms."""
+"""The words in the forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEXT: Mapping[Why, str] = {
     Why.REASON_MISSING: "Say here why you need it.",
     Why.REASON_PATTERN: "Add that here.",
 }
-"""What to do about a refusal that is shown beside a field, if it is not what a typed command should say."""
+"""The next step for a refusal that is shown beside a field, if it differs from that for a typed command."""
 UNTIL_SHIFT_ENDS = "until end of shift"
 
 DENY_TITLE, DENY = "Deny this request", "Deny"
@@ -27,12 +27,12 @@ NOTICE_TITLE, CLOSE = "Rotakey", "Close"
 
 
 def length_hint(usual: int, most: int) -> str:
-    """For one resource, which is the one chosen when the form opens."""
+    """Return the hint for one resource, which is the one chosen when the form opens."""
     return f"Left empty: {lasting(usual)}. At most {lasting(most)}. Like 45m, 4h, 2d or until end of shift."
 
 
 def reason_hint(needed: Sequence[str]) -> str:
-    """``needed``: the resources that need a reason, if others need none."""
+    """Return the hint. ``needed``: the resources that need a reason, if others need none."""
     if not needed:
         return ""
     shown = [*needed[:5], *(["others"] if len(needed) > 5 else [])]

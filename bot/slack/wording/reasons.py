@@ -1,4 +1,4 @@
-"""One sentence for each code a decision can come to, and what to do next where it is a refusal."""
+"""One sentence for each code that a decision can come to, and for a refusal what to do next."""
 
 from __future__ import annotations
 
@@ -648,7 +648,7 @@ SENTENCES: Mapping[Why, tuple[str, ...]] = {
         "The audit is sealed.",
     ),
 }
-"""Of the sentences for a code the first is said whose facts are all there; the last needs none."""
+"""The sentences for each code: the first whose facts are all there is used; the last needs none."""
 
 _MEND_APPROVERS = (
     "A Slack admin can add people to {groups}, and whoever keeps the schedule {schedules} can put somebody on"
@@ -910,19 +910,19 @@ _STATES: Mapping[str, str] = {
 
 
 def say(reason: Reason) -> str:
-    """The fact alone."""
+    """Return the fact alone."""
     return _fitting(SENTENCES[reason.why], _spoken_facts(reason))
 
 
 def trace_line(line: Traced) -> str:
-    """The same for a rule that was looked at, with the levels that it names."""
+    """Return the fact about a rule that was looked at, with the levels that it names."""
     named = line.rule.partition(" level ")[2]
     levels = spoken.in_words(named.split(", "), "or")
     return say(replace(line.reason, facts={**line.reason.facts, "levels": levels}) if named else line.reason)
 
 
 def refusal(reason: Reason) -> str:
-    """The fact, and what to do next."""
+    """Return the fact, and what to do next."""
     steps = NEXT.get(reason.why)
     return f"{say(reason)} {_fitting(steps, _spoken_facts(reason))}" if steps else say(reason)
 

@@ -1,4 +1,4 @@
-"""How people, times, lengths and what people typed are written in a message."""
+"""The spelling of people, times, lengths and typed text in a message."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ _PERSON = re.compile(r"[UW][A-Z0-9]{1,30}")
 _LONGEST = 300
 
 _LIKE = {"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ", ">": "＞"}
-"""Slack knows no way to write these so that they mark nothing; these look like them."""
+"""Look-alikes of characters that Slack has no way to write without marking text."""
 _MARKS = re.compile(r"[*~`]|(?<![^\W_])_|_(?![^\W_])")
-"""What can begin or end bold, slanted, struck or fixed text; not the underscore inside of a name."""
+"""Characters that can begin or end bold, italic, struck-out or code text; not the underscore inside a
+name."""
 _HIDDEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb]"
 )
-"""Control characters, and those that turn the direction of what follows around."""
+"""Control characters, and those that reverse the direction of what follows."""
 
 
 def when(at: datetime | int | None) -> str:
-    """A moment in the reader's own time zone. None: there is no end."""
+    """Write a moment in the reader's own time zone. None: there is no end."""
     if at is None:
         return "no end"
     moment = at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
@@ -44,7 +45,7 @@ def until(at: datetime | None) -> str:
 
 
 def lasting(seconds: int) -> str:
-    """``4 hours``, ``1 h 30 min``, ``2 days``."""
+    """Write a length: ``4 hours``, ``1 h 30 min``, ``2 days``."""
     counted = [(count, unit) for count, unit in _units(seconds) if count]
     if not counted:
         return "0 seconds"
@@ -76,7 +77,7 @@ def person(who: str) -> str:
 
 
 def people(who: Sequence[str], word: str, most: int = 5) -> str:
-    """``<@U1>, <@U2> and <@U3>`` where ``word`` is *and*; of many only the first."""
+    """Write ``<@U1>, <@U2> and <@U3>`` if ``word`` is *and*; if there are many, only the first."""
     shown = [person(each) for each in who[:most]]
     return in_words([*shown, "others"] if len(who) > most else shown, word)
 
@@ -86,10 +87,10 @@ def in_words(names: Sequence[str], word: str) -> str:
 
 
 def safe_text(text: str, most: int = _LONGEST) -> str:
-    """What somebody typed, on one line, so that nothing in it works, and at most so long."""
+    """Write what somebody typed on one line of at most ``most`` characters, so that no markup in it works."""
     line = _without_marks(_one_line(text)) or ("…" if text else "")
     cut = _cut(f"{_LIKE['>']}{line[1:]}" if line.startswith(">") else line, most)
-    return _without_marks(cut)  # what was inside of a name may be at its end now
+    return _without_marks(cut)  # a mark that was inside a name may be at its end now
 
 
 def _without_marks(text: str) -> str:

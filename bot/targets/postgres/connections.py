@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Connection(psycopg.Connection[Row]):
-    """``deadline`` bounds every wait for the server, also where it has stopped answering."""
+    """A connection whose ``deadline`` bounds every wait for the server, even if it has stopped answering."""
 
     deadline: Deadline
     target: str
@@ -69,7 +69,7 @@ class Connection(psycopg.Connection[Row]):
 
     def change(self, *statements: sql.Composable, mark: sql.Composable | None = None) -> None:
         """Run statements that write. The server does not wait for a standby before it commits: such a wait
-        has no time limit, and would happen before what it waits for is in effect."""
+        has no time limit, and would happen before the change takes effect."""
         self.ask(LOCAL_COMMIT, *statements, mark=mark)
 
     def finishes(self, statement: sql.SQL, seconds: float) -> bool:
@@ -104,7 +104,8 @@ class Connections:
 
     @contextmanager
     def borrow(self, deadline: Deadline) -> Iterator[Connection]:
-        """A connection for one thread; one that broke, or still waits for an answer, is closed after it."""
+        """Lend a connection to one thread; one that broke, or still waits for an answer, is closed
+        afterwards."""
         connection = self._reuse() or self._open(deadline)
         connection.deadline = deadline
         try:
@@ -113,7 +114,7 @@ class Connections:
             self._put_back(connection)
 
     def close(self) -> None:
-        """Close what is kept; later calls open anew."""
+        """Close the connections that are kept; later calls open new ones."""
         with self._lock:
             idle, self._idle = self._idle, []
         for _, connection in idle:
@@ -160,7 +161,7 @@ class Connections:
 
         try:
             return within(deadline, self._name, connect)
-        except psycopg.Error as error:  # which may quote the url, with its password
+        except psycopg.Error as error:  # the error may quote the url, with its password
             raise trouble(error, self._name) from None
 
 

@@ -25,8 +25,8 @@ class Pair:
 @dataclass(frozen=True)
 class Server:
     """The server and our login. ``at`` is the server's clock in epoch seconds, ``me`` the oid of the bot's
-    login. ``wal`` is how much of its WAL is on disk, in bytes, and ``writes_timeline`` the timeline of that
-    WAL; None if it does not tell. ``at_work``: an earlier grant of ours for the same hold is still
+    login. ``wal`` is the part of its WAL that is on disk, in bytes, and ``writes_timeline`` the timeline of
+    that WAL; None if it does not tell. ``at_work``: an earlier grant of ours for the same hold is still
     running."""
 
     at: float
@@ -64,7 +64,8 @@ class Role:
 
 @dataclass(frozen=True)
 class Membership:
-    """``by`` is the grantor's name; None if that role was dropped (PostgreSQL 15 and earlier)."""
+    """One row of a membership. ``by`` is the grantor's name; None if that role was dropped (PostgreSQL 15 and
+    earlier)."""
 
     role: int
     member: int

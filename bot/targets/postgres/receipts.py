@@ -1,4 +1,4 @@
-"""Receipts at a PostgreSQL server: what they name, and which memberships there are ours."""
+"""Receipts at a PostgreSQL server: the memberships that they name, and those that are ours."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def receipt_for(look: Look, role: int, member: int, grantor: int) -> Receipt:
 
 
 def oid(receipt: Receipt, fact: str) -> int:
-    """Return the oid in this fact. Raises PermanentFailure if the receipt is not one of PostgreSQL's."""
+    """Return the oid in this fact. Raise PermanentFailure if the receipt is not one of PostgreSQL's."""
     found = receipt.facts.get(fact, "")
     if not (found.isascii() and found.isdigit()):
         raise PermanentFailure(f"a receipt of this hold has no {fact}: it is not one of a PostgreSQL target")

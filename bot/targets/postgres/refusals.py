@@ -38,7 +38,7 @@ def refuse_server(name: str, server: Server, role: str, version: int, *, ends_se
 
 
 def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: bool) -> tuple[Role, Role]:
-    """Return the role and the account of these oids; 0 means there is none. Also raises PermanentFailure for
+    """Return the role and the account of these oids; 0 means there is none. Raise PermanentFailure also for
     anything that would only be noticed when the access has to end, because that is too late."""
     found_account, found_role = look.of_oid(account), look.of_oid(role)
     if found_account is None:
@@ -69,8 +69,8 @@ def grantable(name: str, look: Look, role: int, account: int, *, ends_sessions: 
 def why_not_revoked(
     name: str, look: Look, row: Membership, refusal: NotAllowed, *, ends_sessions: bool
 ) -> PermanentFailure:
-    """Return what an administrator can do, or ``refusal``, the server's own error, if we know nothing
-    better."""
+    """Return what an administrator can do, or ``refusal``, the server's own error, if nothing better is
+    known."""
     if row.grantor != look.server.me and look.version >= ONE_ROW_PER_GRANTOR:
         by = quote(row.by or "?")
         return NotAllowed(f"{name}: the bot may not revoke what {by} granted: run {revoke_sql(look, row)}")

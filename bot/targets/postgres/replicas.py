@@ -47,7 +47,7 @@ class Replica:
     def open_sessions(
         self, system: str, pair: tuple[int, int], only: Collection[int] | None, deadline: Deadline
     ) -> set[int]:
-        """Return the pids of those sessions. Raises TemporaryFailure while the standby still shows the
+        """Return the pids of those sessions. Raise TemporaryFailure while the standby still shows the
         membership."""
         with self._borrow(system, deadline) as (connection, _):
             if not self._wait_for_replay(connection, pair):
@@ -84,7 +84,7 @@ def share(deadline: Deadline, among: Sequence[object]) -> Deadline:
 def _host_and_port(url: str) -> str:
     try:
         parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # which may quote the url, with its password
+    except psycopg.ProgrammingError:  # the error may quote the url, with its password
         return "a replica whose url PostgreSQL does not understand"
     if service := parts.get("service"):
         return f"service {service}"

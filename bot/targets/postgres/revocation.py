@@ -34,7 +34,7 @@ class Revocation:
     replicas: Sequence[Replica]
 
     def run(self) -> None:
-        """Revoke and end as much as we may. Raises PermanentFailure for the first membership, or sessions,
+        """Revoke and end as much as we may. Raise PermanentFailure for the first membership, or sessions,
         that the server did not let us, after all others were tried."""
         refusals: list[PermanentFailure] = []
         mine = ours(self.look, self.named)

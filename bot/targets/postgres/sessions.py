@@ -1,8 +1,8 @@
-"""Finds and ends the sessions of an account, including those that are still starting.
+"""The sessions of an account, found and ended, including those that are still starting.
 
 A session takes the role it was started with (``options=-c role=orders_rw``) before it is listed under its
-account, and can be made to stay like that for half an hour (``post_auth_delay``). Its lock on the database
-gives it away, which it releases only when it is listed; therefore locks are read first.
+account, and can be made to stay like that for half an hour (``post_auth_delay``). Its lock on the database,
+which it releases only when it is listed, gives it away; therefore locks are read first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def end_all(
     connection: Connection, account: int, *, allowed: bool, only: Collection[int] | None = None
 ) -> None:
     """Return when every session that existed or was starting is gone, or belongs to somebody else. Sessions
-    that begin later are left alone, and if ``only`` is given, so are all but these pids. Raises NotAllowed if
+    that begin later are left alone, and if ``only`` is given, so are all but these pids. Raise NotAllowed if
     there are some and we are not ``allowed`` to end them, and TemporaryFailure at the connection's
     deadline."""
     patience = Deadline.after(START_SECONDS)

@@ -1,4 +1,5 @@
-"""Judges a hold from one look: who granted the access, which receipts still name something, and why."""
+"""The judgement of a hold from one look: who granted the access, which receipts still name something, and
+why."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ CONFIRMED_WITHIN = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class _Kept:
-    """A receipt that may have to be kept, what it names, and which of our memberships are among that."""
+    """A receipt that may have to be kept, with what it names and which of our memberships are among that."""
 
     receipt: Receipt
     pair: tuple[int, int]
@@ -70,7 +71,7 @@ class Sight:
         )
         server = self.look.server
         if mine and (self.replicas or server.has_standbys or server.at_work):
-            # what a receipt without a membership here still names elsewhere is asked when all is revoked
+            # whatever a receipt without a membership here still names elsewhere is asked once all is revoked
             return replace(seen, receipts=tuple(each.receipt for each in kept))
         if mine or not self.receipts:
             return seen
@@ -82,7 +83,7 @@ class Sight:
         return self._with_confirmation(seen, counted) if seen.gone else seen
 
     def _presence(self, mine: Sequence[Membership], others: str | None) -> Presence:
-        """Return whose access is there. Ours counts as usable only if it is what the hold names now: a
+        """Judge who granted the access. Ours counts as usable only if it is what the hold names now: a
         renamed account or role may have a successor of the same name, which has nothing yet."""
         if not mine:
             return Presence.THEIRS if others else Presence.NONE
@@ -92,8 +93,8 @@ class Sight:
         return Presence.OURS if usable else Presence.USELESS
 
     def _named_or_marked(self, mine: Sequence[Membership]) -> list[_Kept]:
-        """Return what is ours. A receipt that was moved here is written again for each membership that it
-        names here."""
+        """Return what is ours. A receipt that was moved here is copied for each membership that it names
+        here."""
         look, found = self.look, []
         for each in self.named:
             rows = tuple(row for row in mine if each.names(row))

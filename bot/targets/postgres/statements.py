@@ -10,14 +10,14 @@ from psycopg import sql
 from bot.targets.postgres.troubles import PASSED, RENAMED
 
 ONE_ROW_PER_GRANTOR = 160_000
-"""From PostgreSQL 16 on each grantor has a membership row with options; before, all share one."""
+"""The first version in which each grantor has a membership row with options; before, all share one."""
 
 
 def server(mark: sql.Composable | None = None) -> sql.Composed:
-    """Return one row: see ``Server``. ``mark`` is the start of the text of a grant of ours that is still
+    """Return one row, as in ``Server``. ``mark`` is the start of the text of a grant of ours that is still
     running. The timeline is that of the WAL that is being written, because the one in the control file stays
-    as it was until the first checkpoint after a failover. The position is what no crash can lose. Aurora,
-    which has no WAL of its own, refuses to tell it."""
+    as it was until the first checkpoint after a failover. The position is the one that no crash can lose.
+    Aurora, which has no WAL of its own, refuses to tell it."""
     at_work = sql.SQL(
         "EXISTS (SELECT FROM pg_stat_activity AS other WHERE other.usesysid = me.oid"
         " AND other.pid <> pg_backend_pid() AND other.state = 'active' AND starts_with(other.query, {}))"
@@ -40,7 +40,7 @@ def server(mark: sql.Composable | None = None) -> sql.Composed:
 
 
 def roles(names: Collection[str], oids: Collection[int], version: int) -> sql.Composed:
-    """Return oid, name, whether it is a superuser and whether we may grant it; of the names and oids that
+    """Return oid, name, whether it is a superuser and whether we may grant it; for the names and oids that
     exist."""
     may_grant = (
         "EXISTS (SELECT FROM pg_auth_members AS a"
@@ -114,7 +114,7 @@ def reached_through(accounts: Collection[str], roles: Collection[str], version: 
 
 
 def grant_mark(key: str) -> sql.SQL:
-    """A comment that names a hold, by which a grant that is still at work is found."""
+    """Return a comment that names a hold, by which a grant that is still at work is found."""
     return sql.SQL("/* rotakey grant " + re.sub(r"[^\w./-]", "", key) + " */ ")
 
 
@@ -124,8 +124,8 @@ def grant(account: str, role: str, version: int) -> sql.Composed:
 
 
 def disable(account: str, role: str, grantor: str | None) -> sql.Composed:
-    """Leave a membership that is not usable, as a mark that we are not done. PostgreSQL 16 and later.
-    ``grantor`` None: ourselves."""
+    """Leave a membership that is not usable, as a mark that the revocation is not finished. PostgreSQL 16 and
+    later. ``grantor`` None: ourselves."""
     no_admin = "REVOKE ADMIN OPTION FOR {role} FROM {account} GRANTED BY {grantor} CASCADE"
     no_use = "GRANT {role} TO {account} WITH INHERIT FALSE, SET FALSE GRANTED BY {grantor}"
     return _membership(f"{no_admin}; {no_use}", account, role, grantor)

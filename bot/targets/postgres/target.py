@@ -39,9 +39,9 @@ T = TypeVar("T")
 
 
 class Postgres:
-    """Implements Target. ``sessions``: whether all sessions of an account end with its access. A session that
-    has used ``SET ROLE`` outlives a REVOKE, and looks like any other. ``replicas`` are the urls of standby
-    servers where sessions end, too; they must accept the bot's login."""
+    """A PostgreSQL server. Implements Target. ``sessions``: all sessions of an account end with its access. A
+    session that has used ``SET ROLE`` outlives a REVOKE, and looks like any other. ``replicas`` are the urls
+    of standby servers where sessions end, too; they must accept the bot's login."""
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class Postgres:
         return self._call(once, deadline)
 
     def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
-        """Return all direct members but the bot itself."""
+        """Return all direct members except the bot itself."""
         role = self._fit(entitlement["role"], "role")
 
         def once(connection: Connection) -> Holders:
@@ -215,7 +215,7 @@ class Postgres:
         receipts: Sequence[Receipt] = (),
         mark: sql.Composable | None = None,
     ) -> Look:
-        """Raises if nothing can be done over this connection."""
+        """Look at the pair. Raise if nothing can be done over this connection."""
         roles = kept.oids(receipts, "role", "grantor")
         look = look_at(connection, pair, roles, kept.oids(receipts, "member"), mark)
         refuse_server(self.name, look.server, pair.role, look.version, ends_sessions=self._ends_sessions)

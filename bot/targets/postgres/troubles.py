@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean to us, in one place."""
+"""The meaning of PostgreSQL's errors for us, in one place."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PASSING = (
     errors.ReadOnlySqlTransaction,  # a standby, until it is promoted
     errors.InvalidTransactionState,
     errors.UniqueViolation,  # two grants of one membership at once, before PostgreSQL 16
-    errors.UndefinedObject,  # was there a moment ago, or we had not asked
+    errors.UndefinedObject,  # it was there a moment ago, or we had not asked
 )
 
 REFUSED = re.compile(
@@ -44,7 +44,8 @@ PREFIX = re.compile(
 
 
 def trouble(error: psycopg.Error, name: str) -> TemporaryFailure | PermanentFailure:
-    """No URL, address or password gets into the message: what the server said, and what to do."""
+    """Translate an error. The message has what the server said and what to do, but no URL, address or
+    password."""
     said = error.diag.message_primary
     if said is None:
         return _of_connection(error, name)
@@ -66,7 +67,8 @@ def _in_full(error: psycopg.Error, said: str) -> str:
 
 
 def _of_connection(error: psycopg.Error, name: str) -> TemporaryFailure | PermanentFailure:
-    """libpq gives no code here, only words; those unknown to us count as passing."""
+    """Translate an error while connecting. libpq gives no code here, only words; unknown ones count as
+    temporary."""
     if isinstance(error, psycopg.ProgrammingError):
         return PermanentFailure(f"{name}: the target's url is not one PostgreSQL understands")
     if isinstance(error, errors.ConnectionTimeout):

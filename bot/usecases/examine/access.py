@@ -1,4 +1,5 @@
-"""Whether access outlives its reason: overdue, past its end unseen, or by a Redis that came back older."""
+"""Checks whether access outlives its reason: overdue, unseen past its end, or live in a Redis that came back
+older."""
 
 from __future__ import annotations
 
@@ -18,14 +19,15 @@ from bot.usecases.sweep import HeldLedger, Past, looked_at, past_of
 
 ACCESS, STRAYS, RESTORE = "access", "strays", "restore"
 IN_TIME = timedelta(minutes=1)
-"""What is past its end for less is being taken back just now."""
+"""The time for which a hold past its end counts as being revoked right now."""
 LOOKED_THROUGH_WITHIN = timedelta(hours=25)
 MOST_LOOKED_AT = 10_000
-"""Open grants. Where there are more, only what is overdue is told; a sweep looks at all of them."""
+"""The most open grants whose holds are looked at. If there are more, only overdue ones are reported; a sweep
+looks at all of them."""
 
 
 class AccessLedger(HeldLedger, Inspection, Protocol):
-    """A ledger that names all that is held, and says how it is."""
+    """A ledger that lists all that is held, and reports its own condition."""
 
 
 def look_at_access(ledger: AccessLedger) -> Iterator[Finding]:
@@ -69,7 +71,7 @@ def who(person: str, people: Snapshot) -> str:
 
 
 def is_neglected(it: Past, now: datetime) -> bool:
-    """Nobody has even tried: what was tried is told as failing or overdue."""
+    """Return whether nobody has even tried to revoke it: what was tried is reported as failing or overdue."""
     return it.still_there and not it.pause and now - it.since > IN_TIME
 
 

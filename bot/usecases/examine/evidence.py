@@ -1,4 +1,4 @@
-"""Whether the audit is sealed, and remembered outside Redis."""
+"""Checks whether the audit is sealed, and remembered outside Redis."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ IN_TIME = WAITS
 
 
 class TrailLedger(Ledger, AuditTrail, Inspection, Protocol):
-    """A ledger that has the audit as well, and says how it is."""
+    """A ledger with the audit that also reports its own condition."""
 
 
 def look_at_audit(
     ledger: TrailLedger, rules: AuditRules, anchor: Callable[[], Anchor | None]
 ) -> Iterator[Finding]:
-    """``anchor`` finds the one of this machine. Raises PermanentFailure where it, or a seal, cannot be
-    read."""
+    """Look at the seals and the anchor. ``anchor`` finds the anchor of this machine. Raises PermanentFailure
+    if it, or a seal, cannot be read."""
     snap = ledger.read({HEAD})
     head = newest(snap, ledger)
     yield seal_finding(head, unsealed_for(ledger, ledger), snap.now)
@@ -52,7 +52,7 @@ def seal_finding(head: SealHead, waits: timedelta, now: datetime) -> Finding:
 
 
 def unwritten(entries: int) -> Iterator[Finding]:
-    """Of what was taken back all the same."""
+    """Report steps of revoking that were done although the audit could not be written."""
     if entries:
         what = f"{entries} steps of taking back are not in the audit yet, for it could not be written"
         yield wrong(AUDIT, what, "look in the workers' logs for the reason; until then nothing is granted")
@@ -61,7 +61,8 @@ def unwritten(entries: int) -> Iterator[Finding]:
 def anchor_finding(
     kept: Anchored | None, head: SealHead, behind_since: datetime | None, now: datetime
 ) -> Finding:
-    """``behind_since``: when the first seal was made that the anchor does not know."""
+    """Compare the anchor with the newest seal. ``behind_since``: when the first seal that the anchor does not
+    know was made."""
     if kept is None:
         return look_at(AUDIT, "the anchor's file is not on this machine", "look where a worker runs")
     if kept.number > head.number:

@@ -1,4 +1,4 @@
-"""What an examination finds, each with what to do about it; and checks that do not wait for each other."""
+"""Findings of an examination, each with what to do about it, and checks that do not wait for each other."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.ports import Deadline
 
 MOST_ALIKE = 5
-"""Findings of one kind that are told; of more only the number is."""
+"""Findings of one kind that are shown; of more, only the number is."""
 
 
 class Grade(StrEnum):
-    """The worst first. NOT_KNOWN: it could not be looked at, and so is not good."""
+    """The grades of findings, the worst first. NOT_KNOWN: it could not be looked at, and so is not good."""
 
     WRONG = "wrong"
     NOT_KNOWN = "not known"
@@ -29,7 +29,8 @@ class Grade(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """``about`` is the part in a word or two; ``do`` what to do next, where the sentence does not say it."""
+    """One finding. ``about`` is the part in a word or two; ``do`` is what to do next, if the sentence does
+    not say it."""
 
     about: str
     grade: Grade
@@ -38,7 +39,7 @@ class Finding:
 
 
 Check = Callable[[Deadline], Iterable[Finding]]
-"""Raises TemporaryFailure, PermanentFailure or Misconfigured where it cannot be made any further; what it has
+"""A check. It raises TemporaryFailure, PermanentFailure or Misconfigured if it cannot go on; what it has
 found by then counts."""
 
 
@@ -59,7 +60,7 @@ def ok(about: str, what: str) -> Finding:
 
 
 def few(findings: Sequence[Finding]) -> list[Finding]:
-    """The first of many alike, and how many more there are."""
+    """Return the first of many alike, and how many more there are."""
     shown = list(findings[:MOST_ALIKE])
     rest = len(findings) - len(shown)
     if rest:
@@ -92,14 +93,14 @@ class _Running:
     done: Future[None] = field(default_factory=Future)
 
     def start(self, check: Check, deadline: Deadline) -> None:
-        """On a thread that keeps nobody waiting."""
+        """Run the check on a thread of its own that does not keep the process from ending."""
 
         def run() -> None:
             try:
                 for each in check(deadline):
                     self.found.append(each)
                 self.done.set_result(None)
-            except BaseException as error:  # noqa: BLE001 -- told as a finding, whatever it is
+            except BaseException as error:  # noqa: BLE001 -- reported as a finding, whatever it is
                 self.done.set_exception(error)
 
         threading.Thread(target=run, name=f"check of {self.about}", daemon=True).start()
@@ -119,8 +120,8 @@ class _Running:
 
 
 def run_checks(checks: Mapping[str, Check], within: Deadline, spare: float = 0) -> list[Finding]:
-    """What all checks find by the deadline, the worst first. One that fails or hangs stops no other. A check
-    is to give up ``spare`` seconds sooner, so as to say itself what did not answer."""
+    """Return what all checks find by the deadline, the worst first. A check that fails or hangs stops no
+    other. Each check has ``spare`` seconds less, so that it can report itself what did not answer."""
     running = []
     for about, check in checks.items():
         running.append(_Running(about))
@@ -131,7 +132,7 @@ def run_checks(checks: Mapping[str, Check], within: Deadline, spare: float = 0) 
 
 
 def _same_reason(findings: Sequence[Finding]) -> list[Finding]:
-    """What could not be looked at for one and the same reason is one finding."""
+    """Merge the findings that could not be looked at for the same reason into one."""
     merged: dict[tuple[str, str], list[Finding]] = {}
     for each in findings:
         alone = each.about if each.grade is not Grade.NOT_KNOWN else ""

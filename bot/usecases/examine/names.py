@@ -1,4 +1,4 @@
-"""Whether the people and groups that access.yaml names are in Slack."""
+"""Checks whether the people and groups that access.yaml names are in Slack."""
 
 from __future__ import annotations
 

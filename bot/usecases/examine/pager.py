@@ -1,4 +1,5 @@
-"""Whether it is known who is on call: the sources answer, the rosters are fresh, and somebody is in them."""
+"""Checks whether it is known who is on call: the sources answer, the rosters are fresh, and somebody is in
+them."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def look_at_source(
 
 
 def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
-    """As the workers keep them: that is what is decided by."""
+    """Look at the rosters as the workers keep them, because decisions are made by these."""
     schedules = catalog.schedules()
     snap = ledger.read(Key.of(Roster, each) for each in schedules)
     found = [
@@ -64,7 +65,7 @@ def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
 
 
 def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: datetime) -> Iterator[Finding]:
-    """What is to be said about one; nothing where all is well."""
+    """Report what is wrong with one roster, or worth a look; nothing if all is well."""
     if it is None:
         what = f"{schedule} was never read: nobody is approved by it, and no shift of it begins"
         yield wrong(ON_CALL, what, "look in the workers' logs for its source, and whether the id is right")

@@ -1,4 +1,5 @@
-"""Whether the policy can be followed: it is known here, and there are people to ask and to approve."""
+"""Checks whether the policy can be followed: it is known here, and there are people to request access and to
+approve it."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ APPLY = "run rotakey policy apply FILE with the access.yaml you want"
 def look_at_policy(
     ledger: Ledger, local: str | None, file: str, keys: Sequence[bytes] = ()
 ) -> Iterator[Finding]:
-    """``local`` is the version of the file on this machine, None if it has mistakes. ``keys`` are those of
-    SECRET_KEY."""
+    """Look at the policy in force, its text, and the file on this machine. ``local`` is the version of that
+    file, None if it has mistakes. ``keys`` are those of SECRET_KEY."""
     snap = ledger.read({Key.of(PolicyInForce), Key.of(PolicyDoubt)})
     force, doubt = snap.find(PolicyInForce), snap.find(PolicyDoubt)
     if doubt:
@@ -53,7 +54,7 @@ def look_at_policy(
 def look_at_people(
     ledger: Ledger, directory: Directory, catalog: Catalog, deadline: Deadline
 ) -> Iterator[Finding]:
-    """By what the workers know; approvers they have not met lately are looked up."""
+    """Look at the people by what the workers know; approvers whom they have not met lately are looked up."""
     keys = {HOME, *(Key.of(Group, each) for each in catalog.groups())}
     keys |= {Key.of(Roster, each) for each in catalog.schedules()}
     facts = facts_of(ledger.read(keys))
@@ -100,7 +101,7 @@ def _meeting(met: dict[str, Person | None], directory: Directory, deadline: Dead
 
 
 def _able(resource: Resource, catalog: Catalog, facts: Facts, meet: Meet) -> list[Person]:
-    """Approvers who could approve now: no more than make it sure."""
+    """Return approvers who could approve now, at most one more than are needed."""
     able: list[Person] = []
     for each in names_of(resource.approvers, facts):
         person = meet(each)
@@ -112,7 +113,8 @@ def _able(resource: Resource, catalog: Catalog, facts: Facts, meet: Meet) -> lis
 
 
 def approvers(resource: Resource, able: Sequence[Person]) -> Iterator[Finding]:
-    """``able``: those who could approve now, deactivated people, guests and strangers left out."""
+    """Report a resource with too few approvers, or with none to spare. ``able`` are those who could approve
+    now, without deactivated people, guests and strangers."""
     if not resource.approvers or Everyone() in resource.approvers or len(able) > resource.approvals:
         return
     names = " and ".join(each.name for each in able) or "nobody"

@@ -1,4 +1,5 @@
-"""Whether Slack knows the app, has given it what it needs, and would hear it where people are to be told."""
+"""Checks whether Slack knows the app, has given it what it needs, and lets it into the channels in which
+people are notified."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Dea
 
 
 def given_up(found: GivenUp | None, now: datetime) -> Iterator[Finding]:
-    """Report that lately people did not get messages, although Slack answered."""
+    """Report that people did not get messages lately, although Slack answered."""
     if found and now - found.at <= GIVEN_UP_SHOWN:
         total = f"{count_of(found.count, 'message')} given up so far"
         what = f"Slack refused a message to {found.to} until {ago(found.at, now)} ago: {found.error}"

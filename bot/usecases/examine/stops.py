@@ -1,4 +1,4 @@
-"""What security people have stopped, so that nobody forgets to start it again."""
+"""The stops that security people have set, reported so that nobody forgets to end them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the Redis can be trusted with what is owed, is quick, and agrees with us on the time."""
+"""Checks whether the Redis can be trusted with what is owed, is quick, and agrees with us on the time."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ REDIS = "redis"
 WRITES = 3
 SLOW = 0.1
 APART, FAR_APART = 2.0, 60.0
-"""Seconds."""
+"""Seconds between the clocks above which they are worth a look, and above which that is wrong."""
 
 
 def look_at_redis(
     server: Server, ledger: Ledger, wall: Callable[[], datetime], copies: int = 0
 ) -> Iterator[Finding]:
-    """``wall`` is this machine's clock; ``copies`` how many replicas a grant has to be on."""
+    """Look at Redis, its clock and its pace. ``wall`` is this machine's clock; ``copies`` is the number of
+    replicas that a grant has to be on."""
     try:
         facts = server.facts()
     except TemporaryFailure as failure:
@@ -44,7 +45,8 @@ def look_at_redis(
 
 
 def clocks(apart: float) -> Iterator[Finding]:
-    """``apart``: how many seconds this machine is ahead of Redis."""
+    """Report a difference between the clocks. ``apart`` is how many seconds this machine is ahead of
+    Redis."""
     if abs(apart) <= APART:
         return
     way = "ahead of" if apart > 0 else "behind"

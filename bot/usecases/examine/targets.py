@@ -1,4 +1,5 @@
-"""Whether the targets can be reached, and what holds where nothing but Rotakey ends access."""
+"""Checks whether the targets can be reached, and points out those at which nothing but Rotakey ends
+access."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def look_at_target(
     deadline: Deadline,
     accounts: Collection[str] = (),
 ) -> Iterator[Finding]:
-    """Look at all that is given at one target. ``accounts`` are the accounts there that the policy names."""
+    """Look at all that is granted at one target. ``accounts`` are the accounts there that the policy
+    names."""
     name = gives[0].target
     about = f"target {name}"
     answers = True
@@ -59,7 +61,7 @@ def look_at_target(
 def look_at_gives(
     find: Callable[[str], Target], gives: list[Entitlement], deadline: Deadline, accounts: Collection[str]
 ) -> Iterator[Finding]:
-    """Look at what the target itself says of all that is given there."""
+    """Report what the target itself says about all that is granted there."""
     about = f"target {gives[0].target}"
     try:
         target = find(gives[0].target)
@@ -75,8 +77,8 @@ def look_at_gives(
 def look_at_ready(
     find: Callable[[str], Target], gives: list[Entitlement], deadline: Deadline, accounts: Collection[str]
 ) -> Iterator[Finding]:
-    """Try, without changing anything, whether all that is given at one target could be given to one of the
-    named accounts, and something of it to each of the others."""
+    """Try, without changing anything, whether all that is granted at one target could be granted to one of
+    the named accounts, and one part of it to each of the others."""
     about = f"target {gives[0].target}"
     if not accounts:
         what = (
@@ -142,7 +144,7 @@ def warnings(
 
 
 def one_lock(about: str, swept: Swept | None, now: datetime) -> Iterator[Finding]:
-    """A target that ends nothing by itself."""
+    """Report whether a sweep stands by for a target that ends no access itself."""
     if swept and now - swept.at <= SWEEP_FORGOTTEN:
         yield ok(about, f"has no lock of its own; a sweep stands by ({ago(swept.at, now)} ago)")
     else:

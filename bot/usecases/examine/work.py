@@ -1,4 +1,4 @@
-"""Checks of whether workers are at work: their sign of life, what waits, what fails again and again, and
+"""Checks whether workers are at work: their sign of life, what waits, what fails again and again, and
 sweeps."""
 
 from __future__ import annotations

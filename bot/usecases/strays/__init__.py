@@ -1,1 +1,1 @@
-"""Strays at a target: found by looking through it, told, asked about, decided about, taken back."""
+"""Strays at a target: found by looking through it, reported, asked about, decided about, revoked."""

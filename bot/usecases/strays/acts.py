@@ -1,4 +1,4 @@
-"""What is done about strays: people are asked or told, few are taken back, and what came of it is said."""
+"""Actions on strays: people are asked or notified, a few strays are revoked, and the outcome is reported."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from bot.core.strays import Stray, StrayState, may_be_taken
 from bot.ports import Alert, Change, Due, Entry, Key, Snapshot, Strays
 from bot.usecases.alerts import about_crowd, about_stray, alert_change, alert_over_change, became
 from bot.usecases.context import Context
-from bot.usecases.finish import join_changes
 from bot.usecases.outcomes import hold_name
 from bot.usecases.strays.round import Round
 
 MOST_ASKED = 10
-"""People are told of so many strays of one target at a time; the others wait."""
+"""The most strays of one target that are reported at a time; the others wait."""
 
 
 def action_change(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
-    """Few are taken where the policy says so. Of too many nothing is: then it is likelier that the ledger
-    has lost something."""
+    """Return the strays after this round, and what must be written for that. A few are revoked if the policy
+    says so. If there are too many, none is: then it is likelier that the ledger has lost something."""
     states = [stray.state for stray in after.found.values()]
     count = states.count(StrayState.OPEN) + states.count(StrayState.TAKING)
     few = may_be_taken(count, len(it.looked.ours), it.catalog.sweep.share)
@@ -32,26 +31,26 @@ def action_change(context: Context, it: Round, after: Strays) -> tuple[Strays, C
         after, part = _all_told(context, it, after)
     crowd = states.count(StrayState.OPEN) > MOST_ASKED or (it.takes and not few)
     after, last = _crowd(context, it, after, crowd=crowd)
-    return after, join_changes(join_changes(change, part), last)
+    return after, change.plus(part).plus(last)
 
 
 def taking(hold: Hold, snap: Snapshot, *, by: str | None) -> Change:
-    """A stray becomes a hold that nobody stands behind, which is then taken as any other. Rests on there
-    being no record of it, and on nobody having been approved for it meanwhile."""
+    """Return the change that makes a stray a hold that nobody stands behind, which is then revoked like any
+    other. It rests on there being no record of it, and on nobody having been approved for it meanwhile."""
     behind = [grant.id for grant in snap.all(Grant) if hold.key in grant.holds]
     record = HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.NONE)
     return Change(
         rests_on=(snap,),
         members={f"hold:{hold.key}": behind},
         put={Key.of(HoldRecord, hold.key): record},
-        due=(Due(member=f"hold:{hold.key}", at=snap.now),),
+        due=(Due.hold(hold.key, at=snap.now),),
         audit=(Entry(what="taking stray", by=by, facts={"hold": hold_name(hold)}),),
         frees=True,
     )
 
 
 def _found_entries(it: Round, after: Strays) -> tuple[Entry, ...]:
-    """Those that count from now on."""
+    """Return an entry for each stray that counts from now on."""
     before = {key: stray.state for key, stray in it.known.found.items()}
     return tuple(
         Entry(what="stray found", facts={"hold": hold_name(stray.hold), "since": stray.since})
@@ -65,7 +64,7 @@ def _open(after: Strays) -> dict[str, Stray]:
 
 
 def _all_taken(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
-    """Only what was seen just now; of the others it is not known what has become of them."""
+    """Revoke the open strays that were seen in this round; what has become of the others is not known."""
     change, strays = Change(), dict(after.found)
     for key, stray in _open(after).items():
         if key not in it.sight.unexplained:
@@ -73,29 +72,29 @@ def _all_taken(context: Context, it: Round, after: Strays) -> tuple[Strays, Chan
         alert = _alert(it, stray) or about_stray(context.new_id(), stray.hold, asks=False)
         alert = became(replace(alert, asks=False), because(Why.STRAY_TAKING))
         strays[key] = replace(stray, state=StrayState.TAKING, alert=alert.id)
-        part = join_changes(taking(stray.hold, it.snap, by=None), alert_change(alert, it.snap.now))
-        change = join_changes(change, part)
+        part = taking(stray.hold, it.snap, by=None).plus(alert_change(alert, it.snap.now))
+        change = change.plus(part)
     return replace(after, found=strays), change
 
 
 def _all_told(context: Context, it: Round, after: Strays) -> tuple[Strays, Change]:
-    """What people were told of before is only told anew where the policy has changed what they may do."""
+    """Report open strays to people, and again only if the policy has changed what they may do about them."""
     change, strays, now = Change(), dict(after.found), it.snap.now
     room = MOST_ASKED - sum(stray.alert is not None for stray in _open(after).values())
     for key, stray in _open(after).items():
         alert = _alert(it, stray)
         if alert and not alert.over_at and alert.asks is not it.asks:
-            change = join_changes(change, alert_change(replace(alert, asks=it.asks, became=None), now))
+            change = change.plus(alert_change(replace(alert, asks=it.asks, became=None), now))
         elif stray.alert is None and room > 0:
             room -= 1
             alert = about_stray(context.new_id(), stray.hold, asks=it.asks)
             strays[key] = replace(stray, alert=alert.id)
-            change = join_changes(change, alert_change(alert, now))
+            change = change.plus(alert_change(alert, now))
     return replace(after, found=strays), change
 
 
 def _crowd(context: Context, it: Round, after: Strays, *, crowd: bool) -> tuple[Strays, Change]:
-    """People are told once that there are too many, and when that is over."""
+    """Tell people once that there are too many, and when that is over."""
     if crowd and after.crowd is None:
         counted = {"count": len(_open(after)), "held": len(it.looked.ours)}
         most = {"most": MOST_ASKED} if it.asks else {}
@@ -116,7 +115,7 @@ def _alert(it: Round, stray: Stray) -> Alert | None:
 
 
 def gone_change(it: Round, after: Strays) -> Change:
-    """Those that are not there any more, or are explained by now."""
+    """Return what must be written about strays that are gone, or explained by now."""
     change = Change()
     for key, stray in it.known.found.items():
         alert = _alert(it, stray)
@@ -125,21 +124,19 @@ def gone_change(it: Round, after: Strays) -> Change:
         reason = _how_gone(it, key, alert)
         entry = Entry(what="stray gone", facts={"hold": hold_name(stray.hold), "how": reason.why.value})
         part = alert_over_change(alert, reason, it.snap.now)
-        change = join_changes(change, replace(part, audit=(entry,)))
+        change = change.plus(replace(part, audit=(entry,)))
     return change
 
 
 def stuck(it: Round, after: Strays) -> Change:
-    """Those that could not be taken back yet."""
+    """Return what must be shown about strays that could not be revoked yet."""
     change = Change()
     for key, stray in after.found.items():
         record, alert = it.snap.find(HoldRecord, key), _alert(it, stray)
         if record and alert and alert.became and stray.state is StrayState.TAKING and is_stuck(it, key):
             trouble = record.last_error or ""
             told_now = became(alert, because(Why.STRAY_STUCK, trouble=trouble, **_by(alert.became)))
-            change = join_changes(
-                change, alert_change(told_now, it.snap.now) if told_now != alert else Change()
-            )
+            change = change.plus(alert_change(told_now, it.snap.now) if told_now != alert else Change())
     return change
 
 

@@ -1,4 +1,4 @@
-"""One round of a sweep: what the target showed, beside what the ledger had right after."""
+"""One round of a sweep: what the target showed, and what the ledger had right after."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from bot.ports import Restore, Snapshot, Strays
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
-    """Who holds what, by entitlement and account. ``rest``: there was no time for these. ``failure``: some
-    of it could not be read."""
+    """The holders at a target, by entitlement and account. ``rest``: there was no time for these.
+    ``failure``: some of it could not be read."""
 
     target: str
     holders: Mapping[Entitlement, Mapping[str, Presence]]
@@ -27,7 +27,7 @@ class Looked:
 
     @cached_property
     def there(self) -> Mapping[str, Hold]:
-        """Everything that is held there, whoever granted it, by the keys of the holds."""
+        """Return everything that is held there, whoever granted it, by the keys of the holds."""
         holds = (
             Hold(target=self.target, account=account, entitlement=entitlement)
             for entitlement, accounts in self.holders.items()
@@ -37,7 +37,7 @@ class Looked:
 
     @cached_property
     def ours(self) -> Mapping[str, Hold]:
-        """The part of it that we granted."""
+        """Return the part of it that we granted."""
         return {
             key: hold
             for key, hold in self.there.items()
@@ -47,9 +47,9 @@ class Looked:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What the ledger says, read right after the target was: the keys of the holds of our making that have a
-    record and a grant (``explained``), those that were given to live grants and have ``vanished``, and the
-    entitlements that are held. ``whole``: there was time to read of everything that was not seen there."""
+    """The side of the ledger, read right after the target was: the keys of the holds of our making that have
+    a record and a grant (``explained``), those that were given to live grants and have ``vanished``, and the
+    entitlements that are held. ``whole``: there was time to read everything that was not seen there."""
 
     explained: frozenset[str] = frozenset()
     vanished: tuple[str, ...] = ()
@@ -59,8 +59,8 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """``snap`` is what is decided on, with the records of all that no grant explains; ``alerts`` what people
-    have been told."""
+    """The facts of one round. ``snap`` is what decisions rest on, with the records of all that no grant
+    explains; ``alerts`` is what was reported."""
 
     catalog: Catalog
     looked: Looked
@@ -74,7 +74,8 @@ class Round:
 
     @property
     def takes(self) -> bool:
-        """While it is not known what a Redis that came back older has forgotten, nothing is taken."""
+        """Return whether strays are revoked. None is while it is not known what a Redis that came back older
+        has forgotten."""
         return self.catalog.sweep.mode is SweepMode.ENFORCE and not self.snap.find(Restore)
 
     @property
@@ -95,7 +96,7 @@ class Round:
 
 
 def behind(snap: Snapshot) -> set[str]:
-    """The keys of the holds that a grant stands behind, or that one waits to see gone."""
+    """Return the keys of the holds that a grant stands behind, or that an ending grant waits to see gone."""
     return {
         key
         for grant in snap.all(Grant)

@@ -1,7 +1,7 @@
-"""Looking through a target for strays: all that we made there is compared with the ledger.
+"""Looks through a target for strays: all that we made there is compared with the ledger.
 
-The target is read first. Who is given something meanwhile has a record by then, because that is written
-before giving; and what is still taken for a stray has to be seen again before it counts.
+The target is read first. Anyone who is granted something meanwhile has a record by then, because that is
+written before granting; and what still looks like a stray has to be seen again before it counts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from bot.ports import (
 from bot.usecases.alerts import alert_over_change
 from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import Context
-from bot.usecases.finish import join_changes
 from bot.usecases.job import Job
 from bot.usecases.strays.acts import action_change, gone_change, is_stuck, stuck
 from bot.usecases.strays.round import Held, Looked, Round
@@ -46,20 +45,20 @@ AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 AT_ONCE = 200
 """Hold records read in one call."""
 MOST_HEALED = 100
-"""Holds that vanished and are given again in one round. The others wait, and what has to be taken does not
-wait for them."""
+"""Vanished holds that are granted again in one round. The others wait, so that revoking does not wait for
+them."""
 TIME_TO_WRITE = 5.0
 """Seconds of a job that are left for what comes after looking."""
 SOON = AGAIN_AFTER + timedelta(seconds=1)
 
 
 def open_strays(ledger: Ledger) -> tuple[Stray, ...]:
-    """Those that nobody has decided about, and those that are being taken back, of all targets."""
+    """Return the strays of all targets that nobody has decided about, and those that are being revoked."""
     return tuple(stray for strays in _open(ledger).values() for stray in strays)
 
 
 def count_strays(ledger: Ledger) -> Mapping[str, int]:
-    """How many of those there are at each target that was looked through."""
+    """Return the number of these strays for each target that was looked through."""
     return {target: len(strays) for target, strays in _open(ledger).items()}
 
 
@@ -76,8 +75,8 @@ def _open(ledger: Ledger) -> dict[str, list[Stray]]:
 
 
 def sweep(context: Context, census: Census, find: Callable[[str], Target], job: Job) -> None:
-    """Look through one target (``sweep:<name>``), and be due again. Raises what the target raised where
-    not all of it could be read; what was read is noted."""
+    """Look through one target (``sweep:<name>``), and be due again. If not all of it could be read, what was
+    read is recorded, and what the target raised is raised."""
     name = job.claim.id
     catalog, snap = context.gather(lambda _: {Key.of(Strays, name)})
     if name not in catalog.targets():
@@ -98,8 +97,8 @@ def sweep(context: Context, census: Census, find: Callable[[str], Target], job: 
 
 
 def _entitlements(name: str, catalog: Catalog, known: Strays) -> tuple[Entitlement, ...]:
-    """All that the policy gives there, and that a grant held, or we had made, when we last looked; or the
-    rest, that there was no time for then."""
+    """Return all that the policy gives there, and that a grant held, or we had made, at the last look; or
+    only the rest, if there was no time for it then."""
     given = [each for resource in catalog.resources.values() for each in resource.gives]
     if known.rest:
         return known.rest
@@ -108,7 +107,7 @@ def _entitlements(name: str, catalog: Catalog, known: Strays) -> tuple[Entitleme
 
 
 def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: Job) -> Looked:
-    """What cannot be read hides nothing else."""
+    """Ask the target who has each entitlement. One that cannot be read hides no other."""
     holders: dict[Entitlement, Mapping[str, Presence]] = {}
     rest: list[Entitlement] = []
     system: System | None = None
@@ -151,15 +150,15 @@ def _commit_round(context: Context, looked: Looked, held: Held, claim: Claim, *,
     )
     after, change = action_change(context, it, found)
     for part in (gone_change(it, after), stuck(it, after), _owed_change(it), _registration_change(it)):
-        change = join_changes(change, part)
+        change = change.plus(part)
     done = None if looked.failure else Done(claim=claim, next_at=it.snap.now + _pause(it, after, more=more))
     put = {**change.put, Key.of(Strays, looked.target): after}
     context.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
 
 
 def _compare(context: Context, looked: Looked, held: Held) -> Round:
-    """Read after the target was, and again with each attempt to write; of whoever came to hold something
-    meanwhile, too."""
+    """Read what the round is judged on: after the target was read, again for each attempt to write, and
+    including grants that came to hold something meanwhile."""
     name = looked.target
     first = context.ledger.read({Key.of(Strays, name)})
     known = first.find(Strays, name) or Strays(at=first.now)
@@ -173,7 +172,8 @@ def _compare(context: Context, looked: Looked, held: Held) -> Round:
 
 
 def _remembered_entitlements(it: Round) -> tuple[Entitlement, ...]:
-    """Where the policy gives something no more, it is looked through until nothing of ours is left."""
+    """Return the entitlements to look through even if the policy no longer gives them: as long as anything is
+    held by them, or anything of ours is left."""
     read = it.looked.holders if it.held.whole else ()
     unread = (each for each in it.known.entitlements if each not in read)
     ours = (each for each, who in it.looked.holders.items() if Presence.OURS in who.values())
@@ -182,8 +182,8 @@ def _remembered_entitlements(it: Round) -> tuple[Entitlement, ...]:
 
 
 def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str], job: Job) -> Held:
-    """Compare keys alone, because there may be very many. Only what has a record and was not seen there is
-    read."""
+    """Compare what the target showed with the ledger, by keys alone, because there may be very many. Only
+    what has a record and was not seen there is read."""
     explained, recorded = set[str](), set[str]()
     for name in (looked.target, *namesakes):
         records = {key for page in census.holds(name) for key in page}
@@ -216,7 +216,8 @@ def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _vanished_holds(looked: Looked, snap: Snapshot) -> list[str]:
-    """Holds of live grants that were given and are not there: somebody took them behind our back."""
+    """Return the holds of live grants that were given and are not there: somebody removed them behind our
+    back."""
     return [
         hold.key
         for grant in snap.all(Grant)
@@ -229,13 +230,13 @@ def _vanished_holds(looked: Looked, snap: Snapshot) -> list[str]:
 
 
 def _owed_change(it: Round) -> Change:
-    """What has a record, but nobody behind it, is looked at by its hold at once."""
-    return Change(due=tuple(Due(member=f"hold:{key}", at=it.snap.now) for key in it.sight.owed))
+    """Make the holds that have a record, but nobody behind them, due for a look at once."""
+    return Change(due=tuple(Due.hold(key, at=it.snap.now) for key in it.sight.owed))
 
 
 def _requeue(ledger: Ledger, vanished: Sequence[str]) -> bool:
-    """What was taken behind our back is looked at by its hold at once; whether some of it has to wait. Each
-    for itself: whoever was faster than we has looked at it."""
+    """Make the holds that were removed behind our back due for a look at once, and return whether some of
+    them have to wait. Each is written on its own: if somebody else was faster, they have looked at it."""
     room = MOST_HEALED
     for keys in _parts(vanished):
         snaps = ledger.read_all(({Key.of(HoldRecord, key)}, ()) for key in keys)
@@ -254,7 +255,7 @@ def _unseen(key: str, snap: Snapshot) -> Change | None:
     if not record or record.phase is not Phase.GIVEN or not record.seen_at or record.untouchable:
         return None
     put = {Key.of(HoldRecord, key): replace(record, seen_at=None)}
-    return Change(rests_on=(snap,), put=put, due=(Due(member=f"hold:{key}", at=snap.now),))
+    return Change(rests_on=(snap,), put=put, due=(Due.hold(key, at=snap.now),))
 
 
 def _registration_change(it: Round) -> Change:
@@ -265,8 +266,8 @@ def _registration_change(it: Round) -> Change:
 
 
 def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
-    """Soon where something was seen for the first time, is being taken, or has to be given again; none
-    where there is a rest."""
+    """Return the pause until the next round: short if something was seen for the first time, is being
+    revoked, or has to be granted again; none if there is a rest."""
     if it.looked.rest:
         return timedelta()
     every = timedelta(seconds=it.catalog.sweep.every)
@@ -281,7 +282,7 @@ def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
 
 
 def _drop(context: Context, claim: Claim) -> None:
-    """The policy names the target no more: it cannot be reached, and what was told of it is over."""
+    """Forget a target that the policy no longer names: it cannot be reached, and its alerts are over."""
     name = claim.id
     catalog, snap = context.gather(lambda _: {Key.of(Strays, name), Key.of(StrayTargets)})
     if name in catalog.targets():
@@ -292,9 +293,7 @@ def _drop(context: Context, claim: Claim) -> None:
     alerts = context.ledger.read({Key.of(Alert, each) for each in told if each})
     change = Change(rests_on=(snap, alerts), done=Done(claim=claim))
     for alert in alerts.all(Alert):
-        change = join_changes(
-            change, alert_over_change(alert, because(Why.TARGET_UNSWEPT, target=name), snap.now)
-        )
+        change = change.plus(alert_over_change(alert, because(Why.TARGET_UNSWEPT, target=name), snap.now))
     swept = snap.find(StrayTargets) or StrayTargets()
     left = StrayTargets(targets=tuple(each for each in swept.targets if each != name))
     put = {**change.put, Key.of(Strays, name): None, Key.of(StrayTargets): left}

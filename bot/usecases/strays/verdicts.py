@@ -1,4 +1,4 @@
-"""An approver decides about a stray: it becomes a grant, it is removed, or it is left as it is."""
+"""Decisions of approvers about strays: one becomes a grant, is removed, or is left as it is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from bot.usecases.admit import admission
 from bot.usecases.alerts import adoptable, adopted_for, alert_change, became, owners
 from bot.usecases.attempts import earlier_answer
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
-from bot.usecases.finish import join_changes
 from bot.usecases.outcomes import hold_name
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
@@ -32,7 +31,7 @@ LOOK_AFTER = timedelta(seconds=3)
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A stray that is to be decided about, by whom, and what that is judged on."""
+    """A stray to be decided about, the person who decides, and what that is judged on."""
 
     by: str
     alert: Alert
@@ -46,7 +45,8 @@ class Case:
         return self.snap.now
 
     def decision_change(self, stray: Stray | None, reason: Reason, *, over: bool) -> Change:
-        """What becomes of the stray, None where it is none any more, and what its alert says of that."""
+        """Return the change that keeps the stray as it is after the decision (None: it is no longer a stray),
+        and shows ``reason`` in its alert."""
         key = self.hold.key
         others = {each: kept for each, kept in self.strays.found.items() if each != key}
         found = others | ({key: stray} if stray else {})
@@ -55,21 +55,23 @@ class Case:
             Key.of(Strays, self.hold.target): replace(self.strays, found=found)
         }
         shown = alert_change(replace(alert, over_at=self.now) if over else alert, self.now)
-        return join_changes(Change(rests_on=(self.snap,), put=put), shown)
+        return Change(rests_on=(self.snap,), put=put).plus(shown)
 
 
 def adopt(context: Context, *, person: str, alert: str, op: str) -> None:
-    """The access goes on as a grant of whoever has it, for some hours. Raises Refused, also for one's own."""
+    """Let the access continue as a grant of the person who has it, for some hours. Raises Refused, also for
+    one's own access."""
     _judge(context, person, alert, op, _adoption_change)
 
 
 def remove(context: Context, *, person: str, alert: str, op: str) -> None:
-    """The access is taken back; security people may have it, too. Raises Refused."""
+    """Revoke the access. Security people may do this, too. Raises Refused."""
     _judge(context, person, alert, op, _removal_change)
 
 
 def leave(context: Context, *, person: str, alert: str, op: str) -> None:
-    """Nobody is asked again until it goes away and comes back. Raises Refused, also for one's own."""
+    """Leave the access, and ask nobody again until it goes away and comes back. Raises Refused, also for
+    one's own access."""
     _judge(context, person, alert, op, _leave_change)
 
 
@@ -119,8 +121,8 @@ def _settled_by(alert: Alert | None) -> dict[str, str | int]:
 def _objection(
     by: str, resources: tuple[Resource, ...], catalog: Catalog, snap: Snapshot, *, revoking: bool = False
 ) -> Reason | None:
-    """Who may approve one of these resources may decide. ``revoking``: so may security people, and what was
-    known within a day counts."""
+    """Return why this person may not decide. Anyone who may approve one of these resources may. ``revoking``:
+    security people may, too, and what was known within a day counts."""
     facts = for_revoking(facts_of(snap)) if revoking else facts_of(snap)
     against = [approver_objection(by, each, catalog, facts) for each in resources]
     if None in against or (revoking and security_objection(by, catalog, facts) is None):
@@ -129,7 +131,8 @@ def _objection(
 
 
 def _not_ones_own(case: Case) -> None:
-    """Raises Refused also for one of several whose account it is, and for whoever had it before."""
+    """Raise Refused if the access is or may be the person's own: also for one of several users of the
+    account, and for anyone who had it before."""
     if case.by == case.alert.person or is_concerned(case.by, case.hold, case.catalog, case.snap):
         raise refuse(Why.OWN_ACCESS)
 
@@ -140,8 +143,8 @@ def _not_ones_own(case: Case) -> None:
 def _removal_change(_: Context, case: Case) -> Change:
     stray = replace(case.strays.found[case.hold.key], state=StrayState.TAKING)
     decided = case.decision_change(stray, because(Why.STRAY_TAKING, by_person=case.by), over=False)
-    soon = Change(due=(Due(member=f"sweep:{case.hold.target}", at=case.now + LOOK_AFTER),))
-    return join_changes(join_changes(decided, taking(case.hold, case.snap, by=case.by)), soon)
+    soon = Change(due=(Due.sweep(case.hold.target, at=case.now + LOOK_AFTER),))
+    return decided.plus(taking(case.hold, case.snap, by=case.by)).plus(soon)
 
 
 def _leave_change(_: Context, case: Case) -> Change:
@@ -149,11 +152,12 @@ def _leave_change(_: Context, case: Case) -> Change:
     stray = replace(case.strays.found[case.hold.key], state=StrayState.LEFT)
     entry = Entry(what="stray left", by=case.by, facts={"hold": hold_name(case.hold)})
     decided = case.decision_change(stray, because(Why.STRAY_LEFT, by_person=case.by), over=True)
-    return join_changes(decided, Change(audit=(entry,)))
+    return decided.plus(Change(audit=(entry,)))
 
 
 def _adoption_change(context: Context, case: Case) -> Change:
-    """Nothing is given by it: the grant stands behind that one hold, whatever else its resource gives."""
+    """Return the change that adopts the stray. Nothing is granted by it: the grant stands behind that one
+    hold, whatever else its resource gives."""
     _not_ones_own(case)
     person, resource = _whose(case), _resource(case)
     length = adopted_for(resource)
@@ -179,7 +183,7 @@ def _adoption_change(context: Context, case: Case) -> Change:
         until_at=int(until.timestamp()),
     )
     for part in (_as_given(case, grant.id), case.decision_change(None, reason, over=True)):
-        change = join_changes(change, part)
+        change = change.plus(part)
     return change
 
 
@@ -191,7 +195,8 @@ def _whose(case: Case) -> str:
 
 
 def _resource(case: Case) -> Resource:
-    """That which the button was for, if it may still be given so; the click counts only for its approvers."""
+    """Return the resource that the button was for. Raises Refused if the stray may no longer be adopted by
+    it, or the person is not one of its approvers."""
     resource = adoptable(case.hold, case.catalog)
     if resource is None or resource.name != case.alert.resource:
         raise refuse(Why.NOT_ADOPTABLE)
@@ -219,7 +224,8 @@ def _grant(grant_id: str, case: Case, ask: Ask) -> Grant:
 
 
 def _as_given(case: Case, grant: str) -> Change:
-    """It is there already, and of our making; nobody else may have been approved for it meanwhile."""
+    """Return the record of access of ours that is there already. It rests on nobody else having been approved
+    for it meanwhile."""
     known = [each.id for each in case.snap.all(Grant) if case.hold.key in each.holds]
     record = HoldRecord(hold=case.hold, phase=Phase.GIVEN, baseline=Presence.NONE)
     facts = {"hold": hold_name(case.hold)}
