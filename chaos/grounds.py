@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from bot.core.grants import Answer, Grant, Vote
@@ -52,11 +53,13 @@ def alike(grant: Grant) -> tuple[str, str, frozenset[str]]:
 
 
 def two_live(truth: Truth) -> Iterator[Violation]:
-    """At the same time, of one person and resource, which give the same."""
+    """At the same time, of one person and resource, which give the same. A grant that takes the place of
+    another is approved in the commit that ends it, a little after it was decided."""
     found = defaultdict(list)
     for name, grant in truth.books.grants.items():
         if reason := truth.reason_of(name):
-            found[alike(grant)].append(reason)
+            written = [each.at for each in truth.books.trail.get(name, ()) if each.entry.what == "approved"]
+            found[alike(grant)].append(replace(reason, since=max([reason.since, *written[:1]])))
     for every in found.values():
         every.sort(key=lambda each: each.since)
         for early, late in pairwise(every):

@@ -211,7 +211,7 @@ def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
 
 def _now_active(view: View, moved: Grant, change: Change) -> Change:
     """Return the change for a grant that is now ACTIVE. Time runs from approval; if granting was slow, the
-    end moves by as much, but never that of a ground that follows a shift."""
+    end moves by as much, but never that of a ground that follows a shift, and the audit names the new end."""
     waited = view.now - (moved.approved_at or view.now)
     entry = Entry(what="active", grant=moved.id, facts={"person": moved.person})
     change = replace(change, audit=(*change.audit, entry))
@@ -225,7 +225,13 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
     if later.until is None or later.until == moved.until:
         return change
     lease = Lease(grant=moved.id, how="move", until=later.until)
-    return replace(change, put={**change.put, Key.of(Grant, moved.id): later}, leases=(lease,))
+    entry = replace(entry, facts={**entry.facts, "until": later.until.isoformat()})
+    return replace(
+        change,
+        put={**change.put, Key.of(Grant, moved.id): later},
+        leases=(lease,),
+        audit=(*change.audit[:-1], entry),
+    )
 
 
 # -------------------------------------------------------------------------------------------------- gone

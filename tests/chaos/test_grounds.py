@@ -119,6 +119,14 @@ def test_there_is_one_live_grant_of_what_is_the_same() -> None:
     assert not whats(grounds.two_live(known(GRANT, replace(later, person=BOB))))
 
 
+def test_what_takes_the_place_of_another_is_there_since_it_was_written() -> None:
+    """Decided at 30 seconds, and written at 60, when the other ended."""
+    later = replace(GRANT, id="g1", approved_at=at(30), until=at(80))
+    early = replace(GRANT, id="g0", until=at(60))
+    assert whats(grounds.two_live(known(early, later))) == ["two live grants of one resource"]
+    assert not whats(grounds.two_live(known(early, later, entries=(happened(60, "approved"),))))
+
+
 # ------------------------------------------------------------------------------------ what was taken away
 
 REVOKED = happened(10, "ending", by=BOB, why=Why.REVOKED)

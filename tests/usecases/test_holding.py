@@ -261,7 +261,10 @@ def test_giving_that_was_slow_moves_the_end_by_as_much(story: Story) -> None:
     assert active.active_at is not None
     waited = active.active_at - NINE
     assert waited > timedelta(seconds=120)
+    assert active.until
     assert active.until == story.lease(grant) == at(1) + waited
+    [said] = [entry.facts for entry in story.audit(grant) if entry.what == "active"]
+    assert said == {"person": DAN, "until": active.until.isoformat()}
     story.pass_time(HOUR + waited.total_seconds())
     assert not story.has(DAN)
 
