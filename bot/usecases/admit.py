@@ -138,7 +138,7 @@ def live_grant(person: str, resource: Resource, catalog: Catalog, snap: Snapshot
         and snap.live(each)
         and gives_the_same(each, resource, catalog, snap)
     ]
-    return max(found, key=lambda each: each.until or snap.now, default=None)
+    return max(found, key=lambda each: (each.until is None, each.until or snap.now), default=None)
 
 
 def lease_move(
