@@ -36,7 +36,7 @@ def dependency(member: str) -> str:
 
 
 def of(neighbour: WaitsFor) -> tuple[str, ...]:
-    """Return the kinds of due things that wait for this."""
+    """Return the kinds of jobs that wait for this."""
     return tuple(kind for kind, row in KINDS.items() if row.waits_for is neighbour)
 
 

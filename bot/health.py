@@ -106,8 +106,8 @@ class Gauges:
         return family
 
     def _doubt_gauge(self, books: Ledger | None) -> GaugeMetricFamily:
-        """Return the gauge. ``/readyz`` stays good meanwhile: giving back and revoking must not stop with
-        granting."""
+        """Return the gauge. ``/readyz`` stays good in the meantime: giving back and revoking must not stop
+        with granting."""
         told = "1 while a process does not follow the policy in force, because its text cannot be trusted"
         try:
             doubt = books.read({DOUBT}).find(PolicyDoubt) if books else None

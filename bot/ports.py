@@ -444,7 +444,7 @@ class AccountOwner:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountsNoted:
-    """A mark that every account an older version granted has an AccountOwner by now."""
+    """A mark that every account that an older version gave out has an AccountOwner by now."""
 
     at: datetime
 
@@ -1266,9 +1266,9 @@ class Census(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerFacts:
-    """``name`` with the version; ``objections`` are what must be changed, ``warnings`` what should be or
-    could not be seen, each with what to do. ``replicas`` is the number that is connected; None: it does not
-    say."""
+    """The facts about a server of Redis: ``name`` with the version; ``objections`` are what must be changed,
+    ``warnings`` what should be or could not be seen, each with what to do. ``replicas`` is the number that is
+    connected; None: it does not say."""
 
     name: str
     objections: tuple[str, ...] = ()

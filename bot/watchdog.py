@@ -17,7 +17,7 @@ from bot.usecases.rollback import RollbackGuard
 log = structlog.get_logger(__name__)
 
 EVERY = 1.0
-"""Seconds between two looks. Access that Redis had forgotten the end of may be granted for that long, at
+"""Seconds between two looks. Access whose end Redis has forgotten may be granted for that long, at
 most."""
 PATIENCE = 10
 """Looks in a row that may fail while Redis answers otherwise; then it is logged, and the worker goes on."""

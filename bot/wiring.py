@@ -261,8 +261,8 @@ class Adapters:
 
     def former(self, name: str) -> Target | None:
         """Return the target as it was while something was granted there that may still be held: for revoking
-        only. None if it is where it was. Raise PermanentFailure if its settings of then cannot be used,
-        naming the variables that are not set; of several addresses, one that can be used is enough."""
+        only. None if it is where it was. Raise PermanentFailure if its former settings cannot be used, naming
+        the variables that are not set; of several addresses, one that can be used is enough."""
         versions = self._former.get(name, ())
         found = [self._former_at(name, each) for each in versions]
         unusable = [each for each in found if isinstance(each, Unusable)]

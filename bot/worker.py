@@ -161,7 +161,7 @@ class Worker:
         self._catching_up = threading.Lock()
         self._lock = threading.Lock()
         self.last_round = time.monotonic()
-        """When the loop last came round, with those beside it alive. On this process's monotonic clock."""
+        """The last time the loop came round with its threads alive, on this process's monotonic clock."""
         self._told_to_stop = False
         self._finished = threading.Event()
         self._stir = threading.Event()

@@ -219,7 +219,7 @@ class ResourceShape(Settings):
     who_may_ask: Several[WhoMayAsk] = ("everyone",)
     """Everyone means all full members of the Slack workspace."""
     duration: LengthsShape = LengthsShape.model_validate({"max": "12h"})
-    """Without it: 1h, at most 12h."""
+    """The lengths that may be requested; without it 1h, at most 12h."""
     reason: Reason = "required"
     """Says whether people have to give a reason."""
     approve_automatically: Several[AutomaticRule] = ()
@@ -346,7 +346,7 @@ class File(Settings):
     """All of access.yaml."""
 
     workspace: Workspace = "main"
-    """Keeps several bots apart in one Redis."""
+    """A name that keeps several bots apart in one Redis."""
     people: PeopleShape = PeopleShape()
     oncall: dict[Name, Source] = Field(default_factory=dict)
     """The sources that know who is on call, by the name that schedules begin with."""

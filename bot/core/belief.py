@@ -44,8 +44,8 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """``grace`` is the longest by which access may outlast a shift of the schedule, ``at_most`` how long the
-    last known shifts may stand against newer answers."""
+    """The limits of doubt. ``grace`` is the longest by which access may outlast a shift of the schedule,
+    ``at_most`` the longest for which the last known shifts may stand against newer answers."""
 
     now: datetime
     grace: timedelta

@@ -427,7 +427,8 @@ def hold_given(grant: Grant, hold: str, *, now: datetime, had_before: bool) -> G
 
 
 def hold_failed(grant: Grant, hold: str, *, now: datetime, trouble: str) -> Grant:
-    """Record that a hold cannot be granted at all: the whole grant ends, and the rest of it is revoked."""
+    """Record that a hold cannot be granted at all: the whole grant ends, and what was granted of it is
+    revoked."""
     _only(grant, *LIVE)
     moved = end(grant, now=now, reason=because(Why.COULD_NOT_GIVE))
     return replace(moved, holds={**grant.holds, hold: HoldState.FAILED}, trouble=trouble)

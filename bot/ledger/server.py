@@ -11,7 +11,7 @@ from bot.ports import ServerFacts
 
 
 class RedisServer:
-    """Implements Server."""
+    """The server of a Redis. Implements Server."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client

@@ -15,7 +15,7 @@ MOST_PAGES = 10
 
 
 class SlackApp:
-    """Implements App. ``client`` gives the bot token and the address."""
+    """The app. Implements App. ``client`` gives the bot token and the address."""
 
     def __init__(self, client: WebClient, app_token: str) -> None:
         self._client = client

@@ -26,7 +26,7 @@ _SLACKBOT = "USLACKBOT"
 
 
 class SlackDirectory:
-    """Implements ``Directory``."""
+    """The people of the workspace. Implements Directory."""
 
     def __init__(self, client: WebClient) -> None:
         self._client = client

@@ -25,7 +25,8 @@ _PLAIN = {"unfurl_links": False, "unfurl_media": False}
 
 
 class SlackMessenger:
-    """Implements ``Messenger`` and ``Publisher``. ``client`` gives the token and the address."""
+    """The messages in Slack. Implements Messenger and Publisher. ``client`` gives the token and the
+    address."""
 
     def __init__(self, client: WebClient) -> None:
         self._client = client

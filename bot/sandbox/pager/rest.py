@@ -169,7 +169,8 @@ class Rest:
         }
 
     def _with_starts(self, stints: list[Stint], since: datetime, until: datetime) -> list[Stint]:
-        """Give each entry a start: it may lack an end, but not a start."""
+        """Clip the stints to the window; with overflow keep them whole, except that an entry must have a
+        start."""
         if _query().get("overflow") != "true":
             return answers.clip(stints, since, until)
         return [replace(each, start=since) if each.start == ALWAYS else each for each in stints]

@@ -56,7 +56,8 @@ def view_errors(view: Any, kind: Literal["modal", "home"]) -> list[str]:
 
 
 def too_long(blocks: list[Any]) -> bool:
-    """Return whether they are too long as compact JSON, which is close to how Slack counts."""
+    """Return whether they are too long. Counted as compact JSON, which is close to where Slack draws the
+    line."""
     return len(json.dumps(blocks, separators=(",", ":"), ensure_ascii=False)) > MOST_CHARACTERS
 
 

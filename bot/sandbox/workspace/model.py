@@ -135,7 +135,7 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandReply:
-    """The text that the typist sees right after a slash command."""
+    """The reply that the typist sees right after a slash command."""
 
     status: int
     seconds: float

@@ -22,7 +22,7 @@ LONGEST_REPLAY = 1.0
 
 class Replica:
     """A standby server. ``where`` is its address, by which receipts name it. Every method raises
-    TemporaryFailure or PermanentFailure by the deadline, also if the server there does not belong to the same
+    TemporaryFailure or PermanentFailure by the deadline, even if the server there does not belong to the same
     system."""
 
     def __init__(self, name: str, url: str) -> None:
