@@ -57,11 +57,14 @@ def _may_be_lost(truth: Truth, deed: Deed) -> bool:
 
 
 def _asked(truth: Truth, deed: Deed) -> bool:
-    """Who has it already is told so, whatever the reason was then."""
+    """Anyone who has it already is told so, whatever the reason was then; also by a grant that was there at
+    that moment, and died with a primary afterwards."""
     every = truth.by_person(deed.person, deed.resource)
     mine = [grant for grant in every if grant.reason == deed.reason]
     if deed.said.startswith("You have *"):
-        return any(deed.until in _ends(truth, grant) for grant in every)
+        return any(deed.until in _ends(truth, grant) for grant in every) or deed.until in _ends_lost(
+            truth, deed
+        )
     if deed.said.startswith("You get"):
         return any(deed.until in _ends(truth, grant) for grant in mine)
     return bool(mine)
@@ -70,6 +73,17 @@ def _asked(truth: Truth, deed: Deed) -> bool:
 def _ends(truth: Truth, grant: Grant) -> set[int]:
     """All ends that were ever written down for it, in whole seconds."""
     return {int(each) for each in truth.ends_of(grant.id)}
+
+
+def _ends_lost(truth: Truth, deed: Deed) -> set[int]:
+    """Return the ends, in whole seconds, of what the person had then and is lost."""
+    about = {"person": deed.person, "resource": deed.resource}
+    facts = (each.entry.facts for each in truth.lost if each.at <= deed.answered + SLACK)
+    return {
+        int(datetime.fromisoformat(str(each["until"])).timestamp())
+        for each in facts
+        if "until" in each and about.items() <= each.items()
+    }
 
 
 def _decided(truth: Truth, deed: Deed) -> bool:

@@ -172,6 +172,33 @@ def test_what_people_were_told_may_come_to_nothing_only_if_that_was_lost(deed: D
     assert [each.what for each in found] == ([] if excused else ["came to nothing"])
 
 
+HAS = "You have *{}* already, until <!date^{}^{{time}}|01:00 UTC>."
+
+
+@pytest.mark.parametrize(
+    ("said", "at", "excused"),
+    [
+        pytest.param(HAS.format("table-1", 60), 2.0, True, id="it was there then"),
+        pytest.param(HAS.format("table-1", 61), 2.0, False, id="until another end"),
+        pytest.param(HAS.format("table-1", 60), 3.5, False, id="it came later"),
+    ],
+)
+def test_who_has_it_by_a_grant_that_is_lost_afterwards_was_told_the_truth(
+    said: str, at: float, excused: bool
+) -> None:
+    facts = {
+        "person": GRANT.person,
+        "resource": GRANT.resource,
+        "until": datetime.fromtimestamp(60, UTC).isoformat(),
+    }
+    lost = Happened(at=at, entry=Entry(what="approved", grant="g9", facts=facts))
+    books = cast("Any", SimpleNamespace(grants={}, trail={}, leases={}))
+    truth = replace(
+        looked(), books=books, lost=(lost,), deeds=(replace(DEED, said=said, sent=3.0, answered=3.2),)
+    )
+    assert [each.what for each in came_to_nothing(truth)] == ([] if excused else ["came to nothing"])
+
+
 def test_each_access_is_looked_for_at_its_own_target() -> None:
     assert looked({1, 2}).missing(ELSEWHERE, 1.0, 8.5) is None, "nobody looked there"
     assert set(town.TARGET_OF.values()) == set(town.URLS_OF)
