@@ -36,10 +36,10 @@ from bot.ledger import checks
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Anchor, Key, Ledger, OnCallSource, PolicyInForce, PolicyText, Signer, Target
-from bot.slack.directory import SlackDirectory
-from bot.slack.listeners import SlackSettings, build
-from bot.slack.messenger import SlackMessenger
-from bot.slack.socket import SocketConnection
+from bot.slack.api.directory import SlackDirectory
+from bot.slack.api.messenger import SlackMessenger
+from bot.slack.incoming.listeners import SlackSettings, build
+from bot.slack.incoming.socket import SocketConnection
 from bot.usecases import (
     alerts,
     ask,

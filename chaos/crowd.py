@@ -15,7 +15,7 @@ from typing import Self
 
 import structlog
 
-from bot.sandbox.workspace.model import ImpossibleError
+from bot.doubles.slack.model import ImpossibleError
 from chaos.deeds import DONE, SHOWS_TERMS, UNKNOWN, UNWRITTEN, Deed, Deeds, is_copy
 from chaos.house import House
 from chaos.plans import Plan

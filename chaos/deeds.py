@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from bot.sandbox.workspace.model import ImpossibleError, Reply
+from bot.doubles.slack.model import ImpossibleError, Reply
 from bot.slack.wording.answers import BROKEN, COPIED, NOT_RECORDED, UNCONFIRMED
 from chaos import town
 from chaos.history import Shown, shown_in

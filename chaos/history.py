@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox.workspace.model import Call
+from bot.doubles.slack.model import Call
 from bot.slack.wording.spoken import for_length
 from chaos import town
 

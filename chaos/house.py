@@ -24,17 +24,17 @@ from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.core.people import Group
 from bot.core.shifts import Roster
+from bot.doubles import pagerduty
+from bot.doubles.pagerduty import Pager
+from bot.doubles.slack.server import serve
+from bot.doubles.slack.workspace import Workspace
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Home, Key, PolicyInForce
-from bot.sandbox import pager
 from bot.sandbox.bot_process import BotProcess
-from bot.sandbox.pager import Pager
 from bot.sandbox.server_process import ServerProcess, free_port
 from bot.sandbox.servers import Valkey
-from bot.sandbox.workspace.server import serve
-from bot.sandbox.workspace.workspace import Workspace
-from bot.slack.manifest import manifest
+from bot.slack.api.manifest import manifest
 from bot.usecases.enact import enact
 from chaos import town
 from chaos.database import Database
@@ -224,7 +224,7 @@ class House:
     def _open_pager(self) -> None:
         self.pager = Pager(token=self._secrets["PAGERDUTY_TOKEN"])
         town.roster(self.pager)
-        self._pager_served = pager.serve(self.pager)
+        self._pager_served = pagerduty.serve(self.pager)
         self._stack.callback(self._pager_served.close)
 
     def write_policy(self, variant: str | None = None) -> None:

@@ -26,7 +26,7 @@ from bot.core.holds import HoldRecord, Phase
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Card, Change, Key
 from bot.sandbox.launch import PR_SET_PDEATHSIG
-from bot.slack.messenger import SlackMessenger
+from bot.slack.api.messenger import SlackMessenger
 from bot.targets.postgres import Postgres
 from bot.usecases import batches, hands, outcomes, reconcile, survey
 from chaos import broken

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.core.grants import Grant, State
 from bot.ports import Card
-from bot.slack.cards import APPROVER
+from bot.slack.views.cards import APPROVER
 from bot.slack.wording.answers import NOTHING_MINE, NOTHING_WAITS
 from bot.slack.wording.reasons import NOT_COPIED
 from bot.usecases.cards import NEWS

@@ -16,7 +16,7 @@ from typing import cast
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.ports import Directory, Key, Restore
-from bot.slack.cards import card
+from bot.slack.views.cards import card
 from bot.usecases.cards import card_view
 from bot.usecases.context import Context
 from bot.usecases.restore import accept_restore

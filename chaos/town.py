@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from bot.sandbox.pager import Pager
-from bot.sandbox.workspace.model import Channel, Group, Person
-from bot.sandbox.workspace.workspace import Workspace
+from bot.doubles.pagerduty import Pager
+from bot.doubles.slack.model import Channel, Group, Person
+from bot.doubles.slack.workspace import Workspace
 
 PEOPLE = tuple(f"U0{number:03}" for number in range(1, 41))
 APPROVERS = PEOPLE[:6]

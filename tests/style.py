@@ -109,7 +109,7 @@ def stops(act: Callable[[], object]) -> tuple[int, int]:
 
 def trips() -> Iterator[tuple[str, int, int]]:
     """A request that a rule approves, and an approver's click, through Slack's HTTP."""
-    from bot.sandbox.workspace import serve  # noqa: PLC0415 -- only this needs servers
+    from bot.doubles.slack import serve  # noqa: PLC0415 -- only this needs servers
     from tests.slack import conftest, scenes, town  # noqa: PLC0415
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -26,7 +26,7 @@ from bot import config, web, wiring
 from bot.core.grants import Grant
 from bot.kinds import PostgresSettings
 from bot.ports import Home, Key
-from bot.slack.listeners import SlackSettings, build
+from bot.slack.incoming.listeners import SlackSettings, build
 from bot.testing.valkey import valkey_url
 from bot.usecases.enact import enact
 from bot.worker import Worker

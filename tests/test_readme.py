@@ -23,7 +23,7 @@ from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Deadline, Done, Due, Entry, Key
 from bot.sandbox.servers import Postgres as Server
-from bot.slack import grammar
+from bot.slack.grammar import verbs
 from bot.targets.postgres import Postgres
 from bot.testing.valkeys import alone
 
@@ -63,7 +63,7 @@ def test_the_policy_loads(text: str) -> None:
 
 
 def command_in(text: str) -> str:
-    return type(grammar.parse(text.replace("@ada", "<@U02ADA|ada>"))).__name__.casefold()
+    return type(verbs.parse(text.replace("@ada", "<@U02ADA|ada>"))).__name__.casefold()
 
 
 @pytest.mark.parametrize("text", sorted(set(typed_in_slack())))
@@ -74,7 +74,7 @@ def test_what_is_to_be_typed_in_slack_is_understood(text: str) -> None:
 
 def test_the_table_has_every_command() -> None:
     told = {command_in(each) for each in typed_in_slack()}
-    known = {each.__name__.casefold() for each in grammar.Command.__args__}
+    known = {each.__name__.casefold() for each in verbs.Command.__args__}
     assert told >= known - {"help", "unknown", "waiting", "later"}
 
 
@@ -83,8 +83,8 @@ def test_every_length_in_the_table_is_one() -> None:
     named = [each for each in re.findall(r"`([^`]+)`", row) if each != "request"]
     assert len(named) == 5
     for each in named:
-        command = grammar.parse(f"request prod-db {each} because orders are stuck")
-        assert isinstance(command, grammar.Request)
+        command = verbs.parse(f"request prod-db {each} because orders are stuck")
+        assert isinstance(command, verbs.Request)
         assert command.length, each
 
 

@@ -18,9 +18,9 @@ from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ledger.server import RedisServer
 from bot.ports import Deadline, Key, PolicyInForce, Signer
-from bot.slack.app import SlackApp
-from bot.slack.directory import SlackDirectory
-from bot.slack.manifest import scopes
+from bot.slack.api.app import SlackApp
+from bot.slack.api.directory import SlackDirectory
+from bot.slack.api.manifest import scopes
 from bot.upstream import within
 from bot.usecases.examine import access, evidence, pager, policy, slack, stops, store, targets, work
 from bot.usecases.examine.findings import Check, Finding, few, look_at, run_checks, wrong

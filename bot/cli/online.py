@@ -12,9 +12,9 @@ from slack_sdk import WebClient
 
 from bot import config, wiring
 from bot.ports import Deadline
-from bot.slack.app import SlackApp
-from bot.slack.directory import SlackDirectory
-from bot.slack.manifest import scopes
+from bot.slack.api.app import SlackApp
+from bot.slack.api.directory import SlackDirectory
+from bot.slack.api.manifest import scopes
 from bot.usecases.examine import names, pager, slack, targets
 from bot.usecases.examine.findings import Check, Finding, look_at, run_checks
 

@@ -11,7 +11,7 @@ from bot.config import patterns
 from bot.config.mistakes import without_password
 from bot.core.words import read_otherwise
 from bot.kinds import AccountName, FileContext, Form, unlike
-from bot.slack.likeness import nearest
+from bot.slack.grammar.likeness import nearest
 
 T = TypeVar("T")
 

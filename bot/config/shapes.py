@@ -55,7 +55,7 @@ from bot.kinds import (
     between,
     unlike,
 )
-from bot.slack.likeness import nearest
+from bot.slack.grammar.likeness import nearest
 
 # ------------------------------------------------------------------------------------------ selectors
 

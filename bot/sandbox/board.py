@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from flask import Blueprint, Response, request, send_from_directory
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from bot.sandbox.workspace.model import ImpossibleError
+from bot.doubles.slack.model import ImpossibleError
 
 Json = dict[str, Any]
 Pressed = tuple[str, str | None, Any]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bot.sandbox.pager import Pager, PagerError
-from bot.sandbox.workspace.model import ImpossibleError
+from bot.doubles.pagerduty import Pager, PagerError
+from bot.doubles.slack.model import ImpossibleError
 
 
 class PagerDesk:

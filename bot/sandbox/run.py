@@ -20,21 +20,22 @@ from flask import Flask
 
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
+from bot.doubles import pagerduty
+from bot.doubles.pagerduty import Pager
+from bot.doubles.slack.server import serve
+from bot.doubles.slack.workspace import Workspace
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Key, PolicyInForce
-from bot.sandbox import pager, town
+from bot.sandbox import town
 from bot.sandbox.board import board
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.desk import PagerDesk
 from bot.sandbox.orders import prepare
-from bot.sandbox.pager import Pager
 from bot.sandbox.server_process import free_port, is_free
 from bot.sandbox.servers import Postgres, Valkey
 from bot.sandbox.watch import Watch
-from bot.sandbox.workspace.server import serve
-from bot.sandbox.workspace.workspace import Workspace
-from bot.slack.manifest import manifest
+from bot.slack.api.manifest import manifest
 
 READY_WITHIN = 20.0
 KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log")
@@ -146,7 +147,7 @@ class Sandbox:
             self.pager.load(kept)
         town.roster(self.pager, self.policy.catalog)
         self._stack.callback(self.pager.save, kept)
-        self._pager_served = pager.serve(self.pager)
+        self._pager_served = pagerduty.serve(self.pager)
         self._stack.callback(self._pager_served.close)
         self.watch = Watch(self.ledger, self.database, self.policy.catalog)
         page = Flask("sandbox")

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from bot.core.catalog import Catalog
-from bot.sandbox.pager import Pager
-from bot.sandbox.workspace.model import Channel, Group, Person
-from bot.sandbox.workspace.workspace import Workspace
+from bot.doubles.pagerduty import Pager
+from bot.doubles.slack.model import Channel, Group, Person
+from bot.doubles.slack.workspace import Workspace
 
 PEOPLE = {
     "U02ADA": ("ada", "Ada", "on call this week", "c2410c"),

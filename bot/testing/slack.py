@@ -11,9 +11,9 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.people import Group, Person
 from bot.ports import AlertView, CardView, Deadline, Home, Note, Place
-from bot.slack.alerts import alert
-from bot.slack.cards import card
-from bot.slack.messenger import message_digest
+from bot.slack.api.messenger import message_digest
+from bot.slack.views.alerts import alert
+from bot.slack.views.cards import card
 from bot.testing.town import GROUP, NAMES, TEAM, dba, person
 from bot.usecases.answers import HomeView
 

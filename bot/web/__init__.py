@@ -15,7 +15,7 @@ from slack_bolt.adapter.flask.handler import to_flask_response
 from slack_bolt.request import BoltRequest
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from bot.slack.heard import from_http
+from bot.slack.incoming.payloads import from_http
 from bot.web.arriving import LARGEST_BODY
 from bot.web.waiting import MOST_CONNECTIONS, Waiting
 

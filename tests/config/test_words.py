@@ -8,7 +8,7 @@ import pytest
 
 from bot.config.forms import NAME
 from bot.core.words import RESERVED, VERBS, read_otherwise
-from bot.slack import grammar
+from bot.slack.grammar import verbs
 from tests.config.files import HEAD, said
 
 
@@ -75,7 +75,7 @@ def test_any_other_name_is_good(name: str) -> None:
 
 
 def test_every_verb_and_synonym_of_the_command_is_among_the_words() -> None:
-    assert {each for each in grammar._SYNONYMS if re.fullmatch(NAME, each)} <= VERBS
+    assert {each for each in verbs._SYNONYMS if re.fullmatch(NAME, each)} <= VERBS
 
 
 def test_what_is_suggested_instead_is_a_good_name() -> None:

@@ -5,7 +5,7 @@ import pytest
 from psycopg.errors import AdminShutdown
 
 from bot.core.grants import State
-from bot.sandbox.workspace.model import Message, Person
+from bot.doubles.slack.model import Message, Person
 from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, Town, until
 
 GONE = "U0GONE"

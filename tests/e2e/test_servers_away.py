@@ -4,8 +4,8 @@ import re
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from bot.doubles.slack.model import Message
 from bot.sandbox.server_process import free_port
-from bot.sandbox.workspace.model import Message
 from tests.e2e.town import ADA, DAN, SECURITY, Town, until
 
 NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."

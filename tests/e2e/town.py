@@ -16,12 +16,12 @@ import psycopg
 from bot.cli import to_try
 from bot.core.grants import Grant, Origin, State
 from bot.core.shifts import Roster
+from bot.doubles.slack.model import Json, Message, Reply
 from bot.ports import Alert, Card, Entry, Key
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.run import Sandbox, forget
 from bot.sandbox.server_process import ServerProcess
-from bot.sandbox.workspace.model import Json, Message, Reply
-from bot.slack.cards import BETWEEN
+from bot.slack.views.cards import BETWEEN
 
 ADA, BOB, CAROL, DAN = "U02ADA", "U02BOB", "U02CAR", "U02DAN"
 DB_ACCESS, SECURITY = "C0DBACCESS", "C0SECURITY"

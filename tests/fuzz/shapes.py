@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox.workspace.delivery import Kind
+from bot.doubles.slack.delivery import Kind
 from tests.slack.conftest import CHANNEL, EVE, GINA
 from tests.slack.scenes import ADA, BOB, CAROL
 

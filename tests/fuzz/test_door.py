@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.sandbox.workspace.delivery import signature
+from bot.doubles.slack.delivery import signature
 from tests.fuzz import junk
 from tests.fuzz.place import FORM, JSON, FuzzedPlace, fuzzed_place, signed
 from tests.fuzz.rounds import thrown

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from bot.core.durations import ABSURD, UNTIL_SHIFT_ENDS, UntilShiftEnds
 from bot.core.errors import Refused
-from bot.slack.entities import readable
-from bot.slack.grammar import _SYNONYMS, Command, Request, parse, wants_names
-from bot.slack.likeness import alike, distance, nearest
-from bot.slack.moments import Moment
-from bot.slack.reading import Length, length_in, level_text, says_because
+from bot.slack.grammar.lexer import Length, length_in, level_text, says_because
+from bot.slack.grammar.likeness import alike, distance, nearest
+from bot.slack.grammar.markup import readable
+from bot.slack.grammar.moments import Moment
+from bot.slack.grammar.verbs import _SYNONYMS, Command, Request, parse, wants_names
 from bot.slack.wording.reasons import refusal
 from tests.fuzz import junk
 from tests.fuzz.rounds import thrown, watched

@@ -14,9 +14,9 @@ from bot.core.catalog import Entitlement
 from bot.core.grants import Grant, State, Traced
 from bot.core.reasons import Reason, Why
 from bot.ports import CardView, Note
-from bot.slack.cards import APPROVER, HOLDER, card
-from bot.slack.messenger import _blocks
-from bot.slack.pages import fitting, home, mine, offer_list, who
+from bot.slack.api.messenger import _blocks
+from bot.slack.views.cards import APPROVER, HOLDER, card
+from bot.slack.views.lists import fitting, home, mine, offer_list, who
 from bot.slack.wording import answers as words
 from bot.slack.wording import spoken
 from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal

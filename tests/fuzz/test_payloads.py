@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
-from bot.sandbox.workspace.blocks import message_errors, too_long, view_errors, view_too_large
+from bot.doubles.slack.blocks import message_errors, too_long, view_errors, view_too_large
 from tests.fuzz import invariants, junk
 from tests.fuzz.edits import Edit, edited, edits
 from tests.fuzz.place import FORM, JSON, FuzzedPlace, fuzzed_place

@@ -21,8 +21,8 @@ from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.oncall.pagerduty import PagerDuty
 from bot.ports import Deadline, Key, PolicyInForce
-from bot.slack.directory import SlackDirectory
-from bot.slack.listeners import SlackSettings
+from bot.slack.api.directory import SlackDirectory
+from bot.slack.incoming.listeners import SlackSettings
 from bot.testing.town import NINE
 from tests.config.files import FULL
 from tests.fuzz.rounds import thrown

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from bot.doubles.pagerduty import Pager, answers
 from bot.oncall.pagerduty import PagerDuty
 from bot.oncall.pagerduty.answers import Assignment, Entry, Row
 from bot.ports import Deadline
-from bot.sandbox.pager import Pager, answers
 from tests.oncall.conftest import HOUR
 from tests.oncall.test_pagerduty import ADA, BOB, CAROL, soon, who
 

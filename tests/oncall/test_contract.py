@@ -13,9 +13,9 @@ import pytest
 
 import bot.oncall
 from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.doubles.pagerduty import Pager, serve
 from bot.oncall.pagerduty import PagerDuty
 from bot.ports import Deadline, OnCallSource
-from bot.sandbox.pager import Pager, serve
 from tests.oncall.conftest import HOUR, NOW, SINCE, TOKEN, UNTIL
 
 ADA, BOB = "ada@example.com", "bob@example.com"

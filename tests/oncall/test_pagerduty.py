@@ -12,10 +12,10 @@ import pytest
 
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.shifts import Shift
+from bot.doubles.pagerduty import Pager, Policy, Served, answers
+from bot.doubles.pagerduty.faults import FOREVER, HTML
 from bot.oncall.pagerduty import PagerDuty, source
 from bot.ports import Deadline
-from bot.sandbox.pager import Pager, Policy, Served, answers
-from bot.sandbox.pager.faults import FOREVER, HTML
 from tests.oncall.conftest import HOUR, NOW, SINCE, TOKEN, UNTIL
 
 ADA, BOB, CAROL = "ada.lovelace@example.com", "bob@example.com", "carol@example.com"

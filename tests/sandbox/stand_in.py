@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.sandbox.workspace.model import ImpossibleError
+from bot.doubles.slack.model import ImpossibleError
 
 Json = dict[str, Any]
 

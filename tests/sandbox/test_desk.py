@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.doubles.pagerduty import Pager
+from bot.doubles.slack.model import ImpossibleError
 from bot.sandbox.desk import PagerDesk
-from bot.sandbox.pager import Pager
-from bot.sandbox.workspace.model import ImpossibleError
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)

@@ -9,8 +9,8 @@ import pytest
 import requests
 from flask import Flask
 
-from bot.sandbox.pager import Pager, PagerError, Policy, Served, blueprint, serve
-from bot.sandbox.pager.faults import HTML
+from bot.doubles.pagerduty import Pager, PagerError, Policy, Served, blueprint, serve
+from bot.doubles.pagerduty.faults import HTML
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -16,10 +16,10 @@ from openapi_core import Config, OpenAPI
 from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest, WerkzeugOpenAPIResponse
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.doubles.pagerduty import Pager, Policy, Served, app
+from bot.doubles.pagerduty.faults import HTML
 from bot.oncall.pagerduty import PagerDuty
 from bot.ports import Deadline
-from bot.sandbox.pager import Pager, Policy, Served, app
-from bot.sandbox.pager.faults import HTML
 
 SPEC = Path(__file__).parents[3] / "shared" / "specs" / "pagerduty-openapi.json"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from slack_bolt import App
 from slack_sdk.errors import SlackApiError
 
-from bot.sandbox.workspace import ImpossibleError, Server, Workspace, serve
+from bot.doubles.slack import ImpossibleError, Server, Workspace, serve
 from tests.sandbox.tiny_bot import ADA, BOB, CARD, CAROL, CHANNEL, FORM, bolt_app, inhabited, listening
 
 

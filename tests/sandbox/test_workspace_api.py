@@ -12,7 +12,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.sandbox.workspace import Channel, Person, Workspace, serve
+from bot.doubles.slack import Channel, Person, Workspace, serve
 from tests.sandbox.tiny_bot import (
     ADA,
     APP_TOKEN,

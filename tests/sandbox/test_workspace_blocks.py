@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.workspace.blocks import message_errors, too_long, view_errors, view_too_large
+from bot.doubles.slack.blocks import message_errors, too_long, view_errors, view_too_large
 
 Json = dict[str, Any]
 

@@ -15,8 +15,8 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.sandbox.workspace import Channel, Group, Json, Person, Workspace, serve
-from bot.sandbox.workspace.api import REQUIRED
+from bot.doubles.slack import Channel, Group, Json, Person, Workspace, serve
+from bot.doubles.slack.api import REQUIRED
 from tests.sandbox.tiny_bot import (
     APP_TOKEN,
     BOT_TOKEN,

@@ -15,8 +15,8 @@ from slack_sdk import WebClient
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.webhook import WebhookClient
 
-from bot.sandbox.workspace import Channel, ImpossibleError, Json, Person, Workspace, serve
-from bot.sandbox.workspace.delivery import signature
+from bot.doubles.slack import Channel, ImpossibleError, Json, Person, Workspace, serve
+from bot.doubles.slack.delivery import signature
 from tests.sandbox.tiny_bot import (
     ADA,
     APPROVE,

@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.webhook import WebhookClient
 
-from bot.sandbox.workspace import Workspace, serve
+from bot.doubles.slack import Workspace, serve
 from tests.sandbox.tiny_bot import ADA, BOT_TOKEN, CHANNEL, inhabited
 
 

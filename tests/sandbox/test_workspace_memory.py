@@ -9,7 +9,7 @@ from pathlib import Path
 from slack_sdk import WebClient
 from werkzeug.wrappers import Request, Response
 
-from bot.sandbox.workspace import Channel, Workspace, serve
+from bot.doubles.slack import Channel, Workspace, serve
 from tests.sandbox.tiny_bot import (
     ADA,
     APP_TOKEN,

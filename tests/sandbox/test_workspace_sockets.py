@@ -12,7 +12,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from websockets.sync.client import connect
 
-from bot.sandbox.workspace import Workspace, serve
+from bot.doubles.slack import Workspace, serve
 from tests.sandbox.tiny_bot import (
     ADA,
     APP_TOKEN,

@@ -14,7 +14,7 @@ from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_sdk import WebClient
 from werkzeug.serving import make_server
 
-from bot.sandbox.workspace import Channel, Group, Json, Person, Workspace
+from bot.doubles.slack import Channel, Group, Json, Person, Workspace
 
 BOT_TOKEN = "xoxb-tiny"
 SIGNING_SECRET = "tiny-signing-secret"

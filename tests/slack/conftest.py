@@ -9,7 +9,7 @@ import pytest
 import yaml
 from slack_sdk import WebClient
 
-from bot.sandbox.workspace import Channel, Group, Person, Server, Workspace, serve
+from bot.doubles.slack import Channel, Group, Person, Server, Workspace, serve
 from tests.slack.scenes import ADA, BOB, CAROL
 
 BOT_TOKEN, SIGNING_SECRET, APP_TOKEN = "xoxb-rotakey", "rotakey-signing-secret", "xapp-rotakey"

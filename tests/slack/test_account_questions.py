@@ -11,9 +11,9 @@ import pytest
 from bot.core.catalog import Named, SecurityRules
 from bot.core.people import Person
 from bot.core.reasons import Why
+from bot.doubles.slack import Server, Workspace
 from bot.ports import AccountOwner, Alert, Deadline, Key, Place
-from bot.sandbox.workspace import Server, Workspace
-from bot.slack.alerts import alert as blocks_of
+from bot.slack.views.alerts import alert as blocks_of
 from bot.usecases.alerts import alert_view
 from bot.usecases.ownership import owner_key
 from tests.slack.conftest import CHANNEL

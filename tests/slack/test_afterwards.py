@@ -7,7 +7,7 @@ import threading
 from bot.core.errors import TemporaryFailure
 from bot.core.reasons import Why, because
 from bot.ports import Change, Committed, Key, Note
-from bot.slack.afterwards import Afterwards
+from bot.slack.incoming.afterwards import Afterwards
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.attempts import refusal_answer
 from tests.slack.scenes import ADA, NOW

@@ -14,10 +14,10 @@ from bot.core.grants import Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Replacement
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
+from bot.doubles.slack import Server, Workspace
+from bot.doubles.slack.model import Message
 from bot.ports import Alert, AlertView, Deadline, Key, Place, Strays, TargetSystems
-from bot.sandbox.workspace import Server, Workspace
-from bot.sandbox.workspace.model import Message
-from bot.slack.alerts import alert
+from bot.slack.views.alerts import alert
 from bot.usecases.alerts import alert_view
 from tests.slack import scenes
 from tests.slack.conftest import CHANNEL, EVE, GINA, QUIET

@@ -9,7 +9,7 @@ import pytest
 
 from bot.core.grants import Answer, HoldState, Origin, State, Vote
 from bot.core.reasons import Why, because
-from bot.slack.cards import card
+from bot.slack.views.cards import card
 from tests.slack.scenes import (
     ADA,
     AT_SIX,

@@ -10,10 +10,10 @@ from slack_sdk import WebClient
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.people import Group, Person, objection
+from bot.doubles.slack import Group as SlackGroup
+from bot.doubles.slack import Workspace
 from bot.ports import Deadline, Home
-from bot.sandbox.workspace import Group as SlackGroup
-from bot.sandbox.workspace import Workspace
-from bot.slack.directory import LONG_AGO, SlackDirectory, _ours, person_from
+from bot.slack.api.directory import LONG_AGO, SlackDirectory, _ours, person_from
 from tests.slack.conftest import EVE, GINA, OLD
 from tests.slack.scenes import ADA, BOB, CAROL
 

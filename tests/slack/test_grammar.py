@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from bot.core.durations import UNTIL_SHIFT_ENDS
 from bot.core.errors import Refused
 from bot.core.reasons import Why
-from bot.slack.grammar import (
+from bot.slack.grammar.lexer import Length
+from bot.slack.grammar.likeness import nearest
+from bot.slack.grammar.moments import Moment
+from bot.slack.grammar.verbs import (
     Allow,
     Approve,
     Command,
@@ -35,9 +38,6 @@ from bot.slack.grammar import (
     parse,
     wants_names,
 )
-from bot.slack.likeness import nearest
-from bot.slack.moments import Moment
-from bot.slack.reading import Length
 
 HOUR = 3_600
 NAMES = ["prod-db", "prod-cache", "staging-db", "schema-migration", "vault"]

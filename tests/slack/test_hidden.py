@@ -14,11 +14,11 @@ from slack_sdk import WebClient
 from bot.core.catalog import InGroup, Named, Resource, SecurityRules, Selector
 from bot.core.grants import Grant
 from bot.core.people import Group
+from bot.doubles.slack import Channel, Server, Workspace
+from bot.doubles.slack.model import View
 from bot.ports import Change, Key
-from bot.sandbox.workspace import Channel, Server, Workspace
-from bot.sandbox.workspace.model import View
-from bot.slack import submissions
-from bot.slack.commands import SlackContext
+from bot.slack.incoming import submissions
+from bot.slack.incoming.commands import SlackContext
 from bot.usecases import look
 from bot.usecases.admit import indexes
 from tests.slack.conftest import BOT_TOKEN, EVE, GINA

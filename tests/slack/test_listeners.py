@@ -16,12 +16,12 @@ from bot.core.catalog import Named, ReasonRule, SecurityRules
 from bot.core.errors import Refused
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why, because
+from bot.doubles.slack import ImpossibleError, Server, Workspace
 from bot.ports import Deadline, Home, Key, Note
-from bot.sandbox.workspace import ImpossibleError, Server, Workspace
-from bot.slack import commands
-from bot.slack.actor import insider
-from bot.slack.afterwards import MOST
-from bot.slack.manifest import manifest
+from bot.slack.api.manifest import manifest
+from bot.slack.incoming import commands
+from bot.slack.incoming.actor import insider
+from bot.slack.incoming.afterwards import MOST
 from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import shown_terms

@@ -13,10 +13,10 @@ from slack_sdk import WebClient
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.reasons import Why, because
+from bot.doubles.slack import Workspace
 from bot.ports import AlertView, Deadline, Note, Place
-from bot.sandbox.workspace import Workspace
-from bot.slack import calls
-from bot.slack.messenger import SlackMessenger
+from bot.slack.api import web_api
+from bot.slack.api.messenger import SlackMessenger
 from bot.slack.wording.reasons import NOT_COPIED
 from bot.usecases.answers import HomeView
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, QUIET
@@ -187,7 +187,7 @@ def test_an_answer_that_is_late_is_not_waited_for(messenger: SlackMessenger, wor
 def test_the_same_is_said_if_the_socket_gives_up_first(
     messenger: SlackMessenger, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "within", lambda _deadline, _what, call: call())
+    monkeypatch.setattr(web_api, "within", lambda _deadline, _what, call: call())
     workspace.faults.slow = 30
     with pytest.raises(TemporaryFailure, match="did not answer in time"):
         messenger.show(view(), Place(channel=CHANNEL, audience="approver"), Deadline.after(0.2))

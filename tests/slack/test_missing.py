@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from bot.core.reasons import Reason, Why, because
+from bot.doubles.slack import Server, Workspace
 from bot.ports import Alert, AlertView, Deadline, Key, Place
-from bot.sandbox.workspace import Server, Workspace
-from bot.slack.alerts import alert
+from bot.slack.views.alerts import alert
 from bot.slack.wording.reasons import say
 from bot.usecases.alerts import alert_view
 from tests.slack.conftest import CHANNEL

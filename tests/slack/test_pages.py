@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from bot.core.grants import State
 from bot.core.reasons import Why, because
-from bot.slack import pages
-from bot.slack.forms import request_form
-from bot.slack.grammar import Request
-from bot.slack.kit import fit
+from bot.slack.grammar.verbs import Request
+from bot.slack.views import lists
+from bot.slack.views.blocks import fit
+from bot.slack.views.forms import request_form
 from bot.slack.wording import answers as words
 from bot.usecases.answers import HomeView, Standing
 from tests.slack.scenes import (
@@ -34,7 +34,7 @@ def held(*grants: Standing, waiting: tuple[Standing, ...] = ()) -> HomeView:
 
 
 def test_what_ada_has() -> None:
-    text, blocks = pages.mine(held(standing(), standing(State.ASKED, id="G8")))
+    text, blocks = lists.mine(held(standing(), standing(State.ASKED, id="G8")))
     assert text == "What you have"
     assert texts(blocks) == [
         "*What you have*",
@@ -46,34 +46,34 @@ def test_what_ada_has() -> None:
 
 
 def test_ada_has_nothing() -> None:
-    text, blocks = pages.mine(held())
+    text, blocks = lists.mine(held())
     assert text == "You have nothing now, and nothing is waiting."
     assert slack_takes(blocks)
 
 
 def test_who_has_it() -> None:
     overdue = standing(State.ENDING, person=BOB, overdue_since=NOW, reason="")
-    _, blocks = pages.who("prod-db", [standing(), overdue])
+    _, blocks = lists.who("prod-db", [standing(), overdue])
     assert texts(blocks) == [
         "Who has *prod-db*, or waits for it:",
         f"<@U01ADA>: *prod-db*, until {AT_TEN}\n> orders are stuck",
         f"<@U02BOB>: *prod-db*, 🚨 overdue since {AT_SIX}",
     ]
-    assert pages.who("prod-db", [])[0] == "Nobody has *prod-db*, and nobody is waiting for it."
+    assert lists.who("prod-db", [])[0] == "Nobody has *prod-db*, and nobody is waiting for it."
 
 
 def test_what_ada_may_ask_for() -> None:
-    _, blocks = pages.offer_list([offer()])
+    _, blocks = lists.offer_list([offer()])
     assert texts(blocks) == [
         "*What you may ask for*",
         "*prod-db* Orders database: approvers decide, up to 12 hours.",
     ]
-    assert pages.offer_list([])[0] == "There is nothing you may ask for. Ask whoever keeps access.yaml."
+    assert lists.offer_list([])[0] == "There is nothing you may ask for. Ask whoever keeps access.yaml."
 
 
 def test_sixty_hostile_grants_fit_and_the_rest_is_counted() -> None:
     many = [standing(State.ASKED, id=f"G{n}", reason=EVIL, resource=f"{n}{EVIL}") for n in range(60)]
-    for _, blocks in (pages.mine(held(*many)), pages.who(EVIL, many)):
+    for _, blocks in (lists.mine(held(*many)), lists.who(EVIL, many)):
         assert slack_takes(blocks)
         shown = sum(1 for text in texts(blocks) if "waiting for approval" in text)
         assert 0 < shown < 60
@@ -81,12 +81,12 @@ def test_sixty_hostile_grants_fit_and_the_rest_is_counted() -> None:
 
 
 def test_two_hundred_offers_fit() -> None:
-    _, blocks = pages.offer_list([offer(f"r{n}", title=EVIL) for n in range(200)])
+    _, blocks = lists.offer_list([offer(f"r{n}", title=EVIL) for n in range(200)])
     assert slack_takes(blocks)
 
 
 def test_the_home_tab() -> None:
-    shown = pages.home(HomeView(person=ADA, mine=(standing(),), waiting=(waiting(),), offers=(offer(),)))
+    shown = lists.home(HomeView(person=ADA, mine=(standing(),), waiting=(waiting(),), offers=(offer(),)))
     assert texts(shown["blocks"]) == [
         "What you have",
         f"*prod-db*, until {AT_TEN}\n> orders are stuck",
@@ -109,13 +109,13 @@ def test_a_full_home_tab_fits() -> None:
         replace(waiting(), grant=replace(waiting().grant, id=f"W{n}", reason=EVIL)) for n in range(90)
     )
     offers = tuple(offer(f"{n}{EVIL}", title=EVIL) for n in range(90))
-    shown = pages.home(HomeView(person=ADA, mine=mine, waiting=others, offers=offers))
+    shown = lists.home(HomeView(person=ADA, mine=mine, waiting=others, offers=offers))
     assert slack_takes_view(shown)
     assert len([text for text in texts(shown["blocks"]) if text.startswith("… and ")]) == 3
 
 
 def test_an_empty_home_tab() -> None:
-    shown = pages.home(HomeView(person=ADA, mine=(), waiting=(), offers=()))
+    shown = lists.home(HomeView(person=ADA, mine=(), waiting=(), offers=()))
     assert slack_takes_view(shown)
 
 
@@ -129,7 +129,7 @@ IS_HELD = replace(offer(), outcome="held", reason=TAKEN)
 
 
 def test_what_somebody_else_holds() -> None:
-    _, blocks = pages.offer_list([IS_HELD])
+    _, blocks = lists.offer_list([IS_HELD])
     assert texts(blocks)[1] == f"*prod-db* Orders database: held by <@U02BOB> until {AT_TEN}."
     unending = because(Why.HELD_BY_OTHER, by_person=BOB, resource="prod-db")
     assert words.offer(replace(IS_HELD, reason=unending)).endswith(": held by <@U02BOB>.")
@@ -138,7 +138,7 @@ def test_what_somebody_else_holds() -> None:
 
 
 def test_on_the_home_tab_nobody_can_ask_for_what_somebody_else_holds() -> None:
-    shown = pages.home(HomeView(person=ADA, mine=(), waiting=(), offers=(IS_HELD,)))
+    shown = lists.home(HomeView(person=ADA, mine=(), waiting=(), offers=(IS_HELD,)))
     assert pressable(shown["blocks"]) == []
     assert slack_takes_view(shown)
 

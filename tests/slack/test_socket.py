@@ -8,9 +8,9 @@ from time import monotonic
 
 import pytest
 
-from bot.sandbox.workspace import Server, Workspace
-from bot.slack.listeners import SlackSettings, build
-from bot.slack.socket import SocketConnection
+from bot.doubles.slack import Server, Workspace
+from bot.slack.incoming.listeners import SlackSettings, build
+from bot.slack.incoming.socket import SocketConnection
 from tests.slack.conftest import APP_TOKEN, BOT_TOKEN
 from tests.slack.scenes import ADA
 from tests.slack.town import Town, town

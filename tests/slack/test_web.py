@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot.sandbox.workspace import Server, Workspace
-from bot.slack.listeners import SlackSettings, build
+from bot.doubles.slack import Server, Workspace
+from bot.slack.incoming.listeners import SlackSettings, build
 from bot.web import create
 from bot.web.arriving import LARGEST_BODY
 from tests.slack.conftest import BOT_TOKEN, SIGNING_SECRET

@@ -10,7 +10,7 @@ import pytest
 
 import bot
 from bot.core.reasons import Reason, Why, because
-from bot.slack.manifest import manifest
+from bot.slack.api.manifest import manifest
 from bot.slack.wording import spoken
 from bot.slack.wording.answers import SECURITY_USAGE, help_text
 from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal, say

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from bot.core.catalog import Everyone, InGroup, Named
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why
+from bot.doubles.slack import Person, Server, Workspace
 from bot.ports import Key
-from bot.sandbox.workspace import Person, Server, Workspace
 from bot.slack.wording.answers import COPIED
 from bot.testing.story import shown_terms
 from tests.fuzz.place import signed

@@ -18,6 +18,8 @@ from bot.core.errors import TemporaryFailure, Unconfirmed
 from bot.core.grants import Grant
 from bot.core.people import Group
 from bot.core.shifts import Roster, Shift
+from bot.doubles.slack import Server, Workspace
+from bot.doubles.slack.model import CommandReply, Message
 from bot.ports import (
     Card,
     Change,
@@ -31,12 +33,10 @@ from bot.ports import (
     PolicyInForce,
     PolicyText,
 )
-from bot.sandbox.workspace import Server, Workspace
-from bot.sandbox.workspace.model import CommandReply, Message
-from bot.slack.afterwards import Afterwards
-from bot.slack.directory import SlackDirectory
-from bot.slack.listeners import SlackSettings, build
-from bot.slack.messenger import SlackMessenger
+from bot.slack.api.directory import SlackDirectory
+from bot.slack.api.messenger import SlackMessenger
+from bot.slack.incoming.afterwards import Afterwards
+from bot.slack.incoming.listeners import SlackSettings, build
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.cards import card_view

@@ -25,7 +25,7 @@ from bot.ports import (
     Key,
     Snapshot,
 )
-from bot.slack.cards import card
+from bot.slack.views.cards import card
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (

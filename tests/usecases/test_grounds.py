@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.core.catalog import InGroup
 from bot.core.grants import Cause, State
 from bot.core.shifts import Shift
-from bot.slack.cards import APPROVER, HOLDER, card
+from bot.slack.views.cards import APPROVER, HOLDER, card
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, GROUP, HOUR, NINE, ORDERS_ON_CALL, catalog, nobodys, shift
 

@@ -16,7 +16,7 @@ from bot.core.grants import Answer, Cause, Extension, Grant, Ground, HoldState, 
 from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
 from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, GivenUp, Key, Note
-from bot.slack.cards import card
+from bot.slack.views.cards import card
 from bot.testing.fuse import Died
 from bot.testing.slack import dm
 from bot.testing.story import Story

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from bot.core.grants import LIVE, Grant, State
 from bot.core.policy import Outcome
 from bot.core.reasons import Reason, Why
-from bot.slack.moments import Moment
+from bot.slack.grammar.moments import Moment
 from bot.slack.wording import cards
 from bot.slack.wording.reasons import NOT_COPIED, say, trace_line
 from bot.slack.wording.spoken import (

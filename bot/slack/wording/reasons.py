@@ -8,7 +8,7 @@ from string import Formatter
 
 from bot.core.grants import Answer, State, Traced
 from bot.core.reasons import Reason, Why
-from bot.slack.likeness import nearest
+from bot.slack.grammar.likeness import nearest
 from bot.slack.wording import spoken
 
 SENTENCES: Mapping[Why, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from bot.core.catalog import Resource
 from bot.core.durations import SECONDS
-from bot.slack.entities import escape
+from bot.slack.grammar.markup import escape
 
 _NAMES = {
     "w": ("week", "week"),

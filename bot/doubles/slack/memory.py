@@ -1,0 +1,135 @@
+"""The workspace's memory, behind one lock; each change raises the version."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from bot.doubles.slack.model import SLACKBOT, Channel, Group, Json, Message, Person, View
+
+
+class Memory:
+    """The memory. Values inside are frozen: they are replaced under `change()`, never altered."""
+
+    def __init__(self, clock: Callable[[], float], bot: str) -> None:
+        self.clock = clock
+        self.bot = bot
+        self.moved = threading.Condition(threading.RLock())
+        self.version = 1
+        self.people: dict[str, Person] = {}
+        self.channels: dict[str, Channel] = {}
+        self.groups: dict[str, Group] = {}
+        self.messages: dict[str, dict[str, Message]] = {}
+        self.homes: dict[str, View] = {}
+        self.modals: dict[str, list[View]] = {}
+        self.chosen: dict[tuple[str, str], dict[str, Json]] = {}
+        self._last_ts = 0
+        self._last_id = 0
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Hold the lock for a change. An exception inside leaves the version as it was."""
+        with self.moved:
+            yield
+            self.version += 1
+            self.moved.notify_all()
+
+    def wait_for_change(self, version: int, seconds: float) -> int:
+        with self.moved:
+            self.moved.wait_for(lambda: self.version > version, seconds)
+            return self.version
+
+    def new_ts(self) -> str:
+        """Return a new ts, unique and rising in the whole workspace, hence in each channel."""
+        with self.moved:
+            self._last_ts = max(int(self.clock() * 1_000_000), self._last_ts + 1)
+            return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def new_id(self, letter: str) -> str:
+        with self.moved:
+            self._last_id += 1
+            return f"{letter}{self._last_id:010X}"
+
+    def meet(self, person: Person) -> None:
+        """Add a person and their DM. A person who is already known stays as remembered."""
+        with self.change():
+            self.people.setdefault(person.id, person)
+            if not person.is_bot and person.id != SLACKBOT:
+                members = (person.id, self.bot)
+                dm = Channel(id=dm_id(person.id), name="", members=members, dm_with=person.id)
+                self.channels.setdefault(dm.id, dm)
+
+    def add_channel(self, channel: Channel) -> None:
+        """Add a channel. If it is already known, the new members join it."""
+        with self.change():
+            known = self.channels.get(channel.id)
+            if known:
+                members = tuple(dict.fromkeys((*known.members, *channel.members)))
+                channel = replace(known, members=members)
+            self.channels[channel.id] = channel
+
+    def put(self, message: Message) -> None:
+        with self.change():
+            self.messages.setdefault(message.channel, {})[message.ts] = message
+
+    def drop(self, message: Message) -> None:
+        with self.change():
+            self.messages.get(message.channel, {}).pop(message.ts, None)
+
+    def message(self, channel: str, ts: str) -> Message | None:
+        with self.moved:
+            return self.messages.get(channel, {}).get(ts)
+
+    def in_channel(self, channel: str) -> list[Message]:
+        with self.moved:
+            return list(self.messages.get(channel, {}).values())
+
+    def open_view(self, view_id: str) -> View | None:
+        with self.moved:
+            views = [*self.homes.values(), *(v for stack in self.modals.values() for v in stack)]
+            return next((view for view in views if view.id == view_id), None)
+
+    def put_view(self, view: View) -> None:
+        """Replace the view of the same id wherever it is shown; a closed one stays closed."""
+        with self.change():
+            if view.given.get("type") == "home":
+                self.homes[view.user] = view
+                return
+            stack = self.modals.get(view.user, [])
+            self.modals[view.user] = [view if v.id == view.id else v for v in stack]
+
+    def to_json(self) -> Json:
+        with self.moved:
+            numbers = {"version": self.version, "last_ts": self._last_ts, "last_id": self._last_id}
+            values: dict[str, list[Any]] = {
+                "people": list(self.people.values()),
+                "channels": list(self.channels.values()),
+                "groups": list(self.groups.values()),
+                "messages": [m for each in self.messages.values() for m in each.values()],
+                "homes": list(self.homes.values()),
+                "modals": [view for stack in self.modals.values() for view in stack],
+            }
+        return numbers | {name: [asdict(each) for each in kept] for name, kept in values.items()}
+
+    def from_json(self, saved: Json) -> None:
+        with self.change():
+            self.version = max(self.version, saved["version"])
+            self._last_ts, self._last_id = saved["last_ts"], saved["last_id"]
+            self.people = {each["id"]: Person(**each) for each in saved["people"]}
+            self.channels = {c["id"]: Channel(**_tuples(c, "members")) for c in saved["channels"]}
+            self.groups = {g["id"]: Group(**_tuples(g, "users")) for g in saved["groups"]}
+            self.homes = {each["user"]: View(**each) for each in saved["homes"]}
+            self.messages, self.modals = {}, {}
+            for each in saved["messages"]:
+                self.messages.setdefault(each["channel"], {})[each["ts"]] = Message(**each)
+            for each in saved["modals"]:
+                self.modals.setdefault(each["user"], []).append(View(**each))
+
+
+def dm_id(user: str) -> str:
+    return "D" + user[1:]
+
+
+def _tuples(saved: dict[str, Any], field: str) -> dict[str, Any]:
+    return {**saved, field: tuple(saved[field])}

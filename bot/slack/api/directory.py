@@ -1,0 +1,141 @@
+"""People, from Slack. What Slack does not say about somebody never counts in their favour."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from slack_sdk import WebClient
+
+from bot.core.errors import PermanentFailure
+from bot.core.people import Group, Person
+from bot.ports import Deadline, Home
+from bot.slack.api.web_api import Answer, Declined, call
+
+PREFIX = "slack/"
+"""The prefix of groups in access.yaml, ``slack/<handle>``."""
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""The ``read_at`` of everything read here: the caller sets it by the one clock, and until then it is too old
+to count."""
+
+_NOBODY = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
+_SLACKBOT = "USLACKBOT"
+
+
+class SlackDirectory:
+    """The people of the workspace. Implements Directory."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+        self._home: Home | None = None
+        self._asking = threading.Lock()
+
+    def home(self, deadline: Deadline) -> Home:
+        """Ask Slack each time, because an answer proves that it still lets the bot in."""
+        home = self._read_home(deadline)
+        with self._asking:
+            self._home = home
+        return home
+
+    def person(self, person: str, deadline: Deadline) -> Person | None:
+        return self._look_up("users.info", {"user": person}, deadline)
+
+    def by_email(self, email: str, deadline: Deadline) -> Person | None:
+        return self._look_up("users.lookupByEmail", {"email": email}, deadline)
+
+    def groups(self, names: Collection[str], deadline: Deadline) -> Mapping[str, Group]:
+        """Read all of them in one call, with one more for each group whose members were not included."""
+        if not names:
+            return {}
+        listed = self._ask("usergroups.list", {"include_users": "true"}, deadline).get("usergroups", [])
+        by_handle = {str(each.get("handle", "")).casefold(): each for each in listed if _ours(each)}
+        found: dict[str, Group] = {}
+        for name in names:
+            known = by_handle.get(name.removeprefix(PREFIX).casefold()) if name.startswith(PREFIX) else None
+            members = self._members(known, deadline) if known else None
+            if known and members is not None:
+                pinned = str(known.get("id") or "")
+                found[name] = Group(name=name, members=members, read_at=LONG_AGO, id=pinned)
+        return found
+
+    def _members(self, group: Mapping[str, Any], deadline: Deadline) -> tuple[str, ...] | None:
+        users, count = group.get("users"), group.get("user_count")
+        if isinstance(users, list) and str(count) == str(len(users)):
+            return tuple(map(str, users))
+        try:
+            answer = self._ask("usergroups.users.list", {"usergroup": group["id"]}, deadline)
+        except Declined as declined:
+            if declined.error == "no_such_subteam":
+                return None
+            raise
+        return tuple(map(str, answer.get("users", [])))
+
+    def _read_home(self, deadline: Deadline) -> Home:
+        answer = self._ask("auth.test", {}, deadline)
+        if not answer.get("team_id") or not answer.get("user_id"):
+            raise PermanentFailure("SLACK_BOT_TOKEN belongs to no workspace: use a bot token (xoxb-)")
+        return Home(
+            team=str(answer["team_id"]),
+            enterprise=answer.get("enterprise_id") or None,
+            bot_user=str(answer["user_id"]),
+        )
+
+    def _look_up(self, method: str, arguments: Mapping[str, str], deadline: Deadline) -> Person | None:
+        try:
+            user = self._ask(method, arguments, deadline).get("user")
+        except Declined as declined:
+            if declined.error in _NOBODY:
+                return None
+            raise
+        if not isinstance(user, dict) or not user.get("id"):
+            return None
+        return person_from(user, self._known_home(deadline) if user.get("enterprise_user") else None)
+
+    def _known_home(self, deadline: Deadline) -> Home:
+        """Ask only once, because the workspace of a token does not change."""
+        with self._asking:
+            if self._home is None:
+                self._home = self._read_home(deadline)
+            return self._home
+
+    def _ask(self, method: str, arguments: Mapping[str, Any], deadline: Deadline) -> Answer:
+        return call(self._client, deadline, method, arguments)
+
+
+def person_from(user: Mapping[str, Any], home: Home | None) -> Person:
+    """Make a person from Slack's user object. ``home`` is needed only for people of an organisation."""
+    profile = user.get("profile") or {}
+    limits = [user.get("is_restricted"), user.get("is_ultra_restricted")]
+    deleted = user.get("deleted", True) is not False
+    unsaid = None in limits and not deleted
+    return Person(
+        id=str(user["id"]),
+        team=_team(user, home),
+        name=str(profile.get("display_name") or profile.get("real_name") or user.get("name") or user["id"]),
+        email=str(profile.get("email") or "").strip().casefold() or None,
+        email_confirmed=user.get("is_email_confirmed") is True,
+        deactivated=deleted,
+        bot=user.get("is_bot", True) is not False or user["id"] == _SLACKBOT,
+        guest=any(each is True for each in (*limits, user.get("is_invited_user"))),
+        stranger=user.get("is_stranger") is True or unsaid,
+        read_at=LONG_AGO,
+    )
+
+
+def _team(user: Mapping[str, Any], home: Home | None) -> str:
+    """Return the home workspace: the bot's own if it is one of those in which an organisation has the
+    person."""
+    of_organisation = user.get("enterprise_user") or {}
+    same = home and home.enterprise and of_organisation.get("enterprise_id") == home.enterprise
+    if home and same and home.team in (of_organisation.get("teams") or ()):
+        return home.team
+    return str(user.get("team_id") or "")
+
+
+def _ours(group: Mapping[str, Any]) -> bool:
+    """Return whether a group is our own: one that another organisation shares with us has members who are not
+    ours."""
+    return not group.get("is_external") and not group.get("date_delete")

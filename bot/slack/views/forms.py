@@ -1,0 +1,121 @@
+"""The forms that people fill in, and what they enter in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.core.durations import UntilShiftEnds, brief
+from bot.core.policy import REASON_AT_MOST
+from bot.slack.grammar.lexer import Length, length_in
+from bot.slack.grammar.verbs import Request
+from bot.slack.views.blocks import Block, context, field, plain, section
+from bot.slack.views.cards import BETWEEN
+from bot.slack.wording import forms as words
+from bot.slack.wording.answers import offer
+from bot.usecases.answers import HELD, Offer
+
+REQUEST, DENY = "request", "deny"
+RESOURCE, LENGTH, REASON = "resource", "length", "reason"
+_MOST_CHOICES, _LONGEST_CHOICE = 100, 75
+_MOST_HELD = 5
+_LONGEST_FIELD = 8_000
+
+
+def request_form(offers: Sequence[Offer], asked: Request) -> Block:
+    """Return the request form, filled in with what is known of the request."""
+    held = [each for each in offers if each.outcome == HELD]
+    fields = [
+        field(words.RESOURCE, RESOURCE, _choice(offers, asked.resource)),
+        *(context(offer(each)) for each in held[:_MOST_HELD]),
+        field(
+            words.LENGTH,
+            LENGTH,
+            _line(_spell(asked.length)),
+            hint=_about_length(offers, asked),
+            optional=True,
+        ),
+        field(
+            words.REASON,
+            REASON,
+            _line(asked.reason[:REASON_AT_MOST], lines=True),
+            hint=words.reason_hint(_reasons_needed(offers)),
+            optional=not all(offer.resource.reason.required for offer in offers),
+        ),
+    ]
+    return _modal(words.ASK_TITLE, fields, callback=REQUEST, submit=words.ASK)
+
+
+def _about_length(offers: Sequence[Offer], asked: Request) -> str:
+    """Return the lengths of the resource that the form begins with; empty if it begins with none."""
+    meant = [offer.resource for offer in offers if len(offers) == 1 or offer.resource.name == asked.resource]
+    return words.length_hint(meant[0].lengths.default, meant[0].lengths.max) if meant else words.LENGTH_HINT
+
+
+def _reasons_needed(offers: Sequence[Offer]) -> tuple[str, ...]:
+    """Return the resources that need a reason, if others need none."""
+    needed = tuple(offer.resource.name for offer in offers if offer.resource.reason.required)
+    return needed if len(needed) < len(offers) else ()
+
+
+def deny_form(grant: str, terms: str) -> Block:
+    """Return the denial form. It carries the id of what is denied, and the digest of the terms that were
+    shown."""
+    fields = [field(words.WHY, REASON, _line("", lines=True), hint=words.WHY_HINT, optional=True)]
+    return _modal(words.DENY_TITLE, fields, callback=DENY, submit=words.DENY) | {
+        "private_metadata": f"{grant}{BETWEEN}{terms}"
+    }
+
+
+def notice(text: str) -> Block:
+    return _modal(words.NOTICE_TITLE, [section(text)])
+
+
+def asked_in(view: Mapping[str, Any]) -> Request:
+    """Read a submitted request. Raise Refused if its length is not a valid one."""
+    return Request(
+        resource=_value(view, RESOURCE).casefold(),
+        length=length_in(_value(view, LENGTH)),
+        reason=_value(view, REASON),
+    )
+
+
+def why_in(view: Mapping[str, Any]) -> str:
+    return _value(view, REASON)
+
+
+def _value(view: Mapping[str, Any], name: str) -> str:
+    element = view.get("state", {}).get("values", {}).get(name, {}).get(name, {})
+    chosen = element.get("selected_option") or {}
+    return str(chosen.get("value") or element.get("value") or "")[:_LONGEST_FIELD].strip()
+
+
+def _choice(offers: Sequence[Offer], resource: str) -> Block:
+    """Return a menu if all offers fit into one, otherwise a line to type the name in."""
+    names = [offer.resource.name for offer in offers]
+    if not names or len(names) > _MOST_CHOICES or any(len(name) > _LONGEST_CHOICE for name in names):
+        return _line(resource)
+    options = {name: {"text": plain(name, _LONGEST_CHOICE), "value": name} for name in names}
+    menu: Block = {"type": "static_select", "options": list(options.values())}
+    return menu | ({"initial_option": options[resource]} if resource in options else {})
+
+
+def _line(text: str, *, lines: bool = False) -> Block:
+    made: Block = {"type": "plain_text_input", "multiline": lines, "max_length": REASON_AT_MOST}
+    return made | ({"initial_value": text} if text else {})
+
+
+def _spell(length: Length) -> str:
+    if length is None:
+        return ""
+    return words.UNTIL_SHIFT_ENDS if isinstance(length, UntilShiftEnds) else brief(length)
+
+
+def _modal(title: str, blocks: Sequence[Block], *, callback: str = "", submit: str = "") -> Block:
+    made: Block = {
+        "type": "modal",
+        "title": plain(title, 24),
+        "close": plain(words.CLOSE, 24),
+        "blocks": list(blocks),
+    }
+    return made | ({"callback_id": callback, "submit": plain(submit, 24)} if submit else {})
