@@ -17,7 +17,7 @@ from bench.notes import Notes
 from bench.population import Life, account_of, channel_of, settle
 from bench.stage import Stage, cpu, stage
 from bench.table import Row, quantile, spread
-from bot.usecases.outcomes import LOOK_EVERY
+from bot.usecases.access.outcomes import LOOK_EVERY
 
 RESOURCES = 50
 SEATS = 100

@@ -16,8 +16,8 @@ from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place
-from bot.usecases.admit import PEOPLE_EVERY, approval_entry, indexes
-from bot.usecases.outcomes import LOOK_EVERY, hold_name
+from bot.usecases.access.outcomes import LOOK_EVERY, hold_name
+from bot.usecases.requests.admit import PEOPLE_EVERY, approval_entry, indexes
 
 AT_ONCE = 50
 """Grants in one commit, so that a hundred thousand are written in a minute."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.core.chain import Seal, Sealed, Written
 from bot.core.errors import PermanentFailure
 from bot.files import replace_whole
-from bot.usecases.evidence import Damaged, Line, export_lines, read_export
+from bot.usecases.audit.evidence import Damaged, Line, export_lines, read_export
 
 
 class ArchiveFolder:

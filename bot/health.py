@@ -12,10 +12,10 @@ from prometheus_client.core import GaugeMetricFamily
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import AuditTrail, Condition, GivenUp, Inspection, Key, Ledger, PolicyDoubt
+from bot.usecases.audit.seal import unsealed_for
 from bot.usecases.context import Context
 from bot.usecases.enact import DOUBT
-from bot.usecases.groups import REINSTALL, loss
-from bot.usecases.seal import unsealed_for
+from bot.usecases.schedules.groups import REINSTALL, loss
 from bot.usecases.strays.sweeping import count_strays
 
 STUCK_AFTER = 10.0

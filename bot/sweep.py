@@ -22,9 +22,8 @@ from bot.ports import (
     Snapshot,
     Target,
 )
-from bot.usecases.batches import HoldBatches
-from bot.usecases.job import Job
-from bot.usecases.sweep import (
+from bot.usecases.access.batches import HoldBatches
+from bot.usecases.access.sweep import (
     HeldLedger,
     Past,
     TakingBack,
@@ -36,6 +35,7 @@ from bot.usecases.sweep import (
     take_back,
     write_down,
 )
+from bot.usecases.job import Job
 from bot.worker import Worker
 
 NAMED = 1000

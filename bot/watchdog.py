@@ -12,7 +12,7 @@ import structlog
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports import Deadline, Key, Ledger, PolicyInForce, Restore
-from bot.usecases.rollback import RollbackGuard
+from bot.usecases.audit.rollback import RollbackGuard
 
 log = structlog.get_logger(__name__)
 

@@ -40,27 +40,17 @@ from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.messenger import SlackMessenger
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.slack.incoming.socket import SocketConnection
-from bot.usecases import (
-    alerts,
-    ask,
-    batches,
-    cards,
-    enact,
-    follow,
-    former,
-    groups,
-    overdue,
-    owing,
-    reconcile,
-    rosters,
-    survey,
-)
+from bot.usecases import enact
+from bot.usecases.access import batches, former, overdue, owing, reconcile, survey
+from bot.usecases.access.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions
+from bot.usecases.audit.retention import Archive, Retention
+from bot.usecases.audit.rollback import RollbackGuard
+from bot.usecases.audit.seal import Sealing
 from bot.usecases.context import Context
-from bot.usecases.former import Elsewhere, RevokeOnly, Unusable, former_target, former_versions
 from bot.usecases.job import Job
-from bot.usecases.retention import Archive, Retention
-from bot.usecases.rollback import RollbackGuard
-from bot.usecases.seal import Sealing
+from bot.usecases.notifications import alerts, cards
+from bot.usecases.requests import ask
+from bot.usecases.schedules import follow, groups, rosters
 from bot.usecases.strays.sweeping import sweep
 from bot.watchdog import Watchdog
 from bot.worker import Batches, Duty, Worker

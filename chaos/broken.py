@@ -18,7 +18,8 @@ from bot.core.holds import HoldRecord, Phase
 from bot.core.terms import Terms
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports import Change, Claims, Due, Key
-from bot.usecases import ask, granting, rosters, starts
+from bot.usecases.requests import ask, granting
+from bot.usecases.schedules import rosters, starts
 from bot.wiring import Adapters
 from chaos.wrapping import wrap
 

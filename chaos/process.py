@@ -28,7 +28,7 @@ from bot.ports import Card, Change, Key
 from bot.sandbox.launch import PR_SET_PDEATHSIG
 from bot.slack.api.messenger import SlackMessenger
 from bot.targets.postgres import Postgres
-from bot.usecases import batches, hands, outcomes, reconcile, survey
+from bot.usecases.access import batches, hands, outcomes, reconcile, survey
 from chaos import broken
 from chaos.steps import KILL, LOSE, SLEEP, VERBS, Obeyed, Order, Post
 from chaos.wrapping import wrap

@@ -12,7 +12,7 @@ from bot.ports import Card
 from bot.slack.views.cards import APPROVER
 from bot.slack.wording.answers import NOTHING_MINE, NOTHING_WAITS
 from bot.slack.wording.reasons import NOT_COPIED
-from bot.usecases.cards import NEWS
+from bot.usecases.notifications.cards import NEWS
 from chaos.checks import Violation
 from chaos.deeds import BROKE, DONE, Deed
 from chaos.history import Said

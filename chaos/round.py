@@ -17,9 +17,9 @@ from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.ports import Directory, Key, Restore
 from bot.slack.views.cards import card
-from bot.usecases.cards import card_view
+from bot.usecases.audit.restore import accept_restore
 from bot.usecases.context import Context
-from bot.usecases.restore import accept_restore
+from bot.usecases.notifications.cards import card_view
 from chaos import checks, grounds, promises
 from chaos.administrator import DRAWN, Acts
 from chaos.checks import Violation

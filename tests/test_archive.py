@@ -11,7 +11,7 @@ from bot.core.chain import read_seal
 from bot.core.errors import PermanentFailure
 from bot.testing.story import Story
 from bot.testing.town import HOUR, MINUTE
-from bot.usecases.evidence import lines
+from bot.usecases.audit.evidence import lines
 from tests.test_audit import Auditor, auditor, head, server  # noqa: F401 -- fixtures
 from tests.usecases.test_retention import days, days_pass, ended, story  # noqa: F401 -- fixtures
 

@@ -26,9 +26,9 @@ from bot.ports import Change, Due, Entry
 from bot.testing.story import Story
 from bot.testing.town import BOB, DAN, NINE
 from bot.testing.valkey import Valkey, valkey
-from bot.usecases.evidence import examine, lines
-from bot.usecases.restore import accept_restore
-from bot.usecases.seal import SEAL, Sealing
+from bot.usecases.audit.evidence import examine, lines
+from bot.usecases.audit.restore import accept_restore
+from bot.usecases.audit.seal import SEAL, Sealing
 
 POLICY = """\
 workspace: {workspace}

@@ -35,8 +35,8 @@ from bot.testing.town import ADA, DAN, EMAILS, HOUR, NINE, PROD_DB, catalog
 from bot.testing.valkey import valkey
 from bot.usecases.context import Context
 from bot.usecases.enact import enact
-from bot.usecases.groups import record_loss
-from bot.usecases.posting import count_given_up
+from bot.usecases.notifications.posting import count_given_up
+from bot.usecases.schedules.groups import record_loss
 from bot.worker import Worker
 from tests.test_worker import LONG_ENOUGH, Bell, running, until
 

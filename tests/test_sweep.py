@@ -24,8 +24,8 @@ from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.testing.town import ADA, BOB, CAROL, HOUR, NINE, PROD_DB, SECURITY, catalog
 from bot.testing.valkey import valkey_url
-from bot.usecases.outcomes import hold_name
-from bot.usecases.reconcile import Reconciliation
+from bot.usecases.access.outcomes import hold_name
+from bot.usecases.access.reconcile import Reconciliation
 from bot.worker import Worker
 
 DOWN = TemporaryFailure("orders-db does not answer")

@@ -16,7 +16,7 @@ from bot.ports import Change, Entry, Key, Ledger, PolicyInForce, Restore, Snapsh
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY
-from bot.usecases.owing import keep_owed
+from bot.usecases.access.owing import keep_owed
 from bot.watchdog import OWED_EVERY, PATIENCE, Watchdog
 
 

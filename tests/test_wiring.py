@@ -22,7 +22,7 @@ from bot.core.reasons import Why, because
 from bot.kinds import PostgresSettings
 from bot.ports import Change, Claim, Deadline, Done, Due, Entry, Key, PolicyDoubt, PolicyInForce
 from bot.testing.valkey import valkey_url
-from bot.usecases import owing
+from bot.usecases.access import owing
 from bot.usecases.duties import KINDS
 from bot.usecases.enact import ALWAYS_OWED, enact
 from bot.usecases.job import Job

@@ -18,7 +18,7 @@ from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.proof import Findings
 from bot.files import replace_whole
 from bot.ledger.redis_ledger import RedisLedger
-from bot.usecases import evidence
+from bot.usecases.audit import evidence
 
 
 class NotLooked(click.ClickException):

@@ -16,10 +16,10 @@ import click
 
 from bot.cli.examination import Examination
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
-from bot.usecases import restore
-from bot.usecases.evidence import plain
-from bot.usecases.examine import access
-from bot.usecases.examine.findings import Finding, Grade
+from bot.usecases.audit import restore
+from bot.usecases.audit.evidence import plain
+from bot.usecases.doctor import access
+from bot.usecases.doctor.findings import Finding, Grade
 
 GOOD = frozenset({Grade.OK, Grade.LOOK_AT})
 COLOURS = {Grade.WRONG: "red", Grade.NOT_KNOWN: "magenta", Grade.LOOK_AT: "yellow", Grade.OK: "green"}

@@ -22,9 +22,9 @@ from bot.slack.api.app import SlackApp
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.manifest import scopes
 from bot.upstream import within
-from bot.usecases.examine import access, evidence, pager, policy, slack, stops, store, targets, work
-from bot.usecases.examine.findings import Check, Finding, few, look_at, run_checks, wrong
-from bot.usecases.seal import HEAD, newest
+from bot.usecases.audit.seal import HEAD, newest
+from bot.usecases.doctor import access, evidence, pager, policy, slack, stops, store, targets, work
+from bot.usecases.doctor.findings import Check, Finding, few, look_at, run_checks, wrong
 
 POLICY_WITHIN, ALL_WITHIN = 4.0, 8.0
 """The seconds for reading the policy, and after that for all checks."""

@@ -15,8 +15,8 @@ from bot.ports import Deadline
 from bot.slack.api.app import SlackApp
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.manifest import scopes
-from bot.usecases.examine import names, pager, slack, targets
-from bot.usecases.examine.findings import Check, Finding, look_at, run_checks
+from bot.usecases.doctor import names, pager, slack, targets
+from bot.usecases.doctor.findings import Check, Finding, look_at, run_checks
 
 ALL_WITHIN, SPARE = 15.0, 1.0
 """Seconds for all of it, and those at the end in which a check says what did not answer."""

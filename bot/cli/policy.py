@@ -16,8 +16,8 @@ from bot.core.people import Group
 from bot.core.reasons import Why
 from bot.ports import Key, PolicyInForce
 from bot.usecases.apply import Outdated, end_outdated, outdated_grants
+from bot.usecases.audit.evidence import plain
 from bot.usecases.enact import enact
-from bot.usecases.evidence import plain
 
 WORDS: Mapping[Why, str] = {
     Why.RESOURCE_GONE: "is no longer in the policy",

@@ -15,9 +15,9 @@ from bot.core import durations
 from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ports import Deadline, Key, Ledger, PolicyInForce
 from bot.sweep import Sweep
-from bot.usecases.evidence import plain
-from bot.usecases.outcomes import hold_name
-from bot.usecases.sweep import Past
+from bot.usecases.access.outcomes import hold_name
+from bot.usecases.access.sweep import Past
+from bot.usecases.audit.evidence import plain
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 from bot import config, wiring
 from bot.cli.settings import log_errors
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
-from bot.usecases.systems import accept_system
+from bot.usecases.access.systems import accept_system
 
 
 @click.group()

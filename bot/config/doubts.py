@@ -10,7 +10,7 @@ from bot.config.mistakes import Fault
 from bot.config.patterns import matches_anything, slow_text
 from bot.config.shapes import ReasonShape
 from bot.config.tree import part
-from bot.usecases.reasons_fit import AT_ONCE
+from bot.usecases.requests.reasons_fit import AT_ONCE
 
 
 def doubts(parts: Parts, filled: object, *, copies: int, tries: float) -> Iterator[Fault]:

@@ -12,7 +12,7 @@ import regex
 
 from bot.core.catalog import ReasonRule
 from bot.core.policy import REASON_AT_MOST
-from bot.usecases.reasons_fit import AT_ONCE, reason_fits
+from bot.usecases.requests.reasons_fit import AT_ONCE, reason_fits
 
 MOST_CHARACTERS = 200
 

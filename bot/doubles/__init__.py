@@ -1,0 +1,1 @@
+"""Servers with memory that stand in for vendors in the sandbox and in tests. They know nothing of the bot."""

@@ -35,30 +35,17 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource
 from bot.testing.slack import FakeDirectory, FakeMessenger
 from bot.testing.target import FakeTarget
-from bot.usecases import (
-    alerts,
-    ask,
-    batches,
-    cards,
-    extend,
-    finish,
-    follow,
-    former,
-    groups,
-    overdue,
-    owing,
-    reconcile,
-    rosters,
-    survey,
-    votes,
-)
-from bot.usecases.answers import Asked, Extended, Standing
+from bot.usecases.access import batches, former, overdue, owing, reconcile, survey
+from bot.usecases.audit.retention import Archive, Retention
+from bot.usecases.audit.rollback import Books, RollbackGuard
+from bot.usecases.audit.seal import Sealing
 from bot.usecases.context import Context
 from bot.usecases.enact import enact
 from bot.usecases.job import Job
-from bot.usecases.retention import Archive, Retention
-from bot.usecases.rollback import Books, RollbackGuard
-from bot.usecases.seal import Sealing
+from bot.usecases.notifications import alerts, cards
+from bot.usecases.requests import ask, extend, finish, votes
+from bot.usecases.results import Asked, Extended, Standing
+from bot.usecases.schedules import follow, groups, rosters
 from bot.usecases.strays import verdicts
 from bot.usecases.strays.sweeping import sweep
 

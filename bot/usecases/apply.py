@@ -14,9 +14,9 @@ from bot.core.outdated import policy_objection
 from bot.core.people import Person
 from bot.core.reasons import Reason
 from bot.ports import Census, Change, Key, Ledger, PolicyInForce, Snapshot
-from bot.usecases.attempts import retry_conflicts
 from bot.usecases.context import HOME, POLICY, fact_keys, facts_of
-from bot.usecases.finish import ending
+from bot.usecases.requests.finish import ending
+from bot.usecases.retry import retry_conflicts
 
 
 @dataclass(frozen=True, kw_only=True)

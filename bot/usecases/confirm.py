@@ -10,7 +10,7 @@ from bot.core.errors import Refused
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Change, Due, Key, Ledger, Note
-from bot.usecases.attempts import earlier_answer, refusal_answer
+from bot.usecases.retry import earlier_answer, refusal_answer
 
 
 def find_out(ledger: Ledger, op: str, person: str) -> None:

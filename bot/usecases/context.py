@@ -37,13 +37,13 @@ from bot.ports import (
     PolicyText,
     Snapshot,
 )
-from bot.usecases.answers import Standing
-from bot.usecases.attempts import earlier_answer, refusal_answer, retry_conflicts
+from bot.usecases.access.former import targets_elsewhere
 from bot.usecases.enact import DOUBT, clear_doubt, record_addresses, report_difference, report_doubt
-from bot.usecases.former import targets_elsewhere
-from bot.usecases.ownership import owner_keys, with_contest
 from bot.usecases.people import look_up
-from bot.usecases.seats import seat_keys, with_seats
+from bot.usecases.requests.seats import seat_keys, with_seats
+from bot.usecases.results import Standing
+from bot.usecases.retry import earlier_answer, refusal_answer, retry_conflicts
+from bot.usecases.schedules.ownership import owner_keys, with_contest
 
 T = TypeVar("T")
 Basis = tuple[Catalog, Snapshot]

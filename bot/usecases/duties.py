@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from bot.usecases.admit import PEOPLE_EVERY
-from bot.usecases.former import EVERY as FORMER_EVERY
-from bot.usecases.groups import EVERY as GROUPS_EVERY
-from bot.usecases.groups import HOME_EVERY
-from bot.usecases.outcomes import LOOK_EVERY
-from bot.usecases.overdue import TELL_EVERY
-from bot.usecases.posting import REFUSED_AGAIN
-from bot.usecases.retention import EVERY as KEEP_EVERY
-from bot.usecases.survey import CHECKED_EVERY
+from bot.usecases.access.former import EVERY as FORMER_EVERY
+from bot.usecases.access.outcomes import LOOK_EVERY
+from bot.usecases.access.overdue import TELL_EVERY
+from bot.usecases.access.survey import CHECKED_EVERY
+from bot.usecases.audit.retention import EVERY as KEEP_EVERY
+from bot.usecases.notifications.posting import REFUSED_AGAIN
+from bot.usecases.requests.admit import PEOPLE_EVERY
+from bot.usecases.schedules.groups import EVERY as GROUPS_EVERY
+from bot.usecases.schedules.groups import HOME_EVERY
 
 FAILED_PAUSE = timedelta(minutes=5)
 """The longest pause after a failure, of any duty."""

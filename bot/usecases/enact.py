@@ -24,9 +24,9 @@ from bot.ports import (
     PolicyVersion,
     Snapshot,
 )
-from bot.usecases.attempts import retry_conflicts
-from bot.usecases.former import FORMER, force_after, former_versions
-from bot.usecases.seal import KEEP, SEAL
+from bot.usecases.access.former import FORMER, force_after, former_versions
+from bot.usecases.audit.seal import KEEP, SEAL
+from bot.usecases.retry import retry_conflicts
 
 OWED = "owed:all"
 """The duty that checks that everything is due that should be."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.core.people import Person, owners_of_address
 from bot.ports import Change, Deadline, Directory, Document, Due, EmailOwner, Home, Key, Ledger, Snapshot
-from bot.usecases.attempts import retry_conflicts
+from bot.usecases.retry import retry_conflicts
 
 
 def look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadline) -> None:

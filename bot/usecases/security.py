@@ -17,10 +17,10 @@ from bot.core.people import Person
 from bot.core.policy import security_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Change, Due, Entry, Key, Note, Snapshot
-from bot.usecases.answers import RevokedAll
-from bot.usecases.attempts import earlier_answer
 from bot.usecases.context import FREEZE, Basis, Context, facts_of, security_keys
-from bot.usecases.finish import copies_made, endable, ended_now, revoked_reason
+from bot.usecases.requests.finish import copies_made, endable, ended_now, revoked_reason
+from bot.usecases.results import RevokedAll
+from bot.usecases.retry import earlier_answer
 
 MOST_SAID = 300
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bot.config.patterns import matches_anything, objection, slow_text
 from bot.core.catalog import ReasonRule
 from bot.core.policy import REASON_AT_MOST
-from bot.usecases.reasons_fit import reason_fits
+from bot.usecases.requests.reasons_fit import reason_fits
 
 GOOD = [
     r"INC-\d+",

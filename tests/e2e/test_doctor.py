@@ -16,8 +16,8 @@ from bot.cli.doctor import screen
 from bot.cli.examination import Examination
 from bot.ports import Change, Key, Restore
 from bot.testing.valkey import valkey, valkey_url
-from bot.usecases.examine.findings import Finding, Grade, look_at, not_known, ok, wrong
-from bot.usecases.examine.policy import APPLY
+from bot.usecases.doctor.findings import Finding, Grade, look_at, not_known, ok, wrong
+from bot.usecases.doctor.policy import APPLY
 from tests.e2e.town import ADA, Town, until
 
 VARIABLES = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL", "PAGERDUTY_TOKEN")

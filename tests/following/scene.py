@@ -32,10 +32,12 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import shown_terms
 from bot.testing.town import ADA, NINE, SECURITY, TEAM, dba
-from bot.usecases import ask, enact, finish, former, votes
-from bot.usecases.answers import Asked, Standing
+from bot.usecases import enact
+from bot.usecases.access import former
 from bot.usecases.context import Context
 from bot.usecases.job import Job
+from bot.usecases.requests import ask, finish, votes
+from bot.usecases.results import Asked, Standing
 
 KEY, NEXT_KEY = "k" * 32, "n" * 32
 OLD, NEW, NEWEST = "postgresql://old/orders", "postgresql://new/orders", "postgresql://newest/orders"

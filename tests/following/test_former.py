@@ -14,7 +14,7 @@ from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.ports import Deadline, FormerTarget, Key, PolicyInForce, PolicyText, Target
 from bot.testing.target import FakeTarget
 from bot.testing.town import NINE
-from bot.usecases.former import former_target
+from bot.usecases.access.former import former_target
 from tests.following.scene import (
     ADAS,
     GONE,

@@ -7,7 +7,7 @@ from bot.core.people import Group
 from bot.ledger.codec import decode
 from bot.ports import KIND_OF, Key
 from bot.testing.memory_ledger import MemoryLedger
-from bot.usecases.admit import indexes
+from bot.usecases.requests.admit import indexes
 
 _GRANT = KIND_OF[Grant]
 

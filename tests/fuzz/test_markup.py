@@ -20,7 +20,7 @@ from bot.slack.views.lists import fitting, home, mine, offer_list, who
 from bot.slack.wording import answers as words
 from bot.slack.wording import spoken
 from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal
-from bot.usecases.answers import Asked, Extended, HomeView, Offer, Standing
+from bot.usecases.results import Asked, Extended, HomeView, Offer, Standing
 from tests.fuzz import junk
 from tests.fuzz.rounds import thrown
 from tests.slack.scenes import (

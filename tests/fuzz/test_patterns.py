@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.config.patterns import objection
 from bot.core.catalog import ReasonRule
 from bot.core.policy import REASON_AT_MOST
-from bot.usecases.reasons_fit import reason_fits
+from bot.usecases.requests.reasons_fit import reason_fits
 from tests.fuzz.rounds import thrown
 
 LETTERS = ("a", "b", "A", "1", "-", " ", "é", "б", "😀", "\\.", ".")

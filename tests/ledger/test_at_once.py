@@ -21,10 +21,10 @@ from bot.ports import Change, Home, Key
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import shown_terms
 from bot.testing.town import BOB, CAROL, DAN, EVE, GROUP, HOUR, PROD_DB, SCHEMA_MIGRATION, TEAM, catalog, dba
-from bot.usecases import ask, finish, votes
-from bot.usecases.admit import gives_index
 from bot.usecases.context import Context
 from bot.usecases.enact import enact
+from bot.usecases.requests import ask, finish, votes
+from bot.usecases.requests.admit import gives_index
 
 ROUNDS = 12
 MINE = replace(PROD_DB, approve_automatically=())

@@ -28,13 +28,13 @@ from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, SECURITY
 from bot.testing.valkeys import Node, replica_set
-from bot.usecases import evidence, rollback, seal
-from bot.usecases.examine.access import RESTORE, look_at_restore
-from bot.usecases.examine.findings import Grade
-from bot.usecases.posting import COPIED_BY_THEN
-from bot.usecases.restore import accept_restore
-from bot.usecases.rollback import RollbackGuard
-from bot.usecases.seal import SEAL
+from bot.usecases.audit import evidence, rollback, seal
+from bot.usecases.audit.restore import accept_restore
+from bot.usecases.audit.rollback import RollbackGuard
+from bot.usecases.audit.seal import SEAL
+from bot.usecases.doctor.access import RESTORE, look_at_restore
+from bot.usecases.doctor.findings import Grade
+from bot.usecases.notifications.posting import COPIED_BY_THEN
 from chaos.relay import Relay
 from tests.usecases.test_sealing import Pen
 

@@ -22,9 +22,9 @@ from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, SECURITY
 from bot.testing.valkey import Valkey
-from bot.usecases import evidence, rollback, seal
-from bot.usecases.restore import accept_restore
-from bot.usecases.seal import HEAD, SEAL, newest
+from bot.usecases.audit import evidence, rollback, seal
+from bot.usecases.audit.restore import accept_restore
+from bot.usecases.audit.seal import HEAD, SEAL, newest
 
 
 class Bot(Story):

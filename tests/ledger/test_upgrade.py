@@ -24,10 +24,11 @@ from bot.signing import SigningKey, TrustedKeys
 from bot.testing.story import Story
 from bot.testing.town import DAN, EVE, PROD_DB, SCHEMA_MIGRATION, catalog
 from bot.testing.valkey import valkey
-from bot.usecases import evidence, finish, seal
+from bot.usecases.access.owing import keep_owed, look_through
+from bot.usecases.audit import evidence, seal
+from bot.usecases.audit.seal import SEAL, Sealing
 from bot.usecases.job import Job
-from bot.usecases.owing import keep_owed, look_through
-from bot.usecases.seal import SEAL, Sealing
+from bot.usecases.requests import finish
 from tests.ledger.kept import kept, load
 
 REVOKING = ("hold", "card", "alarm", "alert", "note")

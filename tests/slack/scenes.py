@@ -11,7 +11,7 @@ from bot.core.grants import Extension, Grant, HoldState, Origin, State, Traced, 
 from bot.core.reasons import Why, because
 from bot.doubles.slack.blocks import message_errors, too_long, view_errors, view_too_large
 from bot.ports import CardView
-from bot.usecases.answers import Offer, Standing
+from bot.usecases.results import Offer, Standing
 
 ADA, BOB, CAROL = "U01ADA", "U02BOB", "U03CAROL"
 NOW = datetime(2025, 11, 21, 6, tzinfo=UTC)

@@ -14,8 +14,8 @@ from bot.core.reasons import Why
 from bot.doubles.slack import Server, Workspace
 from bot.ports import AccountOwner, Alert, Deadline, Key, Place
 from bot.slack.views.alerts import alert as blocks_of
-from bot.usecases.alerts import alert_view
-from bot.usecases.ownership import owner_key
+from bot.usecases.notifications.alerts import alert_view
+from bot.usecases.schedules.ownership import owner_key
 from tests.slack.conftest import CHANNEL
 from tests.slack.scenes import ADA, BOB, CAROL, NOW, pressable, slack_takes, texts
 from tests.slack.town import CATALOG, Town, town

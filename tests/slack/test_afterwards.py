@@ -9,7 +9,7 @@ from bot.core.reasons import Why, because
 from bot.ports import Change, Committed, Key, Note
 from bot.slack.incoming.afterwards import Afterwards
 from bot.testing.memory_ledger import MemoryLedger
-from bot.usecases.attempts import refusal_answer
+from bot.usecases.retry import refusal_answer
 from tests.slack.scenes import ADA, NOW
 
 

@@ -18,7 +18,7 @@ from bot.doubles.slack import Server, Workspace
 from bot.doubles.slack.model import Message
 from bot.ports import Alert, AlertView, Deadline, Key, Place, Strays, TargetSystems
 from bot.slack.views.alerts import alert
-from bot.usecases.alerts import alert_view
+from bot.usecases.notifications.alerts import alert_view
 from tests.slack import scenes
 from tests.slack.conftest import CHANNEL, EVE, GINA, QUIET
 from tests.slack.scenes import ADA, AT_SIX, AT_TEN, BOB, CAROL, EVIL, HOUR, NOW, TEN, pressable, texts

@@ -13,7 +13,7 @@ from bot.core.reasons import Why, because
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import NOT_COPIED
 from bot.testing.town import FIRST_LINE
-from bot.usecases.answers import Asked, Extended, RevokedAll, Standing
+from bot.usecases.results import Asked, Extended, RevokedAll, Standing
 from tests.slack.scenes import (
     ADA,
     AT_SIX,

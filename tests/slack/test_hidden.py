@@ -19,8 +19,8 @@ from bot.doubles.slack.model import View
 from bot.ports import Change, Key
 from bot.slack.incoming import submissions
 from bot.slack.incoming.commands import SlackContext
-from bot.usecases import look
-from bot.usecases.admit import indexes
+from bot.usecases.requests import look
+from bot.usecases.requests.admit import indexes
 from tests.slack.conftest import BOT_TOKEN, EVE, GINA
 from tests.slack.scenes import ADA, BOB, CAROL, NOW
 from tests.slack.town import CATALOG, PROD, Town, town

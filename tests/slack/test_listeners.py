@@ -25,9 +25,10 @@ from bot.slack.incoming.afterwards import MOST
 from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import shown_terms
-from bot.usecases import ask, groups
 from bot.usecases.confirm import find_out
-from bot.usecases.look import home_view
+from bot.usecases.requests import ask
+from bot.usecases.requests.look import home_view
+from bot.usecases.schedules import groups
 from tests.slack.conftest import CHANNEL, EVE, GINA
 from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
 from tests.slack.town import CATALOG, Town, town

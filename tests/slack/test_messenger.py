@@ -18,7 +18,7 @@ from bot.ports import AlertView, Deadline, Note, Place
 from bot.slack.api import web_api
 from bot.slack.api.messenger import SlackMessenger
 from bot.slack.wording.reasons import NOT_COPIED
-from bot.usecases.answers import HomeView
+from bot.usecases.results import HomeView
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, QUIET
 from tests.slack.scenes import ADA, BOB, HOUR, NOW, offer, standing, view
 from tests.slack.town import listening

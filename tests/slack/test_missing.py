@@ -12,7 +12,7 @@ from bot.doubles.slack import Server, Workspace
 from bot.ports import Alert, AlertView, Deadline, Key, Place
 from bot.slack.views.alerts import alert
 from bot.slack.wording.reasons import say
-from bot.usecases.alerts import alert_view
+from bot.usecases.notifications.alerts import alert_view
 from tests.slack.conftest import CHANNEL
 from tests.slack.scenes import ADA, BOB, pressable, texts
 from tests.slack.scenes import slack_takes as takes

@@ -11,7 +11,7 @@ from bot.slack.views import lists
 from bot.slack.views.blocks import fit
 from bot.slack.views.forms import request_form
 from bot.slack.wording import answers as words
-from bot.usecases.answers import HomeView, Standing
+from bot.usecases.results import HomeView, Standing
 from tests.slack.scenes import (
     ADA,
     AT_SIX,

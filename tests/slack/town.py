@@ -39,8 +39,8 @@ from bot.slack.incoming.afterwards import Afterwards
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
-from bot.usecases.cards import card_view
 from bot.usecases.context import Context, grant_keys
+from bot.usecases.notifications.cards import card_view
 from bot.web import create
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, SIGNING_SECRET
 from tests.slack.scenes import ADA, BOB, CAROL, HOUR, NOW, TEN

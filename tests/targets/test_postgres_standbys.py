@@ -18,8 +18,8 @@ from bot.targets.postgres import Postgres, replicas, sight
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.postgres import Roles, Session
 from bot.testing.town import NINE
-from bot.usecases.examine.findings import Grade
-from bot.usecases.examine.targets import look_at_target
+from bot.usecases.doctor.findings import Grade
+from bot.usecases.doctor.targets import look_at_target
 from tests.targets.conftest import Replicated, Standby
 from tests.targets.scenes import (
     alive,

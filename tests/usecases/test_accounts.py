@@ -47,9 +47,9 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases.contests import same_person, somebody_else
-from bot.usecases.owing import NOTED, keep_owed
-from bot.usecases.ownership import claims, owner_key
+from bot.usecases.access.owing import NOTED, keep_owed
+from bot.usecases.schedules.contests import same_person, somebody_else
+from bot.usecases.schedules.ownership import claims, owner_key
 
 Refusal = Callable[[Callable[[], object]], Reason]
 

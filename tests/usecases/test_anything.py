@@ -41,7 +41,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases import ask, votes
+from bot.usecases.requests import ask, votes
 
 SECRET = Entitlement(target="vault", what=(("role", "secret"),))
 PEOPLE = st.sampled_from([ADA, DAN, BOB])

@@ -18,8 +18,8 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import dm
 from bot.testing.story import REASON, Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, TEAM, catalog
-from bot.usecases import ask
-from bot.usecases.answers import Asked
+from bot.usecases.requests import ask
+from bot.usecases.results import Asked
 
 Refusal = Callable[[Callable[[], object]], Reason]
 

@@ -19,11 +19,11 @@ from bot.core.holds import HoldRecord, Phase, System
 from bot.ports import Change, Committed, Deadline, Done, Due, Key, TargetSystems
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE, PROD_DB, SCHEMA_MIGRATION
-from bot.usecases import batches, outcomes
-from bot.usecases.batches import HoldBatches
+from bot.usecases.access import batches, outcomes
+from bot.usecases.access.batches import HoldBatches
+from bot.usecases.access.outcomes import LOOK_EVERY
+from bot.usecases.access.views import View
 from bot.usecases.job import Job
-from bot.usecases.outcomes import LOOK_EVERY
-from bot.usecases.views import View
 
 ACCOUNTS = ("ada@example.com", "bob@example.com", "carol@example.com", "dan@example.com")
 MANY = 99

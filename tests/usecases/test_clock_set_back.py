@@ -35,8 +35,8 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
+from bot.usecases.access.owing import keep_owed
 from bot.usecases.enact import standing_duties
-from bot.usecases.owing import keep_owed
 
 Refusal = Callable[[Callable[[], object]], Reason]
 TICK = timedelta(milliseconds=1)

@@ -35,7 +35,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases import ask, extend, finish, votes
+from bot.usecases.requests import ask, extend, finish, votes
 
 SECRET = Entitlement(target="vault", what=(("group", "orders"),))
 TWIN = "prod-db-too"

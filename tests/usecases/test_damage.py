@@ -12,8 +12,8 @@ from bot.core.shifts import Roster
 from bot.ports import Card, Key, PolicyInForce, PolicyText
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, HOUR, MINUTE, SCHEDULE
-from bot.usecases import look
 from bot.usecases.enact import enact
+from bot.usecases.requests import look
 
 
 def given(story: Story) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from bot.core.grants import State
 from bot.core.reasons import Reason, Why, because
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, HOUR, PROD_DB, SCHEMA_MIGRATION, catalog
-from bot.usecases import look
+from bot.usecases.requests import look
 
 Refusal = Callable[[Callable[[], object]], Reason]
 

@@ -15,8 +15,8 @@ from bot.ports import Change, Deadline, Done, Due, Key, ServerFacts, Swept
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, HOUR, NINE
-from bot.usecases.examine import store, work
-from bot.usecases.examine.findings import Finding, Grade, look_at, not_known, ok, run_checks, wrong
+from bot.usecases.doctor import store, work
+from bot.usecases.doctor.findings import Finding, Grade, look_at, not_known, ok, run_checks, wrong
 
 DOWN = TemporaryFailure("orders-db does not answer")
 REFUSED = "Redis does not answer as it should: Connection refused"

@@ -15,8 +15,8 @@ from bot.ports import Change, Entry, Key, Restore, SealHead, Strays, StrayTarget
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, HOUR, NINE, PROD_DB
-from bot.usecases.examine import access, evidence
-from bot.usecases.examine.findings import Finding, Grade, look_at, ok, wrong
+from bot.usecases.doctor import access, evidence
+from bot.usecases.doctor.findings import Finding, Grade, look_at, ok, wrong
 
 DOWN = TemporaryFailure("orders-db does not answer")
 ADAS = "orders_rw on orders-db for ada@example.com"

@@ -12,8 +12,8 @@ from bot.core.people import Group
 from bot.ports import Deadline
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, GROUP, NINE, PROD_DB, catalog
-from bot.usecases.examine.findings import Grade
-from bot.usecases.examine.names import look_at_names, people_in
+from bot.usecases.doctor.findings import Grade
+from bot.usecases.doctor.names import look_at_names, people_in
 
 NAMED = replace(
     catalog(replace(PROD_DB, approvers=(Named(person=BOB),))),

@@ -60,12 +60,12 @@ from bot.testing.town import (
     roster,
     shift,
 )
-from bot.usecases import groups
+from bot.usecases.doctor import pager, policy, slack, targets
+from bot.usecases.doctor.findings import Finding, Grade, look_at, ok, wrong
 from bot.usecases.enact import enact
-from bot.usecases.examine import pager, policy, slack, targets
-from bot.usecases.examine.findings import Finding, Grade, look_at, ok, wrong
 from bot.usecases.job import Job
-from bot.usecases.posting import count_given_up
+from bot.usecases.notifications.posting import count_given_up
+from bot.usecases.schedules import groups
 
 WANTED = ("chat:write", "users:read")
 REFUSED = PermanentFailure("Slack's auth.test answered invalid_auth: check SLACK_BOT_TOKEN")

@@ -28,7 +28,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases import extend
+from bot.usecases.requests import extend
 
 Refusal = Callable[[Callable[[], object]], Reason]
 

@@ -34,7 +34,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases.hands import note_server
+from bot.usecases.access.hands import note_server
 from bot.usecases.job import Job
 
 [ROLE] = PROD_DB.gives
@@ -610,7 +610,7 @@ def test_a_click_on_many_counts_only_for_approvers(story: Story, refusal: Refusa
 
 
 def test_very_much_is_looked_at_in_pieces(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.usecases.survey.AT_A_TIME", 0.0)
+    monkeypatch.setattr("bot.usecases.access.survey.AT_A_TIME", 0.0)
     story.memory.page = 1
     grants = many(story, 4)
     taken(story, ADA, DAN, EVE, CAROL)

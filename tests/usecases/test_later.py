@@ -12,7 +12,7 @@ from bot.core.grants import GIVE_WITHIN, Cause, State
 from bot.core.reasons import Reason, Why
 from bot.testing.story import REASON, Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, dba
-from bot.usecases import ask
+from bot.usecases.requests import ask
 
 Refusal = Callable[[Callable[[], object]], Reason]
 START = NINE + timedelta(hours=3)

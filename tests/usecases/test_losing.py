@@ -13,10 +13,10 @@ from bot.core.errors import Refused
 from bot.ports import CLAIM_SECONDS
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EMAILS, HOUR, MINUTE, nobodys, shift
+from bot.usecases.access.owing import keep_owed
+from bot.usecases.audit.seal import SEAL
 from bot.usecases.duties import OWED_EVERY as LOOKED_EVERY
 from bot.usecases.enact import standing_duties
-from bot.usecases.owing import keep_owed
-from bot.usecases.seal import SEAL
 from bot.watchdog import OWED_EVERY
 
 PEOPLE = st.sampled_from([ADA, DAN, BOB])

@@ -8,7 +8,7 @@ from bot.core.catalog import Named
 from bot.core.grants import State
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, SCHEMA_MIGRATION, catalog
-from bot.usecases import finish, look
+from bot.usecases.requests import finish, look
 
 
 def test_what_waits_is_found_by_its_resource_or_by_who_requested_it(story: Story) -> None:

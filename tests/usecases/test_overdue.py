@@ -35,8 +35,8 @@ from bot.testing.town import (
     SECURITY,
     catalog,
 )
-from bot.usecases.overdue import confirm_removal, try_now
-from bot.usecases.posting import COPIED_BY_THEN
+from bot.usecases.access.overdue import confirm_removal, try_now
+from bot.usecases.notifications.posting import COPIED_BY_THEN
 
 Refusal = Callable[[Callable[[], object]], Reason]
 

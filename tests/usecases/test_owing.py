@@ -15,11 +15,11 @@ from bot.core.reasons import Why, because
 from bot.ports import CLAIM_SECONDS, Change, Key, LookedThrough, Note
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, SECURITY, catalog
-from bot.usecases import owing
+from bot.usecases.access import owing
+from bot.usecases.access.owing import PAUSE, keep_owed
+from bot.usecases.audit.seal import SEAL
 from bot.usecases.context import Context
 from bot.usecases.enact import ALWAYS_OWED, standing_duties
-from bot.usecases.owing import PAUSE, keep_owed
-from bot.usecases.seal import SEAL
 
 
 def owed(story: Story) -> set[str]:

@@ -16,7 +16,7 @@ from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, GROUP, NINE, PROD_DB, SECURITY, catalog, dba
 from bot.usecases.enact import enact, start_with
-from bot.usecases.groups import EVERY
+from bot.usecases.schedules.groups import EVERY
 
 OURS, THEIRS = replace(dba(), id="S1"), Group(name=GROUP, members=(DAN, ADA), read_at=NINE, id="S2")
 SOON = EVERY.total_seconds()

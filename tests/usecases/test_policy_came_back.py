@@ -14,8 +14,8 @@ from bot.ports import Change, Entry, Key, PolicyInForce
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY
+from bot.usecases.audit.restore import accept_restore
 from bot.usecases.enact import enact, start_with
-from bot.usecases.restore import accept_restore
 
 MINUTE = 60
 

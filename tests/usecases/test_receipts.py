@@ -15,7 +15,7 @@ from bot.ports import Change, Deadline, Key
 from bot.testing.story import Story
 from bot.testing.target import ADMINISTRATOR, FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog
-from bot.usecases.overdue import confirm_removal
+from bot.usecases.access.overdue import confirm_removal
 
 [ROLE] = PROD_DB.gives
 ACCOUNT = EMAILS[ADA]

@@ -24,10 +24,10 @@ from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, SECURITY, catalog
-from bot.usecases.evidence import examine, lines
-from bot.usecases.restore import accept_restore
-from bot.usecases.rollback import OTHERS_COMPARE_WITHIN, RollbackGuard
-from bot.usecases.seal import SEAL, Sealing, newest
+from bot.usecases.audit.evidence import examine, lines
+from bot.usecases.audit.restore import accept_restore
+from bot.usecases.audit.rollback import OTHERS_COMPARE_WITHIN, RollbackGuard
+from bot.usecases.audit.seal import SEAL, Sealing, newest
 from tests.usecases.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600

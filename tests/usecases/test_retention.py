@@ -43,8 +43,8 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases.evidence import Line, Taken, examine, lines
-from bot.usecases.seal import newest
+from bot.usecases.audit.evidence import Line, Taken, examine, lines
+from bot.usecases.audit.seal import newest
 from tests.usecases.test_sealing import Pen
 
 KEEP = 90 * DAY

@@ -17,7 +17,7 @@ from bot.ports import AlertView, Change, Key, TargetSystems
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
-from bot.usecases.systems import note_system
+from bot.usecases.access.systems import note_system
 
 Refusal = Callable[[Callable[[], object]], Reason]
 [ROLE] = PROD_DB.gives

@@ -17,9 +17,9 @@ from bot.ports import CLAIM_SECONDS, Change, Claim, Committed, Due, Entry, Key, 
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, catalog
-from bot.usecases import seal
-from bot.usecases.evidence import examine, lines
-from bot.usecases.seal import SEAL, unsealed_for
+from bot.usecases.audit import seal
+from bot.usecases.audit.evidence import examine, lines
+from bot.usecases.audit.seal import SEAL, unsealed_for
 
 HOUR = 3_600
 

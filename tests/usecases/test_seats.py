@@ -31,9 +31,9 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases import look
-from bot.usecases.admit import admission
-from bot.usecases.owing import INDEXED, keep_owed
+from bot.usecases.access.owing import INDEXED, keep_owed
+from bot.usecases.requests import look
+from bot.usecases.requests.admit import admission
 
 Refusal = Callable[[Callable[[], object]], Reason]
 

@@ -35,12 +35,13 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases import look, security
-from bot.usecases.answers import RevokedAll
-from bot.usecases.examine.findings import Grade
-from bot.usecases.examine.stops import look_at_stops
-from bot.usecases.finish import block_change
-from bot.usecases.overdue import confirm_removal, try_now
+from bot.usecases import security
+from bot.usecases.access.overdue import confirm_removal, try_now
+from bot.usecases.doctor.findings import Grade
+from bot.usecases.doctor.stops import look_at_stops
+from bot.usecases.requests import look
+from bot.usecases.requests.finish import block_change
+from bot.usecases.results import RevokedAll
 
 Refusal = Callable[[Callable[[], object]], Reason]
 OPS = "orders_ops"

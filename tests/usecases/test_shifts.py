@@ -35,8 +35,8 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases import rosters
 from bot.usecases.job import Job
+from bot.usecases.schedules import rosters
 
 Refusal = Callable[[Callable[[], object]], Reason]
 OPS = "orders_ops"

@@ -12,8 +12,8 @@ from bot.core.grants import State
 from bot.core.reasons import Reason, Why
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, PROD_DB, catalog
-from bot.usecases import ask, reasons_fit
-from bot.usecases.reasons_fit import reason_fits
+from bot.usecases.requests import ask, reasons_fit
+from bot.usecases.requests.reasons_fit import reason_fits
 
 Refusal = Callable[[Callable[[], object]], Reason]
 

@@ -16,7 +16,7 @@ from bot.ports import CLAIM_SECONDS, Key
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, EMAILS, EVE, MINUTE, PROD_DB, SCHEMA_MIGRATION, catalog
-from bot.usecases.overdue import confirm_removal
+from bot.usecases.access.overdue import confirm_removal
 from bot.usecases.strays.sweeping import open_strays
 from bot.usecases.strays.verdicts import adopt, leave, remove
 

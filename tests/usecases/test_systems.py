@@ -15,8 +15,8 @@ from bot.ports import Change, Key, Strays
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog
-from bot.usecases.former import former_target
-from bot.usecases.systems import accept_system
+from bot.usecases.access.former import former_target
+from bot.usecases.access.systems import accept_system
 
 [ROLE] = PROD_DB.gives
 BILLING = replace(

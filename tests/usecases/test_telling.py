@@ -21,9 +21,10 @@ from bot.testing.fuse import Died
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, dba
-from bot.usecases import cards, look
 from bot.usecases.job import Job
-from bot.usecases.posting import GIVEN_UP
+from bot.usecases.notifications import cards
+from bot.usecases.notifications.posting import GIVEN_UP
+from bot.usecases.requests import look
 
 CHANNEL = "CDB-ACCESS"
 PRIVATE = replace(PROD_DB, channel=None)

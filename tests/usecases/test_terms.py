@@ -24,7 +24,7 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
-from bot.usecases import votes
+from bot.usecases.requests import votes
 
 Refusal = Callable[[Callable[[], object]], Reason]
 TWO_OF_THEM = replace(PROD_DB, approvals=2)

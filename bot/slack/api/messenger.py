@@ -18,7 +18,7 @@ from bot.slack.views.blocks import Block, actions, button, section
 from bot.slack.views.cards import APPROVER, card
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import NOT_COPIED, refusal
-from bot.usecases.answers import HomeView
+from bot.usecases.results import HomeView
 
 _NOT_THERE = frozenset({"channel_not_found", "not_in_channel", "user_not_in_channel", "is_archived"})
 _PLAIN = {"unfurl_links": False, "unfurl_media": False}

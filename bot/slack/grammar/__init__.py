@@ -1,0 +1,1 @@
+"""The language that people type behind /access. Pure."""

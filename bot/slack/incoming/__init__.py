@@ -1,0 +1,1 @@
+"""Requests from Slack: read, carried out by a use-case, answered."""

@@ -17,7 +17,9 @@ from bot.slack.views.cards import BETWEEN
 from bot.slack.views.forms import deny_form, notice, request_form
 from bot.slack.wording import answers as words
 from bot.slack.wording.forms import UNTIL_SHIFT_ENDS
-from bot.usecases import contests, extend, finish, look, overdue, survey, votes
+from bot.usecases.access import overdue, survey
+from bot.usecases.requests import extend, finish, look, votes
+from bot.usecases.schedules import contests
 from bot.usecases.strays import verdicts
 
 

@@ -21,8 +21,10 @@ from bot.slack.views.blocks import Block, section
 from bot.slack.views.forms import request_form
 from bot.slack.wording import answers as words
 from bot.slack.wording.reasons import refusal
-from bot.usecases import ask, cards, extend, finish, look, security, votes
+from bot.usecases import security
 from bot.usecases.context import Context
+from bot.usecases.notifications import cards
+from bot.usecases.requests import ask, extend, finish, look, votes
 
 OPEN_WITHIN = 1.5
 log = structlog.get_logger(__name__)

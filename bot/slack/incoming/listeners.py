@@ -24,8 +24,10 @@ from bot.slack.incoming.payloads import MALFORMED, OTHER
 from bot.slack.views import forms
 from bot.slack.views.blocks import Block
 from bot.slack.wording import answers as words
-from bot.usecases import groups, look, people
+from bot.usecases import people
 from bot.usecases.context import Context
+from bot.usecases.requests import look
+from bot.usecases.schedules import groups
 
 COMMAND = "/access"
 log = structlog.get_logger(__name__)

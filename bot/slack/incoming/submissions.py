@@ -12,7 +12,7 @@ from bot.slack.views.cards import BETWEEN
 from bot.slack.wording import answers as words
 from bot.slack.wording import forms as form_words
 from bot.slack.wording.reasons import refusal, say
-from bot.usecases import ask, votes
+from bot.usecases.requests import ask, votes
 
 _ABOUT_LENGTH = frozenset(
     {

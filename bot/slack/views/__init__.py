@@ -1,0 +1,1 @@
+"""Cards, alerts, lists and forms as Block Kit. Pure."""

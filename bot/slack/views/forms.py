@@ -13,7 +13,7 @@ from bot.slack.views.blocks import Block, context, field, plain, section
 from bot.slack.views.cards import BETWEEN
 from bot.slack.wording import forms as words
 from bot.slack.wording.answers import offer
-from bot.usecases.answers import HELD, Offer
+from bot.usecases.results import HELD, Offer
 
 REQUEST, DENY = "request", "deny"
 RESOURCE, LENGTH, REASON = "resource", "length", "reason"

@@ -10,7 +10,7 @@ from bot.slack.views.blocks import Block, actions, button, context, divider, fit
 from bot.slack.views.cards import APPROVER, card, decide_buttons, holder_buttons
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards
-from bot.usecases.answers import HELD, Asked, HomeView, Offer, Standing
+from bot.usecases.results import HELD, Asked, HomeView, Offer, Standing
 
 _IN_MESSAGE = {"most_blocks": 48, "most_characters": blocks.MOST_CHARACTERS - 500}
 _IN_HOME = {"most_blocks": 30, "most_characters": 60_000}

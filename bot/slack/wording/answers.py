@@ -23,7 +23,7 @@ from bot.slack.wording.spoken import (
     until,
     when,
 )
-from bot.usecases.answers import HELD, Asked, Extended, Offer, RevokedAll, Standing
+from bot.usecases.results import HELD, Asked, Extended, Offer, RevokedAll, Standing
 
 NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
 UNCONFIRMED = "I could not confirm this. `/access mine` shows whether it happened."

@@ -9,9 +9,15 @@ from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Pres
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState, may_be_taken
 from bot.ports import Alert, Change, Due, Entry, Key, Snapshot, Strays
-from bot.usecases.alerts import about_crowd, about_stray, alert_change, alert_over_change, became
+from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context
-from bot.usecases.outcomes import hold_name
+from bot.usecases.notifications.alerts import (
+    about_crowd,
+    about_stray,
+    alert_change,
+    alert_over_change,
+    became,
+)
 from bot.usecases.strays.round import Round
 
 MOST_ASKED = 10

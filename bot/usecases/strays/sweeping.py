@@ -33,13 +33,13 @@ from bot.ports import (
     Target,
     TargetSystems,
 )
-from bot.usecases.alerts import alert_over_change
-from bot.usecases.attempts import retry_conflicts
+from bot.usecases.access.systems import SYSTEMS, first_name, note_system
 from bot.usecases.context import Context
 from bot.usecases.job import Job
+from bot.usecases.notifications.alerts import alert_over_change
+from bot.usecases.retry import retry_conflicts
 from bot.usecases.strays.acts import action_change, gone_change, is_stuck, stuck
 from bot.usecases.strays.round import Held, Looked, Round
-from bot.usecases.systems import SYSTEMS, first_name, note_system
 
 AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
 AT_ONCE = 200

@@ -17,12 +17,12 @@ from bot.core.policy import Ask, approver_objection, refusal_of, security_object
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
 from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
-from bot.usecases.accounts import has_account, is_concerned, person_keys
-from bot.usecases.admit import admission
-from bot.usecases.alerts import adoptable, adopted_for, alert_change, became, owners
-from bot.usecases.attempts import earlier_answer
+from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
-from bot.usecases.outcomes import hold_name
+from bot.usecases.notifications.alerts import adoptable, adopted_for, alert_change, became, owners
+from bot.usecases.requests.admit import admission
+from bot.usecases.retry import earlier_answer
+from bot.usecases.schedules.accounts import has_account, is_concerned, person_keys
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
 

@@ -1,0 +1,476 @@
+"""Revokes many holds at once that are plainly over, and looks at many that should be there: the steps of a
+Reconciliation, each one round trip for all.
+
+Plain is what the end of a lease leaves behind: nobody live behind the hold, and nothing unusual about it.
+Everything else, and everything that goes wrong, is left to a Reconciliation.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from math import inf
+from threading import Lock, Timer
+from time import monotonic
+from typing import TypeVar
+
+from bot.core.errors import TemporaryFailure
+from bot.core.grants import Grant, HoldState
+from bot.core.holds import HoldRecord, Phase, Presence, Seen
+from bot.ports import Change, Committed, Deadline, Done, Ledger, Target, TargetSystems
+from bot.usecases.access import outcomes
+from bot.usecases.access.outcomes import LOOK_EVERY, Observed
+from bot.usecases.access.reconcile import Reconciliation, seen_lately
+from bot.usecases.access.target_calls import TargetCalls, TargetFailed
+from bot.usecases.access.views import View, query, view_of
+from bot.usecases.job import Job
+
+WRITE_AFTER = 0.2
+"""Seconds after which a batch writes down what it has revoked before it goes on; in a hurry it does not."""
+
+WRITE_WITHIN = 5.0
+"""Seconds after which revoked holds are written down even in a hurry."""
+
+WRITTEN_AT_ONCE = 64
+"""Revoked holds that are written down in one round trip."""
+
+MOST_BEHIND = 8_000
+"""Revoked holds that may wait to be written down: some ten kilobytes each."""
+
+PUT_OFF_FOR, PUT_OFF_OVER = timedelta(seconds=30), 60
+"""The delay of a look for which there is no time in a hurry, and the seconds over which such looks are spread
+on top of it: otherwise they would all come back at once."""
+
+MANY = 4
+"""The size from which a batch shows whether most of what is coming cannot wait."""
+
+LOTS_REMEMBERED = 8
+"""Batches from which it is judged how quick a target is."""
+
+LASTS = 1.0
+"""Seconds after which a batch hands back what it has not begun."""
+
+REFUSES_WITHIN = 0.2
+"""Seconds. If a target fails sooner, it is asked about the next hold at once; if it is slow to fail, it is
+not."""
+
+MOST_LOOKS = 3
+"""Looks at holds that others write about at the same moment: two of one grant, for example."""
+
+THEIRS = Seen(presence=Presence.THEIRS)
+"""The stand-in for a look at access that was there before us: it is left there, and not looked at."""
+
+Looked = tuple[Job, View | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    """A hold that should be there, and is only looked at."""
+
+    job: Job
+    view: View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noted:
+    """A hold that was noted as being revoked: by ``change``, after a look that gave ``seen``."""
+
+    job: Job
+    seen: View
+    change: Change
+    receipt: Committed
+
+    @cached_property
+    def view(self) -> View:
+        """Return the view as it was written."""
+        return _as_written(self.seen, self.change, self.receipt)
+
+    def change_if_gone(self, left: Seen, now: datetime) -> Change:
+        """Return what to write if nothing is left. ``left`` is what the target showed after revoking."""
+        view = replace(self.view, snap=replace(self.view.snap, now=now))
+        return outcomes.done_here(outcomes.change_if_gone(view, left, self.job.claim), self.job.claim)
+
+
+W = TypeVar("W", Plain, Noted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A hold that was revoked. ``left`` is what the target showed afterwards, at the moment ``at`` of our own
+    clock."""
+
+    noted: Noted
+    left: Seen
+    at: float = field(default_factory=monotonic)
+
+
+class HoldBatches:
+    """Implements Batches; threads share it. ``reconciliation`` makes the Reconciliation that does a single
+    job in full. ``follow`` brings the targets to the policy in force. ``unwritten`` is called with the reason
+    if the outcome of a job could not be written down."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        target: Callable[[str], Target],
+        reconciliation: Callable[[Job], Reconciliation],
+        follow: Callable[[], object] = lambda: None,
+        unwritten: Callable[[Job, Exception], object] = lambda *_: None,
+    ) -> None:
+        self.ledger = ledger
+        self.target = target
+        self.reconciliation = reconciliation
+        self.follow = follow
+        self.unwritten = unwritten
+        self._waits: dict[str, deque[float]] = {}
+        self._pressing: dict[str, bool] = {}
+        self._taken: deque[Taken] = deque()
+        self._lock = Lock()
+
+    def do(self, jobs: Sequence[Job], *, hurry: bool = False) -> list[Job]:
+        """Revoke what is plainly over, look at what should be there, and close those claims. Return the jobs
+        that are neither closed nor ``behind``.
+
+        If the target is slow, or slow to fail, the rest is due again for any thread that is free: no job
+        waits long for others that happened to be claimed before it.
+        """
+        self.follow()
+        noted, others = self._note_ends(jobs)
+        lane = jobs[0].claim.lane
+        if len(jobs) >= MANY:
+            self._pressing[lane] = 2 * len(noted) >= len(jobs)
+        theirs = [Taken(noted=each, left=THEIRS) for each in noted if each.seen.record.untouchable]
+        waiting = deque(each for each in noted if not each.seen.record.untouchable)
+        with self._relief(waiting):
+            self._take(waiting, theirs, lane, hurry=hurry)
+        return self._put_off(others) if hurry else self._look_at(others)
+
+    def pressing(self, lane: str) -> bool:
+        return self._pressing.get(lane, False)
+
+    def waits(self, lane: str) -> float:
+        """Return the seconds for one call, as in the quickest of the last batches, because threads that wait
+        for each other make a target look slow. A target that was never called counts as slow."""
+        with self._lock:
+            return min(self._waits.get(lane, ()), default=inf)
+
+    def behind(self) -> list[Job]:
+        with self._lock:
+            return [each.noted.job for each in self._taken]
+
+    def catch_up(self) -> None:
+        """Write down all that is ``behind``, as long as Redis answers. If anything goes wrong, it is left to
+        the next owner of those claims."""
+        while (some := self._next(WRITTEN_AT_ONCE)) and self._write_down(some):
+            pass
+
+    def _take(self, waiting: deque[Noted], taken: list[Taken], lane: str, *, hurry: bool) -> None:
+        """Revoke the ``waiting`` holds, and write down the outcome; also for those that are ``taken``
+        already."""
+        took = list[float]()
+        write_at = Deadline.after(WRITE_AFTER)
+        try:
+            for each, left, seconds in self._answers(waiting, lambda calls, each: calls.revoke(each.seen)):
+                took.append(seconds)
+                taken.append(Taken(noted=each, left=left))
+                if write_at.passed and not hurry:
+                    self._write(taken)
+                    taken, write_at = [], Deadline.after(WRITE_AFTER)
+        finally:
+            if took:
+                self._remember(lane, sorted(took)[len(took) // 4])
+            self._write(taken, hurry=hurry)
+
+    def _look_at(self, looked: Sequence[Looked]) -> list[Job]:
+        """Look at what should be there. Return the jobs of everything else, and of what is not as it should
+        be."""
+        waiting = deque(
+            Plain(job=job, view=view)
+            for job, view in looked
+            if view and _only_looked_at(job, view) and not seen_lately(view)
+        )
+        plain = {each.job for each in waiting}
+        left = [job for job, _ in looked if job not in plain]
+        there: list[tuple[Plain, Seen]] = []
+        with self._relief(waiting):
+            for each, shown, _ in self._answers(waiting, lambda calls, each: calls.look(each.view)):
+                if _as_it_should_be(each.view, shown):
+                    there.append((each, shown))
+                else:
+                    left.append(each.job)
+        return left + (self._write_seen(there) if there else [])
+
+    def _write_seen(self, there: Sequence[tuple[Plain, Seen]]) -> list[Job]:
+        """Write down that these were seen. Return the jobs of those that have changed meanwhile. While Redis
+        is away, their claims run out."""
+        jobs = [each.job for each, _ in there]
+        try:
+            done = self._commit_batch(jobs, lambda: [_seen_there(each, shown) for each, shown in there])
+        except TemporaryFailure as failure:
+            self.unwritten(jobs[0], failure)
+            return []
+        return [job for job in jobs if job not in done]
+
+    def _commit_batch(self, jobs: Sequence[Job], changes: Callable[[], Sequence[Change]]) -> set[Job]:
+        """Return the jobs whose change was written. If anything unforeseen happens, return none: one of them
+        may be to blame, and each is then done on its own. Raises TemporaryFailure."""
+        try:
+            written = self.ledger.commit_all(changes())
+        except TemporaryFailure:
+            raise
+        except Exception as fault:  # noqa: BLE001 -- see above
+            self.unwritten(jobs[0], fault)
+            return set()
+        return {job for job, how in zip(jobs, written, strict=True) if isinstance(how, Committed)}
+
+    def _answers(
+        self, waiting: deque[W], ask: Callable[[TargetCalls, W], Seen]
+    ) -> Iterator[tuple[W, Seen, float]]:
+        """Call the target for one after the other, and yield what it shows and how many seconds that took. A
+        failure is written down. If the target is slow to fail, or somebody else may have the claims by now,
+        the rest is handed back."""
+        while (each := _next(waiting)) is not None:
+            if each.job.fence.passed:
+                self._hand_back([each, *_all(waiting)])
+                break
+            began = monotonic()
+            try:
+                shown = ask(TargetCalls(self.target, each.view.hold.target, each.job), each)
+            except TargetFailed as raised:
+                slow = monotonic() - began > REFUSES_WITHIN
+                if not self._write_failed(each, raised) or slow:
+                    self._hand_back(_all(waiting))
+                continue
+            yield each, shown, monotonic() - began
+
+    def _write_failed(self, each: Plain | Noted, raised: TargetFailed) -> bool:
+        """Write down the failure. Return False if Redis is away; then the claim runs out."""
+        try:
+            self.reconciliation(each.job).write_failed(each.view.record, raised)
+        except TemporaryFailure as failure:
+            self.unwritten(each.job, failure)
+            return False
+        return True
+
+    def _remember(self, lane: str, waited: float) -> None:
+        with self._lock:
+            self._waits.setdefault(lane, deque(maxlen=LOTS_REMEMBERED)).append(waited)
+
+    @contextmanager
+    def _relief(self, waiting: deque[W]) -> Iterator[None]:
+        """Hand back what still waits after LASTS seconds, even while a call hangs."""
+        if len(waiting) < 2:
+            yield
+            return
+        relief = Timer(LASTS, lambda: self._hand_back(_all(waiting)))
+        relief.daemon = True
+        relief.start()
+        try:
+            yield
+        finally:
+            relief.cancel()
+
+    def _note_ends(self, jobs: Sequence[Job]) -> tuple[list[Noted], list[Looked]]:
+        """Commit which grants are over and what is about to be revoked, in one commit for each hold. Return
+        those holds, and all others. What two holds of one grant write is written one after the other."""
+        noted: list[Noted] = []
+        others: list[Looked] = []
+        left = list(jobs)
+        for _ in range(MOST_LOOKS):
+            plain: list[tuple[Job, View]] = []
+            for job, view in self._look(left):
+                if view and _plainly_over(job, view):
+                    plain.append((job, view))
+                else:
+                    others.append((job, view))
+            written = self._note(plain)
+            noted += written
+            done = {each.job for each in written}
+            left = [job for job, _ in plain if job not in done]
+            if not left:
+                break
+        return noted, [*others, *((job, None) for job in left)]
+
+    def _look(self, jobs: Sequence[Job]) -> list[Looked]:
+        looked_at = Deadline.after(0)
+        snaps = self.ledger.read_all([query(job.claim.id) for job in jobs])
+        return [(job, view_of(job.claim.id, snap, looked_at)) for job, snap in zip(jobs, snaps, strict=True)]
+
+    def _note(self, plain: Sequence[tuple[Job, View]]) -> list[Noted]:
+        """Commit that these holds are being revoked. Return those for which it was written: none that a grant
+        has come to stand behind since the look."""
+        changes = [_noting(job, view) for job, view in plain]
+        written = self.ledger.commit_all(changes) if changes else ()
+        return [
+            Noted(job=job, seen=view, change=change, receipt=receipt)
+            for (job, view), change, receipt in zip(plain, changes, written, strict=True)
+            if isinstance(receipt, Committed)
+        ]
+
+    def _put_off(self, looked: Sequence[Looked]) -> list[Job]:
+        """Put off the looks that can wait. Return the jobs of everything else."""
+        later = {job: _later(job, view) for job, view in looked if view and _can_wait(job, view)}
+        if later:
+            self.ledger.commit_all(list(later.values()))
+        return [job for job, _ in looked if job not in later]
+
+    def _write(self, taken: Sequence[Taken], *, hurry: bool = False) -> None:
+        """Write down what was revoked. In a hurry that is left for later, but not for long; otherwise up to
+        as much again of what was left is written, too."""
+        with self._lock:
+            self._taken.extend(taken)
+            since = self._taken[0].at if self._taken else inf
+            hurry = hurry and len(self._taken) < MOST_BEHIND and monotonic() - since < WRITE_WITHIN
+        most = 0 if hurry else 2 * len(taken)
+        while most > 0 and (some := self._next(min(most, WRITTEN_AT_ONCE))) and self._write_down(some):
+            most -= len(some)
+
+    def _next(self, most: int) -> list[Taken]:
+        """Return those that were revoked first. No other thread has them from now on."""
+        with self._lock:
+            return [self._taken.popleft() for _ in range(min(most, len(self._taken)))]
+
+    def _write_down(self, some: Sequence[Taken]) -> bool:
+        """Write these down. Return False if Redis is away; then they are kept, as long as nobody else has
+        their claims."""
+        left = deque(some)
+        try:
+            left = deque(self._unwritten(some))
+            while left:
+                self._write_alone(left[0])
+                left.popleft()
+        except TemporaryFailure as failure:
+            self.unwritten(left[0].noted.job, failure)
+            with self._lock:
+                self._taken.extendleft(each for each in reversed(left) if not each.noted.job.deadline.passed)
+            return False
+        return True
+
+    def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:
+        """Write these in one go. Return those that have changed meanwhile, or that people have to be notified
+        about."""
+        plain = [each for each in some if each.left.presence is Presence.NONE or each.left is THEIRS]
+        if not plain:
+            return list(some)
+        now = self.ledger.read().now
+        done = self._commit_batch(
+            [each.noted.job for each in plain],
+            lambda: [each.noted.change_if_gone(each.left, now) for each in plain],
+        )
+        return [each for each in some if each.noted.job not in done]
+
+    def _write_alone(self, each: Taken) -> None:
+        job = each.noted.job
+        try:
+            self.reconciliation(job).write_taken(each.noted.view.record, each.left)
+        except TemporaryFailure:
+            raise
+        except Exception as fault:  # noqa: BLE001 -- its claim runs out, and it is done alone
+            self.unwritten(job, fault)
+
+    def _hand_back(self, waited: Sequence[Plain | Noted]) -> None:
+        """Make these due again at once. If a claim has run out meanwhile, somebody else has it already, and
+        nothing is done."""
+        closing = [
+            Change(done=Done(claim=each.job.claim, next_at=each.view.now), frees=True) for each in waited
+        ]
+        with suppress(TemporaryFailure):  # then their claims run out
+            self.ledger.commit_all(closing)
+
+
+def _next(waiting: deque[W]) -> W | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _all(waiting: deque[W]) -> list[W]:
+    found = []
+    while (each := _next(waiting)) is not None:
+        found.append(each)
+    return found
+
+
+def _plainly_over(job: Job, view: View) -> bool:
+    record = view.record
+    systems = view.snap.find(TargetSystems)
+    shared = systems and systems.relatives(view.hold.target)
+    if not record.untouchable and (shared or not record.receipts):
+        return False
+    if job.claim.taken_over or record.look_again or record.failures or record.phase is Phase.EMPTY:
+        return False
+    return bool(view.over or view.ending) and view.snap.leases.keys().isdisjoint(_behind(view))
+
+
+def _only_looked_at(job: Job, view: View) -> bool:
+    """Return whether all is as it should be, as far as is known, so that only a look is due."""
+    if not view.live or view.over or view.ending:
+        return False
+    record = view.record
+    at_rest = HoldRecord(
+        hold=record.hold,
+        phase=Phase.GIVEN,
+        baseline=record.baseline,
+        receipts=record.receipts,
+        given_until=view.until,
+        seen_at=record.seen_at,
+        witness=record.witness,
+        losses=record.losses,
+    )
+    if job.claim.taken_over or record != at_rest:
+        return False
+    return all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
+
+
+def _can_wait(job: Job, view: View) -> bool:
+    """Return whether only a look is due, and the last one is not long ago."""
+    lately = view.record.seen_at is not None and view.now - view.record.seen_at <= 2 * LOOK_EVERY
+    return lately and _only_looked_at(job, view)
+
+
+def _later(job: Job, view: View) -> Change:
+    ends = [end for grant in view.live if (end := view.snap.leases[grant.id]) is not None]
+    pause = PUT_OFF_FOR + timedelta(seconds=job.claim.fence % PUT_OFF_OVER)
+    return Change(done=Done(claim=job.claim, next_at=min([view.now + pause, *ends])), frees=True)
+
+
+def _as_it_should_be(view: View, shown: Seen) -> bool:
+    """Return whether it is there, at the system that was there before."""
+    systems = view.snap.find(TargetSystems)
+    known = systems.found.get(view.hold.target) if systems else None
+    return shown.presence in (Presence.OURS, Presence.THEIRS) and shown.system == known
+
+
+def _seen_there(each: Plain, shown: Seen) -> Change:
+    record = each.view.record
+    observed = Observed(seen=shown, until=record.given_until, asked=record.receipts)
+    change = outcomes.change_if_given(each.view, observed, each.job.claim)
+    return outcomes.done_here(change, each.job.claim)
+
+
+def _noting(job: Job, view: View) -> Change:
+    noting = outcomes.ended_over(view)
+    if not view.record.untouchable:
+        noting = noting.plus(outcomes.taking(view))
+    noting = replace(noting, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
+    return outcomes.done_here(noting, job.claim)
+
+
+def _behind(view: View) -> tuple[str, ...]:
+    """Return the grants in the index of the hold as it was read, including unreadable ones."""
+    others = {grant.id for grant in view.snap.all(Grant) if view.key not in grant.holds}
+    read = (key.id for key in view.snap.versions if key.kind == "grant")
+    return tuple(each for each in read if each not in others)
+
+
+def _as_written(view: View, change: Change, receipt: Committed) -> View:
+    documents = {**view.snap.documents, **{key: each for key, each in change.put.items() if each}}
+    versions = {**view.snap.versions, **dict.fromkeys(change.put, receipt.version)}
+    snap = replace(view.snap, now=receipt.now, documents=documents, versions=versions)
+    found = view_of(view.key, snap, view.looked_at)
+    return found or view

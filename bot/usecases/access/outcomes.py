@@ -1,0 +1,409 @@
+"""Changes to write about a hold once a target has answered, for each grant behind it: given, gone, failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.core import grants
+from bot.core.catalog import OnCall
+from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
+from bot.core.grants import GIVE_WITHIN, SLOW_GIVE, Cause, Grant, HoldState, State
+from bot.core.holds import (
+    LONGEST_BACKOFF,
+    OVERDUE_AFTER_FAILURES,
+    Absence,
+    Hold,
+    HoldRecord,
+    Missing,
+    Phase,
+    Presence,
+    Receipt,
+    Seen,
+    Witness,
+    backoff,
+)
+from bot.core.reasons import Why, because
+from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, Note
+from bot.usecases.access.views import View
+from bot.usecases.requests.admit import indexes
+from bot.usecases.requests.finish import ending
+
+LOOK_EVERY = timedelta(minutes=10)
+LOOK_AGAIN_AFTER = timedelta(seconds=2 * CLAIM_SECONDS)
+LONGEST_RETRY_AFTER = 300
+Failure = TemporaryFailure | PermanentFailure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """The answer of a target about a hold. ``seen`` is None if it was seen lately and nothing new rests on
+    it. ``until`` is the end that was last sent to the target. ``asked``: the receipts that the target was
+    asked with; if a person has changed them since, what it showed does not replace them. ``granted``: the
+    access was granted just before that. ``again``: access that had vanished was granted again; ``cause`` is
+    set if it was the target that went back. ``missing``: what is known about access of ours that is not
+    there."""
+
+    seen: Seen | None
+    until: datetime | None
+    asked: tuple[Receipt, ...] = ()
+    granted: bool = False
+    again: bool = False
+    cause: Absence | None = None
+    missing: Missing | None = None
+
+
+def ended_over(view: View) -> Change:
+    """Return the change that moves grants whose lease has ended, or that could not be granted in time, to
+    ENDING. It is written before anything is revoked."""
+    parts = []
+    for grant in view.over:
+        moved, part = ending(grant, view.snap, because(_why_over(view, grant)), None)
+        if view.snap.live(grant):
+            part = replace(
+                part, put={**part.put, Key.of(Grant, grant.id): replace(moved, trouble=grant.trouble)}
+            )
+        parts.append(part)
+    return Change(rests_on=(view.snap,), frees=True).plus(*parts)
+
+
+def taking(view: View) -> Change:
+    """Return the change that moves the hold to TAKING. It is written before anything is revoked."""
+    record, first = view.record, view.record.phase is not Phase.TAKING
+    if first:
+        record = replace(
+            record, phase=Phase.TAKING, failures=0, failing_since=None, witness=None, missing=None
+        )
+    entry = Entry(what="taking", facts={"hold": hold_name(view.hold)})
+    return Change(
+        rests_on=(view.snap,),
+        put={Key.of(HoldRecord, view.key): record},
+        audit=(entry,) if first else (),
+        frees=True,
+    )
+
+
+def done_here(change: Change, claim: Claim) -> Change:
+    """Return the change without what it owes for the very job that is being done."""
+    return replace(change, due=tuple(each for each in change.due if each.member != claim.member))
+
+
+def _why_over(view: View, grant: Grant) -> Why:
+    """Return why a grant is over: it could not be granted in time, or its last ground has ended, which was a
+    shift or the requested time."""
+    if view.snap.live(grant):
+        return Why.COULD_NOT_GIVE
+    last = max(grant.stands_on, key=lambda each: each.until, default=None)
+    by_shift = last and (last.ends_with or (last.wanted and isinstance(last.lives_by, OnCall)))
+    return Why.SHIFT_OVER if by_shift else Why.EXPIRED
+
+
+# ------------------------------------------------------------------------------------------------- given
+
+
+def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | None = None) -> Change:
+    """Return what to write if the access is there, or was seen lately. No lease behind the hold may have
+    ended since the look: that would be a Conflict. ``channel`` is notified of access that had vanished."""
+    now = view.now
+    change = Change(rests_on=(view.snap,))
+    for grant in view.live:
+        if seen.seen and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
+            change = change.plus(_one_given(view, grant, seen.seen.presence))
+    change = change.plus(keep_change(view))
+    look_again = seen.granted and (claim.taken_over or view.record.look_again)
+    late = claim.taken_over or look_again
+    record = replace(
+        view.record,
+        phase=Phase.GIVEN if view.live else Phase.GIVING,
+        given_until=seen.until,
+        receipts=_receipts_after(view, seen),
+        seen_at=now if seen.seen and not late else view.record.seen_at,
+        failures=0,
+        failing_since=None,
+        last_error=None,
+        elsewhere=None,
+        look_again=look_again,
+        wished_by=None,
+        by_hand=False,
+        witness=None if late else _witness_after(view, seen),
+        missing=None if seen.seen else view.record.missing,
+        losses=view.losses if seen.seen else view.record.losses,
+    )
+    if seen.again:
+        change = change.plus(_given_again(view, seen, claim, channel))
+    return replace(
+        change,
+        put={**change.put, Key.of(HoldRecord, view.key): record},
+        done=Done(claim=claim, next_at=now if change.leases else _look_at(view, record, late=late)),
+        frees=change.frees and not change.leases,  # a later end is written only if everything can be
+    )
+
+
+def _receipts_after(view: View, seen: Observed) -> tuple[Receipt, ...]:
+    if seen.seen is None or view.record.receipts != seen.asked:
+        return view.record.receipts
+    return seen.seen.receipts or view.record.receipts
+
+
+def _witness_after(view: View, seen: Observed) -> Witness | None:
+    if seen.seen is None or seen.seen.presence is not Presence.OURS:
+        return view.record.witness
+    return Witness(at=view.now, system=seen.seen.system, position=seen.seen.position)
+
+
+def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) -> Change:
+    """Return the record of access that was granted again. People are notified only if the target went back:
+    that is theirs to look into."""
+    facts: dict[str, object] = {"hold": hold_name(view.hold), "why": (seen.cause or Absence.UNKNOWN).value}
+    change = Change(audit=(Entry(what="given again", facts=facts),))
+    if view.last is None or channel is None or seen.cause is not Absence.TARGET:
+        return change
+    about = because(
+        Why.GIVEN_AGAIN,
+        person=view.last.person,
+        resource=view.last.resource,
+        access=str(view.hold.entitlement),
+        target=view.hold.target,
+    )
+    note = Note(id=f"vanished-{claim.fence}", channel=channel, reason=about)
+    due = Due.note(note.id, at=view.now)
+    return replace(change, put={Key.of(Note, note.id): note}, due=(due,))
+
+
+def keep_change(view: View) -> Change:
+    """Settle the grants that end while others live on behind the hold: no call to the target is owed for
+    them."""
+    change = Change()
+    for grant in view.ending if view.live else ():
+        change = change.plus(_one_settled(view, grant, view.last))
+    return change
+
+
+def _look_at(view: View, record: HoldRecord, *, late: bool) -> datetime:
+    """Return when to look next: at the first end of a lease behind the hold, and now and then; soon if
+    somebody may act late."""
+    if not view.live:
+        return view.now
+    regularly = (record.seen_at or view.now) + LOOK_EVERY
+    return soonest(view, view.now + LOOK_AGAIN_AFTER if late else regularly)
+
+
+def soonest(view: View, at: datetime) -> datetime:
+    """Return that moment, or the first end of a lease behind the hold if that comes sooner."""
+    ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
+    return min([*ends, at])
+
+
+def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
+    now = view.now
+    moved = grants.hold_given(grant, view.key, now=now, had_before=view.record.untouchable)
+    facts = {"hold": hold_name(view.hold), "seen": seen.value, "person": grant.person}
+    change = Change(
+        needs=(grant.id,),
+        put={Key.of(Grant, grant.id): moved},
+        due=(Due.card(grant.id, at=now),),
+        audit=(Entry(what="given", grant=grant.id, facts=facts),),
+    )
+    if moved.state is State.ACTIVE and grant.state is State.APPROVED:
+        change = _now_active(view, moved, change)
+    return change
+
+
+def _now_active(view: View, moved: Grant, change: Change) -> Change:
+    """Return the change for a grant that is now ACTIVE. Time runs from approval; if granting was slow, the
+    end moves by as much, but never that of a ground that follows a shift, and the audit names the new end."""
+    waited = view.now - (moved.approved_at or view.now)
+    entry = Entry(what="active", grant=moved.id, facts={"person": moved.person})
+    change = replace(change, audit=(*change.audit, entry))
+    if waited <= SLOW_GIVE:
+        return change
+    later = moved
+    for ground in moved.stands_on:
+        follows_shift = ground.ends_with or isinstance(ground.lives_by, OnCall)
+        if ground.cause in (Cause.APPROVAL, Cause.RULE) and not follows_shift:
+            later = grants.move_ground(later, ground, until=ground.until + waited)
+    if later.until is None or later.until == moved.until:
+        return change
+    lease = Lease(grant=moved.id, how="move", until=later.until)
+    entry = replace(entry, facts={**entry.facts, "until": later.until.isoformat()})
+    return replace(
+        change,
+        put={**change.put, Key.of(Grant, moved.id): later},
+        leases=(lease,),
+        audit=(*change.audit[:-1], entry),
+    )
+
+
+# -------------------------------------------------------------------------------------------------- gone
+
+
+def change_if_gone(
+    view: View, seen: Seen, claim: Claim, channel: str | None = None, keeper: Grant | None = None
+) -> Change:
+    """Return what to write if nothing of ours is left: ``seen`` is what the target showed. If somebody was
+    approved meanwhile, the hold is empty and due at once. ``channel`` is notified of access that somebody
+    else granted meanwhile. ``keeper`` is a live grant that needs the access under another name of the
+    target."""
+    key = Key.of(HoldRecord, view.key)
+    change = Change(rests_on=(view.snap,), frees=True)
+    still = seen.presence is Presence.THEIRS and not view.record.untouchable and keeper is None
+    for grant in view.ending:
+        change = change.plus(_one_settled(view, grant, keeper, seen, still=still))
+        if still and channel:
+            change = change.plus(_left_by_others(view, grant, seen, claim, channel))
+    late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY
+    next_at = view.now + LOOK_AGAIN_AFTER if late else None
+    if view.live or view.over:
+        next_at = view.now
+    receipts = view.record.receipts if late else ()  # they identify what comes late
+    record = HoldRecord(hold=view.hold, look_again=True, receipts=receipts) if next_at else None
+    return replace(change, put={**change.put, key: record}, done=Done(claim=claim, next_at=next_at))
+
+
+def _one_settled(
+    view: View, grant: Grant, keeper: Grant | None, seen: Seen | None = None, *, still: bool = False
+) -> Change:
+    left_by = (seen.grantor or "somebody else") if seen and still else None
+    kept_by = keeper.id if keeper else None
+    moved = grants.hold_settled(grant, view.key, now=view.now, kept_by=kept_by, left_by=left_by)
+    facts: dict[str, object] = {"hold": hold_name(view.hold), "person": grant.person}
+    facts["kept_by" if keeper else "seen"] = kept_by or (seen.presence if seen else Presence.NONE).value
+    if left_by:
+        facts["left_by"] = left_by
+    change = Change(
+        put={Key.of(Grant, grant.id): moved},
+        due=(Due.card(grant.id, at=view.now),),
+        audit=(Entry(what="kept" if keeper else "taken", grant=grant.id, facts=facts),),
+        frees=True,
+    )
+    return change.plus(_end_change(view, grant)) if moved.state is State.ENDED else change
+
+
+def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel: str) -> Change:
+    """Notify ``channel`` once that the person still has the access, from somebody who granted it while our
+    grant was there."""
+    about = because(
+        Why.LEFT_BY_OTHERS,
+        person=grant.person,
+        resource=grant.resource,
+        access=str(view.hold.entitlement),
+        grantor=seen.grantor or "somebody else",
+    )
+    note = Note(id=f"left-{grant.id}-{claim.fence}", channel=channel, reason=about)
+    due = Due.note(note.id, at=view.now)
+    return Change(put={Key.of(Note, note.id): note}, due=(due,), frees=True)
+
+
+def _end_change(view: View, grant: Grant) -> Change:
+    """Return the end of a grant that no longer holds anything. If only one may hold it, its shifts are due
+    now, so that the next one can begin."""
+    entry = Entry(what="ended", grant=grant.id, facts={"person": grant.person})
+    next_one = [f"shift:{grant.resource}"] if grant.seated else []
+    relief = [f"alarm:{grant.id}"] if grant.overdue_since else []
+    return Change(
+        index={(name, grant.id): False for name in indexes(grant)},
+        due=tuple(Due(member=member, at=view.now) for member in (*next_one, *relief)),
+        audit=(entry,),
+        frees=True,
+    )
+
+
+# ------------------------------------------------------------------------------------------------ failed
+
+
+def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Claim) -> Change:
+    """Return what to write after one more failure in a row; waiting for a standby to confirm does not count
+    as one. Receipts that the target showed all the same are kept: it may have completed them."""
+    waits = isinstance(failure, NotConfirmed)
+    record = replace(
+        view.record,
+        receipts=(seen and seen.receipts) or view.record.receipts,
+        failures=view.record.failures + (0 if waits else 1),
+        failing_since=view.record.failing_since or view.now,
+        last_error=str(failure)[:300],
+        look_again=view.record.look_again or (claim.taken_over and view.record.phase is not Phase.GIVEN),
+        wished_by=None,
+        elsewhere=_another_system(seen),
+    )
+    change = Change(rests_on=(view.snap,), frees=not view.live).plus(keep_change(view))
+    for grant in view.live:
+        change = change.plus(_not_given(view, grant, failure))
+    for grant in () if view.live else view.ending:
+        change = change.plus(_not_taken(view, record, grant))
+    put = {**change.put, Key.of(HoldRecord, view.key): record}
+    done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=not waits)
+    return replace(change, put=put, done=done)
+
+
+def _another_system(seen: Seen | None) -> str | None:
+    return seen.system.id if seen and seen.system and seen.presence is Presence.ELSEWHERE else None
+
+
+def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
+    """Return when to try again: after a pause, but in time for the end of a lease and for the moment when it
+    is too late to grant."""
+    if isinstance(failure, PermanentFailure) and any(g.state is State.APPROVED for g in view.live):
+        return view.now
+    pause = backoff(record.failures)
+    if isinstance(failure, NotConfirmed):
+        waited = view.now - (record.failing_since or view.now)
+        pause = min(max(waited / 4, timedelta(seconds=1)), LONGEST_BACKOFF)
+    if isinstance(failure, TemporaryFailure) and failure.retry_after:
+        pause = max(pause, timedelta(seconds=min(failure.retry_after, LONGEST_RETRY_AFTER)))
+    ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
+    tick = timedelta(milliseconds=1)
+    asked = [g.approved_at for g in view.live if g.state is State.APPROVED and g.approved_at]
+    return min([view.now + pause, *ends, *(at + GIVE_WITHIN + tick for at in asked)])
+
+
+def _not_given(view: View, grant: Grant, failure: Failure) -> Change:
+    if grant.state is State.APPROVED and isinstance(failure, PermanentFailure):
+        return _could_not_give(view, grant, failure)
+    return _trouble_change(view, grant, replace(grant, trouble=str(failure)[:300]))
+
+
+def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
+    """Return the end of a grant that could not be granted in full: the lease is dropped, and what was granted
+    of it is revoked."""
+    moved = grants.hold_failed(grant, view.key, now=view.now, trouble=str(failure)[:300])
+    others = (hold for hold in grant.gives if hold.key != view.key)
+    facts = {"hold": hold_name(view.hold), "person": grant.person, "error": str(failure)[:300]}
+    return Change(
+        put={Key.of(Grant, grant.id): moved},
+        leases=(Lease(grant=grant.id, how="drop"),),
+        due=(
+            *(Due.hold(hold.key, at=view.now) for hold in others),
+            Due.card(grant.id, at=view.now),
+        ),
+        audit=(Entry(what="could not be given", grant=grant.id, facts=facts),),
+        frees=True,
+    )
+
+
+def _not_taken(view: View, record: HoldRecord, grant: Grant) -> Change:
+    """Return what to write about a grant whose access could not be revoked. From the third failure on it is
+    overdue since the end of its lease; that is reported at once and hourly. Anyone who wished for this try is
+    told that it did not help."""
+    overdue = record.failures >= OVERDUE_AFTER_FAILURES
+    ended = grant.lease_ended_at or min(grant.until or view.now, record.failing_since or view.now)
+    since = grant.overdue_since or (ended if overdue else None)
+    moved = replace(grant, trouble=record.last_error, overdue_since=since)
+    change = _trouble_change(view, grant, moved)
+    alarm = (Due.alarm(grant.id, at=view.now),)
+    if grant.overdue_since or not overdue:
+        another = grant.overdue_since and view.record.elsewhere != record.elsewhere
+        return change.plus(Change(due=alarm if view.record.wished_by or another else ()))
+    facts = {"hold": hold_name(view.hold), "person": grant.person, "error": record.last_error or ""}
+    entry = Entry(what="overdue", grant=grant.id, facts=facts)
+    return change.plus(Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))
+
+
+def _trouble_change(view: View, grant: Grant, moved: Grant) -> Change:
+    if moved == grant:
+        return Change()
+    card = Due.card(grant.id, at=view.now)
+    return Change(put={Key.of(Grant, grant.id): moved}, due=(card,))
+
+
+def hold_name(hold: Hold) -> str:
+    return f"{hold.entitlement} for {hold.account}"

@@ -1,0 +1,353 @@
+"""Access that should be gone and is not: reported at once and every hour, tried again when people ask for
+that, and reported again when it is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.core.ages import age
+from bot.core.blocks import Ban
+from bot.core.catalog import Catalog
+from bot.core.errors import Refused, refuse
+from bot.core.grants import SETTLED, Grant, State
+from bot.core.holds import Hold, HoldRecord, Replacement
+from bot.core.people import Person, objection
+from bot.core.policy import ban_objection, security_objection
+from bot.core.reasons import Reason, Why, because
+from bot.ports import (
+    Alert,
+    Census,
+    Change,
+    Claim,
+    Document,
+    Done,
+    Due,
+    Entry,
+    Key,
+    Note,
+    Snapshot,
+    TargetSystems,
+)
+from bot.usecases.context import Context, facts_of, security_keys
+from bot.usecases.notifications.alerts import alert_change, alert_over_change, became
+from bot.usecases.notifications.posting import GIVEN_UP, LOST
+from bot.usecases.retry import earlier_answer, retry_conflicts
+from bot.usecases.schedules.ownership import sharers
+
+TELL_EVERY = timedelta(hours=1)
+COUNT_EVERY = timedelta(minutes=5)
+MOST_TOLD = 10
+"""The most overdue grants that are reported one by one; if there are more, only their number is reported."""
+ALL = "all"
+_CAME_OF: Mapping[Why, Why] = {
+    Why.OVERDUE_TRYING: Why.OVERDUE_STILL,
+    Why.OVERDUE_CHECKING: Why.OVERDUE_UNCONFIRMED,
+    Why.OVERDUE_ACCEPTED: Why.OVERDUE_STILL,
+}
+"""For the message about a try that somebody wished for, the one that follows if it did not help."""
+VERBS = ("try_now", "removed")
+SAME_SYSTEM = "same_system"
+
+
+def alarm(context: Context, census: Census, claim: Claim) -> None:
+    """Report that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over; or
+    (``alarm:all``) how many are."""
+    retry_conflicts(
+        lambda: _count(context, census, claim) if claim.id == ALL else _alarm(context, census, claim)
+    )
+
+
+def try_now(context: Context, *, person: str, alert: str, op: str) -> None:
+    """Try again at once. Any full member may do this, because it can only revoke. Raises Refused."""
+    _commit_wish(context, person, alert, op, by_hand=False)
+
+
+def confirm_removal(context: Context, *, person: str, alert: str, op: str) -> None:
+    """Try again at once, and if that fails, believe what the target shows, because somebody says they removed
+    the access by hand. Any full member may say so, except the holder of the access. Raises Refused."""
+    _commit_wish(context, person, alert, op, by_hand=True)
+
+
+def same_system(context: Context, *, person: str, alert: str, shown: str, op: str) -> None:
+    """Record that the system which answers at the target is the one where the access was granted, upgraded or
+    restored, and try again at once. Everything that is held there is settled accordingly at its next look.
+    ``shown`` is the digest of the Replacement that the button showed. Raises Refused, also for the holder of
+    the access, and for anyone who is not one of the security people."""
+    context.meet(person, anew=True)
+
+    def attempt() -> str:
+        change = _same_system(context, person, alert, shown)
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
+        return earlier_answer(receipt) if receipt.again else alert
+
+    context.once(op, "same system", person, attempt)
+
+
+# -------------------------------------------------------------------------------------------- telling
+
+
+def _alarm(context: Context, census: Census, claim: Claim) -> None:
+    """Report one grant. Its alert has the id of the grant."""
+    snap = _read(context, claim.id)
+    grant, alert = snap.find(Grant, claim.id), snap.find(Alert, claim.id)
+    change, done = Change(), Done(claim=claim)
+    many = grant is not None and _is_overdue(grant) and _are_many(context, census)
+    if many and alert is None:
+        change = Change(due=(Due.alarm(ALL, at=snap.now),))
+        done = Done(claim=claim, next_at=snap.now + TELL_EVERY)
+    elif grant and _is_overdue(grant):
+        now, change = _still(context, grant, alert, snap, many=many)
+        done = Done(claim=claim, next_at=(now.told_at or snap.now) + TELL_EVERY)
+    elif grant and alert and not alert.over_at:
+        change = _recovery_change(context, grant, alert, snap)
+    context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
+
+
+def _read(context: Context, grant_id: str) -> Snapshot:
+    keys = {Key.of(Grant, grant_id), Key.of(Alert, grant_id)}
+    grant = context.ledger.read(keys).find(Grant, grant_id)
+    return context.ledger.read(keys | _record_keys(grant)) if grant else context.ledger.read(keys)
+
+
+def _record_keys(grant: Grant) -> set[Key]:
+    return {Key.of(HoldRecord, hold.key) for hold in _unsettled(grant)}
+
+
+def _unsettled(grant: Grant) -> tuple[Hold, ...]:
+    """Return the holds of the grant that are not settled yet."""
+    return tuple(hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
+
+
+def _is_overdue(grant: Grant) -> bool:
+    return grant.state is State.ENDING and grant.overdue_since is not None
+
+
+def _still(
+    context: Context, grant: Grant, alert: Alert | None, snap: Snapshot, *, many: bool
+) -> tuple[Alert, Change]:
+    """Return the alert as it is now, and what must be written. It is repeated each hour; if ``many`` are
+    overdue, only their number is."""
+    now = snap.now
+    first = Alert(
+        id=grant.id,
+        reason=_overdue(grant),
+        grant=grant.id,
+        resource=grant.resource,
+        asks=True,
+        verbs=VERBS,
+        told_at=now,
+    )
+    known = alert or first
+    after = replace(known, became=_came_of(known, grant, snap))
+    replacement = _replacement(grant, snap) if context.catalog().security.people else None
+    if replacement != known.replacement:
+        verbs = (*VERBS, SAME_SYSTEM) if replacement else VERBS
+        after = replace(after, reason=_overdue(grant), verbs=verbs, replacement=replacement)
+    notes = Change()
+    if known.told_at and age(known.told_at, now) >= TELL_EVERY:
+        after = replace(after, reason=_overdue(grant), told_at=now)
+        notes = Change() if many else _said_below(context, after, _overdue_again(grant, snap), snap)
+    return after, (alert_change(after, now) if after != alert else Change()).plus(notes)
+
+
+def _replacement(grant: Grant, snap: Snapshot) -> Replacement | None:
+    """Return the first replacement that people can be asked about."""
+    records = (snap.find(HoldRecord, hold.key) for hold in _unsettled(grant))
+    return next((each.replacement for each in records if each and each.replacement), None)
+
+
+def _overdue(grant: Grant) -> Reason:
+    return because(
+        Why.OVERDUE,
+        person=grant.person,
+        resource=grant.resource,
+        since_at=int(grant.overdue_since.timestamp()) if grant.overdue_since else 0,
+        **_trouble(grant),
+    )
+
+
+def _overdue_again(grant: Grant, snap: Snapshot) -> Reason:
+    since = grant.overdue_since or snap.now
+    return because(
+        Why.OVERDUE_AGAIN,
+        person=grant.person,
+        resource=grant.resource,
+        late_s=_in_minutes(snap.now - since),
+        **_trouble(grant),
+    )
+
+
+def _trouble(grant: Grant) -> dict[str, str]:
+    return {"trouble": grant.trouble.rstrip(". ")} if grant.trouble else {}
+
+
+def _came_of(alert: Alert, grant: Grant, snap: Snapshot) -> Reason | None:
+    """Return what people wished for; once no hold waits for that, return that it did not help."""
+    wish = alert.became
+    waits = any(record.wished_by for record in snap.all(HoldRecord))
+    if wish is None or waits or wish.why not in _CAME_OF:
+        return wish
+    return because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **_trouble(grant))
+
+
+def _recovery_change(context: Context, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
+    ended_at = grant.ended_at or snap.now
+    since_at = alert.reason.facts["since_at"]
+    late = ended_at.timestamp() - (since_at if isinstance(since_at, int) else 0)
+    about = {"person": grant.person, "resource": grant.resource}
+    late_s = _in_minutes(timedelta(seconds=late))
+    shared = sharers(context.ledger, grant, context.catalog())
+    if shared:
+        other, until = shared[0]
+        end = {"until_at": int(until.timestamp())} if until else {}
+        reason = because(Why.OVERDUE_SHARED, late_s=late_s, other_person=other, **about, **end)
+    elif grant.kept_by:
+        reason = because(Why.OVERDUE_KEPT, late_s=late_s, **about)
+    else:
+        reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)
+    over = replace(became(alert, reason), over_at=snap.now)
+    return alert_change(over, snap.now).plus(_said_below(context, alert, reason, snap))
+
+
+def _are_many(context: Context, census: Census) -> bool:
+    """Return whether there are more than anybody reads one by one, and a channel where their number is
+    reported."""
+    late: set[str] = set()
+    for page in census.grants("overdue"):
+        late.update(page)
+        if len(late) > MOST_TOLD:
+            return context.catalog().security_channel is not None
+    return False
+
+
+def _overdue_now(census: Census) -> set[str]:
+    return {grant for page in census.grants("overdue") for grant in page}
+
+
+def _count(context: Context, census: Census, claim: Claim) -> None:
+    """Keep one alert with the number of overdue grants, until they are few again and are reported one by
+    one."""
+    snap = context.ledger.read({Key.of(Alert, ALL)})
+    found = snap.find(Alert, ALL)
+    alert = found if found and not found.over_at else None
+    late, done = _overdue_now(census), Done(claim=claim)
+    if len(late) > MOST_TOLD:
+        change = _many(context, alert, len(late), snap)
+        done = Done(claim=claim, next_at=snap.now + COUNT_EVERY)
+    elif alert:
+        few = because(Why.OVERDUE_FEW, count=len(late))
+        singly = tuple(Due.alarm(grant, at=snap.now) for grant in sorted(late))
+        change = alert_over_change(alert, few, snap.now).plus(_said_below(context, alert, few, snap))
+        change = change.plus(Change(due=singly))
+    else:
+        change = Change()
+    context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
+
+
+def _many(context: Context, alert: Alert | None, count: int, snap: Snapshot) -> Change:
+    now, reason = snap.now, because(Why.OVERDUE_MANY, count=count)
+    known = alert or Alert(id=ALL, reason=reason, told_at=now)
+    after, notes = replace(known, reason=reason), Change()
+    if known.told_at and age(known.told_at, now) >= TELL_EVERY:
+        after = replace(after, told_at=now)
+        notes = _said_below(context, after, reason, snap)
+    return (alert_change(after, now) if after != alert else Change()).plus(notes)
+
+
+def _in_minutes(late: timedelta) -> int:
+    """Return whole seconds, rounded down to whole minutes from one minute on."""
+    seconds = max(int(late.total_seconds()), 0)
+    return seconds if seconds < 60 else seconds // 60 * 60
+
+
+def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) -> Change:
+    """Return notes in the alert's thread, which are shown in the channel as well so that people notice
+    them."""
+    notes = [
+        Note(id=context.new_id(), channel=place.channel, reason=reason, thread=place.ts)
+        for place in alert.places
+        if place.ts and place.shown not in (LOST, GIVEN_UP)
+    ]
+    put: dict[Key, Document | None] = {Key.of(Note, note.id): note for note in notes}
+    return Change(put=put, due=tuple(Due.note(note.id, at=snap.now) for note in notes))
+
+
+# --------------------------------------------------------------------------------------------- wishes
+
+
+def _commit_wish(context: Context, person: str, alert: str, op: str, *, by_hand: bool) -> None:
+    context.meet(person, anew=True)
+
+    def attempt() -> str:
+        change = _wish(context, person, alert, by_hand=by_hand)
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
+        return earlier_answer(receipt) if receipt.again else alert
+
+    context.once(op, "removal by hand" if by_hand else "trying now", person, attempt)
+
+
+def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Change:
+    catalog, snap, grant, alert = _open_alert(context, person, alert_id)
+    facts = facts_of(snap)
+    against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
+    against = against or ban_objection(person, facts)
+    if against:
+        raise Refused(against)
+    if by_hand and person == grant.person:
+        raise refuse(Why.OWN_REMOVAL)
+    wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
+    entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
+    tried = _try_change(grant, person, snap, by_hand=by_hand)
+    return tried.plus(alert_change(replace(alert, became=wish), snap.now)).plus(Change(audit=(entry,)))
+
+
+def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Change:
+    catalog, snap, grant, alert = _open_alert(context, person, alert_id)
+    against = security_objection(person, catalog, facts_of(snap))
+    if against:
+        raise Refused(against)
+    if person == grant.person:
+        raise refuse(Why.OWN_SYSTEM)
+    said = alert.replacement
+    if said is None or said.digest != shown:
+        raise refuse(Why.SYSTEM_CHANGED)
+    known = snap.find(TargetSystems) or TargetSystems()
+    others = tuple(each for each in known.accepted if each.digest != said.digest)
+    facts = {"target": said.target, "from": [*said.earlier], "to": said.system}
+    change = Change(
+        put={Key.of(TargetSystems): replace(known, accepted=(*others, replace(said, by=person)))},
+        audit=(Entry(what="said to be the same system", grant=grant.id, by=person, facts=facts),),
+    )
+    wish = because(Why.OVERDUE_ACCEPTED, by_person=person)
+    tried = _try_change(grant, person, snap, by_hand=False).plus(change)
+    return tried.plus(alert_change(replace(alert, became=wish), snap.now))
+
+
+def _open_alert(context: Context, person: str, alert_id: str) -> tuple[Catalog, Snapshot, Grant, Alert]:
+    """Read an open alert, with its grant and what a wish rests on. Raises Refused if there is nothing left to
+    wish for."""
+    first = context.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
+    keys = {
+        *(Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), Key.of(Ban, person)),
+        *(_record_keys(first) if first else ()),
+        Key.of(TargetSystems),
+    }
+    catalog, snap = context.gather(lambda known: keys | security_keys(known))
+    grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
+    if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
+        raise refuse(Why.ALERT_SETTLED)
+    return catalog, snap, grant, alert
+
+
+def _try_change(grant: Grant, person: str, snap: Snapshot, *, by_hand: bool) -> Change:
+    records = [record for hold in _unsettled(grant) if (record := snap.find(HoldRecord, hold.key))]
+    put: dict[Key, Document | None] = {
+        Key.of(HoldRecord, record.hold.key): replace(
+            record, wished_by=person, by_hand=record.by_hand or by_hand
+        )
+        for record in records
+    }
+    due = tuple(Due.hold(hold.key, at=snap.now) for hold in _unsettled(grant))
+    return Change(rests_on=(snap,), put=put, due=due, frees=True)

@@ -1,0 +1,216 @@
+"""Revokes everything that is past its end, from outside: it relies neither on running workers nor on a
+complete due set.
+
+What is owed is found from the grants and the hold records themselves. Nothing is ever granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from bot.core.errors import PermanentFailure
+from bot.core.grants import LIVE, SETTLED, Grant
+from bot.core.holds import Hold, HoldRecord, Phase, backoff
+from bot.ports import Census, Change, Done, Due, Entry, Key, Ledger, Snapshot, Swept, Target
+from bot.usecases.access.outcomes import Observed, hold_name
+from bot.usecases.access.reconcile import Reconciliation
+from bot.usecases.access.views import View, look, too_late
+from bot.usecases.job import Job
+
+T = TypeVar("T")
+
+BY = "rotakey sweep"
+AT_ONCE = 200
+"""Documents that are read, and holds that are made due, in one call."""
+MOST_NAMED = 50
+"""Holds named in one audit entry."""
+OVERDUE_IS_TOLD = ""
+"""No channel: the workers report what is overdue, because only they know whether there is one."""
+
+
+class HeldLedger(Ledger, Census, Protocol):
+    """The ledger with the lists of all that is held."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A hold past its end. ``trouble`` is why it is still there, and ``pause`` how long it is left alone
+    after a failure. If it is gone, ``how`` says what became of it."""
+
+    hold: Hold
+    since: datetime
+    grants: tuple[str, ...] = ()
+    """The grants that it was held for, as far as they are known."""
+    how: str = ""
+    trouble: str = "nobody has come to it yet"
+    pause: timedelta = timedelta()
+
+    @property
+    def still_there(self) -> bool:
+        return not self.how
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """The holds past their end. ``past`` has, by their keys, those that may be there although no live grant
+    stands behind them. ``unreadable`` are grants and holds of which that cannot be known."""
+
+    past: Mapping[str, Past]
+    unreadable: tuple[Key, ...] = ()
+
+
+def survey(ledger: HeldLedger) -> Survey:
+    """Read all open grants and all hold records, a page at a time, and return what is past its end."""
+    found, live, unreadable = _by_grants(ledger)
+    for page in _read(ledger, HoldRecord, ledger.holds()):
+        unreadable += _unreadable(page)
+        for record in page.all(HoldRecord):
+            if record.phase is not Phase.EMPTY or record.look_again:
+                since = record.failing_since or record.seen_at or page.now
+                found.setdefault(record.hold.key, Past(hold=record.hold, since=since))
+    past = {key: each for key, each in found.items() if key not in live}
+    return Survey(past=past, unreadable=tuple(unreadable))
+
+
+def past_of(ledger: HeldLedger) -> dict[str, Past]:
+    """Return, by their keys, the holds that are past their end according to the open grants."""
+    found, live, _ = _by_grants(ledger)
+    return {key: each for key, each in found.items() if key not in live}
+
+
+def _by_grants(ledger: HeldLedger) -> tuple[dict[str, Past], set[str], list[Key]]:
+    """Return the holds of grants that are over, the keys of the holds of live ones, and what cannot be
+    read."""
+    found: dict[str, Past] = {}
+    live: set[str] = set()
+    unreadable: list[Key] = []
+    for page in _read(ledger, Grant, ledger.grants("open")):
+        unreadable += _unreadable(page)
+        for grant in page.all(Grant):
+            if _lives(grant, page):
+                live.update(grant.holds)
+            else:
+                found.update(_past_of(grant, page.now))
+    return found, live, unreadable
+
+
+def _unreadable(page: Snapshot) -> list[Key]:
+    return [key for key, version in page.versions.items() if version and key not in page.documents]
+
+
+def arm(ledger: Ledger, past: Collection[Past]) -> None:
+    """Make these holds due now, whatever became of the due set."""
+    for page in _pages(past):
+        due = tuple(Due.hold(each.hold.key, at=each.since) for each in page)
+        ledger.commit(Change(due=due, frees=True))
+
+
+def out_of_reach(target: Callable[[str], Target], past: Past) -> str | None:
+    """Return why its target cannot be used here at all, or None. That is not counted as a failure of the
+    target."""
+    try:
+        target(past.hold.target)
+    except PermanentFailure as failure:
+        return str(failure)
+    return None
+
+
+def take_back(ledger: Ledger, target: Callable[[str], Target], job: Job, past: Past) -> Past:
+    """Bring one claimed hold as far as it can be brought now, and return how it stands."""
+    before = look(ledger, past.hold.key)
+    it = TakingBack(ledger, target, job)
+    it.run()
+    now = looked_at(ledger, past)
+    if now.still_there or before is None:
+        return now
+    return replace(
+        now, how="has a new reason" if it.left_alone else _how(before) or how_it_ended(ledger, past)
+    )
+
+
+def looked_at(ledger: Ledger, past: Past) -> Past:
+    """Return the hold as it stands by now."""
+    view = look(ledger, past.hold.key)
+    if view is None or any(_lives(grant, view.snap) for grant in view.live):
+        return replace(past, how="seen to by a worker")
+    if view.record.phase is Phase.EMPTY and not view.over and not view.ending:
+        return replace(past, how="seen to by a worker")
+    if not view.record.failures:
+        return past
+    return replace(past, trouble=view.record.last_error or "", pause=backoff(view.record.failures))
+
+
+def write_down(ledger: Ledger, swept: Collection[Past]) -> None:
+    """Commit that a sweep was here, and what came of it."""
+    left = [f"{hold_name(each.hold)}: {each.trouble}" for each in swept if each.still_there]
+    done = [f"{hold_name(each.hold)}: {each.how}" for each in swept if not each.still_there]
+    facts = {"done": done[:MOST_NAMED], "left": left[:MOST_NAMED], "counts": [len(done), len(left)]}
+    here = Swept(at=ledger.read().now, left=len(left))
+    audit = (Entry(what="swept", by=BY, facts=facts),) if swept else ()
+    ledger.commit(Change(put={Key.of(Swept): here}, audit=audit, frees=True))
+
+
+def how_it_ended(ledger: Ledger, past: Past) -> str:
+    """Return in words what became of a hold of which nothing of ours is left."""
+    grants = ledger.read(Key.of(Grant, each) for each in past.grants).all(Grant)
+    left_by = next((grant.left_by for grant in grants if grant.left_by), None)
+    return f"taken back, but they still have it from {left_by}" if left_by else "taken back"
+
+
+def _how(before: View) -> str:
+    if before.record.untouchable:
+        return "left to whom had it before"
+    return "never given" if before.record.phase is Phase.EMPTY else ""
+
+
+def _lives(grant: Grant, snap: Snapshot) -> bool:
+    return grant.state in LIVE and snap.live(grant) and not too_late(grant, snap.now)
+
+
+def _past_of(grant: Grant, now: datetime) -> dict[str, Past]:
+    since = min(grant.until or now, now)
+    unsettled = (hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
+    return {hold.key: Past(hold=hold, since=since, grants=(grant.id,)) for hold in unsettled}
+
+
+class _Lives(Exception):
+    """A live grant stands behind the hold."""
+
+
+class TakingBack(Reconciliation):
+    """A Reconciliation that only revokes. If a live grant stands behind the hold, it is handed back to the
+    workers as it was."""
+
+    left_alone = False
+
+    def __init__(self, ledger: Ledger, target: Callable[[str], Target], job: Job) -> None:
+        super().__init__(ledger, target, job, OVERDUE_IS_TOLD)
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except _Lives:
+            self.left_alone = True
+            done = Done(claim=self.claim, next_at=self.claim.owed_at)
+            self.ledger.commit(Change(done=done, frees=True))
+
+    def _keep(self, view: View) -> Observed:
+        raise _Lives(view.key)
+
+
+def _read(
+    ledger: Ledger, shape: type[Grant] | type[HoldRecord], ids: Iterable[Iterable[str]]
+) -> Iterator[Snapshot]:
+    for found in ids:
+        for page in _pages(found):
+            yield ledger.read(Key.of(shape, each) for each in page)
+
+
+def _pages(every: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(every)
+    while page := list(islice(rest, AT_ONCE)):
+        yield page

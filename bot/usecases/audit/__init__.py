@@ -1,0 +1,1 @@
+"""The sealed audit, its retention, and what follows if Redis went back."""

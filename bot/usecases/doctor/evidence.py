@@ -1,0 +1,76 @@
+"""Checks whether the audit is sealed, and remembered outside Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.core import durations
+from bot.core.anchors import WAITS, Anchored
+from bot.core.catalog import AuditRules
+from bot.core.chain import read_seal
+from bot.ports import Anchor, AuditTrail, Inspection, Ledger, SealHead
+from bot.usecases.audit.seal import HEAD, newest, unsealed_for
+from bot.usecases.doctor.findings import Finding, ago, look_at, ok, wrong
+
+AUDIT = "audit"
+IN_TIME = WAITS
+
+
+class TrailLedger(Ledger, AuditTrail, Inspection, Protocol):
+    """A ledger with the audit that also reports its own condition."""
+
+
+def look_at_audit(
+    ledger: TrailLedger, rules: AuditRules, anchor: Callable[[], Anchor | None]
+) -> Iterator[Finding]:
+    """Look at the seals and the anchor. ``anchor`` finds the anchor of this machine. Raises PermanentFailure
+    if it, or a seal, cannot be read."""
+    snap = ledger.read({HEAD})
+    head = newest(snap, ledger)
+    yield seal_finding(head, unsealed_for(ledger, ledger), snap.now)
+    yield from unwritten(ledger.condition().unlogged)
+    if rules == AuditRules():
+        what = "no anchor: that Redis came back older is noticed only by a worker that had seen it before"
+        yield look_at(AUDIT, what, "name a place for it: audit: {anchor: {file: /var/lib/rotakey/anchor}}")
+    place = anchor()
+    if place:
+        kept = place.read()
+        behind = ledger.seals(kept.number, 1) if kept else ()
+        since = read_seal(behind[0].text).at if behind else None
+        yield anchor_finding(kept, head, since, snap.now)
+
+
+def seal_finding(head: SealHead, waits: timedelta, now: datetime) -> Finding:
+    if waits > IN_TIME:
+        what = f"an entry has waited for its seal for {durations.rough(waits.total_seconds())}"
+        return wrong(AUDIT, what, "start a worker; if one runs, look in its log for seal:audit")
+    if head.sealed_at is None:
+        return look_at(AUDIT, "nothing is sealed yet", "look again when a worker has run for a minute")
+    return ok(AUDIT, f"seal {head.number} is {ago(head.sealed_at, now)} old, and nothing waits for the next")
+
+
+def unwritten(entries: int) -> Iterator[Finding]:
+    """Report steps of revoking that were done although the audit could not be written."""
+    if entries:
+        what = f"{entries} steps of taking back are not in the audit yet, for it could not be written"
+        yield wrong(AUDIT, what, "look in the workers' logs for the reason; until then nothing is granted")
+
+
+def anchor_finding(
+    kept: Anchored | None, head: SealHead, behind_since: datetime | None, now: datetime
+) -> Finding:
+    """Compare the anchor with the newest seal. ``behind_since``: when the first seal that the anchor does not
+    know was made."""
+    if kept is None:
+        return look_at(AUDIT, "the anchor's file is not on this machine", "look where a worker runs")
+    if kept.number > head.number:
+        what = (
+            f"the anchor remembers seal {kept.number}, and this Redis has {head.number}: it came back older"
+        )
+        return wrong(AUDIT, what, "see at each target who has access, then rotakey doctor --accept-restore")
+    if behind_since and now - behind_since > IN_TIME:
+        what = f"the anchor on this machine was not written for {ago(behind_since, now)}"
+        return look_at(AUDIT, what, "run a worker here, or look at the anchor of one that runs elsewhere")
+    return ok(AUDIT, f"the anchor remembers seal {kept.number}")

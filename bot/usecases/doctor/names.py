@@ -1,0 +1,44 @@
+"""Checks whether the people and groups that access.yaml names are in Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.core.catalog import Catalog, Named
+from bot.core.people import objection
+from bot.ports import Deadline, Directory
+from bot.usecases.doctor.findings import Finding, look_at, ok, wrong
+
+NAMES = "names in slack"
+
+
+def look_at_names(directory: Directory, catalog: Catalog, deadline: Deadline) -> Iterator[Finding]:
+    """Look up each group and each person that the policy names."""
+    found = directory.groups(catalog.groups(), deadline)
+    fine = True
+    for name in catalog.groups():
+        if name not in found:
+            fine = False
+            yield wrong(NAMES, f"the group {name} is not in Slack", "create it, or correct access.yaml")
+        elif not found[name].members:
+            fine = False
+            yield look_at(NAMES, f"nobody is in the group {name}", "add people to it in Slack")
+    home = directory.home(deadline)
+    for each in people_in(catalog):
+        person = directory.person(each, deadline)
+        if person is None:
+            fine = False
+            yield wrong(NAMES, f"Slack knows nobody with the id {each}", "correct access.yaml")
+        elif objection(person, home=home.team, domains=catalog.people.email_domains):
+            fine = False
+            what = f"{person.name} ({each}) is not an active full member with a confirmed address of yours"
+            yield look_at(NAMES, what, "see the person's profile in Slack, or take them out of access.yaml")
+    if fine:
+        yield ok(NAMES, "all people and groups that access.yaml names are there")
+
+
+def people_in(catalog: Catalog) -> tuple[str, ...]:
+    """Return the Slack user ids that the policy names."""
+    resources = (who for each in catalog.resources.values() for who in each.selectors())
+    named = (who.person for who in (*resources, *catalog.security.people) if isinstance(who, Named))
+    return tuple(dict.fromkeys((*named, *catalog.people.accounts)))

@@ -1,0 +1,119 @@
+"""Checks whether it is known who is on call: the sources answer, the rosters are fresh, and somebody is in
+them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+
+from bot.core.belief import Doubt
+from bot.core.catalog import Catalog, OnCall
+from bot.core.errors import PermanentFailure, TemporaryFailure
+from bot.core.shifts import Roster
+from bot.ports import Deadline, Key, Ledger, OnCallSource
+from bot.usecases.doctor.findings import Finding, ago, count_of, few, look_at, ok, when, wrong
+
+ON_CALL = "on call"
+AHEAD = timedelta(hours=24)
+DOUBTS: Mapping[str, str] = {
+    Doubt.UNKNOWN: "the source suddenly does not know this schedule",
+    Doubt.NOBODY: "it suddenly shows nobody on call",
+    Doubt.LEVELS: "it suddenly shows nobody on call at one level",
+}
+
+
+def sources_of(catalog: Catalog) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(schedule.partition("/")[0] for schedule in catalog.schedules()))
+
+
+def look_at_source(
+    find: Callable[[str], OnCallSource], name: str, catalog: Catalog, now: datetime, deadline: Deadline
+) -> Iterator[Finding]:
+    about = f"{ON_CALL} {name}"
+    schedules = [each.partition("/")[2] for each in catalog.schedules() if each.partition("/")[0] == name]
+    try:
+        find(name).shifts(schedules, now, now + AHEAD, deadline)
+    except TemporaryFailure as failure:
+        yield wrong(
+            about, str(failure), "access still ends at the last known end of a shift; see its status page"
+        )
+    except PermanentFailure as failure:
+        yield wrong(about, str(failure))
+    else:
+        yield ok(about, f"answers, for {count_of(len(schedules), 'schedule')}")
+
+
+def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
+    """Look at the rosters as the workers keep them, because decisions are made by these."""
+    schedules = catalog.schedules()
+    snap = ledger.read(Key.of(Roster, each) for each in schedules)
+    found = [
+        finding
+        for each in schedules
+        for finding in roster(
+            snap.find(Roster, each), each, timedelta(seconds=catalog.source(each).stale_after), snap.now
+        )
+    ]
+    found += _without_levels(catalog, [each for each in snap.all(Roster) if each.unattached])
+    yield from found
+    if schedules and not found:
+        oldest = min(each.read_at for each in snap.all(Roster))
+        yield ok(
+            ON_CALL,
+            f"{count_of(len(schedules), 'schedule')}, read {ago(oldest, snap.now)} ago; somebody is on each",
+        )
+
+
+def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: datetime) -> Iterator[Finding]:
+    """Report what is wrong with one roster, or worth a look; nothing if all is well."""
+    if it is None:
+        what = f"{schedule} was never read: nobody is approved by it, and no shift of it begins"
+        yield wrong(ON_CALL, what, "look in the workers' logs for its source, and whether the id is right")
+        return
+    if it.age(now) > stale_after:
+        what = f"{schedule} was last read {when(it.read_at, now)}: nobody is approved by it any more"
+        yield wrong(
+            ON_CALL, what, "look at its source, and at the workers; access still ends at the known end"
+        )
+    if it.doubted:
+        doubt = DOUBTS.get(it.doubted, it.doubted)
+        what = f"{schedule}: {doubt}, so the shifts known before stand"
+        yield look_at(ON_CALL, what, "look at the schedule in the source")
+    yield from few(
+        [
+            look_at(
+                ON_CALL,
+                f"{user} is on call for {schedule}, and the source shows no email address of them",
+                "let the source have one",
+            )
+            for user in it.unnamed
+        ]
+    )
+    yield from _gaps(it, now)
+    yield from few(_strangers(it, now))
+
+
+def _without_levels(catalog: Catalog, rosters: Iterable[Roster]) -> Iterator[Finding]:
+    rules = [who for resource in catalog.resources.values() for who in resource.selectors()]
+    levels = {who.schedule for who in rules if isinstance(who, OnCall) and who.levels}
+    for each in rosters:
+        if each.schedule in levels:
+            what = f"{each.schedule} is in no escalation policy, so nobody is on call at any level of it"
+            yield wrong(ON_CALL, what, "put it into one, or leave out levels in access.yaml")
+
+
+def _gaps(it: Roster, now: datetime) -> Iterator[Finding]:
+    if any(shift.covers(now) for shift in it.shifts):
+        return
+    soon = any(shift.overlaps(now, now + AHEAD) for shift in it.shifts)
+    what = f"nobody is on call for {it.schedule} now" + ("" if soon else ", nor in the next 24 hours")
+    yield look_at(ON_CALL, what, "look at the schedule; until then approvers are asked")
+
+
+def _strangers(it: Roster, now: datetime) -> list[Finding]:
+    emails = {shift.email for shift in it.shifts if shift.person is None and shift.overlaps(now, now + AHEAD)}
+    do = "let both know the person by one address"
+    return [
+        look_at(ON_CALL, f"{email} is on call for {it.schedule}, and one person in Slack has to have it", do)
+        for email in sorted(emails)
+    ]

@@ -1,0 +1,41 @@
+"""The stops that security people have set, reported so that nobody forgets to end them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, islice
+
+from bot.core.blocks import Ban, Freeze
+from bot.core.people import Person
+from bot.ports import Key
+from bot.usecases.access.sweep import HeldLedger
+from bot.usecases.doctor.access import who
+from bot.usecases.doctor.findings import MOST_ALIKE, Finding, ago, few, look_at
+
+STOPPED = "stopped"
+
+
+def look_at_stops(ledger: HeldLedger) -> Iterator[Finding]:
+    banned = list(islice(chain.from_iterable(ledger.documents(Ban)), 10 * MOST_ALIKE))
+    snap = ledger.read({Key.of(Freeze), *(Key.of(Ban, each) for each in banned)})
+    bans = {each: ban for each in banned if (ban := snap.find(Ban, each))}
+    freeze = snap.find(Freeze)
+    people = ledger.read({Key.of(Person, each) for each in (*bans, *_by(freeze, *bans.values()))})
+    if freeze:
+        what = f"all automatic access has been frozen for {ago(freeze.at, snap.now)}"
+        by = f" by {who(freeze.by, people)}" if freeze.by else ""
+        yield look_at(STOPPED, what + by, "a security person ends it: /access unfreeze")
+    yield from few(
+        [
+            look_at(
+                STOPPED,
+                f"nothing has been given to {who(person, people)} for {ago(ban.at, snap.now)}",
+                f"a security person ends it: /access allow <@{person}>",
+            )
+            for person, ban in bans.items()
+        ]
+    )
+
+
+def _by(*stops: Ban | Freeze | None) -> set[str]:
+    return {stop.by for stop in stops if stop and stop.by}

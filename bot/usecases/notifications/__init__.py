@@ -1,0 +1,1 @@
+"""Messages: cards, alerts and notes, kept equal to what they are about."""

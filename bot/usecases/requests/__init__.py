@@ -1,0 +1,1 @@
+"""Requests, votes, extensions, and ends that people ask for."""

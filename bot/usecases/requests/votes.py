@@ -1,0 +1,317 @@
+"""Decisions of approvers: one click each, judged by who clicked, today's policy and facts, and the terms
+shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bot.core import grants
+from bot.core.catalog import Resource
+from bot.core.errors import Conflict, Refused, refuse
+from bot.core.grants import LIVE, Extension, Grant, State, Vote
+from bot.core.policy import (
+    approval_ground,
+    one_human,
+    question_of,
+    requester_objection,
+    vote_objection,
+    wanted_end,
+)
+from bot.core.reasons import Reason, Why, because
+from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
+from bot.usecases.context import Basis, Context, facts_of, grant_keys, security_keys, stand, standing_after
+from bot.usecases.requests.admit import gives_the_same, ground_facts, lease_move
+from bot.usecases.requests.granting import grant_outcome, terms_now, votes_that_count
+from bot.usecases.requests.reasons_fit import reason_still_fits
+from bot.usecases.requests.visible import hidden_from
+from bot.usecases.requests.waiting import close_change
+from bot.usecases.results import Standing
+from bot.usecases.retry import earlier_answer, retry_conflicts
+
+
+def approve(
+    context: Context, *, person: str, grant: str, length: int | None, op: str, terms: str | None = None
+) -> Standing:
+    """Record one approval by ``person`` of a request or an extension; ``length`` in seconds shortens what is
+    given. ``terms`` is the digest that the button had; None if the approval was typed, which counts only if
+    this person was shown exactly these terms. Raises Refused; with TERMS_CHANGED if the terms are others now,
+    and then nothing is decided.
+
+    The requester and the voters are looked up at this moment. If Slack does not answer that fast, what was
+    known within a day counts, and the worker looks the requester up as soon as Slack answers: an outage of
+    Slack's API must neither keep people out nor keep somebody in who is gone.
+    """
+    found = context.grant(grant)
+    context.meet(found.person, person, *(vote.person for vote in _votes(found, grant)), anew=True)
+    shown = _terms_shown(context, grant, person) if terms is None else terms
+    done = context.once(op, "approval", person, lambda: _approve(context, person, grant, length, op, shown))
+    return stand(context, done) if isinstance(done, str) else done
+
+
+def deny(
+    context: Context, *, person: str, grant: str, why: str, op: str, terms: str | None = None
+) -> Standing:
+    """Turn a request or an extension down, with a reason if one was given. ``terms`` as for ``approve``, but
+    a denial that was typed needs none. Raises Refused."""
+    context.meet(person, anew=True)
+    done = context.once(op, "denial", person, lambda: _deny(context, person, grant, why, op, terms))
+    return stand(context, done) if isinstance(done, str) else done
+
+
+def note_terms_shown(context: Context, *, person: str, grant: str, terms: str) -> None:
+    """Commit that this person was shown these terms, so that they may type their approval."""
+    retry_conflicts(lambda: _note_terms_shown(context, person, grant, terms))
+
+
+def _note_terms_shown(context: Context, person: str, grant: str, terms: str) -> None:
+    key = Key.of(Card, grant)
+    snap = context.ledger.read({key})
+    card = snap.find(Card, grant) or Card()
+    told = {**card.told, person: terms}
+    context.ledger.commit(Change(rests_on=(snap,), put={key: replace(card, told=told)}))
+
+
+def _terms_shown(context: Context, grant: str, person: str) -> str:
+    card = context.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
+    dms = [each.terms for each in card.places if each.person == person and each.terms]
+    return card.told.get(person) or (dms[-1] if dms else "")
+
+
+def _votes(grant: Grant, which: str) -> tuple[Vote, ...]:
+    extension = grant.extension
+    return extension.votes if extension and extension.id == which else grant.votes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Poll:
+    """The subject of a vote: a request, or an extension of what it gave."""
+
+    grant: Grant
+    extension: Extension | None
+    resource: Resource
+    basis: Basis
+
+    @property
+    def id(self) -> str:
+        return self.extension.id if self.extension else self.grant.id
+
+    @property
+    def votes(self) -> tuple[Vote, ...]:
+        return self.extension.votes if self.extension else self.grant.votes
+
+    @property
+    def terms(self) -> str:
+        return terms_now(self.grant, self.resource, self.basis, self.extension)
+
+    def with_votes(self, votes: tuple[Vote, ...]) -> _Poll:
+        if self.extension is None:
+            grant = replace(self.grant, votes=votes, approvals=self.resource.approvals)
+            return replace(self, grant=grant)
+        grant = grants.vote_extension(self.grant, votes, approvals=self.resource.approvals)
+        return replace(self, grant=grant, extension=grant.extension)
+
+
+def _approve(context: Context, person: str, which: str, length: int | None, op: str, terms: str) -> Standing:
+    poll = _open(context, which, person)
+    catalog, snap = poll.basis
+    facts = facts_of(snap, poll.resource)
+    objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
+    if objection:
+        raise Refused(objection)
+    shown, poll = poll, _poll_for_less(poll, length)
+    fits = reason_still_fits(poll.grant, poll.resource, catalog)
+    question = question_of(poll.grant, poll.resource, poll.extension, reason_fits=fits)
+    objection = requester_objection(question, catalog, facts)
+    if objection:
+        raise Refused(objection)
+    now_terms = shown.terms
+    if terms != now_terms:
+        raise refuse(Why.TERMS_CHANGED, grant=which)
+    before = shown.votes
+    counted = votes_that_count(before, shown.grant, shown.resource, shown.basis, now_terms)
+    if any(one_human(person, each.person, catalog, facts) for each in counted):
+        raise refuse(Why.VOTED_ALREADY)
+    final = poll.terms
+    # A vote for more covers what is now less.
+    counted = tuple(replace(each, terms=final) for each in counted)
+    votes = grants.one_more(counted, poll.grant.person, person=person, now=snap.now, terms=final)
+    poll = poll.with_votes(votes)
+    if len(votes) < poll.resource.approvals:
+        moved, change = poll.grant, _vote_change(poll, person)
+    elif poll.extension:
+        moved, change = _extension_approval(poll, person)
+    else:
+        question = question_of(_from_its_end(poll.grant, snap), poll.resource)
+        ground = approval_ground(question, tuple(each.person for each in votes), facts)
+        moved, change = grant_outcome(poll.grant, ground, poll.resource, poll.basis)
+    change = change.plus(_fallen_notes(before, poll, now_terms, context))
+    receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
+    if receipt.again:
+        return stand(context, earlier_answer(receipt))
+    return standing_after(change, moved, poll.basis)
+
+
+def _from_its_end(grant: Grant, snap: Snapshot) -> Grant:
+    """Return the grant with its length counted from the end of the grant that it prolongs, if that is still
+    live: an older version wrote extensions as requests."""
+    end = snap.leases.get(grant.follows) if grant.follows else None
+    if end is None or grant.length is None:
+        return grant
+    return replace(grant, length=grant.length + int((end - snap.now).total_seconds()))
+
+
+def _poll_for_less(poll: _Poll, length: int | None) -> _Poll:
+    """Return the poll for the length that the approver gives. Raises Refused if it is more than was
+    requested."""
+    if length is None:
+        return poll
+    snap = poll.basis[1]
+    grant, facts = poll.grant, facts_of(snap, poll.resource)
+    longest = timedelta(seconds=poll.resource.lengths.max)
+    end = wanted_end(question_of(grant, poll.resource, poll.extension), facts) or snap.now + longest
+    since = (grant.until if poll.extension else grant.starts_at) or snap.now
+    asked = min(max(int((end - since).total_seconds()), 0), poll.resource.lengths.max)
+    if poll.extension is None and grant.length is not None:
+        asked = grant.length
+    if length > asked:
+        raise refuse(Why.SHORTER_ONLY, asked_s=asked)
+    if poll.extension is None:
+        wished = grant.wished or (asked if length < asked else None)
+        return replace(poll, grant=replace(grant, length=max(length, 1), wished=wished))
+    shorter = replace(poll.extension, until=since + timedelta(seconds=length), ends_with=None)
+    return replace(poll, grant=grants.change_extension(grant, shorter), extension=shorter)
+
+
+def _vote_change(poll: _Poll, person: str) -> Change:
+    grant, snap = poll.grant, poll.basis[1]
+    facts = {"person": grant.person, "votes": len(poll.votes), "needed": poll.resource.approvals}
+    return Change(
+        rests_on=(snap,),
+        put={Key.of(Grant, grant.id): grant},
+        due=tuple(Due.card(each, at=snap.now) for each in dict.fromkeys((grant.id, poll.id))),
+        audit=(Entry(what="voted", grant=grant.id, by=person, facts=facts),),
+    )
+
+
+def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
+    """Return the grant with the extension as a ground, and what must be written, with a note to its holder.
+    Raises Refused if the resource no longer gives exactly what the grant holds."""
+    catalog, snap = poll.basis
+    if not gives_the_same(poll.grant, poll.resource, catalog, snap):
+        raise refuse(Why.GIVES_OTHER, resource=poll.resource.name)
+    question = question_of(poll.grant, poll.resource, poll.extension)
+    voters = tuple(each.person for each in poll.votes)
+    ground = approval_ground(question, voters, facts_of(snap, poll.resource))
+    moved = grants.approve_extension(poll.grant, ground)
+    change = lease_move(poll.grant, moved, snap, by=person, what="extended", facts=ground_facts(ground))
+    until = moved.until or ground.until
+    reason = because(Why.EXTENDED, by_person=person, resource=moved.resource, until_at=int(until.timestamp()))
+    return moved, replace(change, frees=False).plus(extension_news(poll.grant, poll.id, reason, snap))
+
+
+def extension_news(grant: Grant, extension: str, reason: Reason, snap: Snapshot) -> Change:
+    """Return what is owed once an extension was decided: its message, and a note to the holder."""
+    note = Note(id=f"extension-{extension}", channel=grant.person, reason=reason)
+    return Change(
+        put={Key.of(Note, note.id): note},
+        due=(
+            Due.card(extension, at=snap.now),
+            Due.note(note.id, at=snap.now),
+        ),
+    )
+
+
+def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Context) -> Change:
+    """Return notes to the people whose approval was for other terms: it no longer counts."""
+    grant, snap = poll.grant, poll.basis[1]
+    reason = because(Why.VOTE_FELL, person=grant.person, resource=grant.resource)
+    now_in = {each.person for each in poll.votes}
+    notes = [
+        Note(id=context.new_id(), channel=each.person, reason=reason)
+        for each in before
+        if each.terms != terms and each.person not in now_in
+    ]
+    return Change(
+        put={Key.of(Note, note.id): note for note in notes},
+        due=tuple(Due.note(note.id, at=snap.now) for note in notes),
+    )
+
+
+def _deny(context: Context, person: str, which: str, why: str, op: str, terms: str | None) -> Standing:
+    poll = _open(context, which, person)
+    catalog, snap = poll.basis
+    against = vote_objection(person, poll.grant, poll.resource, catalog, facts_of(snap, poll.resource))
+    if against:
+        raise Refused(against)
+    if terms is not None and terms != poll.terms:
+        raise refuse(Why.TERMS_CHANGED, grant=which)
+    said = because(Why.DENIED, said=why.strip()[:300]) if why.strip() else None
+    if poll.extension:
+        moved, change = _extension_denial(poll, person, said)
+    else:
+        moved = grants.deny(poll.grant, person=person, now=snap.now, because_of=said)
+        change = close_change(moved, snap, "denied", person)
+    receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
+    if receipt.again:
+        return stand(context, earlier_answer(receipt))
+    return standing_after(change, moved, poll.basis)
+
+
+def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Grant, Change]:
+    snap = poll.basis[1]
+    moved = grants.deny_extension(poll.grant, person=person, now=snap.now, why=said)
+    facts = {"person": moved.person, "resource": moved.resource, **(said.facts if said else {})}
+    change = Change(
+        rests_on=(snap,),
+        put={Key.of(Grant, moved.id): moved},
+        index={("asked", moved.id): False},
+        due=(Due.card(moved.id, at=snap.now),),
+        audit=(Entry(what="extension denied", grant=moved.id, by=person, facts=facts),),
+    )
+    about = {"by_person": person, "resource": moved.resource, **(said.facts if said else {})}
+    if moved.until:
+        about["until_at"] = int(moved.until.timestamp())
+    reason = because(Why.EXTENSION_DENIED, **about)
+    return moved, change.plus(extension_news(poll.grant, poll.id, reason, snap))
+
+
+def _open(context: Context, which: str, person: str) -> _Poll:
+    """Read what is voted on, with all that judging it needs. Raises Refused if it is decided or over
+    already."""
+    first = context.grant(which)
+    people = (person, first.person, *(vote.person for vote in _votes(first, which)))
+    catalog, snap = context.gather(
+        lambda known: grant_keys(known, first, *people) | security_keys(known), (f"person:{first.person}",)
+    )
+    grant = snap.find(Grant, first.id)
+    if grant is None:
+        raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+    resource = catalog.resources.get(grant.resource)
+    if resource and grant.person != person and hidden_from(person, resource, catalog, snap):
+        raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+    if {vote.person for vote in _votes(grant, which)} - set(people):
+        raise Conflict("somebody has voted meanwhile, of whom nothing was read")
+    extension = _waiting_extension(grant, which, snap) if which != grant.id else None
+    if extension is None:
+        if grant.state is not State.ASKED:
+            raise refuse(Why.DECIDED_ALREADY, state=grant.state.value, **grants.decided_by(grant))
+        if grant.lapses_at and grant.lapses_at <= snap.now:
+            raise refuse(Why.ASK_LAPSED)
+        if grant.undecided:
+            raise refuse(Why.APPROVER_UNCLEAR)
+    if resource is None:
+        raise refuse(Why.RESOURCE_GONE, resource=grant.resource)
+    return _Poll(grant=grant, extension=extension, resource=resource, basis=(catalog, snap))
+
+
+def _waiting_extension(grant: Grant, which: str, snap: Snapshot) -> Extension:
+    found = next((each for each in grant.extensions if each.id == which), None)
+    if found is None:
+        raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+    if found.answer:
+        by = {"by_person": found.decided_by} if found.decided_by else {}
+        raise refuse(Why.DECIDED_ALREADY, state=found.answer.value, **by)
+    if grant.state not in LIVE or not snap.live(grant):
+        raise refuse(Why.GRANT_OVER, resource=grant.resource)
+    return found

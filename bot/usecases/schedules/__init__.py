@@ -1,0 +1,1 @@
+"""Facts that access rests on: shifts, groups, people, and whose an account is."""

@@ -1,0 +1,116 @@
+"""Answers of security people to the question whether two who claim one account are the same person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from bot.core.catalog import Catalog
+from bot.core.errors import Refused, refuse
+from bot.core.members import CANNOT_TELL, YES, belongs
+from bot.core.people import Person, objection, same_human
+from bot.core.policy import approver_objection
+from bot.core.reasons import Reason, Why, because
+from bot.ports import AccountOwner, Alert, Change, Document, Due, Entry, Key, Note, Snapshot
+from bot.usecases.context import Context, facts_of
+from bot.usecases.notifications.alerts import alert_over_change
+from bot.usecases.retry import earlier_answer
+from bot.usecases.schedules.accounts import contest_keys, contested_owner
+
+Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
+
+
+def same_person(context: Context, *, person: str, alert: str, op: str) -> None:
+    """Make the account that of the person who claims it; what is held continues. Raises Refused, also if
+    ``person`` is one of the two."""
+    _answer(context, person, alert, op, Why.ACCOUNT_MOVED, _with_claimant)
+
+
+def somebody_else(context: Context, *, person: str, alert: str, op: str) -> None:
+    """Leave the account with its owner, and do not ask about this claimant again. Raises Refused, also if
+    ``person`` is one of the two."""
+    _answer(context, person, alert, op, Why.ACCOUNT_KEPT, _with_other)
+
+
+def _with_claimant(_: AccountOwner, claimant: str, snap: Snapshot) -> AccountOwner:
+    return AccountOwner(person=claimant, since=snap.now)
+
+
+def _with_other(owner: AccountOwner, claimant: str, _: Snapshot) -> AccountOwner:
+    return replace(owner, others=(*owner.others, claimant))
+
+
+def _answer(context: Context, by: str, alert: str, op: str, why: Why, answered: Answered) -> None:
+    known = context.alert(alert)
+    two = (known.person, known.reason.facts.get("owner_person")) if known and known.account else ()
+    context.meet(by, *(str(each) for each in two if each), anew=True)
+
+    def attempt() -> str:
+        change = _answer_change(context, by, alert, why, answered)
+        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
+        return earlier_answer(receipt) if receipt.again else alert
+
+    context.once(op, "answer about an account", by, attempt)
+
+
+def _answer_change(context: Context, by: str, alert_id: str, why: Why, answered: Answered) -> Change:
+    first = context.alert(alert_id)
+    if first is None or not first.account:
+        raise refuse(Why.ALERT_SETTLED)
+    catalog, snap = context.gather(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
+    alert = snap.find(Alert, alert_id)
+    owner = contested_owner(first, catalog, snap)
+    if alert is None or alert.over_at or owner is None or alert.person is None:
+        raise refuse(Why.ALERT_SETTLED, **_answered_by(alert))
+    if owner.person != alert.reason.facts["owner_person"]:  # no longer the one whom the question named
+        raise refuse(Why.ALERT_SETTLED)
+    against = _objection(by, alert, owner, catalog, snap)
+    if against:
+        raise Refused(against)
+    about = {name: alert.reason.facts[name] for name in ("target", "account")}
+    reason = because(why, by_person=by, person=alert.person, owner_person=owner.person, **about)
+    after = answered(owner, alert.person, snap)
+    note = Note(id=f"account-{alert.id}", channel=alert.person, reason=reason)
+    put: dict[Key, Document | None] = {
+        Key.of(AccountOwner, first.account): after,
+        Key.of(Note, note.id): note,
+    }
+    entry = Entry(
+        what="account moved" if why is Why.ACCOUNT_MOVED else "account kept", by=by, facts=reason.facts
+    )
+    own = Change(
+        rests_on=(snap,),
+        put=put,
+        due=(Due.note(note.id, at=snap.now),),
+        audit=(entry,),
+    )
+    return own.plus(alert_over_change(replace(alert, asks=False), reason, snap.now))
+
+
+def _answered_by(alert: Alert | None) -> dict[str, str | int]:
+    facts = alert.became.facts if alert and alert.became else {}
+    return {name: value for name, value in facts.items() if name == "by_person"}
+
+
+def _objection(by: str, alert: Alert, owner: AccountOwner, catalog: Catalog, snap: Snapshot) -> Reason | None:
+    """Return why this person may not answer. If the policy names no security people, an approver of what the
+    account was wanted for may."""
+    facts = facts_of(snap)
+    known = facts.people.get(by)
+    against = objection(known, home=facts.home, domains=catalog.people.email_domains)
+    if against or known is None:
+        return against
+    two = [owner.person, alert.person]
+    described = [found for each in two if each and (found := snap.find(Person, each))]
+    if by in two or any(same_human(known, each, catalog) for each in described):
+        return because(Why.ACCOUNT_CLAIMED)
+    resource = catalog.resources.get(alert.resource or "")
+    if not catalog.security.people:
+        if resource is None:
+            return because(Why.NOT_FOR_ACCOUNTS)
+        return approver_objection(by, resource, catalog, facts_of(snap, resource))
+    lines = [belongs(by, who, catalog, facts) for who in catalog.security.people]
+    if any(line.outcome == YES for line in lines):
+        return None
+    unsure = next((line.reason for line in lines if line.outcome == CANNOT_TELL), None)
+    return unsure or because(Why.NOT_FOR_ACCOUNTS)

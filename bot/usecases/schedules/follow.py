@@ -1,0 +1,204 @@
+"""Follows the facts that access rests on: above all shifts, and who is still an active full member."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.core.blocks import Ban, Block
+from bot.core.catalog import Catalog, InGroup, OnCall, Resource
+from bot.core.grants import LIVE, Grant
+from bot.core.people import Group, Person
+from bot.core.policy import closed_objection
+from bot.core.reasons import Reason
+from bot.core.rightful import rightful
+from bot.core.shifts import Roster, next_boundary, on_call
+from bot.ports import Change, Done, Key, Snapshot
+from bot.usecases.context import Basis, Context, fact_keys, facts_of
+from bot.usecases.job import Job
+from bot.usecases.people import look_up
+from bot.usecases.requests.admit import PEOPLE_EVERY, lease_move
+from bot.usecases.requests.finish import ending
+from bot.usecases.retry import retry_conflicts
+from bot.usecases.schedules.starts import shift_key, starts
+
+LOOK_EVERY = timedelta(minutes=5)
+AGAIN = timedelta(seconds=5)
+SOON = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concerned:
+    """The people that the look at one resource is about: everyone on call now or soon, and everyone who holds
+    it. ``rests_on`` are the documents by which the grounds of their grants live."""
+
+    people: frozenset[str]
+    rests_on: frozenset[Key]
+
+    def keys(self, resource: Resource | None) -> set[Key]:
+        rosters = set(self.rests_on)
+        if resource is None:
+            return rosters | {Key.of(Person, each) for each in self.people}
+        shifts = {shift_key(resource.name, person) for person in self.people}
+        return rosters | shifts | fact_keys(resource, *self.people)
+
+
+def follow(context: Context, job: Job) -> None:
+    """Make the grants of one resource (``shift:<name>``) equal to the stored rosters, and be due again
+    at the next moment a shift starts or ends. What shortens access is written first, and alone."""
+    retry_conflicts(lambda: _follow(context, job))
+
+
+def _follow(context: Context, job: Job) -> None:
+    name = job.claim.id
+    basis = _look(context, name)
+    if _shorten(context, basis):
+        basis = _look(context, name)
+    catalog, snap = basis
+    resource = catalog.resources.get(name)
+    shorter, giving = _end_changes(basis)
+    again = bool(shorter)
+    if resource and resource.on_shift:
+        for start in starts(resource, resource.on_shift, basis, context.new_id):
+            giving += [start.change] if start.change else []
+            again |= start.again
+    next_at = _next(resource, snap, again=again)
+    _close(context, job, snap, giving, next_at)
+
+
+def _look(context: Context, name: str) -> Basis:
+    concerned = _find_concerned(context, name)
+    return context.gather(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
+
+
+def _shorten(context: Context, basis: Basis) -> bool:
+    """Commit the ends and the earlier ends, if there are any. This is written even while the audit cannot be
+    written or Redis is full, so nothing that gives access may be in the same commit."""
+    shorter, _ = _end_changes(basis)
+    if shorter:
+        context.ledger.commit(Change(rests_on=(basis[1],)).plus(*shorter))
+    return bool(shorter)
+
+
+def _close(
+    context: Context, job: Job, snap: Snapshot, giving: Sequence[Change], next_at: datetime | None
+) -> None:
+    """Commit what gives access, and close the claim."""
+    done = Done(claim=job.claim, next_at=next_at)
+    change = Change(rests_on=(snap,), done=done, frees=not giving).plus(*giving)
+    context.ledger.commit(change)
+
+
+def _find_concerned(context: Context, name: str) -> Concerned:
+    """Return the people concerned. Everyone who is on call now or soon is looked up ahead, so that a shift
+    starts without waiting for Slack."""
+    _, snap = context.gather(
+        lambda known: fact_keys(known.resources[name]) if name in known.resources else (),
+        (f"resource:{name}",),
+    )
+    soon = {
+        shift.person
+        for roster in snap.all(Roster)
+        for shift in roster.shifts
+        if shift.person and shift.overlaps(snap.now, snap.now + SOON)
+    }
+    context.meet(*sorted(soon))
+    return Concerned(
+        people=frozenset(soon | {grant.person for grant in snap.all(Grant)}),
+        rests_on=frozenset(ground_keys(snap.all(Grant))),
+    )
+
+
+def ground_keys(held: Iterable[Grant]) -> set[Key]:
+    """Return the keys of the documents by which the grounds of these grants live, including those of rules
+    that the policy no longer has."""
+    grounds = [ground for grant in held for ground in grant.stands_on]
+    rules = {rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)}
+    rosters = {Key.of(Roster, rule.schedule) for rule in rules if isinstance(rule, OnCall)}
+    return rosters | {Key.of(Group, rule.group) for rule in rules if isinstance(rule, InGroup)}
+
+
+def _end_changes(basis: Basis) -> tuple[list[Change], list[Change]]:
+    """Return what the current facts change about the live grants: first what shortens access, then what
+    prolongs it."""
+    snap = basis[1]
+    live = [grant for grant in snap.all(Grant) if grant.state in LIVE and snap.live(grant)]
+    found = [change for grant in live if (change := _end_change(grant, basis))]
+    return [each for each in found if each.frees], [each for each in found if not each.frees]
+
+
+def _end_change(grant: Grant, basis: Basis) -> Change | None:
+    """Return what the current facts change about a live grant: nothing, an earlier end or, for a shift's own
+    grant, a later one. There is no later end while the policy in force cannot be followed."""
+    catalog, snap = basis
+    moved = rightful(grant, catalog, facts_of(snap), may_grow=not closed_objection(catalog))
+    if isinstance(moved, Reason):
+        return ending(grant, snap, moved, None)[1]
+    if moved == grant:
+        return None
+    fallen = [each.fell.why.value for each in moved.grounds if each.fell and each not in grant.grounds]
+    facts = {"fallen": fallen} if fallen else {}
+    return lease_move(grant, moved, snap, by=None, what="end moved with the facts", facts=facts)
+
+
+def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime | None:
+    """Return the next moment at which a shift starts, ends or is over with its grace, or a block or a seat
+    ends; LOOK_EVERY from now at the latest, and sooner if a fact is missing. Return None if nothing of the
+    resource follows a shift."""
+    grounds = [ground for grant in snap.all(Grant) for ground in grant.stands_on]
+    of_grounds = [rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)]
+    every = (*of_grounds, *(resource.selectors() if resource else ()))
+    rules = {who for who in every if isinstance(who, OnCall)}
+    rosters = {roster.schedule: roster for roster in snap.all(Roster)}
+    moments = [snap.now + (AGAIN if again else LOOK_EVERY)]
+    moments += [block.until for block in snap.all(Block) if block.until > snap.now]
+    seats = snap.seats.get(resource.name) if resource else None
+    ends = [each.until for each in (seats.holders if seats else ()) if each.until]
+    moments += [each for each in ends if each > snap.now]
+    for rule in rules:
+        roster = rosters.get(rule.schedule)
+        if roster is None:
+            continue
+        grace = timedelta(seconds=rule.grace)
+        moments += filter(None, [next_boundary(roster, rule.levels, snap.now, grace)])
+        if resource and any(shift.end is None for shift in on_call(roster, rule.levels, snap.now)):
+            moments.append(snap.now + timedelta(seconds=resource.lengths.max) / 2)
+    return min(moments) if rules else None
+
+
+def refresh_person(context: Context, job: Job) -> None:
+    """Look a person up again (``people:<id>``), for as long as they hold or request something. Anyone who is
+    no longer an active full member loses it now."""
+    person = job.claim.id
+    look_up(context.ledger, context.directory, person, job.call())
+    retry_conflicts(lambda: _judge_all(context, person, job))
+
+
+def _judge_all(context: Context, person: str, job: Job) -> None:
+    basis = _basis_of(context, person)
+    if _shorten(context, basis):
+        basis = _basis_of(context, person)
+    snap = basis[1]
+    held = any(grant.open for grant in snap.all(Grant))
+    _close(context, job, snap, _end_changes(basis)[1], snap.now + PEOPLE_EVERY if held else None)
+
+
+def _basis_of(context: Context, person: str) -> Basis:
+    """Read what the person's grants rest on, and not what all resources rest on, which may be very much."""
+    resources: set[str] = set()
+    rests_on: set[Key] = set()
+
+    def keys(catalog: Catalog) -> set[Key]:
+        known = [catalog.resources[name] for name in resources if name in catalog.resources]
+        own = {Key.of(Person, person), Key.of(Ban, person), *rests_on}
+        return own.union(*(fact_keys(each, person) for each in known))
+
+    while True:
+        basis = context.gather(keys, (f"person:{person}",))
+        held = basis[1].all(Grant)
+        found = {grant.resource for grant in held}
+        if found <= resources and ground_keys(held) <= rests_on:
+            return basis
+        resources |= found
+        rests_on |= ground_keys(held)

@@ -1,0 +1,147 @@
+"""Keeps what Slack says fresh: the groups that policies name, and the workspace the bot belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.core.members import names_of
+from bot.core.people import KNOWN_FOR, Group, Person
+from bot.core.reasons import Why, because
+from bot.ports import (
+    Change,
+    Document,
+    Done,
+    Due,
+    Entry,
+    Home,
+    Key,
+    Ledger,
+    Note,
+    PolicyInForce,
+    Readings,
+    Snapshot,
+)
+from bot.usecases.audit.seal import versions_of
+from bot.usecases.context import POLICY, Context, facts_of, security_keys
+from bot.usecases.job import Job
+from bot.usecases.retry import retry_conflicts
+from bot.usecases.schedules.readings import names_to_read, renewal_of
+
+READINGS = Key.of(Readings, "groups")
+EVERY = timedelta(minutes=5)
+HOME_EVERY = timedelta(hours=6)
+LOST_LOOK = timedelta(seconds=10)
+LOSSES: Mapping[str, str] = {
+    "app_uninstalled": "the app was uninstalled",
+    "tokens_revoked": "the bot's token was revoked",
+}
+"""The events by which Slack says that it no longer lets the bot in."""
+REINSTALL = "install the app again, set the new SLACK_BOT_TOKEN, and restart web and workers"
+
+
+def refresh_groups(context: Context, job: Job) -> None:
+    """Read all groups that the policy names, and those by which something may still live; due again in five
+    minutes. Raises Conflict if the policy changes meanwhile.
+
+    Anyone who has left a group is looked up, for what they may hold by it. The first time, the id of a group
+    is kept with the policy. A group that is not there counts as never read. A group whose name now means
+    another group, or none, is doubted. Either of them lets nobody in, and what it let in is not cut short.
+    """
+    catalog = context.catalog()
+    readings = context.ledger.read({READINGS})
+    names = names_to_read(READINGS.id, catalog.groups(), readings)
+    found = context.directory.groups(names, job.call()) if names else {}
+    snap = context.ledger.read({POLICY, *(Key.of(Group, name) for name in names)})
+    force = snap.find(PolicyInForce)
+    known = force.groups if force else {}
+    change = Change(done=Done(claim=job.claim, next_at=snap.now + EVERY), frees=True)
+    change = change.plus(renewal_of(READINGS.id, catalog.groups(), catalog, readings))
+    new: dict[str, str] = {}
+    for name in names:
+        group = found.get(name)
+        kept = replace(group, read_at=snap.now) if group else None
+        if name in known and (kept is None or kept.id not in ("", known[name])):
+            change = change.plus(_doubt_change(context, name, snap, catalog.security_channel))
+            continue
+        if kept and kept.id and name not in known:
+            new[name] = kept.id
+        change = change.plus(_group_change(name, kept, snap))
+    if new and force and force.version == catalog.version and not catalog.closed:
+        pinned = Change(put={POLICY: replace(force, groups={**known, **new})})
+        change = change.plus(pinned)
+    change = change.plus(_security_people_due(context))
+    context.ledger.commit(replace(change, rests_on=(versions_of(snap, POLICY),)))
+
+
+def _group_change(name: str, group: Group | None, snap: Snapshot) -> Change:
+    before = snap.find(Group, name)
+    was, now = (set(each.members) if each else None for each in (before, group))
+    left = (was or set()) - (now if now is not None else was or set())
+    facts = {"group": name, "members": sorted(now) if now is not None else "not there"}
+    return Change(
+        put={Key.of(Group, name): group} if group or before else {},
+        due=tuple(Due.people(person, at=snap.now) for person in sorted(left)),
+        audit=(Entry(what="group changed", facts=facts),) if was != now else (),
+    )
+
+
+def _doubt_change(context: Context, name: str, snap: Snapshot, channel: str | None) -> Change:
+    before = snap.find(Group, name)
+    if before and before.doubted:
+        return Change()
+    doubted = replace(before or Group(name=name, members=(), read_at=snap.now), doubted=True)
+    put: dict[Key, Document | None] = {Key.of(Group, name): doubted}
+    due: tuple[Due, ...] = ()
+    if channel:
+        note = Note(id=context.new_id(), channel=channel, reason=because(Why.GROUP_MOVED, group=name))
+        put[Key.of(Note, note.id)] = note
+        due = (Due.note(note.id, at=snap.now),)
+    return Change(put=put, due=due, audit=(Entry(what="group doubted", facts={"group": name}),))
+
+
+def _security_people_due(context: Context) -> Change:
+    """Owe a look at the security people who are not known well enough to act while Slack does not answer."""
+    catalog, snap = context.gather(security_keys)
+    who = names_of(catalog.security.people, facts_of(snap))
+    known = context.ledger.read({Key.of(Person, each) for each in who})
+    met = {each.id for each in known.all(Person) if each.age(known.now) <= KNOWN_FOR / 2}
+    return Change(due=tuple(Due.people(each, at=known.now) for each in who if each not in met))
+
+
+def refresh_home(context: Context, job: Job) -> None:
+    """Read which workspace the bot belongs to; due again in six hours. If Slack answers, it lets the bot in
+    again. Raises Conflict if Slack has said otherwise in the meantime."""
+    key = Key.of(Home)
+    before = context.ledger.read({key})
+    home = context.directory.home(job.call())
+    known = before.find(Home)
+    audit = (Entry(what="slack found again", facts={"event": known.lost}),) if known and known.lost else ()
+    done = Done(claim=job.claim, next_at=context.ledger.read(()).now + HOME_EVERY)
+    context.ledger.commit(Change(rests_on=(before,), put={key: home}, done=done, audit=audit, frees=True))
+
+
+def record_loss(ledger: Ledger, event: str) -> None:
+    """Commit that Slack no longer lets the bot in. Ten seconds later workers start asking Slack again, until
+    one of them has a valid token."""
+    retry_conflicts(lambda: _record_loss(ledger, event))
+
+
+def _record_loss(ledger: Ledger, event: str) -> None:
+    key = Key.of(Home)
+    snap = ledger.read({key})
+    home = snap.find(Home)
+    if home is None or home.lost:
+        return
+    lost = replace(home, lost=event, lost_at=snap.now)
+    due = Due(member="workspace:self", at=snap.now + LOST_LOOK)
+    entry = Entry(what="slack lost", facts={"event": event})
+    ledger.commit(Change(rests_on=(snap,), put={key: lost}, due=(due,), audit=(entry,), frees=True))
+
+
+def loss(ledger: Ledger) -> str | None:
+    """Return what Slack said about not letting the bot in; None if it does let it in. Raises
+    TemporaryFailure."""
+    home = ledger.read({Key.of(Home)}).find(Home)
+    return f"Slack says that {LOSSES.get(home.lost, home.lost)}" if home and home.lost else None
