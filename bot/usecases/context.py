@@ -95,7 +95,7 @@ class Context:
         self._reported: set[tuple[str, str]] = set()
         self._loading = threading.Lock()
 
-    def gather(
+    def read_basis(
         self, wanted: Callable[[Catalog], Iterable[Key]], follow: Iterable[str] = ()
     ) -> tuple[Catalog, Snapshot]:
         """Return the policy in force and the documents wanted under it, all as of one moment. If accounts of
@@ -129,7 +129,7 @@ class Context:
         )
 
     def catalog(self) -> Catalog:
-        return self.gather(lambda _: ())[0]
+        return self.read_basis(lambda _: ())[0]
 
     def home(self) -> Home | None:
         """Return the workspace the bot belongs to, as it was last seen; a decision reads it again."""
@@ -157,15 +157,15 @@ class Context:
             raise refuse(Why.GRANT_UNKNOWN, grant=grant[:40])
         return found
 
-    def meet(self, *people: str, anew: bool = False) -> None:
+    def look_up_people(self, *people: str, again: bool = False) -> None:
         """Look up, together in one second, those of these people who were not read within an hour, or all of
-        them ``anew``. If Slack does not answer, what was read within a day still counts, and anyone not known
-        stays unknown."""
+        them ``again``. If Slack does not answer, what was read within a day still counts, and anyone who is
+        not known stays unknown."""
         deadline = Deadline.after(LOOK_UP_WITHIN)
         snap = self.ledger.read({Key.of(Person, each) for each in people})
         for each in dict.fromkeys(people):
             known = snap.find(Person, each)
-            if known and known.age(snap.now) <= FRESH_FOR and not anew:
+            if known and known.age(snap.now) <= FRESH_FOR and not again:
                 continue
             try:
                 look_up(self.ledger, self.directory, each, deadline)
@@ -326,11 +326,11 @@ def standing_after(change: Change, grant: Grant, basis: Basis) -> Standing:
     return replace(standing(snap, catalog, grant), live=live, until=lease.until if live else grant.until)
 
 
-def stand(context: Context, grant: str) -> Standing:
+def read_standing(context: Context, grant: str) -> Standing:
     """Return a grant as it is now that an op on it is done, read again. Raises Unconfirmed if Redis does not
     answer."""
     try:
-        catalog, snap = context.gather(lambda _: {Key.of(Grant, grant)})
+        catalog, snap = context.read_basis(lambda _: {Key.of(Grant, grant)})
     except TemporaryFailure as failure:
         raise Unconfirmed(str(failure)) from failure
     found = snap.find(Grant, grant)

@@ -28,7 +28,7 @@ MOST_SAID = 300
 def revoke_all(context: Context, *, by: str, person: str, why: str, op: str) -> RevokedAll:
     """End all that ``person`` holds or waits for. Until ``allow``, nobody gives them anything and their votes
     do not count. Raises Refused."""
-    context.meet(by)
+    context.look_up_people(by)
     done = context.once(op, "revoke all", by, lambda: _revoke_all(context, by, person, why, op))
     ended, denied = map(int, done.split())
     return RevokedAll(person=person, ended=ended, denied=denied, copied=copies_made(context))
@@ -36,21 +36,21 @@ def revoke_all(context: Context, *, by: str, person: str, why: str, op: str) -> 
 
 def allow(context: Context, *, by: str, person: str, op: str) -> None:
     """End the ban on ``person``, whose current shifts start again. Raises Refused."""
-    context.meet(by)
+    context.look_up_people(by)
     context.once(op, "allow", by, lambda: _allow(context, by, person, op))
 
 
 def freeze(context: Context, *, by: str, why: str, op: str) -> bool:
     """Commit that no rule, shift or incident starts anything from now on; what is live stays. Return whether
     replicas of Redis have confirmed it. Raises Refused."""
-    context.meet(by)
+    context.look_up_people(by)
     context.once(op, "freeze", by, lambda: _freeze(context, by, why, op))
     return copies_made(context)
 
 
 def unfreeze(context: Context, *, by: str, op: str) -> None:
     """End the freeze; current shifts start at once. Raises Refused."""
-    context.meet(by)
+    context.look_up_people(by)
     context.once(op, "unfreeze", by, lambda: _unfreeze(context, by, op))
 
 
@@ -136,7 +136,9 @@ def _basis(
     """Return the policy, and what is known about ``by`` and all grants ``of`` somebody. Raises Refused unless
     ``by`` is one of the security people. ``stops``: what they do only ends access."""
     keys = {Key.of(Person, by), Key.of(Ban, by), FREEZE, *besides}
-    catalog, snap = context.gather(lambda known: keys | security_keys(known), (f"person:{of}",) if of else ())
+    catalog, snap = context.read_basis(
+        lambda known: keys | security_keys(known), (f"person:{of}",) if of else ()
+    )
     facts = facts_of(snap)
     against = security_objection(by, catalog, for_revoking(facts) if stops else facts)
     if against:

@@ -93,7 +93,7 @@ class Town:
 
     def posts(self, grant: Grant, channel: str = CHANNEL, audience: str = "approver") -> Message:
         """The card, as the worker would post it."""
-        catalog, snap = self.context.gather(lambda known: grant_keys(known, grant, grant.person))
+        catalog, snap = self.context.read_basis(lambda known: grant_keys(known, grant, grant.person))
         current = snap.find(Grant, grant.id)
         assert current is not None
         view = card_view(self.context, current, catalog, snap)

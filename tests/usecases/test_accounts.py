@@ -87,7 +87,7 @@ def moves_on(story: Story) -> None:
     story.directory.change(ADA, email="ada.l@example.com")
     story.directory.change(DAN, email=OLD)
     for who in (ADA, DAN):
-        story.context.meet(who, anew=True)
+        story.context.look_up_people(who, again=True)
 
 
 def taken(resource: str = "prod-db") -> Reason:
@@ -257,7 +257,7 @@ def test_the_accounts_that_an_older_version_gave_out_have_owners(story: Story, r
     story.directory.change(EVE, email="eve.l@example.com")
     story.directory.change(CAROL, email=EMAILS[EVE])
     for who in (EVE, CAROL):
-        story.context.meet(who, anew=True)
+        story.context.look_up_people(who, again=True)
     reason = refusal(lambda: story.ask(CAROL))
     assert reason.why is Why.ACCOUNT_TAKEN
     assert "since_at" not in reason.facts
@@ -353,7 +353,7 @@ def test_who_was_deactivated_may_have_been_hired_again(story: Story, refusal: Re
     story.run_due()
     story.give_back(ADA, adas)
     story.directory.change(ADA, deactivated=True)
-    story.context.meet(ADA, anew=True)
+    story.context.look_up_people(ADA, again=True)
     story.directory.change(DAN, email=OLD)
     assert refusal(lambda: story.ask(DAN)) == taken()
     story.run_due()
@@ -400,7 +400,7 @@ def test_nobody_leaves_a_stray_on_an_account_that_was_theirs_or_has_their_addres
     story.directory.change(BOB, email="bob.l@example.com")
     story.directory.change(DAN, email=EMAILS[BOB])
     for each in (BOB, DAN):
-        story.context.meet(each, anew=True)
+        story.context.look_up_people(each, again=True)
     story.target.stray(EMAILS[BOB], ROLE)
     story.pass_time(LOOK)
     [alert] = [each.id for each in story.messenger.alerts.values() if not each.over]

@@ -101,14 +101,14 @@ def test_a_vote_does_not_count_once_its_voter_is_deactivated(story: Story) -> No
 def test_bob_votes_while_carols_click_is_looked_at_and_both_votes_count(story: Story) -> None:
     story.enact(catalog(TWO_OF_THEM))
     grant = dans_ask(story)
-    gather, context = story.context.gather, story.context
+    read_basis, context = story.context.read_basis, story.context
 
     def bob_first(wanted: object, follow: object = ()) -> object:
-        context.gather = gather  # type: ignore[method-assign]
+        context.read_basis = read_basis  # type: ignore[method-assign]
         story.approve(BOB, grant)
-        return gather(wanted, follow)  # type: ignore[arg-type]
+        return read_basis(wanted, follow)  # type: ignore[arg-type]
 
-    context.gather = bob_first  # type: ignore[method-assign,assignment]
+    context.read_basis = bob_first  # type: ignore[method-assign,assignment]
     assert story.approve(CAROL, grant).live
     assert [vote.person for vote in story.grant(grant).votes] == [BOB, CAROL]
 

@@ -88,7 +88,7 @@ def test_a_group_from_the_future_lets_nobody_in(story: Story) -> None:
 
 
 def test_a_person_from_the_future_is_looked_up_before_a_decision(story: Story, refusal: Refusal) -> None:
-    story.context.meet(BOB, DAN)
+    story.context.look_up_people(BOB, DAN)
     back(story)
     story.directory.change(DAN, deactivated=True)
     assert refusal(lambda: story.ask(DAN)).why is Why.PERSON_DEACTIVATED
@@ -97,7 +97,7 @@ def test_a_person_from_the_future_is_looked_up_before_a_decision(story: Story, r
 def test_a_person_from_the_future_counts_as_unknown_while_slack_is_away(
     story: Story, refusal: Refusal
 ) -> None:
-    story.context.meet(BOB)
+    story.context.look_up_people(BOB)
     grant = story.ask(DAN).standing.grant.id
     back(story)
     story.directory.away = True

@@ -215,7 +215,7 @@ def test_who_leaves_the_company_loses_it(trouble: Trouble) -> None:
 @pytest.mark.parametrize("other", [EVE, "U08DAN"])
 def test_whose_address_somebody_else_takes_loses_it(trouble: Trouble, other: str) -> None:
     story = trouble.story
-    story.context.meet(EVE)
+    story.context.look_up_people(EVE)
     given_to_dan(story)
     trouble.begin()
     story.directory.people[other] = replace(story.directory.people[EVE], id=other, email="dan@example.com")
@@ -248,7 +248,7 @@ def test_somebody_new_on_call_does_not_keep_a_roster_from_being_believed(trouble
 
 def test_of_one_look_the_ends_are_written_and_the_starts_are_not(trouble: Trouble) -> None:
     story = trouble.story
-    story.context.meet(DAN)
+    story.context.look_up_people(DAN)
     trouble.rota(ORDERS_SCHEDULE, trouble.on())
     assert story.has(ADA, OPS)
     trouble.begin()

@@ -79,7 +79,7 @@ def test_whom_slack_does_not_know_any_more_at_the_click(story: Story, refusal: R
 
 
 def test_while_slack_does_not_answer_what_is_known_counts_until_it_does(story: Story) -> None:
-    story.context.meet(BOB)
+    story.context.look_up_people(BOB)
     grant = dans_ask(story)
     story.pass_time(20 * MINUTE)
     story.directory.change(DAN, deactivated=True)
@@ -104,7 +104,7 @@ def test_what_was_known_a_day_ago_does_not_count(story: Story, refusal: Refusal)
 
 
 def test_slack_refuses_to_tell_and_what_is_known_counts(story: Story) -> None:
-    story.context.meet(BOB)
+    story.context.look_up_people(BOB)
     grant = dans_ask(story)
 
     def refusing(person: str, deadline: Deadline) -> Person | None:
@@ -229,7 +229,7 @@ def test_a_guest_who_becomes_a_member_shares_the_address_from_then_on(story: Sto
 def test_a_guest_who_is_alone_with_an_address_is_still_known_by_it(story: Story) -> None:
     """On call, for instance: they hear why they are given nothing."""
     story.directory.change(EVE, guest=True)
-    story.context.meet(EVE, anew=True)
+    story.context.look_up_people(EVE, again=True)
     owner = story.memory.read({Key.of(EmailOwner, EMAILS[EVE])}).find(EmailOwner, EMAILS[EVE])
     assert owner is not None
     assert owner.people == (EVE,)
@@ -258,7 +258,7 @@ def test_an_answer_that_was_long_under_way_does_not_replace_a_newer_one(
 
 
 def test_who_holds_nothing_is_looked_up_once_and_forgotten(story: Story) -> None:
-    story.context.meet(EVE)
+    story.context.look_up_people(EVE)
     changes(story, EVE, deactivated=True)
     story.run_due()
     assert known(story, EVE).deactivated

@@ -37,17 +37,17 @@ def test_nobody_but_the_requester_is_in_the_group(
 def test_all_approvers_are_gone(story: Story, refusal: Refusal) -> None:
     for who in (BOB, CAROL):
         story.directory.change(who, deactivated=True)
-        story.context.meet(who, anew=True)
+        story.context.look_up_people(who, again=True)
     assert refusal(lambda: story.ask(DAN)) == NOBODY
     story.directory.change(CAROL, deactivated=False)
-    story.context.meet(CAROL, anew=True)
+    story.context.look_up_people(CAROL, again=True)
     assert story.ask(DAN).standing.grant.state is State.ASKED
 
 
 def test_whom_we_know_from_long_ago_may_be_there(story: Story) -> None:
     for who in (BOB, CAROL):
         story.directory.change(who, deactivated=True)
-        story.context.meet(who, anew=True)
+        story.context.look_up_people(who, again=True)
     story.pass_time(DAY + HOUR)
     assert story.ask(DAN).standing.grant.state is State.ASKED
 

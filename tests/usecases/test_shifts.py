@@ -298,7 +298,7 @@ def test_somebody_on_call_who_is_not_in_slack_gets_nothing_and_the_audit_says_so
 def test_an_email_of_two_people_gives_neither_of_them_the_shift() -> None:
     story = Story(begin=False, rota={"PORDERS": (on(start=0),)})
     story.directory.change(EVE, email="ada@example.com")
-    story.context.meet(EVE, ADA)
+    story.context.look_up_people(EVE, ADA)
     story.pass_time(HOUR)
     assert story.target.accounts(OPS) == set()
 

@@ -307,7 +307,7 @@ CHANGED: Mapping[str, tuple[object, ...]] = {
 
 def at_each_place(story: Story, grant: str) -> dict[str, object]:
     """What the card is to say wherever there is one, by channel."""
-    catalog_, snap = story.context.gather(lambda _: {Key.of(Grant, grant)})
+    catalog_, snap = story.context.read_basis(lambda _: {Key.of(Grant, grant)})
     view = cards.card_view(story.context, story.grant(grant), catalog_, snap)
     found = story.memory.read({Key.of(Card, grant)}).find(Card, grant) or Card()
     return {place.channel: card(view, place.audience) for place in found.places}

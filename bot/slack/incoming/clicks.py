@@ -104,7 +104,7 @@ def _is_at(places: Iterable[Place], container: Mapping[str, object]) -> bool:
     return any((place.channel, place.ts) == here for place in places)
 
 
-def _anew(slack: SlackContext, click: Click) -> bool:
+def _is_first(slack: SlackContext, click: Click) -> bool:
     """Return whether this click is delivered for the first time: a repeated one must not open the form
     again."""
     return look.first_time(slack.context, op=f"{click.op}:form")
@@ -129,7 +129,7 @@ def _approve(slack: SlackContext, click: Click) -> None:
 def _open_form(slack: SlackContext, click: Click, form: Block, command: str) -> None:
     """Open the form. If Slack does not confirm in time that it is open, nothing is done in the person's name:
     it may open all the same, and they hear what to type if it does not."""
-    if _anew(slack, click) and not slack.open(click.trigger, form):
+    if _is_first(slack, click) and not slack.open(click.trigger, form):
         _whisper(slack, click, because(Why.FORM_UNOPENED, command=command))
 
 

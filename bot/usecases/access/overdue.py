@@ -75,7 +75,7 @@ def same_system(context: Context, *, person: str, alert: str, shown: str, op: st
     restored, and try again at once. Everything that is held there is settled accordingly at its next look.
     ``shown`` is the digest of the Replacement that the button showed. Raises Refused, also for the holder of
     the access, and for anyone who is not one of the security people."""
-    context.meet(person, anew=True)
+    context.look_up_people(person, again=True)
 
     def attempt() -> str:
         change = _same_system(context, person, alert, shown)
@@ -278,7 +278,7 @@ def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) 
 
 
 def _commit_wish(context: Context, person: str, alert: str, op: str, *, by_hand: bool) -> None:
-    context.meet(person, anew=True)
+    context.look_up_people(person, again=True)
 
     def attempt() -> str:
         change = _wish(context, person, alert, by_hand=by_hand)
@@ -334,7 +334,7 @@ def _open_alert(context: Context, person: str, alert_id: str) -> tuple[Catalog, 
         *(_record_keys(first) if first else ()),
         Key.of(TargetSystems),
     }
-    catalog, snap = context.gather(lambda known: keys | security_keys(known))
+    catalog, snap = context.read_basis(lambda known: keys | security_keys(known))
     grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
     if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
         raise refuse(Why.ALERT_SETTLED)

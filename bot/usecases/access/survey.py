@@ -402,7 +402,7 @@ def end_them(context: Context, *, person: str, alert: str, op: str) -> None:
 def _press(context: Context, person: str, alert_id: str, op: str, verb: str) -> None:
     about = context.alert(alert_id)
     holder = about.reason.facts.get("person") if about else None
-    context.meet(person, *((str(holder),) if holder else ()), anew=True)
+    context.look_up_people(person, *((str(holder),) if holder else ()), again=True)
 
     def attempt() -> str:
         alert = context.alert(alert_id)
@@ -425,7 +425,7 @@ def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:
         every = known.resources.values()
         return tuple(each for each in every if target in {gives.target for gives in each.gives})
 
-    catalog, snap = context.gather(
+    catalog, snap = context.read_basis(
         lambda known: {
             Key.of(Alert, alert.id),
             *security_keys(known),
@@ -496,7 +496,7 @@ def _basis(context: Context, grant: Grant, *voters: str, also: Key | None = None
         own |= stop_keys(grant.resource, *people) | security_keys(known) | ({also} if also else set())
         return own | fact_keys(resource, *people) if resource else own
 
-    return context.gather(keys, (f"person:{grant.person}",))
+    return context.read_basis(keys, (f"person:{grant.person}",))
 
 
 def _no_decider(person: str, resource: Resource, basis: Basis, *, ends: bool) -> Reason | None:

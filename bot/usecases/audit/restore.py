@@ -22,11 +22,11 @@ def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: s
     if there is nothing to accept, or if seals are signed and there is no ``signer``."""
     restore = retry_conflicts(lambda: _accept(ledger, books, signer, by, why))
     for page in live_grants(ledger, books):
-        _look_anew(ledger, sorted({hold.key for grant in page for hold in grant.gives}))
+        _forget_look(ledger, sorted({hold.key for grant in page for hold in grant.gives}))
     return restore
 
 
-def _look_anew(ledger: Ledger, holds: Sequence[str]) -> None:
+def _forget_look(ledger: Ledger, holds: Sequence[str]) -> None:
     """Make these holds due for a look, because the last one was before the loss. A hold that somebody changes
     meanwhile is left alone: they have looked at it themselves."""
     snap = ledger.read(Key.of(HoldRecord, each) for each in holds)

@@ -61,11 +61,11 @@ def look_at_people(
     every = catalog.resources.values()
     asked = {each for resource in every for each in names_of(resource.approvers, facts)}
     met = facts_of(ledger.read(Key.of(Person, each) for each in asked)).people
-    meet = _meeting({**met}, directory, deadline)
+    look_up_people = _meeting({**met}, directory, deadline)
     found = [*groups(catalog, facts), *shared_accounts(catalog)]
     for resource in every:
         found += askers(resource, facts)
-        found += approvers(resource, _able(resource, catalog, facts, meet))
+        found += approvers(resource, _able(resource, catalog, facts, look_up_people))
     yield from found
     if not found:
         yield ok(PEOPLE, "for each resource there are people to ask and to approve")
@@ -92,19 +92,19 @@ Meet = Callable[[str], Person | None]
 
 
 def _meeting(met: dict[str, Person | None], directory: Directory, deadline: Deadline) -> Meet:
-    def meet(person: str) -> Person | None:
+    def look_up_people(person: str) -> Person | None:
         if person not in met:
             met[person] = directory.person(person, deadline)
         return met[person]
 
-    return meet
+    return look_up_people
 
 
-def _able(resource: Resource, catalog: Catalog, facts: Facts, meet: Meet) -> list[Person]:
+def _able(resource: Resource, catalog: Catalog, facts: Facts, look_up_people: Meet) -> list[Person]:
     """Return approvers who could approve now, at most one more than are needed."""
     able: list[Person] = []
     for each in names_of(resource.approvers, facts):
-        person = meet(each)
+        person = look_up_people(each)
         if person and not objection(person, home=facts.home, domains=catalog.people.email_domains):
             able.append(person)
         if len(able) > resource.approvals:

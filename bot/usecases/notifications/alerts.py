@@ -228,7 +228,7 @@ def owners(hold: Hold, catalog: Catalog) -> tuple[Resource, ...]:
 def _with_places(context: Context, alert: Alert) -> Alert:
     if alert.places:
         return alert
-    catalog, snap = context.gather(lambda known: _concern_keys(alert, known))
+    catalog, snap = context.read_basis(lambda known: _concern_keys(alert, known))
     concerned = _resources_of(alert, catalog)
     people = deciders(alert, catalog, snap) if alert.account else _approvers(concerned, snap)
     theirs = next((each.channel for each in concerned if each.channel), None)

@@ -78,7 +78,7 @@ def show(context: Context, messenger: Messenger, job: Job) -> None:
     if first is None:
         context.ledger.commit(Change(done=Done(claim=job.claim)))
         return
-    catalog, snap = context.gather(lambda known: grant_keys(known, first, first.person))
+    catalog, snap = context.read_basis(lambda known: grant_keys(known, first, first.person))
     grant = snap.find(Grant, grant_id) or first
     view = card_view(context, grant, catalog, snap, which)
     if grant.state not in (*NOT_BEGUN, *LIVE) and not context.ledger.wait_for_copies():
@@ -280,7 +280,7 @@ def terms_view(context: Context, which: str) -> CardView | None:
     first = context.ledger.read({Key.of(Grant, grant_id)}).find(Grant, grant_id)
     if first is None:
         return None
-    catalog, snap = context.gather(lambda known: grant_keys(known, first, first.person))
+    catalog, snap = context.read_basis(lambda known: grant_keys(known, first, first.person))
     grant = snap.find(Grant, grant_id)
     view = card_view(context, grant, catalog, snap, which) if grant else None
     return view if view and view.id == which and view.waits else None

@@ -20,7 +20,7 @@ from bot.usecases.context import (
     decider_keys,
     fact_keys,
     facts_of,
-    stand,
+    read_standing,
     standing,
     standing_after,
     with_approvers,
@@ -70,22 +70,22 @@ def request(context: Context, wish: Wish, op: str) -> Asked:
     withdrawn for the new one. If the person has the resource already, other than by break-glass alone, the
     answer is the grant they have, and nothing is requested.
     """
-    context.meet(wish.person)
+    context.look_up_people(wish.person)
     wish = replace(wish, reason=" ".join(wish.reason.split()))
     done = context.once(op, "ask", wish.person, lambda: _request(context, wish, op))
-    return Asked(standing=stand(context, done)) if isinstance(done, str) else done
+    return Asked(standing=read_standing(context, done)) if isinstance(done, str) else done
 
 
 def _request(context: Context, wish: Wish, op: str) -> Asked:
     person, name = wish.person, wish.resource
-    basis = context.gather(lambda known: sight_keys(known, name, person), (f"person:{person}",))
+    basis = context.read_basis(lambda known: sight_keys(known, name, person), (f"person:{person}",))
     catalog, snap = basis
     resource = resource_for(context, person, name, basis)
     held = live_grant(person, resource, catalog, snap)
     if held and any(each.cause is not Cause.BREAK_GLASS for each in held.stands_on):
         receipt = context.ledger.commit(Change(op=op, answer=held.id))
         if receipt.again:  # the grant of this very request, or the one held before it
-            first = stand(context, earlier_answer(receipt))
+            first = read_standing(context, earlier_answer(receipt))
             return Asked(standing=first, joined=first.grant.reason != wish.reason)
         return Asked(standing=standing(snap, catalog, held), joined=True)
     question = Ask(
@@ -111,7 +111,7 @@ def _request(context: Context, wish: Wish, op: str) -> Asked:
         replace(change, op=op, answer=grant.id, put={**change.put, **_person_again(snap, person)})
     )
     if receipt.again:
-        return Asked(standing=stand(context, earlier_answer(receipt)))
+        return Asked(standing=read_standing(context, earlier_answer(receipt)))
     return Asked(standing=standing_after(change, grant, basis))
 
 
@@ -191,8 +191,8 @@ def _tend(context: Context, claim: Claim) -> None:
         return
     people = (first.person, *(vote.person for vote in first.votes))
     if first.undecided or first.state is State.WAITING:
-        context.meet(*people, anew=first.state is State.WAITING)
-    catalog, snap = context.gather(
+        context.look_up_people(*people, again=first.state is State.WAITING)
+    catalog, snap = context.read_basis(
         lambda known: {Key.of(Grant, first.id), *_keys(known, first.resource, *people)},
         (f"person:{first.person}",),
     )

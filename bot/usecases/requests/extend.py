@@ -21,7 +21,7 @@ from bot.usecases.context import (
     Context,
     facts_of,
     grant_keys,
-    stand,
+    read_standing,
     standing,
     standing_after,
     with_approvers,
@@ -39,9 +39,9 @@ def extend(
     """Move the end later by ``length`` seconds (None: the resource's default), or to the end of the shift,
     never beyond its longest length from now. Raises Refused; also if the resource no longer gives exactly
     what the grant holds."""
-    context.meet(person)
+    context.look_up_people(person)
     done = context.once(op, "extension", person, lambda: _extend(context, person, which, length, op))
-    return Extended(standing=stand(context, done)) if isinstance(done, str) else done
+    return Extended(standing=read_standing(context, done)) if isinstance(done, str) else done
 
 
 def _extend(
@@ -66,7 +66,7 @@ def _extend(
         moved, change = ground_addition(grant, decision.ground, snap, by=person)
         receipt = context.ledger.commit(replace(change, op=op, answer=grant.id))
         if receipt.again:
-            return Extended(standing=stand(context, earlier_answer(receipt)))
+            return Extended(standing=read_standing(context, earlier_answer(receipt)))
         return Extended(
             standing=standing_after(change, moved, basis),
             capped=_is_capped(decision.ground.until, end, length, resource),
@@ -122,12 +122,12 @@ def _is_capped(
 def _mine(context: Context, person: str, which: str | None) -> tuple[Basis, Grant]:
     """Return the person's grant that is meant; if there are several of one resource, the one that ends last.
     Raises Refused."""
-    known, first = context.gather(lambda _: named_grant_keys(which), (f"person:{person}",))
+    known, first = context.read_basis(lambda _: named_grant_keys(which), (f"person:{person}",))
     mine = [g for g in first.all(Grant) if g.person == person and g.state in LIVE and first.live(g)]
     chosen = chosen_of(mine, which, person, (known, first))
     unending = [g for g in chosen if first.leases[g.id] is None]
     grant = unending[0] if unending else max(chosen, key=lambda each: each.until or each.asked_at)
-    catalog, snap = context.gather(lambda known: grant_keys(known, grant, person), (f"person:{person}",))
+    catalog, snap = context.read_basis(lambda known: grant_keys(known, grant, person), (f"person:{person}",))
     current = snap.find(Grant, grant.id)
     if current is None or current.state not in LIVE or not snap.live(current):
         raise refuse(Why.GRANT_OVER, resource=grant.resource)
@@ -172,5 +172,5 @@ def _request_extension(
     )
     receipt = context.ledger.commit(change)
     if receipt.again:
-        return Extended(standing=stand(context, earlier_answer(receipt)))
+        return Extended(standing=read_standing(context, earlier_answer(receipt)))
     return Extended(standing=standing_after(change, moved, basis), asked=extension)

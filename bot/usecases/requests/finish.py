@@ -20,8 +20,8 @@ from bot.usecases.context import (
     Basis,
     Context,
     facts_of,
+    read_standing,
     security_keys,
-    stand,
     standing_after,
     stop_keys,
 )
@@ -37,16 +37,16 @@ def give_back(
     """End what ``person`` holds or waits for: all of a resource, one grant by id, the only resource, or
     everything. Raises Refused if there is nothing, or there are several and none was named."""
     done = context.once(op, "give back", person, lambda: _give_back(context, person, which, everything, op))
-    return _with_copies(context, stand(context, done) if isinstance(done, str) else done)
+    return _with_copies(context, read_standing(context, done) if isinstance(done, str) else done)
 
 
 def revoke(context: Context, *, by: str, person: str, resource: str, why: str, op: str) -> Standing:
     """End all that ``person`` holds or waits for of the resource. Its approvers, security people and the
     person may do this. What somebody else revoked is not granted again by any rule for a while. Raises
     Refused."""
-    context.meet(by)
+    context.look_up_people(by)
     done = context.once(op, "revoke", by, lambda: _revoke(context, by, person, resource, why, op))
-    return _with_copies(context, stand(context, done) if isinstance(done, str) else done)
+    return _with_copies(context, read_standing(context, done) if isinstance(done, str) else done)
 
 
 def _with_copies(context: Context, done: Standing) -> Standing:
@@ -63,7 +63,7 @@ def copies_made(context: Context) -> bool:
 
 
 def _give_back(context: Context, person: str, which: str | None, everything: bool, op: str) -> Standing:
-    catalog, snap = context.gather(lambda _: named_grant_keys(which), (f"person:{person}",))
+    catalog, snap = context.read_basis(lambda _: named_grant_keys(which), (f"person:{person}",))
     mine = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
     chosen = mine if everything and mine else chosen_of(mine, which, person, (catalog, snap))
     return _commit_ends(context, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
@@ -112,7 +112,7 @@ def endable(grant: Grant) -> bool:
 
 
 def _revoke(context: Context, by: str, person: str, name: str, why: str, op: str) -> Standing:
-    basis = context.gather(lambda known: _revoking_keys(known, name, by, person), (f"person:{person}",))
+    basis = context.read_basis(lambda known: _revoking_keys(known, name, by, person), (f"person:{person}",))
     catalog, snap = basis
     against = _revoking_objection(context, by, person, name, basis)
     if against:
@@ -179,7 +179,11 @@ def _commit_ends(
         moved = ended if grant is chosen[0] else moved
         change = change.plus(part)
     receipt = context.ledger.commit(change)
-    return stand(context, earlier_answer(receipt)) if receipt.again else standing_after(change, moved, basis)
+    return (
+        read_standing(context, earlier_answer(receipt))
+        if receipt.again
+        else standing_after(change, moved, basis)
+    )
 
 
 def ended_now(

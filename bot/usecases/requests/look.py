@@ -34,21 +34,21 @@ from bot.usecases.results import HELD, HomeView, Offer, Standing
 
 def mine(context: Context, *, person: str) -> HomeView:
     """Return all open grants of the person, the soonest end first, and what waits for their decision."""
-    context.meet(person)
+    context.look_up_people(person)
     return _view(context, person, offers=False)
 
 
 def offers(context: Context, *, person: str) -> tuple[Offer, ...]:
     """Return what the person may request, and what requesting it now would come to."""
-    context.meet(person)
-    catalog, snap = context.gather(lambda known: _all_keys(known, person))
+    context.look_up_people(person)
+    catalog, snap = context.read_basis(lambda known: _all_keys(known, person))
     return _offers(person, catalog, snap)
 
 
 def askable(context: Context, *, person: str) -> tuple[str, ...]:
     """Return the names of the resources that the person may request, as far as is known: nobody is looked up,
     and somebody not known yet counts as a full member."""
-    catalog, snap = context.gather(lambda known: _all_keys(known, person))
+    catalog, snap = context.read_basis(lambda known: _all_keys(known, person))
     facts = facts_of(snap)
     known = facts.people.get(person)
     if known and objection(known, home=facts.home, domains=catalog.people.email_domains):
@@ -65,7 +65,7 @@ def waiting_for(
 ) -> tuple[Standing, ...]:
     """Return what waits for this person's approval, limited to a resource or to the person who requested it
     if these are given."""
-    context.meet(person)
+    context.look_up_people(person)
     waiting = _view(context, person, offers=False).waiting
     return tuple(
         each
@@ -77,8 +77,8 @@ def waiting_for(
 def held_by(context: Context, *, person: str, holder: str) -> tuple[str, ...]:
     """Return the names of the resources that ``holder`` has or waits for, of those that ``person`` may
     see."""
-    context.meet(person)
-    catalog, snap = context.gather(
+    context.look_up_people(person)
+    catalog, snap = context.read_basis(
         lambda known: _all_keys(known, person) | security_keys(known), (f"person:{holder}",)
     )
     endable = (grant for grant in snap.all(Grant) if grant.state in LIVE or grant.state in NOT_BEGUN)
@@ -90,8 +90,8 @@ def held_by(context: Context, *, person: str, holder: str) -> tuple[str, ...]:
 def who(context: Context, *, person: str, resource: str) -> tuple[Standing, ...]:
     """Return all open grants of the resource. Raises Refused, unless the person may request it, is one of its
     approvers, or one of the security people."""
-    context.meet(person)
-    catalog, snap = context.gather(
+    context.look_up_people(person)
+    catalog, snap = context.read_basis(
         lambda known: sight_keys(known, resource, person),
         (f"resource:{resource}",),
     )
@@ -102,7 +102,7 @@ def who(context: Context, *, person: str, resource: str) -> tuple[Standing, ...]
 
 
 def home_view(context: Context, person: str) -> HomeView:
-    context.meet(person)
+    context.look_up_people(person)
     return _view(context, person, offers=True)
 
 
@@ -117,7 +117,7 @@ def _view(context: Context, person: str, *, offers: bool) -> HomeView:
         needed = every if offers else [each for each in every if each.name in people]
         return {key for each in needed for key in fact_keys(each, person, *people.get(each.name, ()))}
 
-    catalog, snap = context.gather(keys, (f"person:{person}", "asked"))
+    catalog, snap = context.read_basis(keys, (f"person:{person}", "asked"))
     everything = _standings(snap, catalog)
     decidable = (_to_decide(person, each, catalog, snap) for each in everything)
     return HomeView(

@@ -55,7 +55,7 @@ def resource_for(context: Context, person: str, name: str, basis: Basis) -> Reso
 
 def _no_such(context: Context, person: str, name: str) -> Refused:
     """Return the refusal. It suggests only names of what the person may see."""
-    catalog, snap = context.gather(
+    catalog, snap = context.read_basis(
         lambda known: {key for each in known.resources for key in sight_keys(known, each, person)}
     )
     facts = facts_of(snap)

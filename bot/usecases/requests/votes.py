@@ -20,7 +20,15 @@ from bot.core.policy import (
 )
 from bot.core.reasons import Reason, Why, because
 from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
-from bot.usecases.context import Basis, Context, facts_of, grant_keys, security_keys, stand, standing_after
+from bot.usecases.context import (
+    Basis,
+    Context,
+    facts_of,
+    grant_keys,
+    read_standing,
+    security_keys,
+    standing_after,
+)
 from bot.usecases.requests.admit import gives_the_same, ground_facts, lease_move
 from bot.usecases.requests.granting import grant_outcome, terms_now, votes_that_count
 from bot.usecases.requests.reasons_fit import reason_still_fits
@@ -43,10 +51,10 @@ def approve(
     Slack's API must neither keep people out nor keep somebody in who is gone.
     """
     found = context.grant(grant)
-    context.meet(found.person, person, *(vote.person for vote in _votes(found, grant)), anew=True)
+    context.look_up_people(found.person, person, *(vote.person for vote in _votes(found, grant)), again=True)
     shown = _terms_shown(context, grant, person) if terms is None else terms
     done = context.once(op, "approval", person, lambda: _approve(context, person, grant, length, op, shown))
-    return stand(context, done) if isinstance(done, str) else done
+    return read_standing(context, done) if isinstance(done, str) else done
 
 
 def deny(
@@ -54,9 +62,9 @@ def deny(
 ) -> Standing:
     """Turn a request or an extension down, with a reason if one was given. ``terms`` as for ``approve``, but
     a denial that was typed needs none. Raises Refused."""
-    context.meet(person, anew=True)
+    context.look_up_people(person, again=True)
     done = context.once(op, "denial", person, lambda: _deny(context, person, grant, why, op, terms))
-    return stand(context, done) if isinstance(done, str) else done
+    return read_standing(context, done) if isinstance(done, str) else done
 
 
 def note_terms_shown(context: Context, *, person: str, grant: str, terms: str) -> None:
@@ -148,7 +156,7 @@ def _approve(context: Context, person: str, which: str, length: int | None, op: 
     change = change.plus(_fallen_notes(before, poll, now_terms, context))
     receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
-        return stand(context, earlier_answer(receipt))
+        return read_standing(context, earlier_answer(receipt))
     return standing_after(change, moved, poll.basis)
 
 
@@ -254,7 +262,7 @@ def _deny(context: Context, person: str, which: str, why: str, op: str, terms: s
         change = close_change(moved, snap, "denied", person)
     receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
     if receipt.again:
-        return stand(context, earlier_answer(receipt))
+        return read_standing(context, earlier_answer(receipt))
     return standing_after(change, moved, poll.basis)
 
 
@@ -281,7 +289,7 @@ def _open(context: Context, which: str, person: str) -> _Poll:
     already."""
     first = context.grant(which)
     people = (person, first.person, *(vote.person for vote in _votes(first, which)))
-    catalog, snap = context.gather(
+    catalog, snap = context.read_basis(
         lambda known: grant_keys(known, first, *people) | security_keys(known), (f"person:{first.person}",)
     )
     grant = snap.find(Grant, first.id)

@@ -25,7 +25,7 @@ def whose(context: Context, hold: Hold, deadline: Deadline) -> str | None:
     people = sorted(
         {*catalog.named_for(hold.target, hold.account)} | _by_email(context, hold.account, deadline)
     )
-    context.meet(*people)
+    context.look_up_people(*people)
     snap = context.ledger.read(person_keys(hold, *people))
     found = [each for each in people if has_account(each, hold, catalog, snap)]
     return found[0] if len(found) == 1 else None
@@ -65,7 +65,7 @@ def _would_use(person: str, hold: Hold, catalog: Catalog, snap: Snapshot) -> boo
 def judged_contest(context: Context, alert: Alert) -> Alert:
     """Return the question about an account as it is now. It is over once nothing is left to answer, for
     example because the policy names the owner."""
-    catalog, snap = context.gather(lambda known: contest_keys(alert, known))
+    catalog, snap = context.read_basis(lambda known: contest_keys(alert, known))
     owner = contested_owner(alert, catalog, snap)
     facts = dict(alert.reason.facts)
     if owner is None:

@@ -43,7 +43,7 @@ def _with_other(owner: AccountOwner, claimant: str, _: Snapshot) -> AccountOwner
 def _answer(context: Context, by: str, alert: str, op: str, why: Why, answered: Answered) -> None:
     known = context.alert(alert)
     two = (known.person, known.reason.facts.get("owner_person")) if known and known.account else ()
-    context.meet(by, *(str(each) for each in two if each), anew=True)
+    context.look_up_people(by, *(str(each) for each in two if each), again=True)
 
     def attempt() -> str:
         change = _answer_change(context, by, alert, why, answered)
@@ -57,7 +57,7 @@ def _answer_change(context: Context, by: str, alert_id: str, why: Why, answered:
     first = context.alert(alert_id)
     if first is None or not first.account:
         raise refuse(Why.ALERT_SETTLED)
-    catalog, snap = context.gather(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
+    catalog, snap = context.read_basis(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
     alert = snap.find(Alert, alert_id)
     owner = contested_owner(first, catalog, snap)
     if alert is None or alert.over_at or owner is None or alert.person is None:

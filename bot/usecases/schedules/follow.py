@@ -69,7 +69,7 @@ def _follow(context: Context, job: Job) -> None:
 
 def _look(context: Context, name: str) -> Basis:
     concerned = _find_concerned(context, name)
-    return context.gather(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
+    return context.read_basis(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
 
 
 def _shorten(context: Context, basis: Basis) -> bool:
@@ -93,7 +93,7 @@ def _close(
 def _find_concerned(context: Context, name: str) -> Concerned:
     """Return the people concerned. Everyone who is on call now or soon is looked up ahead, so that a shift
     starts without waiting for Slack."""
-    _, snap = context.gather(
+    _, snap = context.read_basis(
         lambda known: fact_keys(known.resources[name]) if name in known.resources else (),
         (f"resource:{name}",),
     )
@@ -103,7 +103,7 @@ def _find_concerned(context: Context, name: str) -> Concerned:
         for shift in roster.shifts
         if shift.person and shift.overlaps(snap.now, snap.now + SOON)
     }
-    context.meet(*sorted(soon))
+    context.look_up_people(*sorted(soon))
     return Concerned(
         people=frozenset(soon | {grant.person for grant in snap.all(Grant)}),
         rests_on=frozenset(ground_keys(snap.all(Grant))),
@@ -195,7 +195,7 @@ def _basis_of(context: Context, person: str) -> Basis:
         return own.union(*(fact_keys(each, person) for each in known))
 
     while True:
-        basis = context.gather(keys, (f"person:{person}",))
+        basis = context.read_basis(keys, (f"person:{person}",))
         held = basis[1].all(Grant)
         found = {grant.resource for grant in held}
         if found <= resources and ground_keys(held) <= rests_on:

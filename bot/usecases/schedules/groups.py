@@ -103,7 +103,7 @@ def _doubt_change(context: Context, name: str, snap: Snapshot, channel: str | No
 
 def _security_people_due(context: Context) -> Change:
     """Owe a look at the security people who are not known well enough to act while Slack does not answer."""
-    catalog, snap = context.gather(security_keys)
+    catalog, snap = context.read_basis(security_keys)
     who = names_of(catalog.security.people, facts_of(snap))
     known = context.ledger.read({Key.of(Person, each) for each in who})
     met = {each.id for each in known.all(Person) if each.age(known.now) <= KNOWN_FOR / 2}

@@ -78,7 +78,7 @@ def sweep(context: Context, census: Census, find: Callable[[str], Target], job: 
     """Look through one target (``sweep:<name>``), and be due again. If not all of it could be read, what was
     read is recorded, and what the target raised is raised."""
     name = job.claim.id
-    catalog, snap = context.gather(lambda _: {Key.of(Strays, name)})
+    catalog, snap = context.read_basis(lambda _: {Key.of(Strays, name)})
     if name not in catalog.targets():
         retry_conflicts(lambda: _drop(context, job.claim))
         return
@@ -165,7 +165,7 @@ def _compare(context: Context, looked: Looked, held: Held) -> Round:
     suspects = [key for key in looked.ours if key not in held.explained]
     records = {Key.of(HoldRecord, key) for key in suspects}
     keys = {Key.of(Strays, name), Key.of(StrayTargets), Key.of(Restore), *records}
-    catalog, snap = context.gather(lambda _: keys, [f"hold:{key}" for key in suspects])
+    catalog, snap = context.read_basis(lambda _: keys, [f"hold:{key}" for key in suspects])
     told = (*(stray.alert for stray in known.found.values()), known.crowd)
     alerts = context.ledger.read({Key.of(Alert, each) for each in told if each})
     return Round(catalog=catalog, looked=looked, held=held, snap=snap, alerts=alerts)
@@ -284,7 +284,7 @@ def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
 def _drop(context: Context, claim: Claim) -> None:
     """Forget a target that the policy no longer names: it cannot be reached, and its alerts are over."""
     name = claim.id
-    catalog, snap = context.gather(lambda _: {Key.of(Strays, name), Key.of(StrayTargets)})
+    catalog, snap = context.read_basis(lambda _: {Key.of(Strays, name), Key.of(StrayTargets)})
     if name in catalog.targets():
         context.ledger.commit(Change(rests_on=(snap,), done=Done(claim=claim, next_at=snap.now)))
         return

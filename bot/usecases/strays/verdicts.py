@@ -79,7 +79,7 @@ def _judge(
     context: Context, person: str, alert: str, op: str, verdict: Callable[[Context, Case], Change]
 ) -> None:
     known = context.alert(alert)
-    context.meet(*((known.person,) if known and known.person else ()), person, anew=True)
+    context.look_up_people(*((known.person,) if known and known.person else ()), person, again=True)
 
     def attempt() -> str:
         change = verdict(context, _case(context, person, alert, revoking=verdict is _removal_change))
@@ -94,7 +94,7 @@ def _case(context: Context, by: str, alert_id: str, *, revoking: bool) -> Case:
     if first is None or first.hold is None:
         raise refuse(Why.ALERT_SETTLED)
     hold, people = first.hold, [each for each in (by, first.person) if each]
-    catalog, snap = context.gather(lambda known: _keys(first, hold, known, people), (f"hold:{hold.key}",))
+    catalog, snap = context.read_basis(lambda known: _keys(first, hold, known, people), (f"hold:{hold.key}",))
     alert, strays = snap.find(Alert, alert_id), snap.find(Strays, hold.target)
     stray = strays.found.get(hold.key) if strays else None
     explained = snap.find(HoldRecord, hold.key) or hold.key in behind(snap)
