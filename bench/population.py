@@ -15,7 +15,7 @@ from bot.core.grants import Cause, Grant, Ground, Origin, State, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, Place
+from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, LeaseMove, Place
 from bot.usecases.access.outcomes import LOOK_EVERY, hold_name
 from bot.usecases.requests.admit import PEOPLE_EVERY, approval_entry, indexes
 
@@ -75,7 +75,7 @@ def _lived(life: Life, grant: Grant) -> Change:
             **{Key.of(HoldRecord, record.hold.key): record for record in holds},
             **{Key.of(Account, name): account for name, account in accounts.items()},
         },
-        leases=(Lease(grant=grant.id, how="start", until=life.until),),
+        leases=(Lease(grant=grant.id, how=LeaseMove.START, until=life.until),),
         index={(name, grant.id): True for name in indexes(grant)},
         due=(
             *looks,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol, Self, TypeVar
 
 from bot.core.ages import age
@@ -814,13 +815,19 @@ class Snapshot:
         return grant.id in self.leases
 
 
+class LeaseMove(StrEnum):
+    START = "start"
+    MOVE = "move"
+    DROP = "drop"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """A move of a grant's lease: ``start`` and ``move`` set its end (``move`` only if it still exists, else
-    Conflict), ``drop`` deletes it."""
+    """A move of a grant's lease: START and MOVE set its end (MOVE only if it still exists, else Conflict),
+    DROP deletes it."""
 
     grant: str
-    how: str
+    how: LeaseMove
     until: datetime | None = None
 
 

@@ -16,7 +16,7 @@ from bot.core.holds import Hold
 from bot.core.people import Group, Person
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Home, Key, Lease, PolicyInForce
+from bot.ports import Change, Home, Key, Lease, LeaseMove, PolicyInForce
 from bot.testing.town import ADA, TEAM, person
 from bot.testing.valkey import valkey_url
 
@@ -79,7 +79,7 @@ class Host:
                     Key.of(Home): home,
                     Key.of(Person, who): person(who, now),
                 },
-                leases=(Lease(grant=grant.id, how="start", until=until),),
+                leases=(Lease(grant=grant.id, how=LeaseMove.START, until=until),),
                 index={("open", grant.id): True, (f"person:{who}", grant.id): True},
             )
         )

@@ -18,7 +18,7 @@ from bot.core.grants import Grant, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Deadline, Key, Lease, Swept
+from bot.ports import Change, Deadline, Key, Lease, LeaseMove, Swept
 from bot.sweep import Sweep
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
@@ -86,7 +86,7 @@ def test_also_where_the_grants_were_lost(story: Story) -> None:
     grant = begun(story)
     lost = story.grant(grant)
     index = {(name, grant): False for name in ("open", f"person:{ADA}", f"hold:{lost.gives[0].key}")}
-    drop = (Lease(grant=grant, how="drop"),)
+    drop = (Lease(grant=grant, how=LeaseMove.DROP),)
     story.memory.commit(Change(put={Key.of(Grant, grant): None}, index=index, leases=drop))
     due_set_lost(story)
     assert swept(story) == [(ADAS, "taken back")]

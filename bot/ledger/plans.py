@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.core.chain import before_all, text_of
 from bot.ledger.codec import encode, encode_entry
 from bot.ledger.moments import not_after, not_before
-from bot.ports import Change, Claim, Drop, Key, Lease, Room
+from bot.ports import Change, Claim, Drop, Key, Lease, LeaseMove, Room
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -36,7 +36,7 @@ def plan(change: Change) -> bytes:
     return as_json(
         {
             "rests_on": sorted(versions),
-            "needs": [*change.needs, *(each.grant for each in change.leases if each.how == "move")],
+            "needs": [*change.needs, *(each.grant for each in change.leases if each.how == LeaseMove.MOVE)],
             "without": change.without,
             "members": [(index, sorted(ids)) for index, ids in change.members.items()],
             "put": [(name(key), encode(document)) for key, document in change.put.items() if document],

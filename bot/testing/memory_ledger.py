@@ -45,6 +45,7 @@ from bot.ports import (
     Entry,
     Key,
     Lease,
+    LeaseMove,
     Order,
     Owed,
     Room,
@@ -405,7 +406,7 @@ class MemoryLedger:
             for key, version in snapshot.versions.items():
                 if self._documents.get(key, (0, ""))[0] != version:
                     yield f"{key.kind}:{key.id} has changed"
-        moved = (lease.grant for lease in change.leases if lease.how == "move")
+        moved = (lease.grant for lease in change.leases if lease.how == LeaseMove.MOVE)
         yield from (f"lease of {each} is gone" for each in (*change.needs, *moved) if not self._live(each))
         yield from (f"lease of {each} is there" for each in change.without if self._live(each))
         for name, ids in change.members.items():
@@ -451,9 +452,9 @@ class MemoryLedger:
     def _move(self, lease: Lease) -> None:
         until = None if lease.until is None else not_after(lease.until)
         over = until is not None and until <= self._now
-        if lease.how == "drop" or over:
+        if lease.how == LeaseMove.DROP or over:
             self._leases.pop(lease.grant, None)
-        elif lease.how == "start" or self._live(lease.grant):
+        elif lease.how == LeaseMove.START or self._live(lease.grant):
             self._leases[lease.grant] = until
 
     def _live(self, grant: str) -> bool:

@@ -30,6 +30,7 @@ from bot.ports import (
     Entry,
     Home,
     Key,
+    LeaseMove,
     Ledger,
     Place,
     PolicyDoubt,
@@ -322,7 +323,7 @@ def standing_after(change: Change, grant: Grant, basis: Basis) -> Standing:
     lease = next((each for each in change.leases if each.grant == grant.id), None)
     if lease is None:
         return standing(snap, catalog, grant)
-    live = lease.how != "drop"
+    live = lease.how != LeaseMove.DROP
     return replace(standing(snap, catalog, grant), live=live, until=lease.until if live else grant.until)
 
 

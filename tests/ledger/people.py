@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from bot.core.grants import Grant, Origin, State
 from bot.core.people import Person
-from bot.ports import Change, Due, Entry, Key, Lease
+from bot.ports import Change, Due, Entry, Key, Lease, LeaseMove
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)
@@ -41,7 +41,7 @@ def due(member: str, at: datetime = LONG_AGO) -> Due:
 
 APPROVAL = Change(
     put={grant_key("g1"): ask("g1"), ADAS_KEY: ADA},
-    leases=(Lease(grant="g1", how="start", until=SOME_DAY), Lease(grant="g2", how="start")),
+    leases=(Lease(grant="g1", how=LeaseMove.START, until=SOME_DAY), Lease(grant="g2", how=LeaseMove.START)),
     index={("open", "g1"): True},
     due=(due("hold:db/1"), due("card:g1"), due("ask:g1", SOME_DAY)),
     audit=(Entry(what="approved", grant="g1"),),

@@ -12,7 +12,7 @@ from redis import Redis
 
 from bot.core.errors import Conflict, Misconfigured
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Committed, Done, Entry, Lease
+from bot.ports import Change, Committed, Done, Entry, Lease, LeaseMove
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.keyspace import everything
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, LONG_AGO, SOME_DAY, ask, due, grant_key
@@ -24,7 +24,12 @@ from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, LONG_AGO, SOME_DAY, ask
         {"needs": ("nowhere",)},
         {"without": ("g2",)},
         {"rests_on": "stale"},
-        {"leases": (Lease(grant="g2", how="drop"), Lease(grant="nowhere", how="move", until=SOME_DAY))},
+        {
+            "leases": (
+                Lease(grant="g2", how=LeaseMove.DROP),
+                Lease(grant="nowhere", how=LeaseMove.MOVE, until=SOME_DAY),
+            )
+        },
         {"done": "lost"},
     ],
     ids=lambda reason: next(iter(reason)),
@@ -101,7 +106,7 @@ def test_the_clock_is_that_of_redis(redis_ledger: RedisLedger, client: Redis) ->
 
 def test_a_lease_is_never_seen_at_its_end_or_later(redis_ledger: RedisLedger) -> None:
     end = redis_ledger.read().now + timedelta(milliseconds=15)
-    redis_ledger.commit(Change(leases=(Lease(grant="g1", how="start", until=end),)))
+    redis_ledger.commit(Change(leases=(Lease(grant="g1", how=LeaseMove.START, until=end),)))
     while "g1" in (seen := redis_ledger.read([grant_key("g1")])).leases:
         assert seen.now < end
     assert seen.now >= end

@@ -11,21 +11,21 @@ import pytest
 from bot.core.errors import Conflict
 from bot.core.grants import Grant, State
 from bot.core.people import Person
-from bot.ports import Change, Entry, Key, Lease, Snapshot
+from bot.ports import Change, Entry, Key, Lease, LeaseMove, Snapshot
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, SOME_DAY, ask, grant_key
 
 
 def start(grant: str, until: datetime | None = SOME_DAY) -> Lease:
-    return Lease(grant=grant, how="start", until=until)
+    return Lease(grant=grant, how=LeaseMove.START, until=until)
 
 
 def move(grant: str, until: datetime | None) -> Lease:
-    return Lease(grant=grant, how="move", until=until)
+    return Lease(grant=grant, how=LeaseMove.MOVE, until=until)
 
 
 def drop(grant: str) -> Lease:
-    return Lease(grant=grant, how="drop")
+    return Lease(grant=grant, how=LeaseMove.DROP)
 
 
 def leases(ledger: AnyLedger, *grants: str) -> Mapping[str, datetime | None]:

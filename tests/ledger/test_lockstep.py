@@ -28,6 +28,7 @@ from bot.ports import (
     Entry,
     Key,
     Lease,
+    LeaseMove,
     Order,
     Room,
     Snapshot,
@@ -81,7 +82,7 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
         st.builds(
             Lease,
             grant=GRANTS,
-            how=st.sampled_from(["start", "start", "move", "drop"]),
+            how=st.sampled_from([LeaseMove.START, LeaseMove.START, LeaseMove.MOVE, LeaseMove.DROP]),
             until=MOMENTS | st.none(),
         )
     ),

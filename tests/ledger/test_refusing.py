@@ -16,7 +16,7 @@ from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry, Lease
+from bot.ports import Change, Done, Entry, Lease, LeaseMove
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.valkey import Valkey
 from tests.ledger.conftest import AnyLedger
@@ -26,7 +26,7 @@ from tests.ledger.people import ADAS_KEY, APPROVAL, NINE, SOME_DAY, ask, due, gr
 UNWRITABLE = "the audit cannot be written"
 GRANTING = replace(APPROVAL, op="click-2", audit=(Entry(what="approved"), Entry(what="told")))
 TAKING = Change(
-    leases=(Lease(grant="g1", how="drop"),),
+    leases=(Lease(grant="g1", how=LeaseMove.DROP),),
     due=(due("hold:db/1"),),
     audit=(Entry(what="ending", grant="g1"), Entry(what="taking", grant="g1", facts={"why": "EXPIRED"})),
     frees=True,
@@ -152,9 +152,9 @@ EVERYTHING = Change(
     put={grant_key("g1"): ask("g1", reason="again"), ADAS_KEY: None},
     ensure={grant_key("g3"): ask("g3")},
     leases=(
-        Lease(grant="g1", how="move", until=SOME_DAY),
-        Lease(grant="g2", how="drop"),
-        Lease(grant="g3", how="start"),
+        Lease(grant="g1", how=LeaseMove.MOVE, until=SOME_DAY),
+        Lease(grant="g2", how=LeaseMove.DROP),
+        Lease(grant="g3", how=LeaseMove.START),
     ),
     index={("open", "g1"): False, ("open", "g3"): True},
     due=(due("hold:db/3"),),

@@ -18,7 +18,7 @@ from redis.retry import Retry
 from bot.core.errors import TemporaryFailure, Unconfirmed
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry, Lease
+from bot.ports import Change, Done, Entry, Lease, LeaseMove
 from bot.testing.valkey import Valkey, valkey
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, LONG_AGO, ask, due, grant_key
 
@@ -60,7 +60,7 @@ def test_a_full_redis_stops_granting_and_never_taking_back() -> None:
         end = Change(
             rests_on=(seen,),
             put={grant_key("g1"): replace(ask("g1"), ended_at=seen.now)},
-            leases=(Lease(grant="g1", how="drop"),),
+            leases=(Lease(grant="g1", how=LeaseMove.DROP),),
             due=(due("hold:db/1"), due("hold:db/2")),
             audit=(Entry(what="revoked", grant="g1"),),
             done=Done(claim=claim, next_at=LONG_AGO),

@@ -18,7 +18,7 @@ from bot.core.grants import Grant
 from bot.core.people import Person
 from bot.ledger.codec import UNREADABLE, decode, decode_entry, encode
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import KINDS, Change, Done, Entry, Key, Lease
+from bot.ports import KINDS, Change, Done, Entry, Key, Lease, LeaseMove
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, SOME_DAY, ask, due, grant_key
@@ -96,7 +96,7 @@ def test_what_rested_on_an_unreadable_grant_is_looked_at_now(ledger: AnyLedger, 
     ledger.commit(
         Change(
             put={G1: ask("g1"), grant_key("g2"): ask("g2")},
-            leases=(Lease(grant="g1", how="start"),),
+            leases=(Lease(grant="g1", how=LeaseMove.START),),
             index={("hold:db/1", "g1"): True, ("hold:db/2", "g2"): True, ("open", "g1"): True},
             due=(due("hold:db/1", SOME_DAY), due("hold:db/2", SOME_DAY), due("card:g1", SOME_DAY)),
         )

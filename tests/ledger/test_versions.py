@@ -11,7 +11,7 @@ from bot import health
 from bot.core.errors import TemporaryFailure
 from bot.ledger import scripts
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Lease
+from bot.ports import Change, Lease, LeaseMove
 from bot.testing.slack import FakeDirectory
 from bot.usecases.context import Context
 from tests.ledger.keyspace import everything
@@ -25,7 +25,7 @@ OLDER = (
     "Redis has records of an older version of Rotakey (shape 1; this one writes 2): start a worker of this"
     " version, which moves it on"
 )
-GIVE_BACK = Change(leases=(Lease(grant="g1", how="drop"),), frees=True)
+GIVE_BACK = Change(leases=(Lease(grant="g1", how=LeaseMove.DROP),), frees=True)
 
 
 @pytest.fixture

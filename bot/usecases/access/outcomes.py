@@ -24,7 +24,7 @@ from bot.core.holds import (
     backoff,
 )
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, Note
+from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, LeaseMove, Note
 from bot.usecases.access.views import View
 from bot.usecases.requests.admit import indexes
 from bot.usecases.requests.finish import ending
@@ -224,7 +224,7 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
             later = grants.move_ground(later, ground, until=ground.until + waited)
     if later.until is None or later.until == moved.until:
         return change
-    lease = Lease(grant=moved.id, how="move", until=later.until)
+    lease = Lease(grant=moved.id, how=LeaseMove.MOVE, until=later.until)
     entry = replace(entry, facts={**entry.facts, "until": later.until.isoformat()})
     return replace(
         change,
@@ -370,7 +370,7 @@ def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
     facts = {"hold": hold_name(view.hold), "person": grant.person, "error": str(failure)[:300]}
     return Change(
         put={Key.of(Grant, grant.id): moved},
-        leases=(Lease(grant=grant.id, how="drop"),),
+        leases=(Lease(grant=grant.id, how=LeaseMove.DROP),),
         due=(
             *(Due.hold(hold.key, at=view.now) for hold in others),
             Due.card(grant.id, at=view.now),

@@ -13,7 +13,7 @@ from functools import partial
 from bot.core.anchors import Ended
 from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
-from bot.ports import Change, Document, Due, Entry, Key, Lease, Ledger, Note, Restore, Snapshot
+from bot.ports import Change, Document, Due, Entry, Key, Lease, LeaseMove, Ledger, Note, Restore, Snapshot
 from bot.usecases.access.hands import LOSSES, loss_change
 from bot.usecases.audit.seal import RESTORE, versions_of
 from bot.usecases.requests.finish import ending, left_shift
@@ -38,7 +38,7 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
     grant = snap.find(Grant, ended.grant)
     if ended.grant not in snap.leases:
         return False
-    change = Change(rests_on=(snap,), leases=(Lease(grant=ended.grant, how="drop"),), frees=True)
+    change = Change(rests_on=(snap,), leases=(Lease(grant=ended.grant, how=LeaseMove.DROP),), frees=True)
     if grant and grant.state in LIVE:
         _, part = ending(grant, snap, because(Why.ENDED_BEFORE, ended_at=int(ended.at.timestamp())), None)
         change = replace(change, leases=()).plus(part, _stays_ended(grant, snap))

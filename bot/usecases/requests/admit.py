@@ -13,7 +13,7 @@ from bot.core.errors import Conflict, Refused
 from bot.core.grants import LIVE, Grant, Ground, State
 from bot.core.holds import Hold
 from bot.core.people import Person
-from bot.ports import Account, Change, Document, Due, Entry, Key, Lease, Seat, Snapshot
+from bot.ports import Account, Change, Document, Due, Entry, Key, Lease, LeaseMove, Seat, Snapshot
 from bot.usecases.schedules.ownership import account_name, claims, owner_objection
 
 PEOPLE_EVERY = timedelta(minutes=15)
@@ -102,7 +102,7 @@ def admission(
             for hold in held
             if not catalog.people.accounts.get(grant.person, {}).get(hold.target)
         },
-        leases=(Lease(grant=grant.id, how="start", until=ground.until),),
+        leases=(Lease(grant=grant.id, how=LeaseMove.START, until=ground.until),),
         index={("asked", grant.id): False} | {(name, grant.id): True for name in indexes(moved)},
         due=tuple(due),
         audit=tuple(audit),
@@ -152,7 +152,7 @@ def lease_move(
         leases: tuple[Lease, ...] = ()
         holds: list[Due] = []
     else:
-        leases = (Lease(grant=moved.id, how="move", until=until),)
+        leases = (Lease(grant=moved.id, how=LeaseMove.MOVE, until=until),)
         holds = [Due.hold(hold.key, at=min(until, snap.now)) for hold in moved.gives]
     about = {"person": moved.person, "resource": moved.resource, "until": until.isoformat(), **facts}
     cards = [moved.id, *([moved.extension.id] if moved.extension else [])]

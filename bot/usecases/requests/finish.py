@@ -15,7 +15,7 @@ from bot.core.members import for_revoking
 from bot.core.people import Person
 from bot.core.policy import approver_objection, security_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Change, Document, Due, Entry, Key, Lease, ShiftGrant, Snapshot
+from bot.ports import Change, Document, Due, Entry, Key, Lease, LeaseMove, ShiftGrant, Snapshot
 from bot.usecases.context import (
     Basis,
     Context,
@@ -229,7 +229,7 @@ def ending(
     facts = {"person": grant.person, "resource": grant.resource, "why": reason.why, **reason.facts}
     return moved, Change(
         put=put,
-        leases=(Lease(grant=grant.id, how="drop"),),
+        leases=(Lease(grant=grant.id, how=LeaseMove.DROP),),
         index={("asked", grant.id): False},
         due=(*due, Due.card(grant.id, at=snap.now)),
         audit=(Entry(what="ending", grant=grant.id, by=by, facts=facts),),
