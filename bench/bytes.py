@@ -15,7 +15,7 @@ from redis import Redis
 
 from bench.table import Row
 from bot.core.catalog import Lengths
-from bot.ports import Key
+from bot.ports.documents import Key
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import BOB, DAN, PROD_DB, catalog

@@ -11,7 +11,8 @@ from bench.table import Row, quantile
 from bot.core.holds import HoldRecord
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Due, Entry, Key
+from bot.ports.changes import Change, Due, Entry
+from bot.ports.documents import Key
 from bot.testing.valkeys import replica_set
 
 ROUNDS, IN_A_ROW = 20, 50

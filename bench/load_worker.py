@@ -22,7 +22,8 @@ from bot.core.catalog import Entitlement
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen, System
 from bot.kinds import PostgresSettings
-from bot.ports import Abilities, Deadline, Holder, Holders, Target
+from bot.ports.deadline import Deadline
+from bot.ports.target import Abilities, Holder, Holders, Target
 
 
 class NoopTarget:

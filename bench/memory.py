@@ -23,7 +23,7 @@ from bench.always_ok import TEAM
 from bench.stage import SIGNING_SECRET, Stage, owed_now, resident, stage
 from bench.table import Row
 from bot.core.grants import Grant
-from bot.ports import Home, Key
+from bot.ports.documents import Home, Key
 from bot.sandbox.server_process import free_port
 
 POLICY = """

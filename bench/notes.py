@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 from bench.stage import Stage
 from bot.core.reasons import Why, because
-from bot.ports import Change, Due, Key, Note
+from bot.ports.changes import Change, Due
+from bot.ports.documents import Key, Note
 
 EVERY = 0.25
 """Seconds."""

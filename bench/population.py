@@ -15,7 +15,8 @@ from bot.core.grants import Cause, Grant, Ground, Origin, State, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
 from bot.core.people import Person
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Account, Card, Change, Due, EmailOwner, Entry, Key, Lease, LeaseMove, Place
+from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove
+from bot.ports.documents import Account, Card, EmailOwner, Key, Place
 from bot.usecases.access.outcomes import LOOK_EVERY, hold_name
 from bot.usecases.requests.admit import PEOPLE_EVERY, approval_entry, indexes
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.core.errors import Misconfigured
-from bot.ports import Room
+from bot.ports.changes import Room
 from bot.usecases.duties import KINDS, WaitsFor
 
 SLACK, REDIS, ALARMS = WaitsFor.SLACK.value, WaitsFor.REDIS.value, WaitsFor.ALARMS.value

@@ -11,7 +11,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import AuditTrail, Condition, GivenUp, Inspection, Key, Ledger, PolicyDoubt
+from bot.ports.audit import AuditTrail
+from bot.ports.documents import GivenUp, Key, PolicyDoubt
+from bot.ports.ledger import Condition, Inspection, Ledger
 from bot.usecases.audit.seal import unsealed_for
 from bot.usecases.context import Context
 from bot.usecases.enact import DOUBT

@@ -10,18 +10,10 @@ from datetime import timedelta
 
 from bot.core.errors import Conflict
 from bot.core.holds import HoldRecord
-from bot.ports import (
-    OLDEST_FIRST,
-    Change,
-    Claim,
-    Claims,
-    Committed,
-    Deadline,
-    Key,
-    Order,
-    Snapshot,
-    Target,
-)
+from bot.ports.changes import OLDEST_FIRST, Change, Claim, Claims, Committed, Order, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key
+from bot.ports.target import Target
 from bot.usecases.access.batches import HoldBatches
 from bot.usecases.access.sweep import (
     HeldLedger,

@@ -14,7 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 
 TRIES = 3
 RETRY_SECONDS = 5.0

@@ -11,7 +11,9 @@ from typing import Protocol
 import structlog
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Deadline, Key, Ledger, PolicyInForce, Restore
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyInForce, Restore
+from bot.ports.ledger import Ledger
 from bot.usecases.audit.rollback import RollbackGuard
 
 log = structlog.get_logger(__name__)

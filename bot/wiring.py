@@ -35,7 +35,11 @@ from bot.kinds import PagerDutySettings, PostgresSettings
 from bot.ledger import checks
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Anchor, Key, Ledger, OnCallSource, PolicyInForce, PolicyText, Signer, Target
+from bot.ports.audit import Anchor, Signer
+from bot.ports.documents import Key, PolicyInForce, PolicyText
+from bot.ports.ledger import Ledger
+from bot.ports.oncall import OnCallSource
+from bot.ports.target import Target
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.messenger import SlackMessenger
 from bot.slack.incoming.listeners import SlackSettings, build

@@ -21,7 +21,9 @@ from prometheus_client import Gauge, Histogram
 from bot.admission import ALARMS, REDIS, TARGET, Admission, Use, World, dependency
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
-from bot.ports import CLAIM_SECONDS, Change, Claim, Claims, Deadline, Done, Ledger, Order
+from bot.ports.changes import Change, Claim, Claims, Done, Order
+from bot.ports.deadline import Deadline
+from bot.ports.ledger import CLAIM_SECONDS, Ledger
 from bot.usecases.job import CALL_SECONDS, Job
 
 log = structlog.get_logger(__name__)

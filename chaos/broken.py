@@ -17,7 +17,8 @@ from bot.core.grants import Grant, Ground
 from bot.core.holds import HoldRecord, Phase
 from bot.core.terms import Terms
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Claims, Due, Key
+from bot.ports.changes import Change, Claims, Due
+from bot.ports.documents import Key
 from bot.usecases.requests import ask, granting
 from bot.usecases.schedules import rosters, starts
 from bot.wiring import Adapters

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.core.grants import LIVE, Grant, State
 from bot.core.reasons import Why
-from bot.ports import CLAIM_SECONDS
+from bot.ports.ledger import CLAIM_SECONDS
 from chaos import town
 from chaos.observer import Pair, Span
 from chaos.truth import ENDS, STANDING, Reason, Truth, pairs_of

@@ -15,7 +15,7 @@ import structlog
 from bot.core.blocks import Ban, Freeze
 from bot.core.errors import TemporaryFailure
 from bot.doubles.slack.model import ImpossibleError
-from bot.ports import Key
+from bot.ports.documents import Key
 from chaos import town
 from chaos.deeds import Deed, Deeds
 from chaos.house import House

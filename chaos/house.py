@@ -30,7 +30,7 @@ from bot.doubles.slack.server import serve
 from bot.doubles.slack.workspace import Workspace
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Home, Key, PolicyInForce
+from bot.ports.documents import Home, Key, PolicyInForce
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.server_process import ServerProcess, free_port
 from bot.sandbox.servers import Valkey

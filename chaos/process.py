@@ -24,7 +24,8 @@ from redis.exceptions import ConnectionError as NoAnswer
 from bot.cli import main as rotakey
 from bot.core.holds import HoldRecord, Phase
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Card, Change, Key
+from bot.ports.changes import Change
+from bot.ports.documents import Card, Key
 from bot.sandbox.launch import PR_SET_PDEATHSIG
 from bot.slack.api.messenger import SlackMessenger
 from bot.targets.postgres import Postgres

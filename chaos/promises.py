@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from bot.core.grants import Grant, State
-from bot.ports import Card
+from bot.ports.documents import Card
 from bot.slack.views.cards import APPROVER
 from bot.slack.wording.answers import NOTHING_MINE, NOTHING_WAITS
 from bot.slack.wording.reasons import NOT_COPIED

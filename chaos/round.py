@@ -15,7 +15,8 @@ from typing import cast
 
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
-from bot.ports import Directory, Key, Restore
+from bot.ports.documents import Key, Restore
+from bot.ports.slack import Directory
 from bot.slack.views.cards import card
 from bot.usecases.audit.restore import accept_restore
 from bot.usecases.context import Context

@@ -15,7 +15,7 @@ from redis.exceptions import BusyLoadingError, RedisError
 
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Entry
+from bot.ports.changes import Entry
 from bot.sandbox.servers import Valkey
 from chaos.relay import Relay
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from bot.core.grants import LIVE, Grant, State
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Card, Condition, Key
+from bot.ports.documents import Card, Key
+from bot.ports.ledger import Condition
 from chaos import town
 from chaos.database import ByHand
 from chaos.deeds import Deed

@@ -22,7 +22,7 @@ from bot.core.anchors import text_of
 from bot.core.chain import read_seal
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Due, Entry
+from bot.ports.changes import Change, Due, Entry
 from bot.testing.story import Story
 from bot.testing.town import BOB, DAN, NINE
 from bot.testing.valkey import Valkey, valkey

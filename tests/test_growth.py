@@ -25,7 +25,7 @@ from bench.stage import owed_now
 from bot import config, web, wiring
 from bot.core.grants import Grant
 from bot.kinds import PostgresSettings
-from bot.ports import Home, Key
+from bot.ports.documents import Home, Key
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.testing.valkey import valkey_url
 from bot.usecases.enact import enact

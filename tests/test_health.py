@@ -15,19 +15,9 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import (
-    OLDEST_FIRST,
-    Change,
-    Claims,
-    Condition,
-    Inspection,
-    Key,
-    Ledger,
-    Order,
-    PolicyInForce,
-    PolicyText,
-    Snapshot,
-)
+from bot.ports.changes import OLDEST_FIRST, Change, Claims, Order, Snapshot
+from bot.ports.documents import Key, PolicyInForce, PolicyText
+from bot.ports.ledger import Condition, Inspection, Ledger
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story

@@ -16,7 +16,8 @@ from bot.core.holds import Hold
 from bot.core.people import Group, Person
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Home, Key, Lease, LeaseMove, PolicyInForce
+from bot.ports.changes import Change, Lease, LeaseMove
+from bot.ports.documents import Home, Key, PolicyInForce
 from bot.testing.town import ADA, TEAM, person
 from bot.testing.valkey import valkey_url
 

@@ -21,7 +21,9 @@ from bot.core.holds import Hold, Presence
 from bot.ledger import checks
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Deadline, Done, Due, Entry, Key
+from bot.ports.changes import Change, Done, Due, Entry
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key
 from bot.sandbox.servers import Postgres as Server
 from bot.slack.grammar import verbs
 from bot.targets.postgres import Postgres

@@ -18,7 +18,9 @@ from bot.core.grants import Grant, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Deadline, Key, Lease, LeaseMove, Swept
+from bot.ports.changes import Change, Lease, LeaseMove
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, Swept
 from bot.sweep import Sweep
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget

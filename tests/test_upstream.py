@@ -7,7 +7,7 @@ import pytest
 
 from bot import upstream
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.upstream import LEAST_SECONDS, from_status, short_retries, time_left, wait_asked_for, within
 
 

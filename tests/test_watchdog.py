@@ -12,7 +12,9 @@ from structlog.testing import capture_logs
 
 from bot.anchor import AnchorFile
 from bot.core.errors import TemporaryFailure
-from bot.ports import Change, Entry, Key, Ledger, PolicyInForce, Restore, Snapshot
+from bot.ports.changes import Change, Entry, Snapshot
+from bot.ports.documents import Key, PolicyInForce, Restore
+from bot.ports.ledger import Ledger
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY

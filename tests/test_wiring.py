@@ -20,7 +20,9 @@ from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold
 from bot.core.reasons import Why, because
 from bot.kinds import PostgresSettings
-from bot.ports import Change, Claim, Deadline, Done, Due, Entry, Key, PolicyDoubt, PolicyInForce
+from bot.ports.changes import Change, Claim, Done, Due, Entry
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyDoubt, PolicyInForce
 from bot.testing.valkey import valkey_url
 from bot.usecases.access import owing
 from bot.usecases.duties import KINDS

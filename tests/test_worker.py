@@ -16,20 +16,10 @@ from structlog.testing import capture_logs
 from bot import worker
 from bot.admission import RESERVED, SLACK, World
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
-from bot.ports import (
-    CLAIM_SECONDS,
-    OLDEST_FIRST,
-    Change,
-    Claim,
-    Claims,
-    Committed,
-    Deadline,
-    Done,
-    Due,
-    Key,
-    Order,
-    Snapshot,
-)
+from bot.ports.changes import OLDEST_FIRST, Change, Claim, Claims, Committed, Done, Due, Order, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.town import NINE
 from bot.usecases.job import Job

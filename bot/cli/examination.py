@@ -17,7 +17,9 @@ from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ledger.server import RedisServer
-from bot.ports import Deadline, Key, PolicyInForce, Signer
+from bot.ports.audit import Signer
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyInForce
 from bot.slack.api.app import SlackApp
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.manifest import scopes

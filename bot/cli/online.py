@@ -11,7 +11,7 @@ from pathlib import Path
 from slack_sdk import WebClient
 
 from bot import config, wiring
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.slack.api.app import SlackApp
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.manifest import scopes

@@ -14,7 +14,7 @@ from bot.cli.settings import log_errors
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.people import Group
 from bot.core.reasons import Why
-from bot.ports import Key, PolicyInForce
+from bot.ports.documents import Key, PolicyInForce
 from bot.usecases.apply import Outdated, end_outdated, outdated_grants
 from bot.usecases.audit.evidence import plain
 from bot.usecases.enact import enact

@@ -13,7 +13,9 @@ from bot import config, wiring
 from bot.cli.lengths import Length
 from bot.core import durations
 from bot.core.errors import Misconfigured, TemporaryFailure
-from bot.ports import Deadline, Key, Ledger, PolicyInForce
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyInForce
+from bot.ports.ledger import Ledger
 from bot.sweep import Sweep
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.sweep import Past

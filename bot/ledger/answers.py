@@ -11,18 +11,9 @@ from bot.core.chain import Sealed, Written
 from bot.core.errors import ClaimLost, Conflict, PermanentFailure
 from bot.ledger.codec import decode, printable
 from bot.ledger.moments import from_ms
-from bot.ports import (
-    Change,
-    Claim,
-    Claims,
-    Committed,
-    Condition,
-    Document,
-    Key,
-    Owed,
-    SetAside,
-    Snapshot,
-)
+from bot.ports.changes import Change, Claim, Claims, Committed, Snapshot
+from bot.ports.documents import Document, Key
+from bot.ports.ledger import Condition, Owed, SetAside
 
 MOST_TOLD = 100
 """The most failing jobs, and the most records set aside, that are reported: the worst, and the latest."""

@@ -15,7 +15,8 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from bot.core.errors import PermanentFailure
-from bot.ports import KIND_OF, KINDS, Document, Entry, Key
+from bot.ports.changes import Entry
+from bot.ports.documents import KIND_OF, KINDS, Document, Key
 
 UNREADABLE = "cannot be read"
 """The event of an audit entry that cannot be read."""

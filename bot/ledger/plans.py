@@ -11,7 +11,8 @@ from datetime import timedelta
 from bot.core.chain import before_all, text_of
 from bot.ledger.codec import encode, encode_entry
 from bot.ledger.moments import not_after, not_before
-from bot.ports import Change, Claim, Drop, Key, Lease, LeaseMove, Room
+from bot.ports.changes import Change, Claim, Drop, Lease, LeaseMove, Room
+from bot.ports.documents import Key
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

@@ -28,22 +28,9 @@ from bot.ledger.connection import LONGEST_WAIT, at_home, patient, translate_erro
 from bot.ledger.copies import Copied
 from bot.ledger.keys import NAMES, names
 from bot.ledger.scripts import script
-from bot.ports import (
-    CLAIM_SECONDS,
-    KIND_OF,
-    OLDEST_FIRST,
-    Change,
-    Claim,
-    Claims,
-    Committed,
-    Condition,
-    Document,
-    Entry,
-    Key,
-    Order,
-    Serving,
-    Snapshot,
-)
+from bot.ports.changes import OLDEST_FIRST, Change, Claim, Claims, Committed, Entry, Order, Snapshot
+from bot.ports.documents import KIND_OF, Document, Key
+from bot.ports.ledger import CLAIM_SECONDS, Condition, Serving
 
 log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from bot.ports import CLAIM_SECONDS
+from bot.ports.ledger import CLAIM_SECONDS
 
 SCHEMA = 1
 """The number of the shape that records have. It grows when a process that knows only the previous shape would

@@ -7,7 +7,7 @@ from redis.exceptions import ResponseError
 
 from bot.ledger import checks
 from bot.ledger.connection import translate_errors
-from bot.ports import ServerFacts
+from bot.ports.ledger import ServerFacts
 
 
 class RedisServer:

@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.targets.postgres.connections import Connections
 
 DATABASE = "orders"

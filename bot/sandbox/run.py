@@ -26,7 +26,7 @@ from bot.doubles.slack.server import serve
 from bot.doubles.slack.workspace import Workspace
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Key, PolicyInForce
+from bot.ports.documents import Key, PolicyInForce
 from bot.sandbox import town
 from bot.sandbox.board import board
 from bot.sandbox.bot_process import BotProcess

@@ -10,7 +10,8 @@ from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.people import Group
 from bot.core.shifts import Roster
-from bot.ports import Home, Key, Ledger
+from bot.ports.documents import Home, Key
+from bot.ports.ledger import Ledger
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bot.ports import Claims
+from bot.ports.changes import Claims
 
 if TYPE_CHECKING:
     from bot.testing.story import Story

@@ -29,30 +29,24 @@ from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry, printable
 from bot.ledger.moments import from_ms, not_after, not_before
-from bot.ports import (
-    CLAIM_SECONDS,
-    KIND_OF,
+from bot.ports.changes import (
     OLDEST_FIRST,
     Change,
     Claim,
     Claims,
     Committed,
-    Condition,
-    Document,
     Done,
     Drop,
     Due,
     Entry,
-    Key,
     Lease,
     LeaseMove,
     Order,
-    Owed,
     Room,
-    Serving,
-    SetAside,
     Snapshot,
 )
+from bot.ports.documents import KIND_OF, Document, Key
+from bot.ports.ledger import CLAIM_SECONDS, Condition, Owed, Serving, SetAside
 
 OP_KEPT = timedelta(minutes=15)
 BEAT_EVERY = 1000

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.core.errors import TemporaryFailure
 from bot.core.shifts import Shift
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 
 
 class FakeSource:

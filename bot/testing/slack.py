@@ -10,7 +10,9 @@ from itertools import count
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.people import Group, Person
-from bot.ports import AlertView, CardView, Deadline, Home, Note, Place
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Home, Note, Place
+from bot.ports.slack import AlertView, CardView
 from bot.slack.api.messenger import message_digest
 from bot.slack.views.alerts import alert
 from bot.slack.views.cards import card

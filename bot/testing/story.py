@@ -14,22 +14,12 @@ from bot.core.grants import Grant
 from bot.core.holds import HoldRecord, backoff
 from bot.core.reasons import Why, because
 from bot.core.shifts import Shift
-from bot.ports import (
-    Anchor,
-    Change,
-    Claim,
-    Deadline,
-    Done,
-    Entry,
-    Key,
-    Ledger,
-    PolicyInForce,
-    PolicyText,
-    Primary,
-    ShiftGrant,
-    Signer,
-    Target,
-)
+from bot.ports.audit import Anchor, Signer
+from bot.ports.changes import Change, Claim, Done, Entry
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyInForce, PolicyText, ShiftGrant
+from bot.ports.ledger import Ledger, Primary
+from bot.ports.target import Target
 from bot.testing import town
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource

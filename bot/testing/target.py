@@ -10,7 +10,8 @@ from itertools import count
 from bot.core.catalog import Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Position, Presence, Receipt, Seen, System
-from bot.ports import Abilities, Deadline, Holder, Holders
+from bot.ports.deadline import Deadline
+from bot.ports.target import Abilities, Holder, Holders
 
 Key = tuple[str, Entitlement]
 """An account, and an entitlement without the target's name: a server does not know its own name."""

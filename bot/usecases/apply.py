@@ -13,7 +13,9 @@ from bot.core.grants import LIVE, Grant
 from bot.core.outdated import policy_objection
 from bot.core.people import Person
 from bot.core.reasons import Reason
-from bot.ports import Census, Change, Key, Ledger, PolicyInForce, Snapshot
+from bot.ports.changes import Change, Snapshot
+from bot.ports.documents import Key, PolicyInForce
+from bot.ports.ledger import Census, Ledger
 from bot.usecases.context import HOME, POLICY, fact_keys, facts_of
 from bot.usecases.requests.finish import ending
 from bot.usecases.retry import retry_conflicts

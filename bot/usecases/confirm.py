@@ -9,7 +9,9 @@ from hashlib import sha256
 from bot.core.errors import Refused
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Change, Due, Key, Ledger, Note
+from bot.ports.changes import Change, Due
+from bot.ports.documents import Key, Note
+from bot.ports.ledger import Ledger
 from bot.usecases.retry import earlier_answer, refusal_answer
 
 

@@ -18,26 +18,23 @@ from bot.core.members import Facts
 from bot.core.people import FRESH_FOR, KNOWN_FOR, Group, Person
 from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
-from bot.ports import (
+from bot.ports.changes import Change, Entry, LeaseMove, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import (
     KIND_OF,
     Account,
     Alert,
     Card,
-    Change,
     D,
-    Deadline,
-    Directory,
-    Entry,
     Home,
     Key,
-    LeaseMove,
-    Ledger,
     Place,
     PolicyDoubt,
     PolicyInForce,
     PolicyText,
-    Snapshot,
 )
+from bot.ports.ledger import Ledger
+from bot.ports.slack import Directory
 from bot.usecases.access.former import targets_elsewhere
 from bot.usecases.enact import DOUBT, clear_doubt, record_addresses, report_difference, report_doubt
 from bot.usecases.people import look_up

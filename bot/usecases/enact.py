@@ -9,21 +9,18 @@ from datetime import UTC, datetime, timedelta
 from bot.core.authentic import hmacs_with, text_objection
 from bot.core.catalog import Catalog, OnCall, version_of
 from bot.core.reasons import Reason, Why, because
-from bot.ports import (
-    Change,
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import (
     Document,
-    Due,
-    Entry,
     Key,
-    Ledger,
     Note,
     PolicyDoubt,
     PolicyInForce,
     PolicyNotices,
     PolicyText,
     PolicyVersion,
-    Snapshot,
 )
+from bot.ports.ledger import Ledger
 from bot.usecases.access.former import FORMER, force_after, former_versions
 from bot.usecases.audit.seal import KEEP, SEAL
 from bot.usecases.retry import retry_conflicts

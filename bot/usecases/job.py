@@ -6,7 +6,9 @@ import time
 from math import inf
 
 from bot.core.errors import Conflict
-from bot.ports import CLAIM_SECONDS, Claim, Deadline
+from bot.ports.changes import Claim
+from bot.ports.deadline import Deadline
+from bot.ports.ledger import CLAIM_SECONDS
 
 JOB_SECONDS = 20.0
 CALL_SECONDS = 10.0

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bot.core.errors import Conflict, Refused, TemporaryFailure
 from bot.core.reasons import Reason, Why
-from bot.ports import Committed
+from bot.ports.changes import Committed
 
 T = TypeVar("T")
 

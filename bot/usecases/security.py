@@ -16,7 +16,8 @@ from bot.core.members import for_revoking
 from bot.core.people import Person
 from bot.core.policy import security_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Change, Due, Entry, Key, Note, Snapshot
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import Key, Note
 from bot.usecases.context import FREEZE, Basis, Context, facts_of, security_keys
 from bot.usecases.requests.finish import copies_made, endable, ended_now, revoked_reason
 from bot.usecases.results import RevokedAll

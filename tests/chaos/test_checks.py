@@ -12,7 +12,7 @@ import pytest
 from bot.core.catalog import Entitlement
 from bot.core.grants import Grant, Origin, State
 from bot.core.holds import Hold
-from bot.ports import Entry
+from bot.ports.changes import Entry
 from bot.slack.wording.reasons import NOT_COPIED
 from chaos import town
 from chaos.database import ByHand

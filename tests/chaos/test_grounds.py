@@ -14,7 +14,7 @@ from bot.core.catalog import Entitlement
 from bot.core.grants import Answer, Cause, Extension, Grant, Ground, Origin, State, Vote
 from bot.core.holds import Hold
 from bot.core.reasons import Why, because
-from bot.ports import Entry
+from bot.ports.changes import Entry
 from chaos import checks, grounds, town
 from chaos.checks import Violation
 from chaos.deeds import DONE, REFUSED, Deed

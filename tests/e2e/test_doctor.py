@@ -14,7 +14,8 @@ from click.testing import CliRunner, Result
 from bot.cli import examination, rotakey
 from bot.cli.doctor import screen
 from bot.cli.examination import Examination
-from bot.ports import Change, Key, Restore
+from bot.ports.changes import Change
+from bot.ports.documents import Key, Restore
 from bot.testing.valkey import valkey, valkey_url
 from bot.usecases.doctor.findings import Finding, Grade, look_at, not_known, ok, wrong
 from bot.usecases.doctor.policy import APPLY

@@ -5,7 +5,8 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from bot.cli import rotakey
-from bot.ports import Change, Document, Key, PolicyInForce, PolicyText
+from bot.ports.changes import Change
+from bot.ports.documents import Document, Key, PolicyInForce, PolicyText
 from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Town, until
 
 STRICTER = (

@@ -1,7 +1,7 @@
 """Somebody logs in as the bot and hands out a role: people are asked, and what they decide is done."""
 
 from bot.doubles.slack.model import Message
-from bot.ports import Change, Due
+from bot.ports.changes import Change, Due
 from tests.e2e.town import BOB, DAN, DB_ACCESS, Town, until
 
 NOT_YOU = "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."

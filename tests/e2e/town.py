@@ -17,7 +17,8 @@ from bot.cli import to_try
 from bot.core.grants import Grant, Origin, State
 from bot.core.shifts import Roster
 from bot.doubles.slack.model import Json, Message, Reply
-from bot.ports import Alert, Card, Entry, Key
+from bot.ports.changes import Entry
+from bot.ports.documents import Alert, Card, Key
 from bot.sandbox.bot_process import BotProcess
 from bot.sandbox.run import Sandbox, forget
 from bot.sandbox.server_process import ServerProcess

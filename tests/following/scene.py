@@ -15,19 +15,10 @@ from bot.core.grants import GIVE_WITHIN
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen, System
 from bot.core.people import Group
 from bot.kinds import PostgresSettings
-from bot.ports import (
-    Abilities,
-    Change,
-    Deadline,
-    Due,
-    Holders,
-    Home,
-    Key,
-    Note,
-    PolicyInForce,
-    PolicyText,
-    Target,
-)
+from bot.ports.changes import Change, Due
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Home, Key, Note, PolicyInForce, PolicyText
+from bot.ports.target import Abilities, Holders, Target
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import shown_terms

@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Presence, Receipt
-from bot.ports import Deadline, Target
+from bot.ports.deadline import Deadline
+from bot.ports.target import Target
 from bot.slack.wording.reasons import refusal
 from bot.testing.town import ADA, BOB
 from tests.following.scene import ADAS, BILLS, GONE, MOVED, NEW, OLD, ROLE, TEXT, Process, Scene

@@ -11,7 +11,9 @@ from bot.core.authentic import hmac_of
 from bot.core.catalog import version_of
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
-from bot.ports import Deadline, FormerTarget, Key, PolicyInForce, PolicyText, Target
+from bot.ports.deadline import Deadline
+from bot.ports.documents import FormerTarget, Key, PolicyInForce, PolicyText
+from bot.ports.target import Target
 from bot.testing.target import FakeTarget
 from bot.testing.town import NINE
 from bot.usecases.access.former import former_target

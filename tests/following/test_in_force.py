@@ -11,7 +11,8 @@ from structlog.testing import capture_logs
 from bot.core.catalog import version_of
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.reasons import Why, because
-from bot.ports import Deadline, Key, PolicyDoubt, PolicyInForce, PolicyText, PolicyVersion
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyDoubt, PolicyInForce, PolicyText, PolicyVersion
 from bot.slack.wording.reasons import refusal
 from bot.testing.town import ADA, BOB, DAN
 from bot.usecases.enact import NOTICED_FOR

@@ -9,7 +9,8 @@ from bot.core.authentic import hmac_of
 from bot.core.catalog import version_of
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.reasons import Why, because
-from bot.ports import Deadline, Key, PolicyDoubt, PolicyInForce, PolicyText
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyDoubt, PolicyInForce, PolicyText
 from bot.slack.wording.reasons import refusal
 from bot.testing.town import ADA, BOB, DAN
 from tests.following.scene import ADAS, KEY, NEXT_KEY, OLD, TEXT, Scene

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.core.grants import LIVE, OPEN, Grant, State
 from bot.core.people import Group
 from bot.ledger.codec import decode
-from bot.ports import KIND_OF, Key
+from bot.ports.documents import KIND_OF, Key
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.requests.admit import indexes
 

@@ -16,7 +16,7 @@ from werkzeug.test import Client, TestResponse
 
 from bot.core.grants import Grant, State
 from bot.doubles.slack import serve
-from bot.ports import Key
+from bot.ports.documents import Key
 from tests.fuzz.shapes import Cards
 from tests.slack.conftest import CHANNEL, SIGNING_SECRET, peopled
 from tests.slack.scenes import ADA, BOB, CAROL

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bot.core.catalog import Entitlement
 from bot.core.grants import Grant, State, Traced
 from bot.core.reasons import Reason, Why
-from bot.ports import CardView, Note
+from bot.ports.documents import Note
+from bot.ports.slack import CardView
 from bot.slack.api.messenger import _blocks
 from bot.slack.views.cards import APPROVER, HOLDER, card
 from bot.slack.views.lists import fitting, home, mine, offer_list, who

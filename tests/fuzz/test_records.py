@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from bot.core.errors import PermanentFailure
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry
-from bot.ports import KINDS, Document, Entry, Key
+from bot.ports.changes import Entry
+from bot.ports.documents import KINDS, Document, Key
 from tests.fuzz import junk
 from tests.fuzz.edits import Edit, edited, edits
 from tests.fuzz.rounds import thrown

@@ -20,7 +20,8 @@ from bot.core.holds import Hold
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.oncall.pagerduty import PagerDuty
-from bot.ports import Deadline, Key, PolicyInForce
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyInForce
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.incoming.listeners import SlackSettings
 from bot.testing.town import NINE

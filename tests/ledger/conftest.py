@@ -12,7 +12,8 @@ from redis import Redis
 
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import AuditTrail, Inspection, Ledger
+from bot.ports.audit import AuditTrail
+from bot.ports.ledger import Inspection, Ledger
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.valkey import Valkey, valkey
 from bot.testing.valkeys import Cluster, cluster, replica_set

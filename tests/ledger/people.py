@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from bot.core.grants import Grant, Origin, State
 from bot.core.people import Person
-from bot.ports import Change, Due, Entry, Key, Lease, LeaseMove
+from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove
+from bot.ports.documents import Key
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 LONG_AGO = datetime(2001, 1, 1, tzinfo=UTC)

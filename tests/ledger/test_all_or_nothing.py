@@ -12,7 +12,7 @@ from redis import Redis
 
 from bot.core.errors import Conflict, Misconfigured
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Committed, Done, Entry, Lease, LeaseMove
+from bot.ports.changes import Change, Committed, Done, Entry, Lease, LeaseMove
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.keyspace import everything
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, LONG_AGO, SOME_DAY, ask, due, grant_key

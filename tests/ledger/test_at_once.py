@@ -17,7 +17,8 @@ from bot.core.grants import LIVE, Grant, State
 from bot.core.people import Group
 from bot.core.reasons import Why
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Home, Key
+from bot.ports.changes import Change
+from bot.ports.documents import Home, Key
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import shown_terms
 from bot.testing.town import BOB, CAROL, DAN, EVE, GROUP, HOUR, PROD_DB, SCHEMA_MIGRATION, TEAM, catalog, dba

@@ -11,7 +11,8 @@ from bot.core.holds import Hold, HoldRecord
 from bot.core.reasons import Why, because
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import PAGE, RedisLedger
-from bot.ports import Change, Done, Key, Note
+from bot.ports.changes import Change, Done
+from bot.ports.documents import Key, Note
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import LONG_AGO, SOME_DAY, due
 

@@ -18,7 +18,7 @@ from bot.core.grants import Grant
 from bot.ledger.checks import objections, warnings
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry
+from bot.ports.changes import Change, Done, Entry
 from bot.testing.valkeys import HOST, Cluster, Node, alone
 from tests.ledger.people import APPROVAL, ask, due, grant_key
 

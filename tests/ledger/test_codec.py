@@ -15,7 +15,8 @@ from pydantic_core import PydanticSerializationError
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, Origin, State
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry
-from bot.ports import KINDS, Document, Entry, FormerTarget, Key, PolicyInForce
+from bot.ports.changes import Entry
+from bot.ports.documents import KINDS, Document, FormerTarget, Key, PolicyInForce
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MOMENTS = st.datetimes(timezones=st.just(UTC))

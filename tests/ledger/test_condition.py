@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from bot.ports import Change, Done, Owed
+from bot.ports.changes import Change, Done
+from bot.ports.ledger import Owed
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import LONG_AGO, SOME_DAY, due

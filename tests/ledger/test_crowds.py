@@ -16,7 +16,7 @@ from bot.core.errors import Conflict
 from bot.core.grants import Grant
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry
+from bot.ports.changes import Change, Done, Entry
 from bot.testing.valkey import Valkey
 from tests.ledger.people import APPROVAL, ask, due, grant_key
 

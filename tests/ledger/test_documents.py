@@ -11,7 +11,8 @@ import pytest
 from bot.core.errors import Conflict
 from bot.core.grants import Grant, State
 from bot.core.people import Person
-from bot.ports import Change, Entry, Key, Lease, LeaseMove, Snapshot
+from bot.ports.changes import Change, Entry, Lease, LeaseMove, Snapshot
+from bot.ports.documents import Key
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, SOME_DAY, ask, grant_key
 

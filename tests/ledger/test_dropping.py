@@ -10,7 +10,7 @@ from redis import Redis
 from bot.core.chain import GENESIS, Seal, Sealed, seal_of, text_of
 from bot.core.errors import Conflict, TemporaryFailure
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Drop, Entry
+from bot.ports.changes import Change, Drop, Entry
 from bot.testing.valkey import Valkey
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import NINE

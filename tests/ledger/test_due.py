@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from bot.core.errors import Conflict
-from bot.ports import Change, Claim, Done, Order, Room
+from bot.ports.changes import Change, Claim, Done, Order, Room
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, SOME_DAY, due

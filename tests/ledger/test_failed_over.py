@@ -20,7 +20,9 @@ from bot.core.holds import HoldRecord
 from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import CLAIM_SECONDS, Change, Due, Entry, Key, Restore
+from bot.ports.changes import Change, Due, Entry
+from bot.ports.documents import Key, Restore
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards as card_words
 from bot.slack.wording.reasons import NOT_COPIED, refusal

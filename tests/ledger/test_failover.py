@@ -17,7 +17,7 @@ from bot.core.errors import NotCopied, TemporaryFailure
 from bot.ledger import copies, following
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Due, Entry, Lease, LeaseMove
+from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove
 from bot.testing.valkeys import HOST, NAME, Node, by_name, cluster_with_replica, replica_set, sentinel
 from tests.ledger.people import APPROVAL, LONG_AGO, grant_key
 

@@ -16,23 +16,23 @@ from redis import Redis
 from bot.core.chain import GENESIS, Seal, Sealed, Written, seal_of, text_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import (
+from bot.ports.changes import (
     Change,
     Claim,
     Claims,
     Committed,
-    Condition,
     Done,
     Drop,
     Due,
     Entry,
-    Key,
     Lease,
     LeaseMove,
     Order,
     Room,
     Snapshot,
 )
+from bot.ports.documents import Key
+from bot.ports.ledger import Condition
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, LONG_AGO, NINE, SOME_DAY, ask, grant_key

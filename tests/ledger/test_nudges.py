@@ -12,7 +12,7 @@ from redis import Redis
 
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done
+from bot.ports.changes import Change, Done
 from bot.testing.valkey import Valkey
 from tests.ledger.people import ADA, ADAS_KEY, SOME_DAY, due
 

@@ -16,7 +16,7 @@ from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry, Lease, LeaseMove
+from bot.ports.changes import Change, Done, Entry, Lease, LeaseMove
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.valkey import Valkey
 from tests.ledger.conftest import AnyLedger

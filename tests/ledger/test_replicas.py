@@ -14,7 +14,7 @@ from bot.core.grants import Grant, HoldState, State
 from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Due
+from bot.ports.changes import Change, Due
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB

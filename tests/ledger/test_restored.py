@@ -17,7 +17,8 @@ from bot.core.chain import Acceptance, acceptance_seal, text_of
 from bot.core.proof import Findings
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Due, Key, Restore
+from bot.ports.changes import Change, Due
+from bot.ports.documents import Key, Restore
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, SECURITY

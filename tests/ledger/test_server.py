@@ -7,7 +7,7 @@ import pytest
 from bot.core.errors import TemporaryFailure
 from bot.ledger.connection import connect
 from bot.ledger.server import RedisServer
-from bot.ports import ServerFacts
+from bot.ports.ledger import ServerFacts
 from bot.testing.valkey import valkey
 from tests.ledger.test_checks import EVERY_SECOND, FORGETS, allowed
 

@@ -18,7 +18,7 @@ from redis.retry import Retry
 from bot.core.errors import TemporaryFailure, Unconfirmed
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Done, Entry, Lease, LeaseMove
+from bot.ports.changes import Change, Done, Entry, Lease, LeaseMove
 from bot.testing.valkey import Valkey, valkey
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, LONG_AGO, ask, due, grant_key
 

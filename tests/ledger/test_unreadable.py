@@ -18,7 +18,8 @@ from bot.core.grants import Grant
 from bot.core.people import Person
 from bot.ledger.codec import UNREADABLE, decode, decode_entry, encode
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import KINDS, Change, Done, Entry, Key, Lease, LeaseMove
+from bot.ports.changes import Change, Done, Entry, Lease, LeaseMove
+from bot.ports.documents import KINDS, Key
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, SOME_DAY, ask, due, grant_key

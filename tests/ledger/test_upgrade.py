@@ -19,7 +19,9 @@ from bot.core.proof import Findings, Trusts
 from bot.core.reasons import Reason, Why
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Alert, Change, Deadline, Due, Key, Seat
+from bot.ports.changes import Change, Due
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Alert, Key, Seat
 from bot.signing import SigningKey, TrustedKeys
 from bot.testing.story import Story
 from bot.testing.town import DAN, EVE, PROD_DB, SCHEMA_MIGRATION, catalog

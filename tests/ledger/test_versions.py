@@ -11,7 +11,7 @@ from bot import health
 from bot.core.errors import TemporaryFailure
 from bot.ledger import scripts
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Lease, LeaseMove
+from bot.ports.changes import Change, Lease, LeaseMove
 from bot.testing.slack import FakeDirectory
 from bot.usecases.context import Context
 from tests.ledger.keyspace import everything

@@ -10,7 +10,7 @@ import pytest
 from bot.doubles.pagerduty import Pager, answers
 from bot.oncall.pagerduty import PagerDuty
 from bot.oncall.pagerduty.answers import Assignment, Entry, Row
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from tests.oncall.conftest import HOUR
 from tests.oncall.test_pagerduty import ADA, BOB, CAROL, soon, who
 

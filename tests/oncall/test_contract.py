@@ -15,7 +15,8 @@ import bot.oncall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.doubles.pagerduty import Pager, serve
 from bot.oncall.pagerduty import PagerDuty
-from bot.ports import Deadline, OnCallSource
+from bot.ports.deadline import Deadline
+from bot.ports.oncall import OnCallSource
 from tests.oncall.conftest import HOUR, NOW, SINCE, TOKEN, UNTIL
 
 ADA, BOB = "ada@example.com", "bob@example.com"

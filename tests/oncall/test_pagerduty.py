@@ -15,7 +15,7 @@ from bot.core.shifts import Shift
 from bot.doubles.pagerduty import Pager, Policy, Served, answers
 from bot.doubles.pagerduty.faults import FOREVER, HTML
 from bot.oncall.pagerduty import PagerDuty, source
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from tests.oncall.conftest import HOUR, NOW, SINCE, TOKEN, UNTIL
 
 ADA, BOB, CAROL = "ada.lovelace@example.com", "bob@example.com", "carol@example.com"

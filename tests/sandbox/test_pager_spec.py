@@ -19,7 +19,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.doubles.pagerduty import Pager, Policy, Served, app
 from bot.doubles.pagerduty.faults import HTML
 from bot.oncall.pagerduty import PagerDuty
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 
 SPEC = Path(__file__).parents[3] / "shared" / "specs" / "pagerduty-openapi.json"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ from bot.core.catalog import Entitlement, Lengths, Resource
 from bot.core.grants import Extension, Grant, HoldState, Origin, State, Traced, Vote
 from bot.core.reasons import Why, because
 from bot.doubles.slack.blocks import message_errors, too_long, view_errors, view_too_large
-from bot.ports import CardView
+from bot.ports.slack import CardView
 from bot.usecases.results import Offer, Standing
 
 ADA, BOB, CAROL = "U01ADA", "U02BOB", "U03CAROL"

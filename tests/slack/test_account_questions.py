@@ -12,7 +12,8 @@ from bot.core.catalog import Named, SecurityRules
 from bot.core.people import Person
 from bot.core.reasons import Why
 from bot.doubles.slack import Server, Workspace
-from bot.ports import AccountOwner, Alert, Deadline, Key, Place
+from bot.ports.deadline import Deadline
+from bot.ports.documents import AccountOwner, Alert, Key, Place
 from bot.slack.views.alerts import alert as blocks_of
 from bot.usecases.notifications.alerts import alert_view
 from bot.usecases.schedules.ownership import owner_key

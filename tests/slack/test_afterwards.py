@@ -6,7 +6,8 @@ import threading
 
 from bot.core.errors import TemporaryFailure
 from bot.core.reasons import Why, because
-from bot.ports import Change, Committed, Key, Note
+from bot.ports.changes import Change, Committed
+from bot.ports.documents import Key, Note
 from bot.slack.incoming.afterwards import Afterwards
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.retry import refusal_answer

@@ -16,7 +16,9 @@ from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
 from bot.doubles.slack import Server, Workspace
 from bot.doubles.slack.model import Message
-from bot.ports import Alert, AlertView, Deadline, Key, Place, Strays, TargetSystems
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Alert, Key, Place, Strays, TargetSystems
+from bot.ports.slack import AlertView
 from bot.slack.views.alerts import alert
 from bot.usecases.notifications.alerts import alert_view
 from tests.slack import scenes

@@ -11,7 +11,8 @@ from slack_sdk import WebClient
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.doubles.slack import Channel, Server, Workspace, serve
-from bot.ports import AppFacts, Deadline
+from bot.ports.deadline import Deadline
+from bot.ports.slack import AppFacts
 from bot.slack.api.app import SlackApp
 from bot.slack.api.manifest import scopes
 from tests.slack.conftest import APP_TOKEN, BOT_TOKEN, MANIFEST, SIGNING_SECRET

@@ -12,7 +12,8 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.people import Group, Person, objection
 from bot.doubles.slack import Group as SlackGroup
 from bot.doubles.slack import Workspace
-from bot.ports import Deadline, Home
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Home
 from bot.slack.api.directory import LONG_AGO, SlackDirectory, _ours, person_from
 from tests.slack.conftest import EVE, GINA, OLD
 from tests.slack.scenes import ADA, BOB, CAROL

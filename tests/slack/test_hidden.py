@@ -16,7 +16,8 @@ from bot.core.grants import Grant
 from bot.core.people import Group
 from bot.doubles.slack import Channel, Server, Workspace
 from bot.doubles.slack.model import View
-from bot.ports import Change, Key
+from bot.ports.changes import Change
+from bot.ports.documents import Key
 from bot.slack.incoming import submissions
 from bot.slack.incoming.commands import SlackContext
 from bot.usecases.requests import look

@@ -17,7 +17,8 @@ from bot.core.errors import Refused
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why, because
 from bot.doubles.slack import ImpossibleError, Server, Workspace
-from bot.ports import Deadline, Home, Key, Note
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Home, Key, Note
 from bot.slack.api.manifest import manifest
 from bot.slack.incoming import commands
 from bot.slack.incoming.actor import insider

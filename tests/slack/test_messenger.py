@@ -14,7 +14,9 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.reasons import Why, because
 from bot.doubles.slack import Workspace
-from bot.ports import AlertView, Deadline, Note, Place
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Note, Place
+from bot.ports.slack import AlertView
 from bot.slack.api import web_api
 from bot.slack.api.messenger import SlackMessenger
 from bot.slack.wording.reasons import NOT_COPIED

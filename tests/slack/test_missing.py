@@ -9,7 +9,9 @@ import pytest
 
 from bot.core.reasons import Reason, Why, because
 from bot.doubles.slack import Server, Workspace
-from bot.ports import Alert, AlertView, Deadline, Key, Place
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Alert, Key, Place
+from bot.ports.slack import AlertView
 from bot.slack.views.alerts import alert
 from bot.slack.wording.reasons import say
 from bot.usecases.notifications.alerts import alert_view

@@ -15,7 +15,7 @@ from bot.core.catalog import Everyone, InGroup, Named
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why
 from bot.doubles.slack import Person, Server, Workspace
-from bot.ports import Key
+from bot.ports.documents import Key
 from bot.slack.wording.answers import COPIED
 from bot.testing.story import shown_terms
 from tests.fuzz.place import signed

@@ -20,19 +20,9 @@ from bot.core.people import Group
 from bot.core.shifts import Roster, Shift
 from bot.doubles.slack import Server, Workspace
 from bot.doubles.slack.model import CommandReply, Message
-from bot.ports import (
-    Card,
-    Change,
-    Committed,
-    Deadline,
-    Home,
-    Homepage,
-    Key,
-    Note,
-    Place,
-    PolicyInForce,
-    PolicyText,
-)
+from bot.ports.changes import Change, Committed
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Card, Home, Homepage, Key, Note, Place, PolicyInForce, PolicyText
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.messenger import SlackMessenger
 from bot.slack.incoming.afterwards import Afterwards

@@ -11,7 +11,7 @@ from itertools import count
 from bot.core.catalog import Entitlement
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.targets.postgres import Postgres
 from bot.targets.postgres.connections import Connection, Connections
 

@@ -12,7 +12,8 @@ from psycopg import errors
 
 from bot.core.catalog import Entitlement
 from bot.core.holds import Hold, Presence, Receipt
-from bot.ports import Deadline, Target
+from bot.ports.deadline import Deadline
+from bot.ports.target import Target
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles, Session
 

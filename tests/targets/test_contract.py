@@ -17,7 +17,8 @@ import bot.targets
 from bot.core.catalog import Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen
-from bot.ports import Deadline, Holder, Target
+from bot.ports.deadline import Deadline
+from bot.ports.target import Holder, Target
 from bot.sandbox.servers import Postgres as Server
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles, fresh_roles

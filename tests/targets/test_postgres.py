@@ -13,7 +13,7 @@ from psycopg import errors, sql
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt
-from bot.ports import Abilities, Holder
+from bot.ports.target import Abilities, Holder
 from bot.sandbox.servers import Postgres as Server
 from bot.targets.postgres import Postgres, connections, target
 from bot.testing.postgres import Roles, fresh_roles

@@ -7,7 +7,7 @@ import pytest
 from bot import config, wiring
 from bot.core.catalog import version_of
 from bot.core.holds import Presence
-from bot.ports import PolicyInForce, PolicyText
+from bot.ports.documents import PolicyInForce, PolicyText
 from bot.testing.postgres import Roles
 from tests.targets.scenes import eventually, orders_rw, presence
 

@@ -17,7 +17,7 @@ import pytest
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.targets.postgres import Postgres, receipts
 from bot.targets.postgres.statements import STARTING
 from bot.testing.postgres import Roles, Session, fresh_roles

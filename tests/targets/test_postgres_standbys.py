@@ -13,7 +13,7 @@ from psycopg import sql
 
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.targets.postgres import Postgres, replicas, sight
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.postgres import Roles, Session

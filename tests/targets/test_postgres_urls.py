@@ -7,7 +7,7 @@ import pytest
 psycopg = pytest.importorskip("psycopg", reason="the extra [postgres] is not installed")
 
 from bot.core.errors import PermanentFailure, TemporaryFailure  # noqa: E402
-from bot.ports import Deadline  # noqa: E402
+from bot.ports.deadline import Deadline  # noqa: E402
 from bot.targets.postgres.connections import Connections  # noqa: E402
 
 

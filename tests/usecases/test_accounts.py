@@ -14,17 +14,9 @@ from bot.core.grants import State
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
-from bot.ports import (
-    Account,
-    AccountOwner,
-    AccountsNoted,
-    AlertView,
-    CardView,
-    Change,
-    Committed,
-    Key,
-    Snapshot,
-)
+from bot.ports.changes import Change, Committed, Snapshot
+from bot.ports.documents import Account, AccountOwner, AccountsNoted, Key
+from bot.ports.slack import AlertView, CardView
 from bot.slack.views.cards import card
 from bot.testing.slack import dm
 from bot.testing.story import Story

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from bot.core.catalog import Entitlement, InGroup, SourceRules
 from bot.core.errors import PermanentFailure, Refused, TemporaryFailure
 from bot.core.grants import LIVE, State
-from bot.ports import CLAIM_SECONDS
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story, shown_terms
 from bot.testing.target import FakeTarget

@@ -13,7 +13,7 @@ from bot.core.errors import TemporaryFailure
 from bot.core.grants import State
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why
-from bot.ports import Home, Key, PolicyInForce
+from bot.ports.documents import Home, Key, PolicyInForce
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import dm
 from bot.testing.story import REASON, Story

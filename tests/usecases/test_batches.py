@@ -16,7 +16,9 @@ import pytest
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, Phase, System
-from bot.ports import Change, Committed, Deadline, Done, Due, Key, TargetSystems
+from bot.ports.changes import Change, Committed, Done, Due
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, TargetSystems
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, MINUTE, PROD_DB, SCHEMA_MIGRATION
 from bot.usecases.access import batches, outcomes

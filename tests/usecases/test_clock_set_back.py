@@ -15,7 +15,9 @@ from bot.core.grants import State
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Roster
-from bot.ports import CLAIM_SECONDS, Change, EmailOwner, Key
+from bot.ports.changes import Change
+from bot.ports.documents import EmailOwner, Key
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.slack.wording.reasons import say
 from bot.testing.story import Story
 from bot.testing.town import (

@@ -14,7 +14,7 @@ from bot.core.catalog import Entitlement, SourceRules
 from bot.core.errors import Refused
 from bot.core.grants import State
 from bot.core.shifts import Shift
-from bot.ports import CLAIM_SECONDS
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.fuse import Died, Fuse
 from bot.testing.slack import dm
 from bot.testing.story import Story, shown_terms

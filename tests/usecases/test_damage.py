@@ -9,7 +9,7 @@ from bot.core.grants import Grant, State
 from bot.core.holds import HoldRecord, Phase
 from bot.core.people import Person
 from bot.core.shifts import Roster
-from bot.ports import Card, Key, PolicyInForce, PolicyText
+from bot.ports.documents import Card, Key, PolicyInForce, PolicyText
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, HOUR, MINUTE, SCHEDULE
 from bot.usecases.enact import enact

@@ -11,7 +11,8 @@ from bot.core.catalog import Catalog, SecurityRules
 from bot.core.errors import Refused
 from bot.core.reasons import Why, because
 from bot.core.shifts import Shift
-from bot.ports import Change, Key, PolicyInForce, PolicyText
+from bot.ports.changes import Change
+from bot.ports.documents import Key, PolicyInForce, PolicyText
 from bot.testing.story import Story
 from bot.testing.town import ADA, DAN, HOUR, MINUTE, NINE, ORDERS_SCHEDULE, SCHEDULE, catalog, nobodys, shift
 from bot.usecases.context import Context

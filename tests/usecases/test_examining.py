@@ -11,7 +11,10 @@ import pytest
 
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant
-from bot.ports import Change, Deadline, Done, Due, Key, ServerFacts, Swept
+from bot.ports.changes import Change, Done, Due
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, Swept
+from bot.ports.ledger import ServerFacts
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, HOUR, NINE

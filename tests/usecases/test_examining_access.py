@@ -11,7 +11,8 @@ from bot.core.catalog import AuditRules
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold
 from bot.core.strays import Stray, StrayState
-from bot.ports import Change, Entry, Key, Restore, SealHead, Strays, StrayTargets
+from bot.ports.changes import Change, Entry
+from bot.ports.documents import Key, Restore, SealHead, Strays, StrayTargets
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, HOUR, NINE, PROD_DB

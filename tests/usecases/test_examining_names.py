@@ -9,7 +9,7 @@ import pytest
 from bot.core.catalog import Named, PeopleRules, SecurityRules
 from bot.core.errors import TemporaryFailure
 from bot.core.people import Group
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, GROUP, NINE, PROD_DB, catalog
 from bot.usecases.doctor.findings import Grade

@@ -24,19 +24,10 @@ from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.people import Group
 from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
-from bot.ports import (
-    AppFacts,
-    Change,
-    Deadline,
-    Due,
-    Home,
-    Key,
-    PolicyDoubt,
-    PolicyInForce,
-    PolicyText,
-    Swept,
-    TargetSystems,
-)
+from bot.ports.changes import Change, Due
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Home, Key, PolicyDoubt, PolicyInForce, PolicyText, Swept, TargetSystems
+from bot.ports.slack import AppFacts
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget

@@ -17,7 +17,8 @@ from bot.core.grants import State
 from bot.core.shifts import Roster, Shift
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports import Change, Due, Key
+from bot.ports.changes import Change, Due
+from bot.ports.documents import Key
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import (

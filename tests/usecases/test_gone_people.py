@@ -11,7 +11,8 @@ from bot.core.errors import PermanentFailure
 from bot.core.grants import State
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why
-from bot.ports import Deadline, EmailOwner, Key
+from bot.ports.deadline import Deadline
+from bot.ports.documents import EmailOwner, Key
 from bot.testing.story import Story
 from bot.testing.town import BOB, CAROL, DAN, EMAILS, EVE, HOUR, MINUTE, NINE, PROD_DB, catalog
 from bot.usecases.people import remember, take_hint

@@ -12,7 +12,10 @@ from bot.core.errors import Refused, TemporaryFailure
 from bot.core.grants import HoldState, State
 from bot.core.holds import Absence, HoldRecord, Position, System, Witness
 from bot.core.reasons import Reason, Why, because
-from bot.ports import CLAIM_SECONDS, Alert, Change, Deadline, Key, Losses
+from bot.ports.changes import Change
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Alert, Key, Losses
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget

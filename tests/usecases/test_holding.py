@@ -12,7 +12,8 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import HoldState, State
 from bot.core.holds import HoldRecord, Phase, Position, Presence
 from bot.core.reasons import Why, because
-from bot.ports import Change, Key
+from bot.ports.changes import Change
+from bot.ports.documents import Key
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget

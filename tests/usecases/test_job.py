@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from bot.ports import Claim, Deadline
+from bot.ports.changes import Claim
+from bot.ports.deadline import Deadline
 from bot.testing.town import NINE
 from bot.usecases.job import CALL_SECONDS, Job
 

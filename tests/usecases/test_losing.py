@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from bot.core.errors import Refused
-from bot.ports import CLAIM_SECONDS
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, EMAILS, HOUR, MINUTE, nobodys, shift
 from bot.usecases.access.owing import keep_owed

@@ -12,7 +12,9 @@ from bot.core.catalog import Catalog
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Change, Key, LookedThrough, Note
+from bot.ports.changes import Change
+from bot.ports.documents import Key, LookedThrough, Note
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, DAN, DAY, HOUR, MINUTE, SECURITY, catalog
 from bot.usecases.access import owing

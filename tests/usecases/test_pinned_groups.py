@@ -11,7 +11,7 @@ from bot.core.errors import Refused
 from bot.core.members import CANNOT_TELL
 from bot.core.people import Group
 from bot.core.reasons import Why
-from bot.ports import Key, PolicyInForce
+from bot.ports.documents import Key, PolicyInForce
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, GROUP, NINE, PROD_DB, SECURITY, catalog, dba

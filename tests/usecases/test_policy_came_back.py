@@ -10,7 +10,8 @@ import pytest
 from bot.anchor import AnchorFile
 from bot.core.errors import Refused
 from bot.core.reasons import Why
-from bot.ports import Change, Entry, Key, PolicyInForce
+from bot.ports.changes import Change, Entry
+from bot.ports.documents import Key, PolicyInForce
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY

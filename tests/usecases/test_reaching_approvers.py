@@ -10,7 +10,8 @@ import pytest
 from bot.core.grants import State
 from bot.core.people import Group, Person
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Change, Document, Key, Snapshot
+from bot.ports.changes import Change, Snapshot
+from bot.ports.documents import Document, Key
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, CAROL, DAN, DAY, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, person
 from bot.usecases import context

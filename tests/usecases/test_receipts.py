@@ -11,7 +11,9 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord, Phase, Position, Presence, Receipt, Seen, System
 from bot.core.reasons import Why, because
-from bot.ports import Change, Deadline, Key
+from bot.ports.changes import Change
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key
 from bot.testing.story import Story
 from bot.testing.target import ADMINISTRATOR, FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog

@@ -19,7 +19,9 @@ from bot.core.grants import State
 from bot.core.proof import Findings
 from bot.core.reasons import Why, because
 from bot.ledger.codec import encode
-from bot.ports import Change, Due, Entry, Key, Note, Restore, SealHead, Serving
+from bot.ports.changes import Change, Due, Entry
+from bot.ports.documents import Key, Note, Restore, SealHead
+from bot.ports.ledger import Serving
 from bot.slack.wording.reasons import refusal
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story

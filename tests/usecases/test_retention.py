@@ -27,7 +27,8 @@ from bot.core.chain import (
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
 from bot.core.proof import Findings
-from bot.ports import Card, Change, Claim, Entry, Key, Restore, SealHead
+from bot.ports.changes import Change, Claim, Entry
+from bot.ports.documents import Card, Key, Restore, SealHead
 from bot.testing.story import Story
 from bot.testing.town import (
     ADA,

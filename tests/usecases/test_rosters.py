@@ -12,7 +12,8 @@ from bot.core.catalog import SecurityRules
 from bot.core.grants import State
 from bot.core.reasons import Why, because
 from bot.core.shifts import Roster, Shift
-from bot.ports import Change, Key, SourceState
+from bot.ports.changes import Change
+from bot.ports.documents import Key, SourceState
 from bot.testing.story import Story
 from bot.testing.town import (
     ADA,

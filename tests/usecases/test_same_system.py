@@ -13,7 +13,9 @@ from bot.core.grants import State
 from bot.core.holds import Replacement, System
 from bot.core.people import Group
 from bot.core.reasons import Reason, Why, because
-from bot.ports import AlertView, Change, Key, TargetSystems
+from bot.ports.changes import Change
+from bot.ports.documents import Key, TargetSystems
+from bot.ports.slack import AlertView
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog

@@ -13,7 +13,9 @@ from bot.core.catalog import AuditRules
 from bot.core.chain import Seal, read_seal
 from bot.core.errors import Conflict, PermanentFailure
 from bot.core.proof import Findings
-from bot.ports import CLAIM_SECONDS, Change, Claim, Committed, Due, Entry, Key, SealHead
+from bot.ports.changes import Change, Claim, Committed, Due, Entry
+from bot.ports.documents import Key, SealHead
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.slack.wording.reasons import refusal
 from bot.testing.story import Story
 from bot.testing.town import ADA, catalog

@@ -12,7 +12,8 @@ from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import Grant, HoldState, State
 from bot.core.holds import System
 from bot.core.reasons import Reason, Why
-from bot.ports import Change, EntitlementsNoted, Key, Seat, Snapshot, TargetSystems
+from bot.ports.changes import Change, Snapshot
+from bot.ports.documents import EntitlementsNoted, Key, Seat, TargetSystems
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.testing.town import (

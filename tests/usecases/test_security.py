@@ -15,7 +15,8 @@ from bot.core.errors import TemporaryFailure
 from bot.core.grants import Origin, State
 from bot.core.people import Group
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Change, Committed, Entry, Key
+from bot.ports.changes import Change, Committed, Entry
+from bot.ports.documents import Key
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (

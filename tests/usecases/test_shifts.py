@@ -12,7 +12,8 @@ from bot.core.catalog import SourceRules
 from bot.core.grants import Origin, State
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Roster, Shift
-from bot.ports import Deadline, Key
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (

@@ -12,7 +12,8 @@ from bot.core.catalog import Lengths, SourceRules, SweepMode, SweepRules
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord
-from bot.ports import CLAIM_SECONDS, Key
+from bot.ports.documents import Key
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.town import ADA, BOB, EMAILS, EVE, MINUTE, PROD_DB, SCHEMA_MIGRATION, catalog

@@ -14,19 +14,11 @@ from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
 from bot.core.reasons import Why, because
 from bot.core.strays import StrayState
-from bot.ports import (
-    Alert,
-    AlertView,
-    Change,
-    Committed,
-    Deadline,
-    Holders,
-    Key,
-    Restore,
-    Snapshot,
-    Strays,
-    StrayTargets,
-)
+from bot.ports.changes import Change, Committed, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Alert, Key, Restore, Strays, StrayTargets
+from bot.ports.slack import AlertView
+from bot.ports.target import Holders
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget

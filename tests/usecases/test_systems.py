@@ -11,7 +11,8 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, System
 from bot.core.reasons import Why
-from bot.ports import Change, Key, Strays
+from bot.ports.changes import Change
+from bot.ports.documents import Key, Strays
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget, another_system
 from bot.testing.town import ADA, BOB, DAN, EMAILS, HOUR, MINUTE, PROD_DB, SECURITY, catalog

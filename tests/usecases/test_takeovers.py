@@ -10,7 +10,9 @@ import pytest
 from bot.core.catalog import SourceRules
 from bot.core.errors import Refused
 from bot.core.grants import State
-from bot.ports import CLAIM_SECONDS, Change, Committed, Deadline
+from bot.ports.changes import Change, Committed
+from bot.ports.deadline import Deadline
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget

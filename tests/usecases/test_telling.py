@@ -15,7 +15,10 @@ from bot.core.errors import Conflict, TemporaryFailure
 from bot.core.grants import Answer, Cause, Extension, Grant, Ground, HoldState, Origin, State, Traced, Vote
 from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
-from bot.ports import CLAIM_SECONDS, Card, Change, Claim, Deadline, Due, GivenUp, Key, Note
+from bot.ports.changes import Change, Claim, Due
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Card, GivenUp, Key, Note
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.slack.views.cards import card
 from bot.testing.fuse import Died
 from bot.testing.slack import dm

@@ -14,7 +14,8 @@ from bot.core.grants import HoldState, State
 from bot.core.holds import Hold, HoldRecord, Presence
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import StrayState
-from bot.ports import Change, Committed, Key, Restore, Strays
+from bot.ports.changes import Change, Committed
+from bot.ports.documents import Key, Restore, Strays
 from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.town import (

@@ -14,7 +14,7 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, Timeou
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.oncall.pagerduty.answers import Refusal
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.upstream import from_status, short_retries, time_left, too_late, wait_asked_for
 
 with warnings.catch_warnings():

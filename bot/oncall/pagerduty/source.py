@@ -21,7 +21,7 @@ from bot.oncall.pagerduty.answers import (
     Users,
 )
 from bot.oncall.pagerduty.calls import TOKEN_SETTING, Calls, Params
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.upstream import within
 
 PAGE = 100

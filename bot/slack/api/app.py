@@ -7,7 +7,8 @@ from typing import Any
 
 from slack_sdk import WebClient
 
-from bot.ports import AppFacts, Deadline
+from bot.ports.deadline import Deadline
+from bot.ports.slack import AppFacts
 from bot.slack.api.web_api import Declined, call, call_with_headers
 
 PAGE = 200

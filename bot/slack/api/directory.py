@@ -11,7 +11,8 @@ from slack_sdk import WebClient
 
 from bot.core.errors import PermanentFailure
 from bot.core.people import Group, Person
-from bot.ports import Deadline, Home
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Home
 from bot.slack.api.web_api import Answer, Declined, call
 
 PREFIX = "slack/"

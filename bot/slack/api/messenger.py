@@ -10,7 +10,9 @@ from slack_sdk import WebClient
 
 from bot.core.catalog import digest
 from bot.core.reasons import Why
-from bot.ports import AlertView, CardView, Deadline, Note, Place
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Note, Place
+from bot.ports.slack import AlertView, CardView
 from bot.slack.api.web_api import Declined, call
 from bot.slack.views import lists
 from bot.slack.views.alerts import alert

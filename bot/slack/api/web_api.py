@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.upstream import time_left, too_late, wait_asked_for, within
 
 Answer = Mapping[str, Any]

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.core.errors import refuse
 from bot.core.reasons import Why
-from bot.ports import Home
+from bot.ports.documents import Home
 from bot.usecases.context import Context
 
 Body = Mapping[str, Any]

@@ -9,7 +9,8 @@ import time
 import structlog
 
 from bot.core.errors import TemporaryFailure
-from bot.ports import Deadline, Ledger
+from bot.ports.deadline import Deadline
+from bot.ports.ledger import Ledger
 from bot.usecases.confirm import find_out
 
 MOST = 100

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.core.durations import brief
 from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Place
+from bot.ports.documents import Place
 from bot.slack.grammar.verbs import Request
 from bot.slack.incoming.actor import Body, insider, person_in
 from bot.slack.incoming.commands import SlackContext

@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 
 from bot.core.errors import PermanentFailure, Refused, TemporaryFailure, Unconfirmed, refuse
 from bot.core.reasons import Why
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.slack.api.web_api import call
 from bot.slack.grammar import verbs
 from bot.slack.grammar.verbs import Command, Extend, Request

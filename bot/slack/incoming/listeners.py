@@ -14,7 +14,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from bot.core.errors import TemporaryFailure
-from bot.ports import Home
+from bot.ports.documents import Home
 from bot.slack.api.directory import person_from
 from bot.slack.incoming import clicks, commands, submissions
 from bot.slack.incoming.actor import Body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.ports import AlertView
+from bot.ports.slack import AlertView
 from bot.slack.views.blocks import Block, actions, button, context, section
 from bot.slack.views.cards import BETWEEN
 from bot.slack.wording import alerts as words

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
-from bot.ports import CardView
+from bot.ports.slack import CardView
 from bot.slack.views.blocks import Block, actions, button, context, section, select
 from bot.slack.wording import cards as words
 from bot.slack.wording.spoken import for_length

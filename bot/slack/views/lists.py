@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bot.ports import CardView
+from bot.ports.slack import CardView
 from bot.slack.views import blocks
 from bot.slack.views.blocks import Block, actions, button, context, divider, fit, header, section
 from bot.slack.views.cards import APPROVER, card, decide_buttons, holder_buttons

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bot.core.durations import brief
 from bot.core.reasons import Why
-from bot.ports import AlertView
+from bot.ports.slack import AlertView
 from bot.slack.wording.reasons import NOT_COPIED, refusal, say
 
 LABELS: Mapping[str, str] = {

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.core.grants import SETTLED, Answer, Cause, Extension, Grant, Ground, HoldState, State, Traced
 from bot.core.members import YES
 from bot.core.reasons import Why
-from bot.ports import CardView
+from bot.ports.slack import CardView
 from bot.slack.wording.reasons import NOT_COPIED, refusal, say, trace_line
 from bot.slack.wording.spoken import (
     for_length,

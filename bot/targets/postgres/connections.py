@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import PQGen
 
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.targets.postgres.troubles import trouble
 from bot.upstream import time_left, too_late, within
 

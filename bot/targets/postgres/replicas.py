@@ -10,7 +10,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from bot.core.errors import TemporaryFailure
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection, Connections
 from bot.targets.postgres.look import Membership, Server

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection
 
 from bot.core.errors import TemporaryFailure
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection
 from bot.targets.postgres.troubles import NotAllowed

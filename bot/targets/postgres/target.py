@@ -23,7 +23,8 @@ from psycopg import sql
 from bot.core.catalog import Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen
-from bot.ports import Abilities, Deadline, Holder, Holders
+from bot.ports.deadline import Deadline
+from bot.ports.target import Abilities, Holder, Holders
 from bot.targets.postgres import receipts as kept
 from bot.targets.postgres import statements
 from bot.targets.postgres.connections import Connection, Connections

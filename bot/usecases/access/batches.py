@@ -21,7 +21,11 @@ from typing import TypeVar
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, Seen
-from bot.ports import Change, Committed, Deadline, Done, Ledger, Target, TargetSystems
+from bot.ports.changes import Change, Committed, Done
+from bot.ports.deadline import Deadline
+from bot.ports.documents import TargetSystems
+from bot.ports.ledger import Ledger
+from bot.ports.target import Target
 from bot.usecases.access import outcomes
 from bot.usecases.access.outcomes import LOOK_EVERY, Observed
 from bot.usecases.access.reconcile import Reconciliation, seen_lately

@@ -11,21 +11,11 @@ from bot.core.catalog import Catalog, Entitlement
 from bot.core.errors import PermanentFailure, RotakeyError, TemporaryFailure
 from bot.core.grants import GIVE_WITHIN
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen
-from bot.ports import (
-    Abilities,
-    Census,
-    Change,
-    Deadline,
-    Document,
-    Done,
-    Entry,
-    FormerTarget,
-    Holders,
-    Key,
-    Ledger,
-    PolicyInForce,
-    Target,
-)
+from bot.ports.changes import Change, Done, Entry
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Document, FormerTarget, Key, PolicyInForce
+from bot.ports.ledger import Census, Ledger
+from bot.ports.target import Abilities, Holders, Target
 from bot.usecases.job import Job
 from bot.usecases.retry import retry_conflicts
 

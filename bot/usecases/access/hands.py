@@ -14,7 +14,9 @@ from datetime import timedelta
 from bot.core.hands import LOOK_TWICE, may_have_ended_itself
 from bot.core.holds import HoldRecord, Phase
 from bot.core.reasons import Why, because
-from bot.ports import Change, Claim, Done, Due, Key, Ledger, Losses, Snapshot
+from bot.ports.changes import Change, Claim, Done, Due, Snapshot
+from bot.ports.documents import Key, Losses
+from bot.ports.ledger import Ledger
 from bot.usecases.access.outcomes import LOOK_EVERY, Observed, keep_change, soonest
 from bot.usecases.access.views import View
 from bot.usecases.requests.finish import ending

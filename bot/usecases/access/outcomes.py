@@ -24,7 +24,9 @@ from bot.core.holds import (
     backoff,
 )
 from bot.core.reasons import Why, because
-from bot.ports import CLAIM_SECONDS, Change, Claim, Done, Due, Entry, Key, Lease, LeaseMove, Note
+from bot.ports.changes import Change, Claim, Done, Due, Entry, Lease, LeaseMove
+from bot.ports.documents import Key, Note
+from bot.ports.ledger import CLAIM_SECONDS
 from bot.usecases.access.views import View
 from bot.usecases.requests.admit import indexes
 from bot.usecases.requests.finish import ending

@@ -16,20 +16,9 @@ from bot.core.holds import Hold, HoldRecord, Replacement
 from bot.core.people import Person, objection
 from bot.core.policy import ban_objection, security_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import (
-    Alert,
-    Census,
-    Change,
-    Claim,
-    Document,
-    Done,
-    Due,
-    Entry,
-    Key,
-    Note,
-    Snapshot,
-    TargetSystems,
-)
+from bot.ports.changes import Change, Claim, Done, Due, Entry, Snapshot
+from bot.ports.documents import Alert, Document, Key, Note, TargetSystems
+from bot.ports.ledger import Census
 from bot.usecases.context import Context, facts_of, security_keys
 from bot.usecases.notifications.alerts import alert_change, alert_over_change, became
 from bot.usecases.notifications.posting import GIVEN_UP, LOST

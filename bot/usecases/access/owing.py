@@ -17,29 +17,23 @@ from bot.core.catalog import Catalog
 from bot.core.errors import Conflict, Misconfigured, TemporaryFailure
 from bot.core.grants import NOT_BEGUN, Grant, State
 from bot.core.holds import HoldRecord, Phase
-from bot.ports import (
+from bot.ports.changes import Change, Committed, Done, Due, Entry, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import (
     Account,
     AccountOwner,
     AccountsNoted,
     Alert,
     Card,
-    Census,
-    Change,
-    Committed,
-    Deadline,
     Document,
-    Done,
-    Due,
     EntitlementsNoted,
-    Entry,
     Key,
-    Ledger,
     LookedThrough,
     Note,
     Place,
     Seat,
-    Snapshot,
 )
+from bot.ports.ledger import Census, Ledger
 from bot.usecases.context import Context
 from bot.usecases.duties import FAILED_PAUSE, KINDS, OWED_EVERY
 from bot.usecases.enact import ALWAYS_OWED, standing_duties

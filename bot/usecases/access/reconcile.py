@@ -22,19 +22,10 @@ from bot.core.errors import (
 from bot.core.grants import Grant
 from bot.core.hands import missing_after
 from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
-from bot.ports import (
-    Change,
-    Claim,
-    Document,
-    Done,
-    Due,
-    Entry,
-    Key,
-    Ledger,
-    Restore,
-    Target,
-    TargetSystems,
-)
+from bot.ports.changes import Change, Claim, Done, Due, Entry
+from bot.ports.documents import Document, Key, Restore, TargetSystems
+from bot.ports.ledger import Ledger
+from bot.ports.target import Target
 from bot.usecases.access import hands, outcomes
 from bot.usecases.access.outcomes import LOOK_EVERY, Observed, hold_name
 from bot.usecases.access.systems import accepted_for, first_name, note_system, receipts_moved

@@ -20,21 +20,11 @@ from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
 from bot.core.members import YES, for_revoking
 from bot.core.policy import Ask, approver_objection, refusal_of, security_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import (
-    Alert,
-    Census,
-    Change,
-    Deadline,
-    Done,
-    Due,
-    Entry,
-    Key,
-    Restore,
-    ShiftGrant,
-    Snapshot,
-    Survey,
-    Target,
-)
+from bot.ports.changes import Change, Done, Due, Entry, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Alert, Key, Restore, ShiftGrant, Survey
+from bot.ports.ledger import Census
+from bot.ports.target import Target
 from bot.usecases.access.hands import may_be_missing
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.target_calls import TargetCalls, TargetFailed

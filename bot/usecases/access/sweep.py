@@ -15,7 +15,10 @@ from typing import Protocol, TypeVar
 from bot.core.errors import PermanentFailure
 from bot.core.grants import LIVE, SETTLED, Grant
 from bot.core.holds import Hold, HoldRecord, Phase, backoff
-from bot.ports import Census, Change, Done, Due, Entry, Key, Ledger, Snapshot, Swept, Target
+from bot.ports.changes import Change, Done, Due, Entry, Snapshot
+from bot.ports.documents import Key, Swept
+from bot.ports.ledger import Census, Ledger
+from bot.ports.target import Target
 from bot.usecases.access.outcomes import Observed, hold_name
 from bot.usecases.access.reconcile import Reconciliation
 from bot.usecases.access.views import View, look, too_late

@@ -10,20 +10,11 @@ from functools import partial
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import HoldRecord, Presence, Receipt, Replacement, System
 from bot.core.reasons import Reason, Why, because
-from bot.ports import (
-    Census,
-    Change,
-    Deadline,
-    Due,
-    Entry,
-    Key,
-    Ledger,
-    Note,
-    PolicyInForce,
-    Snapshot,
-    Target,
-    TargetSystems,
-)
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, Note, PolicyInForce, TargetSystems
+from bot.ports.ledger import Census, Ledger
+from bot.ports.target import Target
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.retry import retry_conflicts
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
-from bot.ports import Deadline, Target
+from bot.ports.deadline import Deadline
+from bot.ports.target import Target
 from bot.usecases.access.views import View
 from bot.usecases.job import Job
 

@@ -9,7 +9,10 @@ from functools import cached_property
 from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.grants import GIVE_WITHIN, LIVE, SETTLED, Grant, HoldState, State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt
-from bot.ports import Deadline, Key, Ledger, Losses, Restore, Snapshot, TargetSystems
+from bot.ports.changes import Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, Losses, Restore, TargetSystems
+from bot.ports.ledger import Ledger
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from itertools import islice
 from bot.core.anchors import Anchored
 from bot.core.chain import Seal, Sealed, Written, before_all, moment, place, read_moment, read_seal
 from bot.core.proof import Examination, Findings, Trusts
-from bot.ports import AuditTrail
+from bot.ports.audit import AuditTrail
 
 
 @dataclass(frozen=True, kw_only=True)

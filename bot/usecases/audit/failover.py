@@ -13,7 +13,9 @@ from functools import partial
 from bot.core.anchors import Ended
 from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
-from bot.ports import Change, Document, Due, Entry, Key, Lease, LeaseMove, Ledger, Note, Restore, Snapshot
+from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot
+from bot.ports.documents import Document, Key, Note, Restore
+from bot.ports.ledger import Ledger
 from bot.usecases.access.hands import LOSSES, loss_change
 from bot.usecases.audit.seal import RESTORE, versions_of
 from bot.usecases.requests.finish import ending, left_shift

@@ -8,7 +8,10 @@ from dataclasses import replace
 from bot.core.chain import Acceptance, acceptance_seal
 from bot.core.errors import PermanentFailure
 from bot.core.holds import HoldRecord
-from bot.ports import Change, Due, Entry, Key, Ledger, Restore, Signer
+from bot.ports.audit import Signer
+from bot.ports.changes import Change, Due, Entry
+from bot.ports.documents import Key, Restore
+from bot.ports.ledger import Ledger
 from bot.usecases.access.hands import LOSSES, loss_change
 from bot.usecases.audit.rollback import ACCEPTED, Books, live_grants
 from bot.usecases.audit.seal import HEAD, RESTORE, head_after, newest, versions_of, with_signature

@@ -29,20 +29,10 @@ from bot.core.chain import (
 )
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
-from bot.ports import (
-    Alert,
-    Card,
-    Change,
-    Claim,
-    Done,
-    Drop,
-    Entry,
-    Key,
-    Ledger,
-    Restore,
-    Signer,
-    Snapshot,
-)
+from bot.ports.audit import Signer
+from bot.ports.changes import Change, Claim, Done, Drop, Entry, Snapshot
+from bot.ports.documents import Alert, Card, Key, Restore
+from bot.ports.ledger import Ledger
 from bot.usecases.audit.evidence import Line, examine, lines
 from bot.usecases.audit.rollback import Books, RollbackGuard, live_grants
 from bot.usecases.audit.seal import HEAD, RESTORE, head_after, newest, versions_of, with_signature

@@ -30,25 +30,10 @@ from bot.core.chain import GENESIS, Seal, Sealed, before_all, broken_link, signa
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
-from bot.ports import (
-    Anchor,
-    AuditTrail,
-    Census,
-    Change,
-    Due,
-    Entry,
-    Key,
-    Ledger,
-    Note,
-    PolicyInForce,
-    PolicyVersion,
-    Primary,
-    Restore,
-    SealHead,
-    Serving,
-    Signer,
-    Snapshot,
-)
+from bot.ports.audit import Anchor, AuditTrail, Signer
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import Key, Note, PolicyInForce, PolicyVersion, Restore, SealHead
+from bot.ports.ledger import Census, Ledger, Primary, Serving
 from bot.usecases.access.hands import LOSSES, loss_change, note_server
 from bot.usecases.audit import failover
 from bot.usecases.audit.seal import HEAD, RESTORE, UnreadableSeal, grant_ending, newest, versions_of

@@ -12,20 +12,10 @@ from bot.core.anchors import LASTS, MOST_SEALED, SETTLES, Anchored, is_grant_id
 from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed_seal
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
-from bot.ports import (
-    AuditTrail,
-    Change,
-    Claim,
-    Done,
-    Due,
-    Key,
-    Ledger,
-    Note,
-    Restore,
-    SealHead,
-    Signer,
-    Snapshot,
-)
+from bot.ports.audit import AuditTrail, Signer
+from bot.ports.changes import Change, Claim, Done, Due, Snapshot
+from bot.ports.documents import Key, Note, Restore, SealHead
+from bot.ports.ledger import Ledger
 
 SEAL = "seal:audit"
 KEEP = "keep:audit"

@@ -11,7 +11,9 @@ from typing import Protocol
 from bot.core.grants import Grant
 from bot.core.people import Person
 from bot.core.strays import Stray, StrayState
-from bot.ports import Condition, Inspection, Key, Restore, Snapshot, Strays, StrayTargets
+from bot.ports.changes import Snapshot
+from bot.ports.documents import Key, Restore, Strays, StrayTargets
+from bot.ports.ledger import Condition, Inspection
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.sweep import HeldLedger, Past, looked_at, past_of
 from bot.usecases.doctor.findings import MOST_ALIKE, Finding, ago, count_of, few, look_at, ok, wrong

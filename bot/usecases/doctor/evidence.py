@@ -10,7 +10,9 @@ from bot.core import durations
 from bot.core.anchors import WAITS, Anchored
 from bot.core.catalog import AuditRules
 from bot.core.chain import read_seal
-from bot.ports import Anchor, AuditTrail, Inspection, Ledger, SealHead
+from bot.ports.audit import Anchor, AuditTrail
+from bot.ports.documents import SealHead
+from bot.ports.ledger import Inspection, Ledger
 from bot.usecases.audit.seal import HEAD, newest, unsealed_for
 from bot.usecases.doctor.findings import Finding, ago, look_at, ok, wrong
 

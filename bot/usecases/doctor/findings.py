@@ -12,7 +12,7 @@ from enum import StrEnum
 from bot.core import durations
 from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
-from bot.ports import Deadline
+from bot.ports.deadline import Deadline
 
 MOST_ALIKE = 5
 """Findings of one kind that are shown; of more, only the number is."""

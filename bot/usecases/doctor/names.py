@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from bot.core.catalog import Catalog, Named
 from bot.core.people import objection
-from bot.ports import Deadline, Directory
+from bot.ports.deadline import Deadline
+from bot.ports.slack import Directory
 from bot.usecases.doctor.findings import Finding, look_at, ok, wrong
 
 NAMES = "names in slack"

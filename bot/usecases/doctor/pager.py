@@ -10,7 +10,10 @@ from bot.core.belief import Doubt
 from bot.core.catalog import Catalog, OnCall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
-from bot.ports import Deadline, Key, Ledger, OnCallSource
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key
+from bot.ports.ledger import Ledger
+from bot.ports.oncall import OnCallSource
 from bot.usecases.doctor.findings import Finding, ago, count_of, few, look_at, ok, when, wrong
 
 ON_CALL = "on call"

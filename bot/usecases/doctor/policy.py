@@ -11,7 +11,10 @@ from bot.core.members import Facts, names_of
 from bot.core.people import GROUP_KNOWN_FOR, Group, Person, objection
 from bot.core.reasons import Why
 from bot.core.shifts import Roster
-from bot.ports import Deadline, Directory, Key, Ledger, PolicyDoubt, PolicyInForce, PolicyText
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, PolicyDoubt, PolicyInForce, PolicyText
+from bot.ports.ledger import Ledger
+from bot.ports.slack import Directory
 from bot.usecases.context import HOME, facts_of
 from bot.usecases.doctor.findings import Finding, ago, look_at, ok, when, wrong
 

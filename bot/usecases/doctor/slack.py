@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.ports import App, AppFacts, Deadline, GivenUp, Home, Key, Ledger
+from bot.ports.deadline import Deadline
+from bot.ports.documents import GivenUp, Home, Key
+from bot.ports.ledger import Ledger
+from bot.ports.slack import App, AppFacts
 from bot.usecases.doctor.findings import Finding, ago, count_of, look_at, ok, wrong
 from bot.usecases.schedules.groups import LOSSES, REINSTALL
 

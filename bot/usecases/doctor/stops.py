@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 from bot.core.blocks import Ban, Freeze
 from bot.core.people import Person
-from bot.ports import Key
+from bot.ports.documents import Key
 from bot.usecases.access.sweep import HeldLedger
 from bot.usecases.doctor.access import who
 from bot.usecases.doctor.findings import MOST_ALIKE, Finding, ago, few, look_at

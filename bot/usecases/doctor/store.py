@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from bot.core.errors import TemporaryFailure
-from bot.ports import Change, Ledger, Server, ServerFacts
+from bot.ports.changes import Change
+from bot.ports.ledger import Ledger, Server, ServerFacts
 from bot.usecases.doctor.findings import Finding, count_of, look_at, ok, wrong
 
 REDIS = "redis"

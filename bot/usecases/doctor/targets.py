@@ -9,7 +9,10 @@ from datetime import datetime
 from bot.core.catalog import Catalog, Entitlement
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold
-from bot.ports import Abilities, Deadline, Key, Ledger, Swept, Target, TargetSystems
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Key, Swept, TargetSystems
+from bot.ports.ledger import Ledger
+from bot.ports.target import Abilities, Target
 from bot.usecases.doctor.findings import Finding, Grade, ago, count_of, look_at, ok, wrong
 from bot.usecases.doctor.work import SWEEP_FORGOTTEN
 

@@ -9,7 +9,9 @@ from typing import Protocol
 
 from bot.core import durations
 from bot.core.holds import HoldRecord
-from bot.ports import Condition, Inspection, Key, Ledger, Owed, SetAside, Snapshot, Swept
+from bot.ports.changes import Snapshot
+from bot.ports.documents import Key, Swept
+from bot.ports.ledger import Condition, Inspection, Ledger, Owed, SetAside
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.doctor.findings import Finding, ago, count_of, few, look_at, ok, wrong
 from bot.usecases.duties import name_of

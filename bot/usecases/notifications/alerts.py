@@ -11,7 +11,9 @@ from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold
 from bot.core.members import names_of
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Alert, AlertView, Change, Done, Due, Entry, Key, Messenger, Place, Restore, Snapshot
+from bot.ports.changes import Change, Done, Due, Entry, Snapshot
+from bot.ports.documents import Alert, Key, Place, Restore
+from bot.ports.slack import AlertView, Messenger
 from bot.usecases.context import Context, fact_keys, facts_of
 from bot.usecases.job import Job
 from bot.usecases.notifications.posting import (

@@ -13,22 +13,10 @@ from bot.core.grants import LIVE, NOT_BEGUN, Extension, Grant, State
 from bot.core.members import names_of
 from bot.core.policy import approvers_of, may_not_ask, question_of, wanted_end
 from bot.core.reasons import Why
-from bot.ports import (
-    Card,
-    CardView,
-    Change,
-    Claim,
-    Deadline,
-    Done,
-    Due,
-    Entry,
-    Homepage,
-    Key,
-    Messenger,
-    Note,
-    Place,
-    Snapshot,
-)
+from bot.ports.changes import Change, Claim, Done, Due, Entry, Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Card, Homepage, Key, Note, Place
+from bot.ports.slack import CardView, Messenger
 from bot.usecases.context import Basis, Context, base_of, facts_of, grant_keys
 from bot.usecases.job import Job
 from bot.usecases.notifications.posting import (

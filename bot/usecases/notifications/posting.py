@@ -17,20 +17,9 @@ from typing import Protocol
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, State
 from bot.core.reasons import Reason, Why
-from bot.ports import (
-    CLAIM_SECONDS,
-    Alert,
-    Card,
-    Change,
-    Claim,
-    Document,
-    Done,
-    Due,
-    GivenUp,
-    Key,
-    Ledger,
-    Place,
-)
+from bot.ports.changes import Change, Claim, Done, Due
+from bot.ports.documents import Alert, Card, Document, GivenUp, Key, Place
+from bot.ports.ledger import CLAIM_SECONDS, Ledger
 from bot.usecases.retry import retry_conflicts
 
 REFUSED_AGAIN = timedelta(minutes=10)

@@ -13,7 +13,8 @@ from bot.core.errors import Conflict, Refused
 from bot.core.grants import LIVE, Grant, Ground, State
 from bot.core.holds import Hold
 from bot.core.people import Person
-from bot.ports import Account, Change, Document, Due, Entry, Key, Lease, LeaseMove, Seat, Snapshot
+from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot
+from bot.ports.documents import Account, Document, Key, Seat
 from bot.usecases.schedules.ownership import account_name, claims, owner_objection
 
 PEOPLE_EVERY = timedelta(minutes=15)

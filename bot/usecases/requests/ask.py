@@ -12,7 +12,8 @@ from bot.core.grants import GIVE_WITHIN, NOT_BEGUN, Cause, Grant, State, deny, l
 from bot.core.people import Person
 from bot.core.policy import Ask, Decision, Outcome, decide, question_of, reason_unchecked
 from bot.core.reasons import Reason, Why
-from bot.ports import Change, Claim, Done, Key, Snapshot
+from bot.ports.changes import Change, Claim, Done, Snapshot
+from bot.ports.documents import Key
 from bot.usecases.access.outcomes import done_here
 from bot.usecases.context import (
     Basis,

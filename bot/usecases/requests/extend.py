@@ -15,7 +15,8 @@ from bot.core.policy import Ask, Decision, Outcome, ask_people, decide, known_sh
 from bot.core.reasons import Why
 from bot.core.rightful import extended_end
 from bot.core.shifts import Shift
-from bot.ports import Change, Due, Entry, Key
+from bot.ports.changes import Change, Due, Entry
+from bot.ports.documents import Key
 from bot.usecases.context import (
     Basis,
     Context,

@@ -15,7 +15,8 @@ from bot.core.members import for_revoking
 from bot.core.people import Person
 from bot.core.policy import approver_objection, security_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Change, Document, Due, Entry, Key, Lease, LeaseMove, ShiftGrant, Snapshot
+from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot
+from bot.ports.documents import Document, Key, ShiftGrant
 from bot.usecases.context import (
     Basis,
     Context,

@@ -17,7 +17,7 @@ from bot.core.policy import (
 )
 from bot.core.reasons import Reason, Why
 from bot.core.terms import terms_of
-from bot.ports import Change
+from bot.ports.changes import Change
 from bot.usecases.context import Basis, facts_of
 from bot.usecases.requests.admit import admission, ground_addition, holds_for, live_grant
 from bot.usecases.requests.reasons_fit import reason_still_fits

@@ -18,7 +18,8 @@ from bot.core.policy import (
     seat_objection,
 )
 from bot.core.reasons import Reason, Why
-from bot.ports import Change, Due, Homepage, Key, Note, Snapshot
+from bot.ports.changes import Change, Due, Snapshot
+from bot.ports.documents import Homepage, Key, Note
 from bot.usecases.context import (
     Context,
     decider_keys,

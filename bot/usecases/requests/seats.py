@@ -14,7 +14,9 @@ from bot.core.grants import SETTLED, Grant
 from bot.core.holds import Hold, HoldRecord, Phase
 from bot.core.members import SeatHolder
 from bot.core.strays import StrayState
-from bot.ports import Account, Key, Ledger, Seat, Seats, Snapshot, Strays, TargetSystems
+from bot.ports.changes import Seats, Snapshot
+from bot.ports.documents import Account, Key, Seat, Strays, TargetSystems
+from bot.ports.ledger import Ledger
 from bot.usecases.requests.admit import gives_index
 from bot.usecases.schedules.ownership import account_name
 

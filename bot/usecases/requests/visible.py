@@ -9,7 +9,8 @@ from bot.core.members import YES, Facts, belongs, for_revoking
 from bot.core.people import objection
 from bot.core.policy import security_objection
 from bot.core.reasons import Why
-from bot.ports import Key, Snapshot
+from bot.ports.changes import Snapshot
+from bot.ports.documents import Key
 from bot.usecases.context import Basis, Context, fact_keys, facts_of, security_keys
 
 MOST_KNOWN = 200

@@ -19,7 +19,8 @@ from bot.core.policy import (
     wanted_end,
 )
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Card, Change, Due, Entry, Key, Note, Snapshot
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import Card, Key, Note
 from bot.usecases.context import (
     Basis,
     Context,

@@ -8,7 +8,8 @@ from bot.core.catalog import Resource
 from bot.core.grants import Grant, Origin, State
 from bot.core.members import names_of
 from bot.core.policy import Ask, Decision, Outcome, approvers_of, channel_of
-from bot.ports import Change, Done, Due, Entry, Key, Snapshot
+from bot.ports.changes import Change, Done, Due, Entry, Snapshot
+from bot.ports.documents import Key
 from bot.usecases.context import Basis, facts_of
 from bot.usecases.requests.admit import PEOPLE_EVERY, indexes
 

@@ -11,7 +11,9 @@ from bot.core.members import names_of
 from bot.core.people import Group, Person
 from bot.core.reasons import Why, because
 from bot.core.shifts import Roster
-from bot.ports import Account, AccountOwner, Alert, Deadline, EmailOwner, Key, Snapshot
+from bot.ports.changes import Snapshot
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Account, AccountOwner, Alert, EmailOwner, Key
 from bot.usecases.context import Context, fact_keys, facts_of
 from bot.usecases.people import remember
 from bot.usecases.requests.waiting import MOST_DM_APPROVERS

@@ -11,7 +11,8 @@ from bot.core.members import CANNOT_TELL, YES, belongs
 from bot.core.people import Person, objection, same_human
 from bot.core.policy import approver_objection
 from bot.core.reasons import Reason, Why, because
-from bot.ports import AccountOwner, Alert, Change, Document, Due, Entry, Key, Note, Snapshot
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import AccountOwner, Alert, Document, Key, Note
 from bot.usecases.context import Context, facts_of
 from bot.usecases.notifications.alerts import alert_over_change
 from bot.usecases.retry import earlier_answer

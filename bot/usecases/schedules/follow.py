@@ -14,7 +14,8 @@ from bot.core.policy import closed_objection
 from bot.core.reasons import Reason
 from bot.core.rightful import rightful
 from bot.core.shifts import Roster, next_boundary, on_call
-from bot.ports import Change, Done, Key, Snapshot
+from bot.ports.changes import Change, Done, Snapshot
+from bot.ports.documents import Key
 from bot.usecases.context import Basis, Context, fact_keys, facts_of
 from bot.usecases.job import Job
 from bot.usecases.people import look_up

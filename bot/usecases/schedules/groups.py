@@ -9,20 +9,9 @@ from datetime import timedelta
 from bot.core.members import names_of
 from bot.core.people import KNOWN_FOR, Group, Person
 from bot.core.reasons import Why, because
-from bot.ports import (
-    Change,
-    Document,
-    Done,
-    Due,
-    Entry,
-    Home,
-    Key,
-    Ledger,
-    Note,
-    PolicyInForce,
-    Readings,
-    Snapshot,
-)
+from bot.ports.changes import Change, Done, Due, Entry, Snapshot
+from bot.ports.documents import Document, Home, Key, Note, PolicyInForce, Readings
+from bot.ports.ledger import Ledger
 from bot.usecases.audit.seal import versions_of
 from bot.usecases.context import POLICY, Context, facts_of, security_keys
 from bot.usecases.job import Job

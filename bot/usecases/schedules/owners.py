@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
-from bot.ports import Change, EmailOwner, Entry, Key, Ledger
+from bot.ports.changes import Change, Entry
+from bot.ports.documents import EmailOwner, Key
+from bot.ports.ledger import Ledger
 from bot.usecases.context import Context
 from bot.usecases.job import Job
 from bot.usecases.people import remember

@@ -18,7 +18,9 @@ from bot.core.grants import LIVE, Grant
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
-from bot.ports import Account, AccountOwner, Alert, Change, Document, Due, Key, Ledger, Snapshot
+from bot.ports.changes import Change, Due, Snapshot
+from bot.ports.documents import Account, AccountOwner, Alert, Document, Key
+from bot.ports.ledger import Ledger
 
 VERBS = ("same_person", "somebody_else")
 

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from bot.core.catalog import Catalog
-from bot.ports import Change, Key, Readings, Snapshot
+from bot.ports.changes import Change, Snapshot
+from bot.ports.documents import Key, Readings
 
 AT_LEAST = timedelta(days=14)
 """As far ahead as rosters are read."""

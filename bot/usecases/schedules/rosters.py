@@ -12,19 +12,10 @@ from bot.core.catalog import Catalog, OnCall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Roster, levelless
-from bot.ports import (
-    Change,
-    Deadline,
-    Document,
-    Done,
-    Due,
-    Entry,
-    Key,
-    Note,
-    OnCallSource,
-    Readings,
-    SourceState,
-)
+from bot.ports.changes import Change, Done, Due, Entry
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Document, Key, Note, Readings, SourceState
+from bot.ports.oncall import OnCallSource
 from bot.usecases.context import Context
 from bot.usecases.job import Job
 from bot.usecases.schedules.owners import LEAVE_SECONDS, Owners, in_order

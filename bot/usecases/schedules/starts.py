@@ -14,7 +14,8 @@ from bot.core.people import objection
 from bot.core.policy import automatic_objection, closed_objection, seat_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
-from bot.ports import Change, Document, Due, Entry, Key, Note, ShiftGrant, Snapshot
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import Document, Key, Note, ShiftGrant
 from bot.usecases.context import Basis, facts_of
 from bot.usecases.requests.admit import admission, ground_addition, live_grant
 from bot.usecases.schedules.ownership import with_contest

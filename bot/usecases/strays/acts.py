@@ -8,7 +8,8 @@ from bot.core.grants import Grant
 from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Presence
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState, may_be_taken
-from bot.ports import Alert, Change, Due, Entry, Key, Snapshot, Strays
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import Alert, Key, Strays
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context
 from bot.usecases.notifications.alerts import (

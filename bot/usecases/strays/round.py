@@ -11,7 +11,8 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, SETTLED, Grant, State
 from bot.core.holds import Hold, HoldRecord, Presence, System
 from bot.core.strays import Sight
-from bot.ports import Restore, Snapshot, Strays
+from bot.ports.changes import Snapshot
+from bot.ports.documents import Restore, Strays
 
 
 @dataclass(frozen=True, kw_only=True)

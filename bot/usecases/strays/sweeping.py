@@ -16,23 +16,10 @@ from bot.core.grants import LIVE, Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, System
 from bot.core.reasons import Why, because
 from bot.core.strays import Stray, StrayState, strays_after
-from bot.ports import (
-    CLAIM_SECONDS,
-    Alert,
-    Census,
-    Change,
-    Claim,
-    Done,
-    Due,
-    Key,
-    Ledger,
-    Restore,
-    Snapshot,
-    Strays,
-    StrayTargets,
-    Target,
-    TargetSystems,
-)
+from bot.ports.changes import Change, Claim, Done, Due, Snapshot
+from bot.ports.documents import Alert, Key, Restore, Strays, StrayTargets, TargetSystems
+from bot.ports.ledger import CLAIM_SECONDS, Census, Ledger
+from bot.ports.target import Target
 from bot.usecases.access.systems import SYSTEMS, first_name, note_system
 from bot.usecases.context import Context
 from bot.usecases.job import Job

@@ -16,7 +16,8 @@ from bot.core.people import Person
 from bot.core.policy import Ask, approver_objection, refusal_of, security_objection
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
-from bot.ports import Alert, Change, Document, Due, Entry, Key, Snapshot, Strays
+from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.documents import Alert, Document, Key, Strays
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
 from bot.usecases.notifications.alerts import adoptable, adopted_for, alert_change, became, owners

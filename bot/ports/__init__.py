@@ -1,0 +1,1 @@
+"""Interfaces and values between the use-cases and the world: what each promises, and what it raises."""

@@ -1,0 +1,28 @@
+"""Deadlines of calls, on the clock of this process."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment on this process's monotonic clock after which a call is no longer worth making."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        return cls(time.monotonic() + seconds)
+
+    def left(self) -> float:
+        """Return the seconds that are left; never negative."""
+        return max(self.at - time.monotonic(), 0.0)
+
+    @property
+    def passed(self) -> bool:
+        return self.left() <= 0
+
+    def sooner(self, other: Deadline) -> Deadline:
+        return min(self, other, key=lambda each: each.at)
