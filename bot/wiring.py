@@ -22,15 +22,14 @@ from redis import Redis
 from slack_sdk import WebClient
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from bot import config, health, web
-from bot.admission import World
-from bot.anchor import AnchorFile
-from bot.archive import ArchiveFolder
+from bot import config, web
+from bot.core.audit.proof import Trusts
 from bot.core.authentic import text_objection
 from bot.core.catalog import Catalog
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
-from bot.core.proof import Trusts
 from bot.core.reasons import Reason, Why, because
+from bot.evidence.anchor_file import AnchorFile
+from bot.evidence.archive import ArchiveFolder
 from bot.kinds import PagerDutySettings, PostgresSettings
 from bot.ledger import checks
 from bot.ledger.connection import connect
@@ -56,8 +55,10 @@ from bot.usecases.notifications import alerts, cards
 from bot.usecases.requests import ask
 from bot.usecases.schedules import follow, groups, rosters
 from bot.usecases.strays.sweeping import sweep
-from bot.watchdog import Watchdog
-from bot.worker import Batches, Duty, Worker
+from bot.web import health
+from bot.worker.admission import World
+from bot.worker.loop import Batches, Duty, Worker
+from bot.worker.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -405,7 +406,7 @@ def signer(env: config.Environment) -> Signer | None:
     if not pem:
         return None
     try:
-        made: Signer = _import_extra("bot.signing", "audit").SigningKey(pem)
+        made: Signer = _import_extra("bot.evidence.signing", "audit").SigningKey(pem)
     except PermanentFailure as missing:
         raise Misconfigured(f"AUDIT_KEY is set, but {missing}") from missing
     return made
@@ -415,7 +416,7 @@ def trust(pems: Iterable[bytes]) -> Trusts:
     """Return a function that tells whether a signature is by one of these public keys. Raise
     Misconfigured."""
     try:
-        trusts: Trusts = _import_extra("bot.signing", "audit").TrustedKeys(pems).trusts
+        trusts: Trusts = _import_extra("bot.evidence.signing", "audit").TrustedKeys(pems).trusts
     except PermanentFailure as missing:
         raise Misconfigured(str(missing)) from missing
     return trusts

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.admission import (
+from bot.core.errors import Misconfigured
+from bot.testing.town import catalog
+from bot.usecases.enact import standing_duties
+from bot.worker.admission import (
     ALARMS,
     REDIS,
     RESERVED,
@@ -16,9 +19,6 @@ from bot.admission import (
     source,
     target,
 )
-from bot.core.errors import Misconfigured
-from bot.testing.town import catalog
-from bot.usecases.enact import standing_duties
 
 TRUSTED = Use(trusted=True)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.anchor import AnchorFile
-from bot.core.anchors import ENDED_MOST, Anchored, Ended, ended_lately, policy_mark, read_anchor, text_of
+from bot.core.audit.anchor import ENDED_MOST, Anchored, Ended, ended_lately, policy_mark, read_anchor, text_of
 from bot.core.errors import PermanentFailure
+from bot.evidence.anchor_file import AnchorFile
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 ANCHORED = Anchored(number=7, head="7" * 64, last="1772442000000-0", ended=(Ended(grant="g1", at=NINE),))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.archive import ArchiveFolder
-from bot.core.chain import read_seal
+from bot.core.audit.chain import read_seal
 from bot.core.errors import PermanentFailure
+from bot.evidence.archive import ArchiveFolder
 from bot.testing.story import Story
 from bot.testing.town import HOUR, MINUTE
 from bot.usecases.audit.evidence import lines

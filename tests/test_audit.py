@@ -16,10 +16,10 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from bot.anchor import AnchorFile
 from bot.cli import rotakey
-from bot.core.anchors import text_of
-from bot.core.chain import read_seal
+from bot.core.audit.anchor import text_of
+from bot.core.audit.chain import read_seal
+from bot.evidence.anchor_file import AnchorFile
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Due, Entry
@@ -241,7 +241,7 @@ def test_what_was_signed_is_proved_with_the_public_key(auditor: Auditor) -> None
     pytest.importorskip("cryptography", reason="the extra [audit] is not installed")
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
-    from bot.signing import SigningKey  # noqa: PLC0415
+    from bot.evidence.signing import SigningKey  # noqa: PLC0415
     from tests.test_signing import private, public  # noqa: PLC0415
 
     ours, another = (Ed25519PrivateKey.generate() for _ in range(2))
@@ -263,7 +263,7 @@ def test_what_was_signed_is_proved_with_the_public_key(auditor: Auditor) -> None
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here")
 def test_it_goes_as_the_readme_says(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
-    signing = pytest.importorskip("bot.signing", reason="the extra [audit] is not installed")
+    signing = pytest.importorskip("bot.evidence.signing", reason="the extra [audit] is not installed")
     readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
     [block] = [each for each in re.findall(r"(?ms)^```sh\n(.*?)^```$", readme) if "rotakey audit" in each]
     monkeypatch.chdir(auditor.folder)

@@ -29,7 +29,7 @@ from bot.ports.documents import Home, Key
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.testing.valkey import valkey_url
 from bot.usecases.enact import enact
-from bot.worker import Worker
+from bot.worker.loop import Worker
 from tests.e2e.town import until
 
 SECRET = "0123456789abcdef"
@@ -38,7 +38,7 @@ ROUNDS = 25
 """Each is four requests, and more turns of the worker."""
 CONNECTIONS = 24
 """More than web and worker use at once, so that none is opened late."""
-BOUNDED = ("bot.core.anchors", "in collections.Counter")
+BOUNDED = ("bot.core.audit.anchor", "in collections.Counter")
 """What lately ended is remembered on purpose, and only so much of it; the rest is what is counted here."""
 HOLDS_OTHERS = (dict, list, set, deque)
 

@@ -9,10 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 import pytest
 
-from bot import health, worker
 from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.health import Gauges, stuck, trouble
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import OLDEST_FIRST, Change, Claims, Order, Snapshot
@@ -27,7 +25,10 @@ from bot.usecases.context import Context
 from bot.usecases.enact import enact
 from bot.usecases.notifications.posting import count_given_up
 from bot.usecases.schedules.groups import record_loss
-from bot.worker import Worker
+from bot.web import health
+from bot.web.health import Gauges, stuck, trouble
+from bot.worker import loop
+from bot.worker.loop import Worker
 from tests.test_worker import LONG_ENOUGH, Bell, running, until
 
 DOWN = TemporaryFailure("orders-db does not answer")
@@ -35,8 +36,8 @@ DOWN = TemporaryFailure("orders-db does not answer")
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "SLEEP_AT_MOST", 0.01)
-    monkeypatch.setattr(worker, "REDIS_AWAY_PAUSE", 0.01)
+    monkeypatch.setattr(loop, "SLEEP_AT_MOST", 0.01)
+    monkeypatch.setattr(loop, "REDIS_AWAY_PAUSE", 0.01)
 
 
 class Hanging(Bell):

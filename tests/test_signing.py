@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from bot.signing import SigningKey, TrustedKeys
+from bot.evidence.signing import SigningKey, TrustedKeys
 
 HEAD = "7" * 64
 

@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner
 from redis import Redis
 
-from bot import worker
 from bot.cli import rotakey
 from bot.core.catalog import Entitlement
 from bot.core.errors import TemporaryFailure
@@ -21,14 +20,15 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Lease, LeaseMove
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, Swept
-from bot.sweep import Sweep
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.testing.town import ADA, BOB, CAROL, HOUR, NINE, PROD_DB, SECURITY, catalog
 from bot.testing.valkey import valkey_url
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.reconcile import Reconciliation
-from bot.worker import Worker
+from bot.worker import loop
+from bot.worker.loop import Worker
+from bot.worker.sweep import Sweep
 
 DOWN = TemporaryFailure("orders-db does not answer")
 ROLE = PROD_DB.gives[0]
@@ -37,7 +37,7 @@ ADAS = "orders_rw on orders-db for ada@example.com"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "SLEEP_AT_MOST", 0.05)
+    monkeypatch.setattr(loop, "SLEEP_AT_MOST", 0.05)
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_what_would_be_tried_again_too_late_is_not_waited_for(story: Story) -> N
 def test_a_redis_that_goes_away_meanwhile_is_not_waited_for_beyond_the_time(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "REDIS_AWAY_PAUSE", 0.01)
+    monkeypatch.setattr(loop, "REDIS_AWAY_PAUSE", 0.01)
     begun(story)
     story.memory.advance(HOUR)
     asked: list[int] = []

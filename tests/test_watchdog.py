@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.anchor import AnchorFile
 from bot.core.errors import TemporaryFailure
+from bot.evidence.anchor_file import AnchorFile
 from bot.ports.changes import Change, Entry, Snapshot
 from bot.ports.documents import Key, PolicyInForce, Restore
 from bot.ports.ledger import Ledger
@@ -19,7 +19,7 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
 from bot.testing.town import ADA, SECURITY
 from bot.usecases.access.owing import keep_owed
-from bot.watchdog import OWED_EVERY, PATIENCE, Watchdog
+from bot.worker.watchdog import OWED_EVERY, PATIENCE, Watchdog
 
 
 class Policy:

@@ -28,7 +28,7 @@ from bot.usecases.access import owing
 from bot.usecases.duties import KINDS
 from bot.usecases.enact import ALWAYS_OWED, enact
 from bot.usecases.job import Job
-from bot.watchdog import Watchdog
+from bot.worker.watchdog import Watchdog
 
 POLICY = """
 people: {email_domains: [example.com]}

@@ -13,8 +13,6 @@ from math import inf
 import pytest
 from structlog.testing import capture_logs
 
-from bot import worker
-from bot.admission import RESERVED, SLACK, World
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.ports.changes import OLDEST_FIRST, Change, Claim, Claims, Committed, Done, Due, Order, Snapshot
 from bot.ports.deadline import Deadline
@@ -23,7 +21,9 @@ from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.town import NINE
 from bot.usecases.job import Job
-from bot.worker import Worker
+from bot.worker import loop
+from bot.worker.admission import RESERVED, SLACK, World
+from bot.worker.loop import Worker
 
 LONG_ENOUGH = 10.0
 
@@ -84,9 +84,9 @@ class Bell(MemoryLedger):
 
 @pytest.fixture
 def ledger(monkeypatch: pytest.MonkeyPatch) -> Bell:
-    monkeypatch.setattr(worker, "RENEW_EVERY", 0.01)
-    monkeypatch.setattr(worker, "REDIS_AWAY_PAUSE", 0.01)
-    monkeypatch.setattr(worker, "SLEEP_AT_MOST", 0.05)
+    monkeypatch.setattr(loop, "RENEW_EVERY", 0.01)
+    monkeypatch.setattr(loop, "REDIS_AWAY_PAUSE", 0.01)
+    monkeypatch.setattr(loop, "SLEEP_AT_MOST", 0.05)
     return Bell()
 
 
@@ -259,7 +259,7 @@ def test_what_was_not_asked_for_a_while_shows_first_with_one_call_that_it_answer
         until(lambda: len(calls.done) == 50)
         calls.let_go.clear()
         calls.hanging.add("db")
-        monkeypatch.setattr(worker, "TRUSTED_FOR", 0.0)
+        monkeypatch.setattr(loop, "TRUSTED_FOR", 0.0)
         ledger.owe(*(f"hold:db/{number}" for number in range(50)))
         until(lambda: calls.asked("db"))
         rounds(ledger)
@@ -270,7 +270,7 @@ def test_what_was_not_asked_for_a_while_shows_first_with_one_call_that_it_answer
 def test_after_a_call_that_met_its_deadline_there_is_one_thread_until_a_call_is_answered(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "TRUSTED_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(loop, "TRUSTED_FOR", LONG_ENOUGH)
     calls = Calls(ledger)
     with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
         answered(ledger, calls, "db")
@@ -411,7 +411,7 @@ class Lots:
 @pytest.fixture
 def trusting(monkeypatch: pytest.MonkeyPatch) -> None:
     """All that is waited for is known to answer."""
-    monkeypatch.setattr(worker, "WITHIN", Everything())
+    monkeypatch.setattr(loop, "WITHIN", Everything())
 
 
 class Everything:
@@ -419,7 +419,7 @@ class Everything:
         return True
 
 
-def for_lots(ledger: Bell, duties: Mapping[str, worker.Duty], lots: Lots, share: int) -> Worker:
+def for_lots(ledger: Bell, duties: Mapping[str, loop.Duty], lots: Lots, share: int) -> Worker:
     world = replace(TWO, wished=share + TWO.least)
     return Worker(ledger, duties, {"hold": lots}, lambda: None, lambda: world, share=share)
 
@@ -447,7 +447,7 @@ def test_many_of_a_target_are_done_together_on_no_more_threads_than_its_share(le
 def test_in_a_flood_nothing_else_has_more_threads_than_its_own(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(loop, "FLOOD_FOR", LONG_ENOUGH)
     lots, gate, quick = Lots(ledger), Gate(ledger), list[Claim]()
     ledger.owe(*(f"hold:db/{number}" for number in range(97)), *(f"card:{number}" for number in range(9)))
     it = for_lots(ledger, {"card": gate, "seal": closes(ledger, quick)}, lots, share=3)
@@ -467,7 +467,7 @@ def test_in_a_flood_nothing_else_has_more_threads_than_its_own(
 
 @pytest.mark.usefixtures("trusting")
 def test_very_much_that_can_wait_is_no_flood(ledger: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(loop, "FLOOD_FOR", LONG_ENOUGH)
     lots = Lots(ledger)
     lots.press = False
     lots.open.set()
@@ -483,7 +483,7 @@ def test_very_much_that_can_wait_is_no_flood(ledger: Bell, monkeypatch: pytest.M
 def test_in_a_flood_claims_are_kept_of_what_is_not_written_down_yet(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(loop, "FLOOD_FOR", LONG_ENOUGH)
     lots, quick = Lots(ledger), list[Claim]()
     lots.open.set()
     ledger.owe(*(f"hold:db/{number}" for number in range(64)))
@@ -504,7 +504,7 @@ def test_in_a_flood_claims_are_kept_of_what_is_not_written_down_yet(
 def test_what_was_not_written_down_is_when_the_worker_stops(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "FLOOD_FOR", LONG_ENOUGH)
+    monkeypatch.setattr(loop, "FLOOD_FOR", LONG_ENOUGH)
     lots = Lots(ledger)
     lots.open.set()
     ledger.owe(*(f"hold:db/{number}" for number in range(64)))
@@ -515,7 +515,7 @@ def test_what_was_not_written_down_is_when_the_worker_stops(
 
 
 @pytest.mark.usefixtures("trusting")
-@pytest.mark.parametrize(("waiting", "sizes"), [(0, [48, 48]), (worker.WORKS_FOR, [32, 32, 32])])
+@pytest.mark.parametrize(("waiting", "sizes"), [(0, [48, 48]), (loop.WORKS_FOR, [32, 32, 32])])
 def test_a_lane_has_no_more_threads_than_there_is_waiting_to_do(
     ledger: Bell, waiting: float, sizes: list[int]
 ) -> None:
@@ -709,7 +709,7 @@ def test_what_is_running_is_finished_and_nothing_more_is_begun(ledger: Bell) -> 
 def test_a_call_that_never_comes_back_keeps_no_worker_from_ending(
     ledger: Bell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "FINISH_WITHIN", 0.05)
+    monkeypatch.setattr(loop, "FINISH_WITHIN", 0.05)
     calls = Calls(ledger)
     calls.hanging.add("db")
     ledger.owe("hold:db/1")

@@ -13,9 +13,9 @@ from typing import IO, Any
 import click
 
 from bot import config, wiring
-from bot.core.anchors import Anchored, read_anchor
+from bot.core.audit.anchor import Anchored, read_anchor
+from bot.core.audit.proof import Findings
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
-from bot.core.proof import Findings
 from bot.files import replace_whole
 from bot.ledger.redis_ledger import RedisLedger
 from bot.usecases.audit import evidence

@@ -11,8 +11,8 @@ from typing import Any, Self, cast
 from slack_sdk import WebClient
 
 from bot import config, wiring
+from bot.core.audit.chain import read_seal
 from bot.core.authentic import text_objection
-from bot.core.chain import read_seal
 from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger

@@ -16,10 +16,10 @@ from bot.core.errors import Misconfigured, TemporaryFailure
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, PolicyInForce
 from bot.ports.ledger import Ledger
-from bot.sweep import Sweep
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.sweep import Past
 from bot.usecases.audit.evidence import plain
+from bot.worker.sweep import Sweep
 
 
 @click.command()

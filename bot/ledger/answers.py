@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.core.chain import Sealed, Written
+from bot.core.audit.chain import Sealed, Written
 from bot.core.errors import ClaimLost, Conflict, PermanentFailure
 from bot.ledger.codec import decode, printable
 from bot.ledger.moments import from_ms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.core.chain import from_ms
+from bot.core.audit.chain import from_ms
 
 __all__ = ["from_ms", "not_after", "not_before"]
 

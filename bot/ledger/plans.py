@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 
-from bot.core.chain import before_all, text_of
+from bot.core.audit.chain import before_all, text_of
 from bot.ledger.codec import encode, encode_entry
 from bot.ledger.moments import not_after, not_before
 from bot.ports.changes import Change, Claim, Drop, Lease, LeaseMove, Room

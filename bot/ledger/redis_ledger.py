@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from redis import Redis
 
-from bot.core.chain import Sealed, Written
+from bot.core.audit.chain import Sealed, Written
 from bot.core.errors import FAILED_OVER, Conflict, FailedOver, NotCopied, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord

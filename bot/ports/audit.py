@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bot.core.anchors import Anchored
-from bot.core.chain import Sealed, Written
+from bot.core.audit.anchor import Anchored
+from bot.core.audit.chain import Sealed, Written
 from bot.ports.changes import Entry
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from bot.core.chain import Seal, Sealed
+from bot.core.audit.chain import Seal, Sealed
 from bot.core.grants import Grant
 from bot.core.members import SeatHolder
 from bot.ports.documents import D, Document, Key

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.core.ages import age
+from bot.core.audit.chain import GENESIS
 from bot.core.blocks import Ban, Block, Freeze
 from bot.core.catalog import Entitlement
-from bot.core.chain import GENESIS
 from bot.core.grants import Grant
 from bot.core.holds import Hold, HoldRecord, Replacement, System
 from bot.core.people import Group, Person

@@ -15,7 +15,7 @@ from functools import cache
 from threading import RLock
 from zlib import crc32
 
-from bot.core.chain import Sealed, Written, before_all, text_of
+from bot.core.audit.chain import Sealed, Written, before_all, text_of
 from bot.core.errors import (
     FAILED_OVER,
     ClaimLost,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from bot.watchdog import OWED_EVERY
+from bot.worker.watchdog import OWED_EVERY
 from tests.clocks.conftest import Clocks
 from tests.clocks.test_apart import (
     HOUR,

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.core.anchors import Anchored
-from bot.core.chain import (
+from bot.core.audit.anchor import Anchored
+from bot.core.audit.chain import (
     GENESIS,
     Acceptance,
     Beginning,
@@ -25,7 +25,7 @@ from bot.core.chain import (
     signed_seal,
     text_of,
 )
-from bot.core.proof import Examination, Findings, Trusts
+from bot.core.audit.proof import Examination, Findings, Trusts
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 Line = Written | Seal

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from redis import Redis
 
-from bot.core.chain import GENESIS, Seal, Sealed, seal_of, text_of
+from bot.core.audit.chain import GENESIS, Seal, Sealed, seal_of, text_of
 from bot.core.errors import Conflict, TemporaryFailure
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Drop, Entry

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bot.anchor import AnchorFile
 from bot.cli.examination import Examination
 from bot.core.errors import FAILED_OVER, FailedOver, PermanentFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord
+from bot.evidence.anchor_file import AnchorFile
 from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
@@ -245,7 +245,7 @@ def test_yet_another_server_that_takes_over_meanwhile_is_not_taken_for_the_compa
 
 def test_ends_are_not_forgotten_while_a_copy_is_missing(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     grant = ended_behind_the_replicas_back(bot)
-    monkeypatch.setattr("bot.core.anchors.ENDED_KEPT", timedelta())
+    monkeypatch.setattr("bot.core.audit.anchor.ENDED_KEPT", timedelta())
     bot.guard.look(SECURITY)
     kept = bot.anchor.read() if bot.anchor else None
     assert kept

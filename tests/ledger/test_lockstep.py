@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, multiple, rule, run_state_machine_as_test
 from redis import Redis
 
-from bot.core.chain import GENESIS, Seal, Sealed, Written, seal_of, text_of
+from bot.core.audit.chain import GENESIS, Seal, Sealed, Written, seal_of, text_of
 from bot.core.errors import Conflict
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import (

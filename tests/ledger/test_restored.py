@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.anchor import AnchorFile
-from bot.core.anchors import Anchored
-from bot.core.chain import Acceptance, acceptance_seal, text_of
-from bot.core.proof import Findings
+from bot.core.audit.anchor import Anchored
+from bot.core.audit.chain import Acceptance, acceptance_seal, text_of
+from bot.core.audit.proof import Findings
+from bot.evidence.anchor_file import AnchorFile
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Due

@@ -12,17 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from redis import Redis
 
-from bot.core.anchors import Anchored, read_anchor
+from bot.core.audit.anchor import Anchored, read_anchor
+from bot.core.audit.proof import Findings, Trusts
 from bot.core.errors import Refused
 from bot.core.grants import Grant, State
-from bot.core.proof import Findings, Trusts
 from bot.core.reasons import Reason, Why
+from bot.evidence.signing import SigningKey, TrustedKeys
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Due
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Alert, Key, Seat
-from bot.signing import SigningKey, TrustedKeys
 from bot.testing.story import Story
 from bot.testing.town import DAN, EVE, PROD_DB, SCHEMA_MIGRATION, catalog
 from bot.testing.valkey import valkey

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from bot import health
 from bot.core.errors import TemporaryFailure
 from bot.ledger import scripts
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Lease, LeaseMove
 from bot.testing.slack import FakeDirectory
 from bot.usecases.context import Context
+from bot.web import health
 from tests.ledger.keyspace import everything
 from tests.ledger.people import APPROVAL, NINE, grant_key
 

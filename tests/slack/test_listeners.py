@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from bot import health
 from bot.core.catalog import Named, ReasonRule, SecurityRules
 from bot.core.errors import Refused
 from bot.core.grants import Grant, State
@@ -30,6 +29,7 @@ from bot.usecases.confirm import find_out
 from bot.usecases.requests import ask
 from bot.usecases.requests.look import home_view
 from bot.usecases.schedules import groups
+from bot.web import health
 from tests.slack.conftest import CHANNEL, EVE, GINA
 from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
 from tests.slack.town import CATALOG, Town, town

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from bot.core.anchors import Anchored
+from bot.core.audit.anchor import Anchored
 from bot.core.catalog import AuditRules
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold

@@ -17,7 +17,7 @@ from bot.usecases.access.owing import keep_owed
 from bot.usecases.audit.seal import SEAL
 from bot.usecases.duties import OWED_EVERY as LOOKED_EVERY
 from bot.usecases.enact import standing_duties
-from bot.watchdog import OWED_EVERY
+from bot.worker.watchdog import OWED_EVERY
 
 PEOPLE = st.sampled_from([ADA, DAN, BOB])
 RESOURCES = st.sampled_from(["prod-db", "schema-migration", "orders-on-call"])

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.anchor import AnchorFile
 from bot.core.errors import Refused
 from bot.core.reasons import Why
+from bot.evidence.anchor_file import AnchorFile
 from bot.ports.changes import Change, Entry
 from bot.ports.documents import Key, PolicyInForce
 from bot.testing.memory_ledger import MemoryLedger

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.anchor import AnchorFile
-from bot.core.anchors import Anchored, GivenUp
+from bot.core.audit.anchor import Anchored, GivenUp
+from bot.core.audit.chain import Acceptance, Seal, acceptance_seal, place, read_seal, seal_of, signed_seal
+from bot.core.audit.proof import Findings
 from bot.core.catalog import AuditRules, SecurityRules
-from bot.core.chain import Acceptance, Seal, acceptance_seal, place, read_seal, seal_of, signed_seal
 from bot.core.errors import PermanentFailure
 from bot.core.grants import State
-from bot.core.proof import Findings
 from bot.core.reasons import Why, because
+from bot.evidence.anchor_file import AnchorFile
 from bot.ledger.codec import encode
 from bot.ports.changes import Change, Due, Entry
 from bot.ports.documents import Key, Note, Restore, SealHead

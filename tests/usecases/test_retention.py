@@ -10,9 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.anchor import AnchorFile
-from bot.core.catalog import Lengths
-from bot.core.chain import (
+from bot.core.audit.chain import (
     Beginning,
     Seal,
     Sealed,
@@ -24,9 +22,11 @@ from bot.core.chain import (
     signed_seal,
     text_of,
 )
+from bot.core.audit.proof import Findings
+from bot.core.catalog import Lengths
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
-from bot.core.proof import Findings
+from bot.evidence.anchor_file import AnchorFile
 from bot.ports.changes import Change, Claim, Entry
 from bot.ports.documents import Card, Key, Restore, SealHead
 from bot.testing.story import Story

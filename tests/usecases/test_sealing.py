@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import pytest
 
+from bot.core.audit.chain import Seal, read_seal
+from bot.core.audit.proof import Findings
 from bot.core.catalog import AuditRules
-from bot.core.chain import Seal, read_seal
 from bot.core.errors import Conflict, PermanentFailure
-from bot.core.proof import Findings
 from bot.ports.changes import Change, Claim, Committed, Due, Entry
 from bot.ports.documents import Key, SealHead
 from bot.ports.ledger import CLAIM_SECONDS

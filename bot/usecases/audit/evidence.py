@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 
-from bot.core.anchors import Anchored
-from bot.core.chain import Seal, Sealed, Written, before_all, moment, place, read_moment, read_seal
-from bot.core.proof import Examination, Findings, Trusts
+from bot.core.audit.anchor import Anchored
+from bot.core.audit.chain import Seal, Sealed, Written, before_all, moment, place, read_moment, read_seal
+from bot.core.audit.proof import Examination, Findings, Trusts
 from bot.ports.audit import AuditTrail
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from bot.core.anchors import Ended
+from bot.core.audit.anchor import Ended
 from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
 from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot

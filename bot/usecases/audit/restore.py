@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.core.chain import Acceptance, acceptance_seal
+from bot.core.audit.chain import Acceptance, acceptance_seal
 from bot.core.errors import PermanentFailure
 from bot.core.holds import HoldRecord
 from bot.ports.audit import Signer

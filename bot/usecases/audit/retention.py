@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
-from bot.core.anchors import Milestone
-from bot.core.chain import (
+from bot.core.audit.anchor import Milestone
+from bot.core.audit.chain import (
     Beginning,
     Seal,
     Sealed,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.core.anchors import (
+from bot.core.audit.anchor import (
     ENDED_KEPT,
     LASTS,
     Anchored,
@@ -26,7 +26,7 @@ from bot.core.anchors import (
     policy_mark,
     says_more,
 )
-from bot.core.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
+from bot.core.audit.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because

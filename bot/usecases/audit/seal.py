@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from bot.core.anchors import LASTS, MOST_SEALED, SETTLES, Anchored, is_grant_id
-from bot.core.chain import Seal, Sealed, Written, read_seal, seal_of, signed_seal
+from bot.core.audit.anchor import LASTS, MOST_SEALED, SETTLES, Anchored, is_grant_id
+from bot.core.audit.chain import Seal, Sealed, Written, read_seal, seal_of, signed_seal
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
 from bot.ports.audit import AuditTrail, Signer

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.core import durations
-from bot.core.anchors import WAITS, Anchored
+from bot.core.audit.anchor import WAITS, Anchored
+from bot.core.audit.chain import read_seal
 from bot.core.catalog import AuditRules
-from bot.core.chain import read_seal
 from bot.ports.audit import Anchor, AuditTrail
 from bot.ports.documents import SealHead
 from bot.ports.ledger import Inspection, Ledger

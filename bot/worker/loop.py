@@ -1,6 +1,6 @@
 """The one loop: claim what is due, do it on threads, write the outcome. Any number may run at once.
 
-``bot.admission`` decides which job gets a thread.
+``bot.worker.admission`` decides which job gets a thread.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import structlog
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge, Histogram
 
-from bot.admission import ALARMS, REDIS, TARGET, Admission, Use, World, dependency
 from bot.core.errors import Conflict, Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.holds import backoff
 from bot.ports.changes import Change, Claim, Claims, Done, Order
 from bot.ports.deadline import Deadline
 from bot.ports.ledger import CLAIM_SECONDS, Ledger
 from bot.usecases.job import CALL_SECONDS, Job
+from bot.worker.admission import ALARMS, REDIS, TARGET, Admission, Use, World, dependency
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from bot.core.chain import Seal, Sealed, Written
+from bot.core.audit.chain import Seal, Sealed, Written
 from bot.core.errors import PermanentFailure
 from bot.files import replace_whole
 from bot.usecases.audit.evidence import Damaged, Line, export_lines, read_export

@@ -28,7 +28,7 @@ from bot.usecases.access.sweep import (
     write_down,
 )
 from bot.usecases.job import Job
-from bot.worker import Worker
+from bot.worker.loop import Worker
 
 NAMED = 1000
 """The most holds that are named in one call."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot.core.anchors import Anchored, read_anchor, says_more, text_of
+from bot.core.audit.anchor import Anchored, read_anchor, says_more, text_of
 from bot.core.errors import PermanentFailure
 from bot.files import replace_whole
 

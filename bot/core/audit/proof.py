@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.core.anchors import MOST_SEALED, SETTLES, WAITS, Anchored
-from bot.core.chain import (
+from bot.core.audit.anchor import MOST_SEALED, SETTLES, WAITS, Anchored
+from bot.core.audit.chain import (
     GENESIS,
     MARK,
     Seal,

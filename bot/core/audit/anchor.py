@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.core.chain import before_all, moment, read_moment
+from bot.core.audit.chain import before_all, moment, read_moment
 
 SETTLES = timedelta(seconds=2)
 """Entries younger than this are not sealed: a Redis that syncs its disk once a second may lose them in a

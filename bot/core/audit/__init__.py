@@ -1,0 +1,1 @@
+"""The audit as values: chain, anchor and proof. Pure."""
