@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,9 @@ from bot.core.catalog import Everyone, InGroup, Named
 from bot.core.grants import Grant, State
 from bot.core.reasons import Why
 from bot.doubles.slack import Person, Server, Workspace
+from bot.ports.changes import Change, Committed
 from bot.ports.documents import Key
+from bot.slack.incoming import commands
 from bot.slack.wording.answers import COPIED
 from bot.testing.story import shown_terms
 from tests.fuzz.place import signed
@@ -205,6 +208,29 @@ def test_a_guest_with_the_same_address_takes_no_vote_and_no_request_away(it: Tow
     press(it, BOB, "approve", f"decide:{asked.id}")
     assert told(it, BOB) == []
     assert it.context.grant(asked.id).state is State.APPROVED
+
+
+@pytest.mark.parametrize("late", ["before it is noted", "while it is noted"])
+def test_terms_in_an_answer_that_slack_drops_do_not_count_as_shown(
+    it: Town, asked: Grant, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    """Redis hung for some seconds, so Bob saw a failed command, and no terms."""
+    monkeypatch.setattr(commands, "SHOWN_WITHIN", -1.0 if late == "before it is noted" else 0.3)
+    commit, noted = it.ledger.commit, []
+
+    def slow(change: Change) -> Committed:
+        if any(key.kind == "card" for key in change.put):
+            noted.append(change)
+            time.sleep(0.4)
+        return commit(change)
+
+    monkeypatch.setattr(it.ledger, "commit", slow)
+    for _ in range(2):
+        assert "These are the terms now" in it.types(BOB, f"approve {asked.id}")
+        assert it.context.grant(asked.id).state is State.ASKED
+    assert bool(noted) is (late == "while it is noted")
+    monkeypatch.undo()
+    assert it.approves(BOB, f"approve {asked.id}").startswith("Approved")
 
 
 # ---------------------------------------------------------------------------------- who is not ours

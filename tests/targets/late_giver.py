@@ -15,7 +15,7 @@ from bot.ports.deadline import Deadline
 from bot.targets.postgres import Postgres
 from bot.targets.postgres.connections import Connection, Connections
 
-STOPS_AT = {"connecting": (Connections, "borrowed", 1), "looking": (Connection, "wait", 1)}
+STOPS_AT = {"connecting": (Connections, "borrow", 1), "looking": (Connection, "wait", 1)}
 STOPS_AT["granting"] = (Connection, "wait", 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from slack_sdk import WebClient
@@ -27,6 +28,8 @@ from bot.usecases.notifications import cards
 from bot.usecases.requests import ask, extend, finish, look, votes
 
 OPEN_WITHIN = 1.5
+SHOWN_WITHIN = 2.0
+"""Seconds. Slack drops an answer that takes more than three."""
 log = structlog.get_logger(__name__)
 
 
@@ -62,12 +65,12 @@ class SlackContext:
 
 def answer(slack: SlackContext, body: Body) -> Block:
     """Return the answer to a command, as Slack wants it; empty if a form has opened."""
-    trigger = str(body["trigger_id"])
+    trigger, seen_by = str(body["trigger_id"]), Deadline.after(SHOWN_WITHIN)
     try:
         person = insider(slack.context, body)
         text = str(body.get("text") or "")
         names = look.askable(slack.context, person=person) if verbs.wants_names(text) else ()
-        return _run_command(slack, person, verbs.parse(text, names), trigger)
+        return _run_command(slack, person, verbs.parse(text, names), trigger, seen_by)
     except Refused as refused:
         return ephemeral(refusal(refused.reason))
     except TemporaryFailure as failure:
@@ -83,7 +86,9 @@ def ephemeral(text: str, blocks: Sequence[Block] = ()) -> Block:
     return {"response_type": "ephemeral", "text": text, "blocks": list(blocks) or [section(text)]}
 
 
-def _run_command(slack: SlackContext, person: str, command: Command, trigger: str) -> Block:
+def _run_command(
+    slack: SlackContext, person: str, command: Command, trigger: str, seen_by: Deadline
+) -> Block:
     context, op = slack.context, _op(trigger)
     match command:
         case Request():
@@ -93,7 +98,7 @@ def _run_command(slack: SlackContext, person: str, command: Command, trigger: st
         case verbs.Done() | verbs.Revoke():
             return ephemeral(_end(context, person, command, op))
         case verbs.Approve() | verbs.Deny():
-            return _vote(context, person, command, op)
+            return _vote(context, person, command, op, seen_by)
         case verbs.RevokeAll() | verbs.Allow() | verbs.Freeze() | verbs.Unfreeze():
             return ephemeral(_stop_or_start(context, person, command, op))
         case verbs.Later(verb=verb):
@@ -186,9 +191,12 @@ def _only_one(context: Context, person: str, whose: str) -> str:
     return held[0]
 
 
-def _vote(context: Context, person: str, command: verbs.Approve | verbs.Deny, op: str) -> Block:
-    """Count a vote if the person was shown exactly these terms; otherwise show them now. If there is no
-    request with this id, show what waits for this person under that name, and decide nothing."""
+def _vote(
+    context: Context, person: str, command: verbs.Approve | verbs.Deny, op: str, seen_by: Deadline
+) -> Block:
+    """Count a vote if the person was shown exactly these terms; otherwise show them now. Slack drops a late
+    answer, so terms that are answered after ``seen_by`` do not count as shown. If there is no request with
+    this id, show what waits for this person under that name, and decide nothing."""
     try:
         if isinstance(command, verbs.Approve):
             length = command.length
@@ -198,7 +206,11 @@ def _vote(context: Context, person: str, command: verbs.Approve | verbs.Deny, op
         return ephemeral(words.deny_answer(done))
     except Refused as refused:
         if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(context, command.grant)):
-            votes.note_terms_shown(context, person=person, grant=command.grant, terms=view.terms)
+            note = partial(votes.note_terms_shown, context, person=person, grant=command.grant)
+            if not seen_by.passed:
+                note(terms=view.terms)
+                if not seen_by.left():
+                    note(terms="")
             return ephemeral(*lists.terms(refusal(refused.reason), view))
         if refused.reason.why is not Why.GRANT_UNKNOWN:
             raise
