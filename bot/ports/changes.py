@@ -1,4 +1,4 @@
-"""What is read from the ledger, and what is committed to it."""
+"""Snapshots of the ledger, and the changes that are committed to it."""
 
 from __future__ import annotations
 
