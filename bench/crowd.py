@@ -27,7 +27,7 @@ async def main(url: str, at_once: int, each: int, pause: float) -> None:
     found: list[float] = []
     for together in zip(*typed, strict=True):
         asks = zip(lines, together, strict=True)
-        found += await asyncio.read_basis(*(_one(reader, writer, ask) for (reader, writer), ask in asks))
+        found += await asyncio.gather(*(_one(reader, writer, ask) for (reader, writer), ask in asks))
         await asyncio.sleep(pause)
     print(*found[WARM_UP * at_once :], sep="\n")
 
