@@ -125,6 +125,7 @@ class FakeMessenger:
     def publish(self, home: HomeView, deadline: Deadline) -> None:
         self._answer(home.person, deadline)
         self.homes[home.person] = home
+        self.after()
 
     # ------------------------------------------------------------------------- for those who watch
 
