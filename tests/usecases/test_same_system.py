@@ -10,11 +10,11 @@ import pytest
 from bot.core.catalog import Catalog, InGroup, Named, SecurityRules
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import State
-from bot.core.holds import Replacement, System
+from bot.core.holds import HoldRecord, Receipt, Replacement, System
 from bot.core.people import Group
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change
-from bot.ports.documents import Key, TargetSystems
+from bot.ports.documents import Document, Key, TargetSystems
 from bot.ports.slack import AlertView
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget, another_system
@@ -202,6 +202,25 @@ def test_it_is_asked_about_though_the_former_address_is_known_and_fails(story: S
     story.same_system(EVE, grant, ASKED.digest)
     story.run_due()
     assert (story.grant(grant).state, story.has(ADA)) == (State.ENDED, False)
+
+
+def test_what_was_granted_at_yet_another_system_is_not_said_to_be_there(story: Story) -> None:
+    """Nobody has said that the third system is the upgraded one: that access may still be at it."""
+    grant = overdue(story)
+    record = story.record(grant)
+    assert record
+    third = Receipt(system="third", facts=record.receipts[0].facts)
+    both = replace(record, receipts=(*record.receipts, third))
+    systems = TargetSystems(accepted=(replace(ASKED, by=EVE),))
+    documents: dict[Key, Document | None] = {
+        Key.of(HoldRecord, record.hold.key): both,
+        Key.of(TargetSystems): systems,
+    }
+    story.memory.commit(Change(put=documents))
+    story.pass_time(5 * MINUTE)
+    assert (story.grant(grant).state, story.has(ADA)) == (State.ENDING, True)
+    story.pass_time(HOUR)
+    assert alert(story).replacement == replace(ASKED, earlier=("orders", "third"))
 
 
 def test_without_security_people_nobody_is_asked(refusal: Refusal) -> None:

@@ -393,8 +393,8 @@ def _not_taken(view: View, record: HoldRecord, grant: Grant) -> Change:
     change = _trouble_change(view, grant, moved)
     alarm = (Due.alarm(grant.id, at=view.now),)
     if grant.overdue_since or not overdue:
-        another = grant.overdue_since and view.record.elsewhere != record.elsewhere
-        return change.plus(Change(due=alarm if view.record.wished_by or another else ()))
+        asks = grant.overdue_since and view.record.replacement != record.replacement
+        return change.plus(Change(due=alarm if view.record.wished_by or asks else ()))
     facts = {"hold": hold_name(view.hold), "person": grant.person, "error": record.last_error or ""}
     entry = Entry(what="overdue", grant=grant.id, facts=facts)
     return change.plus(Change(index={("overdue", grant.id): True}, due=alarm, audit=(entry,)))

@@ -3,7 +3,7 @@ that, and reported again when it is gone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -130,7 +130,9 @@ def _still(
     )
     known = alert or first
     after = replace(known, became=_came_of(known, grant, snap))
-    replacement = _replacement(grant, snap) if context.catalog().security.people else None
+    replacement = _replacement(grant, snap)
+    if replacement and not context.catalog().security.people:
+        replacement = None
     if replacement != known.replacement:
         verbs = (*VERBS, SAME_SYSTEM) if replacement else VERBS
         after = replace(after, reason=_overdue(grant), verbs=verbs, replacement=replacement)
@@ -293,7 +295,10 @@ def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Cha
 
 
 def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Change:
-    catalog, snap, grant, alert = _open_alert(context, person, alert_id)
+    systems = Key.of(TargetSystems)
+    catalog, snap, grant, alert = _open_alert(
+        context, person, alert_id, lambda known: {systems, *security_keys(known)}
+    )
     against = security_objection(person, catalog, facts_of(snap))
     if against:
         raise Refused(against)
@@ -306,7 +311,7 @@ def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Ch
     others = tuple(each for each in known.accepted if each.digest != said.digest)
     facts = {"target": said.target, "from": [*said.earlier], "to": said.system}
     change = Change(
-        put={Key.of(TargetSystems): replace(known, accepted=(*others, replace(said, by=person)))},
+        put={systems: replace(known, accepted=(*others, replace(said, by=person)))},
         audit=(Entry(what="said to be the same system", grant=grant.id, by=person, facts=facts),),
     )
     wish = because(Why.OVERDUE_ACCEPTED, by_person=person)
@@ -314,16 +319,20 @@ def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Ch
     return tried.plus(alert_change(replace(alert, became=wish), snap.now))
 
 
-def _open_alert(context: Context, person: str, alert_id: str) -> tuple[Catalog, Snapshot, Grant, Alert]:
-    """Read an open alert, with its grant and what a wish rests on. Raises Refused if there is nothing left to
-    wish for."""
+def _open_alert(
+    context: Context,
+    person: str,
+    alert_id: str,
+    besides: Callable[[Catalog], Iterable[Key]] = lambda _: (),
+) -> tuple[Catalog, Snapshot, Grant, Alert]:
+    """Read an open alert, with its grant and what a wish rests on, and these documents ``besides``. Raises
+    Refused if there is nothing left to wish for."""
     first = context.ledger.read({Key.of(Grant, alert_id)}).find(Grant, alert_id)
     keys = {
         *(Key.of(Grant, alert_id), Key.of(Alert, alert_id), Key.of(Person, person), Key.of(Ban, person)),
         *(_record_keys(first) if first else ()),
-        Key.of(TargetSystems),
     }
-    catalog, snap = context.read_basis(lambda known: keys | security_keys(known))
+    catalog, snap = context.read_basis(lambda known: {*keys, *besides(known)})
     grant, alert = snap.find(Grant, alert_id), snap.find(Alert, alert_id)
     if grant is None or alert is None or alert.over_at or not _is_overdue(grant):
         raise refuse(Why.ALERT_SETTLED)

@@ -111,14 +111,17 @@ class Reconciliation:
     def _accept_system(self, view: View) -> None:
         """If the system that answers is the same one, as a person said, commit receipts that name it. Raises
         Conflict then, because the hold has to be looked at again."""
-        for each in accepted_for(view.snap, view.record):
-            try:
-                self._calls(view).look(view)
-            except TargetFailed as raised:
-                seen = raised.seen
-                if seen and seen.system and _is_elsewhere(raised) and seen.system.id == each.system:
-                    self._commit(receipts_moved(view.own, view.record, each.system, each.by))
-                    raise Conflict("its receipts name the system that answers now") from raised
+        said = {each.system: each for each in accepted_for(view.snap, view.record)}
+        if not said:
+            return
+        try:
+            self._calls(view).look(view)
+        except TargetFailed as raised:
+            seen = raised.seen
+            answers = seen.system.id if seen and seen.system and _is_elsewhere(raised) else None
+            if answers in said:
+                self._commit(receipts_moved(view.own, view.record, answers, said[answers].by))
+                raise Conflict("its receipts name the system that answers now") from raised
 
     def _calls(self, view: View) -> TargetCalls:
         return TargetCalls(self.target, view.hold.target, self.job)

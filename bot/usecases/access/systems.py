@@ -137,13 +137,11 @@ def receipts_moved(snap: Snapshot, record: HoldRecord, system: str, by: str | No
 
 
 def accepted_for(snap: Snapshot, record: HoldRecord) -> tuple[Replacement, ...]:
-    """Return what people have said about the systems that the hold's receipts name."""
+    """Return what people have said about all the systems that the hold's receipts name. A statement that does
+    not cover one of them proves nothing about the access there."""
     known, named_there = snap.find(TargetSystems), {each.system for each in record.receipts}
-    return tuple(
-        each
-        for each in (known.accepted if known else ())
-        if each.target == record.hold.target and named_there & {*each.earlier}
-    )
+    said = [each for each in (known.accepted if known else ()) if each.target == record.hold.target]
+    return tuple(each for each in said if set() < named_there - {each.system} <= {*each.earlier})
 
 
 def _receipt_at(receipt: Receipt, system: str) -> Receipt:
