@@ -185,6 +185,17 @@ class Context:
                 return earlier_answer(receipt)
             raise
 
+    def commit_once(self, op: str, what: str, by: str, alert: str, decision: Callable[[], Change]) -> None:
+        """Commit what somebody decides by a button of an alert, decided again if somebody else was faster.
+        Raises Refused, as ``once`` does; an op that was done before is not done again."""
+
+        def attempt() -> None:
+            receipt = self.ledger.commit(replace(decision(), op=op, answer=alert))
+            if receipt.again:
+                earlier_answer(receipt)
+
+        self.once(op, what, by, attempt)
+
     def _follow(self, force: PolicyInForce) -> None:
         with self._loading:
             before = self._followed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from bot.core.durations import brief
 from bot.core.errors import Refused, TemporaryFailure, refuse
@@ -18,6 +19,7 @@ from bot.slack.views.forms import deny_form, notice, request_form
 from bot.slack.wording import answers as words
 from bot.slack.wording.forms import UNTIL_SHIFT_ENDS
 from bot.usecases.access import overdue, survey
+from bot.usecases.context import Context
 from bot.usecases.requests import extend, finish, look, votes
 from bot.usecases.schedules import contests
 from bot.usecases.strays import verdicts
@@ -38,6 +40,15 @@ class Click:
     trigger: str
     channel: str
     op: str
+
+
+Act = Callable[[SlackContext, Click], None]
+
+
+class OfAlert(Protocol):
+    """A use-case that somebody starts by a button of an alert."""
+
+    def __call__(self, context: Context, *, person: str, alert: str, op: str) -> None: ...
 
 
 def carry_out(slack: SlackContext, body: Body) -> bool:
@@ -165,59 +176,28 @@ def _request(slack: SlackContext, click: Click) -> None:
     _open_form(slack, click, form, f"/access request {click.value} because …")
 
 
-def _adopt(slack: SlackContext, click: Click) -> None:
-    verdicts.adopt(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-def _remove(slack: SlackContext, click: Click) -> None:
-    verdicts.remove(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-def _leave(slack: SlackContext, click: Click) -> None:
-    verdicts.leave(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-def _try_now(slack: SlackContext, click: Click) -> None:
-    overdue.try_now(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-def _confirm_removal(slack: SlackContext, click: Click) -> None:
-    overdue.confirm_removal(slack.context, person=click.person, alert=click.value, op=click.op)
+def _of_alert(act: OfAlert) -> Act:
+    """Return how to carry out a use-case that needs nothing of the button but the alert."""
+    return lambda slack, click: act(slack.context, person=click.person, alert=click.value, op=click.op)
 
 
 def _same_system(slack: SlackContext, click: Click) -> None:
     overdue.same_system(slack.context, person=click.person, alert=click.value, shown=click.terms, op=click.op)
 
 
-def _same_person(slack: SlackContext, click: Click) -> None:
-    contests.same_person(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-def _somebody_else(slack: SlackContext, click: Click) -> None:
-    contests.somebody_else(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-def _grant_again(slack: SlackContext, click: Click) -> None:
-    survey.grant_again(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-def _end_them(slack: SlackContext, click: Click) -> None:
-    survey.end_them(slack.context, person=click.person, alert=click.value, op=click.op)
-
-
-_OF_ALERTS: Mapping[str, Callable[[SlackContext, Click], None]] = {
-    "adopt": _adopt,
-    "remove": _remove,
-    "leave": _leave,
-    "try_now": _try_now,
-    "removed": _confirm_removal,
+_OF_ALERTS: Mapping[str, Act] = {
+    "adopt": _of_alert(verdicts.adopt),
+    "remove": _of_alert(verdicts.remove),
+    "leave": _of_alert(verdicts.leave),
+    "try_now": _of_alert(overdue.try_now),
+    "removed": _of_alert(overdue.confirm_removal),
     "same_system": _same_system,
-    "same_person": _same_person,
-    "somebody_else": _somebody_else,
-    "grant_again": _grant_again,
-    "end_them": _end_them,
+    "same_person": _of_alert(contests.same_person),
+    "somebody_else": _of_alert(contests.somebody_else),
+    "grant_again": _of_alert(survey.grant_again),
+    "end_them": _of_alert(survey.end_them),
 }
-_VERBS: Mapping[str, Callable[[SlackContext, Click], None]] = {
+_VERBS: Mapping[str, Act] = {
     **_OF_ALERTS,
     "approve": _approve,
     "deny": _deny,

@@ -22,7 +22,7 @@ from bot.ports.ledger import Census
 from bot.usecases.context import Context, facts_of, security_keys
 from bot.usecases.notifications.alerts import alert_change, alert_over_change, became
 from bot.usecases.notifications.posting import GIVEN_UP, LOST
-from bot.usecases.retry import earlier_answer, retry_conflicts
+from bot.usecases.retry import retry_conflicts
 from bot.usecases.schedules.ownership import sharers
 
 TELL_EVERY = timedelta(hours=1)
@@ -65,13 +65,7 @@ def same_system(context: Context, *, person: str, alert: str, shown: str, op: st
     ``shown`` is the digest of the Replacement that the button showed. Raises Refused, also for the holder of
     the access, and for anyone who is not one of the security people."""
     context.look_up_people(person, again=True)
-
-    def attempt() -> str:
-        change = _same_system(context, person, alert, shown)
-        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
-        return earlier_answer(receipt) if receipt.again else alert
-
-    context.once(op, "same system", person, attempt)
+    context.commit_once(op, "same system", person, alert, lambda: _same_system(context, person, alert, shown))
 
 
 # -------------------------------------------------------------------------------------------- telling
@@ -270,13 +264,8 @@ def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) 
 
 def _commit_wish(context: Context, person: str, alert: str, op: str, *, by_hand: bool) -> None:
     context.look_up_people(person, again=True)
-
-    def attempt() -> str:
-        change = _wish(context, person, alert, by_hand=by_hand)
-        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
-        return earlier_answer(receipt) if receipt.again else alert
-
-    context.once(op, "removal by hand" if by_hand else "trying now", person, attempt)
+    what = "removal by hand" if by_hand else "trying now"
+    context.commit_once(op, what, person, alert, lambda: _wish(context, person, alert, by_hand=by_hand))
 
 
 def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Change:

@@ -34,7 +34,7 @@ from bot.usecases.job import Job
 from bot.usecases.notifications.alerts import alert_change, alert_over_change, became
 from bot.usecases.requests.admit import admission
 from bot.usecases.requests.finish import block_change, ending
-from bot.usecases.retry import earlier_answer, retry_conflicts
+from bot.usecases.retry import retry_conflicts
 
 AT_A_TIME, PAUSE = 2.0, timedelta(seconds=1)
 """A look at everything is done in pieces, because revoking must not wait for it."""
@@ -394,16 +394,14 @@ def _press(context: Context, person: str, alert_id: str, op: str, verb: str) -> 
     holder = about.reason.facts.get("person") if about else None
     context.look_up_people(person, *((str(holder),) if holder else ()), again=True)
 
-    def attempt() -> str:
+    def decision() -> Change:
         alert = context.alert(alert_id)
         if alert is None or alert.over_at or verb not in alert.verbs:
             by = _wisher(alert) if alert and alert.became else ""
             raise refuse(Why.ALERT_SETTLED, **({"by_person": by} if by else {}))
-        change = _once_more(context, alert, person) if alert.grant else _wish(context, alert, person, verb)
-        receipt = context.ledger.commit(replace(change, op=op, answer=alert_id))
-        return earlier_answer(receipt) if receipt.again else alert_id
+        return _once_more(context, alert, person) if alert.grant else _wish(context, alert, person, verb)
 
-    context.once(op, "decision about what is missing", person, attempt)
+    context.commit_once(op, "decision about what is missing", person, alert_id, decision)
 
 
 def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:

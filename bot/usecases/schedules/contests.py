@@ -15,7 +15,6 @@ from bot.ports.changes import Change, Due, Entry, Snapshot
 from bot.ports.documents import AccountOwner, Alert, Document, Key, Note
 from bot.usecases.context import Context, facts_of
 from bot.usecases.notifications.alerts import alert_over_change
-from bot.usecases.retry import earlier_answer
 from bot.usecases.schedules.accounts import contest_keys, contested_owner
 
 Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
@@ -45,13 +44,8 @@ def _answer(context: Context, by: str, alert: str, op: str, why: Why, answered: 
     known = context.alert(alert)
     two = (known.person, known.reason.facts.get("owner_person")) if known and known.account else ()
     context.look_up_people(by, *(str(each) for each in two if each), again=True)
-
-    def attempt() -> str:
-        change = _answer_change(context, by, alert, why, answered)
-        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
-        return earlier_answer(receipt) if receipt.again else alert
-
-    context.once(op, "answer about an account", by, attempt)
+    what = "answer about an account"
+    context.commit_once(op, what, by, alert, lambda: _answer_change(context, by, alert, why, answered))
 
 
 def _answer_change(context: Context, by: str, alert_id: str, why: Why, answered: Answered) -> Change:

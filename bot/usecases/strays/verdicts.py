@@ -22,7 +22,6 @@ from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
 from bot.usecases.notifications.alerts import adoptable, adopted_for, alert_change, became, owners
 from bot.usecases.requests.admit import admission
-from bot.usecases.retry import earlier_answer
 from bot.usecases.schedules.accounts import has_account, is_concerned, person_keys
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
@@ -82,12 +81,10 @@ def _judge(
     known = context.alert(alert)
     context.look_up_people(*((known.person,) if known and known.person else ()), person, again=True)
 
-    def attempt() -> str:
-        change = verdict(context, _case(context, person, alert, revoking=verdict is _removal_change))
-        receipt = context.ledger.commit(replace(change, op=op, answer=alert))
-        return earlier_answer(receipt) if receipt.again else alert
+    def decision() -> Change:
+        return verdict(context, _case(context, person, alert, revoking=verdict is _removal_change))
 
-    context.once(op, "verdict on a stray", person, attempt)
+    context.commit_once(op, "verdict on a stray", person, alert, decision)
 
 
 def _case(context: Context, by: str, alert_id: str, *, revoking: bool) -> Case:
