@@ -83,7 +83,7 @@ class NoopTarget:
 
     def _answer(self, deadline: Deadline) -> None:
         if self._hanging and self._hanging.hangs(self._name):
-            time.sleep(deadline.left())
+            time.sleep(deadline.seconds_left())
             raise TemporaryFailure(f"{self._name} does not answer")
         if self._answers_after:
             time.sleep(self._answers_after)

@@ -170,7 +170,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _noted(cls, value: object, info: ValidationInfo) -> object:
+    def _note_keys(cls, value: object, info: ValidationInfo) -> object:
         keys = tuple(cls.model_fields)
         if isinstance(value, BaseModel):
             return value

@@ -38,7 +38,7 @@ def short_retries(call: Callable[[], T], deadline: Deadline) -> T:
     retrying = Retrying(
         retry=retry_if_exception_type(TemporaryFailure),
         stop=stop_after_attempt(TRIES)
-        | stop_before_delay(min(deadline.left() - LEAST_SECONDS, RETRY_SECONDS)),
+        | stop_before_delay(min(deadline.seconds_left() - LEAST_SECONDS, RETRY_SECONDS)),
         wait=_pause,
         reraise=True,
     )
@@ -63,7 +63,7 @@ def within(deadline: Deadline, what: str, call: Callable[[], T]) -> T:
 
     time_left(deadline, what)
     threading.Thread(target=run, name=f"call to {what}", daemon=True).start()
-    wait([outcome], timeout=deadline.left())
+    wait([outcome], timeout=deadline.seconds_left())
     if not outcome.done():
         raise too_late(what)
     return outcome.result()
@@ -71,7 +71,7 @@ def within(deadline: Deadline, what: str, call: Callable[[], T]) -> T:
 
 def time_left(deadline: Deadline, what: str) -> float:
     """Return the seconds for a timeout, more than 0. Raise TemporaryFailure if none are left."""
-    seconds = deadline.left()
+    seconds = deadline.seconds_left()
     if seconds <= 0:
         raise too_late(what)
     return seconds

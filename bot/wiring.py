@@ -489,7 +489,7 @@ def begin(made: Components, stop: Stop, first: Callable[[], object]) -> None:
 def serve(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
     """Run the web process until SIGTERM. Does not return."""
     door = _Door(env, policy, environ)
-    web.run(door.load, host, env.port, started=door.opened, stopping=door.closed)
+    web.run(door.load, host, env.port, started=door.on_open, stopping=door.on_close)
 
 
 class _Door:
@@ -512,7 +512,7 @@ class _Door:
         self._bolt = build(self._parts.context, settings)
         return web.create(None if socket else self._bolt, self._ready)
 
-    def opened(self) -> None:
+    def on_open(self) -> None:
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
 
     def _begin(self) -> None:
@@ -526,7 +526,7 @@ class _Door:
         if self._env.socket_mode:
             self._socket = SocketConnection(self._bolt, self._env.slack_app_token.get_secret_value())
 
-    def closed(self) -> None:
+    def on_close(self) -> None:
         self._stop.told = True
         if self._socket:
             self._socket.close()

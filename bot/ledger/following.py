@@ -64,7 +64,7 @@ class Locator:
             there = self._there = (self._ask_all(), time.monotonic())
         return there[0]
 
-    def known(self) -> Address | None:
+    def last_known(self) -> Address | None:
         """Return the primary's address as it was found no more than ASKED_AGAIN_AFTER ago, or the previous
         one if no node answers now; None if it was never found or was forgotten."""
         there = self._there
@@ -142,7 +142,7 @@ class Following(Connection):
     def connect(self) -> None:
         """Connect, to another node if the primary has moved. Called whenever the connection is taken from the
         pool."""
-        there = self._locator.known()
+        there = self._locator.last_known()
         if self._sent_on or (there and there != (self.host, self.port)):
             self._sent_on, self._asking = None, False
             self.disconnect()

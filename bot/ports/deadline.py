@@ -16,13 +16,13 @@ class Deadline:
     def after(cls, seconds: float) -> Deadline:
         return cls(time.monotonic() + seconds)
 
-    def left(self) -> float:
-        """Return the seconds that are left; never negative."""
+    def seconds_left(self) -> float:
+        """Return zero or more seconds."""
         return max(self.at - time.monotonic(), 0.0)
 
     @property
-    def passed(self) -> bool:
-        return self.left() <= 0
+    def is_over(self) -> bool:
+        return self.seconds_left() <= 0
 
     def sooner(self, other: Deadline) -> Deadline:
         return min(self, other, key=lambda each: each.at)

@@ -35,7 +35,7 @@ class Fuse:
             around = self._around if everywhere else self._after
             setattr(story.memory, name, around(getattr(story.memory, name)))
         for target in story.targets.values():
-            target.after = self._tick if everywhere else self._acted
+            target.after = self._tick if everywhere else self._count_action
             if everywhere:
                 target.before = self._tick
         story.messenger.after = self._tick
@@ -54,26 +54,26 @@ class Fuse:
         self.left = left
 
     def _around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*arguments: Any, **named: Any) -> Any:
+        def tick_around(*arguments: Any, **named: Any) -> Any:
             self._tick()
             answer = call(*arguments, **named)
             self._tick()
             return answer
 
-        return watched
+        return tick_around
 
     def _after(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """Count a call afterwards, except a claim that gets nothing: that changes nothing."""
 
-        def watched(*arguments: Any, **named: Any) -> Any:
+        def tick_after(*arguments: Any, **named: Any) -> Any:
             answer = call(*arguments, **named)
             if not isinstance(answer, Claims) or answer.claims:
                 self._tick()
             return answer
 
-        return watched
+        return tick_after
 
-    def _acted(self, verb: str) -> None:
+    def _count_action(self, verb: str) -> None:
         if verb not in LOOKS:
             self._tick()
 

@@ -60,7 +60,7 @@ class FakeSource:
 
     def _answer(self, deadline: Deadline) -> None:
         self.reads += 1
-        if self.away or deadline.passed:
+        if self.away or deadline.is_over:
             raise TemporaryFailure("the pager does not answer")
 
     def _between(self, schedule: str, since: datetime, until: datetime) -> tuple[Shift, ...]:

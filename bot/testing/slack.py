@@ -56,7 +56,7 @@ class FakeDirectory:
 
     def _answer(self, what: str, deadline: Deadline) -> None:
         self.lookups.append(what)
-        if self.away or deadline.passed:
+        if self.away or deadline.is_over:
             raise TemporaryFailure(AWAY)
 
 
@@ -149,7 +149,7 @@ class FakeMessenger:
 
     def _answer(self, channel: str, deadline: Deadline) -> None:
         self.before()
-        if self.away or deadline.passed or channel in self.busy:
+        if self.away or deadline.is_over or channel in self.busy:
             raise TemporaryFailure(AWAY)
         if channel in self.lost or _channel(channel) in self.lost:
             raise PermanentFailure("is_archived")

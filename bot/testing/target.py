@@ -298,7 +298,7 @@ def _key(account: str, entitlement: Entitlement) -> Key:
 
 
 def _in_time(deadline: Deadline) -> None:
-    if deadline.passed:
+    if deadline.is_over:
         raise TemporaryFailure("too late")
 
 

@@ -62,6 +62,6 @@ class Job:
     def fenced_call(self) -> Deadline:
         """Return the deadline of one call that must not come after somebody else's. Raises Conflict if
         somebody else may have the claim by now."""
-        if self.fence.passed:
+        if self.fence.is_over:
             raise Conflict("the claim may be somebody else's by now")
         return self.call()

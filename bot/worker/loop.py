@@ -204,10 +204,10 @@ class Worker:
         """Wait for running jobs, up to FINISH_WITHIN. Calls that have not returned by then are left: their
         claims run out, and another worker takes them."""
         latest = Deadline.after(FINISH_WITHIN)
-        while not (self.idle or latest.passed):
+        while not (self.idle or latest.is_over):
             self._stir.clear()
             if not self.idle:
-                self._stir.wait(min(latest.left(), SLEEP_AT_MOST))
+                self._stir.wait(min(latest.seconds_left(), SLEEP_AT_MOST))
         with self._lock:
             left = [task.jobs[0].claim.member for task in self._tasks]
         if left:
@@ -322,7 +322,7 @@ class Worker:
 
     @property
     def _in_flood(self) -> bool:
-        return not self._flood.passed
+        return not self._flood.is_over
 
     def _behind(self) -> list[Job]:
         return [job for way in self.batches.values() for job in way.behind()]
@@ -437,9 +437,9 @@ class Worker:
 
     def _outcome(self, job: Job) -> str:
         claim = job.claim
-        if job.fence.passed:  # somebody else may have it by now, or Redis is away
+        if job.fence.is_over:  # somebody else may have it by now, or Redis is away
             return "lost"
-        if job.deadline.left() < CALL_SECONDS:  # it waited too long for those before it
+        if job.deadline.seconds_left() < CALL_SECONDS:  # it waited too long for those before it
             return self._later(claim, timedelta(), "handed back")
         duty = self.duties.get(claim.kind)
         if duty is None:
@@ -500,7 +500,7 @@ class Worker:
         while not self._finished.wait(RENEW_EVERY):
             with self._lock:
                 running = [job for task in self._tasks for job in task.jobs]
-            jobs = [job for job in (*running, *self._behind()) if not job.deadline.passed]
+            jobs = [job for job in (*running, *self._behind()) if not job.deadline.is_over]
             if not jobs:
                 continue
             asked_at = Deadline.after(0)

@@ -152,7 +152,7 @@ class _Offer:
 
     def _next(self) -> list[str]:
         """Return some of those for which there is time, each in its turn."""
-        rest = timedelta(seconds=self._until.left())
+        rest = timedelta(seconds=self._until.seconds_left())
         left = [hold for hold, past in tuple(self.past.items()) if past.still_there and past.pause < rest]
         if not left:
             return []

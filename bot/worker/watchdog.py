@@ -107,7 +107,7 @@ class Watchdog:
             self.look()
             if self._late or self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce) is None:
                 self.put_in_force()
-            if self._pause.passed:
+            if self._pause.is_over:
                 self.keep_owed()
                 self._pause = Deadline.after(OWED_EVERY)
         except TemporaryFailure:  # the worker's loop reports that Redis is away

@@ -347,7 +347,7 @@ def test_a_large_rota_is_stored_although_slack_answers_slowly() -> None:
 
     story.directory.by_email = slow  # type: ignore[method-assign,assignment]
     rosters.read_roster(story.context, lambda _: story.source, job)
-    assert not job.deadline.passed
+    assert not job.deadline.is_over
     known = story.memory.read({Key.of(Roster, ORDERS_SCHEDULE)}).find(Roster, ORDERS_SCHEDULE)
     assert known is not None
     assert len(known.shifts) == 51

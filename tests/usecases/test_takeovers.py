@@ -229,10 +229,10 @@ def test_a_worker_that_wakes_with_its_fence_passed_gives_nothing(story: Story) -
     grant = story.ask(ADA).standing.grant.id
     claim = story.claim("hold")
     assert claim is not None
-    job = Job(claim, Deadline.after(0.05 - Job(claim, Deadline.after(0)).fence.left()))
+    job = Job(claim, Deadline.after(0.05 - Job(claim, Deadline.after(0)).fence.seconds_left()))
 
     def sleeps(verb: str) -> None:
-        while verb == "grant" and not job.fence.passed:
+        while verb == "grant" and not job.fence.is_over:
             pass
 
     story.target.before = sleeps

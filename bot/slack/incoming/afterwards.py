@@ -50,7 +50,7 @@ class Afterwards:
         with self._lock:
             left = dict(self._left)
         for op, (person, until) in left.items():
-            if not until.passed:
+            if not until.is_over:
                 try:
                     find_out(self._ledger, op, person)
                 except TemporaryFailure as failure:

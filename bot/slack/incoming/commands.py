@@ -207,9 +207,9 @@ def _vote(
     except Refused as refused:
         if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(context, command.grant)):
             note = partial(votes.note_terms_shown, context, person=person, grant=command.grant)
-            if not seen_by.passed:
+            if not seen_by.is_over:
                 note(terms=view.terms)
-                if not seen_by.left():
+                if not seen_by.seconds_left():
                     note(terms="")
             return ephemeral(*lists.terms(refusal(refused.reason), view))
         if refused.reason.why is not Why.GRANT_UNKNOWN:

@@ -41,14 +41,14 @@ class Connection(psycopg.Connection[Row]):
         interval: float = INTERVAL,
         timeout: float | None = None,  # noqa: ARG002 -- not every psycopg has it; the deadline bounds us
     ) -> T:
-        return super().wait(self._bound(gen), min(interval, INTERVAL))
+        return super().wait(self._limit(gen), min(interval, INTERVAL))
 
-    def _bound(self, gen: PQGen[T]) -> Generator[Any, Any, T]:
+    def _limit(self, gen: PQGen[T]) -> Generator[Any, Any, T]:
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
-                if not ready and self.deadline.passed:
+                if not ready and self.deadline.is_over:
                     raise too_late(self.target)
                 wanted = gen.send(ready)
         except StopIteration as finished:
@@ -153,7 +153,7 @@ class Connections:
                 application_name="rotakey",
                 client_encoding="utf8",
             )
-            if deadline.passed:
+            if deadline.is_over:
                 connection.close()
                 raise too_late(self._name)
             connection.target = self._name

@@ -64,21 +64,21 @@ class Replica:
             yield connection, server
 
     def _wait_for_replay(self, connection: Connection, pair: tuple[int, int]) -> bool:
-        patience = Deadline.after(min(connection.deadline.left() / 2, LONGEST_REPLAY))
+        patience = Deadline.after(min(connection.deadline.seconds_left() / 2, LONGEST_REPLAY))
         role, member = pair
         look = statements.memberships("", "", [role], [member], connection.info.server_version)
         while True:
             [rows] = connection.ask(look)
             if not any(Membership(*row).usable for row in rows):
                 return True
-            if patience.passed:
+            if patience.is_over:
                 return False
             time.sleep(POLL)
 
 
 def share(deadline: Deadline, among: Sequence[object]) -> Deadline:
     """Return the deadline for one of these that leaves time for the others and for the primary."""
-    return Deadline.after(deadline.left() / (len(among) + 1))
+    return Deadline.after(deadline.seconds_left() / (len(among) + 1))
 
 
 def _host_and_port(url: str) -> str:

@@ -40,7 +40,7 @@ def end_all(
         try:
             hers, starting = _end_some(connection, account, hers, starting, patience)
         except TemporaryFailure as failure:
-            if connection.deadline.left() > TO_SAY_SO:
+            if connection.deadline.seconds_left() > TO_SAY_SO:
                 raise
             left = len(hers) + len(starting)
             raise TemporaryFailure(f"{connection.target}: {left} sessions have not ended yet") from failure
@@ -51,7 +51,7 @@ def open_sessions(connection: Connection, account: int, only: Collection[int] | 
     long. If ``only`` is given, return none but these."""
     patience = Deadline.after(START_SECONDS).sooner(connection.deadline)
     hers, starting = (_among(pids, only) for pids in _first_look(connection, account))
-    while starting and not patience.passed:
+    while starting and not patience.is_over:
         time.sleep(POLL)
         still = _starting(connection)
         more, known = _list_sessions(connection, account, starting)
@@ -65,9 +65,9 @@ def _end_some(
 ) -> tuple[set[int], set[int]]:
     """End these sessions, and those that have been starting for long; return what is left of both."""
     connection.ask(statements.end_sessions(account, hers))
-    if patience.passed:
+    if patience.is_over:
         starting = {pid for pid in starting if _end_starting(connection, pid)}
-    if connection.deadline.left() < TO_SAY_SO:
+    if connection.deadline.seconds_left() < TO_SAY_SO:
         raise too_late(connection.target)
     time.sleep(POLL)
     still = starting & _starting(connection)

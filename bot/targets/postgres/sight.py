@@ -156,7 +156,7 @@ class Sight:
     def _with_confirmation(self, seen: Seen, counted: Sequence[_Kept]) -> Seen:
         if not self.look.server.has_standbys:
             return seen
-        seconds = min(CONFIRMED_WITHIN, self.connection.deadline.left() / 3)
+        seconds = min(CONFIRMED_WITHIN, self.connection.deadline.seconds_left() / 3)
         if self.connection.finishes(statements.CONFIRMATION, seconds):
             return seen
         return replace(

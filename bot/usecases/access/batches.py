@@ -181,7 +181,7 @@ class HoldBatches:
             for each, left, seconds in self._answers(waiting, lambda calls, each: calls.revoke(each.seen)):
                 took.append(seconds)
                 taken.append(Taken(noted=each, left=left))
-                if write_at.passed and not hurry:
+                if write_at.is_over and not hurry:
                     self._write(taken)
                     taken, write_at = [], Deadline.after(WRITE_AFTER)
         finally:
@@ -238,7 +238,7 @@ class HoldBatches:
         failure is written down. If the target is slow to fail, or somebody else may have the claims by now,
         the rest is handed back."""
         while (each := _next(waiting)) is not None:
-            if each.job.fence.passed:
+            if each.job.fence.is_over:
                 self._hand_back([each, *_all(waiting)])
                 break
             began = monotonic()
@@ -350,7 +350,7 @@ class HoldBatches:
         except TemporaryFailure as failure:
             self.unwritten(left[0].noted.job, failure)
             with self._lock:
-                self._taken.extendleft(each for each in reversed(left) if not each.noted.job.deadline.passed)
+                self._taken.extendleft(each for each in reversed(left) if not each.noted.job.deadline.is_over)
             return False
         return True
 

@@ -205,7 +205,7 @@ class Earlier:
         found: tuple[Target, Seen] | None = None
         for left, each in zip(range(len(self._targets), 0, -1), self._targets, strict=True):
             try:
-                found = each, each.has(hold, receipts, Deadline.after(deadline.left() / left))
+                found = each, each.has(hold, receipts, Deadline.after(deadline.seconds_left() / left))
             except (TemporaryFailure, PermanentFailure) as failed:
                 failure = failure or failed
                 continue

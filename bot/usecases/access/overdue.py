@@ -95,10 +95,10 @@ def _read(context: Context, grant_id: str) -> Snapshot:
 
 
 def _record_keys(grant: Grant) -> set[Key]:
-    return {Key.of(HoldRecord, hold.key) for hold in _unsettled(grant)}
+    return {Key.of(HoldRecord, hold.key) for hold in _open_holds(grant)}
 
 
-def _unsettled(grant: Grant) -> tuple[Hold, ...]:
+def _open_holds(grant: Grant) -> tuple[Hold, ...]:
     """Return the holds of the grant that are not settled yet."""
     return tuple(hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
 
@@ -139,7 +139,7 @@ def _still(
 
 def _replacement(grant: Grant, snap: Snapshot) -> Replacement | None:
     """Return the first replacement that people can be asked about."""
-    records = (snap.find(HoldRecord, hold.key) for hold in _unsettled(grant))
+    records = (snap.find(HoldRecord, hold.key) for hold in _open_holds(grant))
     return next((each.replacement for each in records if each and each.replacement), None)
 
 
@@ -329,12 +329,12 @@ def _open_alert(
 
 
 def _try_change(grant: Grant, person: str, snap: Snapshot, *, by_hand: bool) -> Change:
-    records = [record for hold in _unsettled(grant) if (record := snap.find(HoldRecord, hold.key))]
+    records = [record for hold in _open_holds(grant) if (record := snap.find(HoldRecord, hold.key))]
     put: dict[Key, Document | None] = {
         Key.of(HoldRecord, record.hold.key): replace(
             record, wished_by=person, by_hand=record.by_hand or by_hand
         )
         for record in records
     }
-    due = tuple(Due.hold(hold.key, at=snap.now) for hold in _unsettled(grant))
+    due = tuple(Due.hold(hold.key, at=snap.now) for hold in _open_holds(grant))
     return Change(rests_on=(snap,), put=put, due=due, frees=True)

@@ -61,7 +61,7 @@ def look_through(ledger: Ledger, census: Census, job: Job) -> None:
     at = found if found and found.part in parts else None
     began, until = at.began if at else snap.now, Deadline.after(AT_A_TIME)
     at = _look_at_a_page(ledger, census, at or LookedThrough(began=began, part=parts[0], cursor=0), parts)
-    while at and not until.passed:
+    while at and not until.is_over:
         at = _look_at_a_page(ledger, census, at, parts)
     now = ledger.read().now
     next_at = now + PAUSE if at else min(max(began + OWED_EVERY, now + PAUSE), now + OWED_EVERY)

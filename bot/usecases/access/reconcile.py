@@ -72,7 +72,7 @@ class Reconciliation:
         is left to the next who claims it.
         """
         for _ in range(MOST_LOOKS):
-            if self.job.fence.passed:
+            if self.job.fence.is_over:
                 return
             try:
                 self._step()
@@ -242,7 +242,7 @@ class Reconciliation:
             return Seen(presence=Presence.THEIRS), keeper
         self._note_taking(view)
         target = self._calls(view)
-        if self.job.fence.passed:
+        if self.job.fence.is_over:
             raise Conflict
         self._acted = replace(view.record, phase=Phase.TAKING)
         try:

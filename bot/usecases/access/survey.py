@@ -92,7 +92,7 @@ class _Round:
         until = Deadline.after(AT_A_TIME).sooner(Deadline(self.job.deadline.at - TIME_TO_WRITE))
         while at.left or not at.last_page:
             at = self._look(at, until) if at.left else self._page(at)
-            if until.passed:
+            if until.is_over:
                 return at, PAUSE
         return self._decide(at)
 
@@ -132,7 +132,7 @@ class _Round:
                     asked += 1
                 elif len(missing) < MOST_MISSING and (known or self._is_missing(view, at)):
                     missing.append(view.key)
-            if until.passed:
+            if until.is_over:
                 break
         return replace(at, left=tuple(left), missing=tuple(missing), held=held, asked=asked)
 
@@ -187,7 +187,7 @@ class _Round:
                 asks = missing is not None and missing.asked is not None and missing.asked == alert
                 asked += asks
                 waiting = waiting or (missing is not None and bool(missing.cause) and not asks)
-            if not cursor or self.job.deadline.left() < TIME_TO_WRITE:
+            if not cursor or self.job.deadline.seconds_left() < TIME_TO_WRITE:
                 return waiting or bool(cursor), asked
 
     # -------------------------------------------------------------------------------------- deciding
@@ -265,7 +265,7 @@ class _Round:
     def _carry_out(self, alert: Alert) -> None:
         """Do what somebody wished to everything that they may decide about, and show how much is left."""
         left, cursor, whole = 0, 0, False
-        while not whole and self.job.deadline.left() > TIME_TO_WRITE:
+        while not whole and self.job.deadline.seconds_left() > TIME_TO_WRITE:
             page, cursor = self.census.page_of_grants(f"target:{self.name}", cursor)
             for view in self._views(page):
                 if view.record.missing and view.record.missing.asked == alert.id:

@@ -126,7 +126,7 @@ def run_checks(checks: Mapping[str, Check], within: Deadline, spare: float = 0) 
     for about, check in checks.items():
         running.append(_Running(about))
         running[-1].start(check, Deadline(within.at - spare))
-    wait([each.done for each in running], timeout=within.left())
+    wait([each.done for each in running], timeout=within.seconds_left())
     found = _same_reason([finding for each in running for finding in each.findings()])
     return sorted(found, key=lambda each: list(Grade).index(each.grade))
 

@@ -125,11 +125,11 @@ class _Posting:
     def show(self, place: Place) -> Place:
         return self.messenger.show_alert(self.view, place, self.job.fenced_call())
 
-    def shown(self, place: Place, posted: Place) -> None:
+    def record_shown(self, place: Place, posted: Place) -> None:
         shown = place_after(place, posted, self.messenger.alert_digest(self.view), self.now)
         _record(self.context, self.view.id, place, (shown,))
 
-    def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
+    def record_lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         """Record that the place refused the message. If it was a channel and the only place, return direct
         messages to use instead."""
         alert = self.context.alert(self.view.id)

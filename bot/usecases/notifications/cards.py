@@ -103,12 +103,12 @@ class _Posting:
     def show(self, place: Place) -> Place:
         return self.messenger.show(self.view, place, self.job.fenced_call())
 
-    def shown(self, place: Place, posted: Place) -> None:
+    def record_shown(self, place: Place, posted: Place) -> None:
         digest = self.messenger.card_digest(self.view, place.audience)
         shown = replace(place_after(place, posted, digest, self.now), terms=self.view.terms or None)
         _record(self.context, self.view.id, place, (shown,))
 
-    def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
+    def record_lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         return _places_instead(self.context, self.view, place, failure)
 
     def give_up(self, place: Place) -> None:

@@ -43,11 +43,11 @@ class Posting(Protocol):
         """Show the message at this place. Raises TemporaryFailure or PermanentFailure."""
         ...
 
-    def shown(self, place: Place, posted: Place) -> None:
+    def record_shown(self, place: Place, posted: Place) -> None:
         """Record that the message is there, before the next one is posted."""
         ...
 
-    def lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
+    def record_lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
         """Record that the place refused the message, and return the places to use instead."""
         ...
 
@@ -77,9 +77,9 @@ def post(posting: Posting, places: Iterable[Place]) -> list[Refusal]:
             failed = failed or failure
         except PermanentFailure as failure:
             refused.append((place, failure))
-            left += posting.lost(place, failure)
+            left += posting.record_lost(place, failure)
         else:
-            posting.shown(place, posted)
+            posting.record_shown(place, posted)
     if failed:
         raise failed
     return refused

@@ -50,7 +50,7 @@ class Owners:
         return replace(roster, shifts=tuple(shifts))
 
     def _looked_up(self, email: str) -> EmailOwner | None:
-        if self.left or self.job.deadline.left() < LEAVE_SECONDS:
+        if self.left or self.job.deadline.seconds_left() < LEAVE_SECONDS:
             self.left = True
             return None
         ledger = self.context.ledger

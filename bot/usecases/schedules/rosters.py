@@ -174,7 +174,7 @@ def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
 def _second_call(job: Job) -> Deadline:
     """Return the deadline for reading one schedule another way, which leaves time to store what was read
     within this job. Raises TemporaryFailure if no time is left."""
-    if job.deadline.left() < LEAVE_SECONDS:
+    if job.deadline.seconds_left() < LEAVE_SECONDS:
         raise TemporaryFailure("no time was left to read it another way")
     return job.call().sooner(Deadline(job.deadline.at - LEAVE_SECONDS))
 

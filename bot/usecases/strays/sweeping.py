@@ -100,7 +100,7 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: J
     system: System | None = None
     failure: TemporaryFailure | PermanentFailure | None = None
     for each in entitlements:
-        if holders and job.deadline.left() < TIME_TO_WRITE:
+        if holders and job.deadline.seconds_left() < TIME_TO_WRITE:
             rest.append(each)
             continue
         try:
@@ -184,7 +184,7 @@ def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Seque
     entitlements = {hold.entitlement for key, hold in looked.there.items() if key in recorded}
     vanished, whole = list[str](), True
     for keys in _parts([*(recorded - looked.there.keys())]):
-        if job.deadline.left() < TIME_TO_WRITE:
+        if job.deadline.seconds_left() < TIME_TO_WRITE:
             whole = False
             break
         snap = ledger.read((Key.of(HoldRecord, key) for key in keys), [f"hold:{key}" for key in keys])
