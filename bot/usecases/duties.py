@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 
 from bot.usecases.access.former import EVERY as FORMER_EVERY
 from bot.usecases.access.outcomes import LOOK_EVERY
@@ -72,6 +73,11 @@ KINDS: Mapping[str, Kind] = {
         waits_for=WaitsFor.REDIS, name="looking for what is not due and should be", pause=OWED_EVERY
     ),
 }
+
+
+@cache
+def kinds_waiting_for(neighbour: WaitsFor) -> tuple[str, ...]:
+    return tuple(kind for kind, row in KINDS.items() if row.waits_for is neighbour)
 
 
 def name_of(member: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.core.errors import Misconfigured
 from bot.ports.changes import Room
-from bot.usecases.duties import KINDS, WaitsFor
+from bot.usecases.duties import KINDS, WaitsFor, kinds_waiting_for
 
 SLACK, REDIS, ALARMS = WaitsFor.SLACK.value, WaitsFor.REDIS.value, WaitsFor.ALARMS.value
 TARGET, SOURCE = f"{WaitsFor.TARGET.value} ", f"{WaitsFor.SOURCE.value} "
@@ -33,11 +33,6 @@ def dependency(member: str) -> str:
             return neighbour.value
         case _:
             return REDIS
-
-
-def of(neighbour: WaitsFor) -> tuple[str, ...]:
-    """Return the kinds of jobs that wait for this."""
-    return tuple(kind for kind, row in KINDS.items() if row.waits_for is neighbour)
 
 
 def target(name: str) -> str:
@@ -132,12 +127,16 @@ class Admission:
         source."""
         targets = [name for name in self.own if name.startswith(TARGET)]
         sources = [name for name in self.own if name.startswith(SOURCE)]
-        of_targets = tuple(kind for kind in of(WaitsFor.TARGET) if kind not in besides)
+        of_targets = tuple(kind for kind in kinds_waiting_for(WaitsFor.TARGET) if kind not in besides)
         found = [
             Room(kinds=of_targets, own=self._free_own(targets), shared=self.spare),
-            Room(kinds=of(WaitsFor.SOURCE), own=self._free_own(sources), shared=self.spare),
+            Room(kinds=kinds_waiting_for(WaitsFor.SOURCE), own=self._free_own(sources), shared=self.spare),
         ]
-        for kinds, name in ((of(WaitsFor.ALARMS), ALARMS), (of(WaitsFor.SLACK), SLACK), ((), REDIS)):
+        for kinds, name in (
+            (kinds_waiting_for(WaitsFor.ALARMS), ALARMS),
+            (kinds_waiting_for(WaitsFor.SLACK), SLACK),
+            ((), REDIS),
+        ):
             found.append(Room(kinds=kinds, own=self.free_own(name), shared=self.free_shared(name)))
         return tuple(replace(each, shared=0) if flood else each for each in found)
 

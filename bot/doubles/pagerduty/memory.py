@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from bot.doubles.pagerduty.faults import Faults
 from bot.doubles.pagerduty.rota import ALWAYS, FOREVER, Direct, Policy, Rotation, Schedule, Stint, User, cut
 from bot.doubles.pagerduty.saved import as_json, direct_of, schedule_of, user_of
+from bot.doubles.watchable import Watchable
 
 WEEK = timedelta(days=7)
 AHEAD = timedelta(days=14)
@@ -25,7 +25,7 @@ class PagerError(Exception):
     """It cannot be done: there is no such schedule or person, or nobody is on call."""
 
 
-class Pager:
+class Pager(Watchable):
     """The pager. People are named by user id, Slack id or email. Times are aware."""
 
     def __init__(
@@ -34,11 +34,10 @@ class Pager:
         clock: Callable[[], datetime] | None = None,
         zone: tzinfo = UTC,
     ) -> None:
+        super().__init__()
         self.token = token
         self.zone = zone
         self.clock = clock or (lambda: datetime.now(UTC))
-        self.moved = threading.Condition(threading.RLock())
-        self.version = 1
         self.users: dict[str, User] = {}
         self.schedules: dict[str, Schedule] = {}
         self.directs: list[Direct] = []
@@ -168,19 +167,6 @@ class Pager:
         with self.moved:
             listed = [self._as_json(each, now) for each in self.schedules.values()]
             return {"down": self.faults.down, "schedules": listed}
-
-    @contextmanager
-    def change(self) -> Iterator[None]:
-        """Hold the lock for a change. An exception inside leaves the version as it was."""
-        with self.moved:
-            yield
-            self.version += 1
-            self.moved.notify_all()
-
-    def wait_for_change(self, version: int, seconds: float) -> int:
-        with self.moved:
-            self.moved.wait_for(lambda: self.version > version, seconds)
-            return self.version
 
     def to_json(self) -> dict[str, Any]:
         with self.moved:

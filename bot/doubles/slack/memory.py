@@ -1,22 +1,20 @@
 """The workspace's memory, behind one lock; each change raises the version."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
 from bot.doubles.slack.model import SLACKBOT, Channel, Group, Json, Message, Person, View
+from bot.doubles.watchable import Watchable
 
 
-class Memory:
+class Memory(Watchable):
     """The memory. Values inside are frozen: they are replaced under `change()`, never altered."""
 
     def __init__(self, clock: Callable[[], float], bot: str) -> None:
+        super().__init__()
         self.clock = clock
         self.bot = bot
-        self.moved = threading.Condition(threading.RLock())
-        self.version = 1
         self.people: dict[str, Person] = {}
         self.channels: dict[str, Channel] = {}
         self.groups: dict[str, Group] = {}
@@ -26,19 +24,6 @@ class Memory:
         self.chosen: dict[tuple[str, str], dict[str, Json]] = {}
         self._last_ts = 0
         self._last_id = 0
-
-    @contextmanager
-    def change(self) -> Iterator[None]:
-        """Hold the lock for a change. An exception inside leaves the version as it was."""
-        with self.moved:
-            yield
-            self.version += 1
-            self.moved.notify_all()
-
-    def wait_for_change(self, version: int, seconds: float) -> int:
-        with self.moved:
-            self.moved.wait_for(lambda: self.version > version, seconds)
-            return self.version
 
     def new_ts(self) -> str:
         """Return a new ts, unique and rising in the whole workspace, hence in each channel."""

@@ -1,0 +1,29 @@
+"""State that a double keeps behind one lock, and that its page waits for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Watchable:
+    """State with a version, which each change raises. ``moved`` is the lock, and is notified of each change."""
+
+    def __init__(self) -> None:
+        self.moved = threading.Condition(threading.RLock())
+        self.version = 1
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Hold the lock for a change. An exception inside leaves the version as it was."""
+        with self.moved:
+            yield
+            self.version += 1
+            self.moved.notify_all()
+
+    def wait_for_change(self, version: int, seconds: float) -> int:
+        """Wait until there is a later version, for some seconds at most, and return the version then."""
+        with self.moved:
+            self.moved.wait_for(lambda: self.version > version, seconds)
+            return self.version
