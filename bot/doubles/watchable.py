@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Watchable:
-    """State with a version, which each change raises. ``moved`` is the lock, and is notified of each change."""
+    """State with a version that each change raises. ``moved`` is the lock, notified of each change."""
 
     def __init__(self) -> None:
         self.moved = threading.Condition(threading.RLock())

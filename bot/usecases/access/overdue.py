@@ -280,7 +280,7 @@ def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Cha
     wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
     entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
     tried = _try_change(grant, person, snap, by_hand=by_hand)
-    return tried.plus(alert_change(replace(alert, became=wish), snap.now)).plus(Change(audit=(entry,)))
+    return tried.plus(alert_change(replace(alert, became=wish), snap.now), Change(audit=(entry,)))
 
 
 def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Change:

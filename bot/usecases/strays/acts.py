@@ -38,7 +38,7 @@ def action_change(context: Context, it: Round, after: Strays) -> tuple[Strays, C
         after, part = _all_told(context, it, after)
     crowd = states.count(StrayState.OPEN) > MOST_ASKED or (it.takes and not few)
     after, last = _crowd(context, it, after, crowd=crowd)
-    return after, change.plus(part).plus(last)
+    return after, change.plus(part, last)
 
 
 def taking(hold: Hold, snap: Snapshot, *, by: str | None) -> Change:
