@@ -214,26 +214,18 @@ def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
 def _now_active(view: View, moved: Grant, change: Change) -> Change:
     """Return the change for a grant that is now ACTIVE. Time runs from approval; if granting was slow, the
     end moves by as much, but never that of a ground that follows a shift, and the audit names the new end."""
-    waited = view.now - (moved.approved_at or view.now)
-    entry = Entry(what="active", grant=moved.id, facts={"person": moved.person})
-    change = replace(change, audit=(*change.audit, entry))
-    if waited <= SLOW_GIVE:
-        return change
-    later = moved
-    for ground in moved.stands_on:
+    waited, later = view.now - (moved.approved_at or view.now), moved
+    for ground in moved.stands_on if waited > SLOW_GIVE else ():
         follows_shift = ground.ends_with or isinstance(ground.lives_by, OnCall)
         if ground.cause in (Cause.APPROVAL, Cause.RULE) and not follows_shift:
             later = grants.move_ground(later, ground, until=ground.until + waited)
-    if later.until is None or later.until == moved.until:
-        return change
-    lease = Lease(grant=moved.id, how=LeaseMove.MOVE, until=later.until)
-    entry = replace(entry, facts={**entry.facts, "until": later.until.isoformat()})
-    return replace(
-        change,
-        put={**change.put, Key.of(Grant, moved.id): later},
-        leases=(lease,),
-        audit=(*change.audit[:-1], entry),
-    )
+    facts: dict[str, object] = {"person": moved.person}
+    active = Change()
+    if later.until is not None and later.until != moved.until:
+        facts["until"] = later.until.isoformat()
+        lease = Lease(grant=moved.id, how=LeaseMove.MOVE, until=later.until)
+        active = Change(put={Key.of(Grant, moved.id): later}, leases=(lease,))
+    return change.plus(active, Change(audit=(Entry(what="active", grant=moved.id, facts=facts),)))
 
 
 # -------------------------------------------------------------------------------------------------- gone
