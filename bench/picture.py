@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from bot.cli import to_try
 from bot.sandbox.run import POLICY, Sandbox, forget
+from tests.paths import ROOT
 
-PICTURE = Path(__file__).parents[1] / "docs" / "sandbox.png"
+PICTURE = ROOT / "docs" / "sandbox.png"
 WINDOW = {"width": 1440, "height": 900}
 WHY_ADA = "/access request prod-db 2m because orders 1002 and 1003 are stuck"
 WHY_CAROL = "/access request prod-db 4h because the night's import left a gap"

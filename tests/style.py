@@ -20,8 +20,8 @@ from statistics import median, quantiles
 from types import FrameType
 
 from bot.testing.memory_ledger import MemoryLedger
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 CODE = ROOT / "bot"
 PARTICIPLES = frozenset(
     re.findall(

@@ -29,6 +29,7 @@ from bot.testing.valkey import Valkey, valkey
 from bot.usecases.audit.evidence import examine, lines
 from bot.usecases.audit.restore import accept_restore
 from bot.usecases.audit.seal import SEAL, Sealing
+from tests.paths import ROOT
 
 POLICY = """\
 workspace: {workspace}
@@ -264,7 +265,7 @@ def test_what_was_signed_is_proved_with_the_public_key(auditor: Auditor) -> None
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here")
 def test_it_goes_as_the_readme_says(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
     signing = pytest.importorskip("bot.evidence.signing", reason="the extra [audit] is not installed")
-    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
     [block] = [each for each in re.findall(r"(?ms)^```sh\n(.*?)^```$", readme) if "rotakey audit" in each]
     monkeypatch.chdir(auditor.folder)
     story = Story(sealed=True)

@@ -28,8 +28,8 @@ from bot.sandbox.servers import Postgres as Server
 from bot.slack.grammar import verbs
 from bot.targets.postgres import Postgres
 from bot.testing.valkeys import alone
+from tests.paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 FENCED = re.compile(r"(?ms)^```(\w*)\n(.*?)^```$")
 SPANS = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", FENCED.sub("", README))]

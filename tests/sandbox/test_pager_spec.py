@@ -6,7 +6,6 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,8 +19,9 @@ from bot.doubles.pagerduty import Pager, Policy, Served, app
 from bot.doubles.pagerduty.faults import HTML
 from bot.oncall.pagerduty import PagerDuty
 from bot.ports.deadline import Deadline
+from tests.paths import SPECS
 
-SPEC = Path(__file__).parents[3] / "shared" / "specs" / "pagerduty-openapi.json"
+SPEC = SPECS / "pagerduty-openapi.json"
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 TOKEN = "u+Zq8Kw3Jx7Vx9"

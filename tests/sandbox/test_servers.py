@@ -22,8 +22,7 @@ from bot.core.errors import Misconfigured
 from bot.sandbox import server_process
 from bot.sandbox.server_process import ServerProcess, is_command
 from bot.sandbox.servers import Postgres, Valkey
-
-ROOT = Path(__file__).parents[2]
+from tests.paths import ROOT
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ import pytest
 from bot.core.errors import Misconfigured
 from bot.sandbox.servers import Postgres, packaged_binaries
 from bot.sandbox.unprivileged import place_for
+from tests.paths import ROOT
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="is about root; run the tests as root to see it")
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

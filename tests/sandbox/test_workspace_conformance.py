@@ -7,7 +7,6 @@ stands in a list here with its reason; an entry nothing needs any more fails as 
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # ships no annotations
@@ -17,6 +16,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.doubles.slack import Channel, Group, Json, Person, Workspace, serve
 from bot.doubles.slack.api import REQUIRED
+from tests.paths import SPECS
 from tests.sandbox.tiny_bot import (
     APP_TOKEN,
     BOT_TOKEN,
@@ -26,7 +26,7 @@ from tests.sandbox.tiny_bot import (
     with_scopes,
 )
 
-DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "slack_web_openapi_v2.json"
+DOCUMENT = SPECS / "slack_web_openapi_v2.json"
 
 ADA, BOB, CHANNEL, GROUP = "U02ADALOVE", "U03BOBBUILD", "C01DATABASE", "S01DATABASE"
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -15,12 +14,13 @@ from slack_sdk import WebClient
 from werkzeug.serving import make_server
 
 from bot.doubles.slack import Channel, Group, Json, Person, Workspace
+from tests.paths import ROOT
 
 BOT_TOKEN = "xoxb-tiny"
 SIGNING_SECRET = "tiny-signing-secret"
 APP_TOKEN = "xapp-tiny"
 
-MANIFEST: Json = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
+MANIFEST: Json = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 
 ADA, BOB, CAROL = "U02ADA", "U03BOB", "U04CAROL"
 CHANNEL = "C01DB"

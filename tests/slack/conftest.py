@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 from slack_sdk import WebClient
 
 from bot.doubles.slack import Channel, Group, Person, Server, Workspace, serve
+from tests.paths import ROOT
 from tests.slack.scenes import ADA, BOB, CAROL
 
 BOT_TOKEN, SIGNING_SECRET, APP_TOKEN = "xoxb-rotakey", "rotakey-signing-secret", "xapp-rotakey"
-MANIFEST = yaml.safe_load((Path(__file__).parents[2] / "manifest.yml").read_text(encoding="utf-8"))
+MANIFEST = yaml.safe_load((ROOT / "manifest.yml").read_text(encoding="utf-8"))
 CHANNEL, QUIET = "C01DB", "C02QUIET"
 GINA, EVE, OLD = "U04GINA", "U05EVE", "U06OLD"
 

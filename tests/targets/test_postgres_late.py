@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,10 +17,9 @@ from bot.core.holds import Presence
 from bot.ports.deadline import Deadline
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles
+from tests.paths import ROOT
 from tests.targets.late_giver import STOPS_AT
 from tests.targets.scenes import eventually, granted, orders_rw, presence, soon, waits_for_a_lock
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("where", STOPS_AT)

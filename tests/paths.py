@@ -1,0 +1,10 @@
+"""Where things lie that belong to no single test."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+"""The project's top folder."""
+
+SPECS = ROOT.parent / "shared" / "specs"
+"""The vendors' OpenAPI documents, beside the checkout. They are not part of the project: if one is absent, the
+tests that need it are skipped."""
