@@ -26,10 +26,10 @@ fuzz: $(VENV)/dev-ready
 	@FUZZ=$(or $(FUZZ),100000) $(BIN)/pytest tests/fuzz $(ARGS)
 
 bench: $(VENV)/dev-ready
-	@$(BIN)/python -m bench $(ARGS)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 chaos: $(VENV)/dev-ready
-	@$(BIN)/python -m chaos $(ARGS)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import REGISTRY
 from redis.exceptions import NoPermissionError
 
-from bot import config, wiring
+from bot import config
 from bot.cli import rotakey
 from bot.core.catalog import Entitlement
 from bot.core.grants import Grant
@@ -24,10 +24,11 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Done, Due, Entry
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key
-from bot.sandbox.servers import Postgres as Server
+from bot.sandbox.stack.servers import Postgres as Server
 from bot.slack.grammar import verbs
 from bot.targets.postgres import Postgres
 from bot.testing.valkeys import alone
+from bot.wiring import processes
 from tests.paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
@@ -133,11 +134,11 @@ def project() -> dict[str, dict[str, list[str]]]:
 
 def test_all_that_it_points_to_is_there() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    paths = [each for each in SPANS if re.fullmatch(r"(bot|tests|docs|bench)/[\w./]+", each)]
+    paths = [each for each in SPANS if re.fullmatch(r"(bot|tests|docs)/[\w./]+", each)]
     assert len(links) >= 4
     assert YOURS in paths
     assert [each for each in (*links, *paths) if each != YOURS and not (ROOT / each).exists()] == []
-    assert wiring.TARGETS
+    assert processes.TARGETS
 
 
 @pytest.mark.parametrize("url", [each for each in SPANS if re.match(r"(rediss?(\+\w+)?|unix)://.", each)])

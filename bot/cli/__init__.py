@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot import config, wiring
+from bot import config
 from bot.cli.audit import audit
 from bot.cli.doctor import all_good, doctor, screen, screen_width
 from bot.cli.online import online_findings
@@ -27,6 +27,7 @@ from bot.cli.sweep import sweep
 from bot.cli.target import target
 from bot.core.errors import Misconfigured
 from bot.kinds import VARIABLE
+from bot.wiring import processes
 
 if TYPE_CHECKING:
     from bot.sandbox.run import Policy
@@ -55,7 +56,7 @@ def rotakey() -> None:
 def web(host: str) -> None:
     """Answer Slack: over HTTP, or by Socket Mode if SLACK_APP_TOKEN is set."""
     log_as_json()
-    wiring.serve(*settings(config.WEB, secrets=False), os.environ, host)
+    processes.serve(*settings(config.WEB, secrets=False), os.environ, host)
 
 
 @rotakey.command()
@@ -63,7 +64,7 @@ def web(host: str) -> None:
 def worker(host: str) -> None:
     """Grant, revoke, follow the shifts, and report. Any number may run at once."""
     log_as_json()
-    wiring.work(*settings(config.WORKER), os.environ, host)
+    processes.work(*settings(config.WORKER), os.environ, host)
 
 
 @rotakey.command()

@@ -12,13 +12,14 @@ from typing import IO, Any
 
 import click
 
-from bot import config, wiring
+from bot import config
 from bot.core.audit.anchor import Anchored, read_anchor
 from bot.core.audit.proof import Findings
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.files import replace_whole
 from bot.ledger.redis_ledger import RedisLedger
 from bot.usecases.audit import evidence
+from bot.wiring import processes
 
 
 class NotLooked(click.ClickException):
@@ -65,7 +66,7 @@ def verify(files: tuple[Path, ...], keys: tuple[IO[bytes], ...], anchor: Anchore
     is wrong, and the output says what. 2: it could not be checked.
     """
     with _looking():
-        trusts = wiring.trust([each.read() for each in keys]) if keys else None
+        trusts = processes.trust([each.read() for each in keys]) if keys else None
         damaged: list[str] = []
         found = evidence.examine(_lines(files, damaged), trusts, anchor)
     if not files and not found.entries:
@@ -156,7 +157,7 @@ def _report(found: Findings, damaged: list[str]) -> int:
 def _ledger() -> tuple[RedisLedger, str]:
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
     named = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
-    return wiring.ledger_of(env, named.workspace), named.workspace
+    return processes.ledger_of(env, named.workspace), named.workspace
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from itertools import groupby
 
 import click
 
-from bot.cli.examination import Examination
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.usecases.audit import restore
 from bot.usecases.audit.evidence import plain
 from bot.usecases.doctor import access
 from bot.usecases.doctor.findings import Finding, Grade
+from bot.wiring.doctor import Examination
 
 GOOD = frozenset({Grade.OK, Grade.LOOK_AT})
 COLOURS = {Grade.WRONG: "red", Grade.NOT_KNOWN: "magenta", Grade.LOOK_AT: "yellow", Grade.OK: "green"}

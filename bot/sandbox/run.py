@@ -27,14 +27,14 @@ from bot.doubles.slack.workspace import Workspace
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.documents import Key, PolicyInForce
-from bot.sandbox import town
-from bot.sandbox.board import board
-from bot.sandbox.bot_process import BotProcess
-from bot.sandbox.desk import PagerDesk
-from bot.sandbox.orders import prepare
-from bot.sandbox.server_process import free_port, is_free
-from bot.sandbox.servers import Postgres, Valkey
-from bot.sandbox.watch import Watch
+from bot.sandbox import cast
+from bot.sandbox.page.observer import Watch
+from bot.sandbox.page.pager_controls import PagerDesk
+from bot.sandbox.page.routes import board
+from bot.sandbox.stack.bot_process import BotProcess
+from bot.sandbox.stack.orders import prepare
+from bot.sandbox.stack.server_process import free_port, is_free
+from bot.sandbox.stack.servers import Postgres, Valkey
 from bot.slack.api.manifest import manifest
 
 READY_WITHIN = 20.0
@@ -127,8 +127,8 @@ class Sandbox:
 
     def _orders(self) -> dict[str, set[str]]:
         """Return the logins of the database, and the roles that can be granted."""
-        people = town.accounts(self.policy.catalog).values()
-        return {"logins": set().union(*people), "roles": town.roles(self.policy.catalog)}
+        people = cast.accounts(self.policy.catalog).values()
+        return {"logins": set().union(*people), "roles": cast.roles(self.policy.catalog)}
 
     def _open_slack(self) -> None:
         self.say("Opening the Slack workspace and the pager ...")
@@ -139,13 +139,13 @@ class Sandbox:
             app_token=self.secrets.app_token,
         )
         self._stack.callback(self.workspace.close)
-        town.settle(self.workspace, self.policy.catalog)
+        cast.settle(self.workspace, self.policy.catalog)
         self.workspace.keep_in(self.data / "workspace.json")
         self.pager = Pager(token=self.secrets.pagerduty_token)
         kept = self.data / "pager.json"
         if kept.exists():
             self.pager.load(kept)
-        town.roster(self.pager, self.policy.catalog)
+        cast.roster(self.pager, self.policy.catalog)
         self._stack.callback(self.pager.save, kept)
         self._pager_served = pagerduty.serve(self.pager)
         self._stack.callback(self._pager_served.close)

@@ -16,7 +16,7 @@ from bot.ports.slack import AlertView, CardView
 from bot.slack.api.messenger import message_digest
 from bot.slack.views.alerts import alert
 from bot.slack.views.cards import card
-from bot.testing.town import GROUP, NAMES, TEAM, dba, person
+from bot.testing.cast import GROUP, NAMES, TEAM, dba, person
 from bot.usecases.results import HomeView
 
 AWAY = "Slack does not answer"

@@ -20,7 +20,7 @@ from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, PolicyInForce, PolicyText, ShiftGrant
 from bot.ports.ledger import Ledger, Primary
 from bot.ports.target import Target
-from bot.testing import town
+from bot.testing import cast
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource
 from bot.testing.slack import FakeDirectory, FakeMessenger
@@ -65,17 +65,17 @@ class Story:
         begin: bool = True,
         sealed: bool = False,
     ) -> None:
-        self.memory = MemoryLedger(town.NINE)
+        self.memory = MemoryLedger(cast.NINE)
         self.ledger: Ledger = self.memory
         self.trail: Books = self.memory
         self.primary: Primary = self.memory
         self.target = FakeTarget(lambda: self.now)
         self.targets: dict[str, FakeTarget] = {"orders-db": self.target, **(targets or {})}
         self.former_targets: dict[str, FakeTarget] = {}
-        self.source = FakeSource({"PDBPRIM": (town.nobodys(town.shift()),), "PORDERS": (), **(rota or {})})
+        self.source = FakeSource({"PDBPRIM": (cast.nobodys(cast.shift()),), "PORDERS": (), **(rota or {})})
         self.directory = FakeDirectory(lambda: self.now)
         self.messenger = FakeMessenger()
-        self.policy = policy or town.catalog()
+        self.policy = policy or cast.catalog()
         self._policies: dict[str, Catalog] = {}
         self._ids, self._ops = count(1), count(1)
         self.sealed = sealed
@@ -331,4 +331,4 @@ class Story:
 
     def has(self, who: str, role: str = "orders_rw", target: str = "orders-db") -> bool:
         """Return whether the person has the role at the target at this moment."""
-        return town.EMAILS[who] in self.targets[target].accounts(role)
+        return cast.EMAILS[who] in self.targets[target].accounts(role)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clocks.clock import COMPILER, Clock, compiled
-from tests.e2e.town import Town, town_in
+from tests.e2e.deployment import Town, town_in
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.sandbox.bot_process import ROOT
+from bot.sandbox.stack.bot_process import ROOT
 from tests.clocks.conftest import Clocks
-from tests.e2e.town import ADA, DAN, DB_ACCESS, Town, until
+from tests.e2e.deployment import ADA, DAN, DB_ACCESS, Town, until
 
 MINUTE, HOUR = 60, 3_600
 APART = [(4 * MINUTE, -5 * MINUTE, HOUR), (-4 * MINUTE, 5 * MINUTE, -HOUR)]
@@ -99,7 +99,7 @@ def test_postgresql_gives_nothing_late_whatever_its_clock_says(
     clocks.postgres.set(apart=apart)
     arguments = [town.sandbox.database.bot_url, "dan", "orders_rw", "granting"]
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.targets.late_giver", *arguments],
+        [sys.executable, "-m", "tests.targets.postgres.late_giver", *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -13,7 +13,7 @@ from tests.clocks.test_apart import (
     redis_time,
     stands_in,
 )
-from tests.e2e.town import ADA, DAN, Town, until
+from tests.e2e.deployment import ADA, DAN, Town, until
 
 NIGHT = "pagerduty/PNIGHT"
 

@@ -7,7 +7,7 @@ from typing import Any
 from bot.core.members import Facts
 from bot.core.people import Person
 from bot.core.reasons import Why
-from bot.testing.town import GROUP, NINE, SCHEDULE, TEAM, dba, people, roster
+from bot.testing.cast import GROUP, NINE, SCHEDULE, TEAM, dba, people, roster
 
 BAD_PEOPLE: list[tuple[dict[str, Any], Why]] = [
     ({"deactivated": True}, Why.PERSON_DEACTIVATED),

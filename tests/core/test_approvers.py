@@ -12,7 +12,7 @@ from bot.core.catalog import Everyone, InGroup, Named, OnCall, PeopleRules, Reso
 from bot.core.members import Facts
 from bot.core.policy import Ask, Outcome, ask_people, decide
 from bot.core.reasons import Reason, Why, because
-from bot.testing.town import (
+from bot.testing.cast import (
     BOB,
     CAROL,
     DAN,

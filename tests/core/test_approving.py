@@ -13,7 +13,7 @@ from bot.core.grants import Grant, Origin, State
 from bot.core.members import Facts, SeatHolder
 from bot.core.policy import approver_objection, question_of, requester_objection, vote_objection
 from bot.core.reasons import Reason, Why
-from bot.testing.town import (
+from bot.testing.cast import (
     ADA,
     BOB,
     CAROL,

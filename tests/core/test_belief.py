@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.core.belief import Answer, Doubt, Limits, Objection, needs_second_look, objection, roster_to_believe
 from bot.core.shifts import Roster, Shift
-from bot.testing.town import ADA, BOB, DAN, EMAILS, NINE, SCHEDULE, nobodys, roster, shift
+from bot.testing.cast import ADA, BOB, DAN, EMAILS, NINE, SCHEDULE, nobodys, roster, shift
 
 GRACE, AT_MOST = timedelta(minutes=15), timedelta(hours=6)
 MINUTE = timedelta(minutes=1)

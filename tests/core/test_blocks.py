@@ -26,7 +26,7 @@ from bot.core.policy import (
 )
 from bot.core.reasons import Reason, Why, because
 from bot.core.rightful import rightful
-from bot.testing.town import (
+from bot.testing.cast import (
     ADA,
     BOB,
     CAROL,

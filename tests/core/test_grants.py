@@ -15,7 +15,7 @@ from bot.core.errors import Refused
 from bot.core.grants import Answer, Cause, Extension, Grant, Ground, HoldState, Origin, State, Vote
 from bot.core.holds import Hold, HoldRecord, Presence, backoff
 from bot.core.reasons import Why, because
-from bot.testing.town import ADA, BOB, CAROL, HOUR, NINE, PROD_DB
+from bot.testing.cast import ADA, BOB, CAROL, HOUR, NINE, PROD_DB
 
 TEN = NINE + timedelta(hours=1)
 ONE, TWO = (

@@ -13,7 +13,7 @@ from bot.core import grants
 from bot.core.grants import MOST_EXTENSIONS, Answer, Cause, Extension, Grant, Ground, Origin, State, Vote
 from bot.core.holds import Hold
 from bot.core.reasons import Why, because
-from bot.testing.town import ADA, BOB, CAROL, FIRST_LINE, HOUR, NINE, PROD_DB
+from bot.testing.cast import ADA, BOB, CAROL, FIRST_LINE, HOUR, NINE, PROD_DB
 
 HOLD = Hold(target="orders-db", account="ada@example.com", entitlement=PROD_DB.gives[0])
 CAUSES = st.sampled_from(Cause)

@@ -21,7 +21,7 @@ from bot.core.holds import (
     System,
     Witness,
 )
-from bot.testing.town import NINE
+from bot.testing.cast import NINE
 
 ROLE = Entitlement(target="orders-db", what=(("role", "orders_rw"),))
 HERE, RESTARTED, COPY = (

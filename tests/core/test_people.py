@@ -8,7 +8,7 @@ import pytest
 
 from bot.core.catalog import Catalog, PeopleRules
 from bot.core.people import same_human
-from bot.testing.town import BOB, DAN, EMAILS, catalog, person
+from bot.testing.cast import BOB, DAN, EMAILS, catalog, person
 
 
 def policy(accounts: dict[str, dict[str, str]], *shared: str) -> Catalog:

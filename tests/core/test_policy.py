@@ -15,7 +15,7 @@ from bot.core.durations import ABSURD
 from bot.core.members import CANNOT_TELL, NO, YES, Facts, SeatHolder, names_of
 from bot.core.policy import Ask, Decision, Outcome, approval_ground, decide, may_not_ask
 from bot.core.reasons import Why, because
-from bot.testing.town import (
+from bot.testing.cast import (
     ADA,
     BOB,
     CAROL,

@@ -14,7 +14,7 @@ from bot.core.members import Facts
 from bot.core.reasons import Reason, Why, because
 from bot.core.rightful import extended_end, rightful
 from bot.core.shifts import Shift
-from bot.testing.town import (
+from bot.testing.cast import (
     ADA,
     DAN,
     FIRST_LINE,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.core.ages import AHEAD_AT_MOST, UNKNOWN_AGE
 from bot.core.shifts import Roster, Shift, last_ended, merge, next_boundary, on_call
-from bot.testing.town import ADA, DAN, NINE, roster, shift
+from bot.testing.cast import ADA, DAN, NINE, roster, shift
 
 TICK = timedelta(microseconds=1)
 

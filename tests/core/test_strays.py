@@ -10,7 +10,7 @@ import pytest
 from bot.core.catalog import Entitlement
 from bot.core.holds import Hold
 from bot.core.strays import Sight, Stray, StrayState, may_be_taken, strays_after
-from bot.testing.town import NINE
+from bot.testing.cast import NINE
 
 TEN_SECONDS = timedelta(seconds=10)
 ORDERS = Entitlement(target="orders-db", what=(("role", "orders_rw"),))

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from bot.sandbox.bot_process import ROOT
-from tests.e2e.town import until
+from bot.sandbox.stack.bot_process import ROOT
+from tests.e2e.deployment import until
 
 Json = dict[str, Any]
 

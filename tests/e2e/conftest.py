@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.town import Town, town_in
+from tests.e2e.deployment import Town, town_in
 
 
 @pytest.fixture(scope="package")

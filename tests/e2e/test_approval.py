@@ -6,7 +6,7 @@ from psycopg.errors import AdminShutdown
 
 from bot.core.grants import State
 from bot.doubles.slack.model import Message, Person
-from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, Town, until
+from tests.e2e.deployment import ADA, BOB, CAROL, DAN, DB_ACCESS, Town, until
 
 GONE = "U0GONE"
 

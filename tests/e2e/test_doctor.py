@@ -11,15 +11,16 @@ import pytest
 from click import unstyle
 from click.testing import CliRunner, Result
 
-from bot.cli import examination, rotakey
+from bot.cli import rotakey
 from bot.cli.doctor import screen
-from bot.cli.examination import Examination
 from bot.ports.changes import Change
 from bot.ports.documents import Key, Restore
 from bot.testing.valkey import valkey, valkey_url
 from bot.usecases.doctor.findings import Finding, Grade, look_at, not_known, ok, wrong
 from bot.usecases.doctor.policy import APPLY
-from tests.e2e.town import ADA, Town, until
+from bot.wiring import doctor as examination
+from bot.wiring.doctor import Examination
+from tests.e2e.deployment import ADA, Town, until
 
 VARIABLES = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL", "PAGERDUTY_TOKEN")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.request import urlopen
 
-from bot.sandbox.server_process import free_port
-from tests.e2e.town import CAROL, DAN, DB_ACCESS, Town, until
+from bot.sandbox.stack.server_process import free_port
+from tests.e2e.deployment import CAROL, DAN, DB_ACCESS, Town, until
 
 OF_SLACK = ("SLACK_BOT_TOKEN", "SLACK_API_URL")
 FOR_ALL = ("REDIS_URL", "ACCESS_FILE")

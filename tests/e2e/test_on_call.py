@@ -4,7 +4,7 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from tests.e2e.town import ADA, BOB, CAROL, DB_ACCESS, Town, until
+from tests.e2e.deployment import ADA, BOB, CAROL, DB_ACCESS, Town, until
 
 PAY = "UPDATE orders SET state = 'paid' WHERE id = 1003"
 

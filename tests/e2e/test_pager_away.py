@@ -1,6 +1,6 @@
 """PagerDuty is down, or wrong: nobody is let in by old news, and nobody is cut off by bad news."""
 
-from tests.e2e.town import ADA, DAN, DB_ACCESS, SECURITY, Town, until
+from tests.e2e.deployment import ADA, DAN, DB_ACCESS, SECURITY, Town, until
 
 STALE = "The roster of forgetful/PREPORTS was last read N seconds ago, which is too old to go by."
 

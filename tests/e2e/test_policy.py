@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 from bot.cli import rotakey
 from bot.ports.changes import Change
 from bot.ports.documents import Document, Key, PolicyInForce, PolicyText
-from tests.e2e.town import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Town, until
+from tests.e2e.deployment import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Town, until
 
 STRICTER = (
     ("duration: {default: 4h, max: 12h, offer: [1h, 4h, 12h]}", "duration: {default: 1h, max: 2h}"),

@@ -5,8 +5,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from bot.doubles.slack.model import Message
-from bot.sandbox.server_process import free_port
-from tests.e2e.town import ADA, DAN, SECURITY, Town, until
+from bot.sandbox.stack.server_process import free_port
+from tests.e2e.deployment import ADA, DAN, SECURITY, Town, until
 
 NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
 BY_HAND = " I keep trying; please remove it by hand if you can."

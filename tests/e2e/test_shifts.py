@@ -1,6 +1,6 @@
 """The shift itself gives access: at its start, until its end, and to whoever it is handed over to."""
 
-from tests.e2e.town import ADA, DAN, Town, until
+from tests.e2e.deployment import ADA, DAN, Town, until
 
 HAS = "You are on call. You have *night-shift* until TIME."
 OVER = "Your *night-shift* ended TIME. The shift is over."

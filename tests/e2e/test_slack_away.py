@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.town import ADA, BOB, DAN, DB_ACCESS, Town, until
+from tests.e2e.deployment import ADA, BOB, DAN, DB_ACCESS, Town, until
 
 AFTERWARDS = 15.0
 

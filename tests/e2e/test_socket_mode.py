@@ -1,6 +1,6 @@
 """The bot without a public address: it hears Slack over a socket that it opened itself."""
 
-from tests.e2e.town import ADA, BOB, DAN, DB_ACCESS, Town, until
+from tests.e2e.deployment import ADA, BOB, DAN, DB_ACCESS, Town, until
 
 
 def test_commands_and_clicks_come_over_the_socket(town: Town) -> None:

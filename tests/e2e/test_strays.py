@@ -2,7 +2,7 @@
 
 from bot.doubles.slack.model import Message
 from bot.ports.changes import Change, Due
-from tests.e2e.town import BOB, DAN, DB_ACCESS, Town, until
+from tests.e2e.deployment import BOB, DAN, DB_ACCESS, Town, until
 
 NOT_YOU = "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
 FOUND = "I gave that once, and no grant explains it now."

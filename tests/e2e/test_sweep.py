@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bot.sandbox.bot_process import KEPT, ROOT
-from tests.e2e.town import ADA, Town, until
+from bot.sandbox.stack.bot_process import KEPT, ROOT
+from tests.e2e.deployment import ADA, Town, until
 
 NEEDED = ("REDIS_URL", "ACCESS_FILE", "ORDERS_DB_URL")
 DUE = "rotakey:{main}:due:hold:orders-db"

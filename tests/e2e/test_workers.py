@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.e2e.town import ADA, BOB, CAROL, Town, until
+from tests.e2e.deployment import ADA, BOB, CAROL, Town, until
 
 ROUNDS = 4
 WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE usename = 'rotakey' AND wait_event_type = 'Lock'"

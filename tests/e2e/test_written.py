@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from tests.e2e.town import Town
+from tests.e2e.deployment import Town
 
 
 def logs(town: Town) -> str:

@@ -19,8 +19,8 @@ from bot.doubles.slack import serve
 from bot.ports.documents import Key
 from tests.fuzz.shapes import Cards
 from tests.slack.conftest import CHANNEL, SIGNING_SECRET, peopled
+from tests.slack.deployment import Town, town
 from tests.slack.scenes import ADA, BOB, CAROL
-from tests.slack.town import Town, town
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 

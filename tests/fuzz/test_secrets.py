@@ -24,7 +24,7 @@ from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, PolicyInForce
 from bot.slack.api.directory import SlackDirectory
 from bot.slack.incoming.listeners import SlackSettings
-from bot.testing.town import NINE
+from bot.testing.cast import NINE
 from tests.config.files import FULL
 from tests.fuzz.rounds import thrown
 

@@ -19,9 +19,9 @@ from bot.core.reasons import Why
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change
 from bot.ports.documents import Home, Key
+from bot.testing.cast import BOB, CAROL, DAN, EVE, GROUP, HOUR, PROD_DB, SCHEMA_MIGRATION, TEAM, catalog, dba
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import shown_terms
-from bot.testing.town import BOB, CAROL, DAN, EVE, GROUP, HOUR, PROD_DB, SCHEMA_MIGRATION, TEAM, catalog, dba
 from bot.usecases.context import Context
 from bot.usecases.enact import enact
 from bot.usecases.requests import ask, finish, votes

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from bot.cli.examination import Examination
 from bot.core.errors import FAILED_OVER, FailedOver, PermanentFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord
@@ -26,9 +25,9 @@ from bot.ports.ledger import CLAIM_SECONDS
 from bot.slack.wording import answers as words
 from bot.slack.wording import cards as card_words
 from bot.slack.wording.reasons import NOT_COPIED, refusal
+from bot.testing.cast import ADA, BOB, CAROL, SECURITY
 from bot.testing.slack import dm
 from bot.testing.story import Story
-from bot.testing.town import ADA, BOB, CAROL, SECURITY
 from bot.testing.valkeys import Node, replica_set
 from bot.usecases.audit import evidence, rollback, seal
 from bot.usecases.audit.restore import accept_restore
@@ -37,8 +36,9 @@ from bot.usecases.audit.seal import SEAL
 from bot.usecases.doctor.access import RESTORE, look_at_restore
 from bot.usecases.doctor.findings import Grade
 from bot.usecases.notifications.posting import COPIED_BY_THEN
-from chaos.relay import Relay
-from tests.usecases.test_sealing import Pen
+from bot.wiring.doctor import Examination
+from tests.chaos.relay import Relay
+from tests.usecases.audit.test_sealing import Pen
 
 COMPARE = (
     "🚨 Another Redis server has taken over, and no anchor file says what had ended. I grant nothing now, and"

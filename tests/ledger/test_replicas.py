@@ -15,9 +15,9 @@ from bot.ledger import copies
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Due
+from bot.testing.cast import ADA, BOB
 from bot.testing.slack import dm
 from bot.testing.story import Story
-from bot.testing.town import ADA, BOB
 from bot.testing.valkeys import Node, replica_set
 from tests.ledger.people import ADA as ADAS_RECORD
 from tests.ledger.people import ADAS_KEY, APPROVAL, ask, grant_key

@@ -20,8 +20,8 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Due
 from bot.ports.documents import Key, Restore
 from bot.slack.wording.reasons import refusal
+from bot.testing.cast import ADA, BOB, CAROL, DAN, SECURITY
 from bot.testing.story import Story
-from bot.testing.town import ADA, BOB, CAROL, DAN, SECURITY
 from bot.testing.valkey import Valkey
 from bot.usecases.audit import evidence, rollback, seal
 from bot.usecases.audit.restore import accept_restore

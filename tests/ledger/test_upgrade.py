@@ -23,8 +23,8 @@ from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Due
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Alert, Key, Seat
+from bot.testing.cast import DAN, EVE, PROD_DB, SCHEMA_MIGRATION, catalog
 from bot.testing.story import Story
-from bot.testing.town import DAN, EVE, PROD_DB, SCHEMA_MIGRATION, catalog
 from bot.testing.valkey import valkey
 from bot.usecases.access.owing import keep_owed, look_through
 from bot.usecases.audit import evidence, seal

@@ -12,7 +12,7 @@ from bot.oncall.pagerduty import PagerDuty
 from bot.oncall.pagerduty.answers import Assignment, Entry, Row
 from bot.ports.deadline import Deadline
 from tests.oncall.conftest import HOUR
-from tests.oncall.test_pagerduty import ADA, BOB, CAROL, soon, who
+from tests.oncall.pagerduty.test_source import ADA, BOB, CAROL, soon, who
 
 CHANGES = {
     "Europe/Berlin": (

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.servers import Postgres as Server
+from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 

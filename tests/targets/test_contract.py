@@ -19,7 +19,7 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen
 from bot.ports.deadline import Deadline
 from bot.ports.target import Holder, Target
-from bot.sandbox.servers import Postgres as Server
+from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from bot.testing.target import FakeTarget

@@ -22,10 +22,7 @@ from bot.core.catalog import Entitlement, InGroup, SourceRules
 from bot.core.errors import PermanentFailure, Refused, TemporaryFailure
 from bot.core.grants import LIVE, State
 from bot.ports.ledger import CLAIM_SECONDS
-from bot.testing.fuse import Died, Fuse
-from bot.testing.story import Story, shown_terms
-from bot.testing.target import FakeTarget
-from bot.testing.town import (
+from bot.testing.cast import (
     ADA,
     BOB,
     CAROL,
@@ -41,6 +38,9 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
+from bot.testing.fuse import Died, Fuse
+from bot.testing.story import Story, shown_terms
+from bot.testing.target import FakeTarget
 from bot.usecases.requests import ask, votes
 
 SECRET = Entitlement(target="vault", what=(("role", "secret"),))

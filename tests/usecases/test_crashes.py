@@ -15,11 +15,7 @@ from bot.core.errors import Refused
 from bot.core.grants import State
 from bot.core.shifts import Shift
 from bot.ports.ledger import CLAIM_SECONDS
-from bot.testing.fuse import Died, Fuse
-from bot.testing.slack import dm
-from bot.testing.story import Story, shown_terms
-from bot.testing.target import FakeTarget
-from bot.testing.town import (
+from bot.testing.cast import (
     ADA,
     BOB,
     CAROL,
@@ -35,6 +31,10 @@ from bot.testing.town import (
     nobodys,
     shift,
 )
+from bot.testing.fuse import Died, Fuse
+from bot.testing.slack import dm
+from bot.testing.story import Story, shown_terms
+from bot.testing.target import FakeTarget
 from bot.usecases.requests import ask, extend, finish, votes
 
 SECRET = Entitlement(target="vault", what=(("group", "orders"),))

@@ -13,8 +13,8 @@ from bot.core.reasons import Why, because
 from bot.core.shifts import Shift
 from bot.ports.changes import Change
 from bot.ports.documents import Key, PolicyInForce, PolicyText
+from bot.testing.cast import ADA, DAN, HOUR, MINUTE, NINE, ORDERS_SCHEDULE, SCHEDULE, catalog, nobodys, shift
 from bot.testing.story import Story
-from bot.testing.town import ADA, DAN, HOUR, MINUTE, NINE, ORDERS_SCHEDULE, SCHEDULE, catalog, nobodys, shift
 from bot.usecases.context import Context
 from bot.usecases.enact import enact, standing_duties, start_with
 

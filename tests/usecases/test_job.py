@@ -8,7 +8,7 @@ import pytest
 
 from bot.ports.changes import Claim
 from bot.ports.deadline import Deadline
-from bot.testing.town import NINE
+from bot.testing.cast import NINE
 from bot.usecases.job import CALL_SECONDS, Job
 
 

@@ -12,9 +12,9 @@ from bot.core.reasons import Why
 from bot.evidence.anchor_file import AnchorFile
 from bot.ports.changes import Change, Entry
 from bot.ports.documents import Key, PolicyInForce
+from bot.testing.cast import ADA, SECURITY
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.story import Story
-from bot.testing.town import ADA, SECURITY
 from bot.usecases.audit.restore import accept_restore
 from bot.usecases.enact import enact, start_with
 

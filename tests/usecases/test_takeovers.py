@@ -13,10 +13,10 @@ from bot.core.grants import State
 from bot.ports.changes import Change, Committed
 from bot.ports.deadline import Deadline
 from bot.ports.ledger import CLAIM_SECONDS
+from bot.testing.cast import ADA, MINUTE, catalog
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
-from bot.testing.town import ADA, MINUTE, catalog
 from bot.usecases.job import Job
 
 Step = Callable[[Story], object]

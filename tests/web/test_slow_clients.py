@@ -15,7 +15,7 @@ import pytest
 
 from bot.web.arriving import LARGEST_BODY
 from bot.web.waiting import MOST_CONNECTIONS
-from tests.slack.test_serving import asked, until_answered
+from tests.web.test_serving import asked, until_answered
 
 SERVER = """
 import sys

@@ -1,0 +1,267 @@
+"""What the stories see and do: people in Slack, the on-call schedules, and PostgreSQL as it really is."""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+
+from bot.cli import to_try
+from bot.core.grants import Grant, Origin, State
+from bot.core.shifts import Roster
+from bot.doubles.slack.model import Json, Message, Reply
+from bot.ports.changes import Entry
+from bot.ports.documents import Alert, Card, Key
+from bot.sandbox.run import Sandbox, forget
+from bot.sandbox.stack.bot_process import BotProcess
+from bot.sandbox.stack.server_process import ServerProcess
+from bot.slack.views.cards import BETWEEN
+
+ADA, BOB, CAROL, DAN = "U02ADA", "U02BOB", "U02CAR", "U02DAN"
+DB_ACCESS, SECURITY = "C0DBACCESS", "C0SECURITY"
+POLICY = Path(__file__).with_name("access.yaml")
+PATIENCE = 20.0
+MEMBERS = """
+SELECT u.rolname FROM pg_auth_members m
+JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles u ON u.oid = m.member
+WHERE r.rolname = %s AND u.rolname <> 'rotakey'
+"""
+
+Session = psycopg.Connection[Any]
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], seconds: float = PATIENCE, *, expected: T | None = None) -> T:
+    """What is seen as soon as that is as expected, else as soon as it counts as true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen == expected if expected is not None else seen:
+            return seen
+        if time.monotonic() > deadline:
+            wanted = "something" if expected is None else repr(expected)
+            raise AssertionError(f"not within {seconds:.0f} s: wanted {wanted}, at last saw {seen!r}")
+        time.sleep(0.01)
+
+
+@contextmanager
+def town_in(folder: Path, policy: Path = POLICY) -> Iterator[Town]:
+    """A running sandbox, of which nothing is left behind."""
+    try:
+        with Sandbox(to_try(policy), folder) as sandbox, closing(Town(sandbox)) as town:
+            yield town
+    finally:
+        forget(folder)
+
+
+class Town:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.slack = sandbox.workspace
+        self.pager = sandbox.pager
+        self.ledger = sandbox.ledger
+        self._eye = self.administrator()
+
+    def close(self) -> None:
+        self._eye.close()
+
+    # ------------------------------------------------------------------------------------ in Slack
+
+    def types(self, who: str, text: str, channel: str = DB_ACCESS) -> str:
+        """What only ``who`` reads in answer."""
+        return self.read(self.slack.type_command(who, channel, "/access", text).text)
+
+    def listed(self, who: str, text: str) -> list[str]:
+        """The lines of an answer that is a list."""
+        return self.lines(self.slack.type_command(who, DB_ACCESS, "/access", text).blocks)
+
+    def clicks(self, who: str, card: Message, verb: str) -> Reply:
+        """No faster than a person can: the bot has noted by then which message is the card."""
+        [grant] = {
+            each["value"].partition(BETWEEN)[0]
+            for block in card.blocks
+            for each in block.get("elements", ())
+            if each.get("action_id") == verb and "value" in each
+        }
+        until(lambda: (card.channel, card.ts) in self._places(grant))
+        return self.slack.click(who, card.channel, card.ts, verb)
+
+    def _places(self, name: str) -> set[tuple[str, str | None]]:
+        """Where the messages of a grant, or of an alert, are."""
+        snap = self.ledger.read({Key.of(Card, name), Key.of(Alert, name)})
+        cards = [each.places for each in snap.all(Card)]
+        alerts = [each.places for each in snap.all(Alert)]
+        return {(each.channel, each.ts) for places in (*cards, *alerts) for each in places}
+
+    def cards(self, where: str, reason: str) -> list[Message]:
+        """The bot's messages that quote the reason, in a channel or, by a person's id, in their DM."""
+        messages = self.slack.dm(where) if where.startswith("U") else self.slack.messages(where)
+        return [each for each in messages if f"> {reason}" in self.lines(each.blocks)]
+
+    def card(self, where: str, reason: str) -> Message:
+        """The one message about it, as soon as it is there."""
+        until(lambda: self.cards(where, reason))
+        [card] = self.cards(where, reason)
+        return card
+
+    def headlines(self, where: str, reason: str) -> list[str]:
+        return [self.read(each.text) for each in self.cards(where, reason)]
+
+    def sees(self, where: str, reason: str, headline: str, *, within: float = PATIENCE) -> None:
+        """One message about it is there, and comes to say so."""
+        until(lambda: self.headlines(where, reason), within, expected=[headline])
+
+    def hears(self, who: str, whisper: str, times: int = 1) -> None:
+        """What only ``who`` sees, as the newest of its kind."""
+        until(lambda: self.whispers(who)[-times:], expected=[whisper] * times)
+
+    def dm(self, who: str) -> list[str]:
+        """What the bot told ``who`` in direct messages."""
+        return [self.read(each.text) for each in self.slack.dm(who)]
+
+    def whispers(self, who: str) -> list[str]:
+        """What the bot said that only ``who`` sees."""
+        return [self.read(each.text) for each in self.slack.ephemerals(who)]
+
+    def lines(self, blocks: list[Json]) -> list[str]:
+        """All that is written on a card, in order."""
+        texts = [
+            part["text"]
+            for block in blocks
+            for part in (block.get("text"), *block.get("elements", ()))
+            if isinstance(part, dict) and isinstance(part.get("text"), str | dict)
+        ]
+        plain = [text if isinstance(text, str) else str(text["text"]) for text in texts]
+        return [line for text in plain for line in self.read(text).splitlines()]
+
+    def read(self, text: str) -> str:
+        """As people read it: names for ids, TIME for any moment, N for how long something is ago."""
+        text = re.sub(r"<!date\^[^>]*>", "TIME", text)
+        text = re.sub(r"<@(\w+)>", lambda found: "@" + self.slack.memory.people[found[1]].real_name, text)
+        text = re.sub(r"<#(\w+)>", lambda found: "#" + self.slack.memory.channels[found[1]].name, text)
+        return html.unescape(re.sub(r"\d+ seconds? ago", "N seconds ago", text))
+
+    # --------------------------------------------------------------------------------- in PostgreSQL
+
+    def has(self, role: str, *accounts: str, within: float = PATIENCE) -> None:
+        """These and nobody else come to be in the role."""
+        until(lambda: self.members(role), within, expected=set(accounts))
+
+    def members(self, role: str) -> set[str]:
+        """Who has it, as PostgreSQL tells at this moment."""
+        try:
+            found = self._eye.execute(MEMBERS, (role,)).fetchall()
+        except psycopg.OperationalError:  # PostgreSQL was away meanwhile
+            self._eye = self.administrator()
+            found = self._eye.execute(MEMBERS, (role,)).fetchall()
+        return {name for (name,) in found}
+
+    def login(self, account: str) -> Session:
+        return psycopg.connect(self.sandbox.database.logins[account], autocommit=True)
+
+    def administrator(self) -> Session:
+        return psycopg.connect(self.sandbox.database.url, autocommit=True)
+
+    def the_bot(self) -> Session:
+        """With the bot's own role, past the bot."""
+        return psycopg.connect(self.sandbox.database.bot_url, autocommit=True)
+
+    # ---------------------------------------------------------------------------------- in the ledger
+
+    def open_grants(self) -> list[Grant]:
+        return list(self.ledger.read((), ("open",)).all(Grant))
+
+    def open_asks(self) -> list[Grant]:
+        """What people asked for themselves."""
+        return [each for each in self.open_grants() if each.origin is Origin.ASKED]
+
+    def grant(self, reason: str) -> Grant:
+        """The open grant asked for with this reason."""
+        [found] = [each for each in self.open_grants() if each.reason == reason]
+        return found
+
+    def roster(self, schedule: str) -> Roster:
+        found = self.ledger.read({Key.of(Roster, schedule)}).find(Roster, schedule)
+        assert found
+        return found
+
+    def live(self, grant: str) -> bool:
+        return any(each["grant"] == grant for each in self.sandbox.watch.leases())
+
+    def audit(self, grant: str) -> list[str]:
+        """What happened to it, in order."""
+        return [each.what for each in self.entries() if each.grant == grant]
+
+    def entries(self) -> list[Entry]:
+        found, after = [], ""
+        while page := self.ledger.entries(after, 1000):
+            after = page[-1][0]
+            found += [entry for _, _, entry in page]
+        return found
+
+    def quiet(self) -> bool:
+        """Nothing is owed to anybody's eyes."""
+        return not self.owed("card:", "note:", "home:")
+
+    def owed(self, *kinds: str, within: float = float("inf")) -> list[str]:
+        """What the worker still has to do, now or ``within`` so many seconds."""
+        latest = self.sandbox.watch.clock() + within
+        redis: Any = self.sandbox.redis
+        lanes = (f"rotakey:{{main}}:due:{lane}" for lane in redis.smembers("rotakey:{main}:lanes"))
+        due = (each for lane in lanes for each in redis.zrange(lane, 0, latest * 1000, byscore=True))
+        return [each for each in due if each.startswith(kinds)]
+
+    # ----------------------------------------------------------------------------------- and around
+
+    def also(self, command: str, environ: Mapping[str, str] | None = None, **more: str) -> BotProcess:
+        """One more process of the bot, in the environment of the others or another."""
+        whole = {**(self.sandbox.environ if environ is None else environ), **more}
+        return BotProcess(command, environ=whole, log=self.sandbox.data / f"another-{command}.log")
+
+    @contextmanager
+    def crashed(self, server: ServerProcess) -> Iterator[None]:
+        """Killed without a word, and started again on what it had written."""
+        server.kill()
+        try:
+            yield
+        finally:
+            server.start()
+
+    @contextmanager
+    def slack_is(self, **faults: Any) -> Iterator[None]:
+        for name, value in faults.items():
+            setattr(self.slack.faults, name, value)
+        try:
+            yield
+        finally:
+            for name, value in faults.items():
+                setattr(self.slack.faults, name, type(value)())
+
+    @contextmanager
+    def pager_is(self, **faults: Any) -> Iterator[None]:
+        for name, value in faults.items():
+            setattr(self.pager.faults, name, value)
+        try:
+            yield
+        finally:
+            for name, value in faults.items():
+                setattr(self.pager.faults, name, type(value)())
+
+    def second(self, ahead: int = 0) -> datetime:
+        """The second that runs now, or so many ahead: on-call services know nothing smaller."""
+        return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=ahead)
+
+    def settle(self) -> None:
+        """End what a story left open, and wait until everybody has been told."""
+        for grant in self.open_grants():
+            if grant.origin is Origin.ASKED and grant.state is not State.ENDING:
+                self.types(grant.person, f"done {grant.id}")
+        until(lambda: not self.open_asks())
+        until(self.quiet)

@@ -1,0 +1,105 @@
+"""The sandbox's orders database, and what is seen of it from outside the bot."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from bot.core.holds import Presence
+from bot.sandbox.stack import orders
+from bot.sandbox.stack.orders import Orders
+from bot.sandbox.stack.servers import Postgres as Server
+from bot.targets.postgres import Postgres
+from tests.targets.postgres.scenes import eventually, hold, soon
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="rotakey-") as folder:
+        server = Server(Path(folder) / "postgres", fsync=False)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.remove()
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Orders]:
+    database = orders.prepare(server.url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def rotakey(database: Orders) -> Iterator[Postgres]:
+    target = Postgres("orders-db", database.bot_url)
+    yield target
+    target.close()
+
+
+def members(database: Orders) -> dict[str, list[dict[str, str]]]:
+    return {each["role"]: each["members"] for each in database.state()["roles"]}
+
+
+def test_preparing_it_again_changes_nothing(server: Server, database: Orders) -> None:
+    again = orders.prepare(server.url)
+    assert (again.bot_url, again.logins) == (database.bot_url, database.logins)
+    with psycopg.connect(again.url) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchall() == [(4,)]
+    again.close()
+
+
+def test_ada_can_mend_an_order_while_she_has_the_role(database: Orders, rotakey: Postgres) -> None:
+    mend = "UPDATE orders SET state = 'paid' WHERE id = 1002"
+    with psycopg.connect(database.logins["ada"], autocommit=True) as ada:
+        with pytest.raises(errors.InsufficientPrivilege):
+            ada.execute(mend)
+        receipt = rotakey.prepare(hold("ada", "orders_rw"), soon())
+        rotakey.grant(hold("ada", "orders_rw"), [receipt], None, soon())
+        ada.execute(mend)
+
+        state = database.state()
+        assert members(database)["orders_rw"] == [{"account": "ada", "grantor": "rotakey"}]
+        assert state["sessions"] == [{"account": "ada", "count": 1}]
+        assert (state["name"], state["error"]) == ("orders-db", None)
+
+        rotakey.revoke(hold("ada", "orders_rw"), [receipt], soon())
+        with pytest.raises(errors.AdminShutdown):
+            ada.execute(mend)
+    assert members(database)["orders_rw"] == []
+
+
+@pytest.mark.parametrize("role", ["orders_ro", "orders_rw", "migrator", "made up"])
+def test_the_bot_can_give_every_role_of_the_policy(server: Server, role: str) -> None:
+    database = orders.prepare(server.url, logins={"dan", "dan@example.com"}, roles={role})
+    target = Postgres("orders-db", database.bot_url)
+    for account in ("dan", "dan@example.com"):
+        receipt = target.prepare(hold(account, role), soon())
+        target.grant(hold(account, role), [receipt], None, soon())
+        assert target.has(hold(account, role), [receipt], soon()).presence is Presence.OURS
+        psycopg.connect(database.logins[account]).close()
+        target.revoke(hold(account, role), [receipt], soon())
+    target.close()
+    database.close()
+
+
+def test_the_bot_itself_sees_no_orders(database: Orders) -> None:
+    with psycopg.connect(database.bot_url) as bot, pytest.raises(errors.InsufficientPrivilege):
+        bot.execute("SELECT FROM orders")
+
+
+def test_the_watch_says_when_it_cannot_see_and_sees_again(server: Server, database: Orders) -> None:
+    before = database.state()
+    server.kill()
+    assert eventually(lambda: bool(database.state()["error"]))
+    assert database.state()["roles"] == before["roles"]
+
+    server.start()
+    assert eventually(lambda: database.state()["error"] is None)
+    assert database.state()["at"] > before["at"]

@@ -1,0 +1,997 @@
+"""Ada types and clicks, Bob approves: through Slack's own window, signatures and all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from bot.core.catalog import Named, ReasonRule, SecurityRules
+from bot.core.errors import Refused
+from bot.core.grants import Grant, State
+from bot.core.reasons import Why, because
+from bot.doubles.slack import ImpossibleError, Server, Workspace
+from bot.ports.deadline import Deadline
+from bot.ports.documents import Home, Key, Note
+from bot.slack.api.manifest import manifest
+from bot.slack.incoming import commands
+from bot.slack.incoming.actor import insider
+from bot.slack.incoming.afterwards import MOST
+from bot.slack.wording.answers import FOUND_OUT_LATER, NOT_RECORDED, UNCONFIRMED
+from bot.slack.wording.reasons import refusal
+from bot.testing.story import shown_terms
+from bot.usecases.confirm import find_out
+from bot.usecases.requests import ask
+from bot.usecases.requests.look import home_view
+from bot.usecases.schedules import groups
+from bot.web import health
+from tests.slack.conftest import CHANNEL, EVE, GINA
+from tests.slack.deployment import CATALOG, Town, town
+from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
+
+ASK = "request prod-db 2h because orders are stuck"
+PROMISED = f"{UNCONFIRMED} {FOUND_OUT_LATER}"
+LAPSES = "<!date^1763708400^{date_short_pretty} at {time}|2025-11-21 07:00 UTC>"
+
+
+@pytest.fixture
+def it(workspace: Workspace, server: Server) -> Iterator[Town]:
+    with town(workspace, server) as made:
+        yield made
+
+
+@pytest.fixture
+def asked(it: Town) -> Grant:
+    """Ada has asked, and the card is in the channel."""
+    it.types(ADA, ASK)
+    it.posts(it.grant())
+    return it.grant()
+
+
+# ------------------------------------------------------------------------------------------ commands
+
+
+def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
+    assert it.types(CAROL, "request prod-db 4h because orders are stuck") == (
+        f"You get *prod-db* until {AT_TEN}. That is 4 hours. I'm granting it now and will message you when "
+        f"it is there. On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
+    )
+    assert it.grant().state is State.APPROVED
+
+
+def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Town) -> None:
+    assert it.types(CAROL, "request prod-db 12h because orders are stuck") == (
+        f"You get *prod-db* until {AT_TEN}. You asked for 12 hours; for the rest ask"
+        " approvers with `/access extend`. I'm granting it now and will message you when it is there. "
+        f"On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
+    )
+
+
+def test_ada_asks_and_is_told_whom(it: Town) -> None:
+    assert it.types(ADA, ASK) == (
+        f"Asked for *prod-db* for 2 hours. I'm asking its approvers in #db-access. Without an answer "
+        f"it expires {LAPSES}."
+    )
+    assert (it.grant().person, it.grant().reason) == (ADA, "orders are stuck")
+
+
+def test_the_word_payload_in_a_reason(it: Town) -> None:
+    it.types(ADA, "request prod-db 2h because the payload queue is stuck")
+    assert it.grant().reason == "the payload queue is stuck"
+
+
+def test_the_same_ask_twice_is_one(it: Town) -> None:
+    it.types(ADA, ASK)
+    assert it.types(ADA, ASK).startswith("You have asked for *prod-db* already for 2 hours.")
+    assert len(it.grants()) == 1
+
+
+def test_a_command_delivered_twice_is_one_ask(it: Town) -> None:
+    it.workspace.faults.twice = True
+    assert "for 2 hours. I'm asking its approvers in #db-access." in it.types(ADA, ASK)
+    assert len(it.grants()) == 1
+
+
+def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None:
+    answer = it.types(ADA, "request prod-db because orders are stuck for 2h")
+    assert answer.startswith("Asked for *prod-db* for 4 hours.")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (
+            "request prod-bd 2h because x",
+            "There is no resource prod-bd. Did you mean `prod-db`? "
+            "`/access list` shows what you may ask for.",
+        ),
+        (
+            "request prod-db 2h",
+            "A reason is missing. Write it like this: `/access request prod-db 1h because orders are stuck`.",
+        ),
+        (
+            "request prod-db 13h because x",
+            "13 hours is too long: 12 hours is the most. Ask for 12 hours or less.",
+        ),
+        (
+            "request prod-db 1.3333h because x",
+            "“1.3333h” is a fraction. Write it in whole units, like `90m` or `1h30m`.",
+        ),
+        (
+            "request prod-db 12 because x",
+            "12 what? Write `12m` or `12h`.",
+        ),
+        (
+            "request prod-db 2h soon because x",
+            "I don't understand “soon”, so I did nothing. Behind the resource I understand a length: "
+            "`/access request prod-db 2h because …`.",
+        ),
+        (
+            "done prod-db, vault",
+            "I don't understand “vault”, so I did nothing. `/access help` shows how each command is written.",
+        ),
+        (
+            "request prod-db vault is down",
+            "I can't tell whether “vault” is part of your reason or of what you request, so I did nothing. "
+            "Put the reason behind `because`, and all else right behind the resource: "
+            "`/access request prod-db 2h because …`.",
+        ),
+        (
+            "request prod-db and vault 2h because x",
+            "I can't take a request for several resources at once yet, so I did nothing. "
+            "Send one command for each: `/access request prod-db …`, then `/access request vault …`.",
+        ),
+        (
+            "request prod-db 2h for @bob because x",
+            "I can't take a request for somebody else yet, so I did nothing. "
+            "They can send it themselves: `/access request prod-db …`.",
+        ),
+        (
+            "request prod-db at 22:00 for 2h because x",
+            "Access can't start later yet (“22:00”), so I did nothing. "
+            "Send `/access request prod-db 2h because …` when you need it. "
+            "If “22:00” is part of your reason, put `because` before it.",
+        ),
+        (
+            "request prod-db in 2 hours because x",
+            "Access can't start later yet (“in 2 hours”), so I did nothing. "
+            "Send `/access request prod-db 2h because …` when you need it. "
+            "If “in 2 hours” is part of your reason, put `because` before it.",
+        ),
+        (
+            "request prod-db until tomorrow 17:00 because x",
+            "I can't take a time to end at yet (“tomorrow 17:00”), so I did nothing. "
+            "Write a length, like `2h`, or `until end of shift`.",
+        ),
+        (
+            "extend prod-db until 17:00",
+            "I can't take a time to end at yet (“17:00”), so I did nothing. "
+            "Write a length, like `2h`, or `until end of shift`.",
+        ),
+        (
+            "request prod-db asap 30m because x",
+            "Requests can't be marked as urgent yet, so I did nothing. "
+            "Send `/access request prod-db …` without “urgent”, and tell an approver.",
+        ),
+        (
+            "request at 22:00",
+            "Access can't start later yet (“22:00”), so I did nothing. "
+            "Send `/access request … 2h because …` when you need it. "
+            "If “22:00” is part of your reason, put `because` before it.",
+        ),
+        ("why prod-db", "`/access why` is not there yet, so I did nothing. `/access help` shows what is."),
+        (
+            "revoke @bob",
+            "This person has nothing that you may see. "
+            "`/access who` with a resource's name shows who has it.",
+        ),
+        ("done all", "You have nothing open. `/access mine` shows what you have."),
+        ("done", "You have nothing open. `/access mine` shows what you have."),
+        ("mine", "You have nothing now, and nothing is waiting."),
+        ("who prod-db", "Nobody has *prod-db*, and nobody is waiting for it."),
+        ("revok @bob prod-db", "I don't know `revok`. Did you mean `/access revoke`? Nothing has changed."),
+        (
+            "prod-db",
+            "To request *prod-db*: `/access request prod-db 2h because …`.",
+        ),
+        ("lst", "I don't know `lst`. `/access help` shows what I can do."),
+        (
+            "approve",
+            "Write it like this: `/access approve ID`: approve a request, by the id that "
+            "`/access who prod-db` shows; `approve ID 1h`: for less.",
+        ),
+        (
+            "deny Gnone",
+            "Nothing is waiting for you under `gnone`. "
+            "`/access who` with a resource's name shows what is open, with its id.",
+        ),
+    ],
+)
+def test_answers_in_full(it: Town, text: str, answer: str) -> None:
+    assert it.types(ADA, text) == answer
+
+
+def test_help_names_every_command(it: Town) -> None:
+    shown = it.types(ADA, "help")
+    for verb in ("request", "list", "mine", "who", "extend", "done", "approve", "deny", "revoke"):
+        assert f"`/access {verb}" in shown
+
+
+def test_lists(it: Town) -> None:
+    it.types(ADA, ASK)
+    assert it.types(ADA, "list") == "What you may ask for"
+    assert it.types(BOB, "who prod-db") == "Who has *prod-db*, or waits for it:"
+    mine = it.answers(ADA, "mine")
+    assert pressable(mine.blocks) == [("done", "Withdraw")]
+
+
+def test_bob_approves_and_carol_revokes_by_typing(it: Town, asked: Grant) -> None:
+    assert it.approves(BOB, f"approve {asked.id}").startswith("Approved: <@U01ADA> gets *prod-db* until ")
+    assert it.types(CAROL, "revoke @ada prod-db because left") == (
+        "*prod-db* is being taken back from <@U01ADA> now."
+    )
+    assert it.grant().ended is not None
+    assert it.grant().ended.facts == {"by_person": CAROL, "said": "left"}  # type: ignore[union-attr]
+
+
+def test_bob_approves_for_less_by_typing_in_any_case(it: Town, asked: Grant) -> None:
+    assert it.approves(BOB, f"ok #{asked.id.upper()} for an hour").startswith(
+        "Approved: <@U01ADA> gets *prod-db*"
+    )
+    assert it.grant().length == HOUR
+
+
+@pytest.mark.parametrize(
+    "text", ["approve prod-db", "approve @ada", "approve @ada prod-db", "deny @ada", "no prod-db"]
+)
+def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Town, asked: Grant, text: str) -> None:
+    it.types(CAROL, "request vault 1h because x")
+    reply = it.answers(BOB, text)
+    assert reply.text == "Nothing is decided yet. Press a button, or type `/access approve ID`."
+    assert pressable(reply.blocks) == [("approve", "Approve"), ("deny", "Deny")]
+    assert it.context.grant(asked.id) == asked
+    shown = it.workspace.ephemerals(BOB)[-1]
+    assert it.workspace.click(BOB, shown.channel, shown.ts, "approve", f"approver:{asked.id}").ok
+    assert it.context.grant(asked.id).state is State.APPROVED
+
+
+@pytest.mark.parametrize(
+    "text", ["approve vault", "approve prod-db", "approve @ada", "approve @bob", "deny nothing"]
+)
+def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Town, asked: Grant, text: str) -> None:
+    assert it.types(ADA, text).startswith("Nothing is waiting for you ")
+    assert it.context.grant(asked.id) == asked
+
+
+def test_carol_revokes_the_only_thing_that_somebody_has(it: Town, asked: Grant) -> None:
+    assert it.types(CAROL, "revoke @ada because left") == "Denied: the request of <@U01ADA> for *prod-db*."
+
+
+def test_of_several_things_carol_has_to_name_one(it: Town, asked: Grant) -> None:
+    it.types(ADA, "request vault 1h because x")
+    assert it.types(CAROL, "revoke @ada because left") == (
+        "<@U01ADA> has several: prod-db, vault. I did nothing. "
+        "Name one: `/access revoke <@U01ADA> prod-db because …`, or `all`."
+    )
+    assert len(it.grants()) == 2
+
+
+def test_ada_gives_back_and_withdraws_everything(it: Town, asked: Grant) -> None:
+    it.approves(BOB, f"approve {asked.id}")
+    it.types(ADA, "request vault 1h because x")
+    assert it.types(ADA, "done all") == (
+        "Done: all that you had is being taken back now, and your requests are withdrawn."
+    )
+    assert [grant.state for grant in it.grants()] == [State.ENDING]
+
+
+@pytest.fixture
+def secured(it: Town) -> Town:
+    """Bob is one of the security people."""
+    it.enacts(replace(CATALOG, version="two", security=SecurityRules(people=(Named(person=BOB),))))
+    return it
+
+
+@pytest.mark.parametrize("text", ["revoke @ada all because x", "allow @ada", "freeze because x", "unfreeze"])
+def test_what_only_security_people_may_type_is_refused_to_others(secured: Town, text: str) -> None:
+    assert secured.types(CAROL, text) == (
+        "Only security people can do this, and you are not one of them. Ask one of them."
+    )
+
+
+def test_bob_revokes_everything_and_allows_her_again(secured: Town) -> None:
+    secured.types(CAROL, ASK)
+    assert secured.types(BOB, "revoke @carol all because laptop stolen") == (
+        f"Revoked everything from <@{CAROL}>: 1 grant. Until `/access allow <@{CAROL}>` nothing is given to "
+        f"<@{CAROL}>, and their votes do not count."
+    )
+    assert [grant.state for grant in secured.grants()] == [State.ENDING]
+    assert secured.types(CAROL, ASK).startswith(f"<@{BOB}> revoked everything from <@{CAROL}>")
+    assert secured.types(BOB, "allow @carol") == (
+        f"<@{CAROL}> is allowed again: rules and approvers can give them access."
+    )
+    assert secured.types(CAROL, ASK).startswith("You get *prod-db*")
+
+
+def test_bob_freezes_and_unfreezes(secured: Town) -> None:
+    assert secured.types(BOB, "freeze because somebody is in").startswith("Frozen: no rule and no shift")
+    assert f"<@{BOB}> froze all automatic access" in secured.types(CAROL, ASK)
+    assert secured.types(BOB, "unfreeze").startswith("The freeze is over")
+
+
+def test_bob_revokes_the_only_thing_she_has_though_he_may_not_request_it(secured: Town) -> None:
+    carols = replace(CATALOG.resources["prod-db"], who_may_ask=(Named(person=CAROL),), approvers=())
+    rules = SecurityRules(people=(Named(person=BOB),))
+    secured.enacts(replace(CATALOG, version="three", resources={"prod-db": carols}, security=rules))
+    secured.types(CAROL, ASK)
+    assert secured.types(BOB, "revoke @carol because x") == (
+        f"*prod-db* is being taken back from <@{CAROL}> now."
+    )
+
+
+def test_a_request_for_oneself_is_like_any_other(it: Town) -> None:
+    assert it.types(ADA, "request prod-db 2h for @ada because x").startswith(
+        "Asked for *prod-db* for 2 hours."
+    )
+
+
+def test_a_resource_may_be_called_like_another_word_for_a_verb(it: Town) -> None:
+    release = replace(CATALOG.resources["vault"], name="release")
+    it.enacts(replace(CATALOG, version="two", resources={"release": release}))
+    assert it.types(ADA, "release 2h because x").startswith("Asked for *release* for 2 hours.")
+    assert it.types(ADA, "release") == "To request *release*: `/access request release 2h because …`."
+
+
+def test_help_is_there_while_redis_is_down(it: Town) -> None:
+    it.types(ADA, "mine")
+    it.ledger.down = True
+    assert "`/access request RESOURCE 4h" in it.types(ADA, "help")
+
+
+def test_help_names_what_the_reader_may_request(it: Town) -> None:
+    secret = replace(CATALOG.resources["prod-db"], who_may_ask=(Named(person=BOB),))
+    it.enacts(replace(CATALOG, version="two", resources={**CATALOG.resources, "prod-db": secret}))
+    assert "`/access request prod-db 4h" in it.types(BOB, "help")
+    assert "`/access request vault 4h" in it.types(ADA, "help")
+    assert "prod-db" not in it.types(ADA, "help") + it.types(ADA, "who") + it.types(ADA, "deny")
+    it.enacts(replace(CATALOG, version="three", resources={"prod-db": secret}))
+    assert "`/access request RESOURCE 4h" in it.types(ADA, "help")
+    assert it.types(ADA, "list") == "There is nothing you may ask for. Ask whoever keeps access.yaml."
+
+
+def test_bob_denies_by_typing(it: Town, asked: Grant) -> None:
+    assert it.types(BOB, f"deny {asked.id} because no ticket") == "Denied: *prod-db* for <@U01ADA>."
+    assert it.context.grant(asked.id).state is State.DENIED
+
+
+def test_ada_withdraws_by_typing(it: Town, asked: Grant) -> None:
+    assert it.types(ADA, "done") == "Withdrawn: your request for *prod-db*."
+
+
+def test_carol_extends_and_gives_back_by_typing(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    assert it.types(CAROL, "extend by 1h").startswith("*prod-db* now ends ")
+    assert it.types(CAROL, "extend 12h") == (f"*prod-db* now ends {AT_TEN}. That is as late as it may be.")
+    assert it.types(CAROL, "done prod-db") == "Done: *prod-db* is being taken back now."
+
+
+def test_who_is_not_one_of_ours_gets_nothing(it: Town) -> None:
+    assert it.types(EVE, ASK) == (
+        "<@U05EVE> belongs to another workspace, and access is only for members of this one. "
+        "Ask a member of this workspace."
+    )
+    it.workspace.invite(CHANNEL, GINA)
+    assert it.types(GINA, ASK, CHANNEL) == (
+        "<@U04GINA> is a guest here, and guests can neither ask nor approve. "
+        "Ask a full member of the workspace."
+    )
+    assert it.grants() == ()
+
+
+def test_before_the_workspace_is_known_nobody_gets_anything(it: Town) -> None:
+    it.puts({Key.of(Home): None})
+    assert it.types(ADA, ASK) == (
+        "I cannot tell yet which workspace I belong to, because Slack does not answer. Try again in a minute."
+    )
+
+
+def test_people_of_the_same_organisation_are_let_in_to_be_judged(it: Town) -> None:
+    body: dict[str, object] = {"user_id": ADA, "team_id": "T2", "enterprise_id": "E1"}
+    body["is_enterprise_install"] = "true"
+    home = Home(team="T0ROTAKEY", enterprise="E1", bot_user="U0ROTAKEY")
+    it.puts({Key.of(Home): home})
+    assert visitor_is_let_in(it, body)
+    assert not visitor_is_let_in(it, body | {"enterprise_id": "E9"})
+    assert not visitor_is_let_in(it, body | {"is_enterprise_install": "false"})
+    it.puts({Key.of(Home): replace(home, enterprise=None)})
+    assert not visitor_is_let_in(it, body | {"enterprise_id": None})
+
+
+def visitor_is_let_in(it: Town, body: dict[str, object]) -> bool:
+    try:
+        return insider(it.context, body) == ADA
+    except Refused:
+        return False
+
+
+def test_while_redis_is_down_people_are_told_so(it: Town) -> None:
+    it.ledger.down = True
+    assert it.types(ADA, ASK) == NOT_RECORDED
+
+
+def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_afterwards(it: Town) -> None:
+    it.ledger.lost = "written"
+    assert it.types(ADA, ASK) == PROMISED
+    assert it.grant().person == ADA, "it was written"
+    assert it.heard_afterwards() == [
+        f"The action I could not confirm went through: *prod-db* of <@{ADA}> is waiting for approval."
+    ]
+
+
+def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Town, asked: Grant) -> None:
+    it.ledger.lost = "unwritten"
+    click = partial(it.workspace.click, BOB, CHANNEL, it.workspace.messages(CHANNEL)[0].ts, "approve")
+    assert click(f"decide:{asked.id}").ok
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == PROMISED
+    undone = "The action I could not confirm did not go through: nothing changed. Please try again."
+    assert it.heard_afterwards() == [undone]
+    assert it.grant().state is State.ASKED
+
+
+def test_an_op_that_is_called_undone_is_not_done_when_it_is_delivered_again(it: Town) -> None:
+    find_out(it.ledger, "cmd:7", ADA)
+    with pytest.raises(Refused) as refused:
+        ask.ask(it.context, person=ADA, resource="prod-db", length=HOUR, reason="stuck", op="cmd:7")
+    assert refused.value.reason.why is Why.NOT_DONE
+    assert it.grants() == ()
+
+
+def test_what_was_refused_without_an_answer_is_found_out_too(it: Town) -> None:
+    it.ledger.lost = "written"
+    assert it.types(ADA, "request prod-db 90h because orders are stuck") == PROMISED
+    assert it.heard_afterwards() == [
+        "3 days 18 h is too long: 12 hours is the most. Ask for 12 hours or less."
+    ]
+
+
+def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(it: Town) -> None:
+    it.ledger.down = True
+    assert all(it.afterwards.remember(f"cmd:{n}", ADA) for n in range(MOST))
+    assert it.afterwards.find_out() == MOST
+    it.ledger.down, it.ledger.lost = False, "unwritten"
+    assert it.types(ADA, ASK) == UNCONFIRMED, "no promise, for it is not remembered"
+    it.ledger.down = False
+    assert it.afterwards.find_out() == 0
+
+
+def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Town) -> None:
+    it.context.new_id = lambda: 1 / 0  # type: ignore[assignment, return-value]
+    assert it.types(ADA, ASK) == (
+        "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
+    )
+
+
+# -------------------------------------------------------------------------------------------- clicks
+
+
+def test_bob_clicks_approve(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    assert it.grant().state is State.APPROVED
+    assert it.grant().until is not None
+    assert it.whispers() == []
+
+
+def test_bob_approves_for_less(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    less = f"{asked.id} {shown_terms(it.context, asked.id)} {HOUR}"
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"less:{asked.id}", less).ok
+    assert it.grant().length == HOUR
+
+
+def test_a_click_delivered_twice_is_one_vote(it: Town, asked: Grant) -> None:
+    it.workspace.faults.twice = True
+    card = it.workspace.messages(CHANNEL)[0]
+    it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}")
+    assert [vote.person for vote in it.grant().votes] == [BOB]
+    assert it.whispers() == []
+
+
+def test_the_second_to_click_is_told_who_was_first(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.types(CAROL, f"deny {asked.id}")
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    assert it.whispers() == [(CHANNEL, Why.DECIDED_ALREADY, BOB)]
+
+
+def test_ada_cannot_approve_her_own(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    assert it.workspace.click(ADA, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    assert it.whispers() == [(CHANNEL, Why.OWN_REQUEST, ADA)]
+    assert it.grant().state is State.ASKED
+
+
+def test_eve_from_another_company_cannot_click(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    for action, block in (("approve", "decide"), ("deny", "decide")):
+        assert it.workspace.click(EVE, CHANNEL, card.ts, action, f"{block}:{asked.id}").ok
+    assert it.whispers() == [(CHANNEL, Why.PERSON_EXTERNAL, EVE)] * 2
+    assert it.grant().state is State.ASKED
+    assert it.workspace.view(EVE) is None
+
+
+def test_a_copied_card_does_nothing(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    copied = it.messenger._client.chat_postMessage(channel=CHANNEL, text="copy", blocks=card.blocks)
+    assert it.workspace.click(BOB, CHANNEL, copied["ts"], "approve", f"decide:{asked.id}").ok
+    assert it.grant().state is State.ASKED
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == (
+        "This card is a copy or an old one. Please use the one I posted, or `/access mine`."
+    )
+
+
+def test_bob_denies_and_says_why(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
+    assert it.grant().state is State.ASKED
+    assert it.workspace.submit_view(BOB, {"reason": {"reason": "no ticket"}}).ok
+    assert it.workspace.view(BOB) is None
+    denied = it.context.grant(asked.id)
+    assert (denied.state, denied.decided_by) == (State.DENIED, BOB)
+    assert denied.ended is not None
+    assert denied.ended.facts == {"said": "no ticket"}
+
+
+UNCONFIRMED_FORM = [{"down": True}, {"lost_replies": 1}]
+"""Slack opens nothing, or it opens the form and its answer is lost: from here they look alike."""
+
+
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_denied(
+    it: Town, asked: Grant, fault: dict[str, Any]
+) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.types(BOB, "list")
+    troubled(it, fault)
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
+    assert it.context.grant(asked.id).state is State.ASKED
+    assert it.whispers() == [(CHANNEL, Why.FORM_UNOPENED, BOB)]
+    assert whispered(it) == (
+        f"If no form opened, nothing has happened yet. Type `/access deny {asked.id} because …` instead."
+    )
+    assert (it.workspace.view(BOB) is not None) is ("lost_replies" in fault)
+
+
+def test_a_form_that_opens_late_can_still_be_sent_in(
+    it: Town, asked: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "OPEN_WITHIN", 0.05)
+    card = it.workspace.messages(CHANNEL)[0]
+    it.types(BOB, "list")
+    it.workspace.faults.slow = 0.4
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
+    assert it.context.grant(asked.id).state is State.ASKED
+    it.workspace.faults.slow = 0.0
+    opens_within(it, BOB, seconds=10)
+    assert it.workspace.submit_view(BOB, {"reason": {"reason": "no ticket"}}).ok
+    assert it.context.grant(asked.id).ended == because(Why.DENIED, said="no ticket")
+
+
+def troubled(it: Town, fault: dict[str, Any]) -> None:
+    for name, value in fault.items():
+        setattr(it.workspace.faults, name, value)
+
+
+def whispered(it: Town) -> str:
+    owed = [key for key in it.ledger._documents if key.kind == "note"]
+    [note] = (each for each in it.ledger.read(owed).all(Note) if each.whisper_to)
+    return refusal(note.reason)
+
+
+def opens_within(it: Town, who: str, *, seconds: float) -> None:
+    by = time.monotonic() + seconds
+    while it.workspace.view(who) is None:
+        assert time.monotonic() < by
+        time.sleep(0.02)  # Slack itself is late here
+
+
+def test_a_click_on_deny_that_is_delivered_twice_opens_the_form_and_denies_nothing(
+    it: Town, asked: Grant
+) -> None:
+    it.workspace.faults.twice = True
+    card = it.workspace.messages(CHANNEL)[0]
+    it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}")
+    assert it.workspace.view(BOB) is not None
+    assert it.grant().state is State.ASKED
+
+
+def test_a_denial_that_came_too_late_says_so_in_the_form(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}")
+    it.approves(CAROL, f"approve {asked.id}")
+    it.workspace.submit_view(BOB, {})
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == (
+        "<@U03CAROL> already decided this: it is approved. Nothing has changed by this."
+    )
+
+
+def test_carol_extends_and_gives_back_on_her_card(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    active = replace(it.grant(), state=State.ACTIVE)
+    it.puts({Key.of(Grant, active.id): active})
+    card = it.posts(active, CAROL, "holder")
+    assert it.workspace.click(CAROL, card.channel, card.ts, "extend").ok
+    later = it.grant().until
+    assert later is not None
+    assert active.until is not None
+    assert later > active.until
+    assert it.workspace.click(CAROL, card.channel, card.ts, "done").ok
+    assert it.grant().state is State.ENDING
+
+
+def test_an_extension_that_approvers_decide_is_whispered(it: Town, asked: Grant) -> None:
+    it.approves(BOB, f"approve {asked.id}")
+    active = replace(it.grant(), state=State.ACTIVE)
+    it.puts({Key.of(Grant, active.id): active})
+    card = it.posts(active, ADA, "holder")
+    assert it.workspace.click(ADA, card.channel, card.ts, "extend").ok
+    assert it.whispers() == [(card.channel, Why.APPROVERS_ASKED, ADA)]
+    extension = it.grant().extension
+    assert extension is not None
+    assert extension.id == f"{active.id}-1"
+
+
+def test_ada_asks_again(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, ADA, "holder")
+    assert it.workspace.click(ADA, card.channel, card.ts, "ask_again").ok
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    fields = {block["block_id"]: block["element"] for block in shown.blocks}
+    assert fields["resource"]["initial_option"]["value"] == "prod-db"
+    assert fields["length"]["initial_value"] == "2h"
+    assert fields["reason"]["initial_value"] == "orders are stuck"
+    it.workspace.submit_view(ADA)
+    again = it.workspace.view(ADA)
+    assert again is not None
+    assert again.blocks[0]["text"]["text"].startswith("Asked for *prod-db* for 2 hours.")
+    assert it.grant().id != asked.id
+
+
+def test_a_click_on_ask_again_that_is_delivered_twice_asks_nothing_by_itself(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, ADA, "holder")
+    it.workspace.faults.twice = True
+    it.workspace.click(ADA, card.channel, card.ts, "ask_again")
+    assert it.workspace.view(ADA) is not None
+    assert it.grants() == ()
+
+
+def test_nobody_asks_again_for_somebody_else(it: Town, asked: Grant) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, CHANNEL, "holder")
+    assert it.workspace.click(CAROL, CHANNEL, card.ts, "ask_again").ok
+    assert it.whispers() == [(CHANNEL, Why.NOT_YOURS, CAROL)]
+
+
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_requested_again(
+    it: Town, asked: Grant, fault: dict[str, Any]
+) -> None:
+    it.types(BOB, f"deny {asked.id}")
+    card = it.posts(asked, ADA, "holder")
+    troubled(it, fault)
+    assert it.workspace.click(ADA, card.channel, card.ts, "ask_again").ok
+    assert it.grants() == ()
+    assert whispered(it) == (
+        "If no form opened, nothing has happened yet. Type `/access request prod-db 2h because …` instead."
+    )
+
+
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_a_button_of_the_home_tab_whose_form_is_not_confirmed_says_what_to_type(
+    it: Town, fault: dict[str, Any]
+) -> None:
+    it.types(ADA, "list")
+    it.messenger.publish(home_view(it.context, ADA), Deadline.after(10))
+    troubled(it, fault)
+    assert it.workspace.click_home(ADA, "request", "offer:vault").ok
+    assert whispered(it) == (
+        "If no form opened, nothing has happened yet. Type `/access request vault because …` instead."
+    )
+
+
+def test_a_click_while_redis_is_down_is_told_in_a_window(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.ledger.down = True
+    assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
+    shown = it.workspace.view(BOB)
+    assert shown is not None
+    assert shown.blocks[0]["text"]["text"] == NOT_RECORDED
+
+
+def test_a_click_while_nothing_works_is_shown_as_failed(it: Town, asked: Grant) -> None:
+    card = it.workspace.messages(CHANNEL)[0]
+    it.ledger.down = True
+    it.workspace.faults.down = True
+    reply = it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}")
+    assert (reply.status, reply.body) == (503, "")
+
+
+def test_buttons_of_an_answer_only_ada_sees_work(it: Town, asked: Grant) -> None:
+    it.types(ADA, "mine")
+    mine = it.workspace.ephemerals(ADA)[-1]
+    assert it.workspace.click(ADA, mine.channel, mine.ts, "done").ok
+    assert it.context.grant(asked.id).state is State.WITHDRAWN
+
+
+def test_a_button_nobody_knows_is_acknowledged(it: Town) -> None:
+    block = {"type": "actions", "elements": [{"type": "button", "action_id": "x", "text": text("X")}]}
+    posted = it.messenger._client.chat_postMessage(channel=CHANNEL, text="x", blocks=[block])
+    assert it.workspace.click(ADA, CHANNEL, posted["ts"], "x").ok
+
+
+def text(label: str) -> dict[str, str]:
+    return {"type": "plain_text", "text": label}
+
+
+# --------------------------------------------------------------------------------------------- forms
+
+
+def test_request_alone_opens_the_form(it: Town) -> None:
+    reply = it.answers(ADA, "request")
+    assert reply.text == ""
+    it.workspace.submit_view(
+        ADA, {"resource": {"resource": "vault"}, "length": {"length": "2h"}, "reason": {"reason": "x"}}
+    )
+    assert (it.grant().resource, it.grant().length, it.grant().reason) == ("vault", 2 * HOUR, "x")
+
+
+@pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
+def test_it_does_not_say_that_the_form_did_not_open_when_it_may_be_open(
+    it: Town, fault: dict[str, Any]
+) -> None:
+    it.types(ADA, "list")
+    troubled(it, fault)
+    assert it.types(ADA, "request") == (
+        "If no form opened, you can type it. "
+        "Write it like this: `/access request prod-db 4h because orders are stuck`: request access."
+    )
+    assert (it.workspace.view(ADA) is not None) is ("lost_replies" in fault)
+
+
+def test_the_form_says_what_it_needs_and_never_to_type_a_command(it: Town) -> None:
+    it.types(ADA, "request prod-db")
+    it.types(ADA, "request")
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    assert {block["block_id"]: block.get("optional", False) for block in shown.blocks} == {
+        "resource": False,
+        "length": True,
+        "reason": False,
+    }
+    it.workspace.submit_view(ADA, {"resource": {"resource": "vault"}, "reason": {"reason": "\u200e"}})
+    assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
+
+
+def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Town) -> None:
+    free = replace(CATALOG.resources["vault"], reason=ReasonRule(required=False))
+    it.enacts(replace(CATALOG, version="two", resources={**CATALOG.resources, "vault": free}))
+    it.types(ADA, "request")
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    reason = shown.blocks[2]
+    assert (reason["optional"], reason["hint"]["text"]) == (True, "Needed for prod-db.")
+    it.workspace.submit_view(ADA, {"resource": {"resource": "prod-db"}, "reason": {"reason": ""}})
+    assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
+
+
+def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Town) -> None:
+    it.messenger.publish(home_view(it.context, ADA), Deadline.after(10))
+    assert it.workspace.click_home(ADA, "request", "offer:vault").ok
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    assert shown.blocks[1]["hint"]["text"] == (
+        "Left empty: 4 hours. At most 12 hours. Like 45m, 4h, 2d or until end of shift."
+    )
+
+
+def test_what_is_wrong_with_a_field_is_said_there(it: Town) -> None:
+    it.types(ADA, "request")
+    fields = {"resource": {"resource": "vault"}, "length": {"length": "13h"}, "reason": {"reason": "x"}}
+    it.workspace.submit_view(ADA, fields)
+    assert form_errors(it) == {
+        "length": "13 hours is too long: 12 hours is the most. Ask for 12 hours or less."
+    }
+    it.workspace.submit_view(ADA, fields | {"length": {"length": "2h soon"}})
+    assert form_errors(it) == {
+        "length": "I cannot read “2h soon” as a length of time. "
+        "Write it like 45m, 12h, 1h30m, 2d or until end of shift."
+    }
+    it.workspace.submit_view(ADA, fields | {"length": {"length": ""}, "reason": {"reason": " "}})
+    assert list(form_errors(it)) == ["reason"]
+    it.workspace.submit_view(ADA, fields | {"length": {"length": ""}})
+    assert it.grant().length == 4 * HOUR
+
+
+def form_errors(it: Town) -> dict[str, str]:
+    shown = it.workspace.view(ADA)
+    assert shown is not None
+    return shown.errors
+
+
+def test_a_form_sent_in_while_redis_is_down_keeps_what_was_typed(it: Town) -> None:
+    it.types(ADA, "request")
+    it.ledger.down = True
+    fields = {"resource": {"resource": "vault"}, "reason": {"reason": "x"}}
+    it.workspace.submit_view(ADA, fields)
+    assert len(it.workspace.memory.modals[ADA]) == 2
+    it.ledger.down = False
+    it.workspace.close_view(ADA)
+    it.workspace.submit_view(ADA, fields)
+    assert it.grant().resource == "vault"
+
+
+# ---------------------------------------------------------------------------------------------- home
+
+
+def test_who_opens_the_home_tab_is_owed_it(it: Town) -> None:
+    assert it.workspace.open_home(ADA).ok
+    assert it.homes_owed() == [ADA]
+
+
+def test_only_the_home_tab_is_owed(it: Town) -> None:
+    it.workspace.tell({"type": "app_home_opened", "user": ADA, "tab": "messages"})
+    assert it.homes_owed() == []
+
+
+def test_only_the_home_tab_of_our_own_people_is_owed(it: Town) -> None:
+    it.puts({Key.of(Home): Home(team="T9EVIL", enterprise=None, bot_user="U1")})
+    it.workspace.open_home(ADA)
+    assert it.homes_owed() == []
+
+
+def test_slack_is_to_send_an_event_again_that_could_not_be_written_down(it: Town) -> None:
+    it.workspace.faults.retry_pauses = ()
+    it.ledger.down = True
+    assert it.workspace.open_home(ADA).status == 503
+
+
+def test_home_buttons_work(it: Town, asked: Grant) -> None:
+    it.messenger.publish(home_view(it.context, BOB), Deadline.after(10))
+    assert it.workspace.click_home(BOB, "approve", f"approver:{asked.id}").ok
+    assert it.grant().state is State.APPROVED
+    assert it.workspace.click_home(BOB, "request", "offer:vault").ok
+    assert it.workspace.view(BOB) is not None
+
+
+# --------------------------------------------------------------------------------- who has changed
+
+
+def test_slack_says_that_carol_is_gone_and_she_is_looked_up(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    it.ledger.advance(1)
+    it.workspace.deactivate(CAROL)
+    assert it.ledger._due[f"people:{CAROL}"] <= it.ledger._now
+
+
+@pytest.mark.parametrize("changes", [{"real_name": "Caroline"}, {"title": "on holiday"}])
+def test_another_name_or_title_is_nothing_to_us(it: Town, changes: dict[str, str]) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    before = it.ledger._counter
+    it.workspace.alter(CAROL, **changes)
+    assert it.ledger._counter == before
+
+
+def test_somebody_of_whom_we_know_nothing_changes(it: Town) -> None:
+    it.workspace.deactivate(BOB)
+    assert f"people:{BOB}" not in it.ledger._due
+
+
+def test_a_change_that_could_not_be_written_down_is_to_be_sent_again(it: Town) -> None:
+    it.types(CAROL, "request prod-db 1h because x")
+    it.workspace.faults.retry_pauses = ()
+    it.ledger.down = True
+    assert it.workspace.deactivate(CAROL).status == 503
+
+
+# ------------------------------------------------------------------------------------- the way out
+
+
+def home_of(it: Town) -> Home:
+    found: Home | None = it.ledger.read({Key.of(Home)}).find(Home)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"type": "app_uninstalled"}, "the app was uninstalled"),
+        ({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT"]}}, "the bot's token was revoked"),
+    ],
+)
+def test_slack_shuts_the_bot_out_and_everybody_hears_of_it(
+    it: Town, event: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert health.shut_out(it.context) is None
+    assert it.workspace.tell(event).status == 200
+    assert (home_of(it).lost, home_of(it).lost_at) == (event["type"], it.ledger.now)
+    do = "install the app again, set the new SLACK_BOT_TOKEN, and restart web and workers"
+    assert health.shut_out(it.context) == f"Slack says that {said}: {do}"
+    shown = capsys.readouterr().out
+    assert all(each in shown for each in ("critical", "slack does not let the bot in any more", said, do))
+    soon = it.ledger.now + timedelta(seconds=10)
+    assert it.ledger._due["workspace:self"] == soon.timestamp() * 1000
+    assert [each.what for _, _, each in it.ledger.entries(count=100)] == ["slack lost"]
+
+
+@pytest.mark.parametrize("tokens", [{"oauth": [ADA]}, {"oauth": [ADA], "bot": []}, None])
+def test_the_token_of_a_person_is_nothing_to_us(it: Town, tokens: dict[str, list[str]] | None) -> None:
+    it.workspace.tell({"type": "tokens_revoked", **({"tokens": tokens} if tokens else {})})
+    assert home_of(it).lost is None
+
+
+def test_another_workspace_that_uninstalls_the_app_is_nothing_to_us(it: Town) -> None:
+    elsewhere = Home(team="T9EVIL", enterprise=None, bot_user="U1")
+    it.puts({Key.of(Home): elsewhere})
+    it.workspace.tell({"type": "app_uninstalled"})
+    assert home_of(it) == elsewhere
+
+
+def test_it_is_written_once_though_slack_says_it_twice(it: Town) -> None:
+    it.workspace.tell({"type": "app_uninstalled"})
+    it.ledger.advance(5)
+    it.workspace.tell({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT"]}})
+    assert home_of(it).lost == "app_uninstalled"
+    assert len(list(it.ledger.entries(count=100))) == 1
+
+
+def test_slack_is_to_say_it_again_if_it_could_not_be_written_down(it: Town) -> None:
+    it.workspace.faults.retry_pauses = ()
+    it.ledger.down = True
+    assert it.workspace.tell({"type": "app_uninstalled"}).status == 503
+
+
+def test_what_is_loud_is_subscribed() -> None:
+    assert set(groups.LOSSES) < set(manifest()["settings"]["event_subscriptions"]["bot_events"])
+
+
+# ------------------------------------------------------------------------------------------- the door
+
+
+def test_a_forged_request_is_turned_away(it: Town) -> None:
+    it.workspace.faults.forged = True
+    assert it.workspace.type_command(ADA, CHANNEL, "/access", ASK).status == 401
+    assert it.grants() == ()
+
+
+def test_an_old_request_is_turned_away(it: Town) -> None:
+    it.workspace.faults.late_by = 600
+    assert it.workspace.type_command(ADA, CHANNEL, "/access", ASK).status == 401
+
+
+def test_the_environment_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, workspace: Workspace, server: Server
+) -> None:
+    for name in ("CLIENT_ID", "CLIENT_SECRET", "BOT_TOKEN", "SIGNING_SECRET", "VERIFICATION_TOKEN"):
+        monkeypatch.setenv(f"SLACK_{name}", "other")
+    with town(workspace, server) as it:
+        assert it.types(ADA, ASK).startswith("Asked for *prod-db*")
+
+
+def test_starting_asks_slack_nothing(it: Town) -> None:
+    assert it.workspace.calls == []
+    with pytest.raises(ImpossibleError):
+        it.workspace.type_command(ADA, CHANNEL, "/other", "")

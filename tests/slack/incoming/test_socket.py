@@ -1,0 +1,75 @@
+"""The bot over Socket Mode: it connects by itself, and again when the connection is gone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import pytest
+
+from bot.doubles.slack import Server, Workspace
+from bot.slack.incoming.listeners import SlackSettings, build
+from bot.slack.incoming.socket import SocketConnection
+from tests.slack.conftest import APP_TOKEN, BOT_TOKEN
+from tests.slack.deployment import Town, town
+from tests.slack.scenes import ADA
+
+
+@pytest.fixture
+def it(workspace: Workspace, server: Server) -> Iterator[Town]:
+    with town(workspace, server) as made:
+        workspace.connect(None)
+        yield made
+
+
+@pytest.fixture
+def connect(it: Town, server: Server) -> Iterator[Callable[[str], SocketConnection]]:
+    made: list[SocketConnection] = []
+
+    def connected(app_token: str = APP_TOKEN) -> SocketConnection:
+        app = build(it.context, SlackSettings(token=BOT_TOKEN, api_url=server.api_url))
+        made.append(SocketConnection(app, app_token))
+        return made[0]
+
+    yield connected
+    for each in made:
+        each.close()
+
+
+def soon(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
+    deadline, pause = monotonic() + seconds, threading.Event()
+    while not condition():
+        if monotonic() > deadline:
+            return False
+        pause.wait(0.02)
+    return True
+
+
+def test_ada_is_answered_over_the_socket(it: Town, connect: Callable[[], SocketConnection]) -> None:
+    connection = connect()
+    assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
+    assert it.types(ADA, "mine") == "You have nothing now, and nothing is waiting."
+
+
+def test_slack_is_down_at_the_start_and_comes_back(it: Town, connect: Callable[[], SocketConnection]) -> None:
+    it.workspace.faults.down = True
+    connection = connect()
+    assert soon(lambda: "Slack answers 503" in (connection.trouble or ""))
+    it.workspace.faults.down = False
+    assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
+    assert it.types(ADA, "mine") == "You have nothing now, and nothing is waiting."
+
+
+def test_a_lost_connection_is_made_again(it: Town, connect: Callable[[], SocketConnection]) -> None:
+    connection = connect()
+    assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
+    it.workspace.sockets.close()
+    assert soon(lambda: connection.trouble is not None)
+    assert soon(lambda: connection.trouble is None)
+
+
+def test_a_wrong_token_is_named(it: Town, connect: Callable[[str], SocketConnection]) -> None:
+    connection = connect("xapp-wrong")
+    expected = "Socket Mode: Slack answers invalid_auth; check SLACK_APP_TOKEN"
+    assert soon(lambda: connection.trouble == expected)
