@@ -110,17 +110,17 @@ def stops(act: Callable[[], object]) -> tuple[int, int]:
 def trips() -> Iterator[tuple[str, int, int]]:
     """A request that a rule approves, and an approver's click, through Slack's HTTP."""
     from bot.doubles.slack import serve  # noqa: PLC0415 -- only this needs servers
-    from tests.slack import conftest, deployment, scenes  # noqa: PLC0415
+    from tests.slack import conftest, rig, scenes  # noqa: PLC0415
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     workspace = conftest.peopled()
     server = serve(workspace)
-    with closing(workspace), closing(server), deployment.town(workspace, server) as it:
+    with closing(workspace), closing(server), rig.rig(workspace, server) as it:
         request = "request prod-db 2h because orders are stuck"
         yield "command → grant", *stops(lambda: it.types(scenes.CAROL, request))
         it.types(scenes.ADA, request)
         card = it.posts(next(each for each in it.grants() if each.person == scenes.ADA))
-        click = partial(it.workspace.click, scenes.BOB, deployment.CHANNEL, card.ts, "approve")
+        click = partial(it.workspace.click, scenes.BOB, rig.CHANNEL, card.ts, "approve")
         yield "click → grant", *stops(click)
 
 

@@ -1,4 +1,4 @@
-"""The town of the sandbox: four people, their channels and groups, and who is on call."""
+"""The people of the sandbox, their channels and groups, and who is on call."""
 
 from __future__ import annotations
 

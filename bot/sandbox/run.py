@@ -28,9 +28,9 @@ from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.documents import Key, PolicyInForce
 from bot.sandbox import cast
-from bot.sandbox.page.observer import Watch
-from bot.sandbox.page.pager_controls import PagerDesk
-from bot.sandbox.page.routes import board
+from bot.sandbox.page.observer import Observer
+from bot.sandbox.page.pager_controls import PagerControls
+from bot.sandbox.page.routes import page_routes
 from bot.sandbox.stack.bot_process import BotProcess
 from bot.sandbox.stack.orders import prepare
 from bot.sandbox.stack.server_process import free_port, is_free
@@ -149,9 +149,9 @@ class Sandbox:
         self._stack.callback(self.pager.save, kept)
         self._pager_served = pagerduty.serve(self.pager)
         self._stack.callback(self._pager_served.close)
-        self.watch = Watch(self.ledger, self.database, self.policy.catalog)
+        self.observer = Observer(self.ledger, self.database, self.policy.catalog)
         page = Flask("sandbox")
-        page.register_blueprint(board(self.workspace, PagerDesk(self.pager, kept), self.watch))
+        page.register_blueprint(page_routes(self.workspace, PagerControls(self.pager, kept), self.observer))
         self._page = serve(self.workspace, self._port(), beside=page)
         self._stack.callback(self._page.close)
         (self.data / "port").write_text(self.url.rpartition(":")[2], "utf-8")
@@ -223,7 +223,7 @@ class Sandbox:
         while time.monotonic() < deadline:
             self.web.must_be_running()
             self.worker.must_be_running()
-            if _answers(f"{self.bot_url}/readyz") and self.watch.ready():
+            if _answers(f"{self.bot_url}/readyz") and self.observer.ready():
                 return
             time.sleep(0.05)
         raise Misconfigured(f"the bot was not ready in {READY_WITHIN:.0f} s: see {self.data}/web.log")

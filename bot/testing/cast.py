@@ -67,7 +67,7 @@ SCHEMA_MIGRATION = Resource(
 
 
 def catalog(*resources: Resource, version: str = "v1") -> Catalog:
-    """Return the policy of the town; ``resources`` replace those of the same name, or are added."""
+    """Return the policy of the stories; ``resources`` replace those of the same name, or are added."""
     named = {each.name: each for each in (PROD_DB, ORDERS_ON_CALL, SCHEMA_MIGRATION, *resources)}
     return Catalog(
         version=version,

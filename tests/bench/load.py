@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.usecases.access.outcomes import LOOK_EVERY
+from tests.bench.deployment import Deployment, cpu, deployed
 from tests.bench.notes import Notes
 from tests.bench.population import Life, account_of, channel_of, settle
-from tests.bench.stage import Stage, cpu, stage
 from tests.bench.table import Row, quantile, spread
 
 RESOURCES = 50
@@ -44,18 +44,18 @@ class Size:
 
 def load(size: Size) -> Iterator[Row]:
     """Evenly over one second, then all in the same millisecond."""
-    with stage(_policy(size.targets)) as staged:
-        scene = Scene(size, staged)
+    with deployed(_policy(size.targets)) as deployment:
+        scene = Scene(size, deployment)
         scene.fill()
         for how, apart in (("in one second", 1.0), ("at the same millisecond", 0.0)):
             yield from scene.measured(how, apart)
 
 
 class Scene:
-    def __init__(self, size: Size, stage: Stage) -> None:
-        self.size, self.stage = size, stage
-        self.ledger, self.slack = stage.ledger, stage.slack
-        self.workers = [stage.worker() for _ in range(size.workers)]
+    def __init__(self, size: Size, deployment: Deployment) -> None:
+        self.size, self.deployment = size, deployment
+        self.ledger, self.slack = deployment.ledger, deployment.slack
+        self.workers = [deployment.worker() for _ in range(size.workers)]
         print("workers:", *self.workers, file=sys.stderr)
 
     def fill(self) -> None:
@@ -71,7 +71,7 @@ class Scene:
             for number in range(self.size.live)
         )
         began = time.monotonic()
-        settle(self.ledger, self.stage.deeds, self.stage.catalog, lives)
+        settle(self.ledger, self.deployment.deeds, self.deployment.catalog, lives)
         self._each = (time.monotonic() - began) / max(self.size.live, 1)
         self._warm_up()
 
@@ -88,13 +88,13 @@ class Scene:
         first = min(ends.values())
         time.sleep(max(first - 0.5 - time.time(), 0))
         before = self._cpu()
-        notes = Notes(self.stage, how.replace(" ", ""))
+        notes = Notes(self.deployment, how.replace(" ", ""))
         with notes.being_owed():
             _until(lambda: self.ledger.condition().open <= size.live)
         spent = self._cpu() - before
         ended = self._ended_since(last)
         over = max(ended.values(), default=first)
-        taken = self.stage.deeds.taken()
+        taken = self.deployment.deeds.taken()
         ours = {name: at for name, at in ends.items() if not name.startswith(HAD)}
         yield _late("take", {name: taken.get(account_of(name)) for name in ours}, ours, PROMISED)
         yield _late("ended in Redis", {name: ended.get(name) for name in ends}, ends)
@@ -123,7 +123,7 @@ class Scene:
             self._life(number, short, now, first + timedelta(milliseconds=number * apart * 1000 // count))
             for number in range(count)
         ]
-        settle(self.ledger, self.stage.deeds, self.stage.catalog, lives)
+        settle(self.ledger, self.deployment.deeds, self.deployment.catalog, lives)
         if self.ledger.read(()).now > first - timedelta(seconds=1):
             raise RuntimeError("this machine is too slow: not all was written before the first end")
         return {life.name: life.until.timestamp() for life in lives}
@@ -149,11 +149,11 @@ class Scene:
         return ended
 
     def _last_entry(self) -> str:
-        found: Any = self.stage.redis.xrevrange("rotakey:{main}:audit", count=1)
+        found: Any = self.deployment.redis.xrevrange("rotakey:{main}:audit", count=1)
         return next((str(name) for name, _ in found), "")
 
     def _cpu(self) -> Spent:
-        return Spent(worker=sum(map(cpu, self.workers)), server=cpu(self.stage.valkey_pid()))
+        return Spent(worker=sum(map(cpu, self.workers)), server=cpu(self.deployment.valkey_pid()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ class Bench:
         return self.eye.execute(HELD, (role, account)).fetchone() is not None
 
     def end_of(self, resource: str) -> float:
-        leases = self.sandbox.watch.leases()
+        leases = self.sandbox.observer.leases()
         return float(next(each["until"] for each in leases if each["resource"] == resource))
 
     def active(self, resource: str) -> bool:

@@ -23,7 +23,7 @@ from bot.core.grants import Grant
 from bot.ports.documents import Home, Key
 from bot.sandbox.stack.server_process import free_port
 from tests.bench.always_ok import TEAM
-from tests.bench.stage import SIGNING_SECRET, Stage, owed_now, resident, stage
+from tests.bench.deployment import SIGNING_SECRET, Deployment, deployed, owed_now, resident
 from tests.bench.table import Row
 
 POLICY = """
@@ -52,15 +52,15 @@ class Seen:
 
 def memory(operations: int) -> Iterator[Row]:
     """Warmed up means a tenth of it is done."""
-    with stage(POLICY) as staged:
-        crowd = Crowd(staged)
+    with deployed(POLICY) as deployment:
+        crowd = Crowd(deployment)
         seen = [crowd.look()]
         for part in range(1, 11):
             crowd.go_on(until=operations * part // 10)
             seen.append(crowd.look())
         yield from _growth(seen)
         crowd.all_leave()
-        yield from _kept(staged, crowd.people)
+        yield from _kept(deployment, crowd.people)
 
 
 def _growth(seen: list[Seen]) -> Iterator[Row]:
@@ -79,12 +79,12 @@ def _growth(seen: list[Seen]) -> Iterator[Row]:
 class Crowd:
     """``people`` have come so far. Operations are requests of Slack's and turns of the worker."""
 
-    def __init__(self, staged: Stage) -> None:
-        self.staged = staged
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
         self.people = self.requests = 0
         self._holding: deque[str] = deque()
         port, self._metrics = free_port(), free_port()
-        self._web, self._worker = staged.web(port), staged.worker(WORKER_PORT=str(self._metrics))
+        self._web, self._worker = deployment.web(port), deployment.worker(WORKER_PORT=str(self._metrics))
         self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self._await(port)
 
@@ -110,9 +110,9 @@ class Crowd:
         self.people += 1
         resource = ("prod-db", "reports")[self.people % 2]
         self._types(who, f"request {resource} 1h because order {self.people} is stuck")
-        [grant] = self.staged.ledger.read((), (f"person:{who}",)).all(Grant)
+        [grant] = self.deployment.ledger.read((), (f"person:{who}",)).all(Grant)
         self._types(BOB, f"approve {grant.id}")
-        if not self.staged.ledger.read((), (f"person:{who}",)).leases:
+        if not self.deployment.ledger.read((), (f"person:{who}",)).leases:
             raise RuntimeError("Bob could not approve")
         self._types(BOB, f"who {resource}")
         self._types(who, "mine")
@@ -143,13 +143,13 @@ class Crowd:
         return round(sum(map(float, re.findall(r"(?m)^rotakey_turns_total\{.*\} (.*)$", told))))
 
     def _owed(self) -> int:
-        return owed_now(self.staged.redis, OF_PEOPLE)
+        return owed_now(self.deployment.redis, OF_PEOPLE)
 
     def _await(self, port: int) -> None:
         """Both answer, and know which workspace they belong to."""
         deadline = time.monotonic() + READY_WITHIN
         while not all(_answers(f"http://127.0.0.1:{each}/readyz") for each in (port, self._metrics)) or (
-            not self.staged.ledger.read({Key.of(Home)}).documents
+            not self.deployment.ledger.read({Key.of(Home)}).documents
         ):
             if time.monotonic() > deadline:
                 raise TimeoutError("the bot is not ready")
@@ -167,14 +167,14 @@ def _answers(url: str) -> bool:
 # ------------------------------------------------------------------------------------------ what Redis keeps
 
 
-def _kept(staged: Stage, people: int) -> Iterator[Row]:
+def _kept(deployment: Deployment, people: int) -> Iterator[Row]:
     """By kind of key, for each person who came, had one grant and left."""
     counts, sizes = Counter[str](), dict[str, list[int]]()
-    for key in staged.redis.scan_iter("rotakey:{main}:*", count=1_000):
+    for key in deployment.redis.scan_iter("rotakey:{main}:*", count=1_000):
         kind = _kind(str(key))
         counts[kind] += 1
         if len(sizes.setdefault(kind, [])) < SAMPLED:
-            sizes[kind].append(_size(staged.redis, str(key)))
+            sizes[kind].append(_size(deployment.redis, str(key)))
     whole = 0.0
     for kind, found in sorted(sizes.items()):
         each = sum(found) / len(found) * counts[kind] / people

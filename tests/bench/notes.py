@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from bot.core.reasons import Why, because
 from bot.ports.changes import Change, Due
 from bot.ports.documents import Key, Note
-from tests.bench.stage import Stage
+from tests.bench.deployment import Deployment
 
 EVERY = 0.25
 """Seconds."""
@@ -19,8 +19,8 @@ EVERY = 0.25
 class Notes:
     """``owed`` maps a channel of its own to when its note was owed."""
 
-    def __init__(self, stage: Stage, name: str) -> None:
-        self._stage, self._name = stage, name
+    def __init__(self, deployment: Deployment, name: str) -> None:
+        self._deployment, self._name = deployment, name
         self.owed: dict[str, float] = {}
         self._over = threading.Event()
 
@@ -37,10 +37,10 @@ class Notes:
     def late(self) -> list[float]:
         """Seconds. One that was not sent yet is late by at least that much."""
         now = time.time()
-        return [self._stage.slack.written.get(channel, now) - at for channel, at in self.owed.items()]
+        return [self._deployment.slack.written.get(channel, now) - at for channel, at in self.owed.items()]
 
     def all_sent(self) -> bool:
-        return all(channel in self._stage.slack.written for channel in self.owed)
+        return all(channel in self._deployment.slack.written for channel in self.owed)
 
     def _owe_on(self) -> None:
         while not self._over.wait(EVERY):
@@ -49,6 +49,6 @@ class Notes:
     def _owe(self, name: str) -> None:
         reason = because(Why.VANISHED, person="U02ADA", resource="r0", access="rw on db0")
         note = Note(id=name, channel=f"C{name}", reason=reason)
-        due = (Due.note(name, at=self._stage.ledger.read(()).now),)
+        due = (Due.note(name, at=self._deployment.ledger.read(()).now),)
         self.owed[note.channel] = time.time()
-        self._stage.ledger.commit(Change(put={Key.of(Note, name): note}, due=due))
+        self._deployment.ledger.commit(Change(put={Key.of(Note, name): note}, due=due))

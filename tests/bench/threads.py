@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tests.bench.deployment import Deployment, cpu, deployed
 from tests.bench.notes import Notes
 from tests.bench.population import Life, account_of, settle
-from tests.bench.stage import Stage, cpu, stage
 from tests.bench.table import Row, quantile, spread
 
 TARGETS = 5
@@ -32,8 +32,8 @@ class Scale:
 
 
 def threads(scale: Scale) -> Iterator[Row]:
-    with stage(_policy()) as staged:
-        scene = Scene(scale, staged)
+    with deployed(_policy()) as deployment:
+        scene = Scene(scale, deployment)
         scene.run("warming up", 0)
         alone = scene.run("alone", 0)
         yield from alone.rows(alone)
@@ -62,9 +62,9 @@ class Outcome:
 
 
 class Scene:
-    def __init__(self, scale: Scale, staged: Stage) -> None:
-        self.scale, self.staged = scale, staged
-        self.worker = staged.worker(BENCH_ANSWERS_AFTER=str(ANSWERS_AFTER))
+    def __init__(self, scale: Scale, deployment: Deployment) -> None:
+        self.scale, self.deployment = scale, deployment
+        self.worker = deployment.worker(BENCH_ANSWERS_AFTER=str(ANSWERS_AFTER))
         print("worker:", self.worker, file=sys.stderr)
 
     def run(self, how: str, hanging: int) -> Outcome:
@@ -72,10 +72,10 @@ class Scene:
         began = cpu(self.worker)
         which = [f"db{number + 1}" for number in range(hanging)]
         ends = self._about_to_end(how, ["db0", *which])
-        self.staged.hanging.let_hang(*which)
+        self.deployment.hanging.let_hang(*which)
         first = min(ends.values())
         time.sleep(max(first - time.time(), 0))
-        notes = Notes(self.staged, how.replace(" ", ""))
+        notes = Notes(self.deployment, how.replace(" ", ""))
         with notes.being_owed():
             time.sleep(MEASURED_FOR)
         mine = {name: at for name, at in ends.items() if "db0" in name}
@@ -84,16 +84,16 @@ class Scene:
         late = [taken.get(account_of(name), now) - at for name, at in mine.items()]
         missing = sum(account_of(name) not in taken for name in mine)
         outcome = Outcome(how=how, ends=late, missing=missing, notes=notes.late())
-        self.staged.hanging.let_hang()
+        self.deployment.hanging.let_hang()
         self._until(lambda: all(account_of(name) in self._taken() for name in ends))
         print(f"{how}: {cpu(self.worker) - began:.1f} s of CPU of the worker", file=sys.stderr)
         return outcome
 
     def _taken(self) -> dict[str, float]:
-        return self.staged.deeds.taken()
+        return self.deployment.deeds.taken()
 
     def _about_to_end(self, how: str, targets: list[str]) -> dict[str, float]:
-        ledger = self.staged.ledger
+        ledger = self.deployment.ledger
         now = ledger.read(()).now
         until = now + timedelta(seconds=WRITTEN_IN)
         lives = [
@@ -107,7 +107,7 @@ class Scene:
             for number in range(self.scale.ends)
             for target in targets
         ]
-        settle(ledger, self.staged.deeds, self.staged.catalog, lives)
+        settle(ledger, self.deployment.deeds, self.deployment.catalog, lives)
         if ledger.read(()).now > until:
             raise RuntimeError("this machine is too slow: not all was written before the end")
         return {life.name: life.until.timestamp() for life in lives}

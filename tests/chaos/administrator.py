@@ -14,7 +14,7 @@ from functools import partial
 import psycopg
 
 from tests.chaos.database import ByHand, Database
-from tests.chaos.house import BotPart, House
+from tests.chaos.deployment import BotPart, Deployment
 from tests.chaos.store import Happened
 
 POLL = 0.02
@@ -63,14 +63,14 @@ class Administrator:
 
     def __init__(
         self,
-        house: House,
+        deployment: Deployment,
         rng: random.Random,
         terms: Acts,
         over: threading.Event,
         survive: Callable[[Fault, random.Random], None],
         note: Callable[[str, str, float], None],
     ) -> None:
-        self._house = house
+        self._deployment = deployment
         self._rng_of_hangs, self._rng_of_acts = random.Random(rng.random()), random.Random(rng.random())
         self._pace, self._longest_hang, self._without = terms.pace, terms.longest_hang, terms.without
         self._over, self._survive, self._note = over, survive, note
@@ -81,7 +81,7 @@ class Administrator:
         """One target at a time does not answer, for much longer than anything else is away."""
         rng = self._rng_of_hangs
         while self._longest_hang and not self._over.wait(rng.uniform(1, 3) * self._longest_hang):
-            part = self._house.targets[rng.choice(list(self._house.targets))]
+            part = self._deployment.targets[rng.choice(list(self._deployment.targets))]
             with part.lock:
                 start = time.time()
                 part.pause(rng.uniform(0.4, 1) * self._longest_hang, self._over)
@@ -107,7 +107,7 @@ class Administrator:
                 self._survive(act, random.Random(self._rng_of_acts.random()))
 
     def _revoked_by_hand(self, rng: random.Random) -> None:
-        database = self._house.databases[rng.choice(list(self._house.databases))]
+        database = self._deployment.databases[rng.choice(list(self._deployment.databases))]
         with suppress(psycopg.Error):  # it does not answer just now
             self.by_hand += database.revoke(rng)
 
@@ -139,11 +139,11 @@ class Administrator:
         self._rotated("login kept", rotate, rng)
 
     def _rotated(self, what: str, rotate: Callable[[Database], None], rng: random.Random) -> None:
-        target = rng.choice(list(self._house.targets))
-        part = self._house.targets[target]
+        target = rng.choice(list(self._deployment.targets))
+        part = self._deployment.targets[target]
         with part.lock:
             start = time.time()
-            rotate(self._house.databases[target])
+            rotate(self._deployment.databases[target])
             self._note(what, part.name, start)
 
     def _drop(self, database: Database, logins: list[str]) -> None:
@@ -152,9 +152,9 @@ class Administrator:
 
     def _restart_workers(self, database: Database, rng: random.Random) -> None:
         """One after the other, with the login that is in use now."""
-        for part in self._house.bots:
+        for part in self._deployment.bots:
             part.process.environ = {**part.process.environ, **database.environ}
-        for part in self._house.workers:
+        for part in self._deployment.workers:
             with part.lock:
                 if part.pid is not None:
                     part.process.stop()
@@ -163,28 +163,28 @@ class Administrator:
 
     def _failed_over(self, _: random.Random) -> None:
         """Nothing is lost by it."""
-        primary, copy = self._house.store, self._house.copy
+        primary, copy = self._deployment.store, self._deployment.copy
         with primary.lock, copy.lock:
             start = time.time()
-            if primary.pid and copy.pid and self._house.redises.change_places():
+            if primary.pid and copy.pid and self._deployment.redises.change_places():
                 self._note("failed over", primary.name, start)
 
     def _writes_lost(self, rng: random.Random) -> None:
-        primary, copy = self._house.store, self._house.copy
+        primary, copy = self._deployment.store, self._deployment.copy
         with primary.lock, copy.lock:
             start = time.time()
             if not (primary.pid and copy.pid):
                 return
-            lost = self._house.redises.die_cut_off(lambda: time.sleep(rng.uniform(*CUT_OFF)))
+            lost = self._deployment.redises.die_cut_off(lambda: time.sleep(rng.uniform(*CUT_OFF)))
             if lost is not None:
                 self.lost += lost
                 primary.start()
                 self._note("killed with what it wrote last", primary.name, start)
-        self._wait_for(self._house.apply_policy)  # as people do who hear that Redis has an older one
+        self._wait_for(self._deployment.apply_policy)  # as people do who hear that Redis has an older one
 
     def _moved(self, rng: random.Random) -> None:
-        target, other = rng.sample(list(self._house.targets), 2)
-        stale = rng.choice(self._house.workers)
+        target, other = rng.sample(list(self._deployment.targets), 2)
+        stale = rng.choice(self._deployment.workers)
         with stale.lock:
             if not stale.works():  # it might still put the policy in force that it was started with
                 return
@@ -192,7 +192,7 @@ class Administrator:
             sleeping = threading.Thread(target=stale.pause, args=(LONGEST_STALE, go_on), daemon=True)
             sleeping.start()
             try:
-                self._move(self._house.databases[target], self._house.databases[other], stale)
+                self._move(self._deployment.databases[target], self._deployment.databases[other], stale)
             finally:
                 go_on.set()
                 sleeping.join()
@@ -202,17 +202,17 @@ class Administrator:
         """All but one process read the new policy."""
         time.sleep(5 * POLL)  # it is asleep by now
         database.move()
-        self._house.write_policy()
-        self._wait_for(self._house.apply_policy)
-        for part in self._house.bots:
+        self._deployment.write_policy()
+        self._wait_for(self._deployment.apply_policy)
+        for part in self._deployment.bots:
             if part is not stale:
                 with part.lock:
                     if part.pid is not None:
                         part.kill()
                     part.start()
-                if part in self._house.webs:  # one of them is always there
-                    self._wait_for(partial(self._house.answers, part))
-        if self._wait_for(self._house.in_force):
+                if part in self._deployment.webs:  # one of them is always there
+                    self._wait_for(partial(self._deployment.answers, part))
+        if self._wait_for(self._deployment.in_force):
             with suppress(psycopg.Error):  # the other server is away
                 database.mislead(other)
 
@@ -224,8 +224,8 @@ class Administrator:
         return look()
 
     def _standby_away(self, rng: random.Random) -> None:
-        target = rng.choice(list(self._house.targets))
-        part, database = self._house.targets[target], self._house.databases[target]
+        target = rng.choice(list(self._deployment.targets))
+        part, database = self._deployment.targets[target], self._deployment.databases[target]
         with part.lock:
             start = time.time()
             database.wait_for_a_standby(wait=True)

@@ -17,9 +17,9 @@ import structlog
 
 from bot.doubles.slack.model import ImpossibleError
 from tests.chaos.deeds import DONE, SHOWS_TERMS, UNKNOWN, UNWRITTEN, Deed, Deeds, is_copy
-from tests.chaos.house import House
+from tests.chaos.deployment import Deployment
 from tests.chaos.plans import Plan
-from tests.chaos.town import APPROVERS, OFFERED, SECURITY, channel_id, name
+from tests.chaos.scenario import APPROVERS, OFFERED, SECURITY, channel_id, name
 
 log = structlog.get_logger(__name__)
 HANDS = 12
@@ -31,8 +31,10 @@ TRIES = 4
 class Crowd:
     """Use it as a context manager. ``asks`` counts what was asked for so far."""
 
-    def __init__(self, house: House, deeds: Deeds, stream: Iterator[Plan], rng: random.Random) -> None:
-        self.house = house
+    def __init__(
+        self, deployment: Deployment, deeds: Deeds, stream: Iterator[Plan], rng: random.Random
+    ) -> None:
+        self.deployment = deployment
         self.deeds = deeds
         self._stream = stream
         self._rng = rng
@@ -194,7 +196,7 @@ class _Course:
     def _card(self, job: _Job) -> tuple[tuple[str, str], str] | None:
         """A message that asks them about this plan's ask, or for more time; there are two where a worker died
         over it."""
-        channel, history = self.plan.resource.channel, self.crowd.house.history
+        channel, history = self.plan.resource.channel, self.crowd.deployment.history
         home = channel_id(channel) if channel else "D" + job.who[1:]
         if job.longer:
             every = history.extensions(self.plan.person, self.plan.resource.name)[-1:]
@@ -239,7 +241,7 @@ class _Course:
 
     def _click(self) -> Deed | None:
         home = "D" + self.plan.person[1:]
-        for said in reversed(self.crowd.house.history.about(self.plan.reason)):
+        for said in reversed(self.crowd.deployment.history.about(self.plan.reason)):
             if said.channel == home and said.grant:
                 deed = self._deed("done", self.plan.person, said.grant)
                 try:

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from bot.sandbox.stack import orders
 from bot.sandbox.stack.servers import Postgres
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.observer import MEMBERS, Pair
 from tests.chaos.relay import Relay
 
@@ -50,16 +50,16 @@ class Database:
     def __init__(self, target: str, folder: Path) -> None:
         self.target = target
         self.server = ReplicatingPostgres(folder / target)
-        self.roles = sorted(role for role, where in town.TARGET_OF.items() if where == target)
+        self.roles = sorted(role for role, where in scenario.TARGET_OF.items() if where == target)
         self.logins = [BOT]
         self.side = 0
         self._password = "the same at all targets"
         self._made = 1
-        self.relays = [Relay(lambda: self.server.port) for _ in town.URLS_OF[target]]
+        self.relays = [Relay(lambda: self.server.port) for _ in scenario.URLS_OF[target]]
 
     def open(self) -> None:
         self.server.start()
-        accounts = [town.email(person) for person in town.PEOPLE]
+        accounts = [scenario.email(person) for person in scenario.PEOPLE]
         self._orders = orders.prepare(self.server.url, logins=accounts, roles=self.roles)
         self.url = self._orders.url
         with self._administrator() as session:
@@ -75,7 +75,7 @@ class Database:
     @property
     def variable(self) -> str:
         """The one that the policy is to name."""
-        return town.URLS_OF[self.target][self.side]
+        return scenario.URLS_OF[self.target][self.side]
 
     @property
     def environ(self) -> dict[str, str]:
@@ -83,7 +83,7 @@ class Database:
         who = f"{self.logins[-1]}:{quote(self._password)}"
         ports = (each.port for each in self.relays)
         urls = (f"postgresql://{who}@127.0.0.1:{port}/{orders.DATABASE}" for port in ports)
-        return dict(zip(town.URLS_OF[self.target], urls, strict=True))
+        return dict(zip(scenario.URLS_OF[self.target], urls, strict=True))
 
     @property
     def bot_url(self) -> str:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 from bot.doubles.slack.model import ImpossibleError, Reply
 from bot.slack.wording.answers import BROKEN, COPIED, NOT_RECORDED, UNCONFIRMED
-from tests.chaos import town
+from tests.chaos import scenario
+from tests.chaos.deployment import Deployment
 from tests.chaos.history import Shown, shown_in
-from tests.chaos.house import House
 
 DONE, REFUSED, UNWRITTEN, UNKNOWN, BROKE = "done", "refused", "not recorded", "no answer", "broke"
 WAIT_FOR_FORM = 1.0
@@ -56,17 +56,17 @@ class Deed:
 class Deeds:
     """A person does one thing at a time. Safe to be used from many threads."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._busy = {person: threading.Lock() for person in town.PEOPLE}
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._busy = {person: threading.Lock() for person in scenario.PEOPLE}
         self._answered: dict[tuple[str, str], list[Shown]] = {}
         self.all: list[Deed] = []
 
     def types(self, deed: Deed, text: str, rng: random.Random) -> Deed:
         with self._busy[deed.by]:
-            self._house.choose_web(rng)
+            self._deployment.choose_web(rng)
             deed = replace(deed, sent=time.time())
-            reply = self._house.slack.type_command(deed.by, town.GENERAL, "/access", text)
+            reply = self._deployment.slack.type_command(deed.by, scenario.GENERAL, "/access", text)
             outcome = _of_command(reply.status, reply.text)
             return self._noted(replace(deed, outcome=outcome, said=reply.text))
 
@@ -75,10 +75,10 @@ class Deeds:
     ) -> Deed:
         """Raises ImpossibleError where the button is not there any more."""
         with self._busy[deed.by]:
-            self._house.choose_web(rng)
+            self._deployment.choose_web(rng)
             self._close(deed.by)
             deed = replace(deed, sent=time.time())
-            reply = self._house.slack.click(deed.by, *place, verb, value=value)
+            reply = self._deployment.slack.click(deed.by, *place, verb, value=value)
             said = self._notice(deed.by) if reply.ok else ""
             return self._noted(replace(deed, outcome=_of_click(reply, said), said=said))
 
@@ -86,7 +86,7 @@ class Deeds:
         self, deed: Deed, place: tuple[str, str], rng: random.Random, length: int | None = None
     ) -> Deed:
         """By the button, or for less by the menu. Raises ImpossibleError if it is not there any more."""
-        newest = self._house.history.newest(place)
+        newest = self._deployment.history.newest(place)
         if newest is None or newest.shown is None:
             raise ImpossibleError("there is nothing to approve any more")
         value = f"{newest.shown.value} {length}" if length else newest.shown.value
@@ -96,38 +96,40 @@ class Deeds:
         """By its id. It counts only if they have seen what they approve: in a direct message, or as the
         answer to having typed it before."""
         with self._busy[deed.by]:
-            self._house.choose_web(rng)
+            self._deployment.choose_web(rng)
             grant = deed.grant or ""
             answers = self._answered.setdefault((deed.by, grant), [])
-            before = (*answers, *self._house.history.shown_of(grant, "D" + deed.by[1:]))
+            before = (*answers, *self._deployment.history.shown_of(grant, "D" + deed.by[1:]))
             deed = replace(deed, sent=time.time(), shown=before)
-            reply = self._house.slack.type_command(deed.by, town.GENERAL, "/access", f"approve {grant}")
+            reply = self._deployment.slack.type_command(
+                deed.by, scenario.GENERAL, "/access", f"approve {grant}"
+            )
             outcome = _of_command(reply.status, reply.text)
             shown = shown_in(reply.blocks)
             answers += [shown] if shown else []
             if outcome == UNKNOWN:  # the answer may have shown it, and been lost
-                answers += self._house.history.shown_of(grant)
+                answers += self._deployment.history.shown_of(grant)
             return self._noted(replace(deed, outcome=outcome, said=reply.text))
 
     def denies(self, deed: Deed, place: tuple[str, str], rng: random.Random) -> Deed:
         """By the button, and the form that it opens."""
         with self._busy[deed.by]:
-            self._house.choose_web(rng)
+            self._deployment.choose_web(rng)
             self._close(deed.by)
-            opened = self._house.slack.click(deed.by, *place, "deny")
-            view = self._house.slack.view(deed.by)
+            opened = self._deployment.slack.click(deed.by, *place, "deny")
+            view = self._deployment.slack.view(deed.by)
             deed = replace(deed, sent=time.time())
             if not opened.ok or view is None or view.given.get("callback_id") != "deny":
                 return self._noted(replace(deed, outcome=UNKNOWN, said=self._notice(deed.by)))
-            self._house.choose_web(rng)
-            reply = self._house.slack.submit_view(deed.by, {"reason": {"reason": "not now"}})
+            self._deployment.choose_web(rng)
+            reply = self._deployment.slack.submit_view(deed.by, {"reason": {"reason": "not now"}})
             said = self._notice(deed.by) if reply.ok else ""
             return self._noted(replace(deed, outcome=_of_click(reply, said), said=said))
 
     def looks_at_home(self, who: str, rng: random.Random) -> None:
         with self._busy[who]:
-            self._house.choose_web(rng)
-            self._house.slack.open_home(who)
+            self._deployment.choose_web(rng)
+            self._deployment.slack.open_home(who)
 
     def _noted(self, deed: Deed) -> Deed:
         deed = replace(deed, answered=time.time())
@@ -136,7 +138,7 @@ class Deeds:
 
     def _notice(self, who: str) -> str:
         """What a form on top says that has opened instead of what was wanted."""
-        view = self._house.slack.view(who)
+        view = self._deployment.slack.view(who)
         if view is None:
             return ""
         texts = [str(block.get("text", {}).get("text", "")) for block in view.blocks if "text" in block]
@@ -144,9 +146,9 @@ class Deeds:
         return "\n".join(texts)
 
     def _close(self, who: str) -> None:
-        while self._house.slack.view(who) is not None:
+        while self._deployment.slack.view(who) is not None:
             with suppress(ImpossibleError):
-                self._house.slack.close_view(who)
+                self._deployment.slack.close_view(who)
 
 
 def _of_command(status: int, text: str) -> str:

@@ -16,9 +16,9 @@ from typing import Self
 
 import structlog
 
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.administrator import Acts, Administrator
-from tests.chaos.house import BotPart, House, Part, ServerPart
+from tests.chaos.deployment import BotPart, Deployment, Part, ServerPart
 from tests.chaos.steps import KILL, LOSE, OF_WEB, ON_THE_WAY, SLEEP, Obeyed, Order
 
 WRONG = "answered wrongly"
@@ -54,8 +54,10 @@ class Fault:
 class Director:
     """Use it as a context manager. ``stop`` lets what is under way come to its end."""
 
-    def __init__(self, house: House, rng: random.Random, acts: Acts, *, pace: float, rest: float) -> None:
-        self.house = house
+    def __init__(
+        self, deployment: Deployment, rng: random.Random, acts: Acts, *, pace: float, rest: float
+    ) -> None:
+        self.deployment = deployment
         self.only_kill_at: Sequence[str] = ()
         """Kill workers at these steps, and do nothing else, if any are named."""
         self._rng = rng
@@ -63,7 +65,7 @@ class Director:
         self._rest = rest
         self._over = threading.Event()
         self._gone = threading.Event()
-        self.administrator = Administrator(house, rng, acts, self._over, self._survive, self._noted)
+        self.administrator = Administrator(deployment, rng, acts, self._over, self._survive, self._noted)
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="fault")
         self._threads = [
             threading.Thread(target=each, name=each.__name__, daemon=True)
@@ -97,10 +99,10 @@ class Director:
         time.sleep(5 * POLL)
         for each in list(self._seen_to):
             each.result()
-        for part in (*self.house.servers, *self.house.bots):
+        for part in (*self.deployment.servers, *self.deployment.bots):
             with part.lock:
                 part.start()
-        for database in self.house.databases.values():
+        for database in self.deployment.databases.values():
             database.wait_for_a_standby(wait=False)
 
     @property
@@ -160,14 +162,14 @@ class Director:
         step = self._least_met(rng)
         pause = rng.uniform(*rng.choice((SHORT, OVER_CLAIM, OVER_TWO)))
         do = KILL if self.obeyed[(step, SLEEP)] > self.obeyed[(step, KILL)] or rng.random() < 0.5 else SLEEP
-        self._order(rng.choice(self.house.workers), Order(step=step, do=do, seconds=pause))
+        self._order(rng.choice(self.deployment.workers), Order(step=step, do=do, seconds=pause))
 
     def _killed_at_a_step(self, rng: random.Random) -> None:
-        self._order(rng.choice(self.house.workers), Order(step=rng.choice(self.only_kill_at), do=KILL))
+        self._order(rng.choice(self.deployment.workers), Order(step=rng.choice(self.only_kill_at), do=KILL))
 
     def _lost_reply(self, rng: random.Random) -> None:
         web = rng.random() < 0.4
-        part = rng.choice(self.house.webs if web else self.house.workers)
+        part = rng.choice(self.deployment.webs if web else self.deployment.workers)
         steps = OF_WEB if web else ON_THE_WAY
         commits = [step for step in steps if step.startswith("before commit of")]
         self._order(part, Order(step=rng.choice(commits), do=LOSE))
@@ -183,15 +185,15 @@ class Director:
             post.withdraw()
 
     def _killed_bot(self, rng: random.Random) -> None:
-        self._killed(rng.choice(self.house.bots), rng)
+        self._killed(rng.choice(self.deployment.bots), rng)
 
     def _killed_server(self, rng: random.Random) -> None:
         self._killed(self._some_server(rng), rng)
 
     def _some_server(self, rng: random.Random) -> ServerPart:
         """Valkey as often as a target; one that hangs now is left alone."""
-        free = [each for each in self.house.targets.values() if not each.lock.locked()]
-        stores = [self.house.store, self.house.store, self.house.copy]
+        free = [each for each in self.deployment.targets.values() if not each.lock.locked()]
+        stores = [self.deployment.store, self.deployment.store, self.deployment.copy]
         return rng.choice([rng.choice(stores), rng.choice(free or stores)])
 
     def _killed(self, part: Part, rng: random.Random) -> None:
@@ -206,26 +208,26 @@ class Director:
 
     def _killed_backend(self, rng: random.Random) -> None:
         """One of PostgreSQL's own, at which all of it starts anew."""
-        target = rng.choice(list(self.house.targets))
-        postgres = self.house.targets[target]
+        target = rng.choice(list(self.deployment.targets))
+        postgres = self.deployment.targets[target]
         with postgres.lock:
-            if pids := self.house.backends(target):
+            if pids := self.deployment.backends(target):
                 start = time.time()
                 with suppress(ProcessLookupError):
                     os.kill(rng.choice(pids), signal.SIGKILL)
                 time.sleep(NOTICED_WITHIN)
-                self.house.databases[target].come_back()
+                self.deployment.databases[target].come_back()
                 self._noted("killed a backend", postgres.name, start)
 
     def _paused(self, rng: random.Random) -> None:
-        part: Part = rng.choice([*self.house.bots, self._some_server(rng), self._some_server(rng)])
+        part: Part = rng.choice([*self.deployment.bots, self._some_server(rng), self._some_server(rng)])
         with part.lock:
             start = time.time()
             part.pause(rng.uniform(*rng.choice((SHORT, OVER_CLAIM, OVER_TWO))))
             self._noted("paused", part.name, start)
 
     def _slack_away(self, rng: random.Random) -> None:
-        start, faults = time.time(), self.house.slack.faults
+        start, faults = time.time(), self.deployment.slack.faults
         if rng.random() < 0.5:
             faults.lost_replies = rng.randint(1, 3)
         else:
@@ -235,7 +237,7 @@ class Director:
         self._noted("away", "slack", start)
 
     def _pager_away(self, rng: random.Random) -> None:
-        start, faults = time.time(), self.house.pager.faults
+        start, faults = time.time(), self.deployment.pager.faults
         faults.down = True
         self._over.wait(rng.uniform(0.5, 5))
         faults.down = False
@@ -243,9 +245,9 @@ class Director:
 
     def _pager_wrong(self, rng: random.Random) -> None:
         """It shows nobody, or nobody at one level; and sometimes nothing when it is asked another way."""
-        start, faults = time.time(), self.house.pager.faults
+        start, faults = time.time(), self.deployment.pager.faults
         if rng.random() < 0.5:
-            faults.unseen = frozenset(town.STAND_INS)
+            faults.unseen = frozenset(scenario.STAND_INS)
         else:
             faults.unseen_levels = frozenset((rng.choice((1, 2)),))
         if rng.random() < 0.4:
@@ -255,7 +257,7 @@ class Director:
         self._noted(WRONG, "pager", start)
 
     def _delivered_twice(self, rng: random.Random) -> None:
-        start, faults = time.time(), self.house.slack.faults
+        start, faults = time.time(), self.deployment.slack.faults
         faults.twice = True
         self._over.wait(rng.uniform(1, 5))
         faults.twice = False
@@ -270,7 +272,7 @@ class Director:
     def _watch(self) -> None:
         """Whoever obeyed an order is seen to: the dead are started again."""
         while not self._gone.wait(POLL):
-            for part in self.house.bots:
+            for part in self.deployment.bots:
                 dead = _is_dead(part)  # looked at before the news, which were written before a death
                 for each in part.post.news():
                     self.obeyed[(each.order.step, each.order.do)] += 1
@@ -291,7 +293,7 @@ class Director:
             self._noted(f"paused {order.step}", part.name, obeyed.at)
 
     def _lose(self, part: BotPart, rng: random.Random) -> None:
-        valkey = self.house.store
+        valkey = self.deployment.store
         with valkey.lock:
             start = time.time()
             valkey.kill()

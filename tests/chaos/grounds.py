@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from bot.core.grants import Answer, Grant, Vote
 from bot.core.reasons import Why
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.deeds import DONE, UNKNOWN, Deed
 from tests.chaos.history import Shown
 from tests.chaos.promises import SLACK
@@ -88,7 +88,7 @@ def given_back(truth: Truth) -> Iterator[Violation]:
             case "frozen" | "unfrozen":
                 frozen = entry.what == "frozen"
             case "ending" if _taken_away(truth, each):
-                blocked[(person, resource)] = each.at + town.REVOKED_FOR
+                blocked[(person, resource)] = each.at + scenario.REVOKED_FOR
             case "approved" | "ground added" | "extended":
                 by_rule = not facts.get("votes")
                 stopped = frozen or each.at < blocked.get((person, resource), 0)

@@ -16,9 +16,9 @@ from bot.core.blocks import Ban, Freeze
 from bot.core.errors import TemporaryFailure
 from bot.doubles.slack.model import ImpossibleError
 from bot.ports.documents import Key
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.deeds import Deed, Deeds
-from tests.chaos.house import House
+from tests.chaos.deployment import Deployment
 
 log = structlog.get_logger(__name__)
 PAUSE, LASTS = (3.0, 12.0), (1.0, 6.0)
@@ -31,8 +31,10 @@ class Guard:
     """Use it as a context manager. ``calm`` ends all that was stopped; what is missing is decided about until
     the end."""
 
-    def __init__(self, house: House, deeds: Deeds, rng: random.Random, *, stops: bool = True) -> None:
-        self._house, self._deeds = house, deeds
+    def __init__(
+        self, deployment: Deployment, deeds: Deeds, rng: random.Random, *, stops: bool = True
+    ) -> None:
+        self._deployment, self._deeds = deployment, deeds
         self._rngs = [random.Random(rng.random()) for _ in range(2)]
         self._calm, self._over = threading.Event(), threading.Event()
         self._stopping = threading.Thread(target=self._stop_and_start, daemon=True, name="security")
@@ -58,7 +60,7 @@ class Guard:
         self._calm.set()
         if self._stops:
             self._stopping.join()
-        for person in town.PEOPLE:
+        for person in scenario.PEOPLE:
             self._allow(person, self._rngs[0])
         self._unfreeze(self._rngs[0])
 
@@ -74,10 +76,10 @@ class Guard:
                 self.failed.append(repr(error))
 
     def _once(self, rng: random.Random) -> None:
-        by = rng.choice(town.SECURITY)
+        by = rng.choice(scenario.SECURITY)
         if rng.random() < 0.6:
-            person = rng.choice([each for each in town.PEOPLE if each not in town.SECURITY])
-            text = f"revoke @{town.name(person)} all because a laptop is gone"
+            person = rng.choice([each for each in scenario.PEOPLE if each not in scenario.SECURITY])
+            text = f"revoke @{scenario.name(person)} all because a laptop is gone"
             self._types("revoke all", by, text, rng, person)
             self._calm.wait(rng.uniform(*LASTS))
             self._allow(person, rng)
@@ -87,21 +89,22 @@ class Guard:
             self._unfreeze(rng)
 
     def _allow(self, person: str, rng: random.Random) -> None:
-        text = f"allow @{town.name(person)}"
+        text = f"allow @{scenario.name(person)}"
         self._until_gone(
-            Key.of(Ban, person), lambda: self._types("allow", rng.choice(town.SECURITY), text, rng, person)
+            Key.of(Ban, person),
+            lambda: self._types("allow", rng.choice(scenario.SECURITY), text, rng, person),
         )
 
     def _unfreeze(self, rng: random.Random) -> None:
         self._until_gone(
-            Key.of(Freeze), lambda: self._types("unfreeze", rng.choice(town.SECURITY), "unfreeze", rng)
+            Key.of(Freeze), lambda: self._types("unfreeze", rng.choice(scenario.SECURITY), "unfreeze", rng)
         )
 
     def _until_gone(self, key: Key, do: Callable[[], object]) -> None:
         """Whatever they were answered."""
         while not self._over.is_set():
             with suppress(TemporaryFailure):
-                if key not in self._house.ledger.read({key}).documents:
+                if key not in self._deployment.ledger.read({key}).documents:
                     return
                 do()
             time.sleep(POLL)
@@ -111,11 +114,11 @@ class Guard:
     def _decide(self) -> None:
         rng = self._rngs[1]
         while not self._over.wait(POLL):
-            for place, verbs in self._house.history.asking(tuple(VERBS)):
+            for place, verbs in self._deployment.history.asking(tuple(VERBS)):
                 if self._over.wait(rng.uniform(*THINKS)):
                     return
                 verb = rng.choice(verbs)
-                deed = self._deed(VERBS[verb], rng.choice((*town.SECURITY, *town.APPROVERS)))
+                deed = self._deed(VERBS[verb], rng.choice((*scenario.SECURITY, *scenario.APPROVERS)))
                 with suppress(ImpossibleError):  # decided meanwhile
                     self._deeds.clicks(deed, place, verb, rng)
 

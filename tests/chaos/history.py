@@ -11,13 +11,13 @@ from typing import Any
 
 from bot.doubles.slack.model import Call
 from bot.slack.wording.spoken import for_length
-from tests.chaos import town
+from tests.chaos import scenario
 
 _SHOWN = ("chat.postMessage", "chat.update")
 _GIVES = re.compile(r"Gives ([^.]+)\.")
 _LASTS = re.compile(r"asks for \*[^*]+\* (for [^.]+)\.")
 _UNTIL = re.compile(r"asks for more time: \*[^*]+\* until <!date\^(\d+)\^")
-_SECONDS = {for_length(each): each for each in range(1, town.LONGEST + 1)}
+_SECONDS = {for_length(each): each for each in range(1, scenario.LONGEST + 1)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import psycopg
 
-from tests.chaos.town import TARGET_OF
+from tests.chaos.scenario import TARGET_OF
 
 PAUSE = 0.02
 MEMBERS = """

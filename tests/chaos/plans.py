@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.chaos import town
-from tests.chaos.town import Resource
+from tests.chaos import scenario
+from tests.chaos.scenario import Resource
 
 OFTEN = {"seat": 0.5, "both": 1.5, "night": 0.5, "watch": 0.7}
 AGAIN, DENIED, OVERLOOKED, LOOKS_AT_HOME = 0.2, 0.15, 0.1, 0.05
@@ -58,11 +58,11 @@ def plans(rng: random.Random, rate: float, longest: int) -> Iterator[Plan]:
 
 
 def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan | None) -> Plan:
-    weights = [OFTEN.get(each.name, 1.0) for each in town.RESOURCES]
-    resource = like.resource if like else rng.choices(town.RESOURCES, weights)[0]
+    weights = [OFTEN.get(each.name, 1.0) for each in scenario.RESOURCES]
+    resource = like.resource if like else rng.choices(scenario.RESOURCES, weights)[0]
     person = like.person if like else _somebody(rng, resource)
     seconds = rng.randint(1, longest)
-    others = [each for each in town.APPROVERS if each != person]
+    others = [each for each in scenario.APPROVERS if each != person]
     return Plan(
         number=number,
         wait=wait,
@@ -84,8 +84,8 @@ def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan
 def _somebody(rng: random.Random, resource: Resource) -> str:
     schedule = resource.on_call or resource.on_shift
     if schedule and rng.random() < 0.7:
-        return rng.choice(town.STAND_INS[schedule])
-    return rng.choice(town.PEOPLE)
+        return rng.choice(scenario.STAND_INS[schedule])
+    return rng.choice(scenario.PEOPLE)
 
 
 def _verdict(rng: random.Random) -> str:

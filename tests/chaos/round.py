@@ -25,9 +25,9 @@ from tests.chaos import grounds, promises, violations
 from tests.chaos.administrator import DRAWN, Acts
 from tests.chaos.crowd import Crowd
 from tests.chaos.deeds import Deeds
+from tests.chaos.deployment import Deployment
 from tests.chaos.faults import Director
 from tests.chaos.guard import Guard
-from tests.chaos.house import House
 from tests.chaos.observer import Everywhere, Observer
 from tests.chaos.plans import plans
 from tests.chaos.policies import Policies
@@ -91,7 +91,7 @@ class Outcome:
 class Scene:
     """A round that is being played."""
 
-    house: House
+    deployment: Deployment
     observers: Mapping[str, Observer]
     deeds: Deeds
     director: Director
@@ -112,7 +112,7 @@ class Scene:
     def accept_failover(self) -> None:
         """Do what a person does if a failover came before any worker had kept an anchor, or while none could
         keep it up: then nothing is granted until somebody accepts it."""
-        ledger = self.house.ledger
+        ledger = self.deployment.ledger
         with suppress(TemporaryFailure, Conflict, PermanentFailure):
             restore = ledger.read({Key.of(Restore)}).find(Restore)
             if restore and restore.failover:
@@ -135,15 +135,15 @@ class Scene:
             seen=Everywhere({target: each.seen for target, each in self.observers.items()}),
             left=frozenset().union(*(each.left() for each in self.observers.values())),
             deeds=self.deeds.all,
-            said=self.house.history.versions(),
+            said=self.deployment.history.versions(),
             faults=self.director.faults,
             by_hand=self.director.administrator.by_hand,
             lost=self.director.administrator.lost,
             stints=self.shifts.stints,
-            homes=self.house.homes(),
+            homes=self.deployment.homes(),
             stumbled=(*self.director.died, *self.crowd.failed, *self.guard.failed),
             sampled=self.sampler.found,
-            passed=sum((each.post.passed() for each in self.house.bots), Counter()),
+            passed=sum((each.post.passed() for each in self.deployment.bots), Counter()),
         )
 
 
@@ -152,29 +152,29 @@ def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
     rng = random.Random(terms.seed)
     stream, *rngs = (random.Random(rng.random()) for _ in range(6))
     with ExitStack() as stack:
-        house = stack.enter_context(
-            House(folder, lapse_after=terms.lapse_after, design=terms.design, copies=terms.copies)
+        deployment = stack.enter_context(
+            Deployment(folder, lapse_after=terms.lapse_after, design=terms.design, copies=terms.copies)
         )
         observers = {
-            target: stack.enter_context(Observer(each.url)) for target, each in house.databases.items()
+            target: stack.enter_context(Observer(each.url)) for target, each in deployment.databases.items()
         }
-        deeds = Deeds(house)
+        deeds = Deeds(deployment)
         without = frozenset(DRAWN) if terms.only_kill_at else terms.without
         if not terms.copies:  # then a failover may forget what somebody has
             without |= {"lost writes"}
         acts = Acts(pace=terms.pace, longest_hang=terms.hang, without=without)
-        director = Director(house, rngs[0], acts, pace=terms.pace, rest=terms.rest)
+        director = Director(deployment, rngs[0], acts, pace=terms.pace, rest=terms.rest)
         director.only_kill_at = terms.only_kill_at
         stack.enter_context(director)
-        shifts = stack.enter_context(Shifts(house, rngs[1], terms.longest // 2))
+        shifts = stack.enter_context(Shifts(deployment, rngs[1], terms.longest // 2))
         change, stops = "policies" not in without, "security" not in without
-        policies = stack.enter_context(Policies(house, rngs[3], change=change))
-        guard = stack.enter_context(Guard(house, deeds, rngs[4], stops=stops))
-        sampler = stack.enter_context(Sampler(house.ledger))
-        crowd = Crowd(house, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
+        policies = stack.enter_context(Policies(deployment, rngs[3], change=change))
+        guard = stack.enter_context(Guard(deployment, deeds, rngs[4], stops=stops))
+        sampler = stack.enter_context(Sampler(deployment.ledger))
+        crowd = Crowd(deployment, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
         stack.enter_context(crowd)
         yield Scene(
-            house=house,
+            deployment=deployment,
             observers=observers,
             deeds=deeds,
             director=director,
@@ -214,7 +214,7 @@ class Round:
             calm_at = time.time()
             books = self._until_rest(scene)
             truth = scene.truth(books)
-            violations = list(_violations(truth, scene.house))
+            violations = list(_violations(truth, scene.deployment))
         over = (each.until for every in truth.reasons.values() for each in every if each.until < books.now)
         return Outcome(
             seed=self.terms.seed,
@@ -249,14 +249,14 @@ class Round:
             if not scene.crowd.idle and left > 0:
                 continue
             try:
-                books = read_books(scene.house.ledger)
+                books = read_books(scene.deployment.ledger)
             except TemporaryFailure:
                 continue
             if left <= 0 or scene.at_rest(books):
                 return books
 
 
-def _violations(truth: Truth, house: House) -> list[Violation]:
+def _violations(truth: Truth, deployment: Deployment) -> list[Violation]:
     found = [
         *violations.left_over(truth),
         *violations.not_there(truth),
@@ -276,16 +276,16 @@ def _violations(truth: Truth, house: House) -> list[Violation]:
         *promises.came_to_nothing(truth),
         *promises.told_wrongly(truth),
         *promises.homes_differ(truth),
-        *promises.cards_differ(truth, _shows(house)),
+        *promises.cards_differ(truth, _shows(deployment)),
     ]
     return found + [Violation(what="stumbled", about=each) for each in truth.stumbled]
 
 
-def _shows(house: House) -> promises.Shows:
-    context = Context(house.ledger, cast("Directory", None), lambda *_: house.catalog, lambda: "")
+def _shows(deployment: Deployment) -> promises.Shows:
+    context = Context(deployment.ledger, cast("Directory", None), lambda *_: deployment.catalog, lambda: "")
 
     def shows(grant: Grant, which: str, audience: str) -> str:
-        snap = house.ledger.read({Key.of(Grant, grant.id)})
-        return card(card_view(context, grant, house.catalog, snap, which), audience)[0]
+        snap = deployment.ledger.read({Key.of(Grant, grant.id)})
+        return card(card_view(context, grant, deployment.catalog, snap, which), audience)[0]
 
     return shows

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from tests.chaos import town
-from tests.chaos.house import House
+from tests.chaos import scenario
+from tests.chaos.deployment import Deployment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class Stint:
 class Shifts:
     """Use it as a context manager; leaving it ends the override that is on."""
 
-    def __init__(self, house: House, rng: random.Random, longest: int) -> None:
-        self._pager = house.pager
+    def __init__(self, deployment: Deployment, rng: random.Random, longest: int) -> None:
+        self._pager = deployment.pager
         self._rng = rng
         self._longest = max(longest, 3)
         self._over = threading.Event()
@@ -41,7 +41,7 @@ class Shifts:
             threading.Thread(
                 target=self._keep_shifting, args=(schedule, random.Random(rng.random())), daemon=True
             )
-            for schedule in town.STAND_INS
+            for schedule in scenario.STAND_INS
         ]
         self.stints: list[Stint] = []
         self._lock = threading.Lock()
@@ -61,7 +61,7 @@ class Shifts:
 
     def _keep_shifting(self, schedule: str, rng: random.Random) -> None:
         while not self._over.wait(rng.uniform(0.5, 6)):
-            who = rng.choice(town.STAND_INS[schedule])
+            who = rng.choice(scenario.STAND_INS[schedule])
             start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=rng.randint(1, 5))
             end = start + timedelta(seconds=rng.randint(2, self._longest))
             made = datetime.now(UTC).timestamp()

@@ -13,7 +13,7 @@ from bot.core.grants import LIVE, Grant, State
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.documents import Card, Key
 from bot.ports.ledger import Condition
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.database import ByHand
 from tests.chaos.deeds import Deed
 from tests.chaos.faults import WRONG, Fault
@@ -258,9 +258,9 @@ class Truth:
         on = [
             each.person for each in self.stints if each.schedule == schedule and each.start <= at < each.last
         ]
-        if person == town.SECOND_LEVEL.get(schedule):
+        if person == scenario.SECOND_LEVEL.get(schedule):
             return True
-        always = town.ALWAYS_ON_CALL.get(schedule)
+        always = scenario.ALWAYS_ON_CALL.get(schedule)
         return person in on or (not on and person == always)
 
 
@@ -269,7 +269,7 @@ ONLY_ASKED = ("extension requested",)
 
 
 def _schedule_of(resource: str) -> str | None:
-    return town.BY_NAME[resource].on_shift or town.BY_NAME[resource].on_call
+    return scenario.BY_NAME[resource].on_shift or scenario.BY_NAME[resource].on_call
 
 
 ENDS = ("ending", "could not be given")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.core.grants import LIVE, Grant, State
 from bot.core.reasons import Why
 from bot.ports.ledger import CLAIM_SECONDS
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.observer import Pair, Span
 from tests.chaos.truth import ENDS, STANDING, Reason, Truth, pairs_of
 
@@ -67,7 +67,7 @@ def given_late(truth: Truth) -> Iterator[Violation]:
         if any(_explains(each, span) for each in truth.reasons.get(pair, ())):
             continue
         if any(
-            each.part == f"postgres-{town.TARGET_OF[pair[1]]}"
+            each.part == f"postgres-{scenario.TARGET_OF[pair[1]]}"
             and each.what.startswith(STOPPED)
             and each.felt(span.before.began, span.since.ended)
             for each in truth.faults
@@ -79,7 +79,7 @@ def given_late(truth: Truth) -> Iterator[Violation]:
 
 def two_at_once(truth: Truth) -> Iterator[Violation]:
     """On what only one may hold."""
-    single = {role for each in town.RESOURCES if each.one_holder for _, role in each.gives}
+    single = {role for each in scenario.RESOURCES if each.one_holder for _, role in each.gives}
     spans = [(pair, span) for pair, span in _spans(truth) if pair[1] in single]
     for number, (pair, span) in enumerate(spans):
         for other, its in spans[number + 1 :]:

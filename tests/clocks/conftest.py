@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clocks.clock import COMPILER, Clock, compiled
-from tests.e2e.deployment import Town, town_in
+from tests.e2e.rig import Rig, rig_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +44,11 @@ def clocks() -> Iterator[Clocks]:
 
 
 @pytest.fixture(scope="package")
-def everybody(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def everybody(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with ExitStack() as stack:
         with clocks.postgres.inherited():
-            town = stack.enter_context(town_in(tmp_path_factory.mktemp("clocks")))
-        sandbox = town.sandbox
+            rig = stack.enter_context(rig_in(tmp_path_factory.mktemp("clocks")))
+        sandbox = rig.sandbox
         sandbox.web.environ = {**sandbox.environ, **clocks.web.environ}
         sandbox.worker.environ = {**sandbox.environ, **clocks.worker.environ}
         with clocks.redis.inherited():
@@ -60,11 +60,11 @@ def everybody(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Itera
         sandbox._wait_until_ready()
         processes = (sandbox.web, sandbox.worker, sandbox.valkey, sandbox.postgres)
         assert all(clocks.rule(process.pid) for process in processes if process.pid)
-        yield town
+        yield rig
 
 
 @pytest.fixture
-def town(everybody: Town, clocks: Clocks) -> Iterator[Town]:
+def rig(everybody: Rig, clocks: Clocks) -> Iterator[Rig]:
     yield everybody
     clocks.put_right()
     everybody.settle()

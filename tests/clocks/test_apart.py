@@ -11,93 +11,93 @@ import pytest
 
 from bot.sandbox.stack.bot_process import ROOT
 from tests.clocks.conftest import Clocks
-from tests.e2e.deployment import ADA, DAN, DB_ACCESS, Town, until
+from tests.e2e.rig import ADA, DAN, DB_ACCESS, Rig, until
 
 MINUTE, HOUR = 60, 3_600
 APART = [(4 * MINUTE, -5 * MINUTE, HOUR), (-4 * MINUTE, 5 * MINUTE, -HOUR)]
 """Of web, worker and PostgreSQL. Slack takes the web process's for wrong from five minutes on."""
 
 
-def redis_time(town: Town) -> datetime:
-    return town.ledger.read(()).now
+def redis_time(rig: Rig) -> datetime:
+    return rig.ledger.read(()).now
 
 
-def end_of(town: Town, reason: str) -> datetime:
-    end = town.grant(reason).until
+def end_of(rig: Rig, reason: str) -> datetime:
+    end = rig.grant(reason).until
     assert end
     return end
 
 
-def goes_with_its_lease(town: Town, role: str, end: datetime) -> None:
+def goes_with_its_lease(rig: Rig, role: str, end: datetime) -> None:
     """Not a moment before ``end`` on Redis's clock, and soon after it."""
-    until(lambda: not town.members(role))
-    assert end <= redis_time(town) < end + timedelta(seconds=5)
+    until(lambda: not rig.members(role))
+    assert end <= redis_time(rig) < end + timedelta(seconds=5)
 
 
-def goes_by_redis(town: Town, who: str, reason: str) -> None:
+def goes_by_redis(rig: Rig, who: str, reason: str) -> None:
     """Access for two seconds, and a card that says so."""
-    before = redis_time(town)
-    town.types(who, f"request prod-db 2s because {reason}")
-    end = end_of(town, reason)
-    assert before <= end - timedelta(seconds=2) <= redis_time(town)
-    town.sees(who, reason, "You have *prod-db* until TIME.")
-    assert f"<!date^{int(end.timestamp())}^" in town.card(who, reason).text
-    goes_with_its_lease(town, "orders_rw", end)
-    town.sees(who, reason, "Your *prod-db* ended TIME. Time is up.")
+    before = redis_time(rig)
+    rig.types(who, f"request prod-db 2s because {reason}")
+    end = end_of(rig, reason)
+    assert before <= end - timedelta(seconds=2) <= redis_time(rig)
+    rig.sees(who, reason, "You have *prod-db* until TIME.")
+    assert f"<!date^{int(end.timestamp())}^" in rig.card(who, reason).text
+    goes_with_its_lease(rig, "orders_rw", end)
+    rig.sees(who, reason, "Your *prod-db* ended TIME. Time is up.")
 
 
-def stands_in(town: Town, start: datetime, end: datetime) -> None:
+def stands_in(rig: Rig, start: datetime, end: datetime) -> None:
     """Dan, for Ada, at night; nothing else is waited for while he does."""
-    town.pager.override("PNIGHT", DAN, start, end)
-    town.has("night_ro", "dan")
-    assert start <= redis_time(town)
-    town.has("night_ro", "ada")
-    assert end <= redis_time(town) < end + timedelta(seconds=5)
+    rig.pager.override("PNIGHT", DAN, start, end)
+    rig.has("night_ro", "dan")
+    assert start <= redis_time(rig)
+    rig.has("night_ro", "ada")
+    assert end <= redis_time(rig) < end + timedelta(seconds=5)
 
 
 @pytest.mark.parametrize(("web", "worker", "postgres"), APART)
 def test_access_begins_and_ends_by_the_clock_of_redis_alone(
-    town: Town, clocks: Clocks, web: float, worker: float, postgres: float
+    rig: Rig, clocks: Clocks, web: float, worker: float, postgres: float
 ) -> None:
     clocks.web.set(apart=web)
     clocks.worker.set(apart=worker)
     clocks.postgres.set(apart=postgres)
-    town.has("night_ro", "ada")
-    goes_by_redis(town, ADA, f"web is {web} s ahead")
-    stands_in(town, town.second(ahead=3), town.second(ahead=5))
+    rig.has("night_ro", "ada")
+    goes_by_redis(rig, ADA, f"web is {web} s ahead")
+    stands_in(rig, rig.second(ahead=3), rig.second(ahead=5))
 
 
-def test_setting_the_clocks_of_web_and_worker_ends_nothing_early_or_late(town: Town, clocks: Clocks) -> None:
-    town.types(ADA, "request prod-db 2s because somebody sets the clock")
-    town.has("orders_rw", "ada")
+def test_setting_the_clocks_of_web_and_worker_ends_nothing_early_or_late(rig: Rig, clocks: Clocks) -> None:
+    rig.types(ADA, "request prod-db 2s because somebody sets the clock")
+    rig.has("orders_rw", "ada")
     for clock in (clocks.web, clocks.worker):
         clock.set(apart=HOUR)
-    town.sees(ADA, "somebody sets the clock", "You have *prod-db* until TIME.")
+    rig.sees(ADA, "somebody sets the clock", "You have *prod-db* until TIME.")
     for clock in (clocks.web, clocks.worker):
         clock.set(apart=-HOUR)
-    goes_with_its_lease(town, "orders_rw", end_of(town, "somebody sets the clock"))
-    town.sees(ADA, "somebody sets the clock", "Your *prod-db* ended TIME. Time is up.")
+    goes_with_its_lease(rig, "orders_rw", end_of(rig, "somebody sets the clock"))
+    rig.sees(ADA, "somebody sets the clock", "Your *prod-db* ended TIME. Time is up.")
 
 
 @pytest.mark.parametrize("apart", [6 * MINUTE, -6 * MINUTE])
 def test_a_web_process_that_is_off_by_more_than_slack_allows_hears_nobody(
-    town: Town, clocks: Clocks, apart: float
+    rig: Rig, clocks: Clocks, apart: float
 ) -> None:
     """A request so old may be one that somebody recorded: Slack's own rule."""
     clocks.web.set(apart=apart)
-    reply = town.slack.type_command(ADA, DB_ACCESS, "/access", "request prod-db 1h because it is late")
+    reply = rig.slack.type_command(ADA, DB_ACCESS, "/access", "request prod-db 1h because it is late")
     assert reply.status == 401
-    assert town.open_asks() == []
+    assert rig.open_asks() == []
     clocks.web.set(apart=0)
-    assert town.types(ADA, "request prod-db 1h because it is set").startswith("You get *prod-db* until TIME.")
+    assert rig.types(ADA, "request prod-db 1h because it is set").startswith("You get *prod-db* until TIME.")
 
 
 @pytest.mark.parametrize("apart", [HOUR, -HOUR])
 def test_postgresql_gives_nothing_late_whatever_its_clock_says(
-    town: Town, clocks: Clocks, apart: float
+    rig: Rig, clocks: Clocks, apart: float
 ) -> None:
     clocks.postgres.set(apart=apart)
-    arguments = [town.sandbox.database.bot_url, "dan", "orders_rw", "granting"]
+    arguments = [rig.sandbox.database.bot_url, "dan", "orders_rw", "granting"]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.targets.postgres.late_giver", *arguments],
         cwd=ROOT,
@@ -112,4 +112,4 @@ def test_postgresql_gives_nothing_late_whatever_its_clock_says(
         giver.send_signal(signal.SIGCONT)
         _, said = giver.communicate(timeout=10)
     assert said.startswith("not granted: orders-db")
-    assert town.members("orders_rw") == set()
+    assert rig.members("orders_rw") == set()

@@ -1,4 +1,4 @@
-"""What is known of the town at nine, and what may speak against a person."""
+"""What is known of everybody at nine, and what may speak against a person."""
 
 from __future__ import annotations
 

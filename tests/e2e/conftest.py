@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.deployment import Town, town_in
+from tests.e2e.rig import Rig, rig_in
 
 
 @pytest.fixture(scope="package")
-def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town_in(tmp_path_factory.mktemp("sandbox")) as town:
-        yield town
+def everybody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with rig_in(tmp_path_factory.mktemp("sandbox")) as rig:
+        yield rig
 
 
 @pytest.fixture
-def town(everybody: Town) -> Iterator[Town]:
+def rig(everybody: Rig) -> Iterator[Rig]:
     yield everybody
     everybody.settle()

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.cli import rotakey
-from tests.e2e.deployment import Town
+from tests.e2e.rig import Rig
 
 VARIABLES = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL", "PAGERDUTY_TOKEN")
 
@@ -23,9 +23,9 @@ def check(file: str | Path, environ: dict[str, str | None]) -> Result:
     return CliRunner().invoke(rotakey, ["check", "--online", str(file)], env=environ)
 
 
-def test_names_are_looked_up_where_they_point_to(town: Town, tmp_path: Path) -> None:
-    environ = {**town.sandbox.environ, "REDIS_URL": None}
-    file = town.sandbox.environ["ACCESS_FILE"]
+def test_names_are_looked_up_where_they_point_to(rig: Rig, tmp_path: Path) -> None:
+    environ = {**rig.sandbox.environ, "REDIS_URL": None}
+    file = rig.sandbox.environ["ACCESS_FILE"]
     good = check(file, environ)
     assert "no mistakes" in good.stdout
     assert "target orders-db" in good.stdout
@@ -41,13 +41,13 @@ def test_names_are_looked_up_where_they_point_to(town: Town, tmp_path: Path) -> 
     assert "orders-db has no role" in wrong.stdout
     assert "orders-db has no account" in wrong.stdout
     assert "the group slack/no-such is not in Slack" in wrong.stdout
-    assert town.sandbox.secrets.bot_token not in wrong.stdout
+    assert rig.sandbox.secrets.bot_token not in wrong.stdout
 
 
-def test_variables_must_be_set_then(town: Town) -> None:
-    file = town.sandbox.environ["ACCESS_FILE"]
-    unset = check(file, {**town.sandbox.environ, "ORDERS_DB_URL": None})
+def test_variables_must_be_set_then(rig: Rig) -> None:
+    file = rig.sandbox.environ["ACCESS_FILE"]
+    unset = check(file, {**rig.sandbox.environ, "ORDERS_DB_URL": None})
     assert (unset.exit_code, unset.stdout) == (1, "")
     assert "ORDERS_DB_URL is not set" in unset.stderr
-    without_slack = check(file, {**town.sandbox.environ, "SLACK_BOT_TOKEN": None})
+    without_slack = check(file, {**rig.sandbox.environ, "SLACK_BOT_TOKEN": None})
     assert "SLACK_BOT_TOKEN is not set here" in without_slack.stdout

@@ -11,7 +11,7 @@ import pytest
 from bot.cli import main
 from bot.sandbox.run import POLICY, forget
 from tests.e2e.command import refused, sandbox
-from tests.e2e.deployment import until
+from tests.e2e.rig import until
 
 OWN = Path(__file__).with_name("own.yaml")
 ASK = "/access request stock 1h because ST-7 is wrong"

@@ -20,7 +20,7 @@ from bot.usecases.doctor.findings import Finding, Grade, look_at, not_known, ok,
 from bot.usecases.doctor.policy import APPLY
 from bot.wiring import doctor as examination
 from bot.wiring.doctor import Examination
-from tests.e2e.deployment import ADA, Town, until
+from tests.e2e.rig import ADA, Rig, until
 
 VARIABLES = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL", "PAGERDUTY_TOKEN")
 
@@ -31,8 +31,8 @@ def _nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(each, raising=False)
 
 
-def doctor(town: Town, *options: str, **environ: str) -> Result:
-    return CliRunner().invoke(rotakey, ["doctor", *options], env={**town.sandbox.environ, **environ})
+def doctor(rig: Rig, *options: str, **environ: str) -> Result:
+    return CliRunner().invoke(rotakey, ["doctor", *options], env={**rig.sandbox.environ, **environ})
 
 
 def findings(environ: Mapping[str, str], *grades: Grade) -> list[Finding]:
@@ -41,50 +41,50 @@ def findings(environ: Mapping[str, str], *grades: Grade) -> list[Finding]:
     return [each for each in found if each.grade in (grades or (Grade.WRONG, Grade.NOT_KNOWN))]
 
 
-def test_all_is_well(town: Town) -> None:
-    until(lambda: not findings(town.sandbox.environ))
-    result = doctor(town)
+def test_all_is_well(rig: Rig) -> None:
+    until(lambda: not findings(rig.sandbox.environ))
+    result = doctor(rig)
     assert (result.exit_code, result.stderr) == (0, "")
     assert "WRONG" not in result.stdout
     assert "\x1b" not in result.stdout
-    told = json.loads(doctor(town, "--json").stdout)
+    told = json.loads(doctor(rig, "--json").stdout)
     assert told["good"] is True
     assert {each["about"] for each in told["findings"]} >= {
         *("redis", "worker", "access", "policy", "slack", "people", "on call", "target orders-db"),
     }
-    for secret in (town.sandbox.secrets.bot_token, town.sandbox.secrets.pagerduty_token):
+    for secret in (rig.sandbox.secrets.bot_token, rig.sandbox.secrets.pagerduty_token):
         assert secret not in result.stdout
 
 
-def test_the_worker_is_dead_and_access_should_have_ended(town: Town) -> None:
-    town.types(ADA, "request prod-db 1s because the doctor will look")
-    grant = town.grant("the doctor will look").id
-    town.sandbox.worker.kill()
-    until(lambda: not town.live(grant))
-    town.sandbox.redis.set("rotakey:{main}:beat", int((town.sandbox.watch.clock() - 60) * 1000))
+def test_the_worker_is_dead_and_access_should_have_ended(rig: Rig) -> None:
+    rig.types(ADA, "request prod-db 1s because the doctor will look")
+    grant = rig.grant("the doctor will look").id
+    rig.sandbox.worker.kill()
+    until(lambda: not rig.live(grant))
+    rig.sandbox.redis.set("rotakey:{main}:beat", int((rig.sandbox.observer.clock() - 60) * 1000))
     try:
-        found = {each.about: each.what for each in findings(town.sandbox.environ)}
+        found = {each.about: each.what for each in findings(rig.sandbox.environ)}
         assert found["worker"] == "no worker has asked for work for 1m: nobody is given or loses access"
-        assert doctor(town).exit_code == 1
+        assert doctor(rig).exit_code == 1
     finally:
-        town.sandbox.worker.start()
-        until(lambda: not findings(town.sandbox.environ))
+        rig.sandbox.worker.start()
+        until(lambda: not findings(rig.sandbox.environ))
 
 
-def test_postgresql_is_down(town: Town) -> None:
-    with town.crashed(town.sandbox.postgres):
-        found = findings(town.sandbox.environ)
+def test_postgresql_is_down(rig: Rig) -> None:
+    with rig.crashed(rig.sandbox.postgres):
+        found = findings(rig.sandbox.environ)
     [down] = [each for each in found if each.about == "target orders-db"]
     assert down.do == "until it answers, nobody is given or loses access there"
     assert down.what.startswith("orders-db: ")
     assert "password" not in down.what
 
 
-def test_a_variable_leads_to_another_server_than_the_policy_in_force(town: Town) -> None:
-    [name] = town.sandbox.policy.variables
-    elsewhere = town.sandbox.environ[name].replace("127.0.0.1", "127.0.0.2").replace("localhost", "elsewhere")
-    assert elsewhere != town.sandbox.environ[name]
-    found = findings({**town.sandbox.environ, name: elsewhere})
+def test_a_variable_leads_to_another_server_than_the_policy_in_force(rig: Rig) -> None:
+    [name] = rig.sandbox.policy.variables
+    elsewhere = rig.sandbox.environ[name].replace("127.0.0.1", "127.0.0.2").replace("localhost", "elsewhere")
+    assert elsewhere != rig.sandbox.environ[name]
+    found = findings({**rig.sandbox.environ, name: elsewhere})
     [other] = [each for each in found if each.about == "target orders-db"]
     assert other.what.startswith(
         "orders-db is at another address here than the policy in force has it, because"
@@ -92,10 +92,10 @@ def test_a_variable_leads_to_another_server_than_the_policy_in_force(town: Town)
     assert name in other.what
 
 
-def test_slack_and_the_pager_refuse_and_the_file_has_a_mistake(town: Town, tmp_path: Path) -> None:
+def test_slack_and_the_pager_refuse_and_the_file_has_a_mistake(rig: Rig, tmp_path: Path) -> None:
     file = tmp_path / "access.yaml"
     file.write_text("resources: {}\n")
-    broken = {**town.sandbox.environ, "SLACK_BOT_TOKEN": "xoxb-wrong", "PAGERDUTY_TOKEN": "wrong"}
+    broken = {**rig.sandbox.environ, "SLACK_BOT_TOKEN": "xoxb-wrong", "PAGERDUTY_TOKEN": "wrong"}
     found = findings({**broken, "ACCESS_FILE": str(file)})
     assert {each.about for each in found} >= {"slack", "on call pagerduty", "on call forgetful", "policy"}
     said = " ".join(each.what for each in found)
@@ -104,18 +104,18 @@ def test_slack_and_the_pager_refuse_and_the_file_has_a_mistake(town: Town, tmp_p
     assert f"{file}:1: resources: " in said
 
 
-def test_the_policy_in_force_needs_what_is_not_set_here(town: Town) -> None:
-    found = findings({**town.sandbox.environ, "ORDERS_DB_URL": ""})
+def test_the_policy_in_force_needs_what_is_not_set_here(rig: Rig) -> None:
+    found = findings({**rig.sandbox.environ, "ORDERS_DB_URL": ""})
     assert [each.about for each in found] == ["policy", "policy"]
     assert found[0].what.startswith("the policy in force cannot be followed with this environment: ")
     assert "the variable ORDERS_DB_URL is empty" in found[0].what
 
 
-def test_everything_is_away(town: Town) -> None:
+def test_everything_is_away(rig: Rig) -> None:
     nowhere = "http://127.0.0.1:9"
     found = findings(
         {
-            **town.sandbox.environ,
+            **rig.sandbox.environ,
             "REDIS_URL": "redis://127.0.0.1:9",
             "SLACK_API_URL": f"{nowhere}/api/",
             "PAGERDUTY_API_URL": nowhere,
@@ -130,7 +130,7 @@ def test_everything_is_away(town: Town) -> None:
     assert unknown[0].about.startswith("worker, records, sweep, access, ")
 
 
-def test_nothing_answers_and_nobody_waits_for_ever(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_answers_and_nobody_waits_for_ever(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examination, "POLICY_WITHIN", 0.3)
     monkeypatch.setattr(examination, "ALL_WITHIN", 2.0)
     monkeypatch.setattr(examination, "SPARE", 1.5)
@@ -139,7 +139,7 @@ def test_nothing_answers_and_nobody_waits_for_ever(town: Town, monkeypatch: pyte
         nowhere = f"127.0.0.1:{silent.getsockname()[1]}"
         found = findings(
             {
-                **town.sandbox.environ,
+                **rig.sandbox.environ,
                 "REDIS_URL": server.url,
                 "SLACK_API_URL": f"http://{nowhere}/api/",
                 "PAGERDUTY_API_URL": f"http://{nowhere}",
@@ -163,9 +163,9 @@ def test_nothing_answers_and_nobody_waits_for_ever(town: Town, monkeypatch: pyte
         (["--appendfsync", "everysec"], Grade.LOOK_AT, "appendfsync is everysec: "),
     ],
 )
-def test_a_redis_with_bad_settings(town: Town, options: list[str], grade: Grade, what: str) -> None:
+def test_a_redis_with_bad_settings(rig: Rig, options: list[str], grade: Grade, what: str) -> None:
     with valkey_url(*options) as url:
-        found = findings({**town.sandbox.environ, "REDIS_URL": url}, Grade.WRONG, Grade.LOOK_AT)
+        found = findings({**rig.sandbox.environ, "REDIS_URL": url}, Grade.WRONG, Grade.LOOK_AT)
     [bad] = [each for each in found if each.about == "redis"]
     assert (bad.grade, bad.what[: len(what)]) == (grade, what)
     assert wrong("policy", "no policy is in force", APPLY) in found
@@ -174,27 +174,27 @@ def test_a_redis_with_bad_settings(town: Town, options: list[str], grade: Grade,
 # ------------------------------------------------------------------------------------ after a restore
 
 
-def test_a_restore_is_accepted_by_somebody_who_says_so(town: Town) -> None:
-    assert doctor(town, "--accept-restore", "--yes").exit_code == 1, "there is none"
-    lost = Restore(noticed_at=town.ledger.read().now, anchored="seal 12", found="seal 7", seal=3)
-    town.ledger.commit(Change(put={Key.of(Restore): lost}))
-    [told] = [each for each in findings(town.sandbox.environ) if each.about == "restore"]
+def test_a_restore_is_accepted_by_somebody_who_says_so(rig: Rig) -> None:
+    assert doctor(rig, "--accept-restore", "--yes").exit_code == 1, "there is none"
+    lost = Restore(noticed_at=rig.ledger.read().now, anchored="seal 12", found="seal 7", seal=3)
+    rig.ledger.commit(Change(put={Key.of(Restore): lost}))
+    [told] = [each for each in findings(rig.sandbox.environ) if each.about == "restore"]
     assert told.do.endswith("then rotakey doctor --accept-restore")
-    assert doctor(town, "--accept-restore").exit_code == 1, "nobody said yes"
-    assert town.ledger.read({Key.of(Restore)}).documents
-    accepted = doctor(town, "--accept-restore", "--yes", "--by", "Bob", "--why", "an empty test")
+    assert doctor(rig, "--accept-restore").exit_code == 1, "nobody said yes"
+    assert rig.ledger.read({Key.of(Restore)}).documents
+    accepted = doctor(rig, "--accept-restore", "--yes", "--by", "Bob", "--why", "an empty test")
     assert (accepted.exit_code, accepted.stdout) == (
         0,
         "accepted by Bob: it once had seal 12, and has seal 7\n",
     )
-    assert not town.ledger.read({Key.of(Restore)}).documents
-    [entry] = [each for each in town.entries() if each.what == "restore accepted"]
+    assert not rig.ledger.read({Key.of(Restore)}).documents
+    [entry] = [each for each in rig.entries() if each.what == "restore accepted"]
     assert (entry.by, entry.facts["why"]) == ("Bob", "an empty test")
 
 
-def test_misuse(town: Town) -> None:
-    assert doctor(town, "--yes").exit_code == 2
-    assert doctor(town, "--twice").exit_code == 2
+def test_misuse(rig: Rig) -> None:
+    assert doctor(rig, "--yes").exit_code == 2
+    assert doctor(rig, "--twice").exit_code == 2
 
 
 # ---------------------------------------------------------------------------------------- the screen

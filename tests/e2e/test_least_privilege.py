@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from urllib.request import urlopen
 
 from bot.sandbox.stack.server_process import free_port
-from tests.e2e.deployment import CAROL, DAN, DB_ACCESS, Town, until
+from tests.e2e.rig import CAROL, DAN, DB_ACCESS, Rig, until
 
 OF_SLACK = ("SLACK_BOT_TOKEN", "SLACK_API_URL")
 FOR_ALL = ("REDIS_URL", "ACCESS_FILE")
 KEY = {"SECRET_KEY": "k" * 32}
 
 
-def only(town: Town, *names: str) -> Mapping[str, str]:
-    return {name: town.sandbox.environ[name] for name in names} | KEY
+def only(rig: Rig, *names: str) -> Mapping[str, str]:
+    return {name: rig.sandbox.environ[name] for name in names} | KEY
 
 
 def answers(url: str) -> bool:
@@ -25,33 +25,33 @@ def answers(url: str) -> bool:
         return False
 
 
-def asks_and_gets(town: Town, why: str) -> None:
-    town.types(DAN, f"request prod-db 1h because {why}")
-    town.clicks(CAROL, town.card(DB_ACCESS, why), "approve")
-    town.has("orders_rw", "dan")
-    town.types(DAN, "done prod-db")
-    town.has("orders_rw")
+def asks_and_gets(rig: Rig, why: str) -> None:
+    rig.types(DAN, f"request prod-db 1h because {why}")
+    rig.clicks(CAROL, rig.card(DB_ACCESS, why), "approve")
+    rig.has("orders_rw", "dan")
+    rig.types(DAN, "done prod-db")
+    rig.has("orders_rw")
 
 
-def test_web_knows_slack_and_redis_alone(town: Town) -> None:
+def test_web_knows_slack_and_redis_alone(rig: Rig) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environ = only(town, *OF_SLACK, "SLACK_SIGNING_SECRET", *FOR_ALL)
-    with town.also("web", environ, PORT=str(port)):
+    environ = only(rig, *OF_SLACK, "SLACK_SIGNING_SECRET", *FOR_ALL)
+    with rig.also("web", environ, PORT=str(port)):
         until(lambda: answers(url), 60)
-        town.slack.connect(f"{url}/slack/events")
+        rig.slack.connect(f"{url}/slack/events")
         try:
-            asks_and_gets(town, "the web process knows no database")
+            asks_and_gets(rig, "the web process knows no database")
         finally:
-            town.slack.connect(f"{town.sandbox.bot_url}/slack/events")
+            rig.slack.connect(f"{rig.sandbox.bot_url}/slack/events")
 
 
-def test_a_worker_knows_no_signing_secret(town: Town) -> None:
-    environ = only(town, *OF_SLACK, *FOR_ALL, *town.sandbox.policy.variables)
-    pager = only(town, "PAGERDUTY_TOKEN", "PAGERDUTY_API_URL")
-    town.sandbox.worker.stop()
+def test_a_worker_knows_no_signing_secret(rig: Rig) -> None:
+    environ = only(rig, *OF_SLACK, *FOR_ALL, *rig.sandbox.policy.variables)
+    pager = only(rig, "PAGERDUTY_TOKEN", "PAGERDUTY_API_URL")
+    rig.sandbox.worker.stop()
     try:
-        with town.also("worker", {**environ, **pager}):
-            asks_and_gets(town, "the worker cannot be taken for Slack")
+        with rig.also("worker", {**environ, **pager}):
+            asks_and_gets(rig, "the worker cannot be taken for Slack")
     finally:
-        town.sandbox.worker.start()
+        rig.sandbox.worker.start()

@@ -4,23 +4,23 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from tests.e2e.deployment import ADA, BOB, CAROL, DB_ACCESS, Town, until
+from tests.e2e.rig import ADA, BOB, CAROL, DB_ACCESS, Rig, until
 
 PAY = "UPDATE orders SET state = 'paid' WHERE id = 1003"
 
 
-def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> None:
-    approvers_read = [town.slack.messages(DB_ACCESS), town.slack.dm(BOB), town.slack.dm(CAROL)]
-    answer = town.types(ADA, "request prod-db 3s because orders are stuck")
+def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(rig: Rig) -> None:
+    approvers_read = [rig.slack.messages(DB_ACCESS), rig.slack.dm(BOB), rig.slack.dm(CAROL)]
+    answer = rig.types(ADA, "request prod-db 3s because orders are stuck")
     assert answer == (
         "You get *prod-db* until TIME. That is 3 seconds. I'm granting it now and will message you"
         " when it is there. On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago."
     )
-    town.has("orders_rw", "ada", within=3)
-    with town.login("ada") as session:
+    rig.has("orders_rw", "ada", within=3)
+    with rig.login("ada") as session:
         assert session.execute(PAY).rowcount == 1
-        card = town.card(ADA, "orders are stuck")
-        assert town.lines(card.blocks) == [
+        card = rig.card(ADA, "orders are stuck")
+        assert rig.lines(card.blocks) == [
             "You have *prod-db* until TIME.",
             "> orders are stuck",
             "Orders database, read and write. Gives orders_rw on orders-db."
@@ -30,11 +30,15 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(town: Town) -> No
             "Extend",
             "Done",
         ]
-        town.has("orders_rw", within=6)
+        rig.has("orders_rw", within=6)
         with pytest.raises(psycopg.OperationalError):
             session.execute(PAY)
-    with town.login("ada") as session, pytest.raises(InsufficientPrivilege):
+    with rig.login("ada") as session, pytest.raises(InsufficientPrivilege):
         session.execute(PAY)
-    town.sees(ADA, "orders are stuck", "Your *prod-db* ended TIME. Time is up.")
-    until(town.quiet)
-    assert [town.slack.messages(DB_ACCESS), town.slack.dm(BOB), town.slack.dm(CAROL)] == approvers_read
+    rig.sees(ADA, "orders are stuck", "Your *prod-db* ended TIME. Time is up.")
+    until(rig.quiet)
+    assert [
+        rig.slack.messages(DB_ACCESS),
+        rig.slack.dm(BOB),
+        rig.slack.dm(CAROL),
+    ] == approvers_read

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bot.sandbox.run import POLICY
-from tests.e2e.deployment import Town, town_in
+from tests.e2e.rig import Rig, rig_in
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(
@@ -17,10 +17,10 @@ expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """The sandbox as `rotakey sandbox` starts it: with its own policy."""
-    with town_in(tmp_path_factory.mktemp("untouched"), POLICY) as town:
-        yield town
+    with rig_in(tmp_path_factory.mktemp("untouched"), POLICY) as rig:
+        yield rig
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def ask(page: Page, seconds: int) -> None:
     page.keyboard.press("Enter")
 
 
-def test_a_newcomer_follows_the_guide_and_sees_it_all_come_true(untouched: Town, chromium: Browser) -> None:
+def test_a_newcomer_follows_the_guide_and_sees_it_all_come_true(untouched: Rig, chromium: Browser) -> None:
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

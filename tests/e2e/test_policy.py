@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 from bot.cli import rotakey
 from bot.ports.changes import Change
 from bot.ports.documents import Document, Key, PolicyInForce, PolicyText
-from tests.e2e.deployment import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Town, until
+from tests.e2e.rig import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Rig, until
 
 STRICTER = (
     ("duration: {default: 4h, max: 12h, offer: [1h, 4h, 12h]}", "duration: {default: 1h, max: 2h}"),
@@ -15,108 +15,108 @@ STRICTER = (
 )
 
 
-def test_every_process_follows_the_newest_file_and_so_do_old_cards(town: Town, tmp_path: Path) -> None:
+def test_every_process_follows_the_newest_file_and_so_do_old_cards(rig: Rig, tmp_path: Path) -> None:
     stricter = tmp_path / "stricter.yaml"
     text = POLICY.read_text("utf-8")
     for before, now in STRICTER:
         assert before in text
         text = text.replace(before, now, 1)
     stricter.write_text(text, "utf-8")
-    town.types(DAN, "request prod-db 1h because it was asked under the old policy")
-    town.types(BOB, "request prod-db 3h because it was asked under the old policy, for long")
-    old = town.card(DB_ACCESS, "it was asked under the old policy")
-    long = town.card(DB_ACCESS, "it was asked under the old policy, for long")
+    rig.types(DAN, "request prod-db 1h because it was asked under the old policy")
+    rig.types(BOB, "request prod-db 3h because it was asked under the old policy, for long")
+    old = rig.card(DB_ACCESS, "it was asked under the old policy")
+    long = rig.card(DB_ACCESS, "it was asked under the old policy, for long")
     try:
-        with town.also("worker", ACCESS_FILE=str(stricter)):
-            until(lambda: "up to 2 hours" in offered(town))
+        with rig.also("worker", ACCESS_FILE=str(stricter)):
+            until(lambda: "up to 2 hours" in offered(rig))
             too_long = "12 hours is too long: 2 hours is the most. Ask for 2 hours or less."
-            assert town.types(ADA, "request prod-db 12h because of the policy") == too_long
-        town.clicks(BOB, old, "approve")
-        town.hears(
+            assert rig.types(ADA, "request prod-db 12h because of the policy") == too_long
+        rig.clicks(BOB, old, "approve")
+        rig.hears(
             BOB, "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
         )
-        town.clicks(CAROL, long, "approve")
-        town.hears(CAROL, "3 hours is too long: 2 hours is the most. Ask for 2 hours or less.")
-        assert town.members("orders_rw") == set()
-        town.clicks(CAROL, old, "approve")
-        town.has("orders_rw", "dan")
-        with town.also("worker"):
-            until(lambda: [each for each in spoken(town) if "rotakey policy apply FILE" in each])
-            assert "up to 2 hours" in offered(town), "a restart with the file before changes nothing"
-        applied = applies(town, POLICY)
+        rig.clicks(CAROL, long, "approve")
+        rig.hears(CAROL, "3 hours is too long: 2 hours is the most. Ask for 2 hours or less.")
+        assert rig.members("orders_rw") == set()
+        rig.clicks(CAROL, old, "approve")
+        rig.has("orders_rw", "dan")
+        with rig.also("worker"):
+            until(lambda: [each for each in spoken(rig) if "rotakey policy apply FILE" in each])
+            assert "up to 2 hours" in offered(rig), "a restart with the file before changes nothing"
+        applied = applies(rig, POLICY)
         assert applied.exit_code == 0
         assert applied.output.startswith(f"{POLICY}: version ")
-        until(lambda: "up to 12 hours" in offered(town))
+        until(lambda: "up to 12 hours" in offered(rig))
     finally:
-        applies(town, POLICY)
+        applies(rig, POLICY)
 
 
 def test_the_live_access_that_a_policy_does_not_allow_is_named_and_ended_on_demand(
-    town: Town, tmp_path: Path
+    rig: Rig, tmp_path: Path
 ) -> None:
     without = tmp_path / "without.yaml"
     without.write_text(POLICY.read_text("utf-8").replace("  prod-db:", "  other-db:", 1), "utf-8")
-    town.types(DAN, "request prod-db 1h because it will leave the policy")
-    town.clicks(CAROL, town.card(DB_ACCESS, "it will leave the policy"), "approve")
-    town.has("orders_rw", "dan")
-    grant = town.grant("it will leave the policy").id
+    rig.types(DAN, "request prod-db 1h because it will leave the policy")
+    rig.clicks(CAROL, rig.card(DB_ACCESS, "it will leave the policy"), "approve")
+    rig.has("orders_rw", "dan")
+    grant = rig.grant("it will leave the policy").id
     try:
-        named = applies(town, without)
+        named = applies(rig, without)
         assert "prod-db of " in named.output
         assert "it is no longer in the policy" in named.output
-        assert town.live(grant)
-        assert applies(town, without, "--end").exit_code == 0
-        town.has("orders_rw")
-        assert not town.live(grant)
+        assert rig.live(grant)
+        assert applies(rig, without, "--end").exit_code == 0
+        rig.has("orders_rw")
+        assert not rig.live(grant)
     finally:
-        applies(town, POLICY)
+        applies(rig, POLICY)
 
 
-def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothing(town: Town) -> None:
-    town.types(DAN, "request prod-db 1h because it is asked before the text is changed")
-    town.clicks(CAROL, town.card(DB_ACCESS, "it is asked before the text is changed"), "approve")
-    town.has("orders_rw", "dan")
+def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothing(rig: Rig) -> None:
+    rig.types(DAN, "request prod-db 1h because it is asked before the text is changed")
+    rig.clicks(CAROL, rig.card(DB_ACCESS, "it is asked before the text is changed"), "approve")
+    rig.has("orders_rw", "dan")
     version, mine = "0123456789ab", POLICY.read_text("utf-8").replace("slack/dba", "U02ADA")
     forged: dict[Key, Document | None] = {
         Key.of(PolicyText, version): PolicyText(text=mine),
         Key.of(PolicyInForce): PolicyInForce(version=version),
     }
-    alarms, doubts = len(alarmed(town)), doubted(town)
+    alarms, doubts = len(alarmed(rig)), doubted(rig)
     try:
-        town.ledger.commit(Change(put=forged))
-        assert town.types(ADA, "request workbench 1h because nobody may stop me") == (
+        rig.ledger.commit(Change(put=forged))
+        assert rig.types(ADA, "request workbench 1h because nobody may stop me") == (
             "I cannot trust the policy in force, so I grant nothing now. Giving back and revoking still"
             " work. Ask the people who run Rotakey: `rotakey doctor` says why."
         )
-        until(lambda: alarmed(town)[alarms:])
-        town.types(DAN, "done prod-db")
-        town.has("orders_rw")
+        until(lambda: alarmed(rig)[alarms:])
+        rig.types(DAN, "done prod-db")
+        rig.has("orders_rw")
     finally:
-        assert applies(town, POLICY).exit_code == 0
-        until(lambda: "I cannot" not in town.types(ADA, "request workbench 1h because all is well"))
-    assert len(alarmed(town)) == alarms + 1
-    assert doubted(town) == doubts + 1
-    town.types(ADA, "done workbench")
+        assert applies(rig, POLICY).exit_code == 0
+        until(lambda: "I cannot" not in rig.types(ADA, "request workbench 1h because all is well"))
+    assert len(alarmed(rig)) == alarms + 1
+    assert doubted(rig) == doubts + 1
+    rig.types(ADA, "done workbench")
 
 
-def applies(town: Town, file: Path, *options: str) -> Result:
+def applies(rig: Rig, file: Path, *options: str) -> Result:
     """The step of a deployment."""
     words = ["policy", "apply", str(file), *options]
-    return CliRunner().invoke(rotakey, words, env=dict(town.sandbox.environ))
+    return CliRunner().invoke(rotakey, words, env=dict(rig.sandbox.environ))
 
 
-def spoken(town: Town) -> list[str]:
-    return [town.read(each.text) for each in town.slack.messages(SECURITY)]
+def spoken(rig: Rig) -> list[str]:
+    return [rig.read(each.text) for each in rig.slack.messages(SECURITY)]
 
 
-def alarmed(town: Town) -> list[str]:
-    return [each for each in spoken(town) if "changed the policy text in Redis" in each]
+def alarmed(rig: Rig) -> list[str]:
+    return [each for each in spoken(rig) if "changed the policy text in Redis" in each]
 
 
-def doubted(town: Town) -> int:
-    return [each.what for each in town.entries()].count("policy not followed")
+def doubted(rig: Rig) -> int:
+    return [each.what for each in rig.entries()].count("policy not followed")
 
 
-def offered(town: Town) -> str:
-    [line] = [each for each in town.listed(ADA, "list") if each.startswith("*prod-db*")]
+def offered(rig: Rig) -> str:
+    [line] = [each for each in rig.listed(ADA, "list") if each.startswith("*prod-db*")]
     return line

@@ -6,7 +6,7 @@ from urllib.request import urlopen
 
 from bot.doubles.slack.model import Message
 from bot.sandbox.stack.server_process import free_port
-from tests.e2e.deployment import ADA, DAN, SECURITY, Town, until
+from tests.e2e.rig import ADA, DAN, SECURITY, Rig, until
 
 NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
 BY_HAND = " I keep trying; please remove it by hand if you can."
@@ -29,33 +29,33 @@ def ready(url: str) -> bool:
         return False
 
 
-def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(town: Town) -> None:
-    valkey = town.sandbox.valkey
-    town.types(ADA, "request prod-db 3s because of a power cut")
-    town.types(ADA, "request workbench 1h because of a power cut, longer")
+def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(rig: Rig) -> None:
+    valkey = rig.sandbox.valkey
+    rig.types(ADA, "request prod-db 3s because of a power cut")
+    rig.types(ADA, "request workbench 1h because of a power cut, longer")
     for resource, reason in (("prod-db", "of a power cut"), ("workbench", "of a power cut, longer")):
-        town.sees(ADA, reason, f"You have *{resource}* until TIME.")
-    until(town.quiet)
+        rig.sees(ADA, reason, f"You have *{resource}* until TIME.")
+    until(rig.quiet)
     port = valkey.port
-    with town.crashed(valkey):
-        assert town.types(ADA, "request workbench 1h because nobody can write") == NOT_RECORDED
-        assert not ready(town.sandbox.bot_url)
-        assert town.members("orders_rw") == {"ada"}
+    with rig.crashed(valkey):
+        assert rig.types(ADA, "request workbench 1h because nobody can write") == NOT_RECORDED
+        assert not ready(rig.sandbox.bot_url)
+        assert rig.members("orders_rw") == {"ada"}
     assert valkey.port == port
-    until(lambda: ready(town.sandbox.bot_url))
-    assert [each.reason for each in town.open_grants()].count("nobody can write") == 0
-    town.has("orders_rw", within=6)
-    assert town.live(town.grant("of a power cut, longer").id)
-    assert town.members("scratch") == {"ada"}
-    town.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Time is up.")
+    until(lambda: ready(rig.sandbox.bot_url))
+    assert [each.reason for each in rig.open_grants()].count("nobody can write") == 0
+    rig.has("orders_rw", within=6)
+    assert rig.live(rig.grant("of a power cut, longer").id)
+    assert rig.members("scratch") == {"ada"}
+    rig.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Time is up.")
 
 
-def test_a_worker_tells_whether_it_can_work(town: Town) -> None:
+def test_a_worker_tells_whether_it_can_work(rig: Rig) -> None:
     url = f"http://127.0.0.1:{(port := free_port())}"
-    with town.also("worker", WORKER_PORT=str(port)):
+    with rig.also("worker", WORKER_PORT=str(port)):
         until(lambda: ready(url), 10)
         assert {"rotakey_ledger_up 1.0", "rotakey_overdue 0.0"} <= metrics(url)
-        with town.crashed(town.sandbox.valkey):
+        with rig.crashed(rig.sandbox.valkey):
             assert not ready(url)
             assert {"rotakey_ledger_up 0.0", "rotakey_overdue NaN"} <= metrics(url)
         until(lambda: ready(url))
@@ -66,54 +66,54 @@ def metrics(url: str) -> set[str]:
         return set(answer.read().decode().splitlines())
 
 
-def test_a_new_web_process_is_ready_though_slack_and_pagerduty_are_down(town: Town) -> None:
+def test_a_new_web_process_is_ready_though_slack_and_pagerduty_are_down(rig: Rig) -> None:
     port = free_port()
-    with town.slack_is(down=True), town.pager_is(down=True), town.also("web", PORT=str(port)):
+    with rig.slack_is(down=True), rig.pager_is(down=True), rig.also("web", PORT=str(port)):
         until(lambda: ready(f"http://127.0.0.1:{port}"), 10)
 
 
-def test_what_ended_while_valkey_was_away_is_taken_as_soon_as_it_is_back(town: Town) -> None:
-    town.types(ADA, "request prod-db 1s because of another power cut")
-    end = town.sandbox.watch.clock() + 1
-    town.sees(ADA, "of another power cut", "You have *prod-db* until TIME.")
-    until(town.quiet)
-    with town.crashed(town.sandbox.valkey):
-        until(lambda: town.sandbox.watch.clock() > end)
-        assert town.members("orders_rw") == {"ada"}
-    town.has("orders_rw", within=5)
+def test_what_ended_while_valkey_was_away_is_taken_as_soon_as_it_is_back(rig: Rig) -> None:
+    rig.types(ADA, "request prod-db 1s because of another power cut")
+    end = rig.sandbox.observer.clock() + 1
+    rig.sees(ADA, "of another power cut", "You have *prod-db* until TIME.")
+    until(rig.quiet)
+    with rig.crashed(rig.sandbox.valkey):
+        until(lambda: rig.sandbox.observer.clock() > end)
+        assert rig.members("orders_rw") == {"ada"}
+    rig.has("orders_rw", within=5)
 
 
-def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone(town: Town) -> None:
-    town.types(ADA, "request prod-db 1s because the database goes down")
-    town.has("orders_rw", "ada")
-    town.sees(ADA, "the database goes down", "You have *prod-db* until TIME.")
-    grant = town.grant("the database goes down").id
-    with town.crashed(town.sandbox.postgres):
-        town.sees(ADA, "the database goes down", OVERDUE)
-        until(lambda: len(alarms(town)), expected=1)
-        [alarm] = alarms(town)
-        assert town.clicks(DAN, alarm, "try_now").ok
-        until(lambda: said_below(town, alarm).startswith("Tried, as @Dan wanted, and it is not gone: "))
-        assert town.sandbox.watch.database()["error"]
-        assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in town.listed(ADA, "mine"))
-    town.has("orders_rw")
-    town.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Time is up.")
-    assert town.audit(grant)[-2:] == ["taken", "ended"]
-    until(lambda: [RECOVERED.fullmatch(each) is not None for each in heard(town)[-2:]], expected=[True] * 2)
-    assert alarms(town) == []
+def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone(rig: Rig) -> None:
+    rig.types(ADA, "request prod-db 1s because the database goes down")
+    rig.has("orders_rw", "ada")
+    rig.sees(ADA, "the database goes down", "You have *prod-db* until TIME.")
+    grant = rig.grant("the database goes down").id
+    with rig.crashed(rig.sandbox.postgres):
+        rig.sees(ADA, "the database goes down", OVERDUE)
+        until(lambda: len(alarms(rig)), expected=1)
+        [alarm] = alarms(rig)
+        assert rig.clicks(DAN, alarm, "try_now").ok
+        until(lambda: said_below(rig, alarm).startswith("Tried, as @Dan wanted, and it is not gone: "))
+        assert rig.sandbox.observer.database()["error"]
+        assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in rig.listed(ADA, "mine"))
+    rig.has("orders_rw")
+    rig.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Time is up.")
+    assert rig.audit(grant)[-2:] == ["taken", "ended"]
+    until(lambda: [RECOVERED.fullmatch(each) is not None for each in heard(rig)[-2:]], expected=[True] * 2)
+    assert alarms(rig) == []
 
 
-def alarms(town: Town) -> list[Message]:
-    every = town.slack.messages(SECURITY)
-    return [each for each in every if town.read(each.text).startswith(ALARM) and each.text.endswith(BY_HAND)]
+def alarms(rig: Rig) -> list[Message]:
+    every = rig.slack.messages(SECURITY)
+    return [each for each in every if rig.read(each.text).startswith(ALARM) and each.text.endswith(BY_HAND)]
 
 
-def said_below(town: Town, alarm: Message) -> str:
+def said_below(rig: Rig, alarm: Message) -> str:
     """Below the headline of the alert, as it is now."""
-    now = town.slack.memory.message(alarm.channel, alarm.ts)
+    now = rig.slack.memory.message(alarm.channel, alarm.ts)
     assert now
-    return town.lines(now.blocks)[1]
+    return rig.lines(now.blocks)[1]
 
 
-def heard(town: Town) -> list[str]:
-    return [town.read(each.text) for each in town.slack.messages(SECURITY)]
+def heard(rig: Rig) -> list[str]:
+    return [rig.read(each.text) for each in rig.slack.messages(SECURITY)]

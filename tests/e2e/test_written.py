@@ -4,25 +4,25 @@ import json
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
-from tests.e2e.deployment import Town
+from tests.e2e.rig import Rig
 
 
-def logs(town: Town) -> str:
-    return "\n".join(path.read_text("utf-8") for path in sorted(town.sandbox.data.glob("*.log")))
+def logs(rig: Rig) -> str:
+    return "\n".join(path.read_text("utf-8") for path in sorted(rig.sandbox.data.glob("*.log")))
 
 
-def test_nothing_happened_that_nobody_foresaw(town: Town) -> None:
-    lines = logs(town).splitlines()
+def test_nothing_happened_that_nobody_foresaw(rig: Rig) -> None:
+    lines = logs(rig).splitlines()
     told = [json.loads(line) for line in lines if line.startswith("{")]
     assert "working" in {each["event"] for each in told}
     assert [each for each in told if each["event"] in {"unforeseen", "listener failed"}] == []
     assert [line for line in lines if "Traceback" in line and not line.startswith("{")] == []
 
 
-def test_no_log_and_no_audit_entry_holds_a_secret(town: Town) -> None:
-    sandbox = town.sandbox
+def test_no_log_and_no_audit_entry_holds_a_secret(rig: Rig) -> None:
+    sandbox = rig.sandbox
     urls = (sandbox.database.url, sandbox.database.bot_url, *sandbox.database.logins.values())
     secrets = {*asdict(sandbox.secrets).values(), *(str(urlsplit(url).password) for url in urls)}
-    written = logs(town) + repr(town.entries())
+    written = logs(rig) + repr(rig.entries())
     assert len(secrets) >= 8
     assert [each for each in secrets if each in written] == []

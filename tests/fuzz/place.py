@@ -19,14 +19,14 @@ from bot.doubles.slack import serve
 from bot.ports.documents import Key
 from tests.fuzz.shapes import Cards
 from tests.slack.conftest import CHANNEL, SIGNING_SECRET, peopled
-from tests.slack.deployment import Town, town
+from tests.slack.rig import Rig, rig
 from tests.slack.scenes import ADA, BOB, CAROL
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 
 class FuzzedPlace:
-    def __init__(self, it: Town, cards: Cards) -> None:
+    def __init__(self, it: Rig, cards: Cards) -> None:
         self.it = it
         self.cards = cards
         self.client = Client(it.site)
@@ -64,14 +64,14 @@ def fuzzed_place() -> Iterator[FuzzedPlace]:
     workspace = peopled()
     server = serve(workspace)
     try:
-        with town(workspace, server) as it:
+        with rig(workspace, server) as it:
             yield FuzzedPlace(it, _cards(it))
     finally:
         server.close()
         workspace.close()
 
 
-def _cards(it: Town) -> Cards:
+def _cards(it: Rig) -> Cards:
     """Carol has it; what Ada asked for was denied once, and waits once more."""
     with capture_logs():
         it.types(CAROL, "request prod-db 1h because x")

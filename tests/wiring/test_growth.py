@@ -28,10 +28,10 @@ from bot.wiring import processes
 from bot.worker.loop import Worker
 from tests.bench.always_ok import TEAM, AlwaysOk, always_ok
 from tests.bench.deeds import Deeds
+from tests.bench.deployment import owed_now
 from tests.bench.load_worker import NoopTarget
 from tests.bench.memory import POLICY
-from tests.bench.stage import owed_now
-from tests.e2e.deployment import until
+from tests.e2e.rig import until
 
 SECRET = "0123456789abcdef"
 BOB = "U02BOB"
@@ -44,7 +44,7 @@ BOUNDED = ("bot.core.audit.anchor", "in collections.Counter")
 HOLDS_OTHERS = (dict, list, set, deque)
 
 
-class House:
+class Deployment:
     """Web and worker in one process, with all that is real but databases and Slack."""
 
     def __init__(self, made: processes.Components, slack: AlwaysOk) -> None:
@@ -117,7 +117,7 @@ def _kind(thing: object) -> str:
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[House]:
+def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Deployment]:
     deeds = Deeds(tmp_path / "deeds")
     monkeypatch.setattr(
         processes, "TARGETS", {PostgresSettings: lambda name, *_: NoopTarget(name, deeds, remembered=9)}
@@ -131,16 +131,16 @@ def house(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[House]:
         opened = [made.redis.connection_pool.get_connection() for _ in range(CONNECTIONS)]
         for each in opened:
             made.redis.connection_pool.release(each)
-        house = House(made, slack)
-        with house.working():
+        deployment = Deployment(made, slack)
+        with deployment.working():
             until(lambda: made.ledger.read({Key.of(Home)}).find(Home))
-        yield house
+        yield deployment
         for client in (made.redis, made.ledger._patient):
             client.connection_pool.disconnect()
 
 
-def test_nothing_stays_in_memory_of_what_people_did(house: House) -> None:
-    house.rounds()
-    before = house.rounds()
-    grown = house.rounds() - before
+def test_nothing_stays_in_memory_of_what_people_did(deployment: Deployment) -> None:
+    deployment.rounds()
+    before = deployment.rounds()
+    grown = deployment.rounds() - before
     assert sum(grown.values()) < ROUNDS / 2, grown.most_common(10)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.doubles.slack import board_state, shelf
+from bot.doubles.slack import screen, shelf
 from bot.doubles.slack.api import Api
 from bot.doubles.slack.app import App
 from bot.doubles.slack.delivery import Delivery
@@ -162,7 +162,7 @@ class Workspace:
         return list(self.api.calls)
 
     def state(self, me: str) -> Json:
-        return board_state.seen_by(me, self.app, self.memory, self.faults)
+        return screen.seen_by(me, self.app, self.memory, self.faults)
 
     @property
     def version(self) -> int:

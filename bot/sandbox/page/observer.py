@@ -22,8 +22,8 @@ class Database(Protocol):
     def state(self) -> Json: ...
 
 
-class Watch:
-    """The watch. It never raises: what cannot be read is reported as such."""
+class Observer:
+    """Reads the target and the ledger. It never raises: what cannot be read is reported as such."""
 
     def __init__(self, ledger: Ledger, database: Database, catalog: Catalog) -> None:
         self._ledger = ledger

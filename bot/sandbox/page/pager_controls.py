@@ -12,8 +12,8 @@ from bot.doubles.pagerduty import Pager, PagerError
 from bot.doubles.slack.model import ImpossibleError
 
 
-class PagerDesk:
-    """The pager for the board. Each change is written to ``path`` at once."""
+class PagerControls:
+    """The pager for the page. Each change is written to ``path`` at once."""
 
     def __init__(
         self, pager: Pager, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)

@@ -93,7 +93,7 @@ class Pager(Protocol):
     def end_shift(self, schedule: str) -> None: ...
 
 
-class Watch(Protocol):
+class Observer(Protocol):
     """A look at the target and the ledger from outside the bot. Never raises: a failure is reported in the
     answer."""
 
@@ -112,10 +112,10 @@ class Watch(Protocol):
         """Return what the policy in force lets people request: `{"name", "title"}` each."""
 
 
-def board(workspace: Workspace, pager: Pager, watch: Watch) -> Blueprint:
+def page_routes(workspace: Workspace, pager: Pager, observer: Observer) -> Blueprint:
     """Serve the page at `/`. Only JSON is accepted, so no other site's page can post here."""
-    it = _Board(workspace=workspace, pager=pager, watch=watch, latest=_Latest(workspace))
-    routes = Blueprint("board", __name__)
+    it = _Page(workspace=workspace, pager=pager, observer=observer, latest=_Latest(workspace))
+    routes = Blueprint("page", __name__)
     routes.add_url_rule("/", "index", _index)
     routes.add_url_rule("/page/<path:name>", "file", _file)
     routes.add_url_rule("/sandbox/state", "state", it.state)
@@ -136,10 +136,10 @@ def board(workspace: Workspace, pager: Pager, watch: Watch) -> Blueprint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Board:
+class _Page:
     workspace: Workspace
     pager: Pager
-    watch: Watch
+    observer: Observer
     latest: "_Latest"
 
     def state(self) -> Json:
@@ -152,10 +152,10 @@ class _Board:
             **seen,
             "latest": self.latest(seen),
             "pager": self.pager.state(),
-            "database": self.watch.database(),
-            "leases": self.watch.leases(),
-            "resources": self.watch.resources(),
-            "clock": self.watch.clock(),
+            "database": self.observer.database(),
+            "leases": self.observer.leases(),
+            "resources": self.observer.resources(),
+            "clock": self.observer.clock(),
         }
 
     def type_command(self) -> Json:

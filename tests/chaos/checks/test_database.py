@@ -14,11 +14,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.database import Database
 from tests.chaos.observer import MEMBERS
 
-ADA, BOB = (town.email(person) for person in town.PEOPLE[:2])
+ADA, BOB = (scenario.email(person) for person in scenario.PEOPLE[:2])
 ROLE = "table_1"
 LONG_ENOUGH = 10.0
 
@@ -27,7 +27,7 @@ LONG_ENOUGH = 10.0
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Database]]:
     folder = tmp_path_factory.mktemp("chaos")
     with ExitStack() as stack, ThreadPoolExecutor(2) as pool:
-        orders, other = (stack.enter_context(closing(Database(each, folder))) for each in town.URLS_OF)
+        orders, other = (stack.enter_context(closing(Database(each, folder))) for each in scenario.URLS_OF)
         list(pool.map(Database.open, (orders, other)))
         yield orders, other
 

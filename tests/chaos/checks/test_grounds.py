@@ -15,7 +15,7 @@ from bot.core.grants import Answer, Cause, Extension, Grant, Ground, Origin, Sta
 from bot.core.holds import Hold
 from bot.core.reasons import Why, because
 from bot.ports.changes import Entry
-from tests.chaos import grounds, town, violations
+from tests.chaos import grounds, scenario, violations
 from tests.chaos.deeds import DONE, REFUSED, Deed
 from tests.chaos.faults import WRONG, Fault
 from tests.chaos.history import Shown, shown_in
@@ -23,8 +23,8 @@ from tests.chaos.store import Happened
 from tests.chaos.truth import Truth
 from tests.chaos.violations import Violation
 
-ADA, BOB, SECURITY = "U0001", "U0002", town.SECURITY[0]
-ON_CALL_TOO = town.SECOND_LEVEL["PNIGHT"]
+ADA, BOB, SECURITY = "U0001", "U0002", scenario.SECURITY[0]
+ON_CALL_TOO = scenario.SECOND_LEVEL["PNIGHT"]
 
 
 def at(seconds: float) -> datetime:
@@ -143,7 +143,7 @@ def given_back(*entries: Happened, deeds: tuple[Deed, ...] = (REVOKES,)) -> list
 def test_no_rule_gives_back_what_was_revoked() -> None:
     assert given_back(REVOKED, happened(20, "approved", **BY_RULE)) == GIVEN_BACK
     assert given_back(REVOKED, happened(20, "ground added", cause="shift", **BY_RULE)) == GIVEN_BACK
-    assert not given_back(REVOKED, happened(10 + town.REVOKED_FOR, "approved", **BY_RULE))
+    assert not given_back(REVOKED, happened(10 + scenario.REVOKED_FOR, "approved", **BY_RULE))
     assert not given_back(happened(5, "approved", **BY_RULE), REVOKED)
 
 

@@ -14,7 +14,7 @@ from bot.core.grants import Grant, Origin, State
 from bot.core.holds import Hold
 from bot.ports.changes import Entry
 from bot.slack.wording.reasons import NOT_COPIED
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.database import ByHand
 from tests.chaos.deeds import DONE, Deed
 from tests.chaos.observer import Everywhere, Look, Seen, Span
@@ -23,7 +23,7 @@ from tests.chaos.shifts import Stint
 from tests.chaos.store import Happened
 from tests.chaos.truth import Truth
 
-NIGHT = town.BY_NAME["night"].on_shift or ""
+NIGHT = scenario.BY_NAME["night"].on_shift or ""
 CALLED_OFF = Stint(schedule=NIGHT, person="U0017", made=100.0, start=112.0, end=115.0, cut=111.9)
 
 
@@ -201,4 +201,4 @@ def test_who_has_it_by_a_grant_that_is_lost_afterwards_was_told_the_truth(
 
 def test_each_access_is_looked_for_at_its_own_target() -> None:
     assert looked({1, 2}).missing(ELSEWHERE, 1.0, 8.5) is None, "nobody looked there"
-    assert set(town.TARGET_OF.values()) == set(town.URLS_OF)
+    assert set(scenario.TARGET_OF.values()) == set(scenario.URLS_OF)

@@ -494,9 +494,9 @@ def test_a_slow_pager_hurries_when_it_is_closed(pager: Pager) -> None:
 
 
 def test_it_can_live_beside_others_under_a_prefix(pager: Pager) -> None:
-    town = Flask("town")
-    town.register_blueprint(blueprint(pager), url_prefix="/pagerduty")
-    with Served(pager, town) as served:
+    elsewhere = Flask("elsewhere")
+    elsewhere.register_blueprint(blueprint(pager), url_prefix="/pagerduty")
+    with Served(pager, elsewhere) as served:
         assert Client(f"{served.url}/pagerduty").get("/users/PADA")["user"]["name"] == "Ada"
 
 

@@ -1,4 +1,4 @@
-"""A workspace, a pager and a watch with just enough memory for the board and its page to be tried on."""
+"""A workspace, a pager and an observer with just enough memory to try the page on."""
 
 import threading
 import time
@@ -265,7 +265,7 @@ class Pager:
 
 
 @dataclass
-class Watch:
+class Observer:
     """A database in which every live lease is a membership."""
 
     now: Clock
@@ -304,7 +304,7 @@ class Watch:
 
 
 class World:
-    """Everything the board is given, sharing one clock and one list of leases."""
+    """Everything the page is given, sharing one clock and one list of leases."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -312,7 +312,7 @@ class World:
         on_call = {ADA}
         self.workspace = Workspace(self.clock, leases, on_call)
         self.pager = Pager(self.clock, on_call)
-        self.watch = Watch(self.clock, leases)
+        self.observer = Observer(self.clock, leases)
 
 
 def mrkdwn(text: str) -> Json:

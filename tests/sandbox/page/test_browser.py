@@ -12,7 +12,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from bot.sandbox.page.routes import board
+from bot.sandbox.page.routes import page_routes
 from tests.sandbox.page.stand_in import (
     ADA,
     BOB,
@@ -71,7 +71,7 @@ def world() -> World:
 @pytest.fixture
 def server(world: World) -> Iterator[BaseWSGIServer]:
     app = Flask(__name__)
-    app.register_blueprint(board(world.workspace, world.pager, world.watch))
+    app.register_blueprint(page_routes(world.workspace, world.pager, world.observer))
     served = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     thread = threading.Thread(target=served.serve_forever, args=(0.02,))
     thread.start()
@@ -174,7 +174,7 @@ def test_text_is_only_ever_text(visit: Visit, world: World) -> None:
     world.workspace.home_blocks = [section(HACK)]
     world.workspace.show_view(BOB, request_form(title=plain(HACK), errors={"reason": HACK}))
     world.pager.next[0]["name"] = HACK
-    world.watch.sessions[HACK] = 1
+    world.observer.sessions[HACK] = 1
     page = visit(BOB)
     expect(page.locator("#scrim .input-error")).to_have_text(HACK)
     expect(page.locator("#messages article").first).to_contain_text(HACK)
@@ -537,15 +537,15 @@ def test_everybody_keeps_their_own_draft_and_gets_their_own_examples(visit: Visi
 
 def test_the_panel_tells_what_the_database_says(visit: Visit, world: World) -> None:
     world.workspace.give(ADA, "prod-db", "4h")
-    world.watch.sessions = {"ada": 2, "dan": 1}
+    world.observer.sessions = {"ada": 2, "dan": 1}
     page = visit()
     role = page.locator("#database .role.held")
     expect(role).to_contain_text("granted by rotakey")
     expect(role).to_contain_text("2 live sessions")
     expect(page.locator("#database")).to_contain_text("Also connected, without a role: dan (1)")
-    world.watch.error = "connection refused"
+    world.observer.error = "connection refused"
     expect(page.locator("#database")).to_contain_text("Cannot be read: connection refused")
-    world.watch.error = None
+    world.observer.error = None
     expect(page.locator("#database")).not_to_contain_text("Cannot be read")
     expect(page.locator("#database .gone")).to_have_count(0)
 
@@ -557,10 +557,10 @@ def test_who_left_while_the_database_was_silent_is_gone_when_it_speaks_again(
     world.workspace.give(DAN, "prod-db", "1h")
     page = visit(timezone_id="UTC")
     expect(page.locator("#database .member")).to_contain_text("dan")
-    world.watch.error = "connection refused"
+    world.observer.error = "connection refused"
     expect(page.locator("#database")).to_contain_text("Cannot be read: connection refused")
     world.clock.ahead += 2 * 3600
-    world.watch.error = None
+    world.observer.error = None
     expect(page.locator("#database .gone")).to_contain_text("dan gone at 10:0")
 
 

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from bot.sandbox.page.routes import PAGE, board
+from bot.sandbox.page.routes import PAGE, page_routes
 from tests.sandbox.page.stand_in import ADA, BOB, BOT, CAROL, CHANNEL, DAN, SCHEDULE, World, request_form
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ def world() -> World:
 @pytest.fixture
 def browser(world: World) -> FlaskClient:
     app = Flask(__name__)
-    app.register_blueprint(board(world.workspace, world.pager, world.watch))
+    app.register_blueprint(page_routes(world.workspace, world.pager, world.observer))
     return app.test_client()
 
 
@@ -69,10 +69,10 @@ def test_no_part_of_the_page_writes_markup_or_names_another_host() -> None:
 
 
 def test_only_the_files_of_the_page_are_served(browser: FlaskClient) -> None:
-    assert browser.get("/page/../board.py").status_code == 404
-    assert browser.get("/page/%2e%2e/board.py").status_code == 404
+    assert browser.get("/page/../routes.py").status_code == 404
+    assert browser.get("/page/%2e%2e/routes.py").status_code == 404
     assert browser.get("/page/nothing.js").status_code == 404
-    assert Path(PAGE.parent / "board.py").exists()
+    assert Path(PAGE.parent / "routes.py").exists()
 
 
 def test_ada_sees_her_slack_and_what_is_true_beside_it(browser: FlaskClient, world: World) -> None:

@@ -22,7 +22,7 @@ from bot.slack.api.messenger import SlackMessenger
 from bot.slack.wording.reasons import NOT_COPIED
 from bot.usecases.results import HomeView
 from tests.slack.conftest import BOT_TOKEN, CHANNEL, QUIET
-from tests.slack.deployment import listening
+from tests.slack.rig import listening
 from tests.slack.scenes import ADA, BOB, HOUR, NOW, offer, standing, view
 
 DENIAL = because(Why.DECIDED_ALREADY, state="denied", by_person=BOB)

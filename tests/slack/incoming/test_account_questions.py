@@ -18,7 +18,7 @@ from bot.slack.views.alerts import alert as blocks_of
 from bot.usecases.notifications.alerts import alert_view
 from bot.usecases.schedules.ownership import owner_key
 from tests.slack.conftest import CHANNEL
-from tests.slack.deployment import CATALOG, Town, town
+from tests.slack.rig import CATALOG, Rig, rig
 from tests.slack.scenes import ADA, BOB, CAROL, NOW, pressable, slack_takes, texts
 
 DAN = "U07DAN"
@@ -27,8 +27,8 @@ TEN_DAYS_AGO = NOW - timedelta(days=10)
 
 
 @pytest.fixture
-def it(workspace: Workspace, server: Server) -> Iterator[Town]:
-    with town(workspace, server) as made:
+def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
+    with rig(workspace, server) as made:
         security = SecurityRules(channel="#security", people=(Named(person=CAROL), Named(person=DAN)))
         made.enacts(replace(CATALOG, version="sec", security=security))
         dan = Person(
@@ -38,7 +38,7 @@ def it(workspace: Workspace, server: Server) -> Iterator[Town]:
         yield made
 
 
-def posted(it: Town) -> str:
+def posted(it: Rig) -> str:
     """The question about Ada's request as a worker posts it; the ts of the message."""
     key = next(key for key in it.ledger._documents if key.kind == "alert")
     found = it.context.alert(key.id)
@@ -50,7 +50,7 @@ def posted(it: Town) -> str:
     return str(place.ts)
 
 
-def test_ada_is_refused_and_carol_is_asked(it: Town) -> None:
+def test_ada_is_refused_and_carol_is_asked(it: Rig) -> None:
     assert it.types(ADA, "request prod-db 2h because orders are stuck").startswith(
         f"<@{ADA}> would use the account ada@example.com at orders-db, but <@{DAN}> has used it since"
     )
@@ -67,7 +67,7 @@ def test_ada_is_refused_and_carol_is_asked(it: Town) -> None:
 
 
 @pytest.mark.parametrize(("verb", "after"), [("same_person", ADA), ("somebody_else", DAN)])
-def test_carol_answers(it: Town, verb: str, after: str) -> None:
+def test_carol_answers(it: Rig, verb: str, after: str) -> None:
     it.types(ADA, "request prod-db 2h because orders are stuck")
     ts = posted(it)
     for who, why in ((BOB, Why.NOT_FOR_ACCOUNTS), (ADA, Why.ACCOUNT_CLAIMED)):
@@ -81,7 +81,7 @@ def test_carol_answers(it: Town, verb: str, after: str) -> None:
     assert it.whispers()[-1] == (CHANNEL, Why.ALERT_SETTLED, CAROL)
 
 
-def test_a_copied_question_does_nothing(it: Town) -> None:
+def test_a_copied_question_does_nothing(it: Rig) -> None:
     it.types(ADA, "request prod-db 2h because orders are stuck")
     ts = posted(it)
     key = next(key for key in it.ledger._documents if key.kind == "alert")

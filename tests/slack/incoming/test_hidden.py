@@ -23,7 +23,7 @@ from bot.slack.incoming.commands import SlackContext
 from bot.usecases.requests import look
 from bot.usecases.requests.admit import indexes
 from tests.slack.conftest import BOT_TOKEN, EVE, GINA
-from tests.slack.deployment import CATALOG, PROD, Town, town
+from tests.slack.rig import CATALOG, PROD, Rig, rig
 from tests.slack.scenes import ADA, BOB, CAROL, NOW
 
 SECRET = replace(
@@ -72,11 +72,11 @@ TYPED = [
 
 
 @pytest.fixture
-def made(workspace: Workspace, server: Server) -> Iterator[Town]:
+def made(workspace: Workspace, server: Server) -> Iterator[Rig]:
     """Carol has requested the secret database, and others have heard of the request's id."""
     everybody = (ADA, BOB, CAROL, GINA, EVE, workspace.app.user_id)
     workspace.add_channel(Channel(id=ALL, name="all", members=everybody))
-    with town(workspace, server) as made:
+    with rig(workspace, server) as made:
         made.puts({Key.of(Group, "slack/security"): Group(name="slack/security", members=(), read_at=NOW)})
         made.context.new_id = lambda: "gsecret1"
         enact(made, WITH)
@@ -86,12 +86,12 @@ def made(workspace: Workspace, server: Server) -> Iterator[Town]:
         yield made
 
 
-def enact(made: Town, resources: Mapping[str, Resource], security: tuple[Selector, ...] = ()) -> None:
+def enact(made: Rig, resources: Mapping[str, Resource], security: tuple[Selector, ...] = ()) -> None:
     rules = SecurityRules(channel="#db-access", people=security)
     made.enacts(replace(CATALOG, version=secrets.token_hex(4), resources=resources, security=rules))
 
 
-def forget(made: Town) -> None:
+def forget(made: Rig) -> None:
     """Neither the resource nor the request is there any more."""
     enact(made, WITHOUT)
     grant = made.grant()
@@ -100,7 +100,7 @@ def forget(made: Town) -> None:
     assert made.grants() == ()
 
 
-def answers(made: Town, who: str) -> dict[str, object]:
+def answers(made: Rig, who: str) -> dict[str, object]:
     """All that is shown to somebody who types these, fills in the form, and opens the Home tab."""
     found: dict[str, object] = {}
     for text in TYPED:
@@ -124,7 +124,7 @@ def shown(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: value for key, value in block.items() if key != "block_id"} for block in blocks]
 
 
-def opened(made: Town, who: str) -> list[View]:
+def opened(made: Rig, who: str) -> list[View]:
     return made.workspace.memory.modals.get(who, [])
 
 
@@ -133,13 +133,13 @@ def _filled(choice: dict[str, str]) -> dict[str, object]:
     return {"values": {"resource": {"resource": choice}, "length": {}, "reason": {"reason": reason}}}
 
 
-def _desk(made: Town) -> SlackContext:
+def _desk(made: Rig) -> SlackContext:
     client = WebClient(token=BOT_TOKEN, base_url=made.workspace.app.user_id)
     return SlackContext(context=made.context, client=client, afterwards=made.afterwards)
 
 
 @pytest.mark.parametrize("who", [ADA, GINA, EVE])
-def test_a_hidden_resource_reads_as_if_it_were_not_there(made: Town, who: str) -> None:
+def test_a_hidden_resource_reads_as_if_it_were_not_there(made: Rig, who: str) -> None:
     there = answers(made, who)
     assert "secret" not in str(there["list"]) + str(there["home"]) + str(there["help"])
     forget(made)
@@ -148,7 +148,7 @@ def test_a_hidden_resource_reads_as_if_it_were_not_there(made: Town, who: str) -
     assert list(there) == list(gone)
 
 
-def test_nothing_near_is_told_of_what_a_person_may_not_request(made: Town) -> None:
+def test_nothing_near_is_told_of_what_a_person_may_not_request(made: Rig) -> None:
     assert made.types(ADA, "request secret-bd 1h because x").startswith("There is no resource secret-bd. `")
     assert made.types(ADA, "request opendb 1h because x").startswith("There is no resource opendb. `")
     assert "Did you mean `prod-db`?" in made.types(ADA, "request prod-bd 1h because x")
@@ -156,12 +156,12 @@ def test_nothing_near_is_told_of_what_a_person_may_not_request(made: Town) -> No
     assert "Did you mean `secret-db`?" in made.types(BOB, "request secret-bd 1h because x")
 
 
-def test_what_is_not_hidden_may_not_be_requested_and_is_there(made: Town) -> None:
+def test_what_is_not_hidden_may_not_be_requested_and_is_there(made: Rig) -> None:
     assert made.types(ADA, "request open-db 1h because x").startswith("Not allowed to ask for *open-db*.")
     assert made.types(ADA, "who open-db").startswith("Not allowed to ask for *open-db*.")
 
 
-def test_those_who_may_request_approve_or_secure_it_see_it(made: Town) -> None:
+def test_those_who_may_request_approve_or_secure_it_see_it(made: Rig) -> None:
     assert made.types(CAROL, "who secret-db").startswith("Who has *secret-db*")
     assert made.types(BOB, "who secret-db").startswith("Who has *secret-db*")
     assert "There is no resource" in made.types(ADA, "who secret-db")
@@ -173,7 +173,7 @@ def test_those_who_may_request_approve_or_secure_it_see_it(made: Town) -> None:
     assert made.types(ADA, "who secret-db").startswith("Who has *secret-db*")
 
 
-def test_who_has_it_knows_of_it_whatever_the_policy_says_by_now(made: Town) -> None:
+def test_who_has_it_knows_of_it_whatever_the_policy_says_by_now(made: Rig) -> None:
     only_bob = replace(SECRET, who_may_ask=(Named(person=BOB),))
     enact(made, {**WITH, "secret-db": only_bob})
     assert made.types(CAROL, "request secret-db 1h because x").startswith(
@@ -183,7 +183,7 @@ def test_who_has_it_knows_of_it_whatever_the_policy_says_by_now(made: Town) -> N
     assert "There is no resource" in made.types(CAROL, "request secret-db 1h because x")
 
 
-def test_what_cannot_be_told_is_not_seen(made: Town) -> None:
+def test_what_cannot_be_told_is_not_seen(made: Rig) -> None:
     stale = Group(name="slack/dba", members=(BOB, CAROL), read_at=NOW - timedelta(days=9))
     made.puts({Key.of(Group, "slack/dba"): stale})
     made.types(CAROL, "done gsecret1")

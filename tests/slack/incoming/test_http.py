@@ -18,7 +18,7 @@ from bot.slack.incoming.listeners import SlackSettings, build
 from bot.web import create
 from bot.web.arriving import LARGEST_BODY
 from tests.slack.conftest import BOT_TOKEN, SIGNING_SECRET
-from tests.slack.deployment import Town, town
+from tests.slack.rig import Rig, rig
 from tests.slack.scenes import ADA
 
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
@@ -26,13 +26,13 @@ MINE = {"command": "/access", "text": "mine", "user_id": ADA, "team_id": "T0ROTA
 
 
 @pytest.fixture
-def it(workspace: Workspace, server: Server) -> Iterator[Town]:
-    with town(workspace, server) as made:
+def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
+    with rig(workspace, server) as made:
         yield made
 
 
 @pytest.fixture
-def web(it: Town) -> FlaskClient:
+def web(it: Rig) -> FlaskClient:
     return it.site.test_client()
 
 
@@ -136,7 +136,7 @@ def test_ready_or_why_not() -> None:
     assert (then.status_code, then.data) == (200, b"ready\n")
 
 
-def test_in_socket_mode_nothing_comes_by_http(it: Town) -> None:
+def test_in_socket_mode_nothing_comes_by_http(it: Rig) -> None:
     assert create(None, lambda: None).test_client().post("/slack/events").status_code == 404
     settings = SlackSettings(token=BOT_TOKEN)
     web = create(build(it.context, settings), lambda: None).test_client()
@@ -155,7 +155,7 @@ def test_a_refused_signature_is_not_logged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level("DEBUG")
-    with town(workspace, server) as it:
+    with rig(workspace, server) as it:
         sent(it.site.test_client(), urlencode(MINE | {"text": "top secret"}).encode(), secret="wrong")
     shown = capsys.readouterr()
     assert "secret" not in caplog.text + shown.out + shown.err

@@ -31,7 +31,7 @@ from bot.usecases.requests.look import home_view
 from bot.usecases.schedules import groups
 from bot.web import health
 from tests.slack.conftest import CHANNEL, EVE, GINA
-from tests.slack.deployment import CATALOG, Town, town
+from tests.slack.rig import CATALOG, Rig, rig
 from tests.slack.scenes import ADA, AT_TEN, BOB, CAROL, HOUR, pressable
 
 ASK = "request prod-db 2h because orders are stuck"
@@ -40,13 +40,13 @@ LAPSES = "<!date^1763708400^{date_short_pretty} at {time}|2025-11-21 07:00 UTC>"
 
 
 @pytest.fixture
-def it(workspace: Workspace, server: Server) -> Iterator[Town]:
-    with town(workspace, server) as made:
+def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
+    with rig(workspace, server) as made:
         yield made
 
 
 @pytest.fixture
-def asked(it: Town) -> Grant:
+def asked(it: Rig) -> Grant:
     """Ada has asked, and the card is in the channel."""
     it.types(ADA, ASK)
     it.posts(it.grant())
@@ -56,7 +56,7 @@ def asked(it: Town) -> Grant:
 # ------------------------------------------------------------------------------------------ commands
 
 
-def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
+def test_carol_is_on_call_and_gets_it_at_once(it: Rig) -> None:
     assert it.types(CAROL, "request prod-db 4h because orders are stuck") == (
         f"You get *prod-db* until {AT_TEN}. That is 4 hours. I'm granting it now and will message you when "
         f"it is there. On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
@@ -64,7 +64,7 @@ def test_carol_is_on_call_and_gets_it_at_once(it: Town) -> None:
     assert it.grant().state is State.APPROVED
 
 
-def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Town) -> None:
+def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Rig) -> None:
     assert it.types(CAROL, "request prod-db 12h because orders are stuck") == (
         f"You get *prod-db* until {AT_TEN}. You asked for 12 hours; for the rest ask"
         " approvers with `/access extend`. I'm granting it now and will message you when it is there. "
@@ -72,7 +72,7 @@ def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Town) -
     )
 
 
-def test_ada_asks_and_is_told_whom(it: Town) -> None:
+def test_ada_asks_and_is_told_whom(it: Rig) -> None:
     assert it.types(ADA, ASK) == (
         f"Asked for *prod-db* for 2 hours. I'm asking its approvers in #db-access. Without an answer "
         f"it expires {LAPSES}."
@@ -80,24 +80,24 @@ def test_ada_asks_and_is_told_whom(it: Town) -> None:
     assert (it.grant().person, it.grant().reason) == (ADA, "orders are stuck")
 
 
-def test_the_word_payload_in_a_reason(it: Town) -> None:
+def test_the_word_payload_in_a_reason(it: Rig) -> None:
     it.types(ADA, "request prod-db 2h because the payload queue is stuck")
     assert it.grant().reason == "the payload queue is stuck"
 
 
-def test_the_same_ask_twice_is_one(it: Town) -> None:
+def test_the_same_ask_twice_is_one(it: Rig) -> None:
     it.types(ADA, ASK)
     assert it.types(ADA, ASK).startswith("You have asked for *prod-db* already for 2 hours.")
     assert len(it.grants()) == 1
 
 
-def test_a_command_delivered_twice_is_one_ask(it: Town) -> None:
+def test_a_command_delivered_twice_is_one_ask(it: Rig) -> None:
     it.workspace.faults.twice = True
     assert "for 2 hours. I'm asking its approvers in #db-access." in it.types(ADA, ASK)
     assert len(it.grants()) == 1
 
 
-def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None:
+def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
     answer = it.types(ADA, "request prod-db because orders are stuck for 2h")
     assert answer.startswith("Asked for *prod-db* for 4 hours.")
 
@@ -212,17 +212,17 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Town) -> None
         ),
     ],
 )
-def test_answers_in_full(it: Town, text: str, answer: str) -> None:
+def test_answers_in_full(it: Rig, text: str, answer: str) -> None:
     assert it.types(ADA, text) == answer
 
 
-def test_help_names_every_command(it: Town) -> None:
+def test_help_names_every_command(it: Rig) -> None:
     shown = it.types(ADA, "help")
     for verb in ("request", "list", "mine", "who", "extend", "done", "approve", "deny", "revoke"):
         assert f"`/access {verb}" in shown
 
 
-def test_lists(it: Town) -> None:
+def test_lists(it: Rig) -> None:
     it.types(ADA, ASK)
     assert it.types(ADA, "list") == "What you may ask for"
     assert it.types(BOB, "who prod-db") == "Who has *prod-db*, or waits for it:"
@@ -230,7 +230,7 @@ def test_lists(it: Town) -> None:
     assert pressable(mine.blocks) == [("done", "Withdraw")]
 
 
-def test_bob_approves_and_carol_revokes_by_typing(it: Town, asked: Grant) -> None:
+def test_bob_approves_and_carol_revokes_by_typing(it: Rig, asked: Grant) -> None:
     assert it.approves(BOB, f"approve {asked.id}").startswith("Approved: <@U01ADA> gets *prod-db* until ")
     assert it.types(CAROL, "revoke @ada prod-db because left") == (
         "*prod-db* is being taken back from <@U01ADA> now."
@@ -239,7 +239,7 @@ def test_bob_approves_and_carol_revokes_by_typing(it: Town, asked: Grant) -> Non
     assert it.grant().ended.facts == {"by_person": CAROL, "said": "left"}  # type: ignore[union-attr]
 
 
-def test_bob_approves_for_less_by_typing_in_any_case(it: Town, asked: Grant) -> None:
+def test_bob_approves_for_less_by_typing_in_any_case(it: Rig, asked: Grant) -> None:
     assert it.approves(BOB, f"ok #{asked.id.upper()} for an hour").startswith(
         "Approved: <@U01ADA> gets *prod-db*"
     )
@@ -249,7 +249,7 @@ def test_bob_approves_for_less_by_typing_in_any_case(it: Town, asked: Grant) -> 
 @pytest.mark.parametrize(
     "text", ["approve prod-db", "approve @ada", "approve @ada prod-db", "deny @ada", "no prod-db"]
 )
-def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Town, asked: Grant, text: str) -> None:
+def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Rig, asked: Grant, text: str) -> None:
     it.types(CAROL, "request vault 1h because x")
     reply = it.answers(BOB, text)
     assert reply.text == "Nothing is decided yet. Press a button, or type `/access approve ID`."
@@ -263,16 +263,16 @@ def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Town, asked: Gr
 @pytest.mark.parametrize(
     "text", ["approve vault", "approve prod-db", "approve @ada", "approve @bob", "deny nothing"]
 )
-def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Town, asked: Grant, text: str) -> None:
+def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Rig, asked: Grant, text: str) -> None:
     assert it.types(ADA, text).startswith("Nothing is waiting for you ")
     assert it.context.grant(asked.id) == asked
 
 
-def test_carol_revokes_the_only_thing_that_somebody_has(it: Town, asked: Grant) -> None:
+def test_carol_revokes_the_only_thing_that_somebody_has(it: Rig, asked: Grant) -> None:
     assert it.types(CAROL, "revoke @ada because left") == "Denied: the request of <@U01ADA> for *prod-db*."
 
 
-def test_of_several_things_carol_has_to_name_one(it: Town, asked: Grant) -> None:
+def test_of_several_things_carol_has_to_name_one(it: Rig, asked: Grant) -> None:
     it.types(ADA, "request vault 1h because x")
     assert it.types(CAROL, "revoke @ada because left") == (
         "<@U01ADA> has several: prod-db, vault. I did nothing. "
@@ -281,7 +281,7 @@ def test_of_several_things_carol_has_to_name_one(it: Town, asked: Grant) -> None
     assert len(it.grants()) == 2
 
 
-def test_ada_gives_back_and_withdraws_everything(it: Town, asked: Grant) -> None:
+def test_ada_gives_back_and_withdraws_everything(it: Rig, asked: Grant) -> None:
     it.approves(BOB, f"approve {asked.id}")
     it.types(ADA, "request vault 1h because x")
     assert it.types(ADA, "done all") == (
@@ -291,20 +291,20 @@ def test_ada_gives_back_and_withdraws_everything(it: Town, asked: Grant) -> None
 
 
 @pytest.fixture
-def secured(it: Town) -> Town:
+def secured(it: Rig) -> Rig:
     """Bob is one of the security people."""
     it.enacts(replace(CATALOG, version="two", security=SecurityRules(people=(Named(person=BOB),))))
     return it
 
 
 @pytest.mark.parametrize("text", ["revoke @ada all because x", "allow @ada", "freeze because x", "unfreeze"])
-def test_what_only_security_people_may_type_is_refused_to_others(secured: Town, text: str) -> None:
+def test_what_only_security_people_may_type_is_refused_to_others(secured: Rig, text: str) -> None:
     assert secured.types(CAROL, text) == (
         "Only security people can do this, and you are not one of them. Ask one of them."
     )
 
 
-def test_bob_revokes_everything_and_allows_her_again(secured: Town) -> None:
+def test_bob_revokes_everything_and_allows_her_again(secured: Rig) -> None:
     secured.types(CAROL, ASK)
     assert secured.types(BOB, "revoke @carol all because laptop stolen") == (
         f"Revoked everything from <@{CAROL}>: 1 grant. Until `/access allow <@{CAROL}>` nothing is given to "
@@ -318,13 +318,13 @@ def test_bob_revokes_everything_and_allows_her_again(secured: Town) -> None:
     assert secured.types(CAROL, ASK).startswith("You get *prod-db*")
 
 
-def test_bob_freezes_and_unfreezes(secured: Town) -> None:
+def test_bob_freezes_and_unfreezes(secured: Rig) -> None:
     assert secured.types(BOB, "freeze because somebody is in").startswith("Frozen: no rule and no shift")
     assert f"<@{BOB}> froze all automatic access" in secured.types(CAROL, ASK)
     assert secured.types(BOB, "unfreeze").startswith("The freeze is over")
 
 
-def test_bob_revokes_the_only_thing_she_has_though_he_may_not_request_it(secured: Town) -> None:
+def test_bob_revokes_the_only_thing_she_has_though_he_may_not_request_it(secured: Rig) -> None:
     carols = replace(CATALOG.resources["prod-db"], who_may_ask=(Named(person=CAROL),), approvers=())
     rules = SecurityRules(people=(Named(person=BOB),))
     secured.enacts(replace(CATALOG, version="three", resources={"prod-db": carols}, security=rules))
@@ -334,26 +334,26 @@ def test_bob_revokes_the_only_thing_she_has_though_he_may_not_request_it(secured
     )
 
 
-def test_a_request_for_oneself_is_like_any_other(it: Town) -> None:
+def test_a_request_for_oneself_is_like_any_other(it: Rig) -> None:
     assert it.types(ADA, "request prod-db 2h for @ada because x").startswith(
         "Asked for *prod-db* for 2 hours."
     )
 
 
-def test_a_resource_may_be_called_like_another_word_for_a_verb(it: Town) -> None:
+def test_a_resource_may_be_called_like_another_word_for_a_verb(it: Rig) -> None:
     release = replace(CATALOG.resources["vault"], name="release")
     it.enacts(replace(CATALOG, version="two", resources={"release": release}))
     assert it.types(ADA, "release 2h because x").startswith("Asked for *release* for 2 hours.")
     assert it.types(ADA, "release") == "To request *release*: `/access request release 2h because …`."
 
 
-def test_help_is_there_while_redis_is_down(it: Town) -> None:
+def test_help_is_there_while_redis_is_down(it: Rig) -> None:
     it.types(ADA, "mine")
     it.ledger.down = True
     assert "`/access request RESOURCE 4h" in it.types(ADA, "help")
 
 
-def test_help_names_what_the_reader_may_request(it: Town) -> None:
+def test_help_names_what_the_reader_may_request(it: Rig) -> None:
     secret = replace(CATALOG.resources["prod-db"], who_may_ask=(Named(person=BOB),))
     it.enacts(replace(CATALOG, version="two", resources={**CATALOG.resources, "prod-db": secret}))
     assert "`/access request prod-db 4h" in it.types(BOB, "help")
@@ -364,23 +364,23 @@ def test_help_names_what_the_reader_may_request(it: Town) -> None:
     assert it.types(ADA, "list") == "There is nothing you may ask for. Ask whoever keeps access.yaml."
 
 
-def test_bob_denies_by_typing(it: Town, asked: Grant) -> None:
+def test_bob_denies_by_typing(it: Rig, asked: Grant) -> None:
     assert it.types(BOB, f"deny {asked.id} because no ticket") == "Denied: *prod-db* for <@U01ADA>."
     assert it.context.grant(asked.id).state is State.DENIED
 
 
-def test_ada_withdraws_by_typing(it: Town, asked: Grant) -> None:
+def test_ada_withdraws_by_typing(it: Rig, asked: Grant) -> None:
     assert it.types(ADA, "done") == "Withdrawn: your request for *prod-db*."
 
 
-def test_carol_extends_and_gives_back_by_typing(it: Town) -> None:
+def test_carol_extends_and_gives_back_by_typing(it: Rig) -> None:
     it.types(CAROL, "request prod-db 1h because x")
     assert it.types(CAROL, "extend by 1h").startswith("*prod-db* now ends ")
     assert it.types(CAROL, "extend 12h") == (f"*prod-db* now ends {AT_TEN}. That is as late as it may be.")
     assert it.types(CAROL, "done prod-db") == "Done: *prod-db* is being taken back now."
 
 
-def test_who_is_not_one_of_ours_gets_nothing(it: Town) -> None:
+def test_who_is_not_one_of_ours_gets_nothing(it: Rig) -> None:
     assert it.types(EVE, ASK) == (
         "<@U05EVE> belongs to another workspace, and access is only for members of this one. "
         "Ask a member of this workspace."
@@ -393,14 +393,14 @@ def test_who_is_not_one_of_ours_gets_nothing(it: Town) -> None:
     assert it.grants() == ()
 
 
-def test_before_the_workspace_is_known_nobody_gets_anything(it: Town) -> None:
+def test_before_the_workspace_is_known_nobody_gets_anything(it: Rig) -> None:
     it.puts({Key.of(Home): None})
     assert it.types(ADA, ASK) == (
         "I cannot tell yet which workspace I belong to, because Slack does not answer. Try again in a minute."
     )
 
 
-def test_people_of_the_same_organisation_are_let_in_to_be_judged(it: Town) -> None:
+def test_people_of_the_same_organisation_are_let_in_to_be_judged(it: Rig) -> None:
     body: dict[str, object] = {"user_id": ADA, "team_id": "T2", "enterprise_id": "E1"}
     body["is_enterprise_install"] = "true"
     home = Home(team="T0ROTAKEY", enterprise="E1", bot_user="U0ROTAKEY")
@@ -412,19 +412,19 @@ def test_people_of_the_same_organisation_are_let_in_to_be_judged(it: Town) -> No
     assert not visitor_is_let_in(it, body | {"enterprise_id": None})
 
 
-def visitor_is_let_in(it: Town, body: dict[str, object]) -> bool:
+def visitor_is_let_in(it: Rig, body: dict[str, object]) -> bool:
     try:
         return insider(it.context, body) == ADA
     except Refused:
         return False
 
 
-def test_while_redis_is_down_people_are_told_so(it: Town) -> None:
+def test_while_redis_is_down_people_are_told_so(it: Rig) -> None:
     it.ledger.down = True
     assert it.types(ADA, ASK) == NOT_RECORDED
 
 
-def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_afterwards(it: Town) -> None:
+def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_afterwards(it: Rig) -> None:
     it.ledger.lost = "written"
     assert it.types(ADA, ASK) == PROMISED
     assert it.grant().person == ADA, "it was written"
@@ -433,7 +433,7 @@ def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_af
     ]
 
 
-def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Town, asked: Grant) -> None:
+def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Rig, asked: Grant) -> None:
     it.ledger.lost = "unwritten"
     click = partial(it.workspace.click, BOB, CHANNEL, it.workspace.messages(CHANNEL)[0].ts, "approve")
     assert click(f"decide:{asked.id}").ok
@@ -445,7 +445,7 @@ def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Town, as
     assert it.grant().state is State.ASKED
 
 
-def test_an_op_that_is_called_undone_is_not_done_when_it_is_delivered_again(it: Town) -> None:
+def test_an_op_that_is_called_undone_is_not_done_when_it_is_delivered_again(it: Rig) -> None:
     find_out(it.ledger, "cmd:7", ADA)
     with pytest.raises(Refused) as refused:
         ask.ask(it.context, person=ADA, resource="prod-db", length=HOUR, reason="stuck", op="cmd:7")
@@ -453,7 +453,7 @@ def test_an_op_that_is_called_undone_is_not_done_when_it_is_delivered_again(it: 
     assert it.grants() == ()
 
 
-def test_what_was_refused_without_an_answer_is_found_out_too(it: Town) -> None:
+def test_what_was_refused_without_an_answer_is_found_out_too(it: Rig) -> None:
     it.ledger.lost = "written"
     assert it.types(ADA, "request prod-db 90h because orders are stuck") == PROMISED
     assert it.heard_afterwards() == [
@@ -461,7 +461,7 @@ def test_what_was_refused_without_an_answer_is_found_out_too(it: Town) -> None:
     ]
 
 
-def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(it: Town) -> None:
+def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(it: Rig) -> None:
     it.ledger.down = True
     assert all(it.afterwards.remember(f"cmd:{n}", ADA) for n in range(MOST))
     assert it.afterwards.find_out() == MOST
@@ -471,7 +471,7 @@ def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(
     assert it.afterwards.find_out() == 0
 
 
-def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Town) -> None:
+def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Rig) -> None:
     it.context.new_id = lambda: 1 / 0  # type: ignore[assignment, return-value]
     assert it.types(ADA, ASK) == (
         "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
@@ -481,7 +481,7 @@ def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Town) -> None:
 # -------------------------------------------------------------------------------------------- clicks
 
 
-def test_bob_clicks_approve(it: Town, asked: Grant) -> None:
+def test_bob_clicks_approve(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
     assert it.grant().state is State.APPROVED
@@ -489,14 +489,14 @@ def test_bob_clicks_approve(it: Town, asked: Grant) -> None:
     assert it.whispers() == []
 
 
-def test_bob_approves_for_less(it: Town, asked: Grant) -> None:
+def test_bob_approves_for_less(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     less = f"{asked.id} {shown_terms(it.context, asked.id)} {HOUR}"
     assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"less:{asked.id}", less).ok
     assert it.grant().length == HOUR
 
 
-def test_a_click_delivered_twice_is_one_vote(it: Town, asked: Grant) -> None:
+def test_a_click_delivered_twice_is_one_vote(it: Rig, asked: Grant) -> None:
     it.workspace.faults.twice = True
     card = it.workspace.messages(CHANNEL)[0]
     it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}")
@@ -504,21 +504,21 @@ def test_a_click_delivered_twice_is_one_vote(it: Town, asked: Grant) -> None:
     assert it.whispers() == []
 
 
-def test_the_second_to_click_is_told_who_was_first(it: Town, asked: Grant) -> None:
+def test_the_second_to_click_is_told_who_was_first(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.types(CAROL, f"deny {asked.id}")
     assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
     assert it.whispers() == [(CHANNEL, Why.DECIDED_ALREADY, BOB)]
 
 
-def test_ada_cannot_approve_her_own(it: Town, asked: Grant) -> None:
+def test_ada_cannot_approve_her_own(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     assert it.workspace.click(ADA, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
     assert it.whispers() == [(CHANNEL, Why.OWN_REQUEST, ADA)]
     assert it.grant().state is State.ASKED
 
 
-def test_eve_from_another_company_cannot_click(it: Town, asked: Grant) -> None:
+def test_eve_from_another_company_cannot_click(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     for action, block in (("approve", "decide"), ("deny", "decide")):
         assert it.workspace.click(EVE, CHANNEL, card.ts, action, f"{block}:{asked.id}").ok
@@ -527,7 +527,7 @@ def test_eve_from_another_company_cannot_click(it: Town, asked: Grant) -> None:
     assert it.workspace.view(EVE) is None
 
 
-def test_a_copied_card_does_nothing(it: Town, asked: Grant) -> None:
+def test_a_copied_card_does_nothing(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     copied = it.messenger._client.chat_postMessage(channel=CHANNEL, text="copy", blocks=card.blocks)
     assert it.workspace.click(BOB, CHANNEL, copied["ts"], "approve", f"decide:{asked.id}").ok
@@ -539,7 +539,7 @@ def test_a_copied_card_does_nothing(it: Town, asked: Grant) -> None:
     )
 
 
-def test_bob_denies_and_says_why(it: Town, asked: Grant) -> None:
+def test_bob_denies_and_says_why(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     assert it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}").ok
     assert it.grant().state is State.ASKED
@@ -557,7 +557,7 @@ UNCONFIRMED_FORM = [{"down": True}, {"lost_replies": 1}]
 
 @pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
 def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_denied(
-    it: Town, asked: Grant, fault: dict[str, Any]
+    it: Rig, asked: Grant, fault: dict[str, Any]
 ) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.types(BOB, "list")
@@ -572,7 +572,7 @@ def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_denied(
 
 
 def test_a_form_that_opens_late_can_still_be_sent_in(
-    it: Town, asked: Grant, monkeypatch: pytest.MonkeyPatch
+    it: Rig, asked: Grant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "OPEN_WITHIN", 0.05)
     card = it.workspace.messages(CHANNEL)[0]
@@ -586,18 +586,18 @@ def test_a_form_that_opens_late_can_still_be_sent_in(
     assert it.context.grant(asked.id).ended == because(Why.DENIED, said="no ticket")
 
 
-def troubled(it: Town, fault: dict[str, Any]) -> None:
+def troubled(it: Rig, fault: dict[str, Any]) -> None:
     for name, value in fault.items():
         setattr(it.workspace.faults, name, value)
 
 
-def whispered(it: Town) -> str:
+def whispered(it: Rig) -> str:
     owed = [key for key in it.ledger._documents if key.kind == "note"]
     [note] = (each for each in it.ledger.read(owed).all(Note) if each.whisper_to)
     return refusal(note.reason)
 
 
-def opens_within(it: Town, who: str, *, seconds: float) -> None:
+def opens_within(it: Rig, who: str, *, seconds: float) -> None:
     by = time.monotonic() + seconds
     while it.workspace.view(who) is None:
         assert time.monotonic() < by
@@ -605,7 +605,7 @@ def opens_within(it: Town, who: str, *, seconds: float) -> None:
 
 
 def test_a_click_on_deny_that_is_delivered_twice_opens_the_form_and_denies_nothing(
-    it: Town, asked: Grant
+    it: Rig, asked: Grant
 ) -> None:
     it.workspace.faults.twice = True
     card = it.workspace.messages(CHANNEL)[0]
@@ -614,7 +614,7 @@ def test_a_click_on_deny_that_is_delivered_twice_opens_the_form_and_denies_nothi
     assert it.grant().state is State.ASKED
 
 
-def test_a_denial_that_came_too_late_says_so_in_the_form(it: Town, asked: Grant) -> None:
+def test_a_denial_that_came_too_late_says_so_in_the_form(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.workspace.click(BOB, CHANNEL, card.ts, "deny", f"decide:{asked.id}")
     it.approves(CAROL, f"approve {asked.id}")
@@ -626,7 +626,7 @@ def test_a_denial_that_came_too_late_says_so_in_the_form(it: Town, asked: Grant)
     )
 
 
-def test_carol_extends_and_gives_back_on_her_card(it: Town) -> None:
+def test_carol_extends_and_gives_back_on_her_card(it: Rig) -> None:
     it.types(CAROL, "request prod-db 1h because x")
     active = replace(it.grant(), state=State.ACTIVE)
     it.puts({Key.of(Grant, active.id): active})
@@ -640,7 +640,7 @@ def test_carol_extends_and_gives_back_on_her_card(it: Town) -> None:
     assert it.grant().state is State.ENDING
 
 
-def test_an_extension_that_approvers_decide_is_whispered(it: Town, asked: Grant) -> None:
+def test_an_extension_that_approvers_decide_is_whispered(it: Rig, asked: Grant) -> None:
     it.approves(BOB, f"approve {asked.id}")
     active = replace(it.grant(), state=State.ACTIVE)
     it.puts({Key.of(Grant, active.id): active})
@@ -652,7 +652,7 @@ def test_an_extension_that_approvers_decide_is_whispered(it: Town, asked: Grant)
     assert extension.id == f"{active.id}-1"
 
 
-def test_ada_asks_again(it: Town, asked: Grant) -> None:
+def test_ada_asks_again(it: Rig, asked: Grant) -> None:
     it.types(BOB, f"deny {asked.id}")
     card = it.posts(asked, ADA, "holder")
     assert it.workspace.click(ADA, card.channel, card.ts, "ask_again").ok
@@ -669,7 +669,7 @@ def test_ada_asks_again(it: Town, asked: Grant) -> None:
     assert it.grant().id != asked.id
 
 
-def test_a_click_on_ask_again_that_is_delivered_twice_asks_nothing_by_itself(it: Town, asked: Grant) -> None:
+def test_a_click_on_ask_again_that_is_delivered_twice_asks_nothing_by_itself(it: Rig, asked: Grant) -> None:
     it.types(BOB, f"deny {asked.id}")
     card = it.posts(asked, ADA, "holder")
     it.workspace.faults.twice = True
@@ -678,7 +678,7 @@ def test_a_click_on_ask_again_that_is_delivered_twice_asks_nothing_by_itself(it:
     assert it.grants() == ()
 
 
-def test_nobody_asks_again_for_somebody_else(it: Town, asked: Grant) -> None:
+def test_nobody_asks_again_for_somebody_else(it: Rig, asked: Grant) -> None:
     it.types(BOB, f"deny {asked.id}")
     card = it.posts(asked, CHANNEL, "holder")
     assert it.workspace.click(CAROL, CHANNEL, card.ts, "ask_again").ok
@@ -687,7 +687,7 @@ def test_nobody_asks_again_for_somebody_else(it: Town, asked: Grant) -> None:
 
 @pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
 def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_requested_again(
-    it: Town, asked: Grant, fault: dict[str, Any]
+    it: Rig, asked: Grant, fault: dict[str, Any]
 ) -> None:
     it.types(BOB, f"deny {asked.id}")
     card = it.posts(asked, ADA, "holder")
@@ -701,7 +701,7 @@ def test_if_slack_does_not_confirm_that_the_form_opened_nothing_is_requested_aga
 
 @pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
 def test_a_button_of_the_home_tab_whose_form_is_not_confirmed_says_what_to_type(
-    it: Town, fault: dict[str, Any]
+    it: Rig, fault: dict[str, Any]
 ) -> None:
     it.types(ADA, "list")
     it.messenger.publish(home_view(it.context, ADA), Deadline.after(10))
@@ -712,7 +712,7 @@ def test_a_button_of_the_home_tab_whose_form_is_not_confirmed_says_what_to_type(
     )
 
 
-def test_a_click_while_redis_is_down_is_told_in_a_window(it: Town, asked: Grant) -> None:
+def test_a_click_while_redis_is_down_is_told_in_a_window(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.ledger.down = True
     assert it.workspace.click(BOB, CHANNEL, card.ts, "approve", f"decide:{asked.id}").ok
@@ -721,7 +721,7 @@ def test_a_click_while_redis_is_down_is_told_in_a_window(it: Town, asked: Grant)
     assert shown.blocks[0]["text"]["text"] == NOT_RECORDED
 
 
-def test_a_click_while_nothing_works_is_shown_as_failed(it: Town, asked: Grant) -> None:
+def test_a_click_while_nothing_works_is_shown_as_failed(it: Rig, asked: Grant) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     it.ledger.down = True
     it.workspace.faults.down = True
@@ -729,14 +729,14 @@ def test_a_click_while_nothing_works_is_shown_as_failed(it: Town, asked: Grant) 
     assert (reply.status, reply.body) == (503, "")
 
 
-def test_buttons_of_an_answer_only_ada_sees_work(it: Town, asked: Grant) -> None:
+def test_buttons_of_an_answer_only_ada_sees_work(it: Rig, asked: Grant) -> None:
     it.types(ADA, "mine")
     mine = it.workspace.ephemerals(ADA)[-1]
     assert it.workspace.click(ADA, mine.channel, mine.ts, "done").ok
     assert it.context.grant(asked.id).state is State.WITHDRAWN
 
 
-def test_a_button_nobody_knows_is_acknowledged(it: Town) -> None:
+def test_a_button_nobody_knows_is_acknowledged(it: Rig) -> None:
     block = {"type": "actions", "elements": [{"type": "button", "action_id": "x", "text": text("X")}]}
     posted = it.messenger._client.chat_postMessage(channel=CHANNEL, text="x", blocks=[block])
     assert it.workspace.click(ADA, CHANNEL, posted["ts"], "x").ok
@@ -749,7 +749,7 @@ def text(label: str) -> dict[str, str]:
 # --------------------------------------------------------------------------------------------- forms
 
 
-def test_request_alone_opens_the_form(it: Town) -> None:
+def test_request_alone_opens_the_form(it: Rig) -> None:
     reply = it.answers(ADA, "request")
     assert reply.text == ""
     it.workspace.submit_view(
@@ -760,7 +760,7 @@ def test_request_alone_opens_the_form(it: Town) -> None:
 
 @pytest.mark.parametrize("fault", UNCONFIRMED_FORM)
 def test_it_does_not_say_that_the_form_did_not_open_when_it_may_be_open(
-    it: Town, fault: dict[str, Any]
+    it: Rig, fault: dict[str, Any]
 ) -> None:
     it.types(ADA, "list")
     troubled(it, fault)
@@ -771,7 +771,7 @@ def test_it_does_not_say_that_the_form_did_not_open_when_it_may_be_open(
     assert (it.workspace.view(ADA) is not None) is ("lost_replies" in fault)
 
 
-def test_the_form_says_what_it_needs_and_never_to_type_a_command(it: Town) -> None:
+def test_the_form_says_what_it_needs_and_never_to_type_a_command(it: Rig) -> None:
     it.types(ADA, "request prod-db")
     it.types(ADA, "request")
     shown = it.workspace.view(ADA)
@@ -785,7 +785,7 @@ def test_the_form_says_what_it_needs_and_never_to_type_a_command(it: Town) -> No
     assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
 
 
-def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Town) -> None:
+def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Rig) -> None:
     free = replace(CATALOG.resources["vault"], reason=ReasonRule(required=False))
     it.enacts(replace(CATALOG, version="two", resources={**CATALOG.resources, "vault": free}))
     it.types(ADA, "request")
@@ -797,7 +797,7 @@ def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Tow
     assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
 
 
-def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Town) -> None:
+def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Rig) -> None:
     it.messenger.publish(home_view(it.context, ADA), Deadline.after(10))
     assert it.workspace.click_home(ADA, "request", "offer:vault").ok
     shown = it.workspace.view(ADA)
@@ -807,7 +807,7 @@ def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Town) -> 
     )
 
 
-def test_what_is_wrong_with_a_field_is_said_there(it: Town) -> None:
+def test_what_is_wrong_with_a_field_is_said_there(it: Rig) -> None:
     it.types(ADA, "request")
     fields = {"resource": {"resource": "vault"}, "length": {"length": "13h"}, "reason": {"reason": "x"}}
     it.workspace.submit_view(ADA, fields)
@@ -825,13 +825,13 @@ def test_what_is_wrong_with_a_field_is_said_there(it: Town) -> None:
     assert it.grant().length == 4 * HOUR
 
 
-def form_errors(it: Town) -> dict[str, str]:
+def form_errors(it: Rig) -> dict[str, str]:
     shown = it.workspace.view(ADA)
     assert shown is not None
     return shown.errors
 
 
-def test_a_form_sent_in_while_redis_is_down_keeps_what_was_typed(it: Town) -> None:
+def test_a_form_sent_in_while_redis_is_down_keeps_what_was_typed(it: Rig) -> None:
     it.types(ADA, "request")
     it.ledger.down = True
     fields = {"resource": {"resource": "vault"}, "reason": {"reason": "x"}}
@@ -846,29 +846,29 @@ def test_a_form_sent_in_while_redis_is_down_keeps_what_was_typed(it: Town) -> No
 # ---------------------------------------------------------------------------------------------- home
 
 
-def test_who_opens_the_home_tab_is_owed_it(it: Town) -> None:
+def test_who_opens_the_home_tab_is_owed_it(it: Rig) -> None:
     assert it.workspace.open_home(ADA).ok
     assert it.homes_owed() == [ADA]
 
 
-def test_only_the_home_tab_is_owed(it: Town) -> None:
+def test_only_the_home_tab_is_owed(it: Rig) -> None:
     it.workspace.tell({"type": "app_home_opened", "user": ADA, "tab": "messages"})
     assert it.homes_owed() == []
 
 
-def test_only_the_home_tab_of_our_own_people_is_owed(it: Town) -> None:
+def test_only_the_home_tab_of_our_own_people_is_owed(it: Rig) -> None:
     it.puts({Key.of(Home): Home(team="T9EVIL", enterprise=None, bot_user="U1")})
     it.workspace.open_home(ADA)
     assert it.homes_owed() == []
 
 
-def test_slack_is_to_send_an_event_again_that_could_not_be_written_down(it: Town) -> None:
+def test_slack_is_to_send_an_event_again_that_could_not_be_written_down(it: Rig) -> None:
     it.workspace.faults.retry_pauses = ()
     it.ledger.down = True
     assert it.workspace.open_home(ADA).status == 503
 
 
-def test_home_buttons_work(it: Town, asked: Grant) -> None:
+def test_home_buttons_work(it: Rig, asked: Grant) -> None:
     it.messenger.publish(home_view(it.context, BOB), Deadline.after(10))
     assert it.workspace.click_home(BOB, "approve", f"approver:{asked.id}").ok
     assert it.grant().state is State.APPROVED
@@ -879,7 +879,7 @@ def test_home_buttons_work(it: Town, asked: Grant) -> None:
 # --------------------------------------------------------------------------------- who has changed
 
 
-def test_slack_says_that_carol_is_gone_and_she_is_looked_up(it: Town) -> None:
+def test_slack_says_that_carol_is_gone_and_she_is_looked_up(it: Rig) -> None:
     it.types(CAROL, "request prod-db 1h because x")
     it.ledger.advance(1)
     it.workspace.deactivate(CAROL)
@@ -887,19 +887,19 @@ def test_slack_says_that_carol_is_gone_and_she_is_looked_up(it: Town) -> None:
 
 
 @pytest.mark.parametrize("changes", [{"real_name": "Caroline"}, {"title": "on holiday"}])
-def test_another_name_or_title_is_nothing_to_us(it: Town, changes: dict[str, str]) -> None:
+def test_another_name_or_title_is_nothing_to_us(it: Rig, changes: dict[str, str]) -> None:
     it.types(CAROL, "request prod-db 1h because x")
     before = it.ledger._counter
     it.workspace.alter(CAROL, **changes)
     assert it.ledger._counter == before
 
 
-def test_somebody_of_whom_we_know_nothing_changes(it: Town) -> None:
+def test_somebody_of_whom_we_know_nothing_changes(it: Rig) -> None:
     it.workspace.deactivate(BOB)
     assert f"people:{BOB}" not in it.ledger._due
 
 
-def test_a_change_that_could_not_be_written_down_is_to_be_sent_again(it: Town) -> None:
+def test_a_change_that_could_not_be_written_down_is_to_be_sent_again(it: Rig) -> None:
     it.types(CAROL, "request prod-db 1h because x")
     it.workspace.faults.retry_pauses = ()
     it.ledger.down = True
@@ -909,7 +909,7 @@ def test_a_change_that_could_not_be_written_down_is_to_be_sent_again(it: Town) -
 # ------------------------------------------------------------------------------------- the way out
 
 
-def home_of(it: Town) -> Home:
+def home_of(it: Rig) -> Home:
     found: Home | None = it.ledger.read({Key.of(Home)}).find(Home)
     assert found is not None
     return found
@@ -923,7 +923,7 @@ def home_of(it: Town) -> Home:
     ],
 )
 def test_slack_shuts_the_bot_out_and_everybody_hears_of_it(
-    it: Town, event: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+    it: Rig, event: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert health.shut_out(it.context) is None
     assert it.workspace.tell(event).status == 200
@@ -938,19 +938,19 @@ def test_slack_shuts_the_bot_out_and_everybody_hears_of_it(
 
 
 @pytest.mark.parametrize("tokens", [{"oauth": [ADA]}, {"oauth": [ADA], "bot": []}, None])
-def test_the_token_of_a_person_is_nothing_to_us(it: Town, tokens: dict[str, list[str]] | None) -> None:
+def test_the_token_of_a_person_is_nothing_to_us(it: Rig, tokens: dict[str, list[str]] | None) -> None:
     it.workspace.tell({"type": "tokens_revoked", **({"tokens": tokens} if tokens else {})})
     assert home_of(it).lost is None
 
 
-def test_another_workspace_that_uninstalls_the_app_is_nothing_to_us(it: Town) -> None:
+def test_another_workspace_that_uninstalls_the_app_is_nothing_to_us(it: Rig) -> None:
     elsewhere = Home(team="T9EVIL", enterprise=None, bot_user="U1")
     it.puts({Key.of(Home): elsewhere})
     it.workspace.tell({"type": "app_uninstalled"})
     assert home_of(it) == elsewhere
 
 
-def test_it_is_written_once_though_slack_says_it_twice(it: Town) -> None:
+def test_it_is_written_once_though_slack_says_it_twice(it: Rig) -> None:
     it.workspace.tell({"type": "app_uninstalled"})
     it.ledger.advance(5)
     it.workspace.tell({"type": "tokens_revoked", "tokens": {"bot": ["U0BOT"]}})
@@ -958,7 +958,7 @@ def test_it_is_written_once_though_slack_says_it_twice(it: Town) -> None:
     assert len(list(it.ledger.entries(count=100))) == 1
 
 
-def test_slack_is_to_say_it_again_if_it_could_not_be_written_down(it: Town) -> None:
+def test_slack_is_to_say_it_again_if_it_could_not_be_written_down(it: Rig) -> None:
     it.workspace.faults.retry_pauses = ()
     it.ledger.down = True
     assert it.workspace.tell({"type": "app_uninstalled"}).status == 503
@@ -971,13 +971,13 @@ def test_what_is_loud_is_subscribed() -> None:
 # ------------------------------------------------------------------------------------------- the door
 
 
-def test_a_forged_request_is_turned_away(it: Town) -> None:
+def test_a_forged_request_is_turned_away(it: Rig) -> None:
     it.workspace.faults.forged = True
     assert it.workspace.type_command(ADA, CHANNEL, "/access", ASK).status == 401
     assert it.grants() == ()
 
 
-def test_an_old_request_is_turned_away(it: Town) -> None:
+def test_an_old_request_is_turned_away(it: Rig) -> None:
     it.workspace.faults.late_by = 600
     assert it.workspace.type_command(ADA, CHANNEL, "/access", ASK).status == 401
 
@@ -987,11 +987,11 @@ def test_the_environment_changes_nothing(
 ) -> None:
     for name in ("CLIENT_ID", "CLIENT_SECRET", "BOT_TOKEN", "SIGNING_SECRET", "VERIFICATION_TOKEN"):
         monkeypatch.setenv(f"SLACK_{name}", "other")
-    with town(workspace, server) as it:
+    with rig(workspace, server) as it:
         assert it.types(ADA, ASK).startswith("Asked for *prod-db*")
 
 
-def test_starting_asks_slack_nothing(it: Town) -> None:
+def test_starting_asks_slack_nothing(it: Rig) -> None:
     assert it.workspace.calls == []
     with pytest.raises(ImpossibleError):
         it.workspace.type_command(ADA, CHANNEL, "/other", "")

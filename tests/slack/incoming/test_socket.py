@@ -12,19 +12,19 @@ from bot.doubles.slack import Server, Workspace
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.slack.incoming.socket import SocketConnection
 from tests.slack.conftest import APP_TOKEN, BOT_TOKEN
-from tests.slack.deployment import Town, town
+from tests.slack.rig import Rig, rig
 from tests.slack.scenes import ADA
 
 
 @pytest.fixture
-def it(workspace: Workspace, server: Server) -> Iterator[Town]:
-    with town(workspace, server) as made:
+def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
+    with rig(workspace, server) as made:
         workspace.connect(None)
         yield made
 
 
 @pytest.fixture
-def connect(it: Town, server: Server) -> Iterator[Callable[[str], SocketConnection]]:
+def connect(it: Rig, server: Server) -> Iterator[Callable[[str], SocketConnection]]:
     made: list[SocketConnection] = []
 
     def connected(app_token: str = APP_TOKEN) -> SocketConnection:
@@ -46,13 +46,13 @@ def soon(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     return True
 
 
-def test_ada_is_answered_over_the_socket(it: Town, connect: Callable[[], SocketConnection]) -> None:
+def test_ada_is_answered_over_the_socket(it: Rig, connect: Callable[[], SocketConnection]) -> None:
     connection = connect()
     assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
     assert it.types(ADA, "mine") == "You have nothing now, and nothing is waiting."
 
 
-def test_slack_is_down_at_the_start_and_comes_back(it: Town, connect: Callable[[], SocketConnection]) -> None:
+def test_slack_is_down_at_the_start_and_comes_back(it: Rig, connect: Callable[[], SocketConnection]) -> None:
     it.workspace.faults.down = True
     connection = connect()
     assert soon(lambda: "Slack answers 503" in (connection.trouble or ""))
@@ -61,7 +61,7 @@ def test_slack_is_down_at_the_start_and_comes_back(it: Town, connect: Callable[[
     assert it.types(ADA, "mine") == "You have nothing now, and nothing is waiting."
 
 
-def test_a_lost_connection_is_made_again(it: Town, connect: Callable[[], SocketConnection]) -> None:
+def test_a_lost_connection_is_made_again(it: Rig, connect: Callable[[], SocketConnection]) -> None:
     connection = connect()
     assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
     it.workspace.sockets.close()
@@ -69,7 +69,7 @@ def test_a_lost_connection_is_made_again(it: Town, connect: Callable[[], SocketC
     assert soon(lambda: connection.trouble is None)
 
 
-def test_a_wrong_token_is_named(it: Town, connect: Callable[[str], SocketConnection]) -> None:
+def test_a_wrong_token_is_named(it: Rig, connect: Callable[[str], SocketConnection]) -> None:
     connection = connect("xapp-wrong")
     expected = "Socket Mode: Slack answers invalid_auth; check SLACK_APP_TOKEN"
     assert soon(lambda: connection.trouble == expected)

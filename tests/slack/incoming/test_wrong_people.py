@@ -25,25 +25,25 @@ from tests.fuzz.place import signed
 from tests.fuzz.shapes import click as clicked
 from tests.fuzz.shapes import command
 from tests.slack.conftest import CHANNEL, EVE, GINA
-from tests.slack.deployment import CATALOG, PROD, Town, town
+from tests.slack.rig import CATALOG, PROD, Rig, rig
 from tests.slack.scenes import ADA, BOB, CAROL, HOUR
 
 ASK = "request prod-db 2h because orders are stuck"
 
 
 @pytest.fixture
-def it(workspace: Workspace, server: Server) -> Iterator[Town]:
-    with town(workspace, server) as made:
+def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
+    with rig(workspace, server) as made:
         yield made
 
 
 @pytest.fixture
-def web(it: Town) -> FlaskClient:
+def web(it: Rig) -> FlaskClient:
     return it.site.test_client()
 
 
 @pytest.fixture
-def asked(it: Town) -> Grant:
+def asked(it: Rig) -> Grant:
     """Ada has asked, and the card is in the channel."""
     it.types(ADA, ASK)
     it.posts(it.grant())
@@ -51,7 +51,7 @@ def asked(it: Town) -> Grant:
 
 
 @pytest.fixture
-def held(it: Town) -> Grant:
+def held(it: Rig) -> Grant:
     """Carol has it, and her card is in the channel for all to press."""
     it.types(CAROL, "request prod-db 1h because x")
     active = replace(it.grant(), state=State.ACTIVE)
@@ -60,12 +60,12 @@ def held(it: Town) -> Grant:
     return active
 
 
-def press(it: Town, who: str, verb: str, block: str | None = None) -> None:
+def press(it: Rig, who: str, verb: str, block: str | None = None) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     assert it.workspace.click(who, CHANNEL, card.ts, verb, block).ok
 
 
-def told(it: Town, who: str) -> list[str]:
+def told(it: Rig, who: str) -> list[str]:
     """Why, of all that is owed to be whispered."""
     return [why for _, why, to in it.whispers() if to == who]
 
@@ -73,20 +73,20 @@ def told(it: Town, who: str) -> list[str]:
 # ---------------------------------------------------------------------------------- old buttons
 
 
-def withdrawn(it: Town) -> None:
+def withdrawn(it: Rig) -> None:
     it.types(ADA, "done")
 
 
-def denied(it: Town) -> None:
+def denied(it: Rig) -> None:
     it.types(CAROL, "deny " + it.grant().id)
 
 
-def approved(it: Town) -> None:
+def approved(it: Rig) -> None:
     it.approves(CAROL, "approve " + it.grant().id)
 
 
 @pytest.mark.parametrize("decided", [withdrawn, denied, approved])
-def test_who_approves_what_is_decided(it: Town, asked: Grant, decided: Callable[[Town], None]) -> None:
+def test_who_approves_what_is_decided(it: Rig, asked: Grant, decided: Callable[[Rig], None]) -> None:
     decided(it)
     before = it.context.grant(asked.id)
     press(it, BOB, "approve", f"decide:{asked.id}")
@@ -94,7 +94,7 @@ def test_who_approves_what_is_decided(it: Town, asked: Grant, decided: Callable[
     assert it.context.grant(asked.id) == before
 
 
-def test_who_withdraws_what_is_denied(it: Town, asked: Grant) -> None:
+def test_who_withdraws_what_is_denied(it: Rig, asked: Grant) -> None:
     it.posts(asked, CHANNEL, "holder")
     denied(it)
     holders = it.workspace.messages(CHANNEL)[1]
@@ -104,14 +104,14 @@ def test_who_withdraws_what_is_denied(it: Town, asked: Grant) -> None:
 
 
 @pytest.mark.parametrize("verb", ["extend", "done"])
-def test_who_presses_what_is_over(it: Town, held: Grant, verb: str) -> None:
+def test_who_presses_what_is_over(it: Rig, held: Grant, verb: str) -> None:
     it.types(CAROL, "done prod-db")
     press(it, CAROL, verb)
     assert told(it, CAROL) == [Why.GRANT_OVER]
     assert it.context.grant(held.id).state is State.ENDING
 
 
-def test_who_approves_under_another_policy(it: Town, asked: Grant) -> None:
+def test_who_approves_under_another_policy(it: Rig, asked: Grant) -> None:
     carols = replace(PROD, approvers=(Named(person=CAROL),))
     it.enacts(replace(CATALOG, version="def", resources={"prod-db": carols}))
     press(it, BOB, "approve", f"decide:{asked.id}")
@@ -120,7 +120,7 @@ def test_who_approves_under_another_policy(it: Town, asked: Grant) -> None:
     assert it.context.grant(asked.id).state is State.APPROVED
 
 
-def test_who_approves_what_is_no_longer_in_the_policy(it: Town, asked: Grant) -> None:
+def test_who_approves_what_is_no_longer_in_the_policy(it: Rig, asked: Grant) -> None:
     it.enacts(replace(CATALOG, version="def", resources={"vault": CATALOG.resources["vault"]}))
     press(it, BOB, "approve", f"decide:{asked.id}")
     assert told(it, BOB) == [Why.RESOURCE_GONE]
@@ -132,13 +132,13 @@ def test_who_approves_what_is_no_longer_in_the_policy(it: Town, asked: Grant) ->
 
 @pytest.mark.parametrize("verb", ["extend", "done"])
 @pytest.mark.parametrize("who", [ADA, BOB])
-def test_what_carol_holds_is_hers(it: Town, held: Grant, verb: str, who: str) -> None:
+def test_what_carol_holds_is_hers(it: Rig, held: Grant, verb: str, who: str) -> None:
     press(it, who, verb)
     assert told(it, who) == [Why.NOT_YOURS]
     assert it.context.grant(held.id) == held
 
 
-def test_what_carol_holds_is_not_given_back_by_its_id(it: Town, held: Grant) -> None:
+def test_what_carol_holds_is_not_given_back_by_its_id(it: Rig, held: Grant) -> None:
     assert it.types(ADA, f"done {held.id}") == "This belongs to somebody else. Only its holder can do this."
     assert it.types(ADA, f"extend {held.id} 1h") == (
         "This belongs to somebody else. Only its holder can do this."
@@ -149,7 +149,7 @@ def test_what_carol_holds_is_not_given_back_by_its_id(it: Town, held: Grant) -> 
     assert it.context.grant(held.id) == held
 
 
-def test_who_is_no_approver(it: Town, asked: Grant) -> None:
+def test_who_is_no_approver(it: Rig, asked: Grant) -> None:
     it.workspace.add_person(Person(id="U07DAN", name="dan", email="dan@example.com"))
     it.workspace.invite(CHANNEL, "U07DAN")
     press(it, "U07DAN", "approve", f"decide:{asked.id}")
@@ -162,7 +162,7 @@ def test_who_is_no_approver(it: Town, asked: Grant) -> None:
 # -------------------------------------------------------------------------------------- one's own
 
 
-def everybody_approves(it: Town) -> None:
+def everybody_approves(it: Rig) -> None:
     """Ada is an approver in three ways."""
     every = (Everyone(), InGroup(group="slack/dba"), Named(person=ADA), *PROD.approve_automatically)
     resource = replace(PROD, approve_automatically=(), approvers=every)
@@ -170,7 +170,7 @@ def everybody_approves(it: Town) -> None:
 
 
 @pytest.mark.parametrize("who", [ADA, BOB, CAROL])
-def test_nobody_approves_their_own_by_button_menu_command_or_home_tab(it: Town, who: str) -> None:
+def test_nobody_approves_their_own_by_button_menu_command_or_home_tab(it: Rig, who: str) -> None:
     everybody_approves(it)
     it.types(who, ASK)
     own = it.grant()
@@ -186,7 +186,7 @@ def test_nobody_approves_their_own_by_button_menu_command_or_home_tab(it: Town, 
     assert it.context.grant(own.id) == own
 
 
-def test_a_second_account_with_the_same_address_approves_nothing(it: Town, asked: Grant) -> None:
+def test_a_second_account_with_the_same_address_approves_nothing(it: Rig, asked: Grant) -> None:
     it.workspace.add_person(Person(id="U08ADA", name="ada2", email="ADA@example.com"))
     it.workspace.invite(CHANNEL, "U08ADA")
     everybody_approves(it)
@@ -198,7 +198,7 @@ def test_a_second_account_with_the_same_address_approves_nothing(it: Town, asked
     assert it.context.grant(asked.id).state is State.ASKED
 
 
-def test_a_guest_with_the_same_address_takes_no_vote_and_no_request_away(it: Town, asked: Grant) -> None:
+def test_a_guest_with_the_same_address_takes_no_vote_and_no_request_away(it: Rig, asked: Grant) -> None:
     for n, (name, address) in enumerate([("ada2", "ADA@example.com"), ("bob2", "bob@example.com")]):
         guest = Person(id=f"U08G{n}", name=name, email=address, is_restricted=True)
         it.workspace.add_person(guest)
@@ -212,7 +212,7 @@ def test_a_guest_with_the_same_address_takes_no_vote_and_no_request_away(it: Tow
 
 @pytest.mark.parametrize("late", ["before it is noted", "while it is noted"])
 def test_terms_in_an_answer_that_slack_drops_do_not_count_as_shown(
-    it: Town, asked: Grant, monkeypatch: pytest.MonkeyPatch, late: str
+    it: Rig, asked: Grant, monkeypatch: pytest.MonkeyPatch, late: str
 ) -> None:
     """Redis hung for some seconds, so Bob saw a failed command, and no terms."""
     monkeypatch.setattr(commands, "SHOWN_WITHIN", -1.0 if late == "before it is noted" else 0.3)
@@ -236,7 +236,7 @@ def test_terms_in_an_answer_that_slack_drops_do_not_count_as_shown(
 # ---------------------------------------------------------------------------------- who is not ours
 
 
-def test_guests_bots_and_strangers_decide_nothing(it: Town, asked: Grant) -> None:
+def test_guests_bots_and_strangers_decide_nothing(it: Rig, asked: Grant) -> None:
     everybody_approves(it)
     it.workspace.add_person(Person(id="U09BOT", name="robot", email="robot@example.com", is_bot=True))
     for each in (GINA, "U09BOT"):
@@ -247,7 +247,7 @@ def test_guests_bots_and_strangers_decide_nothing(it: Town, asked: Grant) -> Non
     assert it.context.grant(asked.id) == asked
 
 
-def test_whoever_says_to_be_of_another_team_is_believed(it: Town, web: FlaskClient, asked: Grant) -> None:
+def test_whoever_says_to_be_of_another_team_is_believed(it: Rig, web: FlaskClient, asked: Grant) -> None:
     """Even Bob: who he is in another workspace is nothing to us."""
     card = it.workspace.messages(CHANNEL)[0]
     for team in ("T9EVIL", None, ""):
@@ -270,7 +270,7 @@ def test_whoever_says_to_be_of_another_team_is_believed(it: Town, web: FlaskClie
     "forged",
     ["", "Gnone", "G1:approve:1", "../grant", "prod-db", "*", "G1 3600", "x" * 2_000, "\u202eG1", "'; --"],
 )
-def test_an_id_that_is_none_decides_nothing(it: Town, web: FlaskClient, asked: Grant, forged: str) -> None:
+def test_an_id_that_is_none_decides_nothing(it: Rig, web: FlaskClient, asked: Grant, forged: str) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     for verb in ("approve", "deny", "extend", "done", "ask_again"):
         body = clicked(BOB, verb, forged, (CHANNEL, card.ts)) | {
@@ -289,7 +289,7 @@ def test_an_id_that_is_none_decides_nothing(it: Town, web: FlaskClient, asked: G
 
 
 def test_an_id_of_a_million_letters_comes_no_further_than_the_door(
-    it: Town, web: FlaskClient, asked: Grant
+    it: Rig, web: FlaskClient, asked: Grant
 ) -> None:
     for size, status in ((2_001, 400), (1_000_000, 413)):
         body = clicked(BOB, "approve", "x" * size, (CHANNEL, "1.1"))
@@ -297,9 +297,7 @@ def test_an_id_of_a_million_letters_comes_no_further_than_the_door(
     assert it.grants() == (asked,)
 
 
-def test_the_id_of_another_ask_on_a_card_that_is_not_its_own(
-    it: Town, web: FlaskClient, asked: Grant
-) -> None:
+def test_the_id_of_another_ask_on_a_card_that_is_not_its_own(it: Rig, web: FlaskClient, asked: Grant) -> None:
     it.types(BOB, "request vault 1h because x")
     bobs = next(each for each in it.grants() if each.person == BOB)
     it.posts(bobs)
@@ -316,7 +314,7 @@ def test_the_id_of_another_ask_on_a_card_that_is_not_its_own(
 
 
 def test_a_click_that_is_sent_again_within_five_minutes_counts_once(
-    it: Town, web: FlaskClient, asked: Grant
+    it: Rig, web: FlaskClient, asked: Grant
 ) -> None:
     card = it.workspace.messages(CHANNEL)[0]
     body = {
@@ -330,7 +328,7 @@ def test_a_click_that_is_sent_again_within_five_minutes_counts_once(
     assert it.whispers() == []
 
 
-def test_a_form_that_is_sent_again_asks_once(it: Town, web: FlaskClient) -> None:
+def test_a_form_that_is_sent_again_asks_once(it: Rig, web: FlaskClient) -> None:
     it.types(ADA, "request")
     fields = {"resource": {"resource": "vault"}, "reason": {"reason": "x"}}
     it.workspace.faults.twice = True
@@ -338,7 +336,7 @@ def test_a_form_that_is_sent_again_asks_once(it: Town, web: FlaskClient) -> None
     assert [each.resource for each in it.grants()] == ["vault"]
 
 
-def test_a_command_that_was_recorded_is_nothing_to_whoever_sends_it_later(it: Town, web: FlaskClient) -> None:
+def test_a_command_that_was_recorded_is_nothing_to_whoever_sends_it_later(it: Rig, web: FlaskClient) -> None:
     body = command(ASK)
     assert send(web, body).status_code == 200
     it.types(ADA, "done")

@@ -23,7 +23,7 @@ from bot.slack.views.alerts import alert
 from bot.usecases.notifications.alerts import alert_view
 from tests.slack import scenes
 from tests.slack.conftest import CHANNEL, EVE, GINA, QUIET
-from tests.slack.deployment import GIVES, Town, town
+from tests.slack.rig import GIVES, Rig, rig
 from tests.slack.scenes import ADA, AT_SIX, AT_TEN, BOB, CAROL, EVIL, HOUR, NOW, TEN, pressable, texts
 from tests.slack.scenes import slack_takes as takes
 
@@ -217,18 +217,18 @@ def test_slack_takes_it_whatever_is_in_it(over: bool) -> None:
 
 
 @pytest.fixture
-def it(workspace: Workspace, server: Server) -> Iterator[Town]:
-    with town(workspace, server) as made:
+def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
+    with rig(workspace, server) as made:
         yield made
 
 
 @pytest.fixture
-def asked(it: Town) -> Message:
+def asked(it: Rig) -> Message:
     """What Ada has is asked about in the channel."""
     return posted(it, CHANNEL)
 
 
-def posted(it: Town, *channels: str) -> Message:
+def posted(it: Rig, *channels: str) -> Message:
     """As the worker would post it."""
     made = Alert(
         id="A7QX",
@@ -250,13 +250,13 @@ def posted(it: Town, *channels: str) -> Message:
     return message
 
 
-def became(it: Town) -> Reason | None:
+def became(it: Rig) -> Reason | None:
     found = it.context.alert("A7QX")
     assert found
     return found.became
 
 
-def test_it_is_posted_once_and_then_updated(it: Town, asked: Message) -> None:
+def test_it_is_posted_once_and_then_updated(it: Rig, asked: Message) -> None:
     assert pressable(asked.blocks) == [
         ("adopt", "Adopt as a 4 h grant"),
         ("remove", "Remove"),
@@ -270,13 +270,13 @@ def test_it_is_posted_once_and_then_updated(it: Town, asked: Message) -> None:
     assert message.text.startswith("✅ <@U02BOB> leaves it as it is.")
 
 
-def test_bob_adopts_it(it: Town, asked: Message) -> None:
+def test_bob_adopts_it(it: Rig, asked: Message) -> None:
     assert it.workspace.click(BOB, CHANNEL, asked.ts, "adopt").ok
     assert (it.grant().person, it.grant().resource) == (ADA, "prod-db")
     assert it.whispers() == []
 
 
-def test_bob_removes_it(it: Town, asked: Message) -> None:
+def test_bob_removes_it(it: Rig, asked: Message) -> None:
     assert it.workspace.click(BOB, CHANNEL, asked.ts, "remove").ok
     record = it.ledger.read({Key.of(HoldRecord, HERS.key)}).find(HoldRecord, HERS.key)
     assert record
@@ -284,19 +284,19 @@ def test_bob_removes_it(it: Town, asked: Message) -> None:
     assert became(it) == because(Why.STRAY_TAKING, by_person=BOB)
 
 
-def test_bob_leaves_it(it: Town, asked: Message) -> None:
+def test_bob_leaves_it(it: Rig, asked: Message) -> None:
     assert it.workspace.click(BOB, CHANNEL, asked.ts, "leave").ok
     assert became(it) == because(Why.STRAY_LEFT, by_person=BOB)
 
 
-def test_a_click_delivered_twice_is_one(it: Town, asked: Message) -> None:
+def test_a_click_delivered_twice_is_one(it: Rig, asked: Message) -> None:
     it.workspace.faults.twice = True
     it.workspace.click(BOB, CHANNEL, asked.ts, "adopt")
     assert len(it.grants()) == 1
     assert it.whispers() == []
 
 
-def test_the_second_to_click_is_told_who_was_first(it: Town, asked: Message) -> None:
+def test_the_second_to_click_is_told_who_was_first(it: Rig, asked: Message) -> None:
     it.workspace.click(BOB, CHANNEL, asked.ts, "leave")
     assert it.workspace.click(CAROL, CHANNEL, asked.ts, "remove").ok
     assert it.whispers() == [(CHANNEL, Why.ALERT_SETTLED, CAROL)]
@@ -304,20 +304,20 @@ def test_the_second_to_click_is_told_who_was_first(it: Town, asked: Message) -> 
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_who_is_no_approver_is_told_so(it: Town, asked: Message, verb: str) -> None:
+def test_who_is_no_approver_is_told_so(it: Rig, asked: Message, verb: str) -> None:
     assert it.workspace.click(ADA, CHANNEL, asked.ts, verb).ok
     assert it.whispers() == [(CHANNEL, Why.NOT_AN_APPROVER, ADA)]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_eve_from_another_company_cannot_click(it: Town, asked: Message, verb: str) -> None:
+def test_eve_from_another_company_cannot_click(it: Rig, asked: Message, verb: str) -> None:
     assert it.workspace.click(EVE, CHANNEL, asked.ts, verb).ok
     assert it.whispers() == [(CHANNEL, Why.PERSON_EXTERNAL, EVE)]
     assert became(it) is None
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_copied_alert_does_nothing(it: Town, asked: Message, verb: str) -> None:
+def test_a_copied_alert_does_nothing(it: Rig, asked: Message, verb: str) -> None:
     copy = it.messenger._client.chat_postMessage(channel=CHANNEL, text="copy", blocks=asked.blocks)
     assert it.workspace.click(BOB, CHANNEL, copy["ts"], verb).ok
     assert (became(it), it.grants()) == (None, ())
@@ -326,7 +326,7 @@ def test_a_copied_alert_does_nothing(it: Town, asked: Message, verb: str) -> Non
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("value", ["", "A7QX", "G0unknown", "prod-db"])
-def test_buttons_made_by_somebody_else_do_nothing(it: Town, asked: Message, verb: str, value: str) -> None:
+def test_buttons_made_by_somebody_else_do_nothing(it: Rig, asked: Message, verb: str, value: str) -> None:
     button = {
         "type": "button",
         "action_id": verb,
@@ -341,20 +341,20 @@ def test_buttons_made_by_somebody_else_do_nothing(it: Town, asked: Message, verb
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_only_the_clicker_sees_is_no_place_for_an_alert(it: Town, asked: Message, verb: str) -> None:
+def test_what_only_the_clicker_sees_is_no_place_for_an_alert(it: Rig, asked: Message, verb: str) -> None:
     answer = it.messenger._client.chat_postEphemeral(channel=CHANNEL, user=BOB, text="x", blocks=asked.blocks)
     assert it.workspace.click(BOB, CHANNEL, answer["message_ts"], verb).ok
     assert (became(it), it.grants()) == (None, ())
 
 
-def test_an_alert_that_is_forgotten_answers_all_the_same(it: Town, asked: Message) -> None:
+def test_an_alert_that_is_forgotten_answers_all_the_same(it: Rig, asked: Message) -> None:
     it.puts({Key.of(Alert, "A7QX"): None})
     assert it.workspace.click(BOB, CHANNEL, asked.ts, "remove").ok
     assert said_in_a_window(it, BOB) == COPIED
 
 
 @pytest.mark.parametrize("verb", ["approve", "deny", "extend", "done", "ask_again"])
-def test_a_cards_verb_on_an_alert_does_nothing(it: Town, asked: Message, verb: str) -> None:
+def test_a_cards_verb_on_an_alert_does_nothing(it: Rig, asked: Message, verb: str) -> None:
     block = {
         "type": "actions",
         "elements": [
@@ -373,19 +373,19 @@ def test_a_cards_verb_on_an_alert_does_nothing(it: Town, asked: Message, verb: s
     assert said_in_a_window(it, BOB) == COPIED
 
 
-def test_in_direct_messages_it_works_as_well(it: Town) -> None:
+def test_in_direct_messages_it_works_as_well(it: Rig) -> None:
     message = posted(it, BOB, CAROL)
     assert it.workspace.click(BOB, message.channel, message.ts, "leave").ok
     assert became(it) == because(Why.STRAY_LEFT, by_person=BOB)
 
 
-def test_while_redis_is_down_a_click_is_told_in_a_window(it: Town, asked: Message) -> None:
+def test_while_redis_is_down_a_click_is_told_in_a_window(it: Rig, asked: Message) -> None:
     it.ledger.down = True
     assert it.workspace.click(BOB, CHANNEL, asked.ts, "remove").ok
     assert said_in_a_window(it, BOB).startswith("I can't record anything right now")
 
 
-def test_a_place_that_is_not_there_is_permanent(it: Town) -> None:
+def test_a_place_that_is_not_there_is_permanent(it: Rig) -> None:
     with pytest.raises(PermanentFailure, match="invite the bot there"):
         posted(it, QUIET)
 
@@ -394,7 +394,7 @@ def test_a_place_that_is_not_there_is_permanent(it: Town) -> None:
 
 
 @pytest.fixture
-def late(it: Town) -> Message:
+def late(it: Rig) -> Message:
     """What Ada had is overdue, and the security channel was told."""
     grant = replace(
         scenes.grant(State.ENDING),
@@ -427,14 +427,14 @@ def late(it: Town) -> Message:
     return message
 
 
-def wished(it: Town) -> tuple[str | None, bool]:
+def wished(it: Rig) -> tuple[str | None, bool]:
     record = it.ledger.read({Key.of(HoldRecord, HERS.key)}).find(HoldRecord, HERS.key)
     assert record
     return record.wished_by, record.by_hand
 
 
 @pytest.mark.parametrize(("verb", "by_hand"), [("try_now", False), ("removed", True)])
-def test_any_of_us_may_have_it_tried(it: Town, late: Message, verb: str, by_hand: bool) -> None:
+def test_any_of_us_may_have_it_tried(it: Rig, late: Message, verb: str, by_hand: bool) -> None:
     assert it.workspace.click(BOB, CHANNEL, late.ts, verb).ok
     assert wished(it) == (BOB, by_hand)
     assert "hold:" + HERS.key in [each.member for each in it.ledger.claim(9, 9, {}).claims]
@@ -442,7 +442,7 @@ def test_any_of_us_may_have_it_tried(it: Town, late: Message, verb: str, by_hand
 
 
 @pytest.mark.parametrize("verb", WISHES)
-def test_neither_strangers_nor_guests_may(it: Town, late: Message, verb: str) -> None:
+def test_neither_strangers_nor_guests_may(it: Rig, late: Message, verb: str) -> None:
     it.workspace.invite(CHANNEL, GINA)
     for who in (EVE, GINA):
         assert it.workspace.click(who, CHANNEL, late.ts, verb).ok
@@ -450,7 +450,7 @@ def test_neither_strangers_nor_guests_may(it: Town, late: Message, verb: str) ->
     assert wished(it) == (None, False)
 
 
-def test_it_is_called_the_same_system_by_a_click_on_what_was_shown(it: Town, late: Message) -> None:
+def test_it_is_called_the_same_system_by_a_click_on_what_was_shown(it: Rig, late: Message) -> None:
     """The alert has moved on to a third system, and this message has not yet."""
     first, second = (Replacement(target="orders-db", earlier=("7001",), system=each) for each in "23")
     found = it.context.alert("G7QX")
@@ -471,7 +471,7 @@ def test_it_is_called_the_same_system_by_a_click_on_what_was_shown(it: Town, lat
 
 
 @pytest.mark.parametrize("verb", WISHES)
-def test_a_copy_does_nothing(it: Town, late: Message, verb: str) -> None:
+def test_a_copy_does_nothing(it: Rig, late: Message, verb: str) -> None:
     copy = it.messenger._client.chat_postMessage(channel=CHANNEL, text="copy", blocks=late.blocks)
     assert it.workspace.click(BOB, CHANNEL, copy["ts"], verb).ok
     assert wished(it) == (None, False)
@@ -479,7 +479,7 @@ def test_a_copy_does_nothing(it: Town, late: Message, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", WISHES)
-def test_who_clicks_when_it_is_gone_is_told_so(it: Town, late: Message, verb: str) -> None:
+def test_who_clicks_when_it_is_gone_is_told_so(it: Rig, late: Message, verb: str) -> None:
     grant = scenes.grant(State.ENDED)
     it.puts({Key.of(Grant, grant.id): grant})
     assert it.workspace.click(BOB, CHANNEL, late.ts, verb).ok
@@ -487,7 +487,7 @@ def test_who_clicks_when_it_is_gone_is_told_so(it: Town, late: Message, verb: st
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_is_overdue_is_no_stray(it: Town, late: Message, verb: str) -> None:
+def test_what_is_overdue_is_no_stray(it: Rig, late: Message, verb: str) -> None:
     name = it.context.alert(scenes.grant().id)
     assert name
     button = {
@@ -502,7 +502,7 @@ def test_what_is_overdue_is_no_stray(it: Town, late: Message, verb: str) -> None
     assert it.whispers() == [(CHANNEL, Why.ALERT_SETTLED, BOB)]
 
 
-def said_in_a_window(it: Town, who: str) -> str:
+def said_in_a_window(it: Rig, who: str) -> str:
     shown = it.workspace.view(who)
     assert shown is not None
     return str(shown.blocks[0]["text"]["text"])

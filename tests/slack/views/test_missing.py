@@ -16,7 +16,7 @@ from bot.slack.views.alerts import alert
 from bot.slack.wording.reasons import say
 from bot.usecases.notifications.alerts import alert_view
 from tests.slack.conftest import CHANNEL
-from tests.slack.deployment import Town, town
+from tests.slack.rig import Rig, rig
 from tests.slack.scenes import ADA, BOB, pressable, texts
 from tests.slack.scenes import slack_takes as takes
 
@@ -98,13 +98,13 @@ def test_what_came_of_it(reason: Reason, text: str) -> None:
 
 
 @pytest.fixture
-def it(workspace: Workspace, server: Server) -> Iterator[Town]:
-    with town(workspace, server) as made:
+def it(workspace: Workspace, server: Server) -> Iterator[Rig]:
+    with rig(workspace, server) as made:
         yield made
 
 
 @pytest.mark.parametrize("verb", BOTH)
-def test_a_click_is_a_wish_that_a_worker_carries_out(it: Town, verb: str) -> None:
+def test_a_click_is_a_wish_that_a_worker_carries_out(it: Rig, verb: str) -> None:
     made = Alert(id="A7QX", reason=MANY, asks=True, verbs=BOTH, target="orders-db")
     there = Place(channel=CHANNEL, audience="approver")
     place = it.messenger.show_alert(alert_view(made), there, Deadline.after(10))

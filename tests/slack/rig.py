@@ -52,7 +52,7 @@ CATALOG = Catalog(
 
 
 @dataclass
-class Town:
+class Rig:
     workspace: Workspace
     ledger: FragileLedger
     context: Context
@@ -149,7 +149,7 @@ class FragileLedger(MemoryLedger):
 
 
 @contextmanager
-def town(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)) -> Iterator[Town]:
+def rig(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)) -> Iterator[Rig]:
     """Carol is on call; Bob and Carol approve; the bot listens over HTTP."""
     ledger = FragileLedger(NOW)
     client = WebClient(token=BOT_TOKEN, base_url=server.api_url)
@@ -158,7 +158,7 @@ def town(workspace: Workspace, server: Server, on_call: Sequence[str] = (CAROL,)
     settings = SlackSettings(token=BOT_TOKEN, signing_secret=SIGNING_SECRET, api_url=server.api_url)
     afterwards = Afterwards(ledger, every=3600)
     site = create(build(context, settings, afterwards), lambda: None)
-    made = Town(
+    made = Rig(
         workspace=workspace,
         ledger=ledger,
         context=context,
@@ -207,4 +207,4 @@ def listening(site: Flask) -> Iterator[str]:
         server.server_close()
 
 
-__all__ = ["ADA", "BOB", "CAROL", "CHANNEL", "Town", "town"]
+__all__ = ["ADA", "BOB", "CAROL", "CHANNEL", "Rig", "rig"]

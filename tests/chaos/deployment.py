@@ -36,7 +36,7 @@ from bot.sandbox.stack.server_process import ServerProcess, free_port
 from bot.sandbox.stack.servers import Valkey
 from bot.slack.api.manifest import manifest
 from bot.usecases.enact import enact
-from tests.chaos import town
+from tests.chaos import scenario
 from tests.chaos.database import Database
 from tests.chaos.history import History
 from tests.chaos.process import PAUSER
@@ -85,7 +85,7 @@ class Part:
 
 
 class BotPart(Part):
-    """Started from one thread that lives as long as the house, because it dies with that thread."""
+    """Started from one thread that lives as long as the deployment, because it dies with that thread."""
 
     def __init__(self, process: Wrapped, post: Post, name: str, starter: ThreadPoolExecutor) -> None:
         super().__init__(name)
@@ -153,7 +153,7 @@ class StorePart(ServerPart):
             self._store.follow()
 
 
-class House:
+class Deployment:
     """Use it as a context manager. Nothing that it started outlives it."""
 
     def __init__(
@@ -186,7 +186,7 @@ class House:
         self.redises = Store(self.folder)
         self._stack.callback(self.redises.close)
         self.redises.open()
-        self.databases = {target: Database(target, self.folder) for target in town.URLS_OF}
+        self.databases = {target: Database(target, self.folder) for target in scenario.URLS_OF}
         for database in self.databases.values():
             self._stack.callback(database.close)
         with ThreadPoolExecutor(len(self.databases)) as pool:
@@ -217,13 +217,13 @@ class House:
         )
         self.history = self.slack.api.calls = History()
         self._stack.callback(self.slack.close)
-        town.settle(self.slack)
+        scenario.settle(self.slack)
         self._slack_served = serve(self.slack)
         self._stack.callback(self._slack_served.close)
 
     def _open_pager(self) -> None:
         self.pager = Pager(token=self._secrets["PAGERDUTY_TOKEN"])
-        town.roster(self.pager)
+        scenario.roster(self.pager)
         self._pager_served = pagerduty.serve(self.pager)
         self._stack.callback(self._pager_served.close)
 
@@ -232,7 +232,7 @@ class House:
         with self._changing:
             self._variant = self._variant if variant is None else variant
             urls = {target: each.variable for target, each in self.databases.items()}
-            town.write_policy(self._policy, self._lapse_after, urls, self._variant)
+            scenario.write_policy(self._policy, self._lapse_after, urls, self._variant)
             self.catalog = _catalog(self._policy)
 
     def answers(self, web: BotPart) -> bool:
@@ -314,7 +314,7 @@ class House:
     def homes(self) -> dict[str, frozenset[str]]:
         """What is written on the Home tabs, by person."""
         found = {}
-        for person in town.PEOPLE:
+        for person in scenario.PEOPLE:
             if home := self.slack.home(person):
                 texts = [
                     part for block in home.blocks for part in (block.get("text"), *block.get("elements", ()))
@@ -356,7 +356,10 @@ def wait_until(look: Callable[[], bool], seconds: float, otherwise: str) -> None
 
 
 def _catalog(policy: Path) -> Catalog:
-    environ = {**os.environ, **{url: f"postgresql://{url}" for urls in town.URLS_OF.values() for url in urls}}
+    environ = {
+        **os.environ,
+        **{url: f"postgresql://{url}" for urls in scenario.URLS_OF.values() for url in urls},
+    }
     return config.load(config.bytes_of(policy), name=str(policy), environ=environ).catalog
 
 

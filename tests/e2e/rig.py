@@ -52,16 +52,16 @@ def until(look: Callable[[], T], seconds: float = PATIENCE, *, expected: T | Non
 
 
 @contextmanager
-def town_in(folder: Path, policy: Path = POLICY) -> Iterator[Town]:
+def rig_in(folder: Path, policy: Path = POLICY) -> Iterator[Rig]:
     """A running sandbox, of which nothing is left behind."""
     try:
-        with Sandbox(to_try(policy), folder) as sandbox, closing(Town(sandbox)) as town:
-            yield town
+        with Sandbox(to_try(policy), folder) as sandbox, closing(Rig(sandbox)) as rig:
+            yield rig
     finally:
         forget(folder)
 
 
-class Town:
+class Rig:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
         self.slack = sandbox.workspace
@@ -193,7 +193,7 @@ class Town:
         return found
 
     def live(self, grant: str) -> bool:
-        return any(each["grant"] == grant for each in self.sandbox.watch.leases())
+        return any(each["grant"] == grant for each in self.sandbox.observer.leases())
 
     def audit(self, grant: str) -> list[str]:
         """What happened to it, in order."""
@@ -212,7 +212,7 @@ class Town:
 
     def owed(self, *kinds: str, within: float = float("inf")) -> list[str]:
         """What the worker still has to do, now or ``within`` so many seconds."""
-        latest = self.sandbox.watch.clock() + within
+        latest = self.sandbox.observer.clock() + within
         redis: Any = self.sandbox.redis
         lanes = (f"rotakey:{{main}}:due:{lane}" for lane in redis.smembers("rotakey:{main}:lanes"))
         due = (each for lane in lanes for each in redis.zrange(lane, 0, latest * 1000, byscore=True))

@@ -30,7 +30,7 @@ SIGNING_SECRET = "0123456789abcdef"
 
 
 @contextmanager
-def stage(policy: str) -> Iterator[Stage]:
+def deployed(policy: str) -> Iterator[Deployment]:
     """Nothing of it is left behind."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -38,10 +38,10 @@ def stage(policy: str) -> Iterator[Stage]:
         always_ok() as slack,
         ExitStack() as stack,
     ):
-        yield Stage(Path(folder), server.url, slack, policy, stack)
+        yield Deployment(Path(folder), server.url, slack, policy, stack)
 
 
-class Stage:
+class Deployment:
     def __init__(self, folder: Path, redis_url: str, slack: AlwaysOk, policy: str, stack: ExitStack) -> None:
         self.folder, self.slack, self._stack = folder, slack, stack
         file = folder / "access.yaml"
