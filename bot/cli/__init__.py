@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import signal
 import sys
@@ -26,7 +25,6 @@ from bot.cli.settings import log_as_json, log_errors, settings
 from bot.cli.sweep import sweep
 from bot.cli.target import target
 from bot.core.errors import Misconfigured
-from bot.kinds import VARIABLE
 from bot.wiring import processes
 
 if TYPE_CHECKING:
@@ -80,7 +78,7 @@ def check(file: Path, strict: bool, online: bool) -> None:
     found = config.check(text, name=str(file))
     mistakes = [each for each in found if strict or online or not each.unset]
     for each in found:
-        click.echo(str(each) if each in mistakes else f"{each}, where it will run", err=True)
+        click.echo(str(each) if each in mistakes else f"{each} (needed only where it runs)", err=True)
     if mistakes:
         sys.exit(1)
     copies = os.environ.get("REDIS_COPIES", "")
@@ -129,13 +127,18 @@ def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bo
 
 def to_try(path: Path) -> Policy:
     """Return the policy for a sandbox. Raise Misconfigured with all mistakes. Each variable, whatever its
-    name, becomes the sandbox's own database; a target or source that names a system itself is refused."""
+    name, becomes the sandbox's own database or pager; a target or source that names a system itself is
+    refused."""
     from bot.sandbox.run import Policy  # noqa: PLC0415  # needs an extra
 
     text = config.bytes_of(path)
-    names = frozenset(name[2:-1] for name in re.findall(VARIABLE, text.decode("utf-8", "replace")))
-    nowhere = f"postgresql://{secrets.token_hex(8)}"
-    checked = config.load(text, name=str(path), environ={name: f"{nowhere}-{name}" for name in names})
+    used = config.variables_used(text, name=str(path))
+    nowhere = secrets.token_hex(8)
+    database, pager = f"postgresql://{nowhere}-", f"http://{nowhere}-"
+    environ = {name: database + name for name in used["targets"]} | {
+        name: pager + name for name in used["oncall"]
+    }
+    checked = config.load(text, name=str(path), environ=environ)
     if len(checked.targets) > 1:
         raise Misconfigured(
             f"{path}: the sandbox has one database server, and this file has {len(checked.targets)} targets;"
@@ -147,11 +150,21 @@ def to_try(path: Path) -> Policy:
         for part, every in parts.items()
         for name, settings in every.items()
         for key, system in settings.systems()
-        if not system.startswith(nowhere)
+        if not system.startswith((database, pager))
     ]
     if real:
         raise Misconfigured("\n".join(real))
-    return Policy(path=path.resolve(), catalog=checked.catalog, workspace=checked.workspace, variables=names)
+    return Policy(
+        path=path.resolve(),
+        catalog=checked.catalog,
+        workspace=checked.workspace,
+        variables=used["targets"],
+        pager={
+            value.removeprefix(pager): key
+            for settings in checked.oncall.values()
+            for key, value in settings.systems()
+        },
+    )
 
 
 rotakey.add_command(audit)

@@ -19,7 +19,7 @@ from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.files import replace_whole
 from bot.ledger.redis_ledger import RedisLedger
 from bot.usecases.audit import evidence
-from bot.wiring import processes
+from bot.wiring import components
 
 
 class NotLooked(click.ClickException):
@@ -66,7 +66,7 @@ def verify(files: tuple[Path, ...], keys: tuple[IO[bytes], ...], anchor: Anchore
     is wrong, and the output says what. 2: it could not be checked.
     """
     with _looking():
-        trusts = processes.trust([each.read() for each in keys]) if keys else None
+        trusts = components.trust([each.read() for each in keys]) if keys else None
         damaged: list[str] = []
         found = evidence.examine(_lines(files, damaged), trusts, anchor)
     if not files and not found.entries:
@@ -157,7 +157,7 @@ def _report(found: Findings, damaged: list[str]) -> int:
 def _ledger() -> tuple[RedisLedger, str]:
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
     named = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
-    return processes.ledger_of(env, named.workspace), named.workspace
+    return components.ledger_of(env, named.workspace), named.workspace
 
 
 @contextmanager

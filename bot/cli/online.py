@@ -17,7 +17,7 @@ from bot.slack.api.directory import SlackDirectory
 from bot.slack.api.manifest import scopes
 from bot.usecases.doctor import names, pager, slack, targets
 from bot.usecases.doctor.findings import Check, Finding, look_at, run_checks
-from bot.wiring import processes
+from bot.wiring.adapters import Adapters
 
 ALL_WITHIN, SPARE = 15.0, 1.0
 """Seconds for all of it, and those at the end in which a check says what did not answer."""
@@ -31,7 +31,7 @@ def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
     catalog = policy.catalog
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
     directory, app = SlackDirectory(client), SlackApp(client, "")
-    with closing(processes.Adapters(env, environ, policy)) as adapters:
+    with closing(Adapters(env, environ, policy)) as adapters:
 
         def source(name: str) -> Check:
             return lambda by: pager.look_at_source(adapters.source, name, catalog, _wall(), by)

@@ -18,7 +18,7 @@ from bot.ports.documents import Key, PolicyInForce
 from bot.usecases.apply import Outdated, end_outdated, outdated_grants
 from bot.usecases.audit.evidence import plain
 from bot.usecases.enact import enact
-from bot.wiring import processes
+from bot.wiring import components
 
 WORDS: Mapping[Why, str] = {
     Why.RESOURCE_GONE: "is no longer in the policy",
@@ -49,7 +49,7 @@ def apply(file: Path, end: bool, by: str | None) -> None:
     log_errors()
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
     checked = config.load(config.bytes_of(file), name=str(file), environ=os.environ, secrets=False)
-    ledger, catalog = processes.ledger_of(env, checked.workspace), checked.catalog
+    ledger, catalog = components.ledger_of(env, checked.workspace), checked.catalog
     try:
         snap = ledger.read({Key.of(PolicyInForce), *(Key.of(Group, each) for each in catalog.groups())})
         before = snap.find(PolicyInForce)

@@ -26,8 +26,6 @@ def settings(
     env = config.Environment.read(os.environ, needs=needs)
     text, name = config.bytes_of(env.access_file), str(env.access_file)
     policy = config.load(text, name=name, environ=os.environ, secrets=secrets)
-    if secrets:
-        env.suit(policy.oncall.values())
     for each in config.cautions(text, name=name, environ=os.environ, tries=START_TRIES):
         log.warning("access.yaml", warning=str(each))
     return env, policy

@@ -19,7 +19,7 @@ from bot.ports.ledger import Ledger
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.sweep import Past
 from bot.usecases.audit.evidence import plain
-from bot.wiring import processes
+from bot.wiring import adapters, components
 from bot.worker.sweep import Sweep
 
 
@@ -36,8 +36,8 @@ def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else ca
     targets = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
     for name, why in targets.skipped.items():
         click.echo(f"SKIPPED {name}: {why}", err=True)
-    ledger = processes.ledger_of(env, targets.workspace)
-    it = Sweep(ledger, processes.targets_alone(env, targets), Deadline.after(within))
+    ledger = components.ledger_of(env, targets.workspace)
+    it = Sweep(ledger, adapters.targets_alone(targets), Deadline.after(within))
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: it.stop())
     try:

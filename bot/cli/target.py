@@ -12,7 +12,7 @@ from bot import config
 from bot.cli.settings import log_errors
 from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.usecases.access.systems import accept_system
-from bot.wiring import processes
+from bot.wiring import adapters, components
 
 
 @click.group()
@@ -41,7 +41,7 @@ def accept(name: str, by: str | None, yes: bool) -> None:
             " system says granted it, and will be revoked when the grant ends. Go on?",
             abort=True,
         )
-    ledger, find = processes.ledger_of(env, targets.workspace), processes.targets_alone(env, targets)
+    ledger, find = components.ledger_of(env, targets.workspace), adapters.targets_alone(targets)
     try:
         accepted = accept_system(ledger, ledger, find, name, by=by or getpass.getuser())
     except (TemporaryFailure, PermanentFailure) as failure:

@@ -9,6 +9,7 @@ from bot.config.policy import (
     cautions,
     check,
     load,
+    variables_used,
 )
 from bot.config.schema import schema
 from bot.config.targets import Targets, targets_of
@@ -27,4 +28,5 @@ __all__ = [
     "load",
     "schema",
     "targets_of",
+    "variables_used",
 ]

@@ -36,7 +36,7 @@ from bot.core.catalog import (
     SweepRules,
     version_of,
 )
-from bot.kinds import Given
+from bot.settings import Given
 
 USUAL = 3_600
 """The length in seconds if neither the policy nor the person names one."""

@@ -12,7 +12,8 @@ from bot.config.mistakes import Fault, Path
 from bot.config.shapes import PeopleShape, ResourceShape, Target
 from bot.config.tree import Tree, part
 from bot.core.catalog import Entitlement
-from bot.kinds import TARGETS, FileContext, Given, Settings, TargetSettings
+from bot.kinds.table import TARGET_SETTINGS
+from bot.settings import FileContext, Given, Settings, TargetSettings
 
 S = TypeVar("S", bound=Settings)
 
@@ -55,7 +56,11 @@ def parts_of(filled: object, context: FileContext) -> Parts:
             if (found := _valid(ResourceShape, each, context))
         },
         accounts=people.accounts if people else {},
-        kinds={name: TARGETS[kind] for name, kind in context.kinds.items() if kind and kind in TARGETS},
+        kinds={
+            name: TARGET_SETTINGS[kind]
+            for name, kind in context.kinds.items()
+            if kind and kind in TARGET_SETTINGS
+        },
         shared={name: _shared_accounts(each) for name, each in targets.items()},
         settings={name: found.target for name, found in settings.items() if found},
     )

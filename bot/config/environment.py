@@ -12,10 +12,8 @@ from pydantic import SecretStr
 
 from bot.config.variables import NotGiven, Variables
 from bot.core.errors import Misconfigured
-from bot.kinds import SourceSettings
 
 SLACK_API = "https://slack.com/api/"
-PAGERDUTY_API = "https://api.pagerduty.com"
 
 Need = tuple[str, ...]
 """Variables of which at least one has to be set."""
@@ -34,7 +32,6 @@ WHERE: Mapping[Need, str] = {
         " or the second, an app-level token xapp-…, to hear it in Socket Mode"
     ),
     ("REDIS_URL",): "write it such as redis://user:password@host:6379/0",
-    ("PAGERDUTY_TOKEN",): "create a read-only REST API key in PagerDuty, Integrations, API Access Keys",
 }
 
 MOST_KEYS = 2
@@ -59,8 +56,6 @@ class Environment:
     port: int
     worker_port: int | None
     worker_threads: int | None
-    pagerduty_token: SecretStr
-    pagerduty_api_url: str
     audit_key: SecretStr
     secret_key: SecretStr
 
@@ -82,8 +77,6 @@ class Environment:
             port=3000 if (port := reader.plain("PORT", _port)) is None else port,
             worker_port=reader.plain("WORKER_PORT", _port),
             worker_threads=reader.plain("WORKER_THREADS", _threads),
-            pagerduty_token=reader.secret("PAGERDUTY_TOKEN", _one_word),
-            pagerduty_api_url=reader.plain("PAGERDUTY_API_URL", _url) or PAGERDUTY_API,
             audit_key=reader.secret("AUDIT_KEY", _pem),
             secret_key=reader.secret("SECRET_KEY", _keys),
         )
@@ -101,19 +94,10 @@ class Environment:
         """Return the keys of SECRET_KEY: none, one, or two while it is being rotated."""
         return tuple(each.encode() for each in _split(self.secret_key.get_secret_value()))
 
-    def suit(self, sources: Iterable[SourceSettings]) -> None:
-        """Raise Misconfigured if a source of the policy cannot be read with what is set here."""
-        needed = {name: source.kind for source in sources for name in source.variables}
-        missing = [name for name in needed if not getattr(self, name.lower())]
-        if missing:
-            raise Misconfigured("\n".join(_missing((name,), needed[name]) for name in missing))
 
-
-def _missing(need: Need, kind: str = "") -> str:
-    names = " or ".join(need)
-    why = f", and access.yaml has a source of the kind {kind}" if kind else ""
+def _missing(need: Need) -> str:
     verb = "is not set" if len(need) == 1 else "neither is set"
-    return f"{names}: {verb}{why}; {WHERE.get(need, 'set it')}"
+    return f"{' or '.join(need)}: {verb}; {WHERE.get(need, 'set it')}"
 
 
 class _Reader:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from bot.config import patterns
 from bot.config.mistakes import without_password
 from bot.core.words import read_otherwise
-from bot.kinds import AccountName, FileContext, Form, unlike
+from bot.settings import AccountName, FileContext, Form, unlike
 from bot.slack.grammar.likeness import nearest
 
 T = TypeVar("T")

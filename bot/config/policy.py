@@ -13,15 +13,16 @@ from pydantic import ValidationError
 from bot.config import sentences
 from bot.config.building import catalog_of
 from bot.config.conflicts import conflicts, parts_of
+from bot.config.defaults import KINDS, MEANINGS, with_defaults
 from bot.config.doubts import doubts
 from bot.config.mistakes import MOST_TOLD, Fault, Mistake, Unreadable, in_order
 from bot.config.servers import duplicate_servers, locations
 from bot.config.shapes import File, ResourceShape
 from bot.config.tree import Tree, decode, part, read
-from bot.config.variables import Variables, substitute
+from bot.config.variables import FILLED, Variables, substitute, variable_names
 from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured
-from bot.kinds import FileContext, SourceSettings, TargetSettings
+from bot.settings import FileContext, SourceSettings, TargetSettings
 
 WAYS = ("approvers", "approve_automatically", "on_shift")
 
@@ -72,11 +73,24 @@ def cautions(
 ) -> list[Mistake]:
     """Return what may be wrong with a text that has no mistakes, by line. ``copies`` is the number of copies
     of Redis that are required. Slow patterns are looked for during ``tries`` seconds."""
-    tree = read(decode(text))
-    value = substitute(tree.value, Variables(os.environ if environ is None else environ), [])
+    variables = Variables(os.environ if environ is None else environ, MEANINGS)
+    tree = with_defaults(read(decode(text)), variables)
+    value = substitute(tree.value, variables, [])
     found = doubts(parts_of(value, _context(value)), value, copies=copies, tries=tries)
     told = _mistakes(found, tree, name)
     return in_order(replace(each, text=f"warning: {each.text}") for each in told)
+
+
+def variables_used(text: str | bytes, *, name: str = "access.yaml") -> Mapping[str, frozenset[str]]:
+    """Return the variables that the settings of each part of the file use, defaults included: ``{"targets":
+    {"ORDERS_DB_URL"}, "oncall": {"PAGERDUTY_TOKEN"}}``. Raise Misconfigured if the text is not YAML."""
+    try:
+        written = read(decode(text))
+    except Unreadable as wrong:
+        raise Misconfigured(str(Mistake(file=name, line=wrong.line, path="", text=wrong.text))) from None
+    all_set = {each: "set" for kinds in KINDS.values() for kind in kinds.values() for each in kind.fallbacks}
+    tree = with_defaults(written, Variables(all_set))
+    return {each: frozenset(variable_names(part(tree.value, each))) for each in FILLED}
 
 
 def bytes_of(path: FilePath) -> bytes:
@@ -93,11 +107,12 @@ def _read(
 ) -> Policy | list[Mistake]:
     try:
         plain = decode(text)
-        tree = read(plain)
+        written = read(plain)
     except Unreadable as wrong:
         return [Mistake(file=name, line=wrong.line, path="", text=wrong.text)]
+    variables = Variables(os.environ if environ is None else environ, MEANINGS)
+    tree = with_defaults(written, variables)
     found = list(tree.faults)
-    variables = Variables(os.environ if environ is None else environ)
     value = substitute(tree.value, variables, found, sparing=not secrets)
     file = _validate(tree, value, found)
     found += duplicate_servers(tree, value)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from bot.config.forms import one_of, suggestion
 from bot.config.mistakes import Fault, Path, quote
 from bot.config.tree import Tree
-from bot.kinds import FileContext
+from bot.settings import FileContext
 from bot.slack.grammar.likeness import nearest
 
 Error = Mapping[str, Any]

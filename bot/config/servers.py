@@ -11,7 +11,8 @@ from bot.config.mistakes import Fault
 from bot.config.tree import Tree
 from bot.config.variables import variable_names
 from bot.core.catalog import Located, digest
-from bot.kinds import TARGETS, VARIABLE, FileContext, TargetSettings
+from bot.kinds.table import TARGET_SETTINGS
+from bot.settings import VARIABLE, FileContext, TargetSettings
 
 
 def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
@@ -69,4 +70,4 @@ def _address(tree: Tree, name: str) -> dict[str, str]:
 
 
 def _kind(name: object) -> type[TargetSettings] | None:
-    return TARGETS.get(name) if isinstance(name, str) else None
+    return TARGET_SETTINGS.get(name) if isinstance(name, str) else None

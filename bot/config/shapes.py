@@ -44,9 +44,8 @@ from bot.config.forms import (
     file_context,
     suggestion,
 )
-from bot.kinds import (
-    SOURCES,
-    TARGETS,
+from bot.kinds.table import SOURCE_SETTINGS, TARGET_SETTINGS
+from bot.settings import (
     Given,
     Length,
     Settings,
@@ -201,7 +200,7 @@ class _AnyGiven(Given):
 def _parse_given(value: object, info: ValidationInfo) -> Given:
     target = value.get("target") if isinstance(value, Mapping) else None
     kind = file_context(info).kinds.get(target) if isinstance(target, str) else None
-    shape = TARGETS[kind].gives if kind and kind in TARGETS else _AnyGiven
+    shape = TARGET_SETTINGS[kind].gives if kind and kind in TARGET_SETTINGS else _AnyGiven
     return shape.model_validate(value, context=info.context)
 
 
@@ -212,7 +211,7 @@ class ResourceShape(Settings):
         Annotated[
             Given,
             PlainValidator(_parse_given),
-            WithJsonSchema({"anyOf": [kind.gives.model_json_schema() for kind in TARGETS.values()]}),
+            WithJsonSchema({"anyOf": [kind.gives.model_json_schema() for kind in TARGET_SETTINGS.values()]}),
         ]
     ]
     """The access that its holder gets at the targets."""
@@ -338,8 +337,8 @@ def _any_of(kinds: Mapping[str, type[Settings]]) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [kind.model_json_schema() for kind in kinds.values()]})
 
 
-Source = Annotated[SourceSettings, PlainValidator(_of_kind(SOURCES)), _any_of(SOURCES)]
-Target = Annotated[TargetSettings, PlainValidator(_of_kind(TARGETS)), _any_of(TARGETS)]
+Source = Annotated[SourceSettings, PlainValidator(_of_kind(SOURCE_SETTINGS)), _any_of(SOURCE_SETTINGS)]
+Target = Annotated[TargetSettings, PlainValidator(_of_kind(TARGET_SETTINGS)), _any_of(TARGET_SETTINGS)]
 
 
 class File(Settings):

@@ -10,6 +10,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from bot.config import sentences
+from bot.config.defaults import MEANINGS, with_defaults
 from bot.config.forms import Name, Workspace
 from bot.config.mistakes import Fault, Mistake, Path, Unreadable, in_order
 from bot.config.shapes import Target
@@ -17,7 +18,7 @@ from bot.config.tree import Tree, decode, read
 from bot.config.variables import Variables, substitute, variable_names
 from bot.core.catalog import version_of
 from bot.core.errors import Misconfigured
-from bot.kinds import FileContext, Settings, TargetSettings
+from bot.settings import FileContext, Settings, TargetSettings
 
 S = TypeVar("S", bound=Settings)
 
@@ -50,10 +51,12 @@ def targets_of(
     meant. A secret in the file itself is accepted: it may be needed to revoke, and ``check`` refuses it."""
     try:
         plain = decode(text)
-        tree = read(plain)
+        written = read(plain)
     except Unreadable as wrong:
         raise Misconfigured(str(Mistake(file=name, line=wrong.line, path="", text=wrong.text))) from None
-    judge = _Judge(tree, name, Variables(os.environ if environ is None else environ))
+    variables = Variables(os.environ if environ is None else environ, MEANINGS)
+    tree = with_defaults(written, variables)
+    judge = _Judge(tree, name, variables)
     workspace = judge.workspace()
     judged = {each: judge.target(each) for each in judge.names()}
     return Targets(

@@ -61,7 +61,7 @@ class Tree:
     def line(self, path: Path) -> int:
         """Return the line of a text or number itself; of any other value, that of its key; of something
         missing, that of its parent."""
-        if isinstance(self.at(path), str | int | float):
+        if path in self.lines and isinstance(self.at(path), str | int | float):
             return self.lines[path]
         found = self.keys.get(path) or self.lines.get(path)
         return found or (self.line(path[:-1]) if path else 1)

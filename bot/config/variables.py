@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 
 from bot.config.mistakes import Fault, Path
-from bot.kinds import VARIABLE, FromVariable, Missing
+from bot.settings import VARIABLE, FromVariable, Missing
 
 FILLED = ("targets", "oncall")
 """The parts of the file in whose settings variables are filled in."""
@@ -25,8 +25,11 @@ class NotGiven(Exception):
 
 
 class Variables:
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    """The variables of the environment. ``meanings`` says of some of them what the value is."""
+
+    def __init__(self, environ: Mapping[str, str], meanings: Mapping[str, str] | None = None) -> None:
         self._environ = environ
+        self.meanings = meanings or {}
 
     def find(self, name: str) -> str | None:
         """Return the value, or the content of the file that NAME_FILE names, stripped. None if neither is
@@ -120,7 +123,9 @@ def _replacement(use: re.Match[str], variables: Variables | None, wrong: list[st
         wrong.append(f"the variable {name} {why}")
         return ""
     if found is None:
-        unset.append(f"the variable {name} is not set; give it a value in the environment")
+        meaning = variables.meanings.get(name)
+        value = f"a value in the environment: {meaning}" if meaning else "a value in the environment"
+        unset.append(f"the variable {name} is not set; give it {value}")
     elif not found:
         wrong.append(f"the variable {name} is empty; give it a value in the environment")
     return found or ""

@@ -46,12 +46,14 @@ POLICY = HERE / "access.yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """The policy to try: its file, its catalog, its workspace's name, and the ``${…}`` it uses."""
+    """The policy to try: its file, its catalog, its workspace's name, and the variables it uses: those that
+    stand for the database, and those that stand for the pager's ``token`` or ``api_url``."""
 
     path: Path
     catalog: Catalog
     workspace: str
     variables: frozenset[str]
+    pager: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -206,16 +208,18 @@ class Sandbox:
     def environ(self) -> Mapping[str, str]:
         """Return the bot's environment. Every ``${…}`` of the policy is the sandbox's own database, whatever
         this shell has under that name: nothing real is touched."""
+        pager = {"token": self.secrets.pagerduty_token, "api_url": self._pager_served.url}
         return {
             **dict.fromkeys(self.policy.variables, self.database.bot_url),
+            **{name: pager[key] for name, key in self.policy.pager.items()},
             "SLACK_BOT_TOKEN": self.secrets.bot_token,
             "SLACK_SIGNING_SECRET": self.secrets.signing_secret,
             "SLACK_API_URL": self._page.api_url,
             "REDIS_URL": self.valkey.url,
             "ACCESS_FILE": str(self.policy.path),
             "PORT": str(self._web_port),
-            "PAGERDUTY_TOKEN": self.secrets.pagerduty_token,
-            "PAGERDUTY_API_URL": self._pager_served.url,
+            "PAGERDUTY_TOKEN": pager["token"],
+            "PAGERDUTY_API_URL": pager["api_url"],
         }
 
     def _wait_until_ready(self) -> None:

@@ -27,7 +27,8 @@ from bot.upstream import within
 from bot.usecases.audit.seal import HEAD, newest
 from bot.usecases.doctor import access, evidence, pager, policy, slack, stops, store, targets, work
 from bot.usecases.doctor.findings import Check, Finding, few, look_at, run_checks, wrong
-from bot.wiring import processes
+from bot.wiring import components
+from bot.wiring.adapters import Adapters, policy_text
 
 POLICY_WITHIN, ALL_WITHIN = 4.0, 8.0
 """The seconds for reading the policy, and after that for all checks."""
@@ -61,7 +62,7 @@ class Examination:
     def signer(self) -> Signer | None:
         """Return the key for seals. Raise Misconfigured if seals were signed, and this environment has no key
         to go on with."""
-        signer = processes.signer(self._env)
+        signer = components.signer(self._env)
         last = self.ledger.seals(newest(self.ledger.read({HEAD}), self.ledger).number - 1, 1)
         if signer is None and any(read_seal(each.text).key for each in last):
             raise Misconfigured("the seals of this audit are signed: set AUDIT_KEY as the workers have it")
@@ -104,7 +105,7 @@ class Examination:
         if force is None:
             return None
         self._force = force
-        found = processes.policy_text(self.ledger, force.version)
+        found = policy_text(self.ledger, force.version)
         if found is None or text_objection(force.version, found.text, found.hmacs, self._env.secret_keys):
             return None
         return found.text
@@ -127,8 +128,8 @@ class Examination:
 
     def _of_policy(self, followed: config.Policy) -> dict[str, Check]:
         ledger, catalog = self.ledger, followed.catalog
-        text_of = partial(processes.policy_text, ledger)
-        adapters = processes.Adapters(self._env, self._environ, followed, text_of)
+        text_of = partial(policy_text, ledger)
+        adapters = Adapters(self._env, self._environ, followed, text_of)
         former = adapters.note_former(self._force) if self._force else ()
         self._stack.callback(adapters.close)
         directory = SlackDirectory(self._client)

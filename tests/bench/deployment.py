@@ -17,9 +17,9 @@ from redis import Redis
 
 from bot import config
 from bot.core.catalog import Catalog
-from bot.kinds import VARIABLE
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
+from bot.settings import VARIABLE
 from bot.testing.valkey import valkey
 from tests.bench.always_ok import AlwaysOk, always_ok
 from tests.bench.deeds import Deeds, Hanging

@@ -13,17 +13,16 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from bot import config
 from bot.cli.settings import log_as_json, settings
 from bot.core.catalog import Entitlement
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt, Seen, System
-from bot.kinds import PostgresSettings
 from bot.ports.deadline import Deadline
 from bot.ports.target import Abilities, Holder, Holders, Target
-from bot.wiring import processes
+from bot.settings import TargetSettings
+from bot.wiring import adapters, processes
 from tests.bench.deeds import Deeds, Hanging
 
 
@@ -97,10 +96,10 @@ def main(path: Path) -> None:
     hanging = Hanging(path)
     answers_after = float(os.environ.get("BENCH_ANSWERS_AFTER", "0"))
 
-    def noop(name: str, *_: Any) -> Target:
+    def noop(name: str, _: TargetSettings) -> Target:
         return NoopTarget(name, deeds, hanging=hanging, answers_after=answers_after)
 
-    processes.TARGETS = {PostgresSettings: noop}
+    adapters.build_target = noop  # type: ignore[assignment, attr-defined]  # the databases do nothing here
     processes.work(*settings(config.WORKER), os.environ, "127.0.0.1")
 
 

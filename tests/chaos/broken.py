@@ -21,7 +21,7 @@ from bot.ports.changes import Change, Claims, Due
 from bot.ports.documents import Key
 from bot.usecases.requests import ask, granting
 from bot.usecases.schedules import rosters, starts
-from bot.wiring.processes import Adapters
+from bot.wiring.adapters import Adapters
 from tests.chaos.wrapping import wrap
 
 FAR = timedelta(hours=1)

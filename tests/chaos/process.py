@@ -28,7 +28,7 @@ from bot.ports.changes import Change
 from bot.ports.documents import Card, Key
 from bot.sandbox.stack.launch import PR_SET_PDEATHSIG
 from bot.slack.api.messenger import SlackMessenger
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from bot.usecases.access import batches, hands, outcomes, reconcile, survey
 from tests.chaos import broken
 from tests.chaos.steps import KILL, LOSE, SLEEP, VERBS, Obeyed, Order, Post

@@ -10,6 +10,7 @@ from bot.core.catalog import Resource
 ENVIRON = {
     "ORDERS_DB_URL": "postgresql://rotakey:tell-nobody@db.example.com/orders",
     "BILLS_DB_URL": "postgres://bills.example.com/bills",
+    "PAGERDUTY_TOKEN": "u+tell-nobody",
 }
 SANDBOX = Path("bot/sandbox/access.yaml")
 

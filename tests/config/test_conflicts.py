@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.config import check, targets_of
-from bot.kinds import postgres_login
+from bot.targets.postgres.settings import postgres_login
 from tests.config.files import said
 
 TEXT = """\

@@ -9,7 +9,6 @@ import pytest
 from bot.config import WEB, WORKER, Environment
 from bot.config.environment import Need
 from bot.core.errors import Misconfigured
-from bot.kinds import PagerDutySettings
 
 HTTP = {
     "SLACK_BOT_TOKEN": "xoxb-1-tell-nobody",
@@ -28,10 +27,8 @@ def test_what_is_not_set_has_its_default() -> None:
     found = Environment.read(HTTP, needs=WEB)
     assert found.slack_bot_token.get_secret_value() == "xoxb-1-tell-nobody"
     assert found.slack_api_url == "https://slack.com/api/"
-    assert found.pagerduty_api_url == "https://api.pagerduty.com"
     assert found.access_file == Path("access.yaml")
     assert (found.port, found.worker_port, found.worker_threads) == (3000, None, None)
-    assert not found.pagerduty_token
     assert not found.audit_key
     assert not found.socket_mode
 
@@ -46,8 +43,6 @@ def test_everything_can_be_set() -> None:
             "PORT": "0",
             "WORKER_PORT": "9100",
             "WORKER_THREADS": "24",
-            "PAGERDUTY_TOKEN": "u+1",
-            "PAGERDUTY_API_URL": "http://127.0.0.1:8081",
             "AUDIT_KEY": r"-----BEGIN PRIVATE KEY-----\nMC4C\n-----END PRIVATE KEY-----\n",
         },
         needs=WEB,
@@ -56,8 +51,6 @@ def test_everything_can_be_set() -> None:
     assert found.slack_api_url == "http://127.0.0.1:8080/api/"
     assert found.access_file == Path("/etc/rotakey/access.yaml")
     assert (found.port, found.worker_port, found.worker_threads) == (0, 9100, 24)
-    assert found.pagerduty_token.get_secret_value() == "u+1"
-    assert found.pagerduty_api_url == "http://127.0.0.1:8081"
     assert found.audit_key.get_secret_value().splitlines()[1] == "MC4C"
 
 
@@ -99,7 +92,6 @@ def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
         ("SLACK_APP_TOKEN", "xoxb-1", "is another kind of token; take an app-level token, which starts with"
          " xapp-"),
         ("SLACK_API_URL", "slack.com", "is no address; write one that starts with https://"),
-        ("PAGERDUTY_API_URL", "https://a b", "is no address; write one that starts with https://"),
         ("REDIS_URL", "localhost:6379", "is no address of a Redis; start it with redis://, rediss:// (TLS),"
          " redis+sentinel://, redis+cluster:// or unix:// (a socket)"),
         ("REDIS_COPIES", "-1", "is no number of replicas; write 0, or how many must have what is written: 1,"
@@ -183,14 +175,14 @@ def test_a_file_that_is_not_there_or_no_text_or_empty_is_told(tmp_path: Path) ->
         "SLACK_BOT_TOKEN_FILE": str(tmp_path / "none"),
         "SLACK_SIGNING_SECRET_FILE": str(binary),
         "SLACK_APP_TOKEN_FILE": str(empty),
-        "PAGERDUTY_TOKEN_FILE": str(tmp_path),
+        "REDIS_URL_FILE": str(tmp_path),
     }
     names = "cannot be read from the file that {0}_FILE names: {1}; check the path"
     assert wrong(environ) == [
         "SLACK_BOT_TOKEN: " + names.format("SLACK_BOT_TOKEN", "No such file or directory"),
         "SLACK_SIGNING_SECRET: " + names.format("SLACK_SIGNING_SECRET", "it is not text in UTF-8"),
         "SLACK_APP_TOKEN: is set, but empty; give it its value, or take it away",
-        "PAGERDUTY_TOKEN: " + names.format("PAGERDUTY_TOKEN", "Is a directory"),
+        "REDIS_URL: " + names.format("REDIS_URL", "Is a directory"),
     ]
 
 
@@ -198,15 +190,3 @@ def test_a_variable_and_its_file_are_one_too_many(tmp_path: Path) -> None:
     assert wrong({**HTTP, "SLACK_BOT_TOKEN_FILE": str(tmp_path)}, WEB) == [
         "SLACK_BOT_TOKEN: is set, and SLACK_BOT_TOKEN_FILE is too; take one of them away"
     ]
-
-
-def test_a_policy_that_asks_pagerduty_needs_its_token() -> None:
-    pagerduty = PagerDutySettings.model_validate({"kind": "pagerduty"})
-    Environment.read({"PAGERDUTY_TOKEN": "u+1"}).suit([pagerduty])
-    Environment.read({}).suit([])
-    with pytest.raises(Misconfigured) as stopped:
-        Environment.read({}).suit([pagerduty, pagerduty])
-    assert str(stopped.value) == (
-        "PAGERDUTY_TOKEN: is not set, and access.yaml has a source of the kind pagerduty;"
-        " create a read-only REST API key in PagerDuty, Integrations, API Access Keys"
-    )

@@ -6,9 +6,11 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from bot.kinds import SOURCES, TARGETS, Kind, PostgresSettings, Secret, SourceSettings, TargetSettings
+from bot.kinds.table import SOURCE_SETTINGS, TARGET_SETTINGS
+from bot.settings import Kind, Secret, SourceSettings, TargetSettings
+from bot.targets.postgres.settings import PostgresSettings
 
-KINDS = [*TARGETS.values(), *SOURCES.values()]
+KINDS = [*TARGET_SETTINGS.values(), *SOURCE_SETTINGS.values()]
 
 
 @pytest.mark.parametrize("base", [TargetSettings, SourceSettings, *KINDS])

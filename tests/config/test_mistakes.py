@@ -289,6 +289,7 @@ def test_all_mistakes_stop_the_start_together() -> None:
     lines = str(stopped.value).splitlines()
     assert [line.split(": ")[:2] for line in lines] == [
         ["policy/access.yaml:2", "workspace"],
+        ["policy/access.yaml:8", "oncall.pagerduty.token"],
         ["policy/access.yaml:10", "targets.orders-db.url"],
         ["policy/access.yaml:11", "targets.bills-db.url"],
         ["policy/access.yaml:25", "resources.prod-db.approvals"],

@@ -8,7 +8,8 @@ import pytest
 
 from bot.config import shapes
 from bot.core import catalog
-from bot.kinds import SOURCES, TARGETS, Given, Settings, SourceSettings, TargetSettings
+from bot.kinds.table import SOURCE_SETTINGS, TARGET_SETTINGS
+from bot.settings import Given, Settings, SourceSettings, TargetSettings
 
 PAIRS: list[tuple[type[Settings], type, dict[str, str]]] = [
     (shapes.ResourceShape, catalog.Resource, {"duration": "lengths"}),
@@ -38,7 +39,7 @@ ELSEWHERE: dict[type, dict[str, str]] = {
         "closed": "set while the policy in force cannot be followed",
     },
     shapes.File: {"workspace": "Policy.workspace"},
-    SourceSettings: {"kind": "the table SOURCES"},
+    SourceSettings: {"kind": "the table SOURCE_SETTINGS"},
 }
 WITHOUT_KEYS = {catalog.Everyone, catalog.Named, catalog.Entitlement, catalog.Located}
 """Written as one word, or in the words of the target's kind; or only derived from them."""
@@ -79,10 +80,10 @@ def test_no_shape_is_forgotten() -> None:
 
 
 def test_each_kind_says_its_name_and_how_what_it_gives_is_written() -> None:
-    kinds: list[tuple[str, type[Settings]]] = [*TARGETS.items(), *SOURCES.items()]
+    kinds: list[tuple[str, type[Settings]]] = [*TARGET_SETTINGS.items(), *SOURCE_SETTINGS.items()]
     for name, kind in kinds:
         assert kind.model_json_schema()["properties"]["kind"]["const"] == name
-    for target in TARGETS.values():
+    for target in TARGET_SETTINGS.values():
         assert issubclass(target, TargetSettings)
         assert issubclass(target.gives, Given)
         assert len(target.gives.model_fields) > 1

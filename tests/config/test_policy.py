@@ -26,7 +26,8 @@ from bot.core.catalog import (
     SweepRules,
     version_of,
 )
-from bot.kinds import PagerDutySettings, PostgresSettings
+from bot.oncall.pagerduty.settings import PagerDutySettings
+from bot.targets.postgres.settings import PostgresSettings
 from tests.config.files import ENVIRON, FULL, SANDBOX, read, resource, resource_text
 
 HOUR = 3_600
@@ -104,7 +105,8 @@ def test_beside_the_catalog_stands_what_the_adapters_need() -> None:
     assert orders.url.get_secret_value() == ENVIRON["ORDERS_DB_URL"]
     assert orders.replicas == ()
     assert isinstance(pager, PagerDutySettings)
-    assert pager.variables == ("PAGERDUTY_TOKEN",)
+    assert pager.token.get_secret_value() == ENVIRON["PAGERDUTY_TOKEN"]
+    assert pager.api_url == "https://api.pagerduty.com"
 
 
 def test_replicas_are_listed_as_secrets() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.config import check, load
 from bot.core.errors import Misconfigured
-from bot.kinds import postgres_servers
+from bot.targets.postgres.settings import postgres_servers
 
 TEXT = """\
 targets:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.config import check, load
 from bot.core.errors import Misconfigured
-from bot.kinds import PostgresSettings
+from bot.targets.postgres.settings import PostgresSettings
 from tests.config.files import read, resource_text, said
 
 BOB = "approvers: [U02BOB]"
@@ -208,6 +208,7 @@ def test_who_reaches_no_target_needs_no_address_and_decides_by_the_same_policy()
         "ORDERS_DB_URL": "postgresql://bot:t0ken@here/orders",
         "COPY_URL": "postgresql://there",
         "BILLS_DB_URL": "postgresql://bills",
+        "PAGERDUTY_TOKEN": "u+1",
     }
     blind = load(BLIND, environ={"EVERY": "90s"}, secrets=False)
     whole = load(BLIND, environ={"EVERY": "90s", **urls})
@@ -226,7 +227,8 @@ def test_what_it_decides_by_it_needs() -> None:
 
 def test_where_a_target_is_told_apart_by_its_server_and_by_no_secret() -> None:
     def reached(url: str) -> str:
-        environ = {"EVERY": "90s", "COPY_URL": "postgresql://there", "BILLS_DB_URL": "postgresql://bills"}
+        urls = {"COPY_URL": "postgresql://there", "BILLS_DB_URL": "postgresql://bills"}
+        environ = {"EVERY": "90s", "PAGERDUTY_TOKEN": "u+1", **urls}
         return load(BLIND, environ={**environ, "ORDERS_DB_URL": url}).catalog.located.reached["orders-db"]
 
     here = reached("postgresql://bot:t0ken@here:5432/orders")

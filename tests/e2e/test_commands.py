@@ -149,18 +149,23 @@ def test_copies_without_an_anchor_are_warned_of(rotakey: Rotakey, tmp_path: Path
 def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     rotakey: Rotakey, tmp_path: Path
 ) -> None:
+    token = (
+        "oncall.pagerduty.token: the variable PAGERDUTY_TOKEN is not set; give it a value in the environment:"
+        " a read-only REST API key, from PagerDuty, Integrations, API Access Keys"
+    )
     unset = "targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment"
     checked = rotakey("check", POLICY)
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
-    missing, standbys = checked.stderr.splitlines()
-    assert missing.endswith(f"{unset}, where it will run")
+    no_token, missing, standbys = checked.stderr.splitlines()
+    assert no_token.endswith(f"{token} (needed only where it runs)")
+    assert missing.endswith(f"{unset} (needed only where it runs)")
     assert "orders-db: warning: when access ends, sessions on standby servers stay open" in standbys
     assert rotakey("check", "--strict", POLICY).returncode == 1
     path = tmp_path / "access.yaml"
     path.write_text(POLICY.read_text("utf-8").replace("approvers:", "aprovers:"))
     mistaken = rotakey("check", path)
     assert (mistaken.returncode, mistaken.stdout) == (1, "")
-    assert f"{unset}, where it will run\n" in mistaken.stderr
+    assert f"{unset} (needed only where it runs)\n" in mistaken.stderr
     assert mistaken.stderr.count("did you mean approvers?") == 2
 
 

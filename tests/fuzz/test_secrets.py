@@ -19,7 +19,7 @@ from bot.core.errors import RotakeyError
 from bot.core.holds import Hold
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.oncall.pagerduty import PagerDuty
+from bot.oncall.pagerduty.source import PagerDuty
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, PolicyInForce
 from bot.slack.api.directory import SlackDirectory
@@ -167,7 +167,7 @@ def test_an_address_of_redis(url: str) -> None:
     ),
 )
 def test_an_address_of_a_target(secret: str, form: str) -> None:
-    postgres = pytest.importorskip("bot.targets.postgres")
+    postgres = pytest.importorskip("bot.targets.postgres.target")
     url = form.format(secret)
     text = FULL.replace('"${ORDERS_DB_URL}"', '"${SECRET_URL}"')
     with nothing_told():

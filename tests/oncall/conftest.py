@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.doubles.pagerduty import Pager, Served, serve
-from bot.oncall.pagerduty import PagerDuty
+from bot.oncall.pagerduty.source import PagerDuty
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bot.doubles.pagerduty import Pager, answers
-from bot.oncall.pagerduty import PagerDuty
 from bot.oncall.pagerduty.answers import Assignment, Entry, Row
+from bot.oncall.pagerduty.source import PagerDuty
 from bot.ports.deadline import Deadline
 from tests.oncall.conftest import HOUR
 from tests.oncall.pagerduty.test_source import ADA, BOB, CAROL, soon, who

@@ -14,7 +14,7 @@ import pytest
 import bot.oncall
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.doubles.pagerduty import Pager, serve
-from bot.oncall.pagerduty import PagerDuty
+from bot.oncall.pagerduty.source import PagerDuty
 from bot.ports.deadline import Deadline
 from bot.ports.oncall import OnCallSource
 from tests.oncall.conftest import HOUR, NOW, SINCE, TOKEN, UNTIL

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.sandbox.stack.servers import Postgres as Server
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 
 OLDER = Path("/usr/lib/postgresql/15/bin")

@@ -20,7 +20,7 @@ from bot.core.holds import Hold, Presence, Receipt, Seen
 from bot.ports.deadline import Deadline
 from bot.ports.target import Holder, Target
 from bot.sandbox.stack.servers import Postgres as Server
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from bot.testing.target import FakeTarget
 

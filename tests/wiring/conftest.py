@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.kinds import PostgresSettings
-from bot.wiring import processes
+from bot.wiring import adapters
 from tests.wiring.scene import Scene
 
 
 @pytest.fixture
 def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     scene = Scene()
-    monkeypatch.setattr(processes, "TARGETS", {PostgresSettings: scene.build})
+    monkeypatch.setattr(adapters, "build_target", scene.build)
     return scene

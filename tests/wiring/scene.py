@@ -14,11 +14,11 @@ from bot.core.catalog import Entitlement
 from bot.core.grants import GIVE_WITHIN
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen, System
 from bot.core.people import Group
-from bot.kinds import PostgresSettings
 from bot.ports.changes import Change, Due
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Home, Key, Note, PolicyInForce, PolicyText
 from bot.ports.target import Abilities, Holders, Target
+from bot.targets.postgres.settings import PostgresSettings
 from bot.testing.cast import ADA, NINE, SECURITY, TEAM, dba
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
@@ -29,7 +29,7 @@ from bot.usecases.context import Context
 from bot.usecases.job import Job
 from bot.usecases.requests import ask, finish, votes
 from bot.usecases.results import Asked, Standing
-from bot.wiring import processes
+from bot.wiring import adapters
 
 KEY, NEXT_KEY = "k" * 32, "n" * 32
 OLD, NEW, NEWEST = "postgresql://old/orders", "postgresql://new/orders", "postgresql://newest/orders"
@@ -104,7 +104,7 @@ class Scene:
         home = Home(team=TEAM, enterprise=None, bot_user="U00BOT")
         self.put({Key.of(Home): home, Key.of(Group, "slack/dba"): dba()})
 
-    def build(self, _: str, settings: PostgresSettings, __: config.Environment) -> Target:
+    def build(self, _: str, settings: PostgresSettings) -> Target:
         url = settings.url.get_secret_value()
         return self.servers.setdefault(url, Server(url))
 
@@ -181,8 +181,8 @@ class Process:
         self.policy = config.load(text, environ=environ, secrets=secrets)
         env = config.Environment.read(environ)
         self.keys = env.secret_keys
-        text_of = partial(processes.policy_text, scene.ledger)
-        self.adapters = processes.Adapters(env, environ, self.policy, text_of, starts=True, secrets=secrets)
+        text_of = partial(adapters.policy_text, scene.ledger)
+        self.adapters = adapters.Adapters(env, environ, self.policy, text_of, starts=True, secrets=secrets)
         self.directory = FakeDirectory(lambda: scene.ledger.now)
         self.context = Context(scene.ledger, self.directory, self.adapters.follow, scene.new_id)
 

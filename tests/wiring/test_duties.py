@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,16 +15,16 @@ from bot.core.catalog import Entitlement, version_of
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold
 from bot.core.reasons import Why, because
-from bot.kinds import PostgresSettings
 from bot.ports.changes import Change, Claim, Done, Due, Entry
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, PolicyDoubt, PolicyInForce
+from bot.targets.postgres.settings import PostgresSettings
 from bot.testing.valkey import valkey_url
 from bot.usecases.access import owing
 from bot.usecases.duties import KINDS
 from bot.usecases.enact import ALWAYS_OWED, enact
 from bot.usecases.job import Job
-from bot.wiring import processes
+from bot.wiring import adapters, components, duties, processes
 from bot.worker.watchdog import Watchdog
 from tests.bench.deeds import Deeds
 from tests.bench.load_worker import NoopTarget
@@ -45,16 +44,16 @@ ADAS = Hold(
 DOUBTED = PolicyDoubt(
     reason=because(Why.POLICY_LOST, version="v1"), noticed_at=datetime(2026, 1, 1, tzinfo=UTC)
 )
-Work = Callable[[processes.Components, Job], object]
+Work = Callable[[components.Components, Job], object]
 
 
 @pytest.fixture
-def made() -> Iterator[processes.Components]:
+def made() -> Iterator[components.Components]:
     """A worker that follows the policy it started with."""
     with valkey_url() as url:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "REDIS_URL": url, **URLS}
         policy = config.load(POLICY, environ=environ)
-        made = processes.components(config.Environment.read(environ), policy, environ)
+        made = components.components(config.Environment.read(environ), policy, environ)
         made.adapters.enact(made.ledger)
         made.context.catalog()
         yield made
@@ -65,22 +64,22 @@ def made() -> Iterator[processes.Components]:
 @pytest.mark.parametrize(
     "work",
     [
-        lambda made, job: processes.together(made)["hold"].do([job], hurry=False),
-        lambda made, job: processes.together(made)["hold"].do([job], hurry=True),
-        lambda made, job: processes.duties(made)["hold"](job),
+        lambda made, job: duties.together(made)["hold"].do([job], hurry=False),
+        lambda made, job: duties.together(made)["hold"].do([job], hurry=True),
+        lambda made, job: duties.duties(made)["hold"](job),
     ],
     ids=["in one go", "in a hurry", "alone"],
 )
 def test_what_is_over_is_revoked_where_the_policy_in_force_says_that_the_target_is(
-    made: processes.Components, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    made: components.Components, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     deeds, asked = Deeds(tmp_path / "deeds"), list[str]()
 
-    def found(name: str, settings: PostgresSettings, *_: Any) -> NoopTarget:
+    def found(name: str, settings: PostgresSettings) -> NoopTarget:
         asked.append(settings.url.get_secret_value())
         return NoopTarget(name, deeds)
 
-    monkeypatch.setattr(processes, "TARGETS", {PostgresSettings: found})
+    monkeypatch.setattr(adapters, "build_target", found)
     moved = config.load(POLICY.replace("DB_URL", "MOVED_URL"), environ=URLS)
     enact(made.ledger, moved.catalog, moved.text)
     now = made.ledger.read(()).now
@@ -105,24 +104,24 @@ class Keeper:
         self.asked.append(keep)
 
 
-def test_each_kind_of_due_thing_has_a_duty_and_a_row(made: processes.Components) -> None:
-    assert processes.duties(made).keys() == KINDS.keys()
+def test_each_kind_of_due_thing_has_a_duty_and_a_row(made: components.Components) -> None:
+    assert duties.duties(made).keys() == KINDS.keys()
 
 
-def kept_for(made: processes.Components) -> timedelta | None:
+def kept_for(made: components.Components) -> timedelta | None:
     """Return what one look at what is old asks for. Raises what it raises."""
     keeper = Keeper()
     made.ledger.commit(Change(due=(Due(member="keep:audit", at=made.ledger.read(()).now),)))
     (claim,) = made.ledger.claim(1, 1, {}, ("keep",)).claims
     try:
-        processes.duties(replace(made, retention=keeper))["keep"](Job(claim, Deadline.after(0)))  # type: ignore[arg-type]
+        duties.duties(replace(made, retention=keeper))["keep"](Job(claim, Deadline.after(0)))  # type: ignore[arg-type]
     finally:
         made.ledger.commit(Change(done=Done(claim=claim)))
     [asked] = keeper.asked
     return asked
 
 
-def test_nothing_is_dropped_by_a_policy_that_is_not_in_force(made: processes.Components) -> None:
+def test_nothing_is_dropped_by_a_policy_that_is_not_in_force(made: components.Components) -> None:
     keeps = config.load(KEEPS, environ=URLS)
     enact(made.ledger, keeps.catalog, keeps.text)
     assert kept_for(made) == timedelta(days=90)
@@ -148,13 +147,13 @@ MOVED = POLICY.replace("DB_URL", "MOVED_URL")
 class Restarted:
     """A worker that begins with ``text`` on the Redis of another, and has the variables of ``urls``."""
 
-    def __init__(self, before: processes.Components, text: str, urls: Mapping[str, str]) -> None:
+    def __init__(self, before: components.Components, text: str, urls: Mapping[str, str]) -> None:
         environ = {
             "SLACK_BOT_TOKEN": "xoxb-none",
             "REDIS_URL": before.env.redis_url.get_secret_value(),
             **urls,
         }
-        self.made = processes.components(
+        self.made = components.components(
             config.Environment.read(environ), config.load(text, environ=environ), environ
         )
         keep_owed = partial(owing.keep_owed, self.made.context, self.made.ledger)
@@ -175,7 +174,7 @@ Restart = Callable[..., Restarted]
 
 
 @pytest.fixture
-def restart(made: processes.Components) -> Iterator[Restart]:
+def restart(made: components.Components) -> Iterator[Restart]:
     begun: list[Restarted] = []
 
     def restart(text: str, **urls: str) -> Restarted:
@@ -188,18 +187,18 @@ def restart(made: processes.Components) -> Iterator[Restart]:
             client.connection_pool.disconnect()
 
 
-def in_force(made: processes.Components) -> str:
+def in_force(made: components.Components) -> str:
     force = made.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
     return force.version if force else ""
 
 
-def fill(made: processes.Components) -> None:
+def fill(made: components.Components) -> None:
     made.redis.config_set("maxmemory", "1kb")
     with pytest.raises(TemporaryFailure, match="Redis is full"):
         made.ledger.commit(Change(audit=(Entry(what="something"),)))
 
 
-def make_room(made: processes.Components) -> None:
+def make_room(made: components.Components) -> None:
     made.redis.config_set("maxmemory", 0)
 
 
@@ -211,12 +210,12 @@ def is_revoked(worker: Restarted, deeds: Deeds, who: str) -> bool:
     settle(made.ledger, deeds, config.load(POLICY, environ=URLS).catalog, [life])
     fill(made)
     (claim,) = made.ledger.claim(1, 1, {}, ("hold",)).claims
-    processes.duties(made)["hold"](Job(claim, Deadline.after(0)))
+    duties.duties(made)["hold"](Job(claim, Deadline.after(0)))
     return account_of(who) in deeds.taken()
 
 
 def test_a_full_redis_keeps_no_worker_from_revoking_that_starts_with_the_same_policy(
-    made: processes.Components, restart: Restart
+    made: components.Components, restart: Restart
 ) -> None:
     made.ledger.commit(Change(put={Key.of(PolicyDoubt): DOUBTED}))
     fill(made)
@@ -232,14 +231,14 @@ def test_a_full_redis_keeps_no_worker_from_revoking_that_starts_with_the_same_po
 
 @pytest.mark.parametrize("here", [URLS, {"MOVED_URL": URLS["MOVED_URL"]}], ids=["followed", "not followed"])
 def test_with_another_policy_it_revokes_and_grants_nothing_by_that_until_it_is_in_force(
-    made: processes.Components,
+    made: components.Components,
     restart: Restart,
     here: Mapping[str, str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     deeds, before = Deeds(tmp_path / "deeds"), in_force(made)
-    monkeypatch.setattr(processes, "TARGETS", {PostgresSettings: lambda name, *_: NoopTarget(name, deeds)})
+    monkeypatch.setattr(adapters, "build_target", lambda name, _: NoopTarget(name, deeds))
     fill(made)
     worker = restart(MOVED, **here)
     worker.begin()
@@ -257,7 +256,7 @@ def test_with_another_policy_it_revokes_and_grants_nothing_by_that_until_it_is_i
 
 
 def test_a_policy_that_could_not_be_written_gives_way_to_one_that_came_later(
-    made: processes.Components, restart: Restart
+    made: components.Components, restart: Restart
 ) -> None:
     fill(made)
     worker = restart(MOVED)
@@ -272,7 +271,7 @@ def test_a_policy_that_could_not_be_written_gives_way_to_one_that_came_later(
 
 
 def test_what_is_owed_is_owed_again_while_a_full_redis_has_lost_its_policy(
-    made: processes.Components, restart: Restart
+    made: components.Components, restart: Restart
 ) -> None:
     for each in made.ledger.claim(100, 100, {}).claims:
         made.ledger.commit(Change(done=Done(claim=each)))

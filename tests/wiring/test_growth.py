@@ -19,12 +19,11 @@ from flask.testing import FlaskClient
 
 from bot import config, web
 from bot.core.grants import Grant
-from bot.kinds import PostgresSettings
 from bot.ports.documents import Home, Key
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.testing.valkey import valkey_url
 from bot.usecases.enact import enact
-from bot.wiring import processes
+from bot.wiring import adapters, components, duties
 from bot.worker.loop import Worker
 from tests.bench.always_ok import TEAM, AlwaysOk, always_ok
 from tests.bench.deeds import Deeds
@@ -47,7 +46,7 @@ HOLDS_OTHERS = (dict, list, set, deque)
 class Deployment:
     """Web and worker in one process, with all that is real but databases and Slack."""
 
-    def __init__(self, made: processes.Components, slack: AlwaysOk) -> None:
+    def __init__(self, made: components.Components, slack: AlwaysOk) -> None:
         self.made, self.slack = made, slack
         settings = SlackSettings(token="xoxb-none", signing_secret=SECRET)
         self.site: FlaskClient = web.create(build(made.context, settings), lambda: None).test_client()
@@ -56,7 +55,7 @@ class Deployment:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Until nothing of it is left to do or to tell."""
-        worker = Worker(self.made.ledger, processes.duties(self.made), processes.together(self.made))
+        worker = Worker(self.made.ledger, duties.duties(self.made), duties.together(self.made))
         running = threading.Thread(target=worker.run)
         running.start()
         try:
@@ -119,14 +118,12 @@ def _kind(thing: object) -> str:
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Deployment]:
     deeds = Deeds(tmp_path / "deeds")
-    monkeypatch.setattr(
-        processes, "TARGETS", {PostgresSettings: lambda name, *_: NoopTarget(name, deeds, remembered=9)}
-    )
+    monkeypatch.setattr(adapters, "build_target", lambda name, _: NoopTarget(name, deeds, remembered=9))
     with valkey_url() as url, always_ok() as slack:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "SLACK_API_URL": slack.url, "REDIS_URL": url}
         environ["DB_URL"] = "postgresql://nowhere"
         policy = config.load(POLICY, environ=environ)
-        made = processes.components(config.Environment.read(environ), policy, environ)
+        made = components.components(config.Environment.read(environ), policy, environ)
         enact(made.ledger, policy.catalog, policy.text)
         opened = [made.redis.connection_pool.get_connection() for _ in range(CONNECTIONS)]
         for each in opened:

@@ -21,8 +21,8 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", 'The package "pdpyras" is deprecated', UserWarning)
     import pdpyras
 
-TOKEN_SETTING = "PAGERDUTY_TOKEN"  # noqa: S105 -- the setting's name, not a secret
-URL_SETTING = "PAGERDUTY_API_URL"
+TOKEN_SETTING = "PAGERDUTY_TOKEN, or what access.yaml names as its token"  # noqa: S105 -- where it is set
+URL_SETTING = "PAGERDUTY_API_URL, or what access.yaml names as its api_url"
 
 EARLY_ACCESS = {"Accept": "application/json", "X-Early-Access": "flexible-schedules-early-access"}
 """The headers that the API of shift-based schedules requires."""

@@ -1,5 +1,1 @@
 """PostgreSQL as a target: membership in a role."""
-
-from bot.targets.postgres.target import Postgres
-
-__all__ = ["Postgres"]

@@ -17,7 +17,7 @@ from openapi_core.contrib.werkzeug import WerkzeugOpenAPIRequest, WerkzeugOpenAP
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.doubles.pagerduty import Pager, Policy, Served, app
 from bot.doubles.pagerduty.faults import HTML
-from bot.oncall.pagerduty import PagerDuty
+from bot.oncall.pagerduty.source import PagerDuty
 from bot.ports.deadline import Deadline
 from tests.paths import SPECS
 

@@ -14,7 +14,8 @@ from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.core.shifts import Shift
 from bot.doubles.pagerduty import Pager, Policy, Served, answers
 from bot.doubles.pagerduty.faults import FOREVER, HTML
-from bot.oncall.pagerduty import PagerDuty, source
+from bot.oncall.pagerduty import source
+from bot.oncall.pagerduty.source import PagerDuty
 from bot.ports.deadline import Deadline
 from tests.oncall.conftest import HOUR, NOW, SINCE, TOKEN, UNTIL
 
@@ -466,7 +467,7 @@ def test_a_source_may_be_read_by_many_threads_at_once(pager: Pager, pagerduty: P
 
 
 def test_the_clients_own_farewell_is_the_only_warning_that_is_silenced() -> None:
-    quiet = "import bot.oncall.pagerduty, importlib, pdpyras; print('quiet'); importlib.reload(pdpyras)"
+    quiet = "import bot.oncall.pagerduty.calls, importlib, pdpyras; print('quiet'); importlib.reload(pdpyras)"
     run = [sys.executable, "-W", "error", "-c", quiet]
     heard = subprocess.run(run, check=False, capture_output=True, text=True)
     assert heard.stdout == "quiet\n"

@@ -14,7 +14,7 @@ from bot.core.holds import Presence
 from bot.sandbox.stack import orders
 from bot.sandbox.stack.orders import Orders
 from bot.sandbox.stack.servers import Postgres as Server
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from tests.targets.postgres.scenes import eventually, hold, soon
 
 

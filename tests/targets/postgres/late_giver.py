@@ -12,8 +12,8 @@ from bot.core.catalog import Entitlement
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Hold
 from bot.ports.deadline import Deadline
-from bot.targets.postgres import Postgres
 from bot.targets.postgres.connections import Connection, Connections
+from bot.targets.postgres.target import Postgres
 
 STOPS_AT = {"connecting": (Connections, "borrow", 1), "looking": (Connection, "wait", 1)}
 STOPS_AT["granting"] = (Connection, "wait", 2)

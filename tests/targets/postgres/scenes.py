@@ -14,7 +14,7 @@ from bot.core.catalog import Entitlement
 from bot.core.holds import Hold, Presence, Receipt
 from bot.ports.deadline import Deadline
 from bot.ports.target import Target
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, Session
 
 

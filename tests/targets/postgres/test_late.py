@@ -15,7 +15,7 @@ import pytest
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Presence
 from bot.ports.deadline import Deadline
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles
 from tests.paths import ROOT
 from tests.targets.postgres.late_giver import STOPS_AT

@@ -18,7 +18,8 @@ from psycopg import sql
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence, Receipt
 from bot.sandbox.stack.servers import packaged_binaries
-from bot.targets.postgres import Postgres, refusals, revocation
+from bot.targets.postgres import refusals, revocation
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from tests.targets.conftest import OLDER, Replicated, Upgraded, running, standing_by
 from tests.targets.postgres.scenes import (

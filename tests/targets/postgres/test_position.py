@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 
 from bot.core.holds import Position, Presence
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles
 from tests.targets.conftest import Replicated, standing_by
 from tests.targets.postgres.scenes import granted, orders_rw, soon

@@ -9,7 +9,7 @@ from bot.core.catalog import version_of
 from bot.core.holds import Presence
 from bot.ports.documents import PolicyInForce, PolicyText
 from bot.testing.postgres import Roles
-from bot.wiring import processes
+from bot.wiring.adapters import Adapters
 from tests.targets.postgres.scenes import eventually, orders_rw, presence
 
 POLICY = """
@@ -30,9 +30,7 @@ def connected(roles: Roles) -> int:
 @pytest.mark.parametrize(("then", "left"), [(CHANGED, 0), (AS_IT_WAS, 1), (AS_IT_WAS + "# indeed\n", 1)])
 def test_only_what_has_changed_is_let_go(roles: Roles, then: str, left: int) -> None:
     environ = {"ORDERS_DB_URL": roles.url("rotakey")}
-    adapters = processes.Adapters(
-        config.Environment.read(environ), environ, config.load(AS_IT_WAS, environ=environ)
-    )
+    adapters = Adapters(config.Environment.read(environ), environ, config.load(AS_IT_WAS, environ=environ))
     assert presence(adapters.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
     assert connected(roles) == 1
     adapters.follow(PolicyInForce(version=version_of(then)), PolicyText(text=then))

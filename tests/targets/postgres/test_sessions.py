@@ -18,8 +18,9 @@ import pytest
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
 from bot.ports.deadline import Deadline
-from bot.targets.postgres import Postgres, receipts
+from bot.targets.postgres import receipts
 from bot.targets.postgres.statements import STARTING
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, Session, fresh_roles
 from tests.targets.conftest import Replicated
 from tests.targets.postgres.scenes import (

@@ -14,7 +14,8 @@ from psycopg import sql
 from bot.core.errors import TemporaryFailure
 from bot.core.holds import Presence, Receipt, Seen
 from bot.ports.deadline import Deadline
-from bot.targets.postgres import Postgres, replicas, sight
+from bot.targets.postgres import replicas, sight
+from bot.targets.postgres.target import Postgres
 from bot.testing.cast import NINE
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.postgres import Roles, Session

@@ -10,7 +10,7 @@ import pytest
 from bot.core.catalog import Entitlement, PeopleRules, SweepMode, SweepRules
 from bot.core.grants import State
 from bot.core.reasons import Why
-from bot.targets.postgres import Postgres
+from bot.targets.postgres.target import Postgres
 from bot.testing.cast import ADA, BOB, CAROL, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
 from bot.testing.postgres import Roles
 from bot.testing.story import Story

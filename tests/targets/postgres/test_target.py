@@ -15,7 +15,8 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.holds import Hold, Presence, Receipt
 from bot.ports.target import Abilities, Holder
 from bot.sandbox.stack.servers import Postgres as Server
-from bot.targets.postgres import Postgres, connections, target
+from bot.targets.postgres import connections, target
+from bot.targets.postgres.target import Postgres
 from bot.testing.postgres import Roles, fresh_roles
 from tests.targets.conftest import Standby
 from tests.targets.postgres.scenes import (

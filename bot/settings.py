@@ -1,15 +1,11 @@
-"""The settings that each kind of target and on-call source takes in access.yaml, and the entitlements of
-each."""
+"""The base of the settings in access.yaml, of each kind of target and on-call source, and of entitlements."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from posixpath import normpath
-from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import parse_qsl, unquote
+from typing import Annotated, Any, ClassVar
 
 from pydantic import (
     AfterValidator,
@@ -139,6 +135,30 @@ Secret = Annotated[
 """A secret, always ``${NAME}`` in the file. Nothing shows the value: neither repr, nor str, nor a mistake."""
 
 
+def _one_word(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if not (text.isascii() and text.isprintable() and " " not in text):
+        raise wrong("has spaces or odd characters in it; copy it again, on one line")
+    return token
+
+
+def _api_url(value: object, info: ValidationInfo) -> object:
+    context = info.context
+    if isinstance(value, Missing) and isinstance(context, FileContext):
+        context.spared.add(id(value))
+    elif isinstance(value, str) and not re.fullmatch(r"https?://[\x21-\x7e]+", value):
+        raise unlike("is not a valid address; write one that starts with https://")
+    return value
+
+
+Token = Annotated[Secret, AfterValidator(_one_word)]
+"""A secret without spaces, such as an API key."""
+
+ApiUrl = Annotated[
+    str, BeforeValidator(_api_url), WithJsonSchema({"type": "string", "pattern": rf"^https?://|^{VARIABLE}$"})
+]
+"""The address of an API, which the calls' paths are added to."""
+
 AccountName = Annotated[
     str, Form(r"\S(?:[^\r\n\x00]{0,250}\S)?", "is no account; write its name at the target")
 ]
@@ -200,6 +220,22 @@ class Kind(Settings):
     reaches: ClassVar[tuple[str, ...]]
     """The keys whose values say which systems it connects to; empty if only the environment says so. A
     sandbox fills them in itself, and refuses a file that names a system there."""
+    variables: ClassVar[Mapping[str, str]] = {}
+    """The variables that the defaults of this kind use: what the value is, and where to get it."""
+    fallbacks: ClassVar[Mapping[str, str]] = {}
+    """The values of variables in the defaults of this kind that need not be set."""
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, str]:
+        """Return the settings that are a variable, such as ``${PAGERDUTY_TOKEN}``, if the file leaves them
+        out."""
+        found = {}
+        for name, each in cls.model_fields.items():
+            default = each.default
+            text = default.get_secret_value() if isinstance(default, SecretStr) else default
+            if isinstance(text, str) and re.fullmatch(VARIABLE, text):
+                found[name] = text
+        return found
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -273,10 +309,8 @@ class TargetSettings(Kind):
 
 
 class SourceSettings(Kind):
-    """Settings of an on-call source. ``variables`` must be set in the environment of a process that reads
-    this kind of source."""
+    """Settings of an on-call source."""
 
-    variables: ClassVar[tuple[str, ...]] = ()
     kind: str
     every: Annotated[LengthSetting, between("1s", "1h")] = 60
     """The interval at which it is read: from 1s to 1h."""
@@ -292,179 +326,3 @@ class SourceSettings(Kind):
         if value <= info.data.get("every", 0):
             raise unlike("is over before the source is read again; make it longer than every")
         return value
-
-
-# ------------------------------------------------------------------------------------------- kinds
-
-
-def _postgres_url(url: SecretStr) -> SecretStr:
-    if url.get_secret_value() and not re.match(r"postgres(ql)?://.", url.get_secret_value()):
-        raise wrong("is no address of a Postgres server; write postgresql://user:password@host:5432/database")
-    return url
-
-
-def postgres_servers(url: str) -> frozenset[str]:
-    """Return ``host:port`` of each server that a URL for libpq names; for a Unix socket its path, for a
-    service of pg_service.conf its name, and without a host libpq's own default."""
-    found = re.match(r"(?s)[^:]*://(?:[^@/]*@)?([^/?]*)(?:/[^?]*)?(?:\?(.*))?", url)
-    authority, query = found.groups("") if found else ("", "")
-    parts = [re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(.*))?", each) for each in authority.split(",")]
-    named = {
-        "host": ",".join(unquote(each[1]).strip("[]") if each else "" for each in parts),
-        "port": ",".join(unquote(each[2] or "") if each else "" for each in parts),
-        **dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)),
-    }
-    if "service" in named and not named["host"]:
-        return frozenset([f"service {named['service']}"])
-    ports = named["port"].split(",")
-    return frozenset(
-        f"{_host(host)}:{_port(ports[at] if at < len(ports) else ports[0])}"
-        for key in ("host", "hostaddr")
-        for at, host in enumerate(named.get(key, "").split(","))
-        if host or key == "host"
-    )
-
-
-def _host(name: str) -> str:
-    if name.startswith("/"):
-        return normpath(name)
-    try:
-        return str(ip_address(name))
-    except ValueError:
-        return name.lower().rstrip(".")
-
-
-def _port(text: str) -> int | str:
-    return int(text) if text.strip().isdecimal() else text or 5432
-
-
-def _query(url: str) -> dict[str, str]:
-    return dict(parse_qsl(url.partition("?")[2].replace("+", "%2B"), keep_blank_values=True))
-
-
-def postgres_login(url: str) -> str | None:
-    """Return the role that a URL for libpq logs in as; None if it does not say."""
-    found = re.match(r"(?s)[^:]*://([^@/?]*)@", url)
-    return _query(url).get("user") or (unquote(found[1].partition(":")[0]) if found else "") or None
-
-
-def _is_here(server: str) -> bool:
-    """Return whether a server, as in ``postgres_servers``, is on this machine."""
-    host = server.rpartition(":")[0]
-    return host in ("", "localhost", "127.0.0.1", "::1") or host.startswith("/")
-
-
-PostgresUrl = Annotated[Secret, AfterValidator(_postgres_url)]
-
-MOST_OF_A_NAME = 63
-"""The bytes of a name that PostgreSQL keeps; it silently cuts off the rest."""
-
-
-def _postgres_objection(name: str) -> str | None:
-    size = len(name.encode(errors="replace"))
-    if size > MOST_OF_A_NAME:
-        return f"has {size} bytes, and PostgreSQL cuts names off after {MOST_OF_A_NAME}; shorten it"
-    if name in ("public", "none"):
-        return "is a word of PostgreSQL's own and never a role; write the name of a role"
-    return None
-
-
-def _postgres_role(name: str) -> str:
-    if objection := _postgres_objection(name):
-        raise unlike(objection)
-    return name
-
-
-class PostgresRole(Given):
-    role: Annotated[
-        str,
-        Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters"),
-        AfterValidator(_postgres_role),
-    ]
-    """The role whose membership is granted. It has to exist."""
-
-    def caution(self) -> str | None:
-        if self.role == self.role.lower():
-            return None
-        return (
-            "has capital letters, and PostgreSQL makes them small in CREATE ROLE unless the name is in"
-            " quotes; check that the role is really spelled so"
-        )
-
-
-class PostgresSettings(TargetSettings):
-    gives: ClassVar[type[Given]] = PostgresRole
-    reaches: ClassVar[tuple[str, ...]] = ("url", "replicas")
-    address: ClassVar[tuple[str, ...]] = ("url",)
-    administrators: ClassVar[frozenset[str]] = frozenset(
-        (
-            *("postgres", "rdsadmin", "rds_superuser", "cloudsqladmin", "cloudsqlsuperuser", "alloydbadmin"),
-            *(
-                "alloydbsuperuser",
-                "azuresu",
-                "azure_superuser",
-                "azure_pg_admin",
-                "doadmin",
-                "supabase_admin",
-            ),
-        )
-    )
-    kind: Literal["postgres"]
-    url: PostgresUrl
-    """The URL of a login that may grant the roles named in resources, as ${NAME}."""
-    sessions: Literal["end", "keep"] = "end"
-    """The fate of a person's open sessions when their access ends."""
-    replicas: Annotated[tuple[PostgresUrl, ...], Field(min_length=1)] = ()
-    """Standby servers where a person's open sessions end, too: the URL of a login at each, as ${NAME}."""
-
-    @field_validator("replicas")
-    @classmethod
-    def _ends_sessions(cls, value: tuple[SecretStr, ...], info: ValidationInfo) -> tuple[SecretStr, ...]:
-        if info.data.get("sessions") == "keep":
-            raise wrong("has no effect with sessions: keep; take one of them out")
-        return value
-
-    @property
-    def sessions_end(self) -> str:
-        if self.sessions == "keep":
-            return "kept"
-        return "ended" if self.replicas else "ended_on_primary"
-
-    @property
-    def servers(self) -> frozenset[str]:
-        url = self.url.get_secret_value()
-        return postgres_servers(url) if url else frozenset()
-
-    @property
-    def own_logins(self) -> frozenset[str]:
-        every = (postgres_login(url.get_secret_value()) for url in (self.url, *self.replicas))
-        return frozenset(login for login in every if login)
-
-    @classmethod
-    def account_objection(cls, account: str) -> str | None:
-        return _postgres_objection(account) or super().account_objection(account)
-
-    @classmethod
-    def caution_of(cls, written: Mapping[str, object]) -> str | None:
-        if written.get("sessions") == "keep" or written.get("replicas"):
-            return None
-        return (
-            "when access ends, sessions on standby servers stay open; if there are any, name them under"
-            " replicas"
-        )
-
-    def cautions(self) -> Iterator[tuple[str, str]]:
-        for key, url in (("url", self.url), *(("replicas", each) for each in self.replicas)):
-            text = url.get_secret_value()
-            if _query(text).get("sslmode") == "disable" and not all(map(_is_here, postgres_servers(text))):
-                yield key, "has sslmode=disable, so passwords and names cross the network in clear"
-
-
-class PagerDutySettings(SourceSettings):
-    variables: ClassVar[tuple[str, ...]] = ("PAGERDUTY_TOKEN",)
-    reaches: ClassVar[tuple[str, ...]] = ()
-    kind: Literal["pagerduty"]
-
-
-TARGETS: Mapping[str, type[TargetSettings]] = {"postgres": PostgresSettings}
-SOURCES: Mapping[str, type[SourceSettings]] = {"pagerduty": PagerDutySettings}

@@ -1,0 +1,1 @@
+"""The kinds of targets and on-call sources that there are."""
