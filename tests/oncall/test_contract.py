@@ -99,7 +99,9 @@ def pagerduty() -> Iterator[Stage]:
         yield PagerDutyStage(pager, served.url)
 
 
-STAGES: dict[str, Callable[[], AbstractContextManager[Stage]]] = {"pagerduty": pagerduty}
+STAGES: dict[str, Callable[[], AbstractContextManager[Stage]]] = {
+    "pagerduty": pagerduty,
+}
 
 
 @pytest.fixture(params=sorted(STAGES))
