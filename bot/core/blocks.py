@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.core.document import Document
 from bot.core.reasons import Reason, Why, because
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class Block(Document, kind="block"):
     """A pause after a revocation: until ``until`` no rule, shift or incident gives one person one resource,
     because of ``reason``. ``by`` is the person who revoked it; None: it was removed by hand at the target,
     nobody knows by whom."""
@@ -21,7 +22,7 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ban:
+class Ban(Document, kind="ban"):
     """A stop for one person: nothing is granted to them until security people allow it again. ``reason`` is
     what ``by`` said. ``by`` None: the record of it cannot be read."""
 
@@ -31,7 +32,7 @@ class Ban:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Freeze:
+class Freeze(Document, kind="freeze"):
     """A stop for everybody: no rule, shift or incident gives anybody anything. The fields are those of a
     ban."""
 

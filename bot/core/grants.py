@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.core.catalog import AutomaticRule, OnCall
+from bot.core.document import Document
 from bot.core.errors import refuse
 from bot.core.holds import Hold
 from bot.core.reasons import Reason, Why, because
@@ -159,7 +160,7 @@ MOST_EXTENSIONS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grant:
+class Grant(Document, kind="grant"):
     """One person's timed right to one resource.
 
     ``length`` is what was requested in seconds, None for *until the shift ends*. ``starts_at`` is the start

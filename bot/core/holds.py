@@ -16,6 +16,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from bot.core.catalog import Entitlement, digest
+from bot.core.document import Document
 
 OVERDUE_AFTER_FAILURES = 3
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -176,7 +177,7 @@ class Missing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoldRecord:
+class HoldRecord(Document, kind="hold"):
     """The progress of a hold.
 
     ``baseline`` is what the target showed before we first granted; None while the hold is empty. ``receipts``

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.ages import age
 from bot.core.catalog import Catalog
+from bot.core.document import Document
 from bot.core.reasons import Reason, Why, because
 
 FRESH_FOR = timedelta(hours=1)
@@ -21,7 +22,7 @@ GROUP_KNOWN_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Person:
+class Person(Document, kind="person"):
     """A Slack user. ``team`` is the home workspace, ``email`` is casefolded. ``shared_email``: somebody else
     who could be given something has the same address, so it identifies nobody."""
 
@@ -42,7 +43,7 @@ class Person:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class Group(Document, kind="group"):
     """A Slack user group. ``name`` is as in access.yaml, ``slack/dba``; members are Slack user ids. ``id`` is
     the directory's own, which stays if the group is renamed; empty: unknown. ``doubted``: the name no longer
     means the group that the policy meant, whose last known members these are."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from bot.core.ages import age
+from bot.core.document import Document
 
 EDGE = timedelta(seconds=1)
 """The resolution of sources, which may also round up the moment from which they are read."""
@@ -42,7 +43,7 @@ class Shift:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roster:
+class Roster(Document, kind="roster"):
     """The shifts of a schedule as last believed. ``unattached``: the schedule is in no escalation policy, so
     it has no levels and is read the other way. ``unnamed``: the source's ids of people whose email it does
     not show, so that they are not in ``shifts``.

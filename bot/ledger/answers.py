@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from bot.core.audit.chain import Sealed, Written
+from bot.core.document import Document
 from bot.core.errors import ClaimLost, Conflict, PermanentFailure
 from bot.ledger.codec import decode, printable
 from bot.ledger.moments import from_ms
 from bot.ports.changes import Change, Claim, Claims, Committed, Snapshot
-from bot.ports.documents import Document, Key
+from bot.ports.documents import Key
 from bot.ports.ledger import Condition, Owed, SetAside
 
 MOST_TOLD = 100

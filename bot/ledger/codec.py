@@ -14,9 +14,10 @@ from functools import cache
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.core.document import Document
 from bot.core.errors import PermanentFailure
 from bot.ports.changes import Entry
-from bot.ports.documents import KIND_OF, KINDS, Document, Key
+from bot.ports.documents import Key, shapes
 
 UNREADABLE = "cannot be read"
 """The event of an audit entry that cannot be read."""
@@ -30,7 +31,7 @@ reader."""
 def encode(document: Document) -> str:
     """Encode a document. Raise PydanticSerializationError if a field holds something that could not be read
     back (a mapping has to be a dict)."""
-    return _documents(KIND_OF[type(document)]).dump_json(document, warnings="error").decode()
+    return _documents(document.kind).dump_json(document, warnings="error").decode()
 
 
 def decode(key: Key, text: str) -> Document:
@@ -83,7 +84,7 @@ def _moments(value: object) -> Iterator[datetime]:
 
 @cache
 def _documents(kind: str) -> TypeAdapter[Document]:
-    return TypeAdapter(KINDS[kind])
+    return TypeAdapter(shapes()[kind])
 
 
 @cache

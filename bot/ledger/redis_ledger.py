@@ -18,6 +18,7 @@ import structlog
 from redis import Redis
 
 from bot.core.audit.chain import Sealed, Written
+from bot.core.document import Document
 from bot.core.errors import FAILED_OVER, Conflict, FailedOver, NotCopied, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.holds import HoldRecord
@@ -29,7 +30,7 @@ from bot.ledger.copies import Copied
 from bot.ledger.keys import NAMES, names
 from bot.ledger.scripts import script
 from bot.ports.changes import OLDEST_FIRST, Change, Claim, Claims, Committed, Entry, Order, Snapshot
-from bot.ports.documents import KIND_OF, Document, Key
+from bot.ports.documents import Key
 from bot.ports.ledger import CLAIM_SECONDS, Condition, Serving
 
 log = structlog.get_logger(__name__)
@@ -89,9 +90,7 @@ class RedisLedger:
     def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> tuple[Snapshot, ...]:
         """Read, and set aside what cannot be read: the snapshot has its version, but no document."""
         asked = (plans.read_arguments(keys, names) for keys, names in wanted)
-        now, self._seen.primary, compared, *found = self._run(
-            self._read, KIND_OF[Grant], self._copies, *asked
-        )
+        now, self._seen.primary, compared, *found = self._run(self._read, Grant.kind, self._copies, *asked)
         read = [answers.snapshot(moment(now), each, compared=bool(compared)) for each in found]
         self._complain(fault for *_, faults in found for fault in faults)
         self._set_aside([each for _, unreadable in read for each in unreadable])
@@ -173,7 +172,7 @@ class RedisLedger:
         return self._page_of(shape, "", cursor)
 
     def _page_of(self, shape: type[Document], begins: str, cursor: int) -> tuple[Sequence[str], int]:
-        before = f"{self._name('doc:')}{KIND_OF[shape]}:"
+        before = f"{self._name('doc:')}{shape.kind}:"
         with translate_errors():
             answer: Any = self._client.scan(cursor, match=f"{before}{begins}*", count=SCANNED_AT_ONCE)
         after, found = answer
@@ -271,7 +270,7 @@ class RedisLedger:
         if not new:
             return
         rows = [(plans.name(each.key), str(each.version), each.error) for each in new]
-        self._run(self._aside, KIND_OF[Grant], *(part for row in rows for part in row))
+        self._run(self._aside, Grant.kind, *(part for row in rows for part in row))
         for each in new:
             log.critical(
                 "a record cannot be read and is set aside", key=plans.name(each.key), error=each.error

@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Self
 
 from bot.core.audit.chain import Seal, Sealed
+from bot.core.document import Document
 from bot.core.grants import Grant
 from bot.core.members import SeatHolder
-from bot.ports.documents import D, Document, Key
+from bot.ports.documents import D, Key
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TypeVar
 
 from bot.core.ages import age
 from bot.core.audit.chain import GENESIS
-from bot.core.blocks import Ban, Block, Freeze
 from bot.core.catalog import Entitlement
-from bot.core.grants import Grant
-from bot.core.holds import Hold, HoldRecord, Replacement, System
-from bot.core.people import Group, Person
+from bot.core.document import Document
+from bot.core.holds import Hold, Replacement, System
 from bot.core.reasons import Reason
-from bot.core.shifts import Roster
 from bot.core.strays import Stray
 
 
@@ -39,7 +37,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
+class Note(Document, kind="note"):
     """A message of its own, owed to somebody: in a channel, a DM (``channel`` is a user id), or only visible
     to ``whisper_to``, who is in the channel. If there is a ``thread``, it is posted below the message of that
     ts, and shown in the channel as well."""
@@ -56,7 +54,7 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Home:
+class Home(Document, kind="home"):
     """The workspace that the bot belongs to: team id, and the enterprise's if there is one. ``lost`` is the
     event by which Slack said, at ``lost_at``, that it no longer lets the bot in; None once Slack has answered
     again."""
@@ -79,7 +77,7 @@ class FormerTarget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyInForce:
+class PolicyInForce(Document, kind="policy"):
     """The version of the policy in force.
 
     ``addresses``: for each of its targets, a digest of the address as the text has it. ``former``: earlier
@@ -101,7 +99,7 @@ class PolicyInForce:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyText:
+class PolicyText(Document, kind="policy-text"):
     """The checked text of access.yaml, before ``${VAR}`` is filled in, kept under its version. ``hmacs`` are
     made with the keys of SECRET_KEY; one that fits is enough."""
 
@@ -110,7 +108,7 @@ class PolicyText:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyVersion:
+class PolicyVersion(Document, kind="policy-version"):
     """A version of the policy that is or was in force, kept for ever: it does not come into force again
     because a process starts with it."""
 
@@ -118,7 +116,7 @@ class PolicyVersion:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyNotices:
+class PolicyNotices(Document, kind="policy-notices"):
     """The latest reports about processes that differ from the policy in force, and when they were made.
     Processes that start together report the same thing once."""
 
@@ -126,7 +124,7 @@ class PolicyNotices:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyDoubt:
+class PolicyDoubt(Document, kind="policy-doubt"):
     """A policy in force whose text cannot be trusted: it is not followed, and nothing is granted."""
 
     reason: Reason
@@ -134,7 +132,7 @@ class PolicyDoubt:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmailOwner:
+class EmailOwner(Document, kind="email"):
     """The owners of an email address, by Slack user ids: those who could be given something, or if there are
     none, other active people. Empty: nobody had it when we looked."""
 
@@ -146,7 +144,7 @@ class EmailOwner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Readings:
+class Readings(Document, kind="readings"):
     """The groups, or the schedules of one source, that are still read although the policy may no longer name
     them, each with the time until which it is: a ground is judged by its rule as long as it lives."""
 
@@ -154,7 +152,7 @@ class Readings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceState:
+class SourceState(Document, kind="source"):
     """The state of an on-call source. ``well_at`` is when all of it was last read, ``answered_at`` when any
     of it was; before that, when it was first tried. ``told_at``: when people were told that it, or a part of
     it (``partly``), cannot be read; None again once all can. ``unknown`` are schedules that it lacks."""
@@ -167,7 +165,7 @@ class SourceState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShiftGrant:
+class ShiftGrant(Document, kind="shift"):
     """The grant that a person's shift for a resource now stands behind. ``left_at``: when a shift was given
     back, or revoked; a shift that was on at that moment does not start again automatically. An older version
     wrote ``ended_early`` instead, the end of that shift. ``told_at``: when the person was last told that a
@@ -180,7 +178,7 @@ class ShiftGrant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
+class Seat(Document, kind="seat"):
     """The holder of a resource that only one may hold, as an older version wrote it down. Nothing reads it,
     and it is removed when it is met: the grants show who holds what."""
 
@@ -190,14 +188,14 @@ class Seat:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class Account(Document, kind="account"):
     """A person's account at a target, as it was when first used."""
 
     name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountOwner:
+class AccountOwner(Document, kind="account-owner"):
     """The owner of an account at a target (``target/account``): the person who used it first, or the one who
     owns it now according to security people. ``since`` is when it became theirs; None: an older version did
     not write that down. ``others`` wanted it too, and security people said that they are somebody else."""
@@ -208,21 +206,21 @@ class AccountOwner:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountsNoted:
+class AccountsNoted(Document, kind="accounts-noted"):
     """A mark that every account that an older version gave out has an AccountOwner by now."""
 
     at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class EntitlementsNoted:
+class EntitlementsNoted(Document, kind="entitlements-noted"):
     """A mark that every open grant approved by an older version is in the indexes of what it holds by now."""
 
     at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
-class Card:
+class Card(Document, kind="card"):
     """The messages that show a grant or an extension. ``told``: digest of the terms that a person was last
     shown in an answer that only they see."""
 
@@ -231,7 +229,7 @@ class Card:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restore:
+class Restore(Document, kind="restore"):
     """A record that Redis came back older than what was once written down outside it. While this document is
     there, nothing is granted; revoking goes on. ``anchored`` and ``found`` say in words what the anchor and
     the ledger have; ``seal`` and ``head`` are the newest seal that is known to have been there. ``again`` are
@@ -250,7 +248,7 @@ class Restore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Losses:
+class Losses(Document, kind="losses"):
     """A count of the moments at which the ledger may have lost something: a restore that was noticed or
     accepted, and a change of the ``server`` that accepts writes, because another took over or it was
     restarted."""
@@ -260,7 +258,7 @@ class Losses:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SealHead:
+class SealHead(Document, kind="seal-head"):
     """The end of the audit's chain: its newest seal, the last entry that this seal closed, and the ``key``
     that signed it. The seals themselves take precedence over this record. ``told`` is the number of the last
     seal that was posted to a channel, and ``told_at`` when."""
@@ -275,7 +273,7 @@ class SealHead:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Swept:
+class Swept(Document, kind="swept"):
     """The last run of ``rotakey sweep``: when it looked for what is past its end, and how much of that was
     still there afterwards."""
 
@@ -284,7 +282,7 @@ class Swept:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alert:
+class Alert(Document, kind="alert"):
     """Something that people must see and may decide about: one message, kept equal to this document.
 
     It is about the stray ``hold``, the overdue ``grant``, the owner of an ``account`` (the id of an
@@ -320,7 +318,7 @@ class Alert:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Strays:
+class Strays(Document, kind="strays"):
     """The findings of the last sweep of a target, by the holds' keys. ``entitlements`` are those with access
     that we made, ``rest`` those there was no time for; ``crowd`` is the alert that reports too many."""
 
@@ -332,7 +330,7 @@ class Strays:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Survey:
+class Survey(Document, kind="survey"):
     """A look at everything that is held at a target, because something is missing there. ``began`` is None
     while none is under way. It has come to ``cursor`` of the grants there; ``left`` are the holds up to there
     that were not looked at yet. Of the ``held`` ones that were, ``missing`` are not there (some of them if
@@ -349,14 +347,14 @@ class Survey:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrayTargets:
+class StrayTargets(Document, kind="stray-targets"):
     """The targets that are swept: each has a ``Strays``."""
 
     targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class TargetSystems:
+class TargetSystems(Document, kind="target-systems"):
     """The system that each target name reached when it was last looked at. ``accepted``: the replacements
     that somebody has said are the same system."""
 
@@ -383,14 +381,14 @@ class TargetSystems:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Homepage:
+class Homepage(Document, kind="homepage"):
     """A mark that the person has looked at the App Home, so it is kept up to date for them."""
 
     person: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class GivenUp:
+class GivenUp(Document, kind="given-up"):
     """The count of messages that Slack refused for so long that they are not tried again; and of the last
     one, its time, its destination, and Slack's error."""
 
@@ -401,7 +399,7 @@ class GivenUp:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookedThrough:
+class LookedThrough(Document, kind="looked-through"):
     """The progress of the look at everything that should be due: this cursor of the census, in this part of
     what there is. ``began``: when it began."""
 
@@ -410,140 +408,22 @@ class LookedThrough:
     cursor: int
 
 
-Document = (
-    Grant
-    | HoldRecord
-    | Person
-    | Group
-    | Roster
-    | Home
-    | PolicyInForce
-    | PolicyText
-    | PolicyVersion
-    | PolicyNotices
-    | PolicyDoubt
-    | EmailOwner
-    | Readings
-    | SourceState
-    | ShiftGrant
-    | Seat
-    | Account
-    | AccountOwner
-    | AccountsNoted
-    | EntitlementsNoted
-    | Card
-    | Note
-    | Restore
-    | SealHead
-    | Swept
-    | Alert
-    | Strays
-    | StrayTargets
-    | TargetSystems
-    | Homepage
-    | GivenUp
-    | LookedThrough
-    | Block
-    | Ban
-    | Freeze
-    | Losses
-    | Survey
-)
+D = TypeVar("D", bound=Document)
 
 
-D = TypeVar(
-    "D",
-    Grant,
-    HoldRecord,
-    Person,
-    Group,
-    Roster,
-    Home,
-    PolicyInForce,
-    PolicyText,
-    PolicyVersion,
-    PolicyNotices,
-    PolicyDoubt,
-    EmailOwner,
-    Readings,
-    SourceState,
-    ShiftGrant,
-    Seat,
-    Account,
-    AccountOwner,
-    AccountsNoted,
-    EntitlementsNoted,
-    Card,
-    Note,
-    Restore,
-    SealHead,
-    Swept,
-    Alert,
-    Strays,
-    StrayTargets,
-    TargetSystems,
-    Homepage,
-    GivenUp,
-    LookedThrough,
-    Block,
-    Ban,
-    Freeze,
-    Losses,
-    Survey,
-)
-
-
-KINDS: Mapping[str, type[Document]] = {
-    "grant": Grant,
-    "hold": HoldRecord,
-    "person": Person,
-    "group": Group,
-    "roster": Roster,
-    "home": Home,
-    "policy": PolicyInForce,
-    "policy-text": PolicyText,
-    "policy-version": PolicyVersion,
-    "policy-notices": PolicyNotices,
-    "policy-doubt": PolicyDoubt,
-    "email": EmailOwner,
-    "readings": Readings,
-    "source": SourceState,
-    "shift": ShiftGrant,
-    "seat": Seat,
-    "account": Account,
-    "account-owner": AccountOwner,
-    "accounts-noted": AccountsNoted,
-    "entitlements-noted": EntitlementsNoted,
-    "card": Card,
-    "note": Note,
-    "restore": Restore,
-    "seal-head": SealHead,
-    "swept": Swept,
-    "alert": Alert,
-    "strays": Strays,
-    "stray-targets": StrayTargets,
-    "target-systems": TargetSystems,
-    "homepage": Homepage,
-    "given-up": GivenUp,
-    "looked-through": LookedThrough,
-    "block": Block,
-    "ban": Ban,
-    "freeze": Freeze,
-    "losses": Losses,
-    "survey": Survey,
-}
-
-
-KIND_OF: Mapping[type[Document], str] = {shape: kind for kind, shape in KINDS.items()}
+@cache
+def shapes() -> Mapping[str, type[Document]]:
+    """Return the class of each kind of document."""
+    return {each.kind: each for each in Document.__subclasses__()}
 
 
 @dataclass(frozen=True, order=True)
 class Key:
-    """The name of one document: its kind (a key of KINDS) and its id, which is empty if there is only one."""
+    """The name of one document: its kind and its id, which is empty if there is only one."""
 
     kind: str
     id: str = ""
 
     @classmethod
     def of(cls, shape: type[Document], name: str = "") -> Key:
-        return cls(KIND_OF[shape], name)
+        return cls(shape.kind, name)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.core.document import Document
 from bot.core.errors import Conflict
 from bot.ports.changes import OLDEST_FIRST, Change, Claim, Claims, Committed, Order, Snapshot
-from bot.ports.documents import Document, Key
+from bot.ports.documents import Key
 
 
 class Ledger(Protocol):

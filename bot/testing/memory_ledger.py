@@ -16,6 +16,7 @@ from threading import RLock
 from zlib import crc32
 
 from bot.core.audit.chain import Sealed, Written, before_all, text_of
+from bot.core.document import Document
 from bot.core.errors import (
     FAILED_OVER,
     ClaimLost,
@@ -45,7 +46,7 @@ from bot.ports.changes import (
     Room,
     Snapshot,
 )
-from bot.ports.documents import KIND_OF, Document, Key
+from bot.ports.documents import Key
 from bot.ports.ledger import CLAIM_SECONDS, Condition, Owed, Serving, SetAside
 
 OP_KEPT = timedelta(minutes=15)
@@ -55,7 +56,7 @@ MOST_TOLD = 100
 PAGE = 500
 APART = 5000
 """Milliseconds by which two servers' clocks may differ."""
-_GRANT = KIND_OF[Grant]
+_GRANT = Grant.kind
 _STAYS = frozenset({"_now", "_lock", "claim_seconds"})
 
 
@@ -342,7 +343,7 @@ class MemoryLedger:
 
     def page_of_documents(self, shape: type[Document], cursor: int) -> tuple[Sequence[str], int]:
         with self._lock:
-            return self._page((key.id for key in self._documents if key.kind == KIND_OF[shape]), cursor)
+            return self._page((key.id for key in self._documents if key.kind == shape.kind), cursor)
 
     def _page(self, names: Iterable[str], cursor: int) -> tuple[Sequence[str], int]:
         """Return a page and the cursor of the next. A cursor is a checksum, so that an id that stays while
@@ -369,7 +370,7 @@ class MemoryLedger:
 
     def documents(self, shape: type[Document]) -> Iterator[Sequence[str]]:
         with self._lock:
-            yield sorted(key.id for key in self._documents if key.kind == KIND_OF[shape])
+            yield sorted(key.id for key in self._documents if key.kind == shape.kind)
 
     def not_due(self, members: Collection[str]) -> frozenset[str]:
         with self._lock:

@@ -21,7 +21,6 @@ from bot.core.shifts import Roster
 from bot.ports.changes import Change, Entry, LeaseMove, Snapshot
 from bot.ports.deadline import Deadline
 from bot.ports.documents import (
-    KIND_OF,
     Account,
     Alert,
     Card,
@@ -296,7 +295,7 @@ def facts_of(snap: Snapshot, resource: Resource | None = None) -> Facts:
 
 def _stops(snap: Snapshot, shape: type[D], unreadable: D) -> dict[str, D]:
     """Return the documents of this shape by their ids. One that cannot be read stops what it stopped."""
-    there = (key.id for key, version in snap.versions.items() if version and key.kind == KIND_OF[shape])
+    there = (key.id for key, version in snap.versions.items() if version and key.kind == shape.kind)
     return {each: snap.find(shape, each) or unreadable for each in there}
 
 

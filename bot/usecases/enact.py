@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from bot.core.authentic import hmacs_with, text_objection
 from bot.core.catalog import Catalog, OnCall, version_of
+from bot.core.document import Document
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Due, Entry, Snapshot
 from bot.ports.documents import (
-    Document,
     Key,
     Note,
     PolicyDoubt,

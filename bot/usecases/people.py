@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.core.document import Document
 from bot.core.people import Person, owners_of_address
 from bot.ports.changes import Change, Due, Snapshot
 from bot.ports.deadline import Deadline
-from bot.ports.documents import Document, EmailOwner, Home, Key
+from bot.ports.documents import EmailOwner, Home, Key
 from bot.ports.ledger import Ledger
 from bot.ports.slack import Directory
 from bot.usecases.retry import retry_conflicts

@@ -5,8 +5,9 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from bot.cli import rotakey
+from bot.core.document import Document
 from bot.ports.changes import Change
-from bot.ports.documents import Document, Key, PolicyInForce, PolicyText
+from bot.ports.documents import Key, PolicyInForce, PolicyText
 from tests.e2e.rig import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Rig, until
 
 STRICTER = (

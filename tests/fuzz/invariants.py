@@ -5,11 +5,11 @@ from __future__ import annotations
 from bot.core.grants import LIVE, OPEN, Grant, State
 from bot.core.people import Group
 from bot.ledger.codec import decode
-from bot.ports.documents import KIND_OF, Key
+from bot.ports.documents import Key
 from bot.testing.memory_ledger import MemoryLedger
 from bot.usecases.requests.admit import indexes
 
-_GRANT = KIND_OF[Grant]
+_GRANT = Grant.kind
 
 
 def hold(ledger: MemoryLedger) -> None:

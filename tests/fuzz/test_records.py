@@ -12,10 +12,11 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
+from bot.core.document import Document
 from bot.core.errors import PermanentFailure
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry
 from bot.ports.changes import Entry
-from bot.ports.documents import KINDS, Document, Key
+from bot.ports.documents import Key, shapes
 from tests.fuzz import junk
 from tests.fuzz.edits import Edit, edited, edits
 from tests.fuzz.rounds import thrown
@@ -51,8 +52,8 @@ def anything_of(shape: Any) -> st.SearchStrategy[Any]:
     return st.builds(shape, **{each.name: anything_of(hints[each.name]) for each in fields(shape)})
 
 
-kinds = st.sampled_from(sorted(KINDS))
-documents = st.one_of(*(st.tuples(st.just(kind), anything_of(KINDS[kind])) for kind in sorted(KINDS)))
+kinds = st.sampled_from(sorted(shapes()))
+documents = st.one_of(*(st.tuples(st.just(kind), anything_of(shapes()[kind])) for kind in sorted(shapes())))
 
 entries = st.builds(
     Entry,
@@ -129,7 +130,7 @@ def judge(key: Key, text: str) -> None:
         found = decode(key, text)
     except PermanentFailure:
         return
-    assert isinstance(found, KINDS[key.kind])
+    assert isinstance(found, shapes()[key.kind])
     assert all(moment.tzinfo is not None for moment in moments_in(found))
     assert decode(key, encode(found)) == found
 

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_core import PydanticSerializationError
 
+from bot.core.document import Document
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant, Origin, State
 from bot.ledger.codec import decode, decode_entry, encode, encode_entry
 from bot.ports.changes import Entry
-from bot.ports.documents import KINDS, Document, FormerTarget, Key, PolicyInForce
+from bot.ports.documents import FormerTarget, Key, PolicyInForce, shapes
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MOMENTS = st.datetimes(timezones=st.just(UTC))
@@ -46,11 +47,11 @@ def _plain_values() -> None:
     st.register_type_strategy(Mapping, _dictionaries)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", shapes())
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_every_kind_of_document_comes_back_as_it_was(kind: str, data: st.DataObject) -> None:
-    document: Document = data.draw(st.from_type(KINDS[kind]))
+    document: Document = data.draw(st.from_type(shapes()[kind]))
     back = decode(Key(kind, "x"), encode(document))
     assert back == document
     assert type(back) is type(document)

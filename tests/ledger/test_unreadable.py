@@ -19,7 +19,7 @@ from bot.core.people import Person
 from bot.ledger.codec import UNREADABLE, decode, decode_entry, encode
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Done, Entry, Lease, LeaseMove
-from bot.ports.documents import KINDS, Key
+from bot.ports.documents import Key, shapes
 from bot.testing.memory_ledger import MemoryLedger
 from tests.ledger.conftest import AnyLedger
 from tests.ledger.people import ADA, ADAS_KEY, APPROVAL, SOME_DAY, ask, due, grant_key
@@ -217,7 +217,7 @@ def test_an_audit_entry_that_cannot_be_read_is_an_entry_that_says_so(
 
 @settings(max_examples=300, deadline=None)
 @given(
-    kind=st.sampled_from(list(KINDS)),
+    kind=st.sampled_from(list(shapes())),
     text=st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")),
 )
 def test_whatever_stands_there_is_read_or_called_unreadable(kind: str, text: str) -> None:

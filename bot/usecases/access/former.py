@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from bot.core.catalog import Catalog, Entitlement
+from bot.core.document import Document
 from bot.core.errors import PermanentFailure, RotakeyError, TemporaryFailure
 from bot.core.grants import GIVE_WITHIN
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen
 from bot.ports.changes import Change, Done, Entry
 from bot.ports.deadline import Deadline
-from bot.ports.documents import Document, FormerTarget, Key, PolicyInForce
+from bot.ports.documents import FormerTarget, Key, PolicyInForce
 from bot.ports.ledger import Census, Ledger
 from bot.ports.target import Abilities, Holders, Target
 from bot.usecases.job import Job

@@ -10,6 +10,7 @@ from datetime import timedelta
 from bot.core.ages import age
 from bot.core.blocks import Ban
 from bot.core.catalog import Catalog
+from bot.core.document import Document
 from bot.core.errors import Refused, refuse
 from bot.core.grants import SETTLED, Grant, State
 from bot.core.holds import Hold, HoldRecord, Replacement
@@ -17,7 +18,7 @@ from bot.core.people import Person, objection
 from bot.core.policy import ban_objection, security_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Claim, Done, Due, Entry, Snapshot
-from bot.ports.documents import Alert, Document, Key, Note, TargetSystems
+from bot.ports.documents import Alert, Key, Note, TargetSystems
 from bot.ports.ledger import Census
 from bot.usecases.context import Context, facts_of, security_keys
 from bot.usecases.notifications.alerts import alert_change, alert_over_change, became

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from bot.core.ages import AHEAD_AT_MOST
 from bot.core.catalog import Catalog
+from bot.core.document import Document
 from bot.core.errors import Conflict, Misconfigured, TemporaryFailure
 from bot.core.grants import NOT_BEGUN, Grant, State
 from bot.core.holds import HoldRecord, Phase
@@ -25,7 +26,6 @@ from bot.ports.documents import (
     AccountsNoted,
     Alert,
     Card,
-    Document,
     EntitlementsNoted,
     Key,
     LookedThrough,

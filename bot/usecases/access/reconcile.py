@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from bot.core.document import Document
 from bot.core.errors import (
     FAILED_OVER,
     ClaimLost,
@@ -23,7 +24,7 @@ from bot.core.grants import Grant
 from bot.core.hands import missing_after
 from bot.core.holds import Absence, HoldRecord, Phase, Presence, Seen
 from bot.ports.changes import Change, Claim, Done, Due, Entry
-from bot.ports.documents import Document, Key, Restore, TargetSystems
+from bot.ports.documents import Key, Restore, TargetSystems
 from bot.ports.ledger import Ledger
 from bot.ports.target import Target
 from bot.usecases.access import hands, outcomes

@@ -11,10 +11,11 @@ from dataclasses import replace
 from functools import partial
 
 from bot.core.audit.anchor import Ended
+from bot.core.document import Document
 from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
 from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot
-from bot.ports.documents import Document, Key, Note, Restore
+from bot.ports.documents import Key, Note, Restore
 from bot.ports.ledger import Ledger
 from bot.usecases.access.hands import LOSSES, loss_change
 from bot.usecases.audit.seal import RESTORE, versions_of

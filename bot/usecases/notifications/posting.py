@@ -14,11 +14,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from bot.core.document import Document
 from bot.core.errors import Conflict, PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, State
 from bot.core.reasons import Reason, Why
 from bot.ports.changes import Change, Claim, Done, Due
-from bot.ports.documents import Alert, Card, Document, GivenUp, Key, Place
+from bot.ports.documents import Alert, Card, GivenUp, Key, Place
 from bot.ports.ledger import CLAIM_SECONDS, Ledger
 from bot.usecases.retry import retry_conflicts
 

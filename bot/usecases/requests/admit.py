@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from bot.core import grants
 from bot.core.blocks import Block, block_name
 from bot.core.catalog import Catalog, Entitlement, OnCall, Resource
+from bot.core.document import Document
 from bot.core.errors import Conflict, Refused
 from bot.core.grants import LIVE, Grant, Ground, State
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot
-from bot.ports.documents import Account, Document, Key, Seat
+from bot.ports.documents import Account, Key, Seat
 from bot.usecases.schedules.ownership import account_name, claims, owner_objection
 
 PEOPLE_EVERY = timedelta(minutes=15)

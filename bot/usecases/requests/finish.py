@@ -9,6 +9,7 @@ from datetime import timedelta
 from bot.core import grants
 from bot.core.blocks import Block, block_name
 from bot.core.catalog import Catalog
+from bot.core.document import Document
 from bot.core.errors import Refused, TemporaryFailure, refuse
 from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
 from bot.core.members import for_revoking
@@ -16,7 +17,7 @@ from bot.core.people import Person
 from bot.core.policy import approver_objection, security_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot
-from bot.ports.documents import Document, Key, ShiftGrant
+from bot.ports.documents import Key, ShiftGrant
 from bot.usecases.context import (
     Basis,
     Context,

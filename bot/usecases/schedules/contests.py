@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bot.core.catalog import Catalog
+from bot.core.document import Document
 from bot.core.errors import Refused, refuse
 from bot.core.members import CANNOT_TELL, YES, belongs
 from bot.core.people import Person, objection, same_human
 from bot.core.policy import approver_objection
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Due, Entry, Snapshot
-from bot.ports.documents import AccountOwner, Alert, Document, Key, Note
+from bot.ports.documents import AccountOwner, Alert, Key, Note
 from bot.usecases.context import Context, facts_of
 from bot.usecases.notifications.alerts import alert_over_change
 from bot.usecases.schedules.accounts import contest_keys, contested_owner

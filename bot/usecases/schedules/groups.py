@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.core.document import Document
 from bot.core.members import names_of
 from bot.core.people import KNOWN_FOR, Group, Person
 from bot.core.reasons import Why, because
 from bot.ports.changes import Change, Done, Due, Entry, Snapshot
-from bot.ports.documents import Document, Home, Key, Note, PolicyInForce, Readings
+from bot.ports.documents import Home, Key, Note, PolicyInForce, Readings
 from bot.ports.ledger import Ledger
 from bot.usecases.audit.seal import versions_of
 from bot.usecases.context import POLICY, Context, facts_of, security_keys

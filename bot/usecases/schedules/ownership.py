@@ -13,13 +13,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.core.catalog import Catalog, digest
+from bot.core.document import Document
 from bot.core.errors import Conflict, Refused, refuse
 from bot.core.grants import LIVE, Grant
 from bot.core.holds import Hold
 from bot.core.people import Person
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Due, Snapshot
-from bot.ports.documents import Account, AccountOwner, Alert, Document, Key
+from bot.ports.documents import Account, AccountOwner, Alert, Key
 from bot.ports.ledger import Ledger
 
 VERBS = ("same_person", "somebody_else")

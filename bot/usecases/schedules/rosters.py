@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.belief import Answer, Doubt, Limits, Objection, needs_second_look, objection, roster_to_believe
 from bot.core.catalog import Catalog, OnCall
+from bot.core.document import Document
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Roster, levelless
 from bot.ports.changes import Change, Done, Due, Entry
 from bot.ports.deadline import Deadline
-from bot.ports.documents import Document, Key, Note, Readings, SourceState
+from bot.ports.documents import Key, Note, Readings, SourceState
 from bot.ports.oncall import OnCallSource
 from bot.usecases.context import Context
 from bot.usecases.job import Job

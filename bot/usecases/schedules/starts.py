@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, OnCall, Resource
+from bot.core.document import Document
 from bot.core.errors import Refused
 from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced
 from bot.core.members import YES, Facts, facts_age, rule_name
@@ -15,7 +16,7 @@ from bot.core.policy import automatic_objection, closed_objection, seat_objectio
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift, on_call
 from bot.ports.changes import Change, Due, Entry, Snapshot
-from bot.ports.documents import Document, Key, Note, ShiftGrant
+from bot.ports.documents import Key, Note, ShiftGrant
 from bot.usecases.context import Basis, facts_of
 from bot.usecases.requests.admit import admission, ground_addition, live_grant
 from bot.usecases.schedules.ownership import with_contest

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.blocks import Ban
 from bot.core.catalog import Catalog, Resource
+from bot.core.document import Document
 from bot.core.errors import Refused, refuse
 from bot.core.grants import Cause, Grant, Ground, Origin, State, Traced, Vote
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
@@ -17,7 +18,7 @@ from bot.core.policy import Ask, approver_objection, refusal_of, security_object
 from bot.core.reasons import Reason, Why, because
 from bot.core.strays import Stray, StrayState
 from bot.ports.changes import Change, Due, Entry, Snapshot
-from bot.ports.documents import Alert, Document, Key, Strays
+from bot.ports.documents import Alert, Key, Strays
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
 from bot.usecases.notifications.alerts import adoptable, adopted_for, alert_change, became, owners

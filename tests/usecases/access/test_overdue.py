@@ -10,12 +10,13 @@ from itertools import pairwise
 import pytest
 
 from bot.core.catalog import SecurityRules
+from bot.core.document import Document
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant, State
 from bot.core.holds import LONGEST_BACKOFF, HoldRecord, Presence
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change
-from bot.ports.documents import Document, Key, Note
+from bot.ports.documents import Key, Note
 from bot.ports.slack import AlertView
 from bot.slack.wording.alerts import headline
 from bot.slack.wording.cards import headline as card_headline

@@ -8,13 +8,14 @@ from dataclasses import replace
 import pytest
 
 from bot.core.catalog import Catalog, InGroup, Named, SecurityRules
+from bot.core.document import Document
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, Receipt, Replacement, System
 from bot.core.people import Group
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change
-from bot.ports.documents import Document, Key, TargetSystems
+from bot.ports.documents import Key, TargetSystems
 from bot.ports.slack import AlertView
 from bot.testing.cast import ADA, BOB, DAN, EMAILS, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
 from bot.testing.story import Story

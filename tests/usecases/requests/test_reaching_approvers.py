@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from bot.core.document import Document
 from bot.core.grants import State
 from bot.core.people import Group, Person
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Snapshot
-from bot.ports.documents import Document, Key
+from bot.ports.documents import Key
 from bot.testing.cast import ADA, BOB, CAROL, DAN, DAY, EVE, GROUP, HOUR, NINE, PROD_DB, catalog, person
 from bot.testing.story import Story
 from bot.usecases import context
