@@ -14,7 +14,8 @@ from bot.ports.documents import Key
 
 
 class Ledger(Protocol):
-    """Documents, leases, indexes, the due set and the audit, changed together or not at all.
+    """Documents, leases, indexes, the due set and the audit, changed together or not at all; see ``Queue``
+    for how what is due is claimed.
 
     Every method raises TemporaryFailure if Redis does not answer.
     """
@@ -38,6 +39,19 @@ class Ledger(Protocol):
         """Commit several changes in one round trip, each of them wholly or not at all."""
         ...
 
+    def wait_for_copies(self) -> bool:
+        """Wait until everything written before this call is on as many replicas as this deployment is
+        configured for, and return whether it is. Wait at most a second, and less if they did not confirm a
+        moment ago."""
+        ...
+
+
+class Queue(Protocol):
+    """The due set, as workers divide it among them.
+
+    Every method raises TemporaryFailure if Redis does not answer.
+    """
+
     def claim(
         self,
         limit: int,
@@ -57,15 +71,13 @@ class Ledger(Protocol):
         others are left alone."""
         ...
 
-    def wait_for_copies(self) -> bool:
-        """Wait until everything written before this call is on as many replicas as this deployment is
-        configured for, and return whether it is. Wait at most a second, and less if they did not confirm a
-        moment ago."""
-        ...
-
     def wait(self, seconds: float) -> None:
         """Return when something new has become due, or after ``seconds``; may return early."""
         ...
+
+
+class WorkLedger(Ledger, Queue, Protocol):
+    """The ledger of a process that also claims what is due."""
 
 
 CLAIM_SECONDS = 5.0
@@ -180,7 +192,7 @@ class Census(Protocol):
     def claim_these(
         self, members: Collection[str], limit: int, share: int, busy: Mapping[str, int]
     ) -> Claims:
-        """Claim as ``Ledger.claim`` does, but only these members; it does not count as a worker's sign of
+        """Claim as ``Queue.claim`` does, but only these members; it does not count as a worker's sign of
         life."""
         ...
 

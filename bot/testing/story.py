@@ -18,7 +18,7 @@ from bot.ports.audit import Anchor, Signer
 from bot.ports.changes import Change, Claim, Done, Entry
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, PolicyInForce, PolicyText, ShiftGrant
-from bot.ports.ledger import Ledger, Primary
+from bot.ports.ledger import Primary, WorkLedger
 from bot.ports.target import Target
 from bot.testing import cast
 from bot.testing.memory_ledger import MemoryLedger
@@ -66,7 +66,7 @@ class Story:
         sealed: bool = False,
     ) -> None:
         self.memory = MemoryLedger(cast.NINE)
-        self.ledger: Ledger = self.memory
+        self.ledger: WorkLedger = self.memory
         self.trail: Books = self.memory
         self.primary: Primary = self.memory
         self.target = FakeTarget(lambda: self.now)

@@ -120,7 +120,9 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     made = components(env, policy, environ)
     keep_owed = partial(owing.keep_owed, made.context, made.ledger)
     made.adapters.world.demand()
-    worker = Worker(made.ledger, duties(made), together(made), keep_owed, lambda: made.adapters.world)
+    worker = Worker(
+        made.ledger, made.ledger, duties(made), together(made), keep_owed, lambda: made.adapters.world
+    )
     stopping = Stop()
 
     def stop(*_: object) -> None:

@@ -22,7 +22,7 @@ from bot.core.errors import Conflict, Misconfigured, PermanentFailure, Temporary
 from bot.core.holds import backoff
 from bot.ports.changes import Change, Claim, Claims, Done, Order
 from bot.ports.deadline import Deadline
-from bot.ports.ledger import CLAIM_SECONDS, Ledger
+from bot.ports.ledger import CLAIM_SECONDS, Ledger, Queue
 from bot.usecases.job import CALL_SECONDS, Job
 from bot.worker.admission import ALARMS, REDIS, TARGET, Admission, Use, World, dependency
 
@@ -139,21 +139,20 @@ class Worker:
 
     def __init__(
         self,
+        queue: Queue,
         ledger: Ledger,
         duties: Mapping[str, Duty],
         batches: Mapping[str, Batches] | None = None,
         nothing_owed: Callable[[], None] = lambda: None,
         world: Callable[[], World] = World,
-        *,
-        share: int = SHARE,
     ) -> None:
-        self.ledger = ledger
+        self.queue, self.ledger = queue, ledger
         self.duties = duties
         self.batches = batches or {}
         self.nothing_owed = nothing_owed
         self.world = world
         self._known = World()
-        self.share = share
+        self.share = SHARE
         self._tasks: set[_Task] = set()
         self._stuck: set[_Task] = set()
         self._met: dict[str, int] = {}
@@ -271,7 +270,7 @@ class Worker:
         rooms = {lane: self._batch_room(lane, now) for lane in self._lanes(self.batches, now)}
         busy = {lane: most - room for lane, room in rooms.items() if room < most}
         asked_at = Deadline.after(0)
-        found = self.ledger.claim(sum(rooms.values()) + most, most, busy, tuple(self.batches))
+        found = self.queue.claim(sum(rooms.values()) + most, most, busy, tuple(self.batches))
         lanes: dict[str, list[Job]] = {}
         for job in self._jobs(found, asked_at):
             lanes.setdefault(job.claim.lane, []).append(job)
@@ -347,7 +346,7 @@ class Worker:
         )
         order = Order(rooms=now.rooms(besides, flood=flooded), served=tuple(self._served))
         asked_at = Deadline.after(0)
-        found = self.ledger.claim(now.spare, self.share, busy, besides=besides, order=order)
+        found = self.queue.claim(now.spare, self.share, busy, besides=besides, order=order)
         for job in self._jobs(found, asked_at):
             self._begin_one(job)
         if found.next_at is None and not found.claims and self.idle:
@@ -490,7 +489,7 @@ class Worker:
         """Wake the loop when something new is due."""
         while not self._told_to_stop:
             try:
-                self.ledger.wait(SLEEP_AT_MOST)
+                self.queue.wait(SLEEP_AT_MOST)
             except TemporaryFailure:
                 self._finished.wait(REDIS_AWAY_PAUSE)
             self._stir.set()
@@ -505,7 +504,7 @@ class Worker:
                 continue
             asked_at = Deadline.after(0)
             try:
-                kept = self.ledger.renew([job.claim for job in jobs])
+                kept = self.queue.renew([job.claim for job in jobs])
             except TemporaryFailure as failure:
                 log.warning("claims were not renewed", error=str(failure))
                 continue

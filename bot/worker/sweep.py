@@ -4,13 +4,12 @@ them."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bot.core.errors import Conflict
 from bot.core.holds import HoldRecord
-from bot.ports.changes import OLDEST_FIRST, Change, Claim, Claims, Committed, Order, Snapshot
+from bot.ports.changes import OLDEST_FIRST, Claim, Claims, Order
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key
 from bot.ports.target import Target
@@ -46,7 +45,7 @@ class Sweep:
         self._offer = _Offer(ledger, until)
         self._ends = HoldBatches(ledger, target, lambda job: TakingBack(ledger, target, job))
         self._worker = Worker(
-            self._offer, {"hold": self._take_back}, {"hold": _Many(self._ends, self._take_many)}
+            self._offer, ledger, {"hold": self._take_back}, {"hold": _Many(self._ends, self._take_many)}
         )
         self._offer.enough, self._offer.idle = self.stop, lambda: self._worker.idle
         self.unreadable: tuple[Key, ...] = ()
@@ -115,7 +114,7 @@ class _Many:
 
 
 class _Offer:
-    """The ledger as the sweep's own worker has it: only what is past its end is due. Nudges are left to those
+    """The queue as the sweep's own worker has it: only what is past its end is due. Nudges are left to those
     they are meant for."""
 
     def __init__(self, ledger: HeldLedger, until: Deadline) -> None:
@@ -160,23 +159,8 @@ class _Offer:
         self._turned = at + NAMED
         return (left[at:] + left[:at])[:NAMED]
 
-    def wait_for_copies(self) -> bool:
-        return self._ledger.wait_for_copies()
-
     def wait(self, seconds: float) -> None:
         self._over.wait(seconds)
-
-    def read(self, keys: Iterable[Key] = (), follow: Iterable[str] = ()) -> Snapshot:
-        return self._ledger.read(keys, follow)
-
-    def read_all(self, wanted: Iterable[tuple[Iterable[Key], Iterable[str]]]) -> Sequence[Snapshot]:
-        return self._ledger.read_all(wanted)
-
-    def commit(self, change: Change) -> Committed:
-        return self._ledger.commit(change)
-
-    def commit_all(self, changes: Sequence[Change]) -> Sequence[Committed | Conflict]:
-        return self._ledger.commit_all(changes)
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         return self._ledger.renew(claims)

@@ -354,7 +354,7 @@ def test_beside_a_live_worker_each_is_taken_once(client: Redis) -> None:
     ledger, target = RedisLedger(client, "beside"), FakeTarget(lambda: NINE)
     for n in range(MANY):
         given(ledger, target, f"ada{n}")
-    other = Worker(ledger, {"hold": lambda job: Reconciliation(ledger, lambda _: target, job).run()})
+    other = Worker(ledger, ledger, {"hold": lambda job: Reconciliation(ledger, lambda _: target, job).run()})
     thread = threading.Thread(target=other.run)
     thread.start()
     try:

@@ -69,7 +69,7 @@ class Hanging(Bell):
 
 def test_a_loop_that_hangs_is_noticed_and_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = Hanging()
-    it = Worker(ledger, {})
+    it = Worker(ledger, ledger, {})
     began = it.last_round
     with running(it):
         until(lambda: it.last_round > began)
@@ -92,7 +92,7 @@ def test_what_is_said_of_a_loop_that_hangs() -> None:
 def test_redis_being_away_is_not_the_loops_fault() -> None:
     ledger = Bell()
     ledger.away = True
-    it = Worker(ledger, {})
+    it = Worker(ledger, ledger, {})
     began = it.last_round
     with running(it):
         until(lambda: it.last_round > began)
@@ -104,7 +104,7 @@ def test_a_loop_that_nobody_keeps_claims_for_counts_as_stuck() -> None:
             """The thread is dead."""
 
     ledger = Bell()
-    it = Forgetful(ledger, {})
+    it = Forgetful(ledger, ledger, {})
     began = it.last_round
     with running(it):
         ledger.away = True

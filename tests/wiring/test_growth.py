@@ -55,7 +55,9 @@ class Deployment:
     @contextmanager
     def working(self) -> Iterator[None]:
         """Until nothing of it is left to do or to tell."""
-        worker = Worker(self.made.ledger, duties.duties(self.made), duties.together(self.made))
+        worker = Worker(
+            self.made.ledger, self.made.ledger, duties.duties(self.made), duties.together(self.made)
+        )
         running = threading.Thread(target=worker.run)
         running.start()
         try:

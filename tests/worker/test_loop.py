@@ -216,7 +216,7 @@ def test_what_hangs_has_its_share_of_the_threads_and_leaves_all_others_theirs(le
     duties = {"card": closes(ledger, quick), "seal": closes(ledger, quick), "alarm": closes(ledger, quick)}
     duties |= {"roster": calls}
     world = World(targets=frozenset({"slow", "slower", "third"}), sources=frozenset({"pager"}), wished=16)
-    it = Worker(ledger, duties, {"hold": calls}, lambda: None, lambda: world)
+    it = Worker(ledger, ledger, duties, {"hold": calls}, lambda: None, lambda: world)
     with running(it):
         for name in ("slow", "slower"):
             answered(ledger, calls, name)
@@ -233,7 +233,7 @@ def test_what_hangs_has_its_share_of_the_threads_and_leaves_all_others_theirs(le
 
 def test_a_policy_that_needs_more_threads_than_were_asked_for_is_complained_of_once(ledger: Bell) -> None:
     world = [TWO]
-    it = Worker(ledger, {}, {}, lambda: None, lambda: world[0])
+    it = Worker(ledger, ledger, {}, {}, lambda: None, lambda: world[0])
     with capture_logs() as logged, running(it):
         rounds(ledger)
         assert logged == []
@@ -250,7 +250,7 @@ def test_what_was_not_asked_for_a_while_shows_first_with_one_call_that_it_answer
     calls = Calls(ledger)
     calls.hanging.add("db")
     ledger.owe(*(f"hold:db/{number}" for number in range(50)))
-    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
+    with running(Worker(ledger, ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
         until(lambda: calls.asked("db"))
         rounds(ledger)
         assert len(calls.asked("db")) == 1
@@ -272,7 +272,7 @@ def test_after_a_call_that_met_its_deadline_there_is_one_thread_until_a_call_is_
 ) -> None:
     monkeypatch.setattr(loop, "TRUSTED_FOR", LONG_ENOUGH)
     calls = Calls(ledger)
-    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
+    with running(Worker(ledger, ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
         answered(ledger, calls, "db")
         calls.hanging.add("db")
         ledger.owe("hold:db/1")
@@ -298,7 +298,7 @@ def met_its_deadline(job: Job) -> None:
 def test_a_call_that_ignores_its_deadline_is_replaced_once(ledger: Bell) -> None:
     calls = Calls(ledger)
     calls.hanging.add("db")
-    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
+    with running(Worker(ledger, ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)):
         for number in (1, 2):
             ledger.owe(f"hold:db/{number}")
             until(lambda number=number: len(calls.asked("db")) == number)  # type: ignore[misc]  # of this round
@@ -318,7 +318,7 @@ def test_what_a_target_is_waited_for_besides_its_holds_has_no_thread_beyond_its_
     calls = Calls(ledger)
     calls.hanging.add("db")
     ledger.owe("hold:db/1")
-    with running(Worker(ledger, {"sweep": calls}, {"hold": calls}, lambda: None, lambda: TWO)):
+    with running(Worker(ledger, ledger, {"sweep": calls}, {"hold": calls}, lambda: None, lambda: TWO)):
         until(lambda: calls.asked("db"))
         ledger.owe("sweep:db", "sweep:other")
         until(lambda: calls.done)
@@ -343,7 +343,7 @@ def test_a_note_is_told_between_any_two_of_very_many_cards(ledger: Bell) -> None
         ledger.commit(Change(done=Done(claim=job.claim)))
 
     ledger.owe(*(f"card:{number:03}" for number in range(200)))
-    with running(Worker(ledger, {"card": tell, "note": tell})):
+    with running(Worker(ledger, ledger, {"card": tell, "note": tell})):
         until(lambda: len(told) == 201)
     assert told.index("note:1") < told.index("card:010") + 2 * RESERVED[SLACK]
 
@@ -351,7 +351,7 @@ def test_a_note_is_told_between_any_two_of_very_many_cards(ledger: Bell) -> None
 def test_what_left_the_policy_while_it_is_held_there_has_a_thread_too(ledger: Bell) -> None:
     calls = Calls(ledger)
     ledger.owe("hold:gone/1", "hold:gone/2")
-    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, World)):
+    with running(Worker(ledger, ledger, {}, {"hold": calls}, lambda: None, World)):
         until(lambda: len(calls.done) == 2)
 
 
@@ -360,7 +360,7 @@ def test_a_worker_whose_threads_are_all_in_use_gives_signs_of_life(ledger: Bell)
     calls.hanging |= {"db", "other"}
     world = replace(TWO, wished=TWO.least)
     ledger.owe(*(f"hold:{name}/{number}" for name in ("db", "other") for number in range(9)))
-    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: world)):
+    with running(Worker(ledger, ledger, {}, {"hold": calls}, lambda: None, lambda: world)):
         until(lambda: len(calls.inside) == 2)
         ledger.advance(3600)
         until(lambda: ledger.condition().beat == ledger.now)
@@ -421,7 +421,9 @@ class Everything:
 
 def for_lots(ledger: Bell, duties: Mapping[str, loop.Duty], lots: Lots, share: int) -> Worker:
     world = replace(TWO, wished=share + TWO.least)
-    return Worker(ledger, duties, {"hold": lots}, lambda: None, lambda: world, share=share)
+    worker = Worker(ledger, ledger, duties, {"hold": lots}, lambda: None, lambda: world)
+    worker.share = share
+    return worker
 
 
 @pytest.mark.usefixtures("trusting")
@@ -536,7 +538,7 @@ def test_a_redis_that_hangs_in_a_lot_is_waited_for_a_few_times_and_not_once_for_
     lots = Lots(ledger)
     lots.raising = TemporaryFailure("Redis does not answer as it should")
     ledger.owe(*(f"hold:db/{number}" for number in range(32)))
-    it = Worker(ledger, {}, {"hold": lots})
+    it = Worker(ledger, ledger, {}, {"hold": lots})
     with running(it):
         until(lambda: lots.lots)
         it.stop()
@@ -560,7 +562,7 @@ def test_what_may_be_claimed_by_another_by_now_is_left_to_it(ledger: Bell) -> No
         ledger.away = True
 
     ledger.owe(*lots.leaving)
-    it = Worker(ledger, {"hold": slow}, {"hold": lots})
+    it = Worker(ledger, ledger, {"hold": slow}, {"hold": lots})
     ledger.renew = lambda claims: frozenset()  # type: ignore[method-assign]  # it hangs in that
     with running(it):
         until(lambda: lots.lots)
@@ -579,7 +581,7 @@ def test_what_fails_together_is_tried_again_and_what_nobody_foresaw_is_done_one_
     lots.raising = failure
     lots.open.set()
     ledger.owe("hold:db/1", "hold:db/2")
-    with running(Worker(ledger, {"hold": closes(ledger, seen)}, {"hold": lots})):
+    with running(Worker(ledger, ledger, {"hold": closes(ledger, seen)}, {"hold": lots})):
         until(lambda: lots.lots)
         until(lambda: len(seen) == alone)
     assert len(lots.lots) == 1
@@ -596,7 +598,7 @@ def test_what_waited_too_long_for_those_before_it_is_handed_back(ledger: Bell) -
                 other.deadline = Deadline.after(1)
         closes(ledger, seen)(job)
 
-    it = Worker(ledger, {"hold": slow}, {"hold": lots})
+    it = Worker(ledger, ledger, {"hold": slow}, {"hold": lots})
     with running(it):
         until(lambda: lots.lots)
         lots.open.set()
@@ -608,7 +610,7 @@ def test_what_waited_too_long_for_those_before_it_is_handed_back(ledger: Bell) -
 
 def test_what_is_newly_owed_is_done_at_once(ledger: Bell) -> None:
     seen: list[Claim] = []
-    with running(Worker(ledger, {"card": closes(ledger, seen)})):
+    with running(Worker(ledger, ledger, {"card": closes(ledger, seen)})):
         ledger.owe("card:1")
         until(lambda: len(seen) == 1)
         ledger.owe("card:2")
@@ -622,7 +624,7 @@ def test_what_is_newly_owed_is_done_at_once(ledger: Bell) -> None:
 def test_a_claim_is_renewed_for_as_long_as_its_duty_has_time(ledger: Bell) -> None:
     gate = Gate(ledger)
     ledger.owe("hold:db/1", "hold:other/2")
-    with running(Worker(ledger, {"hold": gate})):
+    with running(Worker(ledger, ledger, {"hold": gate})):
         until(lambda: len(gate.inside) == 2)
         fences = [job.fence.at for job in gate.inside]
         until(lambda: all(job.fence.at > fence for job, fence in zip(gate.inside, fences, strict=True)))
@@ -639,7 +641,7 @@ def test_a_claim_is_renewed_for_as_long_as_its_duty_has_time(ledger: Bell) -> No
 def test_a_claim_lost_to_another_is_not_taken_for_renewed(ledger: Bell) -> None:
     gate = Gate(ledger)
     ledger.owe("hold:db/1")
-    with running(Worker(ledger, {"hold": gate})):
+    with running(Worker(ledger, ledger, {"hold": gate})):
         until(lambda: gate.inside)
         with ledger._lock:
             ledger.advance(CLAIM_SECONDS + 1)
@@ -670,7 +672,7 @@ def test_one_that_hangs_beyond_its_claim_does_not_stop_the_next_from_keeping_its
             gate(job)
 
     ledger.owe("hold:db/1", "card:1")
-    it = Worker(ledger, {"hold": hangs_at_first, "card": gate})
+    it = Worker(ledger, ledger, {"hold": hangs_at_first, "card": gate})
     with running(it):
         until(lambda: jobs and gate.inside)
         jobs[0].deadline = Deadline.after(0)
@@ -692,7 +694,7 @@ def test_one_that_hangs_beyond_its_claim_does_not_stop_the_next_from_keeping_its
 def test_what_is_running_is_finished_and_nothing_more_is_begun(ledger: Bell) -> None:
     gate = Gate(ledger)
     ledger.owe("card:1")
-    it = Worker(ledger, {"card": gate})
+    it = Worker(ledger, ledger, {"card": gate})
     with running(it) as thread:
         until(lambda: gate.inside)
         it.stop()
@@ -713,7 +715,7 @@ def test_a_call_that_never_comes_back_keeps_no_worker_from_ending(
     calls = Calls(ledger)
     calls.hanging.add("db")
     ledger.owe("hold:db/1")
-    with running(Worker(ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)) as thread:
+    with running(Worker(ledger, ledger, {}, {"hold": calls}, lambda: None, lambda: TWO)) as thread:
         until(lambda: calls.asked("db"))
     assert not thread.is_alive()
     assert calls.asked("db")
@@ -753,7 +755,7 @@ def test_what_fails_is_owed_again_after_a_growing_pause(
             raise failure
         ledger.commit(Change(done=Done(claim=job.claim)))
 
-    with running(Worker(ledger, {kind: duty})):
+    with running(Worker(ledger, ledger, {kind: duty})):
         if pause:
             until(lambda: ledger.claim(0, 0, {}).next_at == NINE + timedelta(seconds=pause))
             ledger.advance(pause)
@@ -763,7 +765,7 @@ def test_what_fails_is_owed_again_after_a_growing_pause(
 
 def test_what_nobody_knows_how_to_do_is_left_for_who_may(ledger: Bell) -> None:
     ledger.owe("novelty:1")
-    with running(Worker(ledger, {})):
+    with running(Worker(ledger, ledger, {})):
         until(lambda: ledger.claim(0, 0, {}).next_at == NINE + timedelta(minutes=5))
     assert [claim.tries for claim in owed(ledger, timedelta(minutes=5))] == [1]
 
@@ -772,7 +774,7 @@ def test_redis_being_away_is_waited_out(ledger: Bell) -> None:
     seen: list[Claim] = []
     ledger.owe("card:1")
     ledger.away = True
-    with running(Worker(ledger, {"card": closes(ledger, seen)})) as thread:
+    with running(Worker(ledger, ledger, {"card": closes(ledger, seen)})) as thread:
         until(lambda: ledger.refused > 5)
         assert thread.is_alive()
         assert seen == []
@@ -782,13 +784,13 @@ def test_redis_being_away_is_waited_out(ledger: Bell) -> None:
 
 def test_a_due_set_with_nothing_in_it_is_told(ledger: Bell) -> None:
     told = threading.Event()
-    with running(Worker(ledger, {}, None, told.set)):
+    with running(Worker(ledger, ledger, {}, None, told.set)):
         until(told.is_set)
     told.clear()
     ledger.owe("card:later")
     ledger.commit(Change(due=(Due(member="card:later", at=NINE + timedelta(days=1)),)))
     ledger.claim(1, 1, {})
-    with running(Worker(ledger, {}, None, told.set)):
+    with running(Worker(ledger, ledger, {}, None, told.set)):
         until(lambda: ledger.condition().beat is not None)
     assert not told.is_set()
 
@@ -804,7 +806,7 @@ def test_what_could_not_be_given_back_is_claimed_again_when_its_claim_runs_out(l
         ledger.commit(Change(done=Done(claim=job.claim)))
 
     ledger.owe("card:1")
-    with running(Worker(ledger, {"card": duty})):
+    with running(Worker(ledger, ledger, {"card": duty})):
         until(lambda: ledger.refused > 5)
         ledger.away = False
         ledger.advance(CLAIM_SECONDS + 1)

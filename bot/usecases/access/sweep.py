@@ -17,7 +17,7 @@ from bot.core.grants import LIVE, SETTLED, Grant
 from bot.core.holds import Hold, HoldRecord, Phase, backoff
 from bot.ports.changes import Change, Done, Due, Entry, Snapshot
 from bot.ports.documents import Key, Swept
-from bot.ports.ledger import Census, Ledger
+from bot.ports.ledger import Census, Ledger, Queue
 from bot.ports.target import Target
 from bot.usecases.access.outcomes import Observed, hold_name
 from bot.usecases.access.reconcile import Reconciliation
@@ -35,7 +35,7 @@ OVERDUE_IS_TOLD = ""
 """No channel: the workers report what is overdue, because only they know whether there is one."""
 
 
-class HeldLedger(Ledger, Census, Protocol):
+class HeldLedger(Ledger, Queue, Census, Protocol):
     """The ledger with the lists of all that is held."""
 
 
