@@ -14,7 +14,7 @@ from bot.config.shapes import (
     ResourceShape,
     SecurityShape,
     ShiftShape,
-    SweepShape,
+    StraysShape,
 )
 from bot.core.catalog import (
     AuditRules,
@@ -32,8 +32,8 @@ from bot.core.catalog import (
     SecurityRules,
     Selector,
     SourceRules,
-    SweepMode,
-    SweepRules,
+    StrayMode,
+    StrayRules,
     version_of,
 )
 from bot.settings import Given
@@ -57,7 +57,7 @@ def catalog_of(file: File, text: str, located: Located) -> Catalog:
         audit=_audit(file.audit) if file.audit else AuditRules(),
         keep=file.keep,
         session_notes={name: each.sessions_end for name, each in file.targets.items()},
-        sweep=_sweep(file.sweep),
+        strays=_strays(file.sweep or file.strays),
         shared_accounts={
             name: each.shared_accounts for name, each in file.targets.items() if each.shared_accounts
         },
@@ -82,8 +82,8 @@ def _audit(shape: AuditShape) -> AuditRules:
     return AuditRules(file=shape.anchor.file, channel=shape.anchor.channel, archive=archive)
 
 
-def _sweep(shape: SweepShape) -> SweepRules:
-    return SweepRules(mode=SweepMode(shape.mode), every=shape.every, share=int(shape.share.removesuffix("%")))
+def _strays(shape: StraysShape) -> StrayRules:
+    return StrayRules(mode=StrayMode(shape.mode), every=shape.every, share=int(shape.share.removesuffix("%")))
 
 
 def _resource(name: str, shape: ResourceShape) -> Resource:

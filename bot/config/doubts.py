@@ -29,6 +29,8 @@ def _whole(filled: object, copies: int) -> Iterator[Fault]:
     if not part(filled, "security").get("channel"):
         text = "names no channel, so nobody hears of access that could not be revoked in time"
         yield Fault(path=("security",), text=text)
+    if part(filled, "sweep"):
+        yield Fault(path=("sweep",), text="is called strays now; the earlier name will go away")
     if said := caution(anchor_file(filled), copies):
         yield Fault(path=("audit",), text=said)
 

@@ -305,12 +305,12 @@ class AuditShape(Settings):
     """The place for audit entries that are dropped from Redis; without it they are gone."""
 
 
-class SweepShape(Settings):
+class StraysShape(Settings):
     mode: Literal["ask", "enforce", "report"] = "ask"
     """The treatment of access that the bot once granted and nothing explains: its approvers are asked, it is
     revoked, or it is only reported."""
     every: Annotated[Length, between("1m", "24h")] = 600
-    """The interval at which each target is swept: 1m to 24h."""
+    """The interval at which each target is looked through: 1m to 24h."""
     share: Share = "25%"
     """The most of what is held at a target that is revoked at once without asking; if it is more, nothing
     is."""
@@ -359,8 +359,17 @@ class File(Settings):
     keep: Length | None = None
     """The time for which ended grants and audit entries are kept in Redis, at least 90d; without it for ever.
     It needs an anchor in a file, by which a worker knows what is old."""
-    sweep: SweepShape = SweepShape()
+    strays: StraysShape = StraysShape()
     """The search for access that nothing explains."""
+    sweep: StraysShape | None = Field(default=None, json_schema_extra={"deprecated": True})
+    """The earlier name of strays."""
+
+    @field_validator("sweep")
+    @classmethod
+    def _one_name(cls, value: StraysShape | None, info: ValidationInfo) -> StraysShape | None:
+        if value is not None and info.data.get("strays") != StraysShape():
+            raise unlike("is the earlier name of strays, which is here, too; take one of them out")
+        return value
 
     @field_validator("keep")
     @classmethod

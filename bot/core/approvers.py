@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from bot.core.catalog import Catalog, Everyone, OnCall, Resource, groups_in, schedules_in
+from bot.core.catalog import Catalog, Everyone, Resource, groups_in, schedules_in, shift_rules
 from bot.core.members import CANNOT_TELL, Facts, belongs, names_of
 from bot.core.people import Person, objection, same_human
 from bot.core.reasons import Reason, Why, because
@@ -30,9 +30,8 @@ def lack_of_approvers(
     somebody was never looked up. ``click_objection`` judges a click; people who come on call later are judged
     as persons only.
     """
-    if any(
-        isinstance(who, Everyone) or belongs(person, who, catalog, facts).outcome == CANNOT_TELL
-        for who in resource.approvers
+    if Everyone() in resource.approvers or any(
+        belongs(person, who, catalog, facts).outcome == CANNOT_TELL for who in resource.approvers
     ):
         return None
     coming = _coming_shifts(resource, facts)
@@ -59,8 +58,8 @@ def _coming_shifts(resource: Resource, facts: Facts) -> tuple[Shift, ...]:
     until = facts.now + timedelta(seconds=resource.lapse_after)
     return tuple(
         shift
-        for who in resource.approvers
-        if isinstance(who, OnCall) and (roster := facts.rosters.get(who.schedule))
+        for who in shift_rules(resource.approvers)
+        if (roster := facts.rosters.get(who.schedule))
         for shift in at_levels(roster, who.levels)
         if shift.overlaps(facts.now, until)
     )

@@ -75,12 +75,22 @@ Selector = Everyone | InGroup | Named | OnCall
 AutomaticRule = OnCall | InGroup
 
 
-def schedules_in(who: Iterable[Selector]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.schedule for each in who if isinstance(each, OnCall)))
+def shift_rules(who: Iterable[Selector | None]) -> tuple[OnCall, ...]:
+    """Return those that go by a shift, each once."""
+    return tuple(dict.fromkeys(each for each in who if isinstance(each, OnCall)))
 
 
-def groups_in(who: Iterable[Selector]) -> tuple[str, ...]:
+def schedules_in(who: Iterable[Selector | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.schedule for each in shift_rules(who)))
+
+
+def groups_in(who: Iterable[Selector | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.group for each in who if isinstance(each, InGroup)))
+
+
+def people_in(who: Iterable[Selector | None]) -> tuple[str, ...]:
+    """Return the Slack user ids that are named one by one."""
+    return tuple(dict.fromkeys(each.person for each in who if isinstance(each, Named)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +161,7 @@ class SourceRules:
     start_stale_after: int = 6 * 3_600
 
 
-class SweepMode(StrEnum):
+class StrayMode(StrEnum):
     """The treatment of a stray: people are asked, it is revoked, or it is only reported."""
 
     ASK = "ask"
@@ -160,11 +170,11 @@ class SweepMode(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepRules:
-    """The rules for sweeps: how often to look for strays, in seconds, and how many percent of what is held at
-    a target one sweep may revoke."""
+class StrayRules:
+    """The rules about strays: how often to look for them, in seconds, and how many percent of what is held at
+    a target may be revoked at once."""
 
-    mode: SweepMode = SweepMode.ASK
+    mode: StrayMode = StrayMode.ASK
     every: int = 600
     share: int = 25
 
@@ -214,7 +224,7 @@ class Catalog:
     """Seconds for which ended grants and audit entries are kept in Redis; None: for ever."""
     session_notes: Mapping[str, str] = field(default_factory=dict)
     """The fate of open sessions when access at a target ends: ``ended``, ``kept`` or ``unknown``."""
-    sweep: SweepRules = field(default_factory=SweepRules)
+    strays: StrayRules = field(default_factory=StrayRules)
     shared_accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The logins that several people are meant to share, by target."""
     located: Located = field(default_factory=Located)

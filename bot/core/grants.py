@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from bot.core.catalog import AutomaticRule, OnCall
+from bot.core.catalog import AutomaticRule, OnCall, shift_rules
 from bot.core.document import Document
 from bot.core.errors import refuse
 from bot.core.holds import Hold
@@ -123,6 +123,11 @@ class Ground:
 
     def stands(self, now: datetime) -> bool:
         return self.fell is None and now < self.until
+
+    @property
+    def shift_rule(self) -> OnCall | None:
+        """Return the rule whose shift the end depends on, if it depends on one."""
+        return next(iter(shift_rules((self.ends_with, self.lives_by))), None)
 
 
 class Answer(StrEnum):
@@ -258,7 +263,7 @@ def _older_ground(grant: Grant, until: datetime) -> Ground:
         until=until,
         rule=grant.rule,
         lives_by=grant.depends_on,
-        ends_with=grant.depends_on if by_shift and isinstance(grant.depends_on, OnCall) else None,
+        ends_with=next(iter(shift_rules((grant.depends_on,))), None) if by_shift else None,
         wanted=wanted if wanted and until < wanted - timedelta(seconds=1) else None,
         approved_by=voters,
     )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.ages import UNKNOWN_AGE
 from bot.core.blocks import Ban, Block, Freeze, block_name
-from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, Selector
+from bot.core.catalog import Catalog, Everyone, InGroup, Named, OnCall, Selector, shift_rules
 from bot.core.grants import Traced
 from bot.core.people import GROUP_KNOWN_FOR, KNOWN_FOR, Group, Person
 from bot.core.reasons import Reason, Why, because
@@ -115,6 +115,15 @@ def current_shift(person: str, who: OnCall, facts: Facts) -> Shift | None:
     roster = facts.rosters.get(who.schedule)
     covering = on_call(roster, who.levels, facts.now) if roster else ()
     return next((shift for shift in covering if shift.person == person), None)
+
+
+def first_shift(person: str, rules: Iterable[Selector | None], facts: Facts) -> tuple[OnCall, Shift] | None:
+    """Return the first rule by which the person has a shift at this moment, and that shift; see
+    ``current_shift``."""
+    for rule in shift_rules(rules):
+        if shift := current_shift(person, rule, facts):
+            return rule, shift
+    return None
 
 
 def end_of(shift: Shift, who: OnCall) -> datetime | None:

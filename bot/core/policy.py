@@ -12,7 +12,7 @@ from bot.core.approvers import lack_of_approvers
 from bot.core.blocks import ban_reason, block_reason, freeze_reason
 from bot.core.catalog import AutomaticRule, Catalog, OnCall, Resource, Selector
 from bot.core.grants import Cause, Extension, Grant, Ground, Traced
-from bot.core.members import CANNOT_TELL, NO, YES, Facts, belongs, current_shift, end_of, names_of, unread
+from bot.core.members import CANNOT_TELL, NO, YES, Facts, belongs, end_of, first_shift, names_of, unread
 from bot.core.people import objection, same_human
 from bot.core.reasons import Reason, Why, because
 from bot.core.shifts import Shift
@@ -84,11 +84,11 @@ def _approval(ask: Ask, rule: AutomaticRule, facts: Facts, trace: tuple[Traced, 
     """Return the approval by a rule, which is the last in ``trace``. Access by a shift ends with its grace,
     at the latest."""
     line = trace[-1]
-    shift = current_shift(ask.person, rule, facts) if isinstance(rule, OnCall) else None
-    shift_end = end_of(shift, rule) if shift and isinstance(rule, OnCall) else None
-    ground = _ground(ask, Cause.RULE, facts, rule=line.rule, lives_by=rule, last=shift_end)
-    if ground.ends_with and isinstance(rule, OnCall):
-        ground = replace(ground, ends_with=rule)
+    found = first_shift(ask.person, (rule,), facts)
+    last = end_of(found[1], found[0]) if found else None
+    ground = _ground(ask, Cause.RULE, facts, rule=line.rule, lives_by=rule, last=last)
+    if ground.ends_with and found:
+        ground = replace(ground, ends_with=found[0])
     return Decision(outcome=Outcome.APPROVE, reason=line.reason, rule=line.rule, ground=ground, trace=trace)
 
 
@@ -245,11 +245,7 @@ def _length_objection(ask: Ask, facts: Facts) -> Reason | None:
 def known_shift(person: str, resource: Resource, facts: Facts) -> tuple[OnCall, Shift] | None:
     """Return the shift that *until the end of the shift* means, however old what we know of it is, and the
     rule that names it."""
-    for rule in (*resource.approve_automatically, resource.on_shift):
-        shift = current_shift(person, rule, facts) if isinstance(rule, OnCall) else None
-        if isinstance(rule, OnCall) and shift:
-            return rule, shift
-    return None
+    return first_shift(person, (*resource.approve_automatically, resource.on_shift), facts)
 
 
 def _reason_objection(ask: Ask) -> Reason | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog, InGroup, Lengths, OnCall
+from bot.core.catalog import Catalog, Lengths, OnCall, shift_rules
 from bot.core.grants import Cause, Grant, Ground, drop_ground, move_ground
 from bot.core.members import NO, Facts, belongs, current_shift, end_of
 from bot.core.people import objection
@@ -47,12 +47,12 @@ def ground_end(
     ground: Ground, grant: Grant, catalog: Catalog, facts: Facts
 ) -> tuple[datetime, Reason] | None:
     """Return the end that today's facts give a ground, and why; None if they do not change it."""
-    if isinstance(ground.lives_by, InGroup):
+    if ground.lives_by and not shift_rules((ground.lives_by,)):
         line = belongs(grant.person, ground.lives_by, catalog, facts)
         if line.outcome == NO:
             return facts.now, line.reason
-    rule = _shift_rule(ground, grant, catalog) or ground.ends_with or ground.lives_by
-    return _by_shift(ground, rule, grant, catalog, facts) if isinstance(rule, OnCall) else None
+    rule = _shift_rule(ground, grant, catalog) or ground.shift_rule
+    return _by_shift(ground, rule, grant, catalog, facts) if rule else None
 
 
 def extended_end(end: datetime, by: int, lengths: Lengths, now: datetime) -> datetime:

@@ -119,7 +119,7 @@ class Due:
         return cls(member=f"home:{person}", at=at)
 
     @classmethod
-    def sweep(cls, target: str, *, at: datetime) -> Self:
+    def strays(cls, target: str, *, at: datetime) -> Self:
         """Look for strays at a target."""
         return cls(member=f"sweep:{target}", at=at)
 

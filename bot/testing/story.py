@@ -25,19 +25,19 @@ from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.oncall import FakeSource
 from bot.testing.slack import FakeDirectory, FakeMessenger
 from bot.testing.target import FakeTarget
-from bot.usecases.access import batches, former, overdue, owing, reconcile, survey
+from bot.usecases.access import batches, overdue, survey
+from bot.usecases.access.reconcile import Reconciliation
 from bot.usecases.audit.retention import Archive, Retention
 from bot.usecases.audit.rollback import Books, RollbackGuard
 from bot.usecases.audit.seal import Sealing
 from bot.usecases.context import Context
 from bot.usecases.enact import enact
 from bot.usecases.job import Job
-from bot.usecases.notifications import alerts, cards
+from bot.usecases.notifications import cards
 from bot.usecases.requests import ask, extend, finish, votes
 from bot.usecases.results import Asked, Extended, Standing
-from bot.usecases.schedules import follow, groups, rosters
 from bot.usecases.strays import verdicts
-from bot.usecases.strays.sweeping import sweep
+from bot.usecases.work import Work, duties
 
 REASON = "orders are stuck"
 
@@ -132,43 +132,35 @@ class Story:
         return f"op-{next(self._ops)}"
 
     def duties(self) -> Mapping[str, Callable[[Job], None]]:
-        context, messenger = self.context, self.messenger
-        return {
-            "hold": self.do_hold,
-            "alarm": lambda job: overdue.alarm(context, self.memory, job.claim),
-            "ask": lambda job: ask.tend(context, job.claim),
-            "card": lambda job: cards.show(context, messenger, job),
-            "alert": lambda job: alerts.show(context, messenger, job),
-            "sweep": lambda job: sweep(context, self.memory, self.find_target, job),
-            "hands": lambda job: survey.survey(context, self.memory, self.find_target, job),
-            "note": lambda job: cards.tell(context, messenger, job),
-            "home": lambda job: cards.publish_home(context, messenger, job),
-            "roster": lambda job: rosters.read_roster(context, lambda _: self.source, job),
-            "shift": lambda job: follow.follow(context, job),
-            "people": lambda job: follow.refresh_person(context, job),
-            "groups": lambda job: groups.refresh_groups(context, job),
-            "workspace": lambda job: groups.refresh_home(context, job),
-            "seal": self._seal,
-            "keep": self._keep,
-            "former": lambda job: former.tidy(self.ledger, self.memory, job),
-            "owed": lambda job: owing.look_through(self.ledger, self.memory, job),
-        }
+        """Return the worker's duties. The audit is sealed only in stories about it: every five seconds would
+        be very often for the others."""
+        found = {**duties(self.work()), "hold": self.do_hold}
+        if not self.sealed:
+            found["seal"] = self._close
+        return found
+
+    def _close(self, job: Job) -> None:
+        self.ledger.commit(Change(done=Done(claim=job.claim)))
+
+    def work(self) -> Work:
+        return Work(
+            context=self.context,
+            census=self.memory,
+            messenger=self.messenger,
+            policy=lambda: self.policy,
+            target=self.find_target,
+            reach=self.find_target,
+            former=self.former_targets.get,
+            source=lambda _: self.source,
+            sealing=self.sealing,
+            guard=self.guard,
+            retention=self.retention(),
+            archive=lambda: self.archive,
+        )
 
     def do_hold(self, job: Job) -> None:
         for left in batches.HoldBatches(self.ledger, self.find_target, self.reconciliation).do([job]):
             self.reconciliation(left).run()
-
-    def _seal(self, job: Job) -> None:
-        """Seal the audit only in stories about it: every five seconds would be very often for the others."""
-        if not self.sealed:
-            self.ledger.commit(Change(done=Done(claim=job.claim)))
-            return
-        self.sealing.seal(job.claim, self.policy.audit.channel)
-        self.guard.look(self.policy.security_channel)
-
-    def _keep(self, job: Job) -> None:
-        keep = timedelta(seconds=self.policy.keep) if self.policy.keep else None
-        self.retention().run(job.claim, keep, self.archive)
 
     def retention(self) -> Retention:
         return Retention(
@@ -179,12 +171,8 @@ class Story:
             wall=lambda: self.now - self.clock_ahead,
         )
 
-    def reconciliation(self, job: Job) -> reconcile.Reconciliation:
-        names = tuple(self.policy.session_notes)
-        security = self.policy.security_channel
-        return reconcile.Reconciliation(
-            self.ledger, self.find_target, job, security, names, self.former_targets.get
-        )
+    def reconciliation(self, job: Job) -> Reconciliation:
+        return self.work().reconciliation(job)
 
     def find_target(self, name: str) -> Target:
         if name not in self.targets:

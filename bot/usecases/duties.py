@@ -1,6 +1,7 @@
 """The one table of due things: what a job of each kind waits for, its longest pause, and its name for people.
 
-A new kind of due thing is one row here and one duty in the wiring; a test sees that neither is missing.
+A new kind of due thing is one row here and one duty in ``bot.usecases.work``; a test sees that neither is
+missing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.core.authentic import hmacs_with, text_objection
-from bot.core.catalog import Catalog, OnCall, version_of
+from bot.core.catalog import Catalog, version_of
 from bot.core.document import Document
 from bot.core.reasons import Reason, Why, because
 from bot.ports.changes import Change, Due, Entry, Snapshot
@@ -200,11 +200,7 @@ def _signed_again(texts: Sequence[PolicyText], keys: Sequence[bytes]) -> dict[Ke
 def standing_duties(catalog: Catalog) -> tuple[str, ...]:
     """Return what the worker owes as long as this policy is in force."""
     sources = dict.fromkeys(schedule.partition("/")[0] for schedule in catalog.schedules())
-    followed = [
-        name
-        for name, resource in catalog.resources.items()
-        if any(isinstance(who, OnCall) for who in resource.selectors())
-    ]
+    followed = [name for name, resource in catalog.resources.items() if resource.schedules()]
     return (
         *ALWAYS_OWED,
         *(f"roster:{source}" for source in sources),

@@ -18,7 +18,7 @@ from bot.usecases.audit.seal import unsealed_for
 from bot.usecases.context import Context
 from bot.usecases.enact import DOUBT
 from bot.usecases.schedules.groups import REINSTALL, loss
-from bot.usecases.strays.sweeping import count_strays
+from bot.usecases.strays.search import count_strays
 
 STUCK_AFTER = 10.0
 """Seconds. The worker's loop comes round every second, and after five if Redis does not answer."""

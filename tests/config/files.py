@@ -46,7 +46,7 @@ resources:
 security: {channel: C02SECURE}
 audit: {anchor: {file: /var/lib/rotakey/anchor, channel: "#audit"}, archive: {dir: /srv/audit}}
 keep: 400d
-sweep: {mode: enforce, every: 5m, share: 10%}
+strays: {mode: enforce, every: 5m, share: 10%}
 """
 
 HEAD = """\

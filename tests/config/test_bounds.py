@@ -15,8 +15,8 @@ BOUNDS = [
     ("grace: 1h30m", "resources.prod-db.on_shift.grace", "1s", "7d", "7d", "8d"),
     ("lapse_after: 2h", "resources.prod-db.lapse_after", "1m", "7d", "1m", "59s"),
     ("lapse_after: 2h", "resources.prod-db.lapse_after", "1m", "7d", "7d", "8d"),
-    ("every: 5m", "sweep.every", "1m", "24h", "24h", "25h"),
-    ("every: 5m", "sweep.every", "1m", "24h", "1m", "59s"),
+    ("every: 5m", "strays.every", "1m", "24h", "24h", "25h"),
+    ("every: 5m", "strays.every", "1m", "24h", "1m", "59s"),
     ("channel: C02SECURE", "security.revoked_for", "1m", "30d", "30d", "31d"),
     ("channel: C02SECURE", "security.revoked_for", "1m", "30d", "1m", "59s"),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.config import cautions, check
+from bot.config import cautions, check, load
 from tests.config.files import ENVIRON, FULL, HEAD
 
 STANDBYS = (
@@ -117,3 +117,16 @@ def test_copies_without_an_anchor_in_a_file() -> None:
 
 def test_the_whole_file_of_the_tests() -> None:
     assert [each.partition(": ")[0] for each in warned(FULL)] == ["access.yaml:11"]
+
+
+def test_the_earlier_name_of_strays_is_read_with_a_warning() -> None:
+    earlier = FULL.replace("\nstrays:", "\nsweep:")
+    assert load(earlier, environ=ENVIRON).catalog.strays == load(FULL, environ=ENVIRON).catalog.strays
+    [line] = [number for number, each in enumerate(earlier.splitlines(), 1) if each.startswith("sweep:")]
+    assert (
+        f"access.yaml:{line}: sweep: warning: is called strays now; the earlier name will go away"
+        in warned(earlier)
+    )
+    both = f"{FULL}sweep: {{every: 1h}}\n"
+    [mistake] = [str(each) for each in check(both, environ=ENVIRON)]
+    assert mistake.endswith(": this is the earlier name of strays, which is here, too; take one of them out")

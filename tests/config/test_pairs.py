@@ -19,7 +19,7 @@ PAIRS: list[tuple[type[Settings], type, dict[str, str]]] = [
     (shapes.ShiftShape, catalog.OnCall, {}),
     (shapes.SecurityShape, catalog.SecurityRules, {}),
     (shapes.AnchorShape, catalog.AuditRules, {}),
-    (shapes.SweepShape, catalog.SweepRules, {}),
+    (shapes.StraysShape, catalog.StrayRules, {}),
     (shapes.GroupRule, catalog.InGroup, {"in_group": "group"}),
     (SourceSettings, catalog.SourceRules, {}),
     (
@@ -38,7 +38,7 @@ ELSEWHERE: dict[type, dict[str, str]] = {
         "shared_accounts": "targets.*.shared_accounts",
         "closed": "set while the policy in force cannot be followed",
     },
-    shapes.File: {"workspace": "Policy.workspace"},
+    shapes.File: {"workspace": "Policy.workspace", "sweep": "the earlier name of strays"},
     SourceSettings: {"kind": "the table SOURCE_SETTINGS"},
 }
 WITHOUT_KEYS = {catalog.Everyone, catalog.Named, catalog.Entitlement, catalog.Located}

@@ -22,8 +22,8 @@ from bot.core.catalog import (
     Resource,
     SecurityRules,
     SourceRules,
-    SweepMode,
-    SweepRules,
+    StrayMode,
+    StrayRules,
     version_of,
 )
 from bot.oncall.pagerduty.settings import PagerDutySettings
@@ -43,7 +43,7 @@ def test_everything_that_can_be_written_is_read() -> None:
         security=SecurityRules(channel="C02SECURE"),
         audit=AuditRules(file="/var/lib/rotakey/anchor", channel="#audit", archive="/srv/audit"),
         keep=400 * 86_400,
-        sweep=SweepRules(mode=SweepMode.ENFORCE, every=300, share=10),
+        strays=StrayRules(mode=StrayMode.ENFORCE, every=300, share=10),
         session_notes={"orders-db": "kept", "bills-db": "ended_on_primary"},
         resources={
             "prod-db": Resource(
@@ -160,7 +160,7 @@ def test_a_short_resource_gets_careful_defaults() -> None:
     assert policy.catalog.people == PeopleRules()
     assert policy.catalog.security_channel is None
     assert policy.catalog.audit == AuditRules()
-    assert policy.catalog.sweep == SweepRules(mode=SweepMode.ASK, every=600, share=25)
+    assert policy.catalog.strays == StrayRules(mode=StrayMode.ASK, every=600, share=25)
 
 
 def test_without_a_default_length_it_is_an_hour_as_far_as_that_is_allowed() -> None:

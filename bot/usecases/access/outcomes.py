@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core import grants
-from bot.core.catalog import OnCall
 from bot.core.errors import NotConfirmed, PermanentFailure, TemporaryFailure
 from bot.core.grants import GIVE_WITHIN, SLOW_GIVE, Cause, Grant, HoldState, State
 from bot.core.holds import (
@@ -96,7 +95,7 @@ def _why_over(view: View, grant: Grant) -> Why:
     if view.snap.live(grant):
         return Why.COULD_NOT_GIVE
     last = max(grant.stands_on, key=lambda each: each.until, default=None)
-    by_shift = last and (last.ends_with or (last.wanted and isinstance(last.lives_by, OnCall)))
+    by_shift = last and last.shift_rule and (last.ends_with or last.wanted)
     return Why.SHIFT_OVER if by_shift else Why.EXPIRED
 
 
@@ -216,8 +215,7 @@ def _now_active(view: View, moved: Grant, change: Change) -> Change:
     end moves by as much, but never that of a ground that follows a shift, and the audit names the new end."""
     waited, later = view.now - (moved.approved_at or view.now), moved
     for ground in moved.stands_on if waited > SLOW_GIVE else ():
-        follows_shift = ground.ends_with or isinstance(ground.lives_by, OnCall)
-        if ground.cause in (Cause.APPROVAL, Cause.RULE) and not follows_shift:
+        if ground.cause in (Cause.APPROVAL, Cause.RULE) and not ground.shift_rule:
             later = grants.move_ground(later, ground, until=ground.until + waited)
     facts: dict[str, object] = {"person": moved.person}
     active = Change()

@@ -106,7 +106,7 @@ def _longest(catalog: Catalog) -> dict[str, timedelta]:
     rosters = [timedelta(seconds=catalog.source(f"{name}/").every) for name in sources]
     return {
         "roster": max([RETRY_AT_MOST, *rosters]),
-        "sweep": max(FAILED_PAUSE, timedelta(seconds=catalog.sweep.every)),
+        "sweep": max(FAILED_PAUSE, timedelta(seconds=catalog.strays.every)),
     }
 
 

@@ -197,7 +197,7 @@ class _Round:
         missing = [view for view in views if view.live and view.record.missing]
         if any(each.record.missing and each.record.missing.cause is None for each in missing):
             return at, SETTLES
-        crowd = is_crowd(len(missing) + at.asked, at.held, self.context.catalog().sweep.share)
+        crowd = is_crowd(len(missing) + at.asked, at.held, self.context.catalog().strays.share)
         by_hand = [view for view in missing if not crowd and _cause(view) is Absence.HAND]
         for view in by_hand:
             self._end(view)

@@ -17,7 +17,7 @@ from bot.ports.ledger import Condition, Inspection
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.sweep import HeldLedger, Past, looked_at, past_of
 from bot.usecases.doctor.findings import MOST_ALIKE, Finding, ago, count_of, few, look_at, ok, wrong
-from bot.usecases.strays.sweeping import open_strays
+from bot.usecases.strays.search import open_strays
 
 ACCESS, STRAYS, RESTORE = "access", "strays", "restore"
 IN_TIME = timedelta(minutes=1)

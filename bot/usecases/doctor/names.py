@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.core.catalog import Catalog, Named
+from bot.core.catalog import Catalog, people_in
 from bot.core.people import objection
 from bot.ports.deadline import Deadline
 from bot.ports.slack import Directory
@@ -25,7 +25,7 @@ def look_at_names(directory: Directory, catalog: Catalog, deadline: Deadline) ->
             fine = False
             yield look_at(NAMES, f"nobody is in the group {name}", "add people to it in Slack")
     home = directory.home(deadline)
-    for each in people_in(catalog):
+    for each in people_named(catalog):
         person = directory.person(each, deadline)
         if person is None:
             fine = False
@@ -38,8 +38,8 @@ def look_at_names(directory: Directory, catalog: Catalog, deadline: Deadline) ->
         yield ok(NAMES, "all people and groups that access.yaml names are there")
 
 
-def people_in(catalog: Catalog) -> tuple[str, ...]:
+def people_named(catalog: Catalog) -> tuple[str, ...]:
     """Return the Slack user ids that the policy names."""
     resources = (who for each in catalog.resources.values() for who in each.selectors())
-    named = (who.person for who in (*resources, *catalog.security.people) if isinstance(who, Named))
+    named = people_in((*resources, *catalog.security.people))
     return tuple(dict.fromkeys((*named, *catalog.people.accounts)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bot.core.belief import Doubt
-from bot.core.catalog import Catalog, OnCall
+from bot.core.catalog import Catalog, shift_rules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
 from bot.ports.deadline import Deadline
@@ -98,7 +98,7 @@ def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: dateti
 
 def _without_levels(catalog: Catalog, rosters: Iterable[Roster]) -> Iterator[Finding]:
     rules = [who for resource in catalog.resources.values() for who in resource.selectors()]
-    levels = {who.schedule for who in rules if isinstance(who, OnCall) and who.levels}
+    levels = {who.schedule for who in shift_rules(rules) if who.levels}
     for each in rosters:
         if each.schedule in levels:
             what = f"{each.schedule} is in no escalation policy, so nobody is on call at any level of it"

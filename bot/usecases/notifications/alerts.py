@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.core.catalog import Catalog, Resource, SweepMode
+from bot.core.catalog import Catalog, Resource, StrayMode
 from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold
 from bot.core.members import names_of
@@ -235,7 +235,7 @@ def _with_places(context: Context, alert: Alert) -> Alert:
     people = deciders(alert, catalog, snap) if alert.account else _approvers(concerned, snap)
     theirs = next((each.channel for each in concerned if each.channel), None)
     security = catalog.security_channel
-    if catalog.sweep.mode is SweepMode.REPORT and not alert.asks:
+    if catalog.strays.mode is StrayMode.REPORT and not alert.asks:
         channel, people = security, ()
     elif alert.account and catalog.security.people:
         channel = security

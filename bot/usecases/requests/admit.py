@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core import grants
 from bot.core.blocks import Block, block_name
-from bot.core.catalog import Catalog, Entitlement, OnCall, Resource
+from bot.core.catalog import Catalog, Entitlement, Resource
 from bot.core.document import Document
 from bot.core.errors import Conflict, Refused
 from bot.core.grants import LIVE, Grant, Ground, State
@@ -82,7 +82,7 @@ def admission(
         Due.card(grant.id, at=snap.now),
         Due.people(grant.person, at=_looked_at(grant.person, snap)),
     ]
-    if ground.ends_with or isinstance(ground.lives_by, OnCall):
+    if ground.shift_rule:
         due.append(Due.shift(resource.name, at=ground.until))
     put: dict[Key, Document | None] = {Key.of(Grant, grant.id): moved}
     put |= claims(grant.person, held, catalog, snap)

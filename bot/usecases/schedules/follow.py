@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.core.blocks import Ban, Block
-from bot.core.catalog import Catalog, InGroup, OnCall, Resource
+from bot.core.catalog import Catalog, Resource, groups_in, schedules_in, shift_rules
 from bot.core.grants import LIVE, Grant
 from bot.core.people import Group, Person
 from bot.core.policy import closed_objection
@@ -116,8 +116,8 @@ def ground_keys(held: Iterable[Grant]) -> set[Key]:
     that the policy no longer has."""
     grounds = [ground for grant in held for ground in grant.stands_on]
     rules = {rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)}
-    rosters = {Key.of(Roster, rule.schedule) for rule in rules if isinstance(rule, OnCall)}
-    return rosters | {Key.of(Group, rule.group) for rule in rules if isinstance(rule, InGroup)}
+    rosters = {Key.of(Roster, each) for each in schedules_in(rules)}
+    return rosters | {Key.of(Group, each) for each in groups_in(rules)}
 
 
 def _end_changes(basis: Basis) -> tuple[list[Change], list[Change]]:
@@ -150,7 +150,7 @@ def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime
     grounds = [ground for grant in snap.all(Grant) for ground in grant.stands_on]
     of_grounds = [rule for ground in grounds for rule in (ground.lives_by, ground.ends_with)]
     every = (*of_grounds, *(resource.selectors() if resource else ()))
-    rules = {who for who in every if isinstance(who, OnCall)}
+    rules = shift_rules(every)
     rosters = {roster.schedule: roster for roster in snap.all(Roster)}
     moments = [snap.now + (AGAIN if again else LOOK_EVERY)]
     moments += [block.until for block in snap.all(Block) if block.until > snap.now]

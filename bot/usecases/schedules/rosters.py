@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.belief import Answer, Doubt, Limits, Objection, needs_second_look, objection, roster_to_believe
-from bot.core.catalog import Catalog, OnCall
+from bot.core.catalog import Catalog, shift_rules
 from bot.core.document import Document
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.reasons import Reason, Why, because
@@ -165,10 +165,9 @@ def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
     to be known for that long after their end."""
     longest: dict[str, timedelta] = {}
     for resource in catalog.resources.values():
-        for rule in resource.selectors():
-            if isinstance(rule, OnCall):
-                grace = timedelta(seconds=rule.grace)
-                longest[rule.schedule] = max(longest.get(rule.schedule, grace), grace)
+        for rule in shift_rules(resource.selectors()):
+            grace = timedelta(seconds=rule.grace)
+            longest[rule.schedule] = max(longest.get(rule.schedule, grace), grace)
     return longest
 
 

@@ -30,7 +30,7 @@ def action_change(context: Context, it: Round, after: Strays) -> tuple[Strays, C
     says so. If there are too many, none is: then it is likelier that the ledger has lost something."""
     states = [stray.state for stray in after.found.values()]
     count = states.count(StrayState.OPEN) + states.count(StrayState.TAKING)
-    few = may_be_taken(count, len(it.looked.ours), it.catalog.sweep.share)
+    few = may_be_taken(count, len(it.looked.ours), it.catalog.strays.share)
     change = Change(audit=_found_entries(it, after))
     if it.takes and few:
         after, part = _all_taken(context, it, after)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot.core.catalog import Catalog, Entitlement, SweepMode
+from bot.core.catalog import Catalog, Entitlement, StrayMode
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, SETTLED, Grant, State
 from bot.core.holds import Hold, HoldRecord, Presence, System
@@ -77,11 +77,11 @@ class Round:
     def takes(self) -> bool:
         """Return whether strays are revoked. None is while it is not known what a Redis that came back older
         has forgotten."""
-        return self.catalog.sweep.mode is SweepMode.ENFORCE and not self.snap.find(Restore)
+        return self.catalog.strays.mode is StrayMode.ENFORCE and not self.snap.find(Restore)
 
     @property
     def asks(self) -> bool:
-        return self.catalog.sweep.mode is not SweepMode.REPORT
+        return self.catalog.strays.mode is not StrayMode.REPORT
 
     @cached_property
     def sight(self) -> Sight:

@@ -142,7 +142,7 @@ def _not_ones_own(case: Case) -> None:
 def _removal_change(_: Context, case: Case) -> Change:
     stray = replace(case.strays.found[case.hold.key], state=StrayState.TAKING)
     decided = case.decision_change(stray, because(Why.STRAY_TAKING, by_person=case.by), over=False)
-    soon = Change(due=(Due.sweep(case.hold.target, at=case.now + LOOK_AFTER),))
+    soon = Change(due=(Due.strays(case.hold.target, at=case.now + LOOK_AFTER),))
     return decided.plus(taking(case.hold, case.snap, by=case.by), soon)
 
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.catalog import Entitlement, PeopleRules, SweepMode, SweepRules
+from bot.core.catalog import Entitlement, PeopleRules, StrayMode, StrayRules
 from bot.core.grants import State
 from bot.core.reasons import Why
 from bot.targets.postgres.target import Postgres
 from bot.testing.cast import ADA, BOB, CAROL, EVE, HOUR, MINUTE, PROD_DB, SECURITY, catalog
 from bot.testing.postgres import Roles
 from bot.testing.story import Story
-from bot.usecases.strays.sweeping import open_strays
+from bot.usecases.strays.search import open_strays
 from tests.targets.conftest import Replicated
 from tests.targets.postgres.scenes import alive, with_the_role
 
@@ -28,7 +28,7 @@ def server(newer_server: Replicated) -> Replicated:
     return newer_server
 
 
-def story_at(roles: Roles, postgres: Postgres, mode: SweepMode = SweepMode.ASK) -> Story:
+def story_at(roles: Roles, postgres: Postgres, mode: StrayMode = StrayMode.ASK) -> Story:
     """Eve's account there is called carol."""
     role = Entitlement(target="orders-db", what=(("role", roles["orders_rw"]),))
     accounts = {EVE: {"orders-db": roles["carol"]}, ADA: {"orders-db": roles["ada"]}}
@@ -36,7 +36,7 @@ def story_at(roles: Roles, postgres: Postgres, mode: SweepMode = SweepMode.ASK) 
         catalog(),
         resources={"prod-db": replace(PROD_DB, gives=(role,))},
         people=PeopleRules(email_domains=("example.com",), accounts=accounts),
-        sweep=SweepRules(mode=mode),
+        strays=StrayRules(mode=mode),
     )
     story = Story(policy, begin=False)
     story.targets["orders-db"] = postgres  # type: ignore[assignment]  # a real one
@@ -50,9 +50,9 @@ def stray(roles: Roles, name: str) -> None:
     roles.run("GRANT {orders_rw} TO {" + name + "}", by=roles.session("rotakey"))
 
 
-@pytest.mark.parametrize("mode", SweepMode)
+@pytest.mark.parametrize("mode", StrayMode)
 def test_what_an_administrator_granted_is_left_alone(
-    roles: Roles, postgres: Postgres, mode: SweepMode
+    roles: Roles, postgres: Postgres, mode: StrayMode
 ) -> None:
     story = story_at(roles, postgres, mode)
     roles.run("GRANT {orders_rw} TO {bob}")
@@ -84,7 +84,7 @@ def test_a_stray_is_asked_about_and_removed_with_its_sessions(roles: Roles, post
 
 
 def test_where_the_policy_says_so_it_is_taken_at_once(roles: Roles, postgres: Postgres) -> None:
-    story = story_at(roles, postgres, SweepMode.ENFORCE)
+    story = story_at(roles, postgres, StrayMode.ENFORCE)
     stray(roles, "carol")
     story.pass_time(LOOK)
     assert roles.members() == {}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.catalog import Catalog, InGroup, Named, Resource, SecurityRules, SourceRules, SweepRules
+from bot.core.catalog import Catalog, InGroup, Named, Resource, SecurityRules, SourceRules, StrayRules
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.grants import HoldState, State
 from bot.core.holds import Absence, HoldRecord, Position, System, Witness
@@ -406,7 +406,7 @@ def test_a_single_one_of_four_ends(story: Story) -> None:
 
 def test_all_that_is_held_there_is_looked_at_before_the_first_ends() -> None:
     """Dan's was seen a moment ago and is not due for ten minutes, and no sweep comes by."""
-    story = Story(replace(catalog(), sweep=SweepRules(every=HOUR)))
+    story = Story(replace(catalog(), strays=StrayRules(every=HOUR)))
     first = adas(story)
     story.pass_time(9 * MINUTE)
     second = story.ask(DAN).standing.grant.id

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.catalog import Catalog, Entitlement, Located, SweepMode, SweepRules
+from bot.core.catalog import Catalog, Entitlement, Located, StrayMode, StrayRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import HoldRecord, System
@@ -26,10 +26,10 @@ BILLING = replace(
 SAME = "billing-db is the same server as orders-db: use one name"
 
 
-def policy(mode: SweepMode = SweepMode.ENFORCE) -> Catalog:
+def policy(mode: StrayMode = StrayMode.ENFORCE) -> Catalog:
     both = catalog(PROD_DB, BILLING)
     notes = {"orders-db": "ended", "billing-db": "ended"}
-    return replace(both, session_notes=notes, sweep=SweepRules(mode=mode))
+    return replace(both, session_notes=notes, strays=StrayRules(mode=mode))
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_neither_name_takes_the_access_of_the_other_for_strays() -> None:
     """What was granted under the later name before anybody knew is kept, and ends on time."""
     billing = FakeTarget(lambda: story.now)
     billing.system = System(id="billing", instance="second")
-    story = Story(policy(SweepMode.ASK), targets={"billing-db": billing}, begin=False)
+    story = Story(policy(StrayMode.ASK), targets={"billing-db": billing}, begin=False)
     story.run_due("workspace", "groups")
     story.run_due()
     adas = granted(story, ADA, length="12h")
@@ -124,7 +124,7 @@ def test_what_a_live_grant_needs_under_the_other_name_is_not_revoked() -> None:
     assert said(story, Why.LEFT_BY_OTHERS) == []
 
 
-def apart(story_of: SweepMode = SweepMode.ASK, *, marks: bool = True) -> Story:
+def apart(story_of: StrayMode = StrayMode.ASK, *, marks: bool = True) -> Story:
     """Two names that have not been seen yet to be one server: billing-db was restarted since."""
     billing, orders = FakeTarget(lambda: story.now), FakeTarget(lambda: story.now, marks=marks)
     billing.access, billing._ids = orders.access, orders._ids
@@ -155,7 +155,7 @@ def test_access_is_left_only_to_a_name_that_will_revoke_it() -> None:
 
 
 def test_access_is_not_left_to_a_grant_that_was_never_given() -> None:
-    story = apart(SweepMode.REPORT)
+    story = apart(StrayMode.REPORT)
     granted(story, ADA, "billing", "1h")
     together(story)
     story.pass_time(59 * MINUTE)
@@ -169,7 +169,7 @@ def test_access_is_not_left_to_a_grant_that_was_never_given() -> None:
 
 def test_a_restart_does_not_make_one_name_revoke_what_the_other_needs() -> None:
     """orders-db was looked at since the restart, billing-db was not."""
-    story = apart(SweepMode.REPORT)
+    story = apart(StrayMode.REPORT)
     short = granted(story, ADA, "billing", "1h")
     granted(story, ADA, "prod-db", "4h")
     together(story)
@@ -185,7 +185,7 @@ def test_a_restart_does_not_make_one_name_revoke_what_the_other_needs() -> None:
 
 
 def test_a_target_that_gets_another_name_does_not_take_its_own_access_for_strays() -> None:
-    one = replace(catalog(PROD_DB), sweep=SweepRules(mode=SweepMode.ENFORCE, share=100))
+    one = replace(catalog(PROD_DB), strays=StrayRules(mode=StrayMode.ENFORCE, share=100))
     new = FakeTarget(lambda: story.now)
     story = Story(replace(one, located=Located(addresses={"orders-db": "A"})), targets={"orders": new})
     new.access, new._ids = story.target.access, story.target._ids

@@ -13,7 +13,7 @@ from bot.ports.deadline import Deadline
 from bot.testing.cast import ADA, BOB, DAN, GROUP, NINE, PROD_DB, catalog
 from bot.testing.story import Story
 from bot.usecases.doctor.findings import Grade
-from bot.usecases.doctor.names import look_at_names, people_in
+from bot.usecases.doctor.names import look_at_names, people_named
 
 NAMED = replace(
     catalog(replace(PROD_DB, approvers=(Named(person=BOB),))),
@@ -27,7 +27,7 @@ def looked(story: Story) -> list[tuple[Grade, str]]:
 
 
 def test_all_that_are_named_are_there() -> None:
-    assert set(people_in(NAMED)) == {ADA, BOB, DAN}
+    assert set(people_named(NAMED)) == {ADA, BOB, DAN}
     assert looked(Story()) == [(Grade.OK, "all people and groups that access.yaml names are there")]
 
 

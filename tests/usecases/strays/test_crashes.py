@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.catalog import Lengths, SourceRules, SweepMode, SweepRules
+from bot.core.catalog import Lengths, SourceRules, StrayMode, StrayRules
 from bot.core.errors import Refused, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord
@@ -18,7 +18,7 @@ from bot.testing.cast import ADA, BOB, EMAILS, EVE, MINUTE, PROD_DB, SCHEMA_MIGR
 from bot.testing.fuse import Died, Fuse
 from bot.testing.story import Story
 from bot.usecases.access.overdue import confirm_removal
-from bot.usecases.strays.sweeping import open_strays
+from bot.usecases.strays.search import open_strays
 from bot.usecases.strays.verdicts import adopt, leave, remove
 
 [ROLE] = PROD_DB.gives
@@ -29,10 +29,10 @@ QUIET = {"pagerduty": SourceRules(every=86_400, stale_after=200_000)}
 class Told:
     """A story in which the process dies once, at whatever is done in the so-many-th place."""
 
-    def __init__(self, mode: SweepMode, deaths: int) -> None:
+    def __init__(self, mode: StrayMode, deaths: int) -> None:
         prod_db = replace(PROD_DB, lengths=Lengths(default=MINUTE, max=10 * MINUTE))
         resources = {"prod-db": prod_db, "schema-migration": SCHEMA_MIGRATION}
-        policy = replace(catalog(), resources=resources, sources=QUIET, sweep=SweepRules(mode=mode))
+        policy = replace(catalog(), resources=resources, sources=QUIET, strays=StrayRules(mode=mode))
         self.story = Story(policy)
         self.fuse = Fuse(self.story)
         self.deaths = deaths
@@ -83,7 +83,7 @@ def wherever_it_dies(tell: Callable[[int], bool], least: int) -> None:
 
 def test_a_stray_is_found_and_taken_wherever_the_process_dies() -> None:
     def tell(deaths: int) -> bool:
-        told = Told(SweepMode.ENFORCE, deaths)
+        told = Told(StrayMode.ENFORCE, deaths)
         told.story.target.stray(EMAILS[EVE], ROLE)
         told.die()
         told.wait(12 * MINUTE)
@@ -103,7 +103,7 @@ def test_a_stray_is_found_and_taken_wherever_the_process_dies() -> None:
 @pytest.mark.parametrize("verdict", [adopt, remove, leave])
 def test_a_verdict_counts_once_wherever_the_process_dies(verdict: Callable[..., None]) -> None:
     def tell(deaths: int) -> bool:
-        told = Told(SweepMode.ASK, deaths)
+        told = Told(StrayMode.ASK, deaths)
         told.story.target.stray(EMAILS[EVE], ROLE)
         told.wait(11 * MINUTE)
         told.die()
@@ -126,7 +126,7 @@ def test_a_verdict_counts_once_wherever_the_process_dies(verdict: Callable[..., 
 
 def test_what_is_overdue_is_told_and_told_to_be_gone_wherever_the_process_dies() -> None:
     def tell(deaths: int) -> bool:
-        told = Told(SweepMode.ASK, deaths)
+        told = Told(StrayMode.ASK, deaths)
         grant = told.story.ask(ADA, length="2m").standing.grant.id
         told.wait(2 * MINUTE - 1)
         told.story.target.failing["revoke"] = TemporaryFailure("down")

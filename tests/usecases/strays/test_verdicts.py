@@ -34,7 +34,7 @@ from bot.testing.cast import (
 )
 from bot.testing.slack import dm
 from bot.testing.story import Story
-from bot.usecases.strays.sweeping import open_strays
+from bot.usecases.strays.search import open_strays
 from bot.usecases.strays.verdicts import adopt, leave, remove
 
 Refusal = Callable[[Callable[[], object]], Reason]

@@ -61,7 +61,7 @@ def _open(ledger: Ledger) -> dict[str, list[Stray]]:
     }
 
 
-def sweep(context: Context, census: Census, find: Callable[[str], Target], job: Job) -> None:
+def look_for_strays(context: Context, census: Census, find: Callable[[str], Target], job: Job) -> None:
     """Look through one target (``sweep:<name>``), and be due again. If not all of it could be read, what was
     read is recorded, and what the target raised is raised."""
     name = job.claim.id
@@ -257,7 +257,7 @@ def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:
     revoked, or has to be granted again; none if there is a rest."""
     if it.looked.rest:
         return timedelta()
-    every = timedelta(seconds=it.catalog.sweep.every)
+    every = timedelta(seconds=it.catalog.strays.every)
     soon = more or any(
         stray.state is StrayState.SEEN or (stray.state is StrayState.TAKING and not is_stuck(it, key))
         for key, stray in after.found.items()

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.catalog import Catalog, Entitlement, SecurityRules, SweepMode, SweepRules
+from bot.core.catalog import Catalog, Entitlement, SecurityRules, StrayMode, StrayRules
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import State
 from bot.core.holds import Hold, HoldRecord, Phase, Presence
@@ -37,8 +37,8 @@ from bot.testing.slack import dm
 from bot.testing.story import Story
 from bot.testing.target import FakeTarget
 from bot.usecases.job import Job
-from bot.usecases.strays import sweeping
-from bot.usecases.strays.sweeping import open_strays
+from bot.usecases.strays import search
+from bot.usecases.strays.search import open_strays
 
 [ROLE] = PROD_DB.gives
 EVERY = 10 * MINUTE
@@ -46,18 +46,18 @@ CHANNEL = "#db-access"
 HERS = f"orders_rw on orders-db for {EMAILS[EVE]}"
 
 
-def policy(mode: SweepMode, every: int = EVERY) -> Catalog:
-    return replace(catalog(), sweep=SweepRules(mode=mode, every=every), sources=UNHURRIED)
+def policy(mode: StrayMode, every: int = EVERY) -> Catalog:
+    return replace(catalog(), strays=StrayRules(mode=mode, every=every), sources=UNHURRIED)
 
 
 @pytest.fixture
 def enforcing() -> Story:
-    return Story(policy(SweepMode.ENFORCE))
+    return Story(policy(StrayMode.ENFORCE))
 
 
 @pytest.fixture
 def reporting() -> Story:
-    return Story(policy(SweepMode.REPORT))
+    return Story(policy(StrayMode.REPORT))
 
 
 def look(story: Story) -> None:
@@ -126,7 +126,7 @@ def test_a_give_that_is_just_under_way_is_no_stray(story: Story) -> None:
 
 def test_what_others_made_and_what_nobody_can_tell_is_never_touched() -> None:
     unmarked = FakeTarget(lambda: story.now, marks=False)
-    story = Story(policy(SweepMode.ENFORCE), targets={"orders-db": unmarked}, begin=False)
+    story = Story(policy(StrayMode.ENFORCE), targets={"orders-db": unmarked}, begin=False)
     story.target = unmarked
     unmarked.stray(EMAILS[EVE], ROLE)
     story.run_due("workspace", "groups")
@@ -160,7 +160,7 @@ def test_what_the_policy_gives_no_more_is_looked_through_until_it_is_gone(story:
     story.run_due()
     look(story)
     other = replace(PROD_DB, gives=(Entitlement(target="orders-db", what=(("role", "orders_ops"),)),))
-    story.enact(replace(policy(SweepMode.ENFORCE), resources={"prod-db": other}))
+    story.enact(replace(policy(StrayMode.ENFORCE), resources={"prod-db": other}))
     look(story)
     assert not story.has(EVE)
 
@@ -170,7 +170,7 @@ def test_what_the_policy_gives_no_more_is_not_forgotten_while_it_cannot_be_read(
     look(story)
     other = replace(PROD_DB, gives=(Entitlement(target="orders-db", what=(("role", "orders_ops"),)),))
     unreadable(story, "orders_rw")
-    story.enact(replace(policy(SweepMode.ENFORCE), resources={"prod-db": other}))
+    story.enact(replace(policy(StrayMode.ENFORCE), resources={"prod-db": other}))
     look(story)
     assert strays(story) == {EMAILS[EVE]: StrayState.OPEN}
     readable(story)
@@ -203,7 +203,7 @@ def test_two_looks_within_seconds_are_as_one(story: Story) -> None:
 
 
 def test_strays_are_looked_for_as_often_as_the_policy_says() -> None:
-    story = Story(policy(SweepMode.ASK, every=30))
+    story = Story(policy(StrayMode.ASK, every=30))
     looked: list[str] = []
     story.target.before = lambda verb: looked.append(verb) if verb == "holders" else None
     story.pass_time(10 * MINUTE)
@@ -465,10 +465,10 @@ def test_a_grant_that_comes_meanwhile_explains_it(story: Story) -> None:
 def test_another_mode_in_the_policy_changes_what_people_may_do(story: Story) -> None:
     story.target.stray(EMAILS[EVE], ROLE)
     look(story)
-    story.enact(policy(SweepMode.REPORT))
+    story.enact(policy(StrayMode.REPORT))
     look(story)
     assert alert(story, CHANNEL).verbs == ()
-    story.enact(policy(SweepMode.ENFORCE))
+    story.enact(policy(StrayMode.ENFORCE))
     look(story)
     assert alert(story, CHANNEL).over
     assert not story.has(EVE)
@@ -517,7 +517,7 @@ def test_what_somebody_took_behind_our_back_is_noticed_and_looked_at_at_once(sto
 def test_however_many_grants_there_are_they_are_read_a_few_at_a_time(
     story: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeping, "AT_ONCE", 1)
+    monkeypatch.setattr(search, "AT_ONCE", 1)
     story.ask(ADA, length="2h")
     story.approve(BOB, story.ask(DAN, length="3h").standing.grant.id)
     story.target.stray(EMAILS[EVE], ROLE)
@@ -559,7 +559,7 @@ def test_what_there_was_no_time_to_read_of_is_neither_forgotten_nor_left(
     look(story)
     story.target.take_by_hand(EMAILS[ADA], ROLE)
     with monkeypatch.context() as hurried:
-        hurried.setattr(sweeping, "TIME_TO_WRITE", 60.0)
+        hurried.setattr(search, "TIME_TO_WRITE", 60.0)
         swept(story)
     assert not story.has(ADA)
     found = story.memory.read({Key.of(Strays, "orders-db")}).find(Strays, "orders-db")
@@ -577,9 +577,9 @@ def swept(story: Story) -> None:
 
 
 def test_where_very_much_vanished_it_is_looked_at_little_by_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweeping, "MOST_HEALED", 1)
-    monkeypatch.setattr(sweeping, "AT_ONCE", 1)
-    story = Story(policy(SweepMode.ASK, every=5 * MINUTE))
+    monkeypatch.setattr(search, "MOST_HEALED", 1)
+    monkeypatch.setattr(search, "AT_ONCE", 1)
+    story = Story(policy(StrayMode.ASK, every=5 * MINUTE))
     grants = [story.ask(ADA, length="4h").standing.grant.id, story.ask(DAN, length="3h").standing.grant.id]
     story.approve(BOB, grants[1])
     story.pass_time(MINUTE)
