@@ -1,10 +1,11 @@
 # Everything a newcomer needs: `make sandbox` shows it, `make test` proves it.
 PYTHON ?= python3
-VENV := .venv
+# Each interpreter that is named has an environment of its own: make test PYTHON=python3.13
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: sandbox test check style bench chaos fuzz lock clean
+.PHONY: sandbox test check style bench chaos fuzz python lock clean
 .DELETE_ON_ERROR:
 
 sandbox: $(VENV)/sandbox-ready
@@ -31,6 +32,9 @@ bench: $(VENV)/dev-ready
 chaos: $(VENV)/dev-ready
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
+python: $(BIN)/python
+	@echo "$$($(BIN)/python --version), in $(VENV)"
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Rotakey needs Python 3.11 or later: make PYTHON=python3.12 ..."; exit 1; }
@@ -56,4 +60,4 @@ lock: $(VENV)/dev-ready
 	$(COMPILE) --group dev -o requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .sandbox
+	rm -rf .venv .venv-* .sandbox
