@@ -5,7 +5,7 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: sandbox test check style bench chaos fuzz python lock clean
+.PHONY: sandbox test coverage check style bench chaos fuzz python lock clean
 .DELETE_ON_ERROR:
 
 sandbox: $(VENV)/sandbox-ready
@@ -13,6 +13,9 @@ sandbox: $(VENV)/sandbox-ready
 
 test: $(VENV)/dev-ready
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+coverage: $(VENV)/dev-ready
+	@$(BIN)/pytest --numprocesses 2 --dist worksteal --cov=bot --cov-branch $(ARGS)
 
 check: $(VENV)/dev-ready
 	$(BIN)/ruff check .
