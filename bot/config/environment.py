@@ -52,6 +52,7 @@ class Environment:
     slack_api_url: str
     redis_url: SecretStr
     redis_copies: int
+    redis_unsafe: bool
     access_file: Path
     port: int
     worker_port: int | None
@@ -73,6 +74,7 @@ class Environment:
             slack_api_url=reader.plain("SLACK_API_URL", _api_url) or SLACK_API,
             redis_url=reader.secret("REDIS_URL", _redis_url),
             redis_copies=reader.plain("REDIS_COPIES", _copies) or 0,
+            redis_unsafe=reader.plain("REDIS_UNSAFE", _switch) or False,
             access_file=Path(reader.plain("ACCESS_FILE", str) or "access.yaml"),
             port=3000 if (port := reader.plain("PORT", _port)) is None else port,
             worker_port=reader.plain("WORKER_PORT", _port),
@@ -213,6 +215,10 @@ def _copies(text: str) -> int:
     if not re.fullmatch(r"[0-9]", text):
         raise _Unfit("is no number of replicas; write 0, or how many must have what is written: 1, mostly")
     return int(text)
+
+
+def _switch(text: str) -> bool:
+    return text != "0"
 
 
 def _threads(text: str) -> int:

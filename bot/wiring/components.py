@@ -41,8 +41,6 @@ class Components:
     sealing: Sealing
     guard: RollbackGuard
     retention: Retention
-    unsafe: bool
-    """True with REDIS_UNSAFE: start, with a loud warning, on a Redis that may lose what is due."""
 
 
 def ledger_of(env: config.Environment, workspace: str) -> RedisLedger:
@@ -97,7 +95,6 @@ def components(
         sealing=Sealing(ledger=ledger, trail=ledger, signer=key, new_id=new_id),
         guard=guard,
         retention=Retention(ledger=ledger, books=ledger, guard=guard, signer=key, wall=_wall),
-        unsafe=environ.get("REDIS_UNSAFE", "") not in ("", "0"),
     )
 
 

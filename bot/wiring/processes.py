@@ -44,7 +44,7 @@ def begin(made: Components, stop: Stop, first: Callable[[], object]) -> None:
             for warning in checks.warnings(made.redis, made.env.redis_copies):
                 log.warning("redis", warning=warning)
             against = checks.objections(made.redis)
-            if against and not made.unsafe:
+            if against and not made.env.redis_unsafe:
                 raise Misconfigured("\n".join((*against, "REDIS_UNSAFE=1 starts anyway")))
             for objection in against:
                 log.error("redis is unsafe", objection=objection)

@@ -141,6 +141,12 @@ def test_how_many_replicas_must_have_what_is_written() -> None:
     assert Environment.read({"REDIS_COPIES": "2"}).redis_copies == 2
 
 
+@pytest.mark.parametrize(("value", "unsafe"), [("1", True), ("yes", True), ("0", False), ("", False)])
+def test_an_unsafe_redis_is_accepted_only_if_somebody_says_so(value: str, unsafe: bool) -> None:
+    assert Environment.read({"REDIS_UNSAFE": value}).redis_unsafe is unsafe
+    assert Environment.read({}).redis_unsafe is False
+
+
 def test_what_is_no_secret_may_be_empty_and_then_counts_as_not_set() -> None:
     found = Environment.read({"PORT": "", "ACCESS_FILE": "", "SLACK_API_URL": ""})
     assert (found.port, found.access_file) == (3000, Path("access.yaml"))
