@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     SecretStr,
     ValidationInfo,
     WithJsonSchema,
@@ -28,6 +29,9 @@ from bot.core.reasons import Why
 
 VARIABLE = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"
 """``${NAME}``, filled in from the environment in the settings of targets and sources."""
+
+BOUNDS = "bounds"
+"""The key under which a schema has the bounds of a length, until it is written for people."""
 
 _LENGTH = "(?=[0-9])" + "".join(f"([0-9]{{1,9}} ?{unit} ?)?" for unit in "wdhm") + "([0-9]{1,9} ?s)?"
 
@@ -106,15 +110,23 @@ def _held_back(value: object, info: ValidationInfo) -> SecretStr:
     return SecretStr(str(value))
 
 
-def between(least: str, most: str) -> AfterValidator:
-    """Return a check that a length lies in these bounds, which are lengths as people write them."""
+@dataclass(frozen=True)
+class Between:
+    """A check that a length lies in these bounds, which are lengths as people write them."""
 
-    def within(seconds: int) -> int:
-        if not _seconds(least) <= seconds <= _seconds(most):
-            raise unlike(f"is out of range; write {least} or more, and {most} or less")
+    least: str
+    most: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(core), BOUNDS: [self.least, self.most]}
+
+    def _check(self, seconds: int) -> int:
+        if not _seconds(self.least) <= seconds <= _seconds(self.most):
+            raise unlike(f"is out of range; write {self.least} or more, and {self.most} or less")
         return seconds
-
-    return AfterValidator(within)
 
 
 def _length_schema(pattern: str) -> WithJsonSchema:
@@ -205,6 +217,7 @@ class Given(Settings):
     """One entitlement of a target: the target, and what it gives there, in the words of its kind."""
 
     target: str
+    """The name of the target, as it is under targets."""
 
     def caution(self) -> str | None:
         """Return what may be wrong with it; None if nothing is."""
@@ -312,13 +325,12 @@ class SourceSettings(Kind):
     """Settings of an on-call source."""
 
     kind: str
-    every: Annotated[LengthSetting, between("1s", "1h")] = 60
-    """The interval at which it is read: from 1s to 1h."""
-    stale_after: Annotated[LengthSetting, between("1s", "1h")] = 600
-    """A roster read longer ago cannot say yes to a request. Longer than every, and at most 1h."""
-    start_stale_after: Annotated[LengthSetting, between("1s", "24h")] = 6 * 3_600
-    """A roster read longer ago cannot start the access that comes with a shift. Longer than every, and at
-    most 24h."""
+    every: Annotated[LengthSetting, Between("1s", "1h")] = 60
+    """The interval at which it is read."""
+    stale_after: Annotated[LengthSetting, Between("1s", "1h")] = 600
+    """A roster read longer ago cannot say yes to a request. Must be longer than every."""
+    start_stale_after: Annotated[LengthSetting, Between("1s", "24h")] = 6 * 3_600
+    """A roster read longer ago cannot start the access that comes with a shift. Must be longer than every."""
 
     @field_validator("stale_after", "start_stale_after")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Any
 
 from bot.config.shapes import File
 from bot.core.durations import brief
+from bot.settings import BOUNDS
 
 
 def schema() -> dict[str, Any]:
@@ -14,23 +15,29 @@ def schema() -> dict[str, Any]:
 
 
 def _as_written(part: Any) -> Any:
-    """Return the schema without titles made from names and without nulls, and with lengths as people write
-    them."""
+    """Return the schema without titles made from names and without nulls, with lengths as people write them,
+    and with the bounds of lengths in words, because JSON Schema knows none."""
     if isinstance(part, list):
         return [_as_written(each) for each in part if each != {"type": "null"}]
     if not isinstance(part, dict):
         return part
-    kept = {key: _as_written(each) for key, each in part.items() if key not in ("title", "default")}
+    ours = ("title", "default", BOUNDS)
+    kept = {key: _as_written(each) for key, each in part.items() if key not in ours}
+    if BOUNDS in part:
+        least, most = part[BOUNDS]
+        kept["description"] = f"{part.get('description', '')} From {least} to {most}.".strip()
     for table in ("properties", "$defs"):
         if table in part:
             kept[table] = {name: _as_written(each) for name, each in part[table].items()}
     default = _default(part)
-    return {**kept, "default": default} if default else kept
+    return kept if default is None else {**kept, "default": default}
 
 
 def _default(part: dict[str, Any]) -> object:
-    """Return the default if it can be written in one word."""
+    """Return the default if it can be written on one line."""
     default = part.get("default")
     if part.get("type") == "string" and isinstance(default, int):
         return brief(default) if default else None
-    return default if isinstance(default, str | int) else None
+    if isinstance(default, list) and not default:
+        return None
+    return default if isinstance(default, str | int | list) else None

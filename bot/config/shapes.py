@@ -46,12 +46,12 @@ from bot.config.forms import (
 )
 from bot.kinds.table import SOURCE_SETTINGS, TARGET_SETTINGS
 from bot.settings import (
+    Between,
     Given,
     Length,
     Settings,
     SourceSettings,
     TargetSettings,
-    between,
     unlike,
 )
 from bot.slack.grammar.likeness import nearest
@@ -63,6 +63,7 @@ class OnCallShape(Settings):
     """Anyone who is on call. If only the schedule matters, its name alone is enough."""
 
     schedule: Schedule
+    """The schedule, with its source in front."""
     levels: Several[Level] = ()
     """Escalation levels that count; without it all do."""
 
@@ -78,20 +79,23 @@ class OnCallShape(Settings):
 
 
 class ShiftShape(OnCallShape):
-    grace: Annotated[Length, between("1s", "7d")] = 0
-    """The longest by which access may outlast the shift, at most 7d."""
+    grace: Annotated[Length, Between("1s", "7d")] = 0
+    """The longest by which access may outlast the shift."""
 
 
 class OnCallPeople(Settings):
     on_call: OnCallShape
+    """Anyone who is on call for this schedule."""
 
 
 class OnCallRule(Settings):
     on_call: ShiftShape
+    """Anyone who is on call for this schedule, until their shift ends."""
 
 
 class GroupRule(Settings):
     in_group: GroupName
+    """Anyone in this Slack group."""
 
 
 RULES = ("on_call", "in_group")
@@ -132,8 +136,8 @@ WhoApproves = Annotated[
 
 
 class LengthsShape(Settings):
-    max: Annotated[Length, between("1m", "90d")]
-    """The longest that may be requested, from 1m to 90d."""
+    max: Annotated[Length, Between("1m", "90d")]
+    """The longest that may be requested."""
     min: Length = 1
     """The shortest that may be requested."""
     default: Length | None = None
@@ -216,13 +220,13 @@ class ResourceShape(Settings):
     ]
     """The access that its holder gets at the targets."""
     who_may_ask: Several[WhoMayAsk] = ("everyone",)
-    """Everyone means all full members of the Slack workspace."""
+    """The people who may request it; everyone means all full members of the Slack workspace."""
     duration: LengthsShape = LengthsShape.model_validate({"max": "12h"})
     """The lengths that may be requested; without it 1h, at most 12h."""
     reason: Reason = "required"
     """Says whether people have to give a reason."""
     approve_automatically: Several[AutomaticRule] = ()
-    """Anyone who fits one of these needs no approval."""
+    """Anyone who fits one of these needs no approval. They are tried in this order."""
     approvers: Several[WhoApproves] = ()
     """The people who may approve. Nobody approves their own request."""
     approvals: Annotated[int, Field(ge=1, le=99)] = 1
@@ -233,10 +237,10 @@ class ResourceShape(Settings):
     """Only one person may have it at a time."""
     channel: Channel | None = None
     """The channel where approvers are asked; without it, in direct messages."""
-    lapse_after: Annotated[Length, between("1m", "7d")] = 3_600
-    """A request that nobody has decided by then lapses: after 1m to 7d."""
+    lapse_after: Annotated[Length, Between("1m", "7d")] = 3_600
+    """The time after which a request that nobody has decided expires."""
     hidden: bool = False
-    """To anyone who may not request it, it reads as if it did not exist."""
+    """To anyone who may not request, approve or secure it, it reads as if it did not exist."""
 
     @field_validator("approvals")
     @classmethod
@@ -269,9 +273,9 @@ class SecurityShape(Settings):
     people: Several[WhoApproves] = ()
     """The people who may revoke anything, stop somebody or everything, and accept what needs a person to
     decide."""
-    revoked_for: Annotated[Length, between("1m", "30d")] = 24 * 3_600
-    """The time for which no rule and no shift gives back what somebody revoked, unless an approver does: from
-    1m to 30d."""
+    revoked_for: Annotated[Length, Between("1m", "30d")] = 24 * 3_600
+    """The time for which no rule and no shift gives back what somebody revoked, unless an approver
+    does."""
 
 
 LEAST_KEPT = 90 * 86_400
@@ -307,10 +311,10 @@ class AuditShape(Settings):
 
 class StraysShape(Settings):
     mode: Literal["ask", "enforce", "report"] = "ask"
-    """The treatment of access that the bot once granted and nothing explains: its approvers are asked, it is
-    revoked, or it is only reported."""
-    every: Annotated[Length, between("1m", "24h")] = 600
-    """The interval at which each target is looked through: 1m to 24h."""
+    """What becomes of access that the bot once granted and no grant accounts for: its approvers are asked, it
+    is revoked, or it is only reported."""
+    every: Annotated[Length, Between("1m", "24h")] = 600
+    """The interval at which each target is searched for strays."""
     share: Share = "25%"
     """The most of what is held at a target that is revoked at once without asking; if it is more, nothing
     is."""
@@ -347,6 +351,7 @@ class File(Settings):
     workspace: Workspace = "main"
     """A name that keeps several bots apart in one Redis."""
     people: PeopleShape = PeopleShape()
+    """The people who may get access at all, and their accounts at targets."""
     oncall: dict[Name, Source] = Field(default_factory=dict)
     """The sources that know who is on call, by the name that schedules begin with."""
     targets: dict[Name, Target] = Field(default_factory=dict)
@@ -354,13 +359,14 @@ class File(Settings):
     resources: Annotated[dict[ResourceName, ResourceShape], Field(min_length=1)]
     """The resources that people request, by the name they request them by."""
     security: SecurityShape | None = None
+    """The people who watch over access, and the channel where trouble is reported."""
     audit: AuditShape | None = None
     """The protection of the audit against unseen changes."""
     keep: Length | None = None
     """The time for which ended grants and audit entries are kept in Redis, at least 90d; without it for ever.
     It needs an anchor in a file, by which a worker knows what is old."""
     strays: StraysShape = StraysShape()
-    """The search for access that nothing explains."""
+    """The search for access that no grant accounts for."""
     sweep: StraysShape | None = Field(default=None, json_schema_extra={"deprecated": True})
     """The earlier name of strays."""
 

@@ -73,6 +73,8 @@ def test_each_key_of_a_resource_says_what_it_is_for() -> None:
     properties = schema()["$defs"]["ResourceShape"]["properties"]
     assert {name for name, each in properties.items() if "description" not in each} == set()
     assert properties["lapse_after"]["default"] == "1h"
+    assert properties["lapse_after"]["description"].endswith(" From 1m to 7d.")
+    assert (properties["hidden"]["default"], properties["who_may_ask"]["default"]) == (False, ["everyone"])
 
 
 LENGTH: dict[str, Any] = schema()["$defs"]["ResourceShape"]["properties"]["lapse_after"]
