@@ -44,21 +44,41 @@ T = TypeVar("T")
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """The variables of this process. Secrets that are not set are empty, which is false; ``worker_port`` and
-    ``worker_threads`` are None."""
+    ``worker_threads`` are None. The page docs/environment.md is made of what follows."""
 
     slack_bot_token: SecretStr
+    """The Bot User OAuth Token, from the Slack app's page, OAuth & Permissions. Example: ``xoxb-…``."""
     slack_signing_secret: SecretStr
+    """The Signing Secret, from the Slack app's page, Basic Information. With it Slack is heard over HTTP,
+    unless there is a SLACK_APP_TOKEN."""
     slack_app_token: SecretStr
+    """An app-level token with the scope connections:write. With it Slack is heard in Socket Mode. Example:
+    ``xapp-…``."""
     slack_api_url: str
+    """The address of Slack's Web API; only tests need another one."""
     redis_url: SecretStr
+    """The address of Redis, of its sentinels, or of nodes of a cluster. Example:
+    ``redis://user:password@db.example.com:6379/0``."""
     redis_copies: int
+    """The number of replicas, up to 9, that must have confirmed what leads to access. Example: ``1``."""
     redis_unsafe: bool
+    """If it is set, and not to 0, a process starts even on a Redis that may evict keys or keeps nothing on
+    disk, and says so each time. Example: ``1``."""
     access_file: Path
+    """The path of the policy. Example: ``/etc/rotakey/access.yaml``."""
     port: int
+    """The port of the web process: Slack's requests, health and metrics. Example: ``8080``."""
     worker_port: int | None
+    """The port of a worker: health and metrics. Without it a worker serves neither. Example: ``9100``."""
     worker_threads: int | None
+    """The number of threads of a worker. Without it 16, or one for each target and source and eight more if
+    that is more. Example: ``24``."""
     audit_key: SecretStr
+    """The private key that signs seals of the audit: Ed25519 in PEM. Line breaks may be written as \\n.
+    Example: ``-----BEGIN PRIVATE KEY-----…``."""
     secret_key: SecretStr
+    """The key that authenticates the policy text in Redis: at least 32 characters, or two keys with a space
+    between them while it is rotated. Make one with openssl rand -hex 32. Example: ``6f1c…``."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str], *, needs: Collection[Need] = ()) -> Environment:
