@@ -24,7 +24,7 @@ from bot.worker.sweep import Sweep
 
 
 @click.command()
-@click.option("--once", is_flag=True, required=True, help="It is there for cron: see the README.")
+@click.option("--once", is_flag=True, required=True, help="It is there for cron: see docs/operating.md.")
 @click.option("--within", type=Length(), default="60s", show_default=True, help="How long to keep trying.")
 def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else can be wished for
     """Revoke everything that is past its end, even if no worker is running.
@@ -57,7 +57,7 @@ def _look_at_policy(ledger: Ledger, targets: config.Targets) -> None:
     if force is None:
         raise Misconfigured(
             f"no bot has ever worked in the workspace {targets.workspace} of this Redis: check REDIS_URL, and"
-            " workspace: in access.yaml; if Redis has lost everything, see the README"
+            " workspace: in access.yaml; if Redis has lost everything, see docs/operating.md"
         )
     if force.version != targets.version:
         click.echo("note: this access.yaml is not the one in force; let it know the same targets", err=True)

@@ -1,4 +1,4 @@
-"""Take the picture for the README, of a running sandbox in Chromium: ``python -m tests.bench.picture``."""
+"""Take the picture for README.md, of a running sandbox in Chromium: ``python -m tests.bench.picture``."""
 
 from __future__ import annotations
 

@@ -263,10 +263,10 @@ def test_what_was_signed_is_proved_with_the_public_key(auditor: Auditor) -> None
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here")
-def test_it_goes_as_the_readme_says(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_goes_as_its_page_says(auditor: Auditor, monkeypatch: pytest.MonkeyPatch) -> None:
     signing = pytest.importorskip("bot.evidence.signing", reason="the extra [audit] is not installed")
-    readme = (ROOT / "README.md").read_text("utf-8")
-    [block] = [each for each in re.findall(r"(?ms)^```sh\n(.*?)^```$", readme) if "rotakey audit" in each]
+    page = (ROOT / "docs" / "audit.md").read_text("utf-8")
+    [block] = re.findall(r"(?ms)^```sh\n(.*?)^```$", page)
     monkeypatch.chdir(auditor.folder)
     story = Story(sealed=True)
     story.anchor = AnchorFile(auditor.folder / "anchor")

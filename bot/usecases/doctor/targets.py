@@ -152,4 +152,6 @@ def one_lock(about: str, swept: Swept | None, now: datetime) -> Iterator[Finding
         yield ok(about, f"has no lock of its own; a sweep stands by ({ago(swept.at, now)} ago)")
     else:
         what = "has no lock of its own: were Rotakey gone, nothing there would end access"
-        yield look_at(about, what, "let cron on another machine run rotakey sweep --once: see the README")
+        yield look_at(
+            about, what, "let cron on another machine run rotakey sweep --once: see docs/operating.md"
+        )

@@ -48,7 +48,7 @@ Refusal = Callable[[Callable[[], object]], Reason]
 OPS = "orders_ops"
 MEMBERS = "slack/security"
 ALONE = replace(ORDERS_ON_CALL, approvers=())
-"""As in the README: a shift gives it, and nobody approves it."""
+"""As in docs/policy.md: a shift gives it, and nobody approves it."""
 
 
 def policy(*who: str, revoked_for: int = DAY) -> Catalog:

@@ -329,7 +329,7 @@ def test_a_target_that_ends_nothing_by_itself_wants_a_sweep(story: Story) -> Non
         look_at(
             "target orders-db",
             "has no lock of its own: were Rotakey gone, nothing there would end access",
-            "let cron on another machine run rotakey sweep --once: see the README",
+            "let cron on another machine run rotakey sweep --once: see docs/operating.md",
         ),
     ]
     story.memory.commit(Change(put={Key.of(Swept): Swept(at=story.now, left=0)}))
