@@ -49,5 +49,5 @@ def test_the_whole_one_is_what_the_text_says() -> None:
     assert set(policy.catalog.resources) == {"prod-db", "orders-on-call", "schema-migration"}
     assert policy.catalog.source("pagerduty/PDBPRIM").stale_after == 600, "ten minutes, says operating.md"
     assert policy.catalog.source("pagerduty/PDBPRIM").start_stale_after == 6 * 3_600
-    kept = config.load(WHOLE.replace("sweep:", "# "), environ=VARIABLES).catalog
-    assert policy.catalog.sweep == kept.sweep, "what it says of sweep is the default"
+    kept = config.load(WHOLE.replace("strays:", "# "), environ=VARIABLES).catalog
+    assert policy.catalog.strays == kept.strays, "what it says of strays is the default"
