@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.core import grants
 from bot.core.catalog import Resource
-from bot.core.errors import Conflict, Refused, refuse
+from bot.core.errors import Refused, refuse
 from bot.core.grants import LIVE, Extension, Grant, State, Vote
 from bot.core.policy import (
     approval_ground,
@@ -51,10 +51,14 @@ def approve(
     known within a day counts, and the worker looks the requester up as soon as Slack answers: an outage of
     Slack's API must neither keep people out nor keep somebody in who is gone.
     """
-    found = context.grant(grant)
-    context.look_up_people(found.person, person, *(vote.person for vote in _votes(found, grant)), again=True)
+    known = context.grant(grant)
+    context.look_up_people(known.person, person, *_voters(known, grant), again=True)
     shown = _terms_shown(context, grant, person) if terms is None else terms
-    done = context.once(op, "approval", person, lambda: _approve(context, person, grant, length, op, shown))
+
+    def attempt() -> Standing:
+        return _approve(context, _open(context, known, grant, person), person, length, op, shown)
+
+    done = context.once(op, "approval", person, attempt)
     return read_standing(context, done) if isinstance(done, str) else done
 
 
@@ -64,7 +68,11 @@ def deny(
     """Turn a request or an extension down, with a reason if one was given. ``terms`` as for ``approve``, but
     a denial that was typed needs none. Raises Refused."""
     context.look_up_people(person, again=True)
-    done = context.once(op, "denial", person, lambda: _deny(context, person, grant, why, op, terms))
+
+    def attempt() -> Standing:
+        return _deny(context, _open(context, context.grant(grant), grant, person), person, why, op, terms)
+
+    done = context.once(op, "denial", person, attempt)
     return read_standing(context, done) if isinstance(done, str) else done
 
 
@@ -87,9 +95,10 @@ def _terms_shown(context: Context, grant: str, person: str) -> str:
     return card.told.get(person) or (dms[-1] if dms else "")
 
 
-def _votes(grant: Grant, which: str) -> tuple[Vote, ...]:
+def _voters(grant: Grant, which: str) -> tuple[str, ...]:
     extension = grant.extension
-    return extension.votes if extension and extension.id == which else grant.votes
+    votes = extension.votes if extension and extension.id == which else grant.votes
+    return tuple(vote.person for vote in votes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +130,7 @@ class _Poll:
         return replace(self, grant=grant, extension=grant.extension)
 
 
-def _approve(context: Context, person: str, which: str, length: int | None, op: str, terms: str) -> Standing:
-    poll = _open(context, which, person)
+def _approve(context: Context, poll: _Poll, person: str, length: int | None, op: str, terms: str) -> Standing:
     catalog, snap = poll.basis
     facts = facts_of(snap, poll.resource)
     objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
@@ -136,7 +144,7 @@ def _approve(context: Context, person: str, which: str, length: int | None, op: 
         raise Refused(objection)
     now_terms = shown.terms
     if terms != now_terms:
-        raise refuse(Why.TERMS_CHANGED, grant=which)
+        raise refuse(Why.TERMS_CHANGED, grant=shown.id)
     before = shown.votes
     counted = votes_that_count(before, shown.grant, shown.resource, shown.basis, now_terms)
     if any(one_human(person, each.person, catalog, facts) for each in counted):
@@ -247,14 +255,13 @@ def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Co
     )
 
 
-def _deny(context: Context, person: str, which: str, why: str, op: str, terms: str | None) -> Standing:
-    poll = _open(context, which, person)
+def _deny(context: Context, poll: _Poll, person: str, why: str, op: str, terms: str | None) -> Standing:
     catalog, snap = poll.basis
     against = vote_objection(person, poll.grant, poll.resource, catalog, facts_of(snap, poll.resource))
     if against:
         raise Refused(against)
     if terms is not None and terms != poll.terms:
-        raise refuse(Why.TERMS_CHANGED, grant=which)
+        raise refuse(Why.TERMS_CHANGED, grant=poll.id)
     said = because(Why.DENIED, said=why.strip()[:300]) if why.strip() else None
     if poll.extension:
         moved, change = _extension_denial(poll, person, said)
@@ -285,22 +292,24 @@ def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Gr
     return moved, change.plus(extension_news(poll.grant, poll.id, reason, snap))
 
 
-def _open(context: Context, which: str, person: str) -> _Poll:
-    """Read what is voted on, with all that judging it needs. Raises Refused if it is decided or over
-    already."""
-    first = context.grant(which)
-    people = (person, first.person, *(vote.person for vote in _votes(first, which)))
-    catalog, snap = context.read_basis(
-        lambda known: grant_keys(known, first, *people) | security_keys(known), (f"person:{first.person}",)
-    )
-    grant = snap.find(Grant, first.id)
-    if grant is None:
-        raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+def _open(context: Context, known: Grant, which: str, person: str) -> _Poll:
+    """Read what is voted on, with all that judging it needs. ``known`` is the grant as it was read before,
+    to know whose facts are needed. Raises Refused if it is decided or over already."""
+    people: set[str] = {person, known.person, *_voters(known, which)}
+    while True:
+        catalog, snap = context.read_basis(
+            lambda policy: grant_keys(policy, known, *people) | security_keys(policy),
+            (f"person:{known.person}",),
+        )
+        grant = snap.find(Grant, known.id)
+        if grant is None:
+            raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
+        if people.issuperset(_voters(grant, which)):
+            break
+        people.update(_voters(grant, which))  # somebody has voted meanwhile
     resource = catalog.resources.get(grant.resource)
     if resource and grant.person != person and hidden_from(person, resource, catalog, snap):
         raise refuse(Why.GRANT_UNKNOWN, grant=which[:40])
-    if {vote.person for vote in _votes(grant, which)} - set(people):
-        raise Conflict("somebody has voted meanwhile, of whom nothing was read")
     extension = _waiting_extension(grant, which, snap) if which != grant.id else None
     if extension is None:
         if grant.state is not State.ASKED:
