@@ -19,6 +19,7 @@ from bot.core.errors import Misconfigured, PermanentFailure, TemporaryFailure
 from bot.files import replace_whole
 from bot.ledger.redis_ledger import RedisLedger
 from bot.usecases.audit import evidence
+from bot.usecases.audit.sentences import sentence
 from bot.wiring import components
 
 
@@ -141,9 +142,9 @@ def _naming(file: Path, damaged: list[str]) -> Callable[[str], None]:
 
 
 def _report(found: Findings, damaged: list[str]) -> int:
-    for each in (*damaged, *found.wrong):
+    for each in (*damaged, *map(sentence, found.wrong)):
         click.echo(f"WRONG: {evidence.plain(each)}")
-    for each in found.notes:
+    for each in map(sentence, found.notes):
         click.echo(f"note: {evidence.plain(each)}")
     if damaged or found.wrong:
         click.echo(f"not good: {found.entries} entries and {found.seals} seals were looked at")

@@ -26,6 +26,7 @@ from bot.testing.valkey import Valkey
 from bot.usecases.audit import evidence, rollback, seal
 from bot.usecases.audit.restore import accept_restore
 from bot.usecases.audit.seal import HEAD, SEAL, newest
+from bot.usecases.audit.sentences import sentence
 
 
 class Bot(Story):
@@ -137,7 +138,7 @@ def test_an_older_copy_is_noticed_at_work_and_at_a_start(bot: Bot) -> None:
     ]
     bot.run_due()
     assert bot.heard() == told
-    [lost] = bot.examined(newest).wrong
+    [lost] = map(sentence, bot.examined(newest).wrong)
     assert lost == f"the anchored seal {newest.number} is not in it: another one stands there"
 
     bot.put_back()
@@ -168,7 +169,7 @@ def test_nothing_is_given_until_it_is_accepted(bot: Bot) -> None:
     bot.seal()
     found = bot.examined(newest)
     assert found.wrong == ()
-    assert "by carol (disk lost)" in found.notes[0]
+    assert "by carol (disk lost)" in sentence(found.notes[0])
     assert bot.guard.look(SECURITY) is None
 
 

@@ -5,9 +5,10 @@ Only the entries since the last seal are held in memory, so the audit may be of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from bot.core.audit.anchor import MOST_SEALED, SETTLES, WAITS, Anchored
 from bot.core.audit.chain import (
@@ -17,11 +18,9 @@ from bot.core.audit.chain import (
     Sealed,
     Written,
     before_all,
-    gap,
     head_of,
     last_link,
     mark_of,
-    moment,
     moment_of,
     place,
     read_seal,
@@ -35,16 +34,63 @@ Trusts = Callable[[str, bytes], bool]
 """A function of a head and its signature that returns whether a trusted key signed it."""
 
 
+Facts = Mapping[str, int | str | datetime | None]
+
+
+class What(StrEnum):
+    """What an examination finds. The sentences are in ``bot.usecases.audit.sentences``."""
+
+    ENTRY_UNREADABLE = "entry unreadable"
+    ENTRY_ORDER = "entry order"
+    ENTRY_MOMENT = "entry moment"
+    ENTRY_ADDED_LATER = "entry added later"
+    ENTRY_ADDED = "entry added"
+    ENTRY_CHANGED = "entry changed"
+    ENTRIES_CHANGED = "entries changed"
+    ENTRIES_MISSING = "entries missing"
+    ENTRY_BEFORE_FIRST = "entry before first"
+    UNSEALED_TOO_LONG = "unsealed too long"
+    UNSEALED_IN_FUTURE = "unsealed in future"
+    UNSEALED_YET = "unsealed yet"
+    SEAL_UNREADABLE = "seal unreadable"
+    SEAL_CHANGED = "seal changed"
+    SEAL_ORDER = "seal order"
+    SEALS_MISSING = "seals missing"
+    SEALS_NOT_EXPORTED = "seals not exported"
+    SEAL_ELSEWHERE = "seal elsewhere"
+    SEAL_GOES_ON_ELSEWHERE = "seal goes on elsewhere"
+    SIGNATURE_REMOVED = "signature removed"
+    SIGNATURE_ADDED = "signature added"
+    NOTHING_SIGNED = "nothing signed"
+    NOT_SIGNED = "not signed"
+    SIGNED_FROM = "signed from"
+    RESTORE_ACCEPTED = "restore accepted"
+    OLDER_DROPPED = "older dropped"
+    OLDER_DROPPED_UNSIGNED = "older dropped unsigned"
+    ANCHOR_MISSING = "anchor missing"
+    ANCHOR_REPLACED = "anchor replaced"
+    ANCHOR_GIVEN_UP = "anchor given up"
+    ANCHOR_GIVEN_UP_UNSIGNED = "anchor given up unsigned"
+    ANCHOR_DROPPED = "anchor dropped"
+    MORE = "more"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    what: What
+    facts: Facts = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """The result: ``wrong`` says what was changed, and where; ``notes`` what one should know of an audit that
+    """The result: ``wrong`` is what was changed, and where; ``notes`` what one should know of an audit that
     is whole."""
 
     entries: int
     seals: int
     head: Anchored | None
-    wrong: tuple[str, ...]
-    notes: tuple[str, ...]
+    wrong: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
 
 
 class Examination:
@@ -54,9 +100,9 @@ class Examination:
     def __init__(self, trusts: Trusts | None = None, anchored: Anchored | None = None) -> None:
         self._trusts = trusts
         self._anchored = anchored
-        self._wrong: list[str] = []
+        self._wrong: list[Finding] = []
         self._more = 0
-        self._notes: list[str] = []
+        self._notes: list[Finding] = []
         self._entries = self._seals = 0
         self._since: list[Written] = []
         self._last_name = ""
@@ -82,10 +128,10 @@ class Examination:
         self._entries += 1
         try:
             if place(each.name) <= before_all(self._last_name):
-                self._object(f"entry {each.name} stands behind entry {self._last_name}: the order is wrong")
+                self._object(What.ENTRY_ORDER, entry=each.name, before=self._last_name)
             self._last_name = max(each.name, self._last_name, key=before_all)
         except ValueError as error:
-            self._object(str(error))
+            self._object(What.ENTRY_UNREADABLE, error=str(error))
             return
         self._since.append(each)
 
@@ -96,15 +142,15 @@ class Examination:
         try:
             seal = read_seal(each.text)
         except ValueError as error:
-            self._object(f"seal {number} cannot be read: {error}")
+            self._object(What.SEAL_UNREADABLE, seal=number, error=str(error))
             self._lose_track(number)
             return
         if seal.number != number or seal.head != head_of(seal):
-            self._object(f"seal {number} was changed after it was made")
+            self._object(What.SEAL_CHANGED, seal=number)
             self._lose_track(number)
             return
         if seal.number <= self._number:
-            self._object(f"seal {number} stands behind seal {self._number}: the order is wrong")
+            self._object(What.SEAL_ORDER, seal=number, before=self._number)
             self._since = entries
             return
         self._judge(seal, entries)
@@ -116,11 +162,12 @@ class Examination:
         self._judge_unsealed()
         self._judge_beginning()
         if self._trusts and self._signed is None:
-            self._object("no seal is signed with this key")
+            self._object(What.NOTHING_SIGNED)
         if not self._found_anchor and self._anchored:
-            self._object(f"{_name_of(self._anchored)} is not in it: {self._instead()}")
+            what = What.ANCHOR_REPLACED if self._another else What.ANCHOR_MISSING
+            self._object(what, anchor=_name_of(self._anchored), newest=self._number)
         if self._more:
-            self._wrong.append(f"and {self._more} more")
+            self._wrong.append(Finding(what=What.MORE, facts={"more": self._more}))
         head = self._before
         return Findings(
             entries=self._entries,
@@ -140,34 +187,37 @@ class Examination:
         for each in self._since:
             at = moment_of(each.name)
             if each.at != at:
-                self._object(f"entry {each.name} says {moment(each.at)}, and its name says {moment(at)}")
+                self._object(What.ENTRY_MOMENT, entry=each.name, said=each.at, named=at)
             elif sealed and sealed.count < MOST_SEALED and at <= sealed.at - SETTLES:
-                self._object(f"entry {each.name} is older than seal {sealed.number}: it was added afterwards")
+                self._object(What.ENTRY_ADDED_LATER, entry=each.name, seal=sealed.number)
         oldest, newest = (moment_of(self._since[at].name) for at in (0, -1))
-        those = f"{_many(len(self._since))} since {moment(oldest)} not sealed"
+        count = len(self._since)
         if self._taken_at and self._taken_at - oldest > WAITS:
-            self._object(f"{those}, though that takes seconds while a worker runs: nothing proves them")
+            self._object(What.UNSEALED_TOO_LONG, entries=count, since=oldest)
         elif self._taken_at and newest - self._taken_at > WAITS:
-            self._object(f"{those}, and the newest is of the future: nothing proves them")
+            self._object(What.UNSEALED_IN_FUTURE, entries=count, since=oldest)
         else:
-            self._notes.append(f"{those} yet: nothing proves them so far")
+            self._note(What.UNSEALED_YET, entries=count, since=oldest)
 
     def _judge(self, seal: Seal, entries: list[Written]) -> None:
         follows = self._follows(seal)
         if not follows:
             entries = self._without_strangers(seal, entries)
-        objection = _objection(seal, entries)
-        if objection:
-            self._object(f"seal {seal.number} does not fit what it seals: {objection}")
+        if last_link(seal.previous, entries) != seal.links:
+            self._compare_entries(seal, entries)
         if (seal.key is None) is not (seal.signature is None):
-            self._object(f"the signature of seal {seal.number} was {'taken away' if seal.key else 'added'}")
+            self._object(What.SIGNATURE_REMOVED if seal.key else What.SIGNATURE_ADDED, seal=seal.number)
         if self._trusts:
             self._check_signature(seal, self._trusts)
         if seal.accepted:
-            self._notes.append(
-                f"seal {seal.number}: a restore was accepted on {moment(seal.at)} by {seal.accepted.by}"
-                f" ({seal.accepted.why or 'no reason was given'}); seal {seal.accepted.seal} was given up,"
-                f" and the chain goes on from {f'seal {self._number}' if self._number else 'its beginning'}"
+            self._note(
+                What.RESTORE_ACCEPTED,
+                seal=seal.number,
+                at=seal.at,
+                by=seal.accepted.by,
+                why=seal.accepted.why,
+                given_up=seal.accepted.seal,
+                goes_on=self._number,
             )
         self._look_for_anchor(seal)
         self._look_for_beginning(seal)
@@ -177,25 +227,23 @@ class Examination:
         first, said = self._first, self._beginning
         if first is None:
             return
-        missing = gap(1, first.number)
+        missing: Facts = {"first": 1, "seal": first.number}
         if said and said.begins:
-            before = f"before {said.begins.at} (up to seal {said.begins.seal})"
-            self._notes.insert(0, f"what was written {before} was dropped, says seal {said.number}")
+            dropped: Facts = {"before": said.begins.at, "up_to": said.begins.seal, "seal": said.number}
+            self._notes.insert(0, Finding(what=What.OLDER_DROPPED, facts=dropped))
         elif self._since_seal == first.number:
-            self._notes.insert(0, f"{missing}: it was exported without them")
+            self._notes.insert(0, Finding(what=What.SEALS_NOT_EXPORTED, facts=missing))
         else:
-            self._wrong.insert(0, missing)
+            self._wrong.insert(0, Finding(what=What.SEALS_MISSING, facts=missing))
             return
         if self._before_first:
-            self._object(f"entry {self._before_first} stands before seal {first.number}, the first")
+            self._object(What.ENTRY_BEFORE_FIRST, entry=self._before_first, seal=first.number)
 
     def _look_for_beginning(self, seal: Seal) -> None:
         if self._first is None or seal.begins is None or seal.begins.head != self._first.previous:
             return
         if self._trusts and not self._trusts(seal.head, signature_of(seal)):
-            self._object(
-                f"seal {seal.number} says that older ones were dropped, and is not signed with this key"
-            )
+            self._object(What.OLDER_DROPPED_UNSIGNED, seal=seal.number)
             return
         self._beginning = seal
 
@@ -209,13 +257,13 @@ class Examination:
             return False
         expected = max(self._number, seal.accepted.seal if seal.accepted else 0) + 1
         if seal.number != expected:
-            self._object(gap(expected, seal.number))
+            self._object(What.SEALS_MISSING, first=expected, seal=seal.number)
             return False
         if seal.previous != (self._before.head if self._before else GENESIS):
-            before = f"seal {self._number}" if self._before else "the beginning"
-            self._object(f"seal {seal.number} was not made behind {before} as it is here")
+            before = self._number if self._before else None
+            self._object(What.SEAL_ELSEWHERE, seal=seal.number, before=before)
         elif not seal.count and seal.last != (self._before.last if self._before else ""):
-            self._object(f"seal {seal.number} does not go on where the seal before ended")
+            self._object(What.SEAL_GOES_ON_ELSEWHERE, seal=seal.number)
         return True
 
     def _without_strangers(self, seal: Seal, entries: list[Written]) -> list[Written]:
@@ -231,10 +279,10 @@ class Examination:
         before it."""
         if seal.signature is not None and trusts(seal.head, signature_of(seal)):
             if self._signed is None and seal.number > 1:
-                self._notes.append(f"seals are signed with this key from seal {seal.number} on")
+                self._note(What.SIGNED_FROM, seal=seal.number)
             self._signed = seal.number
         elif self._signed is not None:
-            self._object(f"seal {seal.number} is not signed with this key, and seal {self._signed} is")
+            self._object(What.NOT_SIGNED, seal=seal.number, signed=self._signed)
 
     def _look_for_anchor(self, seal: Seal) -> None:
         anchored = self._anchored
@@ -246,56 +294,53 @@ class Examination:
             seal.accepted.head == anchored.head or 0 < anchored.number <= seal.accepted.seal
         ):
             if self._trusts and not self._trusts(seal.head, signature_of(seal)):
-                self._object(
-                    f"seal {seal.number} gives up {_name_of(anchored)}, and is not signed with this key"
-                )
+                self._object(What.ANCHOR_GIVEN_UP_UNSIGNED, seal=seal.number, anchor=_name_of(anchored))
                 return
             self._found_anchor = True
-            self._notes.append(f"{_name_of(anchored)} is not in it, and was given up when that was accepted")
+            self._note(What.ANCHOR_GIVEN_UP, anchor=_name_of(anchored))
         elif seal.begins and (seal.begins.head == anchored.head or 0 < anchored.number < seal.begins.seal):
             if self._trusts is None or self._trusts(seal.head, signature_of(seal)):
                 self._found_anchor = True
-                self._notes.append(f"{_name_of(anchored)} is not in it: it was dropped by then")
+                self._note(What.ANCHOR_DROPPED, anchor=_name_of(anchored))
         elif seal.number == anchored.number:
             self._another = True
-
-    def _instead(self) -> str:
-        if self._another:
-            return "another one stands there"
-        newest = f"its newest seal is {self._number}" if self._number else "there is no seal in it"
-        return f"it was cut off or put back to an older state, and {newest}"
 
     def _lose_track(self, number: int) -> None:
         """Forget the previous seal: what follows cannot be compared with a seal that cannot be believed."""
         self._before, self._number, self._unknown = None, number, True
 
-    def _object(self, what: str) -> None:
+    def _compare_entries(self, seal: Seal, entries: list[Written]) -> None:
+        """Object to the entries of a seal that was not changed itself, and does not fit them."""
+        sealed = [seal.marks[i : i + MARK] for i in range(0, len(seal.marks), MARK)]
+        found = [mark_of(each) for each in entries]
+        differ = (i for i, (one, other) in enumerate(zip(sealed, found, strict=False)) if one != other)
+        at = next(differ, min(len(sealed), len(found)))
+        if len(found) > len(sealed):
+            self._object(What.ENTRY_ADDED, seal=seal.number, entry=entries[at].name)
+        elif len(found) < len(sealed):
+            self._object(
+                What.ENTRIES_MISSING,
+                seal=seal.number,
+                missing=len(sealed) - len(found),
+                entries=len(sealed),
+                behind=entries[at - 1].name if at else None,
+                first=seal.first,
+            )
+        elif at < len(found):
+            self._object(What.ENTRY_CHANGED, seal=seal.number, entry=entries[at].name)
+        else:
+            self._object(What.ENTRIES_CHANGED, seal=seal.number)
+
+    def _note(self, what: What, **facts: int | str | datetime | None) -> None:
+        self._notes.append(Finding(what=what, facts=facts))
+
+    def _object(self, what: What, **facts: int | str | datetime | None) -> None:
         if len(self._wrong) < MOST_TOLD:
-            self._wrong.append(what)
+            self._wrong.append(Finding(what=what, facts=facts))
         else:
             self._more += 1
 
 
 def _name_of(anchored: Anchored) -> str:
-    return f"the anchored seal {anchored.number or anchored.head[:12] + '…'}"
-
-
-def _objection(seal: Seal, entries: list[Written]) -> str | None:
-    """Return what is wrong with the entries of a seal that was not changed itself."""
-    if last_link(seal.previous, entries) == seal.links:
-        return None
-    sealed = [seal.marks[i : i + MARK] for i in range(0, len(seal.marks), MARK)]
-    found = [mark_of(each) for each in entries]
-    at = next((i for i, (one, other) in enumerate(zip(sealed, found, strict=False)) if one != other), None)
-    at = min(len(sealed), len(found)) if at is None else at
-    if len(found) > len(sealed):
-        return f"entry {entries[at].name} was added"
-    if len(found) < len(sealed):
-        missing = f"{len(sealed) - len(found)} of {_many(len(sealed))} missing"
-        where = f"behind {entries[at - 1].name}" if at else f"at the beginning, {seal.first}"
-        return f"{missing}, the first {where}"
-    return f"entry {entries[at].name} was changed" if at < len(found) else "its entries were changed"
-
-
-def _many(entries: int) -> str:
-    return "1 entry" if entries == 1 else f"{entries} entries"
+    """Return the number of the anchored seal; its head, shortened, if the anchor does not have the number."""
+    return str(anchored.number) if anchored.number else f"{anchored.head[:12]}…"

@@ -36,6 +36,7 @@ from bot.ports.ledger import Ledger
 from bot.usecases.audit.evidence import Line, examine, lines
 from bot.usecases.audit.rollback import Books, RollbackGuard, live_grants
 from bot.usecases.audit.seal import HEAD, RESTORE, head_after, newest, versions_of, with_signature
+from bot.usecases.audit.sentences import sentence
 from bot.usecases.retry import retry_conflicts
 
 EVERY = timedelta(hours=1)
@@ -143,7 +144,7 @@ class Retention:
         name = archive.write(self._lines(old), old.first, old.last, now)
         found = examine(archive.read(name))
         if found.wrong or found.head is None or found.head.head != old.last.head:
-            what = "; ".join(found.wrong[:3]) or "it does not end where it should"
+            what = "; ".join(map(sentence, found.wrong[:3])) or "it does not end where it should"
             raise PermanentFailure(
                 f"{name} of the audit's archive cannot be relied on, so nothing is dropped: {what}; see"
                 " rotakey audit verify"

@@ -25,7 +25,8 @@ from bot.core.audit.chain import (
     signed_seal,
     text_of,
 )
-from bot.core.audit.proof import Examination, Findings, Trusts
+from bot.core.audit.proof import Examination, Finding, Findings, Trusts
+from bot.usecases.audit.sentences import sentence
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 Line = Written | Seal
@@ -63,7 +64,11 @@ def examined(
 
 
 def wrong(lines: Iterable[Line], anchored: Anchored | None = None) -> tuple[str, ...]:
-    return examined(lines, anchored=anchored).wrong
+    return said(examined(lines, anchored=anchored).wrong)
+
+
+def said(found: Iterable[Finding]) -> tuple[str, ...]:
+    return tuple(map(sentence, found))
 
 
 def seals(lines: Iterable[Line]) -> list[Seal]:
@@ -82,10 +87,10 @@ def changed(lines: list[Line], at: int, change: Callable[[Written], Written]) ->
 
 def test_what_nobody_touched_is_whole() -> None:
     found = examined([*audit(3, 1, 2), entry(6), entry(7)])
-    assert (found.entries, found.seals, found.wrong) == (8, 3, ())
+    assert (found.entries, found.seals, said(found.wrong)) == (8, 3, ())
     assert found.head
     assert found.head.number == 3
-    assert found.notes == (
+    assert said(found.notes) == (
         "2 entries since 2026-03-02T09:00:06.000Z not sealed yet: nothing proves them so far",
     )
 
@@ -222,7 +227,7 @@ def test_a_seal_stands_under_its_own_number() -> None:
     lines = audit(2, 2)
     examination = Examination()
     examination.seal(Sealed(number=2, text=text_of(seals(lines)[0])))
-    assert examination.finish().wrong == ("seal 2 was changed after it was made",)
+    assert said(examination.finish().wrong) == ("seal 2 was changed after it was made",)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +242,7 @@ def test_a_seal_stands_under_its_own_number() -> None:
 def test_a_seal_that_cannot_be_read_is_named(text: str, why: str) -> None:
     examination = Examination()
     examination.seal(Sealed(number=1, text=text))
-    assert examination.finish().wrong == (f"seal 1 cannot be read: {why}",)
+    assert said(examination.finish().wrong) == (f"seal 1 cannot be read: {why}",)
 
 
 @pytest.mark.parametrize(
@@ -317,16 +322,16 @@ def relinked(done: list[Line], head: str) -> str:
 
 def test_a_signed_audit_is_whole_with_its_key_and_with_no_other() -> None:
     lines = with_key(audit(2, 2, 2), "ours", 1, 3)
-    assert examined(lines, by("ours")).wrong == ()
-    assert examined(lines, by("another")).wrong == ("no seal is signed with this key",)
+    assert said(examined(lines, by("ours")).wrong) == ()
+    assert said(examined(lines, by("another")).wrong) == ("no seal is signed with this key",)
 
 
 def test_a_seal_made_anew_without_the_key_is_found() -> None:
     lines = with_key(audit(2, 2, 2), "ours", 1, 3)
     forged = replace(seals(lines)[2], at=NINE, key=None, signature=None)
     lines[-1] = replace(forged, head=head_of(forged))
-    assert examined(lines).wrong == ()
-    assert examined(lines, by("ours")).wrong == ("seal 3 is not signed with this key, and seal 2 is",)
+    assert said(examined(lines).wrong) == ()
+    assert said(examined(lines, by("ours")).wrong) == ("seal 3 is not signed with this key, and seal 2 is",)
 
 
 def test_a_signature_that_was_taken_away_is_missed_even_without_the_key() -> None:
@@ -336,21 +341,21 @@ def test_a_signature_that_was_taken_away_is_missed_even_without_the_key() -> Non
 
 
 def test_all_seals_made_anew_without_the_key_are_found() -> None:
-    assert examined(audit(2, 2), by("ours")).wrong == ("no seal is signed with this key",)
+    assert said(examined(audit(2, 2), by("ours")).wrong) == ("no seal is signed with this key",)
 
 
 def test_a_signed_seal_vouches_for_those_made_before_there_was_a_key() -> None:
     lines = with_key(audit(2, 2, 2), "ours", 2, 3)
     found = examined(lines, by("ours"))
-    assert found.wrong == ()
-    assert found.notes == ("seals are signed with this key from seal 2 on",)
+    assert said(found.wrong) == ()
+    assert said(found.notes) == ("seals are signed with this key from seal 2 on",)
 
 
 def test_a_key_may_be_replaced_by_another() -> None:
     lines = with_key(with_key(audit(2, 2, 2), "old", 1, 2), "new", 3, 3)
-    assert examined(lines, by("old", "new")).wrong == ()
-    assert examined(lines, by("new")).wrong == ()
-    assert examined(lines, by("old")).wrong == ("seal 3 is not signed with this key, and seal 2 is",)
+    assert said(examined(lines, by("old", "new")).wrong) == ()
+    assert said(examined(lines, by("new")).wrong) == ()
+    assert said(examined(lines, by("old")).wrong) == ("seal 3 is not signed with this key, and seal 2 is",)
 
 
 # ------------------------------------------------------------------------------------ accepted restores
@@ -377,8 +382,8 @@ def restored(lost: int = 5) -> list[Line]:
 
 def test_a_restore_that_was_accepted_is_told_and_breaks_nothing() -> None:
     found = examined(restored(), anchored=Anchored(number=5, head="5" * 64))
-    assert found.wrong == ()
-    assert found.notes == (
+    assert said(found.wrong) == ()
+    assert said(found.notes) == (
         "seal 6: a restore was accepted on 2026-03-02T10:00:00.000Z by carol (disk lost);"
         " seal 5 was given up, and the chain goes on from seal 2",
         "the anchored seal 5 is not in it, and was given up when that was accepted",
@@ -394,7 +399,7 @@ def test_what_was_anchored_after_a_restore_must_be_there() -> None:
 
 def test_a_restore_that_forked_the_chain_can_be_accepted_too() -> None:
     found = examined(restored(lost=1), anchored=Anchored(number=1, head="5" * 64))
-    assert (found.wrong, found.head and found.head.number) == ((), 4)
+    assert (said(found.wrong), found.head and found.head.number) == ((), 4)
 
 
 def test_nobody_accepts_a_restore_in_passing() -> None:
@@ -421,8 +426,8 @@ def test_after_a_total_loss_the_chain_may_begin_with_an_acceptance() -> None:
     later = [entry(5000)]
     after = seal_of(later, number=11, previous=epoch.head, at=NINE)
     found = examined([epoch, *later, after])
-    assert found.wrong == ()
-    assert found.notes == (
+    assert said(found.wrong) == ()
+    assert said(found.notes) == (
         "seal 10: a restore was accepted on 2026-03-02T09:00:00.000Z by carol (no reason was given);"
         " seal 9 was given up, and the chain goes on from its beginning",
     )
@@ -442,8 +447,8 @@ def dropped(lines: list[Line], upto: int, head: str | None = None) -> list[Line]
 def test_a_chain_may_begin_where_a_later_seal_says() -> None:
     lines = audit(2, 2, 2)
     found = examined(dropped(lines, 2), anchored=anchor(seals(lines)[2]))
-    assert found.wrong == ()
-    assert found.notes == (
+    assert said(found.wrong) == ()
+    assert said(found.notes) == (
         "what was written before 2026-03-02T09:00:00.000Z (up to seal 2) was dropped, says seal 4",
     )
 
@@ -452,9 +457,9 @@ def test_an_anchor_that_was_dropped_is_not_missed() -> None:
     lines = audit(2, 2, 2)
     for at in (0, 1):
         found = examined(dropped(lines, 2), anchored=anchor(seals(lines)[at]))
-        assert found.wrong == ()
+        assert said(found.wrong) == ()
         missed = f"the anchored seal {at + 1} is not in it: it was dropped by then"
-        assert missed in found.notes
+        assert missed in said(found.notes)
     assert wrong(dropped(lines, 2), anchored=Anchored(number=2, head="2" * 64)) == (
         "the anchored seal 2 is not in it: it was cut off or put back to an older state, and its newest seal"
         " is 4",
@@ -470,13 +475,13 @@ def test_a_beginning_speaks_of_no_other_seal() -> None:
 def test_a_beginning_counts_only_with_a_signature() -> None:
     lines = with_key(audit(2, 2, 2), "ours", 1, 3)
     found = examined(dropped(lines, 2), by("ours"))
-    assert found.wrong[0] == "seals 1 to 2 are missing before seal 3"
+    assert said(found.wrong)[0] == "seals 1 to 2 are missing before seal 3"
     forged = dropped(lines, 2)
     last = seals(forged)[-1]
     signed_by_us = replace(last, key="ours")
     signed_by_us = replace(signed_by_us, head=head_of(signed_by_us))
     forged[-1] = signed_seal(signed_by_us, f"ours {signed_by_us.head}".encode())
-    assert examined(forged, by("ours")).wrong == ()
+    assert said(examined(forged, by("ours")).wrong) == ()
 
 
 def test_an_entry_that_was_put_before_the_beginning_is_found() -> None:

@@ -30,6 +30,7 @@ from bot.usecases.audit.evidence import examine, lines
 from bot.usecases.audit.restore import accept_restore
 from bot.usecases.audit.rollback import OTHERS_COMPARE_WITHIN, RollbackGuard
 from bot.usecases.audit.seal import SEAL, Sealing, newest
+from bot.usecases.audit.sentences import sentence
 from tests.usecases.audit.test_sealing import Pen
 
 MINUTE, HOUR = 60, 3_600
@@ -420,7 +421,10 @@ def test_nobody_cuts_off_a_signed_tail_by_saying_that_it_was_accepted(story: Sto
     assert file.read() == kept, "the anchor keeps what it knows"
     assert restore(story)
     found = examine(lines(story.memory), Pen().trusts, kept)
-    assert any(each.startswith(f"the anchored seal {kept.number} is not in it") for each in found.wrong)
+    assert any(
+        each.startswith(f"the anchored seal {kept.number} is not in it")
+        for each in map(sentence, found.wrong)
+    )
 
 
 class AnotherPen(Pen):
@@ -465,7 +469,7 @@ def test_an_acceptance_counts_only_with_our_signature(
     assert restore(story)
     assert file.read() == kept
     found = examine(lines(story.memory), Pen().trusts, kept)
-    assert any("is not in it" in each for each in found.wrong)
+    assert any("is not in it" in each for each in map(sentence, found.wrong))
 
 
 def test_numbers_that_were_skipped_are_noticed(story: Story, file: AnchorFile) -> None:
@@ -494,7 +498,7 @@ def test_numbers_that_were_skipped_are_noticed(story: Story, file: AnchorFile) -
     moved = file.read()
     assert moved
     assert moved.number > seal.number, "once a person has accepted it, it goes on"
-    assert any("are missing before seal" in each for each in examined(story, kept).wrong)
+    assert any("are missing before seal" in each for each in map(sentence, examined(story, kept).wrong))
 
 
 def test_a_seal_that_lost_its_signature_is_noticed(story: Story, file: AnchorFile) -> None:
@@ -751,13 +755,15 @@ def test_a_proof_finds_a_restore_unless_it_was_accepted(story: Story, file: Anch
     a_while(story)
     kept = file.read()
     put_back(story, backup)
-    [missing] = examined(story, kept).wrong
+    [missing] = map(sentence, examined(story, kept).wrong)
     assert missing.startswith("the anchored seal 2 is not in it")
     accept(story)
     a_while(story)
     found = examined(story, kept)
     assert found.wrong == ()
-    assert "a restore was accepted on 2026-03-02T09:02:10.000Z by carol (disk lost)" in found.notes[0]
+    assert "a restore was accepted on 2026-03-02T09:02:10.000Z by carol (disk lost)" in sentence(
+        found.notes[0]
+    )
 
 
 def test_what_ended_is_remembered_for_a_day(story: Story, file: AnchorFile) -> None:

@@ -46,6 +46,7 @@ from bot.testing.cast import (
 from bot.testing.story import Story
 from bot.usecases.audit.evidence import Line, Taken, examine, lines
 from bot.usecases.audit.seal import newest
+from bot.usecases.audit.sentences import sentence
 from tests.usecases.audit.test_sealing import Pen
 
 KEEP = 90 * DAY
@@ -126,7 +127,7 @@ def test_a_day_an_hour_is_dropped_and_what_is_left_is_proved(story: Story) -> No
     assert documents(story, grants) == 0
     found = examined(story)
     assert found.wrong == ()
-    assert found.notes[0].startswith("what was written before 2026-03-04T")
+    assert sentence(found.notes[0]).startswith("what was written before 2026-03-04T")
     assert restore(story) is None
 
 
