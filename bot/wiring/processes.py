@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
-from flask import Flask
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot import config, web
 from bot.core.errors import Misconfigured, TemporaryFailure
@@ -20,6 +18,7 @@ from bot.slack.incoming.listeners import SlackSettings, build
 from bot.slack.incoming.socket import SocketConnection
 from bot.usecases.access import owing
 from bot.web import health
+from bot.web import server as web_server
 from bot.wiring.components import Components, components
 from bot.wiring.duties import duties, together
 from bot.worker.loop import Worker
@@ -57,30 +56,27 @@ def begin(made: Components, stop: Stop, first: Callable[[], object]) -> None:
 
 
 def serve(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
-    """Run the web process until SIGTERM. Does not return."""
+    """Run the web process until SIGTERM or SIGINT; requests under way are answered first."""
     door = _Door(env, policy, environ)
-    web.run(door.load, host, env.port, started=door.on_open, stopping=door.on_close)
+    web_server.serve(door.site, host, env.port, on_open=door.on_open, on_close=door.on_close)
 
 
 class _Door:
-    """The web process. Everything in it is made in the child that answers, after the fork."""
+    """The web process."""
 
     def __init__(self, env: config.Environment, policy: config.Policy, environ: Mapping[str, str]) -> None:
-        self._env, self._policy, self._environ = env, policy, environ
+        self._env = env
+        self._parts = components(env, policy, environ, secrets=False)
         self._stop = Stop()
         self._trouble: str | None = "starting"
         self._socket: SocketConnection | None = None
-
-    def load(self) -> Flask:
-        self._parts = components(self._env, self._policy, self._environ, secrets=False)
-        socket = self._env.socket_mode
         settings = SlackSettings(
-            token=self._env.slack_bot_token.get_secret_value(),
-            signing_secret="" if socket else self._env.slack_signing_secret.get_secret_value(),
-            api_url=self._env.slack_api_url,
+            token=env.slack_bot_token.get_secret_value(),
+            signing_secret="" if env.socket_mode else env.slack_signing_secret.get_secret_value(),
+            api_url=env.slack_api_url,
         )
         self._bolt = build(self._parts.context, settings)
-        return web.create(None if socket else self._bolt, self._ready)
+        self.site = web.create(None if env.socket_mode else self._bolt, self._ready)
 
     def on_open(self) -> None:
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
@@ -106,14 +102,6 @@ class _Door:
         return health.trouble(self._parts.context) or trouble or health.shut_out(self._parts.context)
 
 
-class _Quiet(WSGIRequestHandler):
-    timeout = 10
-    """Seconds that a thread waits for a client that connects and says nothing."""
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log nothing: nobody reads a line for each look at the health."""
-
-
 def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
     """Run the worker until SIGTERM or SIGINT; jobs under way are finished first. Health and metrics are
     served on WORKER_PORT, if that is set."""
@@ -133,8 +121,7 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
         signal.signal(each, stop)
     if env.worker_port is not None:
         site = web.create(None, lambda: health.trouble(made.context) or health.stuck(worker.last_round))
-        server = make_server(host, env.worker_port, site, threaded=True, request_handler=_Quiet)
-        threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+        web_server.serve_in_background(site, host, env.worker_port, "WORKER_PORT")
     if said := config.caution(policy.catalog.audit.file, env.redis_copies):
         log.warning("redis", warning=said)
     watchdog = Watchdog(made.guard, made.ledger, made.adapters, keep_owed)

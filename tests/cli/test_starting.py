@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -107,3 +108,23 @@ def test_a_worker_misses_the_targets_and_no_signing_secret(environ: Mapping[str,
     for name in OF_TARGETS:
         assert f"the variable {name} is not set" in said
     assert "SLACK_SIGNING_SECRET" not in said
+
+
+# ------------------------------------------------------------------------------------------ its port
+
+
+@pytest.mark.parametrize(("name", "variable"), [("web", "PORT"), ("worker", "WORKER_PORT")])
+def test_a_port_that_is_taken_is_said_in_one_line(
+    environ: Mapping[str, str], name: str, variable: str
+) -> None:
+    secret = {"SLACK_SIGNING_SECRET": "tell-nobody-0123456789abcdef", "SECRET_KEY": "k" * 32}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with started({**environ, **secret, variable: port}, name) as process:
+            said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert said.splitlines()[-1] == (
+        f"{variable}={port}: cannot listen on 127.0.0.1: Address already in use; stop the process that"
+        f" listens there, or choose another {variable} or --host"
+    )
+    assert "Traceback" not in said

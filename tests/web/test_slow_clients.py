@@ -1,4 +1,4 @@
-"""The web server as a process, and clients that are slow, silent, endless, or very many."""
+"""The web server as a process, and clients that are slow, silent, endless, very many, or talk nonsense."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ from pathlib import Path
 
 import pytest
 
-from bot.web.arriving import LARGEST_BODY
-from bot.web.waiting import MOST_CONNECTIONS
+from bot.web.server import LARGEST_BODY, LARGEST_HEAD, MOST_CONNECTIONS
 from tests.web.test_serving import asked, until_answered
 
 SERVER = """
 import sys
-from flask import Flask, request
-from bot.web import create, run
+from flask import request
+from bot.web import create
+from bot.web.server import serve
 
-def load() -> Flask:
-    site = create(None, lambda: None)
-    site.add_url_rule("/echo", "echo", lambda: request.get_data(), methods=["POST"])
-    site.add_url_rule("/much", "much", lambda: b"x" * 150_000)
-    return site
-
-run(load, "127.0.0.1", int(sys.argv[1]))
+site = create(None, lambda: None)
+site.add_url_rule("/echo", "echo", lambda: request.get_data(), methods=["POST"])
+site.add_url_rule("/much", "much", lambda: b"x" * 150_000)
+serve(site, "127.0.0.1", int(sys.argv[1]), on_open=lambda: None, on_close=lambda: None)
 """
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 ECHO = b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 WELL = (200, b"ok\n")
 
 
@@ -43,8 +41,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     process = started(chosen, tmp_path_factory.mktemp("home"))
     assert until_answered(chosen, "/healthz") == WELL
     yield chosen
-    process.kill()
-    process.communicate()
+    process.terminate()
+    _, complaints = process.communicate()
+    assert (process.returncode, complaints) == (0, b""), "nothing that clients do is an error of ours"
 
 
 def started(port: int, home: Path) -> subprocess.Popen[bytes]:
@@ -71,6 +70,10 @@ def all_of(client: socket.socket) -> bytes:
     while piece := client.recv(65_536):
         found += piece
     return found
+
+
+def status_of(client: socket.socket) -> int:
+    return int(client.recv(12).removeprefix(b"HTTP/1.").split()[1])
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,7 @@ def test_letter_by_letter_in_one_piece_and_one_after_the_other(port: int, client
 
 
 def test_in_chunks_and_once_told_to_go_on(port: int, clients: ExitStack) -> None:
-    chunked = connected(clients, port, ECHO + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r", b"\n0\r\n\r\n")
+    chunked = connected(clients, port, ECHO + CHUNKED + b"3\r\nabc\r", b"\n0\r\n\r\n")
     assert all_of(chunked).endswith(b"abc")
     polite = connected(clients, port, ECHO + b"Expect: 100-continue\r\nContent-Length: 3\r\n\r\n")
     assert polite.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -130,11 +133,54 @@ def test_in_chunks_and_once_told_to_go_on(port: int, clients: ExitStack) -> None
     assert all_of(polite).endswith(b"abc")
 
 
-def test_too_much(port: int, clients: ExitStack) -> None:
-    announced = connected(clients, port, ECHO + b"Content-Length: %d\r\n\r\n" % (LARGEST_BODY + 1))
-    assert all_of(announced).startswith(b"HTTP/1.1 413 ")
-    whole = connected(clients, port, ECHO + b"Content-Length: %d\r\n\r\n" % LARGEST_BODY, b"x" * LARGEST_BODY)
-    assert all_of(whole).endswith(b"x" * LARGEST_BODY)
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ([ECHO + b"Content-Length: %d\r\n\r\n" % (LARGEST_BODY + 1)], 413),
+        ([ECHO + CHUNKED + b"%x\r\n" % (LARGEST_BODY + 1), b"x" * (LARGEST_BODY + 1)], 413),
+        ([ECHO + b"A: " + b"a" * LARGEST_HEAD + b"\r\n"], 431),
+    ],
+)
+def test_too_much(port: int, clients: ExitStack, sent: list[bytes], status: int) -> None:
+    assert status_of(connected(clients, port, *sent)) == status
+
+
+def test_as_much_as_allowed(port: int, clients: ExitStack) -> None:
+    head = ECHO + b"Content-Length: %d\r\n\r\n" % LARGEST_BODY
+    assert all_of(connected(clients, port, head, b"x" * LARGEST_BODY)).endswith(b"x" * LARGEST_BODY)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"x\r\n\r\n",
+        b"get / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA\r\n\r\n",
+        b"GET / HTTP/1.1\r\nA: \x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\n folded: 7\r\n\r\n",
+        ECHO + b"Content-Length : 3\r\n\r\n",
+        ECHO + b"Content-Length: -1\r\n\r\n",
+        ECHO + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        ECHO + CHUNKED + b"zz\r\n",
+        ECHO + CHUNKED + b"3\r\nabcd\r\n",
+    ],
+)
+def test_nonsense_is_a_bad_request(port: int, clients: ExitStack, sent: bytes) -> None:
+    assert status_of(connected(clients, port, sent)) == 400
+
+
+def test_it_does_not_say_which_server_it_is(port: int, clients: ExitStack) -> None:
+    for sent in (GET.replace(b"1.1", b"1.0"), b"x\r\n\r\n"):
+        answer = all_of(connected(clients, port, sent)).lower()
+        assert b"\r\nserver:" not in answer
+        assert b"waitress" not in answer
+
+
+def test_who_hangs_up_half_is_answered(port: int, clients: ExitStack) -> None:
+    client = connected(clients, port, GET)
+    client.shutdown(socket.SHUT_WR)
+    assert all_of(client).endswith(b"ok\n")
 
 
 def test_on_sigterm_nobody_who_is_slow_is_waited_for(clients: ExitStack, tmp_path: Path) -> None:

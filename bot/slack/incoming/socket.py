@@ -27,8 +27,7 @@ class _Reducing(SocketModeHandler):
 
 
 class SocketConnection:
-    """A connection that connects in the background, and keeps trying. Create it in the process that is to
-    listen: threads do not survive a fork."""
+    """A connection that connects in the background, and keeps trying."""
 
     def __init__(self, bolt_app: App, app_token: str) -> None:
         self._client = _Reducing(bolt_app, app_token, ping_interval=5).client

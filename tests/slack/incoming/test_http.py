@@ -16,7 +16,6 @@ from werkzeug.test import TestResponse
 from bot.doubles.slack import Server, Workspace
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.web import create
-from bot.web.arriving import LARGEST_BODY
 from tests.slack.conftest import BOT_TOKEN, SIGNING_SECRET
 from tests.slack.rig import Rig, rig
 from tests.slack.scenes import ADA
@@ -106,10 +105,6 @@ def test_what_nobody_has_signed_is_unauthorized_whatever_is_in_it(
 def test_the_shortcut_for_certificates_opens_nothing(web: FlaskClient) -> None:
     body = urlencode(MINE | {"ssl_check": "1"}).encode()
     assert sent(web, body, secret="wrong").status_code == 401
-
-
-def test_too_much(web: FlaskClient) -> None:
-    assert sent(web, b"x=" + b"y" * LARGEST_BODY).status_code == 413
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "HEAD", "PATCH"])
