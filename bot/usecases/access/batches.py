@@ -91,7 +91,11 @@ class Noted:
     @cached_property
     def view(self) -> View:
         """Return the view as it was written."""
-        return _as_written(self.seen, self.change, self.receipt)
+        seen, put = self.seen, self.change.put
+        documents = {**seen.snap.documents, **{key: each for key, each in put.items() if each}}
+        versions = {**seen.snap.versions, **dict.fromkeys(put, self.receipt.version)}
+        snap = replace(seen.snap, now=self.receipt.now, documents=documents, versions=versions)
+        return view_of(seen.key, snap, seen.looked_at) or seen
 
     def change_if_gone(self, left: Seen, now: datetime) -> Change:
         """Return what to write if nothing is left. ``left`` is what the target showed after revoking."""
@@ -186,7 +190,9 @@ class HoldBatches:
                     taken, write_at = [], Deadline.after(WRITE_AFTER)
         finally:
             if took:
-                self._remember(lane, sorted(took)[len(took) // 4])
+                with self._lock:
+                    waits = self._waits.setdefault(lane, deque(maxlen=LOTS_REMEMBERED))
+                    waits.append(sorted(took)[len(took) // 4])
             self._write(taken, hurry=hurry)
 
     def _look_at(self, looked: Sequence[Looked]) -> list[Job]:
@@ -202,7 +208,9 @@ class HoldBatches:
         there: list[tuple[Plain, Seen]] = []
         with self._relief(waiting):
             for each, shown, _ in self._answers(waiting, lambda calls, each: calls.look(each.view)):
-                if _as_it_should_be(each.view, shown):
+                systems = each.view.snap.find(TargetSystems)
+                known = systems.found.get(each.view.hold.target) if systems else None
+                if shown.presence in (Presence.OURS, Presence.THEIRS) and shown.system == known:
                     there.append((each, shown))
                 else:
                     left.append(each.job)
@@ -212,8 +220,14 @@ class HoldBatches:
         """Write down that these were seen. Return the jobs of those that have changed meanwhile. While Redis
         is away, their claims run out."""
         jobs = [each.job for each, _ in there]
+
+        def change(each: Plain, shown: Seen) -> Change:
+            record, claim = each.view.record, each.job.claim
+            observed = Observed(seen=shown, until=record.given_until, asked=record.receipts)
+            return outcomes.done_here(outcomes.change_if_given(each.view, observed, claim), claim)
+
         try:
-            done = self._commit_batch(jobs, lambda: [_seen_there(each, shown) for each, shown in there])
+            done = self._commit_batch(jobs, lambda: [change(each, shown) for each, shown in there])
         except TemporaryFailure as failure:
             self.unwritten(jobs[0], failure)
             return []
@@ -245,24 +259,16 @@ class HoldBatches:
             try:
                 shown = ask(TargetCalls(self.target, each.view.hold.target, each.job), each)
             except TargetFailed as raised:
-                slow = monotonic() - began > REFUSES_WITHIN
-                if not self._write_failed(each, raised) or slow:
+                go_on = monotonic() - began <= REFUSES_WITHIN
+                try:
+                    self.reconciliation(each.job).write_failed(each.view.record, raised)
+                except TemporaryFailure as failure:  # Redis is away: the claim runs out
+                    self.unwritten(each.job, failure)
+                    go_on = False
+                if not go_on:
                     self._hand_back(_all(waiting))
                 continue
             yield each, shown, monotonic() - began
-
-    def _write_failed(self, each: Plain | Noted, raised: TargetFailed) -> bool:
-        """Write down the failure. Return False if Redis is away; then the claim runs out."""
-        try:
-            self.reconciliation(each.job).write_failed(each.view.record, raised)
-        except TemporaryFailure as failure:
-            self.unwritten(each.job, failure)
-            return False
-        return True
-
-    def _remember(self, lane: str, waited: float) -> None:
-        with self._lock:
-            self._waits.setdefault(lane, deque(maxlen=LOTS_REMEMBERED)).append(waited)
 
     @contextmanager
     def _relief(self, waiting: deque[W]) -> Iterator[None]:
@@ -285,39 +291,37 @@ class HoldBatches:
         others: list[Looked] = []
         left = list(jobs)
         for _ in range(MOST_LOOKS):
-            plain: list[tuple[Job, View]] = []
-            for job, view in self._look(left):
+            looked_at = Deadline.after(0)
+            snaps = self.ledger.read_all([query(job.claim.id) for job in left])
+            plain: list[tuple[Job, View, Change]] = []
+            for job, snap in zip(left, snaps, strict=True):
+                view = view_of(job.claim.id, snap, looked_at)
                 if view and _plainly_over(job, view):
-                    plain.append((job, view))
+                    plain.append((job, view, _revoking_change(job, view)))
                 else:
                     others.append((job, view))
-            written = self._note(plain)
-            noted += written
-            done = {each.job for each in written}
-            left = [job for job, _ in plain if job not in done]
+
+            written = self.ledger.commit_all([change for _, _, change in plain]) if plain else ()
+            left = []
+            for (job, view, change), receipt in zip(plain, written, strict=True):
+                if isinstance(receipt, Committed):
+                    noted.append(Noted(job=job, seen=view, change=change, receipt=receipt))
+                else:  # a grant may have come to stand behind the hold since the look
+                    left.append(job)
             if not left:
                 break
         return noted, [*others, *((job, None) for job in left)]
 
-    def _look(self, jobs: Sequence[Job]) -> list[Looked]:
-        looked_at = Deadline.after(0)
-        snaps = self.ledger.read_all([query(job.claim.id) for job in jobs])
-        return [(job, view_of(job.claim.id, snap, looked_at)) for job, snap in zip(jobs, snaps, strict=True)]
-
-    def _note(self, plain: Sequence[tuple[Job, View]]) -> list[Noted]:
-        """Commit that these holds are being revoked. Return those for which it was written: none that a grant
-        has come to stand behind since the look."""
-        changes = [_noting(job, view) for job, view in plain]
-        written = self.ledger.commit_all(changes) if changes else ()
-        return [
-            Noted(job=job, seen=view, change=change, receipt=receipt)
-            for (job, view), change, receipt in zip(plain, changes, written, strict=True)
-            if isinstance(receipt, Committed)
-        ]
-
     def _put_off(self, looked: Sequence[Looked]) -> list[Job]:
-        """Put off the looks that can wait. Return the jobs of everything else."""
-        later = {job: _later(job, view) for job, view in looked if view and _can_wait(job, view)}
+        """Put off the looks that can wait, because the last one is not long ago. Return the jobs of
+        everything else."""
+        later: dict[Job, Change] = {}
+        for job, view in looked:
+            seen_at = view.record.seen_at if view else None
+            if view and seen_at and view.now - seen_at <= 2 * LOOK_EVERY and _only_looked_at(job, view):
+                pause = PUT_OFF_FOR + timedelta(seconds=job.claim.fence % PUT_OFF_OVER)
+                next_at = outcomes.soonest(view, view.now + pause)
+                later[job] = Change(done=Done(claim=job.claim, next_at=next_at), frees=True)
         if later:
             self.ledger.commit_all(list(later.values()))
         return [job for job, _ in looked if job not in later]
@@ -342,8 +346,16 @@ class HoldBatches:
         """Write these down. Return False if Redis is away; then they are kept, as long as nobody else has
         their claims."""
         left = deque(some)
+        # people have to be notified of the others
+        plain = [each for each in some if each.left.presence is Presence.NONE or each.left is THEIRS]
         try:
-            left = deque(self._unwritten(some))
+            if plain:
+                now = self.ledger.read().now
+                done = self._commit_batch(
+                    [each.noted.job for each in plain],
+                    lambda: [each.noted.change_if_gone(each.left, now) for each in plain],
+                )
+                left = deque(each for each in some if each.noted.job not in done)
             while left:
                 self._write_alone(left[0])
                 left.popleft()
@@ -353,19 +365,6 @@ class HoldBatches:
                 self._taken.extendleft(each for each in reversed(left) if not each.noted.job.deadline.is_over)
             return False
         return True
-
-    def _unwritten(self, some: Sequence[Taken]) -> list[Taken]:
-        """Write these in one go. Return those that have changed meanwhile, or that people have to be notified
-        about."""
-        plain = [each for each in some if each.left.presence is Presence.NONE or each.left is THEIRS]
-        if not plain:
-            return list(some)
-        now = self.ledger.read().now
-        done = self._commit_batch(
-            [each.noted.job for each in plain],
-            lambda: [each.noted.change_if_gone(each.left, now) for each in plain],
-        )
-        return [each for each in some if each.noted.job not in done]
 
     def _write_alone(self, each: Taken) -> None:
         job = each.noted.job
@@ -431,38 +430,13 @@ def _only_looked_at(job: Job, view: View) -> bool:
     return all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
 
 
-def _can_wait(job: Job, view: View) -> bool:
-    """Return whether only a look is due, and the last one is not long ago."""
-    lately = view.record.seen_at is not None and view.now - view.record.seen_at <= 2 * LOOK_EVERY
-    return lately and _only_looked_at(job, view)
-
-
-def _later(job: Job, view: View) -> Change:
-    ends = [end for grant in view.live if (end := view.snap.leases[grant.id]) is not None]
-    pause = PUT_OFF_FOR + timedelta(seconds=job.claim.fence % PUT_OFF_OVER)
-    return Change(done=Done(claim=job.claim, next_at=min([view.now + pause, *ends])), frees=True)
-
-
-def _as_it_should_be(view: View, shown: Seen) -> bool:
-    """Return whether it is there, at the system that was there before."""
-    systems = view.snap.find(TargetSystems)
-    known = systems.found.get(view.hold.target) if systems else None
-    return shown.presence in (Presence.OURS, Presence.THEIRS) and shown.system == known
-
-
-def _seen_there(each: Plain, shown: Seen) -> Change:
-    record = each.view.record
-    observed = Observed(seen=shown, until=record.given_until, asked=record.receipts)
-    change = outcomes.change_if_given(each.view, observed, each.job.claim)
-    return outcomes.done_here(change, each.job.claim)
-
-
-def _noting(job: Job, view: View) -> Change:
-    noting = outcomes.ended_over(view)
+def _revoking_change(job: Job, view: View) -> Change:
+    """Return what to write before the hold is revoked. It rests on nobody having come to stand behind it."""
+    change = outcomes.ended_over(view)
     if not view.record.untouchable:
-        noting = noting.plus(outcomes.taking(view))
-    noting = replace(noting, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
-    return outcomes.done_here(noting, job.claim)
+        change = change.plus(outcomes.taking(view))
+    change = replace(change, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
+    return outcomes.done_here(change, job.claim)
 
 
 def _behind(view: View) -> tuple[str, ...]:
@@ -470,11 +444,3 @@ def _behind(view: View) -> tuple[str, ...]:
     others = {grant.id for grant in view.snap.all(Grant) if view.key not in grant.holds}
     read = (key.id for key in view.snap.versions if key.kind == "grant")
     return tuple(each for each in read if each not in others)
-
-
-def _as_written(view: View, change: Change, receipt: Committed) -> View:
-    documents = {**view.snap.documents, **{key: each for key, each in change.put.items() if each}}
-    versions = {**view.snap.versions, **dict.fromkeys(change.put, receipt.version)}
-    snap = replace(view.snap, now=receipt.now, documents=documents, versions=versions)
-    found = view_of(view.key, snap, view.looked_at)
-    return found or view
