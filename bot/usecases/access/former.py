@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
 from bot.core.catalog import Catalog, Entitlement
-from bot.core.document import Document
 from bot.core.errors import PermanentFailure, RotakeyError, TemporaryFailure
 from bot.core.grants import GIVE_WITHIN
 from bot.core.holds import Hold, HoldRecord, Phase, Presence, Receipt, Seen
@@ -63,25 +62,25 @@ def tidy(
 ) -> None:
     """Forget former targets at which nothing is held, and look again in a while (``former:all``).
     ``may_be_there`` returns False for a hold that was seen at the target's current address."""
-    retry_conflicts(lambda: _tidy(ledger, census, job, may_be_there))
 
+    def attempt() -> None:
+        key = Key.of(PolicyInForce)
+        snap = ledger.read({key})
+        force = snap.find(PolicyInForce)
+        former = force.former if force else {}
+        held = names_held(ledger, census, former.keys(), may_be_there) if former else set()
+        # a worker that began under the text before may be about to grant there
+        held |= {name for name, every in former.items() if snap.now - every[-1].left_at < GIVE_WITHIN}
+        kept = {name: every for name, every in former.items() if name in held}
+        done = Done(claim=job.claim, next_at=snap.now + (SOON if kept else EVERY))
+        change = Change(rests_on=(snap,), done=done, frees=True)
+        if force and kept.keys() != former.keys():
+            gone = sorted(former.keys() - held)
+            entry = Entry(what="former targets forgotten", facts={"targets": gone})
+            change = replace(change, put={key: replace(force, former=kept)}, audit=(entry,))
+        ledger.commit(change)
 
-def _tidy(ledger: Ledger, census: Census, job: Job, may_be_there: Callable[[HoldRecord], bool]) -> None:
-    key = Key.of(PolicyInForce)
-    snap = ledger.read({key})
-    force = snap.find(PolicyInForce)
-    former = force.former if force else {}
-    held = names_held(ledger, census, former.keys(), may_be_there) if former else set()
-    # a worker that began under the text before may be about to grant there
-    held |= {name for name, every in former.items() if snap.now - every[-1].left_at < GIVE_WITHIN}
-    kept = {name: every for name, every in former.items() if name in held}
-    put: dict[Key, Document | None] = {}
-    audit: tuple[Entry, ...] = ()
-    if force and kept.keys() != former.keys():
-        put[key] = replace(force, former=kept)
-        audit = (Entry(what="former targets forgotten", facts={"targets": sorted(former.keys() - held)}),)
-    done = Done(claim=job.claim, next_at=snap.now + (SOON if kept else EVERY))
-    ledger.commit(Change(rests_on=(snap,), put=put, done=done, audit=audit, frees=True))
+    retry_conflicts(attempt)
 
 
 def names_held(
@@ -91,7 +90,7 @@ def names_held(
     as held."""
     held: set[str] = set()
     there = (each for page in census.holds() for each in page if _target(each) in names)
-    for page in _pages(there):
+    while page := list(islice(there, AT_ONCE)):
         snap = ledger.read(Key.of(HoldRecord, each) for each in page if _target(each) not in held)
         for key, version in snap.versions.items():
             record = snap.find(HoldRecord, key.id)
@@ -104,11 +103,6 @@ def names_held(
 
 def _target(hold: str) -> str:
     return hold.partition("/")[0]
-
-
-def _pages(every: Iterator[str]) -> Iterator[list[str]]:
-    while page := list(islice(every, AT_ONCE)):
-        yield page
 
 
 # ---------------------------------------------------------------------------------- revoking only

@@ -83,16 +83,16 @@ def end_after_loss(view: View) -> Change:
 def note_server(ledger: Ledger, server: str) -> None:
     """Commit which server of Redis accepts writes now. If it is another one, or was restarted, its last
     second may be lost: what it says was seen before proves nothing. Raises TemporaryFailure."""
-    retry_conflicts(lambda: _note_server(ledger, server))
 
+    def attempt() -> None:
+        snap = ledger.read({LOSSES})
+        before = snap.find(Losses) or Losses()
+        if not server or before.server == server:
+            return
+        after = Losses(count=before.count + (1 if before.server else 0), server=server)
+        ledger.commit(Change(rests_on=(snap,), put={LOSSES: after}, frees=True))
 
-def _note_server(ledger: Ledger, server: str) -> None:
-    snap = ledger.read({LOSSES})
-    before = snap.find(Losses) or Losses()
-    if not server or before.server == server:
-        return
-    after = Losses(count=before.count + (1 if before.server else 0), server=server)
-    ledger.commit(Change(rests_on=(snap,), put={LOSSES: after}, frees=True))
+    retry_conflicts(attempt)
 
 
 def loss_change(snap: Snapshot) -> Change:

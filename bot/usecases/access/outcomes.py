@@ -59,11 +59,15 @@ def ended_over(view: View) -> Change:
     ENDING. It is written before anything is revoked."""
     parts = []
     for grant in view.over:
-        moved, part = ending(grant, view.snap, because(_why_over(view, grant)), None)
         if view.snap.live(grant):
-            part = replace(
-                part, put={**part.put, Key.of(Grant, grant.id): replace(moved, trouble=grant.trouble)}
-            )
+            moved, part = ending(grant, view.snap, because(Why.COULD_NOT_GIVE), None)
+            moved = replace(moved, trouble=grant.trouble)
+            part = replace(part, put={**part.put, Key.of(Grant, grant.id): moved})
+        else:
+            last = max(grant.stands_on, key=lambda each: each.until, default=None)
+            by_shift = last and last.shift_rule and (last.ends_with or last.wanted)
+            why = Why.SHIFT_OVER if by_shift else Why.EXPIRED
+            _, part = ending(grant, view.snap, because(why), None)
         parts.append(part)
     return Change(rests_on=(view.snap,), frees=True).plus(*parts)
 
@@ -89,36 +93,48 @@ def done_here(change: Change, claim: Claim) -> Change:
     return replace(change, due=tuple(each for each in change.due if each.member != claim.member))
 
 
-def _why_over(view: View, grant: Grant) -> Why:
-    """Return why a grant is over: it could not be granted in time, or its last ground has ended, which was a
-    shift or the requested time."""
-    if view.snap.live(grant):
-        return Why.COULD_NOT_GIVE
-    last = max(grant.stands_on, key=lambda each: each.until, default=None)
-    by_shift = last and last.shift_rule and (last.ends_with or last.wanted)
-    return Why.SHIFT_OVER if by_shift else Why.EXPIRED
-
-
 # ------------------------------------------------------------------------------------------------- given
 
 
 def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | None = None) -> Change:
     """Return what to write if the access is there, or was seen lately. No lease behind the hold may have
     ended since the look: that would be a Conflict. ``channel`` is notified of access that had vanished."""
-    now = view.now
     change = Change(rests_on=(view.snap,))
     for grant in view.live:
         if seen.seen and (grant.holds[view.key] is not HoldState.GIVEN or grant.trouble):
             change = change.plus(_one_given(view, grant, seen.seen.presence))
     change = change.plus(keep_change(view))
+    if seen.again:
+        change = change.plus(_given_again(view, seen, claim, channel))
+
     look_again = seen.granted and (claim.taken_over or view.record.look_again)
-    late = claim.taken_over or look_again
-    record = replace(
-        view.record,
+    late = claim.taken_over or look_again  # somebody else may act late
+    record = _record_if_given(view, seen, late=late, look_again=look_again)
+    next_at = view.now
+    if view.live and not change.leases:
+        regularly = (record.seen_at or view.now) + LOOK_EVERY
+        next_at = soonest(view, view.now + LOOK_AGAIN_AFTER if late else regularly)
+    return replace(
+        change,
+        put={**change.put, Key.of(HoldRecord, view.key): record},
+        done=Done(claim=claim, next_at=next_at),
+        frees=change.frees and not change.leases,  # a later end is written only if everything can be
+    )
+
+
+def _record_if_given(view: View, seen: Observed, *, late: bool, look_again: bool) -> HoldRecord:
+    record, shown = view.record, seen.seen
+    receipts, witness = record.receipts, record.witness
+    if shown and receipts == seen.asked:
+        receipts = shown.receipts or receipts
+    if shown and shown.presence is Presence.OURS:
+        witness = Witness(at=view.now, system=shown.system, position=shown.position)
+    return replace(
+        record,
         phase=Phase.GIVEN if view.live else Phase.GIVING,
         given_until=seen.until,
-        receipts=_receipts_after(view, seen),
-        seen_at=now if seen.seen and not late else view.record.seen_at,
+        receipts=receipts,
+        seen_at=view.now if shown and not late else record.seen_at,
         failures=0,
         failing_since=None,
         last_error=None,
@@ -126,30 +142,10 @@ def change_if_given(view: View, seen: Observed, claim: Claim, channel: str | Non
         look_again=look_again,
         wished_by=None,
         by_hand=False,
-        witness=None if late else _witness_after(view, seen),
-        missing=None if seen.seen else view.record.missing,
-        losses=view.losses if seen.seen else view.record.losses,
+        witness=None if late else witness,
+        missing=None if shown else record.missing,
+        losses=view.losses if shown else record.losses,
     )
-    if seen.again:
-        change = change.plus(_given_again(view, seen, claim, channel))
-    return replace(
-        change,
-        put={**change.put, Key.of(HoldRecord, view.key): record},
-        done=Done(claim=claim, next_at=now if change.leases else _look_at(view, record, late=late)),
-        frees=change.frees and not change.leases,  # a later end is written only if everything can be
-    )
-
-
-def _receipts_after(view: View, seen: Observed) -> tuple[Receipt, ...]:
-    if seen.seen is None or view.record.receipts != seen.asked:
-        return view.record.receipts
-    return seen.seen.receipts or view.record.receipts
-
-
-def _witness_after(view: View, seen: Observed) -> Witness | None:
-    if seen.seen is None or seen.seen.presence is not Presence.OURS:
-        return view.record.witness
-    return Witness(at=view.now, system=seen.seen.system, position=seen.seen.position)
 
 
 def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) -> Change:
@@ -180,15 +176,6 @@ def keep_change(view: View) -> Change:
     return change
 
 
-def _look_at(view: View, record: HoldRecord, *, late: bool) -> datetime:
-    """Return when to look next: at the first end of a lease behind the hold, and now and then; soon if
-    somebody may act late."""
-    if not view.live:
-        return view.now
-    regularly = (record.seen_at or view.now) + LOOK_EVERY
-    return soonest(view, view.now + LOOK_AGAIN_AFTER if late else regularly)
-
-
 def soonest(view: View, at: datetime) -> datetime:
     """Return that moment, or the first end of a lease behind the hold if that comes sooner."""
     ends = [end for g in view.live if (end := view.snap.leases[g.id]) is not None]
@@ -196,6 +183,9 @@ def soonest(view: View, at: datetime) -> datetime:
 
 
 def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
+    """Return the change for one grant whose access is there. If the grant becomes ACTIVE by that and granting
+    was slow, its end moves by as much, because time runs from approval; but never that of a ground that
+    follows a shift."""
     now = view.now
     moved = grants.hold_given(grant, view.key, now=now, had_before=view.record.untouchable)
     facts = {"hold": hold_name(view.hold), "seen": seen.value, "person": grant.person}
@@ -205,25 +195,19 @@ def _one_given(view: View, grant: Grant, seen: Presence) -> Change:
         due=(Due.card(grant.id, at=now),),
         audit=(Entry(what="given", grant=grant.id, facts=facts),),
     )
-    if moved.state is State.ACTIVE and grant.state is State.APPROVED:
-        change = _now_active(view, moved, change)
-    return change
+    if moved.state is not State.ACTIVE or grant.state is not State.APPROVED:
+        return change
 
-
-def _now_active(view: View, moved: Grant, change: Change) -> Change:
-    """Return the change for a grant that is now ACTIVE. Time runs from approval; if granting was slow, the
-    end moves by as much, but never that of a ground that follows a shift, and the audit names the new end."""
-    waited, later = view.now - (moved.approved_at or view.now), moved
+    waited, later = now - (moved.approved_at or now), moved
     for ground in moved.stands_on if waited > SLOW_GIVE else ():
         if ground.cause in (Cause.APPROVAL, Cause.RULE) and not ground.shift_rule:
             later = grants.move_ground(later, ground, until=ground.until + waited)
-    facts: dict[str, object] = {"person": moved.person}
-    active = Change()
+    about: dict[str, object] = {"person": moved.person}
     if later.until is not None and later.until != moved.until:
-        facts["until"] = later.until.isoformat()
+        about["until"] = later.until.isoformat()
         lease = Lease(grant=moved.id, how=LeaseMove.MOVE, until=later.until)
-        active = Change(put={Key.of(Grant, moved.id): later}, leases=(lease,))
-    return change.plus(active, Change(audit=(Entry(what="active", grant=moved.id, facts=facts),)))
+        change = change.plus(Change(put={Key.of(Grant, moved.id): later}, leases=(lease,)))
+    return change.plus(Change(audit=(Entry(what="active", grant=moved.id, facts=about),)))
 
 
 # -------------------------------------------------------------------------------------------------- gone
@@ -268,7 +252,20 @@ def _one_settled(
         audit=(Entry(what="kept" if keeper else "taken", grant=grant.id, facts=facts),),
         frees=True,
     )
-    return change.plus(_end_change(view, grant)) if moved.state is State.ENDED else change
+    if moved.state is not State.ENDED:
+        return change
+
+    # if only one may hold it, its shifts are due now, so that the next one can begin
+    next_one = [f"shift:{grant.resource}"] if grant.seated else []
+    relief = [f"alarm:{grant.id}"] if grant.overdue_since else []
+    return change.plus(
+        Change(
+            index={(name, grant.id): False for name in indexes(grant)},
+            due=tuple(Due(member=member, at=view.now) for member in (*next_one, *relief)),
+            audit=(Entry(what="ended", grant=grant.id, facts={"person": grant.person}),),
+            frees=True,
+        )
+    )
 
 
 def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel: str) -> Change:
@@ -286,20 +283,6 @@ def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel:
     return Change(put={Key.of(Note, note.id): note}, due=(due,), frees=True)
 
 
-def _end_change(view: View, grant: Grant) -> Change:
-    """Return the end of a grant that no longer holds anything. If only one may hold it, its shifts are due
-    now, so that the next one can begin."""
-    entry = Entry(what="ended", grant=grant.id, facts={"person": grant.person})
-    next_one = [f"shift:{grant.resource}"] if grant.seated else []
-    relief = [f"alarm:{grant.id}"] if grant.overdue_since else []
-    return Change(
-        index={(name, grant.id): False for name in indexes(grant)},
-        due=tuple(Due(member=member, at=view.now) for member in (*next_one, *relief)),
-        audit=(entry,),
-        frees=True,
-    )
-
-
 # ------------------------------------------------------------------------------------------------ failed
 
 
@@ -307,6 +290,7 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
     """Return what to write after one more failure in a row; waiting for a standby to confirm does not count
     as one. Receipts that the target showed all the same are kept: it may have completed them."""
     waits = isinstance(failure, NotConfirmed)
+    another = seen.system if seen and seen.presence is Presence.ELSEWHERE else None
     record = replace(
         view.record,
         receipts=(seen and seen.receipts) or view.record.receipts,
@@ -315,7 +299,7 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
         last_error=str(failure)[:300],
         look_again=view.record.look_again or (claim.taken_over and view.record.phase is not Phase.GIVEN),
         wished_by=None,
-        elsewhere=_another_system(seen),
+        elsewhere=another.id if another else None,
     )
     change = Change(rests_on=(view.snap,), frees=not view.live).plus(keep_change(view))
     for grant in view.live:
@@ -325,10 +309,6 @@ def change_if_failed(view: View, failure: Failure, seen: Seen | None, claim: Cla
     put = {**change.put, Key.of(HoldRecord, view.key): record}
     done = Done(claim=claim, next_at=_try_at(view, record, failure), failed=not waits)
     return replace(change, put=put, done=done)
-
-
-def _another_system(seen: Seen | None) -> str | None:
-    return seen.system.id if seen and seen.system and seen.presence is Presence.ELSEWHERE else None
 
 
 def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
@@ -349,17 +329,15 @@ def _try_at(view: View, record: HoldRecord, failure: Failure) -> datetime:
 
 
 def _not_given(view: View, grant: Grant, failure: Failure) -> Change:
-    if grant.state is State.APPROVED and isinstance(failure, PermanentFailure):
-        return _could_not_give(view, grant, failure)
-    return _trouble_change(view, grant, replace(grant, trouble=str(failure)[:300]))
+    """Return what to write about a grant whose access could not be granted. If it cannot be granted at all,
+    the lease is dropped, and what was granted of it is revoked."""
+    trouble = str(failure)[:300]
+    if grant.state is not State.APPROVED or not isinstance(failure, PermanentFailure):
+        return _trouble_change(view, grant, replace(grant, trouble=trouble))
 
-
-def _could_not_give(view: View, grant: Grant, failure: Failure) -> Change:
-    """Return the end of a grant that could not be granted in full: the lease is dropped, and what was granted
-    of it is revoked."""
-    moved = grants.hold_failed(grant, view.key, now=view.now, trouble=str(failure)[:300])
+    moved = grants.hold_failed(grant, view.key, now=view.now, trouble=trouble)
     others = (hold for hold in grant.gives if hold.key != view.key)
-    facts = {"hold": hold_name(view.hold), "person": grant.person, "error": str(failure)[:300]}
+    facts = {"hold": hold_name(view.hold), "person": grant.person, "error": trouble}
     return Change(
         put={Key.of(Grant, grant.id): moved},
         leases=(Lease(grant=grant.id, how=LeaseMove.DROP),),
