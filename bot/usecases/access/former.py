@@ -164,36 +164,19 @@ class Elsewhere(RevokeOnly):
         raise self._why()
 
 
-class Earlier:
+class Earlier(RevokeOnly):
     """Implements Target: the same name at several earlier addresses, the latest first. A hold is looked for
     at each until one is the system of its receipts. One that does not answer hides no other."""
 
-    def __init__(self, targets: Sequence[Target]) -> None:
+    def __init__(self, targets: Sequence[Target], why: Callable[[], RotakeyError]) -> None:
+        super().__init__(targets[0], why)
         self._targets = targets
-
-    @property
-    def abilities(self) -> Abilities:
-        return self._targets[0].abilities
-
-    def prepare(self, hold: Hold, not_after: Deadline) -> Receipt:
-        return self._targets[0].prepare(hold, not_after)
-
-    def grant(
-        self, hold: Hold, receipts: Sequence[Receipt], until: datetime | None, not_after: Deadline
-    ) -> Receipt:
-        return self._targets[0].grant(hold, receipts, until, not_after)
-
-    def ready(self, hold: Hold, deadline: Deadline) -> None:
-        self._targets[0].ready(hold, deadline)
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
         self._find(hold, receipts, deadline)[0].revoke(hold, receipts, deadline)
 
     def has(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> Seen:
         return self._find(hold, receipts, deadline)[1]
-
-    def holders(self, entitlement: Entitlement, deadline: Deadline) -> Holders:
-        return self._targets[0].holders(entitlement, deadline)
 
     def _find(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> tuple[Target, Seen]:
         failure: TemporaryFailure | PermanentFailure | None = None
@@ -240,7 +223,7 @@ def former_target(name: str, targets: Sequence[Target]) -> Target:
             " for revoking only"
         )
 
-    return RevokeOnly(targets[0] if len(targets) == 1 else Earlier(targets), why)
+    return RevokeOnly(targets[0], why) if len(targets) == 1 else Earlier(targets, why)
 
 
 def former_versions(force: PolicyInForce | None) -> Mapping[str, tuple[str, ...]]:
