@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from bot.core.ages import age
 from bot.core.blocks import Ban
@@ -13,7 +14,7 @@ from bot.core.catalog import Catalog
 from bot.core.document import Document
 from bot.core.errors import Refused, refuse
 from bot.core.grants import SETTLED, Grant, State
-from bot.core.holds import Hold, HoldRecord, Replacement
+from bot.core.holds import Hold, HoldRecord
 from bot.core.people import Person, objection
 from bot.core.policy import ban_objection, security_objection
 from bot.core.reasons import Reason, Why, because
@@ -44,9 +45,7 @@ SAME_SYSTEM = "same_system"
 def alarm(context: Context, census: Census, claim: Claim) -> None:
     """Report that a grant (``alarm:<id>``) is overdue, again each hour while it is, and when it is over; or
     (``alarm:all``) how many are."""
-    retry_conflicts(
-        lambda: _count(context, census, claim) if claim.id == ALL else _alarm(context, census, claim)
-    )
+    retry_conflicts(partial(_report_number if claim.id == ALL else _report_one, context, census, claim))
 
 
 def try_now(context: Context, *, person: str, alert: str, op: str) -> None:
@@ -65,16 +64,42 @@ def same_system(context: Context, *, person: str, alert: str, shown: str, op: st
     restored, and try again at once. Everything that is held there is settled accordingly at its next look.
     ``shown`` is the digest of the Replacement that the button showed. Raises Refused, also for the holder of
     the access, and for anyone who is not one of the security people."""
+
+    def decision() -> Change:
+        systems = Key.of(TargetSystems)
+        catalog, snap, grant, open_alert = _open_alert(
+            context, person, alert, lambda known: {systems, *security_keys(known)}
+        )
+        against = security_objection(person, catalog, facts_of(snap))
+        if against:
+            raise Refused(against)
+        if person == grant.person:
+            raise refuse(Why.OWN_SYSTEM)
+        said = open_alert.replacement
+        if said is None or said.digest != shown:
+            raise refuse(Why.SYSTEM_CHANGED)
+        known = snap.find(TargetSystems) or TargetSystems()
+        others = tuple(each for each in known.accepted if each.digest != said.digest)
+        facts = {"target": said.target, "from": [*said.earlier], "to": said.system}
+        entry = Entry(what="said to be the same system", grant=grant.id, by=person, facts=facts)
+        accepted = replace(known, accepted=(*others, replace(said, by=person)))
+        wish = replace(open_alert, became=because(Why.OVERDUE_ACCEPTED, by_person=person))
+        return _try_change(grant, person, snap, by_hand=False).plus(
+            Change(put={systems: accepted}, audit=(entry,)), alert_change(wish, snap.now)
+        )
+
     context.look_up_people(person, again=True)
-    context.commit_once(op, "same system", person, alert, lambda: _same_system(context, person, alert, shown))
+    context.commit_once(op, "same system", person, alert, decision)
 
 
-# -------------------------------------------------------------------------------------------- telling
+# ------------------------------------------------------------------------------------------ reporting
 
 
-def _alarm(context: Context, census: Census, claim: Claim) -> None:
+def _report_one(context: Context, census: Census, claim: Claim) -> None:
     """Report one grant. Its alert has the id of the grant."""
-    snap = _read(context, claim.id)
+    keys = {Key.of(Grant, claim.id), Key.of(Alert, claim.id)}
+    first = context.ledger.read(keys).find(Grant, claim.id)
+    snap = context.ledger.read(keys | _record_keys(first) if first else keys)
     grant, alert = snap.find(Grant, claim.id), snap.find(Alert, claim.id)
     change, done = Change(), Done(claim=claim)
     many = grant is not None and _is_overdue(grant) and _are_many(context, census)
@@ -82,17 +107,11 @@ def _alarm(context: Context, census: Census, claim: Claim) -> None:
         change = Change(due=(Due.alarm(ALL, at=snap.now),))
         done = Done(claim=claim, next_at=snap.now + TELL_EVERY)
     elif grant and _is_overdue(grant):
-        now, change = _still(context, grant, alert, snap, many=many)
+        now, change = _alert_now(context, grant, alert, snap, many=many)
         done = Done(claim=claim, next_at=(now.told_at or snap.now) + TELL_EVERY)
     elif grant and alert and not alert.over_at:
         change = _recovery_change(context, grant, alert, snap)
     context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
-
-
-def _read(context: Context, grant_id: str) -> Snapshot:
-    keys = {Key.of(Grant, grant_id), Key.of(Alert, grant_id)}
-    grant = context.ledger.read(keys).find(Grant, grant_id)
-    return context.ledger.read(keys | _record_keys(grant)) if grant else context.ledger.read(keys)
 
 
 def _record_keys(grant: Grant) -> set[Key]:
@@ -108,7 +127,7 @@ def _is_overdue(grant: Grant) -> bool:
     return grant.state is State.ENDING and grant.overdue_since is not None
 
 
-def _still(
+def _alert_now(
     context: Context, grant: Grant, alert: Alert | None, snap: Snapshot, *, many: bool
 ) -> tuple[Alert, Change]:
     """Return the alert as it is now, and what must be written. It is repeated each hour; if ``many`` are
@@ -124,24 +143,24 @@ def _still(
         told_at=now,
     )
     known = alert or first
-    after = replace(known, became=_came_of(known, grant, snap))
-    replacement = _replacement(grant, snap)
+    wish, records = known.became, snap.all(HoldRecord)
+    if wish and wish.why in _CAME_OF and not any(each.wished_by for each in records):
+        wish = because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **_trouble(grant))
+    after = replace(known, became=wish)
+
+    of_open = (snap.find(HoldRecord, hold.key) for hold in _open_holds(grant))
+    replacement = next((each.replacement for each in of_open if each and each.replacement), None)
     if replacement and not context.catalog().security.people:
         replacement = None
     if replacement != known.replacement:
         verbs = (*VERBS, SAME_SYSTEM) if replacement else VERBS
         after = replace(after, reason=_overdue(grant), verbs=verbs, replacement=replacement)
+
     notes = Change()
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
         after = replace(after, reason=_overdue(grant), told_at=now)
         notes = Change() if many else _said_below(context, after, _overdue_again(grant, snap), snap)
     return after, (alert_change(after, now) if after != alert else Change()).plus(notes)
-
-
-def _replacement(grant: Grant, snap: Snapshot) -> Replacement | None:
-    """Return the first replacement that people can be asked about."""
-    records = (snap.find(HoldRecord, hold.key) for hold in _open_holds(grant))
-    return next((each.replacement for each in records if each and each.replacement), None)
 
 
 def _overdue(grant: Grant) -> Reason:
@@ -167,15 +186,6 @@ def _overdue_again(grant: Grant, snap: Snapshot) -> Reason:
 
 def _trouble(grant: Grant) -> dict[str, str]:
     return {"trouble": grant.trouble.rstrip(". ")} if grant.trouble else {}
-
-
-def _came_of(alert: Alert, grant: Grant, snap: Snapshot) -> Reason | None:
-    """Return what people wished for; once no hold waits for that, return that it did not help."""
-    wish = alert.became
-    waits = any(record.wished_by for record in snap.all(HoldRecord))
-    if wish is None or waits or wish.why not in _CAME_OF:
-        return wish
-    return because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **_trouble(grant))
 
 
 def _recovery_change(context: Context, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
@@ -208,38 +218,30 @@ def _are_many(context: Context, census: Census) -> bool:
     return False
 
 
-def _overdue_now(census: Census) -> set[str]:
-    return {grant for page in census.grants("overdue") for grant in page}
-
-
-def _count(context: Context, census: Census, claim: Claim) -> None:
+def _report_number(context: Context, census: Census, claim: Claim) -> None:
     """Keep one alert with the number of overdue grants, until they are few again and are reported one by
     one."""
     snap = context.ledger.read({Key.of(Alert, ALL)})
-    found = snap.find(Alert, ALL)
+    found, now = snap.find(Alert, ALL), snap.now
     alert = found if found and not found.over_at else None
-    late, done = _overdue_now(census), Done(claim=claim)
+    late = {grant for page in census.grants("overdue") for grant in page}
+    change, done = Change(), Done(claim=claim)
     if len(late) > MOST_TOLD:
-        change = _many(context, alert, len(late), snap)
-        done = Done(claim=claim, next_at=snap.now + COUNT_EVERY)
+        many = because(Why.OVERDUE_MANY, count=len(late))
+        known = alert or Alert(id=ALL, reason=many, told_at=now)
+        after = replace(known, reason=many)
+        if known.told_at and age(known.told_at, now) >= TELL_EVERY:
+            after = replace(after, told_at=now)
+            change = _said_below(context, after, many, snap)
+        if after != alert:
+            change = alert_change(after, now).plus(change)
+        done = Done(claim=claim, next_at=now + COUNT_EVERY)
     elif alert:
         few = because(Why.OVERDUE_FEW, count=len(late))
-        singly = tuple(Due.alarm(grant, at=snap.now) for grant in sorted(late))
-        change = alert_over_change(alert, few, snap.now).plus(_said_below(context, alert, few, snap))
+        singly = tuple(Due.alarm(grant, at=now) for grant in sorted(late))
+        change = alert_over_change(alert, few, now).plus(_said_below(context, alert, few, snap))
         change = change.plus(Change(due=singly))
-    else:
-        change = Change()
     context.ledger.commit(replace(change, rests_on=(snap,), done=done, frees=True))
-
-
-def _many(context: Context, alert: Alert | None, count: int, snap: Snapshot) -> Change:
-    now, reason = snap.now, because(Why.OVERDUE_MANY, count=count)
-    known = alert or Alert(id=ALL, reason=reason, told_at=now)
-    after, notes = replace(known, reason=reason), Change()
-    if known.told_at and age(known.told_at, now) >= TELL_EVERY:
-        after = replace(after, told_at=now)
-        notes = _said_below(context, after, reason, snap)
-    return (alert_change(after, now) if after != alert else Change()).plus(notes)
 
 
 def _in_minutes(late: timedelta) -> int:
@@ -263,50 +265,24 @@ def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) 
 # --------------------------------------------------------------------------------------------- wishes
 
 
-def _commit_wish(context: Context, person: str, alert: str, op: str, *, by_hand: bool) -> None:
+def _commit_wish(context: Context, person: str, alert_id: str, op: str, *, by_hand: bool) -> None:
+    def decision() -> Change:
+        catalog, snap, grant, alert = _open_alert(context, person, alert_id)
+        facts = facts_of(snap)
+        against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
+        against = against or ban_objection(person, facts)
+        if against:
+            raise Refused(against)
+        if by_hand and person == grant.person:
+            raise refuse(Why.OWN_REMOVAL)
+        wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
+        entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
+        tried = _try_change(grant, person, snap, by_hand=by_hand)
+        return tried.plus(alert_change(replace(alert, became=wish), snap.now), Change(audit=(entry,)))
+
     context.look_up_people(person, again=True)
     what = "removal by hand" if by_hand else "trying now"
-    context.commit_once(op, what, person, alert, lambda: _wish(context, person, alert, by_hand=by_hand))
-
-
-def _wish(context: Context, person: str, alert_id: str, *, by_hand: bool) -> Change:
-    catalog, snap, grant, alert = _open_alert(context, person, alert_id)
-    facts = facts_of(snap)
-    against = objection(facts.people.get(person), home=facts.home, domains=catalog.people.email_domains)
-    against = against or ban_objection(person, facts)
-    if against:
-        raise Refused(against)
-    if by_hand and person == grant.person:
-        raise refuse(Why.OWN_REMOVAL)
-    wish = because(Why.OVERDUE_CHECKING if by_hand else Why.OVERDUE_TRYING, by_person=person)
-    entry = Entry(what="said to be removed" if by_hand else "to be tried now", grant=grant.id, by=person)
-    tried = _try_change(grant, person, snap, by_hand=by_hand)
-    return tried.plus(alert_change(replace(alert, became=wish), snap.now), Change(audit=(entry,)))
-
-
-def _same_system(context: Context, person: str, alert_id: str, shown: str) -> Change:
-    systems = Key.of(TargetSystems)
-    catalog, snap, grant, alert = _open_alert(
-        context, person, alert_id, lambda known: {systems, *security_keys(known)}
-    )
-    against = security_objection(person, catalog, facts_of(snap))
-    if against:
-        raise Refused(against)
-    if person == grant.person:
-        raise refuse(Why.OWN_SYSTEM)
-    said = alert.replacement
-    if said is None or said.digest != shown:
-        raise refuse(Why.SYSTEM_CHANGED)
-    known = snap.find(TargetSystems) or TargetSystems()
-    others = tuple(each for each in known.accepted if each.digest != said.digest)
-    facts = {"target": said.target, "from": [*said.earlier], "to": said.system}
-    change = Change(
-        put={systems: replace(known, accepted=(*others, replace(said, by=person)))},
-        audit=(Entry(what="said to be the same system", grant=grant.id, by=person, facts=facts),),
-    )
-    wish = because(Why.OVERDUE_ACCEPTED, by_person=person)
-    tried = _try_change(grant, person, snap, by_hand=False).plus(change)
-    return tried.plus(alert_change(replace(alert, became=wish), snap.now))
+    context.commit_once(op, what, person, alert_id, decision)
 
 
 def _open_alert(

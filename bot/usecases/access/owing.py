@@ -7,13 +7,12 @@ this that is lost from the due set is restored at the next look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from bot.core.ages import AHEAD_AT_MOST
-from bot.core.catalog import Catalog
 from bot.core.document import Document
 from bot.core.errors import Conflict, Misconfigured, TemporaryFailure
 from bot.core.grants import NOT_BEGUN, Grant, State
@@ -36,7 +35,7 @@ from bot.ports.documents import (
 from bot.ports.ledger import Census, Ledger
 from bot.usecases.context import Context
 from bot.usecases.duties import FAILED_PAUSE, KINDS, OWED_EVERY
-from bot.usecases.enact import ALWAYS_OWED, standing_duties
+from bot.usecases.enact import ALWAYS_OWED, OWED, standing_duties
 from bot.usecases.job import Job
 from bot.usecases.requests.admit import gives_index
 from bot.usecases.schedules.ownership import note_owners, owner_key, users_of
@@ -84,30 +83,20 @@ def keep_owed(context: Context, census: Census) -> None:
     with suppress(TemporaryFailure, Misconfigured):  # without a policy, revoking goes on all the same
         catalog = context.catalog()
         needed = standing_duties(catalog)
-        longest |= _longest(catalog)
+        sources = {schedule.partition("/")[0] for schedule in catalog.schedules()}
+        rosters = [timedelta(seconds=catalog.source(f"{name}/").every) for name in sources]
+        longest["roster"] = max([RETRY_AT_MOST, *rosters])
+        longest["sweep"] = max(FAILED_PAUSE, timedelta(seconds=catalog.strays.every))
     lost = census.not_due(needed)
     lost |= census.owed_too_late({kind: pause + AHEAD_AT_MOST for kind, pause in longest.items()})
     if lost:
         _owe(context.ledger, lost)
-    _take_over(context.ledger)
 
-
-def _take_over(ledger: Ledger) -> None:
-    """Owe a look at everything until it has taken over what older versions wrote. Before that, somebody might
-    be given the account of another person, or what only one may have and another person has."""
-    snap = ledger.read({NOTED, INDEXED})
+    # until what older versions wrote is taken over, somebody might be given the account of another person, or
+    # what only one may have and another person has
+    snap = context.ledger.read({NOTED, INDEXED})
     if {NOTED, INDEXED} - snap.documents.keys():
-        ledger.commit(Change(due=(Due(member="owed:all", at=snap.now),), frees=True))
-
-
-def _longest(catalog: Catalog) -> dict[str, timedelta]:
-    """Return how long a duty may pause, for the kinds whose pauses are set in the policy."""
-    sources = {schedule.partition("/")[0] for schedule in catalog.schedules()}
-    rosters = [timedelta(seconds=catalog.source(f"{name}/").every) for name in sources]
-    return {
-        "roster": max([RETRY_AT_MOST, *rosters]),
-        "sweep": max(FAILED_PAUSE, timedelta(seconds=catalog.strays.every)),
-    }
+        context.ledger.commit(Change(due=(Due(member=OWED, at=snap.now),), frees=True))
 
 
 def _owe(ledger: Ledger, members: Iterable[str]) -> None:
@@ -134,13 +123,27 @@ def _look_at_a_page(
 
 
 def _of_grants(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
+    """Return what grants keep due and is not. A card is due only when it changes; but a card that was never
+    shown may be the only thing that approvers would see."""
     snap = ledger.read(Key.of(shape, each) for each in ids for shape in (Grant, Card))
-    note_owners(ledger, users_of(grant for grant in snap.all(Grant) if grant.open))
-    asked = [grant.extension.id for grant in snap.all(Grant) if grant.extension]
+    found = snap.all(Grant)
+    note_owners(ledger, users_of(grant for grant in found if grant.open))
+    asked = [grant.extension.id for grant in found if grant.extension]
     shown = ledger.read(Key.of(Card, each) for each in asked) if asked else snap
     unshown = [each for each in asked if not _is_card_shown(each, shown)]
     lost = census.not_due([f"card:{each}" for each in unshown]) if unshown else frozenset[str]()
-    return lost | census.not_due({member for grant in snap.all(Grant) for member in _of_grant(grant, snap)})
+
+    needed: set[str] = set()
+    for grant in found:
+        if grant.open:
+            needed |= {f"people:{grant.person}", *(f"hold:{hold.key}" for hold in grant.gives)}
+        if grant.state in NOT_BEGUN:
+            needed.add(f"ask:{grant.id}")
+        if grant.state is State.ENDING and grant.overdue_since:
+            needed.add(f"alarm:{grant.id}")
+        if grant.open and not grant.undecided and not _is_card_shown(grant.id, snap):
+            needed.add(f"card:{grant.id}")
+    return lost | census.not_due(needed)
 
 
 def _of_holds(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
@@ -151,14 +154,17 @@ def _of_holds(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[s
     return frozenset(f"hold:{each.hold.key}" for each in records if each.phase is not Phase.EMPTY)
 
 
-def _of_notes(_: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
-    return census.not_due([f"note:{each}" for each in ids])
-
-
 def _of_alerts(ledger: Ledger, census: Census, ids: Sequence[str]) -> frozenset[str]:
-    alerts = ledger.read(Key.of(Alert, each) for each in ids).all(Alert)
-    asking = [f"hands:{each.target}" for each in alerts if each.target and not each.over_at]
-    return census.not_due([*asking, *(f"alert:{each.id}" for each in alerts if _is_kept_up(each))])
+    """Return what alerts keep due and is not. An alert itself is always due if it was never shown, is judged
+    now and then, or will be deleted."""
+    needed = []
+    for alert in ledger.read(Key.of(Alert, each) for each in ids).all(Alert):
+        if alert.target and not alert.over_at:
+            needed.append(f"hands:{alert.target}")
+        judged = alert.asks and (alert.hold is not None or alert.account is not None)
+        if judged or alert.over_at or not _is_shown(alert.places):
+            needed.append(f"alert:{alert.id}")
+    return census.not_due(needed)
 
 
 def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
@@ -174,27 +180,23 @@ def _of_accounts(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str
 
 
 def _of_entitlements(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
-    """Owe nothing, but add each grant that an older version approved to the indexes of what it holds. Raises
-    Conflict if one changes all the time."""
+    """Owe nothing, but add each grant that an older version approved to the indexes of what it holds, unless
+    it has ended meanwhile. Raises Conflict if one changes all the time."""
     left = list(ids)
     for _again in range(MOST_TRIES):
         snap = ledger.read(Key.of(Grant, each) for each in left)
         held = [grant for grant in snap.all(Grant) if grant.open and grant.gives]
-        changes = [_indexing(grant, snap) for grant in held]
+        changes = []
+        for grant in held:
+            key = Key.of(Grant, grant.id)
+            own = Snapshot(now=snap.now, versions={key: snap.versions[key]})
+            index = {(gives_index(hold.entitlement), grant.id): True for hold in grant.gives}
+            changes.append(Change(rests_on=(own,), index=index, frees=True))
         written = ledger.commit_all(changes) if changes else ()
         left = [grant.id for grant, how in zip(held, written, strict=True) if not isinstance(how, Committed)]
         if not left:
             return frozenset()
     raise Conflict(f"{len(left)} grants change faster than they can be indexed")
-
-
-def _indexing(grant: Grant, snap: Snapshot) -> Change:
-    """Return the change that indexes a grant. It rests on the grant: one that has ended meanwhile is not
-    added."""
-    key = Key.of(Grant, grant.id)
-    own = Snapshot(now=snap.now, versions={key: snap.versions[key]})
-    names = {gives_index(hold.entitlement) for hold in grant.gives}
-    return Change(rests_on=(own,), index={(name, grant.id): True for name in names}, frees=True)
 
 
 def _of_seats(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
@@ -203,30 +205,9 @@ def _of_seats(ledger: Ledger, _: Census, ids: Sequence[str]) -> frozenset[str]:
     return frozenset()
 
 
-def _of_grant(grant: Grant, snap: Snapshot) -> Iterator[str]:
-    """Yield what a grant keeps due. A card is due only when it changes; but a card that was never shown may
-    be the only thing that approvers would see."""
-    if grant.open:
-        yield f"people:{grant.person}"
-        yield from (f"hold:{hold.key}" for hold in grant.gives)
-    if grant.state in NOT_BEGUN:
-        yield f"ask:{grant.id}"
-    if grant.state is State.ENDING and grant.overdue_since:
-        yield f"alarm:{grant.id}"
-    if grant.open and not grant.undecided and not _is_card_shown(grant.id, snap):
-        yield f"card:{grant.id}"
-
-
 def _is_card_shown(which: str, snap: Snapshot) -> bool:
     card = snap.find(Card, which)
     return card is not None and _is_shown(card.places)
-
-
-def _is_kept_up(alert: Alert) -> bool:
-    """Return whether an alert is always due: it was never shown, is judged now and then, or will be
-    deleted."""
-    judged = alert.asks and (alert.hold is not None or alert.account is not None)
-    return judged or alert.over_at is not None or not _is_shown(alert.places)
 
 
 def _is_shown(places: Iterable[Place]) -> bool:
@@ -239,7 +220,10 @@ MissingOf = Callable[[Ledger, Census, Sequence[str]], frozenset[str]]
 PARTS: Mapping[str, tuple[PageOf, MissingOf]] = {
     "grants": (lambda census, cursor: census.page_of_grants("open", cursor), _of_grants),
     "holds": (lambda census, cursor: census.page_of_documents(HoldRecord, cursor), _of_holds),
-    "notes": (lambda census, cursor: census.page_of_documents(Note, cursor), _of_notes),
+    "notes": (
+        lambda census, cursor: census.page_of_documents(Note, cursor),
+        lambda _, census, ids: census.not_due([f"note:{each}" for each in ids]),
+    ),
     "accounts": (lambda census, cursor: census.page_of_documents(Account, cursor), _of_accounts),
     "alerts": (lambda census, cursor: census.page_of_documents(Alert, cursor), _of_alerts),
     "entitlements": (lambda census, cursor: census.page_of_grants("open", cursor), _of_entitlements),
