@@ -150,14 +150,19 @@ class Reconciliation:
             return Observed(seen=seen, until=record.given_until, asked=asked)
         if seen.presence is Presence.NONE and hands.may_be_missing(view, keeps_end=target.keeps_end):
             missing = missing_after(record, seen, view.losses, view.now)
-            if missing.cause is not Absence.TARGET:
-                return self._missing(view, Observed(seen=seen, until=None, asked=asked, missing=missing))
-            return replace(self._give(target, view, seen), again=True, cause=missing.cause)
+            if missing.cause is Absence.TARGET:
+                return replace(self._give(target, view, seen), again=True, cause=missing.cause)
+            _nothing_lost(view)  # otherwise what it shows cannot be judged
+            if missing.cause is Absence.LEDGER:  # it may have lost that the access was revoked
+                self._commit(hands.end_after_loss(view))
+                raise Conflict("its grants have ended")
+            return Observed(seen=seen, until=None, asked=asked, missing=missing)
         again = given_once and seen.presence is Presence.NONE
         return replace(self._give(target, view, seen), again=again)
 
     def _give(self, target: TargetCalls, view: View, seen: Seen) -> Observed:
-        """Grant it, unless somebody else had granted it before us."""
+        """Grant it, unless somebody else had granted it before us. What identifies the grant is committed
+        before it is made: a receipt that is written afterwards is lost in the very crash it is for."""
         record = view.record
         baseline = seen.presence if record.baseline is None or record.untouchable else record.baseline
         if baseline is Presence.THEIRS:
@@ -168,7 +173,11 @@ class Reconciliation:
             raise TargetFailed(
                 PermanentFailure(f"{view.hold.target} is the same server as {other}: use one name")
             )
-        return self._grant(target, self._prepare(target, view, baseline))
+        _nothing_lost(view)
+        receipt = target.prepare(view)
+        if receipt not in record.receipts:
+            view = view.with_receipts((*record.receipts, receipt))
+        return self._grant(target, self._note_granting(view, baseline))
 
     def _without_witness(self, view: View) -> View:
         """Commit that nothing proves the access was there: a claim was left open since it was seen. This is
@@ -180,25 +189,6 @@ class Reconciliation:
         if fresh is None or not fresh.live or fresh.record.witness:
             raise Conflict
         return fresh
-
-    def _missing(self, view: View, seen: Observed) -> Observed:
-        """Return what is missing, to be written. Raises TargetFailed while a ledger that came back older is
-        not accepted, because what it shows cannot be judged. If it may have lost that the access was revoked,
-        end the grants and raise Conflict."""
-        _nothing_lost(view)
-        if seen.missing and seen.missing.cause is Absence.LEDGER:
-            self._commit(hands.end_after_loss(view))
-            raise Conflict("its grants have ended")
-        return seen
-
-    def _prepare(self, target: TargetCalls, view: View, baseline: Presence) -> View:
-        """Commit what identifies the grant before it is made: a receipt that is written afterwards is lost
-        in the very crash it is for."""
-        _nothing_lost(view)
-        receipt, record = target.prepare(view), view.record
-        if receipt not in record.receipts:
-            view = view.with_receipts((*record.receipts, receipt))
-        return self._note_granting(view, baseline)
 
     def _note_granting(self, view: View, baseline: Presence) -> View:
         """Commit what was there before us, and only then return, so that after a crash somebody else's access
@@ -241,7 +231,13 @@ class Reconciliation:
             return Seen(presence=Presence.NONE), None
         if keeper := self._needed_under(view):
             return Seen(presence=Presence.THEIRS), keeper
-        self._note_taking(view)
+
+        # this rests on the very look that found nobody behind the hold, in case the worker slept since then;
+        # anyone who is approved in this moment loses nothing
+        self.ledger.commit(outcomes.taking(view))
+        fresh = self._look()
+        if fresh is None or fresh.live:
+            raise Conflict
         target = self._calls(view)
         if self.job.fence.is_over:
             raise Conflict
@@ -260,6 +256,7 @@ class Reconciliation:
 
     def _revoke(self, target: TargetCalls, view: View) -> Seen:
         """Revoke at the target's address of today, and if that is another system, at its former one. If
+        nothing can be seen there, the failure says that another system answers at the address of today. If
         today's does not answer, it may still be the same system: then the former one proves nothing."""
         try:
             return target.revoke(view)
@@ -268,21 +265,16 @@ class Reconciliation:
             former = self._former(view) if elsewhere or raised.seen is None else None
             if former is None:
                 raise
-            if elsewhere:
-                return self._revoke_at_former(former, view, raised)
-            with suppress(TargetFailed):
-                former.revoke(view)
-            raise
-
-    def _revoke_at_former(self, former: TargetCalls, view: View, elsewhere: TargetFailed) -> Seen:
-        """Revoke at the former address. If nothing can be seen there, the failure says that another system
-        answers at the address of today."""
-        try:
-            return former.revoke(view)
-        except TargetFailed as raised:
-            if raised.seen is None:
-                raised.seen, raised.asked = elsewhere.seen, elsewhere.asked
-            raise
+            if not elsewhere:
+                with suppress(TargetFailed):
+                    former.revoke(view)
+                raise
+            try:
+                return former.revoke(view)
+            except TargetFailed as failed:
+                if failed.seen is None:
+                    failed.seen, failed.asked = raised.seen, raised.asked
+                raise
 
     def _former(self, view: View) -> TargetCalls | None:
         """Return the target at its former address, or None if its address has not changed. Raises
@@ -352,14 +344,6 @@ class Reconciliation:
             seen = former.look(view)
         return seen.presence in (Presence.OURS, Presence.USELESS)
 
-    def _note_taking(self, view: View) -> None:
-        """Commit that the hold is about to be revoked. This rests on the very look that found nobody behind
-        the hold, in case the worker slept since then; anyone who is approved in this moment loses nothing."""
-        self.ledger.commit(outcomes.taking(view))
-        fresh = self._look()
-        if fresh is None or fresh.live:
-            raise Conflict
-
     # ------------------------------------------------------------------------------------- writing
 
     def write_taken(self, record: HoldRecord, left: Seen) -> None:
@@ -403,19 +387,20 @@ class Reconciliation:
     def _look_once_more(self) -> None:
         """Owe one more look, because the claim was lost to somebody who did not know what we would still do
         at the target. The next owner of the claim looks there, and revokes what we granted too late."""
-        retry_conflicts(self._owe_a_look)
 
-    def _owe_a_look(self) -> None:
-        key = Key.of(HoldRecord, self.claim.id)
-        snap = self.ledger.read({key})
-        record = snap.find(HoldRecord, self.claim.id)
-        if record and self._acted:
-            record = replace(record, seen_at=None, look_again=True, witness=None)
-        elif self._acted and self._acted.phase is not Phase.TAKING:
-            record = self._acted
-        put: dict[Key, Document | None] = {key: record} if record else {}
-        due = (Due(member=self.claim.member, at=snap.now),)
-        self.ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
+        def attempt() -> None:
+            key = Key.of(HoldRecord, self.claim.id)
+            snap = self.ledger.read({key})
+            record = snap.find(HoldRecord, self.claim.id)
+            if record and self._acted:
+                record = replace(record, seen_at=None, look_again=True, witness=None)
+            elif self._acted and self._acted.phase is not Phase.TAKING:
+                record = self._acted
+            put: dict[Key, Document | None] = {key: record} if record else {}
+            due = (Due(member=self.claim.member, at=snap.now),)
+            self.ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
+
+        retry_conflicts(attempt)
 
 
 def _is_elsewhere(raised: TargetFailed) -> bool:
