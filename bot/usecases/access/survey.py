@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.core.catalog import Catalog, Resource
+from bot.core.document import Document
 from bot.core.errors import Conflict, Refused, TemporaryFailure, refuse
 from bot.core.grants import LIVE, Cause, Grant, Ground, Origin, State, Traced, Vote
 from bot.core.hands import LOOK_TWICE, cause_of, is_crowd, missing_after
@@ -86,28 +87,34 @@ class _Round:
         if at.began is None:
             waiting, asked = self._count(at.alert)
             if not waiting:
-                alert = self._still_asking(at.alert, asked)
-                return Survey(alert=alert), CHECKED_EVERY if alert else None
+                alert, snap = self._alert(at.alert)
+                if alert and not (asked or alert.wish):  # nothing is missing any more that it asks about
+                    over = alert_over_change(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
+                    self.context.ledger.commit(replace(over, rests_on=(snap,), frees=True))
+                    alert = None
+                return Survey(alert=alert.id if alert else None), CHECKED_EVERY if alert else None
             at = Survey(alert=at.alert, began=self.context.ledger.read().now)
+
         until = Deadline.after(AT_A_TIME).sooner(Deadline(self.job.deadline.at - TIME_TO_WRITE))
         while at.left or not at.last_page:
-            at = self._look(at, until) if at.left else self._page(at)
+            if at.left:
+                at = self._look(at, until)
+            else:
+                page, cursor = self.census.page_of_grants(f"target:{self.name}", at.cursor)
+                keys = tuple(view.key for view in self._views(page))
+                at = replace(at, cursor=cursor, left=keys, last_page=not cursor)
             if until.is_over:
                 return at, PAUSE
         return self._decide(at)
 
     # --------------------------------------------------------------------------------------- looking
 
-    def _page(self, at: Survey) -> Survey:
-        page, cursor = self.census.page_of_grants(f"target:{self.name}", at.cursor)
-        keys = tuple(view.key for view in self._views(page))
-        return replace(at, cursor=cursor, left=keys, last_page=not cursor)
-
     def _views(self, grants: Sequence[str]) -> Iterator[View]:
         """Yield the holds of these grants at the target; one with several grants only with the one that ends
         last."""
         ledger = self.context.ledger
-        for ids in _parts(grants):
+        for first in range(0, len(grants), AT_ONCE):
+            ids = grants[first : first + AT_ONCE]
             found = ledger.read(Key.of(Grant, each) for each in ids)
             live = (grant for grant in found.all(Grant) if grant.state in LIVE and found.live(grant))
             holds = (hold for grant in live for hold in grant.gives if hold.target == self.name)
@@ -160,20 +167,17 @@ class _Round:
     def _shows(self, view: View) -> Seen | None:
         """Return what the target shows; None if that cannot be known, or proves nothing. Raises
         TemporaryFailure if the target does not answer."""
-        calls = self._calls()
-        if calls is None or not may_be_missing(view, keeps_end=calls.keeps_end):
+        try:
+            calls = TargetCalls(self.find, self.name, self.job)
+        except TargetFailed:
+            return None
+        if not may_be_missing(view, keeps_end=calls.keeps_end):
             return None
         try:
             return calls.look(view)
         except TargetFailed as raised:
             if raised.seen is None and isinstance(raised.failure, TemporaryFailure):
                 raise raised.failure from raised
-            return None
-
-    def _calls(self) -> TargetCalls | None:
-        try:
-            return TargetCalls(self.find, self.name, self.job)
-        except TargetFailed:
             return None
 
     def _count(self, alert: str | None) -> tuple[bool, int]:
@@ -193,33 +197,30 @@ class _Round:
     # -------------------------------------------------------------------------------------- deciding
 
     def _decide(self, at: Survey) -> tuple[Survey, timedelta | None]:
+        """End the grants behind a single hold that was removed by hand, if one more look confirms it, and ask
+        people about everything else."""
         views = [view for key in at.missing if (view := look(self.context.ledger, key))]
-        missing = [view for view in views if view.live and view.record.missing]
-        if any(each.record.missing and each.record.missing.cause is None for each in missing):
+        missing = [(view, view.record.missing) for view in views if view.live and view.record.missing]
+        if any(each.cause is None for _, each in missing):
             return at, SETTLES
+        unclear: list[View] = []
         crowd = is_crowd(len(missing) + at.asked, at.held, self.context.catalog().strays.share)
-        by_hand = [view for view in missing if not crowd and _cause(view) is Absence.HAND]
-        for view in by_hand:
-            self._end(view)
-        unclear = [view for view in missing if view not in by_hand]
+        for view, known in missing:
+            if crowd or known.cause is not Absence.HAND:
+                unclear.append(view)
+                continue
+            shown = self._shows(view)
+            if shown is None or shown.presence is not Presence.NONE:
+                continue
+            if cause_of(view.record, known, shown, view.losses) is Absence.HAND:
+                parts = [_end_by_hand(grant, view, _basis(self.context, grant)) for grant in view.live]
+                self._try(Change(rests_on=(view.snap,), frees=True).plus(*parts))
         alert = self._ask(unclear, at) if unclear else at.alert
         return Survey(alert=alert), CHECKED_EVERY if alert else None
 
-    def _end(self, view: View) -> None:
-        """End the grants behind a hold that was removed by hand, if one more look confirms it."""
-        shown = self._shows(view)
-        record = view.record
-        if not (shown and record.missing and shown.presence is Presence.NONE):
-            return
-        if cause_of(record, record.missing, shown, view.losses) is not Absence.HAND:
-            return
-        change = Change(rests_on=(view.snap,), frees=True)
-        for grant in view.live:
-            change = change.plus(_end_by_hand(grant, view, _basis(self.context, grant)))
-        self._try(change)
-
     def _ask(self, views: Sequence[View], at: Survey) -> str:
-        """Ask people about these, in one message for the target."""
+        """Ask people about these, in one message for the target. The cards of their grants say that the
+        access is not there."""
         known, snap = self._alert(at.alert)
         count = len(views) + (at.asked if known else 0)
         reason = because(Why.MISSING_MANY, target=self.name, count=count, held=max(at.held, count))
@@ -235,17 +236,14 @@ class _Round:
         here = Key.of(Survey, self.name)  # so that after a crash these are asked about in the same message
         self.context.ledger.commit(replace(change, put={**change.put, here: Survey(alert=alert.id)}))
         for view in views:
-            self._try(_ask_change(view, alert.id))
+            missing = replace(view.record.missing, asked=alert.id) if view.record.missing else None
+            put: dict[Key, Document | None] = {
+                Key.of(HoldRecord, view.key): replace(view.record, missing=missing),
+                **{Key.of(Grant, each.id): replace(each, trouble=NOT_THERE) for each in view.live},
+            }
+            cards = tuple(Due.card(grant.id, at=view.now) for grant in view.live)
+            self._try(Change(rests_on=(view.snap,), put=put, due=cards, frees=True))
         return alert.id
-
-    def _still_asking(self, alert_id: str | None, asked: int) -> str | None:
-        """Return the alert if anything is still missing that it asks about; otherwise end it."""
-        alert, snap = self._alert(alert_id)
-        if alert and not (asked or alert.wish):
-            over = alert_over_change(alert, because(Why.MISSING_SETTLED, target=self.name), snap.now)
-            self.context.ledger.commit(replace(over, rests_on=(snap,), frees=True))
-            return None
-        return alert.id if alert else None
 
     def _alert(self, alert_id: str | None) -> tuple[Alert | None, Snapshot]:
         """Return the alert if it is not over."""
@@ -271,8 +269,25 @@ class _Round:
                 if view.record.missing and view.record.missing.asked == alert.id:
                     left += not self._carry_out_for(view, alert)
             whole = not cursor
-        if whole:
-            retry_conflicts(lambda: self._note_carried_out(alert, left))
+        if not whole:
+            return
+
+        def attempt() -> None:
+            key = Key.of(Alert, alert.id)
+            snap = self.context.ledger.read({key})
+            now, by = snap.find(Alert, alert.id), _wisher(alert)
+            if now is None or now.wish != alert.wish:
+                return
+            done = replace(now, wish=None)
+            if left:
+                some = because(Why.MISSING_LEFT, by_person=by, count=left)
+                change = alert_change(replace(done, became=some, verbs=VERBS), snap.now)
+            else:
+                why = Why.MISSING_GIVEN if alert.wish == "grant_again" else Why.MISSING_ENDED
+                change = alert_over_change(done, because(why, by_person=by, target=self.name), snap.now)
+            self.context.ledger.commit(replace(change, rests_on=(snap,), frees=True))
+
+        retry_conflicts(attempt)
 
     def _carry_out_for(self, view: View, alert: Alert) -> bool:
         """Return whether the wish was carried out for the grants behind a hold."""
@@ -301,31 +316,6 @@ class _Round:
         end = ending(grant, view.snap, because(Why.GIVEN_ANEW, by_person=by), by)[1]
         return replace(change.plus(Change(rests_on=(view.snap,)), end), frees=False)
 
-    def _note_carried_out(self, alert: Alert, left: int) -> None:
-        key = Key.of(Alert, alert.id)
-        snap = self.context.ledger.read({key})
-        now = snap.find(Alert, alert.id)
-        if now is None or now.wish != alert.wish:
-            return
-        by = _wisher(alert)
-        if left:
-            some = because(Why.MISSING_LEFT, by_person=by, count=left)
-            change = alert_change(replace(now, wish=None, became=some, verbs=VERBS), snap.now)
-        else:
-            why = Why.MISSING_GIVEN if alert.wish == "grant_again" else Why.MISSING_ENDED
-            change = alert_over_change(
-                replace(now, wish=None), because(why, by_person=by, target=self.name), snap.now
-            )
-        self.context.ledger.commit(replace(change, rests_on=(snap,), frees=True))
-
-
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[first : first + AT_ONCE] for first in range(0, len(ids), AT_ONCE))
-
-
-def _cause(view: View) -> Absence | None:
-    return view.record.missing.cause if view.record.missing else None
-
 
 def _wisher(alert: Alert) -> str:
     return str(alert.became.facts["by_person"]) if alert.became else ""
@@ -337,22 +327,6 @@ def _block_change(grant: Grant, reason: Reason, by: str | None, basis: Basis) ->
     catalog, snap = basis
     block = block_change(grant.person, grant.resource, reason, by, snap, catalog)
     return replace(block, rests_on=(snap,))
-
-
-def _ask_change(view: View, alert: str) -> Change:
-    """Return the change by which this alert asks about a hold, and the cards of its grants say that it is not
-    there."""
-    missing = replace(view.record.missing, asked=alert) if view.record.missing else None
-    change = Change(
-        rests_on=(view.snap,),
-        put={Key.of(HoldRecord, view.key): replace(view.record, missing=missing)},
-        frees=True,
-    )
-    for grant in view.live:
-        put = {Key.of(Grant, grant.id): replace(grant, trouble=NOT_THERE)}
-        card = Due.card(grant.id, at=view.now)
-        change = change.plus(Change(put=put, due=(card,)))
-    return change
 
 
 def _end_by_hand(grant: Grant, view: View, basis: Basis) -> Change:
@@ -448,7 +422,8 @@ def _once_more(context: Context, alert: Alert, person: str) -> Change:
     catalog, snap = _basis(context, old, *votes, also=Key.of(Alert, alert.id))
     if snap.find(Alert, alert.id) != alert:
         raise Conflict
-    if any(snap.live(each) and _same(each, old) for each in snap.all(Grant)):
+    theirs = [each for each in snap.all(Grant) if each.person == old.person and each.resource == old.resource]
+    if any(snap.live(each) for each in theirs):
         raise refuse(Why.ALERT_SETTLED)
     if against := _objection(person, old, (catalog, snap)):
         raise Refused(against)
@@ -464,10 +439,6 @@ def _once_more(context: Context, alert: Alert, person: str) -> Change:
         Why.HAND_AGAIN, by_person=person, person=old.person, resource=old.resource, until_at=until_at
     )
     return change.plus(alert_over_change(replace(alert, votes=votes), reason, snap.now))
-
-
-def _same(grant: Grant, other: Grant) -> bool:
-    return (grant.person, grant.resource) == (other.person, other.resource)
 
 
 # ------------------------------------------------------------------------------------------ deciding again
@@ -517,20 +488,9 @@ def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, basis: Basi
     """Return a new grant of the same resource to the same person, which ends when the old one would have, and
     what is to be written for it. Raises Refused."""
     catalog, snap = basis
+    until = _end_if_again(old, votes, by, basis)
     counted = [each for each in votes if _objection(each, old, basis) is None]
-    if against := _objection(by, old, basis):
-        raise Refused(against)
-    if more := _more(old, votes, basis):
-        raise refuse(Why.MISSING_VOTES, by_person=by, more=more)
     resource = catalog.resources[old.resource]
-    until = _until(old, resource, snap.now)
-    seconds = int((until - snap.now).total_seconds())
-    if seconds <= 0:
-        raise refuse(Why.NO_TIME_LEFT)
-    length = max(seconds, resource.lengths.min)
-    ask = Ask(person=old.person, resource=resource, length=length, reason=old.reason, any_reason=True)
-    if refused := refusal_of(ask, catalog, facts_of(snap, resource)):
-        raise Refused(refused)
     reason = because(Why.GIVEN_ANEW, by_person=by)
     grant = Grant(
         id=grant_id,
@@ -539,7 +499,7 @@ def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, basis: Basi
         origin=Origin.ASKED,
         state=State.ASKED,
         asked_at=snap.now,
-        length=seconds,
+        length=int((until - snap.now).total_seconds()),
         reason=old.reason,
         policy=catalog.version,
         trace=(Traced(rule="granted again", outcome=YES, reason=reason),),
@@ -557,7 +517,22 @@ def _again(grant_id: str, old: Grant, votes: Sequence[str], by: str, basis: Basi
     return grant, replace(change, copied=True)
 
 
-def _until(old: Grant, resource: Resource, now: datetime) -> datetime:
-    """Return the end of the time that was left, by today's longest length."""
-    longest = now + timedelta(seconds=resource.lengths.max)
-    return min(old.until or longest, longest)
+def _end_if_again(old: Grant, votes: Sequence[str], by: str, basis: Basis) -> datetime:
+    """Return until when it may be granted again: for the time that was left, but not longer than today's
+    longest length. Raises Refused if today's policy does not allow it."""
+    catalog, snap = basis
+    if against := _objection(by, old, basis):
+        raise Refused(against)
+    if more := _more(old, votes, basis):
+        raise refuse(Why.MISSING_VOTES, by_person=by, more=more)
+    resource = catalog.resources[old.resource]
+    longest = snap.now + timedelta(seconds=resource.lengths.max)
+    until = min(old.until or longest, longest)
+    seconds = int((until - snap.now).total_seconds())
+    if seconds <= 0:
+        raise refuse(Why.NO_TIME_LEFT)
+    length = max(seconds, resource.lengths.min)
+    ask = Ask(person=old.person, resource=resource, length=length, reason=old.reason, any_reason=True)
+    if refused := refusal_of(ask, catalog, facts_of(snap, resource)):
+        raise Refused(refused)
+    return until
