@@ -96,8 +96,11 @@ def _by_grants(ledger: HeldLedger) -> tuple[dict[str, Past], set[str], list[Key]
         for grant in page.all(Grant):
             if _lives(grant, page):
                 live.update(grant.holds)
-            else:
-                found.update(_past_of(grant, page.now))
+                continue
+            since = min(grant.until or page.now, page.now)
+            for hold in grant.gives:
+                if grant.holds[hold.key] not in SETTLED:
+                    found[hold.key] = Past(hold=hold, since=since, grants=(grant.id,))
     return found, live, unreadable
 
 
@@ -130,9 +133,15 @@ def take_back(ledger: Ledger, target: Callable[[str], Target], job: Job, past: P
     now = looked_at(ledger, past)
     if now.still_there or before is None:
         return now
-    return replace(
-        now, how="has a new reason" if it.left_alone else _how(before) or how_it_ended(ledger, past)
-    )
+    if it.left_alone:
+        how = "has a new reason"
+    elif before.record.untouchable:
+        how = "left to whom had it before"
+    elif before.record.phase is Phase.EMPTY:
+        how = "never given"
+    else:
+        how = how_it_ended(ledger, past)
+    return replace(now, how=how)
 
 
 def looked_at(ledger: Ledger, past: Past) -> Past:
@@ -164,20 +173,8 @@ def how_it_ended(ledger: Ledger, past: Past) -> str:
     return f"taken back, but they still have it from {left_by}" if left_by else "taken back"
 
 
-def _how(before: View) -> str:
-    if before.record.untouchable:
-        return "left to whom had it before"
-    return "never given" if before.record.phase is Phase.EMPTY else ""
-
-
 def _lives(grant: Grant, snap: Snapshot) -> bool:
     return grant.state in LIVE and snap.live(grant) and not too_late(grant, snap.now)
-
-
-def _past_of(grant: Grant, now: datetime) -> dict[str, Past]:
-    since = min(grant.until or now, now)
-    unsettled = (hold for hold in grant.gives if grant.holds[hold.key] not in SETTLED)
-    return {hold.key: Past(hold=hold, since=since, grants=(grant.id,)) for hold in unsettled}
 
 
 class _Lives(Exception):

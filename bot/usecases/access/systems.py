@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
-from bot.core.holds import HoldRecord, Presence, Receipt, Replacement, System
-from bot.core.reasons import Reason, Why, because
+from bot.core.holds import HoldRecord, Presence, Replacement, System
+from bot.core.reasons import Why, because
 from bot.ports.changes import Change, Due, Entry, Snapshot
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Key, Note, PolicyInForce, TargetSystems
@@ -37,39 +37,29 @@ def note_system(
 ) -> bool:
     """Commit which system a target name reached, if that is new, and return whether it was. ``channel`` is
     notified each time a second name for one running system appears."""
-    return retry_conflicts(lambda: _note_system(ledger, name, system, names, channel))
 
+    def attempt() -> bool:
+        snap = ledger.read({SYSTEMS, Key.of(PolicyInForce)})
+        known, force = snap.find(TargetSystems) or TargetSystems(), snap.find(PolicyInForce)
+        # what left the file may still be held under its name
+        held = {*names, *(force.former if force else ())}
+        if system is None or name not in held or known.found.get(name) == system:
+            return False
+        others = {each: there for each, there in known.found.items() if each in held}
+        accepted = tuple(each for each in known.accepted if each.target in held)
+        after = TargetSystems(found={**others, name: system}, accepted=accepted)
+        change = Change(rests_on=(snap,), put={SYSTEMS: after}, frees=True)
+        for each in sorted(set(after.namesakes(name)) - set(known.namesakes(name))):
+            if channel and {each, name} <= set(names):
+                first, second = sorted((name, each), key=names.index)
+                reason = because(Why.SAME_SYSTEM, target=second, other=first)
+                note = Note(id=f"same-system-{name}-{each}", channel=channel, reason=reason)
+                due = Due.note(note.id, at=snap.now)
+                change = change.plus(Change(put={Key.of(Note, note.id): note}, due=(due,)))
+        ledger.commit(change)
+        return True
 
-def _note_system(
-    ledger: Ledger, name: str, system: System | None, names: Sequence[str], channel: str | None
-) -> bool:
-    snap = ledger.read({SYSTEMS, Key.of(PolicyInForce)})
-    known, force = snap.find(TargetSystems) or TargetSystems(), snap.find(PolicyInForce)
-    held = {*names, *(force.former if force else ())}  # what left the file may still be held under its name
-    if system is None or name not in held or known.found.get(name) == system:
-        return False
-    others = {each: there for each, there in known.found.items() if each in held}
-    accepted = tuple(each for each in known.accepted if each.target in held)
-    after = TargetSystems(found={**others, name: system}, accepted=accepted)
-    new = set(after.namesakes(name)) - set(known.namesakes(name))
-    news = [each for each in sorted(new) if channel and {each, name} <= set(names)]
-    notes = [
-        Note(id=f"same-system-{name}-{each}", channel=channel or "", reason=_same_system(name, each, names))
-        for each in news
-    ]
-    change = Change(
-        rests_on=(snap,),
-        put={SYSTEMS: after, **{Key.of(Note, note.id): note for note in notes}},
-        due=tuple(Due.note(note.id, at=snap.now) for note in notes),
-        frees=True,
-    )
-    ledger.commit(change)
-    return True
-
-
-def _same_system(name: str, other: str, names: Sequence[str]) -> Reason:
-    first, second = sorted((name, other), key=names.index)
-    return because(Why.SAME_SYSTEM, target=second, other=first)
+    return retry_conflicts(attempt)
 
 
 # --------------------------------------------------------------------------------- accepting another one
@@ -125,7 +115,12 @@ def receipts_moved(snap: Snapshot, record: HoldRecord, system: str, by: str | No
         "from": sorted({each.system for each in record.receipts} - {system}),
         "to": system,
     }
-    receipts = tuple(_receipt_at(each, system) for each in record.receipts)
+    receipts = tuple(
+        replace(each, system=system, moved_from=each.moved_from or each.system)
+        if each.system != system
+        else each
+        for each in record.receipts
+    )
     moved = replace(record, receipts=receipts, seen_at=None)
     return Change(
         rests_on=(snap,),
@@ -142,9 +137,3 @@ def accepted_for(snap: Snapshot, record: HoldRecord) -> tuple[Replacement, ...]:
     known, named_there = snap.find(TargetSystems), {each.system for each in record.receipts}
     said = [each for each in (known.accepted if known else ()) if each.target == record.hold.target]
     return tuple(each for each in said if set() < named_there - {each.system} <= {*each.earlier})
-
-
-def _receipt_at(receipt: Receipt, system: str) -> Receipt:
-    if receipt.system == system:
-        return receipt
-    return replace(receipt, system=system, moved_from=receipt.moved_from or receipt.system)

@@ -80,13 +80,12 @@ class View:
     def last(self) -> Grant | None:
         """Return the live grant that ends last."""
         unending = [g for g in self.live if self.snap.leases[g.id] is None]
-        return unending[0] if unending else max(self.live, key=self._end, default=None)
+        if unending:
+            return unending[0]
+        return max(self.live, key=lambda g: self.snap.leases[g.id] or self.now, default=None)
 
     def with_receipts(self, receipts: tuple[Receipt, ...]) -> View:
         return replace(self, record=replace(self.record, receipts=receipts))
-
-    def _end(self, grant: Grant) -> datetime:
-        return self.snap.leases[grant.id] or self.now
 
 
 def too_late(grant: Grant, now: datetime) -> bool:
@@ -111,18 +110,14 @@ def query(hold: str) -> Query:
 
 def view_of(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:
     """Return the hold as a snapshot shows it; None if there is neither a record nor a grant behind it."""
-    found = _hold_in(snap, hold)
+    every = (each for grant in snap.all(Grant) for each in grant.gives)
+    found = next((each for each in every if each.key == hold), None)
     record = snap.find(HoldRecord, hold) or (_lost_record(found, snap) if found else None)
     if record is None:
         return None
     if record.seen_at and age(record.seen_at, snap.now) == UNKNOWN_AGE:
         record = replace(record, seen_at=None)
     return View(hold=record.hold, record=record, snap=snap, looked_at=looked_at)
-
-
-def _hold_in(snap: Snapshot, key: str) -> Hold | None:
-    every = (hold for grant in snap.all(Grant) for hold in grant.gives)
-    return next((hold for hold in every if hold.key == key), None)
 
 
 def _lost_record(hold: Hold, snap: Snapshot) -> HoldRecord:
