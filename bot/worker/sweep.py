@@ -14,10 +14,10 @@ from bot.ports.deadline import Deadline
 from bot.ports.documents import Key
 from bot.ports.target import Target
 from bot.usecases.access.batches import HoldBatches
+from bot.usecases.access.reconcile import Reconciliation
 from bot.usecases.access.sweep import (
     HeldLedger,
     Past,
-    TakingBack,
     arm,
     how_it_ended,
     looked_at,
@@ -43,7 +43,7 @@ class Sweep:
         self._ledger = ledger
         self._target = target
         self._offer = _Offer(ledger, until)
-        self._ends = HoldBatches(ledger, target, lambda job: TakingBack(ledger, target, job))
+        self._ends = HoldBatches(ledger, target, lambda job: Reconciliation(ledger, target, job))
         self._worker = Worker(
             self._offer, ledger, {"hold": self._take_back}, {"hold": _Many(self._ends, self._take_many)}
         )

@@ -26,6 +26,7 @@ from bot.testing.target import FakeTarget
 from bot.testing.valkey import valkey_url
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.reconcile import Reconciliation
+from bot.usecases.job import Job
 from bot.worker import loop
 from bot.worker.loop import Worker
 from bot.worker.sweep import Sweep
@@ -354,7 +355,11 @@ def test_beside_a_live_worker_each_is_taken_once(client: Redis) -> None:
     ledger, target = RedisLedger(client, "beside"), FakeTarget(lambda: NINE)
     for n in range(MANY):
         given(ledger, target, f"ada{n}")
-    other = Worker(ledger, ledger, {"hold": lambda job: Reconciliation(ledger, lambda _: target, job).run()})
+
+    def reconcile(job: Job) -> None:
+        Reconciliation(ledger, lambda _: target, job).run()
+
+    other = Worker(ledger, ledger, {"hold": reconcile})
     thread = threading.Thread(target=other.run)
     thread.start()
     try:

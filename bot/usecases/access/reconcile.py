@@ -65,46 +65,50 @@ class Reconciliation:
         self.former = former
         self._acted: HoldRecord | None = None
 
-    def run(self) -> None:
+    def run(self, *, revoke_only: bool = False) -> bool:
         """Bring the hold one whole step further, and close the claim. A failure is written, and the hold is
-        due again.
+        due again. Return False if there is only something to grant or to look at and ``revoke_only`` is set;
+        then the claim is still open.
 
         If somebody else changed what this rests on, the hold is looked at again; if the claim has run out, it
         is left to the next who claims it.
         """
         for _ in range(MOST_LOOKS):
             if self.job.fence.is_over:
-                return
+                return True
             try:
-                self._step()
+                return self._step(revoke_only=revoke_only)
             except ClaimLost:
                 break
             except Conflict:
                 continue
             except TargetFailed as raised:
                 self._note_failure(raised)
-            return
+                return True
         self._look_once_more()
+        return True
 
-    def _step(self) -> None:
-        view = self._look()
+    def _step(self, *, revoke_only: bool) -> bool:
+        view, channel = self._look(), self.security_channel
         if view and view.over:
             self._commit(outcomes.ended_over(view))
             view = self._look()
         if view is None:
             self.ledger.commit(Change(done=Done(claim=self.claim)))
-            return
+            return True
         self._accept_system(view)
+        if view.live and revoke_only:
+            return False
         if view.live:
             seen = self._keep(view)
             if seen.missing:
                 self._settle(lambda now: hands.change_if_missing(now, seen, self.claim))
-                return
-            self._settle(lambda now: outcomes.change_if_given(now, seen, self.claim, self.security_channel))
+            else:
+                self._settle(lambda now: outcomes.change_if_given(now, seen, self.claim, channel))
         else:
             left, keeper = self._clear(view)
-            channel = self.security_channel
             self._settle(lambda now: outcomes.change_if_gone(now, left, self.claim, channel, keeper))
+        return True
 
     def _look(self) -> View | None:
         return look(self.ledger, self.claim.id)

@@ -19,9 +19,9 @@ from bot.ports.changes import Change, Done, Due, Entry, Snapshot
 from bot.ports.documents import Key, Swept
 from bot.ports.ledger import Census, Ledger, Queue
 from bot.ports.target import Target
-from bot.usecases.access.outcomes import Observed, hold_name
+from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.reconcile import Reconciliation
-from bot.usecases.access.views import View, look, too_late
+from bot.usecases.access.views import look, too_late
 from bot.usecases.job import Job
 
 T = TypeVar("T")
@@ -31,8 +31,6 @@ AT_ONCE = 200
 """Documents that are read, and holds that are made due, in one call."""
 MOST_NAMED = 50
 """Holds named in one audit entry."""
-OVERDUE_IS_TOLD = ""
-"""No channel: the workers report what is overdue, because only they know whether there is one."""
 
 
 class HeldLedger(Ledger, Queue, Census, Protocol):
@@ -126,14 +124,16 @@ def out_of_reach(target: Callable[[str], Target], past: Past) -> str | None:
 
 
 def take_back(ledger: Ledger, target: Callable[[str], Target], job: Job, past: Past) -> Past:
-    """Bring one claimed hold as far as it can be brought now, and return how it stands."""
+    """Bring one claimed hold as far as it can be brought now, and return how it stands. If a live grant
+    stands behind the hold, hand it back to the workers as it was."""
     before = look(ledger, past.hold.key)
-    it = TakingBack(ledger, target, job)
-    it.run()
+    revoked = Reconciliation(ledger, target, job).run(revoke_only=True)
+    if not revoked:
+        ledger.commit(Change(done=Done(claim=job.claim, next_at=job.claim.owed_at), frees=True))
     now = looked_at(ledger, past)
     if now.still_there or before is None:
         return now
-    if it.left_alone:
+    if not revoked:
         how = "has a new reason"
     elif before.record.untouchable:
         how = "left to whom had it before"
@@ -175,31 +175,6 @@ def how_it_ended(ledger: Ledger, past: Past) -> str:
 
 def _lives(grant: Grant, snap: Snapshot) -> bool:
     return grant.state in LIVE and snap.live(grant) and not too_late(grant, snap.now)
-
-
-class _Lives(Exception):
-    """A live grant stands behind the hold."""
-
-
-class TakingBack(Reconciliation):
-    """A Reconciliation that only revokes. If a live grant stands behind the hold, it is handed back to the
-    workers as it was."""
-
-    left_alone = False
-
-    def __init__(self, ledger: Ledger, target: Callable[[str], Target], job: Job) -> None:
-        super().__init__(ledger, target, job, OVERDUE_IS_TOLD)
-
-    def run(self) -> None:
-        try:
-            super().run()
-        except _Lives:
-            self.left_alone = True
-            done = Done(claim=self.claim, next_at=self.claim.owed_at)
-            self.ledger.commit(Change(done=done, frees=True))
-
-    def _keep(self, view: View) -> Observed:
-        raise _Lives(view.key)
 
 
 def _read(
