@@ -47,7 +47,9 @@ def lines(
     for seal in _seals(trail, since.number if since else 0):
         if until and _made_at(seal, until) > until:
             return
-        last = _last_of(seal)
+        last = before_all("")
+        with suppress(ValueError):
+            last = before_all(read_seal(seal.text).last)
         while entry and place(entry.name) <= last:
             yield entry
             entry = next(entries, None)
@@ -100,13 +102,6 @@ def _made_at(seal: Sealed, otherwise: datetime) -> datetime:
         return read_seal(seal.text).at
     except ValueError:
         return otherwise
-
-
-def _last_of(seal: Sealed) -> tuple[int, int]:
-    try:
-        return before_all(read_seal(seal.text).last)
-    except ValueError:
-        return before_all("")
 
 
 # --------------------------------------------------------------------------------------------- exports
@@ -273,8 +268,11 @@ def story(found: Iterable[Line], grant: str) -> Iterator[str]:
             yield from unsealed
             unsealed.clear()
         elif isinstance(line, Written):
-            said = _parse_object(line.text)
-            if said.get("grant") == grant:
+            try:
+                said = json.loads(line.text)
+            except (RecursionError, ValueError):
+                continue
+            if isinstance(said, dict) and said.get("grant") == grant:
                 unsealed.append(plain(_account(line.at, said)))
     yield from (f"{each}  [not sealed yet: nothing proves it]" for each in unsealed)
 
@@ -282,31 +280,19 @@ def story(found: Iterable[Line], grant: str) -> Iterator[str]:
 def plain(text: str) -> str:
     """Return the text on one line, with everything that a terminal would obey or cannot show escaped, as
     ``\\x1b``."""
-    return "".join(each if each.isprintable() else _escape(each) for each in text)
-
-
-def _escape(sign: str) -> str:
-    return sign.encode("unicode_escape", "backslashreplace").decode("ascii")
-
-
-def _parse_object(text: str) -> Mapping[str, object]:
-    try:
-        said = json.loads(text)
-    except (RecursionError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for each in text
+    )
 
 
 def _account(at: datetime, said: Mapping[str, object]) -> str:
     when = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     by = f" by {said['by']}" if said.get("by") else ""
     facts = said.get("facts")
-    shown = _facts(facts) if isinstance(facts, dict) else ""
-    return f"{when}  {said.get('what')}{by}{'  ' + shown if shown else ''}"
-
-
-def _facts(facts: Mapping[str, object]) -> str:
-    return "  ".join(f"{name}={_fact(value)}" for name, value in facts.items() if value not in (None, [], ""))
+    known = facts.items() if isinstance(facts, dict) else ()
+    shown = [f"{name}={_fact(value)}" for name, value in known if value not in (None, [], "")]
+    return "  ".join((when, f"{said.get('what')}{by}", *shown))
 
 
 def _fact(value: object) -> str:

@@ -30,7 +30,7 @@ from bot.core.audit.chain import (
 from bot.core.errors import PermanentFailure
 from bot.core.grants import Grant
 from bot.ports.audit import Signer
-from bot.ports.changes import Change, Claim, Done, Drop, Entry, Snapshot
+from bot.ports.changes import Change, Claim, Done, Drop, Entry
 from bot.ports.documents import Alert, Card, Key, Restore
 from bot.ports.ledger import Ledger
 from bot.usecases.audit.evidence import Line, examine, lines
@@ -97,7 +97,8 @@ class Retention:
 
     def _old(self, keep: timedelta) -> Old | None:
         """Find a seal that this worker itself passed longer than ``keep`` ago, and follow the chain to it
-        from its oldest seal. Everything before it is at least as old, whatever its dates say."""
+        from its oldest seal. Everything before it is at least as old, whatever its dates say. Return no more
+        of that than may be dropped at once."""
         remembered = self.guard.newest_seen()
         oldest = self.books.seals(0, 1)
         newest_at = self._made_at(remembered.number, remembered.head) if remembered else None
@@ -111,8 +112,13 @@ class Retention:
         old: Old | None = None
         full = False
         for stored, seal in self._chain_to(known) if known else ():
-            more = old if full else _with_one_more(old, seal, stored)
-            old, full = more, more is old
+            if old is None:
+                old = Old(first=seal, last=seal, stored=stored, entries=seal.count)
+                continue
+            entries = old.entries + seal.count
+            full = full or seal.at - old.first.at > AT_ONCE or entries > MOST_ENTRIES
+            if not full:
+                old = replace(old, last=seal, stored=stored, entries=entries)
         return old
 
     def _made_at(self, number: int, head: str) -> datetime | None:
@@ -125,12 +131,21 @@ class Retention:
         return None
 
     def _chain_to(self, known: Milestone) -> Iterator[tuple[Sealed, Seal]]:
-        """Yield the seals before that one. Raises PermanentFailure if they do not lead to it."""
+        """Yield the seals before that one. Raises PermanentFailure if one of them was changed or is
+        missing."""
         before: Seal | None = None
         number = 0
         while page := self.books.seals(number, 1_000):
             for stored in page:
-                seal = _next_seal(stored, before)
+                try:
+                    seal = sound_seal(stored)
+                    broken = broken_link(seal, before.number, before.head) if before else None
+                except ValueError as error:
+                    broken = str(error)
+                if broken:
+                    raise PermanentFailure(
+                        f"the audit is damaged, so nothing is dropped: {broken}; see rotakey audit verify"
+                    )
                 if seal.number == known.number and seal.head == known.head:
                     return
                 yield stored, seal
@@ -168,16 +183,38 @@ class Retention:
         ids = iter(dict.fromkeys(each for each in named if each))
         while page := list(islice(ids, PAGE)):
             snap = self.ledger.read(Key.of(Grant, each) for each in page)
-            over = [grant for grant in snap.all(Grant) if _over(grant, snap, old.last.at)]
-            self.ledger.commit_all([_removal(grant, snap) for grant in over])
+            changes = []
+            for grant in snap.all(Grant):
+                if grant.open or snap.live(grant) or (grant.ended_at or grant.asked_at) > old.last.at:
+                    continue
+                own = Key.of(Grant, grant.id)
+                cards = [Key.of(Card, each) for each in (grant.id, *grant.extension_ids)]
+                put = dict.fromkeys((own, *cards, Key.of(Alert, grant.id)))
+                changes.append(Change(rests_on=(versions_of(snap, own),), put=put, frees=True))
+            self.ledger.commit_all(changes)
 
     def _restate(self, old: Old) -> None:
-        """Write down again what is known of live grants, because these entries may be all that the audit says
-        of them."""
+        """Write down again what later entries will not say of live grants, because these entries may be all
+        that the audit says of them."""
         for page in live_grants(self.ledger, self.books):
-            entries = tuple(_restatement(each) for each in page if each.asked_at <= old.last.at)
+            entries = []
+            for grant in (each for each in page if each.asked_at <= old.last.at):
+                facts = {
+                    "person": grant.person,
+                    "resource": grant.resource,
+                    "state": grant.state.value,
+                    "asked_at": grant.asked_at,
+                    "approved_at": grant.approved_at,
+                    "until": grant.until,
+                    "reason": grant.reason,
+                    "rule": grant.rule,
+                    "policy": grant.policy,
+                    "by": [each.person for each in grant.votes],
+                    "holds": [str(hold.key) for hold in grant.gives],
+                }
+                entries.append(Entry(what="restated", grant=grant.id, facts=facts))
             if entries:
-                self.ledger.commit(Change(audit=entries, frees=True))
+                self.ledger.commit(Change(audit=tuple(entries), frees=True))
 
     def _drop(self, claim: Claim, old: Old, kept_in: str | None) -> None:
         snap = self.ledger.read({HEAD, RESTORE})
@@ -204,61 +241,8 @@ class Retention:
         )
 
 
-def _next_seal(stored: Sealed, before: Seal | None) -> Seal:
-    """Return the seal. Raises PermanentFailure if it is not the one after ``before``, or was changed."""
-    try:
-        seal = sound_seal(stored)
-        broken = broken_link(seal, before.number, before.head) if before else None
-    except ValueError as error:
-        broken = str(error)
-    if broken:
-        raise PermanentFailure(
-            f"the audit is damaged, so nothing is dropped: {broken}; see rotakey audit verify"
-        )
-    return seal
-
-
-def _with_one_more(old: Old | None, seal: Seal, stored: Sealed) -> Old:
-    """Return ``old`` extended by one seal, or ``old`` itself if that would be more than may be dropped at
-    once."""
-    if old is None:
-        return Old(first=seal, last=seal, stored=stored, entries=seal.count)
-    entries = old.entries + seal.count
-    if seal.at - old.first.at > AT_ONCE or entries > MOST_ENTRIES:
-        return old
-    return replace(old, last=seal, stored=stored, entries=entries)
-
-
 def _grant_of(text: str) -> str | None:
     with suppress(KeyError, RecursionError, TypeError, ValueError):
         named = json.loads(text)["grant"]
         return named if isinstance(named, str) else None
     return None
-
-
-def _over(grant: Grant, snap: Snapshot, at: datetime) -> bool:
-    return not grant.open and not snap.live(grant) and (grant.ended_at or grant.asked_at) <= at
-
-
-def _removal(grant: Grant, snap: Snapshot) -> Change:
-    keys = [Key.of(shape, grant.id) for shape in (Grant, Card, Alert)]
-    keys += [Key.of(Card, each) for each in grant.extension_ids]
-    return Change(rests_on=(versions_of(snap, keys[0]),), put=dict.fromkeys(keys), frees=True)
-
-
-def _restatement(grant: Grant) -> Entry:
-    """Return an entry with everything that later entries will not say."""
-    facts = {
-        "person": grant.person,
-        "resource": grant.resource,
-        "state": grant.state.value,
-        "asked_at": grant.asked_at,
-        "approved_at": grant.approved_at,
-        "until": grant.until,
-        "reason": grant.reason,
-        "rule": grant.rule,
-        "policy": grant.policy,
-        "by": [each.person for each in grant.votes],
-        "holds": [str(hold.key) for hold in grant.gives],
-    }
-    return Entry(what="restated", grant=grant.id, facts=facts)

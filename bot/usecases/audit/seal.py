@@ -53,7 +53,9 @@ class Sealing:
             head, change = self._report(head, channel, snap.now, change)
         entries = self._entries(head, snap.now)
         if entries:
-            seal = self._seal(entries, head, snap.now)
+            key = self.signer.key if self.signer else None
+            seal = seal_of(entries, number=head.number + 1, previous=head.head, at=snap.now, key=key)
+            seal = with_signature(seal, head, self.signer)
             head = head_after(head, seal)
             change = replace(change, seal=seal)
         if len(entries) == MOST:
@@ -65,15 +67,13 @@ class Sealing:
     def _entries(self, head: SealHead, now: datetime) -> Sequence[Written]:
         """Return the entries to seal now. Redis names entries in rising order, even if its clock is set back:
         no entry can appear later with a lower name than one that was read, so no seal passes an entry over.
-        Entries that such a clock dates in the future are not waited for."""
+        Entries that such a clock dates in the future are not waited for. A few entries wait for others,
+        unless something ended: workers remember an end only once it is sealed."""
         found = self.trail.written_entries(head.last, MOST)
         settled = list(takewhile(lambda each: not timedelta() <= now - each.at < SETTLES, found))
-        return [] if head.number and _can_wait(settled, now) else settled
-
-    def _seal(self, entries: Sequence[Written], head: SealHead, now: datetime) -> Seal:
-        key = self.signer.key if self.signer else None
-        seal = seal_of(entries, number=head.number + 1, previous=head.head, at=now, key=key)
-        return with_signature(seal, head, self.signer)
+        few = 0 < len(settled) < ENOUGH and not any(grant_ending(each.text) for each in settled)
+        can_wait = few and timedelta() <= now - settled[0].at < QUIET
+        return [] if head.number and can_wait else settled
 
     def _report(self, head: SealHead, channel: str, now: datetime, change: Change) -> tuple[SealHead, Change]:
         fresh = head.sealed_at is None or now - head.sealed_at < LASTS
@@ -88,14 +88,6 @@ class Sealing:
             put={Key.of(Note, note.id): note},
             due=(Due.note(note.id, at=now),),
         )
-
-
-def _can_wait(entries: Sequence[Written], now: datetime) -> bool:
-    """Return whether these entries can wait for their seal. An end is sealed at once, because workers
-    remember it only from then on."""
-    if not entries or len(entries) >= ENOUGH or any(grant_ending(each.text) for each in entries):
-        return False
-    return timedelta() <= now - entries[0].at < QUIET
 
 
 def grant_ending(text: str) -> str | None:
@@ -117,20 +109,15 @@ def newest(snap: Snapshot, trail: AuditTrail) -> SealHead:
     """Return the end of the chain. A head that was lost, or is not that of the seal it names, is found again
     from the seals. Raises UnreadableSeal."""
     head = snap.find(SealHead) or SealHead()
-    if head.number and not _has_seal(trail, head):
-        head = SealHead(told=head.told, told_at=head.told_at)
+    if head.number:
+        found = trail.seals(head.number - 1, 1)
+        seal = _read(found[0]) if found and found[0].number == head.number else None
+        if seal is None or (seal.head, seal.last, seal.key) != (head.head, head.last, head.key):
+            head = SealHead(told=head.told, told_at=head.told_at)
     while page := trail.seals(head.number, PAGE):
         for each in page:
             head = head_after(head, _read(each))
     return head
-
-
-def _has_seal(trail: AuditTrail, head: SealHead) -> bool:
-    found = trail.seals(head.number - 1, 1)
-    if not found or found[0].number != head.number:
-        return False
-    seal = _read(found[0])
-    return (seal.head, seal.last, seal.key) == (head.head, head.last, head.key)
 
 
 def head_after(head: SealHead, seal: Seal) -> SealHead:
