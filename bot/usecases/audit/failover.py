@@ -11,10 +11,9 @@ from dataclasses import replace
 from functools import partial
 
 from bot.core.audit.anchor import Ended
-from bot.core.document import Document
 from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
-from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove, Snapshot
+from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove
 from bot.ports.documents import Key, Note, Restore
 from bot.ports.ledger import Ledger
 from bot.usecases.access.hands import LOSSES, loss_change
@@ -42,55 +41,49 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
     if ended.grant not in snap.leases:
         return False
     change = Change(rests_on=(snap,), leases=(Lease(grant=ended.grant, how=LeaseMove.DROP),), frees=True)
+    ended_at = int(ended.at.timestamp())
     if grant and grant.state in LIVE:
-        _, part = ending(grant, snap, because(Why.ENDED_BEFORE, ended_at=int(ended.at.timestamp())), None)
-        change = replace(change, leases=()).plus(part, _stays_ended(grant, snap))
-    ledger.commit(change.plus(_note_change(ended, grant, snap, channel)))
+        _, part = ending(grant, snap, because(Why.ENDED_BEFORE, ended_at=ended_at), None)
+        # somebody may have given the shift back, so it does not start again automatically
+        left = left_shift(grant, snap) if grant.shift_ground else {}
+        change = replace(change, leases=()).plus(part, Change(put=left))
+    if grant and channel is not None:
+        reason = because(
+            Why.ENDED_AGAIN,
+            person=grant.person,
+            resource=grant.resource,
+            ended_at=ended_at,
+            grant=grant.id,
+        )
+        note = Note(id=f"ended-again-{grant.id}", channel=channel, reason=reason)
+        due = Due.note(note.id, at=snap.now)
+        change = change.plus(Change(put={Key.of(Note, note.id): note}, due=(due,)))
+    ledger.commit(change)
     return True
-
-
-def _stays_ended(grant: Grant, snap: Snapshot) -> Change:
-    """Keep a shift from starting again automatically after somebody may have given it back."""
-    return Change(put=left_shift(grant, snap)) if grant.shift_ground else Change()
-
-
-def _note_change(ended: Ended, grant: Grant | None, snap: Snapshot, channel: str | None) -> Change:
-    if channel is None or grant is None:
-        return Change()
-    reason = because(
-        Why.ENDED_AGAIN,
-        person=grant.person,
-        resource=grant.resource,
-        ended_at=int(ended.at.timestamp()),
-        grant=grant.id,
-    )
-    note = Note(id=f"ended-again-{grant.id}", channel=channel, reason=reason)
-    return Change(put={Key.of(Note, note.id): note}, due=(Due.note(note.id, at=snap.now),))
 
 
 def hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, channel: str | None) -> Restore:
     """Commit that nothing is granted until a person accepts this server, because there is nothing to compare
     it with, and notify ``channel`` in the note with this id. Return the Restore that stands. Raises
     TemporaryFailure."""
-    return retry_conflicts(lambda: _hold_back(ledger, restore, live, note, channel))
 
-
-def _hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, channel: str | None) -> Restore:
-    snap = ledger.read({RESTORE, LOSSES})
-    before = snap.find(Restore)
-    if before:
-        return before
-    put: dict[Key, Document | None] = {RESTORE: restore, **loss_change(snap).put}
-    if channel:
-        reason = because(Why.FAILED_OVER) if live is None else because(Why.FAILED_OVER, live=live)
-        put[Key.of(Note, note)] = Note(id=note, channel=channel, reason=reason)
-    ledger.commit(
-        Change(
+    def attempt() -> Restore:
+        snap = ledger.read({RESTORE, LOSSES})
+        before = snap.find(Restore)
+        if before:
+            return before
+        change = Change(
             rests_on=(versions_of(snap, RESTORE, LOSSES),),
-            put=put,
-            due=(Due.note(note, at=snap.now),) if channel else (),
+            put={RESTORE: restore, **loss_change(snap).put},
             audit=(Entry(what="failover noticed", facts={"found": restore.found, "live": live}),),
             frees=True,
         )
-    )
-    return restore
+        if channel:
+            reason = because(Why.FAILED_OVER) if live is None else because(Why.FAILED_OVER, live=live)
+            message = Note(id=note, channel=channel, reason=reason)
+            due = Due.note(note, at=snap.now)
+            change = change.plus(Change(put={Key.of(Note, note): message}, due=(due,)))
+        ledger.commit(change)
+        return restore
+
+    return retry_conflicts(attempt)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.core.audit.chain import Acceptance, acceptance_seal
@@ -25,25 +24,17 @@ def accept_restore(ledger: Ledger, books: Books, signer: Signer | None, *, by: s
     if there is nothing to accept, or if seals are signed and there is no ``signer``."""
     restore = retry_conflicts(lambda: _accept(ledger, books, signer, by, why))
     for page in live_grants(ledger, books):
-        _forget_look(ledger, sorted({hold.key for grant in page for hold in grant.gives}))
+        holds = sorted({hold.key for grant in page for hold in grant.gives})
+        snap = ledger.read(Key.of(HoldRecord, each) for each in holds)
+        changes = []
+        for hold in holds:
+            # the last look was before the loss; anyone who changes a hold meanwhile has looked at it
+            key, record = Key.of(HoldRecord, hold), snap.find(HoldRecord, hold)
+            put = {key: replace(record, seen_at=None)} if record else {}
+            due = (Due.hold(hold, at=snap.now),)
+            changes.append(Change(rests_on=(versions_of(snap, key),), put=put, due=due))
+        ledger.commit_all(changes)
     return restore
-
-
-def _forget_look(ledger: Ledger, holds: Sequence[str]) -> None:
-    """Make these holds due for a look, because the last one was before the loss. A hold that somebody changes
-    meanwhile is left alone: they have looked at it themselves."""
-    snap = ledger.read(Key.of(HoldRecord, each) for each in holds)
-    records = {each: snap.find(HoldRecord, each) for each in holds}
-    ledger.commit_all(
-        [
-            Change(
-                rests_on=(versions_of(snap, Key.of(HoldRecord, hold)),),
-                put={Key.of(HoldRecord, hold): replace(record, seen_at=None)} if record else {},
-                due=(Due.hold(hold, at=snap.now),),
-            )
-            for hold, record in records.items()
-        ]
-    )
 
 
 def _accept(ledger: Ledger, books: Books, signer: Signer | None, by: str, why: str) -> Restore:

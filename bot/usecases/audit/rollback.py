@@ -145,39 +145,40 @@ class RollbackGuard:
     def _compare_policy(self, restore: Restore | None) -> None:
         """Hold back the policy in force if it is older than the one that we remember; otherwise remember
         it."""
-        if (
-            self._seen
-            and (mark := retry_conflicts(lambda: self._policy_mark(self._seen)))
-            and restore is None
-        ):
-            self._seen = replace(self._seen, policy=newer_policy(self._seen.policy, mark))
+        seen = self._seen
+        if seen is None:
+            return
+        kept = seen.policy
 
-    def _policy_mark(self, seen: Anchored | None) -> PolicyMark | None:
-        kept = seen.policy if seen else None
-        keys = {POLICY, *((Key.of(PolicyVersion, kept.version),) if kept else ())}
-        snap = self.ledger.read(keys)
-        force = snap.find(PolicyInForce)
-        if force is None or force.since is None or force.held_back:
-            return None
-        mark = policy_mark(force.version, force.since)
-        known = kept is not None and bool(snap.versions.get(Key.of(PolicyVersion, kept.version)))
-        if kept is None or not has_come_back(kept, mark, applied=force.applied, known=known):
-            return mark
-        reason = because(
-            Why.POLICY_CAME_BACK,
-            version=force.version,
-            anchored=kept.version,
-            anchored_at=int(kept.since.timestamp()),
-        )
-        self.ledger.commit(
-            Change(
-                rests_on=(versions_of(snap, POLICY),),
-                put={POLICY: replace(force, held_back=reason)},
-                audit=(Entry(what="policy held back", facts=reason.facts),),
-                frees=True,
+        def attempt() -> PolicyMark | None:
+            keys = {POLICY, *((Key.of(PolicyVersion, kept.version),) if kept else ())}
+            snap = self.ledger.read(keys)
+            force = snap.find(PolicyInForce)
+            if force is None or force.since is None or force.held_back:
+                return None
+            mark = policy_mark(force.version, force.since)
+            known = kept is not None and bool(snap.versions.get(Key.of(PolicyVersion, kept.version)))
+            if kept is None or not has_come_back(kept, mark, applied=force.applied, known=known):
+                return mark
+            reason = because(
+                Why.POLICY_CAME_BACK,
+                version=force.version,
+                anchored=kept.version,
+                anchored_at=int(kept.since.timestamp()),
             )
-        )
-        return None
+            self.ledger.commit(
+                Change(
+                    rests_on=(versions_of(snap, POLICY),),
+                    put={POLICY: replace(force, held_back=reason)},
+                    audit=(Entry(what="policy held back", facts=reason.facts),),
+                    frees=True,
+                )
+            )
+            return None
+
+        mark = retry_conflicts(attempt)
+        if mark and restore is None:
+            self._seen = replace(seen, policy=newer_policy(kept, mark))
 
     def _excuse(self, seen: Anchored) -> Seal | None:
         """Return the seal by which somebody gave up the seal that we remember, or by which it was dropped
@@ -297,22 +298,19 @@ class RollbackGuard:
         for seal in self._seals_behind(seen.number):
             if seal.accepted and (self._is_signed(seal) if self.signer else seen.key is None):
                 self._accepted_at = seal.at
-        every = all_ended(seen.ended, self._ended_grants(now))
+        ended: list[Ended] = []
+        a_day_ago = f"{max(0, int((now - ENDED_KEPT).timestamp() * 1000))}-0"
+        after = max(self._ends_up_to, a_day_ago, key=before_all)
+        while page := self.books.written_entries(after, PAGE):
+            ended += [Ended(grant=each, at=one.at) for one in page if (each := grant_ending(one.text))]
+            self._ends_up_to = after = page[-1].name
+
+        every = all_ended(seen.ended, ended)
         if self._accepted_at:
             every = tuple(each for each in every if each.at > self._accepted_at)
         lately = ended_lately(every, (), now)
         whole = lately != every and not self.ledger.wait_for_copies()
         self._seen = replace(seen, ended=every if whole else lately)
-
-    def _ended_grants(self, now: datetime) -> Iterator[Ended]:
-        """Yield the grants that ended in the last day, after the entry that was read last."""
-        a_day_ago = f"{max(0, int((now - ENDED_KEPT).timestamp() * 1000))}-0"
-        after = max(self._ends_up_to, a_day_ago, key=before_all)
-        while page := self.books.written_entries(after, PAGE):
-            for each in page:
-                if grant := grant_ending(each.text):
-                    yield Ended(grant=grant, at=each.at)
-            self._ends_up_to = after = page[-1].name
 
     def _end_again(self, serving: Serving, channel: str | None) -> None:
         """End again what this worker's own list has. Each worker does this once, even if another one has
@@ -381,10 +379,13 @@ class RollbackGuard:
         restore = replace(_restore(seen, broken, snap, before), key=key)
         restore = replace(restore, again=(*known, *(each.grant for each in again)))
         live = self._count_live()
-        told = [_came_back(restore, live)] if before is None else []
-        told += [_live_again(each, snap) for each in again[-MOST_NAMED:]]
+        found: dict[str, str | int] = {"anchored": restore.anchored, "found": restore.found}
+        told = [_live_again(each, snap) for each in again[-MOST_NAMED:]]
+        if before is None:
+            about = {**found, "live": live} if live is not None else {}
+            told.insert(0, because(Why.RESTORED, **about))
         notes = [Note(id=self._new_id(), channel=channel, reason=reason) for reason in told if channel]
-        facts = {"anchored": restore.anchored, "found": restore.found, "live": live}
+        facts = {**found, "live": live, "again": list(restore.again)}
         self.ledger.commit(
             Change(
                 rests_on=(versions_of(snap, RESTORE, LOSSES),),
@@ -394,7 +395,7 @@ class RollbackGuard:
                     **{Key.of(Note, note.id): note for note in notes},
                 },
                 due=tuple(Due.note(note.id, at=snap.now) for note in notes),
-                audit=(Entry(what="restore noticed", facts={**facts, "again": list(restore.again)}),),
+                audit=(Entry(what="restore noticed", facts=facts),),
                 frees=True,
             )
         )
@@ -433,12 +434,6 @@ def live_grants(ledger: Ledger, census: Census) -> Iterator[tuple[Grant, ...]]:
     for page in census.grants("open"):
         snap = ledger.read(Key.of(Grant, each) for each in page)
         yield tuple(grant for grant in snap.all(Grant) if snap.live(grant))
-
-
-def _came_back(restore: Restore, live: int | None) -> Reason:
-    if live is None:
-        return because(Why.RESTORED)
-    return because(Why.RESTORED, anchored=restore.anchored, found=restore.found, live=live)
 
 
 def _not_there(seen: Anchored, page: Sequence[Sealed], head: SealHead) -> str | None:
