@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from bot.core.catalog import Catalog
 from bot.core.errors import PermanentFailure
@@ -46,23 +45,23 @@ def outdated_grants(ledger: Ledger, census: Census, catalog: Catalog) -> Iterato
 def end_outdated(ledger: Ledger, catalog: Catalog, grant: str) -> Outdated | None:
     """Commit the end of this grant, and return it. None if it is over, or allowed, by now. Raises
     PermanentFailure if another policy has come into force."""
-    return retry_conflicts(partial(_end_outdated, ledger, catalog, grant))
 
+    def attempt() -> Outdated | None:
+        first = ledger.read({Key.of(Grant, grant)}).find(Grant, grant)
+        if first is None:
+            return None
+        snap = ledger.read({POLICY, *_keys(first, catalog)})
+        force = snap.find(PolicyInForce)
+        if force is None or force.version != catalog.version:
+            raise PermanentFailure("another policy has come into force meanwhile: apply yours again")
+        found = snap.find(Grant, grant)
+        outdated = _outdated_grant(found, snap, catalog) if found else None
+        if outdated:
+            _, part = ending(outdated.grant, snap, outdated.why, None)
+            ledger.commit(Change(rests_on=(snap,), frees=True).plus(part))
+        return outdated
 
-def _end_outdated(ledger: Ledger, catalog: Catalog, name: str) -> Outdated | None:
-    grant = ledger.read({Key.of(Grant, name)}).find(Grant, name)
-    if grant is None:
-        return None
-    snap = ledger.read({POLICY, *_keys(grant, catalog)})
-    force = snap.find(PolicyInForce)
-    if force is None or force.version != catalog.version:
-        raise PermanentFailure("another policy has come into force meanwhile: apply yours again")
-    found = snap.find(Grant, name)
-    outdated = _outdated_grant(found, snap, catalog) if found else None
-    if outdated:
-        _, part = ending(outdated.grant, snap, outdated.why, None)
-        ledger.commit(Change(rests_on=(snap,), frees=True).plus(part))
-    return outdated
+    return retry_conflicts(attempt)
 
 
 def _outdated_grant(grant: Grant, snap: Snapshot, catalog: Catalog) -> Outdated | None:

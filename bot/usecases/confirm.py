@@ -25,17 +25,15 @@ def find_out(ledger: Ledger, op: str, person: str) -> None:
     receipt = ledger.commit(_with_note(first, op, person, not_done, now))
     if receipt.again:
         try:
-            became = _became(ledger, earlier_answer(receipt))
+            answer = earlier_answer(receipt)
         except Refused as refused:
             became = refused.reason
+        else:
+            became = because(Why.CONFIRMED)
+            if grant := ledger.read({Key.of(Grant, answer)}).find(Grant, answer):
+                about = {"resource": grant.resource, "person": grant.person, "state": grant.state.value}
+                became = because(Why.CONFIRMED, **about)
         ledger.commit(_with_note(Change(op=f"{op}:confirmed"), op, person, became, now))
-
-
-def _became(ledger: Ledger, answer: str) -> Reason:
-    grant = ledger.read({Key.of(Grant, answer)}).find(Grant, answer)
-    if grant is None:
-        return because(Why.CONFIRMED)
-    return because(Why.CONFIRMED, resource=grant.resource, person=grant.person, state=grant.state.value)
 
 
 def _with_note(change: Change, op: str, person: str, reason: Reason, now: datetime) -> Change:

@@ -53,55 +53,55 @@ def enact(
     authenticate it with ``keys``; and make sure that everything it needs to know is being read. ``by`` is
     that person. Safe to repeat."""
     policy = Checked(catalog=catalog, text=text, keys=keys)
-    retry_conflicts(lambda: _enact(ledger, policy, by))
+
+    def attempt() -> None:
+        snap = _read(ledger, policy)
+        before = snap.find(PolicyInForce)
+        force = force_after(before, catalog, snap.now)
+        since = _later(snap.now, before)
+        reached = {**force.reached, **catalog.located.reached}
+        force = replace(force, since=since, applied=True, held_back=None, reached=reached, groups={})
+        audit = (Entry(what="policy applied", by=by, facts={"version": force.version}),) if by else ()
+        _commit(ledger, policy, snap, force, audit)
+
+    retry_conflicts(attempt)
 
 
 def start_with(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> bool:
     """Put the text of a process that starts in force if Redis has never seen its version, and return whether
     it is in force. If it is already, correct its copy in Redis, and make sure that everything it needs is
     being read. A full Redis accepts no new text, and still owes what the one in force needs."""
-    policy = Checked(catalog=catalog, text=text, keys=keys)
-    return retry_conflicts(lambda: _start_with(ledger, policy))
+    policy, version = Checked(catalog=catalog, text=text, keys=keys), catalog.version
+
+    def attempt() -> bool:
+        snap = _read(ledger, policy)
+        before = snap.find(PolicyInForce)
+        force = _policy_at_start(before, policy, snap.now)
+        if before and before.version == version:
+            _commit(ledger, policy, snap, replace(force, since=before.since or snap.now))
+            return True
+        # a text is kept for each version, also by older processes that do not write down versions
+        kept = (Key.of(PolicyVersion, version), Key.of(PolicyText, version))
+        if any(snap.versions.get(key) for key in kept):
+            return False
+        _commit(ledger, policy, snap, replace(force, since=_later(snap.now, before), applied=False))
+        return True
+
+    return retry_conflicts(attempt)
 
 
 def put_back(ledger: Ledger, catalog: Catalog, text: str, keys: Sequence[bytes] = ()) -> None:
     """Put the text that a running process follows in force again, if Redis has lost which one is."""
     policy = Checked(catalog=catalog, text=text, keys=keys)
-    retry_conflicts(lambda: _put_back(ledger, policy))
 
+    def attempt() -> None:
+        snap = _read(ledger, policy)
+        before = snap.find(PolicyInForce)
+        if before is None or before.version == catalog.version:
+            force = _policy_at_start(before, policy, snap.now)
+            _commit(ledger, policy, snap, replace(force, since=force.since or snap.now))
 
-def _enact(ledger: Ledger, policy: Checked, by: str | None) -> None:
-    snap = _read(ledger, policy)
-    before = snap.find(PolicyInForce)
-    force = force_after(before, policy.catalog, snap.now)
-    since = _later(snap.now, before)
-    reached = {**force.reached, **policy.catalog.located.reached}
-    force = replace(force, since=since, applied=True, held_back=None, reached=reached, groups={})
-    audit = (Entry(what="policy applied", by=by, facts={"version": force.version}),) if by else ()
-    _commit(ledger, policy, snap, force, audit)
-
-
-def _start_with(ledger: Ledger, policy: Checked) -> bool:
-    snap = _read(ledger, policy)
-    before, version = snap.find(PolicyInForce), policy.catalog.version
-    if before and before.version == version:
-        since = before.since or snap.now
-        _commit(ledger, policy, snap, replace(_policy_at_start(before, policy, snap.now), since=since))
-        return True
-    # a text is kept for each version, also by older processes that do not write down versions
-    if any(snap.versions.get(key) for key in (Key.of(PolicyVersion, version), Key.of(PolicyText, version))):
-        return False
-    force = _policy_at_start(before, policy, snap.now)
-    _commit(ledger, policy, snap, replace(force, since=_later(snap.now, before), applied=False))
-    return True
-
-
-def _put_back(ledger: Ledger, policy: Checked) -> None:
-    snap = _read(ledger, policy)
-    before = snap.find(PolicyInForce)
-    if before is None or before.version == policy.catalog.version:
-        force = _policy_at_start(before, policy, snap.now)
-        _commit(ledger, policy, snap, replace(force, since=force.since or snap.now))
+    retry_conflicts(attempt)
 
 
 def _policy_at_start(before: PolicyInForce | None, policy: Checked, now: datetime) -> PolicyInForce:
@@ -117,20 +117,21 @@ def _policy_at_start(before: PolicyInForce | None, policy: Checked, now: datetim
 def record_addresses(ledger: Ledger, force: PolicyInForce, catalog: Catalog) -> None:
     """Commit where this process reaches the targets of the policy in force, as far as that is not known
     yet."""
+
+    def attempt() -> None:
+        snap = ledger.read({POLICY})
+        known = snap.find(PolicyInForce)
+        if known is None or known.version != catalog.version:
+            return
+        reached = {**catalog.located.reached, **known.reached}
+        if reached != known.reached:
+            new = sorted(reached.keys() - known.reached.keys())
+            audit = (Entry(what="addresses of targets recorded", facts={"targets": new}),)
+            put: dict[Key, Document | None] = {POLICY: replace(known, reached=reached)}
+            ledger.commit(Change(rests_on=(snap,), put=put, audit=audit))
+
     if catalog.located.reached.keys() - force.reached.keys():
-        retry_conflicts(lambda: _record_addresses(ledger, catalog))
-
-
-def _record_addresses(ledger: Ledger, catalog: Catalog) -> None:
-    snap = ledger.read({POLICY})
-    force = snap.find(PolicyInForce)
-    if force is None or force.version != catalog.version:
-        return
-    reached = {**catalog.located.reached, **force.reached}
-    if reached != force.reached:
-        new = sorted(reached.keys() - force.reached.keys())
-        audit = (Entry(what="addresses of targets recorded", facts={"targets": new}),)
-        ledger.commit(Change(rests_on=(snap,), put={POLICY: replace(force, reached=reached)}, audit=audit))
+        retry_conflicts(attempt)
 
 
 def _later(now: datetime, before: PolicyInForce | None) -> datetime:
@@ -155,7 +156,8 @@ def _commit(
     catalog, text, keys = policy.catalog, policy.text, policy.keys
     key = Key.of(PolicyText, catalog.version)
     before, kept = snap.find(PolicyInForce), snap.find(PolicyText, catalog.version)
-    earlier = ledger.read(_texts_of(force) if keys else ())
+    former = {Key.of(PolicyText, each) for every in former_versions(force).values() for each in every}
+    earlier = ledger.read(former if keys else ())
     put: dict[Key, Document | None] = dict(_signed_again(earlier.all(PolicyText), keys))
     audit: list[Entry] = []
     if before is None or before.version != catalog.version:
@@ -178,11 +180,6 @@ def _commit(
     due = tuple(Due(member=member, at=snap.now) for member in standing_duties(catalog))
     frees = kept is not None and not audit
     ledger.commit(Change(rests_on=(snap, earlier), put=put, due=due, audit=tuple(audit), frees=frees))
-
-
-def _texts_of(force: PolicyInForce) -> set[Key]:
-    """Return the keys of the texts that define former targets."""
-    return {Key.of(PolicyText, each) for every in former_versions(force).values() for each in every}
 
 
 def _signed_again(texts: Sequence[PolicyText], keys: Sequence[bytes]) -> dict[Key, PolicyText]:
@@ -218,36 +215,34 @@ def report_doubt(
     """Commit that the text in force is not followed, and why. The first process to do so notifies
     ``channel``; nobody does again while that stands. If a process that follows the text clears it, those that
     do not follow it report again."""
-    retry_conflicts(lambda: _report_doubt(ledger, force, why, channel, new_id))
 
+    def attempt() -> None:
+        snap = ledger.read({DOUBT, POLICY})
+        known, current = snap.find(PolicyDoubt), snap.find(PolicyInForce)
+        if known or current is None or current.version != force.version:
+            return
+        put: dict[Key, Document | None] = {DOUBT: PolicyDoubt(reason=why, noticed_at=snap.now)}
+        due: tuple[Due, ...] = ()
+        if channel:
+            note = Note(id=new_id(), channel=channel, reason=why)
+            put[Key.of(Note, note.id)] = note
+            due = (Due.note(note.id, at=snap.now),)
+        entry = Entry(what="policy not followed", facts={"why": why.why.value, **why.facts})
+        ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))
 
-def _report_doubt(
-    ledger: Ledger, force: PolicyInForce, why: Reason, channel: str | None, new_id: Callable[[], str]
-) -> None:
-    snap = ledger.read({DOUBT, POLICY})
-    known, current = snap.find(PolicyDoubt), snap.find(PolicyInForce)
-    if known or current is None or current.version != force.version:
-        return
-    put: dict[Key, Document | None] = {DOUBT: PolicyDoubt(reason=why, noticed_at=snap.now)}
-    due: tuple[Due, ...] = ()
-    if channel:
-        note = Note(id=new_id(), channel=channel, reason=why)
-        put[Key.of(Note, note.id)] = note
-        due = (Due.note(note.id, at=snap.now),)
-    entry = Entry(what="policy not followed", facts={"why": why.why.value, **why.facts})
-    ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))
+    retry_conflicts(attempt)
 
 
 def clear_doubt(ledger: Ledger) -> None:
     """Commit that the text in force is followed again."""
-    retry_conflicts(lambda: _clear_doubt(ledger))
 
+    def attempt() -> None:
+        snap = ledger.read({DOUBT, POLICY})
+        if snap.find(PolicyDoubt):
+            audit = (Entry(what="policy followed again"),)
+            ledger.commit(Change(rests_on=(snap,), put={DOUBT: None}, audit=audit, frees=True))
 
-def _clear_doubt(ledger: Ledger) -> None:
-    snap = ledger.read({DOUBT, POLICY})
-    if snap.find(PolicyDoubt):
-        audit = (Entry(what="policy followed again"),)
-        ledger.commit(Change(rests_on=(snap,), put={DOUBT: None}, audit=audit, frees=True))
+    retry_conflicts(attempt)
 
 
 # ------------------------------------------------------------------------------------- differences
@@ -268,23 +263,21 @@ def report_difference(
 ) -> None:
     """Commit that a process differs from the policy in force, and notify ``channel``, unless the same was
     reported in the last minutes. ``about`` says what differs."""
-    retry_conflicts(lambda: _report_difference(ledger, about, reason, channel, new_id))
 
+    def attempt() -> None:
+        snap = ledger.read({NOTICES, POLICY})
+        known, force = snap.find(PolicyNotices) or PolicyNotices(), snap.find(PolicyInForce)
+        name = f"{about} under {force.version if force else None}"
+        lately = {each: at for each, at in known.at.items() if timedelta() <= snap.now - at < NOTICED_FOR}
+        if name in lately:
+            return
+        put: dict[Key, Document | None] = {NOTICES: PolicyNotices(at={**lately, name: snap.now})}
+        due: tuple[Due, ...] = ()
+        if channel:
+            note = Note(id=new_id(), channel=channel, reason=reason)
+            put[Key.of(Note, note.id)] = note
+            due = (Due.note(note.id, at=snap.now),)
+        entry = Entry(what="process differs", facts={"why": reason.why.value, **reason.facts})
+        ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))
 
-def _report_difference(
-    ledger: Ledger, about: str, reason: Reason, channel: str | None, new_id: Callable[[], str]
-) -> None:
-    snap = ledger.read({NOTICES, POLICY})
-    known, force = snap.find(PolicyNotices) or PolicyNotices(), snap.find(PolicyInForce)
-    name = f"{about} under {force.version if force else None}"
-    lately = {each: at for each, at in known.at.items() if timedelta() <= snap.now - at < NOTICED_FOR}
-    if name in lately:
-        return
-    put: dict[Key, Document | None] = {NOTICES: PolicyNotices(at={**lately, name: snap.now})}
-    due: tuple[Due, ...] = ()
-    if channel:
-        note = Note(id=new_id(), channel=channel, reason=reason)
-        put[Key.of(Note, note.id)] = note
-        due = (Due.note(note.id, at=snap.now),)
-    entry = Entry(what="process differs", facts={"why": reason.why.value, **reason.facts})
-    ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))
+    retry_conflicts(attempt)

@@ -18,15 +18,15 @@ def look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadlin
     """Ask Slack who this is, and keep the answer. A person whom Slack no longer knows is kept as deactivated.
     If somebody else wrote about the person meanwhile, Slack is asked again: an answer that was long under way
     must not replace a newer one. Raises TemporaryFailure and PermanentFailure as the directory does."""
-    retry_conflicts(lambda: _look_up(ledger, directory, person, deadline))
 
+    def attempt() -> None:
+        before = ledger.read({Key.of(Person, person)})
+        known = before.find(Person, person)
+        found = directory.person(person, deadline) or (known and replace(known, deactivated=True))
+        if found:
+            _remember(ledger, found, before)
 
-def _look_up(ledger: Ledger, directory: Directory, person: str, deadline: Deadline) -> None:
-    before = ledger.read({Key.of(Person, person)})
-    known = before.find(Person, person)
-    found = directory.person(person, deadline) or (known and replace(known, deactivated=True))
-    if found:
-        _remember(ledger, found, before)
+    retry_conflicts(attempt)
 
 
 def remember(ledger: Ledger, person: Person) -> None:
@@ -42,14 +42,10 @@ def take_hint(ledger: Ledger, hint: Person) -> None:
     snap = ledger.read({Key.of(Person, hint.id), owner})
     known, owned = snap.find(Person, hint.id), snap.find(EmailOwner, owner.id)
     others = set(owned.people) - {hint.id} if owned else set()
-    if others or (known and known != _alike(hint, known)):
+    # these are not said in a hint, or nobody relies on them
+    same = known and replace(hint, name=known.name, shared_email=known.shared_email, read_at=known.read_at)
+    if others or known != same:
         ledger.commit(Change(due=(Due.people(hint.id, at=snap.now),), frees=True))
-
-
-def _alike(hint: Person, known: Person) -> Person:
-    """Return the hint with the stored values of everything that Slack does not say in it, or that nobody
-    relies on."""
-    return replace(hint, name=known.name, shared_email=known.shared_email, read_at=known.read_at)
 
 
 def _remember(ledger: Ledger, person: Person, first: Snapshot) -> None:
