@@ -11,7 +11,7 @@ from bot.core.errors import PermanentFailure
 from bot.core.holds import Hold
 from bot.core.members import names_of
 from bot.core.reasons import Reason, Why, because
-from bot.ports.changes import Change, Done, Due, Entry, Snapshot
+from bot.ports.changes import Change, Done, Due, Entry
 from bot.ports.documents import Alert, Key, Place, Restore
 from bot.ports.slack import AlertView, Messenger
 from bot.usecases.context import Context, fact_keys, facts_of
@@ -39,6 +39,9 @@ KEPT = timedelta(days=7)
 """The time for which the outcome of an alert is kept, for people who press its buttons late."""
 
 JUDGED_EVERY = timedelta(minutes=10)
+"""The pause after which it is judged again, until people have decided, whose a stray or an account is, and
+what may be done about it."""
+
 ADOPTED_FOR = timedelta(hours=4)
 
 
@@ -88,18 +91,13 @@ def show(context: Context, messenger: Messenger, job: Job) -> None:
         later = again(job.claim, now) if refused else None
         if later and later.next_at is None:
             give_up(context.ledger, posting, refused)
-        next_at = doubt_ends(alert.places, now) or _next(alert, now)
+        next_at = alert.over_at + KEPT if alert.over_at else None
+        if not alert.over_at and alert.asks and (alert.hold or alert.account):
+            next_at = now + JUDGED_EVERY
+        next_at = doubt_ends(alert.places, now) or next_at
         next_at = next_at if view.copied else now + COPIED_BY_THEN
         done = later if later and later.next_at else Done(claim=job.claim, next_at=next_at)
         context.ledger.commit(Change(done=done, frees=True))
-
-
-def _next(alert: Alert, now: datetime) -> datetime | None:
-    """Return when the alert is due again, if ever. Until people have decided, the owner of a stray or an
-    account, and what may be done about it, is judged again every JUDGED_EVERY."""
-    if alert.over_at:
-        return alert.over_at + KEPT
-    return now + JUDGED_EVERY if (alert.hold or alert.account) and alert.asks else None
 
 
 def alert_view(alert: Alert) -> AlertView:
@@ -230,9 +228,19 @@ def owners(hold: Hold, catalog: Catalog) -> tuple[Resource, ...]:
 def _with_places(context: Context, alert: Alert) -> Alert:
     if alert.places:
         return alert
-    catalog, snap = context.read_basis(lambda known: _concern_keys(alert, known))
+
+    def keys(known: Catalog) -> set[Key]:
+        if alert.account:
+            return contest_keys(alert, known)
+        return {key for resource in _resources_of(alert, known) for key in fact_keys(resource)}
+
+    catalog, snap = context.read_basis(keys)
     concerned = _resources_of(alert, catalog)
-    people = deciders(alert, catalog, snap) if alert.account else _approvers(concerned, snap)
+    if alert.account:
+        people = deciders(alert, catalog, snap)
+    else:
+        names = [name for each in concerned for name in names_of(each.approvers, facts_of(snap, each))]
+        people = tuple(dict.fromkeys(names))[:MOST_DM_APPROVERS]
     theirs = next((each.channel for each in concerned if each.channel), None)
     security = catalog.security_channel
     if catalog.strays.mode is StrayMode.REPORT and not alert.asks:
@@ -254,17 +262,6 @@ def _resources_of(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
     target = alert.reason.facts.get("target")
     every = catalog.resources.values()
     return tuple(each for each in every if target in {gives.target for gives in each.gives})
-
-
-def _concern_keys(alert: Alert, catalog: Catalog) -> set[Key]:
-    if alert.account:
-        return contest_keys(alert, catalog)
-    return {key for resource in _resources_of(alert, catalog) for key in fact_keys(resource)}
-
-
-def _approvers(resources: Iterable[Resource], snap: Snapshot) -> tuple[str, ...]:
-    names = [name for each in resources for name in names_of(each.approvers, facts_of(snap, each))]
-    return tuple(dict.fromkeys(names))[:MOST_DM_APPROVERS]
 
 
 def _direct(people: Iterable[str]) -> tuple[Place, ...]:

@@ -109,54 +109,51 @@ class _Posting:
         _record(self.context, self.view.id, place, (shown,))
 
     def record_lost(self, place: Place, failure: PermanentFailure) -> list[Place]:
-        return _places_instead(self.context, self.view, place, failure)
+        """Record that the place refused the card. If it was the only one for approvers, and a channel, return
+        their direct messages to use instead, as long as there is something to decide."""
+        view, grant, key = self.view, self.view.grant, Key.of(Card, self.view.id)
+        asked = view.extension or grant
+        instead: list[Place] = []
+        if place.audience == "approver" and view.waits and asked.asked_in:
+            card = self.context.ledger.read({key}).find(Card, view.id) or Card()
+            if sum(each.audience == "approver" for each in card.places) == 1:
+                instead = _approver_places(None, asked.asked_people)
+        facts = {"to": place.channel, "error": str(failure)[:300]}
+        entry = Entry(what="card lost", grant=grant.id, facts=facts)
+        _record(self.context, view.id, place, (refusing(place), *instead), entry)
+        return instead
 
     def give_up(self, place: Place) -> None:
         _record(self.context, self.view.grant.id, place, (replace(place, shown=GIVEN_UP),))
 
 
 def _plan_places(context: Context, view: CardView, claim: Claim) -> Card:
-    """Return the card with the messages that exist and those that should."""
-    return retry_conflicts(lambda: _plan(context, view, claim))
+    """Return the card with the messages that exist and those that should, once it is committed."""
 
+    def attempt() -> Card:
+        key, grant = Key.of(Card, view.id), view.grant
+        snap = context.ledger.read({key})
+        card = snap.find(Card, view.id) or Card()
+        audiences = {place.audience for place in card.places}
+        wanted: list[Place] = []
+        if "approver" not in audiences and view.waits and not grant.undecided:
+            asked = view.extension or grant
+            wanted += _approver_places(asked.asked_in, asked.asked_people)
+        is_news = grant.state in NEWS or grant.trouble
+        if view.extension is None and "holder" not in audiences and is_news:
+            wanted.append(Place(channel=grant.person, audience="holder"))
+        planned = replace(card, places=places_in_doubt((*card.places, *wanted), claim, snap.now))
+        if planned != card:
+            context.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
+        return planned
 
-def _plan(context: Context, view: CardView, claim: Claim) -> Card:
-    key, grant = Key.of(Card, view.id), view.grant
-    snap = context.ledger.read({key})
-    card = snap.find(Card, view.id) or Card()
-    audiences = {place.audience for place in card.places}
-    wanted: list[Place] = []
-    if "approver" not in audiences and view.waits and not grant.undecided:
-        asked = view.extension or grant
-        wanted += _approver_places(asked.asked_in, asked.asked_people)
-    is_news = grant.state in NEWS or grant.trouble
-    if view.extension is None and "holder" not in audiences and is_news:
-        wanted.append(Place(channel=grant.person, audience="holder"))
-    planned = replace(card, places=places_in_doubt((*card.places, *wanted), claim, snap.now))
-    if planned == card:
-        return card
-    context.ledger.commit(Change(rests_on=(snap,), put={key: planned}, frees=True))
-    return planned
+    return retry_conflicts(attempt)
 
 
 def _approver_places(channel: str | None, people: Iterable[str]) -> list[Place]:
     if channel:
         return [Place(channel=channel, audience="approver")]
     return [Place(channel=each, audience="approver", person=each) for each in people]
-
-
-def _places_instead(context: Context, view: CardView, place: Place, failure: PermanentFailure) -> list[Place]:
-    """Record that a place refused the message. If it was the only one for approvers, and a channel, return
-    their direct messages to use instead, as long as there is something to decide."""
-    grant, asked = view.grant, view.extension or view.grant
-    instead: list[Place] = []
-    if place.audience == "approver" and view.waits and asked.asked_in:
-        others = [each for each in _card(context, view.id).places if each.audience == "approver"]
-        if len(others) == 1:
-            instead = _approver_places(None, asked.asked_people)
-    entry = Entry(what="card lost", grant=grant.id, facts={"to": place.channel, "error": str(failure)[:300]})
-    _record(context, view.id, place, (refusing(place), *instead), entry)
-    return instead
 
 
 def _record(context: Context, grant: str, old: Place, new: Iterable[Place], *audit: Entry) -> None:
@@ -168,10 +165,6 @@ def _record(context: Context, grant: str, old: Place, new: Iterable[Place], *aud
         context.ledger.commit(Change(rests_on=(snap,), put={key: card}, audit=audit, frees=True))
 
     retry_conflicts(attempt)
-
-
-def _card(context: Context, grant: str) -> Card:
-    return context.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
 
 
 def _close(context: Context, grant: Grant, basis: Basis, done: Done) -> None:
@@ -194,13 +187,15 @@ def card_view(
     live_until = snap.leases.get(grant.id, grant.until)
     shown = replace(grant, until=live_until)
     extension = next((each for each in grant.extensions if each.id == which), None)
-    targets = [hold.target for hold in grant.gives] or _targets(resource)
     asked = extension or grant
+    held = [hold.entitlement for hold in grant.gives] or (resource.gives if resource else ())
+    said = {catalog.session_notes.get(each.target, "unknown") for each in held}
     view = CardView(
         grant=shown,
         title=resource.title if resource else grant.resource,
-        gives=tuple(str(hold.entitlement) for hold in grant.gives) or _gives(resource),
-        sessions=_sessions(targets, catalog),
+        gives=tuple(map(str, held)),
+        # the worst that any of these targets does
+        sessions=next((each for each in ("kept", "ended_on_primary", "ended") if each in said), "unknown"),
         needed=max(asked.approvals - len(asked.votes), 0),
         offer=(),
         max_length=resource.lengths.max if resource else 0,
@@ -237,21 +232,6 @@ def _offer(grant: Grant, resource: Resource, snap: Snapshot) -> tuple[int, ...]:
     end = wanted_end(question_of(grant, resource), facts_of(snap, resource))
     most = grant.length or (int((end - snap.now).total_seconds()) if end else resource.lengths.max)
     return tuple(each for each in resource.lengths.offer if each < most)
-
-
-def _targets(resource: Resource | None) -> list[str]:
-    return [each.target for each in resource.gives] if resource else []
-
-
-def _gives(resource: Resource | None) -> tuple[str, ...]:
-    return tuple(str(each) for each in resource.gives) if resource else ()
-
-
-def _sessions(targets: list[str], catalog: Catalog) -> str:
-    """Return ``kept`` if any target leaves sessions open, otherwise ``ended_on_primary`` if one leaves those
-    on replicas open, otherwise ``ended`` if one ends them."""
-    said = {catalog.session_notes.get(target, "unknown") for target in targets}
-    return next((each for each in ("kept", "ended_on_primary", "ended") if each in said), "unknown")
 
 
 def _kept_until(context: Context, grant: Grant) -> datetime | None:

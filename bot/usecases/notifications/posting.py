@@ -171,18 +171,18 @@ def doubt_ends(places: Iterable[Place], now: datetime) -> datetime | None:
 def once_more_if_lost(ledger: Ledger, claim: Claim, key: Key | None = None) -> Iterator[None]:
     """If the claim is lost, owe one more showing of the message: what we have shown may be older than what
     somebody else showed before and recorded in the document of ``key``."""
+
+    def attempt() -> None:
+        snap = ledger.read({key} if key else ())
+        found = snap.documents.get(key) if key else None
+        put: dict[Key, Document | None] = {}
+        if key and isinstance(found, Card | Alert):
+            put[key] = replace(found, places=_in_doubt(found.places, snap.now))
+        due = (Due(member=claim.member, at=snap.now),)
+        ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
+
     try:
         yield
     except Conflict:
-        retry_conflicts(lambda: _owe_once_more(ledger, claim, key))
+        retry_conflicts(attempt)
         raise
-
-
-def _owe_once_more(ledger: Ledger, claim: Claim, key: Key | None) -> None:
-    snap = ledger.read({key} if key else ())
-    found = snap.documents.get(key) if key else None
-    put: dict[Key, Document | None] = {}
-    if key and isinstance(found, Card | Alert):
-        put[key] = replace(found, places=_in_doubt(found.places, snap.now))
-    due = (Due(member=claim.member, at=snap.now),)
-    ledger.commit(Change(rests_on=(snap,), put=put, due=due, frees=True))
