@@ -32,7 +32,7 @@ from bot.usecases.access.target_calls import TargetCalls, TargetFailed
 from bot.usecases.access.views import View, look, query, view_of
 from bot.usecases.context import Basis, Context, fact_keys, facts_of, security_keys, stop_keys
 from bot.usecases.job import Job
-from bot.usecases.notifications.alerts import alert_change, alert_over_change, became
+from bot.usecases.notifications.alerts import alert_change, alert_over_change, became, resources_at
 from bot.usecases.requests.admit import admission
 from bot.usecases.requests.finish import block_change, ending
 from bot.usecases.retry import retry_conflicts
@@ -382,16 +382,11 @@ def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:
     """Return the wish, to be carried out by a worker, which then judges for each grant whether this person
     may decide about it. Raises Refused if they may decide about none."""
     target = alert.target or ""
-
-    def gives_there(known: Catalog) -> tuple[Resource, ...]:
-        every = known.resources.values()
-        return tuple(each for each in every if target in {gives.target for gives in each.gives})
-
     catalog, snap = context.read_basis(
         lambda known: {
             Key.of(Alert, alert.id),
             *security_keys(known),
-            *(key for each in gives_there(known) for key in fact_keys(each, person)),
+            *(key for each in resources_at(target, known) for key in fact_keys(each, person)),
         }
     )
     if snap.find(Alert, alert.id) != alert:
@@ -399,7 +394,9 @@ def _wish(context: Context, alert: Alert, person: str, verb: str) -> Change:
     ends, own = verb == "end_them", alert.reason.facts.get("person") == person
     if own and not ends:
         raise refuse(Why.OWN_AGAIN)
-    against = [_no_decider(person, each, (catalog, snap), ends=ends) for each in gives_there(catalog)]
+    against = [
+        _no_decider(person, each, (catalog, snap), ends=ends) for each in resources_at(target, catalog)
+    ]
     if not own and None not in against:
         raise Refused(against[0] if against and against[0] else because(Why.NOT_AN_APPROVER))
     why = Why.MISSING_GIVING if verb == "grant_again" else Why.MISSING_ENDING

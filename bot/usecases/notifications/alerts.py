@@ -221,8 +221,13 @@ def adopted_for(resource: Resource) -> int:
 def owners(hold: Hold, catalog: Catalog) -> tuple[Resource, ...]:
     """Return the resources whose approvers decide about a stray: those that give the entitlement, or if there
     are none, those of the target."""
-    others = (each for each in catalog.resources.values() if hold.target in {g.target for g in each.gives})
-    return catalog.giving(hold.entitlement) or tuple(others)
+    return catalog.giving(hold.entitlement) or resources_at(hold.target, catalog)
+
+
+def resources_at(target: str, catalog: Catalog) -> tuple[Resource, ...]:
+    """Return the resources that give something at this target."""
+    every = catalog.resources.values()
+    return tuple(each for each in every if target in {gives.target for gives in each.gives})
 
 
 def _with_places(context: Context, alert: Alert) -> Alert:
@@ -259,9 +264,7 @@ def _resources_of(alert: Alert, catalog: Catalog) -> tuple[Resource, ...]:
     if alert.grant or alert.account:
         resource = catalog.resources.get(alert.resource or "")
         return (resource,) if resource else ()
-    target = alert.reason.facts.get("target")
-    every = catalog.resources.values()
-    return tuple(each for each in every if target in {gives.target for gives in each.gives})
+    return resources_at(str(alert.reason.facts.get("target", "")), catalog)
 
 
 def _direct(people: Iterable[str]) -> tuple[Place, ...]:
