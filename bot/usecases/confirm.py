@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
 from bot.core.errors import Refused
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
-from bot.ports.changes import Change, Due
+from bot.ports.changes import Change
 from bot.ports.documents import Key, Note
 from bot.ports.ledger import Ledger
+from bot.usecases.notes import note_change
 from bot.usecases.retry import earlier_answer, refusal_answer
 
 
@@ -38,8 +38,4 @@ def find_out(ledger: Ledger, op: str, person: str) -> None:
 
 def _with_note(change: Change, op: str, person: str, reason: Reason, now: datetime) -> Change:
     note = Note(id=f"confirmed-{sha256(op.encode()).hexdigest()[:16]}", channel=person, reason=reason)
-    return replace(
-        change,
-        put={Key.of(Note, note.id): note},
-        due=(Due.note(note.id, at=now),),
-    )
+    return change.plus(note_change(now, note))

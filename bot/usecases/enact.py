@@ -23,6 +23,7 @@ from bot.ports.documents import (
 from bot.ports.ledger import Ledger
 from bot.usecases.access.former import FORMER, force_after, former_versions
 from bot.usecases.audit.seal import KEEP, SEAL
+from bot.usecases.notes import note_change
 from bot.usecases.retry import retry_conflicts
 
 OWED = "owed:all"
@@ -221,14 +222,12 @@ def report_doubt(
         known, current = snap.find(PolicyDoubt), snap.find(PolicyInForce)
         if known or current is None or current.version != force.version:
             return
-        put: dict[Key, Document | None] = {DOUBT: PolicyDoubt(reason=why, noticed_at=snap.now)}
-        due: tuple[Due, ...] = ()
-        if channel:
-            note = Note(id=new_id(), channel=channel, reason=why)
-            put[Key.of(Note, note.id)] = note
-            due = (Due.note(note.id, at=snap.now),)
+        doubt = PolicyDoubt(reason=why, noticed_at=snap.now)
         entry = Entry(what="policy not followed", facts={"why": why.why.value, **why.facts})
-        ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))
+        change = Change(rests_on=(snap,), put={DOUBT: doubt}, audit=(entry,), frees=True)
+        if channel:
+            change = change.plus(note_change(snap.now, Note(id=new_id(), channel=channel, reason=why)))
+        ledger.commit(change)
 
     retry_conflicts(attempt)
 
@@ -271,13 +270,11 @@ def report_difference(
         lately = {each: at for each, at in known.at.items() if timedelta() <= snap.now - at < NOTICED_FOR}
         if name in lately:
             return
-        put: dict[Key, Document | None] = {NOTICES: PolicyNotices(at={**lately, name: snap.now})}
-        due: tuple[Due, ...] = ()
-        if channel:
-            note = Note(id=new_id(), channel=channel, reason=reason)
-            put[Key.of(Note, note.id)] = note
-            due = (Due.note(note.id, at=snap.now),)
+        notices = PolicyNotices(at={**lately, name: snap.now})
         entry = Entry(what="process differs", facts={"why": reason.why.value, **reason.facts})
-        ledger.commit(Change(rests_on=(snap,), put=put, due=due, audit=(entry,), frees=True))
+        change = Change(rests_on=(snap,), put={NOTICES: notices}, audit=(entry,), frees=True)
+        if channel:
+            change = change.plus(note_change(snap.now, Note(id=new_id(), channel=channel, reason=reason)))
+        ledger.commit(change)
 
     retry_conflicts(attempt)

@@ -27,6 +27,7 @@ from bot.ports.changes import Change, Claim, Done, Due, Entry, Lease, LeaseMove
 from bot.ports.documents import Key, Note
 from bot.ports.ledger import CLAIM_SECONDS
 from bot.usecases.access.views import View
+from bot.usecases.notes import note_change
 from bot.usecases.requests.admit import indexes
 from bot.usecases.requests.finish import ending
 
@@ -163,8 +164,7 @@ def _given_again(view: View, seen: Observed, claim: Claim, channel: str | None) 
         target=view.hold.target,
     )
     note = Note(id=f"vanished-{claim.fence}", channel=channel, reason=about)
-    due = Due.note(note.id, at=view.now)
-    return replace(change, put={Key.of(Note, note.id): note}, due=(due,))
+    return change.plus(note_change(view.now, note))
 
 
 def keep_change(view: View) -> Change:
@@ -226,7 +226,16 @@ def change_if_gone(
     for grant in view.ending:
         change = change.plus(_one_settled(view, grant, keeper, seen, still=still))
         if still and channel:
-            change = change.plus(_left_by_others(view, grant, seen, claim, channel))
+            # they still have it, from somebody who granted it while our grant was there
+            about = because(
+                Why.LEFT_BY_OTHERS,
+                person=grant.person,
+                resource=grant.resource,
+                access=str(view.hold.entitlement),
+                grantor=seen.grantor or "somebody else",
+            )
+            note = Note(id=f"left-{grant.id}-{claim.fence}", channel=channel, reason=about)
+            change = change.plus(note_change(view.now, note))
     late = (claim.taken_over or view.record.look_again) and view.record.phase is not Phase.EMPTY
     next_at = view.now + LOOK_AGAIN_AFTER if late else None
     if view.live or view.over:
@@ -266,21 +275,6 @@ def _one_settled(
             frees=True,
         )
     )
-
-
-def _left_by_others(view: View, grant: Grant, seen: Seen, claim: Claim, channel: str) -> Change:
-    """Notify ``channel`` once that the person still has the access, from somebody who granted it while our
-    grant was there."""
-    about = because(
-        Why.LEFT_BY_OTHERS,
-        person=grant.person,
-        resource=grant.resource,
-        access=str(view.hold.entitlement),
-        grantor=seen.grantor or "somebody else",
-    )
-    note = Note(id=f"left-{grant.id}-{claim.fence}", channel=channel, reason=about)
-    due = Due.note(note.id, at=view.now)
-    return Change(put={Key.of(Note, note.id): note}, due=(due,), frees=True)
 
 
 # ------------------------------------------------------------------------------------------------ failed

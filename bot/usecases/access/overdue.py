@@ -22,6 +22,7 @@ from bot.ports.changes import Change, Claim, Done, Due, Entry, Snapshot
 from bot.ports.documents import Alert, Key, Note, TargetSystems
 from bot.ports.ledger import Census
 from bot.usecases.context import Context, facts_of, security_keys
+from bot.usecases.notes import note_change
 from bot.usecases.notifications.alerts import alert_change, alert_over_change, became
 from bot.usecases.notifications.posting import GIVEN_UP, LOST
 from bot.usecases.retry import retry_conflicts
@@ -258,8 +259,7 @@ def _said_below(context: Context, alert: Alert, reason: Reason, snap: Snapshot) 
         for place in alert.places
         if place.ts and place.shown not in (LOST, GIVEN_UP)
     ]
-    put: dict[Key, Document | None] = {Key.of(Note, note.id): note for note in notes}
-    return Change(put=put, due=tuple(Due.note(note.id, at=snap.now) for note in notes))
+    return note_change(snap.now, *notes)
 
 
 # --------------------------------------------------------------------------------------------- wishes

@@ -16,6 +16,7 @@ from bot.ports.documents import Key, Note, PolicyInForce, TargetSystems
 from bot.ports.ledger import Census, Ledger
 from bot.ports.target import Target
 from bot.usecases.access.outcomes import hold_name
+from bot.usecases.notes import note_change
 from bot.usecases.retry import retry_conflicts
 
 SYSTEMS = Key.of(TargetSystems)
@@ -54,8 +55,7 @@ def note_system(
                 first, second = sorted((name, each), key=names.index)
                 reason = because(Why.SAME_SYSTEM, target=second, other=first)
                 note = Note(id=f"same-system-{name}-{each}", channel=channel, reason=reason)
-                due = Due.note(note.id, at=snap.now)
-                change = change.plus(Change(put={Key.of(Note, note.id): note}, due=(due,)))
+                change = change.plus(note_change(snap.now, note))
         ledger.commit(change)
         return True
 

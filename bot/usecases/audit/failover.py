@@ -13,11 +13,12 @@ from functools import partial
 from bot.core.audit.anchor import Ended
 from bot.core.grants import LIVE, Grant
 from bot.core.reasons import Why, because
-from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove
+from bot.ports.changes import Change, Entry, Lease, LeaseMove
 from bot.ports.documents import Key, Note, Restore
 from bot.ports.ledger import Ledger
 from bot.usecases.access.hands import LOSSES, loss_change
 from bot.usecases.audit.seal import RESTORE, versions_of
+from bot.usecases.notes import note_change
 from bot.usecases.requests.finish import ending, left_shift
 from bot.usecases.retry import retry_conflicts
 
@@ -56,8 +57,7 @@ def _end_again(ledger: Ledger, ended: Ended, channel: str | None) -> bool:
             grant=grant.id,
         )
         note = Note(id=f"ended-again-{grant.id}", channel=channel, reason=reason)
-        due = Due.note(note.id, at=snap.now)
-        change = change.plus(Change(put={Key.of(Note, note.id): note}, due=(due,)))
+        change = change.plus(note_change(snap.now, note))
     ledger.commit(change)
     return True
 
@@ -80,9 +80,7 @@ def hold_back(ledger: Ledger, restore: Restore, live: int | None, note: str, cha
         )
         if channel:
             reason = because(Why.FAILED_OVER) if live is None else because(Why.FAILED_OVER, live=live)
-            message = Note(id=note, channel=channel, reason=reason)
-            due = Due.note(note, at=snap.now)
-            change = change.plus(Change(put={Key.of(Note, note): message}, due=(due,)))
+            change = change.plus(note_change(snap.now, Note(id=note, channel=channel, reason=reason)))
         ledger.commit(change)
         return restore
 

@@ -31,12 +31,13 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
 from bot.core.reasons import Reason, Why, because
 from bot.ports.audit import Anchor, AuditTrail, Signer
-from bot.ports.changes import Change, Due, Entry, Snapshot
+from bot.ports.changes import Change, Entry, Snapshot
 from bot.ports.documents import Key, Note, PolicyInForce, PolicyVersion, Restore, SealHead
 from bot.ports.ledger import Census, Ledger, Primary, Serving
 from bot.usecases.access.hands import LOSSES, loss_change, note_server
 from bot.usecases.audit import failover
 from bot.usecases.audit.seal import HEAD, RESTORE, UnreadableSeal, grant_ending, newest, versions_of
+from bot.usecases.notes import note_change
 from bot.usecases.retry import retry_conflicts
 
 OTHERS_COMPARE_WITHIN = timedelta(seconds=10)
@@ -386,19 +387,13 @@ class RollbackGuard:
             told.insert(0, because(Why.RESTORED, **about))
         notes = [Note(id=self._new_id(), channel=channel, reason=reason) for reason in told if channel]
         facts = {**found, "live": live, "again": list(restore.again)}
-        self.ledger.commit(
-            Change(
-                rests_on=(versions_of(snap, RESTORE, LOSSES),),
-                put={
-                    RESTORE: restore,
-                    **loss_change(snap).put,
-                    **{Key.of(Note, note.id): note for note in notes},
-                },
-                due=tuple(Due.note(note.id, at=snap.now) for note in notes),
-                audit=(Entry(what="restore noticed", facts=facts),),
-                frees=True,
-            )
+        change = Change(
+            rests_on=(versions_of(snap, RESTORE, LOSSES),),
+            put={RESTORE: restore},
+            audit=(Entry(what="restore noticed", facts=facts),),
+            frees=True,
         )
+        self.ledger.commit(change.plus(loss_change(snap), note_change(snap.now, *notes)))
         return restore
 
 

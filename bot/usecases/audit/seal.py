@@ -13,9 +13,10 @@ from bot.core.audit.chain import Seal, Sealed, Written, read_seal, seal_of, sign
 from bot.core.errors import PermanentFailure
 from bot.core.reasons import Why, because
 from bot.ports.audit import AuditTrail, Signer
-from bot.ports.changes import Change, Claim, Done, Due, Snapshot
+from bot.ports.changes import Change, Claim, Done, Snapshot
 from bot.ports.documents import Key, Note, Restore, SealHead
 from bot.ports.ledger import Ledger
+from bot.usecases.notes import note_change
 
 SEAL = "seal:audit"
 KEEP = "keep:audit"
@@ -83,11 +84,7 @@ class Sealing:
         note = Note(
             id=self.new_id(), channel=channel, reason=because(Why.SEALED, seal=head.number, anchor=anchor)
         )
-        return replace(head, told=head.number, told_at=now), replace(
-            change,
-            put={Key.of(Note, note.id): note},
-            due=(Due.note(note.id, at=now),),
-        )
+        return replace(head, told=head.number, told_at=now), change.plus(note_change(now, note))
 
 
 def grant_ending(text: str) -> str | None:
