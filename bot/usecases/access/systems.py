@@ -83,28 +83,27 @@ def accept_system(
     target = find(name)
     moved: list[str] = []
     unread: list[str] = []
+
+    def move_receipts(hold: str) -> bool:
+        snap = ledger.read({Key.of(HoldRecord, hold)})
+        record = snap.find(HoldRecord, hold)
+        if record is None:
+            return False
+        seen = target.has(record.hold, record.receipts, Deadline.after(LOOK_WITHIN))
+        if seen.presence is not Presence.ELSEWHERE or seen.system is None:
+            return False
+        ledger.commit(receipts_moved(snap, record, seen.system.id, by))
+        return True
+
     for page in census.holds():
         records = ledger.read(Key.of(HoldRecord, each) for each in page).all(HoldRecord)
         for hold in (each.hold for each in records if each.hold.target == name and each.receipts):
             try:
-                if retry_conflicts(partial(_move_receipts, ledger, target, hold.key, by)):
+                if retry_conflicts(partial(move_receipts, hold.key)):
                     moved.append(hold_name(hold))
             except (TemporaryFailure, PermanentFailure) as failure:
                 unread.append(f"{hold_name(hold)}: {failure}")
     return Accepted(moved=tuple(moved), unread=tuple(unread))
-
-
-def _move_receipts(ledger: Ledger, target: Target, hold: str, by: str) -> bool:
-    key = Key.of(HoldRecord, hold)
-    snap = ledger.read({key})
-    record = snap.find(HoldRecord, hold)
-    if record is None:
-        return False
-    seen = target.has(record.hold, record.receipts, Deadline.after(LOOK_WITHIN))
-    if seen.presence is not Presence.ELSEWHERE or seen.system is None:
-        return False
-    ledger.commit(receipts_moved(snap, record, seen.system.id, by))
-    return True
 
 
 def receipts_moved(snap: Snapshot, record: HoldRecord, system: str, by: str | None) -> Change:

@@ -84,9 +84,19 @@ class TargetCalls:
                     raised.seen, raised.asked = self._has(view), view.record.receipts
             raise
         seen = self.look(view)
-        if not seen.gone:
-            raise _failure_of(view, seen, _not_gone(view, seen))
-        return seen
+        if seen.gone:
+            return seen
+        if seen.presence in (Presence.OURS, Presence.USELESS):
+            left = "it is still there after revoking it"
+        elif seen.sessions:
+            sessions = f"{seen.sessions} open sessions" if seen.sessions > 1 else "an open session"
+            left = f"revoked, but {sessions} may still use it"
+        elif not seen.confirmed:
+            why = _why(view, seen, "revoked; a standby has not confirmed it yet")
+            raise _failure_of(view, seen, NotConfirmed(why))
+        else:
+            left = "revoked, but not all of it was seen gone"
+        raise _failure_of(view, seen, TemporaryFailure(_why(view, seen, left)))
 
     def _has(self, view: View) -> Seen:
         with calling():
@@ -100,17 +110,6 @@ class TargetCalls:
 
 def _failure_of(view: View, seen: Seen, failure: TemporaryFailure | PermanentFailure) -> TargetFailed:
     return TargetFailed(failure, seen, view.record.receipts)
-
-
-def _not_gone(view: View, seen: Seen) -> TemporaryFailure:
-    if seen.presence in (Presence.OURS, Presence.USELESS):
-        return TemporaryFailure(_why(view, seen, "it is still there after revoking it"))
-    if seen.sessions:
-        sessions = f"{seen.sessions} open sessions" if seen.sessions > 1 else "an open session"
-        return TemporaryFailure(_why(view, seen, f"revoked, but {sessions} may still use it"))
-    if not seen.confirmed:
-        return NotConfirmed(_why(view, seen, "revoked; a standby has not confirmed it yet"))
-    return TemporaryFailure(_why(view, seen, "revoked, but not all of it was seen gone"))
 
 
 def _why(view: View, seen: Seen, otherwise: str) -> str:

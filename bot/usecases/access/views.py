@@ -109,23 +109,22 @@ def query(hold: str) -> Query:
 
 
 def view_of(hold: str, snap: Snapshot, looked_at: Deadline) -> View | None:
-    """Return the hold as a snapshot shows it; None if there is neither a record nor a grant behind it."""
-    every = (each for grant in snap.all(Grant) for each in grant.gives)
-    found = next((each for each in every if each.key == hold), None)
-    record = snap.find(HoldRecord, hold) or (_lost_record(found, snap) if found else None)
+    """Return the hold as a snapshot shows it; None if there is neither a record nor a grant behind it. A hold
+    without a record is empty, unless a grant says that something was done about it: then the record was
+    lost."""
+    record = snap.find(HoldRecord, hold)
     if record is None:
-        return None
+        every = (each for grant in snap.all(Grant) for each in grant.gives)
+        found = next((each for each in every if each.key == hold), None)
+        if found is None:
+            return None
+        record = HoldRecord(hold=found)
+        behind = [grant for grant in snap.all(Grant) if hold in grant.holds]
+        touched = [g for g in behind if g.holds[hold] in (HoldState.GIVEN, HoldState.FAILED)]
+        if touched:
+            theirs = any(grant.had_before for grant in touched)
+            baseline = Presence.THEIRS if theirs else Presence.NONE
+            record = replace(record, phase=Phase.GIVEN, baseline=baseline)
     if record.seen_at and age(record.seen_at, snap.now) == UNKNOWN_AGE:
         record = replace(record, seen_at=None)
     return View(hold=record.hold, record=record, snap=snap, looked_at=looked_at)
-
-
-def _lost_record(hold: Hold, snap: Snapshot) -> HoldRecord:
-    """Return the record for a hold without one: an empty one, unless a grant says that something was done
-    about it, because then the record was lost."""
-    behind = [grant for grant in snap.all(Grant) if hold.key in grant.holds]
-    touched = [g for g in behind if g.holds[hold.key] in (HoldState.GIVEN, HoldState.FAILED)]
-    if not touched:
-        return HoldRecord(hold=hold)
-    theirs = any(grant.had_before for grant in touched)
-    return HoldRecord(hold=hold, phase=Phase.GIVEN, baseline=Presence.THEIRS if theirs else Presence.NONE)

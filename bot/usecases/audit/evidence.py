@@ -131,7 +131,12 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
     counted = {"entries": 0, "seals": 0}
     ended: object = None
     for number, text in enumerate(texts, 1):
-        said = _parse(number, text)
+        try:
+            said = json.loads(text)
+        except (RecursionError, ValueError) as error:
+            raise Damaged(f"line {number}: is no JSON") from error
+        if not isinstance(said, dict):
+            raise Damaged(f"line {number}: is nothing that an export has in it")
         if number == 1:
             yield _header(said)
         elif ended is not None:
@@ -146,16 +151,6 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
         raise Damaged("the file is cut short: its last line is missing")
     if ended != counted:
         raise Damaged(f"lines were added or taken away: there were {ended}, and are {counted}")
-
-
-def _parse(number: int, text: str) -> Mapping[str, object]:
-    try:
-        said = json.loads(text)
-    except (RecursionError, ValueError) as error:
-        raise Damaged(f"line {number}: is no JSON") from error
-    if not isinstance(said, dict):
-        raise Damaged(f"line {number}: is nothing that an export has in it")
-    return said
 
 
 def _header(said: Mapping[str, object]) -> Taken:
@@ -272,8 +267,13 @@ def story(found: Iterable[Line], grant: str) -> Iterator[str]:
                 said = json.loads(line.text)
             except (RecursionError, ValueError):
                 continue
-            if isinstance(said, dict) and said.get("grant") == grant:
-                unsealed.append(plain(_account(line.at, said)))
+            if not isinstance(said, dict) or said.get("grant") != grant:
+                continue
+            when = line.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+            by = f" by {said['by']}" if said.get("by") else ""
+            facts = said["facts"].items() if isinstance(said.get("facts"), dict) else ()
+            shown = [f"{name}={_fact(value)}" for name, value in facts if value not in (None, [], "")]
+            unsealed.append(plain("  ".join((when, f"{said.get('what')}{by}", *shown))))
     yield from (f"{each}  [not sealed yet: nothing proves it]" for each in unsealed)
 
 
@@ -284,15 +284,6 @@ def plain(text: str) -> str:
         each if each.isprintable() else each.encode("unicode_escape", "backslashreplace").decode("ascii")
         for each in text
     )
-
-
-def _account(at: datetime, said: Mapping[str, object]) -> str:
-    when = at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    by = f" by {said['by']}" if said.get("by") else ""
-    facts = said.get("facts")
-    known = facts.items() if isinstance(facts, dict) else ()
-    shown = [f"{name}={_fact(value)}" for name, value in known if value not in (None, [], "")]
-    return "  ".join((when, f"{said.get('what')}{by}", *shown))
 
 
 def _fact(value: object) -> str:

@@ -88,7 +88,16 @@ class Retention:
         if old is None:
             self.ledger.commit(Change(done=Done(claim=claim, next_at=snap.now + EVERY)))
             return
-        kept_in = self._archive(old, archive, snap.now) if archive else None
+        kept_in = None
+        if archive:
+            kept_in = archive.write(self._lines(old), old.first, old.last, snap.now)
+            found = examine(archive.read(kept_in))
+            if found.wrong or found.head is None or found.head.head != old.last.head:
+                what = "; ".join(map(sentence, found.wrong[:3])) or "it does not end where it should"
+                raise PermanentFailure(
+                    f"{kept_in} of the audit's archive cannot be relied on, so nothing is dropped: {what};"
+                    " see rotakey audit verify"
+                )
         self._drop_grants(old)
         self._restate(old)
         retry_conflicts(lambda: self._drop(claim, old, kept_in))
@@ -154,18 +163,6 @@ class Retention:
 
     # --------------------------------------------------------------------------------------- dropping
 
-    def _archive(self, old: Old, archive: Archive, now: datetime) -> str:
-        """Write it to the archive, and check what can be read back from there."""
-        name = archive.write(self._lines(old), old.first, old.last, now)
-        found = examine(archive.read(name))
-        if found.wrong or found.head is None or found.head.head != old.last.head:
-            what = "; ".join(map(sentence, found.wrong[:3])) or "it does not end where it should"
-            raise PermanentFailure(
-                f"{name} of the audit's archive cannot be relied on, so nothing is dropped: {what}; see"
-                " rotakey audit verify"
-            )
-        return name
-
     def _lines(self, old: Old) -> Iterator[Written | Sealed]:
         last = before_all(old.last.last)
         for line in lines(self.books):
@@ -179,8 +176,13 @@ class Retention:
     def _drop_grants(self, old: Old) -> None:
         """Drop the grants that these entries are about and that had ended by then, with their cards. A grant
         that changes in the meantime is not finished, and stays."""
-        named = (_grant_of(each.text) for each in self._lines(old) if isinstance(each, Written))
-        ids = iter(dict.fromkeys(each for each in named if each))
+        named: dict[str, None] = {}
+        for line in self._lines(old):
+            with suppress(KeyError, RecursionError, TypeError, ValueError):
+                which = json.loads(line.text)["grant"] if isinstance(line, Written) else None
+                if which and isinstance(which, str):
+                    named[which] = None
+        ids = iter(named)
         while page := list(islice(ids, PAGE)):
             snap = self.ledger.read(Key.of(Grant, each) for each in page)
             changes = []
@@ -239,10 +241,3 @@ class Retention:
                 frees=True,
             )
         )
-
-
-def _grant_of(text: str) -> str | None:
-    with suppress(KeyError, RecursionError, TypeError, ValueError):
-        named = json.loads(text)["grant"]
-        return named if isinstance(named, str) else None
-    return None

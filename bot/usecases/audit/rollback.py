@@ -124,8 +124,13 @@ class RollbackGuard:
         snap = self.ledger.read({HEAD, RESTORE})
         restore = snap.find(Restore)
         seen = self._seen
+        if seen is None and restore is None:
+            head = newest(snap, self.books)
+            for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
+                if snap.now - seal.at >= LASTS and not self._is_forged(seal):
+                    self._seen = _anchor_at(seal)
+                    break
         if seen is None:
-            self._seen = None if restore else self._newest_lasting(newest(snap, self.books), snap.now)
             return restore
         try:
             lasting, broken = self._follow(seen, newest(snap, self.books), snap.now)
@@ -227,13 +232,6 @@ class RollbackGuard:
             return self._seen
 
     # ------------------------------------------------------------------------------------ remembering
-
-    def _newest_lasting(self, head: SealHead, now: datetime) -> Anchored | None:
-        """Return the newest seal that a crash can no longer lose."""
-        for seal in reversed([*self._seals_behind(max(head.number - PAGE, 0))]):
-            if now - seal.at >= LASTS and not self._is_forged(seal):
-                return _anchor_at(seal)
-        return None
 
     def _follow(self, seen: Anchored, head: SealHead, now: datetime) -> tuple[Anchored, str | None]:
         """Follow the chain from the seal that we remember. Return the last seal that a crash can no longer
