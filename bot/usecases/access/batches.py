@@ -78,6 +78,12 @@ class Plain:
     job: Job
     view: View
 
+    def change_if_seen(self, seen: Seen) -> Change:
+        """Return what to write if it is there, as it should be."""
+        record, claim = self.view.record, self.job.claim
+        observed = Observed(seen=seen, until=record.given_until, asked=record.receipts)
+        return outcomes.done_here(outcomes.change_if_given(self.view, observed, claim), claim)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Noted:
@@ -155,7 +161,20 @@ class HoldBatches:
         waiting = deque(each for each in noted if not each.seen.record.untouchable)
         with self._relief(waiting):
             self._take(waiting, theirs, lane, hurry=hurry)
-        return self._put_off(others) if hurry else self._look_at(others)
+        if not hurry:
+            return self._look_at(others)
+
+        # a look can wait if the last one is not long ago
+        later: dict[Job, Change] = {}
+        for job, view in others:
+            seen_at = view.record.seen_at if view else None
+            if view and seen_at and view.now - seen_at <= 2 * LOOK_EVERY and _only_looked_at(job, view):
+                pause = PUT_OFF_FOR + timedelta(seconds=job.claim.fence % PUT_OFF_OVER)
+                next_at = outcomes.soonest(view, view.now + pause)
+                later[job] = Change(done=Done(claim=job.claim, next_at=next_at), frees=True)
+        if later:
+            self.ledger.commit_all(list(later.values()))
+        return [job for job, _ in others if job not in later]
 
     def pressing(self, lane: str) -> bool:
         return self._pressing.get(lane, False)
@@ -197,7 +216,7 @@ class HoldBatches:
 
     def _look_at(self, looked: Sequence[Looked]) -> list[Job]:
         """Look at what should be there. Return the jobs of everything else, and of what is not as it should
-        be."""
+        be. While Redis is away, the claims of what was seen run out."""
         waiting = deque(
             Plain(job=job, view=view)
             for job, view in looked
@@ -214,24 +233,16 @@ class HoldBatches:
                     there.append((each, shown))
                 else:
                     left.append(each.job)
-        return left + (self._write_seen(there) if there else [])
+        if not there:
+            return left
 
-    def _write_seen(self, there: Sequence[tuple[Plain, Seen]]) -> list[Job]:
-        """Write down that these were seen. Return the jobs of those that have changed meanwhile. While Redis
-        is away, their claims run out."""
         jobs = [each.job for each, _ in there]
-
-        def change(each: Plain, shown: Seen) -> Change:
-            record, claim = each.view.record, each.job.claim
-            observed = Observed(seen=shown, until=record.given_until, asked=record.receipts)
-            return outcomes.done_here(outcomes.change_if_given(each.view, observed, claim), claim)
-
         try:
-            done = self._commit_batch(jobs, lambda: [change(each, shown) for each, shown in there])
+            done = self._commit_batch(jobs, lambda: [each.change_if_seen(shown) for each, shown in there])
         except TemporaryFailure as failure:
             self.unwritten(jobs[0], failure)
-            return []
-        return [job for job in jobs if job not in done]
+            return left
+        return left + [job for job in jobs if job not in done]
 
     def _commit_batch(self, jobs: Sequence[Job], changes: Callable[[], Sequence[Change]]) -> set[Job]:
         """Return the jobs whose change was written. If anything unforeseen happens, return none: one of them
@@ -296,10 +307,15 @@ class HoldBatches:
             plain: list[tuple[Job, View, Change]] = []
             for job, snap in zip(left, snaps, strict=True):
                 view = view_of(job.claim.id, snap, looked_at)
-                if view and _plainly_over(job, view):
-                    plain.append((job, view, _revoking_change(job, view)))
-                else:
+                if view is None or not _plainly_over(job, view):
                     others.append((job, view))
+                    continue
+                change = outcomes.ended_over(view)
+                if not view.record.untouchable:
+                    change = change.plus(outcomes.taking(view))
+                members = {f"hold:{view.key}": _behind(view)}  # nobody has come to stand behind it
+                change = replace(change, rests_on=(view.snap,), members=members)
+                plain.append((job, view, outcomes.done_here(change, job.claim)))
 
             written = self.ledger.commit_all([change for _, _, change in plain]) if plain else ()
             left = []
@@ -311,20 +327,6 @@ class HoldBatches:
             if not left:
                 break
         return noted, [*others, *((job, None) for job in left)]
-
-    def _put_off(self, looked: Sequence[Looked]) -> list[Job]:
-        """Put off the looks that can wait, because the last one is not long ago. Return the jobs of
-        everything else."""
-        later: dict[Job, Change] = {}
-        for job, view in looked:
-            seen_at = view.record.seen_at if view else None
-            if view and seen_at and view.now - seen_at <= 2 * LOOK_EVERY and _only_looked_at(job, view):
-                pause = PUT_OFF_FOR + timedelta(seconds=job.claim.fence % PUT_OFF_OVER)
-                next_at = outcomes.soonest(view, view.now + pause)
-                later[job] = Change(done=Done(claim=job.claim, next_at=next_at), frees=True)
-        if later:
-            self.ledger.commit_all(list(later.values()))
-        return [job for job, _ in looked if job not in later]
 
     def _write(self, taken: Sequence[Taken], *, hurry: bool = False) -> None:
         """Write down what was revoked. In a hurry that is left for later, but not for long; otherwise up to
@@ -428,15 +430,6 @@ def _only_looked_at(job: Job, view: View) -> bool:
     if job.claim.taken_over or record != at_rest:
         return False
     return all(g.holds[view.key] is HoldState.GIVEN and not g.trouble for g in view.live)
-
-
-def _revoking_change(job: Job, view: View) -> Change:
-    """Return what to write before the hold is revoked. It rests on nobody having come to stand behind it."""
-    change = outcomes.ended_over(view)
-    if not view.record.untouchable:
-        change = change.plus(outcomes.taking(view))
-    change = replace(change, rests_on=(view.snap,), members={f"hold:{view.key}": _behind(view)})
-    return outcomes.done_here(change, job.claim)
 
 
 def _behind(view: View) -> tuple[str, ...]:
