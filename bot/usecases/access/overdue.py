@@ -103,7 +103,12 @@ def _report_one(context: Context, census: Census, claim: Claim) -> None:
     snap = context.ledger.read(keys | _record_keys(first) if first else keys)
     grant, alert = snap.find(Grant, claim.id), snap.find(Alert, claim.id)
     change, done = Change(), Done(claim=claim)
-    many = grant is not None and _is_overdue(grant) and _are_many(context, census)
+    many, late = False, set[str]()
+    for page in census.grants("overdue") if grant and _is_overdue(grant) else ():
+        late.update(page)
+        if len(late) > MOST_TOLD:  # if there is a channel, only their number is reported there
+            many = context.catalog().security_channel is not None
+            break
     if many and alert is None:
         change = Change(due=(Due.alarm(ALL, at=snap.now),))
         done = Done(claim=claim, next_at=snap.now + TELL_EVERY)
@@ -134,9 +139,13 @@ def _alert_now(
     """Return the alert as it is now, and what must be written. It is repeated each hour; if ``many`` are
     overdue, only their number is."""
     now = snap.now
+    since = grant.overdue_since or now
+    trouble = {"trouble": grant.trouble.rstrip(". ")} if grant.trouble else {}
+    about = {"person": grant.person, "resource": grant.resource, **trouble}
+    overdue = because(Why.OVERDUE, since_at=int(since.timestamp()), **about)
     first = Alert(
         id=grant.id,
-        reason=_overdue(grant),
+        reason=overdue,
         grant=grant.id,
         resource=grant.resource,
         asks=True,
@@ -146,7 +155,7 @@ def _alert_now(
     known = alert or first
     wish, records = known.became, snap.all(HoldRecord)
     if wish and wish.why in _CAME_OF and not any(each.wished_by for each in records):
-        wish = because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **_trouble(grant))
+        wish = because(_CAME_OF[wish.why], by_person=wish.facts["by_person"], **trouble)
     after = replace(known, became=wish)
 
     of_open = (snap.find(HoldRecord, hold.key) for hold in _open_holds(grant))
@@ -155,38 +164,14 @@ def _alert_now(
         replacement = None
     if replacement != known.replacement:
         verbs = (*VERBS, SAME_SYSTEM) if replacement else VERBS
-        after = replace(after, reason=_overdue(grant), verbs=verbs, replacement=replacement)
+        after = replace(after, reason=overdue, verbs=verbs, replacement=replacement)
 
     notes = Change()
     if known.told_at and age(known.told_at, now) >= TELL_EVERY:
-        after = replace(after, reason=_overdue(grant), told_at=now)
-        notes = Change() if many else _said_below(context, after, _overdue_again(grant, snap), snap)
+        after = replace(after, reason=overdue, told_at=now)
+        still = because(Why.OVERDUE_AGAIN, late_s=_in_minutes(now - since), **about)
+        notes = Change() if many else _said_below(context, after, still, snap)
     return after, (alert_change(after, now) if after != alert else Change()).plus(notes)
-
-
-def _overdue(grant: Grant) -> Reason:
-    return because(
-        Why.OVERDUE,
-        person=grant.person,
-        resource=grant.resource,
-        since_at=int(grant.overdue_since.timestamp()) if grant.overdue_since else 0,
-        **_trouble(grant),
-    )
-
-
-def _overdue_again(grant: Grant, snap: Snapshot) -> Reason:
-    since = grant.overdue_since or snap.now
-    return because(
-        Why.OVERDUE_AGAIN,
-        person=grant.person,
-        resource=grant.resource,
-        late_s=_in_minutes(snap.now - since),
-        **_trouble(grant),
-    )
-
-
-def _trouble(grant: Grant) -> dict[str, str]:
-    return {"trouble": grant.trouble.rstrip(". ")} if grant.trouble else {}
 
 
 def _recovery_change(context: Context, grant: Grant, alert: Alert, snap: Snapshot) -> Change:
@@ -206,17 +191,6 @@ def _recovery_change(context: Context, grant: Grant, alert: Alert, snap: Snapsho
         reason = because(Why.OVERDUE_GONE, gone_at=int(ended_at.timestamp()), late_s=late_s, **about)
     over = replace(became(alert, reason), over_at=snap.now)
     return alert_change(over, snap.now).plus(_said_below(context, alert, reason, snap))
-
-
-def _are_many(context: Context, census: Census) -> bool:
-    """Return whether there are more than anybody reads one by one, and a channel where their number is
-    reported."""
-    late: set[str] = set()
-    for page in census.grants("overdue"):
-        late.update(page)
-        if len(late) > MOST_TOLD:
-            return context.catalog().security_channel is not None
-    return False
 
 
 def _report_number(context: Context, census: Census, claim: Claim) -> None:

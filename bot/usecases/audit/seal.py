@@ -48,19 +48,26 @@ class Sealing:
         """Seal what is old enough, and be due again. The newest seal is reported to ``channel``, if there is
         one, at most once an hour, and only if it is a new one."""
         snap = self.ledger.read({HEAD, RESTORE})
-        head = newest(snap, self.trail)
-        change = Change(rests_on=(versions_of(snap, HEAD),), done=Done(claim=claim, next_at=snap.now + EVERY))
-        if channel and not snap.find(Restore):
-            head, change = self._report(head, channel, snap.now, change)
-        entries = self._entries(head, snap.now)
+        head, now = newest(snap, self.trail), snap.now
+        change = Change(rests_on=(versions_of(snap, HEAD),), done=Done(claim=claim, next_at=now + EVERY))
+
+        fresh = head.sealed_at is None or now - head.sealed_at < LASTS
+        told = head.told == head.number or (head.told_at and now - head.told_at < TELL_EVERY)
+        if channel and not (snap.find(Restore) or fresh or told):
+            anchor = Anchored(number=head.number, head=head.head).short
+            reason = because(Why.SEALED, seal=head.number, anchor=anchor)
+            change = change.plus(note_change(now, Note(id=self.new_id(), channel=channel, reason=reason)))
+            head = replace(head, told=head.number, told_at=now)
+
+        entries = self._entries(head, now)
         if entries:
             key = self.signer.key if self.signer else None
-            seal = seal_of(entries, number=head.number + 1, previous=head.head, at=snap.now, key=key)
+            seal = seal_of(entries, number=head.number + 1, previous=head.head, at=now, key=key)
             seal = with_signature(seal, head, self.signer)
             head = head_after(head, seal)
             change = replace(change, seal=seal)
         if len(entries) == MOST:
-            change = replace(change, done=Done(claim=claim, next_at=snap.now))
+            change = replace(change, done=Done(claim=claim, next_at=now))
         if head != snap.find(SealHead):
             change = replace(change, put={**change.put, HEAD: head})
         self.ledger.commit(change)
@@ -75,16 +82,6 @@ class Sealing:
         few = 0 < len(settled) < ENOUGH and not any(grant_ending(each.text) for each in settled)
         can_wait = few and timedelta() <= now - settled[0].at < QUIET
         return [] if head.number and can_wait else settled
-
-    def _report(self, head: SealHead, channel: str, now: datetime, change: Change) -> tuple[SealHead, Change]:
-        fresh = head.sealed_at is None or now - head.sealed_at < LASTS
-        if fresh or head.told == head.number or (head.told_at and now - head.told_at < TELL_EVERY):
-            return head, change
-        anchor = Anchored(number=head.number, head=head.head).short
-        note = Note(
-            id=self.new_id(), channel=channel, reason=because(Why.SEALED, seal=head.number, anchor=anchor)
-        )
-        return replace(head, told=head.number, told_at=now), change.plus(note_change(now, note))
 
 
 def grant_ending(text: str) -> str | None:
