@@ -99,6 +99,13 @@ class Reconciliation:
         self._accept_system(view)
         if view.live and revoke_only:
             return False
+        if view.live and self.claim.taken_over and view.record.witness:
+            # a claim was left open since the access was seen, so nothing proves that it was there; this is
+            # written before anything else, because the next claim does not know of it
+            without = {Key.of(HoldRecord, view.key): replace(view.record, witness=None)}
+            view = self._commit_and_look(Change(rests_on=(view.own,), put=without, frees=True))
+            if not view.live or view.record.witness:
+                raise Conflict
         if view.live:
             seen = self._keep(view)
             if seen.missing:
@@ -112,6 +119,14 @@ class Reconciliation:
 
     def _look(self) -> View | None:
         return look(self.ledger, self.claim.id)
+
+    def _commit_and_look(self, change: Change) -> View:
+        """Commit what is about to be done, and return the hold as it is after that."""
+        self.ledger.commit(change)
+        fresh = self._look()
+        if fresh is None:
+            raise Conflict
+        return fresh
 
     def _accept_system(self, view: View) -> None:
         """If the system that answers is the same one, as a person said, commit receipts that name it. Raises
@@ -134,8 +149,6 @@ class Reconciliation:
     # ------------------------------------------------------------------------------------- keeping
 
     def _keep(self, view: View) -> Observed:
-        if self.claim.taken_over and view.record.witness:
-            view = self._without_witness(view)
         target = self._calls(view)
         record, given_once = view.record, view.record.phase is Phase.GIVEN
         moved = target.keeps_end and record.given_until != view.until
@@ -183,17 +196,6 @@ class Reconciliation:
             view = view.with_receipts((*record.receipts, receipt))
         return self._grant(target, self._note_granting(view, baseline))
 
-    def _without_witness(self, view: View) -> View:
-        """Commit that nothing proves the access was there: a claim was left open since it was seen. This is
-        written before anything else, because the next claim does not know of it."""
-        own = view.own
-        without = {Key.of(HoldRecord, view.key): replace(view.record, witness=None)}
-        self.ledger.commit(Change(rests_on=(own,), put=without, frees=True))
-        fresh = self._look()
-        if fresh is None or not fresh.live or fresh.record.witness:
-            raise Conflict
-        return fresh
-
     def _note_granting(self, view: View, baseline: Presence) -> View:
         """Commit what was there before us, and only then return, so that after a crash somebody else's access
         cannot be taken for ours, nor ours for theirs. A worker that slept commits nothing once no grant is
@@ -211,11 +213,10 @@ class Reconciliation:
             copied=True,
         )
         try:
-            self.ledger.commit(giving)
+            fresh = self._commit_and_look(giving)
         except NotCopied as failure:
             raise TargetFailed(failure) from failure
-        fresh = self._look()
-        if fresh is None or not fresh.live or fresh.record.phase is not Phase.GIVING:
+        if not fresh.live or fresh.record.phase is not Phase.GIVING:
             raise Conflict
         return fresh
 
@@ -238,9 +239,7 @@ class Reconciliation:
 
         # this rests on the very look that found nobody behind the hold, in case the worker slept since then;
         # anyone who is approved in this moment loses nothing
-        self.ledger.commit(outcomes.taking(view))
-        fresh = self._look()
-        if fresh is None or fresh.live:
+        if self._commit_and_look(outcomes.taking(view)).live:
             raise Conflict
         target = self._calls(view)
         if self.job.fence.is_over:
