@@ -29,7 +29,7 @@ from bot.core.audit.anchor import (
 from bot.core.audit.chain import GENESIS, Seal, Sealed, before_all, broken_link, signature_of, sound_seal
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import Grant
-from bot.core.reasons import Reason, Why, because
+from bot.core.reasons import Why, because
 from bot.ports.audit import Anchor, AuditTrail, Signer
 from bot.ports.changes import Change, Entry, Snapshot
 from bot.ports.documents import Key, Note, PolicyInForce, PolicyVersion, Restore, SealHead
@@ -379,10 +379,13 @@ class RollbackGuard:
         restore = replace(restore, again=(*known, *(each.grant for each in again)))
         live = self._count_live()
         found: dict[str, str | int] = {"anchored": restore.anchored, "found": restore.found}
-        told = [_live_again(each, snap) for each in again[-MOST_NAMED:]]
-        if before is None:
-            about = {**found, "live": live} if live is not None else {}
-            told.insert(0, because(Why.RESTORED, **about))
+        counted = {**found, "live": live} if live is not None else {}
+        told = [because(Why.RESTORED, **counted)] if before is None else []
+        for each in again[-MOST_NAMED:]:
+            grant = snap.find(Grant, each.grant)
+            person, resource = (grant.person, grant.resource) if grant else ("", "")
+            about = {"person": person, "resource": resource, "grant": each.grant}
+            told.append(because(Why.LIVE_AGAIN, ended_at=int(each.at.timestamp()), **about))
         notes = [Note(id=self._new_id(), channel=channel, reason=reason) for reason in told if channel]
         facts = {**found, "live": live, "again": list(restore.again)}
         change = Change(
@@ -441,14 +444,3 @@ def _not_there(seen: Anchored, page: Sequence[Sealed], head: SealHead) -> str | 
     if head.sealed_at is None:
         return "no seal at all"
     return f"seal {head.number}, of {head.sealed_at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _live_again(ended: Ended, snap: Snapshot) -> Reason:
-    grant = snap.find(Grant, ended.grant)
-    return because(
-        Why.LIVE_AGAIN,
-        person=grant.person if grant else "",
-        resource=grant.resource if grant else "",
-        ended_at=int(ended.at.timestamp()),
-        grant=ended.grant,
-    )
