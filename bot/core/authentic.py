@@ -36,11 +36,7 @@ def text_objection(
         return because(Why.POLICY_LOST, version=version)
     if version_of(text) != version:
         return because(Why.POLICY_CHANGED, version=version)
-    if keys and not _fits(text, hmacs, keys):
+    found, ours = [each.encode() for each in hmacs], [hmac_of(text, key).encode() for key in keys]
+    if keys and not any(hmac.compare_digest(one, each) for one in ours for each in found):
         return because(Why.POLICY_UNSIGNED, version=version)
     return None
-
-
-def _fits(text: str, hmacs: Iterable[str], keys: Sequence[bytes]) -> bool:
-    found = [each.encode() for each in hmacs]
-    return any(hmac.compare_digest(hmac_of(text, key).encode(), each) for key in keys for each in found)

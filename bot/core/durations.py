@@ -46,23 +46,20 @@ def parse(text: str) -> int | UntilShiftEnds:
         return UNTIL_SHIFT_ENDS
     if re.search(r"\d[.,]\d", wanted):
         raise refuse(Why.DURATION_FRACTION, text=text.strip()[:40])
-    seconds = _sum(wanted)
-    if seconds is None or not 0 < seconds <= ABSURD:
-        raise refuse(Why.DURATION_UNREADABLE, text=text.strip()[:40])
-    return seconds
 
-
-def _sum(text: str) -> int | None:
+    unreadable = refuse(Why.DURATION_UNREADABLE, text=text.strip()[:40])
     total, position, last = 0, 0, SECONDS["w"] + 1
-    while position < len(text):
-        part = _PART.match(text, position)
+    while position < len(wanted):
+        part = _PART.match(wanted, position)
         unit = _UNITS.get(part[2]) if part else None
         if part is None or unit is None or SECONDS[unit] >= last:
-            return None
+            raise unreadable
         last = SECONDS[unit]
         total += int(part[1]) * last
         position = part.end()
-    return total if position else None
+    if not 0 < total <= ABSURD:
+        raise unreadable
+    return total
 
 
 def brief(seconds: int) -> str:

@@ -452,6 +452,7 @@ def hold_settled(
     keeper = kept_by or grant.kept_by
     if not SETTLED.issuperset(holds.values()):
         return replace(grant, holds=holds, kept_by=keeper)
+    could_not_give = grant.ended is not None and grant.ended.why is Why.COULD_NOT_GIVE
     return replace(
         grant,
         holds=holds,
@@ -459,13 +460,8 @@ def hold_settled(
         state=State.ENDED,
         ended_at=now,
         overdue_since=None,
-        trouble=_lasting(grant),
+        trouble=grant.trouble if could_not_give else None,
     )
-
-
-def _lasting(grant: Grant) -> str | None:
-    failed = grant.ended is not None and grant.ended.why is Why.COULD_NOT_GIVE
-    return grant.trouble if failed else None
 
 
 def _only(grant: Grant, *states: State) -> None:

@@ -72,9 +72,11 @@ def belongs(person: str, who: Selector, catalog: Catalog, facts: Facts) -> Trace
             reason = because(Why.NAMED if same else Why.NOT_NAMED)
             return Traced(rule=f"person {who.person}", outcome=YES if same else NO, reason=reason)
         case InGroup():
-            return _in_group(person, who, facts)
+            outcome, reason = _by_group(person, who, facts)
+            return Traced(rule=f"in_group {who.group}", outcome=outcome, reason=reason)
         case OnCall():
-            return _on_call(person, who, catalog, facts)
+            outcome, reason = _by_roster(person, who, catalog, facts)
+            return Traced(rule=rule_name(who), outcome=outcome, reason=reason)
 
 
 def names_of(who: Iterable[Selector], facts: Facts) -> tuple[str, ...]:
@@ -137,25 +139,18 @@ def facts_age(schedule: str, facts: Facts) -> float:
     return roster.age(facts.now).total_seconds() if roster else float("inf")
 
 
-def _in_group(person: str, who: InGroup, facts: Facts) -> Traced:
-    rule = f"in_group {who.group}"
+def _by_group(person: str, who: InGroup, facts: Facts) -> tuple[str, Reason]:
     group = facts.groups.get(who.group)
     if group is None:
-        return Traced(rule=rule, outcome=CANNOT_TELL, reason=because(Why.GROUP_MISSING, group=who.group))
+        return CANNOT_TELL, because(Why.GROUP_MISSING, group=who.group)
     if group.doubted:
-        return Traced(rule=rule, outcome=CANNOT_TELL, reason=because(Why.GROUP_MOVED, group=who.group))
+        return CANNOT_TELL, because(Why.GROUP_MOVED, group=who.group)
     age = group.age(facts.now)
     if age > (facts.known_for or GROUP_KNOWN_FOR):
-        reason = because(Why.GROUP_STALE, group=who.group, **_in_seconds(age))
-        return Traced(rule=rule, outcome=CANNOT_TELL, reason=reason)
+        return CANNOT_TELL, because(Why.GROUP_STALE, group=who.group, **_in_seconds(age))
     if person in group.members:
-        return Traced(rule=rule, outcome=YES, reason=because(Why.IN_GROUP, group=who.group))
-    return Traced(rule=rule, outcome=NO, reason=because(Why.NOT_IN_GROUP, group=who.group))
-
-
-def _on_call(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> Traced:
-    outcome, reason = _by_roster(person, who, catalog, facts)
-    return Traced(rule=rule_name(who), outcome=outcome, reason=reason)
+        return YES, because(Why.IN_GROUP, group=who.group)
+    return NO, because(Why.NOT_IN_GROUP, group=who.group)
 
 
 def _by_roster(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> tuple[str, Reason]:
@@ -169,8 +164,8 @@ def _by_roster(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> tupl
         return CANNOT_TELL, because(Why.ROSTER_STALE, **about)
     if roster.doubted and facts.known_for is None:
         return CANNOT_TELL, because(Why.ROSTER_DOUBTED, **about)
-    shift = current_shift(person, who, facts)
-    if shift is None or not _same_email(facts.people.get(person), shift):
+    shift, known = current_shift(person, who, facts), facts.people.get(person)
+    if shift is None or known is None or known.email != shift.email:
         return NO, because(Why.NOT_ON_CALL, **about)
     if shift.end:
         about["until_at"] = int(shift.end.timestamp())
@@ -179,7 +174,3 @@ def _by_roster(person: str, who: OnCall, catalog: Catalog, facts: Facts) -> tupl
 
 def _in_seconds(age: timedelta) -> dict[str, int]:
     return {} if age == UNKNOWN_AGE else {"age_s": int(age.total_seconds())}
-
-
-def _same_email(person: Person | None, shift: Shift) -> bool:
-    return person is not None and person.email == shift.email

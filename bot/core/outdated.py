@@ -19,7 +19,7 @@ def policy_objection(grant: Grant, catalog: Catalog, facts: Facts) -> Reason | N
         return because(Why.RESOURCE_GONE, resource=grant.resource)
     if any(hold.entitlement not in resource.gives for hold in grant.gives):
         return because(Why.NO_LONGER_GIVEN, resource=grant.resource)
-    if _is_rule_gone(grant, resource):
+    if not any(_allows(resource, ground) for ground in grant.stands_on):
         return because(Why.RULE_GONE, resource=grant.resource)
     against = objection(facts.people.get(grant.person), home=facts.home, domains=catalog.people.email_domains)
     if against:
@@ -29,12 +29,8 @@ def policy_objection(grant: Grant, catalog: Catalog, facts: Facts) -> Reason | N
     return denied if denied and denied.why is Why.MAY_NOT_ASK else None
 
 
-def _is_rule_gone(grant: Grant, resource: Resource) -> bool:
-    """Return whether the policy has none of the rules that the grant stands on."""
-    return not any(_allows(resource, ground) for ground in grant.stands_on)
-
-
 def _allows(resource: Resource, ground: Ground) -> bool:
+    """Return whether the policy still has a rule that this ground may stand on."""
     match ground.cause:
         case Cause.SHIFT:
             return resource.on_shift is not None

@@ -54,7 +54,8 @@ def strays_after(known: Mapping[str, Stray], sight: Sight, again_after: timedelt
     kept = {
         key: stray
         for key, stray in known.items()
-        if stray.hold.entitlement not in sight.read or _still_taken(key, stray, sight)
+        if stray.hold.entitlement not in sight.read
+        or (stray.state is StrayState.TAKING and key in sight.owed)
     }
     there = {
         key: _seen_again(known[key], sight.now, again_after)
@@ -69,10 +70,6 @@ def may_be_taken(count: int, held: int, share: int) -> bool:
     """Return whether few enough of what is held would be revoked: at most ``share`` percent, or a single
     one."""
     return count <= max(held * share // 100, 1)
-
-
-def _still_taken(key: str, stray: Stray, sight: Sight) -> bool:
-    return stray.state is StrayState.TAKING and key in sight.owed
 
 
 def _seen_again(stray: Stray, now: datetime, again_after: timedelta) -> Stray:
