@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -65,9 +66,19 @@ class Calls:
 
         def once() -> Answer | None:
             response = self._send(path, params, what)
-            if response.status_code in absent and _is_refusal(response):
-                return None
-            return _read(shape, response, what)
+            if response.status_code in absent:
+                with suppress(ValidationError):
+                    Refusal.model_validate_json(response.content)
+                    return None
+            if not response.ok:
+                asked = wait_asked_for(response.headers, "retry-after", "ratelimit-reset")
+                raise from_status(response.status_code, what, retry_after=asked, setting=TOKEN_SETTING)
+            try:
+                return shape.model_validate_json(response.content)
+            except ValidationError as error:
+                wrong = error.errors(include_url=False, include_input=False, include_context=False)[0]
+                where = ".".join(str(each) for each in wrong["loc"]) or "its answer"
+                raise TemporaryFailure(f"{what}: {where}: {wrong['msg']}") from None
 
         return short_retries(once, self._deadline)
 
@@ -79,32 +90,9 @@ class Calls:
         except pdpyras.PDHTTPError as error:
             return cast("Response", error.response)
         except pdpyras.PDClientError as error:
-            raise _unreachable(error.__cause__, what) from error.__cause__
-
-
-def _read(shape: type[Answer], response: Response, what: str) -> Answer:
-    if not response.ok:
-        asked = wait_asked_for(response.headers, "retry-after", "ratelimit-reset")
-        raise from_status(response.status_code, what, retry_after=asked, setting=TOKEN_SETTING)
-    try:
-        return shape.model_validate_json(response.content)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(each) for each in wrong["loc"]) or "its answer"
-        raise TemporaryFailure(f"{what}: {where}: {wrong['msg']}") from None
-
-
-def _is_refusal(response: Response) -> bool:
-    try:
-        Refusal.model_validate_json(response.content)
-    except ValidationError:
-        return False
-    return True
-
-
-def _unreachable(cause: BaseException | None, what: str) -> TemporaryFailure | PermanentFailure:
-    if isinstance(cause, Timeout):
-        return too_late(what)
-    if isinstance(cause, InvalidSchema | InvalidURL | MissingSchema):
-        return PermanentFailure(f"{what}: that is no address: check {URL_SETTING}")
-    return TemporaryFailure(f"{what}: no answer: {type(cause).__name__}")
+            cause = error.__cause__
+            if isinstance(cause, Timeout):
+                raise too_late(what) from cause
+            if isinstance(cause, InvalidSchema | InvalidURL | MissingSchema):
+                raise PermanentFailure(f"{what}: that is no address: check {URL_SETTING}") from cause
+            raise TemporaryFailure(f"{what}: no answer: {type(cause).__name__}") from cause

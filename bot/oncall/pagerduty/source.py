@@ -164,13 +164,10 @@ class _People:
     def email(self, user: User) -> str | None:
         """Return the email, casefolded; empty if PagerDuty shows none, None if the user no longer exists."""
         if not user.email and user.id not in self._emails:
-            self._emails[user.id] = self._looked_up(user.id)
+            found = self._calls.find(OneUser, f"/users/{quote(user.id, safe='')}", {})
+            self._emails[user.id] = (found.user.email or "") if found else None
         email = user.email or self._emails[user.id]
         return email and email.strip().casefold()
-
-    def _looked_up(self, user: str) -> str | None:
-        found = self._calls.find(OneUser, f"/users/{quote(user, safe='')}", {})
-        return (found.user.email or "") if found else None
 
 
 def _by_length(ids: Iterable[str]) -> Iterator[list[str]]:
