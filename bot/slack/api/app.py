@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from slack_sdk import WebClient
@@ -25,11 +24,14 @@ class SlackApp:
     def facts(self, deadline: Deadline) -> AppFacts:
         response = call_with_headers(self._client, deadline, "auth.test", {})
         said = response.data if isinstance(response.data, dict) else {}
+        headers = {name.casefold(): value for name, value in response.headers.items()}
+        told = headers.get("x-oauth-scopes")
+        text = told if isinstance(told, str) else ",".join(told or ())
         return AppFacts(
             team=str(said.get("team_id", "")),
             workspace=str(said.get("team", "")),
             name=str(said.get("user", "")),
-            scopes=_scopes(response.headers),
+            scopes=None if told is None else frozenset(filter(None, map(str.strip, text.split(",")))),
         )
 
     def channels(self, deadline: Deadline) -> frozenset[str] | None:
@@ -57,12 +59,3 @@ class SlackApp:
     def socket(self, deadline: Deadline) -> None:
         client = WebClient(token=self._app_token, base_url=self._client.base_url)
         call(client, deadline, "apps.connections.open", {})
-
-
-def _scopes(headers: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the scopes of the bot token, which Slack sends with every answer; None if it did not."""
-    told = next((value for name, value in headers.items() if name.casefold() == "x-oauth-scopes"), None)
-    if told is None:
-        return None
-    text = told if isinstance(told, str) else ",".join(told)
-    return frozenset(each.strip() for each in text.split(",") if each.strip())

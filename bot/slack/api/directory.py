@@ -52,27 +52,26 @@ class SlackDirectory:
         if not names:
             return {}
         listed = self._ask("usergroups.list", {"include_users": "true"}, deadline).get("usergroups", [])
-        by_handle = {str(each.get("handle", "")).casefold(): each for each in listed if _ours(each)}
+        # one that another organisation shares with us has members who are not ours
+        ours = [each for each in listed if not each.get("is_external") and not each.get("date_delete")]
+        by_handle = {str(each.get("handle", "")).casefold(): each for each in ours}
         found: dict[str, Group] = {}
         for name in names:
             known = by_handle.get(name.removeprefix(PREFIX).casefold()) if name.startswith(PREFIX) else None
-            members = self._members(known, deadline) if known else None
-            if known and members is not None:
-                pinned = str(known.get("id") or "")
-                found[name] = Group(name=name, members=members, read_at=LONG_AGO, id=pinned)
+            if not known:
+                continue
+            users, count = known.get("users"), known.get("user_count")
+            if not isinstance(users, list) or str(count) != str(len(users)):
+                try:
+                    answer = self._ask("usergroups.users.list", {"usergroup": known["id"]}, deadline)
+                except Declined as declined:
+                    if declined.error == "no_such_subteam":
+                        continue
+                    raise
+                users = answer.get("users", [])
+            members, pinned = tuple(map(str, users)), str(known.get("id") or "")
+            found[name] = Group(name=name, members=members, read_at=LONG_AGO, id=pinned)
         return found
-
-    def _members(self, group: Mapping[str, Any], deadline: Deadline) -> tuple[str, ...] | None:
-        users, count = group.get("users"), group.get("user_count")
-        if isinstance(users, list) and str(count) == str(len(users)):
-            return tuple(map(str, users))
-        try:
-            answer = self._ask("usergroups.users.list", {"usergroup": group["id"]}, deadline)
-        except Declined as declined:
-            if declined.error == "no_such_subteam":
-                return None
-            raise
-        return tuple(map(str, answer.get("users", [])))
 
     def _read_home(self, deadline: Deadline) -> Home:
         answer = self._ask("auth.test", {}, deadline)
@@ -93,14 +92,12 @@ class SlackDirectory:
             raise
         if not isinstance(user, dict) or not user.get("id"):
             return None
-        return person_from(user, self._known_home(deadline) if user.get("enterprise_user") else None)
-
-    def _known_home(self, deadline: Deadline) -> Home:
-        """Ask only once, because the workspace of a token does not change."""
-        with self._asking:
+        if not user.get("enterprise_user"):
+            return person_from(user, None)
+        with self._asking:  # only once, because the workspace of a token does not change
             if self._home is None:
                 self._home = self._read_home(deadline)
-            return self._home
+            return person_from(user, self._home)
 
     def _ask(self, method: str, arguments: Mapping[str, Any], deadline: Deadline) -> Answer:
         return call(self._client, deadline, method, arguments)
@@ -112,9 +109,16 @@ def person_from(user: Mapping[str, Any], home: Home | None) -> Person:
     limits = [user.get("is_restricted"), user.get("is_ultra_restricted")]
     deleted = user.get("deleted", True) is not False
     unsaid = None in limits and not deleted
+
+    # An organisation has a person in several workspaces; the bot's own counts if it is one of them.
+    enterprise, team = user.get("enterprise_user") or {}, str(user.get("team_id") or "")
+    same = home and home.enterprise and enterprise.get("enterprise_id") == home.enterprise
+    if home and same and home.team in (enterprise.get("teams") or ()):
+        team = home.team
+
     return Person(
         id=str(user["id"]),
-        team=_team(user, home),
+        team=team,
         name=str(profile.get("display_name") or profile.get("real_name") or user.get("name") or user["id"]),
         email=str(profile.get("email") or "").strip().casefold() or None,
         email_confirmed=user.get("is_email_confirmed") is True,
@@ -124,19 +128,3 @@ def person_from(user: Mapping[str, Any], home: Home | None) -> Person:
         stranger=user.get("is_stranger") is True or unsaid,
         read_at=LONG_AGO,
     )
-
-
-def _team(user: Mapping[str, Any], home: Home | None) -> str:
-    """Return the home workspace: the bot's own if it is one of those in which an organisation has the
-    person."""
-    of_organisation = user.get("enterprise_user") or {}
-    same = home and home.enterprise and of_organisation.get("enterprise_id") == home.enterprise
-    if home and same and home.team in (of_organisation.get("teams") or ()):
-        return home.team
-    return str(user.get("team_id") or "")
-
-
-def _ours(group: Mapping[str, Any]) -> bool:
-    """Return whether a group is our own: one that another organisation shares with us has members who are not
-    ours."""
-    return not group.get("is_external") and not group.get("date_delete")

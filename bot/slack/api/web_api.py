@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from http.client import HTTPException
-from ssl import SSLContext, create_default_context
+from ssl import create_default_context
 from typing import Any
 
 from slack_sdk import WebClient
@@ -58,6 +58,10 @@ _TO_DO: Mapping[str, str] = {
 }
 
 
+_authorities = cache(create_default_context)
+"""The context with the trusted certificates. Reading them takes 20 ms, too much for every call."""
+
+
 class Declined(PermanentFailure):
     """Slack refused the call; ``error`` is its code for why."""
 
@@ -77,34 +81,31 @@ def call_with_headers(
     client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]
 ) -> SlackResponse:
     """Call as ``call`` does, and return the headers too."""
-    return within(deadline, f"Slack's {method}", lambda: _send(client, deadline, method, arguments))
-
-
-def _send(client: WebClient, deadline: Deadline, method: str, arguments: Mapping[str, Any]) -> SlackResponse:
-    hurried = WebClient(
-        token=client.token,
-        base_url=client.base_url,
-        timeout=time_left(deadline, f"Slack's {method}"),  # type: ignore[arg-type]  # urllib takes a float
-        ssl=client.ssl or _authorities(),
-        proxy=client.proxy,
-        retry_handlers=[],
-    )
+    what = f"Slack's {method}"
     structured = method.startswith(("chat.", "views."))
     given = {name: value for name, value in arguments.items() if value is not None}
-    try:
-        return hurried.api_call(method, json=given) if structured else hurried.api_call(method, params=given)
-    except SlackApiError as error:
-        raise _failure_of(method, error) from None
-    except TimeoutError:  # the socket's own may come a moment before the deadline
-        raise too_late(f"Slack's {method}") from None
-    except (SlackClientError, OSError, HTTPException, ValueError) as error:
-        raise TemporaryFailure(f"Slack's {method} did not answer: {type(error).__name__}") from None
 
+    def send() -> SlackResponse:
+        hurried = WebClient(
+            token=client.token,
+            base_url=client.base_url,
+            timeout=time_left(deadline, what),  # type: ignore[arg-type]  # urllib takes a float
+            ssl=client.ssl or _authorities(),
+            proxy=client.proxy,
+            retry_handlers=[],
+        )
+        try:
+            if structured:
+                return hurried.api_call(method, json=given)
+            return hurried.api_call(method, params=given)
+        except SlackApiError as error:
+            raise _failure_of(method, error) from None
+        except TimeoutError:  # the socket's own may come a moment before the deadline
+            raise too_late(what) from None
+        except (SlackClientError, OSError, HTTPException, ValueError) as error:
+            raise TemporaryFailure(f"{what} did not answer: {type(error).__name__}") from None
 
-@cache
-def _authorities() -> SSLContext:
-    """Return the context with the trusted certificates. Reading them takes 20 ms, too much for every call."""
-    return create_default_context()
+    return within(deadline, what, send)
 
 
 def _failure_of(method: str, raised: SlackApiError) -> TemporaryFailure | PermanentFailure:

@@ -14,7 +14,7 @@ from bot.doubles.slack import Group as SlackGroup
 from bot.doubles.slack import Workspace
 from bot.ports.deadline import Deadline
 from bot.ports.documents import Home
-from bot.slack.api.directory import LONG_AGO, SlackDirectory, _ours, person_from
+from bot.slack.api.directory import LONG_AGO, SlackDirectory, person_from
 from tests.slack.conftest import EVE, GINA, OLD
 from tests.slack.scenes import ADA, BOB, CAROL
 
@@ -153,12 +153,6 @@ def test_people_of_an_organisation_are_at_home_where_it_has_them() -> None:
     assert team("E9", "T2", "T0ROTAKEY") == "T2"
 
 
-def test_a_group_of_another_organisation_is_not_ours() -> None:
-    assert _ours({"handle": "dba", "is_external": False, "date_delete": 0})
-    assert not _ours({"handle": "dba", "is_external": True, "date_delete": 0})
-    assert not _ours({"handle": "dba", "is_external": False, "date_delete": 1_700_000_000})
-
-
 class TerseSlack(SlackDirectory):
     """Slack where it lists groups without all of their members, and groups of others too."""
 
@@ -181,3 +175,10 @@ def test_members_that_did_not_come_along_are_asked_for() -> None:
 def test_nobody_of_another_organisations_group_is_taken_in() -> None:
     external = {"id": "S1", "handle": "dba", "users": [EVE], "user_count": 1, "is_external": True}
     assert TerseSlack([external]).groups(["slack/dba"], soon()) == {}
+    ours = external | {"is_external": False, "date_delete": 0}
+    assert TerseSlack([ours]).groups(["slack/dba"], soon())["slack/dba"].members == (EVE,)
+
+
+def test_a_group_that_was_deleted_has_no_members() -> None:
+    deleted = {"id": "S1", "handle": "dba", "users": [EVE], "user_count": 1, "date_delete": 1_700_000_000}
+    assert TerseSlack([deleted]).groups(["slack/dba"], soon()) == {}
