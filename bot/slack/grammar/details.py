@@ -104,7 +104,8 @@ class Reader:
         return found, start
 
     def _detail(self, level: str, at: int, found: Details) -> tuple[Details, int] | None:
-        if "start" in self.wanted and found.start is None and (soon := _FROM_NOW.match(level, at)):
+        wants_start = "start" in self.wanted and found.start is None
+        if wants_start and (soon := _FROM_NOW.match(level, at) or _IN.match(level, at)):
             return replace(found, start=Moment(after=lengths.seconds(soon[1]))), soon.end()
         if "length" in self.wanted and found.length is None and (length := length_at(level, at)):
             return replace(found, length=length[0]), length[1]
@@ -112,8 +113,11 @@ class Reader:
             end = moment_at(level, until.end(), hour=True)
             if end:
                 return replace(found, end=end[0]), end[1]
-        if "start" in self.wanted and found.start is None and (start := _start_at(level, at)):
-            return replace(found, start=start[0]), start[1]
+        if wants_start:
+            lead = _START.match(level, at)
+            hour = lead is not None and not lead[0].rstrip().casefold().endswith("on")
+            if start := moment_at(level, lead.end() if lead else at, hour=hour):
+                return replace(found, start=start[0]), start[1]
         word = word_at(level, at)
         if "behalf" in self.wanted and found.behalf is None and word and (whose := mention_in(word[0])):
             return replace(found, behalf=whose), word.end()
@@ -154,12 +158,3 @@ def foreign_piece(reason: str, known: Collection[str], own: str) -> str | None:
         return reason[found.start() : found.end()]
     words = (word[0] for word in re.finditer(r"[^\s,;]+", reason))
     return next((word for word in words if name_in(word).lstrip("#") in {*known} - {own}), None)
-
-
-def _start_at(level: str, at: int) -> tuple[Moment, int] | None:
-    soon = _IN.match(level, at)
-    if soon:
-        return Moment(after=lengths.seconds(soon[1])), soon.end()
-    lead = _START.match(level, at)
-    hour = lead is not None and not lead[0].rstrip().casefold().endswith("on")
-    return moment_at(level, lead.end() if lead else at, hour=hour)

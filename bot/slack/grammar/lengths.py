@@ -63,14 +63,11 @@ def _pieces(said: str) -> Iterator[tuple[Fraction, int]]:
         yield from ((Fraction(number), SECONDS[unit]) for number, unit in _ONE_ISO.findall(said))
         return
     for piece in _ONE_PIECE.finditer(said):
-        halves = sum(1 for each in ("more", "after") if piece[each])
-        yield _number(piece["number"]) + Fraction(halves, 2), SECONDS[piece["unit"][0]]
-
-
-def _number(said: str) -> Fraction:
-    if "half" in said:
-        return Fraction(1, 2)
-    if said[0].isdigit():
-        whole = said.rstrip("½¼¾ ").replace(",", ".")
-        return Fraction(whole) + _FRACTIONS.get(said[-1], 0)
-    return _FRACTIONS.get(said) or Fraction(_WORDS[" ".join(said.replace("-", " ").split())])
+        number, halves = piece["number"], sum(1 for each in ("more", "after") if piece[each])
+        if "half" in number:
+            count = Fraction(1, 2)
+        elif number[0].isdigit():
+            count = Fraction(number.rstrip("½¼¾ ").replace(",", ".")) + _FRACTIONS.get(number[-1], 0)
+        else:
+            count = _FRACTIONS.get(number) or Fraction(_WORDS[" ".join(number.replace("-", " ").split())])
+        yield count + Fraction(halves, 2), SECONDS[piece["unit"][0]]

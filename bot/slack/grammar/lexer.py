@@ -42,13 +42,10 @@ _WORD = re.compile(r'"([^"]*)"|<[^<>\s][^<>]*>|\S+')
 
 def level_text(text: str) -> str:
     """Return the same text, letter for letter as long, with plain quotes, plain spaces and plain digits."""
-    return "".join(map(_level, text.translate(_LEVEL)))
-
-
-def _level(letter: str) -> str:
-    if letter.isspace():
-        return " "
-    return str(unicodedata.decimal(letter)) if letter.isdecimal() else letter
+    return "".join(
+        " " if letter.isspace() else str(unicodedata.decimal(letter, letter))
+        for letter in text.translate(_LEVEL)
+    )
 
 
 def gap_end(level: str, start: int = 0) -> int:
@@ -115,7 +112,13 @@ def split_reason(text: str) -> tuple[str, str | None]:
     said = _BECAUSE.search(level_text(text))
     if said is None:
         return text, None
-    return text[: said.start()], _without_mark(text[: said.start()], reason_in(text[said.end() :]))
+    before, reason = text[: said.start()], reason_in(text[said.end() :])
+
+    # a mark at its end may have been opened before *because*
+    mark = reason[-1:]
+    if mark and mark in _MARKS and before.count(mark) % 2 and reason.count(mark) == 1:
+        reason = reason[:-1].rstrip()
+    return before, reason
 
 
 def reason_in(text: str) -> str:
@@ -145,11 +148,3 @@ def without_marks(typed: str) -> str:
     if mark and mark in _MARKS and typed.endswith(mark) and typed.count(mark) == 2:
         return typed[1:-1].strip()
     return typed
-
-
-def _without_mark(before: str, reason: str) -> str:
-    """Return the reason without a mark at its end that was opened before it."""
-    mark = reason[-1:]
-    if mark and mark in _MARKS and before.count(mark) % 2 and reason.count(mark) == 1:
-        return reason[:-1].rstrip()
-    return reason

@@ -10,7 +10,8 @@ _PERSON = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 
 def readable(text: str) -> str:
     """Return what the person saw while typing: ``<@U1|ada>`` is @ada, ``&lt;`` is <."""
-    return _unescape(_ENTITY.sub(lambda entity: _readable_entity(entity[1]), text))
+    shown = _ENTITY.sub(_readable_entity, text)
+    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def escape(text: str) -> str:
@@ -24,12 +25,8 @@ def mention_in(text: str) -> str | None:
     return found[1] if found else None
 
 
-def _unescape(text: str) -> str:
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-
-
-def _readable_entity(entity: str) -> str:
-    what, _, label = entity.partition("|")
+def _readable_entity(entity: re.Match[str]) -> str:
+    what, _, label = entity[1].partition("|")
     match what[0]:
         case "@":
             return "@" + (label or what[1:])
@@ -38,11 +35,7 @@ def _readable_entity(entity: str) -> str:
         case "!":
             return label or "@" + what[1:].partition("^")[0]
         case _:
-            return _link(what, label)
-
-
-def _link(url: str, label: str) -> str:
-    address = url.removeprefix("mailto:")
-    if not label or label in (address, url):
-        return label or address
-    return label if address.partition("://")[2].rstrip("/") == label else f"{label} ({address})"
+            address = what.removeprefix("mailto:")
+            if not label or label in (address, what):
+                return label or address
+            return label if address.partition("://")[2].rstrip("/") == label else f"{label} ({address})"
