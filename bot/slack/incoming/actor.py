@@ -7,7 +7,6 @@ from typing import Any
 
 from bot.core.errors import refuse
 from bot.core.reasons import Why
-from bot.ports.documents import Home
 from bot.usecases.context import Context
 
 Body = Mapping[str, Any]
@@ -24,24 +23,16 @@ def insider(context: Context, body: Body) -> str:
     """Return the person. Raise Refused unless they belong to the bot's own workspace or, if the app is
     installed for a whole organisation, to that: a card in a shared channel can be clicked by people of
     another company."""
-    person = person_in(body)
+    person, user, enterprise = person_in(body), body.get("user"), body.get("enterprise")
     home = context.home()
     if home is None:
         raise refuse(Why.WORKSPACE_UNKNOWN)
-    if _team(body) != home.team and not _of_same_organisation(body, home):
+
+    team = user.get("team_id") if isinstance(user, Mapping) else body.get("team_id")
+    named = enterprise.get("id") if isinstance(enterprise, Mapping) else body.get("enterprise_id")
+    everywhere = str(body.get("is_enterprise_install")).casefold() == "true"
+    # what Slack says about the person decides later which workspaces of the organisation they are in
+    same_organisation = everywhere and home.enterprise is not None and named == home.enterprise
+    if team != home.team and not same_organisation:
         raise refuse(Why.PERSON_EXTERNAL, person=person)
     return person
-
-
-def _team(body: Body) -> object:
-    user = body.get("user")
-    return user.get("team_id") if isinstance(user, Mapping) else body.get("team_id")
-
-
-def _of_same_organisation(body: Body, home: Home) -> bool:
-    """Return whether the person is of our organisation. What Slack says about the person decides later which
-    of its workspaces they are in."""
-    everywhere = str(body.get("is_enterprise_install")).casefold() == "true"
-    enterprise = body.get("enterprise")
-    named = enterprise.get("id") if isinstance(enterprise, Mapping) else body.get("enterprise_id")
-    return everywhere and home.enterprise is not None and named == home.enterprise

@@ -35,13 +35,23 @@ class Afterwards:
     def remember(self, op: str, person: str) -> bool:
         """Tell the person what became of the op as soon as Redis answers. Return False if too many are
         already remembered."""
+
+        def keep_asking() -> None:
+            while True:
+                time.sleep(self._every)
+                self.find_out()
+                with self._lock:
+                    if not self._left:
+                        self._asking = False
+                        return
+
         with self._lock:
             if len(self._left) >= MOST:
                 log.warning("too much to find out afterwards", op=op)
                 return False
             self._left[op] = (person, Deadline.after(REMEMBERED_FOR))
             if not self._asking:
-                threading.Thread(target=self._ask, name="afterwards", daemon=True).start()
+                threading.Thread(target=keep_asking, name="afterwards", daemon=True).start()
                 self._asking = True
             return True
 
@@ -62,12 +72,3 @@ class Afterwards:
                 self._left.pop(op, None)
         with self._lock:
             return len(self._left)
-
-    def _ask(self) -> None:
-        while True:
-            time.sleep(self._every)
-            self.find_out()
-            with self._lock:
-                if not self._left:
-                    self._asking = False
-                    return

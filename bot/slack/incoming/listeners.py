@@ -14,7 +14,6 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk import WebClient
 
 from bot.core.errors import TemporaryFailure
-from bot.ports.documents import Home
 from bot.slack.api.directory import person_from
 from bot.slack.incoming import clicks, commands, submissions
 from bot.slack.incoming.actor import Body
@@ -45,40 +44,68 @@ class SlackSettings:
 
 def build(context: Context, settings: SlackSettings, afterwards: Afterwards | None = None) -> App:
     """Build the app without calling Slack. A listener writes down what it does before it acknowledges."""
-    client = WebClient(token=settings.token, base_url=settings.api_url)
-    app = _app(settings)
-    slack = SlackContext(context=context, client=client, afterwards=afterwards or Afterwards(context.ledger))
-    app.error(_answer_error)
-    app.use(_turning_away)
-    app.command(COMMAND)(_acknowledging(slack, commands.answer))
-    app.view(forms.REQUEST)(_acknowledging(slack, submissions.submit_request))
-    app.view(forms.DENY)(_acknowledging(slack, submissions.submit_denial))
-    app.action(re.compile(""))(_pressing(slack))
-    app.event("app_home_opened")(_listening(context, _home_opened))
-    app.event("user_change")(_listening(context, _person_changed))
-    for event in groups.LOSSES:
-        app.event(event)(_listening(context, _bot_shut_out))
-    app.event(re.compile(""))(lambda: None)  # Slack stops sending events if most are turned away
-    return app
-
-
-def _app(settings: SlackSettings) -> App:
-    """Build the bare app. Nothing is taken from the environment, and no request is ever logged: its body may
-    hold secrets. In Socket Mode nobody knows the signing secret, so nothing is accepted over HTTP."""
-    quiet = logging.getLogger("slack_bolt.quiet")
+    quiet = logging.getLogger("slack_bolt.quiet")  # no request is ever logged: its body may hold secrets
     quiet.setLevel(logging.CRITICAL)
-    return App(
+    app = App(  # with nothing from the environment
         name="rotakey",
         logger=quiet,
         client=WebClient(base_url=settings.api_url, logger=quiet),
         authorize=lambda enterprise_id, team_id: AuthorizeResult(
             enterprise_id=enterprise_id, team_id=team_id, bot_token=settings.token
         ),
+        # in Socket Mode nobody knows the secret, so nothing is accepted over HTTP
         signing_secret=settings.signing_secret or token_urlsafe(),
         ssl_check_enabled=False,
         token_verification_enabled=False,
         process_before_response=True,
     )
+    client = WebClient(token=settings.token, base_url=settings.api_url)
+    slack = SlackContext(context=context, client=client, afterwards=afterwards or Afterwards(context.ledger))
+    app.error(_answer_error)
+    app.use(_turning_away)
+    app.command(COMMAND)(_listener(slack, commands.answer))
+    app.view(forms.REQUEST)(_listener(slack, submissions.submit_request))
+    app.view(forms.DENY)(_listener(slack, submissions.submit_denial))
+
+    def press(ack: Ack, body: Body) -> BoltResponse | None:
+        return ack() if clicks.carry_out(slack, body) else BoltResponse(status=503)
+
+    app.action(re.compile(""))(press)
+    for event in ("app_home_opened", "user_change", *groups.LOSSES):
+        app.event(event)(lambda body: _hear(context, body))
+    app.event(re.compile(""))(lambda: None)  # Slack stops sending events if most are turned away
+    return app
+
+
+def _listener(slack: SlackContext, answer: Callable[[SlackContext, Body], Block]) -> Callable[..., None]:
+    def listener(ack: Ack, body: Body) -> None:
+        ack(answer(slack, body) or "")
+
+    return listener
+
+
+def _hear(context: Context, body: Body) -> BoltResponse | None:
+    """Hear an event of our own workspace. Slack sends an event again if it is not acknowledged."""
+    event = body["event"]
+    try:
+        home = context.home()
+        if home is None or body.get("team_id") != home.team:
+            return None
+        match event["type"]:
+            case "app_home_opened":
+                if event.get("tab") == "home":
+                    look.owe_home(context, person=event["user"])
+            case "user_change":
+                people.take_hint(context.ledger, person_from(event["user"], home))
+            case "tokens_revoked" if not (event.get("tokens") or {}).get("bot"):
+                pass  # it reports tokens of people, which the bot does not use
+            case loss:
+                do = groups.REINSTALL
+                log.critical("slack does not let the bot in any more", because=groups.LOSSES[loss], do=do)
+                groups.record_loss(context.ledger, loss)
+    except TemporaryFailure:
+        return BoltResponse(status=503)
+    return None
 
 
 def _turning_away(body: Body, next_: Callable[[], BoltResponse]) -> BoltResponse:
@@ -90,57 +117,6 @@ def _turning_away(body: Body, next_: Callable[[], BoltResponse]) -> BoltResponse
     if body.get("type") == OTHER:
         return BoltResponse(status=404, body="nothing here listens to this\n")
     return next_()
-
-
-def _acknowledging(slack: SlackContext, answer: Callable[[SlackContext, Body], Block]) -> Callable[..., None]:
-    def listener(ack: Ack, body: Body) -> None:
-        ack(answer(slack, body) or "")
-
-    return listener
-
-
-def _pressing(slack: SlackContext) -> Callable[..., BoltResponse | None]:
-    def listener(ack: Ack, body: Body) -> BoltResponse | None:
-        seen = clicks.carry_out(slack, body)
-        return ack() if seen else BoltResponse(status=503)
-
-    return listener
-
-
-def _listening(
-    context: Context, hear: Callable[[Context, Home, Body], None]
-) -> Callable[..., BoltResponse | None]:
-    """Listen to events of our own workspace. Slack sends an event again if it is not acknowledged."""
-
-    def listener(body: Body) -> BoltResponse | None:
-        try:
-            home = context.home()
-            if home and body.get("team_id") == home.team:
-                hear(context, home, body["event"])
-        except TemporaryFailure:
-            return BoltResponse(status=503)
-        return None
-
-    return listener
-
-
-def _home_opened(context: Context, _: Home, event: Body) -> None:
-    if event.get("tab") == "home":
-        look.owe_home(context, person=event["user"])
-
-
-def _person_changed(context: Context, home: Home, event: Body) -> None:
-    people.take_hint(context.ledger, person_from(event["user"], home))
-
-
-def _bot_shut_out(context: Context, _: Home, event: Body) -> None:
-    """Record that Slack revoked the bot's token. The same event reports people's tokens, which the bot does
-    not use."""
-    what = event["type"]
-    if what == "tokens_revoked" and not (event.get("tokens") or {}).get("bot"):
-        return
-    log.critical("slack does not let the bot in any more", because=groups.LOSSES[what], do=groups.REINSTALL)
-    groups.record_loss(context.ledger, what)
 
 
 def _answer_error(error: Exception, body: Body) -> BoltResponse:

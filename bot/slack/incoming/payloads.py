@@ -202,7 +202,18 @@ def reduce(body: object) -> Json:
     """Reduce the body that Slack's JSON describes. If it is not valid, return a body that says why."""
     if not isinstance(body, dict):
         return _as_malformed("it is no object")
-    shape = _shape_of(body)
+    shape: type[_Shape] | None
+    match body:
+        case {"command": _}:
+            shape = _Command
+        case {"type": "event_callback", "event": {"type": str(event)}}:
+            shape = _EVENTS.get(event, _Happened)
+        case {"type": "event_callback"}:
+            shape = _Happened
+        case {"type": str(kind)}:
+            shape = _SHAPES.get(kind)
+        case _:
+            shape = None
     if shape is None:
         return {"type": OTHER}
     try:
@@ -214,30 +225,20 @@ def reduce(body: object) -> Json:
     return found.model_dump(exclude_unset=True)
 
 
-def _shape_of(body: Json) -> type[_Shape] | None:
-    if "command" in body:
-        return _Command
-    if body.get("type") != "event_callback":
-        return _SHAPES.get(str(body.get("type")))
-    event = body.get("event")
-    return _EVENTS.get(str(event.get("type")), _Happened) if isinstance(event, dict) else _Happened
-
-
 def _as_malformed(wrong: str) -> Json:
     return {"type": MALFORMED, "wrong": wrong[:500]}
 
 
 def _parse(raw: str, content_type: str) -> object:
-    if content_type.partition(";")[0].strip().casefold() == "application/json" or raw.startswith("{"):
-        return _json(raw)
-    pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a field is there twice")
-    return _json(fields["payload"]) if "payload" in fields else fields
-
-
-def _json(text: str) -> object:
+    text = raw
+    if content_type.partition(";")[0].strip().casefold() != "application/json" and not raw.startswith("{"):
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            raise ValueError("a field is there twice")
+        if "payload" not in fields:
+            return fields
+        text = fields["payload"]
     return json.loads(text, parse_constant=_no_number)
 
 

@@ -52,7 +52,7 @@ class SocketConnection:
         pause, connected = LOOK_EVERY, False
         while not self._closed.is_set():
             if not self._client.is_connected():
-                self._connect()
+                self._trouble = self._connect()
             now_connected = self._client.is_connected()
             if now_connected is not connected:
                 log.info("socket mode connected") if now_connected else log.warning("socket mode lost")
@@ -60,17 +60,16 @@ class SocketConnection:
             pause = LOOK_EVERY if connected else min(pause * 2, LONGEST_PAUSE)
             self._closed.wait(pause)
 
-    def _connect(self) -> None:
+    def _connect(self) -> str:
+        """Try to connect, and return the trouble to report if the connection is not there."""
         try:
             self._client.connect_to_new_endpoint()
-            self._trouble = "Socket Mode: not connected"
         except SlackApiError as error:
-            self._trouble = f"Socket Mode: {_answer(error)}"
+            status, data = error.response.status_code, error.response.data
+            said = str(data.get("error", "")) if status == HTTPStatus.OK and isinstance(data, dict) else ""
+            if said:
+                return f"Socket Mode: Slack answers {said}; check SLACK_APP_TOKEN"
+            return f"Socket Mode: Slack answers {status}"
         except (SlackClientError, OSError, HTTPException, ValueError) as error:
-            self._trouble = f"Socket Mode: Slack does not answer ({type(error).__name__})"
-
-
-def _answer(error: SlackApiError) -> str:
-    status, data = error.response.status_code, error.response.data
-    said = str(data.get("error", "")) if status == HTTPStatus.OK and isinstance(data, dict) else ""
-    return f"Slack answers {said}; check SLACK_APP_TOKEN" if said else f"Slack answers {status}"
+            return f"Socket Mode: Slack does not answer ({type(error).__name__})"
+        return "Socket Mode: not connected"
