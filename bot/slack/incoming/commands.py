@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 from slack_sdk import WebClient
@@ -14,7 +13,7 @@ from bot.core.reasons import Why
 from bot.ports.deadline import Deadline
 from bot.slack.api.web_api import call
 from bot.slack.grammar import verbs
-from bot.slack.grammar.verbs import Command, Extend, Request
+from bot.slack.grammar.verbs import Command, Request
 from bot.slack.incoming.actor import Body, insider, person_in
 from bot.slack.incoming.afterwards import Afterwards
 from bot.slack.views import lists
@@ -63,18 +62,35 @@ class SlackContext:
         return True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """The circumstances of a command. Slack drops an answer that comes after ``seen_by``."""
+
+    person: str
+    trigger: str
+    seen_by: Deadline
+
+    @property
+    def op(self) -> str:
+        return f"cmd:{self.trigger}"
+
+
 def answer(slack: SlackContext, body: Body) -> Block:
     """Return the answer to a command, as Slack wants it; empty if a form has opened."""
-    trigger, seen_by = str(body["trigger_id"]), Deadline.after(SHOWN_WITHIN)
+    seen_by = Deadline.after(SHOWN_WITHIN)
+    typed = Typed(person=person_in(body), trigger=str(body["trigger_id"]), seen_by=seen_by)
     try:
-        person = insider(slack.context, body)
+        insider(slack.context, body)
         text = str(body.get("text") or "")
-        names = look.askable(slack.context, person=person) if verbs.wants_names(text) else ()
-        return _run_command(slack, person, verbs.parse(text, names), trigger, seen_by)
+        names = look.askable(slack.context, person=typed.person) if verbs.wants_names(text) else ()
+        command = verbs.parse(text, names)
+        if objection := not_yet(command, typed.person):
+            raise objection
+        return _carry_out(slack, typed, command)
     except Refused as refused:
         return ephemeral(refusal(refused.reason))
     except TemporaryFailure as failure:
-        return ephemeral(slack.not_done(failure, _op(trigger), person_in(body)))
+        return ephemeral(slack.not_done(failure, typed.op, typed.person))
 
 
 def not_recorded(failure: TemporaryFailure) -> str:
@@ -86,99 +102,75 @@ def ephemeral(text: str, blocks: Sequence[Block] = ()) -> Block:
     return {"response_type": "ephemeral", "text": text, "blocks": list(blocks) or [section(text)]}
 
 
-def _run_command(
-    slack: SlackContext, person: str, command: Command, trigger: str, seen_by: Deadline
-) -> Block:
-    context, op = slack.context, _op(trigger)
+def not_yet(command: Command, person: str) -> Refused | None:
+    """Return the refusal of something that can be typed already but is not offered yet."""
+    if isinstance(command, Request):
+        resource = command.resource or "…"
+        if command.besides:
+            return refuse(Why.SEVERAL_NOT_YET, first=resource, second=command.besides[0])
+        if command.behalf not in (None, person):
+            return refuse(Why.BEHALF_NOT_YET, resource=resource)
+        if command.start:
+            return refuse(Why.START_NOT_YET, start=words.moment(command.start), resource=resource)
+    if isinstance(command, Request | verbs.Extend) and command.end:
+        return refuse(Why.END_NOT_YET, end=words.moment(command.end))
+    if isinstance(command, Request) and command.urgent:
+        return refuse(Why.URGENT_NOT_YET, resource=command.resource or "…")
+    return refuse(Why.VERB_NOT_YET, verb=command.verb) if isinstance(command, verbs.Later) else None
+
+
+def _carry_out(slack: SlackContext, typed: Typed, command: Command) -> Block:
+    """Call the use-case of a command, and answer with its outcome."""
+    context, person, op = slack.context, typed.person, typed.op
     match command:
         case Request():
-            return _request(slack, person, command, trigger)
-        case Extend():
-            return _extend(context, person, command, op)
-        case verbs.Done() | verbs.Revoke():
-            return ephemeral(_end(context, person, command, op))
+            return _request(slack, typed, command)
         case verbs.Approve() | verbs.Deny():
-            return _vote(context, person, command, op, seen_by)
-        case verbs.RevokeAll() | verbs.Allow() | verbs.Freeze() | verbs.Unfreeze():
-            return ephemeral(_stop_or_start(context, person, command, op))
-        case verbs.Later(verb=verb):
-            raise refuse(Why.VERB_NOT_YET, verb=verb)
-        case _:
-            return _look_up(context, person, command)
-
-
-def _request(slack: SlackContext, person: str, wanted: Request, trigger: str) -> Block:
-    objection = not_yet(wanted, person)
-    if objection:
-        raise objection
-    if not wanted.resource:
-        return _form(slack, person, wanted, trigger)
-    answer = ask.ask(
-        slack.context,
-        person=person,
-        resource=wanted.resource,
-        length=wanted.length,
-        reason=wanted.reason,
-        op=_op(trigger),
-    )
-    return ephemeral(*lists.request_answer(answer))
-
-
-def _extend(context: Context, person: str, wanted: Extend, op: str) -> Block:
-    if wanted.end:
-        raise refuse(Why.END_NOT_YET, end=words.moment(wanted.end))
-    answer = extend.extend(context, person=person, which=wanted.which, length=wanted.length, op=op)
-    return ephemeral(words.extend_answer(answer))
-
-
-def _end(context: Context, person: str, command: verbs.Done | verbs.Revoke, op: str) -> str:
-    match command:
+            return _vote(context, typed, command)
+        case verbs.Extend(which=which, length=length):
+            extended = extend.extend(context, person=person, which=which, length=length, op=op)
+            text = words.extend_answer(extended)
         case verbs.Done(which=which, everything=everything):
             done = finish.give_back(context, person=person, which=which, everything=everything, op=op)
-            return words.gave_back_all(done) if everything else words.gave_back(done)
-        case verbs.Revoke(person=whose, resource=resource, why=why):
-            what = resource or _only_one(context, person, whose)
-            return words.revoke_answer(
-                finish.revoke(context, by=person, person=whose, resource=what, why=why, op=op)
-            )
-
-
-def _stop_or_start(
-    context: Context,
-    person: str,
-    command: verbs.RevokeAll | verbs.Allow | verbs.Freeze | verbs.Unfreeze,
-    op: str,
-) -> str:
-    """Carry out a command by which security people stop something, or start it again."""
-    match command:
+            text = words.gave_back_all(done) if everything else words.gave_back(done)
+        case verbs.Revoke(person=whose, resource=named, why=why):
+            resource = named or _only_one(context, person, whose)
+            revoked = finish.revoke(context, by=person, person=whose, resource=resource, why=why, op=op)
+            text = words.revoke_answer(revoked)
         case verbs.RevokeAll(person=whose, why=why):
-            return words.revoked_all(security.revoke_all(context, by=person, person=whose, why=why, op=op))
+            text = words.revoked_all(security.revoke_all(context, by=person, person=whose, why=why, op=op))
         case verbs.Allow(person=whose):
             security.allow(context, by=person, person=whose, op=op)
-            return words.allow_answer(whose)
+            text = words.allow_answer(whose)
         case verbs.Freeze(why=why):
-            return words.frozen(copied=security.freeze(context, by=person, why=why, op=op))
+            text = words.frozen(copied=security.freeze(context, by=person, why=why, op=op))
         case verbs.Unfreeze():
             security.unfreeze(context, by=person, op=op)
-            return words.unfrozen()
+            text = words.unfrozen()
+        case _:
+            return _look_up(context, person, command)
+    return ephemeral(text)
 
 
-def _op(trigger: str) -> str:
-    return f"cmd:{trigger}"
-
-
-def not_yet(wanted: Request, person: str) -> Refused | None:
-    """Return the refusal of something that can be typed already but is not offered yet."""
-    resource = wanted.resource or "…"
-    if wanted.besides:
-        return refuse(Why.SEVERAL_NOT_YET, first=resource, second=wanted.besides[0])
-    if wanted.behalf not in (None, person):
-        return refuse(Why.BEHALF_NOT_YET, resource=resource)
-    if wanted.start:
-        return refuse(Why.START_NOT_YET, start=words.moment(wanted.start), resource=resource)
-    if wanted.end:
-        return refuse(Why.END_NOT_YET, end=words.moment(wanted.end))
-    return refuse(Why.URGENT_NOT_YET, resource=resource) if wanted.urgent else None
+def _request(slack: SlackContext, typed: Typed, wanted: Request) -> Block:
+    """Make the request. If it names no resource, open the form instead."""
+    if wanted.resource:
+        asked = ask.ask(
+            slack.context,
+            person=typed.person,
+            resource=wanted.resource,
+            length=wanted.length,
+            reason=wanted.reason,
+            op=typed.op,
+        )
+        return ephemeral(*lists.request_answer(asked))
+    offers = look.offers(slack.context, person=typed.person)
+    if not offers:
+        return ephemeral(words.NOTHING_OFFERED)
+    if slack.open(typed.trigger, request_form(offers, wanted)):
+        return {}
+    names = [offer.resource.name for offer in offers]
+    return ephemeral(f"{words.NOT_CONFIRMED_OPEN} {words.help_text(names, 'request')}")
 
 
 def _only_one(context: Context, person: str, whose: str) -> str:
@@ -191,31 +183,28 @@ def _only_one(context: Context, person: str, whose: str) -> str:
     return held[0]
 
 
-def _vote(
-    context: Context, person: str, command: verbs.Approve | verbs.Deny, op: str, seen_by: Deadline
-) -> Block:
-    """Count a vote if the person was shown exactly these terms; otherwise show them now. Slack drops a late
-    answer, so terms that are answered after ``seen_by`` do not count as shown. If there is no request with
-    this id, show what waits for this person under that name, and decide nothing."""
+def _vote(context: Context, typed: Typed, command: verbs.Approve | verbs.Deny) -> Block:
+    """Count a vote if the person was shown exactly these terms; otherwise show them now. Terms that are
+    answered too late do not count as shown. If there is no request with this id, show what waits for this
+    person under that name, and decide nothing."""
+    person, grant = typed.person, command.grant
     try:
         if isinstance(command, verbs.Approve):
-            length = command.length
-            done = votes.approve(context, person=person, grant=command.grant, length=length, op=op)
+            done = votes.approve(context, person=person, grant=grant, length=command.length, op=typed.op)
             return ephemeral(words.approve_answer(done))
-        done = votes.deny(context, person=person, grant=command.grant, why=command.why, op=op)
+        done = votes.deny(context, person=person, grant=grant, why=command.why, op=typed.op)
         return ephemeral(words.deny_answer(done))
     except Refused as refused:
-        if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(context, command.grant)):
-            note = partial(votes.note_terms_shown, context, person=person, grant=command.grant)
-            if not seen_by.is_over:
-                note(terms=view.terms)
-                if not seen_by.seconds_left():
-                    note(terms="")
+        if refused.reason.why is Why.TERMS_CHANGED and (view := cards.terms_view(context, grant)):
+            if not typed.seen_by.is_over:
+                votes.note_terms_shown(context, person=person, grant=grant, terms=view.terms)
+                if not typed.seen_by.seconds_left():
+                    votes.note_terms_shown(context, person=person, grant=grant, terms="")
             return ephemeral(*lists.terms(refusal(refused.reason), view))
         if refused.reason.why is not Why.GRANT_UNKNOWN:
             raise
-    found = look.waiting_for(context, person=person, resource=command.grant)
-    return ephemeral(*lists.fitting(command.grant, found))
+    found = look.waiting_for(context, person=person, resource=grant)
+    return ephemeral(*lists.fitting(grant, found))
 
 
 def _look_up(context: Context, person: str, command: Command) -> Block:
@@ -245,13 +234,3 @@ def _examples(context: Context, person: str) -> tuple[str, ...]:
         return look.askable(context, person=person)
     except TemporaryFailure:
         return ()
-
-
-def _form(slack: SlackContext, person: str, asked: Request, trigger: str) -> Block:
-    offers = look.offers(slack.context, person=person)
-    if not offers:
-        return ephemeral(words.NOTHING_OFFERED)
-    if slack.open(trigger, request_form(offers, asked)):
-        return {}
-    names = [offer.resource.name for offer in offers]
-    return ephemeral(f"{words.NOT_CONFIRMED_OPEN} {words.help_text(names, 'request')}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.core.errors import Refused, TemporaryFailure
-from bot.core.reasons import Reason, Why
+from bot.core.reasons import Why
 from bot.slack.incoming.actor import Body, insider, person_in
 from bot.slack.incoming.commands import SlackContext
 from bot.slack.views import forms
@@ -14,17 +16,19 @@ from bot.slack.wording import forms as form_words
 from bot.slack.wording.reasons import refusal, say
 from bot.usecases.requests import ask, votes
 
-_ABOUT_LENGTH = frozenset(
-    {
-        Why.DURATION_UNREADABLE,
-        Why.DURATION_FRACTION,
-        Why.DURATION_UNITLESS,
-        Why.DURATION_TOO_LONG,
-        Why.DURATION_TOO_SHORT,
-        Why.NO_SHIFT_TO_END,
-    }
-)
-_ABOUT_REASON = frozenset({Why.REASON_MISSING, Why.REASON_TOO_LONG, Why.REASON_PATTERN, Why.REASON_UNCHECKED})
+_FIELDS: Mapping[Why, str] = {
+    Why.DURATION_UNREADABLE: forms.LENGTH,
+    Why.DURATION_FRACTION: forms.LENGTH,
+    Why.DURATION_UNITLESS: forms.LENGTH,
+    Why.DURATION_TOO_LONG: forms.LENGTH,
+    Why.DURATION_TOO_SHORT: forms.LENGTH,
+    Why.NO_SHIFT_TO_END: forms.LENGTH,
+    Why.REASON_MISSING: forms.REASON,
+    Why.REASON_TOO_LONG: forms.REASON,
+    Why.REASON_PATTERN: forms.REASON,
+    Why.REASON_UNCHECKED: forms.REASON,
+}
+"""The fields beside which objections are shown."""
 
 
 def submit_request(slack: SlackContext, body: Body) -> Block:
@@ -41,7 +45,12 @@ def submit_request(slack: SlackContext, body: Body) -> Block:
             op=_op(body),
         )
     except Refused as refused:
-        return _refusal(refused.reason)
+        reason = refused.reason
+        if reason.why not in _FIELDS:
+            return _notice("push", refusal(reason))
+        to_do = form_words.NEXT.get(reason.why)
+        text = words.plainly(f"{say(reason)} {to_do}" if to_do else refusal(reason))
+        return {"response_action": "errors", "errors": {_FIELDS[reason.why]: text}}
     except TemporaryFailure as failure:
         return _notice("push", slack.not_done(failure, _op(body), person_in(body)))
     return _notice("update", words.request_answer(answer))
@@ -71,20 +80,6 @@ def _op(body: Body) -> str:
     """Return the op: each submission of the form is one operation, however often it is delivered."""
     view = body["view"]
     return f"view:{view['id']}:{body.get('trigger_id') or view.get('hash')}"
-
-
-def _refusal(reason: Reason) -> Block:
-    if reason.why in _ABOUT_LENGTH:
-        return _wrong(forms.LENGTH, reason)
-    if reason.why in _ABOUT_REASON:
-        return _wrong(forms.REASON, reason)
-    return _notice("push", refusal(reason))
-
-
-def _wrong(field: str, reason: Reason) -> Block:
-    to_do = form_words.NEXT.get(reason.why)
-    text = f"{say(reason)} {to_do}" if to_do else refusal(reason)
-    return {"response_action": "errors", "errors": {field: words.plainly(text)}}
 
 
 def _notice(how: str, text: str) -> Block:
