@@ -296,8 +296,10 @@ def approve(grant: Grant, *, now: datetime, ground: Ground, gives: Iterable[Hold
 def add_ground(grant: Grant, ground: Ground) -> Grant:
     """Add a ground to a live grant, which ends with the last of its grounds."""
     _only(grant, *LIVE)
-    others = (each for each in _kept_grounds(grant) if each.stands(ground.since))
-    return _standing_on(grant, (*(each for each in others if not _carries(ground, each)), ground))
+    kept = [each for each in _kept_grounds(grant) if each.stands(ground.since)]
+    if ground.cause is Cause.RULE:  # it takes the place of what the same rule gave for no longer
+        kept = [each for each in kept if _basis(each) != _basis(ground) or ground.until < each.until]
+    return _standing_on(grant, (*kept, ground))
 
 
 def move_ground(grant: Grant, ground: Ground, *, until: datetime) -> Grant:
@@ -313,11 +315,8 @@ def drop_ground(grant: Grant, ground: Ground, *, reason: Reason) -> Grant:
     return _with_ground(grant, ground, replace(ground, fell=reason))
 
 
-def _carries(ground: Ground, other: Ground) -> bool:
-    """Return whether ``ground`` is by the same rule as ``other`` and lasts at least as long."""
-    same = (ground.cause, ground.rule, ground.lives_by, ground.ends_with)
-    alike = same == (other.cause, other.rule, other.lives_by, other.ends_with)
-    return alike and ground.cause is Cause.RULE and other.until <= ground.until
+def _basis(ground: Ground) -> tuple[object, ...]:
+    return ground.cause, ground.rule, ground.lives_by, ground.ends_with
 
 
 def _with_ground(grant: Grant, old: Ground, new: Ground) -> Grant:

@@ -64,16 +64,22 @@ def objection(person: Person | None, *, home: str | None, domains: Sequence[str]
         return because(Why.WORKSPACE_UNKNOWN)
     if person is None:
         return because(Why.PERSON_UNKNOWN)
-    about = {"person": person.id}
-    if person.deactivated:
-        return because(Why.PERSON_DEACTIVATED, **about)
-    if person.bot:
-        return because(Why.PERSON_BOT, **about)
-    if person.stranger or person.team != home:
-        return because(Why.PERSON_EXTERNAL, **about)
-    if person.guest:
-        return because(Why.PERSON_GUEST, **about)
-    return _email_objection(person, domains)
+    email = person.email or ""
+    against = {
+        Why.PERSON_DEACTIVATED: person.deactivated,
+        Why.PERSON_BOT: person.bot,
+        Why.PERSON_EXTERNAL: person.stranger or person.team != home,
+        Why.PERSON_GUEST: person.guest,
+        Why.NO_EMAIL: email.count("@") != 1,
+        Why.EMAIL_UNCONFIRMED: not person.email_confirmed,
+        Why.EMAIL_SHARED: person.shared_email,
+    }
+    for why, applies in against.items():
+        if applies:
+            return because(why, person=person.id)
+    if domains and email.partition("@")[2] not in domains:
+        return because(Why.EMAIL_FOREIGN, person=person.id, domains=", ".join(domains))
+    return None
 
 
 def owners_of_address(email: str, people: Iterable[Person], home: str | None) -> tuple[str, ...]:
@@ -102,16 +108,3 @@ def same_human(one: Person, other: Person, catalog: Catalog) -> bool:
         for target in {*ones, *others}
         if (account := ones.get(target, one.email))
     )
-
-
-def _email_objection(person: Person, domains: Sequence[str]) -> Reason | None:
-    if not person.email or person.email.count("@") != 1:
-        return because(Why.NO_EMAIL, person=person.id)
-    if not person.email_confirmed:
-        return because(Why.EMAIL_UNCONFIRMED, person=person.id)
-    if person.shared_email:
-        return because(Why.EMAIL_SHARED, person=person.id)
-    domain = person.email.partition("@")[2]
-    if domains and domain not in domains:
-        return because(Why.EMAIL_FOREIGN, person=person.id, domains=", ".join(domains))
-    return None
