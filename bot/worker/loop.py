@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import Counter
@@ -214,12 +213,24 @@ class Worker:
         self._catch_up()
 
     def _round(self) -> float:
-        """Claim and start what is due. Return for how long there is nothing to claim, at most a second."""
-        self._look_for_stuck()
+        """Report calls that hang, then claim and start what is due. Return for how long there is nothing to
+        claim, at most a second."""
+        with self._lock:
+            stuck = {task for task in self._tasks if task.stuck}
+        for task in stuck - self._stuck:
+            log.critical(
+                "a call has not returned by its deadline: restart this process",
+                member=task.jobs[0].claim.member,
+                waits_for=task.awaits,
+            )
+        self._stuck = stuck
+        STUCK.set(len(stuck))
+
         try:
             pause = self._start_batches() if self.batches else SLEEP_AT_MOST
-            self._begin_catching_up()
-            return min(pause, self._begin_others())
+            if not self._in_flood and self._behind() and not self._catching_up.locked():
+                self._on_thread(self._catch_up)
+            return min(pause, self._start_others())
         except TemporaryFailure as failure:
             log.warning("redis is away", error=str(failure))
             return REDIS_AWAY_PAUSE
@@ -237,37 +248,33 @@ class Worker:
         with self._lock:
             tasks = list(self._tasks)
             own = {**self._met, **world.own}
+            lately = time.monotonic() - TRUSTED_FOR
+            answered = {name for name, at in self._answered.items() if at > lately}
         busy = Counter(task.awaits for task in tasks)
         stuck = Counter(task.awaits for task in tasks if task.stuck)
         late = {task.awaits for task in tasks if task.late}
         uses = {
-            name: Use(busy=busy[name], stuck=stuck[name], trusted=name not in late and self._trusts(name))
+            name: Use(
+                busy=busy[name],
+                stuck=stuck[name],
+                trusted=name not in late and (name in WITHIN or name in answered),
+            )
             for name in own.keys() | busy.keys()
         }
         threads = max(world.threads, sum(own.values()))
         return Admission(threads=threads, share=self.share, own=own, uses=uses)
-
-    def _trusts(self, name: str) -> bool:
-        return name in WITHIN or time.monotonic() - self._answered.get(name, -math.inf) < TRUSTED_FOR
-
-    def _look_for_stuck(self) -> None:
-        with self._lock:
-            stuck = {task for task in self._tasks if task.stuck}
-        for task in stuck - self._stuck:
-            log.critical(
-                "a call has not returned by its deadline: restart this process",
-                member=task.jobs[0].claim.member,
-                waits_for=task.awaits,
-            )
-        self._stuck = stuck
-        STUCK.set(len(stuck))
 
     # ------------------------------------------------------------------------------------- many at once
 
     def _start_batches(self) -> float:
         """Claim what can be done together, in batches of sizes as equal as possible."""
         now, most = self._admission(), self.share * BATCH_SIZE
-        rooms = {lane: self._batch_room(lane, now) for lane in self._lanes(self.batches, now)}
+        rooms = {}
+        for lane in self._lanes(self.batches, now):
+            threads = sum(self._batch_threads(lane, now))
+            # with fewer threads each gets a larger batch; one that is not trusted gets one job per thread
+            size = self.share * BATCH_SIZE // self._width(lane) if now.trusts(_name(lane)) else 1
+            rooms[lane] = threads * size
         busy = {lane: most - room for lane, room in rooms.items() if room < most}
         asked_at = Deadline.after(0)
         found = self.queue.claim(sum(rooms.values()) + most, most, busy, tuple(self.batches))
@@ -282,24 +289,13 @@ class Worker:
             full = len(jobs) >= max(rooms.get(lane, most), BATCH_SIZE)
             if full and self.batches[lane.partition(":")[0]].pressing(lane):
                 self._flood = Deadline.after(FLOOD_FOR)
-            self._start_batch(jobs, threads)
+            if not threads:
+                self._give_back(jobs, LEFT_FOR)
+                continue
+            size = -(-len(jobs) // threads)
+            for first in range(0, len(jobs), size):
+                self._begin(jobs[first : first + size])
         return _until_next(found)
-
-    def _start_batch(self, jobs: Sequence[Job], threads: int) -> None:
-        if not threads:
-            self._give_back(jobs, LEFT_FOR)
-            return
-        size = -(-len(jobs) // threads)
-        for first in range(0, len(jobs), size):
-            self._begin(jobs[first : first + size])
-
-    def _batch_room(self, lane: str, now: Admission) -> int:
-        """Return the number of further jobs that may be claimed for this lane. With fewer threads each gets a
-        larger batch. A lane that is not trusted gets one job per thread."""
-        threads = sum(self._batch_threads(lane, now))
-        if not now.trusts(_name(lane)):
-            return threads
-        return threads * (self.share * BATCH_SIZE // self._width(lane))
 
     def _batch_threads(self, lane: str, now: Admission) -> tuple[int, int]:
         """Return the number of the lane's own free threads, and of the shared ones that it can use."""
@@ -313,11 +309,6 @@ class Worker:
         other's way."""
         way = self.batches[lane.partition(":")[0]]
         return int(min(2 + way.waits(lane) / WORKS_FOR, self.share))
-
-    def _begin_catching_up(self) -> None:
-        if self._in_flood or not self._behind() or self._catching_up.locked():
-            return
-        self._on_thread(self._catch_up)
 
     @property
     def _in_flood(self) -> bool:
@@ -333,7 +324,7 @@ class Worker:
 
     # ---------------------------------------------------------------------------------------- one by one
 
-    def _begin_others(self) -> float:
+    def _start_others(self) -> float:
         now, flooded = self._admission(), self._in_flood
         besides = tuple(self.batches)
         with self._lock:
@@ -348,23 +339,19 @@ class Worker:
         asked_at = Deadline.after(0)
         found = self.queue.claim(now.spare, self.share, busy, besides=besides, order=order)
         for job in self._jobs(found, asked_at):
-            self._begin_one(job)
+            lane = job.claim.lane
+            self._served.pop(lane, None)
+            self._served[lane] = None
+            if len(self._served) > SERVED:
+                del self._served[next(iter(self._served))]
+            name, now = dependency(job.claim.member), self._admission()
+            if name in now.own and not now.room(name):  # two kinds of jobs may wait for one target
+                self._give_back([job], LEFT_FOR)
+            else:
+                self._begin([job])
         if found.next_at is None and not found.claims and self.idle:
             self.nothing_owed()
         return min(_until_next(found), FLOOD_FOR) if flooded else _until_next(found)
-
-    def _begin_one(self, job: Job) -> None:
-        """Begin one job, unless no thread is left for it: two kinds of jobs may wait for one target."""
-        lane = job.claim.lane
-        self._served.pop(lane, None)
-        self._served[lane] = None
-        if len(self._served) > SERVED:
-            del self._served[next(iter(self._served))]
-        name, now = dependency(job.claim.member), self._admission()
-        if name in now.own and not now.room(name):
-            self._give_back([job], LEFT_FOR)
-        else:
-            self._begin([job])
 
     def _lanes(self, kinds: Collection[str], now: Admission) -> list[str]:
         names = [name.removeprefix(TARGET) for name in now.own if name.startswith(TARGET)]

@@ -137,27 +137,21 @@ class _Offer:
     ) -> Claims:
         if besides:
             return self._ledger.claim_these((), limit, share, busy)
-        named = self._next()
-        if not named:
+        rest = timedelta(seconds=self._until.seconds_left())
+        left = [hold for hold, past in tuple(self.past.items()) if past.still_there and past.pause < rest]
+        if not left:
             self._over.set()
             self.enough()
-        found = self._ledger.claim_these([f"hold:{each}" for each in named], limit, share, busy)
-        if not named:
+            found = self._ledger.claim_these((), limit, share, busy)
             return replace(found, next_at=found.now)
+        at = self._turned % len(left)  # each in its turn
+        self._turned = at + NAMED
+        named = (left[at:] + left[:at])[:NAMED]
+        found = self._ledger.claim_these([f"hold:{each}" for each in named], limit, share, busy)
         if not found.claims and self.idle():
             for each in named[:LOOKED_AT]:
                 self.past[each] = looked_at(self._ledger, self.past[each])
         return found
-
-    def _next(self) -> list[str]:
-        """Return some of those for which there is time, each in its turn."""
-        rest = timedelta(seconds=self._until.seconds_left())
-        left = [hold for hold, past in tuple(self.past.items()) if past.still_there and past.pause < rest]
-        if not left:
-            return []
-        at = self._turned % len(left)
-        self._turned = at + NAMED
-        return (left[at:] + left[:at])[:NAMED]
 
     def wait(self, seconds: float) -> None:
         self._over.wait(seconds)

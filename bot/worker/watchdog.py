@@ -58,7 +58,16 @@ class Watchdog:
 
     def begin(self) -> None:
         """Start the watch on a thread of its own, for as long as the process lives."""
-        threading.Thread(target=self._keep, name="watchdog", daemon=True).start()
+
+        def watch() -> None:
+            while True:
+                time.sleep(EVERY)
+                try:
+                    self.go_round()
+                except Exception:  # the next look may still see what matters
+                    log.exception("unforeseen")
+
+        threading.Thread(target=watch, name="watchdog", daemon=True).start()
 
     def look(self) -> None:
         """Look once, and log what is new. Raise TemporaryFailure if Redis does not answer, and nothing else:
@@ -112,11 +121,3 @@ class Watchdog:
                 self._pause = Deadline.after(OWED_EVERY)
         except TemporaryFailure:  # the worker's loop reports that Redis is away
             return
-
-    def _keep(self) -> None:
-        while True:
-            time.sleep(EVERY)
-            try:
-                self.go_round()
-            except Exception:  # the next look may still see what matters
-                log.exception("unforeseen")
