@@ -57,26 +57,19 @@ def strays_after(known: Mapping[str, Stray], sight: Sight, again_after: timedelt
         if stray.hold.entitlement not in sight.read
         or (stray.state is StrayState.TAKING and key in sight.owed)
     }
-    there = {
-        key: _seen_again(known[key], sight.now, again_after)
-        if key in known
-        else Stray(hold=hold, since=sight.now)
-        for key, hold in sight.unexplained.items()
-    }
-    return kept | there
+    for key, hold in sight.unexplained.items():
+        stray = known.get(key, Stray(hold=hold, since=sight.now))
+        clock_was_set_back = stray.state is StrayState.SEEN and age(stray.since, sight.now) == UNKNOWN_AGE
+        if stray.state is StrayState.TAKING or clock_was_set_back:
+            # revoked and still there: it was granted again, or was revoked during the look
+            stray = replace(stray, state=StrayState.SEEN, since=sight.now)
+        elif stray.state is StrayState.SEEN and sight.now - stray.since > again_after:
+            stray = replace(stray, state=StrayState.OPEN)
+        kept[key] = stray
+    return kept
 
 
 def may_be_taken(count: int, held: int, share: int) -> bool:
     """Return whether few enough of what is held would be revoked: at most ``share`` percent, or a single
     one."""
     return count <= max(held * share // 100, 1)
-
-
-def _seen_again(stray: Stray, now: datetime, again_after: timedelta) -> Stray:
-    """Judge access that was revoked and is still there: it was granted again, or was revoked during the look.
-    If the clock was set back since it was first seen, its age is unknown, and it counts as first seen now."""
-    too_new = stray.state is StrayState.SEEN and age(stray.since, now) == UNKNOWN_AGE
-    if stray.state is StrayState.TAKING or too_new:
-        return replace(stray, state=StrayState.SEEN, since=now)
-    counts = stray.state is StrayState.SEEN and now - stray.since > again_after
-    return replace(stray, state=StrayState.OPEN) if counts else stray
