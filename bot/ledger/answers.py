@@ -70,19 +70,18 @@ def claims(answer: Sequence[Any]) -> Claims:
     now, found, next_at = answer
     return Claims(
         now=moment(now),
-        claims=tuple(_claim(*each) for each in found),
+        claims=tuple(
+            Claim(
+                member=member,
+                generation=int(generation),
+                fence=int(fence),
+                owed_at=moment(owed_at),
+                tries=int(tries),
+                taken_over=bool(taken_over),
+            )
+            for member, generation, fence, owed_at, tries, taken_over in found
+        ),
         next_at=moment(next_at) if next_at else None,
-    )
-
-
-def _claim(member: str, generation: str, fence: str, owed_at: str, tries: str, taken_over: int) -> Claim:
-    return Claim(
-        member=member,
-        generation=int(generation),
-        fence=int(fence),
-        owed_at=moment(owed_at),
-        tries=int(tries),
-        taken_over=bool(taken_over),
     )
 
 
@@ -96,7 +95,11 @@ def sealed_entry(name: str, row: Mapping[str, str]) -> Sealed:
 
 def condition(answer: Sequence[Any]) -> Condition:
     now, beat, owed, oldest, failing, aside, (still_open, overdue), unlogged = answer
-    kept = [_set_aside(*each) for each in zip(aside[::2], aside[1::2], strict=True)]
+    kept: list[SetAside] = []
+    for name, record in zip(aside[::2], aside[1::2], strict=True):
+        at, error, text = record.split("\n", 2)
+        key = Key(*name.rpartition("@")[0].split(":", 1))
+        kept.append(SetAside(key=key, at=moment(at), error=error, text=printable(text)))
     kept.sort(key=lambda each: each.at)
     return Condition(
         now=moment(now),
@@ -109,12 +112,6 @@ def condition(answer: Sequence[Any]) -> Condition:
         overdue=overdue,
         unlogged=unlogged,
     )
-
-
-def _set_aside(field: str, kept: str) -> SetAside:
-    at, error, text = kept.split("\n", 2)
-    key = Key(*field.rpartition("@")[0].split(":", 1))
-    return SetAside(key=key, at=moment(at), error=error, text=printable(text))
 
 
 def moment(ms: str) -> datetime:

@@ -94,13 +94,10 @@ def _entries() -> TypeAdapter[Entry]:
 
 def _unreadable(what: str, error: ValidationError) -> str:
     """Describe the error in one line."""
-    faults = " ".join("; ".join(_fault(each["loc"], each["msg"]) for each in error.errors()).split())
-    return _damage(what, faults[:MOST_SAID])
+    parts = ((".".join(map(str, each["loc"])), each["msg"]) for each in error.errors())
+    faults = "; ".join(": ".join(filter(None, each)) for each in parts)
+    return _damage(what, " ".join(faults.split())[:MOST_SAID])
 
 
 def _damage(what: str, fault: str) -> str:
     return f"{what} in the ledger cannot be read ({fault}): damaged, or of another version of Rotakey"
-
-
-def _fault(where: tuple[int | str, ...], what: str) -> str:
-    return ": ".join(part for part in (".".join(map(str, where)), what) if part)

@@ -23,7 +23,7 @@ from redis.retry import Retry
 from bot.core.errors import Misconfigured, TemporaryFailure, Unconfirmed
 from bot.ledger import scripts
 from bot.ledger.following import Locator, following_settings
-from bot.ledger.forms import Form, taken_apart
+from bot.ledger.forms import taken_apart
 from bot.ledger.keys import names
 
 ANSWER_WITHIN = 1.5
@@ -46,16 +46,6 @@ def connect(url: str, workspace: str = "main") -> Redis:
 
     Options in the URL (``?socket_timeout=3``) take precedence. Raise Misconfigured.
     """
-    try:
-        pool = _pool(taken_apart(url), workspace)
-        pool.connection_class(**pool.connection_kwargs)
-    except (ValueError, TypeError):
-        # its text may hold a part of the password
-        raise Misconfigured(UNREADABLE) from None
-    return Redis.from_pool(pool)
-
-
-def _pool(form: Form, workspace: str) -> BlockingConnectionPool:
     settings: dict[str, Any] = {
         "decode_responses": True,
         "encoding_errors": "surrogateescape",
@@ -68,12 +58,19 @@ def _pool(form: Form, workspace: str) -> BlockingConnectionPool:
         "max_connections": 64,
         "timeout": ANSWER_WITHIN,
     }
-    settings |= form.settings
-    if "path" in settings:
-        del settings["socket_keepalive"]
-    if form.how:
-        settings = following_settings(settings, Locator(form, _slot(workspace)))
-    return BlockingConnectionPool(**settings)
+    try:
+        form = taken_apart(url)
+        settings |= form.settings
+        if "path" in settings:
+            del settings["socket_keepalive"]
+        if form.how:
+            settings = following_settings(settings, Locator(form, _slot(workspace)))
+        pool = BlockingConnectionPool(**settings)
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError):
+        # its text may hold a part of the password
+        raise Misconfigured(UNREADABLE) from None
+    return Redis.from_pool(pool)
 
 
 def at_home(client: Redis, workspace: str) -> Redis:

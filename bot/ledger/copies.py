@@ -39,8 +39,16 @@ class Copied:
         it in time. Raise TemporaryFailure."""
         with translate_errors(writing=True):
             answer, copies = self._answer(script, *arguments, within=COPIED_WITHIN)
-        enough = isinstance(copies, int) and copies >= self._copies
-        return answer, None if enough else NotCopied(self._too_few(copies))
+        if isinstance(copies, RedisError):
+            return answer, NotCopied(
+                f"Redis does not say whether {self._copies} replicas have it ({copies}): nothing is given"
+            )
+        if copies < self._copies:
+            return answer, NotCopied(
+                f"{copies} of {self._copies} replicas of Redis have confirmed what is about to be done:"
+                " nothing is given until they do"
+            )
+        return answer, None
 
     def wait_for_replicas(self, mark: Script, primary: str | None) -> bool:
         """Wait until the replicas have everything written before this call, and return whether they do. The
@@ -73,11 +81,3 @@ class Copied:
             pipe.execute_command(verb, text, len(self._keys), *self._keys, *arguments)
             pipe.execute_command("WAIT", self._copies, within // timedelta(milliseconds=1))
             return pipe.execute(raise_on_error=False)
-
-    def _too_few(self, copies: int | RedisError) -> str:
-        if isinstance(copies, RedisError):
-            return f"Redis does not say whether {self._copies} replicas have it ({copies}): nothing is given"
-        return (
-            f"{copies} of {self._copies} replicas of Redis have confirmed what is about to be done: nothing"
-            " is given until they do"
-        )

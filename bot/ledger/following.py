@@ -158,16 +158,16 @@ class Following(Connection):
 
     def on_connect_check_health(self, check_health: bool = True) -> None:
         super().on_connect_check_health(check_health)
-        if self._locator.form.how == "sentinel" and self._role() not in ("master", "unknown"):
-            self._locator.forget()
-            raise self._gone_error("it is no primary, though the sentinels say so")
-
-    def _role(self) -> str:
+        if self._locator.form.how != "sentinel":
+            return
         self.send_command("ROLE", check_health=False)
         try:
-            return str(super().read_response()[0])
+            role = str(super().read_response()[0])
         except NoPermissionError:
-            return "unknown"
+            return
+        if role != "master":
+            self._locator.forget()
+            raise self._gone_error("it is no primary, though the sentinels say so")
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         if self._asking:
@@ -179,7 +179,13 @@ class Following(Connection):
         try:
             return super().read_response(*arguments, **options)
         except AskError as error:
-            self._send_on(error, (error.host or self.host, error.port))
+            # for good, or (ASK, or a slot that is not ours) for this one command
+            there = (error.host or self.host, error.port)
+            self._asking = not isinstance(error, MovedError)
+            if self._asking or error.slot_id != self._locator.slot:
+                self._sent_on = there
+            else:
+                self._locator.note_move(there)
             raise self._gone_error("the slot is at another node") from error
         except ReadOnlyError as error:
             self._locator.forget()
@@ -187,14 +193,6 @@ class Following(Connection):
         except (ConnectionError, TimeoutError, ClusterDownError):
             self._locator.forget()
             raise
-
-    def _send_on(self, error: AskError, there: Address) -> None:
-        """Follow a redirection: for good, or (ASK, or a slot that is not ours) for this one command."""
-        self._asking = not isinstance(error, MovedError)
-        if self._asking or error.slot_id != self._locator.slot:
-            self._sent_on = there
-        else:
-            self._locator.note_move(there)
 
     def _gone_error(self, why: str) -> ConnectionError:
         where = f"{self.host}:{self.port}"

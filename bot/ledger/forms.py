@@ -35,8 +35,14 @@ def taken_apart(url: str) -> Form:
     """Split a URL into its parts. Raise ValueError, with a text that may hold a part of the password."""
     if not FORM.match(url):
         raise ValueError("no such form")
-    if _ends_too_soon(url):
+
+    # If a password has #, / or ? unescaped, what is before them would be taken for a host, shown in every
+    # message and looked up, or no host would be named at all.
+    parts = urlsplit(url)
+    path_fits = parts.scheme not in ("redis", "rediss") or re.fullmatch(r"/?[0-9]{0,5}/?", parts.path)
+    if "#" in url or "@" in parts.path + parts.query or not path_fits:
         raise ValueError("a password with signs in it that end the part before the host")
+
     scheme, _, rest = url.partition("://")
     scheme, _, how = scheme.partition("+")
     form = _several(scheme, how, rest) if how else Form(how="", settings=parse_url(url))
@@ -46,21 +52,15 @@ def taken_apart(url: str) -> Form:
     return form
 
 
-def _ends_too_soon(url: str) -> bool:
-    """Return whether a password seems to contain ``#``, ``/`` or ``?`` unescaped: the part before it would be
-    taken for a host, shown in every message and looked up, or no host would be named at all."""
-    parts = urlsplit(url)
-    return bool("#" in url or "@" in parts.path + parts.query or _no_database(parts.scheme, parts.path))
-
-
-def _no_database(scheme: str, path: str) -> bool:
-    return scheme in ("redis", "rediss") and not re.fullmatch(r"/?[0-9]{0,5}/?", path)
-
-
 def _several(scheme: str, how: str, rest: str) -> Form:
     parts = urlsplit(f"//{rest}")
     user, at, hosts = parts.netloc.rpartition("@")
-    nodes = tuple(_address(each, PORTS[how]) for each in hosts.split(","))
+    nodes: list[Address] = []
+    for each in hosts.split(","):
+        host = re.fullmatch(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:(?P<port>\d{1,5}))?", each)
+        if not host:
+            raise ValueError(f"{each} is no host")
+        nodes.append((unquote(host["name"]).strip("[]"), int(host["port"] or PORTS[how])))
     settings = parse_url(f"{scheme}://{user}{at}host?{parts.query}")
     del settings["host"]
     asking = dict(settings)
@@ -68,7 +68,7 @@ def _several(scheme: str, how: str, rest: str) -> Form:
     if how == "cluster":
         if path != [""]:
             raise ValueError("a cluster has no numbered databases here")
-        return Form(how=how, settings=settings, nodes=nodes, asking=asking)
+        return Form(how=how, settings=settings, nodes=tuple(nodes), asking=asking)
     for name in ("username", "password"):
         asking.pop(name, None)
         if f"sentinel_{name}" in settings:
@@ -78,11 +78,4 @@ def _several(scheme: str, how: str, rest: str) -> Form:
     if not primary or len(db) > 1:
         raise ValueError("the name that the sentinels know the primary by is missing")
     settings |= {"db": int(db[0])} if db else {}
-    return Form(how=how, settings=settings, nodes=nodes, asking=asking, primary=primary)
-
-
-def _address(text: str, port: int) -> Address:
-    found = re.fullmatch(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:(?P<port>\d{1,5}))?", text)
-    if not found:
-        raise ValueError(f"{text} is no host")
-    return unquote(found["host"]).strip("[]"), int(found["port"] or port)
+    return Form(how=how, settings=settings, nodes=tuple(nodes), asking=asking, primary=primary)

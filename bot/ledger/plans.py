@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.core.audit.chain import before_all, text_of
 from bot.ledger.codec import encode, encode_entry
 from bot.ledger.moments import not_after, not_before
-from bot.ports.changes import Change, Claim, Drop, Lease, LeaseMove, Room
+from bot.ports.changes import Change, Claim, Done, Drop, LeaseMove, Room
 from bot.ports.documents import Key
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -43,16 +43,19 @@ def plan(change: Change) -> bytes:
             "put": [(name(key), encode(document)) for key, document in change.put.items() if document],
             "delete": [name(key) for key, document in change.put.items() if document is None],
             "ensure": [(name(key), encode(document)) for key, document in change.ensure.items()],
-            "leases": [_lease(each) for each in change.leases],
+            "leases": [
+                (each.grant, each.how, *([str(not_after(each.until))] if each.until else ()))
+                for each in change.leases
+            ],
             "index": [(index, grant, there) for (index, grant), there in change.index.items()],
             "due": [(each.member, str(not_before(each.at))) for each in change.due],
             "audit": [encode_entry(entry) for entry in change.audit],
             "answer": change.answer,
             "copied": change.copied,
             **({"seal": (str(change.seal.number), text_of(change.seal))} if change.seal else {}),
-            **({"drop": _drop(change.drop)} if change.drop else {}),
-            **_once(change),
-            **_closing(change),
+            **({"drop": _drop_arguments(change.drop)} if change.drop else {}),
+            **({"done": _done_arguments(change.done)} if change.done else {}),
+            **({"op": change.op, "op_ms": str(OP_KEPT // timedelta(milliseconds=1))} if change.op else {}),
         }
     )
 
@@ -74,11 +77,7 @@ def as_json(value: object) -> bytes:
     return _encode(value).encode("utf-8", "surrogateescape")
 
 
-def _once(change: Change) -> dict[str, str]:
-    return {"op": change.op, "op_ms": str(OP_KEPT // timedelta(milliseconds=1))} if change.op else {}
-
-
-def _drop(drop: Drop) -> dict[str, str]:
+def _drop_arguments(drop: Drop) -> dict[str, str]:
     """Return the arguments for dropping a part of the audit. ``entries`` and ``seals`` are the lowest names
     that stay."""
     ms, number = before_all(drop.last)
@@ -90,20 +89,12 @@ def _drop(drop: Drop) -> dict[str, str]:
     }
 
 
-def _closing(change: Change) -> dict[str, dict[str, object]]:
-    done = change.done
-    if done is None:
-        return {}
+def _done_arguments(done: Done) -> dict[str, object]:
     claim = done.claim
-    found: dict[str, object] = {
+    return {
         "member": claim.member,
         "generation": str(claim.generation),
         "fence": str(claim.fence),
         "failed": done.failed,
+        **({"next_at": str(not_before(done.next_at))} if done.next_at else {}),
     }
-    return {"done": found if done.next_at is None else found | {"next_at": str(not_before(done.next_at))}}
-
-
-def _lease(lease: Lease) -> tuple[str, ...]:
-    ends = () if lease.until is None else (str(not_after(lease.until)),)
-    return (lease.grant, lease.how, *ends)

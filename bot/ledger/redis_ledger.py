@@ -92,8 +92,21 @@ class RedisLedger:
         asked = (plans.read_arguments(keys, names) for keys, names in wanted)
         now, self._seen.primary, compared, *found = self._run(self._read, Grant.kind, self._copies, *asked)
         read = [answers.snapshot(moment(now), each, compared=bool(compared)) for each in found]
-        self._complain(fault for *_, faults in found for fault in faults)
-        self._set_aside([each for _, unreadable in read for each in unreadable])
+        for fault in dict.fromkeys(fault for *_, faults in found for fault in faults):
+            if fault not in self._told:
+                self._told.add(fault)
+                log.critical("something else stands where a record of ours belongs", error=fault)
+
+        # what cannot be read stays as it is, for ever, and what rested on it is looked at again
+        new = [each for _, unreadable in read for each in unreadable if each not in self._told]
+        if new:
+            rows = [(plans.name(each.key), str(each.version), each.error) for each in new]
+            self._run(self._aside, Grant.kind, *(part for row in rows for part in row))
+        for each in new:
+            log.critical(
+                "a record cannot be read and is set aside", key=plans.name(each.key), error=each.error
+            )
+        self._told.update(new)
         return tuple(snapshot for snapshot, _ in read)
 
     def commit(self, change: Change) -> Committed:
@@ -263,25 +276,6 @@ class RedisLedger:
         """Move Redis to the shape of records that this process writes. From then on, processes that know only
         an older shape do nothing. Raise TemporaryFailure."""
         self._run(self._upgrade)
-
-    def _set_aside(self, unreadable: Collection[Unreadable]) -> None:
-        """Keep them as they are, for ever; and look again at what rested on them."""
-        new = [each for each in unreadable if each not in self._told]
-        if not new:
-            return
-        rows = [(plans.name(each.key), str(each.version), each.error) for each in new]
-        self._run(self._aside, Grant.kind, *(part for row in rows for part in row))
-        for each in new:
-            log.critical(
-                "a record cannot be read and is set aside", key=plans.name(each.key), error=each.error
-            )
-        self._told.update(new)
-
-    def _complain(self, faults: Iterable[str]) -> None:
-        for fault in faults:
-            if fault not in self._told:
-                self._told.add(fault)
-                log.critical("something else stands where a record of ours belongs", error=fault)
 
     def _rows(self, stream: str, first: str, count: int) -> Sequence[tuple[str, Mapping[str, str]]]:
         """Read rows of a stream. Anything that is not UTF-8 keeps its bytes: somebody must have written it by

@@ -17,24 +17,16 @@ class RedisServer:
         self._client = client
 
     def facts(self) -> ServerFacts:
-        told = self._info()
+        try:
+            with translate_errors(apart_from=ResponseError):
+                told = {name: str(value) for name, value in self._client.info().items()}
+        except ResponseError:  # we may not ask; the warnings say so
+            told = {}
+        valkey, redis = told.get("valkey_version"), told.get("redis_version", "")
         replicas = told.get("connected_slaves")
         return ServerFacts(
-            name=_name(told),
+            name=f"Valkey {valkey}" if valkey else f"Redis {redis}".strip(),
             objections=tuple(checks.objections(self._client)),
             warnings=tuple(checks.warnings(self._client)),
             replicas=int(replicas) if replicas else None,
         )
-
-    def _info(self) -> dict[str, str]:
-        try:
-            with translate_errors(apart_from=ResponseError):
-                return {name: str(value) for name, value in self._client.info().items()}
-        except ResponseError:  # we may not ask; the warnings say so
-            return {}
-
-
-def _name(told: dict[str, str]) -> str:
-    if version := told.get("valkey_version"):
-        return f"Valkey {version}"
-    return f"Redis {told.get('redis_version', '')}".strip()
