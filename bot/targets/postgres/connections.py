@@ -63,7 +63,9 @@ class Connection(psycopg.Connection[Row]):
         try:
             with self.cursor() as cursor:
                 cursor.execute(sql.SQL(";\n").join((bound, *statements)))
-                return [_rows(cursor) for _ in statements if cursor.nextset()]
+                return [
+                    cursor.fetchall() if cursor.description else [] for _ in statements if cursor.nextset()
+                ]
         except psycopg.Error as error:
             raise trouble(error, self.target) from error
 
@@ -106,7 +108,13 @@ class Connections:
     def borrow(self, deadline: Deadline) -> Iterator[Connection]:
         """Lend a connection to one thread; one that broke, or still waits for an answer, is closed
         afterwards."""
-        connection = self._reuse() or self._open(deadline)
+        with self._lock:
+            since, connection = self._idle.pop() if self._idle else (0.0, None)
+        if connection and time.monotonic() - since > KEPT_SECONDS:  # and so are all others, which are older
+            connection.close()
+            self.close()
+            connection = None
+        connection = connection or self._open(deadline)
         connection.deadline = deadline
         try:
             yield connection
@@ -119,15 +127,6 @@ class Connections:
             idle, self._idle = self._idle, []
         for _, connection in idle:
             connection.close()
-
-    def _reuse(self) -> Connection | None:
-        with self._lock:
-            since, connection = self._idle.pop() if self._idle else (0.0, None)
-        if connection and time.monotonic() - since > KEPT_SECONDS:
-            connection.close()
-            self.close()
-            return None
-        return connection
 
     def _put_back(self, connection: Connection) -> None:
         status = connection.info.transaction_status
@@ -168,7 +167,3 @@ class Connections:
 def _timeout(milliseconds: int, *, of_transaction: bool) -> sql.Composed:
     statement = sql.SQL("SELECT set_config('statement_timeout', {}, {})")
     return statement.format(str(milliseconds), of_transaction)
-
-
-def _rows(cursor: psycopg.Cursor[Row]) -> list[Row]:
-    return cursor.fetchall() if cursor.description else []

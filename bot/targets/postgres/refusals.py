@@ -90,7 +90,9 @@ def why_not_ended(name: str, look: Look, account: int, refusal: NotAllowed) -> P
 def why_elsewhere(name: str, look: Look, receipts: Sequence[Receipt]) -> str:
     """Return what differs, and what a person can do about it."""
     old = next(each.system for each in receipts if each.system != look.server.identifier)
-    remains = " ".join(revoke_sql(look, row) for row in _by_name(look) if row.usable)
+    pair = (look.role.oid, look.account.oid) if look.role and look.account else None
+    left = (row for row in look.memberships if (row.role, row.member) == pair and row.usable)
+    remains = " ".join(revoke_sql(look, row) for row in left)
     return (
         f"{name} is another system now: its identifier is {look.server.identifier}, and the access was"
         f" granted at {old}. If it is the same one, upgraded or restored, run rotakey target accept {name}"
@@ -140,10 +142,3 @@ def _superuser_now(name: str, look: Look, oid: int) -> PermanentFailure | None:
     return PermanentFailure(
         f"{name}: {quote(account.name)} is a superuser now: only a superuser can end its sessions"
     )
-
-
-def _by_name(look: Look) -> list[Membership]:
-    if look.role is None or look.account is None:
-        return []
-    pair = (look.role.oid, look.account.oid)
-    return [row for row in look.memberships if (row.role, row.member) == pair]

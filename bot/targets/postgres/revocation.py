@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -47,14 +47,19 @@ class Revocation:
                 )
         there = {(row.role, row.member) for row in mine}
         absent = {each.pair for each in self.named} - there
-        for pair in absent:
+        for pair in absent:  # sessions may have outlived the membership
             try:
-                self._end_sessions_left(pair)
+                if self._ends_sessions_of(pair):
+                    self._end_sessions(pair, recorded_sessions(self.named, pair))
             except NotAllowed as refusal:
                 refusals.append(why_not_ended(self.name, self.look, pair[1], refusal))
-        for pair in there | absent:
-            if self._ends_sessions_of(pair):
-                self._end_at_replicas(pair)
+        for pair in filter(self._ends_sessions_of, there | absent):
+            system, deadline = self.look.server.identifier, self.connection.deadline
+            for place, replica in enumerate(self.replicas):
+                only = recorded_sessions(self.named, pair, replica.where)
+                # the next look sees and reports what fails here
+                with suppress(TemporaryFailure, PermanentFailure):
+                    replica.end_sessions(system, pair, only, share(deadline, self.replicas[place:]))
         if refusals:
             raise refusals[0]
 
@@ -62,37 +67,29 @@ class Revocation:
         role, account = self.look.name_of(row.role), self.look.name_of(row.member)
         if role is None or account is None:  # dropped, and the membership with it
             return
-        ends_sessions = self._ends_sessions_of((row.role, row.member))
+        pair, version = (row.role, row.member), self.look.version
+        ends_sessions = self._ends_sessions_of(pair)
+        counted = ends_sessions and not row.usable
+        only = recorded_sessions(self.named, pair) if counted else None
         grantor = None
-        if self.look.version >= ONE_ROW_PER_GRANTOR:
+        if version >= ONE_ROW_PER_GRANTOR:
             grantor = None if row.grantor == self.look.server.me else row.by
             if ends_sessions:
-                self._disable(row, account, role, grantor)
-                self._end_sessions(row)
+                self.connection.change(
+                    statements.disable(account, role, grantor),
+                    statements.must_be_gone(*pair, row.grantor, version, usable=True),
+                )
+                self._end_sessions(pair, only)
         self.connection.change(
             statements.revoke(account, role, grantor),
-            statements.must_be_gone(row.role, row.member, row.grantor, self.look.version),
+            statements.must_be_gone(*pair, row.grantor, version),
         )
-        if ends_sessions and self.look.version < ONE_ROW_PER_GRANTOR:
-            self._end_sessions(row)
+        if ends_sessions and version < ONE_ROW_PER_GRANTOR:
+            self._end_sessions(pair, only)
 
-    def _disable(self, row: Membership, account: str, role: str, grantor: str | None) -> None:
-        version = self.look.version
-        self.connection.change(
-            statements.disable(account, role, grantor),
-            statements.must_be_gone(row.role, row.member, row.grantor, version, usable=True),
-        )
-
-    def _end_sessions(self, row: Membership) -> None:
-        only = None if row.usable else recorded_sessions(self.named, (row.role, row.member))
+    def _end_sessions(self, pair: tuple[int, int], only: Collection[int] | None) -> None:
         allowed = self.look.server.may_end_sessions
-        end_all(self.connection, row.member, allowed=allowed, only=only)
-
-    def _end_sessions_left(self, pair: tuple[int, int]) -> None:
-        """End the sessions that outlived their membership."""
-        if self._ends_sessions_of(pair):
-            only, allowed = recorded_sessions(self.named, pair), self.look.server.may_end_sessions
-            end_all(self.connection, pair[1], allowed=allowed, only=only)
+        end_all(self.connection, pair[1], allowed=allowed, only=only)
 
     def _ends_sessions_of(self, pair: tuple[int, int]) -> bool:
         """Return whether these sessions end. They stay if the account also has the role from somebody else. A
@@ -103,11 +100,3 @@ class Revocation:
         others = grantor_of_others(self.look, mine, {pair})
         is_left = pair in {(row.role, row.member) for row in mine}
         return others is None or (others == SUPERUSER and is_left)
-
-    def _end_at_replicas(self, pair: tuple[int, int]) -> None:
-        """End the sessions at the replicas. The next look sees and reports what fails here."""
-        system, deadline = self.look.server.identifier, self.connection.deadline
-        for place, replica in enumerate(self.replicas):
-            only = recorded_sessions(self.named, pair, replica.where)
-            with suppress(TemporaryFailure, PermanentFailure):
-                replica.end_sessions(system, pair, only, share(deadline, self.replicas[place:]))

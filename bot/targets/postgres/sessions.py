@@ -66,7 +66,13 @@ def _end_some(
     """End these sessions, and those that have been starting for long; return what is left of both."""
     connection.ask(statements.end_sessions(account, hers))
     if patience.is_over:
-        starting = {pid for pid in starting if _end_starting(connection, pid)}
+        superusers = set()
+        for pid in starting:
+            try:
+                connection.ask(statements.end_starting(pid))
+            except NotAllowed:  # a superuser's cannot be ended, but cannot be the account's either
+                superusers.add(pid)
+        starting = starting - superusers
     if connection.deadline.seconds_left() < TO_SAY_SO:
         raise too_late(connection.target)
     time.sleep(POLL)
@@ -98,12 +104,3 @@ def _list_sessions(connection: Connection, account: int, pids: Collection[int]) 
     """Return all of the account's sessions; and those of ``pids`` that are known to belong to somebody."""
     [rows] = connection.ask(statements.sessions(account, pids))
     return {pid for pid, hers in rows if hers}, {pid for pid, _ in rows}
-
-
-def _end_starting(connection: Connection, pid: int) -> bool:
-    """Return False for a superuser's session, which cannot be ended, but cannot be the account's either."""
-    try:
-        connection.ask(statements.end_starting(pid))
-    except NotAllowed:
-        return False
-    return True

@@ -60,8 +60,16 @@ class Sight:
         mine = ours(self.look, self.named)
         kept = [self._with_sessions(each) for each in self._named_or_marked(mine)]
         others = grantor_of_others(self.look, mine, pairs_of(self.look, self.named))
+        presence = Presence.THEIRS if others else Presence.NONE
+        if mine:
+            # ours is usable only if it is what the hold names now: a renamed account or role may have a
+            # successor of the same name, which has nothing yet
+            role, account = self.look.role, self.look.account
+            now = (role.oid, account.oid) if role and account else None
+            usable = any(row.usable and now in (None, (row.role, row.member)) for row in mine)
+            presence = Presence.OURS if usable else Presence.USELESS
         seen = Seen(
-            presence=self._presence(mine, others),
+            presence=presence,
             system=self.look.server.system,
             position=self.look.server.position,
             grantor=None if mine else others,
@@ -78,19 +86,7 @@ class Sight:
         if server.at_work:
             why = "an earlier grant of ours is still at work"
             return replace(seen, presence=Presence.UNKNOWN, receipts=tuple(self.receipts), why=why)
-        counted = [self._at_replicas(each) if self._counts_sessions(each) else each for each in kept]
-        seen = self._with_replicas(seen, counted)
-        return self._with_confirmation(seen, counted) if seen.gone else seen
-
-    def _presence(self, mine: Sequence[Membership], others: str | None) -> Presence:
-        """Judge who granted the access. Ours counts as usable only if it is what the hold names now: a
-        renamed account or role may have a successor of the same name, which has nothing yet."""
-        if not mine:
-            return Presence.THEIRS if others else Presence.NONE
-        role, account = self.look.role, self.look.account
-        now = (role.oid, account.oid) if role and account else None
-        usable = any(row.usable and now in (None, (row.role, row.member)) for row in mine)
-        return Presence.OURS if usable else Presence.USELESS
+        return self._with_standbys(seen, kept)
 
     def _named_or_marked(self, mine: Sequence[Membership]) -> list[_Kept]:
         """Return what is ours. A receipt that was moved here is copied for each membership that it names
@@ -125,14 +121,27 @@ class Sight:
         in_use = any((row.role, row.member) == kept.pair and row.usable for row in mine)
         return not in_use and grantor_of_others(self.look, mine, {kept.pair}) is None
 
-    def _with_replicas(self, seen: Seen, counted: Sequence[_Kept]) -> Seen:
+    def _with_standbys(self, seen: Seen, kept: Sequence[_Kept]) -> Seen:
+        """Add the sessions at the replicas; if there are none, whether the standbys have confirmed it."""
+        counted = [self._at_replicas(each) if self._counts_sessions(each) else each for each in kept]
         if unchecked := next((each.why for each in counted if each.why and not each.sessions), None):
             return replace(seen, presence=Presence.UNKNOWN, receipts=tuple(self.receipts), why=unchecked)
-        return replace(
+        seen = replace(
             seen,
             receipts=tuple(each.receipt for each in counted if each.names_something),
             sessions=sum(each.sessions for each in counted),
             why=next((each.why for each in counted if each.why), None),
+        )
+        if not seen.gone or not self.look.server.has_standbys:
+            return seen
+        seconds = min(CONFIRMED_WITHIN, self.connection.deadline.seconds_left() / 3)
+        if self.connection.finishes(statements.CONFIRMATION, seconds):
+            return seen
+        return replace(
+            seen,
+            confirmed=False,
+            receipts=tuple(each.receipt for each in counted),
+            why="revoked; a standby has not confirmed it yet",
         )
 
     def _at_replicas(self, kept: _Kept) -> _Kept:
@@ -152,19 +161,6 @@ class Sight:
                 why=f"{len(pids)} open sessions at {replica.where} may still use it" if pids else kept.why,
             )
         return kept
-
-    def _with_confirmation(self, seen: Seen, counted: Sequence[_Kept]) -> Seen:
-        if not self.look.server.has_standbys:
-            return seen
-        seconds = min(CONFIRMED_WITHIN, self.connection.deadline.seconds_left() / 3)
-        if self.connection.finishes(statements.CONFIRMATION, seconds):
-            return seen
-        return replace(
-            seen,
-            confirmed=False,
-            receipts=tuple(each.receipt for each in counted),
-            why="revoked; a standby has not confirmed it yet",
-        )
 
 
 def _kept_row(look: Look, row: Membership) -> _Kept:

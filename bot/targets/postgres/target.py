@@ -92,7 +92,25 @@ class Postgres:
         checks after the GRANT, in the same message and transaction: so no pause of ours can make the grant
         late."""
         pair, last = self._pair(hold), receipts[-1]
-        return self._call(lambda connection: self._grant(connection, hold, pair, last), not_after)
+
+        def once(connection: Connection) -> Receipt:
+            look = self._look(connection, pair, [last])
+            moment = look.server.at + min(time_left(connection.deadline, self.name), LONGEST_FENCE)
+            if kept.is_elsewhere(look, [last]):
+                raise PermanentFailure(why_elsewhere(self.name, look, [last]))
+            prepared = kept.prepared_pair(look, last)
+            if look.role and look.account and not all(look.of_oid(each) for each in prepared):
+                raise TemporaryFailure(f"{self.name}: a role was replaced since this was prepared")
+            role, account = grantable(self.name, look, *prepared, ends_sessions=self._ends_sessions)
+            connection.change(
+                statements.grant(account.name, role.name, look.version),
+                statements.must_be_there(role.oid, account.oid),
+                statements.fence(moment),
+                mark=statements.grant_mark(hold.key),
+            )
+            return kept.completed_receipt(look, last, role.oid, account.oid)
+
+        return self._call(once, not_after)
 
     def revoke(self, hold: Hold, receipts: Sequence[Receipt], deadline: Deadline) -> None:
         """Revoke our grant and all that depends on it. From PostgreSQL 16 on, sessions end before the
@@ -173,41 +191,20 @@ class Postgres:
         def once(connection: Connection) -> tuple[str, ...]:
             reached = statements.reached_through(known, roles, connection.info.server_version)
             [[server], rows] = connection.ask(statements.server(), reached)
-            through = (
+            found = [
                 f"{quote(member)} can use all that the account {quote(account)} is granted:"
                 f" run REVOKE {quote(account)} FROM {quote(member)};"
                 for account, member in rows
-            )
+            ]
             system = Server(*server).identifier
-            return (*through, *self._unready_replicas(system, deadline))
+            for place, replica in enumerate(self._replicas):
+                try:
+                    replica.ready(system, share(deadline, self._replicas[place:]))
+                except (TemporaryFailure, PermanentFailure) as failure:
+                    found.append(f"sessions at {replica.where} cannot be ended: {failure}")
+            return tuple(found)
 
         return self._call(once, deadline)
-
-    def _grant(self, connection: Connection, hold: Hold, pair: Pair, last: Receipt) -> Receipt:
-        look = self._look(connection, pair, [last])
-        moment = look.server.at + min(time_left(connection.deadline, self.name), LONGEST_FENCE)
-        if kept.is_elsewhere(look, [last]):
-            raise PermanentFailure(why_elsewhere(self.name, look, [last]))
-        prepared = kept.prepared_pair(look, last)
-        if look.role and look.account and not all(look.of_oid(each) for each in prepared):
-            raise TemporaryFailure(f"{self.name}: a role was replaced since this was prepared")
-        role, account = grantable(self.name, look, *prepared, ends_sessions=self._ends_sessions)
-        connection.change(
-            statements.grant(account.name, role.name, look.version),
-            statements.must_be_there(role.oid, account.oid),
-            statements.fence(moment),
-            mark=statements.grant_mark(hold.key),
-        )
-        return kept.completed_receipt(look, last, role.oid, account.oid)
-
-    def _unready_replicas(self, system: str, deadline: Deadline) -> list[str]:
-        found = []
-        for place, replica in enumerate(self._replicas):
-            try:
-                replica.ready(system, share(deadline, self._replicas[place:]))
-            except (TemporaryFailure, PermanentFailure) as failure:
-                found.append(f"sessions at {replica.where} cannot be ended: {failure}")
-        return found
 
     def _look(
         self,
