@@ -1,4 +1,7 @@
-"""Text typed after ``/access``, read into a command. Pure."""
+"""Text typed after ``/access``, read into a command. Pure.
+
+Each command reads what is typed after its verb, and may find that another command was meant.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,29 @@ class Request:
     urgent: bool = False
     reason: str = ""
 
+    @staticmethod
+    def read(rest: str, names: Names) -> Request:
+        head, reason = split_reason(rest)
+        found = Reader(known=names, sure=reason is not None).read(head)
+        own = found.names[0] if found.names else ""
+        if reason is not None and found.rest:
+            raise not_understood(found.rest, **({"resource": own} if own else {}))
+        if reason is None:
+            piece = foreign_piece(found.rest, names, own)
+            if piece:
+                raise refuse(Why.REASON_UNCLEAR, text=readable(piece).strip()[:QUOTED], resource=own or "…")
+            reason = reason_in(found.rest)
+        return Request(
+            resource=own,
+            besides=found.names[1:],
+            length=found.length,
+            behalf=found.behalf,
+            start=found.start,
+            end=found.end,
+            urgent=found.urgent,
+            reason=reason,
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mine:
@@ -56,12 +82,23 @@ class List:
 class Who:
     resource: str
 
+    @staticmethod
+    def read(rest: str, _: Names) -> Command:
+        has = _WHO.match(level_text(rest))
+        found = _whole(rest[has.end() :] if has else rest, "names")
+        return Who(resource=found.names[0]) if found.names else Help(topic="who")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Extend:
     which: str | None = None
     length: Length = None
     end: Moment | None = None
+
+    @staticmethod
+    def read(rest: str, _: Names) -> Extend:
+        found = _whole(rest, "names", "length", "end")
+        return Extend(which=found.names[0] if found.names else None, length=found.length, end=found.end)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +108,12 @@ class Done:
     which: str | None = None
     everything: bool = False
 
+    @staticmethod
+    def read(rest: str, _: Names) -> Done:
+        found = _whole(rest, "names", nothing={*WORDS_OF_NO_MEANING, "my", "it", "request", "requests"})
+        everything = found.names[:1] != () and found.names[0] in _ALL
+        return Done(which=found.names[0] if found.names and not everything else None, everything=everything)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Revoke:
@@ -79,6 +122,26 @@ class Revoke:
     person: str
     resource: str = ""
     why: str = ""
+
+    @staticmethod
+    def read(rest: str, names: Names) -> Command:
+        head, reason = split_reason(rest)
+        found = Reader(wanted=("names", "behalf"), known=names, sure=reason is not None).read(head)
+        if found.behalf is None:
+            return Help(topic="revoke")
+        if len(found.names) > 1:
+            raise not_understood(found.names[1])
+        if reason is not None and found.rest:
+            raise not_understood(found.rest)
+        resource = found.names[0] if found.names else ""
+        if reason is None:
+            piece = foreign_piece(found.rest, names, resource)
+            if piece:
+                raise refuse(Why.NOT_UNDERSTOOD, text=readable(piece).strip()[:QUOTED])
+            reason = reason_in(found.rest)
+        if resource in _ALL:
+            return RevokeAll(person=found.behalf, why=reason)
+        return Revoke(person=found.behalf, resource=resource, why=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,15 +154,31 @@ class RevokeAll:
 class Allow:
     person: str
 
+    @staticmethod
+    def read(rest: str, _: Names) -> Command:
+        if not mention_in(first_word(rest)[0]):
+            return Help(topic="allow")
+        return Allow(person=_whole(rest, "behalf").behalf or "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Freeze:
     why: str = ""
 
+    @staticmethod
+    def read(rest: str, _: Names) -> Freeze:
+        found = _whole(rest, "names")
+        if found.names and found.names[0] not in _ALL:
+            raise not_understood(found.names[0])
+        return Freeze(why=split_reason(rest)[1] or "")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Unfreeze:
-    pass
+    @staticmethod
+    def read(rest: str, _: Names) -> Unfreeze:
+        Freeze.read(rest, _)
+        return Unfreeze()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +189,25 @@ class Approve:
     grant: str
     length: int | None = None
 
+    @staticmethod
+    def read(rest: str, _: Names) -> Command:
+        word, rest = _decision(rest)
+        if not word:
+            return Help(topic="approve")
+        found = _whole(rest, "length", "names", "behalf")
+        if isinstance(found.length, UntilShiftEnds):
+            raise refuse(Why.DURATION_UNREADABLE, text="until end of shift")
+        whose, grant = mention_in(word), _id(word)
+        if whose and not found.behalf:
+            return Waiting(person=whose, resource="".join(found.names))
+        if found.names:
+            raise not_understood(found.names[0])
+        return (
+            Waiting(person=found.behalf, resource=grant)
+            if found.behalf
+            else Approve(grant=grant, length=found.length)
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deny:
@@ -117,6 +215,19 @@ class Deny:
 
     grant: str
     why: str = ""
+
+    @staticmethod
+    def read(rest: str, _: Names) -> Command:
+        word, rest = _decision(rest)
+        if not word:
+            return Help(topic="deny")
+        if whose := mention_in(word):
+            return Waiting(person=whose)
+        head, reason = split_reason(rest)
+        if reason is None:
+            return Deny(grant=_id(word), why=reason_in(rest))
+        _whole(head)
+        return Deny(grant=_id(word), why=reason)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +244,11 @@ class Help:
     """A request for help. ``topic`` is a verb whose words were not complete; empty: all of it."""
 
     topic: str = ""
+
+    @staticmethod
+    def read(rest: str, _: Names) -> Help:
+        topic = _bare(first_word(rest)[0])
+        return Help(topic=topic if topic in _VERBS else "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,34 +347,8 @@ def _without_verb(typed: str, word: str, names: Names) -> Command:
     found = Reader(known=names, sure=reason is not None).read(head)
     told = (found.length, found.start, found.end, found.behalf, found.urgent or None, found.names[1:] or None)
     if found.names and (reason is not None or any(each is not None for each in told)):
-        return _request(typed, names)
+        return Request.read(typed, names)
     return Unknown(word=readable(word))
-
-
-# ------------------------------------------------------------------------------------------- verbs
-
-
-def _request(rest: str, names: Names) -> Request:
-    head, reason = split_reason(rest)
-    found = Reader(known=names, sure=reason is not None).read(head)
-    own = found.names[0] if found.names else ""
-    if reason is not None and found.rest:
-        raise not_understood(found.rest, **({"resource": own} if own else {}))
-    if reason is None:
-        piece = foreign_piece(found.rest, names, own)
-        if piece:
-            raise refuse(Why.REASON_UNCLEAR, text=readable(piece).strip()[:QUOTED], resource=own or "…")
-        reason = reason_in(found.rest)
-    return Request(
-        resource=own,
-        besides=found.names[1:],
-        length=found.length,
-        behalf=found.behalf,
-        start=found.start,
-        end=found.end,
-        urgent=found.urgent,
-        reason=reason,
-    )
 
 
 def _whole(rest: str, *wanted: str, nothing: Names = WORDS_OF_NO_MEANING) -> Details:
@@ -267,93 +357,6 @@ def _whole(rest: str, *wanted: str, nothing: Names = WORDS_OF_NO_MEANING) -> Det
     if found.rest or len(found.names) > 1:
         raise not_understood(found.rest or found.names[1])
     return found
-
-
-def _who(rest: str, _: Names) -> Command:
-    has = _WHO.match(level_text(rest))
-    found = _whole(rest[has.end() :] if has else rest, "names")
-    return Who(resource=found.names[0]) if found.names else Help(topic="who")
-
-
-def _extend(rest: str, _: Names) -> Extend:
-    found = _whole(rest, "names", "length", "end")
-    return Extend(which=found.names[0] if found.names else None, length=found.length, end=found.end)
-
-
-def _parse_done(rest: str, _: Names) -> Done:
-    found = _whole(rest, "names", nothing={*WORDS_OF_NO_MEANING, "my", "it", "request", "requests"})
-    everything = found.names[:1] != () and found.names[0] in _ALL
-    return Done(which=found.names[0] if found.names and not everything else None, everything=everything)
-
-
-def _revoke(rest: str, names: Names) -> Command:
-    head, reason = split_reason(rest)
-    found = Reader(wanted=("names", "behalf"), known=names, sure=reason is not None).read(head)
-    if found.behalf is None:
-        return Help(topic="revoke")
-    if len(found.names) > 1:
-        raise not_understood(found.names[1])
-    if reason is not None and found.rest:
-        raise not_understood(found.rest)
-    resource = found.names[0] if found.names else ""
-    if reason is None:
-        piece = foreign_piece(found.rest, names, resource)
-        if piece:
-            raise refuse(Why.NOT_UNDERSTOOD, text=readable(piece).strip()[:QUOTED])
-        reason = reason_in(found.rest)
-    if resource in _ALL:
-        return RevokeAll(person=found.behalf, why=reason)
-    return Revoke(person=found.behalf, resource=resource, why=reason)
-
-
-def _allow(rest: str, _: Names) -> Command:
-    if not mention_in(first_word(rest)[0]):
-        return Help(topic="allow")
-    return Allow(person=_whole(rest, "behalf").behalf or "")
-
-
-def _freeze(rest: str, _: Names) -> Freeze:
-    found = _whole(rest, "names")
-    if found.names and found.names[0] not in _ALL:
-        raise not_understood(found.names[0])
-    return Freeze(why=split_reason(rest)[1] or "")
-
-
-def _unfreeze(rest: str, _: Names) -> Unfreeze:
-    _freeze(rest, _)
-    return Unfreeze()
-
-
-def _approve(rest: str, _: Names) -> Command:
-    word, rest = _decision(rest)
-    if not word:
-        return Help(topic="approve")
-    found = _whole(rest, "length", "names", "behalf")
-    if isinstance(found.length, UntilShiftEnds):
-        raise refuse(Why.DURATION_UNREADABLE, text="until end of shift")
-    whose, grant = mention_in(word), _id(word)
-    if whose and not found.behalf:
-        return Waiting(person=whose, resource="".join(found.names))
-    if found.names:
-        raise not_understood(found.names[0])
-    return (
-        Waiting(person=found.behalf, resource=grant)
-        if found.behalf
-        else Approve(grant=grant, length=found.length)
-    )
-
-
-def _deny(rest: str, _: Names) -> Command:
-    word, rest = _decision(rest)
-    if not word:
-        return Help(topic="deny")
-    if whose := mention_in(word):
-        return Waiting(person=whose)
-    head, reason = split_reason(rest)
-    if reason is None:
-        return Deny(grant=_id(word), why=reason_in(rest))
-    _whole(head)
-    return Deny(grant=_id(word), why=reason)
 
 
 def _decision(rest: str) -> tuple[str, str]:
@@ -366,25 +369,20 @@ def _id(word: str) -> str:
     return name_in(word).lstrip("#")
 
 
-def _help(rest: str, _: Names) -> Help:
-    topic = _bare(first_word(rest)[0])
-    return Help(topic=topic if topic in _VERBS else "")
-
-
 _VERBS: Mapping[str, Callable[[str, Names], Command]] = {
-    "request": _request,
+    "request": Request.read,
     "list": lambda *_: List(),
     "mine": lambda *_: Mine(),
-    "who": _who,
-    "extend": _extend,
-    "done": _parse_done,
-    "revoke": _revoke,
-    "allow": _allow,
-    "freeze": _freeze,
-    "unfreeze": _unfreeze,
-    "approve": _approve,
-    "deny": _deny,
-    "help": _help,
+    "who": Who.read,
+    "extend": Extend.read,
+    "done": Done.read,
+    "revoke": Revoke.read,
+    "allow": Allow.read,
+    "freeze": Freeze.read,
+    "unfreeze": Unfreeze.read,
+    "approve": Approve.read,
+    "deny": Deny.read,
+    "help": Help.read,
 }
 _WEIGHTY = frozenset({"revoke", "approve", "deny", "done", "allow", "freeze", "unfreeze"})
 """Verbs that decide about somebody, or end something: they are never guessed."""
