@@ -31,11 +31,11 @@ class Fuse:
     def __init__(self, story: Story, *, everywhere: bool = False) -> None:
         self.left: int | None = None
         self.burn: Callable[[], None] = _die
+        self._everywhere = everywhere
         for name in (*WRITES, *(READS if everywhere else ())):
-            around = self._around if everywhere else self._after
-            setattr(story.memory, name, around(getattr(story.memory, name)))
+            setattr(story.memory, name, self._ticking(getattr(story.memory, name)))
         for target in story.targets.values():
-            target.after = self._tick if everywhere else self._count_action
+            target.after = self._tick
             if everywhere:
                 target.before = self._tick
         story.messenger.after = self._tick
@@ -53,31 +53,22 @@ class Fuse:
         yield
         self.left = left
 
-    def _around(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def tick_around(*arguments: Any, **named: Any) -> Any:
-            self._tick()
+    def _ticking(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Count a call of the ledger, except a claim that gets nothing: that changes nothing."""
+
+        def ticking(*arguments: Any, **named: Any) -> Any:
+            if self._everywhere:
+                self._tick()
             answer = call(*arguments, **named)
-            self._tick()
-            return answer
-
-        return tick_around
-
-    def _after(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Count a call afterwards, except a claim that gets nothing: that changes nothing."""
-
-        def tick_after(*arguments: Any, **named: Any) -> Any:
-            answer = call(*arguments, **named)
-            if not isinstance(answer, Claims) or answer.claims:
+            if self._everywhere or not isinstance(answer, Claims) or answer.claims:
                 self._tick()
             return answer
 
-        return tick_after
+        return ticking
 
-    def _count_action(self, verb: str) -> None:
-        if verb not in LOOKS:
-            self._tick()
-
-    def _tick(self, _verb: str = "") -> None:
+    def _tick(self, verb: str = "") -> None:
+        if verb in LOOKS and not self._everywhere:
+            return
         if self.left is None or self.left < 0:
             return
         self.left -= 1

@@ -128,21 +128,20 @@ class MemoryLedger:
             wanted = tuple(dict.fromkeys((*keys, *followed)))
             found = {key: self._documents[key] for key in wanted if key in self._documents}
             live = {key.id for key in wanted if key.kind == _GRANT and self._live(key.id)}
+            documents = dict[Key, Document]()
+            draw = cache(self._next)  # everything that one read sets aside shares a number
+            for key, (version, text) in found.items():
+                try:
+                    documents[key] = decode(key, text)
+                except PermanentFailure as failure:
+                    self._set_aside(key, version, str(failure), text, draw)
             return Snapshot(
                 now=self.now,
-                documents=dict(self._readable(found)),
+                documents=documents,
                 versions={key: found[key][0] if key in found else 0 for key in wanted},
                 leases={grant: _moment(self._leases[grant]) for grant in sorted(live)},
                 compared=self._is_compared,
             )
-
-    def _readable(self, found: Mapping[Key, tuple[int, str]]) -> Iterator[tuple[Key, Document]]:
-        draw = cache(self._next)  # everything that one read sets aside shares a number
-        for key, (version, text) in found.items():
-            try:
-                yield key, decode(key, text)
-            except PermanentFailure as failure:
-                self._set_aside(key, version, str(failure), text, draw)
 
     def _set_aside(self, key: Key, version: int, error: str, text: str, draw: Callable[[], int]) -> None:
         """Keep the record as it is, and look again at what rested on it."""
@@ -185,39 +184,31 @@ class MemoryLedger:
 
     def commit_all(self, changes: Sequence[Change]) -> tuple[Committed | Conflict, ...]:
         with self._lock:
-            written = {
-                n: self._try_commit(change)
-                for frees in (True, False)
-                for n, change in enumerate(changes)
-                if change.frees is frees
-            }
+            written: dict[int, Committed | Conflict] = {}
+            for n, change in sorted(enumerate(changes), key=lambda each: not each[1].frees):
+                try:
+                    written[n] = self.commit(change)
+                except Conflict as conflict:
+                    written[n] = conflict
             return tuple(written[n] for n in range(len(changes)))
-
-    def _try_commit(self, change: Change) -> Committed | Conflict:
-        try:
-            return self.commit(change)
-        except Conflict as conflict:
-            return conflict
 
     def commit(self, change: Change) -> Committed:
         if change.copied and not self._is_compared:
             raise FailedOver(FAILED_OVER)
-        receipt = self._commit(change)
-        if change.copied and not self.copying:
-            raise NotCopied("0 of 1 replicas have confirmed it")
-        return receipt
-
-    def _commit(self, change: Change) -> Committed:
         with self._lock:
             kept_until, answer = self._ops.get(change.op or "", (0, ""))
             if kept_until > self._now:
-                return Committed(now=self.now, again=True, answer=answer)
-            if self.full and not change.frees:
+                receipt = Committed(now=self.now, again=True, answer=answer)
+            elif self.full and not change.frees:
                 raise TemporaryFailure("Redis is full")
-            for objection in self._objections(change):
-                raise ClaimLost(objection) if objection.startswith("claim on ") else Conflict(objection)
-            version = self._write(change)
-            return Committed(now=self.now, answer=change.answer, version=version)
+            else:
+                for objection in self._objections(change):
+                    raise ClaimLost(objection) if objection.startswith("claim on ") else Conflict(objection)
+                version = self._write(change)
+                receipt = Committed(now=self.now, answer=change.answer, version=version)
+        if change.copied and not self.copying:
+            raise NotCopied("0 of 1 replicas have confirmed it")
+        return receipt
 
     def claim(
         self,
@@ -265,7 +256,14 @@ class MemoryLedger:
                 continue
             load[claim.lane] = load.get(claim.lane, 0) + 1
             claims.append(claim)
-        return self._claim_answer(claims, waiting=min(waiting, default=None))
+
+        fence = self._next() if claims else 0
+        for claim in claims:
+            self._claims[claim.member] = fence
+            self._due[claim.member] = self._claim_end()
+        later = [self._due[member] for member in self._listed_members() if self._due[member] > self._now]
+        first = min(waiting or later, default=None)
+        return Claims(now=self.now, claims=tuple(claims), next_at=_moment(first))
 
     def renew(self, claims: Collection[Claim]) -> frozenset[str]:
         with self._lock:
@@ -423,7 +421,10 @@ class MemoryLedger:
             self._drop(change.drop)
         version = self._next()
         for key, text in put.items():
-            self._put(key, version, text)
+            if text is None:
+                self._documents.pop(key, None)
+            else:
+                self._documents[key] = (version, text)
         for key, text in ensure.items():
             self._documents.setdefault(key, (version, text))
         for lease in change.leases:
@@ -437,12 +438,6 @@ class MemoryLedger:
         if change.op is not None:
             self._ops[change.op] = (not_after(self.now + OP_KEPT), change.answer)
         return version
-
-    def _put(self, key: Key, version: int, text: str | None) -> None:
-        if text is None:
-            self._documents.pop(key, None)
-        else:
-            self._documents[key] = (version, text)
 
     def _move(self, lease: Lease) -> None:
         until = None if lease.until is None else not_after(lease.until)
@@ -467,7 +462,11 @@ class MemoryLedger:
         if self.audit_trouble:
             self._unlogged += [(self._now, text) for text in texts]
             return
-        late = [_written_late(text, self._now - at) for at, text in self._unlogged]
+        late = []
+        for at, text in self._unlogged:
+            entry = json.loads(text)
+            entry["facts"]["written_late_s"] = round((self._now - at) / 1000)
+            late.append(json.dumps(entry))
         self._unlogged.clear()
         for text in (*late, *texts):
             last, number = self._last_name
@@ -485,29 +484,27 @@ class MemoryLedger:
     # ---------------------------------------------------------------------------------------- due
 
     def _owe(self, due: Iterable[Due], done: Done | None, version: int) -> None:
-        over = self._close(done) if done else set[str]()
+        """Release the claim of what is done, arm what is due, and drop the member if nothing more is."""
+        over = ""
+        if done:
+            member = done.claim.member
+            armed = self._generations.get(member, 0) != done.claim.generation
+            self._claims.pop(member, None)
+            tries = self._failures.pop(member, 0)
+            if done.failed:
+                self._failures[member] = tries + 1
+            if armed:
+                self._owe_at(member, self._now)
+            elif done.next_at is not None:
+                self._owe_at(member, not_before(done.next_at))
+            else:
+                self._due.pop(member, None)
+                over = member
         for each in due:
             self._arm(each, version)
-        for member in over - {each.member for each in due}:
-            self._generations.pop(member, None)
-            self._failures.pop(member, None)
-
-    def _close(self, done: Done) -> set[str]:
-        """Release the claim. Drop the member if nothing more is due, and then return it."""
-        member = done.claim.member
-        armed = self._generations.get(member, 0) != done.claim.generation
-        self._claims.pop(member, None)
-        tries = self._failures.pop(member, 0)
-        if done.failed:
-            self._failures[member] = tries + 1
-        if armed:
-            self._owe_at(member, self._now)
-        elif done.next_at is not None:
-            self._owe_at(member, not_before(done.next_at))
-        else:
-            self._due.pop(member, None)
-            return {member}
-        return set()
+        if over and over not in {each.member for each in due}:
+            self._generations.pop(over, None)
+            self._failures.pop(over, None)
 
     def _arm(self, due: Due, version: int) -> None:
         self._generations[due.member] = version
@@ -538,15 +535,6 @@ class MemoryLedger:
             taken_over=member in self._claims,
         )
 
-    def _claim_answer(self, claims: Sequence[Claim], waiting: int | None) -> Claims:
-        fence = self._next() if claims else 0
-        for claim in claims:
-            self._claims[claim.member] = fence
-            self._due[claim.member] = self._claim_end()
-        later = [self._due[member] for member in self._listed_members() if self._due[member] > self._now]
-        first = waiting if waiting is not None else min(later, default=None)
-        return Claims(now=self.now, claims=tuple(claims), next_at=_moment(first))
-
     def _is_ours(self, claim: Claim) -> bool:
         return self._claims.get(claim.member) == claim.fence
 
@@ -565,12 +553,6 @@ def _lane(member: str) -> str:
 def _drop(some: dict[str, int], names: Collection[str]) -> None:
     for name in names or tuple(some):
         some.pop(name, None)
-
-
-def _written_late(text: str, ms: int) -> str:
-    entry = json.loads(text)
-    entry["facts"]["written_late_s"] = round(ms / 1000)
-    return json.dumps(entry)
 
 
 def _moment(ms: int | None) -> datetime | None:

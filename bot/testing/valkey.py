@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from redis import Redis
@@ -46,11 +46,24 @@ class Valkey:
 
     def _run(self, *options: str) -> None:
         settings = ["--unixsocket", "socket", "--dir", str(self._folder), "--logfile", "log"]
-        command = [*_dying_with_us(), _program(), *options, *settings]
+        setpriv = shutil.which("setpriv")
+        dying_with_us = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+        program = os.environ.get("ROTAKEY_TEST_SERVER") or str(get_binary_path())
         self._process = subprocess.Popen(  # noqa: S603 -- the packaged server, with our own options
-            command, cwd=self._folder, stdin=subprocess.DEVNULL
+            [*dying_with_us, program, *options, *settings], cwd=self._folder, stdin=subprocess.DEVNULL
         )
-        self._await_answer(self._process)
+        until = time.monotonic() + STARTS_WITHIN
+        with Redis.from_url(self.url, retry=None) as client:
+            while True:
+                with suppress(NotThere):
+                    if client.ping():
+                        return
+                if self._process.poll() is not None or time.monotonic() > until:
+                    self.kill()
+                    log = self._folder / "log"
+                    said = log.read_text() if log.exists() else "it left no log"
+                    raise RuntimeError(f"Valkey did not start:\n{said}")
+                time.sleep(0.005)
 
     def kill(self) -> None:
         """Kill it as a power cut would, without any warning."""
@@ -68,19 +81,6 @@ class Valkey:
     def _signal(self, which: signal.Signals) -> None:
         if self._process:
             self._process.send_signal(which)
-
-    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
-        until = time.monotonic() + STARTS_WITHIN
-        with Redis.from_url(self.url, retry=None) as client:
-            while not _answers(client):
-                if process.poll() is not None or time.monotonic() > until:
-                    self.kill()
-                    raise RuntimeError(f"Valkey did not start:\n{self._log()}")
-                time.sleep(0.005)
-
-    def _log(self) -> str:
-        log = self._folder / "log"
-        return log.read_text() if log.exists() else "it left no log"
 
 
 @contextmanager
@@ -107,19 +107,3 @@ def valkey_url(*options: str) -> Iterator[str]:
     """Yield a running server's URL."""
     with valkey(*options) as server:
         yield server.url
-
-
-def _answers(client: Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except NotThere:
-        return False
-
-
-def _program() -> str:
-    return os.environ.get("ROTAKEY_TEST_SERVER") or str(get_binary_path())
-
-
-def _dying_with_us() -> list[str]:
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []

@@ -134,23 +134,20 @@ def _cluster_node() -> Iterator[Node]:
 
 def _share_out(nodes: Sequence[Node], every: Sequence[Node]) -> None:
     """Give all slots to ``nodes``; return when ``every`` node knows all others."""
+
+    def knows_all(node: Node) -> bool:
+        found = dict(line.split(":") for line in str(node.ask("CLUSTER", "INFO")).split())
+        return found["cluster_state"] == "ok" and found["cluster_known_nodes"] == str(len(every))
+
     bounds = [SLOTS * n // len(nodes) for n in range(len(nodes) + 1)]
     for n, each in enumerate(nodes):
         each.ask("CLUSTER", "ADDSLOTSRANGE", str(bounds[n]), str(bounds[n + 1] - 1))
+    with nodes[0].client() as client:
+        bus = client.config_get("cluster-port")["cluster-port"]
     for each in every:
-        each.ask("CLUSTER", "MEET", HOST, str(nodes[0].port), str(_bus(nodes[0])))
+        each.ask("CLUSTER", "MEET", HOST, str(nodes[0].port), str(bus))
     for each in every:
-        _until(partial(_knows, each, len(every)))
-
-
-def _bus(node: Node) -> int:
-    with node.client() as client:
-        return int(client.config_get("cluster-port")["cluster-port"])
-
-
-def _knows(node: Node, size: int) -> bool:
-    found = dict(line.split(":") for line in str(node.ask("CLUSTER", "INFO")).split())
-    return found["cluster_state"] == "ok" and found["cluster_known_nodes"] == str(size)
+        _until(partial(knows_all, each))
 
 
 def _is_linked(replica: Node) -> bool:
