@@ -35,11 +35,17 @@ def short_retries(call: Callable[[], T], deadline: Deadline) -> T:
     A wait that the other side demanded is kept; if it does not fit, the failure is raised at once. Only for
     calls that may be made twice.
     """
+
+    def pause(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.retry_after if isinstance(error, TemporaryFailure) else None
+        return (asked or 0.0) + _jitter(state)
+
     retrying = Retrying(
         retry=retry_if_exception_type(TemporaryFailure),
         stop=stop_after_attempt(TRIES)
         | stop_before_delay(min(deadline.seconds_left() - LEAST_SECONDS, RETRY_SECONDS)),
-        wait=_pause,
+        wait=pause,
         reraise=True,
     )
     return retrying(call)
@@ -103,9 +109,3 @@ def wait_asked_for(headers: Mapping[str, str], *names: str) -> float | None:
         if seconds >= 0 and math.isfinite(seconds):
             return seconds
     return None
-
-
-def _pause(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, TemporaryFailure) else None
-    return (asked or 0.0) + _jitter(state)
