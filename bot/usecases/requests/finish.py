@@ -121,7 +121,8 @@ def _revoke(context: Context, by: str, person: str, name: str, why: str, op: str
         raise Refused(against)
     theirs = [g for g in snap.all(Grant) if endable(g) and g.person == person and g.resource == name]
     if not theirs:
-        raise refuse(Why.NOTHING_OPEN, which=resource_for(context, by, name, basis).name)
+        which = resource_for(context, by, name, basis).name
+        raise refuse(Why.NOTHING_OPEN, which=which, person=person)
     reason = revoked_reason(by, why)
     lost = by != person and any(grant.state in LIVE for grant in theirs)
     block = block_change(person, name, reason, by, snap, catalog) if lost else Change()
