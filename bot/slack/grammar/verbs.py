@@ -196,7 +196,7 @@ class Approve:
             return Help(topic="approve")
         found = _whole(rest, "length", "names", "behalf")
         if isinstance(found.length, UntilShiftEnds):
-            raise refuse(Why.DURATION_UNREADABLE, text="until end of shift")
+            raise refuse(Why.NOT_UNDERSTOOD, text="until end of shift")
         whose, grant = mention_in(word), _id(word)
         if whose and not found.behalf:
             return Waiting(person=whose, resource="".join(found.names))

@@ -483,6 +483,11 @@ PIECES = st.sampled_from(
 TEXTS = st.text(max_size=60) | st.lists(PIECES, max_size=12).map(" ".join) | st.lists(PIECES).map("".join)
 
 
+def test_an_approval_until_the_shift_ends_is_refused_without_offering_just_that() -> None:
+    why, facts = refusal_of("approve G7QX until end of shift")
+    assert (why, facts) == (Why.NOT_UNDERSTOOD, {"text": "until end of shift"})
+
+
 def refusal_or_command(text: str) -> Command | Why:
     try:
         return parse(text, NAMES)
