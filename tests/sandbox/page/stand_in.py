@@ -39,7 +39,7 @@ PEOPLE: list[Json] = [
 COMMAND = {
     "command": "/access",
     "usage_hint": "request prod-db 4h because orders are stuck",
-    "description": "Ask for access, see it, give it back",
+    "description": "Request access, see it, give it back",
 }
 LENGTHS = {"s": 1, "m": 60, "h": 3600}
 
@@ -395,8 +395,8 @@ def request_form(**more: Any) -> Json:
     return {
         "id": "V0001",
         "hash": "h1",
-        "title": plain("Ask for access"),
-        "submit": plain("Ask"),
+        "title": plain("Request access"),
+        "submit": plain("Request"),
         "close": plain("Cancel"),
         "callback_id": "request",
         "private_metadata": "",
@@ -405,7 +405,7 @@ def request_form(**more: Any) -> Json:
             field_for("resource", "Resource", {"type": "static_select", "options": resources}),
             field_for(
                 "length",
-                "For how long",
+                "How long",
                 {"type": "plain_text_input", "initial_value": "4h"},
                 hint=plain("Like 10m, 4h or 1h30m; at most 12h."),
             ),

@@ -150,7 +150,7 @@ def test_a_newcomer_is_led_through_and_every_step_ticks_itself_off(visit: Visit,
     expect(page.locator("#leases")).not_to_contain_text("prod-db")
     page.reload()
     expect(steps_done(page)).to_have_count(4)
-    page.get_by_role("button", name="Again").click()
+    page.get_by_role("button", name="Start over").click()
     expect(steps_done(page)).to_have_count(0)
 
 
@@ -421,12 +421,12 @@ def test_a_form_is_filled_in_and_sent_as_slack_sends_it(visit: Visit, world: Wor
     world.workspace.show_view(DAN, form)
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Resource").select_option("prod-db")
-    dialog.get_by_role("button", name="Ask").click()
+    dialog.get_by_role("button", name="Request").click()
     expect(dialog.get_by_text("Please complete this required field.")).to_have_count(2)
     assert world.workspace.submitted == []
     dialog.get_by_label("Why").fill("orders are stuck")
     dialog.get_by_role("radio").check()
-    dialog.get_by_role("button", name="Ask").click()
+    dialog.get_by_role("button", name="Request").click()
     expect(dialog).to_have_count(0)
     chosen = {"text": plain("prod-db"), "value": "prod-db"}
     assert world.workspace.submitted == [
@@ -504,7 +504,7 @@ def test_the_composer_hints_remembers_and_refuses_chatter(visit: Visit, world: W
     page = visit(DAN)
     field = page.locator("#composer textarea")
     field.press_sequentially("/ac")
-    expect(page.locator("#hints")).to_contain_text("Ask for access, see it, give it back")
+    expect(page.locator("#hints")).to_contain_text("Request access, see it, give it back")
     page.keyboard.press("Tab")
     expect(field).to_have_value("/access ")
     page.keyboard.type("list")

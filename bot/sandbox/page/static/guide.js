@@ -18,7 +18,7 @@ export function drawGuide(box, ui) {
   const done = [seen.onCall.length > 0, seen.asked, seen.approved.length > 0, seen.gone];
   const next = done.indexOf(false);
   redraw(box, [cast, done, ui.me, seen.closed], () => [
-    h("header", {}, h("h2", {}, next < 0 ? "That is all there is to it" : "Try this"), h("span", { class: "quiet" }, next < 0 ? "" : `${done.filter(Boolean).length} of 4`), next < 0 && again(box, ui), fold(box, ui)),
+    h("header", {}, h("h2", {}, next < 0 ? "That's the basics" : "Try this"), h("span", { class: "quiet" }, next < 0 ? "Now hand over the pager or break things." : `${done.filter(Boolean).length} of 4`), next < 0 && again(box, ui), fold(box, ui)),
     !seen.closed && h("ol", {}, steps(cast, ui).map((each, index) => step(index, each, done[index], index === next))),
   ]);
 }
@@ -75,11 +75,11 @@ function steps({ onCall, asker, approver, line, card }, ui) {
   const where = card ? `press Approve on the card in #${card}.` : "press Approve on the card.";
   return [
     onCall
-      ? [`Ask as ${first(onCall)}, who is on call`, ["Given at once: ", doing(ui, onCall, line, true)]]
-      : ["Ask while on call", ["Nobody is on call now. Start a shift below."]],
-    [`Ask as ${first(asker)}, who is not`, ui.me === asker.id ? ["Somebody has to say yes: ", doing(ui, asker, line)] : [doing(ui, asker, line)]],
+      ? [`Request as ${first(onCall)}, who is on call`, ["Granted at once: ", doing(ui, onCall, line, true)]]
+      : ["Request while on call", ["Nobody is on call now. Start a shift below."]],
+    [`Request as ${first(asker)}, who is not`, ui.me === asker.id ? ["Somebody has to approve: ", doing(ui, asker, line)] : [doing(ui, asker, line)]],
     [`Approve as ${first(approver)}`, ui.me === approver.id ? [where[0].toUpperCase() + where.slice(1)] : [becoming(ui, approver), ` and ${where}`]],
-    ["Watch both go away when time is up", ["The lease in Redis and the role in PostgreSQL, seen below. Or type ", h("code", {}, line.replace(/ request (\S+) .*/, " done $1")), "."]],
+    ["Watch both go away when time is up", ["See the lease in Redis and the role in PostgreSQL below. Or type ", h("code", {}, line.replace(/ request (\S+) .*/, " done $1")), "."]],
   ];
 }
 
@@ -111,7 +111,7 @@ function again(box, ui) {
     seen = fresh(ui.state);
     drawGuide(box, ui);
   };
-  return h("button", { type: "button", class: "link fold", "data-focus": "again", on: { click: start } }, "Again");
+  return h("button", { type: "button", class: "link fold", "data-focus": "again", on: { click: start } }, "Start over");
 }
 
 function fold(box, ui) {
