@@ -52,7 +52,7 @@ def play(page: Page) -> None:
     become(page, "Carol")
     types(page, WHY_CAROL)
     become(page, "Bob")
-    expect(messages).to_contain_text("@Carol asks for prod-db")
+    expect(messages).to_contain_text("@Carol requests prod-db")
     page.mouse.move(700, 880)
     expect(page.locator("#leases .lease", has_text="Dan → prod-db")).to_contain_text("40s", timeout=30_000)
 

@@ -139,7 +139,7 @@ class _Course:
         deed = self.crowd.deeds.types(self._deed("ask", self.plan.person), self.plan.command, self.rng)
         if deed.outcome in (UNKNOWN, UNWRITTEN) and tries > 1:
             self.crowd.after(self.rng.uniform(0.3, 2.0), lambda: self.ask(tries - 1))
-        elif deed.outcome == DONE and deed.said.startswith(("Asked for", "You have asked")):
+        elif deed.outcome == DONE and deed.said.startswith(("Requested *", "You already requested")):
             self._put_to_approvers()
         elif deed.outcome == DONE:
             self.crowd.after(self.plan.after, lambda: self.end(TRIES))
@@ -219,7 +219,7 @@ class _Course:
         deed = way() if way else None
         if deed and (deed.outcome in (UNKNOWN, UNWRITTEN) or is_copy(deed)) and tries > 1:
             self.crowd.after(self.rng.uniform(0.2, 1.0), lambda: self.end(tries - 1))
-        elif deed and deed.said.startswith("Asked approvers"):
+        elif deed and deed.said.startswith("Requested more time"):
             self._put_to_approvers(longer=True)
 
     def _done(self) -> Deed:

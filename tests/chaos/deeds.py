@@ -19,13 +19,13 @@ DONE, REFUSED, UNWRITTEN, UNKNOWN, BROKE = "done", "refused", "not recorded", "n
 WAIT_FOR_FORM = 1.0
 _UNTIL = re.compile(r"<!date\^(\d+)\^")
 _SUCCESS = re.compile(
-    r"You get |You have \*[^*]+\* already|Asked for |You have asked for |Done: |Withdrawn: |Denied: "
-    r"|Approved: |Your approval counts|Asked approvers"
-    r"|\*[^*]+\* now ends |\*[^*]+\* is being taken back from "
-    r"|Revoked everything from |<@\w+> had nothing to revoke|<@\w+> is allowed again|Frozen: "
+    r"You get |You have \*|You already have |I'm already granting you |Requested |You already requested "
+    r"|Done: |Withdrawn: |Denied: |Approved: |Your approval of "
+    r"|\*[^*]+\* now ends |I'm revoking "
+    r"|<@\w+> had nothing to revoke|<@\w+> is allowed again|Frozen: "
     r"|The freeze is over"
 )
-SHOWS_TERMS = "Nothing is decided, because you have not been shown exactly what it is now."
+SHOWS_TERMS = "Nothing is decided yet, because you haven't seen the current terms."
 
 
 @dataclass(frozen=True, kw_only=True)

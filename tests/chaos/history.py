@@ -15,8 +15,8 @@ from tests.chaos import scenario
 
 _SHOWN = ("chat.postMessage", "chat.update")
 _GIVES = re.compile(r"Gives ([^.]+)\.")
-_LASTS = re.compile(r"asks for \*[^*]+\* (for [^.]+)\.")
-_UNTIL = re.compile(r"asks for more time: \*[^*]+\* until <!date\^(\d+)\^")
+_LASTS = re.compile(r"requests \*[^*]+\* (for [^.]+)\.")
+_UNTIL = re.compile(r"requests more time for \*[^*]+\*: until <!date\^(\d+)\^")
 _SECONDS = {for_length(each): each for each in range(1, scenario.LONGEST + 1)}
 
 
@@ -108,7 +108,9 @@ class History(deque[Call]):
         """The messages, as they were first, that asked for more time for this person, in order."""
         with self._news:
             found = list(self._extensions)
-        return [each for each in found if f"<@{person}> asks" in each.text and f"*{resource}*" in each.text]
+        return [
+            each for each in found if f"<@{person}> requests" in each.text and f"*{resource}*" in each.text
+        ]
 
     def shown_of(self, grant: str, channel: str = "") -> list[Shown]:
         """What approvers were shown of it there, or anywhere, in order."""

@@ -19,8 +19,8 @@ from tests.chaos.store import Happened
 from tests.chaos.truth import ONLY_ASKED, Reason, Truth, base_of, pairs_of
 from tests.chaos.violations import Violation
 
-ACTIVE = re.compile(r"(You are on call\. )?You have \*|<@\w+> has \*")
-_ENDED = re.compile(r"Your \*[^*]+\* ended |\*[^*]+\* of <@\w+> ended ")
+ACTIVE = re.compile(r"(You're on call\. )?You have \*|<@\w+> has \*")
+_ENDED = re.compile(r"(Your|<@\w+>'s) \*[^*]+\* ended |.*; it ended |.*, so it ended ")
 APPROVALS = ("voted", "approved", "agreed", "extended", "added to what is held")
 DENIALS = ("denied", "extension denied")
 SLACK = 0.05
@@ -61,7 +61,7 @@ def _asked(truth: Truth, deed: Deed) -> bool:
     that moment, and died with a primary afterwards."""
     every = truth.by_person(deed.person, deed.resource)
     mine = [grant for grant in every if grant.reason == deed.reason]
-    if deed.said.startswith("You have *"):
+    if deed.said.startswith(("You already have *", "You have *", "I'm already granting")):
         return any(deed.until in _ends(truth, grant) for grant in every) or deed.until in _ends_lost(
             truth, deed
         )
@@ -125,7 +125,7 @@ def _closed(truth: Truth, grant: Grant) -> float:
 
 def _prolonged(truth: Truth, deed: Deed) -> bool:
     mine = truth.by_person(deed.person, deed.resource)
-    if deed.said.startswith("Asked approvers"):
+    if deed.said.startswith("Requested more time"):
         trail = (each.entry for grant in mine for each in truth.books.trail.get(grant.id, ()))
         wished = (str(each.facts.get("until")) for each in trail if each.what in ONLY_ASKED)
         return deed.until in {int(datetime.fromisoformat(each).timestamp()) for each in wished}

@@ -43,7 +43,7 @@ def goes_by_redis(rig: Rig, who: str, reason: str) -> None:
     rig.sees(who, reason, "You have *prod-db* until TIME.")
     assert f"<!date^{int(end.timestamp())}^" in rig.card(who, reason).text
     goes_with_its_lease(rig, "orders_rw", end)
-    rig.sees(who, reason, "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(who, reason, "Your *prod-db* ended TIME: time is up.")
 
 
 def stands_in(rig: Rig, start: datetime, end: datetime) -> None:
@@ -76,7 +76,7 @@ def test_setting_the_clocks_of_web_and_worker_ends_nothing_early_or_late(rig: Ri
     for clock in (clocks.web, clocks.worker):
         clock.set(apart=-HOUR)
     goes_with_its_lease(rig, "orders_rw", end_of(rig, "somebody sets the clock"))
-    rig.sees(ADA, "somebody sets the clock", "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(ADA, "somebody sets the clock", "Your *prod-db* ended TIME: time is up.")
 
 
 @pytest.mark.parametrize("apart", [6 * MINUTE, -6 * MINUTE])
@@ -89,7 +89,9 @@ def test_a_web_process_that_is_off_by_more_than_slack_allows_hears_nobody(
     assert reply.status == 401
     assert rig.open_asks() == []
     clocks.web.set(apart=0)
-    assert rig.types(ADA, "request prod-db 1h because it is set").startswith("You get *prod-db* until TIME.")
+    assert rig.types(ADA, "request prod-db 1h because it is set").startswith(
+        "You get *prod-db* until TIME (1 hour): "
+    )
 
 
 @pytest.mark.parametrize("apart", [HOUR, -HOUR])

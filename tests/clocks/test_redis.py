@@ -35,7 +35,7 @@ def test_set_forward_it_ends_leases_earlier_by_as_much(rig: Rig, clocks: Clocks)
     rig.sees(ADA, "this is cut by an hour", "You have *workbench* until TIME.")
     until(rig.quiet)
     clocks.redis.step(HOUR)
-    rig.sees(ADA, "this ends too early", "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(ADA, "this ends too early", "Your *prod-db* ended TIME: time is up.")
     assert (rig.members("orders_rw"), rig.members("scratch")) == (set(), {"ada"})
 
 

@@ -142,11 +142,11 @@ class Rig:
         return [line for text in plain for line in self.read(text).splitlines()]
 
     def read(self, text: str) -> str:
-        """As people read it: names for ids, TIME for any moment, N for how long something is ago."""
+        """As people read it: names for ids, TIME for any moment, N for how long ago something is."""
         text = re.sub(r"<!date\^[^>]*>", "TIME", text)
         text = re.sub(r"<@(\w+)>", lambda found: "@" + self.slack.memory.people[found[1]].real_name, text)
         text = re.sub(r"<#(\w+)>", lambda found: "#" + self.slack.memory.channels[found[1]].name, text)
-        return html.unescape(re.sub(r"\d+ seconds? ago", "N seconds ago", text))
+        return html.unescape(re.sub(r"\d+ seconds? (ago|old)", r"N seconds \1", text))
 
     # --------------------------------------------------------------------------------- in PostgreSQL
 

@@ -13,8 +13,8 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(rig: Rig) -> None
     approvers_read = [rig.slack.messages(DB_ACCESS), rig.slack.dm(BOB), rig.slack.dm(CAROL)]
     answer = rig.types(ADA, "request prod-db 3s because orders are stuck")
     assert answer == (
-        "You get *prod-db* until TIME. That is 3 seconds. I'm granting it now and will message you"
-        " when it is there. On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago."
+        "You get *prod-db* until TIME (3 seconds): you are on call for pagerduty/PDBPRIM until TIME."
+        " I'm granting it now and will message you when it works."
     )
     rig.has("orders_rw", "ada", within=3)
     with rig.login("ada") as session:
@@ -25,8 +25,7 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(rig: Rig) -> None
             "> orders are stuck",
             "Orders database, read and write. Gives orders_rw on orders-db."
             " Open sessions are closed when it ends, except any on replicas.",
-            "Why it was given:",
-            "✓ On call for pagerduty/PDBPRIM until TIME; the roster was read N seconds ago.",
+            "Why this was approved: You are on call for pagerduty/PDBPRIM until TIME.",
             "Extend",
             "Done",
         ]
@@ -35,7 +34,7 @@ def test_ada_is_on_call_and_has_it_at_once_and_then_it_is_gone(rig: Rig) -> None
             session.execute(PAY)
     with rig.login("ada") as session, pytest.raises(InsufficientPrivilege):
         session.execute(PAY)
-    rig.sees(ADA, "orders are stuck", "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(ADA, "orders are stuck", "Your *prod-db* ended TIME: time is up.")
     until(rig.quiet)
     assert [
         rig.slack.messages(DB_ACCESS),

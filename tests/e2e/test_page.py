@@ -64,6 +64,6 @@ def test_a_newcomer_follows_the_guide_and_sees_it_all_come_true(untouched: Rig, 
     expect(done).to_have_count(4)
     expect(leases).not_to_contain_text("prod-db")
     assert untouched.members("orders_rw") == set()
-    expect(page.locator("#messages")).to_contain_text("prod-db of @Dan ended")
+    expect(page.locator("#messages")).to_contain_text("@Dan's prod-db ended")
     assert complaints == []
     page.close()

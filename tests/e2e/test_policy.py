@@ -30,14 +30,12 @@ def test_every_process_follows_the_newest_file_and_so_do_old_cards(rig: Rig, tmp
     try:
         with rig.also("worker", ACCESS_FILE=str(stricter)):
             until(lambda: "up to 2 hours" in offered(rig))
-            too_long = "12 hours is too long: 2 hours is the most. Ask for 2 hours or less."
+            too_long = "12 hours is too long; the maximum is 2 hours. Choose 2 hours or less."
             assert rig.types(ADA, "request prod-db 12h because of the policy") == too_long
         rig.clicks(BOB, old, "approve")
-        rig.hears(
-            BOB, "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
-        )
+        rig.hears(BOB, "Only approvers of *prod-db* can do this. Ask one of them.")
         rig.clicks(CAROL, long, "approve")
-        rig.hears(CAROL, "3 hours is too long: 2 hours is the most. Ask for 2 hours or less.")
+        rig.hears(CAROL, "3 hours is too long; the maximum is 2 hours. Choose 2 hours or less.")
         assert rig.members("orders_rw") == set()
         rig.clicks(CAROL, old, "approve")
         rig.has("orders_rw", "dan")
@@ -86,15 +84,15 @@ def test_a_policy_text_that_was_changed_in_redis_opens_nothing_and_closes_nothin
     try:
         rig.ledger.commit(Change(put=forged))
         assert rig.types(ADA, "request workbench 1h because nobody may stop me") == (
-            "I cannot trust the policy in force, so I grant nothing now. Giving back and revoking still"
-            " work. Ask the people who run Rotakey: `rotakey doctor` says why."
+            "I can't trust the policy in force, so I grant nothing now. Giving back and revoking still"
+            " work. Ask the people who run Rotakey: `rotakey doctor` shows why."
         )
         until(lambda: alarmed(rig)[alarms:])
         rig.types(DAN, "done prod-db")
         rig.has("orders_rw")
     finally:
         assert applies(rig, POLICY).exit_code == 0
-        until(lambda: "I cannot" not in rig.types(ADA, "request workbench 1h because all is well"))
+        until(lambda: "I can't" not in rig.types(ADA, "request workbench 1h because all is well"))
     assert len(alarmed(rig)) == alarms + 1
     assert doubted(rig) == doubts + 1
     rig.types(ADA, "done workbench")

@@ -8,14 +8,16 @@ from bot.doubles.slack.model import Message
 from bot.sandbox.stack.server_process import free_port
 from tests.e2e.rig import ADA, DAN, SECURITY, Rig, until
 
-NOT_RECORDED = "I can't record anything right now, so count this as not done. Please try again in a moment."
+NOT_RECORDED = (
+    "I can't record anything right now, so please treat this as not done and try again in a moment."
+)
 BY_HAND = " I keep trying; please remove it by hand if you can."
 OVERDUE = (
-    "🚨 *Overdue since TIME:* your *prod-db* is over, but I could not revoke it. I keep trying; please do not"
+    "🚨 *Overdue since TIME:* your *prod-db* is over, but I couldn't revoke it. I keep trying; please don't"
     " use it."
 )
-RECOVERED = re.compile(r"(✅ )?Gone TIME, after \d+ (second|minute)s? overdue: \*prod-db\* of @Ada\.")
-ALARM = "🚨 *prod-db* of @Ada has been overdue since TIME and could not be revoked: orders-db: "
+RECOVERED = re.compile(r"(✅ )?@Ada's \*prod-db\* ended TIME, \d+ (second|minute)s? late\.")
+ALARM = "🚨 @Ada's *prod-db* has been overdue since TIME. I couldn't revoke it: orders-db: "
 
 
 def ready(url: str) -> bool:
@@ -47,7 +49,7 @@ def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(rig: Rig) -> None:
     rig.has("orders_rw", within=6)
     assert rig.live(rig.grant("of a power cut, longer").id)
     assert rig.members("scratch") == {"ada"}
-    rig.sees(ADA, "of a power cut", "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(ADA, "of a power cut", "Your *prod-db* ended TIME: time is up.")
 
 
 def test_a_worker_tells_whether_it_can_work(rig: Rig) -> None:
@@ -93,11 +95,11 @@ def test_what_postgresql_will_not_take_back_is_overdue_and_loud_until_it_is_gone
         until(lambda: len(alarms(rig)), expected=1)
         [alarm] = alarms(rig)
         assert rig.clicks(DAN, alarm, "try_now").ok
-        until(lambda: said_below(rig, alarm).startswith("Tried, as @Dan wanted, and it is not gone: "))
+        until(lambda: said_below(rig, alarm).startswith("I retried, as @Dan asked, but it is not gone: "))
         assert rig.sandbox.observer.database()["error"]
         assert any(each.startswith("*prod-db*, 🚨 overdue since TIME") for each in rig.listed(ADA, "mine"))
     rig.has("orders_rw")
-    rig.sees(ADA, "the database goes down", "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(ADA, "the database goes down", "Your *prod-db* ended TIME: time is up.")
     assert rig.audit(grant)[-2:] == ["taken", "ended"]
     until(lambda: [RECOVERED.fullmatch(each) is not None for each in heard(rig)[-2:]], expected=[True] * 2)
     assert alarms(rig) == []

@@ -2,8 +2,8 @@
 
 from tests.e2e.rig import ADA, DAN, Rig, until
 
-HAS = "You are on call. You have *night-shift* until TIME."
-OVER = "Your *night-shift* ended TIME. The shift is over."
+HAS = "You're on call. You have *night-shift* until TIME."
+OVER = "Your *night-shift* ended TIME: the shift is over."
 
 
 def test_dan_stands_in_for_some_seconds_and_then_ada_goes_on(rig: Rig) -> None:
@@ -15,7 +15,7 @@ def test_dan_stands_in_for_some_seconds_and_then_ada_goes_on(rig: Rig) -> None:
     rig.pager.override("PNIGHT", DAN, start, end)
     rig.has("night_ro", "dan", within=8)
     assert start <= rig.second() < end
-    rig.sees(ADA, "the night is long", "Your *night-db* ended TIME. The shift is over.")
+    rig.sees(ADA, "the night is long", "Your *night-db* ended TIME: the shift is over.")
     assert rig.members("night_rw") == set()
     until(lambda: HAS in rig.dm(DAN))
     rig.has("night_ro", "ada", within=8)
@@ -30,7 +30,7 @@ def test_a_shift_that_is_handed_over_takes_its_access_along(rig: Rig) -> None:
     handed = rig.pager.hand_over("PNIGHT", DAN, rig.second())
     rig.has("night_ro", "dan", within=8)
     rig.has("night_rw", within=8)
-    rig.sees(ADA, "of a long repair", "Your *night-db* ended TIME. The shift is over.")
+    rig.sees(ADA, "of a long repair", "Your *night-db* ended TIME: the shift is over.")
     assert rig.dm(ADA).count(OVER) >= 1
     assert rig.types(DAN, "request night-db 1h because it is mine now").startswith("You get *night-db*")
     rig.has("night_rw", "dan")

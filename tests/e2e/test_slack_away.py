@@ -19,8 +19,8 @@ def test_access_does_not_wait_for_slack(rig: Rig, trouble: dict[str, Any]) -> No
         rig.has("orders_rw", "ada", within=3)
         rig.types(ADA, "done prod-db")
         rig.has("orders_rw", within=3)
-    rig.sees(ADA, shown, "Your *prod-db* ended TIME. Given back.", within=AFTERWARDS)
-    asked = "@Dan asks for *prod-db* for 1 hour."
+    rig.sees(ADA, shown, "You gave *prod-db* back; it ended TIME.", within=AFTERWARDS)
+    asked = "@Dan requests *prod-db* for 1 hour."
     rig.sees(DB_ACCESS, f"{shown}, and I am not on call", asked, within=AFTERWARDS)
     until(rig.quiet)
     assert len(rig.cards(ADA, shown)) == 1
@@ -35,13 +35,13 @@ def test_what_slack_delivers_twice_is_done_once(rig: Rig) -> None:
         rig.clicks(BOB, card, "approve")
         rig.sees(DB_ACCESS, "Slack stutters", "@Dan has *prod-db* until TIME.")
         rig.types(DAN, "done prod-db")
-        rig.sees(DB_ACCESS, "Slack stutters", "*prod-db* of @Dan ended TIME. Given back.")
+        rig.sees(DB_ACCESS, "Slack stutters", "@Dan gave *prod-db* back; it ended TIME.")
     until(rig.quiet)
     assert [entry.what for entry in rig.entries() if entry.grant == grant] == [
         *("asked", "approved", "given", "active", "ending", "taken", "ended")
     ]
     assert len(rig.cards(DB_ACCESS, "Slack stutters")) == 1
-    assert not any("already decided this" in each for each in rig.whispers(BOB))
+    assert not any("already approved this" in each for each in rig.whispers(BOB))
 
 
 def test_more_time_asked_for_once_and_delivered_twice_is_given_once(rig: Rig) -> None:

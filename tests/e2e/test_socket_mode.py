@@ -12,7 +12,7 @@ def test_commands_and_clicks_come_over_the_socket(rig: Rig) -> None:
         rig.slack.connect(None)
         try:
             assert rig.types(ADA, "request prod-db 1h because it came by socket").startswith(
-                "You get *prod-db* until TIME."
+                "You get *prod-db* until TIME (1 hour): "
             )
             rig.has("orders_rw", "ada")
             rig.types(DAN, "request prod-db 1h because that came by socket too")

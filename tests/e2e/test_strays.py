@@ -4,10 +4,10 @@ from bot.doubles.slack.model import Message
 from bot.ports.changes import Change, Due
 from tests.e2e.rig import BOB, DAN, DB_ACCESS, Rig, until
 
-NOT_YOU = "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
-FOUND = "I gave that once, and no grant explains it now."
-CAROLS = f"⚠️ carol, the account of @Carol, has orders_rw on orders-db. {FOUND}"
-DANS = f"⚠️ dan, the account of @Dan, has orders_rw on orders-db. {FOUND}"
+NOT_YOU = "Only approvers of *prod-db* can do this. Ask one of them."
+FOUND = "I granted that once, and no grant accounts for it now."
+CAROLS = f"⚠️ @Carol's account carol has orders_rw on orders-db. {FOUND}"
+DANS = f"⚠️ @Dan's account dan has orders_rw on orders-db. {FOUND}"
 
 
 def test_what_nothing_explains_is_asked_about_and_what_an_administrator_gave_is_not(rig: Rig) -> None:
@@ -26,7 +26,7 @@ def test_what_nothing_explains_is_asked_about_and_what_an_administrator_gave_is_
         assert rig.clicks(BOB, dans, "adopt").ok
 
         rig.has("orders_rw", "ada", "dan")
-        until(lambda: now(rig, carols), expected="✅ Taken back, as @Bob wanted: seen gone TIME.")
+        until(lambda: now(rig, carols), expected="✅ Revoked TIME, as @Bob decided.")
         until(lambda: now(rig, dans), expected="✅ @Bob made it a grant: @Dan has *prod-db* until TIME.")
         [grant] = [each for each in rig.open_grants() if each.person == DAN]
         until(lambda: rig.audit(grant.id)[-1] == "active")

@@ -53,7 +53,7 @@ def test_what_ended_while_no_worker_ran_is_taken_also_where_the_due_set_is_lost(
     finally:
         rig.sandbox.redis.zadd(DUE, dict(owed))
         rig.sandbox.worker.start()
-    rig.sees(ADA, "nobody will work", "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(ADA, "nobody will work", "Your *prod-db* ended TIME: time is up.")
     assert rig.audit(grant)[-3:] == ["ending", "taken", "ended"]
     swept = [each for each in rig.entries() if each.what == "swept"]
     assert [(each.by, each.facts["counts"]) for each in swept] == [

@@ -22,7 +22,7 @@ def test_a_worker_killed_before_the_end_leaves_it_to_the_next(rig: Rig) -> None:
     assert rig.members("orders_rw") == {"ada"}
     rig.sandbox.worker.start()
     rig.has("orders_rw", within=5)
-    rig.sees(ADA, "the worker will die", "Your *prod-db* ended TIME. Time is up.")
+    rig.sees(ADA, "the worker will die", "Your *prod-db* ended TIME: time is up.")
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def test_a_worker_that_slept_while_it_gave_spoils_nothing(rig: Rig) -> None:
             rig.types(ADA, "done prod-db")
             rig.has("orders_rw")
             os.killpg(sleeper.pid, signal.SIGCONT)
-            rig.sees(ADA, "the worker sleeps", "Your *prod-db* ended TIME. Given back.")
+            rig.sees(ADA, "the worker sleeps", "You gave *prod-db* back; it ended TIME.")
     rig.types(ADA, "request workbench 1h because it is awake again")
     rig.has("scratch", "ada")
     until(lambda: not rig.owed("hold:", within=60))
@@ -61,7 +61,7 @@ def test_two_workers_give_each_access_once_and_take_it_once(rig: Rig) -> None:
             grants.append(rig.grant(reason).id)
             rig.sees(who, reason, "You have *workbench* until TIME.")
             rig.types(who, "done workbench")
-            rig.sees(who, reason, "Your *workbench* ended TIME. Given back.")
+            rig.sees(who, reason, "You gave *workbench* back; it ended TIME.")
         return grants
 
     with rig.also("worker"), ThreadPoolExecutor() as crowd:

@@ -180,7 +180,7 @@ def test_what_was_given_back_is_not_granted_again_by_a_server_that_took_over(bot
     assert not bot.has(ADA)
     assert bot.grant(grant).state is State.ENDED
     [told] = bot.heard()
-    assert told.startswith(f"*prod-db* of <@{ADA}> had ended ")
+    assert told.startswith(f"<@{ADA}>'s *prod-db* had ended ")
     assert bot.restore() is None
     carols = bot.given(CAROL)
     assert bot.has(CAROL), "after the comparison access is granted again"
@@ -270,7 +270,7 @@ def test_what_is_said_of_an_end_says_that_no_replica_has_it_yet(bot: Bot) -> Non
     bot.spare.server.pause()
     began = time.monotonic()
     done = bot.give_back(ADA)
-    assert words.gave_back(done) == f"Done: *prod-db* is being taken back now. {NOT_COPIED}"
+    assert words.gave_back(done) == f"Done: I'm revoking your *prod-db* now. {NOT_COPIED}"
     bot.run_due()
     assert not bot.has(ADA), "ending waits for nobody"
     card = bot.messenger.cards_of(grant, "holder")[dm(ADA)].view
@@ -285,7 +285,7 @@ def test_what_is_said_of_an_end_says_that_no_replica_has_it_yet(bot: Bot) -> Non
     assert NOT_COPIED not in card_words.trouble(card)
     carols = bot.given(CAROL)
     done = bot.revoke(BOB, CAROL, "prod-db")
-    assert words.revoke_answer(done) == f"*prod-db* is being taken back from <@{CAROL}> now."
+    assert words.revoke_answer(done) == f"I'm revoking *prod-db* from <@{CAROL}> now."
     assert bot.grant(carols).state is State.ENDING
 
 

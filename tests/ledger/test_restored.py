@@ -129,12 +129,12 @@ def test_an_older_copy_is_noticed_at_work_and_at_a_start(bot: Bot) -> None:
 
     bot.seal()
     told = [
-        f"🚨 Redis came back older than it was: it once had seal {newest.number} of the audit, and now"
-        f" has seal {newest.number - 1}, of TIME. I grant nothing new and keep revoking. What is live in"
-        " it (1) is not to be trusted. Compare it with who has access at each target, and then run"
+        f"🚨 Redis came back with older data: its audit once had seal {newest.number}, and now has seal"
+        f" {newest.number - 1}, of TIME. I grant nothing new and keep revoking. Grants that are live in it:"
+        " 1; don't trust them. Compare it with who has access at each target, and then run"
         " `rotakey doctor --accept-restore`.",
-        f"🚨 *schema-migration* of <@{DAN}> was ended TIME, and is live again in the Redis that came back"
-        f" ({dans}). Take it away with `/access revoke`.",
+        f"🚨 <@{DAN}>'s *schema-migration* ended TIME, but is live again in the Redis that came back"
+        f" ({dans}). Revoke it with `/access revoke`.",
     ]
     bot.run_due()
     assert bot.heard() == told
@@ -251,7 +251,7 @@ def test_a_list_of_grants_that_is_none_hides_no_older_copy(bot: Bot) -> None:
     assert restore_in(bot)
     bot.run_due("note")
     assert bot.heard() == [
-        "🚨 Redis came back older than it was. I grant nothing new and keep revoking. Compare it with"
+        "🚨 Redis came back with older data. I grant nothing new and keep revoking. Compare it with"
         " who has access at each target, and then run `rotakey doctor --accept-restore`."
     ]
 

@@ -47,9 +47,9 @@ def test_it_says_so_at_once_and_once_with_the_command(scene: Scene) -> None:
             late.context.catalog()
     [note] = scene.notes_in()
     assert refusal(note.reason) == (
-        f"A process started with access.yaml version {V1}, and version {V2} is in force. I go on with that."
-        f" If you want {V1}, run `rotakey policy apply FILE` with it. Otherwise start that process with the"
-        " access.yaml that is in force."
+        f"A process started with access.yaml version {V1}, but version {V2} is in force. I keep using {V2}. "
+        f"If you want {V1}, run `rotakey policy apply FILE` with it. "
+        "Otherwise start that process with the access.yaml that is in force."
     )
     assert [each["event"] for each in logs] == ["the access.yaml of this process is not in force"]
     assert scene.history().count("process differs") == 1
@@ -145,11 +145,11 @@ def test_a_process_that_cannot_read_the_policy_in_force_grants_nothing_and_revok
     closed = web.context.catalog().closed
     assert closed
     assert refusal(closed) == (
-        f"🚨 A process cannot read the policy in force, version {version_of(ELSEWHERE)}: access.yaml:3:"
-        " targets.orders-db.url: the variable ONLY_OTHERS_HAVE_IT is not set; give it a value in the"
-        " environment. It grants nothing, and keeps revoking by the policy it followed before. Correct what"
-        " it needs there and restart it, or run `rotakey policy apply FILE` with an access.yaml that it can"
-        " read."
+        f"🚨 A process can't read the policy in force, version {version_of(ELSEWHERE)}: access.yaml:3: "
+        "targets.orders-db.url: the variable ONLY_OTHERS_HAVE_IT is not set; give it a value in the "
+        "environment. It grants nothing, and keeps revoking by the policy it followed before. Correct what "
+        "it needs there and restart it, or run `rotakey policy apply FILE` with an access.yaml that it can "
+        "read."
     )
     assert [note.reason.why for note in scene.notes_in()] == [Why.POLICY_UNREADABLE]
     for attempt in (lambda: web.ask(ADA, "bills"), lambda: web.approve(BOB, dans)):
@@ -179,8 +179,8 @@ def test_a_policy_that_is_held_back_grants_nothing_until_a_person_decides(scene:
     closed = web.context.catalog().closed
     assert closed
     assert refusal(closed) == (
-        f"🚨 Redis came back with policy {V1}, and {V2} was in force before. I grant nothing now, and keep"
-        " revoking. Run `rotakey policy apply FILE` with the access.yaml that you want."
+        f"🚨 Redis came back with policy {V1}, but {V2} was in force before. I grant nothing "
+        "now, and keep revoking. Run `rotakey policy apply FILE` with the access.yaml that you want."
     )
     with pytest.raises(TemporaryFailure, match="so nothing is granted"):
         web.adapters.target("orders-db").prepare(ADAS, Deadline.after(1))

@@ -38,8 +38,8 @@ def test_a_text_that_is_not_its_version_is_not_followed_and_revoking_goes_on(sce
         with pytest.raises(Refused) as refused:
             attempt()
         assert refusal(refused.value.reason) == (
-            "I cannot trust the policy in force, so I grant nothing now. Giving back and revoking still"
-            " work. Ask the people who run Rotakey: `rotakey doctor` says why."
+            "I can't trust the policy in force, so I grant nothing now. Giving back and revoking still "
+            "work. Ask the people who run Rotakey: `rotakey doctor` shows why."
         )
     assert web.give_back(DAN).grant.id == dans
     assert not web.revoke(BOB, ADA).live

@@ -92,5 +92,5 @@ def _blocks(note: Note) -> list[Block]:
     blocks = [section(_text(note))]
     resource = note.reason.facts.get("resource")
     if note.reason.why is Why.SHIFT_NOT_STARTED and resource:
-        blocks.append(actions([button(words.ASK, "request", str(resource))], block_id="ask"))
+        blocks.append(actions([button(words.REQUEST, "request", str(resource))], block_id="ask"))
     return blocks

@@ -201,7 +201,7 @@ def from_http(raw: str, content_type: str) -> Json:
 def reduce(body: object) -> Json:
     """Reduce the body that Slack's JSON describes. If it is not valid, return a body that says why."""
     if not isinstance(body, dict):
-        return _as_malformed("it is no object")
+        return _as_malformed("it is not a JSON object")
     shape: type[_Shape] | None
     match body:
         case {"command": _}:

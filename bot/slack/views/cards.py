@@ -31,18 +31,22 @@ def card(view: CardView, audience: str) -> tuple[str, list[Block]]:
 def _lines(view: CardView, to_holder: bool) -> tuple[str, ...]:
     grant = view.grant
     if view.extension:
-        return words.gives(view), words.trace_of(view.extension.trace), words.votes(view)
+        return (
+            words.gives(view),
+            words.trace_of(grant, view.extension.trace, asked=view.waits),
+            words.votes(view),
+        )
     if grant.state in LIVE:
         return (
             words.trouble(view),
             words.grounds(grant),
             words.gives(view),
-            words.trace(grant),
+            words.trace(grant, to_holder=to_holder),
             words.votes(view),
             words.extensions(grant),
         )
     if grant.state in NOT_BEGUN:
-        why = "" if to_holder else words.trace(grant)
+        why = "" if to_holder else words.trace(grant, to_holder=False)
         return words.trouble(view), words.gives(view), why, words.votes(view), words.lapses(grant)
     return words.trouble(view), words.votes(view)
 
@@ -92,4 +96,4 @@ def holder_buttons(grant: Grant, *, extendable: bool = True, again: bool = True)
         case State.ENDING | State.ADDED:
             return []
         case _:
-            return [button(words.ASK_AGAIN, "ask_again", grant.id)] if again else []
+            return [button(words.REQUEST_AGAIN, "ask_again", grant.id)] if again else []

@@ -43,7 +43,7 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
             optional=not all(offer.resource.reason.required for offer in offers),
         ),
     ]
-    return _modal(words.ASK_TITLE, fields, callback=REQUEST, submit=words.ASK)
+    return _modal(words.REQUEST_TITLE, fields, callback=REQUEST, submit=words.REQUEST)
 
 
 def _about_length(offers: Sequence[Offer], asked: Request) -> str:

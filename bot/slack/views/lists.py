@@ -96,5 +96,5 @@ def _waiting(each: Standing) -> list[Block]:
 
 
 def _offer(each: Offer) -> list[Block]:
-    ask = button(words.ASK, "request", each.resource.name) if each.outcome != HELD else None
+    ask = button(words.REQUEST, "request", each.resource.name) if each.outcome != HELD else None
     return [section(words.offer(each), block_id=f"offer:{each.resource.name}", accessory=ask)]

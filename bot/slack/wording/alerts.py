@@ -14,10 +14,10 @@ LABELS: Mapping[str, str] = {
     "adopt": "Adopt as a grant",
     "remove": "Remove",
     "leave": "Leave",
-    "try_now": "Try now",
+    "try_now": "Retry now",
     "removed": "I removed it by hand",
-    "same_system": "It is the same system",
-    "same_person": "Same person: move it",
+    "same_system": "It's the same system",
+    "same_person": "Same person: move account",
     "somebody_else": "Somebody else",
     "grant_again": "Grant again",
     "end_them": "End it",
@@ -44,8 +44,8 @@ def _other_system(view: AlertView) -> str:
         return ""
     earlier = " and ".join(other.earlier)
     return (
-        f"{other.target} answers as {other.system}, and the access was given at {earlier}."
-        " Security people can say that it is the same system, upgraded or restored."
+        f"{other.target} now answers as {other.system}, but the access was granted at {earlier}."
+        " If it is the same system, upgraded or restored, security people can say so."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.core.grants import SETTLED, Answer, Cause, Extension, Grant, Ground, HoldState, State, Traced
 from bot.core.members import YES
-from bot.core.reasons import Why
+from bot.core.reasons import Reason, Why
 from bot.ports.slack import CardView
 from bot.slack.wording.reasons import NOT_COPIED, refusal, say, trace_line
 from bot.slack.wording.spoken import (
@@ -19,18 +19,20 @@ from bot.slack.wording.spoken import (
     safe_text,
     until,
     when,
+    with_capital,
+    without_capital,
 )
 
 LONGEST_REASON = 1_500
 
 APPROVE, APPROVE_LESS, DENY = "Approve", "Approve for less", "Deny"
-EXTEND, GIVE_BACK, WITHDRAW, ASK_AGAIN = "Extend", "Done", "Withdraw", "Ask again"
+EXTEND, GIVE_BACK, WITHDRAW, REQUEST_AGAIN = "Extend", "Done", "Withdraw", "Request again"
 
 _SESSIONS = {
     "ended": "Open sessions are closed when it ends.",
     "ended_on_primary": "Open sessions are closed when it ends, except any on replicas.",
     "kept": "Open sessions stay open when it ends.",
-    "unknown": "Whether open sessions end with it depends on the target.",
+    "unknown": "Whether open sessions are closed when it ends depends on the target.",
 }
 
 
@@ -46,94 +48,97 @@ def headline(view: CardView, *, to_holder: bool) -> str:
 
 def _to_holder(view: CardView) -> str:
     grant, what = view.grant, resource_name(view.grant.resource)
+    on_call = "You're on call. " if grant.shift_ground else ""
     match grant.state:
         case State.APPROVED:
-            return f"{_on_call(grant)}You get {what} {until(grant.until)}. It is being given now."
+            return f"{on_call}You get {what} {until(grant.until)}. I'm granting it now."
         case State.ACTIVE:
-            return f"{_on_call(grant)}You have {what} {until(grant.until)}."
-        case State.ENDING:
-            return f"Your {what} is being taken back. {_why_ended(grant)}"
-        case State.ENDED:
-            return f"Your {what} ended {when(grant.ended_at)}. {_why_ended(grant)}"
-        case _:
-            return _own_request(view)
-
-
-def _own_request(view: CardView) -> str:
-    grant, what = view.grant, resource_name(view.grant.resource)
-    match grant.state:
+            return f"{on_call}You have {what} {until(grant.until)}."
+        case State.ENDING | State.ENDED:
+            return _end(grant, "you", f"your {what}")
         case State.ASKED:
-            return f"You asked for {what} {_length(grant)}. {_who_decides(grant, view.needed)}"
+            return f"You requested {what} {_length(grant)}. {asking(grant)}"
         case State.WAITING:
-            return f"Agreed: you get {what} from {when(grant.starts_at)} {_length(grant)}."
+            return f"Approved: you get {what} from {when(grant.starts_at)} {_length(grant)}."
         case State.ADDED:
-            return f"Approved: you had {what} already; with this it was to end {when(grant.until)}."
+            return f"Approved: you already had {what}, which then lasted {until(grant.until)}."
         case State.WITHDRAWN:
             return f"You withdrew your request for {what}."
-        case State.LAPSED:
-            return _lapse(grant) or f"Nobody decided about {what} in time, so it was not given."
         case _:
-            return _denial(grant, f"your request for {what}") or f"You do not get {what}. {_no(grant)}"
+            return _refusal(grant, f"your request for {what}")
 
 
 def _to_approver(view: CardView) -> str:
     grant, who, what = view.grant, person(view.grant.person), resource_name(view.grant.resource)
     match grant.state:
         case State.APPROVED:
-            return f"{who} gets {what} {until(grant.until)}. It is being given now."
+            return f"{who} gets {what} {until(grant.until)}. I'm granting it now."
         case State.ACTIVE:
             return f"{who} has {what} {until(grant.until)}."
-        case State.ENDING:
-            return f"{what} is being taken back from {who}. {_why_ended(grant)}"
-        case State.ENDED:
-            return f"{what} of {who} ended {when(grant.ended_at)}. {_why_ended(grant)}"
-        case _:
-            return _others_request(grant, who, what)
-
-
-def _others_request(grant: Grant, who: str, what: str) -> str:
-    match grant.state:
+        case State.ENDING | State.ENDED:
+            return _end(grant, who, f"{who}'s {what}")
         case State.ASKED:
-            return f"{who} asks for {what} {_length(grant)}."
+            return f"{who} requests {what} {_length(grant)}."
         case State.WAITING:
-            return f"Agreed: {who} gets {what} from {when(grant.starts_at)} {_length(grant)}."
+            return f"Approved: {who} gets {what} from {when(grant.starts_at)} {_length(grant)}."
         case State.ADDED:
-            return f"Approved: {who} had {what} already; with this it was to end {when(grant.until)}."
+            return f"Approved: {who} already had {what}, which then lasted {until(grant.until)}."
         case State.WITHDRAWN:
             return f"{who} withdrew the request for {what}."
-        case State.LAPSED:
-            return _lapse(grant) or f"{who} asked for {what}. Nobody decided in time, so it was not given."
         case _:
-            whose = f"the request of {who} for {what}"
-            return _denial(grant, whose) or f"{who} does not get {what}. {_no(grant)}"
+            return _refusal(grant, f"{who}'s request for {what}")
 
 
-def _lapse(grant: Grant) -> str:
-    """Say why what was agreed did not begin; empty if nobody decided."""
-    if grant.ended is None or grant.ended.why is Why.ASK_LAPSED:
-        return ""
-    whose = f"{resource_name(grant.resource)} of {person(grant.person)}"
-    return f"{whose} was agreed and did not begin. {refusal(grant.ended)}"
+def _end(grant: Grant, who: str, whose: str) -> str:
+    """Say that it is being revoked, or when it ended, and why."""
+    ended = f"ended {when(grant.ended_at)}" if grant.state is State.ENDED else "is being revoked"
+    match grant.ended:
+        case Reason(why=Why.GIVEN_BACK):
+            return f"{with_capital(who)} gave {resource_name(grant.resource)} back; it {ended}."
+        case Reason(why=Why.REVOKED, facts={"by_person": by, **facts}):
+            said = f" (“{safe_text(str(facts['said']))}”)" if "said" in facts else ""
+            return f"{person(str(by))} revoked {whose}{said}; it {ended}."
+        case Reason(why=Why.COULD_NOT_GIVE):
+            return f"I couldn't grant {whose}, so it {ended}."
+        case Reason(why=Why.EXPIRED | Why.SHIFT_OVER) as why:
+            return f"{with_capital(whose)} {ended}: {without_capital(say(why))}"
+        case why:
+            return f"{with_capital(whose)} {ended}.{f' {say(why)}' if why else ''}"
+
+
+def _refusal(grant: Grant, request: str) -> str:
+    """Say why a request came to nothing: nobody decided, somebody denied it, the policy did not allow it, or
+    what was approved could not start."""
+    why = grant.ended
+    if grant.state is State.LAPSED:
+        if why is None or why.why is Why.ASK_LAPSED:
+            return f"Nobody decided on {request} in time, so it expired."
+        return f"{with_capital(request)} was approved, but the access did not start. {refusal(why)}"
+    if grant.decided_by is None:
+        said = refusal(why) if why else "The policy does not allow it."
+        return f"{with_capital(request)} was refused. {said}"
+    said = str(why.facts.get("said") or "") if why and why.why in (Why.DENIED, Why.REVOKED) else ""
+    return f"{person(grant.decided_by)} denied {request}{f': {safe_text(said)}' if said else '.'}"
 
 
 def _of_extension(view: CardView, extension: Extension) -> str:
-    grant, who, what = view.grant, person(view.grant.person), resource_name(view.grant.resource)
-    wanted = end_of(extension)
+    who, what, end = person(view.grant.person), resource_name(view.grant.resource), end_of(extension)
     match extension.answer:
         case None if view.waits:
             called = f"{people(extension.asked_people, 'and')}: " if extension.asked_people else ""
-            return f"{called}{who} asks for more time: {what} {wanted}, now {until(grant.until)}."
+            return f"{called}{who} requests more time for {what}: {end} (now {until(view.grant.until)})."
         case Answer.APPROVED:
-            return f"Approved: more time of {what} for {who}, {wanted}."
+            return f"Approved: more time for {who}'s {what} ({end})."
         case Answer.DENIED:
-            by = f" by {person(extension.decided_by)}" if extension.decided_by else ""
             said = extension.why.facts.get("said") if extension.why else None
             why = f": {safe_text(str(said))}" if said else "."
-            return f"Denied{by}: {who} asked for more time, {what} {wanted}{why}"
+            if extension.decided_by is None:
+                return f"Denied: more time for {who}'s {what} ({end}){why}"
+            return f"{person(extension.decided_by)} denied more time for {who}'s {what} ({end}){why}"
         case Answer.REPLACED:
-            return f"{who} asked for {what} {wanted}, and then for another end instead."
+            return f"{who} requested more time for {what} ({end}), and then another end instead."
         case _:
-            return f"{who} asked for more time, {what} {wanted}. Nobody decided before it ended."
+            return f"{who} requested more time for {what} ({end}). Nobody decided before it ended."
 
 
 def end_of(extension: Extension) -> str:
@@ -145,18 +150,12 @@ def _overdue(grant: Grant, *, to_holder: bool) -> str:
     able to."""
     since, what = f"🚨 *Overdue since {when(grant.overdue_since)}:*", resource_name(grant.resource)
     if to_holder:
-        return f"{since} your {what} is over, but I could not revoke it. I keep trying; please do not use it."
+        return f"{since} your {what} is over, but I couldn't revoke it. I keep trying; please don't use it."
     left = dict.fromkeys(h.entitlement.target for h in grant.gives if grant.holds.get(h.key) not in SETTLED)
     where = in_words([safe_text(target, 80) for target in left], "or")
     who = f"if you can remove access at {where}" if where else "if you can"
-    return (
-        f"{since} {what} of {person(grant.person)} could not be revoked. I keep trying;"
-        f" {who}, please do it by hand."
-    )
-
-
-def _on_call(grant: Grant) -> str:
-    return "You are on call. " if grant.shift_ground else ""
+    whose = f"{person(grant.person)}'s {what}"
+    return f"{since} I couldn't revoke {whose}. I keep trying; {who}, please do it by hand."
 
 
 def _length(grant: Grant) -> str:
@@ -165,39 +164,18 @@ def _length(grant: Grant) -> str:
     return for_length(grant.length) + more + begins
 
 
-def _who_decides(grant: Grant, needed: int) -> str:
+def asking(grant: Grant) -> str:
+    """Say who is asked to decide, to the person who requested it."""
     if grant.undecided:
         return "I'm still waiting for some information and will message you."
-    who = people(grant.asked_people, "and")
     if grant.asked_in:
-        asked = f"I'm asking its approvers in {channel(grant.asked_in)}."
-    else:
-        asked = f"I asked {who}." if who else "Its approvers decide."
-    return f"{asked} {missing(needed)}" if needed > 1 else asked
+        return f"I'm asking its approvers in {channel(grant.asked_in)}."
+    who = people(grant.asked_people, "and")
+    return f"I'm asking {who}." if who else "Its approvers decide."
 
 
 def channel(name: str) -> str:
     return f"<#{name}>" if name[:1] in ("C", "G") and name.isalnum() else safe_text(name, 80)
-
-
-def _denial(grant: Grant, what: str) -> str:
-    """Say who denied it, with their words; empty if nobody did."""
-    if grant.decided_by is None:
-        return ""
-    said = (
-        grant.ended.facts.get("said")
-        if grant.ended and grant.ended.why in (Why.DENIED, Why.REVOKED)
-        else None
-    )
-    return f"{person(grant.decided_by)} denied {what}{f': {safe_text(str(said))}' if said else '.'}"
-
-
-def _no(grant: Grant) -> str:
-    return refusal(grant.ended) if grant.ended else "The policy does not allow it."
-
-
-def _why_ended(grant: Grant) -> str:
-    return say(grant.ended) if grant.ended else ""
 
 
 # ----------------------------------------------------------------------------------- further lines
@@ -226,7 +204,7 @@ def votes(view: CardView) -> str:
     voters = people([vote.person for vote in asked.votes], "and", most=10)
     less = ""
     if view.extension is None and grant.wished and grant.length is not None:
-        less = f" {for_length(grant.length)}, of {lasting(grant.wished)} that were asked for"
+        less = f" {for_length(grant.length)} of the {lasting(grant.wished)} requested"
     by = f"Approved by {voters}{less}." if voters else ""
     open_and_more = view.waits and (view.needed > 1 or asked.votes)
     return " ".join(part for part in (by, missing(view.needed) if open_and_more else "") if part)
@@ -261,9 +239,10 @@ def extensions(grant: Grant) -> str:
     match newest.answer:
         case None:
             return f"More time is requested: {end_of(newest)}."
+        case Answer.DENIED if newest.decided_by:
+            return f"{person(newest.decided_by)} denied more time ({end_of(newest)})."
         case Answer.DENIED:
-            by = f" by {person(newest.decided_by)}" if newest.decided_by else ""
-            return f"More time ({end_of(newest)}) was denied{by}."
+            return f"More time ({end_of(newest)}) was denied."
         case _:
             return ""
 
@@ -274,16 +253,30 @@ def missing(needed: int) -> str:
     return f"{needed} more approvals needed." if needed > 1 else "1 more approval needed."
 
 
-def trace(grant: Grant) -> str:
-    """Say why it was granted, or why people are asked."""
-    needs = "needs" if grant.state is State.ASKED else "needed"
-    head = f"Why this {needs} approval:" if grant.rule == "approvers" else "Why it was given:"
-    return trace_of(grant.trace, head)
+def trace(grant: Grant, *, to_holder: bool) -> str:
+    """Say by which rule it was approved, or why people are asked."""
+    if grant.rule == "approvers":
+        return trace_of(grant, grant.trace, asked=grant.state is State.ASKED, to_holder=to_holder)
+    subject = "You are" if to_holder else f"{person(grant.person)} is"
+    return _why_list("Why this was approved:", grant.trace, subject)
 
 
-def trace_of(lines: Sequence[Traced], head: str = "Why this needs approval:") -> str:
-    shown = [f"{'✓' if line.outcome == YES else '·'} {trace_line(line)}" for line in lines[:8]]
-    return "\n".join([head, *dict.fromkeys(shown)]) if shown else ""
+def trace_of(grant: Grant, lines: Sequence[Traced], *, asked: bool, to_holder: bool = False) -> str:
+    """Say why people are asked, or once they have decided, why they were."""
+    who = "You" if to_holder else person(grant.person)
+    verb = ("are" if asked else "were") if to_holder else "is" if asked else "was"
+    return _why_list(f"Why this {'needs' if asked else 'needed'} approval:", lines, f"{who} {verb}")
+
+
+def _why_list(head: str, lines: Sequence[Traced], subject: str) -> str:
+    shown = [(line.outcome == YES, trace_line(line, subject)) for line in lines[:8]]
+    if len(set(shown)) == 1:
+        return f"{head} {shown[0][1]}"
+    return (
+        "\n".join([head, *dict.fromkeys(f"{'✓' if yes else '·'} {said}" for yes, said in shown)])
+        if shown
+        else ""
+    )
 
 
 def trouble(view: CardView) -> str:
@@ -299,9 +292,10 @@ def trouble(view: CardView) -> str:
     if kept and grant.state is not State.ADDED and not view.shared_with:
         lines.append(_keeping(view))
     if grant.left_by and not grant.open:
-        lines.append(f"They still have it from {safe_text(grant.left_by, 80)}, who granted it meanwhile.")
+        grantor = safe_text(grant.left_by, 80)
+        lines.append(f"The access itself stays: {grantor} granted it in the meantime.")
     if grant.had_before and grant.state is not State.ASKED:
-        lines.append("The account had this access before, by other means; that is left as it was.")
+        lines.append("The account had this access before, from elsewhere; I leave that as it was.")
     if not view.copied:
         lines.append(NOT_COPIED)
     return "\n".join(lines)
@@ -309,7 +303,7 @@ def trouble(view: CardView) -> str:
 
 def _keeping(view: CardView) -> str:
     end = f" {until(view.kept_until)}" if view.kept_until else ""
-    return f"The access itself is kept{end}: another grant of {person(view.grant.person)} needs it."
+    return f"The access itself stays{end}: another of {person(view.grant.person)}'s grants needs it."
 
 
 def lapses(grant: Grant) -> str:

@@ -86,6 +86,16 @@ def in_words(names: Sequence[str], word: str) -> str:
     return f" {word} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
+def with_capital(text: str) -> str:
+    """Return the text with a capital letter at its start; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def without_capital(text: str) -> str:
+    """Return the text with a small letter at its start; the rest stays as it is."""
+    return text[:1].lower() + text[1:]
+
+
 def safe_text(text: str, most: int = _LONGEST) -> str:
     """Write what somebody typed on one line of at most ``most`` characters, so that no markup in it works."""
     line = _without_marks(_one_line(text)) or ("…" if text else "")

@@ -213,7 +213,7 @@ def test_so_is_a_vote_for_more_time() -> None:
 def test_what_is_shown_is_read_as_people_read_it() -> None:
     button = {"type": "button", "action_id": "approve", "value": "g1 digest"}
     blocks: list[dict[str, Any]] = [
-        {"type": "section", "text": {"text": "<@U0001> asks for *both* for 1 minute."}},
+        {"type": "section", "text": {"text": "<@U0001> requests *both* for 1 minute."}},
         {
             "type": "context",
             "elements": [{"text": "What both is. Gives both_here on a-db, other on b-db. More."}],

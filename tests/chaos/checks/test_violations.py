@@ -138,7 +138,7 @@ DEED = Deed(
     outcome=DONE,
     said="You get *table-1*.",
 )
-GIVES_BACK = replace(DEED, what="done", said="Done: *table-1* is being taken back now.")
+GIVES_BACK = replace(DEED, what="done", said="Done: I'm revoking your *table-1* now.")
 
 
 def with_lost(what: str, at: float, *there: set[int], deeds: tuple[Deed, ...] = ()) -> Truth:
@@ -172,7 +172,7 @@ def test_what_people_were_told_may_come_to_nothing_only_if_that_was_lost(deed: D
     assert [each.what for each in found] == ([] if excused else ["came to nothing"])
 
 
-HAS = "You have *{}* already, until <!date^{}^{{time}}|01:00 UTC>."
+HAS = "You already have *{}*, until <!date^{}^{{time}}|01:00 UTC>."
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tests.slack.rig import listening
 from tests.slack.scenes import ADA, BOB, HOUR, NOW, offer, standing, view
 
 DENIAL = because(Why.DECIDED_ALREADY, state="denied", by_person=BOB)
-TOLD = "<@U02BOB> already decided this: it is denied. Nothing has changed by this."
+TOLD = "<@U02BOB> already denied this. Nothing changed."
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ def test_a_shift_that_did_not_start_can_be_asked_for(messenger: SlackMessenger, 
     messenger.tell(Note(id="n1", channel=ADA, reason=reason), soon())
     (message,) = workspace.dm(ADA)
     assert message.text == (
-        "Your shift for *prod-db* may have started. I granted nothing: the roster of pagerduty/PDB is too "
-        "old. Ask with `/access request prod-db`."
+        "Your shift for *prod-db* may have started, but I granted nothing: the roster of pagerduty/PDB is "
+        "too old. Until it is read again: `/access request prod-db`."
     )
     assert message.blocks[1]["elements"][0]["action_id"] == "request"
 

@@ -57,11 +57,11 @@ def test_ada_is_refused_and_carol_is_asked(it: Rig) -> None:
     posted(it)
     (message,) = it.workspace.messages(CHANNEL)
     assert pressable(message.blocks) == [
-        ("same_person", "Same person: move it"),
+        ("same_person", "Same person: move account"),
         ("somebody_else", "Somebody else"),
     ]
     assert texts(message.blocks)[0].startswith(
-        f"⚠️ <@{ADA}> has the email address ada@example.com, and wants to use the account of that name at"
+        f"⚠️ <@{ADA}> has the email address ada@example.com and wants to use the account of that name at"
         f" orders-db. <@{DAN}> has used it since"
     )
 

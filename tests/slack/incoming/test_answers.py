@@ -40,31 +40,29 @@ FROZEN = Traced(
     [
         (
             Asked(standing=standing(State.ASKED, trace=(STALE,), lapses_at=TEN)),
-            "Asked for *prod-db* for 4 hours. The roster of pagerduty/PDB was last read 20 minutes ago, "
-            f"which is too old to go by. I asked <@U02BOB> and <@U03CAROL>. Without an answer it expires "
-            f"{AT_TEN}.",
+            "Requested *prod-db* for 4 hours. The roster of pagerduty/PDB was 20 minutes old, which is too "
+            f"old to rely on. I'm asking <@U02BOB> and <@U03CAROL>. Without an answer it expires {AT_TEN}.",
         ),
         (
             Asked(standing=standing(State.ASKED, trace=(FROZEN, FROZEN), asked_people=())),
-            "Asked for *prod-db* for 4 hours. <@U05EVE> froze all automatic access, so no rule and no shift "
+            "Requested *prod-db* for 4 hours. <@U05EVE> froze all automatic access, so no rule or shift "
             "gives *prod-db* now. Its approvers decide.",
         ),
         (
             Asked(standing=standing(State.ASKED, asked_people=(), length=None), joined=True),
-            "You have asked for *prod-db* already until the end of the shift. Its approvers decide.",
+            "You already requested *prod-db*, until the end of the shift. Its approvers decide.",
         ),
         (
             Asked(standing=standing(State.ASKED, undecided=True)),
-            "Asked for *prod-db* for 4 hours. I'm still waiting for some information and will message you.",
+            "Requested *prod-db* for 4 hours. I'm still waiting for some information and will message you.",
         ),
         (
             Asked(standing=standing(State.ACTIVE, trace=(ON_CALL,)), joined=True),
-            f"You have *prod-db* already, until {AT_TEN}. "
-            f"On call for pagerduty/PDB, level 1, until {AT_TEN}; the roster was read 12 seconds ago.",
+            f"You already have *prod-db*, until {AT_TEN}.",
         ),
         (
             Asked(standing=standing(State.APPROVED, length=None)),
-            f"You get *prod-db* until {AT_TEN}. I'm granting it now and will message you when it is there.",
+            f"You get *prod-db* until {AT_TEN}. I'm granting it now and will message you when it works.",
         ),
         (
             Asked(standing=standing(State.ENDED)),
@@ -80,40 +78,39 @@ def test_to_an_ask(answer: Asked, text: str) -> None:
     ("said", "text"),
     [
         (words.gave_back(standing(State.WITHDRAWN)), "Withdrawn: your request for *prod-db*."),
-        (words.gave_back(standing(State.ENDING)), "Done: *prod-db* is being taken back now."),
+        (words.gave_back(standing(State.ENDING)), "Done: I'm revoking your *prod-db* now."),
         (words.gave_back(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
-        (words.revoke_answer(standing(State.ENDING)), "*prod-db* is being taken back from <@U01ADA> now."),
-        (words.revoke_answer(standing(State.DENIED)), "Denied: the request of <@U01ADA> for *prod-db*."),
+        (words.revoke_answer(standing(State.ENDING)), "I'm revoking *prod-db* from <@U01ADA> now."),
+        (words.revoke_answer(standing(State.DENIED)), "Denied: <@U01ADA>'s request for *prod-db*."),
         (
             words.revoked_all(RevokedAll(person=ADA, ended=2, denied=1, copied=True)),
-            "Revoked everything from <@U01ADA>: 2 grants and 1 request. Until `/access allow <@U01ADA>` "
-            "nothing is given to <@U01ADA>, and their votes do not count.",
+            "I'm revoking everything from <@U01ADA>: 2 grants and 1 open request. Until `/access allow "
+            "<@U01ADA>`, they get no access, and their votes don't count.",
         ),
         (
             words.revoked_all(RevokedAll(person=ADA, ended=0, denied=0, copied=False)),
-            "<@U01ADA> had nothing to revoke. Until `/access allow <@U01ADA>` nothing is given to <@U01ADA>, "
-            f"and their votes do not count. {NOT_COPIED}",
+            "<@U01ADA> had nothing to revoke. Until `/access allow <@U01ADA>`, they get no access, and "
+            f"their votes don't count. {NOT_COPIED}",
         ),
         (words.allow_answer(ADA), "<@U01ADA> is allowed again: rules and approvers can give them access."),
         (
             words.frozen(copied=True),
-            "Frozen: no rule and no shift gives anything until `/access unfreeze`. What is live stays, and "
-            "approvers still decide.",
+            "Frozen: until `/access unfreeze`, no rule or shift gives access. Live access stays, and "
+            "approvers can still approve.",
         ),
         (
             words.unfrozen(),
-            "The freeze is over: rules and shifts give access again, and shifts that are under way start "
-            "now.",
+            "The freeze is over: rules and shifts give access again, including shifts that are under way.",
         ),
         (words.revoke_answer(standing(State.ENDED)), f"*prod-db*, ended {AT_SIX}\n> orders are stuck"),
-        (words.deny_answer(standing(State.DENIED)), "Denied: *prod-db* for <@U01ADA>."),
+        (words.deny_answer(standing(State.DENIED)), "Denied: <@U01ADA>'s request for *prod-db*."),
         (
             words.approve_answer(standing(State.APPROVED)),
             f"Approved: <@U01ADA> gets *prod-db* until {AT_TEN}.",
         ),
         (
             words.approve_answer(standing(State.ASKED, approvals=3, votes=(Vote(person=BOB, at=NOW),))),
-            "Your approval counts: *prod-db* for <@U01ADA>. 2 more approvals needed.",
+            "Your approval of <@U01ADA>'s request for *prod-db* counts. 2 more approvals needed.",
         ),
         (words.approve_answer(standing(State.DENIED)), "*prod-db*, denied\n> orders are stuck"),
     ],
@@ -128,15 +125,17 @@ def test_to_what_ends_or_decides(said: str, text: str) -> None:
         (Extended(standing=standing()), f"*prod-db* now ends {AT_TEN}."),
         (
             Extended(standing=standing(), capped=True),
-            f"*prod-db* now ends {AT_TEN}. That is as late as it may be.",
+            f"*prod-db* now ends {AT_TEN}. It can't end any later.",
         ),
         (
             Extended(standing=standing(), asked=more()),
-            f"Asked approvers for *prod-db* until {AT_TEN}. Until they decide it ends {AT_TEN}.",
+            f"Requested more time for *prod-db* (until {AT_TEN}). I'm asking its approvers; unless they "
+            f"approve, it ends {AT_TEN}.",
         ),
         (
             Extended(standing=standing(), asked=more(ends_with=FIRST_LINE)),
-            f"Asked approvers for *prod-db* until the end of the shift. Until they decide it ends {AT_TEN}.",
+            "Requested more time for *prod-db* (until the end of the shift). I'm asking its approvers; "
+            f"unless they approve, it ends {AT_TEN}.",
         ),
     ],
 )
@@ -150,12 +149,12 @@ def test_to_an_extension(answer: Extended, text: str) -> None:
         (standing(reason=""), f"*prod-db*, until {AT_TEN}"),
         (standing(reason="", origin=Origin.SHIFT), f"*prod-db*, until {AT_TEN} (on call)"),
         (replace(standing(reason=""), until=None), "*prod-db*, with no end"),
-        (replace(standing(reason=""), live=False), "*prod-db*, being taken back"),
-        (standing(State.APPROVED, reason=""), f"*prod-db*, being given, until {AT_TEN}"),
-        (standing(State.ENDING, reason=""), "*prod-db*, being taken back"),
+        (replace(standing(reason=""), live=False), "*prod-db*, being revoked"),
+        (standing(State.APPROVED, reason=""), f"*prod-db*, being granted, until {AT_TEN}"),
+        (standing(State.ENDING, reason=""), "*prod-db*, being revoked"),
         (standing(State.ENDING, reason="", overdue_since=NOW), f"*prod-db*, 🚨 overdue since {AT_SIX}"),
         (standing(State.ASKED, reason=""), "*prod-db*, waiting for approval, id `G7QX`, for 4 hours"),
-        (standing(State.LAPSED, reason=""), "*prod-db*, lapsed"),
+        (standing(State.LAPSED, reason=""), "*prod-db*, not decided in time"),
     ],
 )
 def test_a_line_in_a_list(each: Standing, line: str) -> None:
@@ -165,12 +164,14 @@ def test_a_line_in_a_list(each: Standing, line: str) -> None:
 
 def test_what_is_given_at_once_says_so() -> None:
     at_once = replace(offer(), outcome="approve", reason=because(Why.IN_GROUP, group="slack/dba"))
-    assert words.offer(at_once) == "*prod-db* Orders database: given at once, up to 12 hours. In slack/dba."
+    assert words.offer(at_once) == (
+        "*prod-db* Orders database: granted at once, up to 12 hours. You are in slack/dba."
+    )
 
 
 def test_a_shift_that_ends_a_moment_too_soon_is_not_worth_mentioning() -> None:
     nearly = standing(State.APPROVED, approved_at=NOW, until=TEN - timedelta(milliseconds=300))
-    assert "That is 4 hours." in words.request_answer(Asked(standing=nearly))
+    assert "(4 hours)" in words.request_answer(Asked(standing=nearly))
 
 
 def test_where_only_plain_text_is_shown() -> None:
@@ -182,15 +183,15 @@ def test_where_only_plain_text_is_shown() -> None:
 def test_what_approvers_of_more_time_are_told() -> None:
     waits = replace(standing(), extension=more(approvals=2, votes=(Vote(person=BOB, at=NOW),)))
     assert words.approve_answer(waits) == (
-        "Your approval counts: more time of *prod-db* for <@U01ADA>. 1 more approval needed."
+        "Your approval of more time for <@U01ADA>'s *prod-db* counts. 1 more approval needed."
     )
-    assert words.deny_answer(standing()) == "Denied: more time of *prod-db* for <@U01ADA>."
+    assert words.deny_answer(standing()) == "Denied: more time for <@U01ADA>'s *prod-db*."
 
 
 def test_what_approvers_are_told_of_what_begins_later_or_is_there_already() -> None:
     assert words.approve_answer(standing(State.WAITING, starts_at=TEN)) == (
-        f"Agreed: <@U01ADA> gets *prod-db* from {AT_TEN} for 4 hours."
+        f"Approved: <@U01ADA> gets *prod-db* from {AT_TEN} for 4 hours."
     )
     assert words.approve_answer(standing(State.ADDED)) == (
-        f"Approved: <@U01ADA> had *prod-db* already, and has it until {AT_TEN} now."
+        f"Approved: <@U01ADA> already had *prod-db* and now has it until {AT_TEN}."
     )

@@ -157,8 +157,10 @@ def test_nothing_near_is_told_of_what_a_person_may_not_request(made: Rig) -> Non
 
 
 def test_what_is_not_hidden_may_not_be_requested_and_is_there(made: Rig) -> None:
-    assert made.types(ADA, "request open-db 1h because x").startswith("Not allowed to ask for *open-db*.")
-    assert made.types(ADA, "who open-db").startswith("Not allowed to ask for *open-db*.")
+    assert made.types(ADA, "request open-db 1h because x").startswith(
+        "The policy doesn't allow this request for *open-db*."
+    )
+    assert made.types(ADA, "who open-db").startswith("The policy doesn't allow this request for *open-db*.")
 
 
 def test_those_who_may_request_approve_or_secure_it_see_it(made: Rig) -> None:
@@ -177,7 +179,7 @@ def test_who_has_it_knows_of_it_whatever_the_policy_says_by_now(made: Rig) -> No
     only_bob = replace(SECRET, who_may_ask=(Named(person=BOB),))
     enact(made, {**WITH, "secret-db": only_bob})
     assert made.types(CAROL, "request secret-db 1h because x").startswith(
-        "Not allowed to ask for *secret-db*."
+        "The policy doesn't allow this request for *secret-db*."
     )
     assert made.types(CAROL, "done gsecret1").startswith("Withdrawn")
     assert "There is no resource" in made.types(CAROL, "request secret-db 1h because x")

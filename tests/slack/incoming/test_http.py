@@ -48,7 +48,7 @@ def sent(
 def test_a_command(web: FlaskClient) -> None:
     answer = sent(web, urlencode(MINE).encode())
     assert answer.status_code == 200
-    assert answer.get_json()["text"] == "You have nothing now, and nothing is waiting."
+    assert answer.get_json()["text"] == "You have no access right now, and no open requests."
 
 
 def test_slack_asks_whether_the_address_is_ours(web: FlaskClient) -> None:
@@ -176,4 +176,4 @@ def test_headers_that_nobody_has_signed_change_nothing(web: FlaskClient) -> None
     signed = {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={signature}", "Content-Type": FORM}
     lazy = {"X-Slack-Bolt-Lazy-Only": "1", "X-Slack-Bolt-Lazy-Function-Name": "listener"}
     answer = web.post("/slack/events", data=body, headers=signed | lazy)
-    assert answer.get_json()["text"] == "You have nothing now, and nothing is waiting."
+    assert answer.get_json()["text"] == "You have no access right now, and no open requests."

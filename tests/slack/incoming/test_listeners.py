@@ -58,23 +58,23 @@ def asked(it: Rig) -> Grant:
 
 def test_carol_is_on_call_and_gets_it_at_once(it: Rig) -> None:
     assert it.types(CAROL, "request prod-db 4h because orders are stuck") == (
-        f"You get *prod-db* until {AT_TEN}. That is 4 hours. I'm granting it now and will message you when "
-        f"it is there. On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
+        f"You get *prod-db* until {AT_TEN} (4 hours): you are on call for pagerduty/PDB until {AT_TEN}. I'm "
+        "granting it now and will message you when it works."
     )
     assert it.grant().state is State.APPROVED
 
 
 def test_carol_is_told_when_her_shift_ends_before_what_she_asked_for(it: Rig) -> None:
     assert it.types(CAROL, "request prod-db 12h because orders are stuck") == (
-        f"You get *prod-db* until {AT_TEN}. You asked for 12 hours; for the rest ask"
-        " approvers with `/access extend`. I'm granting it now and will message you when it is there. "
-        f"On call for pagerduty/PDB until {AT_TEN}; the roster was read 0 seconds ago."
+        f"You get *prod-db* until {AT_TEN}: you are on call for pagerduty/PDB until {AT_TEN}. You requested "
+        "12 hours, but this ends with your shift; `/access extend prod-db` requests more. I'm granting it "
+        "now and will message you when it works."
     )
 
 
 def test_ada_asks_and_is_told_whom(it: Rig) -> None:
     assert it.types(ADA, ASK) == (
-        f"Asked for *prod-db* for 2 hours. I'm asking its approvers in #db-access. Without an answer "
+        f"Requested *prod-db* for 2 hours. I'm asking its approvers in #db-access. Without an answer "
         f"it expires {LAPSES}."
     )
     assert (it.grant().person, it.grant().reason) == (ADA, "orders are stuck")
@@ -87,7 +87,7 @@ def test_the_word_payload_in_a_reason(it: Rig) -> None:
 
 def test_the_same_ask_twice_is_one(it: Rig) -> None:
     it.types(ADA, ASK)
-    assert it.types(ADA, ASK).startswith("You have asked for *prod-db* already for 2 hours.")
+    assert it.types(ADA, ASK).startswith("You already requested *prod-db*, for 2 hours.")
     assert len(it.grants()) == 1
 
 
@@ -99,7 +99,7 @@ def test_a_command_delivered_twice_is_one_ask(it: Rig) -> None:
 
 def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
     answer = it.types(ADA, "request prod-db because orders are stuck for 2h")
-    assert answer.startswith("Asked for *prod-db* for 4 hours.")
+    assert answer.startswith("Requested *prod-db* for 4 hours.")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
         (
             "request prod-bd 2h because x",
             "There is no resource prod-bd. Did you mean `prod-db`? "
-            "`/access list` shows what you may ask for.",
+            "`/access list` shows what you can request.",
         ),
         (
             "request prod-db 2h",
@@ -116,7 +116,7 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
         ),
         (
             "request prod-db 13h because x",
-            "13 hours is too long: 12 hours is the most. Ask for 12 hours or less.",
+            "13 hours is too long; the maximum is 12 hours. Choose 12 hours or less.",
         ),
         (
             "request prod-db 1.3333h because x",
@@ -128,7 +128,7 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
         ),
         (
             "request prod-db 2h soon because x",
-            "I don't understand “soon”, so I did nothing. Behind the resource I understand a length: "
+            "I don't understand “soon”, so I did nothing. After the resource I understand a length: "
             "`/access request prod-db 2h because …`.",
         ),
         (
@@ -138,8 +138,8 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
         (
             "request prod-db vault is down",
             "I can't tell whether “vault” is part of your reason or of what you request, so I did nothing. "
-            "Put the reason behind `because`, and all else right behind the resource: "
-            "`/access request prod-db 2h because …`.",
+            "Put the reason after `because`, and everything else right after the resource: `/access "
+            "request prod-db 2h because …`.",
         ),
         (
             "request prod-db and vault 2h because x",
@@ -153,48 +153,49 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
         ),
         (
             "request prod-db at 22:00 for 2h because x",
-            "Access can't start later yet (“22:00”), so I did nothing. "
-            "Send `/access request prod-db 2h because …` when you need it. "
-            "If “22:00” is part of your reason, put `because` before it.",
+            "I can't start access at a later time yet (“22:00”), so I did nothing. Send `/access request "
+            "prod-db 2h because …` when you need it. If “22:00” is part of your reason, put `because` "
+            "before it.",
         ),
         (
             "request prod-db in 2 hours because x",
-            "Access can't start later yet (“in 2 hours”), so I did nothing. "
-            "Send `/access request prod-db 2h because …` when you need it. "
-            "If “in 2 hours” is part of your reason, put `because` before it.",
+            "I can't start access at a later time yet (“in 2 hours”), so I did nothing. Send `/access "
+            "request prod-db 2h because …` when you need it. If “in 2 hours” is part of your reason, put "
+            "`because` before it.",
         ),
         (
             "request prod-db until tomorrow 17:00 because x",
-            "I can't take a time to end at yet (“tomorrow 17:00”), so I did nothing. "
-            "Write a length, like `2h`, or `until end of shift`.",
+            "I can't take an end time yet (“tomorrow 17:00”), so I did nothing. Write a length, like `2h`, "
+            "or `until end of shift`.",
         ),
         (
             "extend prod-db until 17:00",
-            "I can't take a time to end at yet (“17:00”), so I did nothing. "
-            "Write a length, like `2h`, or `until end of shift`.",
+            "I can't take an end time yet (“17:00”), so I did nothing. Write a length, like `2h`, or "
+            "`until end of shift`.",
         ),
         (
             "request prod-db asap 30m because x",
-            "Requests can't be marked as urgent yet, so I did nothing. "
-            "Send `/access request prod-db …` without “urgent”, and tell an approver.",
+            "Requests can't be marked as urgent yet, so I did nothing. Send `/access request prod-db …` "
+            "without “urgent”, and message an approver.",
         ),
         (
             "request at 22:00",
-            "Access can't start later yet (“22:00”), so I did nothing. "
-            "Send `/access request … 2h because …` when you need it. "
-            "If “22:00” is part of your reason, put `because` before it.",
+            "I can't start access at a later time yet (“22:00”), so I did nothing. Send `/access request … "
+            "2h because …` when you need it. If “22:00” is part of your reason, put `because` before it.",
         ),
-        ("why prod-db", "`/access why` is not there yet, so I did nothing. `/access help` shows what is."),
+        (
+            "why prod-db",
+            "`/access why` doesn't exist yet, so I did nothing. `/access help` shows what I can do.",
+        ),
         (
             "revoke @bob",
-            "This person has nothing that you may see. "
-            "`/access who` with a resource's name shows who has it.",
+            "This person has nothing that you can see. `/access who RESOURCE` shows who has it.",
         ),
-        ("done all", "You have nothing open. `/access mine` shows what you have."),
-        ("done", "You have nothing open. `/access mine` shows what you have."),
-        ("mine", "You have nothing now, and nothing is waiting."),
+        ("done all", "You don't have any access right now. `/access mine` shows what you have."),
+        ("done", "You don't have any access right now. `/access mine` shows what you have."),
+        ("mine", "You have no access right now, and no open requests."),
         ("who prod-db", "Nobody has *prod-db*, and nobody is waiting for it."),
-        ("revok @bob prod-db", "I don't know `revok`. Did you mean `/access revoke`? Nothing has changed."),
+        ("revok @bob prod-db", "I don't know `revok`. Did you mean `/access revoke`? Nothing changed."),
         (
             "prod-db",
             "To request *prod-db*: `/access request prod-db 2h because …`.",
@@ -202,13 +203,12 @@ def test_without_a_length_the_usual_one_is_named_in_the_answer(it: Rig) -> None:
         ("lst", "I don't know `lst`. `/access help` shows what I can do."),
         (
             "approve",
-            "Write it like this: `/access approve ID`: approve a request, by the id that "
-            "`/access who prod-db` shows; `approve ID 1h`: for less.",
+            "`/access approve ID` approves the request with the id that `/access who prod-db` shows; "
+            "`/access approve ID 1h` approves less time.",
         ),
         (
             "deny Gnone",
-            "Nothing is waiting for you under `gnone`. "
-            "`/access who` with a resource's name shows what is open, with its id.",
+            "Nothing called `gnone` is waiting for you. `/access who RESOURCE` shows what is open, with ids.",
         ),
     ],
 )
@@ -224,8 +224,8 @@ def test_help_names_every_command(it: Rig) -> None:
 
 def test_lists(it: Rig) -> None:
     it.types(ADA, ASK)
-    assert it.types(ADA, "list") == "What you may ask for"
-    assert it.types(BOB, "who prod-db") == "Who has *prod-db*, or waits for it:"
+    assert it.types(ADA, "list") == "What you can request"
+    assert it.types(BOB, "who prod-db") == "Who has *prod-db* or is waiting for it:"
     mine = it.answers(ADA, "mine")
     assert pressable(mine.blocks) == [("done", "Withdraw")]
 
@@ -233,7 +233,7 @@ def test_lists(it: Rig) -> None:
 def test_bob_approves_and_carol_revokes_by_typing(it: Rig, asked: Grant) -> None:
     assert it.approves(BOB, f"approve {asked.id}").startswith("Approved: <@U01ADA> gets *prod-db* until ")
     assert it.types(CAROL, "revoke @ada prod-db because left") == (
-        "*prod-db* is being taken back from <@U01ADA> now."
+        "I'm revoking *prod-db* from <@U01ADA> now."
     )
     assert it.grant().ended is not None
     assert it.grant().ended.facts == {"by_person": CAROL, "said": "left"}  # type: ignore[union-attr]
@@ -264,19 +264,19 @@ def test_a_name_shows_what_it_could_mean_and_decides_nothing(it: Rig, asked: Gra
     "text", ["approve vault", "approve prod-db", "approve @ada", "approve @bob", "deny nothing"]
 )
 def test_nothing_is_shown_that_does_not_wait_for_who_types(it: Rig, asked: Grant, text: str) -> None:
-    assert it.types(ADA, text).startswith("Nothing is waiting for you ")
+    assert it.types(ADA, text).startswith("Nothing ")
     assert it.context.grant(asked.id) == asked
 
 
 def test_carol_revokes_the_only_thing_that_somebody_has(it: Rig, asked: Grant) -> None:
-    assert it.types(CAROL, "revoke @ada because left") == "Denied: the request of <@U01ADA> for *prod-db*."
+    assert it.types(CAROL, "revoke @ada because left") == "Denied: <@U01ADA>'s request for *prod-db*."
 
 
 def test_of_several_things_carol_has_to_name_one(it: Rig, asked: Grant) -> None:
     it.types(ADA, "request vault 1h because x")
     assert it.types(CAROL, "revoke @ada because left") == (
-        "<@U01ADA> has several: prod-db, vault. I did nothing. "
-        "Name one: `/access revoke <@U01ADA> prod-db because …`, or `all`."
+        "<@U01ADA> has or requested several resources: prod-db, vault. I did nothing. Name one: `/access "
+        "revoke <@U01ADA> prod-db because …`, or `all`."
     )
     assert len(it.grants()) == 2
 
@@ -285,7 +285,7 @@ def test_ada_gives_back_and_withdraws_everything(it: Rig, asked: Grant) -> None:
     it.approves(BOB, f"approve {asked.id}")
     it.types(ADA, "request vault 1h because x")
     assert it.types(ADA, "done all") == (
-        "Done: all that you had is being taken back now, and your requests are withdrawn."
+        "Done: I'm revoking all the access you had, and your open requests are withdrawn."
     )
     assert [grant.state for grant in it.grants()] == [State.ENDING]
 
@@ -299,16 +299,14 @@ def secured(it: Rig) -> Rig:
 
 @pytest.mark.parametrize("text", ["revoke @ada all because x", "allow @ada", "freeze because x", "unfreeze"])
 def test_what_only_security_people_may_type_is_refused_to_others(secured: Rig, text: str) -> None:
-    assert secured.types(CAROL, text) == (
-        "Only security people can do this, and you are not one of them. Ask one of them."
-    )
+    assert secured.types(CAROL, text) == ("Only security people can do this. Ask one of them.")
 
 
 def test_bob_revokes_everything_and_allows_her_again(secured: Rig) -> None:
     secured.types(CAROL, ASK)
     assert secured.types(BOB, "revoke @carol all because laptop stolen") == (
-        f"Revoked everything from <@{CAROL}>: 1 grant. Until `/access allow <@{CAROL}>` nothing is given to "
-        f"<@{CAROL}>, and their votes do not count."
+        "I'm revoking everything from <@U03CAROL>: 1 grant. Until `/access allow <@U03CAROL>`, they get no "
+        "access, and their votes don't count."
     )
     assert [grant.state for grant in secured.grants()] == [State.ENDING]
     assert secured.types(CAROL, ASK).startswith(f"<@{BOB}> revoked everything from <@{CAROL}>")
@@ -319,7 +317,7 @@ def test_bob_revokes_everything_and_allows_her_again(secured: Rig) -> None:
 
 
 def test_bob_freezes_and_unfreezes(secured: Rig) -> None:
-    assert secured.types(BOB, "freeze because somebody is in").startswith("Frozen: no rule and no shift")
+    assert secured.types(BOB, "freeze because somebody is in").startswith("Frozen: until `/access unfreeze`")
     assert f"<@{BOB}> froze all automatic access" in secured.types(CAROL, ASK)
     assert secured.types(BOB, "unfreeze").startswith("The freeze is over")
 
@@ -329,21 +327,19 @@ def test_bob_revokes_the_only_thing_she_has_though_he_may_not_request_it(secured
     rules = SecurityRules(people=(Named(person=BOB),))
     secured.enacts(replace(CATALOG, version="three", resources={"prod-db": carols}, security=rules))
     secured.types(CAROL, ASK)
-    assert secured.types(BOB, "revoke @carol because x") == (
-        f"*prod-db* is being taken back from <@{CAROL}> now."
-    )
+    assert secured.types(BOB, "revoke @carol because x") == ("I'm revoking *prod-db* from <@U03CAROL> now.")
 
 
 def test_a_request_for_oneself_is_like_any_other(it: Rig) -> None:
     assert it.types(ADA, "request prod-db 2h for @ada because x").startswith(
-        "Asked for *prod-db* for 2 hours."
+        "Requested *prod-db* for 2 hours."
     )
 
 
 def test_a_resource_may_be_called_like_another_word_for_a_verb(it: Rig) -> None:
     release = replace(CATALOG.resources["vault"], name="release")
     it.enacts(replace(CATALOG, version="two", resources={"release": release}))
-    assert it.types(ADA, "release 2h because x").startswith("Asked for *release* for 2 hours.")
+    assert it.types(ADA, "release 2h because x").startswith("Requested *release* for 2 hours.")
     assert it.types(ADA, "release") == "To request *release*: `/access request release 2h because …`."
 
 
@@ -361,11 +357,16 @@ def test_help_names_what_the_reader_may_request(it: Rig) -> None:
     assert "prod-db" not in it.types(ADA, "help") + it.types(ADA, "who") + it.types(ADA, "deny")
     it.enacts(replace(CATALOG, version="three", resources={"prod-db": secret}))
     assert "`/access request RESOURCE 4h" in it.types(ADA, "help")
-    assert it.types(ADA, "list") == "There is nothing you may ask for. Ask whoever keeps access.yaml."
+    assert (
+        it.types(ADA, "list")
+        == "There is nothing that you can request. The people who maintain access.yaml can change that."
+    )
 
 
 def test_bob_denies_by_typing(it: Rig, asked: Grant) -> None:
-    assert it.types(BOB, f"deny {asked.id} because no ticket") == "Denied: *prod-db* for <@U01ADA>."
+    assert it.types(BOB, f"deny {asked.id} because no ticket") == (
+        "Denied: <@U01ADA>'s request for *prod-db*."
+    )
     assert it.context.grant(asked.id).state is State.DENIED
 
 
@@ -376,8 +377,8 @@ def test_ada_withdraws_by_typing(it: Rig, asked: Grant) -> None:
 def test_carol_extends_and_gives_back_by_typing(it: Rig) -> None:
     it.types(CAROL, "request prod-db 1h because x")
     assert it.types(CAROL, "extend by 1h").startswith("*prod-db* now ends ")
-    assert it.types(CAROL, "extend 12h") == (f"*prod-db* now ends {AT_TEN}. That is as late as it may be.")
-    assert it.types(CAROL, "done prod-db") == "Done: *prod-db* is being taken back now."
+    assert it.types(CAROL, "extend 12h") == (f"*prod-db* now ends {AT_TEN}. It can't end any later.")
+    assert it.types(CAROL, "done prod-db") == "Done: I'm revoking your *prod-db* now."
 
 
 def test_who_is_not_one_of_ours_gets_nothing(it: Rig) -> None:
@@ -387,7 +388,7 @@ def test_who_is_not_one_of_ours_gets_nothing(it: Rig) -> None:
     )
     it.workspace.invite(CHANNEL, GINA)
     assert it.types(GINA, ASK, CHANNEL) == (
-        "<@U04GINA> is a guest here, and guests can neither ask nor approve. "
+        "<@U04GINA> is a guest, and guests can't request or approve access. "
         "Ask a full member of the workspace."
     )
     assert it.grants() == ()
@@ -396,7 +397,7 @@ def test_who_is_not_one_of_ours_gets_nothing(it: Rig) -> None:
 def test_before_the_workspace_is_known_nobody_gets_anything(it: Rig) -> None:
     it.puts({Key.of(Home): None})
     assert it.types(ADA, ASK) == (
-        "I cannot tell yet which workspace I belong to, because Slack does not answer. Try again in a minute."
+        "I don't know yet which workspace I belong to, because Slack does not answer. Try again in a minute."
     )
 
 
@@ -429,7 +430,7 @@ def test_what_was_written_and_not_answered_is_not_called_undone_and_found_out_af
     assert it.types(ADA, ASK) == PROMISED
     assert it.grant().person == ADA, "it was written"
     assert it.heard_afterwards() == [
-        f"The action I could not confirm went through: *prod-db* of <@{ADA}> is waiting for approval."
+        "What I couldn't confirm did happen: <@U01ADA>'s *prod-db* is waiting for approval."
     ]
 
 
@@ -440,7 +441,7 @@ def test_what_never_arrived_is_called_undone_only_once_it_never_can(it: Rig, ask
     shown = it.workspace.view(BOB)
     assert shown is not None
     assert shown.blocks[0]["text"]["text"] == PROMISED
-    undone = "The action I could not confirm did not go through: nothing changed. Please try again."
+    undone = "What I couldn't confirm did not happen: nothing changed. Please try again."
     assert it.heard_afterwards() == [undone]
     assert it.grant().state is State.ASKED
 
@@ -457,7 +458,7 @@ def test_what_was_refused_without_an_answer_is_found_out_too(it: Rig) -> None:
     it.ledger.lost = "written"
     assert it.types(ADA, "request prod-db 90h because orders are stuck") == PROMISED
     assert it.heard_afterwards() == [
-        "3 days 18 h is too long: 12 hours is the most. Ask for 12 hours or less."
+        "3 days 18 h is too long; the maximum is 12 hours. Choose 12 hours or less."
     ]
 
 
@@ -474,7 +475,7 @@ def test_while_redis_is_silent_it_is_asked_again_and_only_so_much_is_remembered(
 def test_what_nobody_foresaw_is_words_and_not_a_trace(it: Rig) -> None:
     it.context.new_id = lambda: 1 / 0  # type: ignore[assignment, return-value]
     assert it.types(ADA, ASK) == (
-        "Something went wrong here, and it is in my log. `/access mine` shows what is true now."
+        "Something went wrong; my log says what. `/access mine` shows how things stand now."
     )
 
 
@@ -621,9 +622,7 @@ def test_a_denial_that_came_too_late_says_so_in_the_form(it: Rig, asked: Grant) 
     it.workspace.submit_view(BOB, {})
     shown = it.workspace.view(BOB)
     assert shown is not None
-    assert shown.blocks[0]["text"]["text"] == (
-        "<@U03CAROL> already decided this: it is approved. Nothing has changed by this."
-    )
+    assert shown.blocks[0]["text"]["text"] == ("<@U03CAROL> already approved this. Nothing changed.")
 
 
 def test_carol_extends_and_gives_back_on_her_card(it: Rig) -> None:
@@ -665,7 +664,7 @@ def test_ada_asks_again(it: Rig, asked: Grant) -> None:
     it.workspace.submit_view(ADA)
     again = it.workspace.view(ADA)
     assert again is not None
-    assert again.blocks[0]["text"]["text"].startswith("Asked for *prod-db* for 2 hours.")
+    assert again.blocks[0]["text"]["text"].startswith("Requested *prod-db* for 2 hours.")
     assert it.grant().id != asked.id
 
 
@@ -765,8 +764,8 @@ def test_it_does_not_say_that_the_form_did_not_open_when_it_may_be_open(
     it.types(ADA, "list")
     troubled(it, fault)
     assert it.types(ADA, "request") == (
-        "If no form opened, you can type it. "
-        "Write it like this: `/access request prod-db 4h because orders are stuck`: request access."
+        "If no form opened, you can type it. `/access request prod-db 4h because orders are stuck` "
+        "requests access."
     )
     assert (it.workspace.view(ADA) is not None) is ("lost_replies" in fault)
 
@@ -782,7 +781,7 @@ def test_the_form_says_what_it_needs_and_never_to_type_a_command(it: Rig) -> Non
         "reason": False,
     }
     it.workspace.submit_view(ADA, {"resource": {"resource": "vault"}, "reason": {"reason": "\u200e"}})
-    assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
+    assert form_errors(it) == {"reason": "A reason is missing. Say why you need it."}
 
 
 def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Rig) -> None:
@@ -792,9 +791,9 @@ def test_the_form_says_which_resources_need_a_reason_if_others_need_none(it: Rig
     shown = it.workspace.view(ADA)
     assert shown is not None
     reason = shown.blocks[2]
-    assert (reason["optional"], reason["hint"]["text"]) == (True, "Needed for prod-db.")
+    assert (reason["optional"], reason["hint"]["text"]) == (True, "Required for prod-db.")
     it.workspace.submit_view(ADA, {"resource": {"resource": "prod-db"}, "reason": {"reason": ""}})
-    assert form_errors(it) == {"reason": "A reason is missing. Say here why you need it."}
+    assert form_errors(it) == {"reason": "A reason is missing. Say why you need it."}
 
 
 def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Rig) -> None:
@@ -803,7 +802,7 @@ def test_the_form_names_the_lengths_of_the_resource_it_begins_with(it: Rig) -> N
     shown = it.workspace.view(ADA)
     assert shown is not None
     assert shown.blocks[1]["hint"]["text"] == (
-        "Left empty: 4 hours. At most 12 hours. Like 45m, 4h, 2d or until end of shift."
+        "Empty: 4 hours. At most 12 hours. For example 45m, 4h, 2d or until end of shift."
     )
 
 
@@ -812,11 +811,11 @@ def test_what_is_wrong_with_a_field_is_said_there(it: Rig) -> None:
     fields = {"resource": {"resource": "vault"}, "length": {"length": "13h"}, "reason": {"reason": "x"}}
     it.workspace.submit_view(ADA, fields)
     assert form_errors(it) == {
-        "length": "13 hours is too long: 12 hours is the most. Ask for 12 hours or less."
+        "length": "13 hours is too long; the maximum is 12 hours. Choose 12 hours or less."
     }
     it.workspace.submit_view(ADA, fields | {"length": {"length": "2h soon"}})
     assert form_errors(it) == {
-        "length": "I cannot read “2h soon” as a length of time. "
+        "length": "I can't read “2h soon” as a length of time. "
         "Write it like 45m, 12h, 1h30m, 2d or until end of shift."
     }
     it.workspace.submit_view(ADA, fields | {"length": {"length": ""}, "reason": {"reason": " "}})
@@ -988,7 +987,7 @@ def test_the_environment_changes_nothing(
     for name in ("CLIENT_ID", "CLIENT_SECRET", "BOT_TOKEN", "SIGNING_SECRET", "VERIFICATION_TOKEN"):
         monkeypatch.setenv(f"SLACK_{name}", "other")
     with rig(workspace, server) as it:
-        assert it.types(ADA, ASK).startswith("Asked for *prod-db*")
+        assert it.types(ADA, ASK).startswith("Requested *prod-db*")
 
 
 def test_starting_asks_slack_nothing(it: Rig) -> None:

@@ -49,7 +49,7 @@ def soon(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
 def test_ada_is_answered_over_the_socket(it: Rig, connect: Callable[[], SocketConnection]) -> None:
     connection = connect()
     assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
-    assert it.types(ADA, "mine") == "You have nothing now, and nothing is waiting."
+    assert it.types(ADA, "mine") == "You have no access right now, and no open requests."
 
 
 def test_slack_is_down_at_the_start_and_comes_back(it: Rig, connect: Callable[[], SocketConnection]) -> None:
@@ -58,7 +58,7 @@ def test_slack_is_down_at_the_start_and_comes_back(it: Rig, connect: Callable[[]
     assert soon(lambda: "Slack answers 503" in (connection.trouble or ""))
     it.workspace.faults.down = False
     assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
-    assert it.types(ADA, "mine") == "You have nothing now, and nothing is waiting."
+    assert it.types(ADA, "mine") == "You have no access right now, and no open requests."
 
 
 def test_a_lost_connection_is_made_again(it: Rig, connect: Callable[[], SocketConnection]) -> None:

@@ -139,12 +139,10 @@ def test_what_carol_holds_is_hers(it: Rig, held: Grant, verb: str, who: str) -> 
 
 
 def test_what_carol_holds_is_not_given_back_by_its_id(it: Rig, held: Grant) -> None:
-    assert it.types(ADA, f"done {held.id}") == "This belongs to somebody else. Only its holder can do this."
-    assert it.types(ADA, f"extend {held.id} 1h") == (
-        "This belongs to somebody else. Only its holder can do this."
-    )
+    assert it.types(ADA, f"done {held.id}") == "This belongs to somebody else. Only they can do this."
+    assert it.types(ADA, f"extend {held.id} 1h") == ("This belongs to somebody else. Only they can do this.")
     assert it.types(ADA, "revoke @carol prod-db") == (
-        "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them."
+        "Only approvers of *prod-db* can do this. Ask one of them."
     )
     assert it.context.grant(held.id) == held
 
@@ -182,7 +180,7 @@ def test_nobody_approves_their_own_by_button_menu_command_or_home_tab(it: Rig, w
         who, CHANNEL, card.ts, "approve", f"less:{own.id}", f"{own.id} {terms} {HOUR}"
     ).ok
     assert told(it, who) == [Why.OWN_REQUEST] * 2
-    assert it.types(who, f"approve {own.id}").startswith("You can't decide about your own request.")
+    assert it.types(who, f"approve {own.id}").startswith("You can't approve or deny your own request.")
     assert it.context.grant(own.id) == own
 
 
@@ -226,7 +224,7 @@ def test_terms_in_an_answer_that_slack_drops_do_not_count_as_shown(
 
     monkeypatch.setattr(it.ledger, "commit", slow)
     for _ in range(2):
-        assert "These are the terms now" in it.types(BOB, f"approve {asked.id}")
+        assert "Here they are" in it.types(BOB, f"approve {asked.id}")
         assert it.context.grant(asked.id).state is State.ASKED
     assert bool(noted) is (late == "while it is noted")
     monkeypatch.undo()
@@ -280,8 +278,8 @@ def test_an_id_that_is_none_decides_nothing(it: Rig, web: FlaskClient, asked: Gr
         shown = it.workspace.view(BOB)
         assert shown is not None
         assert shown.blocks[0]["text"]["text"] == COPIED
-    nothing = ("Nothing is waiting for you under", "Nothing is decided yet")
-    said = (*nothing, "Write it like this", "3600 what?")
+    nothing = ("Nothing called", "Nothing is decided yet")
+    said = (*nothing, "`/access approve ID` approves", "`/access deny ID", "3600 what?")
     for verb in ("approve", "deny"):
         reply = it.types(BOB, f"{verb} {forged}")
         assert reply.startswith(said)

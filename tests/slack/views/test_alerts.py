@@ -45,8 +45,8 @@ def view(reason: Reason = STRAY, **changes: Any) -> AlertView:
 def test_a_stray_is_asked_about() -> None:
     text, blocks = alert(view(verbs=VERBS))
     assert text == (
-        "⚠️ ada@example.com, the account of <@U01ADA>, has orders_rw on orders-db. "
-        "I gave that once, and no grant explains it now."
+        "⚠️ <@U01ADA>'s account ada@example.com has orders_rw on orders-db. I granted that once, and no "
+        "grant accounts for it now."
     )
     assert texts(blocks) == [text]
     assert pressable(blocks) == [
@@ -64,12 +64,12 @@ def test_the_system_that_answers_can_be_called_the_same_and_the_button_says_whic
     text, blocks = alert(view(overdue, verbs=(*WISHES, "same_system"), replacement=other))
     assert texts(blocks) == [
         text,
-        "orders-db answers as 7123, and the access was given at 7001 and 7002."
-        " Security people can say that it is the same system, upgraded or restored.",
+        "orders-db now answers as 7123, but the access was granted at 7001 and 7002. If it is the same "
+        "system, upgraded or restored, security people can say so.",
     ]
     values = {each["action_id"]: each["value"] for each in blocks[-1]["elements"]}
     assert values == {"try_now": "A7QX", "removed": "A7QX", "same_system": f"A7QX {other.digest}"}
-    assert pressable(blocks)[-1] == ("same_system", "It is the same system")
+    assert pressable(blocks)[-1] == ("same_system", "It's the same system")
     assert takes(blocks)
     others = (replace(other, target="7"), replace(other, system="7"), replace(other, earlier=("7001",)))
     assert len({each.digest for each in (other, *others)}) == 4
@@ -77,21 +77,21 @@ def test_the_system_that_answers_can_be_called_the_same_and_the_button_says_whic
 
 def test_what_is_overdue_can_be_tried_now_or_was_removed() -> None:
     _, blocks = alert(view(because(Why.OVERDUE, person=ADA, resource="prod-db"), verbs=WISHES))
-    assert pressable(blocks) == [("try_now", "Try now"), ("removed", "I removed it by hand")]
+    assert pressable(blocks) == [("try_now", "Retry now"), ("removed", "I removed it by hand")]
     assert takes(blocks)
 
 
 def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
     taking = because(Why.STRAY_TAKING, by_person=BOB)
     text, blocks = alert(view(became=taking))
-    assert texts(blocks)[1] == "<@U02BOB> wants it removed: I am taking it back."
-    assert text.startswith("⚠️ ada@example.com")
+    assert texts(blocks)[1] == "<@U02BOB> chose to remove it. I'm revoking it now."
+    assert text.startswith("⚠️ <@U01ADA>'s account ada@example.com")
     taken = because(Why.STRAY_TAKEN, gone_at=int(NOW.timestamp()), by_person=BOB)
     text, blocks = alert(view(became=taken, over=True))
-    assert text == f"✅ Taken back, as <@U02BOB> wanted: seen gone {AT_SIX}."
+    assert text == f"✅ Revoked {AT_SIX}, as <@U02BOB> decided."
     assert texts(blocks)[1] == (
-        "This was about: ada@example.com, the account of <@U01ADA>, has orders_rw on orders-db. "
-        "I gave that once, and no grant explains it now."
+        "This was about: <@U01ADA>'s account ada@example.com has orders_rw on orders-db. I granted that "
+        "once, and no grant accounts for it now."
     )
     assert pressable(blocks) == []
 
@@ -101,30 +101,30 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
     [
         (
             because(Why.STRAY, account="svc", what="orders_rw on orders-db"),
-            "⚠️ svc has orders_rw on orders-db. I gave that once, and no grant explains it now. "
-            "I cannot tell whose account it is.",
+            "⚠️ svc has orders_rw on orders-db. I granted that once, and no grant accounts for it now. I "
+            "can't tell whose account it is.",
         ),
         (
             because(Why.STRAY_FORGOTTEN, account="ada", what="orders_rw on orders-db", person=ADA),
-            "⚠️ ada, the account of <@U01ADA>, has orders_rw on orders-db. I gave that, and no grant explains "
-            "it now. Redis came back older than it was, so there may have been one.",
+            "⚠️ <@U01ADA>'s account ada has orders_rw on orders-db. I granted that, and no grant accounts "
+            "for it now. Redis came back with older data, so there may have been one.",
         ),
         (
             because(Why.STRAYS_MANY, target="orders-db", count=40, held=50, most=10),
-            "🚨 Of 50 entitlements that I granted at orders-db, no grant accounts for 40. I do not "
-            "revoke that many without asking: I ask about 10 at a time; `rotakey doctor` lists them all. If "
-            "Redis was restored or emptied, this is why.",
+            "🚨 No grant accounts for 40 of the 50 entitlements that I granted at orders-db. I don't revoke "
+            "that many without asking: I ask about 10 at a time; `rotakey doctor` lists them all. If Redis "
+            "was restored or emptied, this is why.",
         ),
-        (because(Why.STRAY_TAKING), "I am taking it back, as the policy says."),
+        (because(Why.STRAY_TAKING), "I'm revoking it now, as the policy says."),
         (
             because(Why.STRAY_STUCK, trouble="orders-db is down"),
-            "🚨 It could not be taken back yet: orders-db is down. I keep trying.",
+            "🚨 I couldn't revoke it yet: orders-db is down. I keep trying.",
         ),
         (
             because(Why.STRAY_GONE, gone_at=int(NOW.timestamp())),
-            f"Seen gone {AT_SIX}: somebody else took it away.",
+            f"Somebody else removed it; it was gone {AT_SIX}.",
         ),
-        (because(Why.STRAY_EXPLAINED), "A grant explains it now."),
+        (because(Why.STRAY_EXPLAINED), "A grant accounts for it now."),
         (
             because(
                 Why.STRAY_ADOPTED,
@@ -137,7 +137,7 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
         ),
         (
             because(Why.STRAY_LEFT, by_person=BOB),
-            "<@U02BOB> leaves it as it is. I ask again only if it goes away and comes back.",
+            "<@U02BOB> left it as it is. I'll ask again only if it goes away and comes back.",
         ),
         (
             because(
@@ -147,8 +147,8 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
                 since_at=int(NOW.timestamp()),
                 trouble="orders-db is down",
             ),
-            f"🚨 *prod-db* of <@U01ADA> has been overdue since {AT_SIX} and could not be revoked: orders-db "
-            "is down. I keep trying; please remove it by hand if you can.",
+            f"🚨 <@U01ADA>'s *prod-db* has been overdue since {AT_SIX}. I couldn't revoke it: orders-db is "
+            "down. I keep trying; please remove it by hand if you can.",
         ),
         (
             because(
@@ -158,20 +158,20 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
                 late_s=2 * HOUR,
                 trouble="orders-db is down",
             ),
-            "🚨 Still overdue, for 2 hours now: *prod-db* of <@U01ADA>. orders-db is down.",
+            "🚨 <@U01ADA>'s *prod-db* is still overdue, for 2 hours now: orders-db is down.",
         ),
-        (because(Why.OVERDUE_TRYING, by_person=BOB), "<@U02BOB> asked me to try again: I'm trying now."),
+        (because(Why.OVERDUE_TRYING, by_person=BOB), "<@U02BOB> asked me to retry. I'm retrying now."),
         (
             because(Why.OVERDUE_STILL, by_person=BOB, trouble="orders-db is down"),
-            "Tried, as <@U02BOB> wanted, and it is not gone: orders-db is down.",
+            "I retried, as <@U02BOB> asked, but it is not gone: orders-db is down.",
         ),
         (
             because(Why.OVERDUE_CHECKING, by_person=BOB),
-            "<@U02BOB> says that it was removed by hand: I am looking.",
+            "<@U02BOB> says that it was removed by hand. I'm checking now.",
         ),
         (
             because(Why.OVERDUE_UNCONFIRMED, by_person=BOB, trouble="orders-db still shows it"),
-            "<@U02BOB> says that it was removed by hand, but I do not see it gone: orders-db still shows it.",
+            "<@U02BOB> says that it was removed by hand, but I can't confirm that: orders-db still shows it.",
         ),
         (
             because(
@@ -181,21 +181,22 @@ def test_what_is_being_done_stands_below_and_what_was_done_on_top() -> None:
                 person=ADA,
                 resource="prod-db",
             ),
-            f"Gone {AT_SIX}, after 2 h 10 min overdue: *prod-db* of <@U01ADA>.",
+            f"<@U01ADA>'s *prod-db* ended {AT_SIX}, 2 h 10 min late.",
         ),
         (
             because(Why.OVERDUE_MANY, count=200),
-            "🚨 200 grants are overdue: their access should be gone and could not be revoked. I keep trying; "
-            "`rotakey doctor` says what stands in the way.",
+            "🚨 200 grants are overdue: their access should be gone, but I couldn't revoke it. I keep "
+            "trying; `rotakey doctor` shows what is in the way.",
         ),
-        (because(Why.OVERDUE_FEW, count=3), "Most of what was overdue is gone: 3 still overdue."),
+        (because(Why.OVERDUE_FEW, count=3), "Most of what was overdue is gone. Grants still overdue: 3."),
         (
             because(Why.OVERDUE_KEPT, late_s=HOUR, person=ADA, resource="prod-db"),
-            "No longer overdue, after 1 hour: another grant of <@U01ADA> keeps *prod-db*.",
+            "<@U01ADA>'s *prod-db* is no longer overdue, after 1 hour: another of their grants needs the "
+            "access.",
         ),
         (
             because(Why.TARGET_UNSWEPT, target="orders-db"),
-            "orders-db is no longer in access.yaml, so I do not look there any more.",
+            "orders-db is no longer in access.yaml, so I don't look there any more.",
         ),
     ],
 )
@@ -267,7 +268,7 @@ def test_it_is_posted_once_and_then_updated(it: Rig, asked: Message) -> None:
     left = replace(made, became=because(Why.STRAY_LEFT, by_person=BOB), verbs=(), over_at=NOW)
     it.messenger.show_alert(alert_view(left), made.places[0], Deadline.after(10))
     (message,) = it.workspace.messages(CHANNEL)
-    assert message.text.startswith("✅ <@U02BOB> leaves it as it is.")
+    assert message.text.startswith("✅ <@U02BOB> left it as it is.")
 
 
 def test_bob_adopts_it(it: Rig, asked: Message) -> None:

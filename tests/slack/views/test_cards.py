@@ -37,18 +37,18 @@ TITLE = (
 def test_what_stops_several_rules_is_said_once() -> None:
     _, blocks = card(view(trace=(STALE, STALE)), "approver")
     [why] = [text for text in texts(blocks) if text.startswith("Why this needs approval")]
-    assert why.count("\n·") == 1
+    assert why.count("The roster of pagerduty/PDB") == 1
 
 
 def test_bob_is_asked() -> None:
     text, blocks = card(view(trace=(STALE,), lapses_at=TEN), "approver")
-    assert text == "<@U01ADA> asks for *prod-db* for 4 hours."
+    assert text == "<@U01ADA> requests *prod-db* for 4 hours."
     assert texts(blocks) == [
         text,
         "> orders are stuck",
         TITLE,
-        "Why this needs approval:\n· The roster of pagerduty/PDB was last read 20 minutes ago, "
-        "which is too old to go by.",
+        "Why this needs approval: The roster of pagerduty/PDB was 20 minutes old, which is too old to rely "
+        "on.",
         f"Expires {AT_TEN} if nobody decides.",
     ]
     assert pressable(blocks) == [("approve", "Approve"), ("deny", "Deny"), ("approve", "Approve for less")]
@@ -75,29 +75,28 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
     [
         (
             view(),
-            "<@U01ADA> asks for *prod-db* for 4 hours.",
-            "You asked for *prod-db* for 4 hours. I asked <@U02BOB> and <@U03CAROL>.",
+            "<@U01ADA> requests *prod-db* for 4 hours.",
+            "You requested *prod-db* for 4 hours. I'm asking <@U02BOB> and <@U03CAROL>.",
         ),
         (
             view(asked_in="#db-access", needed=2),
-            "<@U01ADA> asks for *prod-db* for 4 hours.",
-            "You asked for *prod-db* for 4 hours. I'm asking its approvers in #db-access. "
-            "2 more approvals needed.",
+            "<@U01ADA> requests *prod-db* for 4 hours.",
+            "You requested *prod-db* for 4 hours. I'm asking its approvers in #db-access.",
         ),
         (
             view(length=None),
-            "<@U01ADA> asks for *prod-db* until the end of the shift.",
-            "You asked for *prod-db* until the end of the shift. I asked <@U02BOB> and <@U03CAROL>.",
+            "<@U01ADA> requests *prod-db* until the end of the shift.",
+            "You requested *prod-db* until the end of the shift. I'm asking <@U02BOB> and <@U03CAROL>.",
         ),
         (
             view(follows="G1"),
-            "<@U01ADA> asks for *prod-db* for 4 hours more.",
-            "You asked for *prod-db* for 4 hours more. I asked <@U02BOB> and <@U03CAROL>.",
+            "<@U01ADA> requests *prod-db* for 4 hours more.",
+            "You requested *prod-db* for 4 hours more. I'm asking <@U02BOB> and <@U03CAROL>.",
         ),
         (
             view(State.APPROVED),
-            f"<@U01ADA> gets *prod-db* until {AT_TEN}. It is being given now.",
-            f"You get *prod-db* until {AT_TEN}. It is being given now.",
+            f"<@U01ADA> gets *prod-db* until {AT_TEN}. I'm granting it now.",
+            f"You get *prod-db* until {AT_TEN}. I'm granting it now.",
         ),
         (
             view(State.ACTIVE),
@@ -112,46 +111,46 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
         (
             view(State.ACTIVE, origin=Origin.SHIFT, reason=""),
             f"<@U01ADA> has *prod-db* until {AT_TEN}.",
-            f"You are on call. You have *prod-db* until {AT_TEN}.",
+            f"You're on call. You have *prod-db* until {AT_TEN}.",
         ),
         (
             view(State.ENDING, ended=because(Why.GIVEN_BACK)),
-            "*prod-db* is being taken back from <@U01ADA>. Given back.",
-            "Your *prod-db* is being taken back. Given back.",
+            "<@U01ADA> gave *prod-db* back; it is being revoked.",
+            "You gave *prod-db* back; it is being revoked.",
         ),
         (
             view(State.ENDING, ended=because(Why.EXPIRED), overdue_since=NOW, trouble="orders-db is down"),
-            f"🚨 *Overdue since {AT_SIX}:* *prod-db* of <@U01ADA> could not be revoked. I keep trying; if "
-            "you can, please do it by hand.",
-            f"🚨 *Overdue since {AT_SIX}:* your *prod-db* is over, but I could not revoke it. "
-            "I keep trying; please do not use it.",
+            f"🚨 *Overdue since {AT_SIX}:* I couldn't revoke <@U01ADA>'s *prod-db*. I keep trying; if you "
+            "can, please do it by hand.",
+            f"🚨 *Overdue since {AT_SIX}:* your *prod-db* is over, but I couldn't revoke it. I keep trying; "
+            "please don't use it.",
         ),
         (
             view(State.ENDED),
-            f"*prod-db* of <@U01ADA> ended {AT_SIX}. Time is up.",
-            f"Your *prod-db* ended {AT_SIX}. Time is up.",
+            f"<@U01ADA>'s *prod-db* ended {AT_SIX}: time is up.",
+            f"Your *prod-db* ended {AT_SIX}: time is up.",
         ),
         (
             view(State.ENDED, ended=because(Why.REVOKED, by_person=CAROL, said="left")),
-            f"*prod-db* of <@U01ADA> ended {AT_SIX}. Revoked by <@U03CAROL>: left",
-            f"Your *prod-db* ended {AT_SIX}. Revoked by <@U03CAROL>: left",
+            f"<@U03CAROL> revoked <@U01ADA>'s *prod-db* (“left”); it ended {AT_SIX}.",
+            f"<@U03CAROL> revoked your *prod-db* (“left”); it ended {AT_SIX}.",
         ),
         (
             view(State.DENIED, decided_by=BOB, ended=because(Why.DENIED, said="no ticket")),
-            "<@U02BOB> denied the request of <@U01ADA> for *prod-db*: no ticket",
+            "<@U02BOB> denied <@U01ADA>'s request for *prod-db*: no ticket",
             "<@U02BOB> denied your request for *prod-db*: no ticket",
         ),
         (
             view(State.DENIED, decided_by=BOB),
-            "<@U02BOB> denied the request of <@U01ADA> for *prod-db*.",
+            "<@U02BOB> denied <@U01ADA>'s request for *prod-db*.",
             "<@U02BOB> denied your request for *prod-db*.",
         ),
         (
             view(State.DENIED, ended=because(Why.PERSON_GUEST, person=ADA)),
-            "<@U01ADA> does not get *prod-db*. <@U01ADA> is a guest here, and guests can neither ask nor "
-            "approve. Ask a full member of the workspace.",
-            "You do not get *prod-db*. <@U01ADA> is a guest here, and guests can neither ask nor "
-            "approve. Ask a full member of the workspace.",
+            "<@U01ADA>'s request for *prod-db* was refused. <@U01ADA> is a guest, and guests can't request "
+            "or approve access. Ask a full member of the workspace.",
+            "Your request for *prod-db* was refused. <@U01ADA> is a guest, and guests can't request or "
+            "approve access. Ask a full member of the workspace.",
         ),
         (
             view(State.WITHDRAWN),
@@ -160,8 +159,8 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
         ),
         (
             view(State.LAPSED),
-            "<@U01ADA> asked for *prod-db*. Nobody decided in time, so it was not given.",
-            "Nobody decided about *prod-db* in time, so it was not given.",
+            "Nobody decided on <@U01ADA>'s request for *prod-db* in time, so it expired.",
+            "Nobody decided on your request for *prod-db* in time, so it expired.",
         ),
     ],
 )
@@ -176,10 +175,10 @@ def test_headlines_in_full(shown: object, to_bob: str, to_ada: str) -> None:
         (State.APPROVED, [("done", "Done")]),
         (State.ACTIVE, [("extend", "Extend"), ("done", "Done")]),
         (State.ENDING, []),
-        (State.ENDED, [("ask_again", "Ask again")]),
-        (State.DENIED, [("ask_again", "Ask again")]),
-        (State.WITHDRAWN, [("ask_again", "Ask again")]),
-        (State.LAPSED, [("ask_again", "Ask again")]),
+        (State.ENDED, [("ask_again", "Request again")]),
+        (State.DENIED, [("ask_again", "Request again")]),
+        (State.WITHDRAWN, [("ask_again", "Request again")]),
+        (State.LAPSED, [("ask_again", "Request again")]),
     ],
 )
 def test_what_ada_can_do(state: State, buttons: list[tuple[str, str]]) -> None:
@@ -199,16 +198,33 @@ def test_an_undecided_ask_cannot_be_approved_yet() -> None:
 
 def test_the_trace_tells_why_it_was_given() -> None:
     shown = view(State.ACTIVE, rule="on_call pagerduty/PDB level 1", trace=(ON_CALL,), votes=())
+    said = f"on call for pagerduty/PDB (level 1) until {AT_TEN}."
+    assert f"Why this was approved: You are {said}" in texts(card(shown, "holder")[1])
+    assert f"Why this was approved: <@U01ADA> is {said}" in texts(card(shown, "approver")[1])
+
+
+def test_the_age_of_a_roster_is_shown_once_it_is_not_fresh() -> None:
+    old = replace(ON_CALL, reason=because(Why.NOT_ON_CALL, schedule="pagerduty/PDB", age_s=1_200))
+    _, blocks = card(view(trace=(old,)), "approver")
     assert (
-        f"Why it was given:\n✓ On call for pagerduty/PDB, level 1, until {AT_TEN}; "
-        "the roster was read 12 seconds ago."
-    ) in texts(card(shown, "holder")[1])
+        "Why this needs approval: <@U01ADA> is not on call for pagerduty/PDB (level 1); the roster was "
+        "20 minutes old."
+    ) in texts(blocks)
+
+
+def test_once_it_is_decided_the_reasons_for_approval_are_in_the_past() -> None:
+    off = replace(ON_CALL, outcome="no", reason=because(Why.NOT_ON_CALL, schedule="pagerduty/PDB", age_s=12))
+    _, blocks = card(view(State.ACTIVE, trace=(off, STALE)), "holder")
+    assert (
+        "Why this needed approval:\n· You were not on call for pagerduty/PDB (level 1).\n"
+        "· The roster of pagerduty/PDB was 20 minutes old, which is too old to rely on."
+    ) in texts(blocks)
 
 
 def test_several_levels_are_told_as_words() -> None:
     either = replace(ON_CALL, rule="on_call pagerduty/PDB level 1, 2, 3")
     shown = view(State.ACTIVE, rule=either.rule, trace=(either,), votes=())
-    assert "On call for pagerduty/PDB, level 1, 2 or 3, until" in str(card(shown, "holder")[1])
+    assert "on call for pagerduty/PDB (level 1, 2 or 3) until" in str(card(shown, "holder")[1])
 
 
 @pytest.mark.parametrize(
@@ -224,11 +240,11 @@ def test_several_levels_are_told_as_words() -> None:
         ),
         (
             view(State.ENDED, holds={"h": HoldState.KEPT}, kept_by="G8", kept_until=TEN),
-            f"The access itself is kept until {AT_TEN}: another grant of <@U01ADA> needs it.",
+            f"The access itself stays until {AT_TEN}: another of <@U01ADA>'s grants needs it.",
         ),
         (
             view(State.ENDED, had_before=True),
-            "The account had this access before, by other means; that is left as it was.",
+            "The account had this access before, from elsewhere; I leave that as it was.",
         ),
     ],
 )
@@ -242,7 +258,7 @@ def test_what_is_not_as_it_should_be(shown: object, line: str) -> None:
         ("ended", "Open sessions are closed when it ends."),
         ("ended_on_primary", "Open sessions are closed when it ends, except any on replicas."),
         ("kept", "Open sessions stay open when it ends."),
-        ("unknown", "Whether open sessions end with it depends on the target."),
+        ("unknown", "Whether open sessions are closed when it ends depends on the target."),
     ],
 )
 def test_what_becomes_of_open_sessions(sessions: str, line: str) -> None:
@@ -278,7 +294,7 @@ def test_an_extension_is_asked_for_in_a_message_of_its_own_with_a_mention() -> N
     asked = view(State.ACTIVE, extension=more(), terms="d1ge5t")
     headline, blocks = card(asked, "approver")
     assert headline == (
-        f"<@U02BOB>: <@U01ADA> asks for more time: *prod-db* until {AT_TEN}, now until {AT_TEN}."
+        f"<@U02BOB>: <@U01ADA> requests more time for *prod-db*: until {AT_TEN} (now until {AT_TEN})."
     )
     (buttons,) = (block["elements"] for block in blocks if block["type"] == "actions")
     assert [each["value"] for each in buttons] == ["G7QX-1 d1ge5t", "G7QX-1 d1ge5t"]
@@ -288,18 +304,18 @@ def test_an_extension_is_asked_for_in_a_message_of_its_own_with_a_mention() -> N
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        ({"answer": Answer.APPROVED}, f"Approved: more time of *prod-db* for <@U01ADA>, until {AT_TEN}."),
+        ({"answer": Answer.APPROVED}, f"Approved: more time for <@U01ADA>'s *prod-db* (until {AT_TEN})."),
         (
             {"answer": Answer.DENIED, "decided_by": BOB, "why": because(Why.DENIED, said="not tonight")},
-            f"Denied by <@U02BOB>: <@U01ADA> asked for more time, *prod-db* until {AT_TEN}: not tonight",
+            f"<@U02BOB> denied more time for <@U01ADA>'s *prod-db* (until {AT_TEN}): not tonight",
         ),
         (
             {"answer": Answer.REPLACED},
-            f"<@U01ADA> asked for *prod-db* until {AT_TEN}, and then for another end instead.",
+            f"<@U01ADA> requested more time for *prod-db* (until {AT_TEN}), and then another end instead.",
         ),
         (
             {"answer": Answer.LAPSED},
-            f"<@U01ADA> asked for more time, *prod-db* until {AT_TEN}. Nobody decided before it ended.",
+            f"<@U01ADA> requested more time for *prod-db* (until {AT_TEN}). Nobody decided before it ended.",
         ),
     ],
 )
@@ -314,13 +330,13 @@ def test_the_card_of_the_grant_shows_what_became_of_an_extension() -> None:
     assert f"More time is requested: until {AT_TEN}." in texts(waiting)
     denied = more(answer=Answer.DENIED, decided_by=BOB)
     _, refused = card(view(State.ACTIVE, extensions=(denied,)), "holder")
-    assert f"More time (until {AT_TEN}) was denied by <@U02BOB>." in texts(refused)
+    assert f"<@U02BOB> denied more time (until {AT_TEN})." in texts(refused)
 
 
 @pytest.mark.parametrize("audience", ["approver", "holder"])
 def test_less_than_was_asked_for_is_said_to_both(audience: str) -> None:
     _, blocks = card(view(State.ACTIVE, length=HOUR, wished=4 * HOUR), audience)
-    assert "Approved by <@U02BOB> for 1 hour, of 4 hours that were asked for." in texts(blocks)
+    assert "Approved by <@U02BOB> for 1 hour of the 4 hours requested." in texts(blocks)
 
 
 def test_buttons_that_cannot_work_are_not_there() -> None:
@@ -332,11 +348,11 @@ def test_buttons_that_cannot_work_are_not_there() -> None:
 
 def test_what_is_agreed_for_later_and_what_was_added() -> None:
     agreed = view(State.WAITING, starts_at=TEN)
-    assert card(agreed, "holder")[0] == f"Agreed: you get *prod-db* from {AT_TEN} for 4 hours."
+    assert card(agreed, "holder")[0] == f"Approved: you get *prod-db* from {AT_TEN} for 4 hours."
     assert pressable(card(agreed, "holder")[1]) == [("done", "Withdraw")]
     assert pressable(card(agreed, "approver")[1]) == []
     added = view(State.ADDED)
     assert card(added, "holder")[0] == (
-        f"Approved: you had *prod-db* already; with this it was to end {AT_TEN}."
+        f"Approved: you already had *prod-db*, which then lasted until {AT_TEN}."
     )
     assert pressable(card(added, "holder")[1]) == []

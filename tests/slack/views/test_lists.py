@@ -47,7 +47,7 @@ def test_what_ada_has() -> None:
 
 def test_ada_has_nothing() -> None:
     text, blocks = lists.mine(held())
-    assert text == "You have nothing now, and nothing is waiting."
+    assert text == "You have no access right now, and no open requests."
     assert slack_takes(blocks)
 
 
@@ -55,7 +55,7 @@ def test_who_has_it() -> None:
     overdue = standing(State.ENDING, person=BOB, overdue_since=NOW, reason="")
     _, blocks = lists.who("prod-db", [standing(), overdue])
     assert texts(blocks) == [
-        "Who has *prod-db*, or waits for it:",
+        "Who has *prod-db* or is waiting for it:",
         f"<@U01ADA>: *prod-db*, until {AT_TEN}\n> orders are stuck",
         f"<@U02BOB>: *prod-db*, 🚨 overdue since {AT_SIX}",
     ]
@@ -65,10 +65,13 @@ def test_who_has_it() -> None:
 def test_what_ada_may_ask_for() -> None:
     _, blocks = lists.offer_list([offer()])
     assert texts(blocks) == [
-        "*What you may ask for*",
+        "*What you can request*",
         "*prod-db* Orders database: approvers decide, up to 12 hours.",
     ]
-    assert lists.offer_list([])[0] == "There is nothing you may ask for. Ask whoever keeps access.yaml."
+    assert (
+        lists.offer_list([])[0]
+        == "There is nothing that you can request. The people who maintain access.yaml can change that."
+    )
 
 
 def test_sixty_hostile_grants_fit_and_the_rest_is_counted() -> None:
@@ -92,7 +95,7 @@ def test_the_home_tab() -> None:
         f"*prod-db*, until {AT_TEN}\n> orders are stuck",
         "Waiting for you",
         "<@U02BOB>: *prod-db*, waiting for approval, id `G9`, for 4 hours\n> orders are stuck",
-        "What you may ask for",
+        "What you can request",
         "*prod-db* Orders database: approvers decide, up to 12 hours.",
     ]
     assert [verb for verb, _ in pressable(shown["blocks"])] == ["extend", "done", "approve", "deny"]

@@ -38,24 +38,24 @@ def view(reason: Reason, *verbs: str) -> AlertView:
         (
             FOUND,
             BOTH[:1],
-            "⚠️ *prod-db* of <@U01ADA> is no longer at orders-db, and it was not Rotakey. I ended it."
-            " An approver can grant it again for the time that was left.",
+            "⚠️ <@U01ADA>'s *prod-db* is no longer at orders-db, and Rotakey did not remove it. I ended "
+            "the grant. An approver can grant it again for the time that was left.",
             [("grant_again", "Grant again")],
         ),
         (
             ONE,
             BOTH,
-            "⚠️ *prod-db* of <@U01ADA>: orders_rw on orders-db is missing right now, and I cannot tell why."
-            " I have neither ended it nor granted it again."
-            " An approver has to choose: grant it again for the time that is left, or end it.",
+            "⚠️ <@U01ADA>'s *prod-db*: orders_rw on orders-db is missing right now, and I can't tell why. "
+            "I have neither ended the grant nor granted it again. An approver has to choose: grant it "
+            "again for the time that is left, or end it.",
             [("grant_again", "Grant again"), ("end_them", "End it")],
         ),
         (
             MANY,
             BOTH,
-            "⚠️ 4 of 9 holds at orders-db are missing there right now."
-            " I have neither ended them nor granted them again."
-            " An approver has to choose: grant them again for the time that is left, or end them.",
+            "⚠️ 4 of 9 entitlements that I granted at orders-db are missing there right now. I have "
+            "neither ended their grants nor granted them again. An approver has to choose: grant them "
+            "again for the time that is left, or end them.",
             [("grant_again", "Grant all again"), ("end_them", "End them")],
         ),
     ],
@@ -75,7 +75,7 @@ def test_what_people_are_asked(
     [
         (
             because(Why.HAND_REMOVED, target="orders-db"),
-            "It is no longer at orders-db, and it was not Rotakey.",
+            "It is no longer at orders-db, and Rotakey did not remove it.",
         ),
         (
             because(Why.NOT_AFTER_RESTORE, target="orders-db"),
@@ -83,14 +83,14 @@ def test_what_people_are_asked(
         ),
         (
             because(Why.GIVEN_AGAIN, target="orders-db", person=ADA, resource="prod-db", access="orders_rw"),
-            "⚠️ orders-db was restored or failed over, and orders_rw of <@U01ADA> was not there any more."
-            " I granted it again, because *prod-db* is live.",
+            "⚠️ orders-db was restored or failed over, and <@U01ADA>'s orders_rw was missing there. I "
+            "granted it again, because *prod-db* is live.",
         ),
         (
             because(Why.MISSING_LEFT, by_person=BOB, count=2),
-            "<@U02BOB> could not decide about all of it: 2 are left for other approvers.",
+            "<@U02BOB> couldn't decide on all of it: 2 are left for other approvers.",
         ),
-        (because(Why.GIVEN_ANEW, by_person=BOB), "<@U02BOB> granted it again: see the new card."),
+        (because(Why.GIVEN_ANEW, by_person=BOB), "<@U02BOB> approved it again, as a new grant."),
     ],
 )
 def test_what_came_of_it(reason: Reason, text: str) -> None:

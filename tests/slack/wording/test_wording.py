@@ -36,12 +36,12 @@ def test_no_example_is_a_resource_that_may_not_exist() -> None:
     said = [each for table in tables for sentences in table.values() for each in sentences]
     usage = help_text((), "").splitlines() + [help_text((), topic) for topic in SECURITY_USAGE]
     assert [each for each in (*said, *usage, command["usage_hint"]) if "-db" in each] == []
-    assert help_text(("vault",), "who") == "Write it like this: `/access who vault`: who has it."
+    assert help_text(("vault",), "who") == "`/access who vault` shows who has it."
 
 
 def test_a_sentence_uses_only_facts_that_are_given_somewhere() -> None:
     given = facts_given()
-    derived = {(Why.RESOURCE_UNKNOWN, "near")}
+    derived = {(Why.RESOURCE_UNKNOWN, "near"), (Why.DECIDED_ALREADY, "did")}
     used = {
         (why, fact)
         for table in (SENTENCES, NEXT)
@@ -77,23 +77,23 @@ def codes_in(call: ast.Call) -> list[str]:
         (
             because(Why.RESOURCE_UNKNOWN, name="prod-bd", known="prod-cache, prod-db, vault"),
             "There is no resource prod-bd. Did you mean `prod-db`? "
-            "`/access list` shows what you may ask for.",
+            "`/access list` shows what you can request.",
         ),
         (
             because(Why.RESOURCE_UNKNOWN, name="zzz", known="prod-db"),
-            "There is no resource zzz. `/access list` shows what you may ask for.",
+            "There is no resource zzz. `/access list` shows what you can request.",
         ),
         (
             because(Why.DURATION_TOO_LONG, asked_s=86_400, min_s=60, max_s=43_200),
-            "1 day is too long: 12 hours is the most. Ask for 12 hours or less.",
+            "1 day is too long; the maximum is 12 hours. Choose 12 hours or less.",
         ),
         (
             because(Why.DURATION_TOO_SHORT, asked_s=5, min_s=60, max_s=43_200),
-            "5 seconds is too short: 1 minute is the least. Ask for 1 minute or more.",
+            "5 seconds is too short; the minimum is 1 minute. Choose 1 minute or more.",
         ),
         (
             because(Why.DURATION_UNREADABLE, text="until <18:00>"),
-            "I cannot read “until &lt;18:00&gt;” as a length of time. "
+            "I can't read “until &lt;18:00&gt;” as a length of time. "
             "Write it like `45m`, `12h`, `1h30m`, `2d` or `until end of shift`.",
         ),
         (
@@ -106,84 +106,85 @@ def codes_in(call: ast.Call) -> list[str]:
         ),
         (
             because(Why.REASON_PATTERN, wanted="an incident number"),
-            "The reason must contain an incident number. Ask again with that in the reason.",
+            "The reason must contain an incident number. Request it again with that in the reason.",
         ),
         (
             because(Why.HELD_BY_OTHER, by_person="U02BOB", resource="schema-migration", until_at=SIX),
-            f"Only one person may have *schema-migration*, and <@U02BOB> has it until {AT_SIX}. "
+            f"Only one person at a time can have *schema-migration*, and <@U02BOB> has it until {AT_SIX}. "
             "Ask <@U02BOB> to give it back with `/access done`, then request it again.",
         ),
         (
             because(Why.HELD_BY_OTHER, resource="schema-migration", until_at=SIX),
-            f"Only one person may have *schema-migration*, and somebody has it until {AT_SIX}. "
+            f"Only one person at a time can have *schema-migration*, and somebody has it until {AT_SIX}. "
             "Try again later.",
         ),
         (
             because(Why.HELD_BY_OTHER, resource="schema-migration"),
-            "Only one person may have *schema-migration*, and somebody has it. Try again later.",
+            "Only one person at a time can have *schema-migration*, and somebody has it. Try again later.",
         ),
         (
             because(Why.OWN_REQUEST),
-            "You can't decide about your own request. Another approver can; `/access done` withdraws it.",
+            "You can't approve or deny your own request. Another approver can. `/access done` withdraws it.",
         ),
         (
             because(Why.NOT_AN_APPROVER, resource="prod-db"),
-            "Only approvers of *prod-db* can do this, and you are not one of them. Ask one of them.",
+            "Only approvers of *prod-db* can do this. Ask one of them.",
         ),
         (
             because(
                 Why.REVOKED_LATELY, person="U01ADA", resource="prod-db", by_person="U02BOB", until_at=SIX
             ),
-            "<@U02BOB> revoked *prod-db* from <@U01ADA>, so no rule and no shift gives it back until "
+            "<@U02BOB> revoked *prod-db* from <@U01ADA>, so no rule or shift gives it back until "
             f"{AT_SIX}. `/access request prod-db` asks its approvers, or security people if it has none.",
         ),
         (
             because(Why.REVOKED_LATELY, person="U01ADA", resource="prod-db", until_at=SIX),
-            f"*prod-db* was taken away from <@U01ADA>, so no rule and no shift gives it back until {AT_SIX}. "
+            f"*prod-db* was taken away from <@U01ADA>, so no rule or shift gives it back until {AT_SIX}. "
             "`/access request prod-db` asks its approvers, or security people if it has none.",
         ),
         (
             because(Why.REVOKED_TILL_THEN, person="U01ADA", resource="ops", by_person="U02BOB", until_at=SIX),
-            f"<@U02BOB> revoked *ops* from <@U01ADA>, so it is not given back until {AT_SIX}. "
-            "Request it again then: access.yaml names neither approvers for it nor security people.",
+            f"<@U02BOB> revoked *ops* from <@U01ADA>, so nobody can give it back until {AT_SIX}. "
+            "Request it again then; access.yaml names neither approvers for it nor security people who could "
+            "decide sooner.",
         ),
         (
             because(Why.BANNED, person="U01ADA", by_person="U05EVE"),
-            "<@U05EVE> revoked everything from <@U01ADA>: nothing is given to <@U01ADA>, and their votes do "
-            "not count. Security people can end this with `/access allow <@U01ADA>`.",
+            "<@U05EVE> revoked everything from <@U01ADA>: they get no access, and their votes don't count. "
+            "Security people can end this with `/access allow <@U01ADA>`.",
         ),
         (
             because(Why.FROZEN, by_person="U05EVE", resource="prod-db"),
-            "<@U05EVE> froze all automatic access, so no rule and no shift gives *prod-db* now. "
+            "<@U05EVE> froze all automatic access, so no rule or shift gives *prod-db* now. "
             "If it has approvers, `/access request prod-db` asks them. "
             "Security people can end the freeze with `/access unfreeze`.",
         ),
         (
             because(Why.NOT_SECURITY),
-            "Only security people can do this, and you are not one of them. Ask one of them.",
+            "Only security people can do this. Ask one of them.",
         ),
         (
             because(Why.NO_SECURITY_PEOPLE),
             "Only security people can do this, and access.yaml names none. "
-            "Whoever keeps access.yaml can name them under `security: people:`.",
+            "The people who maintain access.yaml can name them under `security: people:`.",
         ),
         (
             because(Why.BAN_SET, person="U01ADA", by_person="U05EVE", said="laptop *stolen*"),
-            "🔒 <@U05EVE> revoked everything from <@U01ADA>, because “laptop ∗stolen∗”. Until "
-            "`/access allow <@U01ADA>` nothing is given to <@U01ADA>, and their votes do not count.",
+            "🔒 <@U05EVE> revoked everything from <@U01ADA>, because “laptop ∗stolen∗”. Until `/access "
+            "allow <@U01ADA>`, they get no access, and their votes don't count.",
         ),
         (
             because(Why.FREEZE_SET, by_person="U05EVE"),
-            "🧊 <@U05EVE> froze all automatic access. Until `/access unfreeze` no rule and no shift gives "
-            "anything. What is live stays, and approvers still decide.",
+            "🧊 <@U05EVE> froze all automatic access. Until `/access unfreeze`, no rule or shift gives "
+            "access. Live access stays, and approvers can still approve.",
         ),
         (
             because(Why.DECIDED_ALREADY, state="denied", by_person="U02BOB"),
-            "<@U02BOB> already decided this: it is denied. Nothing has changed by this.",
+            "<@U02BOB> already denied this. Nothing changed.",
         ),
         (
             because(Why.DECIDED_ALREADY, state="lapsed"),
-            "This is already decided: it is lapsed. Nothing has changed by this.",
+            "This is no longer open: not decided in time. Nothing changed.",
         ),
         (
             because(Why.PERSON_EXTERNAL, person="U0EVE"),
@@ -192,21 +193,20 @@ def codes_in(call: ast.Call) -> list[str]:
         ),
         (
             because(Why.SEVERAL_OPEN, names="prod-db, vault"),
-            "You have several open: prod-db, vault. Name one of them in the command.",
+            "You could mean any of these: prod-db, vault. Name one of them in the command.",
         ),
         (
             because(Why.CANNOT_EXTEND_FURTHER, max_s=43_200),
-            "It already ends as late as it may: 12 hours from now is the most. "
-            "Extend it later, before it ends.",
+            "It can't end any later now: the maximum is 12 hours from now. Extend it later, before it ends.",
         ),
         (
             because(Why.VANISHED, person="U01ADA", resource="prod-db", access="orders_rw on orders-db"),
-            "⚠️ Somebody else took orders_rw on orders-db from <@U01ADA> while their grant of *prod-db*"
-            " was live. I gave it again. If it is to end, use `/access revoke <@U01ADA> prod-db`.",
+            "⚠️ Somebody else removed <@U01ADA>'s orders_rw on orders-db while their grant of *prod-db* "
+            "was live. I granted it again. If it should end, use `/access revoke <@U01ADA> prod-db`.",
         ),
         (
             because(Why.ROSTER_STALE, schedule="pagerduty/PDB", age_s=5_400),
-            "The roster of pagerduty/PDB was last read 1 h 30 min ago, which is too old to go by. "
+            "The roster of pagerduty/PDB was 1 h 30 min old, which is too old to rely on. "
             "Try again once the on-call service answers.",
         ),
     ],
@@ -220,7 +220,7 @@ def test_refusals_in_full(reason: Reason, text: str) -> None:
     [
         (
             because(Why.ON_CALL, schedule="pagerduty/PDB", until_at=SIX, age_s=12),
-            f"On call for pagerduty/PDB until {AT_SIX}; the roster was read 12 seconds ago.",
+            f"On call for pagerduty/PDB until {AT_SIX}.",
         ),
         (because(Why.REVOKED, by_person="U02BOB"), "Revoked by <@U02BOB>."),
         (

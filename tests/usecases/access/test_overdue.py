@@ -103,7 +103,7 @@ def test_a_target_that_fails_for_hours_is_tried_and_told_until_it_lets_go(story:
 def test_its_holder_is_asked_not_to_use_it_and_the_others_to_remove_it_where_it_is(story: Story) -> None:
     grant = overdue(story)
     view = story.messenger.cards_of(grant)[dm(ADA)].view
-    assert card_headline(view, to_holder=True).endswith("I keep trying; please do not use it.")
+    assert card_headline(view, to_holder=True).endswith("I keep trying; please don't use it.")
     others = card_headline(view, to_holder=False)
     assert others.endswith("I keep trying; if you can remove access at orders-db, please do it by hand.")
 
@@ -481,7 +481,7 @@ def test_what_is_gone_at_last_says_so_with_care_while_no_replica_has_it(story: S
     story.target.failing.clear()
     story.pass_time(LONGEST_BACKOFF.total_seconds())
     gone = headline(alert(story))
-    assert gone.startswith("Gone ")
+    assert gone.startswith(f"<@{ADA}>'s *prod-db* ended ")
     assert gone.endswith(NOT_COPIED)
     [note] = [each for each in story.messenger.notes_in(SECURITY) if each.reason.why is Why.OVERDUE_GONE]
     assert not note.copied

@@ -95,15 +95,15 @@ def test_what_was_given_back_and_is_live_again_is_told_exactly(story: Story) -> 
     assert found.again == (grant,)
     first, second = (refusal(note.reason) for note in told(story))
     assert first == (
-        "🚨 Redis came back older than it was: it once had seal 3 of the audit, and now has seal 2, of"
-        " 2026-03-02 09:01:50 UTC. I grant nothing new and keep revoking. What is live in it (1) is not"
-        " to be trusted. Compare it with who has access at each target, and then run"
+        "🚨 Redis came back with older data: its audit once had seal 3, and now has seal 2, of 2026-03-02 "
+        "09:01:50 UTC. I grant nothing new and keep revoking. Grants that are live in it: 1; don't "
+        "trust them. Compare it with who has access at each target, and then run"
         " `rotakey doctor --accept-restore`."
     )
     when = f"<!date^{int(ended.timestamp())}^{{date_short_pretty}} at {{time}}|2026-03-02 12:02 UTC>"
     assert second == (
-        f"🚨 *prod-db* of <@{ADA}> was ended {when}, and is live again in the Redis that came back ({grant})."
-        " Take it away with `/access revoke`."
+        f"🚨 <@{ADA}>'s *prod-db* ended {when}, but is live again in the Redis that came back ({grant})."
+        " Revoke it with `/access revoke`."
     )
     assert not story.has(ADA), "what is live by mistake is not given again"
 

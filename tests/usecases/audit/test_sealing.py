@@ -261,6 +261,6 @@ def test_a_channel_is_told_the_newest_seal_once_in_an_hour_in_which_there_was_on
     assert len(told) == 3, "at nine, at ten, and the last of it at eleven"
     newest = head(story)
     assert refusal(told[-1].reason) == (
-        f"The audit is sealed up to number {newest.number}. Whoever keeps this line can prove later that"
+        f"The audit is sealed up to number {newest.number}. Keep this line to prove later that"
         f" nothing was changed or cut off: `{newest.number}:{newest.head}`"
     )

@@ -81,9 +81,9 @@ def test_security_hears_it_once_with_what_to_do(story: Story) -> None:
     is_taken_over(story, None)
     story.pass_time(2 * SOON)
     assert told(story) == [
-        f"{GROUP} in Slack is no longer the group that the policy meant, so it approves nobody. Nobody loses"
-        " access by it. If it is the right one now, run `rotakey policy apply FILE` with the access.yaml in"
-        " force. Otherwise correct it in Slack."
+        f"{GROUP} in Slack is no longer the group that the policy meant, so it approves nobody. Nobody "
+        "loses access because of that. If it is the right one now, run `rotakey policy apply FILE` with "
+        "the access.yaml in force. Otherwise correct it in Slack."
     ]
 
 
