@@ -24,7 +24,12 @@ def card(view: CardView, audience: str) -> tuple[str, list[Block]]:
     if words.why(view.grant):
         blocks.append(section(words.why(view.grant)))
     blocks += [context(line) for line in _lines(view, to_holder) if line]
-    blocks += _for_holder(view) if to_holder else _for_approver(view)
+    if to_holder:
+        made = holder_buttons(view.grant, extendable=view.extendable, again=view.again)
+        blocks += [actions(made, block_id=f"hold:{view.grant.id}")] if made else []
+    elif view.waits and not view.grant.undecided:
+        blocks += decide_buttons(view.id, view.terms, f"decide:{view.id}")
+        blocks += [] if view.extension else _for_less(view)
     return headline, blocks
 
 
@@ -51,13 +56,6 @@ def _lines(view: CardView, to_holder: bool) -> tuple[str, ...]:
     return words.trouble(view), words.votes(view)
 
 
-def _for_approver(view: CardView) -> list[Block]:
-    if not view.waits or view.grant.undecided:
-        return []
-    decide = decide_buttons(view.id, view.terms, f"decide:{view.id}")
-    return decide if view.extension else [*decide, *_for_less(view)]
-
-
 def decide_buttons(which: str, terms: str, block_id: str) -> list[Block]:
     value = f"{which}{BETWEEN}{terms}"
     buttons = [
@@ -76,11 +74,6 @@ def _for_less(view: CardView) -> list[Block]:
         BETWEEN.join((grant.id, view.terms, str(each))): for_length(each) for each in lengths[-MOST_LENGTHS:]
     }
     return [actions([select(words.APPROVE_LESS, "approve", options)], block_id=f"less:{grant.id}")]
-
-
-def _for_holder(view: CardView) -> list[Block]:
-    made = holder_buttons(view.grant, extendable=view.extendable, again=view.again)
-    return [actions(made, block_id=f"hold:{view.grant.id}")] if made else []
 
 
 def holder_buttons(grant: Grant, *, extendable: bool = True, again: bool = True) -> list[Block]:

@@ -23,8 +23,12 @@ _LONGEST_FIELD = 8_000
 
 
 def request_form(offers: Sequence[Offer], asked: Request) -> Block:
-    """Return the request form, filled in with what is known of the request."""
+    """Return the request form, filled in with what is known of the request. It names the lengths of the
+    resource that it begins with, and the resources that need a reason if others need none."""
     held = [each for each in offers if each.outcome == HELD]
+    meant = [each.resource for each in offers if len(offers) == 1 or each.resource.name == asked.resource]
+    lengths = meant[0].lengths if meant else None
+    needs_reason = [each.resource.name for each in offers if each.resource.reason.required]
     fields = [
         field(words.RESOURCE, RESOURCE, _choice(offers, asked.resource)),
         *(context(offer(each)) for each in held[:_MOST_HELD]),
@@ -32,30 +36,18 @@ def request_form(offers: Sequence[Offer], asked: Request) -> Block:
             words.LENGTH,
             LENGTH,
             _line(_spell(asked.length)),
-            hint=_about_length(offers, asked),
+            hint=words.length_hint(lengths.default, lengths.max) if lengths else words.LENGTH_HINT,
             optional=True,
         ),
         field(
             words.REASON,
             REASON,
             _line(asked.reason[:REASON_AT_MOST], lines=True),
-            hint=words.reason_hint(_reasons_needed(offers)),
-            optional=not all(offer.resource.reason.required for offer in offers),
+            hint=words.reason_hint(needs_reason if len(needs_reason) < len(offers) else ()),
+            optional=len(needs_reason) < len(offers),
         ),
     ]
     return _modal(words.REQUEST_TITLE, fields, callback=REQUEST, submit=words.REQUEST)
-
-
-def _about_length(offers: Sequence[Offer], asked: Request) -> str:
-    """Return the lengths of the resource that the form begins with; empty if it begins with none."""
-    meant = [offer.resource for offer in offers if len(offers) == 1 or offer.resource.name == asked.resource]
-    return words.length_hint(meant[0].lengths.default, meant[0].lengths.max) if meant else words.LENGTH_HINT
-
-
-def _reasons_needed(offers: Sequence[Offer]) -> tuple[str, ...]:
-    """Return the resources that need a reason, if others need none."""
-    needed = tuple(offer.resource.name for offer in offers if offer.resource.reason.required)
-    return needed if len(needed) < len(offers) else ()
 
 
 def deny_form(grant: str, terms: str) -> Block:

@@ -35,18 +35,12 @@ def below(view: AlertView) -> str:
     """Return the outcome so far; once it is over, what the alert was about."""
     if view.over:
         return f"This was about: {say(view.reason).lstrip('🚨⚠️ ')}"
-    return " ".join(filter(None, (say(view.became) if view.became else "", _other_system(view))))
-
-
-def _other_system(view: AlertView) -> str:
-    other = view.replacement
-    if other is None:
-        return ""
-    earlier = " and ".join(other.earlier)
-    return (
-        f"{other.target} now answers as {other.system}, but the access was granted at {earlier}."
-        " If it is the same system, upgraded or restored, security people can say so."
-    )
+    said = [say(view.became)] if view.became else []
+    if other := view.replacement:
+        earlier = " and ".join(other.earlier)
+        said += [f"{other.target} now answers as {other.system}, but the access was granted at {earlier}."]
+        said += ["If it is the same system, upgraded or restored, security people can say so."]
+    return " ".join(said)
 
 
 def label(view: AlertView, verb: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.core.grants import SETTLED, Answer, Cause, Extension, Grant, Ground, HoldState, State, Traced
+from bot.core.grants import SETTLED, Answer, Cause, Extension, Grant, HoldState, State, Traced
 from bot.core.members import YES
 from bot.core.reasons import Reason, Why
 from bot.ports.slack import CardView
@@ -215,20 +215,18 @@ def grounds(grant: Grant) -> str:
     standing = sorted(grant.stands_on, key=lambda each: each.until)
     if len(standing) < 2:
         return ""
-    said = "; ".join(_ground(each) for each in standing)
-    return f"{said[0].upper()}{said[1:]}."
-
-
-def _ground(ground: Ground) -> str:
-    by = people(ground.approved_by, "and")
-    said = {
-        Cause.SHIFT: "on shift",
-        Cause.INCIDENT: "for the incident",
-        Cause.BREAK_GLASS: "break-glass",
-        Cause.RULE: "by policy",
-        Cause.APPROVAL: f"approved by {by}" if by else "approved",
-    }[ground.cause]
-    return f"{said} {until(ground.until)}"
+    said = []
+    for ground in standing:
+        by = people(ground.approved_by, "and")
+        how = {
+            Cause.SHIFT: "on shift",
+            Cause.INCIDENT: "for the incident",
+            Cause.BREAK_GLASS: "break-glass",
+            Cause.RULE: "by policy",
+            Cause.APPROVAL: f"approved by {by}" if by else "approved",
+        }[ground.cause]
+        said.append(f"{how} {until(ground.until)}")
+    return f"{with_capital('; '.join(said))}."
 
 
 def extensions(grant: Grant) -> str:
@@ -290,7 +288,8 @@ def trouble(view: CardView) -> str:
     lines += [f"{person(who)} still has this login {until(end)}." for who, end in view.shared_with[:5]]
     kept = HoldState.KEPT in grant.holds.values() or grant.kept_by
     if kept and grant.state is not State.ADDED and not view.shared_with:
-        lines.append(_keeping(view))
+        end = f" {until(view.kept_until)}" if view.kept_until else ""
+        lines.append(f"The access itself stays{end}: another of {person(grant.person)}'s grants needs it.")
     if grant.left_by and not grant.open:
         grantor = safe_text(grant.left_by, 80)
         lines.append(f"The access itself stays: {grantor} granted it in the meantime.")
@@ -299,11 +298,6 @@ def trouble(view: CardView) -> str:
     if not view.copied:
         lines.append(NOT_COPIED)
     return "\n".join(lines)
-
-
-def _keeping(view: CardView) -> str:
-    end = f" {until(view.kept_until)}" if view.kept_until else ""
-    return f"The access itself stays{end}: another of {person(view.grant.person)}'s grants needs it."
 
 
 def lapses(grant: Grant) -> str:

@@ -46,26 +46,19 @@ def until(at: datetime | None) -> str:
 
 def lasting(seconds: int) -> str:
     """Write a length: ``4 hours``, ``1 h 30 min``, ``2 days``."""
-    counted = [(count, unit) for count, unit in _units(seconds) if count]
+    counted, rest = [], max(seconds, 0)
+    for unit, size in SECONDS.items():
+        count, rest = divmod(rest, size)
+        if count:
+            counted.append((count, unit))
     if not counted:
         return "0 seconds"
     if len(counted) == 1:
         count, unit = counted[0]
         return f"{count} {_NAMES[unit][0]}{'' if count == 1 else 's'}"
-    return " ".join(f"{count} {_short(unit, count)}" for count, unit in counted)
-
-
-def _units(seconds: int) -> list[tuple[int, str]]:
-    found, rest = [], max(seconds, 0)
-    for unit, size in SECONDS.items():
-        count, rest = divmod(rest, size)
-        found.append((count, unit))
-    return found
-
-
-def _short(unit: str, count: int) -> str:
-    name = _NAMES[unit][1]
-    return f"{name}s" if unit in "wd" and count != 1 else name
+    return " ".join(
+        f"{count} {_NAMES[unit][1]}{'s' if unit in 'wd' and count != 1 else ''}" for count, unit in counted
+    )
 
 
 def for_length(seconds: int | None) -> str:
