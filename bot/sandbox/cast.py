@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from bot.core.catalog import Catalog
@@ -27,8 +26,8 @@ def domain_of(catalog: Catalog) -> str:
     return next(iter(catalog.people.email_domains), "example.com")
 
 
-def settle(workspace: Workspace, catalog: Catalog) -> None:
-    """Add everybody and everything in Slack that the policy names. Anyone who is there already stays."""
+def add_people(workspace: Workspace, catalog: Catalog) -> None:
+    """Add everybody, and every channel and group that the policy names. Anyone who is there already stays."""
     domain = domain_of(catalog)
     for person, (name, real_name, title, color) in PEOPLE.items():
         workspace.add_person(
@@ -42,24 +41,20 @@ def settle(workspace: Workspace, catalog: Catalog) -> None:
             )
         )
     members = (*PEOPLE, workspace.app.user_id)
-    for channel in dict.fromkeys((*CHANNELS, *_channels(catalog))):
+    places = (*(resource.channel for resource in catalog.resources.values()), catalog.security_channel)
+    named = (each.removeprefix("#") for each in places if each and each.startswith("#"))
+    for channel in dict.fromkeys((*CHANNELS, *named)):
         workspace.add_channel(Channel(id=_id("C", channel), name=channel, members=members))
     for group in dict.fromkeys(("slack/dba", *catalog.groups())):
         handle = group.partition("/")[2]
         workspace.add_group(Group(id=_id("S", handle), handle=handle, name=handle, users=APPROVERS))
 
 
-def _channels(catalog: Catalog) -> Iterable[str]:
-    named = [resource.channel for resource in catalog.resources.values()]
-    every = (*named, catalog.security_channel)
-    return (channel.removeprefix("#") for channel in every if channel and channel.startswith("#"))
-
-
 def _id(letter: str, name: str) -> str:
     return letter + "0" + re.sub("[^A-Z0-9]", "", name.upper())
 
 
-def roster(pager: Pager, catalog: Catalog) -> None:
+def add_schedules(pager: Pager, catalog: Catalog) -> None:
     """Add the schedules that the policy names, a week in turn each, with Ada on call now. Existing ones
     stay."""
     for person, (name, real_name, _, _) in PEOPLE.items():

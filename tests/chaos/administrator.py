@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import psycopg
 
@@ -211,7 +210,7 @@ class Administrator:
                         part.kill()
                     part.start()
                 if part in self._deployment.webs:  # one of them is always there
-                    self._wait_for(partial(self._deployment.answers, part))
+                    self._wait_for(part.process.is_ready)
         if self._wait_for(self._deployment.in_force):
             with suppress(psycopg.Error):  # the other server is away
                 database.mislead(other)

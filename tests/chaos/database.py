@@ -69,7 +69,7 @@ class Database:
     def close(self) -> None:
         for each in self.relays:
             each.close()
-        self._orders.close()
+        self._orders.view.close()
         self.server.remove()
 
     @property

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import ClassVar, Self
-from urllib.request import urlopen
+from typing import Self
 
 from redis.exceptions import RedisError
 
 from bot import config
-from bot.core.catalog import Catalog
 from bot.core.errors import Misconfigured, TemporaryFailure
-from bot.core.people import Group
-from bot.core.shifts import Roster
-from bot.doubles import pagerduty
-from bot.doubles.pagerduty import Pager
-from bot.doubles.slack.server import serve
-from bot.doubles.slack.workspace import Workspace
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
-from bot.ports.documents import Home, Key, PolicyInForce
+from bot.ports.documents import Key, PolicyInForce
+from bot.sandbox.stack import deployment as builder
 from bot.sandbox.stack.bot_process import BotProcess
-from bot.sandbox.stack.server_process import ServerProcess, free_port
+from bot.sandbox.stack.deployment import Doubles
+from bot.sandbox.stack.server_process import ServerProcess
 from bot.sandbox.stack.servers import Valkey
-from bot.slack.api.manifest import manifest
 from bot.usecases.enact import enact
 from tests.chaos import scenario
 from tests.chaos.database import Database
@@ -45,13 +35,6 @@ from tests.chaos.store import Store
 
 READY_WITHIN = 90.0
 WEBS = WORKERS = 2
-
-
-class Wrapped(BotProcess):
-    """SIGKILL also ends what is stopped."""
-
-    module: ClassVar[str] = "tests.chaos.process"
-    death_signal: ClassVar[signal.Signals] = signal.SIGKILL
 
 
 class Part:
@@ -85,29 +68,22 @@ class Part:
 
 
 class BotPart(Part):
-    """Started from one thread that lives as long as the deployment, because it dies with that thread."""
+    """A process of the bot, and the folder where it is given orders."""
 
-    def __init__(self, process: Wrapped, post: Post, name: str, starter: ThreadPoolExecutor) -> None:
+    def __init__(self, process: BotProcess, post: Post, name: str) -> None:
         super().__init__(name)
         self.process = process
         self.post = post
         self.ordered = threading.Lock()
         """Held while an order waits to be obeyed."""
-        self._starter = starter
-        self._begins = 0
 
     def start(self) -> None:
         if not self.process.running:
-            self._begins = self.process.log.stat().st_size if self.process.log.exists() else 0
-            self._starter.submit(self.process.start).result()
+            self.process.start()
 
     def works(self) -> bool:
         """Whether it is a worker that has put its policy in force and gone to work since it was started."""
-        if self.pid is None:
-            return False
-        with self.process.log.open("rb") as log:
-            log.seek(self._begins)
-            return b'"working"' in log.read()
+        return self.process.running and '"working"' in self.process.output()
 
     def kill(self) -> None:
         self.process.kill()
@@ -160,35 +136,30 @@ class Deployment:
         self, folder: Path, *, lapse_after: int, design: str | None = None, copies: bool = False
     ) -> None:
         """``copies``: what leads to access waits until it is copied."""
-        self._copies = copies
         self.folder = folder
         self._lapse_after = lapse_after
-        self._design = design
-        self._stack = ExitStack()
-        self._secrets = {
-            "SLACK_BOT_TOKEN": f"xoxb-{secrets.token_hex(12)}",
-            "SLACK_SIGNING_SECRET": secrets.token_hex(16),
-            "PAGERDUTY_TOKEN": secrets.token_hex(10),
-        }
+        self._chaos = {"REDIS_COPIES": "1" if copies else "0", **({"CHAOS_BREAK": design} if design else {})}
+        self._policy, self._variant = self.folder / "access.yaml", ""
+        self._changing = threading.RLock()
 
     def __enter__(self) -> Self:
-        try:
-            self._open()
-        except BaseException:
-            self._stack.close()
-            raise
+        with ExitStack() as stack:
+            self._start_servers(stack)
+            self._open_doubles(stack)
+            self._start_bot(stack)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _open(self) -> None:
+    def _start_servers(self, stack: ExitStack) -> None:
         self.redises = Store(self.folder)
-        self._stack.callback(self.redises.close)
+        stack.callback(self.redises.close)
         self.redises.open()
         self.databases = {target: Database(target, self.folder) for target in scenario.URLS_OF}
         for database in self.databases.values():
-            self._stack.callback(database.close)
+            stack.callback(database.close)
         with ThreadPoolExecutor(len(self.databases)) as pool:
             list(pool.map(Database.open, self.databases.values()))
         self._stores = {
@@ -199,33 +170,39 @@ class Deployment:
             target: ServerPart(f"postgres-{target}", database.server)
             for target, database in self.databases.items()
         }
-        self.redis = connect(self.redises.url)
-        self.ledger = RedisLedger(self.redis)
-        self._policy, self._variant = self.folder / "access.yaml", ""
-        self._changing = threading.RLock()
-        self.write_policy()
-        self._open_slack()
-        self._open_pager()
-        self._start_bot()
+        self.ledger = RedisLedger(connect(self.redises.url))
 
-    def _open_slack(self) -> None:
-        self.slack = Workspace(
-            manifest(),
-            bot_token=self._secrets["SLACK_BOT_TOKEN"],
-            signing_secret=self._secrets["SLACK_SIGNING_SECRET"],
-            app_token=f"xapp-{secrets.token_hex(12)}",
-        )
+    def _open_doubles(self, stack: ExitStack) -> None:
+        self._doubles = stack.enter_context(Doubles())
+        self.slack, self.pager = self._doubles.slack, self._doubles.pager
         self.history = self.slack.api.calls = History()
-        self._stack.callback(self.slack.close)
         scenario.settle(self.slack)
-        self._slack_served = serve(self.slack)
-        self._stack.callback(self._slack_served.close)
-
-    def _open_pager(self) -> None:
-        self.pager = Pager(token=self._secrets["PAGERDUTY_TOKEN"])
         scenario.roster(self.pager)
-        self._pager_served = pagerduty.serve(self.pager)
-        self._stack.callback(self._pager_served.close)
+        self._doubles.serve()
+
+    def _start_bot(self, stack: ExitStack) -> None:
+        self.write_policy()
+        environ = {
+            **self._doubles.environ,
+            **{name: url for each in self.databases.values() for name, url in each.environ.items()},
+            **self._chaos,
+            "REDIS_URL": self.redises.url,
+            "ACCESS_FILE": str(self._policy),
+        }
+        deployed = stack.enter_context(
+            builder.Deployment(
+                self.folder, self.ledger, environ, module="tests.chaos.process", death_signal=signal.SIGKILL
+            )
+        )
+
+        def bot(command: str, number: int) -> BotPart:
+            name = f"{command}-{number}"
+            post = self.folder / name
+            return BotPart(deployed.add(command, name=name, CHAOS_POST=str(post)), Post(post), name)
+
+        self.webs = [bot("web", number) for number in range(1, WEBS + 1)]
+        self.workers = [bot("worker", number) for number in range(1, WORKERS + 1)]
+        deployed.start(self.catalog, READY_WITHIN)
 
     def write_policy(self, variant: str | None = None) -> None:
         """By it each target is reached by the address that it has now. ``variant``: the one from now on."""
@@ -233,10 +210,9 @@ class Deployment:
             self._variant = self._variant if variant is None else variant
             urls = {target: each.variable for target, each in self.databases.items()}
             scenario.write_policy(self._policy, self._lapse_after, urls, self._variant)
-            self.catalog = _catalog(self._policy)
-
-    def answers(self, web: BotPart) -> bool:
-        return _answers(web.process.environ["PORT"])
+            variables = (url for each in scenario.URLS_OF.values() for url in each)
+            environ = {**self._doubles.environ, **{url: f"postgresql://{url}" for url in variables}}
+            self.catalog = config.load(config.bytes_of(self._policy), environ=environ).catalog
 
     def apply_policy(self) -> bool:
         """As ``rotakey policy apply`` does; whether that worked."""
@@ -255,33 +231,6 @@ class Deployment:
         except TemporaryFailure:
             return False
         return found is not None and found.version == self.catalog.version
-
-    def _start_bot(self) -> None:
-        self._starter = self._stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="starter"))
-        environ = {
-            **self._secrets,
-            **{name: url for each in self.databases.values() for name, url in each.environ.items()},
-            "SLACK_API_URL": self._slack_served.api_url,
-            "REDIS_URL": self.redises.url,
-            "REDIS_COPIES": "1" if self._copies else "0",
-            "ACCESS_FILE": str(self._policy),
-            "PAGERDUTY_API_URL": self._pager_served.url,
-            **({"CHAOS_BREAK": self._design} if self._design else {}),
-        }
-        self.webs = [self._bot("web", number, environ) for number in range(1, WEBS + 1)]
-        self.workers = [self._bot("worker", number, environ) for number in range(1, WORKERS + 1)]
-        self._stack.callback(self._end_bot)
-        for each in self.bots:
-            each.start()
-        self._wait_until_ready()
-
-    def _bot(self, command: str, number: int, environ: Mapping[str, str]) -> BotPart:
-        name = f"{command}-{number}"
-        post = Post(self.folder / name)
-        whole = {**environ, "CHAOS_POST": str(self.folder / name), "PORT": str(free_port())}
-        arguments = ("--host", "127.0.0.1") if command == "web" else ()
-        process = Wrapped(command, *arguments, environ=whole, log=self.folder / f"{name}.log")
-        return BotPart(process, post, name, self._starter)
 
     @property
     def bots(self) -> list[BotPart]:
@@ -324,48 +273,4 @@ class Deployment:
 
     def choose_web(self, rng: random.Random) -> None:
         """What is done in Slack next comes in here; for that one web process is as good as another."""
-        port = rng.choice(self.webs).process.environ["PORT"]
-        self.slack.connect(f"http://127.0.0.1:{port}/slack/events")
-
-    def ready(self) -> bool:
-        """All web processes answer, and the worker has read what decisions rest on."""
-        wanted = {Key.of(Home), *(Key.of(Group, name) for name in self.catalog.groups())}
-        wanted |= {Key.of(Roster, schedule) for schedule in self.catalog.schedules()}
-        try:
-            read = wanted <= self.ledger.read(wanted).documents.keys()
-        except TemporaryFailure:
-            return False
-        return read and all(self.answers(each) for each in self.webs)
-
-    def _wait_until_ready(self) -> None:
-        wait_until(self.ready, READY_WITHIN, f"the bot was not ready: see {self.folder}")
-
-    def _end_bot(self) -> None:
-        for each in self.bots:
-            each.process.tell_to_stop()
-        for each in self.bots:
-            each.process.stop()
-
-
-def wait_until(look: Callable[[], bool], seconds: float, otherwise: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        if time.monotonic() > deadline:
-            raise TimeoutError(otherwise)
-        time.sleep(0.05)
-
-
-def _catalog(policy: Path) -> Catalog:
-    environ = {
-        **os.environ,
-        **{url: f"postgresql://{url}" for urls in scenario.URLS_OF.values() for url in urls},
-    }
-    return config.load(config.bytes_of(policy), name=str(policy), environ=environ).catalog
-
-
-def _answers(port: str) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
+        self.slack.connect(f"{rng.choice(self.webs).process.url}/slack/events")

@@ -49,15 +49,15 @@ def everybody(clocks: Clocks, tmp_path_factory: pytest.TempPathFactory) -> Itera
         with clocks.postgres.inherited():
             rig = stack.enter_context(rig_in(tmp_path_factory.mktemp("clocks")))
         sandbox = rig.sandbox
-        sandbox.web.environ = {**sandbox.environ, **clocks.web.environ}
-        sandbox.worker.environ = {**sandbox.environ, **clocks.worker.environ}
+        sandbox.web.environ = {**sandbox.web.environ, **clocks.web.environ}
+        sandbox.worker.environ = {**sandbox.worker.environ, **clocks.worker.environ}
         with clocks.redis.inherited():
             sandbox.valkey.kill()
             sandbox.valkey.start()
         for process in (sandbox.web, sandbox.worker):
             process.kill()
             process.start()
-        sandbox._wait_until_ready()
+        sandbox.deployment.wait_until_ready(sandbox.policy.catalog)
         processes = (sandbox.web, sandbox.worker, sandbox.valkey, sandbox.postgres)
         assert all(clocks.rule(process.pid) for process in processes if process.pid)
         yield rig

@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from bot.core.catalog import Catalog
 from bot.core.errors import TemporaryFailure
 from bot.core.grants import Grant
-from bot.core.people import Group
-from bot.core.shifts import Roster
-from bot.ports.documents import Home, Key
 from bot.ports.ledger import Ledger
+from bot.sandbox.stack.orders import DatabaseView
 
 Json = dict[str, Any]
 
 
-class Database(Protocol):
-    """Roles and sessions, read from the database itself."""
-
-    def state(self) -> Json: ...
-
-
 class Observer:
-    """Reads the target and the ledger. It never raises: what cannot be read is reported as such."""
+    """The target and the ledger for the page. It never raises: what cannot be read is reported as such."""
 
-    def __init__(self, ledger: Ledger, database: Database, catalog: Catalog) -> None:
+    def __init__(self, ledger: Ledger, database: DatabaseView, catalog: Catalog) -> None:
         self._ledger = ledger
         self._database = database
         self._catalog = catalog
         self._leases: list[Json] = []
 
     def clock(self) -> float:
+        """Return the seconds since the epoch, by the clock that ends leases if it can be read."""
         try:
             return self._ledger.read(()).now.timestamp()
         except TemporaryFailure:
             return time.time()
 
     def database(self) -> Json:
+        """Return `{"name", "at", "roles": [{"role", "members": [{"account", "grantor"}]}], "sessions":
+        [{"account", "count"}], "error": None or a text}`."""
         return self._database.state()
 
     def leases(self) -> list[Json]:
-        """Return the live leases; while Redis is away, those that were live when it was last read."""
+        """Return the live leases, `{"grant", "person", "resource", "until"}` each; one whose `until` is None
+        has no end. While Redis is away, they are those that were live when it was last read."""
         try:
             snap = self._ledger.read((), ("open",))
         except TemporaryFailure:
@@ -59,16 +55,5 @@ class Observer:
         return self._leases
 
     def resources(self) -> list[Json]:
+        """Return what the policy in force lets people request: `{"name", "title"}` each."""
         return [{"name": each.name, "title": each.title} for each in self._catalog.resources.values()]
-
-    def ready(self) -> bool:
-        """Return whether the worker has read all that the first decision rests on: workspace, groups and
-        rosters."""
-        catalog = self._catalog
-        keys = {Key.of(Home)}
-        keys |= {Key.of(Group, name) for name in catalog.groups()}
-        keys |= {Key.of(Roster, schedule) for schedule in catalog.schedules()}
-        try:
-            return keys <= self._ledger.read(keys).documents.keys()
-        except TemporaryFailure:
-            return False

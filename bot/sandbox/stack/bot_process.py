@@ -9,38 +9,44 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Self
+from urllib.request import urlopen
 
 from bot.core.errors import Misconfigured
-from bot.sandbox.stack.server_process import LAUNCH
+from bot.sandbox.stack.child import Child, start_child
 
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
 """The only variables of this shell that the bot sees: no real token slips into the sandbox."""
 
 STOPS_WITHIN = 30.0
+LAST_LINES = 5
 ROOT = Path(__file__).parents[3]
 
 
-def _launch_command(death_signal: signal.Signals) -> list[str]:
-    """Return the command that ends, on Linux, with the thread that starts it: start it from one that lives as
-    long as we do."""
-    account = f"{os.getuid()}:{os.getgid()}"
-    return [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal)), account]
-
-
 class BotProcess:
-    """A process of ``rotakey <command>`` with an environment of its own. Its output goes to ``log``."""
+    """A process of ``rotakey <command>`` with an environment of its own. Its output goes to ``log``.
 
-    module: ClassVar[str] = "bot"
-    death_signal: ClassVar[signal.Signals] = signal.SIGTERM
-    """The signal it gets when we end without warning."""
+    ``module`` is run with the command instead of ``bot``. ``death_signal`` is what it gets when we end
+    without warning.
+    """
 
-    def __init__(self, command: str, *arguments: str, environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        command: str,
+        *arguments: str,
+        environ: Mapping[str, str],
+        log: Path,
+        module: str = "bot",
+        death_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
         self.command = command
         self.arguments = arguments
         self.environ = environ
         self.log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self.module = module
+        self.death_signal = death_signal
+        self._process: Child | None = None
+        self._log_begins = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -51,20 +57,17 @@ class BotProcess:
 
     def start(self) -> None:
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        program = [sys.executable, "-m", self.module, self.command, *self.arguments]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and our own module
-                [*_launch_command(self.death_signal), *program],
-                env={**kept, **self.environ, "PYTHONPATH": str(ROOT)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._log_begins = self.log.stat().st_size if self.log.exists() else 0
+        self._process = start_child(
+            [sys.executable, "-m", self.module, self.command, *self.arguments],
+            self.log,
+            self.death_signal,
+            environ={**kept, **self.environ, "PYTHONPATH": str(ROOT)},
+        )
 
     @property
     def pid(self) -> int:
-        return self._running().pid
+        return self._started().pid
 
     @property
     def running(self) -> bool:
@@ -75,17 +78,39 @@ class BotProcess:
         """Return its exit code; None while it runs, and before it was started."""
         return self._process.poll() if self._process else None
 
+    @property
+    def url(self) -> str | None:
+        """Return the address where it listens; None if it listens nowhere."""
+        port = self.environ.get("PORT" if self.command == "web" else "WORKER_PORT")
+        return port and f"http://127.0.0.1:{port}"
+
+    def is_ready(self) -> bool:
+        """Return whether it says so at its address. One without an address is ready while it runs."""
+        if self.url is None:
+            return self.running
+        try:
+            with urlopen(f"{self.url}/readyz", timeout=2) as answer:  # noqa: S310 -- on this machine
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def output(self) -> str:
+        """Return what it has written since it was started."""
+        with self.log.open("rb") as log:
+            log.seek(self._log_begins)
+            return log.read().decode("utf-8", "replace")
+
     def must_be_running(self) -> None:
         """Raise Misconfigured, with its last words, if it has ended."""
-        code = self._running().poll()
+        code = self._started().poll()
         if code is not None:
-            last = self.log.read_text("utf-8", "replace").strip().splitlines()[-5:]
+            last = self.output().strip().splitlines()[-LAST_LINES:]
             raise Misconfigured(f"rotakey {self.command} ended with {code}:\n" + "\n".join(last))
 
     def wait(self, seconds: float) -> int | None:
         """Return its exit code, as soon as it has ended; None if that takes longer."""
         with suppress(subprocess.TimeoutExpired):
-            self._running().wait(seconds)
+            self._started().wait(seconds)
         return self.code
 
     def tell_to_stop(self) -> None:
@@ -107,12 +132,12 @@ class BotProcess:
 
     def kill(self) -> None:
         """Kill it and everything it started at once, as a crash would."""
-        process = self._running()
+        process = self._started()
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> Child:
         if self._process is None:
             raise Misconfigured(f"rotakey {self.command} has not been started")
         return self._process

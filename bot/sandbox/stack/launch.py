@@ -1,5 +1,5 @@
-"""A launcher that becomes the program named in its arguments, which ends when the process that started it
-does.
+"""A launcher that becomes the program named in its arguments, which ends when the process that started the
+launcher does.
 
 Run as a script, in a session of its own: ``launch.py PARENT SIGNAL UID:GID PROGRAM ARGUMENT ...``, where
 SIGNAL is what the program gets at PARENT's death (Linux only; elsewhere nothing).
@@ -23,7 +23,7 @@ def main(parent: int, death_signal: int, account: str, command: list[str]) -> No
     if libc and libc.prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0):  # after setuid, which clears it
         raise OSError(ctypes.get_errno(), "prctl")
     if os.getppid() != parent:
-        sys.exit("whoever started this has ended meanwhile")
+        sys.exit("the process that started this has ended")
     os.execv(command[0], command)  # noqa: S606 -- becoming another program is what this is for
 
 

@@ -41,8 +41,9 @@ INSERT INTO orders VALUES (1001, 1, '40 m of rope', 'shipped'), (1002, 2, '12 la
 """
 
 
-class Watch:
-    """A reader of roles, their members and open sessions. It reconnects automatically and never raises."""
+class DatabaseView:
+    """Roles, their members and open sessions, as the database has them. It reconnects automatically and never
+    raises."""
 
     def __init__(self, url: str, name: str = "orders-db") -> None:
         self._name = name
@@ -73,46 +74,45 @@ class Watch:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orders:
-    """The database once it is prepared: the URLs of the superuser and of the bot, and everybody's by
-    account."""
+class OrdersDatabase:
+    """The database once it is prepared: the URLs of the superuser and of the bot, everybody's by account, and
+    a view from outside the bot."""
 
     url: str = field(repr=False)
     bot_url: str = field(repr=False)
     logins: Mapping[str, str] = field(repr=False)
-    watch: Watch
-
-    def state(self) -> Json:
-        return self.watch.state()
-
-    def close(self) -> None:
-        self.watch.close()
+    view: DatabaseView
 
 
-def watch(url: str) -> Watch:
-    return Watch(url)
-
-
-def prepare(url: str, *, logins: Iterable[str] = LOGINS, roles: Iterable[str] = tuple(PRIVILEGES)) -> Orders:
+def prepare(
+    url: str, *, logins: Iterable[str] = LOGINS, roles: Iterable[str] = tuple(PRIVILEGES)
+) -> OrdersDatabase:
     """Prepare the database; idempotent. ``url`` is a superuser's. Passwords are derived from the superuser's,
     so they are the same each time."""
-    secret = unquote(urlsplit(url).password or "")
+    secret = unquote(urlsplit(url).password or "").encode()
     here = _at(url, database=DATABASE)
-    accounts = {name: _password(secret, name) for name in (*logins, BOT)}
+    accounts = {
+        name: hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()[:32] for name in (*logins, BOT)
+    }
     with psycopg.connect(url, autocommit=True) as server:
         if not server.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchall():
             server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
     with psycopg.connect(here) as connection:
         connection.execute(TABLES)
         for role in roles:
-            _role(connection, role)
+            if not _exists(connection, role):
+                connection.execute(_statement("CREATE ROLE {role} NOLOGIN", role=role))
+            privileges = sql.SQL(PRIVILEGES.get(role, LEAST))
+            connection.execute(sql.SQL("GRANT {} TO {}").format(privileges, sql.Identifier(role)))
         for account, password in accounts.items():
-            _login(connection, account, password)
+            verb = "ALTER" if _exists(connection, account) else "CREATE"
+            statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+            connection.execute(statement.format(sql.Identifier(account), password))
         for role in roles:
             connection.execute(_statement(MAY_GIVE, role=role, bot=BOT))
         connection.execute(_statement(MAY_END_SESSIONS, bot=BOT))
     urls = {name: _at(here, user=name, password=password) for name, password in accounts.items()}
-    return Orders(url=here, bot_url=urls.pop(BOT), logins=urls, watch=Watch(here))
+    return OrdersDatabase(url=here, bot_url=urls.pop(BOT), logins=urls, view=DatabaseView(here))
 
 
 MAY_GIVE = "GRANT {role} TO {bot} WITH ADMIN OPTION, INHERIT FALSE, SET FALSE"
@@ -132,29 +132,12 @@ SESSIONS = sql.SQL(
 ).format(BOT)
 
 
-def _role(connection: psycopg.Connection[Any], role: str) -> None:
-    if not _exists(connection, role):
-        connection.execute(_statement("CREATE ROLE {role} NOLOGIN", role=role))
-    privileges = sql.SQL(PRIVILEGES.get(role, LEAST))
-    connection.execute(sql.SQL("GRANT {} TO {}").format(privileges, sql.Identifier(role)))
-
-
-def _login(connection: psycopg.Connection[Any], account: str, password: str) -> None:
-    verb = "ALTER" if _exists(connection, account) else "CREATE"
-    statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
-    connection.execute(statement.format(sql.Identifier(account), password))
-
-
 def _exists(connection: psycopg.Connection[Any], role: str) -> bool:
     return bool(connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall())
 
 
 def _statement(statement: str, **names: str) -> sql.Composed:
     return sql.SQL(statement).format(**{each: sql.Identifier(name) for each, name in names.items()})
-
-
-def _password(secret: str, account: str) -> str:
-    return hmac.new(secret.encode(), account.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _at(url: str, *, database: str = "", user: str = "", password: str = "") -> str:

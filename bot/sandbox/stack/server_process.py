@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import signal
 import socket
 import subprocess
-import sys
-import threading
 import time
 from abc import ABC, abstractmethod
-from concurrent.futures import Future
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Self
 
 from bot.core.errors import Misconfigured
+from bot.sandbox.stack.child import Account, Child, lock_directory, start_child
 
 STARTS_WITHIN = 30.0
 STOPS_WITHIN = 10.0
@@ -24,8 +21,6 @@ TRIES = 3
 LAST_LINES = 12
 POLL = 0.01
 PROC = Path("/proc")
-LAUNCH = Path(__file__).with_name("launch.py")
-Account = tuple[int, int]
 
 
 class ServerProcess(ABC):
@@ -46,8 +41,7 @@ class ServerProcess(ABC):
         self.data = data.absolute()
         self._port_given = port
         self._port = port
-        self._process: subprocess.Popen[bytes] | None = None
-        self._over = threading.Event()
+        self._process: Child | None = None
         self._lock: BinaryIO | None = None
 
     def __enter__(self) -> Self:
@@ -77,7 +71,10 @@ class ServerProcess(ABC):
             return
         self._forget()
         self.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock_data()
+        self._lock = lock_directory(
+            self.data,
+            f"{self.name}: another process is using {self.data}; end it, or name another directory",
+        )
         try:
             self._end_orphan()
             self._prepare()
@@ -130,66 +127,25 @@ class ServerProcess(ABC):
         for _ in range(TRIES):
             if not self._port or not (self._port_given or is_free(self._port)):
                 self._port = free_port()
-            self._process = self._launch(self._command(), self.death_signal)
-            if self._came_up(self._process, deadline):
-                return
+            self._process = process = self._launch(self._command(), self.death_signal)
+            while process.poll() is None:
+                if self._answers():
+                    return
+                if time.monotonic() > deadline:
+                    end(process, self.death_signal, STOPS_WITHIN)
+                time.sleep(POLL)
             if time.monotonic() > deadline:
                 break
         raise Misconfigured(f"{self.name} did not start:\n{self._last_words(begins)}")
 
-    def _came_up(self, process: subprocess.Popen[bytes], deadline: float) -> bool:
-        while process.poll() is None:
-            if self._answers():
-                return True
-            if time.monotonic() > deadline:
-                end(process, self.death_signal, STOPS_WITHIN)
-            time.sleep(POLL)
-        return False
-
-    def _launch(self, command: list[str], death_signal: signal.Signals) -> subprocess.Popen[bytes]:
-        """Launch the command from a thread that stays: Linux sends the death signal when the *thread* that
-        forked ends."""
-        uid, gid = self._account()
-        launch = [sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal))]
-        outcome: Future[subprocess.Popen[bytes]] = Future()
-        self._over.set()
-        self._over = over = threading.Event()
-
-        def fork() -> None:
-            try:
-                outcome.set_result(self._fork([*launch, f"{uid}:{gid}", *command]))
-            except OSError as error:
-                outcome.set_exception(error)
-            over.wait()
-
-        threading.Thread(target=fork, daemon=True, name=f"{self.name} is up").start()
-        return outcome.result()
-
-    def _fork(self, command: list[str]) -> subprocess.Popen[bytes]:
-        """Start it in a session of its own, so that Ctrl-C at the terminal does not reach it before we end
-        it."""
-        descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "ab") as log:
-            return subprocess.Popen(  # noqa: S603 -- our own launcher and the packaged server
-                command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+    def _launch(self, command: list[str], death_signal: signal.Signals) -> Child:
+        return start_child(command, self.log, death_signal, account=self._account())
 
     def _last_words(self, begins: int = 0) -> str:
         with self.log.open("rb") as log:
             log.seek(begins)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
         return "\n".join(lines[-LAST_LINES:]) or "it said nothing"
-
-    def _lock_data(self) -> None:
-        lock = (self.data / "lock").open("wb")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise Misconfigured(
-                f"{self.name}: another process is using {self.data}; end it, or name another directory"
-            ) from None
-        self._lock = lock
 
     def _end_orphan(self) -> None:
         """End a server whose parent is gone (we have its lock), and remove a pid file that is wrong."""
@@ -209,13 +165,12 @@ class ServerProcess(ABC):
     def _forget(self) -> None:
         atexit.unregister(self.stop)
         self._process = None
-        self._over.set()
         if self._lock:
             self._lock.close()
             self._lock = None
 
 
-def end(process: subprocess.Popen[bytes], sign: signal.Signals, within: float) -> None:
+def end(process: Child, sign: signal.Signals, within: float) -> None:
     process.send_signal(sign)
     try:
         process.wait(within)

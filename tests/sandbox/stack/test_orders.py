@@ -12,7 +12,7 @@ from psycopg import errors
 
 from bot.core.holds import Presence
 from bot.sandbox.stack import orders
-from bot.sandbox.stack.orders import Orders
+from bot.sandbox.stack.orders import OrdersDatabase
 from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
 from tests.targets.postgres.scenes import eventually, hold, soon
@@ -30,32 +30,32 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def database(server: Server) -> Iterator[Orders]:
+def database(server: Server) -> Iterator[OrdersDatabase]:
     database = orders.prepare(server.url)
     yield database
-    database.close()
+    database.view.close()
 
 
 @pytest.fixture
-def rotakey(database: Orders) -> Iterator[Postgres]:
+def rotakey(database: OrdersDatabase) -> Iterator[Postgres]:
     target = Postgres("orders-db", database.bot_url)
     yield target
     target.close()
 
 
-def members(database: Orders) -> dict[str, list[dict[str, str]]]:
-    return {each["role"]: each["members"] for each in database.state()["roles"]}
+def members(database: OrdersDatabase) -> dict[str, list[dict[str, str]]]:
+    return {each["role"]: each["members"] for each in database.view.state()["roles"]}
 
 
-def test_preparing_it_again_changes_nothing(server: Server, database: Orders) -> None:
+def test_preparing_it_again_changes_nothing(server: Server, database: OrdersDatabase) -> None:
     again = orders.prepare(server.url)
     assert (again.bot_url, again.logins) == (database.bot_url, database.logins)
     with psycopg.connect(again.url) as connection:
         assert connection.execute("SELECT count(*) FROM orders").fetchall() == [(4,)]
-    again.close()
+    again.view.close()
 
 
-def test_ada_can_mend_an_order_while_she_has_the_role(database: Orders, rotakey: Postgres) -> None:
+def test_ada_can_mend_an_order_while_she_has_the_role(database: OrdersDatabase, rotakey: Postgres) -> None:
     mend = "UPDATE orders SET state = 'paid' WHERE id = 1002"
     with psycopg.connect(database.logins["ada"], autocommit=True) as ada:
         with pytest.raises(errors.InsufficientPrivilege):
@@ -64,7 +64,7 @@ def test_ada_can_mend_an_order_while_she_has_the_role(database: Orders, rotakey:
         rotakey.grant(hold("ada", "orders_rw"), [receipt], None, soon())
         ada.execute(mend)
 
-        state = database.state()
+        state = database.view.state()
         assert members(database)["orders_rw"] == [{"account": "ada", "grantor": "rotakey"}]
         assert state["sessions"] == [{"account": "ada", "count": 1}]
         assert (state["name"], state["error"]) == ("orders-db", None)
@@ -86,20 +86,20 @@ def test_the_bot_can_give_every_role_of_the_policy(server: Server, role: str) ->
         psycopg.connect(database.logins[account]).close()
         target.revoke(hold(account, role), [receipt], soon())
     target.close()
-    database.close()
+    database.view.close()
 
 
-def test_the_bot_itself_sees_no_orders(database: Orders) -> None:
+def test_the_bot_itself_sees_no_orders(database: OrdersDatabase) -> None:
     with psycopg.connect(database.bot_url) as bot, pytest.raises(errors.InsufficientPrivilege):
         bot.execute("SELECT FROM orders")
 
 
-def test_the_watch_says_when_it_cannot_see_and_sees_again(server: Server, database: Orders) -> None:
-    before = database.state()
+def test_the_view_says_when_it_cannot_see_and_sees_again(server: Server, database: OrdersDatabase) -> None:
+    before = database.view.state()
     server.kill()
-    assert eventually(lambda: bool(database.state()["error"]))
-    assert database.state()["roles"] == before["roles"]
+    assert eventually(lambda: bool(database.view.state()["error"]))
+    assert database.view.state()["roles"] == before["roles"]
 
     server.start()
-    assert eventually(lambda: database.state()["error"] is None)
-    assert database.state()["at"] > before["at"]
+    assert eventually(lambda: database.view.state()["error"] is None)
+    assert database.view.state()["at"] > before["at"]
