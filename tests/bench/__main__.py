@@ -1,8 +1,8 @@
-"""Measure the promises on this machine and print them beside what was promised: ``make bench``.
+"""Print what was measured on this machine beside what is promised: ``make bench``.
 
-Web and worker run as processes of their own on a real Valkey and a real PostgreSQL; Slack is the
-sandbox's workspace, which answers at once. Nothing passes or fails here. Names of measures as
-arguments limit it to those: ``make bench ARGS="load --live 10000 --ends 1000 --workers 1"``.
+Web and worker run as processes of their own on a real Valkey and a real PostgreSQL; Slack is the sandbox's
+workspace, which answers at once. Nothing passes or fails here. Names of measurements as arguments limit it to
+those: ``make bench ARGS="load --live 10000 --ends 1000 --workers 1"``.
 """
 
 from __future__ import annotations
@@ -42,22 +42,32 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}; else all")
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(MEASURES)}; all if none is named"
+    )
     of_load = parser.add_argument_group("load")
     of_load.add_argument("--live", type=int, default=Size.live, help="leases that live on (%(default)s)")
-    of_load.add_argument("--ends", type=int, default=Size.ends, help="leases that end at once (%(default)s)")
-    of_load.add_argument("--workers", type=int, default=Size.workers, help="processes (%(default)s)")
-    of_load.add_argument("--targets", type=int, default=Size.targets, help="they lie at (%(default)s)")
-    of_load.add_argument("--odd", type=int, default=Size.odd, help="percent that are not plain (%(default)s)")
+    of_load.add_argument("--ends", type=int, default=Size.ends, help="leases that end (%(default)s)")
+    of_load.add_argument("--workers", type=int, default=Size.workers, help="worker processes (%(default)s)")
+    of_load.add_argument(
+        "--targets", type=int, default=Size.targets, help="targets that the leases are for (%(default)s)"
+    )
+    of_load.add_argument(
+        "--odd", type=int, default=Size.odd, help="percent of special cases among the ends (%(default)s)"
+    )
     of_threads = parser.add_argument_group("threads")
-    of_threads.add_argument("--hanging", type=int, default=Scale.ends, help="ends at each (%(default)s)")
+    of_threads.add_argument(
+        "--hanging", type=int, default=Scale.ends, help="leases that end at each target (%(default)s)"
+    )
     of_memory = parser.add_argument_group("memory")
-    of_memory.add_argument("--operations", type=int, default=100_000, help="in all (%(default)s)")
+    of_memory.add_argument(
+        "--operations", type=int, default=100_000, help="operations in total (%(default)s)"
+    )
     found = parser.parse_args()
     unknown = [name for name in found.names if name not in MEASURES]
     if unknown:
-        parser.error(f"nothing is called {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+        parser.error(f"unknown: {', '.join(unknown)}; choose from {', '.join(MEASURES)}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A Slack that answers every call at once, and remembers when each channel was last written to."""
+"""A Slack that accepts every call at once, and remembers when each channel last got a message."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\
 
 
 class AlwaysOk:
-    """``written`` maps a channel to the time of the last message posted or changed in it."""
+    """``posted_at`` maps a channel to the time of the last message posted or changed in it."""
 
     def __init__(self) -> None:
-        self.written: dict[str, float] = {}
+        self.posted_at: dict[str, float] = {}
         self.url = ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -27,16 +27,16 @@ class AlwaysOk:
         lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
         body = await reader.readexactly(int(lengths[0].partition(b":")[2])) if lengths else b""
         method = head.split(b" ", 2)[1].decode().rpartition("/")[2]
-        said = json.dumps({"ok": True, **self._said(method, body.decode())}).encode()
-        writer.write(HEAD % len(said) + said)
+        result = json.dumps({"ok": True, **self._result_of(method, body.decode())}).encode()
+        writer.write(HEAD % len(result) + result)
         await writer.drain()
         writer.close()
         await writer.wait_closed()
 
-    def _said(self, method: str, body: str) -> dict[str, Any]:
+    def _result_of(self, method: str, body: str) -> dict[str, Any]:
         if method.startswith("chat."):
             channel = json.loads(body)["channel"]
-            self.written[channel] = time.time()
+            self.posted_at[channel] = time.time()
             return {"channel": channel, "ts": "1.000001"}
         if method == "users.info":
             return {"user": _user(parse_qs(body)["user"][0])}
@@ -48,7 +48,7 @@ def email_of(person: str) -> str:
 
 
 def _user(person: str) -> dict[str, Any]:
-    """Whoever it is: one of us."""
+    """Return a full member of the workspace with this id."""
     marks = ("deleted", "is_bot", "is_restricted", "is_ultra_restricted")
     profile = {"display_name": person, "email": email_of(person)}
     about = {"id": person, "team_id": TEAM, "is_email_confirmed": True, "profile": profile}
@@ -57,7 +57,7 @@ def _user(person: str) -> dict[str, Any]:
 
 @contextmanager
 def always_ok() -> Iterator[AlwaysOk]:
-    """Served on a free port by a thread of its own."""
+    """Serve one on a free port, from a thread of its own."""
     slack, up, loop, over = AlwaysOk(), threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
     async def serve() -> None:

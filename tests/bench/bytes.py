@@ -1,7 +1,8 @@
-"""What Redis keeps of a grant, while it is live and afterwards, and of a year of a thousand grants a day.
+"""The bytes that Redis keeps for a grant, while it is live and afterwards, and for a year of a thousand
+grants a day.
 
-A day is played on a clock that stands still between its steps; what the ledger has then is copied into a real
-Valkey and weighed there.
+A day runs on a clock that stands still between its steps. What the ledger has then is copied into a real
+Valkey and measured there.
 """
 
 from __future__ import annotations
@@ -28,22 +29,22 @@ NAME = "rotakey:{main}:"
 
 
 def bytes_kept() -> Iterator[Row]:
-    """Dan asks, Bob approves, Dan gives it back, all day and night."""
+    """Measure while Dan requests, Bob approves, and Dan gives it back, all day and night."""
     story = Story(catalog(replace(PROD_DB, lengths=Lengths(default=60, max=3_600))), sealed=True)
     with valkey() as server, Redis.from_url(server.url) as redis:
-        _one(story)
-        before = _weighed(story.memory, redis)
-        grant = _begun(story)
-        live = _of_documents(_weighed(story.memory, redis)) - _of_documents(before)
+        _run_grant(story)
+        before = _measure(story.memory, redis)
+        grant = _start_grant(story)
+        live = _documents_in(_measure(story.memory, redis)) - _documents_in(before)
         story.give_back(DAN)
         story.pass_time(60)
-        ended = _of_documents(_weighed(story.memory, redis)) - _of_documents(before)
+        ended = _documents_in(_measure(story.memory, redis)) - _documents_in(before)
         entries = len(story.history(grant))
-        start = _weighed(story.memory, redis)
+        start = _measure(story.memory, redis)
         seals = len(story.memory.seals(count=1_000_000))
         for _ in range(A_DAY):
-            _one(story)
-        day = _weighed(story.memory, redis)
+            _run_grant(story)
+        day = _measure(story.memory, redis)
         sealed = (len(story.memory.seals(count=1_000_000)) - seals) / A_DAY
     audit, closed = ((day[name] - start[name]) / A_DAY for name in ("audit", "seals"))
     yield Row("a live grant", "", f"{live} bytes, and what it has in the audit")
@@ -58,25 +59,25 @@ def bytes_kept() -> Iterator[Row]:
     yield Row("the same with keep: 90d, at any time", "", f"{year / 365 * 91:.2f} GB")
 
 
-def _begun(story: Story) -> str:
+def _start_grant(story: Story) -> str:
     grant = story.ask(DAN, length="10m").standing.grant.id
     story.approve(BOB, grant)
     story.pass_time(30)
     return grant
 
 
-def _one(story: Story) -> None:
-    _begun(story)
+def _run_grant(story: Story) -> None:
+    _start_grant(story)
     story.give_back(DAN)
     story.pass_time(SECONDS / A_DAY - 30)
 
 
-def _of_documents(weighed: Mapping[str, int]) -> int:
-    return sum(size for kind, size in weighed.items() if kind not in ("audit", "seals"))
+def _documents_in(measured: Mapping[str, int]) -> int:
+    return sum(size for kind, size in measured.items() if kind not in ("audit", "seals"))
 
 
-def _weighed(memory: MemoryLedger, redis: Redis) -> Counter[str]:
-    """Bytes by kind of key, as the ledger in Redis would have them."""
+def _measure(memory: MemoryLedger, redis: Redis) -> Counter[str]:
+    """Return the bytes by kind of key, as the ledger in Redis would have them."""
     kept: Mapping[str, Any] = memory.backup()
     redis.flushall()
     pipe = redis.pipeline(transaction=False)

@@ -1,4 +1,4 @@
-"""What it costs that a commit is on disk, or on a replica, when it returns."""
+"""The cost of having a commit on disk, or on a replica, when it returns."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ ROUNDS, IN_A_ROW = 20, 50
 
 
 def durable() -> Iterator[Row]:
-    """Turn by turn, so that whatever else this machine does slows all of them alike."""
+    """Measure in turns, so that other work of this machine slows all of them alike."""
     with ExitStack() as stack:
         second = ("--appendfsync", "everysec")
-        ways = {
-            "appendfsync everysec": stack.enter_context(_commits(*second)),
-            "appendfsync always": stack.enter_context(_commits("--appendfsync", "always")),
-            "appendfsync everysec, one replica has it": stack.enter_context(_commits(*second, copies=1)),
+        commits = {
+            "appendfsync everysec": stack.enter_context(_committer(*second)),
+            "appendfsync always": stack.enter_context(_committer("--appendfsync", "always")),
+            "appendfsync everysec, one replica has it": stack.enter_context(_committer(*second, copies=1)),
             "appendfsync always, one replica has it": stack.enter_context(
-                _commits("--appendfsync", "always", copies=1)
+                _committer("--appendfsync", "always", copies=1)
             ),
         }
-        took: dict[str, list[float]] = {name: [] for name in ways}
+        took: dict[str, list[float]] = {name: [] for name in commits}
         for _ in range(ROUNDS):
-            for name, commit in ways.items():
+            for name, commit in commits.items():
                 took[name] += [commit() for _ in range(IN_A_ROW)]
     for name, seconds in took.items():
         p50, p99 = statistics.median(seconds) * 1000, quantile(seconds, 0.99) * 1000
@@ -40,7 +40,7 @@ def durable() -> Iterator[Row]:
 
 
 @contextmanager
-def _commits(*options: str, copies: int = 0) -> Iterator[Callable[[], float]]:
+def _committer(*options: str, copies: int = 0) -> Iterator[Callable[[], float]]:
     with replica_set(copies, *options) as (primary, *_), connect(primary.url) as client:
         ledger, key = RedisLedger(client, copies=copies), Key.of(HoldRecord, "orders-db/1")
 

@@ -1,7 +1,7 @@
 """Ten thousand leases that end in one second while a hundred thousand others live on.
 
 Real workers on a real Valkey that writes each change to its disk; the databases do nothing and Slack agrees
-to everything. Those who live on are looked at every ten minutes, as in earnest, spread evenly.
+to everything. The holds of leases that live on are looked at every ten minutes, as in production.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.sandbox.stack.deployment import wait_until
 from bot.usecases.access.outcomes import LOOK_EVERY
-from tests.bench.deployment import Deployment, cpu, deployed
+from tests.bench.deployment import BenchDeployment, bench_deployment, cpu
 from tests.bench.notes import Notes
-from tests.bench.population import Life, account_of, channel_of, settle
+from tests.bench.population import LiveGrant, account_of, channel_of, write_grants
 from tests.bench.table import Row, quantile, spread
 
 RESOURCES = 50
 SEATS = 100
-"""Resources that only one may hold: so many of those that end have a seat, at most."""
+"""Resources with one holder, and the most of the ending grants that are of one."""
 TIME_TO_WRITE = 3.0
-"""Times what it took so far to write as many: so that all that end are there before the first does."""
+"""How many times the expected time is allowed for writing the grants before the first ends."""
 WARMING_UP = 200
 OVER_WITHIN = 120.0
 HAD = "H"
-"""How the names of those begin who had it before."""
+"""The first letter of the names of people who had it before."""
 PROMISED = 2.5
 NOTE_PROMISED = 10.0
 
@@ -39,30 +40,31 @@ class Size:
     workers: int = 2
     targets: int = 1
     odd: int = 10
-    """Percent of those that end: two roles, a seat, or had before, as many of each."""
+    """Percent of the ending grants that give two roles, have a seat, or give what their holder had before."""
 
 
 def load(size: Size) -> Iterator[Row]:
-    """Evenly over one second, then all in the same millisecond."""
-    with deployed(_policy(size.targets)) as deployment:
-        scene = Scene(size, deployment)
-        scene.fill()
+    """Measure ends that are spread evenly over one second, then ends in the same millisecond."""
+    with bench_deployment(policy_for(size.targets), workers=size.workers) as deployment:
+        bench = LoadBench(size, deployment)
+        bench.fill()
         for how, apart in (("in one second", 1.0), ("at the same millisecond", 0.0)):
-            yield from scene.measured(how, apart)
+            yield from bench.measure(how, apart)
 
 
-class Scene:
-    def __init__(self, size: Size, deployment: Deployment) -> None:
+class LoadBench:
+    def __init__(self, size: Size, deployment: BenchDeployment) -> None:
         self.size, self.deployment = size, deployment
         self.ledger, self.slack = deployment.ledger, deployment.slack
-        self.workers = [deployment.worker() for _ in range(size.workers)]
+        self.workers = [each.pid for each in deployment.processes]
         print("workers:", *self.workers, file=sys.stderr)
 
     def fill(self) -> None:
-        """Those who live on. Their holds are looked at every ten minutes, as always: evenly spread."""
+        """Write the grants that live on. Their holds are looked at every ten minutes, as always: evenly
+        spread. Then let the workers warm up: what one does for the first time takes longer."""
         now = self.ledger.read(()).now
-        lives = (
-            Life(
+        grants = (
+            LiveGrant(
                 name=f"L{number:07}",
                 given_at=now,
                 seen_at=now + (number / self.size.live - 1) * LOOK_EVERY,
@@ -71,77 +73,77 @@ class Scene:
             for number in range(self.size.live)
         )
         began = time.monotonic()
-        settle(self.ledger, self.deployment.deeds, self.deployment.catalog, lives)
-        self._each = (time.monotonic() - began) / max(self.size.live, 1)
-        self._warm_up()
+        write_grants(self.ledger, self.deployment.calls, self.deployment.catalog, grants)
+        self._seconds_per_grant = (time.monotonic() - began) / max(self.size.live, 1)
+        ends = self._write_ending_grants(WARMING_UP, 1.0, "warming up")
+        _wait_until(lambda: self._are_shown(ends))
 
-    def _warm_up(self) -> None:
-        """What a worker does for the first time takes longer; those of a deployment have worked before."""
-        ends = self._about_to_end(WARMING_UP, 1.0, "warming up")
-        _until(lambda: all(self._told_at(name) >= at for name, at in ends.items()))
-
-    def measured(self, how: str, apart: float) -> Iterator[Row]:
+    def measure(self, how: str, apart: float) -> Iterator[Row]:
         size = self.size
         yield Row(f"{size.ends} leases end {how}, {size.live} live, {size.workers} workers", "", "")
         last = self._last_entry()
-        ends = self._about_to_end(size.ends, apart, how)
+        ends = self._write_ending_grants(size.ends, apart, how)
         first = min(ends.values())
         time.sleep(max(first - 0.5 - time.time(), 0))
         before = self._cpu()
         notes = Notes(self.deployment, how.replace(" ", ""))
-        with notes.being_owed():
-            _until(lambda: self.ledger.condition().open <= size.live)
-        spent = self._cpu() - before
-        ended = self._ended_since(last)
+        with notes.adding():
+            _wait_until(lambda: self.ledger.condition().open <= size.live)
+        used = self._cpu() - before
+        ended = self._ends_since(last)
         over = max(ended.values(), default=first)
-        taken = self.deployment.deeds.taken()
+        revoked_at = self.deployment.calls.revocations()
         ours = {name: at for name, at in ends.items() if not name.startswith(HAD)}
-        yield _late("take", {name: taken.get(account_of(name)) for name in ours}, ours, PROMISED)
-        yield _late("ended in Redis", {name: ended.get(name) for name in ends}, ends)
-        _until(notes.all_sent)
-        late = notes.late()
+        yield _delay_row("revoke", {name: revoked_at.get(account_of(name)) for name in ours}, ours, PROMISED)
+        yield _delay_row("ended in Redis", {name: ended.get(name) for name in ends}, ends)
+        _wait_until(notes.are_all_sent)
+        delays = notes.delays()
         yield Row(
-            "  note owed meanwhile to sent", f"{NOTE_PROMISED:.0f} s", spread(late), max(late) / NOTE_PROMISED
+            "  note due meanwhile to sent",
+            f"{NOTE_PROMISED:.0f} s",
+            spread(delays),
+            max(delays) / NOTE_PROMISED,
         )
-        _until(lambda: all(self._told_at(name) >= at for name, at in ended.items()))
-        yield _late("card", {name: self._told_at(name) or None for name in ends}, ends)
-        yield Row(
-            "  pace",
-            "",
-            f"{len(ended) / max(over - first, 0.001):.0f} a second; {spent.each(max(len(ended), 1))}",
-        )
+        _wait_until(lambda: self._are_shown(ended))
+        yield _delay_row("card", {name: self._shown_at(name) or None for name in ends}, ends)
+        pace = len(ended) / max(over - first, 0.001)
+        yield Row("  pace", "", f"{pace:.0f} a second; {used.per(max(len(ended), 1))}")
 
-    def _told_at(self, name: str) -> float:
-        return self.slack.written.get(channel_of(name), 0.0)
+    def _are_shown(self, ends: dict[str, float]) -> bool:
+        return all(self._shown_at(name) >= at for name, at in ends.items())
 
-    def _about_to_end(self, count: int, apart: float, how: str) -> dict[str, float]:
-        """Written now, and ending once all are; the ends as Redis has them."""
+    def _shown_at(self, name: str) -> float:
+        return self.slack.posted_at.get(channel_of(name), 0.0)
+
+    def _write_ending_grants(self, count: int, apart: float, how: str) -> dict[str, float]:
+        """Write grants that end once all are written, and return their ends as Redis has them."""
         now, short = self.ledger.read(()).now, how.replace(" ", "")[-6:]
-        ahead = timedelta(seconds=5 + count * self._each * TIME_TO_WRITE)
+        ahead = timedelta(seconds=5 + count * self._seconds_per_grant * TIME_TO_WRITE)
         first = now.replace(microsecond=0) + ahead
-        lives = [
-            self._life(number, short, now, first + timedelta(milliseconds=number * apart * 1000 // count))
+        grants = [
+            self._grant(number, short, now, first + timedelta(milliseconds=number * apart * 1000 // count))
             for number in range(count)
         ]
-        settle(self.ledger, self.deployment.deeds, self.deployment.catalog, lives)
+        write_grants(self.ledger, self.deployment.calls, self.deployment.catalog, grants)
         if self.ledger.read(()).now > first - timedelta(seconds=1):
             raise RuntimeError("this machine is too slow: not all was written before the first end")
-        return {life.name: life.until.timestamp() for life in lives}
+        return {grant.name: grant.until.timestamp() for grant in grants}
 
-    def _life(self, number: int, short: str, now: datetime, until: datetime) -> Life:
-        """One in so many is not plain: each kind of these in its turn."""
-        life = Life(name=f"{short}{number:07}", given_at=now, seen_at=now, until=until)
+    def _grant(self, number: int, short: str, now: datetime, until: datetime) -> LiveGrant:
+        """Return a grant. ``odd`` percent of them give two roles, have a seat, or give what their holder had
+        before, in turns."""
+        grant = LiveGrant(name=f"{short}{number:07}", given_at=now, seen_at=now, until=until)
         if not self.size.odd or number % (100 // self.size.odd):
-            return life
+            return grant
         turn, which = divmod(number // (100 // self.size.odd), 3)
         if which == 0:
-            return replace(life, name=f"{HAD}{life.name}", had_before=True)
+            return replace(grant, name=f"{HAD}{grant.name}", had_before=True)
         if which == 1 and turn < SEATS:
-            return replace(life, resource=f"seat{turn}")
-        return replace(life, resource="both")
+            return replace(grant, resource=f"seat{turn}")
+        return replace(grant, resource="both")
 
-    def _ended_since(self, last: str) -> dict[str, float]:
-        """When, as the audit tells it from behind the entry named in ``last``."""
+    def _ends_since(self, last: str) -> dict[str, float]:
+        """Return when each grant ended, by the audit behind the entry named in ``last``."""
         ended: dict[str, float] = {}
         while rows := self.ledger.entries(last, 1000):
             last = rows[-1][0]
@@ -152,43 +154,41 @@ class Scene:
         found: Any = self.deployment.redis.xrevrange("rotakey:{main}:audit", count=1)
         return next((str(name) for name, _ in found), "")
 
-    def _cpu(self) -> Spent:
-        return Spent(worker=sum(map(cpu, self.workers)), server=cpu(self.deployment.valkey_pid()))
+    def _cpu(self) -> CpuTime:
+        return CpuTime(worker=sum(map(cpu, self.workers)), server=cpu(self.deployment.valkey_pid()))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spent:
-    """Seconds of CPU."""
+class CpuTime:
+    """Seconds of CPU that the workers and Valkey have used."""
 
     worker: float
     server: float
 
-    def each(self, count: int) -> str:
+    def per(self, count: int) -> str:
         parts = {"workers": self.worker, "Valkey": self.server}
-        told = (f"{cpu:.1f} s of {who} ({cpu / count * 1000:.2f} ms each)" for who, cpu in parts.items())
-        return f"CPU {', '.join(told)}"
+        shown = (f"{cpu:.1f} s of {who} ({cpu / count * 1000:.2f} ms each)" for who, cpu in parts.items())
+        return f"CPU {', '.join(shown)}"
 
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(worker=self.worker - other.worker, server=self.server - other.server)
-
-
-def _late(what: str, seen: dict[str, float | None], ends: dict[str, float], promised: float = 0) -> Row:
-    """What has not come to be by now is late by at least that much."""
-    missing, now = sum(at is None for at in seen.values()), time.time()
-    late = [(seen[name] or now) - end for name, end in ends.items()]
-    told = spread(late) + (f"; {missing} NOT YET" if missing else "")
-    ratio = quantile(late, 0.99) / promised if promised else None
-    return Row(f"  lease end to {what}", f"p99 {promised:g} s" if promised else "", told, ratio)
+    def __sub__(self, other: CpuTime) -> CpuTime:
+        return CpuTime(worker=self.worker - other.worker, server=self.server - other.server)
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    """It is so, or OVER_WITHIN is over."""
-    deadline = time.monotonic() + OVER_WITHIN
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.25)
+def _delay_row(what: str, at: dict[str, float | None], ends: dict[str, float], promised: float = 0) -> Row:
+    """Return the row for the delays from the ends. Where nothing has happened yet, the delay is at least that
+    until now."""
+    missing, now = sum(each is None for each in at.values()), time.time()
+    delays = [(at[name] or now) - end for name, end in ends.items()]
+    measured = spread(delays) + (f"; {missing} NOT YET" if missing else "")
+    ratio = quantile(delays, 0.99) / promised if promised else None
+    return Row(f"  lease end to {what}", f"p99 {promised:g} s" if promised else "", measured, ratio)
 
 
-def _policy(targets: int) -> str:
+def _wait_until(condition: Callable[[], bool]) -> None:
+    wait_until(condition, OVER_WITHIN, poll=0.25)
+
+
+def policy_for(targets: int) -> str:
     named = [f"  db{number}: {{kind: postgres, url: '${{DB_{number}}}'}}" for number in range(targets)]
     resources = [
         f"  r{number}: {{title: R, gives: [{{target: db{number % targets}, role: rw}}], approvers: [U02BOB],"

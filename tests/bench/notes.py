@@ -1,4 +1,4 @@
-"""Messages of their own that are owed now and then, and how late each was sent."""
+"""Notes that fall due while something else is measured, and how late each was sent."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from contextlib import contextmanager
 from bot.core.reasons import Why, because
 from bot.ports.changes import Change, Due
 from bot.ports.documents import Key, Note
-from tests.bench.deployment import Deployment
+from tests.bench.deployment import BenchDeployment
 
 EVERY = 0.25
 """Seconds."""
 
 
 class Notes:
-    """``owed`` maps a channel of its own to when its note was owed."""
+    """Notes, each in a channel of its own; ``due_at`` has the time at which each was due."""
 
-    def __init__(self, deployment: Deployment, name: str) -> None:
+    def __init__(self, deployment: BenchDeployment, name: str) -> None:
         self._deployment, self._name = deployment, name
-        self.owed: dict[str, float] = {}
+        self.due_at: dict[str, float] = {}
         self._over = threading.Event()
 
     @contextmanager
-    def being_owed(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._owe_on, name="notes")
+    def adding(self) -> Iterator[None]:
+        """Add notes from a thread of its own."""
+        thread = threading.Thread(target=self._keep_adding, name="notes")
         thread.start()
         try:
             yield
@@ -34,21 +35,21 @@ class Notes:
             self._over.set()
             thread.join()
 
-    def late(self) -> list[float]:
-        """Seconds. One that was not sent yet is late by at least that much."""
-        now = time.time()
-        return [self._deployment.slack.written.get(channel, now) - at for channel, at in self.owed.items()]
+    def delays(self) -> list[float]:
+        """Return the seconds from due to sent. A note that was not sent yet counts as sent now."""
+        now, posted_at = time.time(), self._deployment.slack.posted_at
+        return [posted_at.get(channel, now) - at for channel, at in self.due_at.items()]
 
-    def all_sent(self) -> bool:
-        return all(channel in self._deployment.slack.written for channel in self.owed)
+    def are_all_sent(self) -> bool:
+        return self.due_at.keys() <= self._deployment.slack.posted_at.keys()
 
-    def _owe_on(self) -> None:
+    def _keep_adding(self) -> None:
         while not self._over.wait(EVERY):
-            self._owe(f"{self._name}{len(self.owed):05}")
+            self._add(f"{self._name}{len(self.due_at):05}")
 
-    def _owe(self, name: str) -> None:
+    def _add(self, name: str) -> None:
         reason = because(Why.VANISHED, person="U02ADA", resource="r0", access="rw on db0")
         note = Note(id=name, channel=f"C{name}", reason=reason)
         due = (Due.note(name, at=self._deployment.ledger.read(()).now),)
-        self.owed[note.channel] = time.time()
+        self.due_at[note.channel] = time.time()
         self._deployment.ledger.commit(Change(put={Key.of(Note, name): note}, due=due))

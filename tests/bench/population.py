@@ -1,4 +1,4 @@
-"""Many people who hold something: each grant as it lies in Redis once it was approved, given and told."""
+"""Many people who hold something: their grants as they are in Redis once approved, granted and shown."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from bot.ports.documents import Account, Card, EmailOwner, Key, Place
 from bot.usecases.access.outcomes import LOOK_EVERY, hold_name
 from bot.usecases.requests.admit import PEOPLE_EVERY, approval_entry, indexes
 from tests.bench.always_ok import TEAM, email_of
-from tests.bench.deeds import Deeds
+from tests.bench.calls import GRANT, CallLog
 
 AT_ONCE = 50
 """Grants in one commit, so that a hundred thousand are written in a minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Life:
-    """``seen_at``: when the hold was last looked at; it is looked at again ten minutes later. ``resource``
-    None: one after the other of those that are plain. ``had_before``: it is not ours to revoke."""
+class LiveGrant:
+    """One person's live grant, of a resource that gives one thing if none is named. Its hold was last read
+    from the target at ``seen_at``, and is read again ten minutes later. If it was ``had_before``, it is not
+    ours to revoke."""
 
     name: str
     given_at: datetime
@@ -37,19 +38,19 @@ class Life:
     had_before: bool = False
 
 
-def settle(ledger: RedisLedger, deeds: Deeds, catalog: Catalog, lives: Iterable[Life]) -> None:
+def write_grants(ledger: RedisLedger, calls: CallLog, catalog: Catalog, grants: Iterable[LiveGrant]) -> None:
     plain = [each for each in catalog.resources.values() if len(each.gives) == 1 and not each.one_holder]
-    numbered = iter(enumerate(lives))
+    numbered = iter(enumerate(grants))
     while some := tuple(islice(numbered, AT_ONCE)):
-        change, given = Change(), list[Hold]()
-        for number, life in some:
-            resource = catalog.resources[life.resource] if life.resource else plain[number % len(plain)]
-            grant = _grant(life, resource, catalog.version)
-            given += () if life.had_before else grant.gives
-            change = change.plus(_lived(life, grant))
+        change, granted = Change(), list[Hold]()
+        for number, live in some:
+            resource = catalog.resources[live.resource] if live.resource else plain[number % len(plain)]
+            grant = _grant(live, resource, catalog.version)
+            granted += () if live.had_before else grant.gives
+            change = change.plus(_change(live, grant))
         ledger.commit(change)
-        for hold in given:  # a sweep that finds it before there is a record takes it for a stray
-            deeds.append("give", hold)
+        for hold in granted:  # a sweep that finds it before there is a record takes it for a stray
+            calls.append(GRANT, hold)
 
 
 def account_of(name: str) -> str:
@@ -60,27 +61,27 @@ def channel_of(name: str) -> str:
     return f"D{name}"
 
 
-def _lived(life: Life, grant: Grant) -> Change:
-    holds = tuple(_records(grant, life))
+def _change(live: LiveGrant, grant: Grant) -> Change:
+    holds = tuple(_records(grant, live))
     about = {"seen": "ours", "person": grant.person}
     given = (Entry(what="given", grant=grant.id, facts={"hold": hold_name(h), **about}) for h in grant.gives)
-    looks = (Due.hold(h.key, at=min(life.until, life.seen_at + LOOK_EVERY)) for h in grant.gives)
-    known_since = (life.given_at - life.seen_at) / LOOK_EVERY * PEOPLE_EVERY
+    looks = (Due.hold(h.key, at=min(live.until, live.seen_at + LOOK_EVERY)) for h in grant.gives)
+    known_since = (live.given_at - live.seen_at) / LOOK_EVERY * PEOPLE_EVERY
     accounts = {f"{grant.person}/{hold.target}": Account(name=hold.account) for hold in grant.gives}
-    place = Place(channel=channel_of(life.name), audience="holder", ts="1.000001", shown="holder:then")
+    place = Place(channel=channel_of(live.name), audience="holder", ts="1.000001", shown="holder:then")
     return Change(
         put={
             Key.of(Grant, grant.id): grant,
             Key.of(Card, grant.id): Card(places=(place,)),
-            **_person(life, grant.person),
+            **_person(live, grant.person),
             **{Key.of(HoldRecord, record.hold.key): record for record in holds},
             **{Key.of(Account, name): account for name, account in accounts.items()},
         },
-        leases=(Lease(grant=grant.id, how=LeaseMove.START, until=life.until),),
+        leases=(Lease(grant=grant.id, how=LeaseMove.START, until=live.until),),
         index={(name, grant.id): True for name in indexes(grant)},
         due=(
             *looks,
-            Due.people(grant.person, at=life.given_at + PEOPLE_EVERY - known_since),
+            Due.people(grant.person, at=live.given_at + PEOPLE_EVERY - known_since),
         ),
         audit=(
             approval_entry(grant),
@@ -90,55 +91,55 @@ def _lived(life: Life, grant: Grant) -> Change:
     )
 
 
-def _grant(life: Life, resource: Resource, policy: str) -> Grant:
+def _grant(live: LiveGrant, resource: Resource, policy: str) -> Grant:
     asked = Grant(
-        id=life.name,
-        person=f"U{life.name}",
+        id=live.name,
+        person=f"U{live.name}",
         resource=resource.name,
         origin=Origin.ASKED,
         state=State.ASKED,
-        asked_at=life.given_at,
-        length=round((life.until - life.given_at).total_seconds()),
+        asked_at=live.given_at,
+        length=round((live.until - live.given_at).total_seconds()),
         reason="orders 1002 and 1003 are stuck",
         policy=policy,
-        votes=(Vote(person="U02BOB", at=life.given_at),),
+        votes=(Vote(person="U02BOB", at=live.given_at),),
         asked_people=("U02BOB",),
         seated=resource.one_holder,
     )
     held = [
-        Hold(target=each.target, account=account_of(life.name), entitlement=each) for each in resource.gives
+        Hold(target=each.target, account=account_of(live.name), entitlement=each) for each in resource.gives
     ]
     ground = Ground(
         cause=Cause.APPROVAL,
-        since=life.given_at,
-        until=life.until,
+        since=live.given_at,
+        until=live.until,
         rule="approvers",
         approved_by=("U02BOB",),
     )
-    grant = grants.approve(asked, now=life.given_at, ground=ground, gives=held)
+    grant = grants.approve(asked, now=live.given_at, ground=ground, gives=held)
     for hold in held:
-        grant = grants.hold_given(grant, hold.key, now=life.given_at, had_before=life.had_before)
+        grant = grants.hold_given(grant, hold.key, now=live.given_at, had_before=live.had_before)
     return grant
 
 
-def _records(grant: Grant, life: Life) -> Iterator[HoldRecord]:
+def _records(grant: Grant, live: LiveGrant) -> Iterator[HoldRecord]:
     for hold in grant.gives:
         yield HoldRecord(
             hold=hold,
             phase=Phase.GIVEN,
-            baseline=Presence.THEIRS if life.had_before else Presence.NONE,
+            baseline=Presence.THEIRS if live.had_before else Presence.NONE,
             receipts=(Receipt(system=hold.target),),
-            given_until=life.until,
-            seen_at=life.seen_at,
+            given_until=live.until,
+            seen_at=live.seen_at,
         )
 
 
-def _person(life: Life, person: str) -> dict[Key, Person | EmailOwner]:
-    email = account_of(life.name)
+def _person(live: LiveGrant, person: str) -> dict[Key, Person | EmailOwner]:
+    email = account_of(live.name)
     known = Person(
-        id=person, team=TEAM, name=life.name, email=email, email_confirmed=True, read_at=life.given_at
+        id=person, team=TEAM, name=live.name, email=email, email_confirmed=True, read_at=live.given_at
     )
     return {
         Key.of(Person, person): known,
-        Key.of(EmailOwner, email): EmailOwner(people=(person,), read_at=life.given_at),
+        Key.of(EmailOwner, email): EmailOwner(people=(person,), read_at=live.given_at),
     }

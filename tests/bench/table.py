@@ -1,4 +1,4 @@
-"""The table that is printed."""
+"""The rows of the printed table, and the figures in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """``ratio`` is the worst that was measured, against what was promised for it."""
+    """One measurement. ``ratio`` is the worst value divided by the promised one."""
 
     what: str
     promised: str
@@ -26,7 +26,7 @@ class Row:
 
 
 def quantile(seconds: Sequence[float], part: float) -> float:
-    """The smallest value that at least this part of all lies at or below."""
+    """Return the smallest value such that at least this part of all values is not greater."""
     ordered = sorted(seconds)
     return ordered[max(min(-int(-part * len(ordered) // 1), len(ordered)) - 1, 0)]
 

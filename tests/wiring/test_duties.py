@@ -26,9 +26,9 @@ from bot.usecases.enact import ALWAYS_OWED, enact
 from bot.usecases.job import Job
 from bot.wiring import adapters, components, duties, processes
 from bot.worker.watchdog import Watchdog
-from tests.bench.deeds import Deeds
+from tests.bench.calls import CallLog
 from tests.bench.load_worker import NoopTarget
-from tests.bench.population import Life, account_of, settle
+from tests.bench.population import LiveGrant, account_of, write_grants
 
 POLICY = """
 people: {email_domains: [example.com]}
@@ -73,22 +73,22 @@ def made() -> Iterator[components.Components]:
 def test_what_is_over_is_revoked_where_the_policy_in_force_says_that_the_target_is(
     made: components.Components, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    deeds, asked = Deeds(tmp_path / "deeds"), list[str]()
+    calls, asked = CallLog(tmp_path / "calls"), list[str]()
 
     def found(name: str, settings: PostgresSettings) -> NoopTarget:
         asked.append(settings.url.get_secret_value())
-        return NoopTarget(name, deeds)
+        return NoopTarget(name, calls)
 
     monkeypatch.setattr(adapters, "build_target", found)
     moved = config.load(POLICY.replace("DB_URL", "MOVED_URL"), environ=URLS)
     enact(made.ledger, moved.catalog, moved.text)
     now = made.ledger.read(()).now
-    adas = Life(name="ADA", given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)
-    settle(made.ledger, deeds, moved.catalog, [adas])
+    adas = LiveGrant(name="ADA", given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)
+    write_grants(made.ledger, calls, moved.catalog, [adas])
     (claim,) = made.ledger.claim(1, 1, {}, ("hold",)).claims
     assert not work(made, Job(claim, Deadline.after(0)))
     assert asked == ["postgresql://elsewhere"]
-    assert account_of("ADA") in deeds.taken()
+    assert account_of("ADA") in calls.revocations()
 
 
 KEEPS = "keep: 90d\naudit: {anchor: {file: /nowhere/anchor}}\n" + POLICY
@@ -202,16 +202,16 @@ def make_room(made: components.Components) -> None:
     made.redis.config_set("maxmemory", 0)
 
 
-def is_revoked(worker: Restarted, deeds: Deeds, who: str) -> bool:
+def is_revoked(worker: Restarted, calls: CallLog, who: str) -> bool:
     """What was over for long is looked at once."""
     made, now = worker.made, worker.made.ledger.read(()).now
-    life = Life(name=who, given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)
+    grant = LiveGrant(name=who, given_at=now - HOUR, seen_at=now - HOUR / 2, until=now - HOUR / 3)
     make_room(made)
-    settle(made.ledger, deeds, config.load(POLICY, environ=URLS).catalog, [life])
+    write_grants(made.ledger, calls, config.load(POLICY, environ=URLS).catalog, [grant])
     fill(made)
     (claim,) = made.ledger.claim(1, 1, {}, ("hold",)).claims
     duties.duties(made)["hold"](Job(claim, Deadline.after(0)))
-    return account_of(who) in deeds.taken()
+    return account_of(who) in calls.revocations()
 
 
 def test_a_full_redis_keeps_no_worker_from_revoking_that_starts_with_the_same_policy(
@@ -237,15 +237,15 @@ def test_with_another_policy_it_revokes_and_grants_nothing_by_that_until_it_is_i
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    deeds, before = Deeds(tmp_path / "deeds"), in_force(made)
-    monkeypatch.setattr(adapters, "build_target", lambda name, _: NoopTarget(name, deeds))
+    calls, before = CallLog(tmp_path / "calls"), in_force(made)
+    monkeypatch.setattr(adapters, "build_target", lambda name, _: NoopTarget(name, calls))
     fill(made)
     worker = restart(MOVED, **here)
     worker.begin()
     assert in_force(made) == before
     with pytest.raises(TemporaryFailure, match="not in force yet"):
         worker.made.adapters.target("db").ready(ADAS, Deadline.after(1))
-    assert is_revoked(worker, deeds, "ADA")
+    assert is_revoked(worker, calls, "ADA")
     worker.watchdog.go_round()
     assert in_force(made) == before
     make_room(made)

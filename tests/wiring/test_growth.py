@@ -26,8 +26,8 @@ from bot.usecases.enact import enact
 from bot.wiring import adapters, components, duties
 from bot.worker.loop import Worker
 from tests.bench.always_ok import TEAM, AlwaysOk, always_ok
-from tests.bench.deeds import Deeds
-from tests.bench.deployment import owed_now
+from tests.bench.calls import CallLog
+from tests.bench.deployment import count_due
 from tests.bench.load_worker import NoopTarget
 from tests.bench.memory import POLICY
 from tests.e2e.rig import until
@@ -72,7 +72,7 @@ class Deployment:
         with self.working():
             for _ in range(ROUNDS):
                 self.round()
-        self.slack.written.clear()
+        self.slack.posted_at.clear()
         return things()
 
     def round(self) -> None:
@@ -97,7 +97,7 @@ class Deployment:
         assert self.site.post("/slack/events", data=body, headers=headers).status_code == 200
 
     def idle(self) -> bool:
-        return owed_now(self.made.redis, ("hold", "card"), ahead=60) == 0
+        return count_due(self.made.redis, ("hold", "card"), ahead=60) == 0
 
 
 def things() -> Counter[str]:
@@ -119,8 +119,8 @@ def _kind(thing: object) -> str:
 
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Deployment]:
-    deeds = Deeds(tmp_path / "deeds")
-    monkeypatch.setattr(adapters, "build_target", lambda name, _: NoopTarget(name, deeds, remembered=9))
+    calls = CallLog(tmp_path / "calls")
+    monkeypatch.setattr(adapters, "build_target", lambda name, _: NoopTarget(name, calls, remembered=9))
     with valkey_url() as url, always_ok() as slack:
         environ = {"SLACK_BOT_TOKEN": "xoxb-none", "SLACK_API_URL": slack.url, "REDIS_URL": url}
         environ["DB_URL"] = "postgresql://nowhere"

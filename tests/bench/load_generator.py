@@ -1,9 +1,9 @@
-"""Many people typing at once: signed commands from a process of its own, as Slack sends them.
+"""A load generator: signed commands of many people at the same moment, as Slack sends them.
 
-``python -m tests.bench.crowd URL AT_ONCE EACH PAUSE`` with the signing secret in SLACK_SIGNING_SECRET; prints
-the seconds of every acknowledgement, one on a line. All type at the same moment, and again PAUSE seconds
-after the last of them was answered. It sends what it has prepared over open connections and
-does nothing else, so that it takes little from the machine that it shares with what it measures.
+``python -m tests.bench.load_generator URL AT_ONCE EACH PAUSE`` with the signing secret in
+SLACK_SIGNING_SECRET prints the seconds of each acknowledgement, one per line. AT_ONCE people send a command,
+and the next one PAUSE seconds after the last answer, EACH times. Requests are prepared beforehand and sent
+over open connections, to take little from the machine that is being measured.
 """
 
 import asyncio
@@ -22,17 +22,17 @@ WARM_UP = 5
 async def main(url: str, at_once: int, each: int, pause: float) -> None:
     secret = os.environ["SLACK_SIGNING_SECRET"].encode()
     parts = urlsplit(url)
-    typed = [[_request(parts.path, secret, n, i) for i in range(WARM_UP + each)] for n in range(at_once)]
+    prepared = [[_request(parts.path, secret, n, i) for i in range(WARM_UP + each)] for n in range(at_once)]
     lines = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(at_once)]
-    found: list[float] = []
-    for together in zip(*typed, strict=True):
-        asks = zip(lines, together, strict=True)
-        found += await asyncio.gather(*(_one(reader, writer, ask) for (reader, writer), ask in asks))
+    seconds: list[float] = []
+    for together in zip(*prepared, strict=True):
+        requests = zip(lines, together, strict=True)
+        seconds += await asyncio.gather(*(_send(*line, request) for line, request in requests))
         await asyncio.sleep(pause)
-    print(*found[WARM_UP * at_once :], sep="\n")
+    print(*seconds[WARM_UP * at_once :], sep="\n")
 
 
-async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> float:
+async def _send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> float:
     began = time.perf_counter()
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
