@@ -13,7 +13,8 @@ from bot.doubles.slack.model import ImpossibleError
 
 
 class PagerControls:
-    """The pager for the page. Each change is written to ``path`` at once."""
+    """The pager for the page. People are named by their Slack ids. Each change is written to ``path``; if one
+    is not possible, ImpossibleError says why."""
 
     def __init__(
         self, pager: Pager, path: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -31,9 +32,12 @@ class PagerControls:
         self._pager.faults.down = down
 
     def state(self) -> dict[str, Any]:
+        """Return `{"down", "schedules": [{"id", "name", "now": [shift], "next": [shift]}]}`; a shift is
+        `{"user", "name", "level", "start", "end", "override"}` in seconds since the epoch."""
         return self._pager.state(self._clock())
 
     def hand_over(self, schedule: str, to: str) -> None:
+        """Give ``to`` the rest of the shift that runs now."""
         with self._saving():
             self._pager.hand_over(schedule, to, self._clock())
 

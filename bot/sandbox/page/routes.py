@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from flask import Blueprint, Response, request, send_from_directory
 from werkzeug.exceptions import BadRequest, HTTPException
 
-from bot.doubles.slack.model import ImpossibleError
+from bot.doubles.slack.model import ImpossibleError, Reply
+from bot.doubles.slack.workspace import Workspace
+from bot.sandbox.page.observer import Observer
+from bot.sandbox.page.pager_controls import PagerControls
 
 Json = dict[str, Any]
 Pressed = tuple[str, str | None, Any]
@@ -21,103 +24,12 @@ HOLD = 0.4
 POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-class Faults(Protocol):
-    """The faults that Slack can have. Setting a field breaks or mends it at once."""
-
-    down: bool
-    slow: float
-    limited: int
-    twice: bool
-
-
-class Answer(Protocol):
-    """The bot's answer to a gesture; `error` is empty if all went well."""
-
-    @property
-    def error(self) -> str: ...
-
-
-class Workspace(Protocol):
-    """The Slack of the page. Gestures raise ImpossibleError if Slack's own window would not offer them."""
-
-    @property
-    def faults(self) -> Faults: ...
-
-    def state(self, me: str) -> Json: ...
-
-    def wait_for_change(self, version: int, seconds: float) -> int: ...
-
-    def type_command(self, user: str, channel: str, command: str, text: str = "") -> object:
-        """Type a command. Any failure is shown in the channel, to the person who typed."""
-
-    def click(
-        self,
-        user: str,
-        channel: str,
-        ts: str,
-        action_id: str,
-        block_id: str | None = None,
-        value: Any = None,
-    ) -> Answer: ...
-
-    def click_home(
-        self, user: str, action_id: str, block_id: str | None = None, value: Any = None
-    ) -> Answer: ...
-
-    def click_view(
-        self, user: str, action_id: str, block_id: str | None = None, value: Any = None
-    ) -> Answer: ...
-
-    def submit_view(self, user: str, values: Json | None = None) -> Answer: ...
-
-    def close_view(self, user: str) -> Answer: ...
-
-    def open_home(self, user: str) -> Answer: ...
-
-
-class Pager(Protocol):
-    """The pager of the page. People are named by their Slack ids. Anything that cannot be done raises
-    ImpossibleError."""
-
-    down: bool
-
-    def state(self) -> Json:
-        """Return `{"down", "schedules": [{"id", "name", "now": [shift], "next": [shift]}]}`; a shift is
-        `{"user", "name", "level", "start", "end", "override"}` in seconds since the epoch."""
-
-    def hand_over(self, schedule: str, to: str) -> None:
-        """Give `to` the rest of the shift that runs now."""
-
-    def start_shift(self, schedule: str, who: str, minutes: float) -> None: ...
-
-    def end_shift(self, schedule: str) -> None: ...
-
-
-class Observer(Protocol):
-    """A look at the target and the ledger from outside the bot. Never raises: a failure is reported in the
-    answer."""
-
-    def clock(self) -> float:
-        """Return the seconds since the epoch, by the clock that ends leases."""
-
-    def database(self) -> Json:
-        """Return `{"name", "at", "roles": [{"role", "members": [{"account", "grantor"}]}], "sessions":
-        [{"account", "count"}], "error": None or a text}`."""
-
-    def leases(self) -> list[Json]:
-        """Return `{"grant", "person", "resource", "until"}` for each lease; one whose `until` is None has no
-        end."""
-
-    def resources(self) -> list[Json]:
-        """Return what the policy in force lets people request: `{"name", "title"}` each."""
-
-
-def page_routes(workspace: Workspace, pager: Pager, observer: Observer) -> Blueprint:
+def page_routes(workspace: Workspace, pager: PagerControls, observer: Observer) -> Blueprint:
     """Serve the page at `/`. Only JSON is accepted, so no other site's page can post here."""
     it = _Page(workspace=workspace, pager=pager, observer=observer, latest=_Latest(workspace))
     routes = Blueprint("page", __name__)
-    routes.add_url_rule("/", "index", _index)
-    routes.add_url_rule("/page/<path:name>", "file", _file)
+    routes.add_url_rule("/", "index", lambda: send_from_directory(PAGE, "index.html"))
+    routes.add_url_rule("/page/<path:name>", "file", lambda name: send_from_directory(PAGE, name))
     routes.add_url_rule("/sandbox/state", "state", it.state)
     gestures: dict[str, Callable[[], Json]] = {
         "command": it.type_command,
@@ -129,16 +41,31 @@ def page_routes(workspace: Workspace, pager: Pager, observer: Observer) -> Bluep
     }
     for name, gesture in gestures.items():
         routes.add_url_rule(f"/sandbox/{name}", name, gesture, methods=["POST"])
-    routes.register_error_handler(HTTPException, _error)
-    routes.register_error_handler(ImpossibleError, _impossible)
-    routes.after_request(_with_headers)
+
+    @routes.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> tuple[Json, int]:
+        return {"ok": False, "error": error.description or error.name}, error.code or 500
+
+    @routes.errorhandler(ImpossibleError)
+    def explain(error: ImpossibleError) -> Json:
+        return {"ok": False, "error": str(error)}
+
+    @routes.after_request
+    def add_headers(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        if response.is_json:
+            response.headers["Cache-Control"] = "no-store"
+        return response
+
     return routes
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Page:
     workspace: Workspace
-    pager: Pager
+    pager: PagerControls
     observer: Observer
     latest: "_Latest"
 
@@ -234,21 +161,21 @@ class _Latest:
 
     def __call__(self, seen: Json) -> Json:
         version, latest = self._known
-        if version != seen["version"]:
-            everybody = [each["id"] for each in seen["people"]]
-            latest = {person: _last_words(self._workspace.state(person), person) for person in everybody}
-            self._known = (seen["version"], latest)
+        if version == seen["version"]:
+            return latest
+        latest = {}
+        for person in (each["id"] for each in seen["people"]):
+            others = {
+                channel["id"]: [
+                    each["ts"]
+                    for each in channel["messages"]
+                    if each["user"] != person and not each["command"]
+                ]
+                for channel in self._workspace.state(person)["channels"]
+            }
+            latest[person] = {channel: max(ts) for channel, ts in others.items() if ts}
+        self._known = (seen["version"], latest)
         return latest
-
-
-def _last_words(seen: Json, person: str) -> Json:
-    heard = {
-        channel["id"]: [
-            each["ts"] for each in channel["messages"] if each["user"] != person and not each["command"]
-        ]
-        for channel in seen["channels"]
-    }
-    return {channel: max(ts) for channel, ts in heard.items() if ts}
 
 
 def _body() -> Json:
@@ -272,30 +199,5 @@ def _number(body: Json, name: str) -> float:
     return value
 
 
-def _result(answer: Answer) -> Json:
-    return {"ok": False, "error": answer.error} if answer.error else {"ok": True}
-
-
-def _index() -> Response:
-    return send_from_directory(PAGE, "index.html")
-
-
-def _file(name: str) -> Response:
-    return send_from_directory(PAGE, name)
-
-
-def _error(error: HTTPException) -> tuple[Json, int]:
-    return {"ok": False, "error": error.description or error.name}, error.code or 500
-
-
-def _impossible(error: ImpossibleError) -> Json:
-    return {"ok": False, "error": str(error)}
-
-
-def _with_headers(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
-    if response.is_json:
-        response.headers["Cache-Control"] = "no-store"
-    return response
+def _result(reply: Reply) -> Json:
+    return {"ok": False, "error": reply.error} if reply.error else {"ok": True}

@@ -1,68 +1,37 @@
-"""A workspace, a pager and an observer with just enough memory to try the page on."""
+"""A real workspace and pager to try the page on, a bot of a few lines, and a stand-in for what PostgreSQL and
+Redis show."""
 
-import threading
+import json
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from bot.doubles.slack.model import ImpossibleError
+from flask import Blueprint, request
 
-Json = dict[str, Any]
+from bot.doubles.pagerduty import Pager
+from bot.doubles.slack.model import Channel, Json, Message, Person, View
+from bot.doubles.slack.shapes import with_ids
+from bot.doubles.slack.workspace import Workspace
+from bot.sandbox.page.observer import Observer
+from bot.sandbox.page.pager_controls import PagerControls
+from bot.sandbox.page.routes import page_routes
+from bot.slack.api.manifest import manifest
+from tests.doubles.slack.tiny_bot import served
 
-ADA, BOB, CAROL, DAN, BOT = "U02ADA", "U03BOB", "U04CAROL", "U05DAN", "U0ROTAKEY"
+ADA, BOB, CAROL, DAN = "U02ADA", "U03BOB", "U04CAROL", "U05DAN"
 CHANNEL = "C01DB"
 SCHEDULE = "PDBPRIM"
-PEOPLE: list[Json] = [
-    {
-        "id": ADA,
-        "name": "ada",
-        "real_name": "Ada Okafor",
-        "title": "on call for the orders database",
-        "color": "#c2410c",
-    },
-    {
-        "id": BOB,
-        "name": "bob",
-        "real_name": "Bob Lindqvist",
-        "title": "approver, in @dba",
-        "color": "#1d6fb8",
-    },
-    {
-        "id": CAROL,
-        "name": "carol",
-        "real_name": "Carol Reyes",
-        "title": "approver, in @dba",
-        "color": "#7c3aed",
-    },
-    {"id": DAN, "name": "dan", "real_name": "Dan Weiss", "title": "developer", "color": "#0f766e"},
-]
-COMMAND = {
-    "command": "/access",
-    "usage_hint": "request prod-db 4h because orders are stuck",
-    "description": "Request access, see it, give it back",
-}
+PEOPLE = (
+    Person(id=ADA, name="ada", real_name="Ada Okafor", title="on call for the orders database"),
+    Person(id=BOB, name="bob", real_name="Bob Lindqvist", title="approver, in @dba"),
+    Person(id=CAROL, name="carol", real_name="Carol Reyes", title="approver, in @dba"),
+    Person(id=DAN, name="dan", real_name="Dan Weiss", title="developer"),
+)
 LENGTHS = {"s": 1, "m": 60, "h": 3600}
-
-
-@dataclass
-class Faults:
-    down: bool = False
-    slow: float = 0.0
-    limited: int = 0
-    twice: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    error: str = ""
-
-
-@dataclass
-class Lease:
-    grant: str
-    person: str
-    resource: str
-    until: float | None
 
 
 @dataclass
@@ -74,224 +43,42 @@ class Clock:
 
 
 @dataclass
-class Workspace:
-    """A bot that gives at once to Ada and asks in the channel for everybody else."""
-
-    clock: Clock
-    leases: list[Lease]
-    on_call: set[str]
-    faults: Faults = field(default_factory=Faults)
-    people: list[Json] = field(default_factory=lambda: [dict(each) for each in PEOPLE])
-    error: str = ""
-    """What the bot answers to the next gestures: empty where it answers well."""
-
-    def __post_init__(self) -> None:
-        self.moved = threading.Condition(threading.RLock())
-        self.version = 1
-        self.messages: dict[str, list[Json]] = {}
-        self.home_opened: list[str] = []
-        self.home_blocks: list[Json] | None = None
-        self.views: dict[str, Json] = {}
-        self.clicks: list[tuple[Any, ...]] = []
-        self.submitted: list[Json] = []
-        self.commands: list[tuple[str, str, str, str]] = []
-        self._last = 0
-
-    def state(self, me: str) -> Json:
-        with self.moved:
-            places = [("channel", CHANNEL, "db-access"), ("dm", "D" + me[1:], "")]
-            return {
-                "me": me,
-                "team": {"id": "T0ROTAKEY", "name": "Example Co"},
-                "bot": {"id": BOT, "name": "rotakey"},
-                "people": [dict(each) for each in self.people],
-                "channels": [self._channel(me, *place) for place in places],
-                "home": {"blocks": self.home_blocks} if self.home_blocks is not None else None,
-                "view": self.views.get(me),
-                "commands": [COMMAND],
-                "faults": vars(self.faults).copy(),
-                "version": self.version,
-            }
-
-    def wait_for_change(self, version: int, seconds: float) -> int:
-        with self.moved:
-            self.moved.wait_for(lambda: self.version > version, seconds)
-            return self.version
-
-    def say(self, channel: str, text: str = "", **more: Any) -> Json:
-        """The bot (or `user`) says something; `only_for` makes it ephemeral."""
-        with self.moved:
-            self._last = max(int(self.clock.now() * 1_000_000), self._last + 1)
-            said: Json = {
-                "ts": f"{self._last // 1_000_000}.{self._last % 1_000_000:06d}",
-                "user": BOT,
-                "text": text,
-                "blocks": [],
-                "edited": False,
-                "only_for": None,
-                "command": False,
-                "reply_count": 0,
-                "replies": [],
-                **more,
-            }
-            self.messages.setdefault(channel, []).append(said)
-            self.touch()
-            return said
-
-    def touch(self) -> None:
-        with self.moved:
-            self.version += 1
-            self.moved.notify_all()
-
-    def type_command(self, user: str, channel: str, command: str, text: str = "") -> object:
-        if command != COMMAND["command"]:
-            raise ImpossibleError(f"{command} is not a valid command")
-        self.commands.append((user, channel, command, text))
-        self.say(channel, f"{command} {text}".strip(), user=user, only_for=user, command=True)
-        words = text.split()
-        if words[:1] != ["request"]:
-            self.say(channel, f"You typed `{text}`.", only_for=user)
-        elif len(words) < 3:
-            self.show_view(user, request_form())
-        elif user in self.on_call:
-            self.give(user, words[1], words[2])
-        else:
-            self.say(CHANNEL, f"<@{user}> asks for {words[1]}", blocks=asking_card(user, text))
-            self.say(channel, "Asked <!subteam^S01DBA|@dba> in <#C01DB>.", only_for=user)
-        return None
-
-    def click(
-        self,
-        user: str,
-        channel: str,
-        ts: str,
-        action_id: str,
-        block_id: str | None = None,
-        value: Any = None,
-    ) -> Answer:
-        self.clicks.append((user, channel, ts, action_id, block_id, value))
-        found = [each for each in self.messages.get(channel, []) if each["ts"] == ts]
-        if not found:
-            raise ImpossibleError("that message is not there")
-        if action_id == "approve" and not self.error:
-            person, resource, length = str(value).split()
-            self.give(person, resource, length)
-            found[0].update(blocks=approved_card(person, user, self.leases[-1]), edited=True)
-            self.touch()
-        return Answer(self.error)
-
-    def click_home(self, user: str, action_id: str, block_id: str | None = None, value: Any = None) -> Answer:
-        self.clicks.append((user, "home", action_id, block_id, value))
-        return Answer(self.error)
-
-    def click_view(self, user: str, action_id: str, block_id: str | None = None, value: Any = None) -> Answer:
-        self.clicks.append((user, "view", action_id, block_id, value))
-        return Answer(self.error)
-
-    def submit_view(self, user: str, values: Json | None = None) -> Answer:
-        self.submitted.append(values or {})
-        if not self.error and not self.views[user]["errors"]:
-            del self.views[user]
-        self.touch()
-        return Answer(self.error)
-
-    def close_view(self, user: str) -> Answer:
-        self.views.pop(user)
-        self.touch()
-        return Answer()
-
-    def open_home(self, user: str) -> Answer:
-        self.home_opened.append(user)
-        return Answer()
-
-    def show_view(self, user: str, view: Json) -> None:
-        self.views[user] = view
-        self.touch()
-
-    def give(self, person: str, resource: str, length: str) -> Lease:
-        seconds = int(length[:-1]) * LENGTHS[length[-1]]
-        lease = Lease(f"k{len(self.leases)}f9", person, resource, self.clock.now() + seconds)
-        self.leases.append(lease)
-        self.say("D" + person[1:], f"You have {resource}", blocks=given_card(lease))
-        return lease
-
-    def _channel(self, me: str, kind: str, channel: str, name: str) -> Json:
-        visible = [each for each in self.messages.get(channel, []) if each["only_for"] in {None, me}]
-        messages = [{**each, "ephemeral": each["only_for"] is not None} for each in visible]
-        return {"id": channel, "kind": kind, "name": name, "with": BOT, "messages": messages}
+class Lease:
+    grant: str
+    person: str
+    resource: str
+    until: float | None
 
 
-@dataclass
-class Pager:
-    clock: Clock
-    on_call: set[str]
-    down: bool = False
-
-    def __post_init__(self) -> None:
-        start = self.clock.now()
-        self.shifts = [self._shift(ADA, start, start + 4 * 3600)]
-        self.next = [self._shift(CAROL, start + 4 * 3600, start + 28 * 3600)]
-
-    def state(self) -> Json:
-        named = {"id": SCHEDULE, "name": "Orders database, primary"}
-        return {"down": self.down, "schedules": [{**named, "now": self.shifts, "next": self.next}]}
-
-    def hand_over(self, schedule: str, to: str) -> None:
-        self._known(schedule)
-        end = self.shifts[0]["end"]
-        self._now([self._shift(to, self.clock.now(), end, override=True)])
-
-    def start_shift(self, schedule: str, who: str, minutes: float) -> None:
-        self._known(schedule)
-        start = self.clock.now()
-        self._now([self._shift(who, start, start + 60 * minutes, override=True)])
-
-    def end_shift(self, schedule: str) -> None:
-        self._known(schedule)
-        self._now([])
-
-    def _known(self, schedule: str) -> None:
-        if schedule != SCHEDULE:
-            raise ImpossibleError(f"there is no schedule {schedule}")
-
-    def _now(self, shifts: list[Json]) -> None:
-        self.shifts = shifts
-        self.on_call.clear()
-        self.on_call.update(each["user"] for each in shifts)
-
-    def _shift(self, user: str, start: float, end: float, *, override: bool = False) -> Json:
-        name = next(each["real_name"].split()[0] for each in PEOPLE if each["id"] == user)
-        return {"user": user, "name": name, "level": 1, "start": start, "end": end, "override": override}
-
-
-@dataclass
-class Observer:
+class StandInObserver(Observer):
     """A database in which every live lease is a membership."""
 
-    now: Clock
-    given: list[Lease]
-    error: str | None = None
-    sessions: dict[str, int] = field(default_factory=dict)
+    def __init__(self, now: Clock) -> None:
+        self._now = now
+        self.given: list[Lease] = []
+        self.error: str | None = None
+        self.sessions: dict[str, int] = {}
 
     def clock(self) -> float:
-        return self.now.now()
+        return self._now.now()
 
     def live(self) -> list[Lease]:
         return [each for each in self.given if each.until is None or each.until > self.clock()]
 
     def database(self) -> Json:
-        names = {each["id"]: each["name"] for each in PEOPLE}
-        held: dict[str, dict[str, str]] = {"orders_rw": {}, "migrator": {}}
+        names = {each.id: each.name for each in PEOPLE}
+        members: dict[str, list[Json]] = {"orders_rw": [], "migrator": []}
         for lease in self.live():
             role = "orders_rw" if lease.resource == "prod-db" else "migrator"
-            held[role][names[lease.person]] = "rotakey"
-        roles = [
-            {"role": role, "members": [{"account": who, "grantor": by} for who, by in members.items()]}
-            for role, members in held.items()
-        ]
-        sessions = [{"account": who, "count": count} for who, count in self.sessions.items()]
-        told = {"name": "orders-db", "at": self.clock(), "error": self.error}
-        return {**told, "roles": [] if self.error else roles, "sessions": sessions}
+            members[role].append({"account": names[lease.person], "grantor": "rotakey"})
+        roles = [{"role": role, "members": accounts} for role, accounts in members.items()]
+        return {
+            "name": "orders-db",
+            "at": self.clock(),
+            "error": self.error,
+            "roles": [] if self.error else roles,
+            "sessions": [{"account": account, "count": count} for account, count in self.sessions.items()],
+        }
 
     def leases(self) -> list[Json]:
         return [vars(each).copy() for each in self.live()]
@@ -304,15 +91,140 @@ class Observer:
 
 
 class World:
-    """Everything the page is given, sharing one clock and one list of leases."""
+    """All that the page is given, by one clock. The bot gives at once to people on call, and asks in the
+    channel for everybody else; ``commands``, ``clicks``, ``submissions`` and ``homes_opened`` are what Slack
+    sent to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
         self.clock = Clock()
-        leases: list[Lease] = []
-        on_call = {ADA}
-        self.workspace = Workspace(self.clock, leases, on_call)
-        self.pager = Pager(self.clock, on_call)
-        self.observer = Observer(self.clock, leases)
+        self.observer = StandInObserver(self.clock)
+        self.commands: list[tuple[str, ...]] = []
+        self.clicks: list[tuple[Any, ...]] = []
+        self.submissions: list[Json] = []
+        self.homes_opened: list[str] = []
+        self.workspace = Workspace(
+            manifest(),
+            bot_token="xoxb-page",
+            signing_secret="of the page",
+            app_token="xapp-page",
+            clock=self.clock.now,
+        )
+        self.pager = Pager(token="of the page")
+        self.controls = PagerControls(self.pager, folder / "pager.json", self._date)
+        for person in PEOPLE:
+            self.workspace.add_person(person)
+            first = person.real_name.split()[0]
+            self.pager.add_user(f"P{first.upper()}", first, f"{person.name}@example.com", slack=person.id)
+        members = (*(each.id for each in PEOPLE), self.workspace.app.user_id)
+        self.workspace.add_channel(Channel(id=CHANNEL, name="db-access", members=members))
+        self.pager.add_schedule(SCHEDULE, "Orders database, primary")
+        start, end = self._date(), self._date() + timedelta(hours=4)
+        self.pager.add_shift(SCHEDULE, ADA, start, end)
+        self.pager.add_shift(SCHEDULE, CAROL, end, end + timedelta(days=1))
+
+    def _date(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.now(), UTC)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Let the bot hear what people do in Slack."""
+        with served(self.hear) as self.url:
+            self.workspace.connect(self.url)
+            yield
+        self.workspace.close()
+
+    def routes(self) -> Blueprint:
+        return page_routes(self.workspace, self.controls, self.observer)
+
+    def shifts(self) -> list[Json]:
+        [schedule] = self.controls.state()["schedules"]
+        now: list[Json] = schedule["now"]
+        return now
+
+    # ------------------------------------------------------------------------------------ the bot
+
+    def hear(self) -> Json | str:
+        if request.is_json:
+            event = request.get_json()["event"]
+            if event["type"] == "app_home_opened":
+                self.homes_opened.append(event["user"])
+            return ""
+        if "payload" not in request.form:
+            return self._answer(
+                *(request.form[each] for each in ("user_id", "channel_id", "command", "text"))
+            )
+        payload = json.loads(request.form["payload"])
+        if payload["type"] == "view_submission":
+            self.submissions.append(payload["view"]["state"]["values"])
+            return ""
+        [action], user = payload["actions"], payload["user"]["id"]
+        container = payload["container"]
+        place = (
+            (container["channel_id"], container["message_ts"])
+            if "channel_id" in container
+            else (payload["view"]["type"],)
+        )
+        self.clicks.append((user, *place, action["action_id"], action["block_id"], _choice(action)))
+        if action["action_id"] == "approve":
+            lease = self.give(*action["value"].split())
+            message = self.workspace.memory.message(*place)
+            assert message
+            self.edit(message, approved_card(user, lease))
+        return ""
+
+    def _answer(self, user: str, channel: str, command: str, text: str) -> Json | str:
+        self.commands.append((user, channel, command, text))
+        words = text.split()
+        if words[:1] != ["request"]:
+            return {"text": f"You typed `{text}`."}
+        if user in [each["user"] for each in self.shifts()]:
+            self.give(user, words[1], words[2])
+            return ""
+        self.say(CHANNEL, f"<@{user}> asks for {words[1]}", blocks=asking_card(user, text))
+        return {"text": f"Asked <!subteam^S01DBA|@dba> in <#{CHANNEL}>."}
+
+    def give(self, person: str, resource: str, length: str) -> Lease:
+        seconds = int(length[:-1]) * LENGTHS[length[-1]]
+        lease = Lease(f"k{len(self.observer.given)}f9", person, resource, self.clock.now() + seconds)
+        self.observer.given.append(lease)
+        self.say("D" + person[1:], f"You have {resource}", blocks=given_card(lease))
+        return lease
+
+    def say(self, channel: str, text: str = "", blocks: list[Json] | None = None, **more: Any) -> Message:
+        """Say something as the bot or another ``user``, though Slack's API might refuse such blocks."""
+        memory = self.workspace.memory
+        whole: Json = {"user": self.workspace.app.user_id, "blocks": with_ids(blocks or []), **more}
+        message = Message(ts=memory.new_ts(), channel=channel, text=text, **whole)
+        memory.put(message)
+        return message
+
+    def edit(self, message: Message, blocks: list[Json]) -> None:
+        memory = self.workspace.memory
+        memory.put(replace(message, blocks=with_ids(blocks), edited_ts=memory.new_ts()))
+
+    def show_view(self, user: str, form: Json, view_id: str = "V0001", **errors: str) -> None:
+        """Open a form instead of any other, or change the one with this id; ``errors`` are by block."""
+        version = str(self.workspace.version)
+        view = View(id=view_id, user=user, given=form, hash=version, root_id=view_id, errors=errors)
+        with self.workspace.memory.change():
+            self.workspace.memory.modals[user] = [view]
+
+    def show_home(self, user: str, *blocks: Json) -> None:
+        given = {"type": "home", "blocks": with_ids(list(blocks))}
+        self.workspace.memory.put_view(View(id="V0HOME", user=user, given=given, hash="h1", root_id="V0HOME"))
+
+
+def _choice(action: Json) -> Any:
+    """Return what was pressed or chosen."""
+    match action:
+        case {"selected_option": {"value": value}}:
+            return value
+        case {"selected_options": options}:
+            return [each["value"] for each in options]
+    return next(action[each] for each in ("value", "selected_user", "selected_date_time") if each in action)
+
+
+# ----------------------------------------------------------------------------------------- Block Kit
 
 
 def mrkdwn(text: str) -> Json:
@@ -361,9 +273,9 @@ def asking_card(person: str, text: str) -> list[Json]:
     ]
 
 
-def approved_card(person: str, by: str, lease: Lease) -> list[Json]:
+def approved_card(by: str, lease: Lease) -> list[Json]:
     return [
-        section(f":white_check_mark: *<@{person}> has {lease.resource}* until {date(lease)}"),
+        section(f":white_check_mark: *<@{lease.person}> has {lease.resource}* until {date(lease)}"),
         context(f"Approved by <@{by}> · orders_rw at orders-db, seen there"),
     ]
 
@@ -390,17 +302,15 @@ def sure() -> Json:
     }
 
 
-def request_form(**more: Any) -> Json:
+def request_form(*blocks: Json, title: str = "Request access") -> Json:
     resources = [{"text": plain(each), "value": each} for each in ("prod-db", "schema-migration")]
     return {
-        "id": "V0001",
-        "hash": "h1",
-        "title": plain("Request access"),
+        "type": "modal",
+        "title": plain(title),
         "submit": plain("Request"),
         "close": plain("Cancel"),
         "callback_id": "request",
         "private_metadata": "",
-        "errors": {},
         "blocks": [
             field_for("resource", "Resource", {"type": "static_select", "options": resources}),
             field_for(
@@ -410,8 +320,8 @@ def request_form(**more: Any) -> Json:
                 hint=plain("Like 10m, 4h or 1h30m; at most 12h."),
             ),
             field_for("reason", "Why", {"type": "plain_text_input", "multiline": True}),
+            *blocks,
         ],
-        **more,
     }
 
 

@@ -12,14 +12,12 @@ from flask import Flask
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from bot.sandbox.page.routes import page_routes
+from bot.doubles.slack.model import Json, Message
 from tests.sandbox.page.stand_in import (
     ADA,
     BOB,
     CHANNEL,
     DAN,
-    SCHEDULE,
-    Json,
     World,
     actions,
     button,
@@ -64,14 +62,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 def server(world: World) -> Iterator[BaseWSGIServer]:
     app = Flask(__name__)
-    app.register_blueprint(page_routes(world.workspace, world.pager, world.observer))
+    app.register_blueprint(world.routes())
     served = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
     thread = threading.Thread(target=served.serve_forever, args=(0.02,))
     thread.start()
@@ -121,12 +114,12 @@ def steps_done(page: Page) -> Locator:
     return page.locator("#guide li.done")
 
 
-def card(world: World, *blocks: Json, **more: Any) -> Json:
-    return world.workspace.say(CHANNEL, "a card", blocks=list(blocks), **more)
+def card(world: World, *blocks: Json) -> Message:
+    return world.say(CHANNEL, "a card", list(blocks))
 
 
 def test_a_newcomer_is_led_through_and_every_step_ticks_itself_off(visit: Visit, world: World) -> None:
-    world.workspace.give(ADA, "schema-migration", "8h")
+    world.give(ADA, "schema-migration", "8h")
     page = visit()
     expect(page.locator("#leases")).to_contain_text("Ada → schema-migration")
     expect(steps_done(page)).to_have_count(0)
@@ -156,7 +149,7 @@ def test_a_newcomer_is_led_through_and_every_step_ticks_itself_off(visit: Visit,
 
 def test_the_guide_counts_only_what_happens_while_it_is_read(visit: Visit, world: World) -> None:
     world.clock.ahead = -60
-    world.workspace.give(DAN, "prod-db", "4h")
+    world.give(DAN, "prod-db", "4h")
     world.workspace.type_command(DAN, CHANNEL, "/access", "request prod-db 2m because x")
     world.clock.ahead = 0
     page = visit(DAN)
@@ -166,14 +159,13 @@ def test_the_guide_counts_only_what_happens_while_it_is_read(visit: Visit, world
 
 
 def test_text_is_only_ever_text(visit: Visit, world: World) -> None:
-    world.workspace.people[3]["real_name"] = HACK
-    world.workspace.say(CHANNEL, HACK)
-    hostile = card(world, section(HACK), actions(button(HACK, "go", "1")), {"type": HACK})
-    hostile["blocks"].append({"type": "header", "text": plain(HACK)})
-    hostile["blocks"].append(context(f"<javascript:alert(1)|{HACK}> `{HACK}`"))
-    world.workspace.home_blocks = [section(HACK)]
-    world.workspace.show_view(BOB, request_form(title=plain(HACK), errors={"reason": HACK}))
-    world.pager.next[0]["name"] = HACK
+    world.workspace.alter(DAN, real_name=HACK)
+    world.say(CHANNEL, HACK)
+    header, link = {"type": "header", "text": plain(HACK)}, context(f"<javascript:alert(1)|{HACK}> `{HACK}`")
+    card(world, section(HACK), actions(button(HACK, "go", "1")), {"type": HACK}, header, link)
+    world.show_home(BOB, section(HACK))
+    world.show_view(BOB, request_form(title=HACK), reason=HACK)
+    world.pager.add_user("PCAROL", HACK, "carol@example.com")
     world.observer.sessions[HACK] = 1
     page = visit(BOB)
     expect(page.locator("#scrim .input-error")).to_have_text(HACK)
@@ -217,7 +209,7 @@ SIMPLIFIED = """box => {
 
 def test_mrkdwn_is_drawn_as_slack_draws_it(visit: Visit, world: World) -> None:
     for text, _ in MRKDWN:
-        world.workspace.say(CHANNEL, text)
+        world.say(CHANNEL, text)
     page = visit()
     drawn = page.locator("#messages .message-content")
     expect(drawn).to_have_count(len(MRKDWN))
@@ -251,8 +243,8 @@ def test_dates_are_told_in_the_readers_zone(visit: Visit, world: World) -> None:
     world.clock.ahead = 1_800_003_600 - time.time()
     tokens = ("date_num", "date", "date_short", "date_long", "date_pretty", "time", "time_secs", "ago")
     for token in tokens:
-        world.workspace.say(CHANNEL, f"<!date^1800000000^{{{token}}}|fallback>")
-    world.workspace.say(CHANNEL, "<!date^1799900000^{date_short_pretty} at {time}^https://a.example/|f>")
+        world.say(CHANNEL, f"<!date^1800000000^{{{token}}}|fallback>")
+    world.say(CHANNEL, "<!date^1799900000^{date_short_pretty} at {time}^https://a.example/|f>")
     page = visit(timezone_id="Asia/Tokyo")
     drawn = page.locator("#messages .message-content")
     expect(drawn).to_have_text(
@@ -296,7 +288,7 @@ def test_every_block_is_drawn_or_named(visit: Visit, world: World) -> None:
 
 def test_news_takes_neither_focus_nor_words_nor_the_place_one_reads(visit: Visit, world: World) -> None:
     for number in range(40):
-        world.workspace.say(CHANNEL, f"line {number}\n" * 3)
+        world.say(CHANNEL, f"line {number}\n" * 3)
     page = visit()
     expect(page.locator("#messages article")).to_have_count(40)
     scroller = page.locator("#scroller")
@@ -305,7 +297,7 @@ def test_news_takes_neither_focus_nor_words_nor_the_place_one_reads(visit: Visit
     assert scroller.evaluate("it => it.scrollHeight - it.scrollTop - it.clientHeight") < 2
     scroller.evaluate("it => { it.scrollTop = 500 }")
     page.locator("#composer textarea").press_sequentially("/access req")
-    world.workspace.say(CHANNEL, "something new")
+    world.say(CHANNEL, "something new")
     newer = page.get_by_role("button", name="New messages")
     expect(newer).to_be_visible()
     assert scroller.evaluate("it => it.scrollTop") == 500
@@ -323,8 +315,7 @@ def test_a_card_is_drawn_anew_without_losing_the_focus_on_its_button(visit: Visi
     untouched = page.get_by_text("untouched").element_handle()
     approve = page.get_by_role("button", name="Approve")
     approve.focus()
-    said.update(blocks=[section("asked again"), *said["blocks"][1:]], edited=True)
-    world.workspace.touch()
+    world.edit(said, [section("asked again"), *said.blocks[1:]])
     expect(page.locator("#messages article").first).to_contain_text("asked again")
     expect(page.locator("#messages article").first).to_contain_text("(edited)")
     expect(approve).to_be_focused()
@@ -333,9 +324,9 @@ def test_a_card_is_drawn_anew_without_losing_the_focus_on_its_button(visit: Visi
 
 def test_what_is_said_to_ada_alone_is_marked_and_unread_for_nobody_else(visit: Visit, world: World) -> None:
     page = visit(BOB)
-    world.workspace.say("D02ADA", "You have prod-db.")
-    world.workspace.say("D02ADA", "Until noon.")
-    world.workspace.say(CHANNEL, "Only Ada may read this.", only_for=ADA)
+    world.say("D02ADA", "You have prod-db.")
+    world.say("D02ADA", "Until noon.")
+    world.say(CHANNEL, "Only Ada may read this.", only_for=ADA)
     waits = page.get_by_role("img", name="has unread messages")
     expect(page.get_by_role("button", name="Ada").locator(waits)).to_be_visible()
     expect(waits).to_have_count(1)
@@ -360,20 +351,20 @@ def test_a_dangerous_button_asks_first(visit: Visit, world: World) -> None:
     expect(page.get_by_role("dialog")).to_contain_text("They will be told.")
     page.get_by_role("button", name="Not yet").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert world.workspace.clicks == []
+    assert world.clicks == []
     deny.click()
     with page.expect_response("**/sandbox/click"):
         page.get_by_role("dialog").get_by_role("button", name="Deny").click()
-    assert world.workspace.clicks == [(BOB, CHANNEL, said["ts"], "deny", "buttons", "d1")]
+    assert world.clicks == [(BOB, CHANNEL, said.ts, "deny", "buttons", "d1")]
 
 
 def test_a_press_that_fails_says_so_under_the_message(visit: Visit, world: World) -> None:
     card(world, actions(button("Approve", "approve", f"{DAN} prod-db 2m")))
-    world.workspace.error = "operation_timeout"
+    world.workspace.connect(None)
     page = visit(BOB)
     page.locator("#messages").get_by_role("button", name="Approve").click()
-    expect(page.get_by_role("alert").get_by_text("That did not work: operation_timeout")).to_be_visible()
-    world.workspace.error = ""
+    expect(page.get_by_role("alert").get_by_text("That did not work: dispatch_failed")).to_be_visible()
+    world.workspace.connect(world.url)
     page.locator("#messages").get_by_role("button", name="Approve").click()
     expect(page.locator("#leases")).to_contain_text("Dan → prod-db")
 
@@ -393,43 +384,42 @@ def test_menus_tell_what_was_chosen(visit: Visit, world: World) -> None:
     page = visit(BOB, timezone_id="UTC")
     message = page.locator("#messages article")
 
-    def chosen(act: Callable[[], object]) -> tuple[Any, ...]:
+    def choice_after(act: Callable[[], object]) -> tuple[Any, ...]:
         with page.expect_response("**/sandbox/click"):
             act()
-        return world.workspace.clicks[-1][3:]
+        return world.clicks[-1][-3:]
 
-    picked = chosen(lambda: message.get_by_label("Less").select_option("4h"))
+    picked = choice_after(lambda: message.get_by_label("Less").select_option("4h"))
     assert picked == ("shorter", "buttons", "4h")
-    assert chosen(lambda: message.get_by_label("Who").select_option(DAN))[2] == DAN
+    assert choice_after(lambda: message.get_by_label("Who").select_option(DAN))[2] == DAN
     when = message.locator("input[type=datetime-local]")
     when.fill("2027-01-15T08:00")
-    assert chosen(when.blur)[2] == 1_800_000_000
-    assert chosen(message.get_by_role("checkbox", name="4h").check)[2] == ["4h"]
+    assert choice_after(when.blur)[2] == 1_800_000_000
+    assert choice_after(message.get_by_role("checkbox", name="4h").check)[2] == ["4h"]
     message.get_by_role("button", name="More actions").click()
     page.keyboard.press("ArrowDown")
-    assert chosen(lambda: page.keyboard.press("Enter")) == ("more", "buttons", "4h")
+    assert choice_after(lambda: page.keyboard.press("Enter")) == ("more", "buttons", "4h")
 
 
 def test_a_form_is_filled_in_and_sent_as_slack_sends_it(visit: Visit, world: World) -> None:
     options = [{"text": plain("Tell me"), "value": "tell"}]
-    form = request_form()
-    form["blocks"] += [
+    form = request_form(
         field_for("tell", "Extras", {"type": "checkboxes", "options": options}, optional=True),
         field_for("pick", "Way", {"type": "radio_buttons", "options": options}),
-    ]
+    )
     page = visit(DAN)
-    world.workspace.show_view(DAN, form)
+    world.show_view(DAN, form)
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Resource").select_option("prod-db")
     dialog.get_by_role("button", name="Request").click()
     expect(dialog.get_by_text("Please complete this required field.")).to_have_count(2)
-    assert world.workspace.submitted == []
+    assert world.submissions == []
     dialog.get_by_label("Why").fill("orders are stuck")
     dialog.get_by_role("radio").check()
     dialog.get_by_role("button", name="Request").click()
     expect(dialog).to_have_count(0)
     chosen = {"text": plain("prod-db"), "value": "prod-db"}
-    assert world.workspace.submitted == [
+    assert world.submissions == [
         {
             "resource": {"it": {"type": "static_select", "selected_option": chosen}},
             "length": {"it": {"type": "plain_text_input", "value": "4h"}},
@@ -442,10 +432,10 @@ def test_a_form_is_filled_in_and_sent_as_slack_sends_it(visit: Visit, world: Wor
 
 def test_a_form_keeps_what_was_typed_when_the_bot_changes_it(visit: Visit, world: World) -> None:
     page = visit(DAN)
-    world.workspace.show_view(DAN, request_form())
+    world.show_view(DAN, request_form())
     why = page.get_by_role("dialog").get_by_label("Why")
     why.press_sequentially("orders are")
-    world.workspace.show_view(DAN, request_form(hash="h2", errors={"length": "At most 12h."}))
+    world.show_view(DAN, request_form(), length="At most 12h.")
     expect(page.locator(".input-error")).to_have_text("At most 12h.")
     expect(why).to_be_focused()
     page.keyboard.type(" stuck")
@@ -454,7 +444,7 @@ def test_a_form_keeps_what_was_typed_when_the_bot_changes_it(visit: Visit, world
 
 def test_an_open_form_waits_for_its_owner_and_escape_closes_it(visit: Visit, world: World) -> None:
     page = visit(DAN)
-    world.workspace.show_view(DAN, request_form())
+    world.show_view(DAN, request_form())
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
     assert page.locator("#place").evaluate("it => it.inert")
@@ -464,14 +454,14 @@ def test_an_open_form_waits_for_its_owner_and_escape_closes_it(visit: Visit, wor
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    assert world.workspace.views == {}
+    assert world.workspace.view(DAN) is None
     assert not page.locator("#place").evaluate("it => it.inert")
 
 
 def test_whoever_is_quicker_than_the_switch_loses_nothing_and_sends_nothing(
     visit: Visit, world: World
 ) -> None:
-    world.workspace.give(ADA, "prod-db", "2m")
+    world.give(ADA, "prod-db", "2m")
     page = visit(ADA)
     held: list[Route] = []
     page.locator("#composer textarea").fill("/access list")
@@ -485,26 +475,25 @@ def test_whoever_is_quicker_than_the_switch_loses_nothing_and_sends_nothing(
     expect(page.locator(".me-name")).to_have_text("Dan Weiss")
     expect(page.locator("#composer textarea")).to_be_focused()
     expect(page.locator("#composer textarea")).to_have_value(re.compile("^/access request"))
-    assert world.workspace.commands == []
+    assert world.commands == []
 
 
 def test_home_tells_the_app_that_somebody_looks(visit: Visit, world: World) -> None:
     page = visit(DAN)
     page.get_by_role("button", name="rotakey Home").click()
     expect(page.locator("#home")).to_contain_text("Nothing here yet.")
-    world.workspace.home_blocks = [section("*You have prod-db*", accessory=button("Done", "done", "k3f9"))]
-    world.workspace.touch()
+    world.show_home(DAN, section("*You have prod-db*", accessory=button("Done", "done", "k3f9")))
     with page.expect_response("**/sandbox/click"):
         page.locator("#home").get_by_role("button", name="Done").click()
-    assert world.workspace.home_opened == [DAN]
-    assert world.workspace.clicks == [(DAN, "home", "done", "words", "k3f9")]
+    assert world.homes_opened == [DAN]
+    assert world.clicks == [(DAN, "home", "done", "words", "k3f9")]
 
 
 def test_the_composer_hints_remembers_and_refuses_chatter(visit: Visit, world: World) -> None:
     page = visit(DAN)
     field = page.locator("#composer textarea")
     field.press_sequentially("/ac")
-    expect(page.locator("#hints")).to_contain_text("Request access, see it, give it back")
+    expect(page.locator("#hints")).to_contain_text(world.workspace.app.commands["/access"]["description"])
     page.keyboard.press("Tab")
     expect(field).to_have_value("/access ")
     page.keyboard.type("list")
@@ -536,7 +525,7 @@ def test_everybody_keeps_their_own_draft_and_gets_their_own_examples(visit: Visi
 
 
 def test_the_panel_tells_what_the_database_says(visit: Visit, world: World) -> None:
-    world.workspace.give(ADA, "prod-db", "4h")
+    world.give(ADA, "prod-db", "4h")
     world.observer.sessions = {"ada": 2, "dan": 1}
     page = visit()
     role = page.locator("#database .role.held")
@@ -554,7 +543,7 @@ def test_who_left_while_the_database_was_silent_is_gone_when_it_speaks_again(
     visit: Visit, world: World
 ) -> None:
     world.clock.ahead = 1_800_000_000 - time.time()
-    world.workspace.give(DAN, "prod-db", "1h")
+    world.give(DAN, "prod-db", "1h")
     page = visit(timezone_id="UTC")
     expect(page.locator("#database .member")).to_contain_text("dan")
     world.observer.error = "connection refused"
@@ -566,8 +555,8 @@ def test_who_left_while_the_database_was_silent_is_gone_when_it_speaks_again(
 
 def test_a_lease_counts_down_by_the_servers_clock(visit: Visit, world: World) -> None:
     world.clock.ahead = 86_400 * 30
-    world.workspace.give(ADA, "prod-db", "2h")
-    world.workspace.give(DAN, "schema-migration", "4h").until = None
+    world.give(ADA, "prod-db", "2h")
+    world.give(DAN, "schema-migration", "4h").until = None
     page = visit()
     ada, dan = page.locator("#leases .lease").all()
     expect(ada.locator(".countdown")).to_have_text(re.compile(r"^(2h 00m|1h 59m)$"))
@@ -599,8 +588,8 @@ def test_shifts_are_moved_and_the_strip_says_who_is_on_call(visit: Visit, world:
     panel.get_by_role("button", name="2 min").click()
     expect(on_call).to_contain_text("Bob")
     expect(panel.locator(".countdown")).to_have_text(re.compile(r"^(2m 00s|1m \d\ds)$"))
-    assert world.pager.shifts[0]["end"] - world.pager.shifts[0]["start"] == 120
-    assert world.pager.state()["schedules"][0]["id"] == SCHEDULE
+    [shift] = world.shifts()
+    assert shift["end"] - shift["start"] == 120
 
 
 def test_things_are_broken_and_mended(visit: Visit, world: World) -> None:
@@ -610,20 +599,20 @@ def test_things_are_broken_and_mended(visit: Visit, world: World) -> None:
     for name in ("Slack is down", "Slack is slow", "Slack refuses", "Slack delivers", "PagerDuty is down"):
         panel.get_by_role("switch", name=name).click()
     expect(panel).to_contain_text("5 broken")
-    assert vars(world.workspace.faults) == {"down": True, "slow": 2, "limited": 5, "twice": True}
-    assert world.pager.down
+    faults = {"down": True, "slow": 2, "limited": 5, "twice": True}
+    assert world.workspace.state(ADA)["faults"] == faults
+    assert world.pager.faults.down
     panel.get_by_role("switch", name="Slack is down").click()
     expect(panel).to_contain_text("4 broken")
     assert not world.workspace.faults.down
     world.workspace.faults.limited = 2
-    world.workspace.touch()
     expect(panel).to_contain_text("Slack refuses the next 2 calls")
 
 
 @pytest.mark.parametrize(("width", "height"), [(1100, 760), (1440, 900), (1920, 1080)])
 def test_the_page_itself_never_scrolls(visit: Visit, world: World, width: int, height: int) -> None:
     for person in (ADA, DAN):
-        world.workspace.give(person, "prod-db", "4h")
+        world.give(person, "prod-db", "4h")
     card(world, section("word " * 400), actions(*[button(f"Button {n}", "go", str(n)) for n in range(9)]))
     page = visit(viewport={"width": width, "height": height})
     expect(page.locator("#messages article")).to_have_count(1)

@@ -1,4 +1,4 @@
-"""What the page is served: its files, what is true, and everything people do on it."""
+"""The page gets its files and the real state, and everything that people do on it is done."""
 
 import re
 import threading
@@ -9,31 +9,38 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from bot.sandbox.page.routes import PAGE, page_routes
-from tests.sandbox.page.stand_in import ADA, BOB, BOT, CAROL, CHANNEL, DAN, SCHEDULE, World, request_form
+from bot.sandbox.page.routes import PAGE
+from tests.sandbox.page.stand_in import (
+    ADA,
+    BOB,
+    CAROL,
+    CHANNEL,
+    DAN,
+    SCHEDULE,
+    World,
+    actions,
+    button,
+    field_for,
+    request_form,
+)
 
 Json = dict[str, Any]
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
-
-
-@pytest.fixture
 def browser(world: World) -> FlaskClient:
     app = Flask(__name__)
-    app.register_blueprint(page_routes(world.workspace, world.pager, world.observer))
+    app.register_blueprint(world.routes())
     return app.test_client()
 
 
-def seen(browser: FlaskClient, me: str, **query: Any) -> Json:
+def state_of(browser: FlaskClient, me: str, **query: Any) -> Json:
     answer = browser.get("/sandbox/state", query_string={"me": me, **query})
     assert answer.status_code == 200
     return dict(answer.get_json())
 
 
-def told(browser: FlaskClient, what: str, **body: Any) -> Json:
+def post(browser: FlaskClient, what: str, **body: Any) -> Json:
     answer = browser.post(f"/sandbox/{what}", json=body)
     assert answer.status_code == 200, answer.get_data(as_text=True)
     return dict(answer.get_json())
@@ -76,8 +83,8 @@ def test_only_the_files_of_the_page_are_served(browser: FlaskClient) -> None:
 
 
 def test_ada_sees_her_slack_and_what_is_true_beside_it(browser: FlaskClient, world: World) -> None:
-    lease = world.workspace.give(ADA, "prod-db", "2m")
-    state = seen(browser, ADA)
+    lease = world.give(ADA, "prod-db", "2m")
+    state = state_of(browser, ADA)
     assert state["me"] == ADA
     assert [each["id"] for each in state["channels"]] == [CHANNEL, "D02ADA"]
     assert state["leases"] == [
@@ -93,11 +100,11 @@ def test_ada_sees_her_slack_and_what_is_true_beside_it(browser: FlaskClient, wor
 
 
 def test_a_held_look_ends_with_what_came_meanwhile(browser: FlaskClient, world: World) -> None:
-    version = seen(browser, ADA)["version"]
+    version = state_of(browser, ADA)["version"]
     looked: list[Json] = []
-    look = threading.Thread(target=lambda: looked.append(seen(browser, ADA, since=version)))
+    look = threading.Thread(target=lambda: looked.append(state_of(browser, ADA, since=version)))
     look.start()
-    world.workspace.say(CHANNEL, "Ada, you are on call.")
+    world.say(CHANNEL, "Ada, you are on call.")
     look.join()
     assert looked[0]["version"] > version
     assert looked[0]["channels"][0]["messages"][0]["text"] == "Ada, you are on call."
@@ -106,22 +113,23 @@ def test_a_held_look_ends_with_what_came_meanwhile(browser: FlaskClient, world: 
 def test_what_only_ada_sees_makes_a_channel_unread_for_nobody_else(
     browser: FlaskClient, world: World
 ) -> None:
-    card = world.workspace.say(CHANNEL, "Dan asks for prod-db")
-    world.workspace.say(CHANNEL, "/access list", user=ADA, only_for=ADA, command=True)
-    whisper = world.workspace.say(CHANNEL, "You may ask for prod-db.", only_for=ADA)
-    latest = seen(browser, BOB)["latest"]
-    assert latest[BOB] == {CHANNEL: card["ts"]}
-    assert latest[ADA] == {CHANNEL: whisper["ts"]}
-    again = world.workspace.say("D03BOB", "Somebody waits for you.")
-    world.workspace.say("D03BOB", "/access approve k3f9", user=BOB)
-    assert seen(browser, ADA)["latest"][BOB] == {CHANNEL: card["ts"], "D03BOB": again["ts"]}
+    card = world.say(CHANNEL, "Dan asks for prod-db")
+    world.say(CHANNEL, "/access who prod-db", user=ADA, command=True)
+    world.say(CHANNEL, "/access list", user=ADA, only_for=ADA, command=True)
+    whisper = world.say(CHANNEL, "You may ask for prod-db.", only_for=ADA)
+    latest = state_of(browser, BOB)["latest"]
+    assert latest[BOB] == {CHANNEL: card.ts}
+    assert latest[ADA] == {CHANNEL: whisper.ts}
+    again = world.say("D03BOB", "Somebody waits for you.")
+    world.say("D03BOB", "/access approve k3f9", user=BOB)
+    assert state_of(browser, ADA)["latest"][BOB] == {CHANNEL: card.ts, "D03BOB": again.ts}
 
 
 def test_a_typed_line_reaches_the_bot_as_command_and_text(browser: FlaskClient, world: World) -> None:
     line = "  /access request prod-db 2m because orders are stuck "
-    assert told(browser, "command", me=ADA, channel=CHANNEL, text=line) == {"ok": True}
+    assert post(browser, "command", me=ADA, channel=CHANNEL, text=line) == {"ok": True}
     text = "request prod-db 2m because orders are stuck"
-    assert world.workspace.commands == [(ADA, CHANNEL, "/access", text)]
+    assert world.commands == [(ADA, CHANNEL, "/access", text)]
 
 
 @pytest.mark.parametrize(
@@ -131,88 +139,94 @@ def test_a_typed_line_reaches_the_bot_as_command_and_text(browser: FlaskClient, 
         ("/acess mine", "/acess is not a valid command"),
     ],
 )
-def test_what_is_no_command_is_answered_with_a_sentence(
+def test_what_is_not_a_command_is_answered_with_a_sentence(
     browser: FlaskClient, world: World, line: str, error: str
 ) -> None:
-    answer = told(browser, "command", me=ADA, channel=CHANNEL, text=line)
+    answer = post(browser, "command", me=ADA, channel=CHANNEL, text=line)
     assert answer == {"ok": False, "error": error}
-    assert world.workspace.commands == []
+    assert world.commands == []
 
 
 def test_bob_presses_approve_and_dan_is_in_the_role(browser: FlaskClient, world: World) -> None:
-    told(browser, "command", me=DAN, channel=CHANNEL, text="/access request prod-db 2m because x")
-    card = seen(browser, BOB)["channels"][0]["messages"][0]
+    post(browser, "command", me=DAN, channel=CHANNEL, text="/access request prod-db 2m because x")
+    card = state_of(browser, BOB)["channels"][0]["messages"][0]
     press = {"channel": CHANNEL, "ts": card["ts"], "block_id": "buttons", "action_id": "approve"}
     value = card["blocks"][2]["elements"][0]["value"]
-    assert told(browser, "click", me=BOB, value=value, **press) == {"ok": True}
-    assert seen(browser, BOB)["leases"][0]["person"] == DAN
-    assert world.workspace.clicks == [(BOB, CHANNEL, card["ts"], "approve", "buttons", value)]
+    assert post(browser, "click", me=BOB, value=value, **press) == {"ok": True}
+    assert state_of(browser, BOB)["leases"][0]["person"] == DAN
+    assert world.clicks == [(BOB, CHANNEL, card["ts"], "approve", "buttons", value)]
 
 
-def test_a_press_that_fails_says_why(browser: FlaskClient, world: World) -> None:
-    card = world.workspace.say(CHANNEL, "a card")
+def test_a_click_that_fails_says_why(browser: FlaskClient, world: World) -> None:
+    card = world.say(CHANNEL, "a card", [actions(button("Approve", "approve", "x"))])
     press = {"me": BOB, "channel": CHANNEL, "action_id": "approve", "block_id": None, "value": "x"}
-    gone = told(browser, "click", ts="1.000001", **press)
+    gone = post(browser, "click", ts="1.000001", **press)
     assert gone == {"ok": False, "error": "that message is not there"}
-    world.workspace.error = "operation_timeout"
-    late = told(browser, "click", ts=card["ts"], **press)
-    assert late == {"ok": False, "error": "operation_timeout"}
+    world.workspace.connect(None)
+    lost = post(browser, "click", ts=card.ts, **press)
+    assert lost == {"ok": False, "error": "dispatch_failed"}
 
 
 def test_home_is_opened_and_pressed_on(browser: FlaskClient, world: World) -> None:
-    told(browser, "home", me=CAROL)
-    told(browser, "click", me=CAROL, home=True, action_id="done", block_id="b", value="k3f9")
-    assert world.workspace.home_opened == [CAROL]
-    assert world.workspace.clicks == [(CAROL, "home", "done", "b", "k3f9")]
+    post(browser, "home", me=CAROL)
+    world.show_home(CAROL, actions(button("Done", "done", "k3f9")))
+    post(browser, "click", me=CAROL, home=True, action_id="done", block_id="buttons", value="k3f9")
+    assert world.homes_opened == [CAROL]
+    assert world.clicks == [(CAROL, "home", "done", "buttons", "k3f9")]
 
 
 def test_a_form_is_pressed_on_sent_and_closed(browser: FlaskClient, world: World) -> None:
-    values = {"reason": {"it": {"type": "plain_text_input", "value": "stuck"}}}
-    world.workspace.show_view(DAN, request_form())
-    told(browser, "click", me=DAN, view="V0001", action_id="resource", value="prod-db")
-    told(browser, "view", me=DAN, view_id="V0001", values=values, close=False)
-    assert world.workspace.clicks == [(DAN, "view", "resource", None, "prod-db")]
-    assert world.workspace.submitted == [values]
-    world.workspace.show_view(DAN, request_form())
-    told(browser, "view", me=DAN, view_id="V0001", close=True)
-    assert seen(browser, DAN)["view"] is None
+    why = {"it": {"type": "plain_text_input", "value": "stuck"}}
+    form = request_form()
+    form["blocks"] = [
+        field_for("why", "Why", {"type": "plain_text_input"}),
+        actions(button("Less", "less", "1h")),
+    ]
+    world.show_view(DAN, form)
+    post(browser, "click", me=DAN, view="V0001", action_id="less", value="1h")
+    post(browser, "view", me=DAN, view_id="V0001", values={"why": why}, close=False)
+    assert world.clicks == [(DAN, "modal", "less", "buttons", "1h")]
+    assert world.submissions == [{"why": why}]
+    world.show_view(DAN, request_form())
+    post(browser, "view", me=DAN, view_id="V0001", close=True)
+    assert state_of(browser, DAN)["view"] is None
 
 
 def test_what_was_meant_for_another_form_is_not_taken(browser: FlaskClient, world: World) -> None:
-    world.workspace.show_view(DAN, request_form(id="V0002"))
+    world.show_view(DAN, request_form(), "V0002")
     closed = {"ok": False, "error": "That dialog is no longer open."}
-    assert told(browser, "view", me=DAN, view_id="V0001", values={}) == closed
-    assert told(browser, "view", me=BOB, view_id="V0002", close=True) == closed
-    assert told(browser, "click", me=DAN, view="V0001", action_id="it", value="x") == closed
-    assert world.workspace.submitted == []
-    assert world.workspace.clicks == []
+    assert post(browser, "view", me=DAN, view_id="V0001", values={}) == closed
+    assert post(browser, "view", me=BOB, view_id="V0002", close=True) == closed
+    assert post(browser, "click", me=DAN, view="V0001", action_id="it", value="x") == closed
+    assert world.submissions == []
+    assert world.clicks == []
 
 
 def test_slack_is_broken_and_mended_one_fault_at_a_time(browser: FlaskClient, world: World) -> None:
-    told(browser, "faults", down=True, slow=1.5)
-    told(browser, "faults", limited=3, twice=True)
-    assert vars(world.workspace.faults) == {"down": True, "slow": 1.5, "limited": 3, "twice": True}
-    told(browser, "faults", down=False, twice=False)
-    assert seen(browser, ADA)["faults"] == {"down": False, "slow": 1.5, "limited": 3, "twice": False}
+    post(browser, "faults", down=True, slow=1.5)
+    post(browser, "faults", limited=3, twice=True)
+    assert state_of(browser, ADA)["faults"] == {"down": True, "slow": 1.5, "limited": 3, "twice": True}
+    post(browser, "faults", down=False, twice=False)
+    assert state_of(browser, ADA)["faults"] == {"down": False, "slow": 1.5, "limited": 3, "twice": False}
 
 
 def test_the_shift_is_handed_over_ended_and_started(browser: FlaskClient, world: World) -> None:
     def on_call() -> list[str]:
-        return [each["user"] for each in seen(browser, ADA)["pager"]["schedules"][0]["now"]]
+        return [each["user"] for each in state_of(browser, ADA)["pager"]["schedules"][0]["now"]]
 
-    told(browser, "pager", do="hand_over", schedule=SCHEDULE, to=DAN)
+    post(browser, "pager", do="hand_over", schedule=SCHEDULE, to=DAN)
     assert on_call() == [DAN]
-    told(browser, "pager", do="end_shift", schedule=SCHEDULE)
+    post(browser, "pager", do="end_shift", schedule=SCHEDULE)
     assert on_call() == []
-    told(browser, "pager", do="start_shift", schedule=SCHEDULE, who=CAROL, minutes=2)
+    post(browser, "pager", do="start_shift", schedule=SCHEDULE, who=CAROL, minutes=2)
     assert on_call() == [CAROL]
-    told(browser, "pager", do="down", down=True)
-    assert seen(browser, ADA)["pager"]["down"] is True
+    post(browser, "pager", do="down", down=True)
+    assert state_of(browser, ADA)["pager"]["down"] is True
 
 
-def test_a_schedule_that_is_not_there_is_told(browser: FlaskClient) -> None:
-    answer = told(browser, "pager", do="end_shift", schedule="PNONE")
-    assert answer == {"ok": False, "error": "there is no schedule PNONE"}
+def test_an_unknown_schedule_is_reported(browser: FlaskClient) -> None:
+    answer = post(browser, "pager", do="end_shift", schedule="PNONE")
+    assert answer == {"ok": False, "error": "no schedule PNONE"}
 
 
 @pytest.mark.parametrize(
@@ -233,7 +247,7 @@ def test_a_body_that_makes_no_sense_is_refused(
 ) -> None:
     answer = browser.post(f"/sandbox/{what}", json=body)
     assert (answer.status_code, answer.get_json()) == (400, {"ok": False, "error": error})
-    assert world.workspace.clicks == []
+    assert world.clicks == []
 
 
 def test_a_form_on_somebody_elses_page_cannot_post_here(browser: FlaskClient, world: World) -> None:
@@ -245,6 +259,6 @@ def test_a_form_on_somebody_elses_page_cannot_post_here(browser: FlaskClient, wo
 
 
 def test_messages_of_the_bot_come_with_its_name(browser: FlaskClient, world: World) -> None:
-    world.workspace.say(CHANNEL, "Hello")
-    state = seen(browser, BOB)
-    assert state["channels"][0]["messages"][0]["user"] == state["bot"]["id"] == BOT
+    world.say(CHANNEL, "Hello")
+    state = state_of(browser, BOB)
+    assert state["channels"][0]["messages"][0]["user"] == state["bot"]["id"] == "U0ROTAKEY"

@@ -1,4 +1,4 @@
-"""Somebody who starts both servers, and then is killed or ends without a word to them.
+"""A process that starts both servers, and then is killed or ends without stopping them.
 
 ``server_owner.py FOLDER [without-death-signal]`` prints their pids once the threads that started them have
 ended; then it waits for the end of its input.

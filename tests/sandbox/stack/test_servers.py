@@ -27,7 +27,7 @@ from tests.paths import ROOT
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Where anybody may go, as below a home that is open; its name is no easy one."""
+    """Yield a folder that any account may enter, as below an open home. Its name needs quoting."""
     with tempfile.TemporaryDirectory(prefix="rotakey's servers ") as name:
         Path(name).chmod(0o755)
         yield Path(name)
@@ -82,8 +82,8 @@ def family(pid: int) -> set[int]:
     return {pid}.union(*(family(int(child)) for child in children))
 
 
-def gone(pid: int) -> bool:
-    """Ended, if not yet buried by whoever inherited it."""
+def has_ended(pid: int) -> bool:
+    """Return whether the process has ended, though its parent may not have waited for it yet."""
     try:
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def test_a_server_that_does_not_listen_to_us_is_stopped_all_the_same(
 
     server.stop()
 
-    assert eventually(lambda: all(gone(pid) for pid in pids))
+    assert eventually(lambda: all(has_ended(pid) for pid in pids))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
@@ -201,7 +201,7 @@ def test_nothing_outlives_an_owner_who_is_killed(folder: Path) -> None:
         pids = [*family(started[0]), *family(started[1])]
         assert len(pids) > 5
         process.kill()
-        assert eventually(lambda: all(gone(pid) for pid in pids))
+        assert eventually(lambda: all(has_ended(pid) for pid in pids))
     Postgres(folder / "postgres").remove()
 
 
@@ -209,7 +209,7 @@ def test_nothing_outlives_an_owner_who_forgets_to_stop_them(folder: Path) -> Non
     with owner(folder, "without-death-signal") as (process, started):
         pids = [*family(started[0]), *family(started[1])]
         process.communicate("")
-        assert eventually(lambda: all(gone(pid) for pid in pids))
+        assert eventually(lambda: all(has_ended(pid) for pid in pids))
     Postgres(folder / "postgres").remove()
 
 
@@ -219,9 +219,9 @@ def test_what_was_left_behind_is_ended_by_the_next_start(
     with owner(folder, "without-death-signal") as (process, left):
         process.kill()
         process.wait()
-        assert not any(gone(pid) for pid in left)
+        assert not any(has_ended(pid) for pid in left)
     with valkey, postgres:
-        assert all(gone(pid) for pid in left)
+        assert all(has_ended(pid) for pid in left)
         note(postgres, "Carol was here")
         assert notes(postgres) == ["Carol was here"]
 
