@@ -1,4 +1,4 @@
-"""What workers did at databases that do nothing: a file to which any process appends."""
+"""A log of what workers did at databases that do nothing, and the targets among them that hang."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What an administrator does behind the bot's back, and what becomes of the servers it depends on: they hang,
-move, and change places."""
+"""An administrator who acts without the bot, and changes of the servers that it depends on: they hang, get
+another address, and fail over."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tests.chaos.database import ByHand, Database
+from tests.chaos.database import Database, ManualRevocation
 from tests.chaos.deployment import BotPart, Deployment
-from tests.chaos.store import Happened
+from tests.chaos.store import AuditEntry
 
 POLL = 0.02
 ACTS_EVERY = 6
-"""So many times less often than a fault an administrator does something."""
+"""The number of faults for each thing that an administrator does."""
 LONGEST_STALE = 40.0
 CUT_OFF = (0.1, 1.5)
-"""Seconds for which Redis writes what its copy does not hear of, before it dies."""
+"""Seconds for which Redis writes without its replica, before it dies."""
 STANDBY_AWAY = (1.0, 12.0)
-"""Seconds for which nobody answers as a standby."""
-DRAWN = (
+"""Seconds for which no standby answers."""
+OPTIONAL = (
     "revoked by hand",
     "login dropped",
     "login dropped later",
@@ -36,20 +36,20 @@ DRAWN = (
     "policies",
     "security",
 )
-"""What can be left out of a round: an administrator takes an access away; the bot gets another login, and the
-one before is dropped before the workers have the new one, or afterwards, or never, in which case the new one
-may act for it; commits wait for a standby; a target gets another address by a policy that one worker has not
-seen, and the old address leads to another server; the copy of Redis changes places with its original; it
-takes the place of one that dies with what was written last; the policy changes; and security people stop
-somebody, or all rules."""
+"""The faults that can be left out of a round: an administrator revokes a role; the bot gets another login,
+and the one before is dropped before the workers have the new one, or afterwards, or never, in which case the
+new one may act for it; commits wait for a standby; a target gets another address by a policy that one worker
+has not read, and the old address leads to another server; Redis fails over; it fails over and loses what was
+written last; the policy changes; security people ban somebody or freeze all rules."""
 
 Fault = Callable[[random.Random], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acts:
-    """``pace``: seconds between faults, of which acts are a few. ``longest_hang``: seconds, 0 if no target
-    hangs. ``without``: what is left out, of DRAWN."""
+class AdministratorSettings:
+    """Settings of a round. ``pace``: seconds between faults, some of which are the administrator's.
+    ``longest_hang``: seconds that a target hangs, 0 for never. ``without``: the faults of OPTIONAL that are
+    left out."""
 
     pace: float
     longest_hang: float = 0.0
@@ -57,70 +57,70 @@ class Acts:
 
 
 class Administrator:
-    """``hang_targets`` and ``act`` go on until it is ``over``. ``survive`` carries an act out, whatever it
-    raises; ``note`` is told what was done, to which part, and since when."""
+    """The administrator. ``hang_targets`` and ``act`` go on until it is ``over``. ``attempt`` calls a fault
+    and records what it raises; ``record`` gets what was done, to which part, and since when."""
 
     def __init__(
         self,
         deployment: Deployment,
         rng: random.Random,
-        terms: Acts,
+        settings: AdministratorSettings,
         over: threading.Event,
-        survive: Callable[[Fault, random.Random], None],
-        note: Callable[[str, str, float], None],
+        attempt: Callable[[Fault, random.Random], None],
+        record: Callable[[str, str, float], None],
     ) -> None:
         self._deployment = deployment
         self._rng_of_hangs, self._rng_of_acts = random.Random(rng.random()), random.Random(rng.random())
-        self._pace, self._longest_hang, self._without = terms.pace, terms.longest_hang, terms.without
-        self._over, self._survive, self._note = over, survive, note
-        self.by_hand: list[ByHand] = []
-        self.lost: list[Happened] = []
+        self._pace, self._longest_hang, self._without = settings.pace, settings.longest_hang, settings.without
+        self._over, self._attempt, self._record = over, attempt, record
+        self.manual_revocations: list[ManualRevocation] = []
+        self.lost: list[AuditEntry] = []
 
     def hang_targets(self) -> None:
-        """One target at a time does not answer, for much longer than anything else is away."""
+        """Let one target at a time not answer, for much longer than anything else is away."""
         rng = self._rng_of_hangs
         while self._longest_hang and not self._over.wait(rng.uniform(1, 3) * self._longest_hang):
             part = self._deployment.targets[rng.choice(list(self._deployment.targets))]
             with part.lock:
                 start = time.time()
                 part.pause(rng.uniform(0.4, 1) * self._longest_hang, self._over)
-                self._note("hung", part.name, start)
+                self._record("hung", part.name, start)
 
     def act(self) -> None:
-        """One thing after the other, each in its turn."""
+        """Do all things in turns, in an order that is drawn each time."""
         acts = {
-            "revoked by hand": self._revoked_by_hand,
-            "login dropped": self._login_dropped,
-            "login dropped later": self._login_dropped_later,
-            "login kept": self._login_kept,
-            "standby": self._standby_away,
-            "moved": self._moved,
-            "failed over": self._failed_over,
-            "lost writes": self._writes_lost,
+            "revoked by hand": self._revoke_by_hand,
+            "login dropped": self._replace_login_drop_first,
+            "login dropped later": self._replace_login_drop_later,
+            "login kept": self._replace_login_keep,
+            "standby": self._remove_standby,
+            "moved": self._change_address,
+            "failed over": self._fail_over,
+            "lost writes": self._lose_writes,
         }
         wanted = [act for what, act in acts.items() if what not in self._without]
         while wanted:
             for act in self._rng_of_acts.sample(wanted, len(wanted)):
                 if self._over.wait(self._rng_of_acts.expovariate(1 / (ACTS_EVERY * self._pace))):
                     return
-                self._survive(act, random.Random(self._rng_of_acts.random()))
+                self._attempt(act, random.Random(self._rng_of_acts.random()))
 
-    def _revoked_by_hand(self, rng: random.Random) -> None:
+    def _revoke_by_hand(self, rng: random.Random) -> None:
         database = self._deployment.databases[rng.choice(list(self._deployment.databases))]
-        with suppress(psycopg.Error):  # it does not answer just now
-            self.by_hand += database.revoke(rng)
+        with suppress(psycopg.Error):  # it does not answer now
+            self.manual_revocations += database.revoke(rng)
 
-    def _login_dropped(self, rng: random.Random) -> None:
+    def _replace_login_drop_first(self, rng: random.Random) -> None:
         def rotate(database: Database) -> None:
             before = list(database.logins)
             database.new_login(heir=False)
             self._drop(database, before)
             self._restart_workers(database, rng)
 
-        self._rotated("login dropped", rotate, rng)
+        self._replace_login("login dropped", rotate, rng)
 
-    def _login_dropped_later(self, rng: random.Random) -> None:
-        """Once no worker uses it any more."""
+    def _replace_login_drop_later(self, rng: random.Random) -> None:
+        """Drop the login when no worker uses it any more."""
 
         def rotate(database: Database) -> None:
             before = list(database.logins)
@@ -128,29 +128,29 @@ class Administrator:
             self._restart_workers(database, rng)
             self._drop(database, before)
 
-        self._rotated("login dropped later", rotate, rng)
+        self._replace_login("login dropped later", rotate, rng)
 
-    def _login_kept(self, rng: random.Random) -> None:
+    def _replace_login_keep(self, rng: random.Random) -> None:
         def rotate(database: Database) -> None:
             database.new_login(heir=True)
             self._restart_workers(database, rng)
 
-        self._rotated("login kept", rotate, rng)
+        self._replace_login("login kept", rotate, rng)
 
-    def _rotated(self, what: str, rotate: Callable[[Database], None], rng: random.Random) -> None:
+    def _replace_login(self, what: str, rotate: Callable[[Database], None], rng: random.Random) -> None:
         target = rng.choice(list(self._deployment.targets))
         part = self._deployment.targets[target]
         with part.lock:
             start = time.time()
             rotate(self._deployment.databases[target])
-            self._note(what, part.name, start)
+            self._record(what, part.name, start)
 
     def _drop(self, database: Database, logins: list[str]) -> None:
         for each in logins:
-            self.by_hand += database.drop_login(each)
+            self.manual_revocations += database.drop_login(each)
 
     def _restart_workers(self, database: Database, rng: random.Random) -> None:
-        """One after the other, with the login that is in use now."""
+        """Restart one after the other, with the present login."""
         for part in self._deployment.bots:
             part.process.environ = {**part.process.environ, **database.environ}
         for part in self._deployment.workers:
@@ -160,47 +160,51 @@ class Administrator:
                 self._over.wait(rng.uniform(0, 1))
                 part.start()
 
-    def _failed_over(self, _: random.Random) -> None:
-        """Nothing is lost by it."""
-        primary, copy = self._deployment.store, self._deployment.copy
-        with primary.lock, copy.lock:
+    def _fail_over(self, _: random.Random) -> None:
+        """Fail over without losing anything."""
+        primary, replica = self._deployment.primary, self._deployment.replica
+        with primary.lock, replica.lock:
             start = time.time()
-            if primary.pid and copy.pid and self._deployment.redises.change_places():
-                self._note("failed over", primary.name, start)
+            if primary.pid and replica.pid and self._deployment.store.fail_over():
+                self._record("failed over", primary.name, start)
 
-    def _writes_lost(self, rng: random.Random) -> None:
-        primary, copy = self._deployment.store, self._deployment.copy
-        with primary.lock, copy.lock:
+    def _lose_writes(self, rng: random.Random) -> None:
+        primary, replica = self._deployment.primary, self._deployment.replica
+        with primary.lock, replica.lock:
             start = time.time()
-            if not (primary.pid and copy.pid):
+            if not (primary.pid and replica.pid):
                 return
-            lost = self._deployment.redises.die_cut_off(lambda: time.sleep(rng.uniform(*CUT_OFF)))
+            lost = self._deployment.store.fail_over_losing_writes(lambda: time.sleep(rng.uniform(*CUT_OFF)))
             if lost is not None:
                 self.lost += lost
                 primary.start()
-                self._note("killed with what it wrote last", primary.name, start)
-        self._wait_for(self._deployment.apply_policy)  # as people do who hear that Redis has an older one
+                self._record("killed with what it wrote last", primary.name, start)
+        self._wait_for(
+            self._deployment.apply_policy
+        )  # as people do when they read that Redis has an older one
 
-    def _moved(self, rng: random.Random) -> None:
+    def _change_address(self, rng: random.Random) -> None:
         target, other = rng.sample(list(self._deployment.targets), 2)
         stale = rng.choice(self._deployment.workers)
         with stale.lock:
-            if not stale.works():  # it might still put the policy in force that it was started with
+            if not stale.is_working():  # it might still put the policy in force that it was started with
                 return
             start, go_on = time.time(), threading.Event()
             sleeping = threading.Thread(target=stale.pause, args=(LONGEST_STALE, go_on), daemon=True)
             sleeping.start()
             try:
-                self._move(self._deployment.databases[target], self._deployment.databases[other], stale)
+                self._apply_new_address(
+                    self._deployment.databases[target], self._deployment.databases[other], stale
+                )
             finally:
                 go_on.set()
                 sleeping.join()
-            self._note("moved", f"postgres-{target}", start)
+            self._record("moved", f"postgres-{target}", start)
 
-    def _move(self, database: Database, other: Database, stale: BotPart) -> None:
-        """All but one process read the new policy."""
-        time.sleep(5 * POLL)  # it is asleep by now
-        database.move()
+    def _apply_new_address(self, database: Database, other: Database, stale: BotPart) -> None:
+        """Let all processes but one read a policy with the new address."""
+        time.sleep(5 * POLL)  # it is stopped by now
+        database.change_address()
         self._deployment.write_policy()
         self._wait_for(self._deployment.apply_policy)
         for part in self._deployment.bots:
@@ -211,23 +215,23 @@ class Administrator:
                     part.start()
                 if part in self._deployment.webs:  # one of them is always there
                     self._wait_for(part.process.is_ready)
-        if self._wait_for(self._deployment.in_force):
+        if self._wait_for(self._deployment.is_in_force):
             with suppress(psycopg.Error):  # the other server is away
-                database.mislead(other)
+                database.reuse_old_address(other)
 
     def _wait_for(self, look: Callable[[], bool]) -> bool:
-        """Whether it came to be, soon enough for who sleeps meanwhile."""
+        """Wait while the stale worker is stopped, and return whether the condition became true."""
         deadline = time.monotonic() + LONGEST_STALE / 4
         while not look() and time.monotonic() < deadline and not self._over.is_set():
             time.sleep(POLL)
         return look()
 
-    def _standby_away(self, rng: random.Random) -> None:
+    def _remove_standby(self, rng: random.Random) -> None:
         target = rng.choice(list(self._deployment.targets))
         part, database = self._deployment.targets[target], self._deployment.databases[target]
         with part.lock:
             start = time.time()
-            database.wait_for_a_standby(wait=True)
+            database.require_standby(required=True)
             self._over.wait(rng.uniform(*STANDBY_AWAY))
-            database.wait_for_a_standby(wait=False)
-            self._note("no standby", part.name, start)
+            database.require_standby(required=False)
+            self._record("no standby", part.name, start)

@@ -1,4 +1,4 @@
-"""Designs that are known to be wrong. A harness that does not find it out is good for nothing."""
+"""Designs that are known to be wrong, to show that the harness finds it."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ FAR = timedelta(hours=1)
 
 
 def claims() -> None:
-    """Work is taken out of the queue when it is begun, as with ZPOP: who dies with it takes it along. Nobody
-    looks for what is not owed and should be, which would mend it within some seconds."""
+    """Remove work from the queue when it is claimed, as with ZPOP, so that it is lost if the worker dies.
+    What is not due but should be is not looked for, because that would repair it within seconds."""
 
-    def popped(claim: Callable[..., Claims], ledger: RedisLedger, *arguments: Any, **more: Any) -> Claims:
+    def pop(claim: Callable[..., Claims], ledger: RedisLedger, *arguments: Any, **more: Any) -> Claims:
         found = claim(ledger, *arguments, **more)
         for each in found.claims:
             ledger._client.zrem(f"{ledger._name('due:')}{each.lane}", each.member)
         return found
 
-    wrap(RedisLedger, "claim", popped)
+    wrap(RedisLedger, "claim", pop)
     wrap(RedisLedger, "not_due", lambda *_: frozenset())
     wrap(RedisLedger, "owed_too_late", lambda *_: frozenset())
 
 
 def events() -> None:
-    """Ends are heard of by ``expired`` events alone; nothing is due at an end any more."""
+    """Learn of ends from ``expired`` events only; nothing is due at an end."""
 
     def without_ends(commit_all: Callable[..., Any], ledger: RedisLedger, changes: Sequence[Change]) -> Any:
-        return commit_all(ledger, [_not_due_at_its_end(each) for each in changes])
+        return commit_all(ledger, [_without_due_end(each) for each in changes])
 
-    def listening(made: Callable[..., None], ledger: RedisLedger, *arguments: Any, **more: Any) -> None:
+    def listen(made: Callable[..., None], ledger: RedisLedger, *arguments: Any, **more: Any) -> None:
         made(ledger, *arguments, **more)
         threading.Thread(target=_listen, args=(ledger,), daemon=True, name="expired").start()
 
     wrap(RedisLedger, "commit_all", without_ends)
-    wrap(RedisLedger, "__init__", listening)
+    wrap(RedisLedger, "__init__", listen)
 
 
-def _not_due_at_its_end(change: Change) -> Change:
-    """What has been given is not looked at before the hour is over."""
+def _without_due_end(change: Change) -> Change:
+    """Return the change with the next look at what was granted an hour later."""
     done = change.done
     given = any(isinstance(put, HoldRecord) and put.phase is Phase.GIVEN for put in change.put.values())
     if done is None or done.next_at is None or not given:
@@ -74,12 +74,12 @@ def _listen(ledger: RedisLedger) -> None:
                 while True:
                     message = heard.get_message(timeout=1.0)
                     if message and message["data"].startswith(lease):
-                        _over(ledger, message["data"].removeprefix(lease))
+                        _make_due(ledger, message["data"].removeprefix(lease))
         except (RedisError, TemporaryFailure):
             time.sleep(0.2)
 
 
-def _over(ledger: RedisLedger, grant_id: str) -> None:
+def _make_due(ledger: RedisLedger, grant_id: str) -> None:
     snap = ledger.read({Key.of(Grant, grant_id)})
     if grant := snap.find(Grant, grant_id):
         due = tuple(Due.hold(hold.key, at=snap.now) for hold in grant.gives)
@@ -90,29 +90,29 @@ def _over(ledger: RedisLedger, grant_id: str) -> None:
 
 
 def stale() -> None:
-    """A process goes by the policy that it was started with, whatever is in force."""
+    """Use the policy that a process was started with, whatever is in force."""
     wrap(Adapters, "load", lambda _, adapters, __: adapters.catalog)
 
 
 def terms() -> None:
-    """A vote counts whatever its voter was shown."""
+    """Count a vote whatever its voter was shown."""
     vars(Terms)["digest"].func = lambda _: "any"
 
 
 def rules() -> None:
-    """Rules give back what somebody took away."""
+    """Let rules give back what somebody took away."""
     for module in (policy, starts):
         vars(module)["automatic_objection"] = lambda *_: None
 
 
 def twice() -> None:
-    """Nobody looks whether the person has it already."""
+    """Do not check whether the person has it already."""
     for module in (ask, granting, starts):
         vars(module)["live_grant"] = lambda *_: None
 
 
 def first() -> None:
-    """A lease ends with the first ground."""
+    """End a lease with its first ground."""
 
     def standing_on(grant: Grant, grounds: tuple[Ground, ...]) -> Grant:
         return replace(grant, grounds=grounds, until=min(each.until for each in grounds if each.fell is None))
@@ -121,7 +121,7 @@ def first() -> None:
 
 
 def belief() -> None:
-    """Every answer about who is on call is believed."""
+    """Believe every answer about who is on call."""
     vars(rosters)["objection"] = lambda *_: None
 
 

@@ -1,4 +1,4 @@
-"""One PostgreSQL server, a target of its own, and what its administrator does to it behind the bot's back."""
+"""A PostgreSQL server that is one target, and what its administrator does to it without the bot."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ DROP_TRIES = 5
 
 
 class ReplicatingPostgres(Postgres):
-    """One that can be told to wait for a standby."""
+    """A PostgreSQL that can be told to wait for a standby."""
 
     def _command(self) -> list[str]:
         return [*super()._command(), "--wal-level=replica", "--max-wal-senders=2"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ByHand:
-    """The administrator took an access away, at some moment between ``began`` and ``ended``."""
+class ManualRevocation:
+    """A revocation by the administrator, at some moment between ``began`` and ``ended``."""
 
     pair: Pair
     began: float
@@ -44,8 +44,8 @@ class ByHand:
 
 
 class Database:
-    """``logins`` are all that the bot has had here and that still exist, the one in use last. The bot comes
-    here by one of two addresses, and ``side`` says by which; the other one leads somewhere else."""
+    """One target. ``logins`` are all that the bot has had here and that still exist, the one in use last. The
+    bot uses one of two addresses, numbered by ``side``; the other one leads somewhere else."""
 
     def __init__(self, target: str, folder: Path) -> None:
         self.target = target
@@ -60,8 +60,9 @@ class Database:
     def open(self) -> None:
         self.server.start()
         accounts = [scenario.email(person) for person in scenario.PEOPLE]
-        self._orders = orders.prepare(self.server.url, logins=accounts, roles=self.roles)
-        self.url = self._orders.url
+        prepared = orders.prepare(self.server.url, logins=accounts, roles=self.roles)
+        prepared.view.close()
+        self.url = prepared.url
         with self._administrator() as session:
             new = sql.SQL("ALTER ROLE {} PASSWORD {}")
             session.execute(new.format(sql.Identifier(BOT), self._password))
@@ -69,17 +70,16 @@ class Database:
     def close(self) -> None:
         for each in self.relays:
             each.close()
-        self._orders.view.close()
         self.server.remove()
 
     @property
     def variable(self) -> str:
-        """The one that the policy is to name."""
+        """Return the variable that the policy is to name."""
         return scenario.URLS_OF[self.target][self.side]
 
     @property
     def environ(self) -> dict[str, str]:
-        """The bot's URLs here, by variable."""
+        """Return the bot's URLs here, by variable."""
         who = f"{self.logins[-1]}:{quote(self._password)}"
         ports = (each.port for each in self.relays)
         urls = (f"postgresql://{who}@127.0.0.1:{port}/{orders.DATABASE}" for port in ports)
@@ -89,22 +89,23 @@ class Database:
     def bot_url(self) -> str:
         return self.environ[self.variable]
 
-    def mislead(self, other: Database) -> None:
-        """Let the address that is not in use lead to another server, where the bot may log in too."""
+    def reuse_old_address(self, other: Database) -> None:
+        """Let the address that is not in use lead to another server, where the bot may log in, too."""
         with other._administrator() as session, suppress(psycopg.errors.DuplicateObject):
             create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
             session.execute(create.format(sql.Identifier(self.logins[-1]), self._password))
         self.relays[1 - self.side].lead_to(lambda: other.server.port)
 
-    def move(self) -> None:
-        """Let the other address lead here too, by which the bot is to come from now on."""
+    def change_address(self) -> None:
+        """Let the other address lead here, too; the bot is to use that from now on."""
         self.side = 1 - self.side
         self.relays[self.side].lead_to(lambda: self.server.port)
 
     # ------------------------------------------------------------------------------ the administrator
 
-    def revoke(self, rng: random.Random) -> list[ByHand]:
-        """Take one access away that the bot has given, if there is one. Raises psycopg.Error."""
+    def revoke(self, rng: random.Random) -> list[ManualRevocation]:
+        """Revoke one role that the bot has granted, if there is one. Raise psycopg.Error if PostgreSQL does
+        not answer."""
         with self._administrator() as session:
             there: list[Any] = sorted(session.execute(MEMBERS).fetchall())
             if not there:
@@ -113,11 +114,11 @@ class Database:
             began = time.time()
             revoke = sql.SQL("REVOKE {} FROM {} GRANTED BY {} CASCADE")
             session.execute(revoke.format(*map(sql.Identifier, (role, account, grantor))))
-            return [ByHand(pair=(account, role), began=began, ended=time.time())]
+            return [ManualRevocation(pair=(account, role), began=began, ended=time.time())]
 
     def new_login(self, *, heir: bool) -> str:
-        """Make another login for the bot and return its URL. An ``heir`` may also revoke what the ones before
-        have granted. Raises psycopg.Error."""
+        """Make another login for the bot, and return its URL. An ``heir`` may also revoke what the earlier
+        ones have granted. Raise psycopg.Error if PostgreSQL does not answer."""
         self._made += 1
         name, password = f"{BOT}_{self.target}_{self._made}", secrets.token_hex(12)
         with self._administrator() as session, session.transaction():
@@ -134,19 +135,20 @@ class Database:
         self._password = password
         return self.bot_url
 
-    def drop_login(self, name: str) -> list[ByHand]:
-        """Drop it with all that it has granted, which is returned. Raises psycopg.Error."""
+    def drop_login(self, name: str) -> list[ManualRevocation]:
+        """Drop a login with all that it has granted, and return that. Raise psycopg.Error if PostgreSQL does
+        not answer."""
         statements = ("REASSIGN OWNED BY {} TO CURRENT_USER", "DROP OWNED BY {}", "DROP ROLE {}")
         with self._administrator() as session:
             for tries in range(1, DROP_TRIES + 1):
                 began = time.time()
                 try:
-                    with session.transaction():  # in which nothing more can be granted
+                    with session.transaction():  # the lock lets nobody grant anything meanwhile
                         session.execute("LOCK TABLE pg_auth_members IN SHARE ROW EXCLUSIVE MODE")
                         there = session.execute(MEMBERS).fetchall()
                         for each in statements:
                             session.execute(sql.SQL(each).format(sql.Identifier(name)))
-                except psycopg.errors.DeadlockDetected:  # with a grant that is under way
+                except psycopg.errors.DeadlockDetected:  # with a grant in progress
                     if tries == DROP_TRIES:
                         raise
                 else:
@@ -154,21 +156,22 @@ class Database:
         self.logins.remove(name)
         ended = time.time()
         pairs = [(account, role) for account, role, grantor in there if grantor == name]
-        return [ByHand(pair=pair, began=began, ended=ended) for pair in pairs]
+        return [ManualRevocation(pair=pair, began=began, ended=ended) for pair in pairs]
 
-    def wait_for_a_standby(self, *, wait: bool) -> None:
-        """Have commits wait for a standby that does not exist, or no longer. Raises psycopg.Error."""
+    def require_standby(self, *, required: bool) -> None:
+        """Let commits wait for a standby that does not exist, or no longer. Raise psycopg.Error if PostgreSQL
+        does not answer."""
         with self._administrator() as session:
-            who = sql.Literal(NOBODY if wait else "")
+            who = sql.Literal(NOBODY if required else "")
             session.execute(sql.SQL("ALTER SYSTEM SET synchronous_standby_names = {}").format(who))
             session.execute("SELECT pg_reload_conf()")
 
-    def come_back(self) -> None:
-        """Return once it answers, after a crash of its own. Raises psycopg.Error."""
+    def wait_until_back(self) -> None:
+        """Return when the server answers after a crash. Raise psycopg.Error if it does not."""
         self._administrator().close()
 
     def _administrator(self) -> psycopg.Connection[Any]:
-        """A connection that waits for no standby. A server that recovers from a crash is waited for."""
+        """Return a connection that waits for no standby. Wait for a server that recovers from a crash."""
         deadline = time.monotonic() + RECOVERS_WITHIN
         while True:
             try:

@@ -1,4 +1,5 @@
-"""All that runs in a round: two web processes, two workers, Valkey, two PostgreSQL, Slack and the pager."""
+"""Everything that runs in a round: two web processes, two workers, two Valkeys, two PostgreSQL servers, Slack
+and the pager."""
 
 from __future__ import annotations
 
@@ -28,9 +29,9 @@ from bot.sandbox.stack.servers import Valkey
 from bot.usecases.enact import enact
 from tests.chaos import scenario
 from tests.chaos.database import Database
+from tests.chaos.failpoints import Failpoints
 from tests.chaos.history import History
 from tests.chaos.process import PAUSER
-from tests.chaos.steps import Post
 from tests.chaos.store import Store
 
 READY_WITHIN = 90.0
@@ -38,7 +39,7 @@ WEBS = WORKERS = 2
 
 
 class Part:
-    """What can be killed and paused. ``lock`` is held by whoever has something done to it."""
+    """A process or server that can be killed and paused. ``lock`` is held while something is done to it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -55,7 +56,7 @@ class Part:
         raise NotImplementedError
 
     def pause(self, seconds: float, over: threading.Event | None = None) -> None:
-        """With all that it started. Returns when it goes on, which it does as soon as it is ``over``."""
+        """Stop it, with all that it started, until the time or the round is ``over``."""
         pid = self.pid
         if pid is None:
             return
@@ -68,21 +69,21 @@ class Part:
 
 
 class BotPart(Part):
-    """A process of the bot, and the folder where it is given orders."""
+    """A process of the bot, with its failpoints."""
 
-    def __init__(self, process: BotProcess, post: Post, name: str) -> None:
+    def __init__(self, process: BotProcess, failpoints: Failpoints, name: str) -> None:
         super().__init__(name)
         self.process = process
-        self.post = post
-        self.ordered = threading.Lock()
-        """Held while an order waits to be obeyed."""
+        self.failpoints = failpoints
+        self.order_lock = threading.Lock()
+        """Held while an order waits to be carried out."""
 
     def start(self) -> None:
         if not self.process.running:
             self.process.start()
 
-    def works(self) -> bool:
-        """Whether it is a worker that has put its policy in force and gone to work since it was started."""
+    def is_working(self) -> bool:
+        """Return whether it is a worker that has put its policy in force since it was started."""
         return self.process.running and '"working"' in self.process.output()
 
     def kill(self) -> None:
@@ -99,7 +100,7 @@ class ServerPart(Part):
         self.server = server
 
     def start(self) -> None:
-        """What a killed one left may still be in its way for a moment."""
+        """Start it, though what a killed one left may still be in its way for a moment."""
         for _ in range(20):
             try:
                 self.server.start()
@@ -118,24 +119,26 @@ class ServerPart(Part):
 
 
 class StorePart(ServerPart):
+    """One of the two Valkeys."""
+
     def __init__(self, name: str, server: Valkey, store: Store) -> None:
         super().__init__(name, server)
         self._store = store
 
     def start(self) -> None:
-        """Whichever of the two was started, one is the copy of the other again."""
+        """Start it, and let one of the two replicate the other again."""
         super().start()
-        with suppress(RedisError):  # the other one is away: seen to when that is started
-            self._store.follow()
+        with suppress(RedisError):  # the other one is away, and does this when it is started
+            self._store.replicate()
 
 
 class Deployment:
-    """Use it as a context manager. Nothing that it started outlives it."""
+    """A context manager; nothing that it started outlives it. With ``copies``, what leads to access waits
+    until it is copied; ``design`` is a broken one to run."""
 
     def __init__(
         self, folder: Path, *, lapse_after: int, design: str | None = None, copies: bool = False
     ) -> None:
-        """``copies``: what leads to access waits until it is copied."""
         self.folder = folder
         self._lapse_after = lapse_after
         self._chaos = {"REDIS_COPIES": "1" if copies else "0", **({"CHAOS_BREAK": design} if design else {})}
@@ -154,30 +157,30 @@ class Deployment:
         self._stack.close()
 
     def _start_servers(self, stack: ExitStack) -> None:
-        self.redises = Store(self.folder)
-        stack.callback(self.redises.close)
-        self.redises.open()
+        self.store = Store(self.folder)
+        stack.callback(self.store.close)
+        self.store.open()
         self.databases = {target: Database(target, self.folder) for target in scenario.URLS_OF}
         for database in self.databases.values():
             stack.callback(database.close)
         with ThreadPoolExecutor(len(self.databases)) as pool:
             list(pool.map(Database.open, self.databases.values()))
         self._stores = {
-            each: StorePart(name, each, self.redises)
-            for name, each in (("valkey-1", self.redises.primary), ("valkey-2", self.redises.replica))
+            each: StorePart(name, each, self.store)
+            for name, each in (("valkey-1", self.store.primary), ("valkey-2", self.store.replica))
         }
         self.targets = {
             target: ServerPart(f"postgres-{target}", database.server)
             for target, database in self.databases.items()
         }
-        self.ledger = RedisLedger(connect(self.redises.url))
+        self.ledger = RedisLedger(connect(self.store.url))
 
     def _open_doubles(self, stack: ExitStack) -> None:
         self._doubles = stack.enter_context(Doubles())
         self.slack, self.pager = self._doubles.slack, self._doubles.pager
         self.history = self.slack.api.calls = History()
-        scenario.settle(self.slack)
-        scenario.roster(self.pager)
+        scenario.add_people(self.slack)
+        scenario.add_schedules(self.pager)
         self._doubles.serve()
 
     def _start_bot(self, stack: ExitStack) -> None:
@@ -186,10 +189,10 @@ class Deployment:
             **self._doubles.environ,
             **{name: url for each in self.databases.values() for name, url in each.environ.items()},
             **self._chaos,
-            "REDIS_URL": self.redises.url,
+            "REDIS_URL": self.store.url,
             "ACCESS_FILE": str(self._policy),
         }
-        deployed = stack.enter_context(
+        deployment = stack.enter_context(
             builder.Deployment(
                 self.folder, self.ledger, environ, module="tests.chaos.process", death_signal=signal.SIGKILL
             )
@@ -197,15 +200,16 @@ class Deployment:
 
         def bot(command: str, number: int) -> BotPart:
             name = f"{command}-{number}"
-            post = self.folder / name
-            return BotPart(deployed.add(command, name=name, CHAOS_POST=str(post)), Post(post), name)
+            folder = self.folder / name
+            process = deployment.add(command, name=name, CHAOS_FAILPOINTS=str(folder))
+            return BotPart(process, Failpoints(folder), name)
 
         self.webs = [bot("web", number) for number in range(1, WEBS + 1)]
         self.workers = [bot("worker", number) for number in range(1, WORKERS + 1)]
-        deployed.start(self.catalog, READY_WITHIN)
+        deployment.start(self.catalog, READY_WITHIN)
 
     def write_policy(self, variant: str | None = None) -> None:
-        """By it each target is reached by the address that it has now. ``variant``: the one from now on."""
+        """Write the policy, with the present address of each target. ``variant`` is used from now on."""
         with self._changing:
             self._variant = self._variant if variant is None else variant
             urls = {target: each.variable for target, each in self.databases.items()}
@@ -215,7 +219,7 @@ class Deployment:
             self.catalog = config.load(config.bytes_of(self._policy), environ=environ).catalog
 
     def apply_policy(self) -> bool:
-        """As ``rotakey policy apply`` does; whether that worked."""
+        """Do as ``rotakey policy apply`` does, and return whether that worked."""
         with self._changing:
             found = config.load(config.bytes_of(self._policy), environ={}, secrets=False)
             try:
@@ -224,8 +228,8 @@ class Deployment:
                 return False
             return True
 
-    def in_force(self) -> bool:
-        """Whether that is so by now."""
+    def is_in_force(self) -> bool:
+        """Return whether the policy that was written last is in force."""
         try:
             found = self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
         except TemporaryFailure:
@@ -237,20 +241,20 @@ class Deployment:
         return [*self.webs, *self.workers]
 
     @property
-    def store(self) -> ServerPart:
-        """The Valkey that is the primary now."""
-        return self._stores[self.redises.primary]
+    def primary(self) -> ServerPart:
+        """Return the Valkey that is the primary now."""
+        return self._stores[self.store.primary]
 
     @property
-    def copy(self) -> ServerPart:
-        return self._stores[self.redises.replica]
+    def replica(self) -> ServerPart:
+        return self._stores[self.store.replica]
 
     @property
     def servers(self) -> list[ServerPart]:
-        return [self.store, self.copy, *self.targets.values()]
+        return [self.primary, self.replica, *self.targets.values()]
 
     def backends(self, target: str) -> list[int]:
-        """PostgreSQL's own processes that serve the bot there."""
+        """Return the pids of PostgreSQL's own processes that serve the bot there."""
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it has just ended
@@ -260,8 +264,8 @@ class Deployment:
                     found.append(int(path.name))
         return found
 
-    def homes(self) -> dict[str, frozenset[str]]:
-        """What is written on the Home tabs, by person."""
+    def home_texts(self) -> dict[str, frozenset[str]]:
+        """Return the texts on the Home tabs, by person."""
         found = {}
         for person in scenario.PEOPLE:
             if home := self.slack.home(person):
@@ -271,6 +275,6 @@ class Deployment:
                 found[person] = frozenset(str(each["text"]) for each in texts if each and "text" in each)
         return found
 
-    def choose_web(self, rng: random.Random) -> None:
-        """What is done in Slack next comes in here; for that one web process is as good as another."""
+    def connect_to_some_web(self, rng: random.Random) -> None:
+        """Let Slack send to a web process that is drawn."""
         self.slack.connect(f"{rng.choice(self.webs).process.url}/slack/events")

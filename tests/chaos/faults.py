@@ -1,4 +1,4 @@
-"""What goes wrong, and when: one fault after the other, drawn from a seed, each on a part that is whole."""
+"""Faults, one after the other, drawn from a seed, each on a part that runs."""
 
 from __future__ import annotations
 
@@ -17,66 +17,78 @@ from typing import Self
 import structlog
 
 from tests.chaos import scenario
-from tests.chaos.administrator import Acts, Administrator
+from tests.chaos.administrator import Administrator, AdministratorSettings
 from tests.chaos.deployment import BotPart, Deployment, Part, ServerPart
-from tests.chaos.steps import KILL, LOSE, OF_WEB, ON_THE_WAY, SLEEP, Obeyed, Order
+from tests.chaos.failpoints import KILL, LOSE, OF_WEB, ON_THE_WAY, SLEEP, Execution, Order
 
 WRONG = "answered wrongly"
-"""What the pager does if it shows nobody, or nobody at some level, though somebody is on call."""
+"""The pager shows nobody, or nobody at some level, though somebody is on call."""
 log = structlog.get_logger(__name__)
 POLL = 0.02
 PATIENCE = 6.0
-"""So long an order waits for somebody to come by its step."""
+"""Seconds that an order waits for the process to come to its step."""
 LONGEST_AWAY = 3.0
 NOTICED_WITHIN = 0.3
 """Seconds until PostgreSQL has ended all others because one of its processes was killed."""
 SHORT, OVER_CLAIM, OVER_TWO = (0.2, 3.0), (5.5, 9.0), (10.5, 13.0)
 AT_ONCE = 3
 BETWEEN_RESTS = 12
-"""After so many faults nothing goes wrong for a while."""
+"""The number of faults from one rest to the next."""
 RECOVERS = 6.0
-"""After its end a fault may still be felt: a claim of 5 seconds has to run out."""
+"""Seconds after its end for which a fault may have effects: a claim of 5 seconds has to run out."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """``end``: started again, or going on."""
+    """A fault, until its part was started again or went on."""
 
     what: str
     part: str
     start: float
     end: float
 
-    def felt(self, since: float, until: float) -> bool:
+    def overlaps(self, since: float, until: float) -> bool:
+        """Return whether it may have had effects at some moment between the two."""
         return self.start <= until and since <= self.end + RECOVERS
 
 
-class Director:
-    """Use it as a context manager. ``stop`` lets what is under way come to its end."""
+class FaultInjector:
+    """The source of all faults. A context manager. ``stop`` waits for the faults in progress."""
 
     def __init__(
-        self, deployment: Deployment, rng: random.Random, acts: Acts, *, pace: float, rest: float
+        self,
+        deployment: Deployment,
+        rng: random.Random,
+        settings: AdministratorSettings,
+        *,
+        pace: float,
+        rest: float,
     ) -> None:
         self.deployment = deployment
         self.only_kill_at: Sequence[str] = ()
-        """Kill workers at these steps, and do nothing else, if any are named."""
+        """If any are named, workers are killed at these steps and nothing else goes wrong."""
         self._rng = rng
         self._pace = pace
         self._rest = rest
         self._over = threading.Event()
-        self._gone = threading.Event()
-        self.administrator = Administrator(deployment, rng, acts, self._over, self._survive, self._noted)
+        self._closed = threading.Event()
+        self.administrator = Administrator(deployment, rng, settings, self._over, self._attempt, self._record)
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="fault")
         self._threads = [
             threading.Thread(target=each, name=each.__name__, daemon=True)
-            for each in (self._direct, self.administrator.hang_targets, self.administrator.act, self._watch)
+            for each in (
+                self._inject,
+                self.administrator.hang_targets,
+                self.administrator.act,
+                self._supervise,
+            )
         ]
         self.faults: list[Fault] = []
-        self.died: list[str] = []
-        """Processes that ended though nobody had told them to."""
-        self.obeyed: Counter[tuple[str, str]] = Counter()
-        self._raising: set[str] = set()
-        self._seen_to: list[Future[None]] = []
+        self.errors: list[str] = []
+        """Processes that ended though nobody had told them to, and errors of the harness."""
+        self.executions: Counter[tuple[str, str]] = Counter()
+        self._restarting: set[str] = set()
+        self._follow_ups: list[Future[None]] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -86,117 +98,123 @@ class Director:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        self._gone.set()
+        self._closed.set()
         for thread in self._threads:
             thread.join()
         self._pool.shutdown()
 
     def stop(self) -> None:
-        """Nothing more goes wrong, and everything runs."""
+        """Let nothing more go wrong, and start whatever does not run."""
         self._over.set()
         for thread in self._threads[:-1]:
             thread.join()
         time.sleep(5 * POLL)
-        for each in list(self._seen_to):
+        for each in list(self._follow_ups):
             each.result()
         for part in (*self.deployment.servers, *self.deployment.bots):
             with part.lock:
                 part.start()
         for database in self.deployment.databases.values():
-            database.wait_for_a_standby(wait=False)
+            database.require_standby(required=False)
 
     @property
     def kills(self) -> Counter[str]:
         return Counter(each.part.partition("-")[0] for each in self.faults if each.what.startswith("killed"))
 
     @property
-    def steps_met(self) -> Counter[str]:
+    def steps_reached(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        for (step, _), times in self.obeyed.items():
+        for (step, _), times in self.executions.items():
             found[step] += times
         return found
 
     # --------------------------------------------------------------------------------- one after another
 
-    def _direct(self) -> None:
+    def _inject(self) -> None:
         while not self._over.is_set():
             with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fault") as pool:
                 for _ in range(BETWEEN_RESTS):
                     if self._over.wait(self._rng.expovariate(1 / self._pace)):
                         break
-                    pool.submit(self._survive, self._drawn(), random.Random(self._rng.random()))
+                    pool.submit(self._attempt, self._draw_fault(), random.Random(self._rng.random()))
             self._over.wait(self._rest)
 
-    def _survive(self, fault: Callable[[random.Random], None], rng: random.Random) -> None:
+    def _attempt(self, fault: Callable[[random.Random], None], rng: random.Random) -> None:
         try:
             if not self._over.is_set():
                 fault(rng)
-        except Exception as error:  # what goes wrong in here is a fault of the harness
+        except Exception as error:  # an error of the harness
             log.exception("a fault went wrong")
-            self.died.append(f"the harness: {error!r}")
+            self.errors.append(f"the harness: {error!r}")
 
-    def _drawn(self) -> Callable[[random.Random], None]:
+    def _draw_fault(self) -> Callable[[random.Random], None]:
         if self.only_kill_at:
-            return self._killed_at_a_step
+            return self._kill_at_step
         kinds: dict[Callable[[random.Random], None], float] = {
-            self._at_a_step: 8,
-            self._lost_reply: 1.5,
-            self._killed_bot: 3,
-            self._killed_server: 2.5,
-            self._paused: 3,
-            self._killed_backend: 0.7,
-            self._slack_away: 0.7,
-            self._pager_away: 0.5,
-            self._pager_wrong: 1,
-            self._delivered_twice: 0.5,
+            self._stop_at_step: 8,
+            self._lose_reply: 1.5,
+            self._kill_bot: 3,
+            self._kill_server: 2.5,
+            self._pause: 3,
+            self._kill_backend: 0.7,
+            self._break_slack: 0.7,
+            self._break_pager: 0.5,
+            self._falsify_pager: 1,
+            self._deliver_twice: 0.5,
         }
         return self._rng.choices(list(kinds), list(kinds.values()))[0]
 
-    def _least_met(self, rng: random.Random) -> str:
-        """So that in time each is."""
-        met = self.steps_met
-        least = min(met[step] for step in ON_THE_WAY)
-        return rng.choice([each for each in ON_THE_WAY if met[each] == least])
+    def _rarest_step(self, rng: random.Random) -> str:
+        """Draw one of the steps at which a process was stopped least often."""
+        reached = self.steps_reached
+        least = min(reached[step] for step in ON_THE_WAY)
+        return rng.choice([each for each in ON_THE_WAY if reached[each] == least])
 
-    def _at_a_step(self, rng: random.Random) -> None:
-        step = self._least_met(rng)
+    def _stop_at_step(self, rng: random.Random) -> None:
+        step = self._rarest_step(rng)
         pause = rng.uniform(*rng.choice((SHORT, OVER_CLAIM, OVER_TWO)))
-        do = KILL if self.obeyed[(step, SLEEP)] > self.obeyed[(step, KILL)] or rng.random() < 0.5 else SLEEP
-        self._order(rng.choice(self.deployment.workers), Order(step=step, do=do, seconds=pause))
+        do = (
+            KILL
+            if self.executions[(step, SLEEP)] > self.executions[(step, KILL)] or rng.random() < 0.5
+            else SLEEP
+        )
+        self._give_order(rng.choice(self.deployment.workers), Order(step=step, do=do, seconds=pause))
 
-    def _killed_at_a_step(self, rng: random.Random) -> None:
-        self._order(rng.choice(self.deployment.workers), Order(step=rng.choice(self.only_kill_at), do=KILL))
+    def _kill_at_step(self, rng: random.Random) -> None:
+        self._give_order(
+            rng.choice(self.deployment.workers), Order(step=rng.choice(self.only_kill_at), do=KILL)
+        )
 
-    def _lost_reply(self, rng: random.Random) -> None:
+    def _lose_reply(self, rng: random.Random) -> None:
         web = rng.random() < 0.4
         part = rng.choice(self.deployment.webs if web else self.deployment.workers)
         steps = OF_WEB if web else ON_THE_WAY
         commits = [step for step in steps if step.startswith("before commit of")]
-        self._order(part, Order(step=rng.choice(commits), do=LOSE))
+        self._give_order(part, Order(step=rng.choice(commits), do=LOSE))
 
-    def _order(self, part: BotPart, order: Order) -> None:
-        """One at a time. What comes of it is seen by the watch."""
-        post = part.post
-        with part.ordered:
-            post.give(order)
+    def _give_order(self, part: BotPart, order: Order) -> None:
+        """Give one order at a time; ``_supervise`` sees its execution."""
+        failpoints = part.failpoints
+        with part.order_lock:
+            failpoints.arm(order)
             deadline = time.monotonic() + PATIENCE
-            while post.waiting() and time.monotonic() < deadline and not self._over.is_set():
+            while failpoints.is_armed() and time.monotonic() < deadline and not self._over.is_set():
                 time.sleep(POLL)
-            post.withdraw()
+            failpoints.disarm()
 
-    def _killed_bot(self, rng: random.Random) -> None:
-        self._killed(rng.choice(self.deployment.bots), rng)
+    def _kill_bot(self, rng: random.Random) -> None:
+        self._kill(rng.choice(self.deployment.bots), rng)
 
-    def _killed_server(self, rng: random.Random) -> None:
-        self._killed(self._some_server(rng), rng)
+    def _kill_server(self, rng: random.Random) -> None:
+        self._kill(self._draw_server(rng), rng)
 
-    def _some_server(self, rng: random.Random) -> ServerPart:
-        """Valkey as often as a target; one that hangs now is left alone."""
+    def _draw_server(self, rng: random.Random) -> ServerPart:
+        """Draw Valkey as often as a target, and no target that hangs."""
         free = [each for each in self.deployment.targets.values() if not each.lock.locked()]
-        stores = [self.deployment.store, self.deployment.store, self.deployment.copy]
+        stores = [self.deployment.primary, self.deployment.primary, self.deployment.replica]
         return rng.choice([rng.choice(stores), rng.choice(free or stores)])
 
-    def _killed(self, part: Part, rng: random.Random) -> None:
+    def _kill(self, part: Part, rng: random.Random) -> None:
         with part.lock:
             if part.pid is None:
                 return
@@ -204,10 +222,10 @@ class Director:
             part.kill()
             self._over.wait(rng.uniform(0, LONGEST_AWAY))
             part.start()
-            self._noted("killed", part.name, start)
+            self._record("killed", part.name, start)
 
-    def _killed_backend(self, rng: random.Random) -> None:
-        """One of PostgreSQL's own, at which all of it starts anew."""
+    def _kill_backend(self, rng: random.Random) -> None:
+        """Kill one of PostgreSQL's own processes, upon which it ends all others and recovers."""
         target = rng.choice(list(self.deployment.targets))
         postgres = self.deployment.targets[target]
         with postgres.lock:
@@ -216,17 +234,17 @@ class Director:
                 with suppress(ProcessLookupError):
                     os.kill(rng.choice(pids), signal.SIGKILL)
                 time.sleep(NOTICED_WITHIN)
-                self.deployment.databases[target].come_back()
-                self._noted("killed a backend", postgres.name, start)
+                self.deployment.databases[target].wait_until_back()
+                self._record("killed a backend", postgres.name, start)
 
-    def _paused(self, rng: random.Random) -> None:
-        part: Part = rng.choice([*self.deployment.bots, self._some_server(rng), self._some_server(rng)])
+    def _pause(self, rng: random.Random) -> None:
+        part: Part = rng.choice([*self.deployment.bots, self._draw_server(rng), self._draw_server(rng)])
         with part.lock:
             start = time.time()
             part.pause(rng.uniform(*rng.choice((SHORT, OVER_CLAIM, OVER_TWO))))
-            self._noted("paused", part.name, start)
+            self._record("paused", part.name, start)
 
-    def _slack_away(self, rng: random.Random) -> None:
+    def _break_slack(self, rng: random.Random) -> None:
         start, faults = time.time(), self.deployment.slack.faults
         if rng.random() < 0.5:
             faults.lost_replies = rng.randint(1, 3)
@@ -234,17 +252,17 @@ class Director:
             faults.down = True
             self._over.wait(rng.uniform(0.5, 4))
             faults.down = False
-        self._noted("away", "slack", start)
+        self._record("away", "slack", start)
 
-    def _pager_away(self, rng: random.Random) -> None:
+    def _break_pager(self, rng: random.Random) -> None:
         start, faults = time.time(), self.deployment.pager.faults
         faults.down = True
         self._over.wait(rng.uniform(0.5, 5))
         faults.down = False
-        self._noted("away", "pager", start)
+        self._record("away", "pager", start)
 
-    def _pager_wrong(self, rng: random.Random) -> None:
-        """It shows nobody, or nobody at one level; and sometimes nothing when it is asked another way."""
+    def _falsify_pager(self, rng: random.Random) -> None:
+        """Let the pager show nobody, or nobody at one level, and sometimes fail when asked in another way."""
         start, faults = time.time(), self.deployment.pager.faults
         if rng.random() < 0.5:
             faults.unseen = frozenset(scenario.STAND_INS)
@@ -254,72 +272,72 @@ class Director:
             faults.answer({}, status=503, times=rng.randint(1, 4), to="schedule")
         self._over.wait(rng.uniform(1, 6))
         faults.unseen, faults.unseen_levels = frozenset(), frozenset()
-        self._noted(WRONG, "pager", start)
+        self._record(WRONG, "pager", start)
 
-    def _delivered_twice(self, rng: random.Random) -> None:
+    def _deliver_twice(self, rng: random.Random) -> None:
         start, faults = time.time(), self.deployment.slack.faults
         faults.twice = True
         self._over.wait(rng.uniform(1, 5))
         faults.twice = False
-        self._noted("delivered twice", "slack", start)
+        self._record("delivered twice", "slack", start)
 
-    def _noted(self, what: str, part: str, start: float) -> None:
+    def _record(self, what: str, part: str, start: float) -> None:
         with self._lock:
             self.faults.append(Fault(what=what, part=part, start=start, end=time.time()))
 
-    # ------------------------------------------------------------------------------------- the watch
+    # ------------------------------------------------------------------------------------- supervision
 
-    def _watch(self) -> None:
-        """Whoever obeyed an order is seen to: the dead are started again."""
-        while not self._gone.wait(POLL):
+    def _supervise(self) -> None:
+        """Follow up each execution of an order, and restart processes that died without one."""
+        while not self._closed.wait(POLL):
             for part in self.deployment.bots:
-                dead = _is_dead(part)  # looked at before the news, which were written before a death
-                for each in part.post.news():
-                    self.obeyed[(each.order.step, each.order.do)] += 1
+                dead = _is_dead(part)  # before reading executions, which are written before a death
+                for each in part.failpoints.new_executions():
+                    self.executions[(each.order.step, each.order.do)] += 1
                     if each.order.do == KILL:
-                        self._raising.add(part.name)
-                    self._seen_to.append(self._pool.submit(self._see_to, part, each))
-                if dead and part.name not in self._raising:
-                    self._unexpected(part)
+                        self._restarting.add(part.name)
+                    self._follow_ups.append(self._pool.submit(self._follow_up, part, each))
+                if dead and part.name not in self._restarting:
+                    self._restart_dead(part)
 
-    def _see_to(self, part: BotPart, obeyed: Obeyed) -> None:
-        order, rng = obeyed.order, random.Random(obeyed.at)
+    def _follow_up(self, part: BotPart, execution: Execution) -> None:
+        order, rng = execution.order, random.Random(execution.at)
         if order.do == LOSE:
-            self._lose(part, rng)
+            self._kill_primary(part, rng)
         elif order.do == KILL:
-            self._raise(part, obeyed, rng)
+            self._restart(part, execution, rng)
         else:
-            time.sleep(max(obeyed.at + order.seconds - time.time(), 0))
-            self._noted(f"paused {order.step}", part.name, obeyed.at)
+            time.sleep(max(execution.at + order.seconds - time.time(), 0))
+            self._record(f"paused {order.step}", part.name, execution.at)
 
-    def _lose(self, part: BotPart, rng: random.Random) -> None:
-        valkey = self.deployment.store
+    def _kill_primary(self, part: BotPart, rng: random.Random) -> None:
+        valkey = self.deployment.primary
         with valkey.lock:
             start = time.time()
             valkey.kill()
-            part.post.say_lost()
+            part.failpoints.report_lost_reply()
             self._over.wait(rng.uniform(0, LONGEST_AWAY))
             valkey.start()
-            self._noted("killed before its reply", valkey.name, start)
+            self._record("killed before its reply", valkey.name, start)
 
-    def _raise(self, part: BotPart, obeyed: Obeyed, rng: random.Random) -> None:
+    def _restart(self, part: BotPart, execution: Execution, rng: random.Random) -> None:
         with part.lock:
-            while part.pid == obeyed.pid:
+            while part.pid == execution.pid:
                 time.sleep(0.005)
             self._over.wait(rng.uniform(0, LONGEST_AWAY))
             part.start()
-            self._raising.discard(part.name)
-            self._noted(f"killed {obeyed.order.step}", part.name, obeyed.at)
+            self._restarting.discard(part.name)
+            self._record(f"killed {execution.order.step}", part.name, execution.at)
 
-    def _unexpected(self, part: BotPart) -> None:
+    def _restart_dead(self, part: BotPart) -> None:
         with part.lock:
             if part.pid is None:
-                self.died.append(f"{part.name} ended by itself with {part.process.code}")
+                self.errors.append(f"{part.name} ended by itself with {part.process.code}")
                 part.start()
 
 
 def _is_dead(part: BotPart) -> bool:
-    """Though nobody is having anything done to it."""
+    """Return whether it does not run, though nothing is being done to it."""
     if not part.lock.acquire(blocking=False):
         return False
     try:

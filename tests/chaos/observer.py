@@ -1,5 +1,5 @@
-"""Who really is in which role at each target, looked at from outside all the time, with how sure one can be
-of when."""
+"""The members of roles as each target has them, read all the time from outside the bot, with bounds for the
+times."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ JOIN pg_roles AS role ON role.oid = m.roleid JOIN pg_roles AS member ON member.o
 JOIN pg_roles AS grantor ON grantor.oid = m.grantor
 WHERE grantor.rolname LIKE 'rotakey%' AND (m.inherit_option OR m.set_option)
 """
-"""Account, role, and which login of the bot has granted it."""
+"""Account, role, and the login of the bot that granted it."""
 OURS = """
 SELECT member.rolname, role.rolname FROM pg_auth_members AS m
 JOIN pg_roles AS role ON role.oid = m.roleid JOIN pg_roles AS member ON member.oid = m.member
 JOIN pg_roles AS grantor ON grantor.oid = m.grantor WHERE grantor.rolname LIKE 'rotakey%'
 """
-"""Also what is of no use any more, and was left by a take that was cut short."""
+"""Account and role of all that the bot granted, also of useless remains of an interrupted revocation."""
 
 Pair = tuple[str, str]
-"""An account and a role, which is of one target only."""
+"""An account and a role. A role is at one target only."""
 
 Absence = tuple[float, float]
-"""From when to when something may be missing."""
+"""The two times between which a pair may be missing."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One question, asked at ``began`` and answered at ``ended``: it shows some moment between the two."""
+    """A query from ``began`` to ``ended``. It shows some moment between the two."""
 
     began: float
     ended: float
@@ -46,26 +46,26 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """A pair was in ``since`` and in all looks up to ``seen``. ``before`` is the last look without it,
-    ``after`` the first one without it again, None while it is there."""
+    """A time for which a pair was there: in ``since`` and in all looks up to ``seen``. ``before`` is the last
+    look without it, ``after`` the first one without it again, None while it is there."""
 
     before: Look
     since: Look
     seen: Look
     after: Look | None = None
 
-    def surely(self, at: float) -> bool:
-        """There at that moment."""
+    def surely_there(self, at: float) -> bool:
+        """Return whether it was certainly there at that moment."""
         return self.since.ended <= at <= self.seen.began
 
-    def possibly(self, since: float, until: float) -> bool:
-        """There at some moment between those two."""
+    def possibly_there(self, since: float, until: float) -> bool:
+        """Return whether it may have been there at some moment between the two."""
         return self.before.began < until and (self.after is None or self.after.ended > since)
 
 
 @dataclass
-class Seen:
-    """All that was observed. ``looks`` in order; what a look did not show was not there."""
+class Observations:
+    """All looks at one target, in order. What a look did not show was not there."""
 
     looks: list[Look] = field(default_factory=list)
     spans: dict[Pair, list[Span]] = field(default_factory=dict)
@@ -73,8 +73,8 @@ class Seen:
     def of(self, pair: Pair) -> list[Span]:
         return self.spans.get(pair, [])
 
-    def missing(self, pair: Pair, since: float, until: float, but: Sequence[Absence] = ()) -> Look | None:
-        """A look between the two that did not show the pair, and is in none of these absences."""
+    def find_gap(self, pair: Pair, since: float, until: float, but: Sequence[Absence] = ()) -> Look | None:
+        """Return a look between the two that did not show the pair and is in none of the absences."""
         first = bisect_left(self.looks, since, key=lambda look: look.began)
         for look in self.looks[first:]:
             if look.ended > until:
@@ -87,36 +87,36 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Everywhere:
-    """What was seen at all targets, each of which is looked at by itself."""
+class AllObservations:
+    """The observations of each target."""
 
-    at: Mapping[str, Seen]
+    at: Mapping[str, Observations]
 
     def of(self, pair: Pair) -> list[Span]:
-        return self._where(pair).of(pair)
+        return self._at(pair).of(pair)
 
-    def missing(self, pair: Pair, since: float, until: float, but: Sequence[Absence] = ()) -> Look | None:
-        """As of the pair's target."""
-        return self._where(pair).missing(pair, since, until, but)
+    def find_gap(self, pair: Pair, since: float, until: float, but: Sequence[Absence] = ()) -> Look | None:
+        """Return a gap as Observations do, at the pair's target."""
+        return self._at(pair).find_gap(pair, since, until, but)
 
     @property
     def spans(self) -> Mapping[Pair, list[Span]]:
         return {pair: spans for seen in self.at.values() for pair, spans in seen.spans.items()}
 
-    def _where(self, pair: Pair) -> Seen:
+    def _at(self, pair: Pair) -> Observations:
         return self.at[TARGET_OF[pair[1]]]
 
 
 class Observer:
-    """Use it as a context manager; it looks from a thread of its own, and finds back after a restart."""
+    """A context manager; it looks from a thread of its own, and reconnects after a restart."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: psycopg.Connection[Any] | None = None
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="observer", daemon=True)
-        self.seen = Seen()
-        self.now: frozenset[Pair] = frozenset()
+        self._thread = threading.Thread(target=self._keep_looking, name="observer", daemon=True)
+        self.observations = Observations()
+        self.members: frozenset[Pair] = frozenset()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -126,41 +126,41 @@ class Observer:
         self._over.set()
         self._thread.join()
 
-    def left(self) -> set[Pair]:
-        """All that is there by the bot's making, of use or not. Asked over a connection of its own."""
+    def read_remaining(self) -> set[Pair]:
+        """Return all that the bot granted and that is still there, of use or not."""
         with psycopg.connect(self._url, autocommit=True) as connection:
             return set(connection.execute(OURS).fetchall())
 
-    def _watch(self) -> None:
+    def _keep_looking(self) -> None:
         while not self._over.wait(PAUSE):
             try:
                 self._look()
             except psycopg.Error:
-                self._drop()
-        self._drop()
+                self._disconnect()
+        self._disconnect()
 
     def _look(self) -> None:
         if self._connection is None:
             self._connection = psycopg.connect(self._url, autocommit=True, connect_timeout=5)
         began = time.time()
         rows = self._connection.execute(MEMBERS).fetchall()
-        self._note(Look(began, time.time()), frozenset((account, role) for account, role, _ in rows))
+        self._add(Look(began, time.time()), frozenset((account, role) for account, role, _ in rows))
 
-    def _note(self, look: Look, there: frozenset[Pair]) -> None:
-        looks, spans = self.seen.looks, self.seen.spans
+    def _add(self, look: Look, there: frozenset[Pair]) -> None:
+        looks, spans = self.observations.looks, self.observations.spans
         before = looks[-1] if looks else Look(0, 0)
         for pair in there:
             mine = spans.setdefault(pair, [])
-            if pair in self.now:
+            if pair in self.members:
                 mine[-1] = replace(mine[-1], seen=look)
             else:
                 mine.append(Span(before=before, since=look, seen=look))
-        for pair in self.now - there:
+        for pair in self.members - there:
             spans[pair][-1] = replace(spans[pair][-1], after=look)
         looks.append(look)
-        self.now = there
+        self.members = there
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         if self._connection:
             self._connection.close()
         self._connection = None

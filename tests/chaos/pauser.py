@@ -1,7 +1,7 @@
-"""Stops processes, with all that they started, and lets them go on: ``pauser.py SECONDS PID ...``
+"""A script that stops processes, with all that they started, for a while: ``pauser.py SECONDS PID ...``
 
-Run as a script. They go on after that time, or as soon as standard input ends: whoever asked for the
-pause may die, and nobody stays stopped for it.
+They go on after that time, or as soon as standard input ends: if the process that asked for the pause dies,
+nothing stays stopped.
 """
 
 import os

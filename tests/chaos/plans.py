@@ -1,4 +1,4 @@
-"""What each person means to do, drawn from a seed: who asks for what, who decides, and how it is to end."""
+"""Plans drawn from a seed: who requests what, who decides, and how it ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.chaos import scenario
 from tests.chaos.scenario import Resource
 
 OFTEN = {"seat": 0.5, "both": 1.5, "night": 0.5, "watch": 0.7}
-AGAIN, DENIED, OVERLOOKED, LOOKS_AT_HOME = 0.2, 0.15, 0.1, 0.05
+AGAIN, DENIED, OVERLOOKED, OPENS_HOME = 0.2, 0.15, 0.1, 0.05
 ENDINGS = {"runs out": 0.4, "done": 0.18, "click done": 0.08, "extend": 0.24, "revoke": 0.1}
 LONGER = {"approve": 0.5, "deny": 0.15, "nothing": 0.15, "replace": 0.2}
 BY_SECURITY, TYPED = 0.4, 0.3
@@ -18,9 +18,12 @@ BY_SECURITY, TYPED = 0.4, 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """``wait`` is how long after the ask before it. ``verdict``: approve, less, deny or nothing, where
-    approvers are asked, and ``longer``, where they are asked for more time; ``typed``: by the id. ``ending``:
-    what is done ``after`` so many seconds of having it. ``by_security``: who revokes it is one of those."""
+    """One person's request, ``wait`` seconds after the one before it.
+
+    ``verdict`` (approve, less, deny or nothing) is what approvers decide if they are asked, and ``longer``
+    what they decide about more time; ``typed`` is by id. ``ending`` is done ``after`` that many seconds of
+    access. ``by_security``: one of the security people revokes it.
+    """
 
     number: int
     wait: float
@@ -35,7 +38,7 @@ class Plan:
     longer: str
     typed: bool
     by_security: bool
-    looks_at_home: bool
+    opens_home: bool
 
     @property
     def reason(self) -> str:
@@ -47,20 +50,20 @@ class Plan:
 
 
 def plans(rng: random.Random, rate: float, longest: int) -> Iterator[Plan]:
-    """For ever; ``rate`` asks a second, some of which overlap one of the same person and resource."""
+    """Yield plans without end, ``rate`` a second; some overlap one of the same person and resource."""
     number = 0
     last: Plan | None = None
     while True:
         number += 1
         wait = rng.expovariate(rate)
-        last = _plan(rng, number, wait, longest, last if last and rng.random() < AGAIN else None)
+        last = _draw_plan(rng, number, wait, longest, last if last and rng.random() < AGAIN else None)
         yield last
 
 
-def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan | None) -> Plan:
+def _draw_plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan | None) -> Plan:
     weights = [OFTEN.get(each.name, 1.0) for each in scenario.RESOURCES]
     resource = like.resource if like else rng.choices(scenario.RESOURCES, weights)[0]
-    person = like.person if like else _somebody(rng, resource)
+    person = like.person if like else _draw_person(rng, resource)
     seconds = rng.randint(1, longest)
     others = [each for each in scenario.APPROVERS if each != person]
     return Plan(
@@ -69,7 +72,7 @@ def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan
         person=person,
         resource=resource,
         seconds=seconds,
-        verdict=_verdict(rng),
+        verdict=_draw_verdict(rng),
         approvers=tuple(rng.sample(others[:5], max(resource.approvals, 1))),
         think=rng.uniform(0.1, 2.0),
         ending=rng.choices(list(ENDINGS), list(ENDINGS.values()))[0],
@@ -77,18 +80,18 @@ def _plan(rng: random.Random, number: int, wait: float, longest: int, like: Plan
         longer=rng.choices(list(LONGER), list(LONGER.values()))[0],
         typed=rng.random() < TYPED,
         by_security=rng.random() < BY_SECURITY,
-        looks_at_home=rng.random() < LOOKS_AT_HOME,
+        opens_home=rng.random() < OPENS_HOME,
     )
 
 
-def _somebody(rng: random.Random, resource: Resource) -> str:
+def _draw_person(rng: random.Random, resource: Resource) -> str:
     schedule = resource.on_call or resource.on_shift
     if schedule and rng.random() < 0.7:
         return rng.choice(scenario.STAND_INS[schedule])
     return rng.choice(scenario.PEOPLE)
 
 
-def _verdict(rng: random.Random) -> str:
+def _draw_verdict(rng: random.Random) -> str:
     drawn = rng.random()
     if drawn < DENIED:
         return "deny"

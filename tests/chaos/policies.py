@@ -1,4 +1,4 @@
-"""The policy changes now and then, and back: resources give something else, rules and shifts leave."""
+"""Changes of the policy, and back: resources give something else, rules and shifts are removed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ PAUSE, LASTS = (1.0, 10.0), (1.0, 6.0)
 WITHIN = 60.0
 
 
-class Policies:
-    """Use it as a context manager. ``end`` puts the plain policy in force for good."""
+class PolicyChanges:
+    """A thread that changes the policy. A context manager. ``stop`` puts the plain policy in force for good;
+    without ``change`` it never changes."""
 
     def __init__(self, deployment: Deployment, rng: random.Random, *, change: bool = True) -> None:
         self._deployment, self._rng, self._change = deployment, rng, change
@@ -32,21 +33,21 @@ class Policies:
         self._over.set()
         self._thread.join()
 
-    def end(self) -> None:
+    def stop(self) -> None:
         self._over.set()
         self._thread.join()
-        self._surely()
+        self._apply()
 
     def _keep_changing(self) -> None:
         while self._change and not self._over.wait(self._rng.uniform(*PAUSE)):
             self._deployment.write_policy(self._rng.choice(tuple(scenario.VARIANTS)))
-            self.changes += self._surely()
+            self.changes += self._apply()
             self._over.wait(self._rng.uniform(*LASTS))
             self._deployment.write_policy("")
-            self._surely()
+            self._apply()
 
-    def _surely(self) -> bool:
-        """Apply what is written, as soon as Redis is there."""
+    def _apply(self) -> bool:
+        """Apply the policy that was written last, and return whether Redis was there in time."""
         deadline = time.monotonic() + WITHIN
         while time.monotonic() < deadline:
             if self._deployment.apply_policy():

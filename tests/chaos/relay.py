@@ -1,4 +1,4 @@
-"""An address that leads to one server now, and to another one later."""
+"""A TCP relay: an address that leads to one server now, and to another one later."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ CONNECTS_WITHIN = 5.0
 
 
 class Relay:
-    """Listens on a port of its own until it is closed. ``port`` tells where it leads to, asked for each
-    connection."""
+    """A relay that listens on a port of its own until it is closed. ``port`` returns the server's port, and
+    is called for each connection."""
 
     def __init__(self, port: Callable[[], int]) -> None:
         self._leads_to = port
@@ -24,7 +24,7 @@ class Relay:
         threading.Thread(target=self._listen, name=f"relay {self.port}", daemon=True).start()
 
     def lead_to(self, port: Callable[[], int]) -> None:
-        """Lead there from now on. What is connected by now is cut off."""
+        """Connect callers there from now on, and cut off those who are connected."""
         with self._lock:
             self._leads_to = port
             for each in self._open:
@@ -59,7 +59,7 @@ class Relay:
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Until either side has ended, at which both do."""
+    """Copy until either side ends, then end both."""
     with suppress(OSError):
         while chunk := source.recv(CHUNK):
             sink.sendall(chunk)

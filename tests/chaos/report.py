@@ -1,4 +1,4 @@
-"""The table that is printed, and the details of what was violated."""
+"""The printed table, and the details of violations."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from itertools import pairwise
 from bot.core.grants import Origin
 from tests.bench.table import quantile
 from tests.chaos import promises
-from tests.chaos.deeds import UNWRITTEN
-from tests.chaos.promises import copies
+from tests.chaos.actions import UNWRITTEN
+from tests.chaos.failpoints import KILL, LOSE, ON_THE_WAY, SLEEP
+from tests.chaos.promises import duplicate_messages
 from tests.chaos.round import Outcome
-from tests.chaos.steps import KILL, LOSE, ON_THE_WAY, SLEEP
 from tests.chaos.truth import ENDS, Reason, Truth, pairs_of
 
 SLOWEST = 10
 WATCHED = {
-    "revocations after which no rule gives it back": "blocked",
-    "people from whom everything was taken": "banned",
-    "times that all rules were stopped": "frozen",
+    "revocations after which no rule gives access back": "blocked",
+    "people banned": "banned",
+    "freezes of all rules": "frozen",
     "policies applied": "policy applied",
-    "grants that a hand at the target ended": "removed by a hand",
-    "rosters changed, or doubted": "roster changed",
-    "votes that were refused": "approval refused",
+    "grants ended by a hand at the target": "removed by a hand",
+    "rosters changed or doubted": "roster changed",
+    "votes refused": "approval refused",
 }
-"""Entries of the audit, by what the table says of them."""
+"""Kinds of audit entries that are counted, by their row in the table."""
 
 MUST_BE_NONE = (
     "left over",
-    "live, but not there",
+    "live, but missing",
     "cut early",
-    "given without a reason",
-    "two at once",
+    "granted without a reason",
+    "two holders of one seat",
     "unfinished",
     "stuck",
-    "audit",
-    "ended by nobody",
+    "wrong number of audit entries",
+    "ended without a cause",
     "cut by one wrong answer",
-    "came to nothing",
-    "broke",
-    "told too early",
+    "answered as done, but not done",
+    "answered with an internal error",
+    "announced too early",
     "card differs",
     "card missing",
     "home differs",
-    "given back by a rule after a revocation",
+    "granted by a rule after a revocation",
     "voted on other terms than shown",
     "two live grants of one resource",
-    "lease not the last ground",
-    "stumbled",
+    "lease does not end with the last ground",
+    "errors of the harness",
 )
 
 
@@ -74,58 +74,58 @@ def table(outcome: Outcome) -> Iterator[Row]:
 
 
 def _grants(outcome: Outcome) -> Iterator[Row]:
-    grants = list(outcome.truth.books.grants.values())
+    grants = list(outcome.truth.ledger.grants.values())
     approved = [each for each in grants if each.approved_at]
     yield Row(
-        "grants approved, of all that were asked for or began by a shift", f"{len(approved)} of {len(grants)}"
+        "grants approved, of all that were requested or began with a shift",
+        f"{len(approved)} of {len(grants)}",
     )
     ends = Counter(f"{each.state}{f' ({each.ended.why})' if each.ended else ''}" for each in grants)
     for what, times in sorted(ends.items()):
         yield Row(f"  {what}", times)
     yield Row("  by a shift", sum(each.origin is Origin.SHIFT for each in grants))
-    yield Row("  ended before they could be given", sum(not each.active_at for each in approved))
-    yield Row("  were overdue for a while", _entries(outcome.truth, "overdue"))
+    yield Row("  ended before they were granted", sum(not each.active_at for each in approved))
+    yield Row("  were overdue for a while", _count(outcome.truth, "overdue"))
     yield Row("  stood on several grounds", sum(len(each.grounds) > 1 for each in approved))
     answers = Counter(str(more.answer or "waits") for each in grants for more in each.extensions)
-    yield Row("extensions that approvers were asked for", ", ".join(map(_counted, sorted(answers.items()))))
-    yield Row("  more time that policy gave by itself", _by_itself(outcome.truth))
+    yield Row(
+        "extensions that approvers decided about",
+        ", ".join(f"{times} {answer}" for answer, times in sorted(answers.items())),
+    )
+    yield Row("  more time that a rule gave", _extended_by_rule(outcome.truth))
     for shown, what in WATCHED.items():
-        yield Row(shown, _entries(outcome.truth, what))
+        yield Row(shown, _count(outcome.truth, what))
 
 
-def _counted(found: tuple[str, int]) -> str:
-    return f"{found[1]} {found[0]}"
-
-
-def _by_itself(truth: Truth) -> int:
-    entries = (each.entry for each in truth.books.entries if each.entry.what == "ground added")
+def _extended_by_rule(truth: Truth) -> int:
+    entries = (each.entry for each in truth.ledger.entries if each.entry.what == "ground added")
     return sum(each.facts.get("cause") == "rule" for each in entries)
 
 
-def _entries(truth: Truth, what: str) -> int:
-    return sum(each.entry.what == what for each in truth.books.entries)
+def _count(truth: Truth, what: str) -> int:
+    return sum(each.entry.what == what for each in truth.ledger.entries)
 
 
 def _faults(outcome: Outcome) -> Iterator[Row]:
-    director = outcome.director
-    kills = director.kills
+    injector = outcome.injector
+    kills = injector.kills
     yield Row(
         "kills", f"{kills.total()}: " + ", ".join(f"{times} {part}" for part, times in sorted(kills.items()))
     )
-    others = Counter(_kind(each.what, each.part) for each in director.faults)
+    others = Counter(_kind(each.what, each.part) for each in injector.faults)
     for what, times in sorted(others.items()):
         yield Row(f"  {what}", times)
-    again = _entries(outcome.truth, "given again")
-    taken = len(outcome.truth.by_hand)
-    yield Row("accesses that an administrator took away", f"{taken}, {again} given again")
+    again = _count(outcome.truth, "given again")
+    taken = len(outcome.truth.manual_revocations)
+    yield Row("roles that an administrator revoked", f"{taken}, {again} granted again")
     ends = sum(each.entry.what in ENDS for each in outcome.truth.lost)
-    yield Row("entries that died with a primary", f"{len(outcome.truth.lost)}, {ends} of them ends")
-    met = director.steps_met
-    yield Row("named steps met", f"{sum(met[step] > 0 for step in ON_THE_WAY)} of {len(ON_THE_WAY)}")
+    yield Row("audit entries lost with a primary", f"{len(outcome.truth.lost)}, {ends} of them ends")
+    reached = injector.steps_reached
+    yield Row("named steps reached", f"{sum(reached[step] > 0 for step in ON_THE_WAY)} of {len(ON_THE_WAY)}")
     for step in ON_THE_WAY:
-        died, slept, lost = (director.obeyed[(step, do)] for do in (KILL, SLEEP, LOSE))
-        passed = outcome.truth.passed[step]
-        yield Row(f"  {step}", f"passed {passed}, died {died}, slept {slept}, reply lost {lost}")
+        died, slept, lost = (injector.executions[(step, do)] for do in (KILL, SLEEP, LOSE))
+        hits = outcome.truth.hits[step]
+        yield Row(f"  {step}", f"reached {hits}, died {died}, slept {slept}, reply lost {lost}")
 
 
 def _kind(what: str, part: str) -> str:
@@ -135,23 +135,25 @@ def _kind(what: str, part: str) -> str:
 
 def _costs(outcome: Outcome) -> Iterator[Row]:
     truth = outcome.truth
-    lags = [(lag, truth.disturbed(reason.until, reason.until + lag)) for lag, reason in _lags(truth)]
-    for disturbed, how in ((False, "undisturbed"), (True, "while something was away")):
-        yield Row(f"end to role gone, {how}", _spread([lag for lag, was in lags if was is disturbed]))
-    spans = [span for every in truth.seen.spans.values() for span in every]
+    lags = [(lag, truth.was_disturbed(reason.until, reason.until + lag)) for lag, reason in _lags(truth)]
+    for was_disturbed, how in ((False, "undisturbed"), (True, "while something was away")):
+        yield Row(f"end to role gone, {how}", _spread([lag for lag, was in lags if was is was_disturbed]))
+    spans = [span for every in truth.observed.spans.values() for span in every]
     for verb, seen in (("grant", len(spans)), ("revoke", sum(span.after is not None for span in spans))):
-        called, answered = truth.passed[f"before {verb}"], truth.passed[f"after {verb}"]
-        yield Row(f"target calls: {verb}", f"{called}, {answered} answered, {answered - seen} of them again")
-    posted = copies(truth)
+        called, answered = truth.hits[f"before {verb}"], truth.hits[f"after {verb}"]
+        yield Row(
+            f"target calls: {verb}", f"{called}, {answered} answered, {answered - seen} of them repeated"
+        )
+    posted = duplicate_messages(truth)
     wrong = sum(bool(promises.ACTIVE.match(each[-1].text)) for each in posted)
-    yield Row("cards posted twice by a worker that died over it", f"{len(posted)}, {wrong} still say *has*")
-    unwritten = [each for each in truth.deeds if each.outcome == UNWRITTEN]
+    yield Row("cards posted again after a worker had died", f"{len(posted)}, {wrong} still say *has*")
+    unwritten = [each for each in truth.actions if each.outcome == UNWRITTEN]
     false = sum(promises.was_written(truth, each) for each in unwritten)
-    yield Row("answered 'not recorded'", f"{len(unwritten)}, {false} of them were written all the same")
-    yield Row("deeds in Slack", Counter(each.outcome for each in truth.deeds).most_common())
-    for target, here in truth.seen.at.items():
+    yield Row("answered 'not recorded'", f"{len(unwritten)}, {false} of them were recorded all the same")
+    yield Row("actions in Slack", Counter(each.outcome for each in truth.actions).most_common())
+    for target, here in truth.observed.at.items():
         looks = [late.began - early.ended for early, late in pairwise(here.looks)]
-        yield Row(f"looks at {target}, one after another", _spread(looks))
+        yield Row(f"time between looks at {target}", _spread(looks))
     rest = f"{outcome.settled:.1f} s"
     if outcome.unsettled:
         rest = f"not after {rest}: {', '.join(outcome.unsettled[:5])}"
@@ -160,8 +162,9 @@ def _costs(outcome: Outcome) -> Iterator[Row]:
 
 
 def _lags(truth: Truth) -> Iterator[tuple[float, Reason]]:
-    """From the end of the last reason to the first look that did not show it any more."""
-    for pair, spans in truth.seen.spans.items():
+    """Yield the seconds from the end of the last reason to the first look without the role, and the
+    reason."""
+    for pair, spans in truth.observed.spans.items():
         for span in spans:
             if span.after is None:
                 continue
@@ -193,40 +196,40 @@ def _spread(seconds: list[float]) -> str:
 
 
 def details_of(outcome: Outcome) -> str:
-    """Write down each violation with all that is known of its grant; where that is."""
+    """Write each violation with all that is known about its grant to a file, and return where that is."""
     path = outcome.folder / "details.txt"
     lines: list[str] = []
     for each in outcome.violations:
         lines += [f"== {each.what}: {each.about}", *(_story(outcome, each.grant) if each.grant else ()), ""]
     for lag, name in _slowest(outcome.truth):
-        lines += [f"== taken {lag:.1f} s after its end", *_story(outcome, name), ""]
+        lines += [f"== revoked {lag:.1f} s after its end", *_story(outcome, name), ""]
     lines += ["== all faults", *(_fault(outcome, number) for number in range(len(outcome.truth.faults)))]
     lost = (f"   {_clock(each.at)} {each.entry}" for each in outcome.truth.lost)
-    lines += ["", "== all that died with a primary", *lost]
+    lines += ["", "== all audit entries lost with a primary", *lost]
     path.write_text("\n".join(lines), "utf-8")
     return f"{len(outcome.violations)} violations with seed {outcome.seed}: see {path}"
 
 
 def _story(outcome: Outcome, name: str) -> Iterator[str]:
     truth = outcome.truth
-    grant = truth.books.grants.get(name)
+    grant = truth.ledger.grants.get(name)
     if grant is None:
-        yield f"   the ledger knows no grant {name}"
+        yield f"   the ledger has no grant {name}"
         return
     lines = [
         (each.at, f"ledger  {each.entry.what} {dict(each.entry.facts)}")
-        for each in truth.books.trail.get(name, ())
+        for each in truth.ledger.trail.get(name, ())
     ]
     lines += [
         (
             each.sent,
-            f"person  {each.by} {each.what} {each.outcome} until {_clock(each.answered)}: {each.said}",
+            f"person  {each.by} {each.what} {each.outcome} until {_clock(each.answered)}: {each.answer}",
         )
-        for each in truth.deeds
+        for each in truth.actions
         if (each.person, each.resource) == (grant.person, grant.resource) and _near(truth, name, each.sent)
     ]
     for pair in pairs_of(grant):
-        for span in truth.seen.of(pair):
+        for span in truth.observed.of(pair):
             if _near(truth, name, span.since.began) or (span.after and _near(truth, name, span.after.began)):
                 gone = _clock(span.after.ended) if span.after else "-"
                 lines.append(
@@ -235,7 +238,7 @@ def _story(outcome: Outcome, name: str) -> Iterator[str]:
                         f"seen    {pair[1]} there, not before {_clock(span.before.began)}, gone {gone}",
                     )
                 )
-    for message, versions in truth.said.items():
+    for message, versions in truth.messages.items():
         lines += [(each.at, f"slack   {message} {each.text}") for each in versions if each.grant == name]
     lines += [
         (each.start, f"fault   {each.part} {each.what} until {_clock(each.end)}")
@@ -248,8 +251,8 @@ def _story(outcome: Outcome, name: str) -> Iterator[str]:
 
 
 def _near(truth: Truth, name: str, at: float) -> bool:
-    grant = truth.books.grants[name]
-    trail = truth.books.trail.get(name, ())
+    grant = truth.ledger.grants[name]
+    trail = truth.ledger.trail.get(name, ())
     first = grant.asked_at.timestamp()
     last = max((each.at for each in trail), default=first)
     return first - 15 <= at <= last + 30

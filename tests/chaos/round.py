@@ -1,4 +1,4 @@
-"""One round: everything is started, the crowd and the faults are let loose, and then it is judged."""
+"""One round: start everything, let people work while faults happen, and then look for violations."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ from bot.usecases.audit.restore import accept_restore
 from bot.usecases.context import Context
 from bot.usecases.notifications.cards import card_view
 from tests.chaos import grounds, promises, violations
-from tests.chaos.administrator import DRAWN, Acts
-from tests.chaos.crowd import Crowd
-from tests.chaos.deeds import Deeds
+from tests.chaos.actions import Actions
+from tests.chaos.administrator import OPTIONAL, AdministratorSettings
 from tests.chaos.deployment import Deployment
-from tests.chaos.faults import Director
-from tests.chaos.guard import Guard
-from tests.chaos.observer import Everywhere, Observer
+from tests.chaos.failpoints import ON_THE_WAY
+from tests.chaos.faults import FaultInjector
+from tests.chaos.observer import AllObservations, Observer
 from tests.chaos.plans import plans
-from tests.chaos.policies import Policies
+from tests.chaos.policies import PolicyChanges
 from tests.chaos.sampler import Sampler
-from tests.chaos.shifts import Shifts
-from tests.chaos.steps import ON_THE_WAY
-from tests.chaos.truth import Books, Truth, pairs_of, read_books
+from tests.chaos.security import SecurityTeam
+from tests.chaos.shifts import ShiftChanges
+from tests.chaos.truth import LedgerState, Truth, pairs_of, read_ledger
 from tests.chaos.violations import Violation
+from tests.chaos.workload import Workload
 
 POLL = 0.2
-TELL_EVERY = 15.0
+REPORT_EVERY = 15.0
 LONGEST_STEP = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """``grants`` are asked for at least, ``kills`` happen at least, and where ``every_step``, each named step
-    is met. ``rate`` is asks a second, ``pace`` seconds between faults, with a ``rest`` now and then, and
-    ``longest`` the seconds of a grant. After it all everything has ``patience`` seconds to come to rest.
-    ``only_kill_at``: workers are killed at these steps, and nothing else goes wrong. ``without`` names what
-    is not drawn, of DRAWN. ``hang``: the most seconds that one target hangs for, 0 if none does. ``copies``:
-    what leads to access waits for a copy of Redis. ``design``: one that is known to lose."""
+class Settings:
+    """At least ``grants`` requests and ``kills``, and each named step if ``every_step``.
+
+    ``rate`` is requests a second, ``pace`` the seconds between faults, with a ``rest`` now and then,
+    ``longest`` the seconds of the longest grant, and ``patience`` the seconds that everything has to come to
+    rest. ``only_kill_at``: workers are killed at these steps, and nothing else goes wrong. ``without`` has
+    the faults of OPTIONAL that are left out. ``hang`` is the most seconds that a target hangs, 0 for never.
+    ``copies``: what leads to access waits until it is copied. ``design`` is a broken one to run.
+    """
 
     seed: int
     grants: int
@@ -68,224 +70,235 @@ class Terms:
     copies: bool = False
     design: str | None = None
 
+    @property
+    def administrator(self) -> AdministratorSettings:
+        without = frozenset(OPTIONAL) if self.only_kill_at else self.without
+        if not self.copies:  # then a failover may lose what somebody has
+            without |= {"lost writes"}
+        return AdministratorSettings(pace=self.pace, longest_hang=self.hang, without=without)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
+    """A round that is over; ``folder`` has the logs."""
+
     seed: int
     truth: Truth
     violations: list[Violation]
-    director: Director
+    injector: FaultInjector
     took: float
     settled: float
-    """Seconds from the last fault and the last end to rest, or until patience was over."""
+    """Seconds from the last fault and the last end until rest, or until patience was over."""
     unsettled: list[str]
-    """What was still owed then."""
+    """What was still due then."""
     folder: Path
 
     def forget(self) -> None:
-        """Leave nothing behind, though something was violated."""
+        """Remove the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
-    """A round that is being played."""
+class RunningRound:
+    """The parts of a round in progress."""
 
     deployment: Deployment
     observers: Mapping[str, Observer]
-    deeds: Deeds
-    director: Director
-    shifts: Shifts
-    crowd: Crowd
-    policies: Policies
-    guard: Guard
+    actions: Actions
+    injector: FaultInjector
+    shifts: ShiftChanges
+    workload: Workload
+    policies: PolicyChanges
+    security: SecurityTeam
     sampler: Sampler
 
-    def calm(self) -> None:
-        """Nobody begins anything any more, nothing goes wrong any more, and everything runs."""
-        self.crowd.ask_no_more()
-        self.director.stop()
-        self.policies.end()
-        self.shifts.end()
-        self.guard.calm()
+    def wind_down(self) -> None:
+        """Let nobody begin anything and nothing go wrong any more, with everything running."""
+        self.workload.stop_requests()
+        self.injector.stop()
+        self.policies.stop()
+        self.shifts.stop()
+        self.security.lift_all()
 
     def accept_failover(self) -> None:
-        """Do what a person does if a failover came before any worker had kept an anchor, or while none could
-        keep it up: then nothing is granted until somebody accepts it."""
+        """Accept a failover as a person does, if no worker had an anchor up to date then: nothing is granted
+        until somebody accepts it."""
         ledger = self.deployment.ledger
         with suppress(TemporaryFailure, Conflict, PermanentFailure):
             restore = ledger.read({Key.of(Restore)}).find(Restore)
             if restore and restore.failover:
                 accept_restore(ledger, ledger, None, by="carol", why="nothing to compare it with")
 
-    def enough(self, terms: Terms) -> bool:
-        met = self.director.steps_met
-        steps = all(met[step] for step in ON_THE_WAY) or not terms.every_step
-        kills = self.director.kills.total()
-        return len(self.crowd.plans) >= terms.grants and kills >= terms.kills and steps
+    def is_enough(self, settings: Settings) -> bool:
+        reached = self.injector.steps_reached
+        steps = all(reached[step] for step in ON_THE_WAY) or not settings.every_step
+        kills = self.injector.kills.total()
+        return len(self.workload.plans) >= settings.grants and kills >= settings.kills and steps
 
-    def at_rest(self, books: Books) -> bool:
-        live = {pair for name in books.live for pair in pairs_of(books.grants[name])}
-        there = {pair for each in self.observers.values() for pair in each.now}
-        return self.crowd.idle and there == live and not list(books.unsettled)
+    def is_at_rest(self, ledger: LedgerState) -> bool:
+        live = {pair for name in ledger.live for pair in pairs_of(ledger.grants[name])}
+        there = {pair for each in self.observers.values() for pair in each.members}
+        return self.workload.idle and there == live and not list(ledger.unsettled)
 
-    def truth(self, books: Books) -> Truth:
+    def truth(self, ledger: LedgerState) -> Truth:
         return Truth(
-            books=books,
-            seen=Everywhere({target: each.seen for target, each in self.observers.items()}),
-            left=frozenset().union(*(each.left() for each in self.observers.values())),
-            deeds=self.deeds.all,
-            said=self.deployment.history.versions(),
-            faults=self.director.faults,
-            by_hand=self.director.administrator.by_hand,
-            lost=self.director.administrator.lost,
-            stints=self.shifts.stints,
-            homes=self.deployment.homes(),
-            stumbled=(*self.director.died, *self.crowd.failed, *self.guard.failed),
-            sampled=self.sampler.found,
-            passed=sum((each.post.passed() for each in self.deployment.bots), Counter()),
+            ledger=ledger,
+            observed=AllObservations({target: each.observations for target, each in self.observers.items()}),
+            remaining=frozenset().union(*(each.read_remaining() for each in self.observers.values())),
+            actions=self.actions.all,
+            messages=self.deployment.history.messages(),
+            faults=self.injector.faults,
+            manual_revocations=self.injector.administrator.manual_revocations,
+            lost=self.injector.administrator.lost,
+            overrides=self.shifts.overrides,
+            homes=self.deployment.home_texts(),
+            errors=(*self.injector.errors, *self.workload.errors, *self.security.errors),
+            sampled=self.sampler.violations,
+            hits=sum((each.failpoints.hits() for each in self.deployment.bots), Counter()),
         )
 
 
 @contextmanager
-def opened(terms: Terms, folder: Path) -> Iterator[Scene]:
-    rng = random.Random(terms.seed)
+def open_round(settings: Settings, folder: Path) -> Iterator[RunningRound]:
+    rng = random.Random(settings.seed)
     stream, *rngs = (random.Random(rng.random()) for _ in range(6))
     with ExitStack() as stack:
         deployment = stack.enter_context(
-            Deployment(folder, lapse_after=terms.lapse_after, design=terms.design, copies=terms.copies)
+            Deployment(
+                folder, lapse_after=settings.lapse_after, design=settings.design, copies=settings.copies
+            )
         )
         observers = {
             target: stack.enter_context(Observer(each.url)) for target, each in deployment.databases.items()
         }
-        deeds = Deeds(deployment)
-        without = frozenset(DRAWN) if terms.only_kill_at else terms.without
-        if not terms.copies:  # then a failover may forget what somebody has
-            without |= {"lost writes"}
-        acts = Acts(pace=terms.pace, longest_hang=terms.hang, without=without)
-        director = Director(deployment, rngs[0], acts, pace=terms.pace, rest=terms.rest)
-        director.only_kill_at = terms.only_kill_at
-        stack.enter_context(director)
-        shifts = stack.enter_context(Shifts(deployment, rngs[1], terms.longest // 2))
-        change, stops = "policies" not in without, "security" not in without
-        policies = stack.enter_context(Policies(deployment, rngs[3], change=change))
-        guard = stack.enter_context(Guard(deployment, deeds, rngs[4], stops=stops))
+        actions = Actions(deployment)
+        injector = FaultInjector(
+            deployment, rngs[0], settings.administrator, pace=settings.pace, rest=settings.rest
+        )
+        injector.only_kill_at = settings.only_kill_at
+        stack.enter_context(injector)
+        shifts = stack.enter_context(ShiftChanges(deployment, rngs[1], settings.longest // 2))
+        change, bans = (each not in settings.administrator.without for each in ("policies", "security"))
+        policies = stack.enter_context(PolicyChanges(deployment, rngs[3], change=change))
+        security = stack.enter_context(SecurityTeam(deployment, actions, rngs[4], bans=bans))
         sampler = stack.enter_context(Sampler(deployment.ledger))
-        crowd = Crowd(deployment, deeds, plans(stream, terms.rate, terms.longest), rngs[2])
-        stack.enter_context(crowd)
-        yield Scene(
+        workload = Workload(deployment, actions, plans(stream, settings.rate, settings.longest), rngs[2])
+        stack.enter_context(workload)
+        yield RunningRound(
             deployment=deployment,
             observers=observers,
-            deeds=deeds,
-            director=director,
+            actions=actions,
+            injector=injector,
             shifts=shifts,
-            crowd=crowd,
+            workload=workload,
             policies=policies,
-            guard=guard,
+            security=security,
             sampler=sampler,
         )
 
 
 @dataclass
 class Round:
-    terms: Terms
+    """A round to run. ``say`` is called with its progress."""
+
+    settings: Settings
     say: Callable[[str], None] = field(default=lambda _: None)
 
-    def play(self) -> Outcome:
-        """The folder is left behind where something was violated, else it is gone."""
+    def run(self) -> Outcome:
+        """Run it, and remove the folder unless there are violations or it is to be kept."""
         folder = Path(tempfile.mkdtemp(prefix="rotakey-chaos-"))
         try:
-            outcome = self._played(folder)
+            outcome = self._run_in(folder)
         except KeyboardInterrupt:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         except BaseException:
-            self.say(f"what was written is in {folder}")
+            self.say(f"the logs are in {folder}")
             raise
-        if not outcome.violations and not self.terms.keep:
+        if not outcome.violations and not self.settings.keep:
             outcome.forget()
         return outcome
 
-    def _played(self, folder: Path) -> Outcome:
+    def _run_in(self, folder: Path) -> Outcome:
         began = time.monotonic()
-        with opened(self.terms, folder) as scene:
-            self._until_enough(scene)
-            scene.calm()
-            calm_at = time.time()
-            books = self._until_rest(scene)
-            truth = scene.truth(books)
-            violations = list(_violations(truth, scene.deployment))
-        over = (each.until for every in truth.reasons.values() for each in every if each.until < books.now)
+        with open_round(self.settings, folder) as running:
+            self._wait_until_enough(running)
+            running.wind_down()
+            wound_down_at = time.time()
+            ledger = self._wait_until_at_rest(running)
+            truth = running.truth(ledger)
+            violations = list(_violations(truth, running.deployment))
+        over = (each.until for every in truth.reasons.values() for each in every if each.until < ledger.now)
         return Outcome(
-            seed=self.terms.seed,
+            seed=self.settings.seed,
             truth=truth,
             violations=violations,
-            director=scene.director,
+            injector=running.injector,
             took=time.monotonic() - began,
-            settled=books.now - max([calm_at, *over]),
-            unsettled=list(books.unsettled),
+            settled=ledger.now - max([wound_down_at, *over]),
+            unsettled=list(ledger.unsettled),
             folder=folder,
         )
 
-    def _until_enough(self, scene: Scene) -> None:
-        told = time.monotonic()
-        while not scene.enough(self.terms):
+    def _wait_until_enough(self, running: RunningRound) -> None:
+        reported = time.monotonic()
+        while not running.is_enough(self.settings):
             time.sleep(POLL)
-            scene.accept_failover()
-            if time.monotonic() - told > TELL_EVERY:
-                told = time.monotonic()
-                kills, faults = scene.director.kills.total(), len(scene.director.faults)
-                self.say(f"{len(scene.crowd.plans)} asks, {kills} kills, {faults} faults")
+            running.accept_failover()
+            if time.monotonic() - reported > REPORT_EVERY:
+                reported = time.monotonic()
+                kills, faults = running.injector.kills.total(), len(running.injector.faults)
+                self.say(f"{len(running.workload.plans)} requests, {kills} kills, {faults} faults")
 
-    def _until_rest(self, scene: Scene) -> Books:
-        """The ledger as soon as it owes nobody anything, and else as it is when patience is over. A machine
-        that does something else meanwhile does not wear out our patience."""
-        left, before = self.terms.patience, time.monotonic()
+    def _wait_until_at_rest(self, running: RunningRound) -> LedgerState:
+        """Return the ledger when nothing is due, or as it is when patience is over. Time for which the
+        machine did something else does not count."""
+        left, before = self.settings.patience, time.monotonic()
         while True:
             time.sleep(POLL)
-            scene.accept_failover()
+            running.accept_failover()
             now = time.monotonic()
             left, before = left - min(now - before, LONGEST_STEP), now
-            if not scene.crowd.idle and left > 0:
+            if not running.workload.idle and left > 0:
                 continue
             try:
-                books = read_books(scene.deployment.ledger)
+                ledger = read_ledger(running.deployment.ledger)
             except TemporaryFailure:
                 continue
-            if left <= 0 or scene.at_rest(books):
-                return books
+            if left <= 0 or running.is_at_rest(ledger):
+                return ledger
 
 
 def _violations(truth: Truth, deployment: Deployment) -> list[Violation]:
     found = [
-        *violations.left_over(truth),
-        *violations.not_there(truth),
-        *violations.cut_early(truth),
-        *violations.given_late(truth),
-        *violations.two_at_once(truth),
-        *violations.unfinished(truth),
-        *violations.owed_for_ever(truth),
-        *violations.written_twice(truth),
-        *violations.ended_by_nobody(truth),
-        *violations.shortened_by_nobody(truth),
-        *grounds.given_back(truth),
-        *grounds.voted_on_other_terms(truth),
-        *grounds.two_live(truth),
-        *grounds.ends_differ(truth),
+        *violations.leftover_access(truth),
+        *violations.missing_access(truth),
+        *violations.access_cut_early(truth),
+        *violations.access_without_reason(truth),
+        *violations.shared_seats(truth),
+        *violations.unfinished_grants(truth),
+        *violations.stuck_work(truth),
+        *violations.wrong_audit_counts(truth),
+        *violations.unexplained_ends(truth),
+        *violations.unexplained_shortenings(truth),
+        *grounds.grants_after_revocation(truth),
+        *grounds.votes_on_other_terms(truth),
+        *grounds.duplicate_grants(truth),
+        *grounds.wrong_lease_ends(truth),
         *truth.sampled,
-        *promises.came_to_nothing(truth),
-        *promises.told_wrongly(truth),
-        *promises.homes_differ(truth),
-        *promises.cards_differ(truth, _shows(deployment)),
+        *promises.unkept_answers(truth),
+        *promises.false_messages(truth),
+        *promises.wrong_homes(truth),
+        *promises.wrong_cards(truth, _card_text(deployment)),
     ]
-    return found + [Violation(what="stumbled", about=each) for each in truth.stumbled]
+    return found + [Violation(what="errors of the harness", about=each) for each in truth.errors]
 
 
-def _shows(deployment: Deployment) -> promises.Shows:
+def _card_text(deployment: Deployment) -> promises.CardText:
     context = Context(deployment.ledger, cast("Directory", None), lambda *_: deployment.catalog, lambda: "")
 
-    def shows(grant: Grant, which: str, audience: str) -> str:
+    def card_text(grant: Grant, which: str, audience: str) -> str:
         snap = deployment.ledger.read({Key.of(Grant, grant.id)})
         return card(card_view(context, grant, deployment.catalog, snap, which), audience)[0]
 
-    return shows
+    return card_text

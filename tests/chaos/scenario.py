@@ -1,4 +1,4 @@
-"""Who is there and what they can ask for: many people, so that thousands of grants do not collide."""
+"""People, schedules and resources of a round: many people, so that thousands of grants do not collide."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from bot.doubles.slack.workspace import Workspace
 PEOPLE = tuple(f"U0{number:03}" for number in range(1, 41))
 APPROVERS = PEOPLE[:6]
 STAND_INS: Mapping[str, tuple[str, ...]] = {"PWATCH": PEOPLE[6:12], "PNIGHT": PEOPLE[12:18]}
-"""Who takes a shift of a schedule now and then."""
+"""The people who take shifts of a schedule now and then."""
 ALWAYS_ON_CALL: Mapping[str, str] = {"PNIGHT": PEOPLE[12]}
-"""Who has the rest of the time. Nobody has it on the other schedule."""
+"""The person on call whenever no stand-in is; the other schedule has nobody then."""
 SECOND_LEVEL: Mapping[str, str] = {"PNIGHT": PEOPLE[18]}
-"""Who is on call all the time at the second level, which no stand-in takes."""
+"""The person who is always on call at the second level, which no stand-in takes."""
 SECURITY = PEOPLE[20:23]
 REVOKED_FOR = 60
-"""Seconds for which no rule gives back what somebody took away."""
+"""Seconds after a revocation for which no rule gives access back."""
 DOMAIN = "example.com"
 OFFERED = (1, 2, 4)
 LONGEST = 60
@@ -30,7 +30,8 @@ LONGEST = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """What the crowd knows of a resource. ``gives``: target and role of each; ``approvals`` 0: at once."""
+    """A resource. ``gives`` has the target and role of each entitlement; without ``approvals`` a rule
+    approves at once."""
 
     name: str
     gives: tuple[tuple[str, str], ...]
@@ -38,9 +39,9 @@ class Resource:
     channel: str | None = None
     one_holder: bool = False
     on_call: str | None = None
-    """The schedule whose people have it at once."""
+    """The schedule whose people are approved by a rule."""
     on_shift: str | None = None
-    """The schedule whose people have it without asking."""
+    """The schedule whose people have it without a request."""
 
 
 def _table(number: int) -> Resource:
@@ -67,21 +68,21 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     NO_RULE: ("table-5", "both", "watch-db"),
     NO_SHIFT: ("watch", "night"),
 }
-"""What policies there are besides the plain one, and the resources that are different then."""
+"""The policies besides the plain one, and the resources that are different in them."""
 ELSE: Mapping[str, tuple[str, str]] = {
     each.name: (each.gives[0][0], f"{each.gives[0][1]}_else")
     for each in RESOURCES
     if each.name in VARIANTS[GIVES_ELSE]
 }
-"""What these give instead of the first of what they give."""
+"""What these resources give instead of their first entitlement."""
 _EVERY = (*(given for each in RESOURCES for given in each.gives), *ELSE.values())
 TARGET_OF: Mapping[str, str] = {role: target for target, role in _EVERY}
-"""By role: none is of two targets."""
+"""The target of each role; no role is at two targets."""
 URLS_OF: Mapping[str, tuple[str, str]] = {
     "orders-db": ("ORDERS_DB_URL", "ORDERS_DB_NEW_URL"),
     "other-db": ("OTHER_DB_URL", "OTHER_DB_NEW_URL"),
 }
-"""The variables that have each target's URLs; the policy names one of the two."""
+"""The variables with each target's two URLs; the policy names one of them."""
 
 
 def email(person: str) -> str:
@@ -93,13 +94,13 @@ def name(person: str) -> str:
 
 
 def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str], variant: str = "") -> None:
-    """``urls`` has the variable that each target is reached by. The anchor's file is beside the policy.
-    ``variant`` is one of VARIANTS, or the plain one."""
+    """Write the policy, and name the anchor's file beside it. ``urls`` has the variable of each target's
+    address. ``variant`` is one of VARIANTS; empty: the plain policy."""
     policy = {
         "people": {"email_domains": [DOMAIN]},
         "oncall": {"pagerduty": {"kind": "pagerduty", "every": "1s"}},
         "targets": {each: {"kind": "postgres", "url": f"${{{url}}}"} for each, url in urls.items()},
-        "resources": {each.name: _shape(each, lapse_after, variant) for each in RESOURCES},
+        "resources": {each.name: _settings_of(each, lapse_after, variant) for each in RESOURCES},
         "security": {
             "channel": "#security",
             "people": ["slack/security"],
@@ -112,10 +113,10 @@ def write_policy(path: Path, lapse_after: int, urls: Mapping[str, str], variant:
     fresh.rename(path)
 
 
-def _shape(resource: Resource, lapse_after: int, variant: str) -> dict[str, object]:
+def _settings_of(resource: Resource, lapse_after: int, variant: str) -> dict[str, object]:
     changed = variant if resource.name in VARIANTS.get(variant, ()) else ""
     gives = (ELSE[resource.name], *resource.gives[1:]) if changed == GIVES_ELSE else resource.gives
-    shape: dict[str, object] = {
+    settings: dict[str, object] = {
         "title": f"What {resource.name} is",
         "gives": [{"target": target, "role": role} for target, role in gives],
         "duration": {"default": "5s", "max": f"{LONGEST}s", "offer": [f"{each}s" for each in OFFERED]},
@@ -130,15 +131,15 @@ def _shape(resource: Resource, lapse_after: int, variant: str) -> dict[str, obje
     elif not resource.approvals and not resource.on_shift:
         rules.append({"in_group": "slack/everybody"})
     if rules:
-        shape["approve_automatically"] = rules
+        settings["approve_automatically"] = rules
     if resource.on_shift and changed != NO_SHIFT:
-        shape["on_shift"] = {"schedule": f"pagerduty/{resource.on_shift}"}
+        settings["on_shift"] = {"schedule": f"pagerduty/{resource.on_shift}"}
     if resource.approvals:
-        shape["approvals"] = resource.approvals
-    shape["approvers"] = ["slack/approvers"]
+        settings["approvals"] = resource.approvals
+    settings["approvers"] = ["slack/approvers"]
     if resource.channel:
-        shape["channel"] = f"#{resource.channel}"
-    return shape
+        settings["channel"] = f"#{resource.channel}"
+    return settings
 
 
 CHANNELS = ("general", "security", *dict.fromkeys(each.channel for each in RESOURCES if each.channel))
@@ -149,7 +150,7 @@ def channel_id(channel: str) -> str:
     return "C0" + channel.upper().replace("-", "")
 
 
-def settle(workspace: Workspace) -> None:
+def add_people(workspace: Workspace) -> None:
     for person in PEOPLE:
         workspace.add_person(
             Person(id=person, name=name(person), real_name=name(person), email=email(person))
@@ -161,7 +162,7 @@ def settle(workspace: Workspace) -> None:
         workspace.add_group(Group(id=f"S0{handle.upper()}", handle=handle, name=handle, users=users))
 
 
-def roster(pager: Pager) -> None:
+def add_schedules(pager: Pager) -> None:
     for person in PEOPLE:
         pager.add_user(f"P{person}", name(person), email(person), slack=person)
     for schedule in STAND_INS:

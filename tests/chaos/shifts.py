@@ -1,4 +1,4 @@
-"""Shifts that come and go at the pager: overrides made a moment ahead, some of them taken back again."""
+"""Changes of shifts at the pager: overrides made a moment ahead, some of them ended early."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.chaos.deployment import Deployment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stint:
-    """An override, as it was known from ``made`` on. ``cut`` is when it was taken back early, in epoch
-    seconds like the others."""
+class Override:
+    """An override, as the pager showed it from ``made`` on. ``cut`` is when it was ended early. All times are
+    in epoch seconds."""
 
     schedule: str
     person: str
@@ -26,11 +26,13 @@ class Stint:
 
     @property
     def last(self) -> float:
+        """Return the moment at which the person was no longer on call."""
         return self.end if self.cut is None else max(min(self.cut, self.end), self.start)
 
 
-class Shifts:
-    """Use it as a context manager; leaving it ends the override that is on."""
+class ShiftChanges:
+    """A thread for each schedule that changes its shifts. A context manager; leaving it ends the present
+    overrides."""
 
     def __init__(self, deployment: Deployment, rng: random.Random, longest: int) -> None:
         self._pager = deployment.pager
@@ -39,11 +41,11 @@ class Shifts:
         self._over = threading.Event()
         self._threads = [
             threading.Thread(
-                target=self._keep_shifting, args=(schedule, random.Random(rng.random())), daemon=True
+                target=self._keep_changing, args=(schedule, random.Random(rng.random())), daemon=True
             )
             for schedule in scenario.STAND_INS
         ]
-        self.stints: list[Stint] = []
+        self.overrides: list[Override] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -52,29 +54,29 @@ class Shifts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
+        self.stop()
 
-    def end(self) -> None:
+    def stop(self) -> None:
         self._over.set()
         for thread in self._threads:
             thread.join()
 
-    def _keep_shifting(self, schedule: str, rng: random.Random) -> None:
+    def _keep_changing(self, schedule: str, rng: random.Random) -> None:
         while not self._over.wait(rng.uniform(0.5, 6)):
             who = rng.choice(scenario.STAND_INS[schedule])
             start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=rng.randint(1, 5))
             end = start + timedelta(seconds=rng.randint(2, self._longest))
             made = datetime.now(UTC).timestamp()
             name = self._pager.override(schedule, who, start, end)
-            stint = Stint(
+            override = Override(
                 schedule=schedule, person=who, made=made, start=start.timestamp(), end=end.timestamp()
             )
             early = rng.random() < 0.3
-            wait = stint.end - made
+            wait = override.end - made
             over = self._over.wait(rng.uniform(0, wait) if early else wait)
             if early or over:
                 now = datetime.now(UTC)
                 self._pager.end_override(schedule, name, now)
-                stint = replace(stint, cut=now.timestamp())
+                override = replace(override, cut=now.timestamp())
             with self._lock:
-                self.stints.append(stint)
+                self.overrides.append(override)

@@ -1,5 +1,4 @@
-"""Redis as the bot has it: two Valkeys behind one address, one of them a copy of the other until they change
-places."""
+"""The bot's Redis: two Valkeys behind one address, a primary and its replica, which can change places."""
 
 from __future__ import annotations
 
@@ -25,13 +24,15 @@ PAGE = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happened:
+class AuditEntry:
+    """An entry of the audit, and when it was written."""
+
     at: float
     entry: Entry
 
 
 class CopiedValkey(Valkey):
-    """One that is copied without delay. It publishes what expires; only a broken design listens."""
+    """A Valkey that replicates without delay. It publishes what expires; only a broken design listens."""
 
     def _command(self) -> list[str]:
         quick = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]
@@ -39,7 +40,7 @@ class CopiedValkey(Valkey):
 
 
 class Store:
-    """``primary`` is the one that the address leads to."""
+    """The two Valkeys. The address leads to the ``primary``."""
 
     def __init__(self, folder: Path) -> None:
         self.primary, self.replica = (CopiedValkey(folder / name) for name in ("valkey-1", "valkey-2"))
@@ -48,9 +49,9 @@ class Store:
     def open(self) -> None:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(Valkey.start, (self.primary, self.replica)))
-        self.follow()
-        if not self._wait_for(self._caught_up):
-            raise TimeoutError("the copy did not come to be")
+        self.replicate()
+        if not self._wait_for(self._is_caught_up):
+            raise TimeoutError("the replica did not catch up")
 
     def close(self) -> None:
         self.relay.close()
@@ -61,9 +62,9 @@ class Store:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.relay.port}/0"
 
-    def follow(self) -> None:
-        """See to it that the replica is one, as a Valkey that was just started is not. It takes no such order
-        while it loads its data, and is waited for. Raises RedisError."""
+    def replicate(self) -> None:
+        """Tell the replica to replicate: a Valkey that was just started does not, and refuses the command
+        while it loads its data. Raise RedisError if it cannot be told."""
         deadline = time.monotonic() + CATCHES_UP_WITHIN
         while True:
             try:
@@ -75,27 +76,27 @@ class Store:
             else:
                 return
 
-    def change_places(self) -> bool:
-        """Let the replica be the primary as soon as it has all that was written, which nothing is added to
-        meanwhile; whether it had it in time. Raises RedisError."""
+    def fail_over(self) -> bool:
+        """Pause writes, and make the replica the primary when it has all of them. Return False if it did not
+        catch up. Raise RedisError if either does not answer."""
         _ask(self.primary, "CLIENT", "PAUSE", str(int(2 * CATCHES_UP_WITHIN * 1000)), "WRITE")
         try:
-            if not self._wait_for(self._caught_up):
+            if not self._wait_for(self._is_caught_up):
                 return False
             _ask(self.replica, "REPLICAOF", "NO", "ONE")
             self.primary, self.replica = self.replica, self.primary
             self.relay.lead_to(lambda: self.primary.port)
-            self.follow()
+            self.replicate()
         finally:
             for each in (self.primary, self.replica):
                 _ask(each, "CLIENT", "UNPAUSE")
         return True
 
-    def die_cut_off(self, cut_off: Callable[[], None]) -> list[Happened] | None:
-        """Let the replica be the primary without what is written while it is ``cut_off``, and return the
-        entries of the audit among that. The primary is dead then. Return None and do nothing if the replica
-        has not caught up. Raises RedisError."""
-        if not self._wait_for(self._caught_up):
+    def fail_over_losing_writes(self, cut_off: Callable[[], None]) -> list[AuditEntry] | None:
+        """Kill the primary, and make the replica the primary without what was written during ``cut_off``.
+        Return the audit entries that are lost with it. Return None and do nothing if the replica has not
+        caught up. Raise RedisError if either does not answer."""
+        if not self._wait_for(self._is_caught_up):
             return None
         _ask(self.replica, "REPLICAOF", "NO", "ONE")
         cut_off()
@@ -107,7 +108,7 @@ class Store:
         self.relay.lead_to(lambda: self.primary.port)
         return lost
 
-    def _caught_up(self) -> bool:
+    def _is_caught_up(self) -> bool:
         there, here = (_ask(each, "INFO", "replication") for each in (self.primary, self.replica))
         same = here.get("slave_repl_offset") == there["master_repl_offset"]
         return bool(here.get("master_link_status") == "up" and same)
@@ -124,17 +125,17 @@ class Store:
         return False
 
 
-def _entries_of(server: Valkey) -> Iterator[tuple[str, Happened]]:
+def _entries_of(server: Valkey) -> Iterator[tuple[str, AuditEntry]]:
     with connect(server.url) as client:
         yield from entries_of(RedisLedger(client))
 
 
-def entries_of(ledger: RedisLedger) -> Iterator[tuple[str, Happened]]:
-    """All entries of the audit by name, the oldest first."""
+def entries_of(ledger: RedisLedger) -> Iterator[tuple[str, AuditEntry]]:
+    """Yield all entries of the audit by name, the oldest first."""
     after = ""
     while page := ledger.entries(after, PAGE):
         after = page[-1][0]
-        yield from ((name, Happened(at=at.timestamp(), entry=entry)) for name, at, entry in page)
+        yield from ((name, AuditEntry(at=at.timestamp(), entry=entry)) for name, at, entry in page)
 
 
 def _ask(server: Valkey, *command: str) -> Any:

@@ -1,4 +1,4 @@
-"""Putting something around a method, at its class, in this process only."""
+"""Wrapping of methods at their class, in this process only."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 def wrap(owner: type, name: str, around: Callable[..., Any]) -> None:
-    """``around`` is called instead, with the method first and then with what the method was called with."""
+    """Have ``around`` called instead of the method, with the method and the arguments of the call."""
     call = getattr(owner, name)
 
     @wraps(call)
-    def wrapped(*arguments: Any, **more: Any) -> Any:
+    def wrapper(*arguments: Any, **more: Any) -> Any:
         return around(call, *arguments, **more)
 
-    setattr(owner, name, wrapped)
+    setattr(owner, name, wrapper)

@@ -1,4 +1,4 @@
-"""What the chaos round's administrator does is really so at PostgreSQL."""
+"""The acts of the administrator of a chaos round, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -49,41 +49,41 @@ def _membership(session: psycopg.Connection[Any], statement: str, *names: str) -
     session.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
-def gives(url: str, account: str) -> None:
+def grant(url: str, account: str) -> None:
     with psycopg.connect(url, autocommit=True) as bot:
         _membership(bot, "GRANT {} TO {}", ROLE, account)
 
 
-def there(database: Database) -> set[tuple[str, str, str]]:
+def members(database: Database) -> set[tuple[str, str, str]]:
     with psycopg.connect(database.url) as session:
         return set(session.execute(MEMBERS).fetchall())
 
 
-def test_an_access_is_taken_away_by_hand(database: Database) -> None:
+def test_a_role_is_revoked_by_hand(database: Database) -> None:
     assert database.revoke(random.Random(1)) == []
-    gives(database.bot_url, ADA)
-    [taken] = database.revoke(random.Random(1))
-    assert taken.pair == (ADA, ROLE)
-    assert taken.began <= taken.ended
-    assert there(database) == set()
+    grant(database.bot_url, ADA)
+    [revoked] = database.revoke(random.Random(1))
+    assert revoked.pair == (ADA, ROLE)
+    assert revoked.began <= revoked.ended
+    assert members(database) == set()
 
 
 def test_a_login_is_dropped_with_all_that_it_has_granted(database: Database) -> None:
     before, its_url = database.logins[-1], database.bot_url
-    gives(its_url, ADA)
+    grant(its_url, ADA)
     fresh = database.new_login(heir=False)
-    gives(fresh, BOB)
+    grant(fresh, BOB)
     assert [each.pair for each in database.drop_login(before)] == [(ADA, ROLE)]
-    assert {(account, grantor) for account, _, grantor in there(database)} == {(BOB, database.logins[-1])}
+    assert {(account, grantor) for account, _, grantor in members(database)} == {(BOB, database.logins[-1])}
     assert before not in database.logins
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(its_url)
 
 
 @pytest.mark.parametrize("heir", [True, False])
-def test_only_an_heir_may_revoke_what_the_login_before_has_granted(database: Database, heir: bool) -> None:
+def test_only_an_heir_may_revoke_what_an_earlier_login_has_granted(database: Database, heir: bool) -> None:
     before = database.logins[-1]
-    gives(database.bot_url, ADA)
+    grant(database.bot_url, ADA)
     with psycopg.connect(database.new_login(heir=heir), autocommit=True) as bot:
         revoke = "REVOKE {} FROM {} GRANTED BY {}"
         if heir:
@@ -91,17 +91,17 @@ def test_only_an_heir_may_revoke_what_the_login_before_has_granted(database: Dat
         else:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 _membership(bot, revoke, ROLE, ADA, before)
-    assert there(database) == (set() if heir else {(ADA, ROLE, before)})
+    assert members(database) == (set() if heir else {(ADA, ROLE, before)})
 
 
-def test_the_bot_comes_by_another_address_and_the_old_one_leads_elsewhere(
+def test_the_bot_uses_another_address_and_the_old_one_leads_elsewhere(
     database: Database, other: Database
 ) -> None:
     before = database.bot_url
-    database.move()
-    database.mislead(other)
+    database.change_address()
+    database.reuse_old_address(other)
     assert [system(before), system(database.bot_url)] == [system(other.url), system(database.url)]
-    database.move()
+    database.change_address()
     assert (database.bot_url, system(before)) == (before, system(database.url))
 
 
@@ -111,22 +111,22 @@ def system(url: str) -> int:
         return int(found)
 
 
-def test_a_commit_waits_until_no_standby_is_wanted_any_more(database: Database) -> None:
-    database.wait_for_a_standby(wait=True)
-    giving = threading.Thread(target=gives, args=(database.bot_url, ADA))
-    giving.start()
+def test_a_commit_waits_until_no_standby_is_required(database: Database) -> None:
+    database.require_standby(required=True)
+    granting = threading.Thread(target=grant, args=(database.bot_url, ADA))
+    granting.start()
     try:
         until = time.monotonic() + LONG_ENOUGH
-        while not waits(database):
+        while not is_waiting(database):
             assert time.monotonic() < until
-        assert there(database) == set()
+        assert members(database) == set()
     finally:
-        database.wait_for_a_standby(wait=False)
-        giving.join(LONG_ENOUGH)
-    assert {account for account, _, _ in there(database)} == {ADA}
+        database.require_standby(required=False)
+        granting.join(LONG_ENOUGH)
+    assert {account for account, _, _ in members(database)} == {ADA}
 
 
-def waits(database: Database) -> bool:
+def is_waiting(database: Database) -> bool:
     with psycopg.connect(database.url) as session:
         found = session.execute("SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'").fetchall()
     return bool(found)

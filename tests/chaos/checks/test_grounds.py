@@ -1,4 +1,4 @@
-"""What the harness finds wrong with grants, grounds and votes, and what it does not."""
+"""The violations that the harness finds in grants, grounds and votes, and what it accepts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bot.core.holds import Hold
 from bot.core.reasons import Why, because
 from bot.ports.changes import Entry
 from tests.chaos import grounds, scenario, violations
-from tests.chaos.deeds import DONE, REFUSED, Deed
+from tests.chaos.actions import DONE, REFUSED, Action
 from tests.chaos.faults import WRONG, Fault
-from tests.chaos.history import Shown, shown_in
-from tests.chaos.store import Happened
+from tests.chaos.history import ShownTerms, shown_in
+from tests.chaos.store import AuditEntry
 from tests.chaos.truth import Truth
 from tests.chaos.violations import Violation
 
@@ -56,31 +56,39 @@ GRANT = Grant(
     gives=(HOLD,),
     votes=(Vote(person=BOB, at=at(1)),),
 )
-SEEN = Shown(value="g1 digest", roles=frozenset({"asked"}), seconds=59)
+SEEN = ShownTerms(value="g1 digest", roles=frozenset({"asked"}), seconds=59)
 
 
-def deed(what: str = "approve", by: str = BOB, shown: tuple[Shown, ...] = (SEEN,), **more: Any) -> Deed:
+def an_action(
+    what: str = "approve", by: str = BOB, shown: tuple[ShownTerms, ...] = (SEEN,), **more: Any
+) -> Action:
     about = {"grant": "g1", "person": ADA, "resource": "asked", "sent": 1.0, "answered": 2.0, "outcome": DONE}
-    return Deed(**{"what": what, "by": by, "shown": shown, **about, **more})
+    return Action(**{"what": what, "by": by, "shown": shown, **about, **more})
 
 
-def happened(seconds: float, what: str, by: str | None = None, **facts: object) -> Happened:
+def entry(seconds: float, what: str, by: str | None = None, **facts: object) -> AuditEntry:
     about = {"person": ADA, "resource": "table-1", **facts}
-    return Happened(at=seconds, entry=Entry(what=what, grant="g1", by=by, facts=about))
+    return AuditEntry(at=seconds, entry=Entry(what=what, grant="g1", by=by, facts=about))
 
 
-def known(
-    *every: Grant, deeds: tuple[Deed, ...] = (), entries: tuple[Happened, ...] = (), **more: Any
+def truth_of(
+    *every: Grant, actions: tuple[Action, ...] = (), entries: tuple[AuditEntry, ...] = (), **more: Any
 ) -> Truth:
-    books = SimpleNamespace(
+    ledger = SimpleNamespace(
         grants={each.id: each for each in every},
         trail={"g1": entries},
         entries=entries,
         leases={},
         live=frozenset(),
     )
-    rest: dict[str, Any] = {"seen": None, "left": frozenset(), "said": {}, "faults": (), "stints": ()}
-    return Truth(books=cast("Any", books), deeds=deeds, homes={}, **{**rest, **more})
+    rest: dict[str, Any] = {
+        "observed": None,
+        "remaining": frozenset(),
+        "messages": {},
+        "faults": (),
+        "overrides": (),
+    }
+    return Truth(ledger=cast("Any", ledger), actions=actions, homes={}, **{**rest, **more})
 
 
 def whats(found: Iterator[Violation]) -> list[str]:
@@ -105,95 +113,97 @@ def whats(found: Iterator[Violation]) -> list[str]:
     ],
 )
 def test_a_lease_ends_with_its_last_ground(grant: Grant, right: bool) -> None:
-    wrong = [] if right else ["lease not the last ground"]
-    assert whats(grounds.ends_differ(known(grant))) == wrong
+    wrong = [] if right else ["lease does not end with the last ground"]
+    assert whats(grounds.wrong_lease_ends(truth_of(grant))) == wrong
 
 
 def test_there_is_one_live_grant_of_what_is_the_same() -> None:
     later = replace(GRANT, id="g2", approved_at=at(30), until=at(80))
-    assert whats(grounds.two_live(known(GRANT, later))) == ["two live grants of one resource"]
-    assert not whats(grounds.two_live(known(GRANT, replace(later, approved_at=at(60)))))
+    assert whats(grounds.duplicate_grants(truth_of(GRANT, later))) == ["two live grants of one resource"]
+    assert not whats(grounds.duplicate_grants(truth_of(GRANT, replace(later, approved_at=at(60)))))
     other = Entitlement(target="orders-db", what=(("role", "asked_else"),))
     gives_other = replace(later, gives=(replace(HOLD, entitlement=other),))
-    assert not whats(grounds.two_live(known(GRANT, gives_other))), "it gives something else now"
-    assert not whats(grounds.two_live(known(GRANT, replace(later, person=BOB))))
+    assert not whats(grounds.duplicate_grants(truth_of(GRANT, gives_other))), "it gives something else now"
+    assert not whats(grounds.duplicate_grants(truth_of(GRANT, replace(later, person=BOB))))
 
 
 def test_what_takes_the_place_of_another_is_there_since_it_was_written() -> None:
     """Decided at 30 seconds, and written at 60, when the other ended."""
     later = replace(GRANT, id="g1", approved_at=at(30), until=at(80))
     early = replace(GRANT, id="g0", until=at(60))
-    assert whats(grounds.two_live(known(early, later))) == ["two live grants of one resource"]
-    assert not whats(grounds.two_live(known(early, later, entries=(happened(60, "approved"),))))
+    assert whats(grounds.duplicate_grants(truth_of(early, later))) == ["two live grants of one resource"]
+    assert not whats(grounds.duplicate_grants(truth_of(early, later, entries=(entry(60, "approved"),))))
 
 
-# ------------------------------------------------------------------------------------ what was taken away
+# ------------------------------------------------------------------------------------ revocations
 
-REVOKED = happened(10, "ending", by=BOB, why=Why.REVOKED)
-REVOKES = deed("revoke", resource="table-1", sent=9.9, answered=10.1, grant=None)
+REVOKED = entry(10, "ending", by=BOB, why=Why.REVOKED)
+REVOKES = an_action("revoke", resource="table-1", sent=9.9, answered=10.1, grant=None)
 BY_RULE: dict[str, Any] = {"rule": "in_group slack/everybody", "votes": []}
 APPROVED: dict[str, Any] = {"rule": "approvers", "votes": [BOB]}
-GIVEN_BACK = ["given back by a rule after a revocation"]
+WRONG_GRANT = ["granted by a rule after a revocation"]
 
 
-def given_back(*entries: Happened, deeds: tuple[Deed, ...] = (REVOKES,)) -> list[str]:
-    return whats(grounds.given_back(known(GRANT, deeds=deeds, entries=entries)))
+def violations_in(*entries: AuditEntry, actions: tuple[Action, ...] = (REVOKES,)) -> list[str]:
+    return whats(grounds.grants_after_revocation(truth_of(GRANT, actions=actions, entries=entries)))
 
 
 def test_no_rule_gives_back_what_was_revoked() -> None:
-    assert given_back(REVOKED, happened(20, "approved", **BY_RULE)) == GIVEN_BACK
-    assert given_back(REVOKED, happened(20, "ground added", cause="shift", **BY_RULE)) == GIVEN_BACK
-    assert not given_back(REVOKED, happened(10 + scenario.REVOKED_FOR, "approved", **BY_RULE))
-    assert not given_back(happened(5, "approved", **BY_RULE), REVOKED)
+    assert violations_in(REVOKED, entry(20, "approved", **BY_RULE)) == WRONG_GRANT
+    assert violations_in(REVOKED, entry(20, "ground added", cause="shift", **BY_RULE)) == WRONG_GRANT
+    assert not violations_in(REVOKED, entry(10 + scenario.REVOKED_FOR, "approved", **BY_RULE))
+    assert not violations_in(entry(5, "approved", **BY_RULE), REVOKED)
 
 
 def test_after_an_approval_rules_give_it_again() -> None:
-    again = happened(20, "approved", by=BOB, **APPROVED)
-    assert not given_back(REVOKED, again, happened(30, "approved", **BY_RULE))
+    again = entry(20, "approved", by=BOB, **APPROVED)
+    assert not violations_in(REVOKED, again, entry(30, "approved", **BY_RULE))
 
 
 def test_what_its_holder_gave_back_may_be_given_again() -> None:
-    own = happened(10, "ending", by=ADA, why=Why.REVOKED)
-    assert not given_back(own, happened(20, "approved", **BY_RULE), deeds=(replace(REVOKES, by=ADA),))
+    own = entry(10, "ending", by=ADA, why=Why.REVOKED)
+    assert not violations_in(own, entry(20, "approved", **BY_RULE), actions=(replace(REVOKES, by=ADA),))
 
 
 def test_no_rule_gives_back_what_a_hand_took() -> None:
-    taken = happened(10, "ending", why=Why.HAND_REMOVED)
-    assert given_back(taken, happened(20, "approved", **BY_RULE)) == GIVEN_BACK
+    taken = entry(10, "ending", why=Why.HAND_REMOVED)
+    assert violations_in(taken, entry(20, "approved", **BY_RULE)) == WRONG_GRANT
 
 
 def test_who_is_banned_gets_nothing_not_even_by_approvers() -> None:
-    banned = happened(10, "banned", by=SECURITY)
-    assert given_back(banned, happened(20, "approved", by=BOB, **APPROVED)) == GIVEN_BACK
-    assert not given_back(banned, happened(15, "allowed", by=SECURITY), happened(20, "approved", **BY_RULE))
+    banned = entry(10, "banned", by=SECURITY)
+    assert violations_in(banned, entry(20, "approved", by=BOB, **APPROVED)) == WRONG_GRANT
+    assert not violations_in(banned, entry(15, "allowed", by=SECURITY), entry(20, "approved", **BY_RULE))
 
 
 def test_rules_give_nothing_while_they_are_frozen() -> None:
-    frozen = happened(10, "frozen", by=SECURITY)
-    assert given_back(frozen, happened(20, "approved", **BY_RULE)) == GIVEN_BACK
-    assert not given_back(frozen, happened(20, "approved", by=BOB, **APPROVED))
-    assert not given_back(frozen, happened(15, "unfrozen"), happened(20, "approved", **BY_RULE))
+    frozen = entry(10, "frozen", by=SECURITY)
+    assert violations_in(frozen, entry(20, "approved", **BY_RULE)) == WRONG_GRANT
+    assert not violations_in(frozen, entry(20, "approved", by=BOB, **APPROVED))
+    assert not violations_in(frozen, entry(15, "unfrozen"), entry(20, "approved", **BY_RULE))
 
 
 # -------------------------------------------------------------------------------------------------- votes
 
 
 @pytest.mark.parametrize(
-    ("deeds", "right"),
+    ("actions", "right"),
     [
-        pytest.param((deed(),), True, id="as shown"),
-        pytest.param((deed(shown=(replace(SEEN, seconds=60),)),), True, id="for less"),
-        pytest.param((deed(shown=(replace(SEEN, seconds=58),)),), False, id="for more"),
-        pytest.param((deed(shown=(replace(SEEN, roles=frozenset({"asked_else"})),)),), False, id="for other"),
-        pytest.param((deed(shown=()),), False, id="unseen"),
-        pytest.param((deed(by="U0003"),), False, id="by somebody else"),
-        pytest.param((deed(outcome=REFUSED),), False, id="refused"),
+        pytest.param((an_action(),), True, id="as shown"),
+        pytest.param((an_action(shown=(replace(SEEN, seconds=60),)),), True, id="for less"),
+        pytest.param((an_action(shown=(replace(SEEN, seconds=58),)),), False, id="for more"),
+        pytest.param(
+            (an_action(shown=(replace(SEEN, roles=frozenset({"asked_else"})),)),), False, id="for other"
+        ),
+        pytest.param((an_action(shown=()),), False, id="unseen"),
+        pytest.param((an_action(by="U0003"),), False, id="by somebody else"),
+        pytest.param((an_action(outcome=REFUSED),), False, id="refused"),
         pytest.param((), False, id="by nobody"),
     ],
 )
-def test_a_vote_is_for_what_was_shown(deeds: tuple[Deed, ...], right: bool) -> None:
+def test_a_vote_is_for_what_was_shown(actions: tuple[Action, ...], right: bool) -> None:
     wrong = [] if right else ["voted on other terms than shown"]
-    assert whats(grounds.voted_on_other_terms(known(GRANT, deeds=deeds))) == wrong
+    assert whats(grounds.votes_on_other_terms(truth_of(GRANT, actions=actions))) == wrong
 
 
 def test_so_is_a_vote_for_more_time() -> None:
@@ -202,11 +212,14 @@ def test_so_is_a_vote_for_more_time() -> None:
         id="g1-1", asked_at=at(20), until=at(90), policy="p1", votes=(vote,), answer=Answer.APPROVED
     )
     grant = replace(GRANT, votes=(), extensions=(extension,))
-    shown = Shown(value="g1-1 digest", roles=frozenset({"asked"}), until=90)
-    right, early = deed(grant="g1-1", shown=(shown,)), deed(grant="g1-1", shown=(replace(shown, until=80),))
-    assert not whats(grounds.voted_on_other_terms(known(grant, deeds=(right,))))
-    for wrong in (early, deed()):
-        found = whats(grounds.voted_on_other_terms(known(grant, deeds=(wrong,))))
+    shown = ShownTerms(value="g1-1 digest", roles=frozenset({"asked"}), until=90)
+    right, early = (
+        an_action(grant="g1-1", shown=(shown,)),
+        an_action(grant="g1-1", shown=(replace(shown, until=80),)),
+    )
+    assert not whats(grounds.votes_on_other_terms(truth_of(grant, actions=(right,))))
+    for wrong in (early, an_action()):
+        found = whats(grounds.votes_on_other_terms(truth_of(grant, actions=(wrong,))))
         assert found == ["voted on other terms than shown"]
 
 
@@ -220,7 +233,7 @@ def test_what_is_shown_is_read_as_people_read_it() -> None:
         },
         {"type": "actions", "elements": [button]},
     ]
-    wanted = Shown(value="g1 digest", roles=frozenset({"both_here", "other"}), seconds=60)
+    wanted = ShownTerms(value="g1 digest", roles=frozenset({"both_here", "other"}), seconds=60)
     assert shown_in(blocks) == wanted
     assert shown_in(blocks[:2]) is None
 
@@ -230,19 +243,19 @@ def test_what_is_shown_is_read_as_people_read_it() -> None:
 
 def cut(*faults: Fault, person: str = ON_CALL_TOO) -> list[str]:
     grant = replace(GRANT, person=person, resource="night", ended=because(Why.SHIFT_OVER))
-    ending = happened(50, "ending", why=Why.SHIFT_OVER)
-    return whats(violations.ended_by_nobody(known(grant, entries=(ending,), faults=faults)))
+    ending = entry(50, "ending", why=Why.SHIFT_OVER)
+    return whats(violations.unexplained_ends(truth_of(grant, entries=(ending,), faults=faults)))
 
 
 def test_who_is_on_call_is_cut_by_no_wrong_answer() -> None:
-    assert cut() == ["ended by nobody"]
+    assert cut() == ["ended without a cause"]
     assert cut(Fault(what=WRONG, part="pager", start=47, end=49)) == ["cut by one wrong answer"]
     assert not cut(person="U0014"), "who is not on call any more"
 
 
 def test_a_ground_that_fell_for_a_wrong_answer_is_found_too() -> None:
     grant = replace(GRANT, person=ON_CALL_TOO, resource="night")
-    moved = happened(50, "end moved with the facts", fallen=["shift_over"])
+    moved = entry(50, "end moved with the facts", fallen=["shift_over"])
     wrong = Fault(what=WRONG, part="pager", start=47, end=49)
-    found = violations.shortened_by_nobody(known(grant, entries=(moved,), faults=(wrong,)))
+    found = violations.unexplained_shortenings(truth_of(grant, entries=(moved,), faults=(wrong,)))
     assert whats(found) == ["cut by one wrong answer"]

@@ -1,4 +1,4 @@
-"""An address that leads somewhere else from one moment on."""
+"""A relay leads to another server from one moment on."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import pytest
 
 from tests.chaos.relay import Relay
 
-Here = Callable[[bytes], Callable[[], int]]
+Serve = Callable[[bytes], Callable[[], int]]
 
 
 @pytest.fixture
-def here() -> Iterator[Here]:
-    """Makes servers that answer everybody with the same word."""
+def serve() -> Iterator[Serve]:
+    """Start servers that answer everybody with the same word."""
     servers: list[socket.socket] = []
 
-    def made(word: bytes) -> Callable[[], int]:
+    def start(word: bytes) -> Callable[[], int]:
         server = socket.create_server(("127.0.0.1", 0))
         servers.append(server)
         threading.Thread(target=answer, args=(server, word), daemon=True).start()
         port: int = server.getsockname()[1]
         return lambda: port
 
-    yield made
+    yield start
     for each in servers:
         each.shutdown(socket.SHUT_RDWR)
         each.close()
@@ -52,26 +52,26 @@ def ask(connection: socket.socket) -> bytes:
     return connection.recv(100)
 
 
-def test_it_leads_to_one_server_and_then_to_another(here: Here) -> None:
-    with closing(Relay(here(b"orders"))) as relay:
+def test_it_leads_to_one_server_and_then_to_another(serve: Serve) -> None:
+    with closing(Relay(serve(b"orders"))) as relay:
         address = ("127.0.0.1", relay.port)
         with socket.create_connection(address, 5) as before, socket.create_connection(address, 5) as other:
             assert [ask(before), ask(other), ask(before)] == [b"orders"] * 3
-            relay.lead_to(here(b"billing"))
+            relay.lead_to(serve(b"billing"))
             assert before.recv(100) == b"", "it was cut off"
         with socket.create_connection(address, 5) as after:
             assert ask(after) == b"billing"
 
 
-def test_a_server_that_is_away_hangs_up(here: Here) -> None:
-    with closing(Relay(here(b"orders"))) as relay:
+def test_a_server_that_is_away_hangs_up(serve: Serve) -> None:
+    with closing(Relay(serve(b"orders"))) as relay:
         relay.lead_to(lambda: 1)
         with socket.create_connection(("127.0.0.1", relay.port), 5) as caller:
             assert caller.recv(100) == b""
 
 
-def test_nobody_is_let_in_any_more_once_it_is_closed(here: Here) -> None:
-    relay = Relay(here(b"orders"))
+def test_it_accepts_nobody_after_it_is_closed(serve: Serve) -> None:
+    relay = Relay(serve(b"orders"))
     with socket.create_connection(("127.0.0.1", relay.port), 5) as caller:
         assert ask(caller) == b"orders"
         relay.close()

@@ -1,4 +1,4 @@
-"""A short round of ``make chaos``: processes die and sleep at random, and no access outlives its reason."""
+"""A short round of ``make chaos``: processes die and stop at random, and no access outlives its reason."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import secrets
 import pytest
 
 from tests.chaos.report import details_of
-from tests.chaos.round import Round, Terms
+from tests.chaos.round import Round, Settings
 
 pytestmark = pytest.mark.chaos
 
 
 def test_no_access_outlives_its_reason_whatever_dies() -> None:
-    terms = Terms(
+    settings = Settings(
         seed=secrets.randbelow(1_000_000),
         grants=120,
         kills=8,
@@ -25,15 +25,15 @@ def test_no_access_outlives_its_reason_whatever_dies() -> None:
         hang=4,
         copies=True,
     )
-    outcome = Round(terms).play()
+    outcome = Round(settings).run()
     assert not outcome.violations, details_of(outcome)
-    assert outcome.director.kills.total() >= terms.kills
+    assert outcome.injector.kills.total() >= settings.kills
     assert not outcome.unsettled
 
 
-def test_a_design_that_loses_what_it_has_begun_is_found_out() -> None:
-    """Work that leaves the queue when it is begun dies with whoever does it."""
-    terms = Terms(
+def test_a_design_that_loses_what_it_has_begun_is_found() -> None:
+    """Work that leaves the queue when it is claimed is lost with its worker."""
+    settings = Settings(
         seed=secrets.randbelow(1_000_000),
         grants=30,
         kills=6,
@@ -45,7 +45,7 @@ def test_a_design_that_loses_what_it_has_begun_is_found_out() -> None:
         only_kill_at=("before grant", "before revoke"),
         design="claims",
     )
-    outcome = Round(terms).play()
-    found = {each.what for each in outcome.violations if each.about != "still asked"}  # that lapses later
-    assert found & {"left over", "unfinished", "stuck", "card missing"}, found
+    outcome = Round(settings).run()
+    found = {each.what for each in outcome.violations if each.about != "still asked"}  # it lapses later
+    assert found & {"left over", "unfinished_grants", "stuck", "card missing"}, found
     outcome.forget()
