@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 from urllib.request import urlopen
 
-from redis import Redis
-
 from bot.core.grants import Grant
 from bot.sandbox.stack.server_process import free_port
 from tests.bench.always_ok import TEAM
@@ -156,7 +154,7 @@ def _kept_in_redis(deployment: BenchDeployment, people: int) -> Iterator[Row]:
         kind = _kind(str(key))
         counts[kind] += 1
         if len(sizes.setdefault(kind, [])) < SAMPLED:
-            sizes[kind].append(_size(deployment.redis, str(key)))
+            sizes[kind].append(int(deployment.redis.memory_usage(str(key), samples=0) or 0))
     whole = 0.0
     for kind, found in sorted(sizes.items()):
         each = sum(found) / len(found) * counts[kind] / people
@@ -169,7 +167,3 @@ def _kept_in_redis(deployment: BenchDeployment, people: int) -> Iterator[Row]:
 def _kind(key: str) -> str:
     rest = key.removeprefix("rotakey:{main}:")
     return ":".join(rest.split(":")[:2]) if rest.startswith("doc:") else rest.split(":", 1)[0]
-
-
-def _size(redis: Redis, key: str) -> int:
-    return int(redis.memory_usage(key, samples=0) or 0)

@@ -80,7 +80,9 @@ class History(deque[Call]):
             )
             self.versions.append(version)
             self._newest[(channel, ts)] = version
-            self._verbs[(channel, ts)] = _verbs_in(blocks)
+            elements = [each for block in blocks for each in block.get("elements", ())]
+            verbs = tuple(str(each["action_id"]) for each in elements if "action_id" in each)
+            self._verbs[(channel, ts)] = verbs
             if grant and "-" in grant and first:
                 self._extensions.append(version)
             self._about.setdefault(_reason_in(blocks), []).append(version)
@@ -145,11 +147,6 @@ def shown_in(blocks: list[dict[str, Any]]) -> ShownTerms | None:
         seconds=_SECONDS.get(lasts[1], 0) if lasts else 0,
         until=int(until[1]) if until else 0,
     )
-
-
-def _verbs_in(blocks: list[dict[str, Any]]) -> tuple[str, ...]:
-    elements = [each for block in blocks for each in block.get("elements", ())]
-    return tuple(str(each["action_id"]) for each in elements if "action_id" in each)
 
 
 def _grant_in(blocks: list[dict[str, Any]]) -> str | None:

@@ -178,11 +178,6 @@ def _lags(truth: Truth) -> Iterator[tuple[float, Reason]]:
                 yield span.after.ended - last.until, last
 
 
-def _slowest(truth: Truth) -> list[tuple[float, str]]:
-    slow = sorted(_lags(truth), key=lambda each: -each[0])[:SLOWEST]
-    return [(lag, reason.grant.id) for lag, reason in slow]
-
-
 def _spread(seconds: list[float]) -> str:
     if not seconds:
         return "none"
@@ -197,14 +192,18 @@ def _spread(seconds: list[float]) -> str:
 
 def details_of(outcome: Outcome) -> str:
     """Write each violation with all that is known about its grant to a file, and return where that is."""
-    path = outcome.folder / "details.txt"
+    path, truth = outcome.folder / "details.txt", outcome.truth
     lines: list[str] = []
     for each in outcome.violations:
         lines += [f"== {each.what}: {each.about}", *(_story(outcome, each.grant) if each.grant else ()), ""]
-    for lag, name in _slowest(outcome.truth):
+    slowest = sorted(_lags(truth), key=lambda each: -each[0])[:SLOWEST]
+    for lag, name in ((lag, reason.grant.id) for lag, reason in slowest):
         lines += [f"== revoked {lag:.1f} s after its end", *_story(outcome, name), ""]
-    lines += ["== all faults", *(_fault(outcome, number) for number in range(len(outcome.truth.faults)))]
-    lost = (f"   {_clock(each.at)} {each.entry}" for each in outcome.truth.lost)
+    faults = (
+        f"   {_clock(each.start)} to {_clock(each.end)} {each.part} {each.what}" for each in truth.faults
+    )
+    lines += ["== all faults", *faults]
+    lost = (f"   {_clock(each.at)} {each.entry}" for each in truth.lost)
     lines += ["", "== all audit entries lost with a primary", *lost]
     path.write_text("\n".join(lines), "utf-8")
     return f"{len(outcome.violations)} violations with seed {outcome.seed}: see {path}"
@@ -256,11 +255,6 @@ def _near(truth: Truth, name: str, at: float) -> bool:
     first = grant.asked_at.timestamp()
     last = max((each.at for each in trail), default=first)
     return first - 15 <= at <= last + 30
-
-
-def _fault(outcome: Outcome, number: int) -> str:
-    each = outcome.truth.faults[number]
-    return f"   {_clock(each.start)} to {_clock(each.end)} {each.part} {each.what}"
 
 
 def _clock(at: float) -> str:

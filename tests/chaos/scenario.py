@@ -44,12 +44,8 @@ class Resource:
     """The schedule whose people have it without a request."""
 
 
-def _table(number: int) -> Resource:
-    return Resource(name=f"table-{number}", gives=(("orders-db", f"table_{number}"),))
-
-
 RESOURCES = (
-    *(_table(number) for number in range(1, 6)),
+    *(Resource(name=f"table-{n}", gives=(("orders-db", f"table_{n}"),)) for n in range(1, 6)),
     Resource(name="both", gives=(("orders-db", "both_here"), ("other-db", "both_there"))),
     Resource(name="asked", gives=(("orders-db", "asked"),), approvals=1, channel="asked"),
     Resource(name="asked-twice", gives=(("other-db", "asked_twice"),), approvals=2, channel="asked-twice"),
