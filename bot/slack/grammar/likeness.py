@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from difflib import SequenceMatcher, get_close_matches
 
 
 def alike(word: str, names: Collection[str]) -> tuple[str, ...]:
-    """Return the nearest names, at most one slip away from a short word and two from a long one; names of
-    three letters or fewer are not guessed."""
-    reach = 1 if len(word) <= 4 else 2
-    near = (name for name in names if abs(len(name) - len(word)) <= reach and min(len(name), len(word)) > 3)
-    found = [(distance(word, name), name) for name in near]
-    best = min((steps for steps, _ in found), default=reach + 1)
-    return tuple(name for steps, name in found if steps == best and steps <= reach)
+    """Return the names that are most like the word, if it may be a slip of theirs: three quarters of the
+    letters agree, and it is at most two letters longer or shorter. Words of up to three letters are not
+    guessed."""
+    near = [name for name in names if abs(len(name) - len(word)) <= 2 and min(len(name), len(word)) > 3]
+    likeness = {name: SequenceMatcher(None, name, word).ratio() for name in near}
+    best = max(likeness.values(), default=0.0)
+    return tuple(name for name in near if likeness[name] == best and best >= 0.75)
 
 
 def nearest(name: str, names: Collection[str]) -> list[str]:
-    """Return up to three names that may have been meant, likeliest first."""
+    """Return up to three names that may have been meant: first those of which one contains the other, by
+    name, then the likeliest."""
     wanted = name.casefold()[:80]
-    reach = max(1, len(wanted) // 3)
-    scored = [(_unlikeness(wanted, each.casefold()), each) for each in names]
-    return [each for score, each in sorted(scored) if score <= reach][:3]
-
-
-def distance(one: str, other: str) -> int:
-    """Count the letters to insert, drop, replace, or swap with their neighbour."""
-    before: Sequence[int] = ()
-    row: Sequence[int] = range(len(other) + 1)
-    for i, letter in enumerate(one):
-        after = [i + 1]
-        for j, against in enumerate(other):
-            steps = min(row[j + 1] + 1, after[j] + 1, row[j] + (letter != against))
-            if i and j and letter == other[j - 1] and one[i - 1] == against:
-                steps = min(steps, before[j - 1] + 1)
-            after.append(steps)
-        before, row = row, after
-    return row[-1]
-
-
-def _unlikeness(wanted: str, name: str) -> int:
-    if len(wanted) >= 2 and (name.startswith(wanted) or name.endswith(wanted)):
-        return 0
-    if len(wanted) >= 3 and (wanted in name or name in wanted):
-        return 1
-    return distance(wanted, name[:80])
+    folded = {each.casefold()[:80]: each for each in names}
+    parts = [each for each in sorted(folded) if min(len(each), len(wanted)) >= 2]
+    parts = [each for each in parts if each in wanted or wanted in each]
+    found = dict.fromkeys([*parts, *get_close_matches(wanted, folded, cutoff=0.75)])
+    return [folded[each] for each in found][:3]

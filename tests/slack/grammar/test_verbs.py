@@ -459,7 +459,7 @@ def test_no_other_command_is_done_by_halves(text: str, piece: str) -> None:
     [
         ("revok <@U1> prod-db", ("revoke",)),
         ("aprove G7x", ("approve",)),
-        ("dney G7x", ("deny",)),
+        ("dney G7x", ("done", "deny")),
         ("dnoe prod-db", ("done",)),
         ("alow <@U1>", ("allow",)),
         ("unfreze", ("unfreeze",)),
@@ -471,6 +471,10 @@ def test_what_decides_about_somebody_is_never_guessed(text: str, meant: tuple[st
 
 def test_a_word_between_two_verbs_is_not_guessed_where_one_of_them_is_weighty() -> None:
     assert parse("dine") == Unknown(word="dine", meant=("mine", "done"))
+
+
+def test_a_resource_that_begins_as_a_verb_does_is_not_taken_for_a_slip() -> None:
+    assert parse("request-db 2h because x") == Request(resource="request-db", length=2 * HOUR, reason="x")
 
 
 TYPED = (
@@ -535,6 +539,7 @@ def test_a_very_long_text_is_read_as_well_and_soon(piece: str) -> None:
         ("db", ["prod-db", "staging-db"]),
         ("migration", ["schema-migration"]),
         ("valut", ["vault"]),
+        ("orders-on-vault", ["vault"]),
         ("zzz", []),
         ("", []),
     ],
