@@ -16,6 +16,8 @@ from typing import Self
 from flask import Flask
 
 from bot.core.catalog import Catalog
+from bot.core.errors import Misconfigured
+from bot.doubles.snapshots import UnreadableError
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.sandbox import cast
@@ -130,10 +132,16 @@ class Sandbox:
         self._doubles = stack.enter_context(Doubles(self.secrets))
         self.workspace, self.pager = self._doubles.slack, self._doubles.pager
         cast.add_people(self.workspace, self.policy.catalog)
-        self.workspace.keep_in(self.data / "workspace.json")
         kept = self.data / "pager.json"
-        if kept.exists():
-            self.pager.load(kept)
+        try:
+            self.workspace.keep_in(self.data / "workspace.json")
+            if kept.exists():
+                self.pager.load(kept)
+        except UnreadableError as error:
+            raise Misconfigured(
+                f"{error}. Start with --fresh, which forgets all that happened in the sandbox, or name"
+                " another directory with --data"
+            ) from error
         cast.add_schedules(self.pager, self.policy.catalog)
         stack.callback(self.pager.save, kept)
         self.observer = Observer(self.ledger, self.database.view, self.policy.catalog)

@@ -84,6 +84,22 @@ def test_a_sandbox_ends_whole_goes_on_where_it_was_and_forgets_when_told_to(tmp_
         forget(data)
 
 
+@pytest.mark.parametrize(("name", "missing"), [("workspace.json", "last_ts"), ("pager.json", "last_id")])
+def test_a_sandbox_says_which_of_its_files_it_cannot_read(
+    rotakey: Rotakey, tmp_path: Path, name: str, missing: str
+) -> None:
+    kept = tmp_path / name
+    kept.write_text('{"version": 1}')
+    ended = rotakey("sandbox", "--data", tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "Opening the Slack workspace and the pager ...\n")
+    assert ended.stderr == (
+        f"{kept} cannot be read: {missing}: Field required. Start with --fresh, which forgets all that"
+        " happened in the sandbox, or name another directory with --data\n"
+    )
+    assert kept.read_text() == '{"version": 1}'
+    assert not (tmp_path / "valkey").exists()
+
+
 def test_a_file_with_mistakes_starts_nothing_and_all_of_them_are_told(
     rotakey: Rotakey, tmp_path: Path
 ) -> None:

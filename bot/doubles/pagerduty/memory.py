@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from bot.doubles.pagerduty.faults import Faults
 from bot.doubles.pagerduty.rota import ALWAYS, FOREVER, Direct, Policy, Rotation, Schedule, Stint, User, cut
-from bot.doubles.pagerduty.saved import as_json, direct_of, schedule_of, user_of
+from bot.doubles.snapshots import read_snapshot, write_snapshot
 from bot.doubles.watchable import Watchable
 
 WEEK = timedelta(days=7)
@@ -23,6 +24,20 @@ SHOWN_NEXT = 3
 
 class PagerError(Exception):
     """It cannot be done: there is no such schedule or person, or nobody is on call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Everything that is saved: not the faults, and not the calls."""
+
+    version: int
+    last_id: int
+    users: list[User]
+    schedules: list[Schedule]
+    directs: list[Direct]
+
+
+SNAPSHOT = TypeAdapter(Snapshot)
 
 
 class Pager(Watchable):
@@ -168,32 +183,26 @@ class Pager(Watchable):
             listed = [self._as_json(each, now) for each in self.schedules.values()]
             return {"down": self.faults.down, "schedules": listed}
 
-    def to_json(self) -> dict[str, Any]:
-        with self.moved:
-            return {
-                "version": self.version,
-                "last_id": self._last_id,
-                "users": [as_json(each) for each in self.users.values()],
-                "schedules": [as_json(each) for each in self.schedules.values()],
-                "directs": [as_json(each) for each in self.directs],
-            }
-
-    def from_json(self, saved: dict[str, Any]) -> None:
-        with self.change():
-            self.version = max(self.version, saved["version"])
-            self._last_id = saved["last_id"]
-            self.users = {each["id"]: user_of(each) for each in saved["users"]}
-            self.schedules = {each["id"]: schedule_of(each) for each in saved["schedules"]}
-            self.directs = [direct_of(each) for each in saved["directs"]]
-
     def save(self, path: Path) -> None:
-        """Save everything except faults and calls."""
-        beside = path.with_name(path.name + ".new")
-        beside.write_text(json.dumps(self.to_json(), indent=1))
-        beside.replace(path)
+        with self.moved:
+            snapshot = Snapshot(
+                version=self.version,
+                last_id=self._last_id,
+                users=list(self.users.values()),
+                schedules=list(self.schedules.values()),
+                directs=self.directs,
+            )
+            write_snapshot(path, SNAPSHOT, snapshot)
 
     def load(self, path: Path) -> None:
-        self.from_json(json.loads(path.read_text()))
+        """Load what was saved. Raise UnreadableError if it cannot be read."""
+        saved = read_snapshot(path, SNAPSHOT)
+        with self.change():
+            self.version = max(self.version, saved.version)
+            self._last_id = saved.last_id
+            self.users = {each.id: each for each in saved.users}
+            self.schedules = {each.id: each for each in saved.schedules}
+            self.directs = saved.directs
 
     def _touch(self) -> None:
         with self.change():

@@ -1,11 +1,30 @@
 """The workspace's memory, behind one lock; each change raises the version."""
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import dataclass, replace
+
+from pydantic import TypeAdapter
 
 from bot.doubles.slack.model import SLACKBOT, Channel, Group, Json, Message, Person, View
 from bot.doubles.watchable import Watchable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Everything that is saved."""
+
+    version: int
+    last_ts: int
+    last_id: int
+    people: list[Person]
+    channels: list[Channel]
+    groups: list[Group]
+    messages: list[Message]
+    homes: list[View]
+    modals: list[View]
+
+
+SNAPSHOT = TypeAdapter(Snapshot)
 
 
 class Memory(Watchable):
@@ -84,37 +103,34 @@ class Memory(Watchable):
             stack = self.modals.get(view.user, [])
             self.modals[view.user] = [view if v.id == view.id else v for v in stack]
 
-    def to_json(self) -> Json:
+    def snapshot(self) -> Snapshot:
         with self.moved:
-            numbers = {"version": self.version, "last_ts": self._last_ts, "last_id": self._last_id}
-            values: dict[str, list[Any]] = {
-                "people": list(self.people.values()),
-                "channels": list(self.channels.values()),
-                "groups": list(self.groups.values()),
-                "messages": [m for each in self.messages.values() for m in each.values()],
-                "homes": list(self.homes.values()),
-                "modals": [view for stack in self.modals.values() for view in stack],
-            }
-        return numbers | {name: [asdict(each) for each in kept] for name, kept in values.items()}
+            return Snapshot(
+                version=self.version,
+                last_ts=self._last_ts,
+                last_id=self._last_id,
+                people=list(self.people.values()),
+                channels=list(self.channels.values()),
+                groups=list(self.groups.values()),
+                messages=[message for each in self.messages.values() for message in each.values()],
+                homes=list(self.homes.values()),
+                modals=[view for stack in self.modals.values() for view in stack],
+            )
 
-    def from_json(self, saved: Json) -> None:
+    def restore(self, saved: Snapshot) -> None:
         with self.change():
-            self.version = max(self.version, saved["version"])
-            self._last_ts, self._last_id = saved["last_ts"], saved["last_id"]
-            self.people = {each["id"]: Person(**each) for each in saved["people"]}
-            self.channels = {c["id"]: Channel(**_tuples(c, "members")) for c in saved["channels"]}
-            self.groups = {g["id"]: Group(**_tuples(g, "users")) for g in saved["groups"]}
-            self.homes = {each["user"]: View(**each) for each in saved["homes"]}
+            self.version = max(self.version, saved.version)
+            self._last_ts, self._last_id = saved.last_ts, saved.last_id
+            self.people = {each.id: each for each in saved.people}
+            self.channels = {each.id: each for each in saved.channels}
+            self.groups = {each.id: each for each in saved.groups}
+            self.homes = {each.user: each for each in saved.homes}
             self.messages, self.modals = {}, {}
-            for each in saved["messages"]:
-                self.messages.setdefault(each["channel"], {})[each["ts"]] = Message(**each)
-            for each in saved["modals"]:
-                self.modals.setdefault(each["user"], []).append(View(**each))
+            for message in saved.messages:
+                self.messages.setdefault(message.channel, {})[message.ts] = message
+            for view in saved.modals:
+                self.modals.setdefault(view.user, []).append(view)
 
 
 def dm_id(user: str) -> str:
     return "D" + user[1:]
-
-
-def _tuples(saved: dict[str, Any], field: str) -> dict[str, Any]:
-    return {**saved, field: tuple(saved[field])}

@@ -1,11 +1,10 @@
-"""The workspace's memory in one JSON file, written whole or not at all."""
+"""The file that the workspace's memory is kept in."""
 
-import json
-import os
 import threading
 from pathlib import Path
 
-from bot.doubles.slack.memory import Memory
+from bot.doubles.slack.memory import SNAPSHOT, Memory
+from bot.doubles.snapshots import write_snapshot
 
 REST = 0.05
 
@@ -33,13 +32,6 @@ class Shelf:
 
     def _write_news(self) -> None:
         if self._memory.version != self._written:
-            saved = self._memory.to_json()
-            write(self._path, saved)
-            self._written = saved["version"]
-
-
-def write(path: Path, saved: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".new")
-    beside.write_text(json.dumps(saved), encoding="utf-8")
-    os.replace(beside, path)
+            saved = self._memory.snapshot()
+            write_snapshot(self._path, SNAPSHOT, saved)
+            self._written = saved.version

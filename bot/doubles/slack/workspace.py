@@ -1,19 +1,18 @@
 """A small Slack workspace with memory: its people, its channels, and one installed app."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bot.doubles.slack import screen, shelf
+from bot.doubles.slack import screen
 from bot.doubles.slack.api import Api
 from bot.doubles.slack.app import App
 from bot.doubles.slack.delivery import Delivery
 from bot.doubles.slack.faults import Faults
 from bot.doubles.slack.gestures import Gestures
-from bot.doubles.slack.memory import Memory, dm_id
+from bot.doubles.slack.memory import SNAPSHOT, Memory, dm_id
 from bot.doubles.slack.model import (
     SLACKBOT,
     Call,
@@ -31,9 +30,11 @@ from bot.doubles.slack.model import (
 from bot.doubles.slack.payloads import Payloads
 from bot.doubles.slack.responses import Responses
 from bot.doubles.slack.shapes import user as user_object
+from bot.doubles.slack.shelf import Shelf
 from bot.doubles.slack.sockets import Sockets
 from bot.doubles.slack.tokens import Tokens
 from bot.doubles.slack.views import Views
+from bot.doubles.snapshots import read_snapshot, write_snapshot
 
 
 class Workspace:
@@ -61,7 +62,7 @@ class Workspace:
         self.memory = Memory(clock, self.app.user_id)
         self.faults = Faults(changed=self._touch)
         self.sockets = Sockets(self.app.app_id, self.faults)
-        self._shelf: shelf.Shelf | None = None
+        self._shelf: Shelf | None = None
         self._assemble(clock)
         self.add_person(Person(id=self.app.user_id, name=self.app.name, is_bot=True))
         self.add_person(Person(id=SLACKBOT, name="slackbot", real_name="Slackbot"))
@@ -173,16 +174,17 @@ class Workspace:
         return self.memory.wait_for_change(version, seconds)
 
     def save(self, path: Path) -> None:
-        shelf.write(path, self.memory.to_json())
+        write_snapshot(path, SNAPSHOT, self.memory.snapshot())
 
     def load(self, path: Path) -> None:
-        self.memory.from_json(json.loads(path.read_text(encoding="utf-8")))
+        """Load what was saved. Raise UnreadableError if it cannot be read."""
+        self.memory.restore(read_snapshot(path, SNAPSHOT))
 
     def keep_in(self, path: Path) -> None:
         """Load what is there, and from now on write each change."""
         if path.exists():
             self.load(path)
-        self._shelf = shelf.Shelf(self.memory, path)
+        self._shelf = Shelf(self.memory, path)
 
     def close(self) -> None:
         self.api.stop()

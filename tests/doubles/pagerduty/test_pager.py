@@ -11,6 +11,7 @@ from flask import Flask
 
 from bot.doubles.pagerduty import Pager, PagerError, Policy, Served, blueprint, serve
 from bot.doubles.pagerduty.faults import HTML
+from bot.doubles.pagerduty.rota import ALWAYS, FOREVER, Direct, Rotation, Schedule, Stint, User
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -437,6 +438,32 @@ def test_all_is_remembered_in_a_file(pager: Pager, tmp_path: Path) -> None:
     assert again.state(NOW) == pager.state(NOW)
     first, second = (each.override("PDBPRIM", "PADA", NOW, NOW + HOUR) for each in (pager, again))
     assert first == second
+
+
+def test_a_file_of_the_first_version_is_read() -> None:
+    pager = Pager(TOKEN, clock=lambda: NOW)
+    pager.load(Path(__file__).with_name("pager.json"))
+    assert list(pager.users.values()) == [
+        User(id="PADA", name="Ada", email="ada@example.com", slack="U02ADA"),
+        User(id="PBOB", name="Bob", email="bob@example.com", slack="U02BOB"),
+        User(id="PCAROL", name="Carol", email="carol@example.com"),
+    ]
+    assert list(pager.schedules.values()) == [
+        Schedule(
+            id="PDBPRIM",
+            name="Orders database, primary",
+            policies=(Policy(id="EPDBPRIM", name="Escalation of Orders database, primary"),),
+            layers=(
+                Rotation(users=("PADA", "PBOB"), start=NOW - HOUR, turn=8 * HOUR),
+                Stint(user="PCAROL", start=ALWAYS, end=FOREVER, level=2),
+                Stint(user=None, start=NOW + 2 * HOUR, end=NOW + 7 * HOUR),
+            ),
+            overrides=(Stint(user="PCAROL", start=NOW, end=NOW + HOUR, override="Q0000001"),),
+        ),
+        Schedule(id="PSHIFTS", name="PSHIFTS", policies=(), shift_based=True),
+    ]
+    assert pager.directs == [Direct(user="PCAROL", policy=Policy(id="E9", name="Managers", level=2))]
+    assert pager.override("PDBPRIM", "PADA", NOW, NOW + HOUR) == "Q0000002"
 
 
 # -------------------------------------------------------------------------------------------- faults

@@ -3,13 +3,15 @@
 import json
 import threading
 import urllib.request
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import pytest
 from slack_sdk import WebClient
 from werkzeug.wrappers import Request, Response
 
-from bot.doubles.slack import Channel, Workspace, serve
+from bot.doubles.slack import Channel, Person, Workspace, serve
+from bot.doubles.snapshots import UnreadableError
 from tests.doubles.slack.tiny_bot import (
     ADA,
     APP_TOKEN,
@@ -24,6 +26,8 @@ from tests.doubles.slack.tiny_bot import (
     inhabited,
     soon,
 )
+
+SAVED = Path(__file__).with_name("workspace.json")
 
 
 def lived_in(workspace: Workspace) -> str:
@@ -85,6 +89,60 @@ def test_saved_by_hand_and_loaded_elsewhere(tmp_path: Path) -> None:
     second.load(tmp_path / "copy.json")
     assert second.messages(CHANNEL) == first.messages(CHANNEL)
     assert second.ephemerals(ADA) == first.ephemerals(ADA)
+
+
+def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
+    workspace = inhabited()
+    workspace.load(SAVED)
+
+    saved = json.loads(SAVED.read_text(encoding="utf-8"))
+    memory = workspace.memory
+    assert [asdict(each) for each in memory.people.values()] == saved["people"]
+    assert memory.people["U09EVE"].real_name == "Eve 🦊"
+    assert [c.members for c in memory.channels.values()] == [
+        tuple(each["members"]) for each in saved["channels"]
+    ]
+    assert memory.groups["S01DBA"].users == (BOB,)
+    said = [m for channel in memory.messages.values() for m in channel.values()]
+    assert [asdict(each) for each in said] == saved["messages"]
+    assert asdict(memory.homes[ADA]) == saved["homes"][0]
+    assert [asdict(each) for each in memory.modals[ADA]] == saved["modals"]
+    assert memory.version > saved["version"]
+    assert memory.new_id("V") == "V0000000006"
+
+    workspace.save(tmp_path / "again.json")
+    again = json.loads((tmp_path / "again.json").read_text(encoding="utf-8"))
+    assert {**again, "version": saved["version"], "last_id": saved["last_id"]} == saved
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("", "Invalid JSON"),
+        ('{"version": 1', "Invalid JSON"),
+        ('{"people": [{"id": 7}]}', "version: Field required"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_and_nothing_is_forgotten(
+    tmp_path: Path, text: str, where: str
+) -> None:
+    file = tmp_path / "workspace.json"
+    file.write_text(text)
+    workspace = inhabited()
+    with pytest.raises(UnreadableError) as caught:
+        workspace.keep_in(file)
+    workspace.close()
+    assert str(caught.value).startswith(f"{file} cannot be read: {where}")
+    assert file.read_text() == text
+    assert ADA in workspace.memory.people
+
+
+def test_half_of_a_character_is_no_reason_to_forget_everything(tmp_path: Path) -> None:
+    first, second = inhabited(), inhabited()
+    first.add_person(Person(id="U09EVE", name="eve", real_name="Eve \ud83e"))
+    first.save(tmp_path / "copy.json")
+    second.load(tmp_path / "copy.json")
+    assert second.memory.people["U09EVE"].real_name == "Eve ?"
 
 
 def test_timestamps_rise_though_the_clock_stands_still() -> None:
