@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -11,5 +12,10 @@ import structlog
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
     """A command sets up logging for its whole process, which here is that of the other tests too."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
     structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)

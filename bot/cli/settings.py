@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Collection
+from typing import TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -35,43 +36,41 @@ def log_as_json() -> None:
     """Log one line of JSON per event to standard output, as platforms like it, the libraries' lines
     included."""
     renderer = structlog.processors.JSONRenderer()
-    with_context: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*with_context, structlog.stdlib.add_logger_name],
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                renderer,
-            ],
-        )
+    _log_to(
+        sys.stdout, structlog.processors.format_exc_info, renderer, ours=logging.INFO, theirs=logging.WARNING
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
-    structlog.configure(
-        processors=[*with_context, structlog.processors.format_exc_info, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
-    )
 
 
 def log_errors() -> None:
     """Log only unexpected errors, to standard error, for a command that prints its own results. Tracebacks
     contain no values of variables, because some of them are secret."""
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    _log_to(sys.stderr, renderer, ours=logging.ERROR, theirs=logging.ERROR)
+
+
+def _log_to(stream: TextIO, *rendering: Processor, ours: int, theirs: int) -> None:
+    """Log our lines and the libraries' through one handler, from these levels on."""
+    with_context: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        formatter(
+            foreign_pre_chain=[*with_context, structlog.stdlib.add_logger_name],
+            processors=[formatter.remove_processors_meta, *rendering],
+        )
+    )
+    logging.basicConfig(level=theirs, handlers=[handler], force=True)
+    logger = logging.getLogger("rotakey")
+    logger.setLevel(ours)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        processors=[*with_context, formatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(ours),
+        logger_factory=lambda *_: logger,
     )

@@ -25,19 +25,23 @@ except ValueError:
     structlog.get_logger("ours").exception("unforeseen")
 """
 
+FAILING = """
+import logging, structlog
+def connect(url):
+    password = url
+    raise ValueError("no answer")
+try:
+    connect("postgresql://rotakey:" + "s3" + "cret@db/orders")
+except ValueError:
+    structlog.get_logger("ours").exception("unforeseen")
+    logging.getLogger("psycopg.pool").exception("failed")
+"""
 COMMAND = """
 from bot.cli import rotakey
-try:
-    rotakey.main(["schema"], standalone_mode=False)
-finally:
-    import structlog
-    def connect(url):
-        password = url
-        raise ValueError("no answer")
-    try:
-        connect("postgresql://rotakey:" + "s3" + "cret@db/orders")
-    except ValueError:
-        structlog.get_logger().exception("unforeseen")
+rotakey.main(["schema"], standalone_mode=False)
+import logging, structlog
+structlog.get_logger("ours").warning("of no interest")
+logging.getLogger("slack_sdk.web.base_client").warning("of no interest")
 """
 
 
@@ -62,8 +66,31 @@ def test_every_line_is_json_also_those_of_libraries() -> None:
     assert ran.stderr == ""
 
 
-@pytest.mark.skipif(find_spec("rich") is None, reason="without rich nobody shows the values of variables")
-def test_a_commands_traceback_shows_no_values() -> None:
-    ran = said_by(COMMAND)
-    assert "ValueError: no answer" in ran.stderr
+WITHOUT_RICH = pytest.mark.skipif(
+    find_spec("rich") is None, reason="without rich nobody shows the values of variables"
+)
+
+
+@WITHOUT_RICH
+def test_a_processs_traceback_shows_no_values() -> None:
+    ran = said_by("from bot.cli.settings import log_as_json\nlog_as_json()" + FAILING)
+    ours, theirs = (json.loads(line) for line in ran.stdout.splitlines())
+    assert (ours["event"], theirs["event"], theirs["logger"]) == ("unforeseen", "failed", "psycopg.pool")
+    for each in ours, theirs:
+        assert each["level"] == "error"
+        assert each["exception"].endswith("ValueError: no answer")
+        assert "in connect" in each["exception"]
     assert "s3cret" not in ran.stdout + ran.stderr
+
+
+@WITHOUT_RICH
+def test_a_commands_traceback_shows_no_values() -> None:
+    ran = said_by(COMMAND + FAILING)
+    assert ran.stderr.count("ValueError: no answer") == 2
+    assert "s3cret" not in ran.stdout + ran.stderr
+
+
+def test_a_command_prints_nothing_but_its_result_and_errors() -> None:
+    ran = said_by(COMMAND)
+    assert json.loads(ran.stdout)["title"]
+    assert ran.stderr == ""
