@@ -14,6 +14,9 @@ def _logs_as_before() -> Iterator[None]:
     """A command sets up logging for its whole process, which here is that of the other tests too."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    *others, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, plain])  # rich would write the values of variables, for seconds
     yield
     structlog.reset_defaults()
     logging.captureWarnings(False)
