@@ -40,7 +40,7 @@ from bot.usecases.people import look_up
 from bot.usecases.requests.seats import seat_keys, with_seats
 from bot.usecases.results import Standing
 from bot.usecases.retry import earlier_answer, refusal_answer, retry_conflicts
-from bot.usecases.schedules.ownership import owner_keys, with_contest
+from bot.usecases.schedules.ownership import with_contest, with_owners
 
 T = TypeVar("T")
 Basis = tuple[Catalog, Snapshot]
@@ -109,21 +109,10 @@ class Context:
             if force is None:
                 raise TemporaryFailure("no policy is in force: run rotakey policy apply FILE")
             if followed and followed.still(force, snap):
-                snap = self._with_owners(keys, followed.catalog, snap)
+                snap = with_owners(self.ledger, keys, followed.catalog, snap)
                 return followed.catalog, with_seats(self.ledger, keys, followed.catalog, snap)
             self._follow(force)
         raise TemporaryFailure("the policy is changing faster than it can be read")
-
-    def _with_owners(self, keys: Iterable[Key], catalog: Catalog, snap: Snapshot) -> Snapshot:
-        more = owner_keys(keys, catalog, snap) - snap.versions.keys()
-        if not more:
-            return snap
-        found = self.ledger.read(more)
-        return replace(
-            snap,
-            documents={**snap.documents, **found.documents},
-            versions={**snap.versions, **found.versions},
-        )
 
     def catalog(self) -> Catalog:
         return self.read_basis(lambda _: ())[0]

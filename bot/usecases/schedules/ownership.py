@@ -34,8 +34,9 @@ def owner_key(target: str, account: str) -> Key:
     return Key.of(AccountOwner, owner_name(target, account))
 
 
-def owner_keys(wanted: Iterable[Key], catalog: Catalog, snap: Snapshot) -> set[Key]:
-    """Return the keys of the owners of the accounts that the people of these ``Account`` keys would use."""
+def with_owners(ledger: Ledger, wanted: Iterable[Key], catalog: Catalog, snap: Snapshot) -> Snapshot:
+    """Return the snapshot with the owners of the accounts that the people of these ``Account`` keys would
+    use."""
     found: set[Key] = set()
     kind = Key.of(Account).kind
     for key in wanted:
@@ -43,7 +44,15 @@ def owner_keys(wanted: Iterable[Key], catalog: Catalog, snap: Snapshot) -> set[K
             person, _, target = key.id.partition("/")
             with suppress(Refused):
                 found.add(owner_key(target, account_name(person, target, catalog, snap)))
-    return found
+    unread = found - snap.versions.keys()
+    if not unread:
+        return snap
+    more = ledger.read(unread)
+    return replace(
+        snap,
+        documents={**snap.documents, **more.documents},
+        versions={**snap.versions, **more.versions},
+    )
 
 
 def account_name(person: str, target: str, catalog: Catalog, snap: Snapshot) -> str:
