@@ -323,6 +323,15 @@ def standing_after(change: Change, grant: Grant, basis: Basis) -> Standing:
     return replace(standing(snap, catalog, grant), live=live, until=lease.until if live else grant.until)
 
 
+def commit_standing(context: Context, change: Change, grant: Grant, basis: Basis) -> Standing:
+    """Commit a change with its op, and return ``grant`` as it stands after that. If the op had been done
+    before, return or raise its first answer."""
+    receipt = context.ledger.commit(change)
+    if receipt.again:
+        return read_standing(context, earlier_answer(receipt))
+    return standing_after(change, grant, basis)
+
+
 def read_standing(context: Context, grant: str) -> Standing:
     """Return a grant as it is now that an op on it is done, read again. Raises Unconfirmed if Redis does not
     answer."""

@@ -18,12 +18,12 @@ from bot.usecases.access.outcomes import done_here
 from bot.usecases.context import (
     Basis,
     Context,
+    commit_standing,
     decider_keys,
     fact_keys,
     facts_of,
     read_standing,
     standing,
-    standing_after,
     with_approvers,
 )
 from bot.usecases.requests.admit import holds_for, live_grant
@@ -49,6 +49,21 @@ class Wish:
     length: int | UntilShiftEnds | None
     reason: str
     starts_at: datetime | None = None
+
+    def question(self, resource: Resource, now: datetime) -> Ask:
+        """Return what is to be decided. A start that has passed means at once."""
+        if isinstance(self.length, UntilShiftEnds):
+            length = None
+        else:
+            length = resource.lengths.default if self.length is None else self.length
+        return Ask(
+            person=self.person,
+            resource=resource,
+            length=length,
+            reason=self.reason,
+            reason_fits=reason_fits(resource.reason, self.reason),
+            starts_at=self.starts_at if self.starts_at and self.starts_at > now else None,
+        )
 
 
 def ask(
@@ -89,31 +104,32 @@ def _request(context: Context, wish: Wish, op: str) -> Asked:
             first = read_standing(context, earlier_answer(receipt))
             return Asked(standing=first, joined=first.grant.reason != wish.reason)
         return Asked(standing=standing(snap, catalog, held), joined=True)
-    question = Ask(
-        person=person,
-        resource=resource,
-        length=_length(wish.length, resource),
-        reason=wish.reason,
-        reason_fits=reason_fits(resource.reason, wish.reason),
-        starts_at=wish.starts_at if wish.starts_at and wish.starts_at > snap.now else None,
-    )
+
+    question = wish.question(resource, snap.now)
     decision = _decision(context, question, basis)
-    open_before = _open_before(snap, question)
-    same = next((each for each in open_before if _is_same(each, question)), None)
-    if same:
-        return Asked(standing=standing(snap, catalog, same), joined=True)
+    open_before = [
+        each
+        for each in snap.all(Grant)
+        if (each.person, each.resource, each.starts_at) == (person, resource.name, question.starts_at)
+        and each.state in NOT_BEGUN
+        and not (each.lapses_at and each.lapses_at <= snap.now)
+    ]
+    for each in open_before:
+        if (each.reason, each.length) == (question.reason, question.length):
+            return Asked(standing=standing(snap, catalog, each), joined=True)
     if decision.outcome is Outcome.REFUSE:
         raise Refused(decision.reason)
-    _room(snap, person)
+    if sum(each.person == person and each.state is State.ASKED for each in snap.all(Grant)) >= MOST_OPEN_ASKS:
+        raise refuse(Why.TOO_MANY_ASKS, most=MOST_OPEN_ASKS)
+
     grant, change = _first_change(context.new_id(), question, decision, basis)
     for before in (each for each in open_before if each.state is State.ASKED):
         change = change.plus(close_change(withdraw(before, now=snap.now), snap, "withdrawn", person))
-    receipt = context.ledger.commit(
-        replace(change, op=op, answer=grant.id, put={**change.put, **_person_again(snap, person)})
-    )
-    if receipt.again:
-        return Asked(standing=read_standing(context, earlier_answer(receipt)))
-    return Asked(standing=standing_after(change, grant, basis))
+    # The person is written unchanged, so that two requests of one person at the same moment collide.
+    known = snap.find(Person, person)
+    put = {**change.put, Key.of(Person, person): known} if known else change.put
+    change = replace(change, op=op, answer=grant.id, put=put)
+    return Asked(standing=commit_standing(context, change, grant, basis))
 
 
 def _decision(context: Context, question: Ask, basis: Basis) -> Decision:
@@ -125,45 +141,6 @@ def _decision(context: Context, question: Ask, basis: Basis) -> Decision:
     if decision.outcome is not Outcome.ASK:
         return decision
     return decide(question, catalog, with_approvers(context.ledger, question.resource, facts))
-
-
-def _keys(catalog: Catalog, name: str, *people: str) -> set[Key]:
-    resource = catalog.resources.get(name)
-    return fact_keys(resource, *people) | decider_keys(resource, catalog) if resource else set()
-
-
-def _length(length: int | UntilShiftEnds | None, resource: Resource) -> int | None:
-    if isinstance(length, UntilShiftEnds):
-        return None
-    return resource.lengths.default if length is None else length
-
-
-def _open_before(snap: Snapshot, ask: Ask) -> list[Grant]:
-    """Return the person's requests for this resource and this start that have not begun."""
-    return [
-        each
-        for each in snap.all(Grant)
-        if (each.person, each.resource) == (ask.person, ask.resource.name)
-        and each.state in NOT_BEGUN
-        and each.starts_at == ask.starts_at
-        and not (each.lapses_at and each.lapses_at <= snap.now)
-    ]
-
-
-def _is_same(grant: Grant, ask: Ask) -> bool:
-    return (grant.reason, grant.length, grant.starts_at) == (ask.reason, ask.length, ask.starts_at)
-
-
-def _room(snap: Snapshot, person: str) -> None:
-    waits = [g for g in snap.all(Grant) if g.person == person and g.state is State.ASKED]
-    if len(waits) >= MOST_OPEN_ASKS:
-        raise refuse(Why.TOO_MANY_ASKS, most=MOST_OPEN_ASKS)
-
-
-def _person_again(snap: Snapshot, person: str) -> dict[Key, Person]:
-    """Return the person, unchanged, for writing: so two requests of one person at the same moment collide."""
-    known = snap.find(Person, person)
-    return {Key.of(Person, person): known} if known else {}
 
 
 def _first_change(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> tuple[Grant, Change]:
@@ -182,33 +159,36 @@ def _first_change(grant_id: str, ask: Ask, decision: Decision, basis: Basis) -> 
 def tend(context: Context, claim: Claim) -> None:
     """Tend a request that waits (``ask:<id>``): decide it once the facts are there, let it lapse at its time,
     and begin at its start what was agreed."""
-    retry_conflicts(lambda: _tend(context, claim))
 
+    def attempt() -> None:
+        first = context.ledger.read({Key.of(Grant, claim.id)}).find(Grant, claim.id)
+        if first is None or first.state not in NOT_BEGUN:
+            context.ledger.commit(Change(done=Done(claim=claim)))
+            return
+        people = (first.person, *(vote.person for vote in first.votes))
+        if first.undecided or first.state is State.WAITING:
+            context.look_up_people(*people, again=first.state is State.WAITING)
 
-def _tend(context: Context, claim: Claim) -> None:
-    first = context.ledger.read({Key.of(Grant, claim.id)}).find(Grant, claim.id)
-    if first is None or first.state not in NOT_BEGUN:
-        context.ledger.commit(Change(done=Done(claim=claim)))
-        return
-    people = (first.person, *(vote.person for vote in first.votes))
-    if first.undecided or first.state is State.WAITING:
-        context.look_up_people(*people, again=first.state is State.WAITING)
-    catalog, snap = context.read_basis(
-        lambda known: {Key.of(Grant, first.id), *_keys(known, first.resource, *people)},
-        (f"person:{first.person}",),
-    )
-    grant = snap.find(Grant, first.id)
-    if grant is None or grant.state not in NOT_BEGUN:
-        change = Change(done=Done(claim=claim))
-    elif grant.state is State.WAITING:
-        change = _begin_change(grant, (catalog, snap), claim)
-    elif grant.lapses_at and grant.lapses_at <= snap.now:
-        change = close_change(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
-    elif grant.undecided:
-        change = _decision_change(context, grant, (catalog, snap), claim)
-    else:
-        change = Change(done=Done(claim=claim, next_at=grant.lapses_at))
-    context.ledger.commit(change)
+        def keys(known: Catalog) -> set[Key]:
+            resource = known.resources.get(first.resource)
+            judged = fact_keys(resource, *people) | decider_keys(resource, known) if resource else set()
+            return {Key.of(Grant, first.id), *judged}
+
+        catalog, snap = context.read_basis(keys, (f"person:{first.person}",))
+        grant = snap.find(Grant, first.id)
+        if grant is None or grant.state not in NOT_BEGUN:
+            change = Change(done=Done(claim=claim))
+        elif grant.state is State.WAITING:
+            change = _begin_change(grant, (catalog, snap), claim)
+        elif grant.lapses_at and grant.lapses_at <= snap.now:
+            change = close_change(lapse(grant, now=snap.now), snap, "lapsed", None, Done(claim=claim))
+        elif grant.undecided:
+            change = _decision_change(context, grant, (catalog, snap), claim)
+        else:
+            change = Change(done=Done(claim=claim, next_at=grant.lapses_at))
+        context.ledger.commit(change)
+
+    retry_conflicts(attempt)
 
 
 def _decision_change(context: Context, grant: Grant, basis: Basis, claim: Claim) -> Change:
@@ -226,9 +206,17 @@ def _decision_change(context: Context, grant: Grant, basis: Basis, claim: Claim)
             return Change(done=Done(claim=claim, next_at=again))
         if decision.outcome is Outcome.REFUSE:
             return _refusal_change(grant, decision.reason, snap, claim)
-        return _late_admission(grant, question, decision, basis, claim)
+        moved, change = _first_change(grant.id, question, decision, basis)
     except Refused as refused:
         return _refusal_change(grant, refused.reason, snap, claim)
+
+    if moved.state is State.ASKED:
+        change = waiting(moved, snap, "put to approvers")
+    moved = replace(moved, asked_at=grant.asked_at)
+    next_at = moved.starts_at if moved.state is State.WAITING else moved.lapses_at
+    put = {**change.put, Key.of(Grant, grant.id): moved}
+    done = Done(claim=claim, next_at=next_at if moved.state in NOT_BEGUN else None)
+    return replace(done_here(change, claim), put=put, done=done)
 
 
 def _resource_of(grant: Grant, catalog: Catalog) -> Resource:
@@ -241,17 +229,6 @@ def _resource_of(grant: Grant, catalog: Catalog) -> Resource:
 def _refusal_change(grant: Grant, reason: Reason, snap: Snapshot, claim: Claim) -> Change:
     denied = deny(grant, person=None, now=snap.now, because_of=reason)
     return with_contest(close_change(denied, snap, "refused", None, Done(claim=claim)), reason, snap.now)
-
-
-def _late_admission(grant: Grant, question: Ask, decision: Decision, basis: Basis, claim: Claim) -> Change:
-    moved, change = _first_change(grant.id, question, decision, basis)
-    if moved.state is State.ASKED:
-        change = waiting(moved, basis[1], "put to approvers")
-    moved = replace(moved, asked_at=grant.asked_at)
-    next_at = moved.starts_at if moved.state is State.WAITING else moved.lapses_at
-    put = {**change.put, Key.of(Grant, grant.id): moved}
-    done = Done(claim=claim, next_at=next_at if moved.state in NOT_BEGUN else None)
-    return replace(done_here(change, claim), put=put, done=done)
 
 
 def _begin_change(grant: Grant, basis: Basis, claim: Claim) -> Change:

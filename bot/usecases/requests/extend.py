@@ -68,10 +68,11 @@ def _extend(
         receipt = context.ledger.commit(replace(change, op=op, answer=grant.id))
         if receipt.again:
             return Extended(standing=read_standing(context, earlier_answer(receipt)))
-        return Extended(
-            standing=standing_after(change, moved, basis),
-            capped=_is_capped(decision.ground.until, end, length, resource),
-        )
+        capped = False
+        if not isinstance(length, UntilShiftEnds):
+            wanted = resource.lengths.default if length is None else length
+            capped = (decision.ground.until - end).total_seconds() < wanted
+        return Extended(standing=standing_after(change, moved, basis), capped=capped)
     if extension.until <= end or not resource.approvers:
         raise refuse(Why.CANNOT_EXTEND_FURTHER, max_s=resource.lengths.max)
     return _request_extension(context, grant, extension, question, basis, op)
@@ -109,15 +110,6 @@ def _raise_if_refused(decision: Decision) -> Decision:
     if decision.outcome in (Outcome.REFUSE, Outcome.NEED_FACTS):
         raise Refused(decision.reason)
     return decision
-
-
-def _is_capped(
-    until: datetime, end: datetime, length: int | UntilShiftEnds | None, resource: Resource
-) -> bool:
-    if isinstance(length, UntilShiftEnds):
-        return False
-    wanted = resource.lengths.default if length is None else length
-    return (until - end).total_seconds() < wanted
 
 
 def _mine(context: Context, person: str, which: str | None) -> tuple[Basis, Grant]:

@@ -21,16 +21,15 @@ from bot.ports.documents import Key, ShiftGrant
 from bot.usecases.context import (
     Basis,
     Context,
+    commit_standing,
     facts_of,
     read_standing,
     security_keys,
-    standing_after,
     stop_keys,
 )
 from bot.usecases.requests.admit import indexes
 from bot.usecases.requests.visible import resource_for, sight_keys
 from bot.usecases.results import Standing
-from bot.usecases.retry import earlier_answer
 
 
 def give_back(
@@ -38,7 +37,14 @@ def give_back(
 ) -> Standing:
     """End what ``person`` holds or waits for: all of a resource, one grant by id, the only resource, or
     everything. Raises Refused if there is nothing, or there are several and none was named."""
-    done = context.once(op, "give back", person, lambda: _give_back(context, person, which, everything, op))
+
+    def attempt() -> Standing:
+        catalog, snap = context.read_basis(lambda _: named_grant_keys(which), (f"person:{person}",))
+        mine = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
+        chosen = mine if everything and mine else chosen_of(mine, which, person, (catalog, snap))
+        return _commit_ends(context, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
+
+    done = context.once(op, "give back", person, attempt)
     return _with_copies(context, read_standing(context, done) if isinstance(done, str) else done)
 
 
@@ -47,7 +53,32 @@ def revoke(context: Context, *, by: str, person: str, resource: str, why: str, o
     person may do this. What somebody else revoked is not granted again by any rule for a while. Raises
     Refused."""
     context.look_up_people(by)
-    done = context.once(op, "revoke", by, lambda: _revoke(context, by, person, resource, why, op))
+
+    def keys(catalog: Catalog) -> set[Key]:
+        judged = sight_keys(catalog, resource, by) if resource in catalog.resources else {Key.of(Person, by)}
+        # A request or a starting shift writes these, so neither slips past the revocation.
+        written = {Key.of(Person, person), Key.of(ShiftGrant, f"{resource}/{person}")}
+        return judged | written | stop_keys(resource, by, person) | security_keys(catalog)
+
+    def attempt() -> Standing:
+        basis = context.read_basis(keys, (f"person:{person}",))
+        catalog, snap = basis
+        facts = for_revoking(facts_of(snap))
+        if security_objection(by, catalog, facts):  # security people may even if the policy no longer has it
+            known = resource_for(context, by, resource, basis)
+            against = approver_objection(by, known, catalog, facts) if by != person else None
+            if against:
+                raise Refused(against)
+
+        theirs = [g for g in snap.all(Grant) if endable(g) and g.person == person and g.resource == resource]
+        if not theirs:
+            raise refuse(Why.NOTHING_OPEN, which=resource_for(context, by, resource, basis).name)
+        reason = revoked_reason(by, why)
+        lost = by != person and any(grant.state in LIVE for grant in theirs)
+        block = block_change(person, resource, reason, by, snap, catalog) if lost else Change()
+        return _commit_ends(context, theirs, basis, by, reason, replace(block, op=op))
+
+    done = context.once(op, "revoke", by, attempt)
     return _with_copies(context, read_standing(context, done) if isinstance(done, str) else done)
 
 
@@ -62,13 +93,6 @@ def copies_made(context: Context) -> bool:
         return context.ledger.wait_for_copies()
     except TemporaryFailure:
         return False
-
-
-def _give_back(context: Context, person: str, which: str | None, everything: bool, op: str) -> Standing:
-    catalog, snap = context.read_basis(lambda _: named_grant_keys(which), (f"person:{person}",))
-    mine = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
-    chosen = mine if everything and mine else chosen_of(mine, which, person, (catalog, snap))
-    return _commit_ends(context, chosen, (catalog, snap), person, because(Why.GIVEN_BACK), Change(op=op))
 
 
 def named_grant_keys(which: str | None) -> set[Key]:
@@ -113,41 +137,6 @@ def endable(grant: Grant) -> bool:
     return grant.state in LIVE or grant.state in NOT_BEGUN
 
 
-def _revoke(context: Context, by: str, person: str, name: str, why: str, op: str) -> Standing:
-    basis = context.read_basis(lambda known: _revoking_keys(known, name, by, person), (f"person:{person}",))
-    catalog, snap = basis
-    against = _revoking_objection(context, by, person, name, basis)
-    if against:
-        raise Refused(against)
-    theirs = [g for g in snap.all(Grant) if endable(g) and g.person == person and g.resource == name]
-    if not theirs:
-        which = resource_for(context, by, name, basis).name
-        raise refuse(Why.NOTHING_OPEN, which=which, person=person)
-    reason = revoked_reason(by, why)
-    lost = by != person and any(grant.state in LIVE for grant in theirs)
-    block = block_change(person, name, reason, by, snap, catalog) if lost else Change()
-    return _commit_ends(context, theirs, basis, by, reason, replace(block, op=op))
-
-
-def _revoking_keys(catalog: Catalog, name: str, by: str, person: str) -> set[Key]:
-    """Return what a revocation rests on, including what a request or a starting shift writes, so that neither
-    slips past it."""
-    resource = catalog.resources.get(name)
-    judged = sight_keys(catalog, name, by) if resource else {Key.of(Person, by)}
-    written = {Key.of(Person, person), Key.of(ShiftGrant, f"{name}/{person}")}
-    return judged | written | stop_keys(name, by, person) | security_keys(catalog)
-
-
-def _revoking_objection(context: Context, by: str, person: str, name: str, basis: Basis) -> Reason | None:
-    """Return why this person may not revoke it. Security people may even if the policy no longer has it."""
-    catalog, snap = basis
-    facts = for_revoking(facts_of(snap))
-    if security_objection(by, catalog, facts) is None:
-        return None
-    resource = resource_for(context, by, name, basis)
-    return approver_objection(by, resource, catalog, facts) if by != person else None
-
-
 def revoked_reason(by: str, why: str) -> Reason:
     said = {"said": why.strip()[:300]} if why.strip() else {}
     return because(Why.REVOKED, by_person=by, **said)
@@ -181,12 +170,7 @@ def _commit_ends(
         ended, part = ended_now(grant, snap, by, reason)
         moved = ended if grant is chosen[0] else moved
         change = change.plus(part)
-    receipt = context.ledger.commit(change)
-    return (
-        read_standing(context, earlier_answer(receipt))
-        if receipt.again
-        else standing_after(change, moved, basis)
-    )
+    return commit_standing(context, change, moved, basis)
 
 
 def ended_now(
@@ -194,12 +178,8 @@ def ended_now(
 ) -> tuple[Grant, Change]:
     """Return a live or waiting grant after its end, and what must be written for it. ``for_now``: see
     ``ending``."""
-    if grant.state in NOT_BEGUN:
-        return _withdrawal(grant, snap, by, reason)
-    return ending(grant, snap, reason, by, for_now=for_now)
-
-
-def _withdrawal(grant: Grant, snap: Snapshot, by: str, reason: Reason) -> tuple[Grant, Change]:
+    if grant.state not in NOT_BEGUN:
+        return ending(grant, snap, reason, by, for_now=for_now)
     if by == grant.person:
         moved, what = grants.withdraw(grant, now=snap.now), "withdrawn"
     else:

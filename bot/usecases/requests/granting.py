@@ -15,7 +15,7 @@ from bot.core.policy import (
     requester_objection,
     vote_objection,
 )
-from bot.core.reasons import Reason, Why
+from bot.core.reasons import Why
 from bot.core.terms import terms_of
 from bot.ports.changes import Change
 from bot.usecases.context import Basis, facts_of
@@ -87,9 +87,10 @@ def begin_ground(grant: Grant, resource: Resource, basis: Basis) -> Ground:
         if against:
             raise Refused(against)
         terms = terms_now(grant, resource, basis)
-        against = _missing_facts(grant, resource, basis)
-        if against:
-            raise Refused(against)
+        for each in grant.votes:
+            against = vote_objection(each.person, grant, resource, catalog, facts)
+            if against and against.why in PASSING:  # it cannot be decided yet whether the vote counts
+                raise Refused(against)
         votes = votes_that_count(grant.votes, grant, resource, basis, terms)
         if len(votes) < resource.approvals:
             raise refuse(Why.AGREEMENT_FELL, resource=resource.name)
@@ -102,11 +103,3 @@ def begin_ground(grant: Grant, resource: Resource, basis: Basis) -> Ground:
     if ground.until <= snap.now:
         raise refuse(Why.BEGAN_TOO_LATE, resource=resource.name)
     return ground
-
-
-def _missing_facts(grant: Grant, resource: Resource, basis: Basis) -> Reason | None:
-    """Return why it cannot be decided now whether a vote still counts; None if it can."""
-    catalog, snap = basis
-    facts = facts_of(snap, resource)
-    found = (vote_objection(each.person, grant, resource, catalog, facts) for each in grant.votes)
-    return next((reason for reason in found if reason and reason.why in PASSING), None)

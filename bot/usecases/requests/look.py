@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.core.catalog import Catalog, Resource
+from bot.core.catalog import Catalog
 from bot.core.errors import Refused, refuse
 from bot.core.grants import LIVE, NOT_BEGUN, Grant, State
-from bot.core.members import Facts
 from bot.core.people import objection
 from bot.core.policy import (
     Ask,
@@ -169,25 +168,23 @@ def _all_keys(catalog: Catalog, person: str) -> set[Key]:
 
 
 def _offers(person: str, catalog: Catalog, snap: Snapshot) -> tuple[Offer, ...]:
-    found = (
-        _offer(person, resource, catalog, facts_of(snap, resource)) for resource in catalog.resources.values()
-    )
-    return tuple(offer for offer in found if offer)
-
-
-def _offer(person: str, resource: Resource, catalog: Catalog, facts: Facts) -> Offer | None:
-    if may_not_ask(person, resource, catalog, facts):
-        return None
-    who = facts.people.get(person)
-    if objection(who, home=facts.home, domains=catalog.people.email_domains):
-        return None
-    ask = Ask(person=person, resource=resource, length=resource.lengths.min, reason="", any_reason=True)
-    decision = decide(ask, catalog, replace(facts, holders=()))
-    if decision.outcome not in (Outcome.APPROVE, Outcome.ASK):
-        return None
-    if taken := seat_objection(person, resource, facts):
-        return Offer(resource=resource, outcome=HELD, reason=taken)
-    return Offer(resource=resource, outcome=decision.outcome.value, reason=decision.reason)
+    found = []
+    for resource in catalog.resources.values():
+        facts = facts_of(snap, resource)
+        if may_not_ask(person, resource, catalog, facts):
+            continue
+        who = facts.people.get(person)
+        if objection(who, home=facts.home, domains=catalog.people.email_domains):
+            continue
+        ask = Ask(person=person, resource=resource, length=resource.lengths.min, reason="", any_reason=True)
+        decision = decide(ask, catalog, replace(facts, holders=()))
+        if decision.outcome not in (Outcome.APPROVE, Outcome.ASK):
+            continue
+        if taken := seat_objection(person, resource, facts):
+            found.append(Offer(resource=resource, outcome=HELD, reason=taken))
+        else:
+            found.append(Offer(resource=resource, outcome=decision.outcome.value, reason=decision.reason))
+    return tuple(found)
 
 
 def _to_decide(person: str, each: Standing, catalog: Catalog, snap: Snapshot) -> Standing | None:

@@ -3,7 +3,7 @@ got it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -40,18 +40,17 @@ def with_seats(ledger: Ledger, keys: Iterable[Key], catalog: Catalog, snap: Snap
     found = dict(zip(needed, ledger.read_all([((), (index,)) for index in needed]), strict=True))
     account = Key.of(Account).kind
     people = {key.id.partition("/")[0] for key in keys if key.kind == account}
-    strays = _strays_held(ledger, {given for each in wanted for given, _ in _entitlements(each, snap)})
+
+    # Strays that are being revoked count until they are gone, although no grant is behind them.
+    given = {entitlement for each in wanted for entitlement, _ in _entitlements(each, snap)}
+    swept = ledger.read(Key.of(Strays, target) for target in {each.target for each in given}).all(Strays)
+    taking = [it for each in swept for it in each.found.values() if it.state is StrayState.TAKING]
+    records_of = [Key.of(HoldRecord, each.hold.key) for each in taking if each.hold.entitlement in given]
+    records = ledger.read(records_of).all(HoldRecord) if records_of else ()
+    strays = [each.hold for each in records if each.phase is not Phase.EMPTY]
+
     seats = {each.name: _seats(each, people, catalog, snap, found, strays) for each in wanted}
     return replace(snap, seats=seats)
-
-
-def _strays_held(ledger: Ledger, given: Collection[Entitlement]) -> tuple[Hold, ...]:
-    """Return the holds without a grant behind them: strays that are being revoked, until they are gone."""
-    swept = ledger.read(Key.of(Strays, target) for target in {each.target for each in given}).all(Strays)
-    found = [stray for each in swept for stray in each.found.values() if stray.state is StrayState.TAKING]
-    keys = [Key.of(HoldRecord, each.hold.key) for each in found if each.hold.entitlement in given]
-    records = ledger.read(keys).all(HoldRecord) if keys else ()
-    return tuple(each.hold for each in records if each.phase is not Phase.EMPTY)
 
 
 def _entitlements(resource: Resource, snap: Snapshot) -> Iterator[tuple[Entitlement, str]]:
@@ -87,11 +86,14 @@ def _seats(
         index = gives_index(given)
         members[index] = tuple(key.id for key in found[index].versions if key.kind == Key.of(Grant).kind)
         for grant, there in grants.values():
+            by = catalog.resources.get(grant.resource)
+            # What is said about one resource must not reveal who has another one that is hidden.
+            may_be_named = grant.resource == resource.name or (by is not None and not by.hidden)
             for hold in grant.gives:
                 if hold.entitlement != given or grant.holds.get(hold.key) in SETTLED or not grant.open:
                     continue
                 holder = SeatHolder(
-                    person=grant.person if _may_be_named(grant, resource, catalog) else None,
+                    person=grant.person if may_be_named else None,
                     until=there.leases.get(grant.id),
                     users=_users(hold, target, people, catalog, snap),
                 )
@@ -100,18 +102,12 @@ def _seats(
         unnamed = [
             _users(hold, target, people, catalog, snap) for hold in strays if hold.entitlement == given
         ]
-        if _any_unreadable(found[index]):
+        there = found[index]
+        if any(version and key not in there.documents for key, version in there.versions.items()):
             unnamed.append(frozenset())
         holders |= {(None, users): SeatHolder(person=None, users=users) for users in unnamed}
     ordered = sorted(holders.values(), key=lambda each: (_end(each), each.person or ""), reverse=True)
     return Seats(holders=tuple(ordered), members=members)
-
-
-def _may_be_named(grant: Grant, resource: Resource, catalog: Catalog) -> bool:
-    """Return whether the holder may be named: what is said about one resource must not reveal who has another
-    one that is hidden."""
-    by = catalog.resources.get(grant.resource)
-    return grant.resource == resource.name or (by is not None and not by.hidden)
 
 
 def _users(hold: Hold, target: str, people: set[str], catalog: Catalog, snap: Snapshot) -> frozenset[str]:
@@ -122,10 +118,6 @@ def _users(hold: Hold, target: str, people: set[str], catalog: Catalog, snap: Sn
             if account_name(person, target, catalog, snap) == hold.account:
                 users.add(person)
     return frozenset(users)
-
-
-def _any_unreadable(there: Snapshot) -> bool:
-    return any(version and key not in there.documents for key, version in there.versions.items())
 
 
 def _end(holder: SeatHolder) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.core.catalog import Catalog, Resource
-from bot.core.errors import Refused, refuse
+from bot.core.errors import refuse
 from bot.core.grants import Grant
 from bot.core.members import YES, Facts, belongs, for_revoking
 from bot.core.people import objection
@@ -46,19 +46,14 @@ def sight_keys(catalog: Catalog, name: str, person: str) -> set[Key]:
 
 def resource_for(context: Context, person: str, name: str, basis: Basis) -> Resource:
     """Return the resource of that name. Raises Refused, in the same words if there is none and if it is
-    hidden from the person."""
+    hidden from the person, and suggests only names of what the person may see."""
     catalog, snap = basis
     resource = catalog.resources.get(name)
-    if resource is None or hidden_from(person, resource, catalog, snap):
-        raise _no_such(context, person, name)
-    return resource
-
-
-def _no_such(context: Context, person: str, name: str) -> Refused:
-    """Return the refusal. It suggests only names of what the person may see."""
+    if resource and not hidden_from(person, resource, catalog, snap):
+        return resource
     catalog, snap = context.read_basis(
         lambda known: {key for each in known.resources for key in sight_keys(known, each, person)}
     )
     facts = facts_of(snap)
     seen = [each.name for each in catalog.resources.values() if may_see(person, each, catalog, facts)]
-    return refuse(Why.RESOURCE_UNKNOWN, name=name[:80], known=", ".join(sorted(seen)[:MOST_KNOWN]))
+    raise refuse(Why.RESOURCE_UNKNOWN, name=name[:80], known=", ".join(sorted(seen)[:MOST_KNOWN]))

@@ -24,11 +24,11 @@ from bot.ports.documents import Card, Key, Note
 from bot.usecases.context import (
     Basis,
     Context,
+    commit_standing,
     facts_of,
     grant_keys,
     read_standing,
     security_keys,
-    standing_after,
 )
 from bot.usecases.requests.admit import gives_the_same, ground_facts, lease_move
 from bot.usecases.requests.granting import grant_outcome, terms_now, votes_that_count
@@ -36,7 +36,7 @@ from bot.usecases.requests.reasons_fit import reason_still_fits
 from bot.usecases.requests.visible import hidden_from
 from bot.usecases.requests.waiting import close_change
 from bot.usecases.results import Standing
-from bot.usecases.retry import earlier_answer, retry_conflicts
+from bot.usecases.retry import retry_conflicts
 
 
 def approve(
@@ -53,7 +53,12 @@ def approve(
     """
     known = context.grant(grant)
     context.look_up_people(known.person, person, *_voters(known, grant), again=True)
-    shown = _terms_shown(context, grant, person) if terms is None else terms
+    if terms is None:
+        card = context.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
+        dms = [each.terms for each in card.places if each.person == person and each.terms]
+        shown = card.told.get(person) or (dms[-1] if dms else "")
+    else:
+        shown = terms
 
     def attempt() -> Standing:
         return _approve(context, _open(context, known, grant, person), person, length, op, shown)
@@ -70,7 +75,20 @@ def deny(
     context.look_up_people(person, again=True)
 
     def attempt() -> Standing:
-        return _deny(context, _open(context, context.grant(grant), grant, person), person, why, op, terms)
+        poll = _open(context, context.grant(grant), grant, person)
+        catalog, snap = poll.basis
+        against = vote_objection(person, poll.grant, poll.resource, catalog, facts_of(snap, poll.resource))
+        if against:
+            raise Refused(against)
+        if terms is not None and terms != poll.terms:
+            raise refuse(Why.TERMS_CHANGED, grant=poll.id)
+        said = because(Why.DENIED, said=why.strip()[:300]) if why.strip() else None
+        if poll.extension:
+            moved, change = _extension_denial(poll, person, said)
+        else:
+            moved = grants.deny(poll.grant, person=person, now=snap.now, because_of=said)
+            change = close_change(moved, snap, "denied", person)
+        return commit_standing(context, replace(change, op=op, answer=poll.grant.id), moved, poll.basis)
 
     done = context.once(op, "denial", person, attempt)
     return read_standing(context, done) if isinstance(done, str) else done
@@ -78,21 +96,15 @@ def deny(
 
 def note_terms_shown(context: Context, *, person: str, grant: str, terms: str) -> None:
     """Commit that this person was shown these terms, so that they may type their approval."""
-    retry_conflicts(lambda: _note_terms_shown(context, person, grant, terms))
-
-
-def _note_terms_shown(context: Context, person: str, grant: str, terms: str) -> None:
     key = Key.of(Card, grant)
-    snap = context.ledger.read({key})
-    card = snap.find(Card, grant) or Card()
-    told = {**card.told, person: terms}
-    context.ledger.commit(Change(rests_on=(snap,), put={key: replace(card, told=told)}))
 
+    def attempt() -> None:
+        snap = context.ledger.read({key})
+        card = snap.find(Card, grant) or Card()
+        told = {**card.told, person: terms}
+        context.ledger.commit(Change(rests_on=(snap,), put={key: replace(card, told=told)}))
 
-def _terms_shown(context: Context, grant: str, person: str) -> str:
-    card = context.ledger.read({Key.of(Card, grant)}).find(Card, grant) or Card()
-    dms = [each.terms for each in card.places if each.person == person and each.terms]
-    return card.told.get(person) or (dms[-1] if dms else "")
+    retry_conflicts(attempt)
 
 
 def _voters(grant: Grant, which: str) -> tuple[str, ...]:
@@ -129,6 +141,39 @@ class _Poll:
         grant = grants.vote_extension(self.grant, votes, approvals=self.resource.approvals)
         return replace(self, grant=grant, extension=grant.extension)
 
+    def shortened(self, length: int | None) -> _Poll:
+        """Return the poll for the length that the approver gives. Raises Refused if it is more than was
+        requested."""
+        if length is None:
+            return self
+        now, grant = self.basis[1].now, self.grant
+        since = (grant.until if self.extension else grant.starts_at) or now
+        if self.extension is None and grant.length is not None:
+            asked = grant.length
+        else:
+            question = question_of(grant, self.resource, self.extension)
+            longest = timedelta(seconds=self.resource.lengths.max)
+            end = wanted_end(question, facts_of(self.basis[1], self.resource)) or now + longest
+            asked = min(max(int((end - since).total_seconds()), 0), self.resource.lengths.max)
+        if length > asked:
+            raise refuse(Why.SHORTER_ONLY, asked_s=asked)
+        if self.extension is None:
+            wished = grant.wished or (asked if length < asked else None)
+            return replace(self, grant=replace(grant, length=max(length, 1), wished=wished))
+        shorter = replace(self.extension, until=since + timedelta(seconds=length), ends_with=None)
+        return replace(self, grant=grants.change_extension(grant, shorter), extension=shorter)
+
+    def vote_change(self, person: str) -> Change:
+        """Return what must be written for a vote that is not the last one needed."""
+        grant, snap = self.grant, self.basis[1]
+        facts = {"person": grant.person, "votes": len(self.votes), "needed": self.resource.approvals}
+        return Change(
+            rests_on=(snap,),
+            put={Key.of(Grant, grant.id): grant},
+            due=tuple(Due.card(each, at=snap.now) for each in dict.fromkeys((grant.id, self.id))),
+            audit=(Entry(what="voted", grant=grant.id, by=person, facts=facts),),
+        )
+
 
 def _approve(context: Context, poll: _Poll, person: str, length: int | None, op: str, terms: str) -> Standing:
     catalog, snap = poll.basis
@@ -136,7 +181,7 @@ def _approve(context: Context, poll: _Poll, person: str, length: int | None, op:
     objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
     if objection:
         raise Refused(objection)
-    shown, poll = poll, _poll_for_less(poll, length)
+    shown, poll = poll, poll.shortened(length)
     fits = reason_still_fits(poll.grant, poll.resource, catalog)
     question = question_of(poll.grant, poll.resource, poll.extension, reason_fits=fits)
     objection = requester_objection(question, catalog, facts)
@@ -155,60 +200,20 @@ def _approve(context: Context, poll: _Poll, person: str, length: int | None, op:
     votes = grants.one_more(counted, poll.grant.person, person=person, now=snap.now, terms=final)
     poll = poll.with_votes(votes)
     if len(votes) < poll.resource.approvals:
-        moved, change = poll.grant, _vote_change(poll, person)
+        moved, change = poll.grant, poll.vote_change(person)
     elif poll.extension:
         moved, change = _extension_approval(poll, person)
     else:
-        question = question_of(_from_its_end(poll.grant, snap), poll.resource)
+        # An older version wrote extensions as requests: their length counts from the end of what they prolong.
+        grant = poll.grant
+        end = snap.leases.get(grant.follows) if grant.follows else None
+        if end and grant.length is not None:
+            grant = replace(grant, length=grant.length + int((end - snap.now).total_seconds()))
+        question = question_of(grant, poll.resource)
         ground = approval_ground(question, tuple(each.person for each in votes), facts)
         moved, change = grant_outcome(poll.grant, ground, poll.resource, poll.basis)
     change = change.plus(_fallen_notes(before, poll, now_terms, context))
-    receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
-    if receipt.again:
-        return read_standing(context, earlier_answer(receipt))
-    return standing_after(change, moved, poll.basis)
-
-
-def _from_its_end(grant: Grant, snap: Snapshot) -> Grant:
-    """Return the grant with its length counted from the end of the grant that it prolongs, if that is still
-    live: an older version wrote extensions as requests."""
-    end = snap.leases.get(grant.follows) if grant.follows else None
-    if end is None or grant.length is None:
-        return grant
-    return replace(grant, length=grant.length + int((end - snap.now).total_seconds()))
-
-
-def _poll_for_less(poll: _Poll, length: int | None) -> _Poll:
-    """Return the poll for the length that the approver gives. Raises Refused if it is more than was
-    requested."""
-    if length is None:
-        return poll
-    snap = poll.basis[1]
-    grant, facts = poll.grant, facts_of(snap, poll.resource)
-    longest = timedelta(seconds=poll.resource.lengths.max)
-    end = wanted_end(question_of(grant, poll.resource, poll.extension), facts) or snap.now + longest
-    since = (grant.until if poll.extension else grant.starts_at) or snap.now
-    asked = min(max(int((end - since).total_seconds()), 0), poll.resource.lengths.max)
-    if poll.extension is None and grant.length is not None:
-        asked = grant.length
-    if length > asked:
-        raise refuse(Why.SHORTER_ONLY, asked_s=asked)
-    if poll.extension is None:
-        wished = grant.wished or (asked if length < asked else None)
-        return replace(poll, grant=replace(grant, length=max(length, 1), wished=wished))
-    shorter = replace(poll.extension, until=since + timedelta(seconds=length), ends_with=None)
-    return replace(poll, grant=grants.change_extension(grant, shorter), extension=shorter)
-
-
-def _vote_change(poll: _Poll, person: str) -> Change:
-    grant, snap = poll.grant, poll.basis[1]
-    facts = {"person": grant.person, "votes": len(poll.votes), "needed": poll.resource.approvals}
-    return Change(
-        rests_on=(snap,),
-        put={Key.of(Grant, grant.id): grant},
-        due=tuple(Due.card(each, at=snap.now) for each in dict.fromkeys((grant.id, poll.id))),
-        audit=(Entry(what="voted", grant=grant.id, by=person, facts=facts),),
-    )
+    return commit_standing(context, replace(change, op=op, answer=poll.grant.id), moved, poll.basis)
 
 
 def _extension_approval(poll: _Poll, person: str) -> tuple[Grant, Change]:
@@ -253,25 +258,6 @@ def _fallen_notes(before: tuple[Vote, ...], poll: _Poll, terms: str, context: Co
         put={Key.of(Note, note.id): note for note in notes},
         due=tuple(Due.note(note.id, at=snap.now) for note in notes),
     )
-
-
-def _deny(context: Context, poll: _Poll, person: str, why: str, op: str, terms: str | None) -> Standing:
-    catalog, snap = poll.basis
-    against = vote_objection(person, poll.grant, poll.resource, catalog, facts_of(snap, poll.resource))
-    if against:
-        raise Refused(against)
-    if terms is not None and terms != poll.terms:
-        raise refuse(Why.TERMS_CHANGED, grant=poll.id)
-    said = because(Why.DENIED, said=why.strip()[:300]) if why.strip() else None
-    if poll.extension:
-        moved, change = _extension_denial(poll, person, said)
-    else:
-        moved = grants.deny(poll.grant, person=person, now=snap.now, because_of=said)
-        change = close_change(moved, snap, "denied", person)
-    receipt = context.ledger.commit(replace(change, op=op, answer=poll.grant.id))
-    if receipt.again:
-        return read_standing(context, earlier_answer(receipt))
-    return standing_after(change, moved, poll.basis)
 
 
 def _extension_denial(poll: _Poll, person: str, said: Reason | None) -> tuple[Grant, Change]:
