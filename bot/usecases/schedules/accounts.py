@@ -103,6 +103,12 @@ def contested_owner(alert: Alert, catalog: Catalog, snap: Snapshot) -> AccountOw
     return None if alert.person in (owner.person, *owner.others) else owner
 
 
+def answerer_fact(alert: Alert | None) -> dict[str, str | int]:
+    """Return who has answered the alert, as a fact of a reason; nothing if nobody has."""
+    facts = alert.became.facts if alert and alert.became else {}
+    return {name: value for name, value in facts.items() if name == "by_person"}
+
+
 def deciders(alert: Alert, catalog: Catalog, snap: Snapshot) -> tuple[str, ...]:
     """Return a few of the people who may answer, to be asked in direct messages if there is no channel."""
     resource = catalog.resources.get(alert.resource or "")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from bot.core.catalog import Catalog
-from bot.core.document import Document
 from bot.core.errors import Refused, refuse
 from bot.core.members import CANNOT_TELL, YES, belongs
 from bot.core.people import Person, objection, same_human
@@ -16,76 +14,56 @@ from bot.ports.changes import Change, Due, Entry, Snapshot
 from bot.ports.documents import AccountOwner, Alert, Key, Note
 from bot.usecases.context import Context, facts_of
 from bot.usecases.notifications.alerts import alert_over_change
-from bot.usecases.schedules.accounts import contest_keys, contested_owner
-
-Answered = Callable[[AccountOwner, str, Snapshot], AccountOwner]
+from bot.usecases.schedules.accounts import answerer_fact, contest_keys, contested_owner
 
 
 def same_person(context: Context, *, person: str, alert: str, op: str) -> None:
     """Make the account that of the person who claims it; what is held continues. Raises Refused, also if
     ``person`` is one of the two."""
-    _answer(context, person, alert, op, Why.ACCOUNT_MOVED, _with_claimant)
+    _answer(context, person, alert, op, Why.ACCOUNT_MOVED)
 
 
 def somebody_else(context: Context, *, person: str, alert: str, op: str) -> None:
     """Leave the account with its owner, and do not ask about this claimant again. Raises Refused, also if
     ``person`` is one of the two."""
-    _answer(context, person, alert, op, Why.ACCOUNT_KEPT, _with_other)
+    _answer(context, person, alert, op, Why.ACCOUNT_KEPT)
 
 
-def _with_claimant(_: AccountOwner, claimant: str, snap: Snapshot) -> AccountOwner:
-    return AccountOwner(person=claimant, since=snap.now)
-
-
-def _with_other(owner: AccountOwner, claimant: str, _: Snapshot) -> AccountOwner:
-    return replace(owner, others=(*owner.others, claimant))
-
-
-def _answer(context: Context, by: str, alert: str, op: str, why: Why, answered: Answered) -> None:
-    known = context.alert(alert)
+def _answer(context: Context, by: str, alert_id: str, op: str, why: Why) -> None:
+    known = context.alert(alert_id)
     two = (known.person, known.reason.facts.get("owner_person")) if known and known.account else ()
     context.look_up_people(by, *(str(each) for each in two if each), again=True)
-    what = "answer about an account"
-    context.commit_once(op, what, by, alert, lambda: _answer_change(context, by, alert, why, answered))
 
+    def decision() -> Change:
+        first = context.alert(alert_id)
+        if first is None or not first.account:
+            raise refuse(Why.ALERT_SETTLED)
+        catalog, snap = context.read_basis(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
+        alert = snap.find(Alert, alert_id)
+        owner = contested_owner(first, catalog, snap)
+        if alert is None or alert.over_at or owner is None or alert.person is None:
+            raise refuse(Why.ALERT_SETTLED, **answerer_fact(alert))
+        if owner.person != alert.reason.facts["owner_person"]:  # no longer the one whom the question named
+            raise refuse(Why.ALERT_SETTLED)
+        against = _objection(by, alert, owner, catalog, snap)
+        if against:
+            raise Refused(against)
+        about = {name: alert.reason.facts[name] for name in ("target", "account")}
+        reason = because(why, by_person=by, person=alert.person, owner_person=owner.person, **about)
+        if why is Why.ACCOUNT_MOVED:
+            what, after = "account moved", AccountOwner(person=alert.person, since=snap.now)
+        else:
+            what, after = "account kept", replace(owner, others=(*owner.others, alert.person))
+        note = Note(id=f"account-{alert.id}", channel=alert.person, reason=reason)
+        own = Change(
+            rests_on=(snap,),
+            put={Key.of(AccountOwner, first.account): after, Key.of(Note, note.id): note},
+            due=(Due.note(note.id, at=snap.now),),
+            audit=(Entry(what=what, by=by, facts=reason.facts),),
+        )
+        return own.plus(alert_over_change(replace(alert, asks=False), reason, snap.now))
 
-def _answer_change(context: Context, by: str, alert_id: str, why: Why, answered: Answered) -> Change:
-    first = context.alert(alert_id)
-    if first is None or not first.account:
-        raise refuse(Why.ALERT_SETTLED)
-    catalog, snap = context.read_basis(lambda known: {*contest_keys(first, known), Key.of(Person, by)})
-    alert = snap.find(Alert, alert_id)
-    owner = contested_owner(first, catalog, snap)
-    if alert is None or alert.over_at or owner is None or alert.person is None:
-        raise refuse(Why.ALERT_SETTLED, **_answered_by(alert))
-    if owner.person != alert.reason.facts["owner_person"]:  # no longer the one whom the question named
-        raise refuse(Why.ALERT_SETTLED)
-    against = _objection(by, alert, owner, catalog, snap)
-    if against:
-        raise Refused(against)
-    about = {name: alert.reason.facts[name] for name in ("target", "account")}
-    reason = because(why, by_person=by, person=alert.person, owner_person=owner.person, **about)
-    after = answered(owner, alert.person, snap)
-    note = Note(id=f"account-{alert.id}", channel=alert.person, reason=reason)
-    put: dict[Key, Document | None] = {
-        Key.of(AccountOwner, first.account): after,
-        Key.of(Note, note.id): note,
-    }
-    entry = Entry(
-        what="account moved" if why is Why.ACCOUNT_MOVED else "account kept", by=by, facts=reason.facts
-    )
-    own = Change(
-        rests_on=(snap,),
-        put=put,
-        due=(Due.note(note.id, at=snap.now),),
-        audit=(entry,),
-    )
-    return own.plus(alert_over_change(replace(alert, asks=False), reason, snap.now))
-
-
-def _answered_by(alert: Alert | None) -> dict[str, str | int]:
-    facts = alert.became.facts if alert and alert.became else {}
-    return {name: value for name, value in facts.items() if name == "by_person"}
+    context.commit_once(op, "answer about an account", by, alert_id, decision)
 
 
 def _objection(by: str, alert: Alert, owner: AccountOwner, catalog: Catalog, snap: Snapshot) -> Reason | None:

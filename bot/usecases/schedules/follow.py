@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.core.blocks import Ban, Block
@@ -29,48 +28,53 @@ AGAIN = timedelta(seconds=5)
 SOON = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Concerned:
-    """The people that the look at one resource is about: everyone on call now or soon, and everyone who holds
-    it. ``rests_on`` are the documents by which the grounds of their grants live."""
-
-    people: frozenset[str]
-    rests_on: frozenset[Key]
-
-    def keys(self, resource: Resource | None) -> set[Key]:
-        rosters = set(self.rests_on)
-        if resource is None:
-            return rosters | {Key.of(Person, each) for each in self.people}
-        shifts = {shift_key(resource.name, person) for person in self.people}
-        return rosters | shifts | fact_keys(resource, *self.people)
-
-
 def follow(context: Context, job: Job) -> None:
     """Make the grants of one resource (``shift:<name>``) equal to the stored rosters, and be due again
     at the next moment a shift starts or ends. What shortens access is written first, and alone."""
-    retry_conflicts(lambda: _follow(context, job))
-
-
-def _follow(context: Context, job: Job) -> None:
     name = job.claim.id
-    basis = _look(context, name)
-    if _shorten(context, basis):
+
+    def attempt() -> None:
         basis = _look(context, name)
-    catalog, snap = basis
-    resource = catalog.resources.get(name)
-    shorter, giving = _end_changes(basis)
-    again = bool(shorter)
-    if resource and resource.on_shift:
-        for start in starts(resource, resource.on_shift, basis, context.new_id):
-            giving += [start.change] if start.change else []
-            again |= start.again
-    next_at = _next(resource, snap, again=again)
-    _close(context, job, snap, giving, next_at)
+        if _shorten(context, basis):
+            basis = _look(context, name)
+        catalog, snap = basis
+        resource = catalog.resources.get(name)
+        shorter, giving = _end_changes(basis)
+        again = bool(shorter)
+        if resource and resource.on_shift:
+            for start in starts(resource, resource.on_shift, basis, context.new_id):
+                giving += [start.change] if start.change else []
+                again |= start.again
+        _close(context, job, snap, giving, _next(resource, snap, again=again))
+
+    retry_conflicts(attempt)
 
 
 def _look(context: Context, name: str) -> Basis:
-    concerned = _find_concerned(context, name)
-    return context.read_basis(lambda known: concerned.keys(known.resources.get(name)), (f"resource:{name}",))
+    """Read what a look at one resource rests on: everyone on call now or soon, and everyone who holds it.
+    Those who are on call are looked up ahead, so that a shift starts without waiting for Slack."""
+    index = (f"resource:{name}",)
+    _, first = context.read_basis(
+        lambda known: fact_keys(known.resources[name]) if name in known.resources else (), index
+    )
+    soon = {
+        shift.person
+        for roster in first.all(Roster)
+        for shift in roster.shifts
+        if shift.person and shift.overlaps(first.now, first.now + SOON)
+    }
+    context.look_up_people(*sorted(soon))
+    held = first.all(Grant)
+    people, rests_on = soon | {grant.person for grant in held}, ground_keys(held)
+
+    def keys(known: Catalog) -> set[Key]:
+        resource = known.resources.get(name)
+        if resource is None:
+            return rests_on | {Key.of(Person, each) for each in people}
+        shifts = {shift_key(name, person) for person in people}
+        return rests_on | shifts | fact_keys(resource, *people)
+
+    return context.read_basis(keys, index)
 
 
 def _shorten(context: Context, basis: Basis) -> bool:
@@ -91,26 +95,6 @@ def _close(
     context.ledger.commit(change)
 
 
-def _find_concerned(context: Context, name: str) -> Concerned:
-    """Return the people concerned. Everyone who is on call now or soon is looked up ahead, so that a shift
-    starts without waiting for Slack."""
-    _, snap = context.read_basis(
-        lambda known: fact_keys(known.resources[name]) if name in known.resources else (),
-        (f"resource:{name}",),
-    )
-    soon = {
-        shift.person
-        for roster in snap.all(Roster)
-        for shift in roster.shifts
-        if shift.person and shift.overlaps(snap.now, snap.now + SOON)
-    }
-    context.look_up_people(*sorted(soon))
-    return Concerned(
-        people=frozenset(soon | {grant.person for grant in snap.all(Grant)}),
-        rests_on=frozenset(ground_keys(snap.all(Grant))),
-    )
-
-
 def ground_keys(held: Iterable[Grant]) -> set[Key]:
     """Return the keys of the documents by which the grounds of these grants live, including those of rules
     that the policy no longer has."""
@@ -121,26 +105,27 @@ def ground_keys(held: Iterable[Grant]) -> set[Key]:
 
 
 def _end_changes(basis: Basis) -> tuple[list[Change], list[Change]]:
-    """Return what the current facts change about the live grants: first what shortens access, then what
-    prolongs it."""
-    snap = basis[1]
-    live = [grant for grant in snap.all(Grant) if grant.state in LIVE and snap.live(grant)]
-    found = [change for grant in live if (change := _end_change(grant, basis))]
-    return [each for each in found if each.frees], [each for each in found if not each.frees]
-
-
-def _end_change(grant: Grant, basis: Basis) -> Change | None:
-    """Return what the current facts change about a live grant: nothing, an earlier end or, for a shift's own
-    grant, a later one. There is no later end while the policy in force cannot be followed."""
+    """Return what the current facts change about the live grants: first earlier ends, then
+    later ones. Only a shift's own grant gets a later end, and none does while the policy in force cannot be
+    followed."""
     catalog, snap = basis
-    moved = rightful(grant, catalog, facts_of(snap), may_grow=not closed_objection(catalog))
-    if isinstance(moved, Reason):
-        return ending(grant, snap, moved, None)[1]
-    if moved == grant:
-        return None
-    fallen = [each.fell.why.value for each in moved.grounds if each.fell and each not in grant.grounds]
-    facts = {"fallen": fallen} if fallen else {}
-    return lease_move(grant, moved, snap, by=None, what="end moved with the facts", facts=facts)
+    facts, may_grow = facts_of(snap), not closed_objection(catalog)
+    found: list[Change] = []
+    for grant in snap.all(Grant):
+        if grant.state not in LIVE or not snap.live(grant):
+            continue
+        moved = rightful(grant, catalog, facts, may_grow=may_grow)
+        if isinstance(moved, Reason):
+            found.append(ending(grant, snap, moved, None)[1])
+        elif moved != grant:
+            fallen = [
+                each.fell.why.value for each in moved.grounds if each.fell and each not in grant.grounds
+            ]
+            about = {"fallen": fallen} if fallen else {}
+            found.append(
+                lease_move(grant, moved, snap, by=None, what="end moved with the facts", facts=about)
+            )
+    return [each for each in found if each.frees], [each for each in found if not each.frees]
 
 
 def _next(resource: Resource | None, snap: Snapshot, *, again: bool) -> datetime | None:
@@ -173,16 +158,16 @@ def refresh_person(context: Context, job: Job) -> None:
     no longer an active full member loses it now."""
     person = job.claim.id
     look_up(context.ledger, context.directory, person, job.call())
-    retry_conflicts(lambda: _judge_all(context, person, job))
 
-
-def _judge_all(context: Context, person: str, job: Job) -> None:
-    basis = _basis_of(context, person)
-    if _shorten(context, basis):
+    def attempt() -> None:
         basis = _basis_of(context, person)
-    snap = basis[1]
-    held = any(grant.open for grant in snap.all(Grant))
-    _close(context, job, snap, _end_changes(basis)[1], snap.now + PEOPLE_EVERY if held else None)
+        if _shorten(context, basis):
+            basis = _basis_of(context, person)
+        snap = basis[1]
+        held = any(grant.open for grant in snap.all(Grant))
+        _close(context, job, snap, _end_changes(basis)[1], snap.now + PEOPLE_EVERY if held else None)
+
+    retry_conflicts(attempt)
 
 
 def _basis_of(context: Context, person: str) -> Basis:

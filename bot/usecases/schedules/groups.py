@@ -115,19 +115,19 @@ def refresh_home(context: Context, job: Job) -> None:
 def record_loss(ledger: Ledger, event: str) -> None:
     """Commit that Slack no longer lets the bot in. Ten seconds later workers start asking Slack again, until
     one of them has a valid token."""
-    retry_conflicts(lambda: _record_loss(ledger, event))
-
-
-def _record_loss(ledger: Ledger, event: str) -> None:
     key = Key.of(Home)
-    snap = ledger.read({key})
-    home = snap.find(Home)
-    if home is None or home.lost:
-        return
-    lost = replace(home, lost=event, lost_at=snap.now)
-    due = Due(member="workspace:self", at=snap.now + LOST_LOOK)
-    entry = Entry(what="slack lost", facts={"event": event})
-    ledger.commit(Change(rests_on=(snap,), put={key: lost}, due=(due,), audit=(entry,), frees=True))
+
+    def attempt() -> None:
+        snap = ledger.read({key})
+        home = snap.find(Home)
+        if home is None or home.lost:
+            return
+        lost = replace(home, lost=event, lost_at=snap.now)
+        due = Due(member="workspace:self", at=snap.now + LOST_LOOK)
+        entry = Entry(what="slack lost", facts={"event": event})
+        ledger.commit(Change(rests_on=(snap,), put={key: lost}, due=(due,), audit=(entry,), frees=True))
+
+    retry_conflicts(attempt)
 
 
 def loss(ledger: Ledger) -> str | None:

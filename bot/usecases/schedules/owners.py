@@ -11,7 +11,6 @@ from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.shifts import Roster
 from bot.ports.changes import Change, Entry
 from bot.ports.documents import EmailOwner, Key
-from bot.ports.ledger import Ledger
 from bot.usecases.context import Context
 from bot.usecases.job import Job
 from bot.usecases.people import remember
@@ -39,8 +38,9 @@ class Owners:
         snap = self.context.ledger.read({Key.of(EmailOwner, email) for email in wanted})
         for email in wanted:
             known = snap.find(EmailOwner, email)
-            if known is None or known.age(snap.now) > _wait(known):
-                known = self._looked_up(email) or known
+            every = KNOWN_EMAIL_EVERY if known and known.people else UNKNOWN_EMAIL_EVERY
+            if known is None or known.age(snap.now) > every:
+                known = self._look_up(email) or known
             people = known.people if known else ()
             self.people[email] = people[0] if len(people) == 1 else None
 
@@ -49,39 +49,26 @@ class Owners:
         shifts = (replace(shift, person=self.people.get(shift.email)) for shift in roster.shifts)
         return replace(roster, shifts=tuple(shifts))
 
-    def _looked_up(self, email: str) -> EmailOwner | None:
+    def _look_up(self, email: str) -> EmailOwner | None:
         if self.left or self.job.deadline.seconds_left() < LEAVE_SECONDS:
             self.left = True
             return None
-        ledger = self.context.ledger
+        ledger, key = self.context.ledger, Key.of(EmailOwner, email)
         try:
             person = self.context.directory.by_email(email, self.job.call())
             if person:
                 remember(ledger, person)
             else:
-                _remember_nobody(ledger, email)
+                snap = ledger.read({key})
+                before = snap.find(EmailOwner, email)
+                entry = Entry(what="on call but not in Slack", facts={"email": email})
+                nobody = EmailOwner(people=(), read_at=snap.now)
+                audit = (entry,) if before is None or before.people else ()
+                ledger.commit(Change(put={key: nobody}, audit=audit, frees=before is not None))
         except (TemporaryFailure, PermanentFailure):
             self.left = True
             return None
-        return ledger.read({Key.of(EmailOwner, email)}).find(EmailOwner, email)
-
-
-def _wait(known: EmailOwner) -> timedelta:
-    return KNOWN_EMAIL_EVERY if known.people else UNKNOWN_EMAIL_EVERY
-
-
-def _remember_nobody(ledger: Ledger, email: str) -> None:
-    key = Key.of(EmailOwner, email)
-    snap = ledger.read({key})
-    before = snap.find(EmailOwner, email)
-    entry = Entry(what="on call but not in Slack", facts={"email": email})
-    ledger.commit(
-        Change(
-            put={key: EmailOwner(people=(), read_at=snap.now)},
-            audit=(entry,) if before is None or before.people else (),
-            frees=before is not None,
-        )
-    )
+        return ledger.read({key}).find(EmailOwner, email)
 
 
 def in_order(rosters: Iterable[Roster]) -> Iterable[str]:

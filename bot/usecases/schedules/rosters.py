@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from bot.core.ages import UNKNOWN_AGE, age
 from bot.core.belief import Answer, Doubt, Limits, Objection, needs_second_look, objection, roster_to_believe
@@ -31,6 +32,12 @@ TELL_AGAIN = timedelta(hours=1)
 """The shortest time between two reports about one schedule that is doubted again and again."""
 MOST_NEWS = 5
 """The most reports about one source at once; if there are more, only their number is reported."""
+DOUBTED: Mapping[Doubt, Why] = {
+    Doubt.UNKNOWN: Why.SCHEDULE_UNKNOWN,
+    Doubt.NOBODY: Why.SCHEDULE_EMPTY,
+    Doubt.LEVELS: Why.SCHEDULE_LACKS,
+}
+"""The report about each doubt."""
 Failure = TemporaryFailure | PermanentFailure
 
 
@@ -44,7 +51,6 @@ class Reading:
     now: datetime
     state: SourceState | None
     before: Mapping[str, Roster | None]
-    graces: Mapping[str, timedelta]
     answers: Mapping[str, Answer]
     against: Mapping[str, Objection | None]
     failure: Failure | None = None
@@ -57,9 +63,37 @@ class Reading:
         missing = {each.schedule for each in self.answers.values() if each.unknown}
         return tuple(sorted(missing | unsure.intersection(known_before)))
 
+    @cached_property
+    def graces(self) -> Mapping[str, timedelta]:
+        """Return for each schedule the longest grace by which any rule lets access outlast a shift. Shifts
+        have to be known for that long after their end."""
+        longest: dict[str, timedelta] = {}
+        for resource in self.catalog.resources.values():
+            for rule in shift_rules(resource.selectors()):
+                grace = timedelta(seconds=rule.grace)
+                longest[rule.schedule] = max(longest.get(rule.schedule, grace), grace)
+        return longest
+
     def limits(self, schedule: str) -> Limits:
         at_most = timedelta(seconds=self.catalog.source(schedule).start_stale_after)
         return Limits(now=self.now, grace=self.graces.get(schedule, timedelta()), at_most=at_most)
+
+    def believable_rosters(self) -> Mapping[str, Roster]:
+        """Return the rosters to go by. Nothing is stored for a schedule of which nothing is known yet: an
+        empty roster would count as knowledge, and end what rests on it."""
+        found: dict[str, Roster] = {}
+        doubted = {each for each, why in self.against.items() if why and self.before[each]}
+        for schedule, answer in self.answers.items():
+            roster = roster_to_believe(
+                self.before[schedule],
+                answer,
+                self.against[schedule],
+                self.limits(schedule),
+                others_well=not doubted - {schedule},
+            )
+            if roster:
+                found[schedule] = roster
+        return found
 
 
 def read_roster(context: Context, source: Callable[[str], OnCallSource], job: Job) -> None:
@@ -83,7 +117,7 @@ def read_roster(context: Context, source: Callable[[str], OnCallSource], job: Jo
     if not reading.answers:
         _store_nothing(context, job, reading)
         return
-    rosters = _believable_rosters(reading)
+    rosters = reading.believable_rosters()
     owners = Owners(context, job)
     owners.find(in_order(rosters.values()))
     owned = {schedule: owners.with_people(roster) for schedule, roster in rosters.items()}
@@ -99,20 +133,13 @@ def _read(
 ) -> Reading:
     name = job.claim.id
     snap = context.ledger.read({Key.of(SourceState, name), *(Key.of(Roster, each) for each in schedules)})
-    graces = _graces(catalog)
-    now, since, until = snap.now, snap.now - max((BACK, *graces.values())), snap.now + AHEAD
     found = {each: snap.find(Roster, each) for each in schedules}
     before = {each: levelless(roster) if roster else None for each, roster in found.items()}
+    state = snap.find(SourceState, name)
     reading = Reading(
-        source=name,
-        catalog=catalog,
-        now=now,
-        state=snap.find(SourceState, name),
-        before=before,
-        graces=graces,
-        answers={},
-        against={},
+        source=name, catalog=catalog, now=snap.now, state=state, before=before, answers={}, against={}
     )
+    since, until = snap.now - max((BACK, *reading.graces.values())), snap.now + AHEAD
     try:
         shown = source(name).shifts([_id(each) for each in schedules], since, until, job.call())
     except (TemporaryFailure, PermanentFailure) as failure:
@@ -138,37 +165,8 @@ def _read(
     return replace(reading, answers=answers, against=against, failure=trouble)
 
 
-def _believable_rosters(reading: Reading) -> Mapping[str, Roster]:
-    """Return the rosters to go by. Nothing is stored for a schedule of which nothing is known yet: an empty
-    roster would count as knowledge, and end what rests on it."""
-    found: dict[str, Roster] = {}
-    for schedule, answer in reading.answers.items():
-        doubted = {each for each, why in reading.against.items() if why and reading.before[each]}
-        roster = roster_to_believe(
-            reading.before[schedule],
-            answer,
-            reading.against[schedule],
-            reading.limits(schedule),
-            others_well=not doubted - {schedule},
-        )
-        if roster:
-            found[schedule] = roster
-    return found
-
-
 def _id(schedule: str) -> str:
     return schedule.partition("/")[2]
-
-
-def _graces(catalog: Catalog) -> Mapping[str, timedelta]:
-    """Return for each schedule the longest grace by which any rule lets access outlast a shift. Shifts have
-    to be known for that long after their end."""
-    longest: dict[str, timedelta] = {}
-    for resource in catalog.resources.values():
-        for rule in shift_rules(resource.selectors()):
-            grace = timedelta(seconds=rule.grace)
-            longest[rule.schedule] = max(longest.get(rule.schedule, grace), grace)
-    return longest
 
 
 def _second_call(job: Job) -> Deadline:
@@ -219,48 +217,33 @@ def _store(
         roster = replace(read, told_at=reading.now) if doubts else read
         put[Key.of(Roster, schedule)] = roster
         changed = before is None or (before.shifts, before.doubted) != (roster.shifts, roster.doubted)
-        if changed:
-            audit.append(_entry(roster))
-        audit += _without_email(roster, before)
+        audit += _entries(roster, before, changed=changed)
         if changed or (before and before.age(now) > OLD):
-            due += _followers(catalog, schedule, now)
+            followers = (each for each in catalog.resources.values() if schedule in each.schedules())
+            due += [Due.shift(each.name, at=now) for each in followers]
     put[Key.of(SourceState, reading.source)] = state
     notes, told = _notes(context, reading, news)
-    every = _every(catalog, reading.source)
+    every = timedelta(seconds=catalog.source(f"{reading.source}/").every)
     done = Done(claim=job.claim, next_at=now + (min(every, NAMES_AGAIN) if names_missing else every))
     change = Change(put={**put, **notes}, due=(*due, *told), audit=tuple(audit), done=done, frees=True)
     context.ledger.commit(change)
 
 
-def _every(catalog: Catalog, source: str) -> timedelta:
-    return timedelta(seconds=catalog.source(f"{source}/").every)
-
-
-def _followers(catalog: Catalog, schedule: str, now: datetime) -> list[Due]:
-    return [
-        Due.shift(resource.name, at=now)
-        for resource in catalog.resources.values()
-        if schedule in resource.schedules()
-    ]
-
-
-def _entry(roster: Roster) -> Entry:
-    on_call = [
-        f"{s.email} level {s.level} until {s.end.isoformat() if s.end else 'further notice'}"
-        for s in roster.shifts
-        if s.covers(roster.read_at)
-    ]
-    facts = {"schedule": roster.schedule, "on_call": on_call, "doubted": roster.doubted or ""}
-    return Entry(what="roster changed", facts=facts)
-
-
-def _without_email(roster: Roster, before: Roster | None) -> Iterable[Entry]:
-    """Yield an entry for each person on call who newly has no email address. Only their own shifts are left
-    out."""
+def _entries(roster: Roster, before: Roster | None, *, changed: bool) -> Iterator[Entry]:
+    """Yield an entry for a changed roster, and one for each person on call who newly has no email address:
+    only their own shifts are left out."""
+    if changed:
+        on_call = [
+            f"{s.email} level {s.level} until {s.end.isoformat() if s.end else 'further notice'}"
+            for s in roster.shifts
+            if s.covers(roster.read_at)
+        ]
+        facts = {"schedule": roster.schedule, "on_call": on_call, "doubted": roster.doubted or ""}
+        yield Entry(what="roster changed", facts=facts)
     for user in roster.unnamed:
         if before is None or user not in before.unnamed:
-            facts = {"schedule": roster.schedule, "user": user}
-            yield Entry(what="on call without an email address", facts=facts)
+            about = {"schedule": roster.schedule, "user": user}
+            yield Entry(what="on call without an email address", facts=about)
 
 
 # ------------------------------------------------------------------------------- what security hears
@@ -308,8 +291,12 @@ def _state_after(reading: Reading) -> tuple[SourceState, Reason | None]:
 def _news_of(roster: Roster, before: Roster | None, reading: Reading) -> Reason | None:
     """Return what to report about a doubt that has begun, or about one that was reported and is over."""
     if roster.doubted and roster.doubted_since:
-        heard = roster.told_at and age(roster.told_at, reading.now) < TELL_AGAIN
-        return None if _is_told(roster) or heard else _doubt(roster, reading)
+        if _is_told(roster) or (roster.told_at and age(roster.told_at, reading.now) < TELL_AGAIN):
+            return None
+        doubt, schedule = Doubt(roster.doubted), roster.schedule
+        levels = {"levels": ", ".join(map(str, roster.doubted_levels))} if doubt is Doubt.LEVELS else {}
+        until = roster.doubted_since + reading.limits(schedule).at_most
+        return because(DOUBTED[doubt], schedule=schedule, **levels, until_at=int(until.timestamp()))
     if before is None or not before.doubted or not _is_told(before):
         return None
     if reading.against[roster.schedule]:
@@ -320,16 +307,3 @@ def _news_of(roster: Roster, before: Roster | None, reading: Reading) -> Reason 
 def _is_told(roster: Roster) -> bool:
     since, told = roster.doubted_since, roster.told_at
     return since is not None and told is not None and since <= told
-
-
-def _doubt(roster: Roster, reading: Reading) -> Reason:
-    schedule, levels = roster.schedule, ", ".join(map(str, roster.doubted_levels))
-    at_most = reading.limits(schedule).at_most
-    until_at = int(((roster.doubted_since or reading.now) + at_most).timestamp())
-    match Doubt(roster.doubted or ""):
-        case Doubt.UNKNOWN:
-            return because(Why.SCHEDULE_UNKNOWN, schedule=schedule, until_at=until_at)
-        case Doubt.NOBODY:
-            return because(Why.SCHEDULE_EMPTY, schedule=schedule, until_at=until_at)
-        case Doubt.LEVELS:
-            return because(Why.SCHEDULE_LACKS, schedule=schedule, levels=levels, until_at=until_at)

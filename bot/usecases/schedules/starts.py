@@ -109,10 +109,14 @@ def _start_change(grant_id: str, resource: Resource, rule: OnCall, shift: Shift,
     person has no account to give it to."""
     catalog, snap = basis
     person = str(shift.person)
+    if shift.end is None:
+        until = snap.now + timedelta(seconds=resource.lengths.max)
+    else:
+        until = shift.end + timedelta(seconds=rule.grace)
     ground = Ground(
         cause=Cause.SHIFT,
         since=snap.now,
-        until=_until(shift, rule, resource, snap.now),
+        until=until,
         rule=rule_name(rule),
         lives_by=rule,
         ends_with=rule,
@@ -125,12 +129,6 @@ def _start_change(grant_id: str, resource: Resource, rule: OnCall, shift: Shift,
         grant, change = admission(grant, ground, resource, catalog, snap)
     key = shift_key(resource.name, person)
     return replace(change, put={**change.put, key: ShiftGrant(grant=grant.id)})
-
-
-def _until(shift: Shift, rule: OnCall, resource: Resource, now: datetime) -> datetime:
-    if shift.end is None:
-        return now + timedelta(seconds=resource.lengths.max)
-    return shift.end + timedelta(seconds=rule.grace)
 
 
 def _grant(grant_id: str, resource: Resource, rule: OnCall, shift: Shift, basis: Basis) -> Grant:
