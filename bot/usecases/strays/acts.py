@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.core.grants import Grant
 from bot.core.holds import OVERDUE_AFTER_FAILURES, Hold, HoldRecord, Phase, Presence
-from bot.core.reasons import Reason, Why, because
+from bot.core.reasons import Why, because
 from bot.core.strays import Stray, StrayState, may_be_taken
 from bot.ports.changes import Change, Due, Entry, Snapshot
 from bot.ports.documents import Alert, Key, Strays
@@ -19,6 +19,7 @@ from bot.usecases.notifications.alerts import (
     alert_over_change,
     became,
 )
+from bot.usecases.schedules.accounts import answerer_fact
 from bot.usecases.strays.round import Round
 
 MOST_ASKED = 10
@@ -31,7 +32,13 @@ def action_change(context: Context, it: Round, after: Strays) -> tuple[Strays, C
     states = [stray.state for stray in after.found.values()]
     count = states.count(StrayState.OPEN) + states.count(StrayState.TAKING)
     few = may_be_taken(count, len(it.looked.ours), it.catalog.strays.share)
-    change = Change(audit=_found_entries(it, after))
+    before = it.known.found
+    entries = (
+        Entry(what="stray found", facts={"hold": hold_name(stray.hold), "since": stray.since})
+        for key, stray in after.found.items()
+        if stray.state is StrayState.OPEN and key in before and before[key].state is StrayState.SEEN
+    )
+    change = Change(audit=tuple(entries))
     if it.takes and few:
         after, part = _all_taken(context, it, after)
     else:
@@ -53,16 +60,6 @@ def taking(hold: Hold, snap: Snapshot, *, by: str | None) -> Change:
         due=(Due.hold(hold.key, at=snap.now),),
         audit=(Entry(what="taking stray", by=by, facts={"hold": hold_name(hold)}),),
         frees=True,
-    )
-
-
-def _found_entries(it: Round, after: Strays) -> tuple[Entry, ...]:
-    """Return an entry for each stray that counts from now on."""
-    before = {key: stray.state for key, stray in it.known.found.items()}
-    return tuple(
-        Entry(what="stray found", facts={"hold": hold_name(stray.hold), "since": stray.since})
-        for key, stray in after.found.items()
-        if stray.state is StrayState.OPEN and before.get(key) is StrayState.SEEN
     )
 
 
@@ -123,12 +120,17 @@ def _alert(it: Round, stray: Stray) -> Alert | None:
 
 def gone_change(it: Round, after: Strays) -> Change:
     """Return what must be written about strays that are gone, or explained by now."""
-    change = Change()
+    change, gone_at = Change(), int(it.snap.now.timestamp())
     for key, stray in it.known.found.items():
         alert = _alert(it, stray)
         if key in after.found or (stray.state is StrayState.SEEN and alert is None):
             continue
-        reason = _how_gone(it, key, alert)
+        if key in it.looked.ours:
+            reason = because(Why.STRAY_EXPLAINED)
+        elif alert and alert.became and alert.became.why in (Why.STRAY_TAKING, Why.STRAY_STUCK):
+            reason = because(Why.STRAY_TAKEN, gone_at=gone_at, **answerer_fact(alert))
+        else:
+            reason = because(Why.STRAY_GONE, gone_at=gone_at)
         entry = Entry(what="stray gone", facts={"hold": hold_name(stray.hold), "how": reason.why.value})
         part = alert_over_change(alert, reason, it.snap.now)
         change = change.plus(replace(part, audit=(entry,)))
@@ -142,7 +144,7 @@ def stuck(it: Round, after: Strays) -> Change:
         record, alert = it.snap.find(HoldRecord, key), _alert(it, stray)
         if record and alert and alert.became and stray.state is StrayState.TAKING and is_stuck(it, key):
             trouble = record.last_error or ""
-            told_now = became(alert, because(Why.STRAY_STUCK, trouble=trouble, **_by(alert.became)))
+            told_now = became(alert, because(Why.STRAY_STUCK, trouble=trouble, **answerer_fact(alert)))
             change = change.plus(alert_change(told_now, it.snap.now) if told_now != alert else Change())
     return change
 
@@ -150,17 +152,3 @@ def stuck(it: Round, after: Strays) -> Change:
 def is_stuck(it: Round, key: str) -> bool:
     record = it.snap.find(HoldRecord, key)
     return record is not None and record.failures >= OVERDUE_AFTER_FAILURES
-
-
-def _how_gone(it: Round, key: str, alert: Alert | None) -> Reason:
-    if key in it.looked.ours:
-        return because(Why.STRAY_EXPLAINED)
-    gone_at = int(it.snap.now.timestamp())
-    was = alert.became if alert else None
-    if was is None or was.why not in (Why.STRAY_TAKING, Why.STRAY_STUCK):
-        return because(Why.STRAY_GONE, gone_at=gone_at)
-    return because(Why.STRAY_TAKEN, gone_at=gone_at, **_by(was))
-
-
-def _by(reason: Reason) -> dict[str, str | int]:
-    return {name: value for name, value in reason.facts.items() if name == "by_person"}

@@ -83,6 +83,16 @@ class Round:
     def asks(self) -> bool:
         return self.catalog.strays.mode is not StrayMode.REPORT
 
+    @property
+    def entitlements(self) -> tuple[Entitlement, ...]:
+        """Return the entitlements to look through next time even if the policy no longer gives them: as long
+        as anything is held by them, or anything of ours is left."""
+        read = self.looked.holders if self.held.whole else ()
+        unread = (each for each in self.known.entitlements if each not in read)
+        ours = (each for each, who in self.looked.holders.items() if Presence.OURS in who.values())
+        held = sorted(self.held.entitlements, key=lambda each: each.what)
+        return tuple(dict.fromkeys((*ours, *unread, *held)))
+
     @cached_property
     def sight(self) -> Sight:
         explained = self.held.explained | behind(self.snap)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.core.catalog import Catalog, Entitlement
+from bot.core.catalog import Entitlement
+from bot.core.document import Document
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.core.grants import LIVE, Grant, HoldState
 from bot.core.holds import HoldRecord, Phase, Presence, System
 from bot.core.reasons import Why, because
 from bot.core.strays import Stray, StrayState, strays_after
-from bot.ports.changes import Change, Claim, Done, Due, Snapshot
+from bot.ports.changes import Change, Claim, Done, Due
 from bot.ports.documents import Alert, Key, Restore, Strays, StrayTargets, TargetSystems
 from bot.ports.ledger import CLAIM_SECONDS, Census, Ledger
 from bot.ports.target import Target
@@ -70,27 +71,26 @@ def look_for_strays(context: Context, census: Census, find: Callable[[str], Targ
         retry_conflicts(lambda: _drop(context, job.claim))
         return
     known = snap.find(Strays, name) or Strays(at=snap.now)
-    looked = _look(find(name), name, _entitlements(name, catalog, known), job)
+    given = (each for resource in catalog.resources.values() for each in resource.gives)
+    every = (each for each in (*given, *known.entitlements) if each.target == name)
+    looked = _look(find(name), name, known.rest or dict.fromkeys(every), job)
     if looked.failure and not looked.holders and not known.rest:
         raise looked.failure
-    namesakes = _namesakes(context, looked, catalog)
-    if namesakes is None:
+
+    names = tuple(catalog.session_notes)
+    note_system(context.ledger, name, looked.system, names, catalog.security_channel)
+    snap = context.ledger.read({SYSTEMS})
+    namesakes: tuple[str, ...] = ()
+    if first_name(snap, name, names):  # strays of one running system are looked for under its first name
         looked = replace(looked, holders={})
-    held = _read_holds(context.ledger, census, looked, namesakes or (), job)
+    elif systems := snap.find(TargetSystems):  # grants under its other names explain access there, too
+        namesakes = systems.namesakes(name)
+
+    held = _read_holds(context.ledger, census, looked, namesakes, job)
     more = _requeue(context.ledger, held.vanished) or not held.whole
     retry_conflicts(lambda: _commit_round(context, looked, held, job.claim, more=more))
     if looked.failure:
         raise looked.failure
-
-
-def _entitlements(name: str, catalog: Catalog, known: Strays) -> tuple[Entitlement, ...]:
-    """Return all that the policy gives there, and that a grant held, or we had made, at the last look; or
-    only the rest, if there was no time for it then."""
-    given = [each for resource in catalog.resources.values() for each in resource.gives]
-    if known.rest:
-        return known.rest
-    every = (*given, *known.entitlements)
-    return tuple(dict.fromkeys(each for each in every if each.target == name))
 
 
 def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: Job) -> Looked:
@@ -114,58 +114,35 @@ def _look(target: Target, name: str, entitlements: Iterable[Entitlement], job: J
     return Looked(target=name, holders=holders, system=system, rest=tuple(rest), failure=failure)
 
 
-def _namesakes(context: Context, looked: Looked, catalog: Catalog) -> tuple[str, ...] | None:
-    """Return the other names of the running system that was looked at, because their grants explain access
-    there, too. None if another name comes before this one: strays are then looked for under that name."""
-    names = tuple(catalog.session_notes)
-    note_system(context.ledger, looked.target, looked.system, names, catalog.security_channel)
-    snap = context.ledger.read({SYSTEMS})
-    if first_name(snap, looked.target, names):
-        return None
-    systems = snap.find(TargetSystems)
-    return systems.namesakes(looked.target) if systems else ()
-
-
 # ------------------------------------------------------------------------------------------- comparing
 
 
 def _commit_round(context: Context, looked: Looked, held: Held, claim: Claim, *, more: bool) -> None:
-    it = _compare(context, looked, held)
-    strays = strays_after(it.known.found, it.sight, AGAIN_AFTER)
-    found = replace(
-        it.known, at=it.snap.now, found=strays, entitlements=_remembered_entitlements(it), rest=looked.rest
-    )
-    after, change = action_change(context, it, found)
-    for part in (gone_change(it, after), stuck(it, after), _owed_change(it), _registration_change(it)):
-        change = change.plus(part)
-    done = None if looked.failure else Done(claim=claim, next_at=it.snap.now + _pause(it, after, more=more))
-    put = {**change.put, Key.of(Strays, looked.target): after}
-    context.ledger.commit(replace(change, rests_on=(it.snap, it.alerts), put=put, done=done))
-
-
-def _compare(context: Context, looked: Looked, held: Held) -> Round:
-    """Read what the round is judged on: after the target was read, again for each attempt to write, and
-    including grants that came to hold something meanwhile."""
-    name = looked.target
-    first = context.ledger.read({Key.of(Strays, name)})
-    known = first.find(Strays, name) or Strays(at=first.now)
-    suspects = [key for key in looked.ours if key not in held.explained]
-    records = {Key.of(HoldRecord, key) for key in suspects}
-    keys = {Key.of(Strays, name), Key.of(StrayTargets), Key.of(Restore), *records}
-    catalog, snap = context.read_basis(lambda _: keys, [f"hold:{key}" for key in suspects])
+    """Judge and commit one round. What that rests on is read after the target was, again for each attempt to
+    write, and including grants that came to hold something meanwhile."""
+    key = Key.of(Strays, looked.target)
+    first = context.ledger.read({key})
+    known = first.find(Strays, looked.target) or Strays(at=first.now)
+    suspects = [each for each in looked.ours if each not in held.explained]
+    keys = {key, Key.of(StrayTargets), Key.of(Restore), *(Key.of(HoldRecord, each) for each in suspects)}
+    catalog, snap = context.read_basis(lambda _: keys, [f"hold:{each}" for each in suspects])
     told = (*(stray.alert for stray in known.found.values()), known.crowd)
     alerts = context.ledger.read({Key.of(Alert, each) for each in told if each})
-    return Round(catalog=catalog, looked=looked, held=held, snap=snap, alerts=alerts)
+    it = Round(catalog=catalog, looked=looked, held=held, snap=snap, alerts=alerts)
 
+    strays = strays_after(it.known.found, it.sight, AGAIN_AFTER)
+    found = replace(it.known, at=snap.now, found=strays, entitlements=it.entitlements, rest=looked.rest)
+    after, change = action_change(context, it, found)
+    change = change.plus(gone_change(it, after), stuck(it, after))
+    # A hold that has a record, but nobody behind it, is due for a look at once.
+    change = change.plus(Change(due=tuple(Due.hold(each, at=snap.now) for each in it.sight.owed)))
 
-def _remembered_entitlements(it: Round) -> tuple[Entitlement, ...]:
-    """Return the entitlements to look through even if the policy no longer gives them: as long as anything is
-    held by them, or anything of ours is left."""
-    read = it.looked.holders if it.held.whole else ()
-    unread = (each for each in it.known.entitlements if each not in read)
-    ours = (each for each, who in it.looked.holders.items() if Presence.OURS in who.values())
-    held = sorted(it.held.entitlements, key=lambda each: each.what)
-    return tuple(dict.fromkeys((*ours, *unread, *held)))
+    put: dict[Key, Document | None] = {**change.put, key: after}
+    targets = (snap.find(StrayTargets) or StrayTargets()).targets
+    if looked.target not in targets:
+        put[Key.of(StrayTargets)] = StrayTargets(targets=(*targets, looked.target))
+    done = None if looked.failure else Done(claim=claim, next_at=snap.now + _pause(it, after, more=more))
+    context.ledger.commit(replace(change, rests_on=(snap, alerts), put=put, done=done))
 
 
 def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Sequence[str], job: Job) -> Held:
@@ -189,7 +166,15 @@ def _read_holds(ledger: Ledger, census: Census, looked: Looked, namesakes: Seque
             break
         snap = ledger.read((Key.of(HoldRecord, key) for key in keys), [f"hold:{key}" for key in keys])
         entitlements |= {record.hold.entitlement for record in snap.all(HoldRecord)}
-        vanished += _vanished_holds(looked, snap)
+        vanished += [  # somebody removed these behind our back
+            hold.key
+            for grant in snap.all(Grant)
+            if grant.state in LIVE and snap.live(grant)
+            for hold in grant.gives
+            if grant.holds[hold.key] is HoldState.GIVEN
+            and hold.entitlement in looked.holders
+            and hold.account not in looked.holders[hold.entitlement]
+        ]
     return Held(
         explained=frozenset(explained),
         vanished=tuple(sorted(set(vanished))),
@@ -202,54 +187,25 @@ def _parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[first : first + AT_ONCE] for first in range(0, len(keys), AT_ONCE))
 
 
-def _vanished_holds(looked: Looked, snap: Snapshot) -> list[str]:
-    """Return the holds of live grants that were given and are not there: somebody removed them behind our
-    back."""
-    return [
-        hold.key
-        for grant in snap.all(Grant)
-        if grant.state in LIVE and snap.live(grant)
-        for hold in grant.gives
-        if grant.holds[hold.key] is HoldState.GIVEN
-        and hold.entitlement in looked.holders
-        and hold.account not in looked.holders[hold.entitlement]
-    ]
-
-
-def _owed_change(it: Round) -> Change:
-    """Make the holds that have a record, but nobody behind them, due for a look at once."""
-    return Change(due=tuple(Due.hold(key, at=it.snap.now) for key in it.sight.owed))
-
-
 def _requeue(ledger: Ledger, vanished: Sequence[str]) -> bool:
     """Make the holds that were removed behind our back due for a look at once, and return whether some of
     them have to wait. Each is written on its own: if somebody else was faster, they have looked at it."""
     room = MOST_HEALED
     for keys in _parts(vanished):
         snaps = ledger.read_all(({Key.of(HoldRecord, key)}, ()) for key in keys)
-        changes = [_unseen(key, snap) for key, snap in zip(keys, snaps, strict=True)]
-        healing = [change for change in changes if change]
+        healing = []
+        for key, snap in zip(keys, snaps, strict=True):
+            record = snap.find(HoldRecord, key)
+            if record and record.phase is Phase.GIVEN and record.seen_at and not record.untouchable:
+                put = {Key.of(HoldRecord, key): replace(record, seen_at=None)}
+                due = (Due.hold(key, at=snap.now),)
+                healing.append(Change(rests_on=(snap,), put=put, due=due))
         if healing[:room]:
             ledger.commit_all(healing[:room])
         room -= len(healing)
         if room < 0:
             return True
     return False
-
-
-def _unseen(key: str, snap: Snapshot) -> Change | None:
-    record = snap.find(HoldRecord, key)
-    if not record or record.phase is not Phase.GIVEN or not record.seen_at or record.untouchable:
-        return None
-    put = {Key.of(HoldRecord, key): replace(record, seen_at=None)}
-    return Change(rests_on=(snap,), put=put, due=(Due.hold(key, at=snap.now),))
-
-
-def _registration_change(it: Round) -> Change:
-    swept = it.snap.find(StrayTargets) or StrayTargets()
-    if it.looked.target in swept.targets:
-        return Change()
-    return Change(put={Key.of(StrayTargets): StrayTargets(targets=(*swept.targets, it.looked.target))})
 
 
 def _pause(it: Round, after: Strays, *, more: bool) -> timedelta:

@@ -23,7 +23,7 @@ from bot.usecases.access.outcomes import hold_name
 from bot.usecases.context import Context, fact_keys, facts_of, security_keys
 from bot.usecases.notifications.alerts import adoptable, adopted_for, alert_change, became, owners
 from bot.usecases.requests.admit import admission
-from bot.usecases.schedules.accounts import has_account, is_concerned, person_keys
+from bot.usecases.schedules.accounts import answerer_fact, has_account, is_concerned, person_keys
 from bot.usecases.strays.acts import taking
 from bot.usecases.strays.round import behind
 
@@ -77,44 +77,36 @@ def leave(context: Context, *, person: str, alert: str, op: str) -> None:
 
 
 def _judge(
-    context: Context, person: str, alert: str, op: str, verdict: Callable[[Context, Case], Change]
+    context: Context, by: str, alert_id: str, op: str, verdict: Callable[[Context, Case], Change]
 ) -> None:
-    known = context.alert(alert)
-    context.look_up_people(*((known.person,) if known and known.person else ()), person, again=True)
+    known = context.alert(alert_id)
+    context.look_up_people(*((known.person,) if known and known.person else ()), by, again=True)
 
     def decision() -> Change:
-        return verdict(context, _case(context, person, alert, revoking=verdict is _removal_change))
+        first = context.alert(alert_id)
+        if first is None or first.hold is None:
+            raise refuse(Why.ALERT_SETTLED)
+        hold, people = first.hold, [each for each in (by, first.person) if each]
 
-    context.commit_once(op, "verdict on a stray", person, alert, decision)
+        def keys(known: Catalog) -> set[Key]:
+            shown = {Key.of(Alert, alert_id), Key.of(Strays, hold.target), Key.of(HoldRecord, hold.key)}
+            judged = {key for resource in owners(hold, known) for key in fact_keys(resource, *people)}
+            judged |= {Key.of(shape, each) for each in people for shape in (Person, Ban)}
+            return shown | judged | security_keys(known) | person_keys(hold, *people)
 
+        catalog, snap = context.read_basis(keys, (f"hold:{hold.key}",))
+        alert, strays = snap.find(Alert, alert_id), snap.find(Strays, hold.target)
+        stray = strays.found.get(hold.key) if strays else None
+        explained = snap.find(HoldRecord, hold.key) or hold.key in behind(snap)
+        if alert is None or strays is None or stray is None or explained or not alert.verbs:
+            raise refuse(Why.ALERT_SETTLED, **answerer_fact(alert))
+        against = _objection(by, owners(hold, catalog), catalog, snap, revoking=verdict is _removal_change)
+        if against:
+            raise Refused(against)
+        case = Case(by=by, alert=alert, hold=hold, strays=strays, catalog=catalog, snap=snap)
+        return verdict(context, case)
 
-def _case(context: Context, by: str, alert_id: str, *, revoking: bool) -> Case:
-    first = context.alert(alert_id)
-    if first is None or first.hold is None:
-        raise refuse(Why.ALERT_SETTLED)
-    hold, people = first.hold, [each for each in (by, first.person) if each]
-    catalog, snap = context.read_basis(lambda known: _keys(first, hold, known, people), (f"hold:{hold.key}",))
-    alert, strays = snap.find(Alert, alert_id), snap.find(Strays, hold.target)
-    stray = strays.found.get(hold.key) if strays else None
-    explained = snap.find(HoldRecord, hold.key) or hold.key in behind(snap)
-    if alert is None or strays is None or stray is None or explained or not alert.verbs:
-        raise refuse(Why.ALERT_SETTLED, **_settled_by(alert))
-    against = _objection(by, owners(hold, catalog), catalog, snap, revoking=revoking)
-    if against:
-        raise Refused(against)
-    return Case(by=by, alert=alert, hold=hold, strays=strays, catalog=catalog, snap=snap)
-
-
-def _keys(alert: Alert, hold: Hold, catalog: Catalog, people: list[str]) -> set[Key]:
-    keys = {key for resource in owners(hold, catalog) for key in fact_keys(resource, *people)}
-    own = {Key.of(Alert, alert.id), Key.of(Strays, hold.target), Key.of(HoldRecord, hold.key)}
-    judged = {Key.of(shape, each) for each in people for shape in (Person, Ban)} | security_keys(catalog)
-    return keys | own | judged | person_keys(hold, *people)
-
-
-def _settled_by(alert: Alert | None) -> dict[str, str | int]:
-    facts = alert.became.facts if alert and alert.became else {}
-    return {name: value for name, value in facts.items() if name == "by_person"}
+    context.commit_once(op, "verdict on a stray", by, alert_id, decision)
 
 
 def _objection(
@@ -158,7 +150,10 @@ def _adoption_change(context: Context, case: Case) -> Change:
     """Return the change that adopts the stray. Nothing is granted by it: the grant stands behind that one
     hold, whatever else its resource gives."""
     _not_ones_own(case)
-    person, resource = _whose(case), _resource(case)
+    person = case.alert.person
+    if person is None or not has_account(person, case.hold, case.catalog, case.snap):
+        raise refuse(Why.NOT_ADOPTABLE)
+    resource = _resource(case)
     length = adopted_for(resource)
     ask = Ask(person=person, resource=resource, length=length, reason="", any_reason=True)
     against = refusal_of(ask, case.catalog, facts_of(case.snap, resource))
@@ -184,13 +179,6 @@ def _adoption_change(context: Context, case: Case) -> Change:
     for part in (_as_given(case, grant.id), case.decision_change(None, reason, over=True)):
         change = change.plus(part)
     return change
-
-
-def _whose(case: Case) -> str:
-    person = case.alert.person
-    if person is None or not has_account(person, case.hold, case.catalog, case.snap):
-        raise refuse(Why.NOT_ADOPTABLE)
-    return person
 
 
 def _resource(case: Case) -> Resource:
