@@ -30,7 +30,30 @@ def revoke_all(context: Context, *, by: str, person: str, why: str, op: str) -> 
     """End all that ``person`` holds or waits for. Until ``allow``, nobody gives them anything and their votes
     do not count. Raises Refused."""
     context.look_up_people(by)
-    done = context.once(op, "revoke all", by, lambda: _revoke_all(context, by, person, why, op))
+
+    def attempt() -> str:
+        ban = Key.of(Ban, person)
+        basis = _basis(context, by, stops=True, besides=(ban, Key.of(Person, person)), of=person)
+        catalog, snap = basis
+        theirs = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
+        live = [grant for grant in theirs if grant.state in LIVE]
+        said = why.strip()[:MOST_SAID]
+        facts = {"person": person, "said": said, "grants": [grant.id for grant in theirs]}
+        change = Change(
+            rests_on=(snap,),
+            put={ban: Ban(by=by, reason=said, at=snap.now)},
+            due=_shifts(catalog.resources, snap),  # a grant that is made at this very moment ends, too
+            audit=(Entry(what="banned", by=by, facts=facts),),
+            op=op,
+            answer=f"{len(live)} {len(theirs) - len(live)}",
+            frees=True,
+        )
+        reason = revoked_reason(by, why)
+        ends = (ended_now(grant, snap, by, reason, for_now=True)[1] for grant in theirs)
+        note = _note(context, basis, because(Why.BAN_SET, person=person, by_person=by, **_said_fact(said)))
+        return _commit(context, change.plus(*ends, note))
+
+    done = context.once(op, "revoke all", by, attempt)
     ended, denied = map(int, done.split())
     return RevokedAll(person=person, ended=ended, denied=denied, copied=copies_made(context))
 
@@ -38,92 +61,67 @@ def revoke_all(context: Context, *, by: str, person: str, why: str, op: str) -> 
 def allow(context: Context, *, by: str, person: str, op: str) -> None:
     """End the ban on ``person``, whose current shifts start again. Raises Refused."""
     context.look_up_people(by)
-    context.once(op, "allow", by, lambda: _allow(context, by, person, op))
+
+    def attempt() -> str:
+        ban = Key.of(Ban, person)
+        basis = _basis(context, by, stops=False, besides=(ban,))
+        catalog, snap = basis
+        if person not in facts_of(snap).bans:
+            raise refuse(Why.NOT_BANNED, person=person)
+        change = Change(
+            rests_on=(snap,),
+            put={ban: None},
+            due=_shifts(_on_shift(catalog), snap),
+            audit=(Entry(what="allowed", by=by, facts={"person": person}),),
+            op=op,
+        )
+        note = _note(context, basis, because(Why.BAN_OVER, person=person, by_person=by))
+        return _commit(context, change.plus(note))
+
+    context.once(op, "allow", by, attempt)
 
 
 def freeze(context: Context, *, by: str, why: str, op: str) -> bool:
     """Commit that no rule, shift or incident starts anything from now on; what is live stays. Return whether
     replicas of Redis have confirmed it. Raises Refused."""
     context.look_up_people(by)
-    context.once(op, "freeze", by, lambda: _freeze(context, by, why, op))
+
+    def attempt() -> str:
+        basis = _basis(context, by, stops=True)
+        snap, said = basis[1], why.strip()[:MOST_SAID]
+        change = Change(
+            rests_on=(snap,),
+            put={FREEZE: Freeze(by=by, reason=said, at=snap.now)},
+            audit=(Entry(what="frozen", by=by, facts={"said": said}),),
+            op=op,
+            frees=True,
+        )
+        note = _note(context, basis, because(Why.FREEZE_SET, by_person=by, **_said_fact(said)))
+        return _commit(context, change.plus(note))
+
+    context.once(op, "freeze", by, attempt)
     return copies_made(context)
 
 
 def unfreeze(context: Context, *, by: str, op: str) -> None:
     """End the freeze; current shifts start at once. Raises Refused."""
     context.look_up_people(by)
-    context.once(op, "unfreeze", by, lambda: _unfreeze(context, by, op))
 
+    def attempt() -> str:
+        basis = _basis(context, by, stops=False)
+        catalog, snap = basis
+        if facts_of(snap).frozen is None:
+            raise refuse(Why.NOT_FROZEN)
+        change = Change(
+            rests_on=(snap,),
+            put={FREEZE: None},
+            due=_shifts(_on_shift(catalog), snap),
+            audit=(Entry(what="unfrozen", by=by),),
+            op=op,
+        )
+        return _commit(context, change.plus(_note(context, basis, because(Why.FREEZE_OVER, by_person=by))))
 
-def _revoke_all(context: Context, by: str, person: str, why: str, op: str) -> str:
-    """Commit the ban, and the ends of what the person has. A grant that is made at this very moment is ended
-    by its resource's ``shift:`` duty."""
-    ban = Key.of(Ban, person)
-    basis = _basis(context, by, stops=True, besides=(ban, Key.of(Person, person)), of=person)
-    catalog, snap = basis
-    theirs = [grant for grant in snap.all(Grant) if grant.person == person and endable(grant)]
-    live = [grant for grant in theirs if grant.state in LIVE]
-    said = why.strip()[:MOST_SAID]
-    facts = {"person": person, "said": said, "grants": [grant.id for grant in theirs]}
-    change = Change(
-        rests_on=(snap,),
-        put={ban: Ban(by=by, reason=said, at=snap.now)},
-        due=_shifts(catalog.resources, snap),
-        audit=(Entry(what="banned", by=by, facts=facts),),
-        op=op,
-        answer=f"{len(live)} {len(theirs) - len(live)}",
-        frees=True,
-    )
-    reason = revoked_reason(by, why)
-    ends = (ended_now(grant, snap, by, reason, for_now=True)[1] for grant in theirs)
-    note = _note(context, basis, because(Why.BAN_SET, person=person, by_person=by, **_said_fact(said)))
-    return _commit(context, change.plus(*ends, note))
-
-
-def _allow(context: Context, by: str, person: str, op: str) -> str:
-    ban = Key.of(Ban, person)
-    basis = _basis(context, by, stops=False, besides=(ban,))
-    catalog, snap = basis
-    if person not in facts_of(snap).bans:
-        raise refuse(Why.NOT_BANNED, person=person)
-    change = Change(
-        rests_on=(snap,),
-        put={ban: None},
-        due=_shifts(_on_shift(catalog), snap),
-        audit=(Entry(what="allowed", by=by, facts={"person": person}),),
-        op=op,
-    )
-    note = _note(context, basis, because(Why.BAN_OVER, person=person, by_person=by))
-    return _commit(context, change.plus(note))
-
-
-def _freeze(context: Context, by: str, why: str, op: str) -> str:
-    basis = _basis(context, by, stops=True)
-    snap, said = basis[1], why.strip()[:MOST_SAID]
-    change = Change(
-        rests_on=(snap,),
-        put={FREEZE: Freeze(by=by, reason=said, at=snap.now)},
-        audit=(Entry(what="frozen", by=by, facts={"said": said}),),
-        op=op,
-        frees=True,
-    )
-    note = _note(context, basis, because(Why.FREEZE_SET, by_person=by, **_said_fact(said)))
-    return _commit(context, change.plus(note))
-
-
-def _unfreeze(context: Context, by: str, op: str) -> str:
-    basis = _basis(context, by, stops=False)
-    catalog, snap = basis
-    if facts_of(snap).frozen is None:
-        raise refuse(Why.NOT_FROZEN)
-    change = Change(
-        rests_on=(snap,),
-        put={FREEZE: None},
-        due=_shifts(_on_shift(catalog), snap),
-        audit=(Entry(what="unfrozen", by=by),),
-        op=op,
-    )
-    return _commit(context, change.plus(_note(context, basis, because(Why.FREEZE_OVER, by_person=by))))
+    context.once(op, "unfreeze", by, attempt)
 
 
 def _basis(
