@@ -13,7 +13,7 @@ from bot.core.people import Person
 from bot.core.strays import Stray, StrayState
 from bot.ports.changes import Snapshot
 from bot.ports.documents import Key, Restore, Strays, StrayTargets
-from bot.ports.ledger import Condition, Inspection
+from bot.ports.ledger import Inspection
 from bot.usecases.access.outcomes import hold_name
 from bot.usecases.access.sweep import HeldLedger, Past, looked_at, past_of
 from bot.usecases.doctor.findings import MOST_ALIKE, Finding, ago, count_of, few, look_at, ok, wrong
@@ -34,26 +34,21 @@ class AccessLedger(HeldLedger, Inspection, Protocol):
 
 def look_at_access(ledger: AccessLedger) -> Iterator[Finding]:
     condition = ledger.condition()
-    yield from _late(ledger, condition)
+    ids = list(islice(chain.from_iterable(ledger.grants("overdue")), MOST_ALIKE))
+    snap = ledger.read(Key.of(Grant, each) for each in ids)
+    people = ledger.read({Key.of(Person, grant.person) for grant in snap.all(Grant)})
+    yield from (overdue(grant, people) for grant in snap.all(Grant))
+    if condition.overdue > len(ids):
+        yield wrong(ACCESS, f"and {condition.overdue - len(ids)} more are overdue")
+
     few_enough = condition.open <= MOST_LOOKED_AT
-    left = (
-        [each for each in past_of(ledger).values() if is_neglected(each, condition.now)] if few_enough else []
-    )
+    past = past_of(ledger).values() if few_enough else ()
+    left = [each for each in past if is_neglected(each, condition.now)]
     found = [each for each in (looked_at(ledger, one) for one in left) if is_neglected(each, condition.now)]
     if found:
         yield unseen(found, condition.now)
     elif not condition.overdue:
         yield ok(ACCESS, count_of(condition.open, "open grant") + ", none past its end" * few_enough)
-
-
-def _late(ledger: AccessLedger, condition: Condition) -> Iterator[Finding]:
-    ids = list(islice(chain.from_iterable(ledger.grants("overdue")), MOST_ALIKE))
-    snap = ledger.read(Key.of(Grant, each) for each in ids)
-    people = ledger.read({Key.of(Person, grant.person) for grant in snap.all(Grant)})
-    for grant in snap.all(Grant):
-        yield overdue(grant, people)
-    if condition.overdue > len(ids):
-        yield wrong(ACCESS, f"and {condition.overdue - len(ids)} more are overdue")
 
 
 def overdue(grant: Grant, people: Snapshot) -> Finding:

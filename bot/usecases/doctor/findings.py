@@ -106,17 +106,17 @@ class _Running:
         threading.Thread(target=run, name=f"check of {self.about}", daemon=True).start()
 
     def findings(self) -> list[Finding]:
-        return [*self.found, *self._not_known()]
-
-    def _not_known(self) -> list[Finding]:
+        """Return what was found so far, and why that may not be all."""
         if not self.done.done():
-            return [not_known(self.about, "it did not answer in time", "run rotakey doctor again")]
+            why = not_known(self.about, "it did not answer in time", "run rotakey doctor again")
+            return [*self.found, why]
         error = self.done.exception()
         if error is None:
-            return []
+            return self.found
         if isinstance(error, TemporaryFailure | PermanentFailure | Misconfigured):
-            return [not_known(self.about, str(error))]
-        return [not_known(self.about, f"this is a fault of Rotakey's, please report it: {error!r}")]
+            return [*self.found, not_known(self.about, str(error))]
+        fault = f"this is a fault of Rotakey's, please report it: {error!r}"
+        return [*self.found, not_known(self.about, fault)]
 
 
 def run_checks(checks: Mapping[str, Check], within: Deadline, spare: float = 0) -> list[Finding]:
@@ -127,17 +127,14 @@ def run_checks(checks: Mapping[str, Check], within: Deadline, spare: float = 0) 
         running.append(_Running(about))
         running[-1].start(check, Deadline(within.at - spare))
     wait([each.done for each in running], timeout=within.seconds_left())
-    found = _same_reason([finding for each in running for finding in each.findings()])
-    return sorted(found, key=lambda each: list(Grade).index(each.grade))
 
-
-def _same_reason(findings: Sequence[Finding]) -> list[Finding]:
-    """Merge the findings that could not be looked at for the same reason into one."""
+    # Findings that could not be looked at for the same reason become one.
     merged: dict[tuple[str, str], list[Finding]] = {}
-    for each in findings:
+    for each in (finding for check in running for finding in check.findings()):
         alone = each.about if each.grade is not Grade.NOT_KNOWN else ""
         merged.setdefault((alone, each.what), []).append(each)
-    return [
+    found = [
         replace(alike[0], about=", ".join(dict.fromkeys(each.about for each in alike)))
         for alike in merged.values()
     ]
+    return sorted(found, key=lambda each: list(Grade).index(each.grade))

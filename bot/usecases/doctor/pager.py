@@ -3,7 +3,7 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bot.core.belief import Doubt
@@ -57,7 +57,12 @@ def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
             snap.find(Roster, each), each, timedelta(seconds=catalog.source(each).stale_after), snap.now
         )
     ]
-    found += _without_levels(catalog, [each for each in snap.all(Roster) if each.unattached])
+    rules = [who for resource in catalog.resources.values() for who in resource.selectors()]
+    levels = {who.schedule for who in shift_rules(rules) if who.levels}
+    for each in snap.all(Roster):
+        if each.unattached and each.schedule in levels:
+            what = f"{each.schedule} is in no escalation policy, so nobody is on call at any level of it"
+            found.append(wrong(ON_CALL, what, "put it into one, or leave out levels in access.yaml"))
     yield from found
     if schedules and not found:
         oldest = min(each.read_at for each in snap.all(Roster))
@@ -92,31 +97,11 @@ def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: dateti
             for user in it.unnamed
         ]
     )
-    yield from _gaps(it, now)
-    yield from few(_strangers(it, now))
-
-
-def _without_levels(catalog: Catalog, rosters: Iterable[Roster]) -> Iterator[Finding]:
-    rules = [who for resource in catalog.resources.values() for who in resource.selectors()]
-    levels = {who.schedule for who in shift_rules(rules) if who.levels}
-    for each in rosters:
-        if each.schedule in levels:
-            what = f"{each.schedule} is in no escalation policy, so nobody is on call at any level of it"
-            yield wrong(ON_CALL, what, "put it into one, or leave out levels in access.yaml")
-
-
-def _gaps(it: Roster, now: datetime) -> Iterator[Finding]:
-    if any(shift.covers(now) for shift in it.shifts):
-        return
-    soon = any(shift.overlaps(now, now + AHEAD) for shift in it.shifts)
-    what = f"nobody is on call for {it.schedule} now" + ("" if soon else ", nor in the next 24 hours")
-    yield look_at(ON_CALL, what, "look at the schedule; until then approvers are asked")
-
-
-def _strangers(it: Roster, now: datetime) -> list[Finding]:
+    if not any(shift.covers(now) for shift in it.shifts):
+        soon = any(shift.overlaps(now, now + AHEAD) for shift in it.shifts)
+        what = f"nobody is on call for {it.schedule} now" + ("" if soon else ", nor in the next 24 hours")
+        yield look_at(ON_CALL, what, "look at the schedule; until then approvers are asked")
     emails = {shift.email for shift in it.shifts if shift.person is None and shift.overlaps(now, now + AHEAD)}
     do = "let both know the person by one address"
-    return [
-        look_at(ON_CALL, f"{email} is on call for {it.schedule}, and one person in Slack has to have it", do)
-        for email in sorted(emails)
-    ]
+    what = f"is on call for {it.schedule}, and one person in Slack has to have it"
+    yield from few([look_at(ON_CALL, f"{email} {what}", do) for email in sorted(emails)])

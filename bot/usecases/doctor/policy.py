@@ -63,12 +63,20 @@ def look_at_people(
     facts = facts_of(ledger.read(keys))
     every = catalog.resources.values()
     asked = {each for resource in every for each in names_of(resource.approvers, facts)}
-    met = facts_of(ledger.read(Key.of(Person, each) for each in asked)).people
-    look_up_people = _meeting({**met}, directory, deadline)
+    met: dict[str, Person | None] = {**facts_of(ledger.read(Key.of(Person, each) for each in asked)).people}
     found = [*groups(catalog, facts), *shared_accounts(catalog)]
     for resource in every:
         found += askers(resource, facts)
-        found += approvers(resource, _able(resource, catalog, facts, look_up_people))
+        able: list[Person] = []
+        for each in names_of(resource.approvers, facts):
+            if each not in met:
+                met[each] = directory.person(each, deadline)
+            person = met[each]
+            if person and not objection(person, home=facts.home, domains=catalog.people.email_domains):
+                able.append(person)
+            if len(able) > resource.approvals:  # one more than are needed is enough
+                break
+        found += approvers(resource, able)
     yield from found
     if not found:
         yield ok(PEOPLE, "for each resource there are people to ask and to approve")
@@ -90,29 +98,6 @@ OBJECTIONS: Mapping[Why, Callable[[str], tuple[str, str]]] = {
     ),
 }
 """Objections to a stored text, each with what to do."""
-
-Meet = Callable[[str], Person | None]
-
-
-def _meeting(met: dict[str, Person | None], directory: Directory, deadline: Deadline) -> Meet:
-    def look_up_people(person: str) -> Person | None:
-        if person not in met:
-            met[person] = directory.person(person, deadline)
-        return met[person]
-
-    return look_up_people
-
-
-def _able(resource: Resource, catalog: Catalog, facts: Facts, look_up_people: Meet) -> list[Person]:
-    """Return approvers who could approve now, at most one more than are needed."""
-    able: list[Person] = []
-    for each in names_of(resource.approvers, facts):
-        person = look_up_people(each)
-        if person and not objection(person, home=facts.home, domains=catalog.people.email_domains):
-            able.append(person)
-        if len(able) > resource.approvals:
-            break
-    return able
 
 
 def approvers(resource: Resource, able: Sequence[Person]) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ def look_at_stops(ledger: HeldLedger) -> Iterator[Finding]:
     snap = ledger.read({Key.of(Freeze), *(Key.of(Ban, each) for each in banned)})
     bans = {each: ban for each in banned if (ban := snap.find(Ban, each))}
     freeze = snap.find(Freeze)
-    people = ledger.read({Key.of(Person, each) for each in (*bans, *_by(freeze, *bans.values()))})
+    setters = {stop.by for stop in (freeze, *bans.values()) if stop and stop.by}
+    people = ledger.read({Key.of(Person, each) for each in (*bans, *setters)})
     if freeze:
         what = f"all automatic access has been frozen for {ago(freeze.at, snap.now)}"
         by = f" by {who(freeze.by, people)}" if freeze.by else ""
@@ -35,7 +36,3 @@ def look_at_stops(ledger: HeldLedger) -> Iterator[Finding]:
             for person, ban in bans.items()
         ]
     )
-
-
-def _by(*stops: Ban | Freeze | None) -> set[str]:
-    return {stop.by for stop in stops if stop and stop.by}
