@@ -79,9 +79,10 @@ class Adapters:
         if against or kept is None:
             return self._closed_by(against or because(Why.POLICY_LOST, version=force.version))
         try:
-            policy = self._same(kept.text) or config.load(
-                kept.text, environ=self._environ, secrets=self._secrets
-            )
+            if self._policy.text == kept.text:
+                policy = self._policy
+            else:
+                policy = config.load(kept.text, environ=self._environ, secrets=self._secrets)
         except Misconfigured as mistake:
             first = str(mistake).splitlines()[0]
             return self._closed_by(because(Why.POLICY_UNREADABLE, version=force.version, mistake=first))
@@ -90,7 +91,13 @@ class Adapters:
         self._policy, self._closed, self._was_in_force = policy, None, True
         for name in former.targets_elsewhere(force, policy.catalog):
             log.critical("this process grants nothing at a target", why=self._elsewhere(name))
-        self._let_go()
+
+        # What is still needed as it was stays open, although the policy no longer names it.
+        named = {*policy.targets.items(), *policy.oncall.items()}
+        with self._building:
+            gone = [self._built.pop(key) for key in self._built.keys() - named if key[0] not in self._former]
+        for built in gone:
+            _close(built)
         return policy.catalog
 
     def _elsewhere(self, name: str) -> str:
@@ -109,9 +116,6 @@ class Adapters:
     def _objection(self, version: str, kept: PolicyText | None) -> Reason | None:
         text, hmacs = (kept.text, kept.hmacs) if kept else (None, ())
         return text_objection(version, text, hmacs, self._env.secret_keys)
-
-    def _same(self, text: str) -> config.Policy | None:
-        return self._policy if self._policy.text == text else None
 
     @property
     def catalog(self) -> Catalog:
@@ -203,20 +207,18 @@ class Adapters:
         """Return the target as it was while something was granted there that may still be held: for revoking
         only. None if it is where it was. Raise PermanentFailure if its former settings cannot be used, naming
         the variables that are not set; of several addresses, one that can be used is enough."""
-        versions = self._former.get(name, ())
-        found = [self._former_at(name, each) for each in versions]
+        found: list[Target] = []
+        for version in self._former.get(name, ()):
+            try:
+                settings = self._settings_of(name, version)
+            except PermanentFailure as failure:
+                found.append(Unusable(failure))
+            else:
+                found.append(self._once(name, settings, build_target))
         unusable = [each for each in found if isinstance(each, Unusable)]
         if unusable and len(unusable) == len(found):
             raise unusable[0].failure
         return former_target(name, found) if found else None
-
-    def _former_at(self, name: str, version: str) -> Target:
-        try:
-            settings = self._settings_of(name, version)
-        except PermanentFailure as failure:
-            return Unusable(failure)
-        built: Target = self._once(name, settings, build_target)
-        return built
 
     def needs_of_former(self, name: str) -> tuple[str, ...]:
         """Return the variables that a target needs as it was. Raise PermanentFailure if that cannot be
@@ -271,14 +273,6 @@ class Adapters:
     def close(self) -> None:
         """Close everything that was built and keeps connections."""
         for built in self._built.values():
-            _close(built)
-
-    def _let_go(self) -> None:
-        """Close what the policy no longer names, or names with other settings."""
-        named = {*self._policy.targets.items(), *self._policy.oncall.items()}
-        with self._building:
-            gone = [self._built.pop(key) for key in self._built.keys() - named if key[0] not in self._former]
-        for built in gone:
             _close(built)
 
     def _once(self, name: str, settings: Any, build_it: Callable[..., Any]) -> Any:

@@ -94,9 +94,10 @@ def components(
         context=Context(ledger, SlackDirectory(client), adapters.follow, new_id),
         sealing=Sealing(ledger=ledger, trail=ledger, signer=key, new_id=new_id),
         guard=guard,
-        retention=Retention(ledger=ledger, books=ledger, guard=guard, signer=key, wall=_wall),
+        retention=Retention(ledger=ledger, books=ledger, guard=guard, signer=key, wall=wall),
     )
 
 
-def _wall() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 -- a clock of Redis that runs ahead makes nothing old
+def wall() -> datetime:
+    """Return the time by this machine's clock, which is compared with that of Redis."""
+    return datetime.now(UTC)  # noqa: TID251 -- if the clock of Redis is wrong, another one has to tell

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Self, cast
 
@@ -29,6 +28,7 @@ from bot.usecases.doctor import access, evidence, pager, policy, slack, stops, s
 from bot.usecases.doctor.findings import Check, Finding, few, look_at, run_checks, wrong
 from bot.wiring import components
 from bot.wiring.adapters import Adapters, policy_text
+from bot.wiring.components import wall
 
 POLICY_WITHIN, ALL_WITHIN = 4.0, 8.0
 """The seconds for reading the policy, and after that for all checks."""
@@ -83,37 +83,10 @@ class Examination:
             faults.insert(0, wrong(policy.POLICY, what, "set what it needs, also where the workers run"))
         said = config.caution(followed.catalog.audit.file, self._env.redis_copies) if followed else None
         faults += [look_at(policy.POLICY, said)] if said else []
-        checks = self._of_ledger(local.catalog.version if local else None)
-        checks["access.yaml"] = lambda _: few(faults)
-        checks |= self._of_policy(followed) if followed else {}
-        checks |= self._of_slack(followed)
-        return run_checks(checks, Deadline.after(ALL_WITHIN), SPARE)
-
-    def _in_force(self) -> config.Policy | None:
-        """Return the policy in force. None if there is none, if its text cannot be trusted, or if Redis does
-        not answer; then nothing waits for Redis again. Raise Misconfigured if it cannot be followed here."""
-        try:
-            text = within(Deadline.after(POLICY_WITHIN), "Redis", self._text_in_force)
-        except TemporaryFailure as failure:
-            away = _Away(failure)
-            self.ledger, self._server = cast("RedisLedger", away), cast("RedisServer", away)
-            return None
-        return config.load(text, name="the policy in force", environ=self._environ) if text else None
-
-    def _text_in_force(self) -> str | None:
-        force = self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
-        if force is None:
-            return None
-        self._force = force
-        found = policy_text(self.ledger, force.version)
-        if found is None or text_objection(force.version, found.text, found.hmacs, self._env.secret_keys):
-            return None
-        return found.text
-
-    def _of_ledger(self, version: str | None) -> dict[str, Check]:
+        version = local.catalog.version if local else None
         ledger, server = self.ledger, self._server
-        return {
-            store.REDIS: lambda _: store.look_at_redis(server, ledger, _wall, self._env.redis_copies),
+        checks: dict[str, Check] = {
+            store.REDIS: lambda _: store.look_at_redis(server, ledger, wall, self._env.redis_copies),
             work.WORKER: lambda _: work.look_at_worker(ledger),
             work.RECORDS: lambda _: work.look_at_records(ledger, self.workspace),
             work.SWEEP: lambda _: work.look_at_sweep(ledger),
@@ -124,7 +97,33 @@ class Examination:
             policy.POLICY: lambda _: policy.look_at_policy(
                 ledger, version, self._file, self._env.secret_keys
             ),
+            "access.yaml": lambda _: few(faults),
         }
+        checks |= self._of_policy(followed) if followed else {}
+        checks |= self._of_slack(followed)
+        return run_checks(checks, Deadline.after(ALL_WITHIN), SPARE)
+
+    def _in_force(self) -> config.Policy | None:
+        """Return the policy in force. None if there is none, if its text cannot be trusted, or if Redis does
+        not answer; then nothing waits for Redis again. Raise Misconfigured if it cannot be followed here."""
+
+        def read() -> str | None:
+            force = self.ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
+            if force is None:
+                return None
+            self._force = force
+            found = policy_text(self.ledger, force.version)
+            if found is None or text_objection(force.version, found.text, found.hmacs, self._env.secret_keys):
+                return None
+            return found.text
+
+        try:
+            text = within(Deadline.after(POLICY_WITHIN), "Redis", read)
+        except TemporaryFailure as failure:
+            away = _Away(failure)
+            self.ledger, self._server = cast("RedisLedger", away), cast("RedisServer", away)
+            return None
+        return config.load(text, name="the policy in force", environ=self._environ) if text else None
 
     def _of_policy(self, followed: config.Policy) -> dict[str, Check]:
         ledger, catalog = self.ledger, followed.catalog
@@ -135,7 +134,7 @@ class Examination:
         directory = SlackDirectory(self._client)
 
         def source(name: str) -> Check:
-            return lambda by: pager.look_at_source(adapters.source, name, catalog, _wall(), by)
+            return lambda by: pager.look_at_source(adapters.source, name, catalog, wall(), by)
 
         def target(name: str) -> Check:
             gives = targets.gives_by_target(catalog)[name]
@@ -178,7 +177,3 @@ class _Away:
             raise TemporaryFailure(str(self._failure))
 
         return fails
-
-
-def _wall() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251 -- this clock is compared with Redis's

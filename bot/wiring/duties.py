@@ -25,7 +25,13 @@ def duties(made: Components) -> Mapping[str, Duty]:
 def together(made: Components) -> Mapping[str, Batches]:
     """Return the ways in which the worker does many due jobs of a kind in one batch."""
     it = _work(made)
-    return {"hold": HoldBatches(made.ledger, it.reach, it.reconciliation, it.catch_up, _log_unwritten)}
+
+    def log_unwritten(job: Job, error: Exception) -> None:
+        foreseen = isinstance(error, Conflict | TemporaryFailure)
+        about = {"error": str(error)} if foreseen else {"exc_info": error}
+        log.warning("it is not written yet what was taken", member=job.claim.member, **about)
+
+    return {"hold": HoldBatches(made.ledger, it.reach, it.reconciliation, it.catch_up, log_unwritten)}
 
 
 def _work(made: Components) -> work.Work:
@@ -44,9 +50,3 @@ def _work(made: Components) -> work.Work:
         retention=made.retention,
         archive=adapters.archive,
     )
-
-
-def _log_unwritten(job: Job, error: Exception) -> None:
-    foreseen = isinstance(error, Conflict | TemporaryFailure)
-    about = {"error": str(error)} if foreseen else {"exc_info": error}
-    log.warning("it is not written yet what was taken", member=job.claim.member, **about)

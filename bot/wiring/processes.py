@@ -76,30 +76,31 @@ class _Door:
             api_url=env.slack_api_url,
         )
         self._bolt = build(self._parts.context, settings)
-        self.site = web.create(None if env.socket_mode else self._bolt, self._ready)
+
+        def trouble() -> str | None:
+            own = self._trouble or (self._socket.trouble if self._socket else None)
+            return health.trouble(self._parts.context) or own or health.shut_out(self._parts.context)
+
+        self.site = web.create(None if env.socket_mode else self._bolt, trouble)
 
     def on_open(self) -> None:
-        threading.Thread(target=self._begin, name="begin", daemon=True).start()
+        def start() -> None:
+            try:
+                begin(self._parts, self._stop, lambda: self._parts.adapters.enact(self._parts.ledger))
+            except Misconfigured as mistake:
+                log.critical("cannot work like this", mistakes=str(mistake))
+                self._trouble = str(mistake)
+                return
+            self._trouble = None
+            if self._env.socket_mode:
+                self._socket = SocketConnection(self._bolt, self._env.slack_app_token.get_secret_value())
 
-    def _begin(self) -> None:
-        try:
-            begin(self._parts, self._stop, lambda: self._parts.adapters.enact(self._parts.ledger))
-        except Misconfigured as mistake:
-            log.critical("cannot work like this", mistakes=str(mistake))
-            self._trouble = str(mistake)
-            return
-        self._trouble = None
-        if self._env.socket_mode:
-            self._socket = SocketConnection(self._bolt, self._env.slack_app_token.get_secret_value())
+        threading.Thread(target=start, name="begin", daemon=True).start()
 
     def on_close(self) -> None:
         self._stop.told = True
         if self._socket:
             self._socket.close()
-
-    def _ready(self) -> str | None:
-        trouble = self._trouble or (self._socket.trouble if self._socket else None)
-        return health.trouble(self._parts.context) or trouble or health.shut_out(self._parts.context)
 
 
 def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, str], host: str) -> None:
@@ -129,7 +130,13 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     if stopping.told:
         return
     watchdog.begin()
-    _collect_seldom()
+
+    # Looking for cycles among everything that documents consist of takes a quarter of the time that it takes
+    # to do very many jobs at once (``make bench ARGS=load``), and there are hardly any.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
     log.info("working")
     worker.run()
 
@@ -144,12 +151,3 @@ def _first(made: Components, watchdog: Watchdog) -> None:
     made.ledger.upgrade()
     watchdog.look()
     watchdog.put_in_force()
-
-
-def _collect_seldom() -> None:
-    """Make garbage collection rare. Looking for cycles among everything that documents consist of takes a
-    quarter of the time that it takes to do very many jobs at once (``make bench ARGS=load``), and there are
-    hardly any."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 10)

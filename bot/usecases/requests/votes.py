@@ -204,7 +204,7 @@ def _approve(context: Context, poll: _Poll, person: str, length: int | None, op:
     elif poll.extension:
         moved, change = _extension_approval(poll, person)
     else:
-        # An older version wrote extensions as requests: their length counts from the end of what they prolong.
+        # An older version wrote extensions as requests, whose length counts from the end of what they extend.
         grant = poll.grant
         end = snap.leases.get(grant.follows) if grant.follows else None
         if end and grant.length is not None:
