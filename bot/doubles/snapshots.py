@@ -1,4 +1,4 @@
-"""What a double remembers, in one JSON file that is written whole or not at all."""
+"""The memory of a double, in one JSON file that is written whole or not at all."""
 
 from __future__ import annotations
 

@@ -39,9 +39,9 @@ class SlackMessages(Messenger, Publisher, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What the duties work with. ``policy`` returns the policy that is followed now. ``target`` finds a
-    target as that policy has it, ``reach`` also one that it no longer has, and ``former`` one as it was; see
-    ``Adapters``."""
+    """The parts that the duties work with. ``policy`` returns the policy that is followed now. ``target``
+    finds a target as that policy has it, ``reach`` also one that it no longer has, and ``former`` one as it
+    was; see ``Adapters``."""
 
     context: Context
     census: Census

@@ -38,7 +38,7 @@ Facts = Mapping[str, int | str | datetime | None]
 
 
 class What(StrEnum):
-    """What an examination finds. The sentences are in ``bot.usecases.audit.sentences``."""
+    """The kinds of findings. Their sentences are in ``bot.usecases.audit.sentences``."""
 
     ENTRY_UNREADABLE = "entry unreadable"
     ENTRY_ORDER = "entry order"

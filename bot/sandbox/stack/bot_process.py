@@ -67,7 +67,7 @@ class BotProcess:
 
     @property
     def pid(self) -> int:
-        return self._started().pid
+        return self._child().pid
 
     @property
     def running(self) -> bool:
@@ -102,7 +102,7 @@ class BotProcess:
 
     def must_be_running(self) -> None:
         """Raise Misconfigured, with its last words, if it has ended."""
-        code = self._started().poll()
+        code = self._child().poll()
         if code is not None:
             last = self.output().strip().splitlines()[-LAST_LINES:]
             raise Misconfigured(f"rotakey {self.command} ended with {code}:\n" + "\n".join(last))
@@ -110,7 +110,7 @@ class BotProcess:
     def wait(self, seconds: float) -> int | None:
         """Return its exit code, as soon as it has ended; None if that takes longer."""
         with suppress(subprocess.TimeoutExpired):
-            self._started().wait(seconds)
+            self._child().wait(seconds)
         return self.code
 
     def tell_to_stop(self) -> None:
@@ -132,12 +132,12 @@ class BotProcess:
 
     def kill(self) -> None:
         """Kill it and everything it started at once, as a crash would."""
-        process = self._started()
+        process = self._child()
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def _started(self) -> Child:
+    def _child(self) -> Child:
         if self._process is None:
             raise Misconfigured(f"rotakey {self.command} has not been started")
         return self._process

@@ -1,4 +1,4 @@
-"""What an examination of the audit found, in words."""
+"""Findings of an examined audit, in words."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class _Poll:
         grant = grants.vote_extension(self.grant, votes, approvals=self.resource.approvals)
         return replace(self, grant=grant, extension=grant.extension)
 
-    def shortened(self, length: int | None) -> _Poll:
+    def for_less(self, length: int | None) -> _Poll:
         """Return the poll for the length that the approver gives. Raises Refused if it is more than was
         requested."""
         if length is None:
@@ -181,7 +181,7 @@ def _approve(context: Context, poll: _Poll, person: str, length: int | None, op:
     objection = vote_objection(person, poll.grant, poll.resource, catalog, facts)
     if objection:
         raise Refused(objection)
-    shown, poll = poll, poll.shortened(length)
+    shown, poll = poll, poll.for_less(length)
     fits = reason_still_fits(poll.grant, poll.resource, catalog)
     question = question_of(poll.grant, poll.resource, poll.extension, reason_fits=fits)
     objection = requester_objection(question, catalog, facts)
