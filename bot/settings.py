@@ -43,8 +43,8 @@ def wrong(text: str) -> PydanticCustomError:
 
 
 def unlike(text: str) -> PydanticCustomError:
-    """Make a mistake about the value, such as ``is no channel; …``: the value is put in front as the file has
-    it, before variables are filled in."""
+    """Make a mistake about the value, such as ``is not a valid channel; …``: the value is put in front as
+    the file has it, before variables are filled in."""
     return PydanticCustomError("unlike", "{text}", {"text": text})
 
 
@@ -71,13 +71,15 @@ def _seconds(value: object) -> int:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise unlike("is a number without a unit; write a length such as 12h, 45m or 1h30m")
     if not isinstance(value, str):
-        raise wrong("must be a length; write it such as 12h, 45m or 1h30m")
+        raise wrong("must be a length; write one such as 12h, 45m or 1h30m")
     try:
         length = durations.parse(value)
     except Refused as refused:
         if refused.reason.why is Why.DURATION_FRACTION:
-            raise unlike("is not whole; write 1h30m rather than 1.5h") from None
-        raise unlike("is no length; write it such as 12h, 45m, 1h30m or 2d, the larger unit first") from None
+            raise unlike("is a fraction; write 1h30m instead of 1.5h") from None
+        raise unlike(
+            "is not a valid length; write one such as 12h, 45m, 1h30m or 2d, with the larger unit first"
+        ) from None
     if not isinstance(length, int):
         raise unlike("has no fixed length; write one such as 12h, 45m or 1h30m")
     return length
@@ -104,8 +106,8 @@ def _held_back(value: object, info: ValidationInfo) -> SecretStr:
         return SecretStr("")
     if isinstance(context, FileContext) and not (context.bare_secrets or isinstance(value, FromVariable)):
         raise wrong(
-            "is a secret, and secrets must not be in this file; write ${NAME} alone, such as"
-            " ${ORDERS_DB_URL}, and give that variable the value"
+            "is a secret, and this file must not contain secrets; write only a variable, such as"
+            " ${ORDERS_DB_URL}, and set that variable in the environment"
         )
     return SecretStr(str(value))
 
@@ -125,7 +127,7 @@ class Between:
 
     def _check(self, seconds: int) -> int:
         if not _seconds(self.least) <= seconds <= _seconds(self.most):
-            raise unlike(f"is out of range; write {self.least} or more, and {self.most} or less")
+            raise unlike(f"is out of range; write {self.least} to {self.most}")
         return seconds
 
 
@@ -172,7 +174,8 @@ ApiUrl = Annotated[
 """The address of an API, which the calls' paths are added to."""
 
 AccountName = Annotated[
-    str, Form(r"\S(?:[^\r\n\x00]{0,250}\S)?", "is no account; write its name at the target")
+    str,
+    Form(r"\S(?:[^\r\n\x00]{0,250}\S)?", "is not a valid account; write the account's name at the target"),
 ]
 
 
@@ -207,7 +210,7 @@ class Settings(BaseModel):
         if isinstance(value, BaseModel):
             return value
         if not isinstance(value, Mapping):
-            raise wrong(f"must hold keys and their values; the keys are {', '.join(keys)}")
+            raise wrong(f"must be a mapping; its keys are {', '.join(keys)}")
         if isinstance(info.context, FileContext):
             info.context.keys[id(value)] = keys
         return value
@@ -258,7 +261,9 @@ class Kind(Settings):
         if "reaches" not in cls.__dict__:
             raise TypeError(f"{cls.__name__} must state which of its keys name the systems it reaches")
         if unknown := set(cls.reaches) - cls.model_fields.keys():
-            raise TypeError(f"{cls.__name__} has no {', '.join(sorted(unknown))}, which it says it reaches")
+            raise TypeError(
+                f"{cls.__name__}.reaches names keys that do not exist: {', '.join(sorted(unknown))}"
+            )
 
     def systems(self) -> tuple[tuple[str, str], ...]:
         """Return each key that says which system is reached, with its value in clear."""
@@ -305,9 +310,7 @@ class TargetSettings(Kind):
         """Return why nobody can have this account at a target of this kind, and what to write; None if
         somebody can."""
         if account in cls.administrators:
-            return (
-                "is a login of administrators, whose sessions Rotakey would end; name one that a person uses"
-            )
+            return "is an administrator login, whose sessions Rotakey would end; name a person's own account"
         return None
 
     @classmethod
@@ -336,5 +339,5 @@ class SourceSettings(Kind):
     @classmethod
     def _outlasts(cls, value: int, info: ValidationInfo) -> int:
         if value <= info.data.get("every", 0):
-            raise unlike("is over before the source is read again; make it longer than every")
+            raise unlike("passes before the source is read again; make it longer than every")
         return value

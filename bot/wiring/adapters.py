@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 ENACTED = Key.of(PolicyInForce)
 
-NOT_IN_FORCE = "the policy of this process is not in force yet, so nothing is granted by it"
+NOT_IN_FORCE = "this process's policy is not in force yet, so it grants nothing; see rotakey doctor"
 
 
 class Adapters:
@@ -90,7 +90,7 @@ class Adapters:
             return self._closed_by(because(Why.POLICY_FOREIGN, version=force.version))
         self._policy, self._closed, self._was_in_force = policy, None, True
         for name in former.targets_elsewhere(force, policy.catalog):
-            log.critical("this process grants nothing at a target", why=self._elsewhere(name))
+            log.critical("nothing granted at a target", why=self._elsewhere(name))
 
         # What is still needed as it was stays open, although the policy no longer names it.
         named = {*policy.targets.items(), *policy.oncall.items()}
@@ -103,14 +103,16 @@ class Adapters:
     def _elsewhere(self, name: str) -> str:
         variables = " and ".join(self.catalog.located.variables.get(name, ()))
         return (
-            f"{name} is at another address here than the policy in force has it, because of {variables}: set"
-            " that as it is elsewhere; or, if the target has moved, set it everywhere and run rotakey policy"
-            " apply FILE with it"
+            f"{name} has a different address here than in the policy in force, because of {variables}: set"
+            " it as in the other processes; or, if the target has moved, set it everywhere and run rotakey"
+            " policy apply FILE"
         )
 
     def _closed_by(self, against: Reason) -> Catalog:
-        self._closed = "the policy in force is not followed here, so nothing is granted: see rotakey doctor"
-        log.critical("the policy in force is not followed", why=against.why.value, **against.facts)
+        self._closed = (
+            "this process cannot follow the policy in force, so it grants nothing; see rotakey doctor"
+        )
+        log.critical("policy not followed", why=against.why.value, **against.facts)
         return replace(self._policy.catalog, closed=against)
 
     def _objection(self, version: str, kept: PolicyText | None) -> Reason | None:
@@ -175,7 +177,7 @@ class Adapters:
         if force:
             self.follow(force, self._text_of(force.version))
         log.critical(
-            "the access.yaml of this process is not in force",
+            "own access.yaml not in force",
             version=version,
             in_force=force.version if force else None,
             to_go_back_to_it="rotakey policy apply FILE",
@@ -188,7 +190,7 @@ class Adapters:
         settings = self._policy.targets.get(name)
         if settings is None:
             raise PermanentFailure(
-                f"target {name} is not in access.yaml any more: put it back until nothing is held there"
+                f"target {name} is no longer in access.yaml: put it back until nothing is held there"
             )
         built: Target = self._once(name, settings, build_target)
         here = self.catalog.located.reached.get(name)
@@ -241,32 +243,35 @@ class Adapters:
     def _settings_of(self, name: str, version: str) -> Any:
         found = self._targets_of(name, version)
         if name not in found.settings:
-            why = found.skipped.get(name, "it is not in that text")
+            why = found.skipped.get(name, "that policy does not name it")
             raise PermanentFailure(
-                f"something is held at {name} as it was in policy {version}, and it cannot be reached: {why};"
-                " set that, or put the target back into access.yaml as it was"
+                f"access granted at {name} under policy {version} cannot be revoked: {why}; fix that, or"
+                " restore the target in access.yaml as it was"
             )
         return found.settings[name]
 
     def _targets_of(self, name: str, version: str) -> config.Targets:
         kept = self._text_of(version)
         against = self._objection(version, kept)
-        held = f"something is held at {name} as it was in policy {version}, and that text"
+        held = f"access granted at {name} under policy {version} cannot be revoked: the text of that policy"
         if against and against.why is Why.POLICY_UNSIGNED:
             raise PermanentFailure(
-                f"{held} was not put in Redis with this SECRET_KEY: put the target back into access.yaml as"
-                " it was; or, if the key was set or changed since, take that back until nothing is held there"
+                f"{held} was not signed with this SECRET_KEY; restore the target in access.yaml as it was;"
+                " or, if SECRET_KEY was set or changed since, undo that until nothing is held there"
             )
         if against or kept is None:
             raise PermanentFailure(
-                f"{held} is lost or was changed in Redis: put the target back into access.yaml as it was"
+                f"{held} is lost or was changed in Redis; restore the target in access.yaml as it was"
             )
         return config.targets_of(kept.text, name=f"policy {version}", environ=self._environ)
 
     def source(self, name: str) -> OnCallSource:
         settings = self._policy.oncall.get(name)
         if settings is None:
-            raise PermanentFailure(f"on-call source {name} is not in access.yaml any more")
+            raise PermanentFailure(
+                f"on-call source {name} is no longer in access.yaml: put it back, or take out the schedules"
+                " that begin with it"
+            )
         built: OnCallSource = self._once(name, settings, build_source)
         return built
 
@@ -297,7 +302,9 @@ def targets_alone(known: config.Targets) -> Callable[[str], Target]:
         if name in known.skipped:
             raise PermanentFailure(f"target {name} is skipped: {known.skipped[name]}")
         if name not in known.settings:
-            raise PermanentFailure(f"target {name} is not in this access.yaml")
+            raise PermanentFailure(
+                f"target {name} is not in this access.yaml: add it, with the address it had"
+            )
         settings = known.settings[name]
         return build_target(name, settings)
 

@@ -29,7 +29,7 @@ def together(made: Components) -> Mapping[str, Batches]:
     def log_unwritten(job: Job, error: Exception) -> None:
         foreseen = isinstance(error, Conflict | TemporaryFailure)
         about = {"error": str(error)} if foreseen else {"exc_info": error}
-        log.warning("it is not written yet what was taken", member=job.claim.member, **about)
+        log.warning("revocation not written yet", member=job.claim.member, **about)
 
     return {"hold": HoldBatches(made.ledger, it.reach, it.reconciliation, it.catch_up, log_unwritten)}
 

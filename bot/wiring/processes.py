@@ -44,7 +44,7 @@ def begin(made: Components, stop: Stop, first: Callable[[], object]) -> None:
                 log.warning("redis", warning=warning)
             against = checks.objections(made.redis)
             if against and not made.env.redis_unsafe:
-                raise Misconfigured("\n".join((*against, "REDIS_UNSAFE=1 starts anyway")))
+                raise Misconfigured("\n".join((*against, "to start anyway, set REDIS_UNSAFE=1")))
             for objection in against:
                 log.error("redis is unsafe", objection=objection)
             first()
@@ -88,7 +88,7 @@ class _Door:
             try:
                 begin(self._parts, self._stop, lambda: self._parts.adapters.enact(self._parts.ledger))
             except Misconfigured as mistake:
-                log.critical("cannot work like this", mistakes=str(mistake))
+                log.critical("cannot start", mistakes=str(mistake))
                 self._trouble = str(mistake)
                 return
             self._trouble = None

@@ -109,8 +109,8 @@ def test_no_account_is_the_bot_s_own_or_an_administrator_s(place: str) -> None:
     }[place]
     for login in ("postgres", "rdsadmin", "cloudsqlsuperuser"):
         expected = [
-            f"{where}: is a login of administrators, whose sessions Rotakey would end; name one that a person"
-            " uses"
+            f"{where}: is an administrator login, whose sessions Rotakey would end; name a person's own"
+            " account"
         ]
         assert told(place, place.replace(account, login)) == expected
         assert told_unset(place, place.replace(account, login)) == expected
@@ -149,9 +149,9 @@ def test_the_login_in_an_address(url: str, login: str | None) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("é" * 32, "has 64 bytes, and PostgreSQL cuts names off after 63; shorten it"),
-        ("public", "is a word of PostgreSQL's own and never a role; write the name of a role"),
-        ("none", "is a word of PostgreSQL's own and never a role; write the name of a role"),
+        ("é" * 32, "has 64 bytes, but PostgreSQL keeps only 63; shorten it"),
+        ("public", "is reserved by PostgreSQL and cannot be a role; write the name of a role"),
+        ("none", "is reserved by PostgreSQL and cannot be a role; write the name of a role"),
     ],
 )
 def test_names_that_postgresql_would_change(name: str, text: str) -> None:

@@ -94,16 +94,15 @@ def test_a_slow_pattern_is_named_and_not_looked_for_without_time() -> None:
 )
 def test_passwords_in_clear(url: str, doubted: bool) -> None:
     assert warned(TEXT, environ={"ORDERS_DB_URL": url}) == doubted * [
-        "access.yaml:3: targets.orders-db.url: warning: has sslmode=disable, so passwords and names cross the"
-        " network in clear"
+        "access.yaml:3: targets.orders-db.url: warning: has sslmode=disable, which sends passwords"
+        " unencrypted; write sslmode=require"
     ]
 
 
 def test_a_role_that_is_spelled_as_postgresql_seldom_does() -> None:
     assert warned(TEXT.replace("role: ro", "role: Orders_RO")) == [
-        "access.yaml:12: resources.on-duty.gives[0]: warning: has capital letters, and PostgreSQL"
-        " makes them small"
-        " in CREATE ROLE unless the name is in quotes; check that the role is really spelled so"
+        "access.yaml:12: resources.on-duty.gives[0]: warning: has capital letters, and CREATE ROLE makes"
+        " them lower case unless the name is in quotes; check that the role is really spelled this way"
     ]
 
 

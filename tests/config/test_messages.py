@@ -46,7 +46,7 @@ access.yaml:3: people.email_domains[0]: "@example.com" is no domain; write what 
 access.yaml:5: people.accounts.ada: "ada" is no Slack user id; write it as in the person's profile, such as U02ABCDEF
 access.yaml:7: oncall.pagerduty.kind: "pagerdutty" is no kind there is; did you mean pagerduty?
 access.yaml:9: targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment
-access.yaml:10: targets.bills-db.url: is a secret, and secrets must not be in this file; write ${NAME} alone, such as ${ORDERS_DB_URL}, and give that variable the value
+access.yaml:10: targets.bills-db.url: is a secret, and this file must not contain secrets; write only a variable, such as ${ORDERS_DB_URL}, and set that variable in the environment
 access.yaml:11: targets.stock-db.…: has no value; fill it in, or take it out
 access.yaml:12: targets.stack-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment
 access.yaml:12: targets.stack-db: is the same server as orders-db on line 9, with equal host and port; give its roles at orders-db instead, because one server must have one name, whatever the database and the user
@@ -84,5 +84,5 @@ def test_every_sentence_says_what_is_wrong_and_then_what_to_do() -> None:
 def test_no_mistake_tells_a_secret() -> None:
     environ = {"ORDERS_DB_URL": "mysql://root:hunter2@orders.example.com/orders"}
     told = "".join(map(str, check(FILE, environ=environ)))
-    assert "targets.orders-db.url: is no address of a Postgres server" in told
+    assert "targets.orders-db.url: is not a PostgreSQL URL" in told
     assert "hunter2" not in told

@@ -91,12 +91,12 @@ def test_what_is_not_there_yet_is_no_key(key: str) -> None:
         ("{max: 4h, min: 1h, default: 5m}", 'default: "5m" is shorter than min; lengthen it, or lower min'),
         ("{max: 4h, min: 1h, offer: [5m]}", 'offer[0]: "5m" is shorter than min; lengthen it, or lower min'),
         ("{max: 12}", "max: 12 is a number without a unit; write a length such as 12h, 45m or 1h30m"),
-        ("{max: 1.5h}", 'max: "1.5h" is not whole; write 1h30m rather than 1.5h'),
-        ("{max: 0h}", 'max: "0h" is no length; write it such as 12h, 45m, 1h30m or 2d,'
-         " the larger unit first"),
+        ("{max: 1.5h}", 'max: "1.5h" is a fraction; write 1h30m instead of 1.5h'),
+        ("{max: 0h}", 'max: "0h" is not a valid length; write one such as 12h, 45m, 1h30m or 2d, with the'
+         ' larger unit first'),
         ("{max: until end of shift}", 'max: "until end of shift" has no fixed length;'
          " write one such as 12h, 45m or 1h30m"),
-        ("{max: [1h]}", "max: must be a length; write it such as 12h, 45m or 1h30m"),
+        ("{max: [1h]}", "max: must be a length; write one such as 12h, 45m or 1h30m"),
         ("{max: 4h, offer: []}", "offer: is empty; name at least one, or take the key out"),
         ("{default: 4h}", "max: is missing; add it"),
     ],
@@ -187,8 +187,8 @@ def test_a_pattern_must_compile() -> None:
         ("{orders-db: ada}", "{orders-db: no}", "is read as false; put it in quotes if it is a name"),
         ("kind: pagerduty", "kind: pagerdury", '"pagerdury" is no kind there is; did you mean pagerduty?'),
         ("kind: postgres, url: \"${O", "url: \"${O", "targets.orders-db.kind: is missing; add it"),
-        ("stale_after: 5m", "stale_after: 30s", '"30s" is over before the source is read again;'
-         " make it longer than every"),
+        ("stale_after: 5m", "stale_after: 30s", '"30s" passes before the source is read again; make it'
+            ' longer than every'),
         ("sessions: keep", "sessions: stay", '"stay" is not known here; write end or keep'),
         ("target: orders-db", "target: order", '"order" is none of the targets; did you mean orders-db?'),
         ("role: orders_rw", "rolle: orders_rw", "[0].rolle: there is no such key here; did you mean role?"),

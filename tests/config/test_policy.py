@@ -126,7 +126,7 @@ def test_replicas_are_listed_as_secrets() -> None:
         ("replicas: []", "targets.orders-db.replicas: "),
         (
             'replicas: ["${BILLS_URL}"]',
-            "orders-db.replicas[0]: is no address of a Postgres",
+            "orders-db.replicas[0]: is not a PostgreSQL URL",
         ),
         (
             'replicas: ["${REPLICA_URL}"]',

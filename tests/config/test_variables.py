@@ -53,8 +53,8 @@ def test_a_secret_is_a_variable_alone() -> None:
 def test_a_secret_in_the_file_is_a_mistake_that_does_not_repeat_it(url: str) -> None:
     text = resource_text(BOB).replace('"${ORDERS_DB_URL}"', f'"{url}"')
     assert said(text, {"PASSWORD": "s3cret"}) == [
-        "access.yaml:2: targets.orders-db.url: is a secret, and secrets must not be in this file; write"
-        " ${NAME} alone, such as ${ORDERS_DB_URL}, and give that variable the value"
+        "access.yaml:2: targets.orders-db.url: is a secret, and this file must not contain secrets; write"
+        " only a variable, such as ${ORDERS_DB_URL}, and set that variable in the environment"
     ]
 
 
@@ -118,7 +118,7 @@ def test_two_dollars_are_one_and_one_is_itself() -> None:
 def test_what_is_filled_in_is_not_filled_in_again_and_is_no_yaml() -> None:
     environ = {"EVERY": "${OTHER}, [a, b]: #x", "OTHER": "30s"}
     (only,) = said(paged('"${EVERY}"'), environ)
-    assert only.startswith('access.yaml:1: oncall.pagerduty.every: "${EVERY}" is no length;')
+    assert only.startswith('access.yaml:1: oncall.pagerduty.every: "${EVERY}" is not a valid length;')
 
 
 def test_a_variable_that_is_not_set_is_one_mistake_where_it_is_used() -> None:
@@ -139,8 +139,8 @@ def test_what_a_variable_holds_is_not_told_when_it_does_not_fit() -> None:
     text = resource_text(BOB).replace(PAGER, "{kind: '${KIND}', every: '${EVERY}', stale_after: '${STALE}'}")
     told = said(text, {"KIND": "pagerduty", "EVERY": "hunter two", "STALE": "hunter two"})
     assert told == [
-        f'access.yaml:1: oncall.pagerduty.{key}: "${{{name}}}" is no length;'
-        " write it such as 12h, 45m, 1h30m or 2d, the larger unit first"
+        f'access.yaml:1: oncall.pagerduty.{key}: "${{{name}}}" is not a valid length;'
+        " write one such as 12h, 45m, 1h30m or 2d, with the larger unit first"
         for key, name in (("every", "EVERY"), ("stale_after", "STALE"))
     ]
 

@@ -124,7 +124,7 @@ def test_the_sandbox_lets_no_file_reach_a_real_database(rotakey: Rotakey, tmp_pa
         path.write_text(POLICY.read_text("utf-8").replace("${ORDERS_DB_URL}", url))
         ended = rotakey("sandbox", "--data", tmp_path / "data", "--file", path)
         assert ended.returncode == 1
-        assert "targets.orders-db.url: is a secret, and secrets must not be in this file" in ended.stderr
+        assert "targets.orders-db.url: is a secret, and this file must not contain secrets" in ended.stderr
     assert not (tmp_path / "data").exists()
 
 

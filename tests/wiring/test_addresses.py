@@ -39,9 +39,9 @@ def test_who_reaches_it_elsewhere_grants_nothing_there_and_names_the_variable(
     misled = scene.started(**MISLED)
     there = target(misled)
     why = (
-        "orders-db is at another address here than the policy in force has it, because of OLD_URL: set that"
-        " as it is elsewhere; or, if the target has moved, set it everywhere and run rotakey policy apply"
-        " FILE with it"
+        "orders-db has a different address here than in the policy in force, because of OLD_URL: set it as"
+        " in the other processes; or, if the target has moved, set it everywhere and run rotakey policy"
+        " apply FILE"
     )
     for attempt in (
         lambda: there.prepare(ADAS, soon()),
@@ -83,7 +83,7 @@ def test_the_log_and_security_hear_it_once_and_of_a_process_that_starts_later_ag
         " nothing there. Set OLD_URL there as it is elsewhere. If the target has moved, set it everywhere and"
         " run `rotakey policy apply FILE` with it."
     )
-    assert [each["event"] for each in logs] == ["this process grants nothing at a target"]
+    assert [each["event"] for each in logs] == ["nothing granted at a target"]
     scene.started(**MISLED).context.catalog()
     assert len(scene.notes_in()) == 1, "a moment later, of the same"
     scene.ledger.advance(600)

@@ -85,13 +85,13 @@ def test_a_target_that_left_the_file_is_reached_as_it_was_and_one_that_moved_whe
     scene.started(GONE)
     worker.context.catalog()
     worker.adapters.reach("orders-db").revoke(ADAS, at(OLD), soon())
-    with pytest.raises(PermanentFailure, match="target orders-db is not in access"):
+    with pytest.raises(PermanentFailure, match="target orders-db is no longer in access"):
         worker.adapters.target("orders-db")
     scene.started(MOVED)
     worker.context.catalog()
     worker.adapters.reach("orders-db").revoke(DANS, at(NEW), soon())
     assert revoked(scene) == {OLD: ["ada@example.com"], NEW: ["dan@example.com"]}
-    with pytest.raises(PermanentFailure, match="target never-db is not in access"):
+    with pytest.raises(PermanentFailure, match="target never-db is no longer in access"):
         worker.adapters.reach("never-db")
 
 
@@ -225,9 +225,9 @@ def test_a_variable_that_it_needs_and_that_is_not_set_any_more_is_named(scene: S
     with pytest.raises(PermanentFailure) as missing:
         worker.adapters.former("orders-db")
     assert str(missing.value) == (
-        f"something is held at orders-db as it was in policy {V1}, and it cannot be reached:"
-        f" policy {V1}:3: targets.orders-db.url: the variable OLD_URL is not set; give it a value in the"
-        " environment; set that, or put the target back into access.yaml as it was"
+        f"access granted at orders-db under policy {V1} cannot be revoked: policy {V1}:3:"
+        " targets.orders-db.url: the variable OLD_URL is not set; give it a value in the environment; fix"
+        " that, or restore the target in access.yaml as it was"
     )
 
 
@@ -235,7 +235,9 @@ def test_a_text_that_was_changed_meanwhile_is_not_gone_by(scene: Scene) -> None:
     worker = scene.started(SECRET_KEY=KEY)
     scene.started(MOVED, SECRET_KEY=KEY)
     scene.forge(TEXT.replace("OLD_URL", "NEWEST_URL"), V1)
-    with pytest.raises(PermanentFailure, match=f"in policy {V1}, and that text is lost or was changed"):
+    with pytest.raises(
+        PermanentFailure, match=f"under policy {V1} .*: the text of that policy is lost or was changed"
+    ):
         former(worker)
     assert NEWEST not in scene.servers
 
@@ -271,9 +273,9 @@ def test_a_first_key_does_not_reach_a_target_as_it_was_and_says_what_does(scene:
     with pytest.raises(PermanentFailure) as unsigned:
         former(worker)
     assert str(unsigned.value) == (
-        f"something is held at orders-db as it was in policy {V1}, and that text was not put in Redis with"
-        " this SECRET_KEY: put the target back into access.yaml as it was; or, if the key was set or changed"
-        " since, take that back until nothing is held there"
+        f"access granted at orders-db under policy {V1} cannot be revoked: the text of that policy was not"
+        " signed with this SECRET_KEY; restore the target in access.yaml as it was; or, if SECRET_KEY was"
+        " set or changed since, undo that until nothing is held there"
     )
     assert former(scene.started(GONE)), "without the key"
     back = scene.applied(SECRET_KEY=KEY)
@@ -295,7 +297,7 @@ def test_a_first_key_vouches_for_no_text_that_somebody_else_put_among_the_former
     )
     worker = scene.started(GONE, SECRET_KEY=KEY)
     assert scene.text(version_of(theirs)).hmacs == ()
-    with pytest.raises(PermanentFailure, match="was not put in Redis with this SECRET_KEY"):
+    with pytest.raises(PermanentFailure, match="was not signed with this SECRET_KEY"):
         former(worker)
     assert NEWEST not in scene.servers
 

@@ -51,7 +51,7 @@ def test_it_says_so_at_once_and_once_with_the_command(scene: Scene) -> None:
         f"If you want {V1}, run `rotakey policy apply FILE` with it. "
         "Otherwise start that process with the access.yaml that is in force."
     )
-    assert [each["event"] for each in logs] == ["the access.yaml of this process is not in force"]
+    assert [each["event"] for each in logs] == ["own access.yaml not in force"]
     assert scene.history().count("process differs") == 1
 
 
@@ -182,7 +182,7 @@ def test_a_policy_that_is_held_back_grants_nothing_until_a_person_decides(scene:
         f"🚨 Redis came back with policy {V1}, but {V2} was in force before. I grant nothing "
         "now, and keep revoking. Run `rotakey policy apply FILE` with the access.yaml that you want."
     )
-    with pytest.raises(TemporaryFailure, match="so nothing is granted"):
+    with pytest.raises(TemporaryFailure, match="so it grants nothing"):
         web.adapters.target("orders-db").prepare(ADAS, Deadline.after(1))
     scene.started(TEXT + "# the third\n", SECRET_KEY=KEY)
     assert scene.force().held_back

@@ -71,9 +71,7 @@ def test_it_is_logged_once_a_text(scene: Scene) -> None:
     with capture_logs() as logs:
         for _ in range(3):
             web.context.catalog()
-    assert [(each["event"], each["why"]) for each in logs] == [
-        ("the policy in force is not followed", "policy_changed")
-    ]
+    assert [(each["event"], each["why"]) for each in logs] == [("policy not followed", "policy_changed")]
 
 
 def test_a_text_that_is_put_right_is_followed_again(scene: Scene) -> None:
@@ -147,7 +145,7 @@ def test_without_a_key_a_text_in_redis_still_cannot_send_our_own_variables_out(s
     assert "xoxb" not in str(closed)
     web.adapters.target("orders-db").revoke(ADAS, (), Deadline.after(1))
     assert [url for url in scene.servers if "xoxb" in url or "evil" in url] == []
-    with pytest.raises(TemporaryFailure, match="so nothing is granted"):
+    with pytest.raises(TemporaryFailure, match="so it grants nothing"):
         web.adapters.target("orders-db").prepare(ADAS, Deadline.after(1))
 
 
@@ -175,7 +173,7 @@ def test_a_process_that_meets_a_forged_text_first_revokes_by_its_own_file_and_gr
         lambda: target.grant(ADAS, (), None, Deadline.after(1)),
         lambda: target.ready(ADAS, Deadline.after(1)),
     ):
-        with pytest.raises(TemporaryFailure, match="is not followed here, so nothing is granted"):
+        with pytest.raises(TemporaryFailure, match="cannot follow the policy in force, so it grants nothing"):
             attempt()
 
 

@@ -16,7 +16,7 @@ from bot.settings import Form, Given, Secret, TargetSettings, unlike, wrong
 
 def _postgres_url(url: SecretStr) -> SecretStr:
     if url.get_secret_value() and not re.match(r"postgres(ql)?://.", url.get_secret_value()):
-        raise wrong("is no address of a Postgres server; write postgresql://user:password@host:5432/database")
+        raise wrong("is not a PostgreSQL URL; write postgresql://user:password@host:5432/database")
     return url
 
 
@@ -80,9 +80,9 @@ MOST_OF_A_NAME = 63
 def _postgres_objection(name: str) -> str | None:
     size = len(name.encode(errors="replace"))
     if size > MOST_OF_A_NAME:
-        return f"has {size} bytes, and PostgreSQL cuts names off after {MOST_OF_A_NAME}; shorten it"
+        return f"has {size} bytes, but PostgreSQL keeps only {MOST_OF_A_NAME}; shorten it"
     if name in ("public", "none"):
-        return "is a word of PostgreSQL's own and never a role; write the name of a role"
+        return "is reserved by PostgreSQL and cannot be a role; write the name of a role"
     return None
 
 
@@ -95,7 +95,7 @@ def _postgres_role(name: str) -> str:
 class PostgresRole(Given):
     role: Annotated[
         str,
-        Form(r"[^\x00\r\n]{1,63}", "is no role; write the name of one, at most 63 characters"),
+        Form(r"[^\x00\r\n]{1,63}", "is not a valid role name; write 1 to 63 characters on one line"),
         AfterValidator(_postgres_role),
     ]
     """The role whose membership is granted. It has to exist."""
@@ -104,8 +104,8 @@ class PostgresRole(Given):
         if self.role == self.role.lower():
             return None
         return (
-            "has capital letters, and PostgreSQL makes them small in CREATE ROLE unless the name is in"
-            " quotes; check that the role is really spelled so"
+            "has capital letters, and CREATE ROLE makes them lower case unless the name is in quotes; check"
+            " that the role is really spelled this way"
         )
 
 
@@ -138,7 +138,7 @@ class PostgresSettings(TargetSettings):
     @classmethod
     def _ends_sessions(cls, value: tuple[SecretStr, ...], info: ValidationInfo) -> tuple[SecretStr, ...]:
         if info.data.get("sessions") == "keep":
-            raise wrong("has no effect with sessions: keep; take one of them out")
+            raise wrong("has no effect with sessions: keep; remove one of them")
         return value
 
     @property
@@ -174,4 +174,10 @@ class PostgresSettings(TargetSettings):
         for key, url in (("url", self.url), *(("replicas", each) for each in self.replicas)):
             text = url.get_secret_value()
             if _query(text).get("sslmode") == "disable" and not all(map(_is_here, postgres_servers(text))):
-                yield key, "has sslmode=disable, so passwords and names cross the network in clear"
+                yield (
+                    key,
+                    (
+                        "has sslmode=disable, so passwords and names cross the network unencrypted; remove"
+                        " it, or write sslmode=require"
+                    ),
+                )
