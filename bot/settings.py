@@ -152,7 +152,7 @@ Secret = Annotated[
 def _one_word(token: SecretStr) -> SecretStr:
     text = token.get_secret_value()
     if not (text.isascii() and text.isprintable() and " " not in text):
-        raise wrong("has spaces or odd characters in it; copy it again, on one line")
+        raise wrong("contains spaces or unusual characters; copy it again, on one line")
     return token
 
 
@@ -161,7 +161,7 @@ def _api_url(value: object, info: ValidationInfo) -> object:
     if isinstance(value, Missing) and isinstance(context, FileContext):
         context.spared.add(id(value))
     elif isinstance(value, str) and not re.fullmatch(r"https?://[\x21-\x7e]+", value):
-        raise unlike("is not a valid address; write one that starts with https://")
+        raise unlike("is not a valid URL; write one that starts with https://")
     return value
 
 
@@ -310,7 +310,9 @@ class TargetSettings(Kind):
         """Return why nobody can have this account at a target of this kind, and what to write; None if
         somebody can."""
         if account in cls.administrators:
-            return "is an administrator login, whose sessions Rotakey would end; name a person's own account"
+            return (
+                "is an administrator login, whose sessions Rotakey would end; name an account that people use"
+            )
         return None
 
     @classmethod

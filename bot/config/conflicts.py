@@ -87,8 +87,8 @@ def _seats(parts: Parts, tree: Tree) -> Iterator[Fault]:
         if other is not None and not parts.resources[name].one_holder:
             line = tree.line(("resources", other))
             text = (
-                f"is also given by {other} on line {line}, there to one person at a time; write one_holder:"
-                " true here too, or take it out there"
+                f"is also given by {other} on line {line}, which has one_holder; write one_holder: true here"
+                " too, or remove it there"
             )
             yield Fault(path=("resources", name, "gives", at), text=text)
 
@@ -103,8 +103,7 @@ def _approvals(parts: Parts) -> Iterator[Fault]:
             continue
         if all(len(approvers - {asker}) < resource.approvals for asker in askers):
             text = (
-                "can never give enough approvals, because nobody approves their own request; name somebody"
-                " else too"
+                "can never give enough approvals, because nobody approves their own request; name more people"
             )
             yield Fault(path=("resources", name, "approvers"), text=text)
 
@@ -121,8 +120,8 @@ def _accounts(parts: Parts, tree: Tree) -> Iterator[Fault]:
                 first = owners.setdefault((target, account), path)
                 if first != path:
                     objection = (
-                        f"is the account of {first[2]} on line {tree.line(first)} too; give each person their"
-                        f" own, or name it under targets.{target}.shared_accounts"
+                        f"is also the account of {first[2]} on line {tree.line(first)}; give each person"
+                        f" their own, or list it under targets.{target}.shared_accounts"
                     )
             if objection:
                 yield Fault(path=path, text=objection)
@@ -134,7 +133,7 @@ def _accounts(parts: Parts, tree: Tree) -> Iterator[Fault]:
 
 def _account_objection(parts: Parts, target: str, account: str) -> str | None:
     if account in parts.own_logins(target):
-        return "is the login that Rotakey itself uses there; name one that a person uses"
+        return "is Rotakey's own login there; name an account that people use"
     kind = parts.kinds.get(target)
     return kind.account_objection(account) if kind else None
 
@@ -144,7 +143,7 @@ def _own_roles(parts: Parts) -> Iterator[Fault]:
     for name, at, given in parts.resource_gives():
         if parts.own_logins(given.target) & {value for _, value in given.what()}:
             text = (
-                "gives the login that Rotakey itself uses there, and with it all that Rotakey may give; name"
+                "gives Rotakey's own login there, and with it every role that Rotakey can grant; name"
                 " another role"
             )
             yield Fault(path=("resources", name, "gives", at), text=text)

@@ -24,10 +24,13 @@ def doubts(parts: Parts, filled: object, *, copies: int, tries: float) -> Iterat
 
 def _whole(filled: object, copies: int) -> Iterator[Fault]:
     if not part(filled, "people").get("email_domains"):
-        text = "names no email_domains, so full members with an address anywhere may request"
+        text = (
+            "has no email_domains, so full members with an address at any domain may request; list your"
+            " domains"
+        )
         yield Fault(path=("people",), text=text)
     if not part(filled, "security").get("channel"):
-        text = "names no channel, so nobody hears of access that could not be revoked in time"
+        text = "has no channel, so nobody is told if access cannot be revoked in time; name one"
         yield Fault(path=("security",), text=text)
     if part(filled, "sweep"):
         yield Fault(path=("sweep",), text="is called strays now; the earlier name will go away")
@@ -41,9 +44,9 @@ def caution(file: str | None, copies: int) -> str | None:
     if file or not copies:
         return None
     return (
-        "REDIS_COPIES is set, and audit: {anchor: {file: …}} is not: after a failover nothing is granted"
-        " until a person runs rotakey doctor --accept-restore. Name a file outside Redis, and the workers"
-        " compare by themselves"
+        "REDIS_COPIES is set, but audit: {anchor: {file: …}} is not, so after a failover nothing is granted"
+        " until somebody runs rotakey doctor --accept-restore; name a file outside Redis that workers can"
+        " compare with"
     )
 
 
@@ -74,7 +77,9 @@ def _ways_around(parts: Parts) -> Iterator[Fault]:
     for name, at, given in parts.resource_gives():
         other = asked.get(entitlement_of(given))
         if other is not None and not parts.resources[name].approvers:
-            text = f"is given here without approvers, and by {other} with them; check that this is meant"
+            text = (
+                f"is given here without approvers, but by {other} only with them; check that this is intended"
+            )
             yield Fault(path=("resources", name, "gives", at), text=text)
 
 
@@ -85,14 +90,14 @@ def _patterns(parts: Parts, tries: float) -> Iterator[Fault]:
             continue
         pattern, path = resource.reason.pattern, ("resources", name, "reason", "pattern")
         if matches_anything(pattern):
-            text = "matches any reason; write reason: required, or what is really wanted"
+            text = "matches any reason; write reason: required, or a stricter pattern"
             yield Fault(path=path, text=text)
         if pattern not in known:
             left = ends_at - time.monotonic()
             known[pattern] = left >= AT_ONCE and slow_text(pattern, AT_ONCE, left) is not None
         if known[pattern]:
             text = (
-                f"takes longer than {AT_ONCE:g} s to match some reasons, so requests wait for a worker or are"
-                " refused; repeat only simple parts in it"
+                f"takes longer than {AT_ONCE:g} s to match some reasons, so requests wait for a worker or"
+                " are refused; do not nest repetitions in it"
             )
             yield Fault(path=path, text=text)

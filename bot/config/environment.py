@@ -26,12 +26,12 @@ WEB: tuple[Need, ...] = (
 WORKER: tuple[Need, ...] = (("SLACK_BOT_TOKEN",), ("REDIS_URL",))
 
 WHERE: Mapping[Need, str] = {
-    ("SLACK_BOT_TOKEN",): "copy the Bot User OAuth Token, xoxb-…, from the app's page, OAuth & Permissions",
+    ("SLACK_BOT_TOKEN",): "copy the Bot User OAuth Token (xoxb-…) from the app's OAuth & Permissions page",
     ("SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN"): (
-        "set the first, from the app's page, Basic Information, to hear Slack over HTTP,"
-        " or the second, an app-level token xapp-…, to hear it in Socket Mode"
+        "set the first, from the app's Basic Information page, to use HTTP, or the second, an app-level"
+        " token (xapp-…), to use Socket Mode"
     ),
-    ("REDIS_URL",): "write it such as redis://user:password@host:6379/0",
+    ("REDIS_URL",): "set it, for example to redis://user:password@host:6379/0",
 }
 
 MOST_KEYS = 2
@@ -132,7 +132,7 @@ class _Reader:
         """Read a secret. One that is set and empty is a mistake, because that is never meant."""
         text = self._value(name)
         if text == "":
-            self._object(name, "is set, but empty; give it its value, or take it away")
+            self._object(name, "is set but empty; give it a value, or unset it")
         return SecretStr((self._parse(name, text, judged) if text else None) or "")
 
     def plain(self, name: str, judged: Callable[[str], T]) -> T | None:
@@ -175,19 +175,19 @@ class _Unfit(Exception):
 
 def _one_word(text: str) -> str:
     if not (text.isascii() and text.isprintable() and " " not in text):
-        raise _Unfit("has spaces or odd characters in it; copy it again, on one line")
+        raise _Unfit("contains spaces or unusual characters; copy it again, on one line")
     return text
 
 
 def _bot_token(text: str) -> str:
     if text.startswith(("xapp-", "xoxp-")):
-        raise _Unfit("is another kind of token; take the Bot User OAuth Token, which starts with xoxb-")
+        raise _Unfit("is the wrong kind of token; use the Bot User OAuth Token, which starts with xoxb-")
     return _one_word(text)
 
 
 def _app_token(text: str) -> str:
     if text.startswith(("xoxb-", "xoxp-")):
-        raise _Unfit("is another kind of token; take an app-level token, which starts with xapp-")
+        raise _Unfit("is the wrong kind of token; use an app-level token, which starts with xapp-")
     return _one_word(text)
 
 
@@ -195,16 +195,18 @@ def _pem(text: str) -> str:
     r"""Read a private key. Some platforms keep a variable on one line and write its line breaks as ``\n``."""
     text = text.replace("\\n", "\n")
     if not text.startswith("-----BEGIN PRIVATE KEY-----"):
-        raise _Unfit("is no private key in PEM; make one with openssl genpkey -algorithm ed25519")
+        raise _Unfit("is not a private key in PEM; make one with openssl genpkey -algorithm ed25519")
     return text
 
 
 def _keys(text: str) -> str:
     keys = _split(text)
     if not 1 <= len(keys) <= MOST_KEYS:
-        raise _Unfit("must hold one key, or two with a space between them while it is rotated")
+        raise _Unfit("must hold one key, or two separated by a space during a rotation")
     if any(len(each) < LEAST_KEY or not (each.isascii() and each.isprintable()) for each in keys):
-        raise _Unfit(f"has a key of fewer than {LEAST_KEY} plain characters; make one: openssl rand -hex 32")
+        raise _Unfit(
+            f"has a key of fewer than {LEAST_KEY} plain characters; make one with openssl rand -hex 32"
+        )
     return text
 
 
@@ -214,7 +216,7 @@ def _split(text: str) -> list[str]:
 
 def _url(text: str) -> str:
     if not re.fullmatch(r"https?://[\x21-\x7e]+", text):
-        raise _Unfit("is no address; write one that starts with https://")
+        raise _Unfit("is not a valid URL; write one that starts with https://")
     return text
 
 
@@ -225,7 +227,7 @@ def _api_url(text: str) -> str:
 def _redis_url(text: str) -> str:
     if not re.match(r"(rediss?(\+sentinel|\+cluster)?|unix)://.", text):
         raise _Unfit(
-            "is no address of a Redis; start it with redis://, rediss:// (TLS), redis+sentinel://,"
+            "is not a valid Redis URL; start it with redis://, rediss:// (TLS), redis+sentinel://,"
             " redis+cluster:// or unix:// (a socket)"
         )
     return text
@@ -233,7 +235,9 @@ def _redis_url(text: str) -> str:
 
 def _copies(text: str) -> int:
     if not re.fullmatch(r"[0-9]", text):
-        raise _Unfit("is no number of replicas; write 0, or how many must have what is written: 1, mostly")
+        raise _Unfit(
+            "is not a valid number of replicas; write 0, or how many must confirm each write, usually 1"
+        )
     return int(text)
 
 
@@ -243,11 +247,11 @@ def _switch(text: str) -> bool:
 
 def _threads(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,2}", text):
-        raise _Unfit("is not a number of threads; write 24, say, or leave it unset")
+        raise _Unfit("is not a valid number of threads; write one such as 24, or leave it unset")
     return int(text)
 
 
 def _port(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > 65_535:
-        raise _Unfit("is no port; write a number up to 65535")
+        raise _Unfit("is not a valid port; write a number up to 65535")
     return int(text)

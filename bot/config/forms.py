@@ -21,7 +21,7 @@ MOST_NAMES = 20
 Several = Annotated[tuple[T, ...], Field(min_length=1)]
 
 
-def suggestion(name: str, names: Collection[str], otherwise: str = "take it out") -> str:
+def suggestion(name: str, names: Collection[str], otherwise: str = "remove it") -> str:
     """Say what to write instead of a name that is not known."""
     near = nearest(name, names)
     if near:
@@ -41,7 +41,7 @@ def file_context(info: ValidationInfo) -> FileContext:
 def _known_target(name: str, info: ValidationInfo) -> str:
     kinds = file_context(info).kinds
     if name not in kinds:
-        raise unlike(f"is none of the targets; {suggestion(name, kinds, 'name it under targets')}")
+        raise unlike(f"is not one of the targets; {suggestion(name, kinds, 'name it under targets')}")
     return name
 
 
@@ -49,7 +49,7 @@ def _known_source(schedule: str, info: ValidationInfo) -> str:
     source, sources = schedule.partition("/")[0], file_context(info).sources
     if source not in sources:
         raise unlike(
-            f"begins with no source that is known; {suggestion(source, sources, 'name it under oncall')}"
+            f"does not begin with a known source; {suggestion(source, sources, 'name it under oncall')}"
         )
     return schedule
 
@@ -63,7 +63,7 @@ def _usable(pattern: str) -> str:
 
 def _no_word_of_the_command(name: str) -> str:
     if read_otherwise(name):
-        raise unlike(f"is read by /access as something else; choose another name, such as {name}-access")
+        raise unlike(f"would be misread by /access; choose another name, such as {name}-access")
     return name
 
 
@@ -73,46 +73,56 @@ PERSON = r"[UW][A-Z0-9]{1,30}"
 
 Name = Annotated[
     str,
-    Form(NAME, "is no good name; write 1 to 63 of a-z, 0-9, ., - and _, and begin with a letter or digit"),
+    Form(NAME, "is not a valid name; write 1 to 63 of a-z, 0-9, ., - and _, starting with a letter or digit"),
 ]
 ResourceName = Annotated[Name, AfterValidator(_no_word_of_the_command)]
 TargetName = Annotated[str, AfterValidator(_known_target)]
-Workspace = Annotated[str, Form(r"[a-z0-9-]{1,63}", "is no workspace; write 1 to 63 of a-z, 0-9 and -")]
+Workspace = Annotated[
+    str, Form(r"[a-z0-9-]{1,63}", "is not a valid workspace name; write 1 to 63 of a-z, 0-9 and -")
+]
 PersonId = Annotated[
-    str, Form(PERSON, "is no Slack user id; write it as in the person's profile, such as U02ABCDEF")
+    str, Form(PERSON, "is not a valid Slack user id; copy it from the person's profile, such as U02ABCDEF")
 ]
 Account = AccountName
 Domain = Annotated[
     str,
-    Form(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+", "is no domain; write what is behind the @, such as example.com"),
+    Form(
+        r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
+        "is not a valid domain; write the part after the @, such as example.com",
+    ),
     AfterValidator(str.lower),
 ]
 Channel = Annotated[
     str,
     Form(
         r"#[^\s#@A-Z.,:;/]{1,80}|[CG][A-Z0-9]{2,30}",
-        "is no channel; write #name in small letters, or its id, such as C02ABCDEF",
+        "is not a valid channel; write #name in lower case, or its id, such as C02ABCDEF",
     ),
 ]
 FilePath = Annotated[
     str,
-    Form(r"/[^\r\n\x00]{0,1000}[^/\r\n\x00]", "is no file; write its path from /, such as /var/lib/anchor"),
+    Form(
+        r"/[^\r\n\x00]{0,1000}[^/\r\n\x00]",
+        "is not a valid file path; write an absolute path, such as /var/lib/anchor",
+    ),
 ]
 FolderPath = Annotated[
     str,
     Form(
         r"/[^\r\n\x00]{0,1000}[^/\r\n\x00]",
-        "is not a folder; write its path from /, such as /var/lib/rotakey/archive",
+        "is not a valid folder path; write an absolute path, such as /var/lib/rotakey/archive",
     ),
 ]
 GroupName = Annotated[
-    str, Form(GROUP, "is no group; write slack/ and the group's handle in small letters, such as slack/dba")
+    str,
+    Form(GROUP, "is not a valid group; write slack/ and the group's handle in lower case, such as slack/dba"),
 ]
 Schedule = Annotated[
     str,
     Form(
         r"[^/\s]+/[^/\s]{1,100}",
-        "is no schedule; write the source, a slash and the schedule's id there, such as pagerduty/PABC123",
+        "is not a valid schedule; write the source, a slash and the schedule's id there, such as"
+        " pagerduty/PABC123",
     ),
     AfterValidator(_known_source),
 ]
@@ -120,21 +130,24 @@ Approver = Annotated[
     str,
     Form(
         f"{GROUP}|{PERSON}",
-        "is no approver; write a group such as slack/dba, a user id such as U02ABCDEF, or {on_call: …}",
+        "is not a valid approver; write a group such as slack/dba, a user id such as U02ABCDEF, or {on_call:"
+        " …}",
     ),
 ]
 Asker = Annotated[
     str,
     Form(
         f"everyone|{GROUP}|{PERSON}",
-        "is nobody who may ask; write everyone, a group such as slack/dba, a user id, or {on_call: …}",
+        "is not a valid requester; write everyone, a group such as slack/dba, a user id, or {on_call: …}",
     ),
 ]
 Line = Annotated[
     str,
     Field(max_length=150),
-    Form(r"[^\r\n]*\S[^\r\n]*", "is empty or longer than a line; write some words"),
+    Form(r"[^\r\n]*\S[^\r\n]*", "is blank or spans several lines; write one line of text"),
 ]
 Pattern = Annotated[str, Field(min_length=1), AfterValidator(_usable)]
-Share = Annotated[str, Form(r"100%|[1-9][0-9]?%", "is no share; write whole percent, such as 25%")]
+Share = Annotated[
+    str, Form(r"100%|[1-9][0-9]?%", "is not a valid percentage; write a whole one, such as 25%")
+]
 Level = Annotated[int, Field(ge=1, le=99)]

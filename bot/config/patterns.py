@@ -40,7 +40,7 @@ def objection(pattern: str) -> str | None:
     """Return what is wrong with it and what to write; None if it is accepted. It must mean the same to
     ``re``, which people know, and to ``regex``, which matches it."""
     if len(pattern) > MOST_CHARACTERS:
-        return f"has {len(pattern)} characters; write {MOST_CHARACTERS} or fewer"
+        return f"has {len(pattern)} characters; use at most {MOST_CHARACTERS}"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -49,18 +49,18 @@ def objection(pattern: str) -> str | None:
         where = "" if error.pos is None else f" from character {error.pos + 1} on"
         return f"is not a valid regular expression{where}; try it with Python's re module"
     except (RecursionError, OverflowError, Warning):
-        return "is not a regular expression that can be used; write a simpler one"
+        return "cannot be used as a regular expression; write a simpler one"
     if flags & re.VERBOSE:
-        return "has the flag x; write it without that"
+        return "uses the flag x; write it without that flag"
     if not _BARE_BRACE.fullmatch(pattern):
         return r"has a { that is not a count such as {3} or {1,3}; write \{ for a plain {"
     parts = _parts(pattern)
     if parts > MOST_PARTS:
-        return f"has {parts} parts once its counts are written out; make them {MOST_PARTS} or fewer"
+        return f"has {parts} parts once its counts are written out; reduce them to {MOST_PARTS} or fewer"
     try:
         regex.compile(pattern)
     except (regex.error, RecursionError, OverflowError, MemoryError):
-        return "is not a regular expression that can be used; write a simpler one"
+        return "cannot be used as a regular expression; write a simpler one"
     return None
 
 

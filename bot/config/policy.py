@@ -99,7 +99,7 @@ def bytes_of(path: FilePath) -> bytes:
         return path.read_bytes()
     except OSError as error:
         why = error.strerror or "it cannot be read"
-        raise Misconfigured(f"{path}: {why}; name the file of the policy with ACCESS_FILE") from None
+        raise Misconfigured(f"{path}: {why}; set ACCESS_FILE to the path of access.yaml") from None
 
 
 def _read(
@@ -149,7 +149,7 @@ def _the_first(mistakes: list[Mistake]) -> list[Mistake]:
     """Cut the list short: nobody mends thousands at once."""
     if len(mistakes) <= MOST_TOLD:
         return mistakes
-    more = "there is more wrong from here on; mend what is above first"
+    more = "there are more mistakes from here on; fix those above first"
     return [*mistakes[:MOST_TOLD], replace(mistakes[MOST_TOLD], path="", text=more)]
 
 
@@ -173,7 +173,7 @@ def _unapprovable(value: object) -> Iterator[Fault]:
     for name, resource in _mappings(part(value, "resources")):
         known = all(key in ResourceShape.model_fields for key in resource)
         if known and not any(way in resource for way in WAYS):
-            text = "nobody can get it; name approvers, approve_automatically or on_shift"
+            text = "nobody can get it; add approvers, approve_automatically or on_shift"
             yield Fault(path=("resources", name), text=text)
 
 

@@ -36,7 +36,7 @@ def faults(error: ValidationError, tree: Tree, filled: object, context: FileCont
         if (kind == "missing" and path in slips) or (kind == "too_short" and value):
             continue
         if kind == "extra_forbidden":
-            text = f"there is no such key here; {suggestion(str(path[-1]), allowed[path])}"
+            text = f"unknown key; {suggestion(str(path[-1]), allowed[path])}"
             yield Fault(path=path, text=text, line=tree.keys.get(path))
         elif each["loc"][-1:] == (OF_A_KEY,):
             yield Fault(path=path, text=_text(each, path[-1]), line=tree.keys.get(path))
@@ -67,10 +67,10 @@ def _text(error: Error, value: object) -> str:
         case "string_type":
             return _not_text(value)
         case "string_too_long":
-            return f"has too many characters; write {about['max_length']} or fewer"
+            return f"is too long; write at most {about['max_length']} characters"
         case "literal_error":
             allowed = str(about["expected"]).replace("'", "").split(" or ")
-            return f"{quote(value)} is not known here; write {one_of(allowed)}"
+            return f"{quote(value)} is not an allowed value; write {one_of(allowed)}"
         case "greater_than_equal":
             return f"{quote(value)} is out of range; write {about['ge']} or more"
         case "less_than_equal":
@@ -80,19 +80,19 @@ def _text(error: Error, value: object) -> str:
 
 _SAID = {
     "missing": "is missing; add it",
-    "tuple_type": "must be a list; put it in brackets, such as [one, other]",
-    "dict_type": "must hold keys and their values; write one name: value on each line",
-    "int_type": "must be a whole number; write one such as 1",
-    "bool_type": "must be true or false; write one of them",
-    "too_short": "is empty; name at least one, or take the key out",
-    "string_unicode": "has something in it that is no character; take it out",
-    "string_too_short": "is empty; fill it in, or take the key out",
+    "tuple_type": "must be a list; put it in brackets, such as [one, two]",
+    "dict_type": "must be a mapping; write one key: value on each line",
+    "int_type": "must be a whole number; write one, such as 1",
+    "bool_type": "is neither true nor false; write one of them",
+    "too_short": "is empty; list at least one, or remove the key",
+    "string_unicode": "contains an invalid character; remove it",
+    "string_too_short": "is empty; fill it in, or remove the key",
 }
 
 
 def _not_text(value: object) -> str:
     if isinstance(value, bool):
-        return f"is read as {quote(value)}; put it in quotes if it is a name"
+        return f"is read as {quote(value)}; put it in quotes if you mean text"
     if isinstance(value, int | float):
         return f'{quote(value)} is a number; put it in quotes, "{quote(value)}"'
-    return "must be text; write one value here, no list and no further keys"
+    return "must be text; write a single value, not a list or a mapping"

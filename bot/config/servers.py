@@ -26,8 +26,8 @@ def duplicate_servers(tree: Tree, filled: object) -> Iterator[Fault]:
         if first is not None:
             line = tree.line(("targets", first))
             text = (
-                f"is the same server as {first} on line {line}, with equal host and port; give its roles at"
-                f" {first} instead, because one server must have one name, whatever the database and the user"
+                f"is the same server as {first} on line {line} (same host and port); give its roles at"
+                f" {first} instead, because a server must have one name, whatever the database and the user"
             )
             yield Fault(path=("targets", name), text=text)
         names |= {each: name for each in servers if each not in names}

@@ -119,7 +119,7 @@ AutomaticRule = Annotated[
     Discriminator(
         _rule,
         custom_error_type="wrong",
-        custom_error_message="must be one rule that is known; write {on_call: …} or {in_group: …}",
+        custom_error_message="must be exactly one known rule; write {on_call: …} or {in_group: …}",
     ),
 ]
 WhoMayAsk = Annotated[
@@ -249,10 +249,12 @@ class ResourceShape(Settings):
         if approvers is None or value == 1:
             return value
         if not approvers:
-            raise unlike("is more than nobody can give; name approvers, or leave it out")
+            raise unlike("needs approvers, but none are named; name some, or remove it")
         people = {each for each in approvers if isinstance(each, str) and not each.startswith("slack/")}
         if value > len(people) and all(each in people for each in approvers):
-            raise unlike("is more than the approvers named here can be; name more of them, or ask for fewer")
+            raise unlike(
+                "is more than the people named as approvers; name more of them, or require fewer approvals"
+            )
         return value
 
 
@@ -293,7 +295,10 @@ class AnchorShape(Settings):
     @model_validator(mode="after")
     def _somewhere(self) -> AnchorShape:
         if self.file is None and self.channel is None:
-            raise unlike("names no place; write {file: /var/lib/rotakey/anchor}, or a channel, or both")
+            raise unlike(
+                "names neither a file nor a channel; write {file: /var/lib/rotakey/anchor}, or a channel, or"
+                " both"
+            )
         return self
 
 
@@ -323,7 +328,7 @@ class StraysShape(Settings):
 def _of_kind(kinds: Mapping[str, type[Settings]]) -> Callable[[object, ValidationInfo], Settings]:
     def there_is(kind: str) -> str:
         if kind not in kinds:
-            raise unlike(f"is no kind there is; {suggestion(kind, kinds, 'look for another')}")
+            raise unlike(f"is not a known kind; {suggestion(kind, kinds, 'correct it')}")
         return kind
 
     class Kind(Settings):
@@ -385,5 +390,7 @@ class File(Settings):
         if value is not None and "audit" in info.data:
             audit = info.data["audit"]
             if audit is None or audit.anchor.file is None:
-                raise unlike("needs a file that says what is old; write audit: {anchor: {file: …}}")
+                raise unlike(
+                    "needs an anchor file, which shows what is old; write audit: {anchor: {file: …}}"
+                )
         return value

@@ -77,7 +77,7 @@ def decode(text: str | bytes) -> str:
     """Decode the text. Raise Unreadable."""
     raw = text if isinstance(text, bytes) else text.encode(errors="surrogatepass")
     if len(raw) > MOST_BYTES:
-        raise Unreadable(1, f"the file has {len(raw)} bytes; make it {MOST_BYTES} or fewer")
+        raise Unreadable(1, f"the file has {len(raw)} bytes; reduce it to {MOST_BYTES} or fewer")
     try:
         found = raw.decode()
     except UnicodeDecodeError as error:
@@ -86,7 +86,7 @@ def decode(text: str | bytes) -> str:
     odd = _FORBIDDEN.search(found)
     if odd:
         line = found.count("\n", 0, odd.start()) + 1
-        raise Unreadable(line, f"there is a control character, {quote(odd[0])}; take it out")
+        raise Unreadable(line, f"there is a control character, {quote(odd[0])}; remove it")
     return found
 
 
@@ -103,7 +103,9 @@ def read(text: str) -> Tree:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Unreadable(min(line, _last(text)), _yaml_error(error, text, line)) from None
     except (yaml.YAMLError, ValueError, OverflowError):  # the Python loader lets some escapes through
-        raise Unreadable(1, "the file is not YAML; look for odd escapes such as \\x in quoted text") from None
+        raise Unreadable(
+            1, "the file is not valid YAML; look for invalid escapes such as \\x in quoted text"
+        ) from None
     return growing.tree
 
 
@@ -121,7 +123,7 @@ def _refuse_depth(text: str) -> None:
 
 _KEY = re.compile(r"[A-Za-z_]{1,30}")
 _HIDDEN = ", because # begins a comment; put the value in quotes"
-_TOO_DEEP = f"lists and mappings are nested here more than {MOST_DEEP} deep; nothing in this file is"
+_TOO_DEEP = f"lists and mappings are nested more than {MOST_DEEP} levels deep here; nest them less deeply"
 
 
 def _yaml_error(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
@@ -134,14 +136,14 @@ def _yaml_error(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     if re.match(r" *\t", wrong):
         return "this line is indented with a tab; indent with spaces"
     if "another document" in problem:
-        return "a second document begins here; keep one, and take out the line ---"
+        return "a second document begins here; keep one, and remove the line ---"
     if "mapping values are not allowed" in problem:
-        return "there is a colon too many here; put the value in quotes, or mend the indentation"
+        return "there is one colon too many here; put the value in quotes, or fix the indentation"
     if "cannot start any token" in problem:
-        return f"no value may begin with {quote(wrong[at : at + 1])}; put the value in quotes"
+        return f"a value cannot begin with {quote(wrong[at : at + 1])}; put the value in quotes"
     started = error.context_mark.line + 1 if error.context_mark else line
     since = f", in what begins on line {started}" if started < line else ""
-    return f"this is not YAML: {problem}{since}; look for missing quotes and brackets, and at the indentation"
+    return f"this is not valid YAML: {problem}{since}; check the quotes, the brackets and the indentation"
 
 
 class _Growing:
@@ -157,13 +159,13 @@ class _Growing:
         self._count += 1
         if self._count > MOST_VALUES:
             raise Unreadable(
-                line, f"the file has more than {MOST_VALUES} values, aliases unfolded; use fewer"
+                line, f"the file has more than {MOST_VALUES} values, with aliases expanded; use fewer"
             )
         if depth > MOST_DEEP:
             raise Unreadable(line, _TOO_DEEP)
         self.tree.lines[path] = line
         if node.tag not in _PLAIN | {_MERGE}:
-            self._fault(path, "has a tag, which means nothing here; take out the word that starts with !")
+            self._fault(path, "has a tag, and tags are not allowed here; remove the word that starts with !")
             return None
         if isinstance(node, MappingNode):
             return self._mapping(node, path, depth)
@@ -176,9 +178,9 @@ class _Growing:
         if value is None and len(self.tree.faults) <= MOST_TOLD:
             line = self.tree.line(path)
             hidden = "#" in "".join(self._lines[line - 1 : line])
-            self._fault(path, f"has no value{_HIDDEN if hidden else '; fill it in, or take it out'}")
+            self._fault(path, f"has no value{_HIDDEN if hidden else '; fill it in, or remove it'}")
         elif _FORBIDDEN.search(text):
-            self._fault(path, "has a control character in it; take that out")
+            self._fault(path, "contains a control character; remove it")
         return value
 
     def _mapping(self, node: MappingNode, path: Path, depth: int) -> dict[str, object]:
@@ -186,14 +188,18 @@ class _Growing:
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
-                self._fault(path, "has a key that is a list or a mapping; make it text", line)
+                self._fault(path, "has a key that is a list or a mapping; write it as text", line)
                 continue
             name, place = str(key.value), (*path, str(key.value))
             if key.tag == _MERGE:
-                self._fault(place, "is not read here; write out the keys that it would bring", line)
+                self._fault(
+                    place,
+                    "is a merge key, and they are not supported; write out the keys that it would add",
+                    line,
+                )
             elif name in found:
                 before = self.tree.keys[place]
-                self._fault(place, f"is here twice, first on line {before}; take one out", line)
+                self._fault(place, f"appears twice, first on line {before}; remove one", line)
             else:
                 self.tree.keys[place] = line
                 found[name] = self.value(value, place, depth + 1)

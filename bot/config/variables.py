@@ -41,11 +41,11 @@ class Variables:
         if file is None:
             return None if value is None else value.strip()
         if value is not None:
-            raise NotGiven(f"is set, and {name}_FILE is too; take one of them away")
+            raise NotGiven(f"is set, and {name}_FILE is too; unset one of them")
         try:
             return FilePath(file).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            why = getattr(error, "strerror", None) or "it is not UTF-8 text"
             raise NotGiven(
                 f"cannot be read from the file that {name}_FILE names: {why}; check the path"
             ) from None
@@ -107,15 +107,15 @@ def _replacement(use: re.Match[str], variables: Variables | None, wrong: list[st
     name = use[1]
     if variables is None:
         wrong.append(
-            "has ${ in it, and variables are filled in only in the settings of targets and oncall;"
-            " write the value itself, or $${ for a plain ${"
+            "contains ${, but variables are filled in only in the settings of targets and oncall; write the"
+            " value itself, or $${ for a literal ${"
         )
         return ""
     if not (_NAME.fullmatch(name) and use[0].endswith("}")):
-        wrong.append("has a ${ without the name of a variable; write ${NAME}, or $${ for a plain ${")
+        wrong.append("has a ${ without a valid variable name; write ${NAME}, or $${ for a literal ${")
         return ""
     if OWN.fullmatch(name):
-        wrong.append(f"{name} is one of the bot's own variables; give this setting a variable of its own")
+        wrong.append(f"{name} is one of the bot's own variables; use a separate variable for this setting")
         return ""
     try:
         found = variables.find(name)

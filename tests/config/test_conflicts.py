@@ -49,9 +49,8 @@ def test_the_file_that_the_others_are_made_of_has_no_mistakes() -> None:
 
 def test_one_entitlement_is_given_to_one_person_at_a_time_everywhere_or_nowhere() -> None:
     expected = [
-        "access.yaml:14: resources.prod-db.gives[1]: is also given by migration on line 16, there to"
-        " one person"
-        " at a time; write one_holder: true here too, or take it out there"
+        "access.yaml:14: resources.prod-db.gives[1]: is also given by migration on line 16, which has"
+        " one_holder; write one_holder: true here too, or remove it there"
     ]
     assert told("role: rw", "role: migrator") == expected
     assert told_unset("role: rw", "role: migrator") == expected
@@ -81,16 +80,15 @@ def test_approvals_that_can_never_be_reached(
     text = f"approvers: {approvers}\n    approvals: {approvals}\n    who_may_ask: {who_may_ask}"
     mistakes = told("approvers: [slack/dba]", text)
     assert mistakes == never * [
-        "access.yaml:15: resources.prod-db.approvers: can never give enough approvals, because"
-        " nobody approves"
-        " their own request; name somebody else too"
+        "access.yaml:15: resources.prod-db.approvers: can never give enough approvals, because nobody"
+        " approves their own request; name more people"
     ]
 
 
 def test_an_account_is_one_person_s_unless_it_is_declared_shared() -> None:
     expected = [
-        "access.yaml:5: people.accounts.U02BOB.orders-db: is the account of U02ADA on line 4 too; give each"
-        " person their own, or name it under targets.orders-db.shared_accounts"
+        "access.yaml:5: people.accounts.U02BOB.orders-db: is also the account of U02ADA on line 4; give each"
+        " person their own, or list it under targets.orders-db.shared_accounts"
     ]
     assert told("orders-db: bob", "orders-db: ada") == expected
     assert told_unset("orders-db: bob", "orders-db: ada") == expected
@@ -109,13 +107,13 @@ def test_no_account_is_the_bot_s_own_or_an_administrator_s(place: str) -> None:
     }[place]
     for login in ("postgres", "rdsadmin", "cloudsqlsuperuser"):
         expected = [
-            f"{where}: is an administrator login, whose sessions Rotakey would end; name a person's own"
-            " account"
+            f"{where}: is an administrator login, whose sessions Rotakey would end; name an account that"
+            " people use"
         ]
         assert told(place, place.replace(account, login)) == expected
         assert told_unset(place, place.replace(account, login)) == expected
     assert told(place, place.replace(account, "rotakey")) == [
-        f"{where}: is the login that Rotakey itself uses there; name one that a person uses"
+        f"{where}: is Rotakey's own login there; name an account that people use"
     ]
     assert told_unset(place, place.replace(account, "rotakey")) == []
     assert told(place, place.replace(account, "Rotakey")) == []
@@ -123,9 +121,8 @@ def test_no_account_is_the_bot_s_own_or_an_administrator_s(place: str) -> None:
 
 def test_the_bot_s_own_login_is_not_given_to_people_as_a_role() -> None:
     assert told("role: rw", "role: rotakey") == [
-        "access.yaml:14: resources.prod-db.gives[1]: gives the login that Rotakey itself uses there,"
-        " and with it"
-        " all that Rotakey may give; name another role"
+        "access.yaml:14: resources.prod-db.gives[1]: gives Rotakey's own login there, and with it every role"
+        " that Rotakey can grant; name another role"
     ]
 
 

@@ -69,13 +69,17 @@ def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "mistake"),
     [
-        ("PAGERDUTY_TOKEN", "a b", "token: has spaces or odd characters in it; copy it again, on one line"),
+        (
+            "PAGERDUTY_TOKEN",
+            "a b",
+            "token: contains spaces or unusual characters; copy it again, on one line",
+        ),
         (
             "PAGERDUTY_TOKEN",
             "",
             "the variable PAGERDUTY_TOKEN is empty; give it a value in the environment",
         ),
-        ("PAGERDUTY_API_URL", "https://a b", "is not a valid address; write one that starts with https://"),
+        ("PAGERDUTY_API_URL", "https://a b", "is not a valid URL; write one that starts with https://"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_a_mistake(name: str, value: str, mistake: str) -> None:

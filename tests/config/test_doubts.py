@@ -45,37 +45,33 @@ def test_a_file_of_which_nothing_is_doubted() -> None:
 def test_each_place_of_a_short_file() -> None:
     text = HEAD + "    approvers: [U02BOB]\n"
     assert warned(text) == [
-        "access.yaml:1: people: warning: names no email_domains, so full members with an address anywhere may"
-        " request",
-        "access.yaml:1: security: warning: names no channel, so nobody hears of access that could"
-        " not be revoked"
-        " in time",
+        "access.yaml:1: people: warning: has no email_domains, so full members with an address at any domain"
+        " may request; list your domains",
+        "access.yaml:1: security: warning: has no channel, so nobody is told if access cannot be revoked in"
+        " time; name one",
         f"access.yaml:2: targets.orders-db: {STANDBYS}",
     ]
 
 
 def test_what_has_approvers_here_and_none_there() -> None:
     assert warned(TEXT.replace("role: ro", "role: rw")) == [
-        "access.yaml:12: resources.on-duty.gives[0]: warning: is given here without approvers, and"
-        " by prod-db with"
-        " them; check that this is meant"
+        "access.yaml:12: resources.on-duty.gives[0]: warning: is given here without approvers, but by"
+        " prod-db only with them; check that this is intended"
     ]
 
 
 def test_a_pattern_that_matches_anything() -> None:
     assert warned(TEXT.replace("INC-\\\\d+", ".*")) == [
         "access.yaml:8: resources.prod-db.reason.pattern: warning: matches any reason; write reason:"
-        " required, or"
-        " what is really wanted"
+        " required, or a stricter pattern"
     ]
 
 
 def test_a_slow_pattern_is_named_and_not_looked_for_without_time() -> None:
     slow = TEXT.replace("INC-\\\\d+", "(a|aa)+$")
     assert warned(slow) == [
-        "access.yaml:8: resources.prod-db.reason.pattern: warning: takes longer than 0.5 s to match"
-        " some reasons,"
-        " so requests wait for a worker or are refused; repeat only simple parts in it"
+        "access.yaml:8: resources.prod-db.reason.pattern: warning: takes longer than 0.5 s to match some"
+        " reasons, so requests wait for a worker or are refused; do not nest repetitions in it"
     ]
     assert warned(slow, tries=0) == []
 
@@ -109,7 +105,7 @@ def test_a_role_that_is_spelled_as_postgresql_seldom_does() -> None:
 def test_copies_without_an_anchor_in_a_file() -> None:
     (only,) = warned(TEXT, copies=1)
     assert only.startswith(
-        "access.yaml:1: audit: warning: REDIS_COPIES is set, and audit: {anchor: {file: …}} is not"
+        "access.yaml:1: audit: warning: REDIS_COPIES is set, but audit: {anchor: {file: …}} is not"
     )
     assert warned(TEXT + "audit: {anchor: {file: /var/lib/anchor}}\n", copies=1) == []
 

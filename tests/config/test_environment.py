@@ -72,9 +72,8 @@ def test_each_command_demands_what_it_needs() -> None:
 def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
     unheard = {name: HTTP[name] for name in ("SLACK_BOT_TOKEN", "REDIS_URL")}
     assert wrong(unheard, WEB) == [
-        "SLACK_SIGNING_SECRET or SLACK_APP_TOKEN: neither is set; set the first, from the app's page,"
-        " Basic Information, to hear Slack over HTTP, or the second, an app-level token xapp-…,"
-        " to hear it in Socket Mode"
+        "SLACK_SIGNING_SECRET or SLACK_APP_TOKEN: neither is set; set the first, from the app's Basic"
+        " Information page, to use HTTP, or the second, an app-level token (xapp-…), to use Socket Mode"
     ]
     assert Environment.read({**unheard, "SLACK_APP_TOKEN": "xapp-1"}, needs=WEB).socket_mode
     assert Environment.read(unheard, needs=WORKER).slack_bot_token
@@ -83,31 +82,31 @@ def test_slack_is_heard_over_http_or_in_socket_mode() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("SLACK_SIGNING_SECRET", "", "is set, but empty; give it its value, or take it away"),
-        ("SLACK_SIGNING_SECRET", " \n", "is set, but empty; give it its value, or take it away"),
-        ("SLACK_SIGNING_SECRET", "a b", "has spaces or odd characters in it; copy it again, on one line"),
-        ("SLACK_BOT_TOKEN", "xapp-1", "is another kind of token; take the Bot User OAuth Token, which starts"
-         " with xoxb-"),
-        ("SLACK_BOT_TOKEN", "xoxb-“1”", "has spaces or odd characters in it; copy it again, on one line"),
-        ("SLACK_APP_TOKEN", "xoxb-1", "is another kind of token; take an app-level token, which starts with"
-         " xapp-"),
-        ("SLACK_API_URL", "slack.com", "is no address; write one that starts with https://"),
-        ("REDIS_URL", "localhost:6379", "is no address of a Redis; start it with redis://, rediss:// (TLS),"
+        ("SLACK_SIGNING_SECRET", "", "is set but empty; give it a value, or unset it"),
+        ("SLACK_SIGNING_SECRET", " \n", "is set but empty; give it a value, or unset it"),
+        ("SLACK_SIGNING_SECRET", "a b", "contains spaces or unusual characters; copy it again, on one line"),
+        ("SLACK_BOT_TOKEN", "xapp-1", "is the wrong kind of token; use the Bot User OAuth Token, which"
+            " starts with xoxb-"),
+        ("SLACK_BOT_TOKEN", "xoxb-“1”", "contains spaces or unusual characters; copy it again, on one line"),
+        ("SLACK_APP_TOKEN", "xoxb-1", "is the wrong kind of token; use an app-level token, which starts with"
+            " xapp-"),
+        ("SLACK_API_URL", "slack.com", "is not a valid URL; write one that starts with https://"),
+        ("REDIS_URL", "localhost:6379", "is not a valid Redis URL; start it with redis://, rediss:// (TLS),"
          " redis+sentinel://, redis+cluster:// or unix:// (a socket)"),
-        ("REDIS_COPIES", "-1", "is no number of replicas; write 0, or how many must have what is written: 1,"
-         " mostly"),
-        ("AUDIT_KEY", "tell-nobody", "is no private key in PEM; make one with openssl genpkey -algorithm"
-         " ed25519"),
-        ("SECRET_KEY", "tell-nobody", "has a key of fewer than 32 plain characters; make one:"
-         " openssl rand -hex 32"),
-        ("SECRET_KEY", f"{'k' * 32} tell-nobody", "has a key of fewer than 32 plain characters; make one:"
-         " openssl rand -hex 32"),
-        ("SECRET_KEY", " ".join(["k" * 32] * 3), "must hold one key, or two with a space between them"
-         " while it is rotated"),
-        ("PORT", "http", "is no port; write a number up to 65535"),
-        ("PORT", "65536", "is no port; write a number up to 65535"),
-        ("WORKER_PORT", "-1", "is no port; write a number up to 65535"),
-        ("WORKER_THREADS", "0", "is not a number of threads; write 24, say, or leave it unset"),
+        ("REDIS_COPIES", "-1", "is not a valid number of replicas; write 0, or how many must confirm each"
+            " write, usually 1"),
+        ("AUDIT_KEY", "tell-nobody", "is not a private key in PEM; make one with openssl genpkey -algorithm"
+            " ed25519"),
+        ("SECRET_KEY", "tell-nobody", "has a key of fewer than 32 plain characters; make one with openssl"
+            " rand -hex 32"),
+        ("SECRET_KEY", f"{'k' * 32} tell-nobody", "has a key of fewer than 32 plain characters; make one"
+            " with openssl rand -hex 32"),
+        ("SECRET_KEY", " ".join(["k" * 32] * 3), "must hold one key, or two separated by a space during a"
+            " rotation"),
+        ("PORT", "http", "is not a valid port; write a number up to 65535"),
+        ("PORT", "65536", "is not a valid port; write a number up to 65535"),
+        ("WORKER_PORT", "-1", "is not a valid port; write a number up to 65535"),
+        ("WORKER_THREADS", "0", "is not a valid number of threads; write one such as 24, or leave it unset"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used(name: str, value: str, told: str) -> None:
@@ -186,13 +185,13 @@ def test_a_file_that_is_not_there_or_no_text_or_empty_is_told(tmp_path: Path) ->
     names = "cannot be read from the file that {0}_FILE names: {1}; check the path"
     assert wrong(environ) == [
         "SLACK_BOT_TOKEN: " + names.format("SLACK_BOT_TOKEN", "No such file or directory"),
-        "SLACK_SIGNING_SECRET: " + names.format("SLACK_SIGNING_SECRET", "it is not text in UTF-8"),
-        "SLACK_APP_TOKEN: is set, but empty; give it its value, or take it away",
+        "SLACK_SIGNING_SECRET: " + names.format("SLACK_SIGNING_SECRET", "it is not UTF-8 text"),
+        "SLACK_APP_TOKEN: is set but empty; give it a value, or unset it",
         "REDIS_URL: " + names.format("REDIS_URL", "Is a directory"),
     ]
 
 
 def test_a_variable_and_its_file_are_one_too_many(tmp_path: Path) -> None:
     assert wrong({**HTTP, "SLACK_BOT_TOKEN_FILE": str(tmp_path)}, WEB) == [
-        "SLACK_BOT_TOKEN: is set, and SLACK_BOT_TOKEN_FILE is too; take one of them away"
+        "SLACK_BOT_TOKEN: is set, and SLACK_BOT_TOKEN_FILE is too; unset one of them"
     ]

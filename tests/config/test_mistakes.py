@@ -15,10 +15,10 @@ BOB = "approvers: [U02BOB]"
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("approvers: [slack/DBA]", '"slack/DBA" is no approver; write a group such as slack/dba'),
-        ("approvers: ['@bob']", '"@bob" is no approver'),
-        ("approvers: [everyone]", '"everyone" is no approver'),
-        ("approvers: [okta/dba]", '"okta/dba" is no approver'),
+        ("approvers: [slack/DBA]", '"slack/DBA" is not a valid approver; write a group such as slack/dba'),
+        ("approvers: ['@bob']", '"@bob" is not a valid approver'),
+        ("approvers: [everyone]", '"everyone" is not a valid approver'),
+        ("approvers: [okta/dba]", '"okta/dba" is not a valid approver'),
         ("approvers: [12]", '12 is a number; put it in quotes, "12"'),
     ],
 )
@@ -28,22 +28,20 @@ def test_who_may_approve_is_a_group_a_person_or_a_schedule(line: str, told: str)
 
 
 def test_an_empty_list_of_approvers_approves_nothing() -> None:
-    told = "7 approvers: is empty; name at least one, or take the key out"
+    told = "7 approvers: is empty; list at least one, or remove the key"
     assert wrong_with("approvers: []") == [told]
     assert wrong_with("approvers: []", "on_shift: pagerduty/PDBPRIM") == [told]
 
 
 def test_somebody_must_be_able_to_get_it() -> None:
     assert said(HEAD) == [
-        "access.yaml:4: resources.prod-db: nobody can get it;"
-        " name approvers, approve_automatically or on_shift"
+        "access.yaml:4: resources.prod-db: nobody can get it; add approvers, approve_automatically or"
+        " on_shift"
     ]
 
 
 def test_a_slip_in_the_way_to_get_it_is_one_mistake() -> None:
-    assert wrong_with("aprovers: [U02BOB]") == [
-        "7 aprovers: there is no such key here; did you mean approvers?"
-    ]
+    assert wrong_with("aprovers: [U02BOB]") == ["7 aprovers: unknown key; did you mean approvers?"]
 
 
 @pytest.mark.parametrize(
@@ -55,31 +53,29 @@ def test_each_way_to_get_it_is_enough(way: str) -> None:
 
 def test_a_slip_in_a_rule_is_one_mistake() -> None:
     rule = "approve_automatically: [{on_cal: {schedule: pagerduty/PX}}]"
-    assert wrong_with(rule) == [
-        "7 approve_automatically[0].on_cal: there is no such key here; did you mean on_call?"
-    ]
+    assert wrong_with(rule) == ["7 approve_automatically[0].on_cal: unknown key; did you mean on_call?"]
     deeper = "approve_automatically: [{on_call: {schedul: pagerduty/PX}}]"
     assert wrong_with(deeper) == [
-        "7 approve_automatically[0].on_call.schedul: there is no such key here; did you mean schedule?"
+        "7 approve_automatically[0].on_call.schedul: unknown key; did you mean schedule?"
     ]
 
 
 @pytest.mark.parametrize("rule", ["{on_incident: x}", "{ask: {url: x}}", "on_call", "[]", "{}"])
 def test_a_rule_that_there_is_not_is_one_mistake(rule: str) -> None:
     assert wrong_with(f"approve_automatically: [{rule}]") == [
-        "7 approve_automatically[0]: must be one rule that is known; write {on_call: …} or {in_group: …}"
+        "7 approve_automatically[0]: must be exactly one known rule; write {on_call: …} or {in_group: …}"
     ]
 
 
 def test_two_rules_in_one_are_one_mistake() -> None:
     (only,) = wrong_with("approve_automatically: [{in_group: slack/sre, on_call: pagerduty/PX}]")
-    assert "must be one rule" in only
+    assert "must be exactly one known rule" in only
 
 
 @pytest.mark.parametrize("key", ["escalate", "break_glass", "keep"])
 def test_what_is_not_there_yet_is_no_key(key: str) -> None:
     (only,) = wrong_with(BOB, f"{key}: 10m")
-    assert only.startswith(f"8 {key}: there is no such key here; take it out, or write approvals, ")
+    assert only.startswith(f"8 {key}: unknown key; remove it, or write approvals, ")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +93,7 @@ def test_what_is_not_there_yet_is_no_key(key: str) -> None:
         ("{max: until end of shift}", 'max: "until end of shift" has no fixed length;'
          " write one such as 12h, 45m or 1h30m"),
         ("{max: [1h]}", "max: must be a length; write one such as 12h, 45m or 1h30m"),
-        ("{max: 4h, offer: []}", "offer: is empty; name at least one, or take the key out"),
+        ("{max: 4h, offer: []}", "offer: is empty; list at least one, or remove the key"),
         ("{default: 4h}", "max: is missing; add it"),
     ],
 )  # fmt: skip
@@ -108,13 +104,13 @@ def test_lengths_are_texts_and_fit_each_other(lengths: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
-        ((BOB, "approvals: 2"), "2 is more than the approvers named here can be; name more of them,"),
-        (("approvers: [U1, U1]", "approvals: 2"), "2 is more than the approvers named here can be"),
-        (("on_shift: pagerduty/PX", "approvals: 2"), "2 is more than nobody can give; name approvers"),
+        ((BOB, "approvals: 2"), "2 is more than the people named as approvers; name more of them,"),
+        (("approvers: [U1, U1]", "approvals: 2"), "2 is more than the people named as approvers"),
+        (("on_shift: pagerduty/PX", "approvals: 2"), "2 needs approvers, but none are named; name some"),
         ((BOB, "approvals: 0"), "0 is out of range; write 1 or more"),
         (("approvers: [slack/dba]", "approvals: 100"), "100 is out of range; write 99 or less"),
-        ((BOB, "approvals: two"), "must be a whole number; write one such as 1"),
-        ((BOB, "approvals: true"), "must be a whole number; write one such as 1"),
+        ((BOB, "approvals: two"), "must be a whole number; write one, such as 1"),
+        ((BOB, "approvals: true"), "must be a whole number; write one, such as 1"),
     ],
 )
 def test_as_many_approvals_as_there_can_be(lines: tuple[str, ...], told: str) -> None:
@@ -130,18 +126,19 @@ def test_groups_and_schedules_may_be_any_number_of_people(who: str) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("channel: db-access", '"db-access" is no channel; write #name in small letters, or its id'),
-        ("channel: '#DB Access'", '"#DB Access" is no channel'),
+        ("channel: db-access", '"db-access" is not a valid channel; write #name in lower case, or its id'),
+        ("channel: '#DB Access'", '"#DB Access" is not a valid channel'),
         ("channel: #db-access", "has no value, because # begins a comment; put the value in quotes"),
-        ("channel:", "has no value; fill it in, or take it out"),
-        ("on_shift:", "has no value; fill it in, or take it out"),
-        ("one_holder: 'true'", "must be true or false; write one of them"),
-        ("reason: sometimes", '"sometimes" is not known here; write required or optional'),
-        ("reason: yes", "true is not known here; write required or optional"),
-        ("who_may_ask: slack/dba", "must be a list; put it in brackets, such as [one, other]"),
-        ("on_shift: {schedule: opsgenie/x}", '"opsgenie/x" begins with no source that is known;'),
-        ("on_shift: pagerdut/PX", "begins with no source that is known; did you mean pagerduty?"),
-        ("on_shift: {schedule: PX}", '"PX" is no schedule; write the source, a slash and the schedule\'s id'),
+        ("channel:", "has no value; fill it in, or remove it"),
+        ("on_shift:", "has no value; fill it in, or remove it"),
+        ("one_holder: 'true'", "is neither true nor false; write one of them"),
+        ("reason: sometimes", '"sometimes" is not an allowed value; write required or optional'),
+        ("reason: yes", "true is not an allowed value; write required or optional"),
+        ("who_may_ask: slack/dba", "must be a list; put it in brackets, such as [one, two]"),
+        ("on_shift: {schedule: opsgenie/x}", '"opsgenie/x" does not begin with a known source;'),
+        ("on_shift: pagerdut/PX", "does not begin with a known source; did you mean pagerduty?"),
+        ("on_shift: {schedule: PX}", '"PX" is not a valid schedule; write the source, a slash and the'
+            ' schedule\'s id'),
         ("on_shift: {schedule: pagerduty/PX, levels: 1}", "must be a list; put it in brackets"),
         ("on_shift: {schedule: pagerduty/PX, levels: [0]}", "0 is out of range; write 1 or more"),
     ],
@@ -155,10 +152,10 @@ def test_whatever_else_a_resource_says(line: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("title", "told"),
     [
-        ("' '", '" " is empty or longer than a line; write some words'),
-        ('"two\\nlines"', "is empty or longer than a line; write some words"),
-        ("x" * 151, "has too many characters; write 150 or fewer"),
-        ("[Orders]", "must be text; write one value here, no list and no further keys"),
+        ("' '", '" " is blank or spans several lines; write one line of text'),
+        ('"two\\nlines"', "is blank or spans several lines; write one line of text"),
+        ("x" * 151, "is too long; write at most 150 characters"),
+        ("[Orders]", "must be text; write a single value, not a list or a mapping"),
         ("2026", '2026 is a number; put it in quotes, "2026"'),
         ("1.5", '1.5 is a number; put it in quotes, "1.5"'),
     ],
@@ -180,31 +177,34 @@ def test_a_pattern_must_compile() -> None:
 @pytest.mark.parametrize(
     ("good", "bad", "told"),
     [
-        ("[Example.com", "['@example.com'", 'email_domains[0]: "@example.com" is no domain; write what is'),
-        ("U02ADA: {", "ada: {", 'people.accounts.ada: "ada" is no Slack user id'),
-        ("{orders-db: ada}", "{orders: ada}", '"orders" is none of the targets; did you mean orders-db?'),
+        ("[Example.com", "['@example.com'", 'email_domains[0]: "@example.com" is not a valid domain; write'),
+        ("U02ADA: {", "ada: {", 'people.accounts.ada: "ada" is not a valid Slack user id'),
+        ("{orders-db: ada}", "{orders: ada}", '"orders" is not one of the targets; did you mean orders-db?'),
         ("{orders-db: ada}", "{orders-db: 12}", '12 is a number; put it in quotes, "12"'),
-        ("{orders-db: ada}", "{orders-db: no}", "is read as false; put it in quotes if it is a name"),
-        ("kind: pagerduty", "kind: pagerdury", '"pagerdury" is no kind there is; did you mean pagerduty?'),
+        ("{orders-db: ada}", "{orders-db: no}", "is read as false; put it in quotes if you mean text"),
+        ("kind: pagerduty", "kind: pagerdury", '"pagerdury" is not a known kind; did you mean pagerduty?'),
         ("kind: postgres, url: \"${O", "url: \"${O", "targets.orders-db.kind: is missing; add it"),
         ("stale_after: 5m", "stale_after: 30s", '"30s" passes before the source is read again; make it'
             ' longer than every'),
-        ("sessions: keep", "sessions: stay", '"stay" is not known here; write end or keep'),
-        ("target: orders-db", "target: order", '"order" is none of the targets; did you mean orders-db?'),
-        ("role: orders_rw", "rolle: orders_rw", "[0].rolle: there is no such key here; did you mean role?"),
-        ("role: orders_rw}", "role: orders_rw, x: y}", "gives[0].x: there is no such key here; take it out"),
-        ("acme-eu", "Acme EU", 'workspace: "Acme EU" is no workspace; write 1 to 63 of a-z, 0-9 and -'),
-        ("C02SECURE", "security", 'security.channel: "security" is no channel'),
-        ("/var/lib/rotakey/anchor", "lib/anchor", 'audit.anchor.file: "lib/anchor" is no file;'),
-        ("/srv/audit", "srv", 'audit.archive.dir: "srv" is not a folder; write its path from /, such as'),
+        ("sessions: keep", "sessions: stay", '"stay" is not an allowed value; write end or keep'),
+        ("target: orders-db", "target: order", '"order" is not one of the targets; did you mean orders-db?'),
+        ("role: orders_rw", "rolle: orders_rw", "[0].rolle: unknown key; did you mean role?"),
+        ("role: orders_rw}", "role: orders_rw, x: y}", "gives[0].x: unknown key; remove it"),
+        ("acme-eu", "Acme EU", 'workspace: "Acme EU" is not a valid workspace name; write 1 to 63 of a-z,'
+            ' 0-9 and -'),
+        ("C02SECURE", "security", 'security.channel: "security" is not a valid channel'),
+        ("/var/lib/rotakey/anchor", "lib/anchor", 'anchor.file: "lib/anchor" is not a valid file path;'),
+        ("/srv/audit", "srv", 'audit.archive.dir: "srv" is not a valid folder path; write an absolute path,'
+            ' such as'),
         ("keep: 400d", "keep: 89d", 'keep: "89d" is too short for an audit; write 90d or more'),
         ("file: /var/lib/rotakey/anchor, channel", "channel",
-         'keep: "400d" needs a file that says what is old; write audit: {anchor: {file: …}}'),
-        ('"#audit"', "audit", 'audit.anchor.channel: "audit" is no channel; write #name'),
+         'keep: "400d" needs an anchor file, which shows what is old; write audit: {anchor: {file: …}}'),
+        ('"#audit"', "audit", 'audit.anchor.channel: "audit" is not a valid channel; write #name'),
         ("{file: /var/lib/rotakey/anchor, channel: \"#audit\"}", "{}",
-         "audit.anchor: this names no place; write {file: /var/lib/rotakey/anchor}, or a channel, or both"),
-        ("  prod-db:", "  Prod DB:", 'resources.Prod DB: "Prod DB" is no good name; write 1 to 63 of a-z'),
-        ("people:", "peple:", "peple: there is no such key here; did you mean people?"),
+         "audit.anchor: this names neither a file nor a channel; write {file: /var/lib/rotakey/anchor}, or a"
+         " channel, or both"),
+        ("  prod-db:", "  Prod DB:", 'resources.Prod DB: "Prod DB" is not a valid name; write 1 to 63'),
+        ("people:", "peple:", "peple: unknown key; did you mean people?"),
     ],
 )  # fmt: skip
 def test_outside_of_the_resources(good: str, bad: str, told: str) -> None:
@@ -273,7 +273,7 @@ def test_two_resources_of_one_name_are_a_key_written_twice() -> None:
     again = FULL.replace("security:", "  prod-db: {title: again}\nsecurity:")
     line = again.count("\n", 0, again.index("  prod-db: {")) + 1
     assert said(again) == [
-        f"access.yaml:{line}: resources.prod-db: is here twice, first on line 13; take one out"
+        f"access.yaml:{line}: resources.prod-db: appears twice, first on line 13; remove one"
     ]
 
 
@@ -300,5 +300,5 @@ def test_of_thousands_of_mistakes_the_first_are_told() -> None:
     every = said("\n".join(f"k{i}: {i}" for i in range(5_000)))
     assert len(every) == 201
     assert every[0] == "access.yaml:1: resources: is missing; add it"
-    assert every[1].startswith("access.yaml:1: k0: there is no such key here;")
-    assert every[-1] == "access.yaml:200: there is more wrong from here on; mend what is above first"
+    assert every[1].startswith("access.yaml:1: k0: unknown key;")
+    assert every[-1] == "access.yaml:200: there are more mistakes from here on; fix those above first"

@@ -18,8 +18,8 @@ resources:
   prod-db: {title: Orders, gives: [{target: orders-db, role: rw}], approvers: [U02BOB]}
 """
 TOLD = (
-    "targets.bills-db: is the same server as orders-db on line 2, with equal host and port; give its roles at"
-    " orders-db instead, because one server must have one name, whatever the database and the user"
+    "targets.bills-db: is the same server as orders-db on line 2 (same host and port); give its roles at"
+    " orders-db instead, because a server must have one name, whatever the database and the user"
 )
 
 
@@ -77,7 +77,7 @@ def test_it_is_told_with_all_else_that_is_wrong() -> None:
     text = TEXT.replace("[U02BOB]", "[bob]")
     first, second = said("postgresql://db/a", "postgresql://db/b", text)
     assert first == f"access.yaml:3: {TOLD}"
-    assert second.startswith('access.yaml:7: resources.prod-db.approvers[0]: "bob" is no approver')
+    assert second.startswith('access.yaml:7: resources.prod-db.approvers[0]: "bob" is not a valid approver')
 
 
 def test_a_third_name_is_told_of_the_first() -> None:

@@ -37,14 +37,12 @@ def test_each_target_is_judged_for_itself() -> None:
     ]
     assert found.skipped == {
         "orders-db": (
-            "access.yaml:5: targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in"
-            " the environment"
+            "access.yaml:5: targets.orders-db.url: the variable ORDERS_DB_URL is not set; set it in the"
+            " environment"
         ),
-        "stock-db": (
-            "access.yaml:6: targets.stock-db.sesions: there is no such key here; did you mean sessions?"
-        ),
-        "lost": 'access.yaml:7: targets.lost.kind: "postgrs" is no kind there is; did you mean postgres?',
-        "twice": "access.yaml:8: targets.twice.url: is here twice, first on line 8; take one out",
+        "stock-db": ("access.yaml:6: targets.stock-db.sesions: unknown key; did you mean sessions?"),
+        "lost": 'access.yaml:7: targets.lost.kind: "postgrs" is not a known kind; did you mean postgres?',
+        "twice": "access.yaml:8: targets.twice.url: appears twice, first on line 8; remove one",
     }
     assert "s3cret" not in repr(found)
     assert found.variables["orders-db"] == ("ORDERS_DB_URL",)
@@ -82,13 +80,13 @@ def test_where_there_are_none_there_are_none(text: str) -> None:
     [
         (
             "workspace: My Own",
-            'a.yaml:1: workspace: "My Own" is no workspace; write 1 to 63 of a-z, 0-9 and -',
+            'a.yaml:1: workspace: "My Own" is not a valid workspace name; write 1 to 63 of a-z, 0-9 and -',
         ),
         (
             "workspace: ${W}",
-            "a.yaml:1: workspace: has ${ in it, and variables are filled in only in the settings of",
+            "a.yaml:1: workspace: contains ${, but variables are filled in only in the settings of",
         ),
-        ("{", "a.yaml:1: this is not YAML: "),
+        ("{", "a.yaml:1: this is not valid YAML: "),
     ],
 )
 def test_whose_grants_are_meant_has_to_be_told(text: str, said: str) -> None:

@@ -15,8 +15,8 @@ from tests.config.files import read, resource_text, said
 BOB = "approvers: [U02BOB]"
 PAGER = "{kind: pagerduty}"
 ELSEWHERE = (
-    "has ${ in it, and variables are filled in only in the settings of targets and oncall; write the value"
-    " itself, or $${ for a plain ${"
+    "contains ${, but variables are filled in only in the settings of targets and oncall; write the value"
+    " itself, or $${ for a literal ${"
 )
 
 
@@ -68,7 +68,7 @@ def test_a_secret_in_the_file_is_a_mistake_that_does_not_repeat_it(url: str) -> 
 @pytest.mark.parametrize("url", ["${{{0}}}", "https://evil.example.com/${{{0}}}"])
 def test_a_policy_cannot_name_what_the_bot_itself_needs(name: str, url: str) -> None:
     text = resource_text(BOB).replace('"${ORDERS_DB_URL}"', f'"{url.format(name)}"')
-    told = f"{name} is one of the bot's own variables; give this setting a variable of its own"
+    told = f"{name} is one of the bot's own variables; use a separate variable for this setting"
     assert said(text, {name: "postgresql://t0ken"}) == [f"access.yaml:2: targets.orders-db.url: {told}"]
     assert said(paged(f'"{url.format(name)}"'), {name: "30s"}) == [
         f"access.yaml:1: oncall.pagerduty.every: {told}"
@@ -132,7 +132,7 @@ def test_a_variable_that_is_not_set_is_one_mistake_where_it_is_used() -> None:
 def test_a_variable_without_a_good_name_is_a_mistake() -> None:
     for use in ("'${}'", "'${A B}'", "'${A'", "'${A:-x}'"):
         (only,) = said(paged(use), {"A": "30s"})
-        assert only.endswith("has a ${ without the name of a variable; write ${NAME}, or $${ for a plain ${")
+        assert only.endswith("has a ${ without a valid variable name; write ${NAME}, or $${ for a literal ${")
 
 
 def test_what_a_variable_holds_is_not_told_when_it_does_not_fit() -> None:

@@ -48,8 +48,8 @@ from tests.config.files import HEAD, said
 def test_such_a_name_is_a_mistake(name: str) -> None:
     (only,) = said(HEAD.replace("prod-db", f'"{name}"') + "    approvers: [U02BOB]\n")
     assert only == (
-        f'access.yaml:4: resources.{name}: "{name}" is read by /access as something else; choose another'
-        f" name, such as {name}-access"
+        f'access.yaml:4: resources.{name}: "{name}" would be misread by /access; choose another name, such'
+        f" as {name}-access"
     )
 
 

@@ -31,19 +31,28 @@ def test_a_good_file_is_the_same_with_either_loader() -> None:
     [
         (b"a: 1\nb: caf\xe9\n", "2: this line is not UTF-8; save the file in UTF-8"),
         ("a: 1".encode("utf-16"), "1: this line is not UTF-8; save the file in UTF-8"),
-        ("a: 1\nb: \x00\n", '2: there is a control character, "\\x00"; take it out'),
+        ("a: 1\nb: \x00\n", '2: there is a control character, "\\x00"; remove it'),
         ("a: \ud800", "1: this line is not UTF-8; save the file in UTF-8"),
-        ("x" * 1_000_001, "1: the file has 1000001 bytes; make it 1000000 or fewer"),
+        ("x" * 1_000_001, "1: the file has 1000001 bytes; reduce it to 1000000 or fewer"),
         ("", "1: the file is empty; write at least one resource, under resources:"),
         ("# soon\n\n", "1: the file is empty; write at least one resource, under resources:"),
         ("a:\n\tb: 1\n", "2: this line is indented with a tab; indent with spaces"),
-        ("a: 1\n---\nb: 2\n", "2: a second document begins here; keep one, and take out the line ---"),
-        ("a: b: c\n", "1: there is a colon too many here; put the value in quotes, or mend the indentation"),
-        ("a:\n  b: @bob\n", '2: no value may begin with "@"; put the value in quotes'),
-        ("[" * 100_000, "1: lists and mappings are nested here more than 20 deep; nothing in this file is"),
-        ("{a: " * 5_000, "1: lists and mappings are nested here more than 20 deep; nothing in this file is"),
-        ("a: &a [*a]\n", "1: lists and mappings are nested here more than 20 deep; nothing in this file is"),
-        (LAUGHS, "1: the file has more than 50000 values, aliases unfolded; use fewer"),
+        ("a: 1\n---\nb: 2\n", "2: a second document begins here; keep one, and remove the line ---"),
+        ("a: b: c\n", "1: there is one colon too many here; put the value in quotes, or fix the indentation"),
+        ("a:\n  b: @bob\n", '2: a value cannot begin with "@"; put the value in quotes'),
+        (
+            "[" * 100_000,
+            "1: lists and mappings are nested more than 20 levels deep here; nest them less deeply",
+        ),
+        (
+            "{a: " * 5_000,
+            "1: lists and mappings are nested more than 20 levels deep here; nest them less deeply",
+        ),
+        (
+            "a: &a [*a]\n",
+            "1: lists and mappings are nested more than 20 levels deep here; nest them less deeply",
+        ),
+        (LAUGHS, "1: the file has more than 50000 values, with aliases expanded; use fewer"),
     ],
     ids=lambda value: None if len(value) < 40 else "long",
 )
@@ -57,8 +66,8 @@ def test_what_cannot_be_read(text: str | bytes, told: str) -> None:
 )
 def test_what_is_no_yaml_is_told_with_its_line(text: str, line: int) -> None:
     (only,) = said(text)
-    assert only.startswith(f"access.yaml:{line}: this is not YAML: ")
-    assert only.endswith("look for missing quotes and brackets, and at the indentation")
+    assert only.startswith(f"access.yaml:{line}: this is not valid YAML: ")
+    assert only.endswith("check the quotes, the brackets and the indentation")
 
 
 @pytest.mark.parametrize(
@@ -66,8 +75,8 @@ def test_what_is_no_yaml_is_told_with_its_line(text: str, line: int) -> None:
 )
 def test_a_tag_makes_nothing(tagged: str) -> None:
     assert said(resource_text("approvers: [U02BOB]", f"channel: {tagged}")) == [
-        "access.yaml:8: resources.prod-db.channel: has a tag, which means nothing here;"
-        " take out the word that starts with !"
+        "access.yaml:8: resources.prod-db.channel: has a tag, and tags are not allowed here; remove the word"
+        " that starts with !"
     ]
 
 
@@ -75,7 +84,7 @@ def test_a_tag_makes_nothing(tagged: str) -> None:
 def test_escapes_bring_no_odd_characters_in(escape: str) -> None:
     (only,) = said(resource_text("approvers: [U02BOB]", f'reason: {{pattern: x, say: "{escape}"}}'))
     assert only.endswith(
-        ("say: has a control character in it; take that out", "and at the indentation", "in quoted text")
+        ("say: contains a control character; remove it", "brackets and the indentation", "in quoted text")
     )
 
 
@@ -88,20 +97,22 @@ def test_anchors_may_save_writing() -> None:
 def test_merge_keys_are_not_read_and_that_is_told() -> None:
     merged = resource_text("<<: {approvers: [U02BOB]}", "approvers: [U02BOB]")
     assert said(merged) == [
-        "access.yaml:7: resources.prod-db.<<: is not read here; write out the keys that it would bring"
+        "access.yaml:7: resources.prod-db.<<: is a merge key, and they are not supported; write out the keys"
+        " that it would add"
     ]
 
 
 def test_a_key_is_text_however_it_looks() -> None:
     (only,) = said(resource_text("approvers: [U02BOB]", "on: 1"))
-    assert only.startswith("access.yaml:8: resources.prod-db.on: there is no such key here;")
-    assert "access.yaml:7: resources.prod-db: has a key that is a list or a mapping; make it text" in said(
-        resource_text("? [approvers]", ": x")
+    assert only.startswith("access.yaml:8: resources.prod-db.on: unknown key;")
+    assert (
+        "access.yaml:7: resources.prod-db: has a key that is a list or a mapping; write it as text"
+        in said(resource_text("? [approvers]", ": x"))
     )
 
 
 def test_what_is_left_open_at_the_end_is_on_the_last_line() -> None:
-    assert said("resources: 1\n? \n")[1:] == ['access.yaml:2: "": has no value; fill it in, or take it out']
+    assert said("resources: 1\n? \n")[1:] == ['access.yaml:2: "": has no value; fill it in, or remove it']
 
 
 def test_what_is_printed_of_a_file_cannot_move_the_cursor() -> None:
@@ -113,4 +124,4 @@ def test_what_is_printed_of_a_file_cannot_move_the_cursor() -> None:
 @pytest.mark.parametrize("number", ["0x1F", "0o17", "012", "1_000", "1:30", "9" * 30])
 def test_a_number_is_a_number_only_where_it_is_written_plainly(number: str) -> None:
     (only,) = said(resource_text("approvers: [slack/dba]", f"approvals: {number}"))
-    assert only == "access.yaml:8: resources.prod-db.approvals: must be a whole number; write one such as 1"
+    assert only == "access.yaml:8: resources.prod-db.approvals: must be a whole number; write one, such as 1"

@@ -156,7 +156,7 @@ def test_copies_without_an_anchor_are_warned_of(rotakey: Rotakey, tmp_path: Path
     for file, warned in ((POLICY, True), (path, False)):
         checked = rotakey("check", file, REDIS_COPIES="1")
         assert (checked.returncode, checked.stdout) == (0, f"{file}: no mistakes\n")
-        assert ("REDIS_COPIES is set, and audit: {anchor: {file: …}} is not" in checked.stderr) is warned
+        assert ("REDIS_COPIES is set, but audit: {anchor: {file: …}} is not" in checked.stderr) is warned
     for none in ("0", "²"):
         checked = rotakey("check", POLICY, REDIS_COPIES=none)
         assert (checked.returncode, "REDIS_COPIES" in checked.stderr) == (0, False)
@@ -194,5 +194,5 @@ def test_misuse_is_told_from_what_is_wrong(rotakey: Rotakey) -> None:
     missing = rotakey("check", "nowhere.yaml")
     assert (missing.returncode, missing.stderr) == (
         1,
-        "nowhere.yaml: No such file or directory; name the file of the policy with ACCESS_FILE\n",
+        "nowhere.yaml: No such file or directory; set ACCESS_FILE to the path of access.yaml\n",
     )
