@@ -1,4 +1,4 @@
-"""The commands of the console script. Exit 0: good, 1: something is wrong, 2: misuse.
+"""The commands of the console script. Exit 0: good, 1: something is wrong, 2: wrong usage.
 
 Larger ones have a module of their own here, and are added to the group at the end of this file.
 """
@@ -50,30 +50,37 @@ def rotakey() -> None:
 
 
 @rotakey.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; the port is $PORT.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on; the port is $PORT."
+)
 def web(host: str) -> None:
-    """Answer Slack: over HTTP, or by Socket Mode if SLACK_APP_TOKEN is set."""
+    """Answer Slack over HTTP, or in Socket Mode if SLACK_APP_TOKEN is set."""
     log_as_json()
     processes.serve(*settings(config.WEB, secrets=False), os.environ, host)
 
 
 @rotakey.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where $WORKER_PORT, if set, listens.")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="The address to listen on, if $WORKER_PORT is set."
+)
 def worker(host: str) -> None:
-    """Grant, revoke, follow the shifts, and report. Any number may run at once."""
+    """Grant and revoke access, follow shifts, and post to Slack. Any number may run at once."""
     log_as_json()
     processes.work(*settings(config.WORKER), os.environ, host)
 
 
 @rotakey.command()
 @click.argument("file", default="access.yaml", envvar="ACCESS_FILE", type=click.Path(path_type=Path))
-@click.option("--strict", is_flag=True, help="A variable that is not set counts as a mistake.")
-@click.option("--online", is_flag=True, help="Look up what it names: roles, schedules, groups, channels.")
+@click.option("--strict", is_flag=True, help="Count unset variables as mistakes.")
+@click.option(
+    "--online", is_flag=True, help="Also look up the roles, schedules, groups and channels that it names."
+)
 def check(file: Path, strict: bool, online: bool) -> None:
-    """Look for mistakes in access.yaml: all of them at once, each with its line. Needs no network, and no
-    variables: those that are not set here are only mentioned. Anything that may be wrong is a warning, with
-    exit code 0. With --online, which needs a worker's environment without Redis, it also looks up what the
-    file names."""
+    """Report all mistakes in access.yaml, each with its line.
+
+    Needs no network and no variables: those that are not set here are only mentioned. Warnings leave the exit
+    code at 0. With --online, it needs a worker's environment except REDIS_URL.
+    """
     text = config.bytes_of(file)
     found = config.check(text, name=str(file))
     mistakes = [each for each in found if strict or online or not each.unset]
@@ -100,22 +107,24 @@ def schema() -> None:
 
 
 @rotakey.command()
-@click.option("--file", type=click.Path(path_type=Path), help="Your own access.yaml instead of ours.")
-@click.option("--data", default=DATA, type=click.Path(path_type=Path), help="Where everything is kept.")
-@click.option("--fresh", is_flag=True, help="Forget what happened before.")
-@click.option("--port", default=0, help="The page's port; else the one of last time, or a free one.")
+@click.option("--file", type=click.Path(path_type=Path), help="Use this access.yaml instead of the example.")
+@click.option("--data", default=DATA, type=click.Path(path_type=Path), help="The folder that keeps all data.")
+@click.option("--fresh", is_flag=True, help="Delete the data of earlier runs first.")
+@click.option("--port", default=0, help="The port of the page. Default: that of the last run, or a free one.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
 def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bool) -> None:
-    """Try it all on this machine: real databases, a small Slack and pager, one web page."""
+    """Try Rotakey on this machine: real databases, a small Slack and PagerDuty, one web page."""
     try:
         from bot.sandbox.run import POLICY, Sandbox  # noqa: PLC0415  # needs an extra
     except ModuleNotFoundError as missing:
-        raise Misconfigured(f"{missing.name} is not installed: pip install 'rotakey[sandbox]'") from missing
+        raise Misconfigured(
+            f"{missing.name} is not installed: run pip install 'rotakey[sandbox]'"
+        ) from missing
     tried = to_try(file or POLICY)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Sandbox(tried, data.resolve(), port=port, fresh=fresh, say=click.echo) as running:
         try:
-            click.echo(f"\n  Open {running.url}\n\n  Ctrl-C ends it. What happened is kept in {data}.\n")
+            click.echo(f"\n  Open {running.url}\n\n  Stop it with Ctrl-C. Its data is kept in {data}.\n")
             if open_page:
                 webbrowser.open(running.url)
             running.watch_over()
@@ -141,12 +150,13 @@ def to_try(path: Path) -> Policy:
     checked = config.load(text, name=str(path), environ=environ)
     if len(checked.targets) > 1:
         raise Misconfigured(
-            f"{path}: the sandbox has one database server, and this file has {len(checked.targets)} targets;"
-            " try a file with one"
+            f"{path}: the sandbox has one database server, but this file has {len(checked.targets)} targets;"
+            " use a file with one"
         )
     parts = {"targets": checked.targets, "oncall": checked.oncall}
     real = [
-        f"{path}: {part}.{name}.{key}: the sandbox touches no real system; write only a variable, ${{…_URL}}"
+        f"{path}: {part}.{name}.{key}: the sandbox connects to no real system; write only a variable,"
+        " ${…_URL}"
         for part, every in parts.items()
         for name, settings in every.items()
         for key, system in settings.systems()

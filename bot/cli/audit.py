@@ -1,4 +1,4 @@
-"""``rotakey audit``: the record of everything that happened, proved, exported and shown."""
+"""``rotakey audit``: verify, export and show the record of everything that happened."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ class AnchorText(click.ParamType[Anchored, str]):
             path = Path(value)
             return read_anchor(path.read_text("utf-8") if path.is_file() else value)
         except (OSError, ValueError):
-            self.fail(f"{value!r} is no anchor; name the file of a worker, or paste NUMBER:HEAD", param, ctx)
+            self.fail(
+                f"{value!r} is not a valid anchor; name a worker's anchor file, or paste NUMBER:HEAD",
+                param,
+                ctx,
+            )
 
 
 EXPORT = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -46,32 +50,36 @@ EXPORT = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def audit() -> None:
-    """The record of everything that happened: prove that nobody changed it, export it, read a grant's story.
+    """Verify, export and read the record of everything that happened.
 
-    Without FILE it is the record in Redis, and needs REDIS_URL and, for the workspace, ACCESS_FILE.
+    Without FILE, the record is read from Redis. That needs REDIS_URL, and ACCESS_FILE for the workspace.
     """
 
 
 @audit.command()
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=EXPORT)
 @click.option(
-    "--public-key", "keys", type=click.File("rb"), multiple=True, help="Seals must be signed with it."
+    "--public-key",
+    "keys",
+    type=click.File("rb"),
+    multiple=True,
+    help="Require seals to be signed with this key.",
 )
 @click.option(
-    "--anchor", type=AnchorText(), help="A seal that must be there: else it was cut off, or put back."
+    "--anchor", type=AnchorText(), help="Require this seal: without it, the audit was truncated or restored."
 )
 def verify(files: tuple[Path, ...], keys: tuple[IO[bytes], ...], anchor: Anchored | None) -> None:
-    """Prove that nothing was changed, added, removed or cut off, in FILE or in Redis.
+    """Check that nothing was changed, added, removed or truncated, in FILE or in Redis.
 
-    Several files are verified together, in any order; they may overlap. Exit 0: all is well. 1: something
-    is wrong, and the output says what. 2: it could not be checked.
+    Several files are verified together, in any order; they may overlap. Exit 0: the record is intact. 1: it
+    is not, and the output says why. 2: it could not be checked.
     """
     with _looking():
         trusts = components.trust([each.read() for each in keys]) if keys else None
         damaged: list[str] = []
         found = evidence.examine(_lines(files, damaged), trusts, anchor)
     if not files and not found.entries:
-        raise NotLooked("there is nothing in it: check REDIS_URL, and workspace: in access.yaml")
+        raise NotLooked("the audit is empty: check REDIS_URL, and workspace: in access.yaml")
     sys.exit(_report(found, damaged))
 
 
@@ -80,12 +88,14 @@ DAY = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])
 
 @audit.command()
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--since", type=DAY, help="Only seals made from then on (UTC), with all that is in them.")
-@click.option("--until", type=DAY, help="Only seals made up to then (UTC).")
+@click.option(
+    "--since", type=DAY, help="Export only seals made at or after this time (UTC), with their entries."
+)
+@click.option("--until", type=DAY, help="Export only seals made up to this time (UTC).")
 def export(file: Path | None, since: datetime | None, until: datetime | None) -> None:
-    """Write entries and seals as JSON lines to FILE, whole or not at all, or to standard output.
+    """Write entries and seals as JSON lines to FILE, completely or not at all, or to standard output.
 
-    With --since or --until it exports a part, made of whole seals; verify takes several parts together.
+    With --since or --until, export a part, made of whole seals. Several parts can be verified together.
     """
     with _looking():
         ledger, workspace = _ledger()
@@ -99,21 +109,23 @@ def export(file: Path | None, since: datetime | None, until: datetime | None) ->
         try:
             replace_whole(file, lines)
         except OSError as error:
-            raise NotLooked(f"{file} cannot be written: {error.strerror}") from error
+            raise NotLooked(
+                f"{file} cannot be written: {error.strerror}; name another file; name another file"
+            ) from error
 
 
 @audit.command()
 @click.argument("grant")
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=EXPORT)
 def show(grant: str, files: tuple[Path, ...]) -> None:
-    """Tell the story of one grant, a line for each thing that happened, from FILE or from Redis."""
+    """Show everything that happened to one grant, a line for each step, from FILE or from Redis."""
     known = False
     with _looking():
         for line in evidence.story(_lines(files, []), grant):
             click.echo(line)
             known = True
     if not known:
-        click.echo(f"the audit says nothing of {evidence.plain(grant)}", err=True)
+        click.echo(f"the audit has no entry about {evidence.plain(grant)}; check the grant's id", err=True)
         sys.exit(1)
 
 
@@ -147,11 +159,11 @@ def _report(found: Findings, damaged: list[str]) -> int:
     for each in map(sentence, found.notes):
         click.echo(f"note: {evidence.plain(each)}")
     if damaged or found.wrong:
-        click.echo(f"not good: {found.entries} entries and {found.seals} seals were looked at")
+        click.echo(f"not good: checked {found.entries} entries and {found.seals} seals")
         return 1
     click.echo(f"good: {found.entries} entries, {found.seals} seals")
     if found.head:
-        click.echo(f"keep this elsewhere, for --anchor next time: {found.head.short}")
+        click.echo(f"for --anchor next time, keep this somewhere else: {found.head.short}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``rotakey doctor``: one screen that says whether this deployment can keep its promise."""
+"""``rotakey doctor``: one screen that shows whether this deployment works."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LONGEST_ABOUT = 20
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.option("--accept-restore", is_flag=True, help="Go on with a Redis that came back older.")
-@click.option("--by", help="Who accepts it; else the account you are logged in with.")
-@click.option("--why", default="", help="Why it can be accepted, for the audit.")
-@click.option("--yes", is_flag=True, help="Accept without being asked.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--accept-restore", is_flag=True, help="Accept a Redis that came back with older data.")
+@click.option("--by", help="The person who accepts it. Default: the account you are logged in with.")
+@click.option("--why", default="", help="The reason for accepting it, for the audit.")
+@click.option("--yes", is_flag=True, help="Accept without confirmation.")
 def doctor(as_json: bool, accept_restore: bool, by: str | None, why: str, yes: bool) -> None:
-    """Tell in one screen whether this deployment can keep its promise, and if it cannot, what to do.
+    """Show on one screen whether this deployment works, and if it does not, what to do.
 
     Run it with a worker's environment, best on a host where one runs. It changes nothing. Exit 0: nothing is
     wrong.
@@ -44,7 +44,7 @@ def doctor(as_json: bool, accept_restore: bool, by: str | None, why: str, yes: b
             accept(it, by=by or getpass.getuser(), why=why, asked=not yes)
         return
     if by or why or yes:
-        raise click.UsageError("--by, --why and --yes go with --accept-restore")
+        raise click.UsageError("--by, --why and --yes need --accept-restore")
     with Examination(os.environ) as it:
         findings = it.findings()
     good = all_good(findings)
@@ -71,11 +71,13 @@ def accept(it: Examination, *, by: str, why: str, asked: bool) -> None:
         if lost and asked:
             for line in screen(lost, WIDEST):
                 click.echo(line)
-            click.confirm("From here on this Redis is trusted, and what it owes is given. Go on?", abort=True)
+            click.confirm(
+                "From now on this Redis is trusted, and access is granted again. Continue?", abort=True
+            )
         accepted = restore.accept_restore(it.ledger, it.ledger, it.signer(), by=by, why=why)
     except (TemporaryFailure, PermanentFailure) as failure:
         raise Misconfigured(str(failure)) from failure
-    had = "" if accepted.failover else f"it once had {accepted.anchored}, and has "
+    had = "" if accepted.failover else f"it once had {accepted.anchored}, and now has "
     click.echo(f"accepted by {by}: {had}{accepted.found}")
 
 

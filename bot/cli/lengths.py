@@ -19,5 +19,5 @@ class Length(click.ParamType[float]):
         except Refused:
             length = durations.UNTIL_SHIFT_ENDS
         if not isinstance(length, int):
-            self.fail(f"{value!r} is no length of time; write it such as 60s or 5m", param, ctx)
+            self.fail(f"{value!r} is not a valid length of time; write one such as 60s or 5m", param, ctx)
         return float(length)

@@ -55,7 +55,7 @@ def online_findings(file: Path, environ: Mapping[str, str]) -> list[Finding]:
                 names.NAMES: lambda by: names.look_at_names(directory, catalog, by),
             }
         else:
-            what = "SLACK_BOT_TOKEN is not set here, so no name in Slack was looked up"
+            what = "SLACK_BOT_TOKEN is not set, so names in Slack were not looked up"
             checks[slack.SLACK] = lambda _: [look_at(slack.SLACK, what)]
         return run_checks(checks, Deadline.after(ALL_WITHIN), SPARE)
 

@@ -21,10 +21,10 @@ from bot.usecases.enact import enact
 from bot.wiring import components
 
 WORDS: Mapping[Why, str] = {
-    Why.RESOURCE_GONE: "is no longer in the policy",
-    Why.NO_LONGER_GIVEN: "gives something else now",
-    Why.RULE_GONE: "was given by a rule that is no longer in the policy",
-    Why.MAY_NOT_ASK: "may not be requested by this person any more",
+    Why.RESOURCE_GONE: "it it is no longer in the policy",
+    Why.NO_LONGER_GIVEN: "it now gives something else",
+    Why.RULE_GONE: "the rule that gave it it is no longer in the policy",
+    Why.MAY_NOT_ASK: "this person may no longer request it",
 }
 """The objections about the resource; any other is that this person may be given nothing."""
 
@@ -36,15 +36,15 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("file", default="access.yaml", envvar="ACCESS_FILE", type=click.Path(path_type=Path))
-@click.option("--end", is_flag=True, help="End the live access that FILE would not allow.")
-@click.option("--by", help="Who applies it; by default the account you are logged in with.")
+@click.option("--end", is_flag=True, help="End the live access that FILE does not allow.")
+@click.option("--by", help="The person who applies it. Default: the account you are logged in with.")
 def apply(file: Path, end: bool, by: str | None) -> None:
-    """Put FILE in force, even if it was in force before, and list the live access that it would not allow.
+    """Put FILE in force, even if it was in force before, and list the live access that it does not allow.
 
-    This is the step of a deployment: a process that starts with a file puts it in force only if it is new.
-    Run it with the environment of a worker: Rotakey then also knows where the targets are now, and which
-    groups are meant. Needs REDIS_URL, and SECRET_KEY if it is set elsewhere. Repeating it is safe. Exit 0:
-    the file is in force, and with --end nothing that it does not allow is live.
+    Run it in each deployment: a process that starts with a file puts it in force only if it is new. Run it
+    with a worker's environment, so that Rotakey also records where the targets are now and which groups are
+    meant. Needs REDIS_URL, and SECRET_KEY if the other processes have it. Repeating it is safe. Exit 0: the
+    file is in force, and with --end no access is live that it does not allow.
     """
     log_errors()
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
@@ -58,7 +58,8 @@ def apply(file: Path, end: bool, by: str | None) -> None:
         click.echo(plain(f"{file}: version {catalog.version} is in force{was}"))
         for group in (each for each in snap.all(Group) if each.doubted):
             click.echo(
-                f"{group.name}: what has that name in Slack now counts, though it was another group before"
+                f"{group.name}: the group with this name in Slack now counts; it is not the same group as"
+                " before"
             )
         found = list(outdated_grants(ledger, ledger, catalog))
         for each in found:
@@ -67,15 +68,15 @@ def apply(file: Path, end: bool, by: str | None) -> None:
     except (TemporaryFailure, PermanentFailure) as failure:
         raise Misconfigured(str(failure)) from failure
     if found and not end:
-        click.echo("rotakey policy apply --end ends what is not allowed any more")
+        click.echo("to end the access that is not allowed, run rotakey policy apply --end")
 
 
 def _description(it: Outdated) -> str:
     who = f"{it.name} ({it.grant.person})" if it.name else it.grant.person
     end = f"until {it.until:%Y-%m-%d %H:%M} UTC" if it.until else "without an end"
     if it.why.why in WORDS:
-        return f"{it.grant.resource} of {who}, {end}: it {WORDS[it.why.why]}"
-    return f"{it.grant.resource} of {who}, {end}: this person may be given nothing any more ({it.why.why})"
+        return f"{it.grant.resource} of {who}, {end}: {WORDS[it.why.why]}"
+    return f"{it.grant.resource} of {who}, {end}: this person may no longer have any access ({it.why.why})"
 
 
 def _user() -> str:

@@ -1,4 +1,4 @@
-"""``rotakey sweep``: revokes what is past its end, from a machine that shares nothing with the bot's."""
+"""``rotakey sweep``: revoke what is past its end, from a machine that shares nothing with the bot's."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from bot.worker.sweep import Sweep
 
 
 @click.command()
-@click.option("--once", is_flag=True, required=True, help="It is there for cron: see docs/operating.md.")
-@click.option("--within", type=Length(), default="60s", show_default=True, help="How long to keep trying.")
+@click.option("--once", is_flag=True, required=True, help="Sweep once and exit. Required; meant for cron.")
+@click.option("--within", type=Length(), default="60s", show_default=True, help="The longest to keep trying.")
 def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else can be wished for
     """Revoke everything that is past its end, even if no worker is running.
 
-    Grants nothing, needs no Slack, and does no harm beside running workers. Needs REDIS_URL, ACCESS_FILE and
+    Grants nothing, does not need Slack, and is safe while workers run. Needs REDIS_URL, ACCESS_FILE and
     the variables of the targets in it. Exit 0: nothing past its end is left.
     """
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
@@ -44,9 +44,9 @@ def sweep(once: bool, within: float) -> None:  # noqa: ARG001 -- nothing else ca
         _look_at_policy(ledger, targets)
         left = _report(it.run(), ledger)
         for key in it.unreadable:
-            click.echo(f"UNREADABLE {key.kind} {key.id}: what it held is not known; see rotakey doctor")
+            click.echo(f"UNREADABLE {key.kind} {key.id}: nobody knows what it held; see rotakey doctor")
     except TemporaryFailure as failure:
-        raise Misconfigured(f"the sweep could not be finished: {failure}") from failure
+        raise Misconfigured(f"the sweep could not finish: {failure}") from failure
     sys.exit(1 if left or it.unreadable or targets.skipped else 0)
 
 
@@ -56,11 +56,13 @@ def _look_at_policy(ledger: Ledger, targets: config.Targets) -> None:
     force = ledger.read({Key.of(PolicyInForce)}).find(PolicyInForce)
     if force is None:
         raise Misconfigured(
-            f"no bot has ever worked in the workspace {targets.workspace} of this Redis: check REDIS_URL, and"
+            f"no bot has ever used workspace {targets.workspace} in this Redis: check REDIS_URL, and"
             " workspace: in access.yaml; if Redis has lost everything, see docs/operating.md"
         )
     if force.version != targets.version:
-        click.echo("note: this access.yaml is not the one in force; let it know the same targets", err=True)
+        click.echo(
+            "note: this access.yaml is not the one in force; make sure that it has the same targets", err=True
+        )
 
 
 def _report(swept: Sequence[Past], ledger: Ledger) -> int:
@@ -75,5 +77,5 @@ def _report(swept: Sequence[Past], ledger: Ledger) -> int:
     if not swept and sys.stdout.isatty():  # cron mails all output
         click.echo("nothing is past its end")
     elif left:
-        click.echo(f"{left} of {len(swept)} are still there: take them away by hand, or sweep again")
+        click.echo(f"{left} of {len(swept)} still there: revoke them by hand, or sweep again")
     return left

@@ -1,4 +1,4 @@
-"""``rotakey target``: decisions that a person makes about a target, on a host that can reach it."""
+"""``rotakey target``: decide about a target, on a host that can reach it."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def target() -> None:
 
 @target.command()
 @click.argument("name")
-@click.option("--by", help="Who accepts it; by default the account you are logged in with.")
-@click.option("--yes", is_flag=True, help="Accept without being asked.")
+@click.option("--by", help="The person who accepts it. Default: the account you are logged in with.")
+@click.option("--yes", is_flag=True, help="Accept without confirmation.")
 def accept(name: str, by: str | None, yes: bool) -> None:
-    """Say that the system which now answers as NAME is the one that Rotakey granted access on.
+    """Confirm that the system that now answers as NAME is the one where Rotakey granted access.
 
     Use it after an upgrade, a restore or a move to other hardware. Until then nothing is granted there, and
     nothing counts as gone. Afterwards a worker looks by object id and by name, treats what it finds as
     granted by Rotakey, and revokes what is past its end. Needs REDIS_URL, ACCESS_FILE and the variables of
-    the targets in it. Exit 0: everything that is held there could be checked.
+    the targets in it. Exit 0: everything held there could be checked.
     """
     log_errors()
     env = config.Environment.read(os.environ, needs=(("REDIS_URL",),))
     targets = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
     if not yes:
         click.confirm(
-            f"What people have at {name} by a grant will count as granted by Rotakey, no matter who the"
-            " system says granted it, and will be revoked when the grant ends. Go on?",
+            f"All access at {name} that a grant accounts for will count as granted by Rotakey, whoever"
+            " granted it according to the system, and will be revoked when the grant ends. Continue?",
             abort=True,
         )
     ledger, find = components.ledger_of(env, targets.workspace), adapters.targets_alone(targets)

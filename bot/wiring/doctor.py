@@ -65,7 +65,7 @@ class Examination:
         signer = components.signer(self._env)
         last = self.ledger.seals(newest(self.ledger.read({HEAD}), self.ledger).number - 1, 1)
         if signer is None and any(read_seal(each.text).key for each in last):
-            raise Misconfigured("the seals of this audit are signed: set AUDIT_KEY as the workers have it")
+            raise Misconfigured("the seals of this audit are signed: set AUDIT_KEY as on the workers")
         return signer
 
     def findings(self) -> list[Finding]:
@@ -79,8 +79,8 @@ class Examination:
         except Misconfigured as mistake:
             followed = local
             first = str(mistake).splitlines()[0]
-            what = f"the policy in force cannot be followed with this environment: {first}"
-            faults.insert(0, wrong(policy.POLICY, what, "set what it needs, also where the workers run"))
+            what = f"this environment cannot follow the policy in force: {first}"
+            faults.insert(0, wrong(policy.POLICY, what, "fix that here, and also where the workers run"))
         said = config.caution(followed.catalog.audit.file, self._env.redis_copies) if followed else None
         faults += [look_at(policy.POLICY, said)] if said else []
         version = local.catalog.version if local else None

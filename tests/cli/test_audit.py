@@ -120,7 +120,7 @@ def test_what_nobody_touched_is_good_in_redis_and_in_a_file(auditor: Auditor, st
     entries, seals = len(story.audit()), len(story.memory.seals())
     said = (
         f"good: {entries} entries, {seals} seals\n"
-        f"keep this elsewhere, for --anchor next time: {head(story)}\n"
+        f"for --anchor next time, keep this somewhere else: {head(story)}\n"
     )
     for where in ((), (auditor.export(),)):
         proved = auditor.runs("verify", *where, "--anchor", head(story))
@@ -520,7 +520,7 @@ def test_a_grants_story_is_told_a_line_for_each_thing(auditor: Auditor, story: S
 def test_of_a_grant_that_there_never_was_it_says_nothing(auditor: Auditor, story: Story) -> None:
     auditor.take_over(story)
     told = auditor.runs("show", "nobody")
-    assert (told.exit_code, told.output) == (1, "the audit says nothing of nobody\n")
+    assert (told.exit_code, told.output) == (1, "the audit has no entry about nobody; check the grant's id\n")
 
 
 # -------------------------------------------------------------------------------------------- misuse
@@ -529,7 +529,7 @@ def test_of_a_grant_that_there_never_was_it_says_nothing(auditor: Auditor, story
 def test_nothing_to_look_at_is_not_good(auditor: Auditor) -> None:
     proved = auditor.runs("verify")
     assert proved.exit_code == 2
-    assert "there is nothing in it: check REDIS_URL, and workspace: in access.yaml" in proved.output
+    assert "the audit is empty: check REDIS_URL, and workspace: in access.yaml" in proved.output
 
 
 @pytest.mark.parametrize("command", ["verify", "export", "show g1"])
@@ -553,4 +553,4 @@ def test_what_cannot_be_written_leaves_what_was_there(auditor: Auditor, story: S
 def test_what_is_no_anchor_is_misuse(auditor: Auditor, anchor: str) -> None:
     told = auditor.runs("verify", "--anchor", anchor)
     assert told.exit_code == 2
-    assert "is no anchor; name the file of a worker, or paste NUMBER:HEAD" in told.output
+    assert "is not a valid anchor; name a worker's anchor file, or paste NUMBER:HEAD" in told.output

@@ -133,7 +133,7 @@ def test_it_names_what_is_live_and_not_allowed_and_ends_it_if_told_to(host: Host
     assert named.exit_code == 0
     assert named.output.splitlines()[1:] == [
         f"not allowed: {adas}: it is no longer in the policy",
-        "rotakey policy apply --end ends what is not allowed any more",
+        "to end the access that is not allowed, run rotakey policy apply --end",
     ]
     assert host.ledger.read({Key.of(Grant, "G1")}).leases
     ended = host.applies(STRICTER, "--end")
@@ -153,7 +153,7 @@ def test_it_says_which_groups_are_others_from_now_on(host: Host) -> None:
     doubted = Group(name="slack/dba", members=(), read_at=host.ledger.read().now, id="S1", doubted=True)
     host.ledger.commit(Change(put={Key.of(Group, "slack/dba"): doubted}))
     assert host.applies(by_group).output.splitlines()[1:] == [
-        "slack/dba: what has that name in Slack now counts, though it was another group before"
+        "slack/dba: the group with this name in Slack now counts; it is not the same group as before"
     ]
 
 

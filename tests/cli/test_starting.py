@@ -76,7 +76,7 @@ def test_what_may_be_wrong_with_the_policy_is_logged_at_the_start_and_stops_noth
         worker.kill()
     warned = [json.loads(line)["warning"] for line in said if '"event": "access.yaml"' in line]
     assert f"{file}:8: resources.prod-db.reason.pattern: warning: takes longer than 0.5 s" in "".join(warned)
-    assert any("security: warning: names no channel" in each for each in warned)
+    assert any("security: warning: has no channel" in each for each in warned)
 
 
 def test_too_few_threads_for_its_targets_are_refused_at_the_start(environ: Mapping[str, str]) -> None:

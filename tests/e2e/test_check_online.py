@@ -29,7 +29,7 @@ def test_names_are_looked_up_where_they_point_to(rig: Rig, tmp_path: Path) -> No
     good = check(file, environ)
     assert "no mistakes" in good.stdout
     assert "target orders-db" in good.stdout
-    assert "all people and groups that access.yaml names are there" in good.stdout
+    assert "all people and groups that access.yaml names exist" in good.stdout
     assert (good.exit_code, "WRONG" in good.stdout) == (0, False)
 
     path = tmp_path / "access.yaml"
@@ -50,4 +50,4 @@ def test_variables_must_be_set_then(rig: Rig) -> None:
     assert (unset.exit_code, unset.stdout) == (1, "")
     assert "ORDERS_DB_URL is not set" in unset.stderr
     without_slack = check(file, {**rig.sandbox.environ, "SLACK_BOT_TOKEN": None})
-    assert "SLACK_BOT_TOKEN is not set here" in without_slack.stdout
+    assert "SLACK_BOT_TOKEN is not set, so names in Slack were not looked up" in without_slack.stdout

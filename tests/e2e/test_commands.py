@@ -133,7 +133,7 @@ def test_the_sandbox_has_one_database_server(rotakey: Rotakey, tmp_path: Path) -
     another = '  bills-db: {kind: postgres, url: "${BILLS_DB_URL}"}\nresources:'
     path.write_text(POLICY.read_text("utf-8").replace("resources:", another, 1))
     ended = rotakey("sandbox", "--data", tmp_path / "data", "--file", path)
-    said = "the sandbox has one database server, and this file has 2 targets; try a file with one"
+    said = "the sandbox has one database server, but this file has 2 targets; use a file with one"
     assert (ended.returncode, ended.stderr) == (1, f"{path}: {said}\n")
     assert not (tmp_path / "data").exists()
 

@@ -64,7 +64,7 @@ def test_the_worker_is_dead_and_access_should_have_ended(rig: Rig) -> None:
     rig.sandbox.redis.set("rotakey:{main}:beat", int((rig.sandbox.observer.clock() - 60) * 1000))
     try:
         found = {each.about: each.what for each in findings(rig.sandbox.environ)}
-        assert found["worker"] == "no worker has asked for work for 1m: nobody is given or loses access"
+        assert found["worker"] == "no worker has asked for work for 1m, so nobody gets or loses access"
         assert doctor(rig).exit_code == 1
     finally:
         rig.sandbox.worker.start()
@@ -75,7 +75,7 @@ def test_postgresql_is_down(rig: Rig) -> None:
     with rig.crashed(rig.sandbox.postgres):
         found = findings(rig.sandbox.environ)
     [down] = [each for each in found if each.about == "target orders-db"]
-    assert down.do == "until it answers, nobody is given or loses access there"
+    assert down.do == "until it answers, nobody gets or loses access there"
     assert down.what.startswith("orders-db: ")
     assert "password" not in down.what
 
@@ -87,7 +87,7 @@ def test_a_variable_leads_to_another_server_than_the_policy_in_force(rig: Rig) -
     found = findings({**rig.sandbox.environ, name: elsewhere})
     [other] = [each for each in found if each.about == "target orders-db"]
     assert other.what.startswith(
-        "orders-db is at another address here than the policy in force has it, because"
+        "orders-db has a different address here than in the policy in force, because of "
     )
     assert name in other.what
 
@@ -107,7 +107,7 @@ def test_slack_and_the_pager_refuse_and_the_file_has_a_mistake(rig: Rig, tmp_pat
 def test_the_policy_in_force_needs_what_is_not_set_here(rig: Rig) -> None:
     found = findings({**rig.sandbox.environ, "ORDERS_DB_URL": ""})
     assert [each.about for each in found] == ["policy", "policy"]
-    assert found[0].what.startswith("the policy in force cannot be followed with this environment: ")
+    assert found[0].what.startswith("this environment cannot follow the policy in force: ")
     assert "the variable ORDERS_DB_URL is empty" in found[0].what
 
 
@@ -179,13 +179,13 @@ def test_a_restore_is_accepted_by_somebody_who_says_so(rig: Rig) -> None:
     lost = Restore(noticed_at=rig.ledger.read().now, anchored="seal 12", found="seal 7", seal=3)
     rig.ledger.commit(Change(put={Key.of(Restore): lost}))
     [told] = [each for each in findings(rig.sandbox.environ) if each.about == "restore"]
-    assert told.do.endswith("then rotakey doctor --accept-restore")
+    assert told.do.endswith("then run rotakey doctor --accept-restore")
     assert doctor(rig, "--accept-restore").exit_code == 1, "nobody said yes"
     assert rig.ledger.read({Key.of(Restore)}).documents
     accepted = doctor(rig, "--accept-restore", "--yes", "--by", "Bob", "--why", "an empty test")
     assert (accepted.exit_code, accepted.stdout) == (
         0,
-        "accepted by Bob: it once had seal 12, and has seal 7\n",
+        "accepted by Bob: it once had seal 12, and now has seal 7\n",
     )
     assert not rig.ledger.read({Key.of(Restore)}).documents
     [entry] = [each for each in rig.entries() if each.what == "restore accepted"]
@@ -212,7 +212,7 @@ def test_a_screen() -> None:
                 not_known(
                     "worker, sweep, access, strays, policy, audit, on call, slack channels", "Redis is away"
                 ),
-                look_at("target orders-db", "has no lock of its own"),
+                look_at("target orders-db", "cannot end access by itself"),
                 ok("redis", "Valkey 9.1.2 writes in 0.4 ms"),
             ],
             60,
@@ -230,7 +230,7 @@ def test_a_screen() -> None:
         "                    Redis is away",
         "",
         "LOOK AT",
-        "  target orders-db  has no lock of its own",
+        "  target orders-db  cannot end access by itself",
         "",
         "OK",
         "  redis             Valkey 9.1.2 writes in 0.4 ms",

@@ -67,4 +67,4 @@ def test_a_redis_without_a_bot_is_not_taken_for_one_where_all_is_well(rig: Rig, 
     elsewhere.write_text("workspace: elsewhere\n")
     lost = Swept(rig, "--once", ACCESS_FILE=str(elsewhere))
     assert (lost.code, lost.said) == (1, "")
-    assert lost.complained.startswith("no bot has ever worked in the workspace elsewhere of this Redis: ")
+    assert lost.complained.startswith("no bot has ever used workspace elsewhere in this Redis: ")

@@ -367,7 +367,7 @@ def test_the_doctor_that_people_run_says_that_nothing_is_granted_until_they_are_
     with Examination(environ) as examination:
         told = [each for each in examination.findings() if each.about == RESTORE]
     assert [each.grade for each in told] == [Grade.WRONG]
-    assert told[0].what.startswith("another server of Redis has taken over, and no worker has compared it")
+    assert told[0].what.startswith("another Redis server has taken over, and no worker has compared it")
     bot.guard.look(SECURITY)
     with Examination(environ) as examination:
         assert [each for each in examination.findings() if each.about == RESTORE] == []
@@ -378,10 +378,10 @@ def test_what_stands_without_an_anchor_is_what_the_doctor_says(unanchored: Bot) 
     bot.given(ADA)
     bot.fail_over()
     [gate] = look_at_restore(bot.redis)
-    assert gate.what.startswith("another server of Redis has taken over, and no worker has compared it")
+    assert gate.what.startswith("another Redis server has taken over, and no worker has compared it")
     bot.guard.look(SECURITY)
     [found] = look_at_restore(bot.redis)
-    assert found.what.startswith("another server of Redis took over ")
+    assert found.what.startswith("another Redis server took over ")
     assert "there was no anchor to compare it with" in found.what
 
 

@@ -57,8 +57,8 @@ def overdue(grant: Grant, people: Snapshot) -> Finding:
     targets = " and ".join(sorted({hold.target for hold in grant.gives}))
     return wrong(
         ACCESS,
-        f"{whose} is overdue for {since} and cannot be taken back: {grant.trouble}",
-        f"mend that, for it is tried still; or take it away by hand at {targets}",
+        f"{whose} is overdue for {since} and cannot be revoked: {grant.trouble}",
+        f"fix that, and it is revoked at the next attempt; or revoke it by hand at {targets}",
     )
 
 
@@ -76,8 +76,8 @@ def unseen(found: Sequence[Past], now: datetime) -> Finding:
     oldest = min(found, key=lambda each: each.since)
     count = "1 hold is past its end" if len(found) == 1 else f"{len(found)} holds are past their end"
     since = ago(oldest.since, now)
-    what = f"{count} and nobody has tried to take it back: {hold_name(oldest.hold)}, for {since}"
-    return wrong(ACCESS, what, "run rotakey sweep --once, and look at the workers")
+    what = f"{count}, and no worker has tried to revoke it; the oldest, for {since}: {hold_name(oldest.hold)}"
+    return wrong(ACCESS, what, "run rotakey sweep --once, and check the workers")
 
 
 def look_at_strays(ledger: AccessLedger) -> Iterator[Finding]:
@@ -87,22 +87,25 @@ def look_at_strays(ledger: AccessLedger) -> Iterator[Finding]:
     yield from few([stray(each, snap.now) for each in found])
     if targets and not found:
         looked = min((each.at for each in snap.all(Strays)), default=snap.now)
-        told = f"none at {count_of(len(targets), 'target')}, looked through {ago(looked, snap.now)} ago"
+        told = f"none at {count_of(len(targets), 'target')}, last swept {ago(looked, snap.now)} ago"
         yield (look_at if snap.now - looked > LOOKED_THROUGH_WITHIN else ok)(STRAYS, told)
 
 
 def stray(it: Stray, now: datetime) -> Finding:
-    what = f"{hold_name(it.hold)} is of our making, and no grant has explained it for {ago(it.since, now)}"
+    what = (
+        f"{hold_name(it.hold)} was granted by Rotakey, and no grant has accounted for it for"
+        f" {ago(it.since, now)}"
+    )
     if it.state is StrayState.TAKING:
-        return wrong(STRAYS, f"{what}; it is being taken back", "look whether that fails, under worker")
-    return wrong(STRAYS, what, "decide in the security channel: take it back, or leave it")
+        return wrong(STRAYS, f"{what}; it is being revoked", "see under worker whether that fails")
+    return wrong(STRAYS, what, "decide in the security channel whether to revoke it")
 
 
 def look_at_restore(ledger: AccessLedger) -> Iterator[Finding]:
     snap = ledger.read({Key.of(Restore)})
     restore = snap.find(Restore)
     if restore is None and not snap.compared:
-        what = "another server of Redis has taken over, and no worker has compared it with the anchor yet"
+        what = "another Redis server has taken over, and no worker has compared it with the anchor yet"
         yield wrong(RESTORE, f"{what}: nothing is granted", "start a worker, or look at its log")
     if restore is None:
         return
@@ -115,20 +118,27 @@ def look_at_restore(ledger: AccessLedger) -> Iterator[Finding]:
 def restore_finding(it: Restore, still_open: int, now: datetime) -> Finding:
     if it.failover:
         what = (
-            f"another server of Redis took over {ago(it.noticed_at, now)} ago, and there was no anchor to"
-            f" compare it with. Nothing is granted since, and its {count_of(still_open, 'open grant')} may be"
-            " wrong"
+            f"another Redis server took over {ago(it.noticed_at, now)} ago, and there was no anchor to"
+            f" compare it with. Nothing has been granted since, and its {count_of(still_open, 'open grant')}"
+            " may be wrong"
         )
-        do = "see at each target who has access; rotakey doctor --accept-restore; and name an anchor's file"
+        do = (
+            "check who has access at each target; run rotakey doctor --accept-restore; and name an anchor"
+            " file in access.yaml"
+        )
         return wrong(RESTORE, what, do)
     what = (
-        f"Redis came back older {ago(it.noticed_at, now)} ago: it once had {it.anchored}, and has {it.found}."
-        f" Nothing is given since, and its {count_of(still_open, 'open grant')} may be wrong"
+        f"Redis came back with older data {ago(it.noticed_at, now)} ago: it once had {it.anchored}, and now"
+        f" has {it.found}. Nothing has been granted since, and its {count_of(still_open, 'open grant')} may"
+        " be wrong"
     )
-    do = "see at each target who has access; rotakey audit verify; then rotakey doctor --accept-restore"
+    do = (
+        "check who has access at each target; run rotakey audit verify; then run rotakey doctor"
+        " --accept-restore"
+    )
     return wrong(RESTORE, what, do)
 
 
 def live_again(grant: Grant, people: Snapshot) -> Finding:
-    what = f"{grant.resource} of {who(grant.person, people)} had ended, and is live again by this Redis"
+    what = f"{grant.resource} of {who(grant.person, people)} had ended, but is live again in this Redis"
     return wrong(RESTORE, what, f"end it: /access revoke <@{grant.person}> {grant.resource}")

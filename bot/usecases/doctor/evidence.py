@@ -34,8 +34,10 @@ def look_at_audit(
     yield seal_finding(head, unsealed_for(ledger, ledger), snap.now)
     yield from unwritten(ledger.condition().unlogged)
     if rules == AuditRules():
-        what = "no anchor: that Redis came back older is noticed only by a worker that had seen it before"
-        yield look_at(AUDIT, what, "name a place for it: audit: {anchor: {file: /var/lib/rotakey/anchor}}")
+        what = "there is no anchor, so only a worker that keeps running notices a Redis with older data"
+        yield look_at(
+            AUDIT, what, "name a file for it in access.yaml: audit: {anchor: {file: /var/lib/rotakey/anchor}}"
+        )
     place = anchor()
     if place:
         kept = place.read()
@@ -46,18 +48,24 @@ def look_at_audit(
 
 def seal_finding(head: SealHead, waits: timedelta, now: datetime) -> Finding:
     if waits > IN_TIME:
-        what = f"an entry has waited for its seal for {durations.rough(waits.total_seconds())}"
-        return wrong(AUDIT, what, "start a worker; if one runs, look in its log for seal:audit")
+        what = f"an audit entry has been unsealed for {durations.rough(waits.total_seconds())}"
+        return wrong(AUDIT, what, "start a worker; if one is running, look for seal:audit in its log")
     if head.sealed_at is None:
-        return look_at(AUDIT, "nothing is sealed yet", "look again when a worker has run for a minute")
-    return ok(AUDIT, f"seal {head.number} is {ago(head.sealed_at, now)} old, and nothing waits for the next")
+        return look_at(
+            AUDIT,
+            "no audit entry is sealed yet",
+            "run rotakey doctor again once a worker has run for a minute",
+        )
+    return ok(AUDIT, f"seal {head.number} is {ago(head.sealed_at, now)} old, and every entry is sealed")
 
 
 def unwritten(entries: int) -> Iterator[Finding]:
     """Report steps of revoking that were done although the audit could not be written."""
     if entries:
-        what = f"{entries} steps of taking back are not in the audit yet, for it could not be written"
-        yield wrong(AUDIT, what, "look in the workers' logs for the reason; until then nothing is granted")
+        what = f"{entries} steps of revoking are not in the audit yet, because it could not be written"
+        yield wrong(
+            AUDIT, what, "find the reason in the workers' logs; until it is fixed, nothing is granted"
+        )
 
 
 def anchor_finding(
@@ -66,13 +74,18 @@ def anchor_finding(
     """Compare the anchor with the newest seal. ``behind_since``: when the first seal that the anchor does not
     know was made."""
     if kept is None:
-        return look_at(AUDIT, "the anchor's file is not on this machine", "look where a worker runs")
+        return look_at(
+            AUDIT, "the anchor file is not on this machine", "run rotakey doctor where a worker runs"
+        )
     if kept.number > head.number:
         what = (
-            f"the anchor remembers seal {kept.number}, and this Redis has {head.number}: it came back older"
+            f"the anchor has seal {kept.number}, but this Redis only {head.number}: it came back with older"
+            " data"
         )
-        return wrong(AUDIT, what, "see at each target who has access, then rotakey doctor --accept-restore")
+        return wrong(
+            AUDIT, what, "check who has access at each target; then run rotakey doctor --accept-restore"
+        )
     if behind_since and now - behind_since > IN_TIME:
-        what = f"the anchor on this machine was not written for {ago(behind_since, now)}"
-        return look_at(AUDIT, what, "run a worker here, or look at the anchor of one that runs elsewhere")
-    return ok(AUDIT, f"the anchor remembers seal {kept.number}")
+        what = f"the anchor on this machine has not been written for {ago(behind_since, now)}"
+        return look_at(AUDIT, what, "run a worker here, or run rotakey doctor where one runs")
+    return ok(AUDIT, f"the anchor has seal {kept.number}")

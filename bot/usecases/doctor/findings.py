@@ -115,7 +115,7 @@ class _Running:
             return self.found
         if isinstance(error, TemporaryFailure | PermanentFailure | Misconfigured):
             return [*self.found, not_known(self.about, str(error))]
-        fault = f"this is a fault of Rotakey's, please report it: {error!r}"
+        fault = f"this is a bug in Rotakey; please report it: {error!r}"
         return [*self.found, not_known(self.about, fault)]
 
 

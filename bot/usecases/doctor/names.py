@@ -29,13 +29,16 @@ def look_at_names(directory: Directory, catalog: Catalog, deadline: Deadline) ->
         person = directory.person(each, deadline)
         if person is None:
             fine = False
-            yield wrong(NAMES, f"Slack knows nobody with the id {each}", "correct access.yaml")
+            yield wrong(NAMES, f"nobody in Slack has the id {each}", "correct access.yaml")
         elif objection(person, home=home.team, domains=catalog.people.email_domains):
             fine = False
-            what = f"{person.name} ({each}) is not an active full member with a confirmed address of yours"
-            yield look_at(NAMES, what, "see the person's profile in Slack, or take them out of access.yaml")
+            what = (
+                f"{person.name} ({each}) is not an active full member with a confirmed address in"
+                " email_domains"
+            )
+            yield look_at(NAMES, what, "check the person's profile in Slack, or remove them from access.yaml")
     if fine:
-        yield ok(NAMES, "all people and groups that access.yaml names are there")
+        yield ok(NAMES, "all people and groups that access.yaml names exist")
 
 
 def people_named(catalog: Catalog) -> tuple[str, ...]:

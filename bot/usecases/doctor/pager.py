@@ -38,12 +38,14 @@ def look_at_source(
         find(name).shifts(schedules, now, now + AHEAD, deadline)
     except TemporaryFailure as failure:
         yield wrong(
-            about, str(failure), "access still ends at the last known end of a shift; see its status page"
+            about,
+            str(failure),
+            "check the source's status page; access still ends at the last known end of the shift",
         )
     except PermanentFailure as failure:
         yield wrong(about, str(failure))
     else:
-        yield ok(about, f"answers, for {count_of(len(schedules), 'schedule')}")
+        yield ok(about, f"answers for {count_of(len(schedules), 'schedule')}")
 
 
 def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
@@ -61,8 +63,8 @@ def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
     levels = {who.schedule for who in shift_rules(rules) if who.levels}
     for each in snap.all(Roster):
         if each.unattached and each.schedule in levels:
-            what = f"{each.schedule} is in no escalation policy, so nobody is on call at any level of it"
-            found.append(wrong(ON_CALL, what, "put it into one, or leave out levels in access.yaml"))
+            what = f"{each.schedule} is not in any escalation policy, so nobody is on call at any level of it"
+            found.append(wrong(ON_CALL, what, "add it to one, or remove levels in access.yaml"))
     yield from found
     if schedules and not found:
         oldest = min(each.read_at for each in snap.all(Roster))
@@ -75,24 +77,26 @@ def look_at_rosters(ledger: Ledger, catalog: Catalog) -> Iterator[Finding]:
 def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: datetime) -> Iterator[Finding]:
     """Report what is wrong with one roster, or worth a look; nothing if all is well."""
     if it is None:
-        what = f"{schedule} was never read: nobody is approved by it, and no shift of it begins"
-        yield wrong(ON_CALL, what, "look in the workers' logs for its source, and whether the id is right")
+        what = f"{schedule} was never read, so it approves nobody and starts no access"
+        yield wrong(ON_CALL, what, "look for its source in the workers' logs, and check the schedule's id")
         return
     if it.age(now) > stale_after:
-        what = f"{schedule} was last read {when(it.read_at, now)}: nobody is approved by it any more"
+        what = f"{schedule} was last read {when(it.read_at, now)}, so it approves nobody"
         yield wrong(
-            ON_CALL, what, "look at its source, and at the workers; access still ends at the known end"
+            ON_CALL,
+            what,
+            "check its source and the workers; access still ends at the last known end of the shift",
         )
     if it.doubted:
         doubt = DOUBTS.get(it.doubted, it.doubted)
-        what = f"{schedule}: {doubt}, so the shifts known before stand"
-        yield look_at(ON_CALL, what, "look at the schedule in the source")
+        what = f"{schedule}: {doubt}, so the shifts known before still count"
+        yield look_at(ON_CALL, what, "check the schedule in the source")
     yield from few(
         [
             look_at(
                 ON_CALL,
-                f"{user} is on call for {schedule}, and the source shows no email address of them",
-                "let the source have one",
+                f"{user} is on call for {schedule}, but the source shows no email address for them",
+                "add one in the source",
             )
             for user in it.unnamed
         ]
@@ -100,8 +104,8 @@ def roster(it: Roster | None, schedule: str, stale_after: timedelta, now: dateti
     if not any(shift.covers(now) for shift in it.shifts):
         soon = any(shift.overlaps(now, now + AHEAD) for shift in it.shifts)
         what = f"nobody is on call for {it.schedule} now" + ("" if soon else ", nor in the next 24 hours")
-        yield look_at(ON_CALL, what, "look at the schedule; until then approvers are asked")
+        yield look_at(ON_CALL, what, "check the schedule; until somebody is on call, approvers are asked")
     emails = {shift.email for shift in it.shifts if shift.person is None and shift.overlaps(now, now + AHEAD)}
-    do = "let both know the person by one address"
-    what = f"is on call for {it.schedule}, and one person in Slack has to have it"
+    do = "give this person the same address in both"
+    what = f"is on call for {it.schedule}, but is not the address of exactly one person in Slack"
     yield from few([look_at(ON_CALL, f"{email} {what}", do) for email in sorted(emails)])

@@ -31,13 +31,13 @@ def look_at_policy(
     force, doubt = snap.find(PolicyInForce), snap.find(PolicyDoubt)
     if doubt:
         what = f"for {ago(doubt.noticed_at, snap.now)} a process has not followed the policy in force"
-        yield wrong(POLICY, f"{what}: it grants nothing", APPLY)
+        yield wrong(POLICY, f"{what}, so it grants nothing", APPLY)
     if force is None:
         yield wrong(POLICY, "no policy is in force", APPLY)
         return
     if force.held_back:
         before = force.held_back.facts.get("anchored", "another one")
-        what = f"Redis came back with policy {force.version}, and {before} was in force before"
+        what = f"Redis came back with policy {force.version}, but {before} was in force before"
         yield wrong(POLICY, f"{what}: nothing is granted", APPLY)
     kept = ledger.read({Key.of(PolicyText, force.version)}).find(PolicyText, force.version)
     against = text_objection(force.version, kept.text if kept else None, kept.hmacs if kept else (), keys)
@@ -45,11 +45,14 @@ def look_at_policy(
         yield wrong(POLICY, *OBJECTIONS[against.why](force.version))
         return
     if kept and kept.hmacs and not keys:
-        what = "SECRET_KEY is not set here, so nobody can tell whether our processes put this policy in force"
-        yield look_at(POLICY, what, "run this with the environment of a worker")
+        what = (
+            "SECRET_KEY is not set here, so it cannot be checked that Rotakey's own processes put this"
+            " policy in force"
+        )
+        yield look_at(POLICY, what, "run rotakey doctor with a worker's environment")
     if local and local != force.version:
-        what = f"{file} is version {local}, and {force.version} is in force"
-        yield look_at(POLICY, what, f"run rotakey policy apply {file}, or take over the one in force")
+        what = f"{file} is version {local}, but {force.version} is in force"
+        yield look_at(POLICY, what, f"run rotakey policy apply {file}, or replace it with the one in force")
     elif local:
         yield ok(POLICY, f"{file} is in force, version {local}")
 
@@ -79,7 +82,7 @@ def look_at_people(
         found += approvers(resource, able)
     yield from found
     if not found:
-        yield ok(PEOPLE, "for each resource there are people to ask and to approve")
+        yield ok(PEOPLE, "every resource has people who may request it and people who may approve")
 
 
 OBJECTIONS: Mapping[Why, Callable[[str], tuple[str, str]]] = {
@@ -90,7 +93,7 @@ OBJECTIONS: Mapping[Why, Callable[[str], tuple[str, str]]] = {
     Why.POLICY_CHANGED: lambda version: (
         f"somebody changed the text of the policy in force: it no longer matches version {version};"
         " nothing is granted",
-        f"{APPLY}, and find out who can write to Redis",
+        f"{APPLY}; and find out who can write to Redis",
     ),
     Why.POLICY_UNSIGNED: lambda version: (
         f"the policy in force, version {version}, was not signed with this SECRET_KEY; nothing is granted",
@@ -105,36 +108,42 @@ def approvers(resource: Resource, able: Sequence[Person]) -> Iterator[Finding]:
     now, without deactivated people, guests and strangers."""
     if not resource.approvers or Everyone() in resource.approvers or len(able) > resource.approvals:
         return
-    names = " and ".join(each.name for each in able) or "nobody"
-    do = "name more approvers, or see in Slack why those who are named do not count"
+    names = f"only {' and '.join(each.name for each in able)}" if able else "nobody"
+    do = "name more approvers, or find out in Slack why those named do not count"
     if len(able) < resource.approvals:
         needed = "an approval" if resource.approvals == 1 else f"{resource.approvals} approvals"
         by_itself = resource.approve_automatically or resource.on_shift
         grade = look_at if by_itself else wrong
-        yield grade(PEOPLE, f"{resource.name} needs {needed}, and {names} can approve it", do)
+        yield grade(PEOPLE, f"{resource.name} needs {needed}, but {names} can approve it", do)
     else:
-        what = f"only {names} can approve {resource.name}: not what they ask for themselves, nor while away"
+        what = (
+            f"{names} can approve {resource.name}, so nobody can approve their own requests or while"
+            " they are away"
+        )
         yield look_at(PEOPLE, what, do)
 
 
 def askers(resource: Resource, facts: Facts) -> Iterator[Finding]:
     if resource.on_shift or Everyone() in resource.who_may_ask or names_of(resource.who_may_ask, facts):
         return
-    yield look_at(PEOPLE, f"nobody may ask for {resource.name} now", "look at who_may_ask in access.yaml")
+    yield look_at(PEOPLE, f"nobody may request {resource.name} now", "check who_may_ask in access.yaml")
 
 
 def groups(catalog: Catalog, facts: Facts) -> Iterator[Finding]:
     for name in catalog.groups():
         group = facts.groups.get(name)
         if group is None:
-            do = "create it in Slack, or correct access.yaml; a worker looks every five minutes"
+            do = "create it in Slack, or correct access.yaml; workers check every five minutes"
             yield wrong(PEOPLE, f"the group {name} is not in Slack", do)
         elif group.doubted:
-            what = f"{name} in Slack is no longer the group that the policy meant: it approves nobody"
+            what = f"{name} in Slack is not the group that the policy meant, so it approves nobody"
             yield wrong(PEOPLE, what, "correct it in Slack, or run rotakey policy apply FILE if it is right")
         elif group.age(facts.now) > GROUP_KNOWN_FOR:
-            what = f"the members of {name} were read {when(group.read_at, facts.now)}: they count no more"
-            yield wrong(PEOPLE, what, "look at the workers, and at Slack")
+            what = (
+                f"the members of {name} were last read {when(group.read_at, facts.now)}, so they no longer"
+                " count"
+            )
+            yield wrong(PEOPLE, what, "check the workers and Slack")
         elif not group.members:
             yield look_at(PEOPLE, f"nobody is in the group {name}", "add people to it in Slack")
 
@@ -149,9 +158,9 @@ def shared_accounts(catalog: Catalog) -> list[Finding]:
     return [
         look_at(
             PEOPLE,
-            f"{' and '.join(people)} are both {account} at {target}: what one has the other has too",
-            "give each an account of their own, under people: accounts: in access.yaml, or name it under"
-            " shared_accounts: of the target",
+            f"{' and '.join(people)} are both {account} at {target}: each has the access of the other",
+            "give each their own account under people: accounts: in access.yaml, or list this one under the"
+            " target's shared_accounts:",
         )
         for (target, account), people in users.items()
         if len(people) > 1 and not catalog.is_shared(target, account)

@@ -17,7 +17,9 @@ from bot.usecases.schedules.groups import LOSSES, REINSTALL
 
 SLACK = "slack"
 GIVEN_UP_SHOWN = timedelta(days=7)
-SHUT_OUT = "people cannot request access, and get their messages when Slack is back; access still ends"
+SHUT_OUT = (
+    "people cannot request access, and their messages wait until Slack is back; access still ends on time"
+)
 
 
 def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Deadline) -> Iterator[Finding]:
@@ -38,9 +40,9 @@ def look_at_app(app: App, wanted: Collection[str], ledger: Ledger, deadline: Dea
         yield wrong(SLACK, f"{said} that {LOSSES.get(home.lost, home.lost)}: {SHUT_OUT}", REINSTALL)
     if home and facts and home.team != facts.team:
         what = (
-            f"SLACK_BOT_TOKEN is for {facts.workspace} ({facts.team}), and this Redis belongs to {home.team}"
+            f"SLACK_BOT_TOKEN is for {facts.workspace} ({facts.team}), but this Redis belongs to {home.team}"
         )
-        yield wrong(SLACK, what, "set the token of the same workspace, or another workspace: in access.yaml")
+        yield wrong(SLACK, what, "use a token of that workspace, or set another workspace: in access.yaml")
     yield from given_up(snap.find(GivenUp), snap.now)
 
 
@@ -49,17 +51,24 @@ def given_up(found: GivenUp | None, now: datetime) -> Iterator[Finding]:
     if found and now - found.at <= GIVEN_UP_SHOWN:
         total = f"{count_of(found.count, 'message')} given up so far"
         what = f"Slack refused a message to {found.to} until {ago(found.at, now)} ago: {found.error}"
-        yield look_at(SLACK, f"{what}; {total}", "a message is given up after an hour")
+        yield look_at(
+            SLACK,
+            f"{what}; {total}",
+            "find out why Slack refuses it; find out why Slack refuses it; a message is given up after"
+            " an hour",
+        )
 
 
 def scopes(facts: AppFacts, wanted: Collection[str]) -> Iterator[Finding]:
     if facts.scopes is None:
-        yield look_at(SLACK, "Slack does not say which scopes the app has", "compare them with manifest.yml")
+        yield look_at(
+            SLACK, "Slack does not say which scopes the app has", "compare the app's scopes with manifest.yml"
+        )
         return
     missing = sorted(set(wanted) - facts.scopes)
     if missing:
         what = f"the app lacks {', '.join(missing)}"
-        yield wrong(SLACK, what, "add them as manifest.yml has them, and install the app again")
+        yield wrong(SLACK, what, "add them as in manifest.yml, and reinstall the app")
     else:
         yield ok(SLACK, f"{facts.name} in {facts.workspace}, with all scopes it needs")
 
@@ -69,10 +78,12 @@ def look_at_socket(app: App, deadline: Deadline) -> Iterator[Finding]:
         app.socket(deadline)
     except (TemporaryFailure, PermanentFailure) as failure:
         yield wrong(
-            SLACK, f"Socket Mode: {failure}", "look at SLACK_APP_TOKEN: xapp-, with connections:write"
+            SLACK,
+            f"Socket Mode: {failure}",
+            "check SLACK_APP_TOKEN: it starts with xapp-, and needs connections:write",
         )
     else:
-        yield ok(SLACK, "Socket Mode: the app-level token is good")
+        yield ok(SLACK, "Socket Mode: the app-level token is valid")
 
 
 def look_at_channels(app: App, catalog: Catalog, deadline: Deadline) -> Iterator[Finding]:
@@ -90,11 +101,14 @@ def channels_of(catalog: Catalog) -> tuple[str, ...]:
 def channels(wanted: Collection[str], found: Collection[str] | None) -> Iterator[Finding]:
     if found is None:
         named = ", ".join(wanted)
-        yield ok(SLACK, f"may not know whether it is in {named}: scopes channels:read and groups:read tell")
+        yield ok(
+            SLACK,
+            f"the bot may not see whether it is in {named}; add the scopes channels:read and groups:read",
+        )
         return
     missing = [each for each in wanted if each not in found]
     if missing:
-        what = f"the bot is not in {', '.join(missing)}, where access.yaml wants people to be told"
+        what = f"the bot is not in {', '.join(missing)}, where access.yaml says to post"
         yield wrong(SLACK, what, "invite it there: /invite @rotakey")
     else:
         yield ok(SLACK, f"the bot is in {', '.join(wanted)}")

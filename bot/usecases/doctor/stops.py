@@ -25,13 +25,13 @@ def look_at_stops(ledger: HeldLedger) -> Iterator[Finding]:
     if freeze:
         what = f"all automatic access has been frozen for {ago(freeze.at, snap.now)}"
         by = f" by {who(freeze.by, people)}" if freeze.by else ""
-        yield look_at(STOPPED, what + by, "a security person ends it: /access unfreeze")
+        yield look_at(STOPPED, what + by, "a security person can end this with /access unfreeze")
     yield from few(
         [
             look_at(
                 STOPPED,
-                f"nothing has been given to {who(person, people)} for {ago(ban.at, snap.now)}",
-                f"a security person ends it: /access allow <@{person}>",
+                f"nothing has been granted to {who(person, people)} for {ago(ban.at, snap.now)}",
+                f"a security person can end this with /access allow <@{person}>",
             )
             for person, ban in bans.items()
         ]

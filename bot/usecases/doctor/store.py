@@ -26,13 +26,16 @@ def look_at_redis(
     try:
         facts = server.facts()
     except TemporaryFailure as failure:
-        yield wrong(REDIS, str(failure), "start it, or mend REDIS_URL")
+        yield wrong(REDIS, str(failure), "start Redis, or correct REDIS_URL")
         return
     yield from (wrong(REDIS, each) for each in facts.objections)
     yield from (look_at(REDIS, each) for each in facts.warnings)
     if facts.replicas is not None and facts.replicas < copies:
-        what = f"REDIS_COPIES is {copies}, and it has {count_of(facts.replicas, 'replica')}: nothing is given"
-        yield wrong(REDIS, what, "start as many replicas, or ask for fewer copies")
+        what = (
+            f"REDIS_COPIES is {copies}, but Redis has {count_of(facts.replicas, 'replica')}, so nothing is"
+            " granted"
+        )
+        yield wrong(REDIS, what, "start more replicas, or lower REDIS_COPIES")
     before = wall()
     now = ledger.read().now
     apart = (before + (wall() - before) / 2 - now).total_seconds()
@@ -44,7 +47,7 @@ def look_at_redis(
             ledger.commit(Change())
             took.append(time.monotonic() - began)
     except TemporaryFailure as failure:
-        yield wrong(REDIS, f"it cannot be written to: {failure}", "look at its log, its disk and its memory")
+        yield wrong(REDIS, f"it cannot be written to: {failure}", "check its log, its disk and its memory")
         return
     yield from pace(facts, min(took), apart)
 
@@ -55,14 +58,17 @@ def clocks(apart: float) -> Iterator[Finding]:
     if abs(apart) <= APART:
         return
     way = "ahead of" if apart > 0 else "behind"
-    what = f"this machine's clock is {abs(apart):.0f} s {way} Redis's, which alone decides when access ends"
-    yield (wrong if abs(apart) > FAR_APART else look_at)(REDIS, what, "let NTP set both clocks")
+    what = (
+        f"this machine's clock is {abs(apart):.0f} s {way} that of Redis, which alone decides when access"
+        " ends"
+    )
+    yield (wrong if abs(apart) > FAR_APART else look_at)(REDIS, what, "synchronize both clocks with NTP")
 
 
 def pace(facts: ServerFacts, took: float, apart: float) -> Iterator[Finding]:
     if took > SLOW:
         yield look_at(
-            REDIS, f"a write takes {took * 1000:.0f} ms", "look at its disk, its load and the way to it"
+            REDIS, f"a write takes {took * 1000:.0f} ms", "check its disk, its load and the network"
         )
     replicas = f", {count_of(facts.replicas, 'replica')}" if facts.replicas else ""
     told = f"{facts.name} writes in {took * 1000:.1f} ms, clock {abs(apart):.1f} s from ours{replicas}"

@@ -55,7 +55,7 @@ def look_at_target(
     systems = ledger.read({Key.of(TargetSystems)}).find(TargetSystems)
     for other in systems.namesakes(name) if systems else ():
         what = f"is the same running server as {other}: only the first of the two in access.yaml grants"
-        yield wrong(about, what, "use one name for it; what is held under the other still ends on time")
+        yield wrong(about, what, "use one name for it; access under the other name still ends on time")
     if not find(name).abilities.keeps_end:
         snap = ledger.read({Key.of(Swept)})
         yield from one_lock(about, snap.find(Swept), snap.now)
@@ -70,7 +70,7 @@ def look_at_gives(
         target = find(gives[0].target)
         held = [len(target.holders(each, deadline).holders) for each in gives]
     except (TemporaryFailure, PermanentFailure) as failure:
-        yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
+        yield wrong(about, str(failure), "until it answers, nobody gets or loses access there")
         return
     yield ok(about, f"answers; {count_of(len(held), 'entitlement')}, {count_of(sum(held), 'holder')}")
     yield from abilities(about, target.abilities)
@@ -85,7 +85,8 @@ def look_at_ready(
     about = f"target {gives[0].target}"
     if not accounts:
         what = (
-            "no account is named under people: accounts:, so it was not tried whether its roles can be given"
+            "no account is named under people: accounts:, so it was not checked whether its roles can be"
+            " granted"
         )
         yield ok(about, what)
         return
@@ -115,19 +116,19 @@ def look_at_former(
         find(name)
         variables, bare = needs(name), unsigned(name)
     except PermanentFailure as failure:
-        yield wrong(about, str(failure), "until then nobody loses access there")
+        yield wrong(about, str(failure), "until this is fixed, nobody loses access there")
         return
-    what = "left access.yaml, or has another address now, while something is held there"
-    do = "it is forgotten once nothing is held there"
-    also = f"; until then keep {' and '.join(variables)} set where the workers run" if variables else ""
-    also += "; before that, do not set a first SECRET_KEY: nobody would lose access there" if bare else ""
-    yield look_at(about, f"{what}; it is kept at its old address, for revoking only", do + also)
+    what = "is no longer in access.yaml, or has another address now, while something is held there"
+    do = "it is dropped once nothing is held there"
+    also = f"; until then, keep {' and '.join(variables)} set where the workers run" if variables else ""
+    also += "; until then, do not set a first SECRET_KEY, or nobody loses access there" if bare else ""
+    yield look_at(about, f"{what}; its old address is kept, for revoking only", do + also)
 
 
 def abilities(about: str, it: Abilities) -> Iterator[Finding]:
     if not it.marks:
-        what = "it cannot mark what we made: access that nobody should have is not found there"
-        yield look_at(about, what, "see to it by hand now and then, or let nobody else write there")
+        what = "it cannot mark what Rotakey grants, so strays are not found there"
+        yield look_at(about, what, "check it by hand from time to time, or let nobody else grant there")
 
 
 def warnings(
@@ -140,18 +141,18 @@ def warnings(
     try:
         said = ask(gives, sorted(accounts), deadline)
     except (TemporaryFailure, PermanentFailure) as failure:
-        yield wrong(about, str(failure), "until it answers, nobody is given or loses access there")
+        yield wrong(about, str(failure), "until it answers, nobody gets or loses access there")
         return
     for each in said:
-        yield look_at(about, each, "until then, access there reaches further than its card says")
+        yield look_at(about, each, "until this is fixed, access there reaches further than its card says")
 
 
 def one_lock(about: str, swept: Swept | None, now: datetime) -> Iterator[Finding]:
     """Report whether a sweep stands by for a target that ends no access itself."""
     if swept and now - swept.at <= SWEEP_FORGOTTEN:
-        yield ok(about, f"has no lock of its own; a sweep stands by ({ago(swept.at, now)} ago)")
+        yield ok(about, f"cannot end access by itself; rotakey sweep last ran {ago(swept.at, now)} ago")
     else:
-        what = "has no lock of its own: were Rotakey gone, nothing there would end access"
+        what = "cannot end access by itself, so nothing there would end it if Rotakey were gone"
         yield look_at(
-            about, what, "let cron on another machine run rotakey sweep --once: see docs/operating.md"
+            about, what, "run rotakey sweep --once from cron on another machine; see docs/operating.md"
         )

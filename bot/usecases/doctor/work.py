@@ -36,19 +36,20 @@ def look_at_worker(ledger: InspectedLedger) -> Iterator[Finding]:
 
 def at_work(it: Condition) -> Iterator[Finding]:
     if it.beat is None:
-        yield wrong(WORKER, "no worker has ever asked for work", "start one: rotakey worker")
+        yield wrong(WORKER, "no worker has ever asked for work", "start one with rotakey worker")
     elif it.now - it.beat > DEAD_AFTER:
-        what = f"no worker has asked for work for {ago(it.beat, it.now)}: nobody is given or loses access"
-        yield wrong(WORKER, what, "start one: rotakey worker; until then: rotakey sweep --once")
+        what = f"no worker has asked for work for {ago(it.beat, it.now)}, so nobody gets or loses access"
+        yield wrong(WORKER, what, "start one with rotakey worker; until then, run rotakey sweep --once")
     elif it.oldest and it.now - it.oldest > LATE:
         grade = wrong if it.now - it.oldest > FAR_TOO_LATE else look_at
         what = (
-            f"what has been due for {ago(it.oldest, it.now)} is not begun; {count_of(it.owed, 'thing')} owed"
+            f"work has been due for {ago(it.oldest, it.now)} and is not started; {count_of(it.owed, 'job')}"
+            " pending"
         )
-        yield grade(WORKER, what, "start more workers, and look at their logs")
+        yield grade(WORKER, what, "start more workers, and check their logs")
     else:
-        owed = count_of(it.owed, "thing")
-        yield ok(WORKER, f"a worker asked for work {ago(it.beat, it.now)} ago; {owed} owed, none late")
+        owed = count_of(it.owed, "job")
+        yield ok(WORKER, f"a worker asked for work {ago(it.beat, it.now)} ago; {owed} pending, none late")
 
 
 def failing(it: Owed, snap: Snapshot) -> Finding:
@@ -58,8 +59,8 @@ def failing(it: Owed, snap: Snapshot) -> Finding:
     what = hold_name(record.hold) if record else name_of(it.member)
     again = durations.rough((it.at - snap.now).total_seconds())
     why = f": {record.last_error}" if record and record.last_error else ""
-    do = "" if why else f"look in the workers' logs for {it.member}"
-    return look_at(WORKER, f"{what} failed {it.tries} times in a row, next try in {again}{why}", do)
+    do = "" if why else f"look for {it.member} in the workers' logs"
+    return look_at(WORKER, f"{what} failed {it.tries} times in a row; next attempt in {again}{why}", do)
 
 
 def look_at_records(ledger: InspectedLedger, workspace: str) -> Iterator[Finding]:
@@ -73,10 +74,12 @@ def look_at_records(ledger: InspectedLedger, workspace: str) -> Iterator[Finding
 def unreadable(it: SetAside, snap: Snapshot, workspace: str) -> Finding:
     name = f"{it.key.kind}:{it.key.id}"
     what = f"the record {name} could not be read {ago(it.at, snap.now)} ago: {it.error}"
-    kept = f"what it was is kept in the hash rotakey:{{{workspace}}}:aside"
+    kept = f"its content is kept in the hash rotakey:{{{workspace}}}:aside"
     if snap.versions.get(it.key) and it.key not in snap.documents:
-        return wrong(RECORDS, what, f"see by hand whether what it gave is gone; {kept}")
-    return look_at(RECORDS, f"{what}; by now it is gone", f"{kept}; delete its field once you have looked")
+        return wrong(RECORDS, what, f"check by hand that the access it granted is gone; {kept}")
+    return look_at(
+        RECORDS, f"{what}; it is gone by now", f"{kept}; delete its field once you have checked it"
+    )
 
 
 def look_at_sweep(ledger: Ledger) -> Iterator[Finding]:
@@ -89,10 +92,10 @@ def sweep(it: Swept | None, now: datetime) -> Iterator[Finding]:
     themselves may need."""
     if it is None:
         return
-    what = f"rotakey sweep came by {ago(it.at, now)} ago"
+    what = f"rotakey sweep ran {ago(it.at, now)} ago"
     if it.left:
-        yield wrong(SWEEP, f"{what}, and had to leave {count_of(it.left, 'hold')} past the end")
+        yield wrong(SWEEP, f"{what}, and could not revoke {count_of(it.left, 'hold')} past the end")
     elif now - it.at > SWEEP_FORGOTTEN:
-        yield look_at(SWEEP, f"{what}, and not since", "look at the crontab that runs it")
+        yield look_at(SWEEP, f"{what}, and has not run since", "check the crontab that runs it")
     else:
-        yield ok(SWEEP, f"{what}, and left nothing")
+        yield ok(SWEEP, f"{what}, and left nothing behind behind")

@@ -611,11 +611,11 @@ def test_the_doctor_names_what_is_stopped(story: Story) -> None:
         (
             Grade.LOOK_AT,
             f"all automatic access has been frozen for 2h by eve ({EVE})",
-            "a security person ends it: /access unfreeze",
+            "a security person can end this with /access unfreeze",
         ),
         (
             Grade.LOOK_AT,
-            f"nothing has been given to ada ({ADA}) for 2h",
-            f"a security person ends it: /access allow <@{ADA}>",
+            f"nothing has been granted to ada ({ADA}) for 2h",
+            f"a security person can end this with /access allow <@{ADA}>",
         ),
     ]

@@ -50,8 +50,8 @@ def test_access_that_could_not_be_taken_back(story: Story) -> None:
     assert list(access.look_at_access(story.memory)) == [
         wrong(
             "access",
-            f"prod-db of ada ({ADA}) is overdue for 2h and cannot be taken back: {DOWN}",
-            "mend that, for it is tried still; or take it away by hand at orders-db",
+            f"prod-db of ada ({ADA}) is overdue for 2h and cannot be revoked: {DOWN}",
+            "fix that, and it is revoked at the next attempt; or revoke it by hand at orders-db",
         )
     ]
 
@@ -64,8 +64,8 @@ def test_access_that_nobody_even_tried_to_take_back(story: Story) -> None:
     assert list(access.look_at_access(story.memory)) == [
         wrong(
             "access",
-            f"1 hold is past its end and nobody has tried to take it back: {ADAS}, for 1h",
-            "run rotakey sweep --once, and look at the workers",
+            f"1 hold is past its end, and no worker has tried to revoke it; the oldest, for 1h: {ADAS}",
+            "run rotakey sweep --once, and check the workers",
         )
     ]
 
@@ -82,9 +82,7 @@ def test_strays(story: Story) -> None:
     hold = Hold(target="orders-db", account="eve", entitlement=PROD_DB.gives[0])
     swept = {Key.of(StrayTargets): StrayTargets(targets=("orders-db",))}
     story.memory.commit(Change(put={**swept, Key.of(Strays, "orders-db"): Strays(at=story.now)}))
-    assert told(access.look_at_strays(story.memory)) == [
-        (Grade.OK, "none at 1 target, looked through 0s ago")
-    ]
+    assert told(access.look_at_strays(story.memory)) == [(Grade.OK, "none at 1 target, last swept 0s ago")]
     stray = Stray(hold=hold, since=story.now, state=StrayState.OPEN)
     put = {Key.of(Strays, "orders-db"): Strays(at=story.now, found={hold.key: stray})}
     story.memory.commit(Change(put=put))
@@ -92,8 +90,8 @@ def test_strays(story: Story) -> None:
     assert list(access.look_at_strays(story.memory)) == [
         wrong(
             "strays",
-            "orders_rw on orders-db for eve is of our making, and no grant has explained it for 1m",
-            "decide in the security channel: take it back, or leave it",
+            "orders_rw on orders-db for eve was granted by Rotakey, and no grant has accounted for it for 1m",
+            "decide in the security channel whether to revoke it",
         )
     ]
 
@@ -108,13 +106,14 @@ def test_a_redis_that_came_back_older(story: Story) -> None:
     assert list(access.look_at_restore(story.memory)) == [
         wrong(
             "restore",
-            "Redis came back older 1m ago: it once had seal 12, and has seal 7. Nothing is given since, and"
-            " its 1 open grant may be wrong",
-            "see at each target who has access; rotakey audit verify; then rotakey doctor --accept-restore",
+            "Redis came back with older data 1m ago: it once had seal 12, and now has seal 7. Nothing has"
+            " been granted since, and its 1 open grant may be wrong",
+            "check who has access at each target; run rotakey audit verify; then run rotakey doctor"
+            " --accept-restore",
         ),
         wrong(
             "restore",
-            f"prod-db of ada ({ADA}) had ended, and is live again by this Redis",
+            f"prod-db of ada ({ADA}) had ended, but is live again in this Redis",
             f"end it: /access revoke <@{ADA}> prod-db",
         ),
     ]
@@ -155,7 +154,7 @@ def test_the_audit_is_sealed_and_remembered(story: Story) -> None:
     story.pass_time(90)
     number = head(story).number
     assert [each.grade for each in audit(story, kept=kept(story))] == [Grade.OK, Grade.OK]
-    assert audit(story, kept=kept(story))[1] == ok("audit", f"the anchor remembers seal {number}")
+    assert audit(story, kept=kept(story))[1] == ok("audit", f"the anchor has seal {number}")
 
 
 def test_nobody_seals(story: Story) -> None:
@@ -163,8 +162,8 @@ def test_nobody_seals(story: Story) -> None:
     story.memory.advance(180)
     assert audit(story, kept=kept(story))[0] == wrong(
         "audit",
-        "an entry has waited for its seal for 3m",
-        "start a worker; if one runs, look in its log for seal:audit",
+        "an audit entry has been unsealed for 3m",
+        "start a worker; if one is running, look for seal:audit in its log",
     )
 
 
@@ -174,14 +173,14 @@ def test_the_audit_cannot_be_written(story: Story) -> None:
     story.memory.commit(Change(audit=(Entry(what="taking"), Entry(what="taken")), frees=True))
     assert audit(story, kept=kept(story))[1] == wrong(
         "audit",
-        "2 steps of taking back are not in the audit yet, for it could not be written",
-        "look in the workers' logs for the reason; until then nothing is granted",
+        "2 steps of revoking are not in the audit yet, because it could not be written",
+        "find the reason in the workers' logs; until it is fixed, nothing is granted",
     )
 
 
 def test_there_is_no_seal_yet() -> None:
     assert audit(Story(begin=False))[0] == look_at(
-        "audit", "nothing is sealed yet", "look again when a worker has run for a minute"
+        "audit", "no audit entry is sealed yet", "run rotakey doctor again once a worker has run for a minute"
     )
 
 
@@ -190,11 +189,11 @@ def test_nothing_is_remembered_outside_redis(story: Story) -> None:
     [_, none] = audit(story, AuditRules())
     assert none == look_at(
         "audit",
-        "no anchor: that Redis came back older is noticed only by a worker that had seen it before",
-        "name a place for it: audit: {anchor: {file: /var/lib/rotakey/anchor}}",
+        "there is no anchor, so only a worker that keeps running notices a Redis with older data",
+        "name a file for it in access.yaml: audit: {anchor: {file: /var/lib/rotakey/anchor}}",
     )
     [_, elsewhere] = audit(story)
-    assert (elsewhere.grade, elsewhere.what) == (Grade.LOOK_AT, "the anchor's file is not on this machine")
+    assert (elsewhere.grade, elsewhere.what) == (Grade.LOOK_AT, "the anchor file is not on this machine")
 
 
 def test_the_anchor_is_behind_or_ahead(story: Story) -> None:
@@ -204,9 +203,9 @@ def test_the_anchor_is_behind_or_ahead(story: Story) -> None:
     story.pass_time(240)
     [_, behind] = audit(story, kept=before)
     assert behind.grade is Grade.LOOK_AT
-    assert behind.what.startswith("the anchor on this machine was not written for 3m")
+    assert behind.what.startswith("the anchor on this machine has not been written for 3m")
     [_, ahead] = audit(story, kept=Anchored(number=99, head="0" * 64))
     assert (ahead.grade, ahead.what) == (
         Grade.WRONG,
-        f"the anchor remembers seal 99, and this Redis has {head(story).number}: it came back older",
+        f"the anchor has seal 99, but this Redis only {head(story).number}: it came back with older data",
     )

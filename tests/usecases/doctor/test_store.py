@@ -71,7 +71,7 @@ def test_the_worst_is_told_first_and_nothing_stops_the_rest() -> None:
         wrong("bad", "not at all"),
         not_known("slow", "it did not answer in time", "run rotakey doctor again"),
         not_known("pager, access", "Redis is away"),
-        not_known("odd", "this is a fault of Rotakey's, please report it: ZeroDivisionError()"),
+        not_known("odd", "this is a bug in Rotakey; please report it: ZeroDivisionError()"),
         look_at("bad", "not quite"),
         ok("good", "all is well"),
         ok("pager", "it answers"),
@@ -96,7 +96,7 @@ def test_a_redis_as_it_should_be(story: Story) -> None:
 
 
 def test_a_redis_that_is_away_is_the_first_thing_told(story: Story) -> None:
-    assert redis(story, None) == [wrong("redis", REFUSED, "start it, or mend REDIS_URL")]
+    assert redis(story, None) == [wrong("redis", REFUSED, "start Redis, or correct REDIS_URL")]
 
 
 def test_too_few_replicas(story: Story) -> None:
@@ -104,8 +104,8 @@ def test_too_few_replicas(story: Story) -> None:
     found = list(store.look_at_redis(FakeServer(few), story.memory, lambda: story.now, 2))
     assert found[0] == wrong(
         "redis",
-        "REDIS_COPIES is 2, and it has 1 replica: nothing is given",
-        "start as many replicas, or ask for fewer copies",
+        "REDIS_COPIES is 2, but Redis has 1 replica, so nothing is granted",
+        "start more replicas, or lower REDIS_COPIES",
     )
 
 
@@ -126,8 +126,8 @@ def test_what_speaks_against_a_redis_is_wrong_and_what_could_be_better_is_to_be_
 )
 def test_clocks_apart(story: Story, ahead: float, grade: Grade, way: str) -> None:
     found = redis(story, ahead=ahead)[0]
-    what = f"this machine's clock is {way} Redis's, which alone decides when access ends"
-    assert found == Finding(about="redis", grade=grade, what=what, do="let NTP set both clocks")
+    what = f"this machine's clock is {way} that of Redis, which alone decides when access ends"
+    assert found == Finding(about="redis", grade=grade, what=what, do="synchronize both clocks with NTP")
 
 
 def test_a_redis_that_takes_no_writes(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,14 +139,14 @@ def test_a_redis_that_takes_no_writes(story: Story, monkeypatch: pytest.MonkeyPa
         wrong(
             "redis",
             "it cannot be written to: Redis is full",
-            "look at its log, its disk and its memory",
+            "check its log, its disk and its memory",
         )
     ]
 
 
 def test_a_slow_write() -> None:
     [slow, _] = store.pace(VALKEY, 0.25, 0)
-    assert slow == look_at("redis", "a write takes 250 ms", "look at its disk, its load and the way to it")
+    assert slow == look_at("redis", "a write takes 250 ms", "check its disk, its load and the network")
 
 
 # -------------------------------------------------------------------------------------------- worker
@@ -155,7 +155,7 @@ def test_a_slow_write() -> None:
 def test_a_worker_at_work(story: Story) -> None:
     owed = story.memory.condition().owed
     assert list(work.look_at_worker(story.memory)) == [
-        ok("worker", f"a worker asked for work 0s ago; {owed} things owed, none late")
+        ok("worker", f"a worker asked for work 0s ago; {owed} jobs pending, none late")
     ]
 
 
@@ -164,15 +164,15 @@ def test_all_workers_are_dead(story: Story) -> None:
     assert list(work.look_at_worker(story.memory)) == [
         wrong(
             "worker",
-            "no worker has asked for work for 11s: nobody is given or loses access",
-            "start one: rotakey worker; until then: rotakey sweep --once",
+            "no worker has asked for work for 11s, so nobody gets or loses access",
+            "start one with rotakey worker; until then, run rotakey sweep --once",
         )
     ]
 
 
 def test_there_never_was_a_worker() -> None:
     assert list(work.look_at_worker(MemoryLedger(NINE))) == [
-        wrong("worker", "no worker has ever asked for work", "start one: rotakey worker")
+        wrong("worker", "no worker has ever asked for work", "start one with rotakey worker")
     ]
 
 
@@ -184,7 +184,10 @@ def test_more_is_owed_than_is_done(waits: int, grade: Grade) -> None:
     ledger.claim(0, 0, {})
     [late] = work.look_at_worker(ledger)
     about = "1m30s" if waits == 90 else "30s"
-    assert (late.grade, late.what) == (grade, f"what has been due for {about} is not begun; 1 thing owed")
+    assert (late.grade, late.what) == (
+        grade,
+        f"work has been due for {about} and is not started; 1 job pending",
+    )
 
 
 def test_what_fails_again_and_again_is_named_with_the_reason(story: Story) -> None:
@@ -196,7 +199,7 @@ def test_what_fails_again_and_again_is_named_with_the_reason(story: Story) -> No
     again = f"{round((failed.at - story.now).total_seconds())}s"
     assert work.failing(
         failed, story.memory.read({Key("hold", failed.member.removeprefix("hold:"))})
-    ) == look_at("worker", f"{ADAS} failed {failed.tries} times in a row, next try in {again}: {DOWN}")
+    ) == look_at("worker", f"{ADAS} failed {failed.tries} times in a row; next attempt in {again}: {DOWN}")
     [_, found] = work.look_at_worker(story.memory)
     assert found.what.startswith(f"{ADAS} failed ")
 
@@ -207,8 +210,8 @@ def test_what_fails_for_a_reason_that_only_the_log_has() -> None:
     [_, found] = work.look_at_worker(ledger)
     assert found == look_at(
         "worker",
-        "the card of grant G1 failed 3 times in a row, next try in 1m",
-        "look in the workers' logs for card:G1",
+        "the card of grant G1 failed 3 times in a row; next attempt in 1m",
+        "look for card:G1 in the workers' logs",
     )
 
 
@@ -236,16 +239,19 @@ def test_a_record_that_cannot_be_read(story: Story) -> None:
     story.memory.read({key})
     story.memory.advance(60)
     [found] = work.look_at_records(story.memory, "main")
-    kept = "what it was is kept in the hash rotakey:{main}:aside"
+    kept = "its content is kept in the hash rotakey:{main}:aside"
     assert found.what.startswith(f"the record grant:{grant} could not be read 1m ago: ")
-    assert (found.grade, found.do) == (Grade.WRONG, f"see by hand whether what it gave is gone; {kept}")
+    assert (found.grade, found.do) == (
+        Grade.WRONG,
+        f"check by hand that the access it granted is gone; {kept}",
+    )
     story.memory.commit(Change(put={key: None}))
     [found] = work.look_at_records(story.memory, "main")
-    assert found.what.endswith("; by now it is gone")
-    assert (found.grade, found.do) == (Grade.LOOK_AT, f"{kept}; delete its field once you have looked")
+    assert found.what.endswith("; it is gone by now")
+    assert (found.grade, found.do) == (Grade.LOOK_AT, f"{kept}; delete its field once you have checked it")
 
 
-CRONTAB = "look at the crontab that runs it"
+CRONTAB = "check the crontab that runs it"
 
 
 def swept(*, minutes: int, left: int = 0) -> Swept:
@@ -256,14 +262,14 @@ def swept(*, minutes: int, left: int = 0) -> Swept:
     ("it", "expected"),
     [
         (None, []),
-        (swept(minutes=3), [ok("sweep", "rotakey sweep came by 3m ago, and left nothing")]),
+        (swept(minutes=3), [ok("sweep", "rotakey sweep ran 3m ago, and left nothing behind")]),
         (
             swept(minutes=3, left=2),
-            [wrong("sweep", "rotakey sweep came by 3m ago, and had to leave 2 holds past the end")],
+            [wrong("sweep", "rotakey sweep ran 3m ago, and could not revoke 2 holds past the end")],
         ),
         (
             swept(minutes=26 * 60),
-            [look_at("sweep", "rotakey sweep came by 1d2h ago, and not since", CRONTAB)],
+            [look_at("sweep", "rotakey sweep ran 1d2h ago, and has not run since", CRONTAB)],
         ),
     ],
 )

@@ -116,7 +116,9 @@ def test_the_app_is_installed_as_it_should_be(story: Story) -> None:
 
 
 def test_slack_does_not_answer_or_refuses(story: Story) -> None:
-    do = "people cannot request access, and get their messages when Slack is back; access still ends"
+    do = (
+        "people cannot request access, and their messages wait until Slack is back; access still ends on time"
+    )
     assert app(story, failing=AWAY) == [wrong("slack", str(AWAY), do)]
     assert app(story, failing=REFUSED) == [wrong("slack", str(REFUSED))]
 
@@ -125,8 +127,8 @@ def test_slack_does_not_let_the_bot_in_any_more_until_a_worker_has_a_good_token(
     groups.record_loss(story.memory, "app_uninstalled")
     story.memory.advance(120)
     what = (
-        "Slack said 2m ago that the app was uninstalled: people cannot request access, and get their"
-        " messages when Slack is back; access still ends"
+        "Slack said 2m ago that the app was uninstalled: people cannot request access, and their messages"
+        " wait until Slack is back; access still ends on time"
     )
     assert app(story, failing=REFUSED) == [
         wrong("slack", str(REFUSED)),
@@ -160,7 +162,7 @@ def test_a_message_was_given_up_lately(story: Story) -> None:
     story.memory.advance(3600)
     [_, lately] = app(story)
     what = "Slack refused a message to #db-access until 1h ago: is_archived: unarchive it; "
-    do = "a message is given up after an hour"
+    do = "find out why Slack refuses it; a message is given up after an hour"
     assert lately == look_at("slack", f"{what}2 messages given up so far", do)
     story.memory.advance(8 * 24 * 3600)
     assert len(app(story)) == 1
@@ -171,7 +173,7 @@ def test_scopes_are_missing(story: Story) -> None:
         wrong(
             "slack",
             "the app lacks chat:write",
-            "add them as manifest.yml has them, and install the app again",
+            "add them as in manifest.yml, and reinstall the app",
         )
     ]
     assert told(app(story, scopes=None)) == [
@@ -183,16 +185,22 @@ def test_the_token_of_another_workspace(story: Story) -> None:
     [_, other] = app(story, team="T2")
     assert (other.grade, other.what) == (
         Grade.WRONG,
-        f"SLACK_BOT_TOKEN is for Example Co (T2), and this Redis belongs to {TEAM}",
+        f"SLACK_BOT_TOKEN is for Example Co (T2), but this Redis belongs to {TEAM}",
     )
 
 
 def test_socket_mode() -> None:
     it = FakeApp()
-    assert list(slack.look_at_socket(it, soon())) == [ok("slack", "Socket Mode: the app-level token is good")]
+    assert list(slack.look_at_socket(it, soon())) == [
+        ok("slack", "Socket Mode: the app-level token is valid")
+    ]
     it.failing = REFUSED
     assert list(slack.look_at_socket(it, soon())) == [
-        wrong("slack", f"Socket Mode: {REFUSED}", "look at SLACK_APP_TOKEN: xapp-, with connections:write")
+        wrong(
+            "slack",
+            f"Socket Mode: {REFUSED}",
+            "check SLACK_APP_TOKEN: it starts with xapp-, and needs connections:write",
+        )
     ]
 
 
@@ -203,12 +211,13 @@ def test_socket_mode() -> None:
         (
             {"#security"},
             Grade.WRONG,
-            "the bot is not in #db-access, where access.yaml wants people to be told",
+            "the bot is not in #db-access, where access.yaml says to post",
         ),
         (
             None,
             Grade.OK,
-            "may not know whether it is in #db-access, #security: scopes channels:read and groups:read tell",
+            "the bot may not see whether it is in #db-access, #security; add the scopes channels:read and"
+            " groups:read",
         ),
     ],
 )
@@ -251,15 +260,15 @@ def test_rosters_that_are_old_or_doubted_or_were_never_read(story: Story) -> Non
     kept(story, roster(), doubted)
     story.memory.advance(HOUR)
     assert told(on_call(story)) == [
-        (Grade.WRONG, f"{SCHEDULE} was last read 1h ago: nobody is approved by it any more"),
-        (Grade.WRONG, f"{ORDERS_SCHEDULE} was last read 1h ago: nobody is approved by it any more"),
+        (Grade.WRONG, f"{SCHEDULE} was last read 1h ago, so it approves nobody"),
+        (Grade.WRONG, f"{ORDERS_SCHEDULE} was last read 1h ago, so it approves nobody"),
         (
             Grade.LOOK_AT,
-            f"{ORDERS_SCHEDULE}: it suddenly shows nobody on call, so the shifts known before stand",
+            f"{ORDERS_SCHEDULE}: it suddenly shows nobody on call, so the shifts known before still count",
         ),
         (
             Grade.LOOK_AT,
-            f"PZOE is on call for {ORDERS_SCHEDULE}, and the source shows no email address of them",
+            f"PZOE is on call for {ORDERS_SCHEDULE}, but the source shows no email address for them",
         ),
     ]
     kept(story, replace(PORDERS, doubted="in the words of an older version", read_at=story.now))
@@ -267,13 +276,13 @@ def test_rosters_that_are_old_or_doubted_or_were_never_read(story: Story) -> Non
     never = pager.look_at_rosters(MemoryLedger(NINE), catalog())
     assert told(never)[0] == (
         Grade.WRONG,
-        f"{SCHEDULE} was never read: nobody is approved by it, and no shift of it begins",
+        f"{SCHEDULE} was never read, so it approves nobody and starts no access",
     )
 
 
 def test_a_schedule_without_levels_of_which_a_rule_names_some(story: Story) -> None:
     kept(story, replace(roster(), unattached=True), PORDERS)
-    what = f"{SCHEDULE} is in no escalation policy, so nobody is on call at any level of it"
+    what = f"{SCHEDULE} is not in any escalation policy, so nobody is on call at any level of it"
     assert told(on_call(story)) == [(Grade.WRONG, what)]
     story.policy = catalog(replace(PROD_DB, approve_automatically=(replace(FIRST_LINE, levels=()),)))
     assert [grade for grade, _ in told(on_call(story))] == [Grade.OK]
@@ -284,8 +293,9 @@ def test_who_is_on_call_is_not_in_slack(story: Story) -> None:
     assert on_call(story) == [
         look_at(
             "on call",
-            f"carol@example.com is on call for {SCHEDULE}, and one person in Slack has to have it",
-            "let both know the person by one address",
+            f"carol@example.com is on call for {SCHEDULE}, but is not the address of exactly one person in"
+            " Slack",
+            "give this person the same address in both",
         )
     ]
 
@@ -297,7 +307,7 @@ def test_the_source_is_asked(story: Story) -> None:
         )
 
     assert pager.sources_of(story.policy) == ("pagerduty",)
-    assert asked() == [ok("on call pagerduty", "answers, for 2 schedules")]
+    assert asked() == [ok("on call pagerduty", "answers for 2 schedules")]
     story.source.away = True
     assert told(asked()) == [(Grade.WRONG, "the pager does not answer")]
 
@@ -316,7 +326,7 @@ def test_two_names_for_one_running_server_are_wrong(story: Story) -> None:
     assert target(story, story.target)[1] == wrong(
         "target orders-db",
         "is the same running server as billing-db: only the first of the two in access.yaml grants",
-        "use one name for it; what is held under the other still ends on time",
+        "use one name for it; access under the other name still ends on time",
     )
 
 
@@ -328,14 +338,14 @@ def test_a_target_that_ends_nothing_by_itself_wants_a_sweep(story: Story) -> Non
         answers,
         look_at(
             "target orders-db",
-            "has no lock of its own: were Rotakey gone, nothing there would end access",
-            "let cron on another machine run rotakey sweep --once: see docs/operating.md",
+            "cannot end access by itself, so nothing there would end it if Rotakey were gone",
+            "run rotakey sweep --once from cron on another machine; see docs/operating.md",
         ),
     ]
     story.memory.commit(Change(put={Key.of(Swept): Swept(at=story.now, left=0)}))
     assert target(story, story.target) == [
         answers,
-        ok("target orders-db", "has no lock of its own; a sweep stands by (0s ago)"),
+        ok("target orders-db", "cannot end access by itself; rotakey sweep last ran 0s ago"),
     ]
 
 
@@ -344,7 +354,7 @@ def test_a_target_with_a_lock_of_its_own_that_cannot_mark(story: Story) -> None:
     [_, marks] = target(story, it)
     assert (marks.grade, marks.what) == (
         Grade.LOOK_AT,
-        "it cannot mark what we made: access that nobody should have is not found there",
+        "it cannot mark what Rotakey grants, so strays are not found there",
     )
 
 
@@ -357,7 +367,7 @@ def test_a_target_that_does_not_answer(story: Story) -> None:
         wrong(
             "target orders-db",
             "orders-db does not answer: connection refused",
-            "until it answers, nobody is given or loses access there",
+            "until it answers, nobody gets or loses access there",
         )
     ]
 
@@ -375,13 +385,15 @@ def only(resource: Resource, **rules: object) -> Catalog:
 
 
 def test_for_everything_somebody_can_ask_and_approve(story: Story) -> None:
-    assert people(story) == [ok("people", "for each resource there are people to ask and to approve")]
+    assert people(story) == [
+        ok("people", "every resource has people who may request it and people who may approve")
+    ]
 
 
-ALONE = "can approve prod-db: not what they ask for themselves, nor while away"
-TWO = "needs 2 approvals, and bob can approve it"
-NOBODY = "prod-db needs an approval, and nobody can approve it"
-DO = "name more approvers, or see in Slack why those who are named do not count"
+ALONE = "can approve prod-db, so nobody can approve their own requests or while they are away"
+TWO = "needs 2 approvals, but only bob can approve it"
+NOBODY = "prod-db needs an approval, but nobody can approve it"
+DO = "name more approvers, or find out in Slack why those named do not count"
 
 
 def in_group(*members: str) -> Callable[[Story], None]:
@@ -421,10 +433,10 @@ def test_too_few_can_approve(
 def test_who_is_approved_by_itself_may_have_no_approver(story: Story) -> None:
     deactivated(BOB, CAROL)(story)
     assert told(people(story, only(PROD_DB))) == [
-        (Grade.LOOK_AT, "prod-db needs an approval, and nobody can approve it")
+        (Grade.LOOK_AT, "prod-db needs an approval, but nobody can approve it")
     ]
     assert told(people(story, only(replace(PROD_DB, approvers=())))) == [
-        (Grade.OK, "for each resource there are people to ask and to approve")
+        (Grade.OK, "every resource has people who may request it and people who may approve")
     ]
 
 
@@ -432,14 +444,14 @@ def test_groups_that_are_missing_old_or_empty(story: Story) -> None:
     asked = replace(PROD_DB, approvers=(InGroup(group=GROUP), Named(person=DAN), Named(person=ADA)))
     story.memory.advance(2 * HOUR)
     assert told(people(story, only(asked))) == [
-        (Grade.WRONG, f"the members of {GROUP} were read 2h ago: they count no more")
+        (Grade.WRONG, f"the members of {GROUP} were last read 2h ago, so they no longer count")
     ]
     doubted = Group(name=GROUP, members=(BOB,), read_at=story.now, doubted=True)
     story.memory.commit(Change(put={Key.of(Group, GROUP): doubted}))
     assert told(people(story, only(asked))) == [
         (
             Grade.WRONG,
-            f"{GROUP} in Slack is no longer the group that the policy meant: it approves nobody",
+            f"{GROUP} in Slack is not the group that the policy meant, so it approves nobody",
         )
     ]
     story.memory.commit(Change(put={Key.of(Group, GROUP): Group(name=GROUP, members=(), read_at=story.now)}))
@@ -451,7 +463,7 @@ def test_groups_that_are_missing_old_or_empty(story: Story) -> None:
 def test_nobody_may_ask(story: Story) -> None:
     on_night = OnCall(schedule="pagerduty/PNIGHT")
     asked = replace(PROD_DB, who_may_ask=(on_night,))
-    assert told(people(story, only(asked))) == [(Grade.LOOK_AT, "nobody may ask for prod-db now")]
+    assert told(people(story, only(asked))) == [(Grade.LOOK_AT, "nobody may request prod-db now")]
     assert people(story, only(replace(asked, who_may_ask=(on_night, Everyone()))))[0].grade is Grade.OK
 
 
@@ -459,7 +471,7 @@ def test_two_people_with_one_account(story: Story) -> None:
     accounts = {ADA: {"orders-db": "ops"}, DAN: {"orders-db": "ops"}, BOB: {"orders-db": "bob"}}
     rules = PeopleRules(email_domains=("example.com",), accounts=accounts)
     assert told(people(story, only(PROD_DB, people=rules))) == [
-        (Grade.LOOK_AT, f"{ADA} and {DAN} are both ops at orders-db: what one has the other has too")
+        (Grade.LOOK_AT, f"{ADA} and {DAN} are both ops at orders-db: each has the access of the other")
     ]
     declared = only(PROD_DB, people=rules, shared_accounts={"orders-db": ("ops",)})
     assert people(story, declared)[0].grade is Grade.OK
@@ -480,8 +492,8 @@ def test_the_policy_in_force(story: Story) -> None:
     assert in_force(story, "v2") == [
         look_at(
             "policy",
-            f"access.yaml is version v2, and {version} is in force",
-            "run rotakey policy apply access.yaml, or take over the one in force",
+            f"access.yaml is version v2, but {version} is in force",
+            "run rotakey policy apply access.yaml, or replace it with the one in force",
         )
     ]
     held = because(Why.POLICY_CAME_BACK, version=version, anchored="v7")
@@ -490,7 +502,7 @@ def test_the_policy_in_force(story: Story) -> None:
     assert told(in_force(story, None)) == [
         (
             Grade.WRONG,
-            f"Redis came back with policy {version}, and v7 was in force before: nothing is granted",
+            f"Redis came back with policy {version}, but v7 was in force before: nothing is granted",
         )
     ]
     story.memory.commit(Change(put={Key.of(PolicyInForce): replace(force, held_back=None)}))
@@ -528,20 +540,23 @@ def test_a_policy_text_that_cannot_be_trusted(story: Story) -> None:
     )
     assert kept("its text", (), KEYS) == [(Grade.WRONG, unsigned)]
     assert kept("its text", (hmac_of("its text", b"x" * 32),), KEYS) == [(Grade.WRONG, unsigned)]
-    unknown = "SECRET_KEY is not set here, so nobody can tell whether our processes put this policy in force"
+    unknown = (
+        "SECRET_KEY is not set here, so it cannot be checked that Rotakey's own processes put this policy in"
+        " force"
+    )
     assert kept("its text", ours, ()) == [(Grade.LOOK_AT, unknown), *good]
     doubt = PolicyDoubt(reason=because(Why.POLICY_CHANGED, version=version), noticed_at=story.now)
     story.memory.commit(Change(put={Key.of(PolicyDoubt): doubt}))
     story.memory.advance(120)
-    since = "for 2m a process has not followed the policy in force: it grants nothing"
+    since = "for 2m a process has not followed the policy in force, so it grants nothing"
     assert kept("its text", ours, KEYS) == [(Grade.WRONG, since), *good]
 
 
 def test_a_target_that_a_first_secret_key_would_put_out_of_reach() -> None:
     [found] = targets.look_at_former(lambda _: None, lambda _: (), lambda _: True, "orders-db")
     assert found.do == (
-        "it is forgotten once nothing is held there; before that, do not set a first SECRET_KEY: nobody would"
-        " lose access there"
+        "it is dropped once nothing is held there; until then, do not set a first SECRET_KEY, or nobody"
+        " loses access there"
     )
 
 
@@ -555,14 +570,16 @@ def test_a_target_that_is_needed_as_it_was() -> None:
     assert list(found) == [
         look_at(
             "target orders-db",
-            "left access.yaml, or has another address now, while something is held there; it is kept at"
-            " its old address, for revoking only",
-            "it is forgotten once nothing is held there; until then keep OLD_DB_URL and CA set where the"
+            "is no longer in access.yaml, or has another address now, while something is held there; its old"
+            " address is kept, for revoking only",
+            "it is dropped once nothing is held there; until then, keep OLD_DB_URL and CA set where the"
             " workers run",
         )
     ]
     assert list(targets.look_at_former(gone, lambda _: (), lambda _: True, "orders-db")) == [
         wrong(
-            "target orders-db", "the variable OLD_DB_URL is not set", "until then nobody loses access there"
+            "target orders-db",
+            "the variable OLD_DB_URL is not set",
+            "until this is fixed, nobody loses access there",
         )
     ]
