@@ -124,8 +124,8 @@ def _replacement(use: re.Match[str], variables: Variables | None, wrong: list[st
         return ""
     if found is None:
         meaning = variables.meanings.get(name)
-        value = f"a value in the environment: {meaning}" if meaning else "a value in the environment"
-        unset.append(f"the variable {name} is not set; give it {value}")
+        what_to_set = f": {meaning}" if meaning else ""
+        unset.append(f"the variable {name} is not set; set it in the environment{what_to_set}")
     elif not found:
-        wrong.append(f"the variable {name} is empty; give it a value in the environment")
+        wrong.append(f"the variable {name} is empty; set it in the environment")
     return found or ""

@@ -50,8 +50,8 @@ def test_the_address_of_the_api_comes_from_the_environment_if_it_is_set() -> Non
 def test_a_default_that_is_not_set_is_reported_where_its_source_stands() -> None:
     environ = {name: value for name, value in ENVIRON.items() if name != "PAGERDUTY_TOKEN"}
     assert said(environ) == [
-        "access.yaml:2: oncall.pagerduty.token: the variable PAGERDUTY_TOKEN is not set; give it a value in"
-        " the environment: a read-only REST API key, from PagerDuty, Integrations, API Access Keys"
+        "access.yaml:2: oncall.pagerduty.token: the variable PAGERDUTY_TOKEN is not set; set it in the"
+        " environment: a read-only REST API key, from PagerDuty, Integrations, API Access Keys"
     ]
 
 
@@ -77,7 +77,7 @@ def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
         (
             "PAGERDUTY_TOKEN",
             "",
-            "the variable PAGERDUTY_TOKEN is empty; give it a value in the environment",
+            "the variable PAGERDUTY_TOKEN is empty; set it in the environment",
         ),
         ("PAGERDUTY_API_URL", "https://a b", "is not a valid URL; write one that starts with https://"),
     ],

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from bot.config import check
 
-IMPERATIVES = ("add", "copy", "correct", "did you mean", "fill", "give", "list", "name", "put", "remove")
-IMPERATIVES += ("set", "shorten", "try", "write")
+IMPERATIVES = (
+    "add",
+    "copy",
+    "correct",
+    "did you mean",
+    "fill",
+    "give",
+    "list",
+    "name",
+    "put",
+    "remove",
+    "set",
+    "shorten",
+    "try",
+    "write",
+)
 
 FILE = r"""
 people:
@@ -48,10 +62,10 @@ PRINTED = r"""
 access.yaml:3: people.email_domains[0]: "@example.com" is not a valid domain; write the part after the @, such as example.com
 access.yaml:5: people.accounts.ada: "ada" is not a valid Slack user id; copy it from the person's profile, such as U02ABCDEF
 access.yaml:7: oncall.pagerduty.kind: "pagerdutty" is not a known kind; did you mean pagerduty?
-access.yaml:9: targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment
+access.yaml:9: targets.orders-db.url: the variable ORDERS_DB_URL is not set; set it in the environment
 access.yaml:10: targets.bills-db.url: is a secret, and this file must not contain secrets; write only a variable, such as ${ORDERS_DB_URL}, and set that variable in the environment
 access.yaml:11: targets.stock-db.…: has no value; fill it in, or remove it
-access.yaml:12: targets.stack-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment
+access.yaml:12: targets.stack-db.url: the variable ORDERS_DB_URL is not set; set it in the environment
 access.yaml:12: targets.stack-db: is the same server as orders-db on line 9 (same host and port); give its roles at orders-db instead, because a server must have one name, whatever the database and the user
 access.yaml:15: resources.prod-db.titel: unknown key; did you mean title?
 access.yaml:16: resources.prod-db.gives[0].target: "orders-bd" is not one of the targets; did you mean orders-db?

@@ -122,7 +122,7 @@ def test_what_is_filled_in_is_not_filled_in_again_and_is_no_yaml() -> None:
 
 
 def test_a_variable_that_is_not_set_is_one_mistake_where_it_is_used() -> None:
-    told = "the variable EVERY is not set; give it a value in the environment"
+    told = "the variable EVERY is not set; set it in the environment"
     assert said(paged('"${EVERY}"')) == [f"access.yaml:1: oncall.pagerduty.every: {told}"]
     assert said(paged('"${EVERY}"'), {"EVERY": ""}) == [
         f"access.yaml:1: oncall.pagerduty.every: {told.replace('not set', 'empty')}"

@@ -166,10 +166,10 @@ def test_variables_that_are_not_set_here_are_mentioned_and_hide_no_mistake(
     rotakey: Rotakey, tmp_path: Path
 ) -> None:
     token = (
-        "oncall.pagerduty.token: the variable PAGERDUTY_TOKEN is not set; give it a value in the environment:"
+        "oncall.pagerduty.token: the variable PAGERDUTY_TOKEN is not set; set it in the environment:"
         " a read-only REST API key, from PagerDuty, Integrations, API Access Keys"
     )
-    unset = "targets.orders-db.url: the variable ORDERS_DB_URL is not set; give it a value in the environment"
+    unset = "targets.orders-db.url: the variable ORDERS_DB_URL is not set; set it in the environment"
     checked = rotakey("check", POLICY)
     assert (checked.returncode, checked.stdout) == (0, f"{POLICY}: no mistakes\n")
     no_token, missing, standbys = checked.stderr.splitlines()

@@ -226,7 +226,7 @@ def test_a_variable_that_it_needs_and_that_is_not_set_any_more_is_named(scene: S
         worker.adapters.former("orders-db")
     assert str(missing.value) == (
         f"access granted at orders-db under policy {V1} cannot be revoked: policy {V1}:3:"
-        " targets.orders-db.url: the variable OLD_URL is not set; give it a value in the environment; fix"
+        " targets.orders-db.url: the variable OLD_URL is not set; set it in the environment; fix"
         " that, or restore the target in access.yaml as it was"
     )
 

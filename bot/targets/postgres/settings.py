@@ -176,8 +176,5 @@ class PostgresSettings(TargetSettings):
             if _query(text).get("sslmode") == "disable" and not all(map(_is_here, postgres_servers(text))):
                 yield (
                     key,
-                    (
-                        "has sslmode=disable, so passwords and names cross the network unencrypted; remove"
-                        " it, or write sslmode=require"
-                    ),
+                    ("has sslmode=disable, which sends passwords unencrypted; write sslmode=require"),
                 )

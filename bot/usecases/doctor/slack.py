@@ -54,8 +54,7 @@ def given_up(found: GivenUp | None, now: datetime) -> Iterator[Finding]:
         yield look_at(
             SLACK,
             f"{what}; {total}",
-            "find out why Slack refuses it; find out why Slack refuses it; a message is given up after"
-            " an hour",
+            "find out why Slack refuses it; a message is given up after an hour",
         )
 
 

@@ -98,4 +98,4 @@ def sweep(it: Swept | None, now: datetime) -> Iterator[Finding]:
     elif now - it.at > SWEEP_FORGOTTEN:
         yield look_at(SWEEP, f"{what}, and has not run since", "check the crontab that runs it")
     else:
-        yield ok(SWEEP, f"{what}, and left nothing behind behind")
+        yield ok(SWEEP, f"{what}, and left nothing behind")
