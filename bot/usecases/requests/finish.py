@@ -72,7 +72,8 @@ def revoke(context: Context, *, by: str, person: str, resource: str, why: str, o
 
         theirs = [g for g in snap.all(Grant) if endable(g) and g.person == person and g.resource == resource]
         if not theirs:
-            raise refuse(Why.NOTHING_OPEN, which=resource_for(context, by, resource, basis).name)
+            which = resource_for(context, by, resource, basis).name
+            raise refuse(Why.NOTHING_OPEN, which=which, person=person)
         reason = revoked_reason(by, why)
         lost = by != person and any(grant.state in LIVE for grant in theirs)
         block = block_change(person, resource, reason, by, snap, catalog) if lost else Change()
