@@ -22,6 +22,8 @@ check: $(VENV)/dev-ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m tests.prose
 
 style: $(VENV)/dev-ready
 	@$(BIN)/python -m tests.style

@@ -21,6 +21,7 @@ from types import FrameType
 
 from bot.testing.memory_ledger import MemoryLedger
 from tests.paths import ROOT
+from tests.prose import RIDDLE
 
 CODE = ROOT / "bot"
 PARTICIPLES = frozenset(
@@ -36,7 +37,6 @@ PARTICIPLES = frozenset(
 )
 """Irregular ones. *Read*, *run*, *put*, *cut* and *set* are verbs, too, and do not count."""
 NOT_PARTICIPLES = frozenset({"need", "seed", "feed", "speed", "embed", "red"})
-RIDDLE = re.compile(r"(?:What|Who|Whose|Whom|Where|Those|Whoever|Whatever)\b")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
