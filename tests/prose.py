@@ -1,6 +1,6 @@
 """Hold the mechanical part of our English: ``python -m tests.prose``, a part of ``make check``.
 
-It reads docstrings, comments and string literals of bot/ and tests/, and the documents, and prints
+It reads docstrings, comments and string literals of bot/, and the documents, and prints
 ``file:line: word → better`` for each finding. The rest of the rules are in CONTRIBUTING.md.
 """
 
@@ -64,11 +64,11 @@ def findings(path: Path) -> list[Finding]:
 
 
 def main() -> None:
-    code = (path for top in ("bot", "tests") for path in (ROOT / top).rglob("*.py"))
     found = [
         f"{path.relative_to(ROOT)}:{line}: {what}"
-        for path in sorted((*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *code))
-        if path != Path(__file__)
+        for path in sorted(
+            (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "bot").rglob("*.py"))
+        )
         for line, what in findings(path)
     ]
     print(*found, sep="\n", end="\n" * bool(found))

@@ -37,7 +37,7 @@ def accept(name: str, by: str | None, yes: bool) -> None:
     targets = config.targets_of(config.bytes_of(env.access_file), name=str(env.access_file))
     if not yes:
         click.confirm(
-            f"All access at {name} that a grant accounts for will count as granted by Rotakey, whoever"
+            f"All access at {name} that a grant accounts for will count as granted by Rotakey, no matter who"
             " granted it according to the system, and will be revoked when the grant ends. Continue?",
             abort=True,
         )

@@ -167,8 +167,8 @@ def _unless_ahead(at: datetime | None, now: datetime) -> datetime | None:
 
 
 def _surely_nobody(before: Roster, answer: Answer, limits: Limits) -> bool:
-    """Judge an answer that shows nobody. For a schedule in no escalation policy that is no news: only the
-    second read shows anybody, and there is no other that could say the same."""
+    """Judge an answer that shows nobody. For a schedule in no escalation policy that says nothing new: only
+    the second read shows anybody, and there is no other that could say the same."""
     if answer.second is None:
         return False
     if before.unattached:

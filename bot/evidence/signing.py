@@ -23,7 +23,7 @@ class SigningKey:
             private = None
         if not isinstance(private, Ed25519PrivateKey):
             raise Misconfigured(
-                "AUDIT_KEY: is no Ed25519 private key without a password, in PEM;"
+                "AUDIT_KEY: is not an Ed25519 private key in PEM without a password;"
                 " make one with openssl genpkey -algorithm ed25519"
             )
         self._private = private
@@ -59,7 +59,7 @@ def _public(pem: bytes) -> Ed25519PublicKey:
         found = None
     if not isinstance(found, Ed25519PublicKey):
         raise Misconfigured(
-            "this is no Ed25519 public key, in PEM; get it with openssl pkey -in audit-key.pem -pubout"
+            "this is not an Ed25519 public key in PEM; get it with openssl pkey -in audit-key.pem -pubout"
         )
     return found
 

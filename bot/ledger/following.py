@@ -167,7 +167,7 @@ class Following(Connection):
             return
         if role != "master":
             self._locator.forget()
-            raise self._gone_error("it is no primary, though the sentinels say so")
+            raise self._gone_error("it is not a primary, though the sentinels say so")
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
         if self._asking:

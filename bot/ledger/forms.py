@@ -48,7 +48,7 @@ def taken_apart(url: str) -> Form:
     form = _several(scheme, how, rest) if how else Form(how="", settings=parse_url(url))
     for name in FILES:
         if name in form.settings and not Path(form.settings[name]).is_file():
-            raise ValueError(f"{name} is no file")
+            raise ValueError(f"{name} is not a file")
     return form
 
 
@@ -59,7 +59,7 @@ def _several(scheme: str, how: str, rest: str) -> Form:
     for each in hosts.split(","):
         host = re.fullmatch(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:(?P<port>\d{1,5}))?", each)
         if not host:
-            raise ValueError(f"{each} is no host")
+            raise ValueError(f"{each} is not a valid host")
         nodes.append((unquote(host["name"]).strip("[]"), int(host["port"] or PORTS[how])))
     settings = parse_url(f"{scheme}://{user}{at}host?{parts.query}")
     del settings["host"]

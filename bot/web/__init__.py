@@ -74,7 +74,7 @@ def _read_request() -> BoltRequest | Response:
     if unsigned:
         return _turned_away(f"{unsigned[0]} is missing: only what Slack has signed is taken", 401)
     if not _TIMESTAMP.fullmatch(request.headers.get("X-Slack-Request-Timestamp", "")):
-        return _turned_away("X-Slack-Request-Timestamp is no number")
+        return _turned_away("X-Slack-Request-Timestamp is not a number")
     try:
         body = request.get_data().decode("utf-8")
     except UnicodeDecodeError:

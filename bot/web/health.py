@@ -97,7 +97,7 @@ class Gauges:
         return math.nan if books is None else float(found.count if found else 0)
 
     def _strays(self, books: Ledger | None) -> GaugeMetricFamily:
-        told = "Accesses of ours that nothing explains and nobody decided to leave, by target"
+        told = "Holds of ours that no grant accounts for and nobody decided to leave, by target"
         family = GaugeMetricFamily("rotakey_strays", told, labels=["target"])
         try:
             counted = count_strays(books) if books else {}
@@ -131,7 +131,7 @@ def _seconds_since(moment: datetime | None, now: datetime, *, never: float) -> f
 
 GAUGES: Mapping[str, tuple[str, Callable[[Condition], float]]] = {
     "rotakey_overdue": (
-        "Accesses that should be gone and could not be taken back yet",
+        "Grants that should be gone and could not be revoked yet",
         lambda it: it.overdue,
     ),
     "rotakey_worker_heartbeat_age_seconds": (

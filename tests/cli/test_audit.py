@@ -188,7 +188,7 @@ def one_seal(story: Story) -> int:
         (lambda it: [*it[:3], *it[4:]], "lines were added or taken away: there were "),
         (lambda it: [*it, it[1]], "something stands behind the end"),
         (lambda it: it[1:], "line 1: this is not an audit export that this version of Rotakey can read"),
-        (lambda it: [it[0], "nonsense", *it[1:]], "line 2: is no JSON"),
+        (lambda it: [it[0], "nonsense", *it[1:]], "line 2: is not JSON"),
         (lambda it: [it[0], "[]", *it[1:]], "line 2: is nothing that an export has in it"),
         (lambda it: [it[0], '{"mood": 1}', *it[1:]], "line 2: is neither an entry nor a seal"),
         (lambda it: [it[0], '{"entry": "1-0", "at": "now", "text": ""}', *it[1:]], "line 2: "),
@@ -290,7 +290,7 @@ def test_it_goes_as_its_page_says(auditor: Auditor, monkeypatch: pytest.MonkeyPa
     [
         ('{"entry": "1772442000000-0", "at": "2026-03-02T09:00:00Z", "text": "\\ud800"}', "line 2: "),
         ('{"entry": "1-0", "at": "0001-01-01T00:00:00+23:00", "text": ""}', "is not a date"),
-        ("[" * 200_000, "line 2: is no JSON"),
+        ("[" * 200_000, "line 2: is not JSON"),
         (json.dumps({"seal": 1, "text": "[" * 200_000}), "WRONG: seal 1 cannot be read: "),
         (
             json.dumps(

@@ -88,7 +88,7 @@ def test_an_anchor_that_cannot_be_read_is_said_once(story: Story, watchdog: Watc
             watchdog.go_round()
     [only] = logs
     assert only["event"] == "cannot compare redis with what it was"
-    assert "it is no anchor of an audit" in only["error"]
+    assert "it is not the anchor of an audit" in only["error"]
 
 
 def test_a_redis_that_is_away_is_waited_for(story: Story, watchdog: Watchdog) -> None:

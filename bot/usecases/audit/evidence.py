@@ -134,7 +134,7 @@ def read_export(texts: Iterable[str]) -> Iterator[Line]:
         try:
             said = json.loads(text)
         except (RecursionError, ValueError) as error:
-            raise Damaged(f"line {number}: is no JSON") from error
+            raise Damaged(f"line {number}: is not JSON") from error
         if not isinstance(said, dict):
             raise Damaged(f"line {number}: is nothing that an export has in it")
         if number == 1:

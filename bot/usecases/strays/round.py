@@ -28,7 +28,7 @@ class Looked:
 
     @cached_property
     def there(self) -> Mapping[str, Hold]:
-        """Return everything that is held there, whoever granted it, by the keys of the holds."""
+        """Return everything that is held there, no matter who granted it, by the keys of the holds."""
         holds = (
             Hold(target=self.target, account=account, entitlement=entitlement)
             for entitlement, accounts in self.holders.items()
