@@ -50,8 +50,9 @@ def in_code(source: str) -> Iterator[Finding]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from in_text(node.value, node.lineno)
-        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-        if documented and (found := RIDDLE.match(ast.get_docstring(node) or "")):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        if found := RIDDLE.match(ast.get_docstring(node) or ""):
             yield node.body[0].lineno, f"{found[0]} … → begin with a verb (Return …) or a noun (The …)"
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
@@ -64,12 +65,9 @@ def findings(path: Path) -> list[Finding]:
 
 
 def main() -> None:
+    paths = (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "bot").rglob("*.py"))
     found = [
-        f"{path.relative_to(ROOT)}:{line}: {what}"
-        for path in sorted(
-            (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "bot").rglob("*.py"))
-        )
-        for line, what in findings(path)
+        f"{path.relative_to(ROOT)}:{line}: {what}" for path in sorted(paths) for line, what in findings(path)
     ]
     print(*found, sep="\n", end="\n" * bool(found))
     sys.exit(bool(found))

@@ -146,7 +146,7 @@ def _first(made: Components, watchdog: Watchdog) -> None:
 
     The workers of a new version begin first: until one has, its web processes wait, and those of the previous
     version go on; from then on it is the other way round, so that at any time some process revokes. For that
-    reason a new policy that a full Redis does not accept does not hold it up.
+    reason a new policy that a full Redis refuses does not hold it up.
     """
     made.ledger.upgrade()
     watchdog.look()

@@ -183,7 +183,7 @@ def test_while_the_sentinels_are_away_the_primary_is_where_it_was(
 def test_a_sentinel_that_names_a_replica_is_not_believed(watched: Watched) -> None:
     _, replica, watching = watched
     guard(watching, replica)
-    with connect(by_name(watching)) as client, pytest.raises(TemporaryFailure, match="it is no primary"):
+    with connect(by_name(watching)) as client, pytest.raises(TemporaryFailure, match="it is not a primary"):
         RedisLedger(client).read()
 
 
