@@ -1,6 +1,7 @@
 """The commands of the console script. Exit 0: good, 1: something is wrong, 2: wrong usage.
 
-Larger ones have a module of their own here, and are added to the group at the end of this file.
+Larger ones have a module of their own here. What a command needs is imported when it runs, so that the help
+is there at once.
 """
 
 from __future__ import annotations
@@ -11,26 +12,27 @@ import secrets
 import signal
 import sys
 import webbrowser
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bot import config
-from bot.cli.audit import audit
-from bot.cli.doctor import all_good, doctor, screen, screen_width
-from bot.cli.online import online_findings
-from bot.cli.policy import policy
-from bot.cli.settings import log_as_json, log_errors, settings
-from bot.cli.sweep import sweep
-from bot.cli.target import target
 from bot.core.errors import Misconfigured
-from bot.wiring import processes
 
 if TYPE_CHECKING:
     from bot.sandbox.run import Policy
 
 DATA = Path(".sandbox")
+MODULES: Mapping[str, str] = {
+    "audit": "Prove, export and show the record of everything that happened.",
+    "doctor": "Tell in one screen whether this deployment can keep its promise.",
+    "policy": "Decide which policy is in force.",
+    "sweep": "Revoke everything that is past its end, even without a worker.",
+    "target": "Decide about a target.",
+}
+"""The commands that have a module of their own, with their line in the help."""
 
 
 def main() -> None:
@@ -42,10 +44,31 @@ def main() -> None:
         sys.exit(1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """The commands of this module, and those of MODULES, each imported when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted((*super().list_commands(ctx), *MODULES))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in MODULES:
+            return super().get_command(ctx, cmd_name)
+        found: click.Command = getattr(import_module(f"bot.cli.{cmd_name}"), cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        room = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        short = {name: each.get_short_help_str(room) for name, each in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted({**short, **MODULES}.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rotakey")
 def rotakey() -> None:
     """Access to production while you are on call or approved, and not a second longer."""
+    from bot.cli.settings import log_errors
+
     log_errors()
 
 
@@ -55,6 +78,10 @@ def rotakey() -> None:
 )
 def web(host: str) -> None:
     """Answer Slack over HTTP, or in Socket Mode if SLACK_APP_TOKEN is set."""
+    from bot import config
+    from bot.cli.settings import log_as_json, settings
+    from bot.wiring import processes
+
     log_as_json()
     processes.serve(*settings(config.WEB, secrets=False), os.environ, host)
 
@@ -65,6 +92,10 @@ def web(host: str) -> None:
 )
 def worker(host: str) -> None:
     """Grant and revoke access, follow shifts, and post to Slack. Any number may run at once."""
+    from bot import config
+    from bot.cli.settings import log_as_json, settings
+    from bot.wiring import processes
+
     log_as_json()
     processes.work(*settings(config.WORKER), os.environ, host)
 
@@ -81,6 +112,8 @@ def check(file: Path, strict: bool, online: bool) -> None:
     Needs no network and no variables: those that are not set here are only mentioned. Warnings leave the exit
     code at 0. With --online, it needs a worker's environment except REDIS_URL.
     """
+    from bot import config
+
     text = config.bytes_of(file)
     found = config.check(text, name=str(file))
     mistakes = [each for each in found if strict or online or not each.unset]
@@ -94,6 +127,9 @@ def check(file: Path, strict: bool, online: bool) -> None:
         click.echo(str(each), err=True)
     click.echo(f"{file}: no mistakes")
     if online:
+        from bot.cli.doctor import all_good, screen, screen_width
+        from bot.cli.online import online_findings
+
         findings = online_findings(file, os.environ)
         for line in screen(findings, screen_width()):
             click.echo(line)
@@ -103,6 +139,8 @@ def check(file: Path, strict: bool, online: bool) -> None:
 @rotakey.command()
 def schema() -> None:
     """Print the JSON Schema of access.yaml, for your editor."""
+    from bot import config
+
     click.echo(json.dumps(config.schema(), indent=2))
 
 
@@ -115,7 +153,7 @@ def schema() -> None:
 def sandbox(file: Path | None, data: Path, fresh: bool, port: int, open_page: bool) -> None:
     """Try Rotakey on this machine: real databases, a small Slack and PagerDuty, one web page."""
     try:
-        from bot.sandbox.run import POLICY, Sandbox  # noqa: PLC0415  # needs an extra
+        from bot.sandbox.run import POLICY, Sandbox
     except ModuleNotFoundError as missing:
         raise Misconfigured(
             f"{missing.name} is not installed: run pip install 'rotakey[sandbox]'"
@@ -138,7 +176,8 @@ def to_try(path: Path) -> Policy:
     """Return the policy for a sandbox. Raise Misconfigured with all mistakes. Each variable, whatever its
     name, becomes the sandbox's own database or pager; a target or source that names a system itself is
     refused."""
-    from bot.sandbox.run import Policy  # noqa: PLC0415  # needs an extra
+    from bot import config
+    from bot.sandbox.run import Policy
 
     text = config.bytes_of(path)
     used = config.variables_used(text, name=str(path))
@@ -175,10 +214,3 @@ def to_try(path: Path) -> Policy:
             for key, value in settings.systems()
         },
     )
-
-
-rotakey.add_command(audit)
-rotakey.add_command(doctor)
-rotakey.add_command(policy)
-rotakey.add_command(sweep)
-rotakey.add_command(target)

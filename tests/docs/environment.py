@@ -145,7 +145,9 @@ def demanded() -> Mapping[str, list[str]]:
 
 def leaves(group: click.Group, before: str = "") -> Iterator[str]:
     """Yield all commands, each with the groups that it is in."""
-    for name, command in sorted(group.commands.items()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
             yield from leaves(command, f"{before}{name} ")
         else:
