@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from flask import Flask, Response, request
-from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client.registry import Collector
 from slack_bolt import App
 from slack_bolt.adapter.flask.handler import to_flask_response
 from slack_bolt.request import BoltRequest
@@ -23,13 +24,16 @@ _SIGNED = ("X-Slack-Signature", "X-Slack-Request-Timestamp")
 _answered = Histogram("rotakey_slack_answer_seconds", "Time to answer a request of Slack's", ["status"])
 
 
-def create(bolt_app: App | None, ready: Ready) -> Flask:
+def create(bolt_app: App | None, ready: Ready, gauges: Collector | None = None) -> Flask:
     """Make the Flask application. ``bolt_app`` None: Slack is heard by Socket Mode, and its requests are not
-    accepted over HTTP."""
+    accepted over HTTP. ``gauges`` are shown besides the counts of this process."""
+    registry = CollectorRegistry()
+    if gauges is not None:
+        registry.register(gauges)
     site = Flask("rotakey", static_folder=None)
     site.add_url_rule("/healthz", view_func=_healthz)
     site.add_url_rule("/readyz", view_func=lambda: _readyz(ready), endpoint="readyz")
-    site.add_url_rule("/metrics", view_func=_metrics)
+    site.add_url_rule("/metrics", view_func=lambda: _metrics(registry), endpoint="metrics")
     if bolt_app is not None:
         site.add_url_rule(
             "/slack/events",
@@ -53,8 +57,8 @@ def _readyz(ready: Ready) -> Response:
     return Response(f"{reason or 'ready'}\n", status=503 if reason else 200, mimetype="text/plain")
 
 
-def _metrics() -> Response:
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+def _metrics(gauges: CollectorRegistry) -> Response:
+    return Response(generate_latest() + generate_latest(gauges), content_type=CONTENT_TYPE_LATEST)
 
 
 def _from_slack(bolt_app: App) -> Response:

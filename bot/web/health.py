@@ -6,9 +6,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from typing import Protocol
 
-from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from bot.core.errors import PermanentFailure, TemporaryFailure
 from bot.ports.audit import AuditTrail
@@ -53,20 +54,22 @@ def stuck(last_round: float) -> str | None:
     return f"the worker's loop has not come round for {seconds:.0f} s: restart this process"
 
 
-class Gauges:
+class WatchedLedger(Ledger, Inspection, AuditTrail, Protocol):
+    """The ledger with all that its gauges show."""
+
+
+class Gauges(Collector):
     """Gauges of the ledger, read once per scrape; not a number if it does not answer."""
 
-    def __init__(self) -> None:
-        self.ledger: Inspection | None = None
-        self.books: Ledger | None = None
-        self.trail: AuditTrail | None = None
+    def __init__(self, ledger: WatchedLedger) -> None:
+        self.ledger = ledger
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         condition = self._condition()
         yield GaugeMetricFamily("rotakey_ledger_up", "Redis answers this process", condition is not None)
         for name, (told, value) in GAUGES.items():
             yield GaugeMetricFamily(name, told, value(condition) if condition else math.nan)
-        books = self.books if condition else None  # a Redis that is away is waited for once
+        books = self.ledger if condition else None  # a Redis that is away is waited for once
         yield self._strays(books)
         told = "1 while Slack says that the app was uninstalled or the bot's token was revoked"
         yield GaugeMetricFamily("rotakey_slack_lost", told, self._loss_value(books))
@@ -78,7 +81,7 @@ class Gauges:
 
     def _seconds_unsealed(self, books: Ledger | None) -> float:
         try:
-            waits = unsealed_for(books, self.trail) if books and self.trail else None
+            waits = unsealed_for(books, self.ledger) if books else None
         except (TemporaryFailure, PermanentFailure):
             waits = None
         return waits.total_seconds() if waits is not None else math.nan
@@ -120,7 +123,7 @@ class Gauges:
 
     def _condition(self) -> Condition | None:
         try:
-            return self.ledger.condition() if self.ledger else None
+            return self.ledger.condition()
         except TemporaryFailure:
             return None
 
@@ -157,6 +160,3 @@ GAUGES: Mapping[str, tuple[str, Callable[[Condition], float]]] = {
     ),
     "rotakey_open_grants": ("Grants from asking to gone", lambda it: it.open),
 }
-
-WATCHED = Gauges()
-REGISTRY.register(WATCHED)

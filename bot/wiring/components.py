@@ -22,7 +22,6 @@ from bot.usecases.audit.retention import Retention
 from bot.usecases.audit.rollback import RollbackGuard
 from bot.usecases.audit.seal import Sealing
 from bot.usecases.context import Context
-from bot.web import health
 from bot.wiring.adapters import Adapters, policy_text
 from bot.wiring.ids import new_id
 
@@ -79,7 +78,6 @@ def components(
     redis = connect(env.redis_url.get_secret_value(), policy.workspace)
     ledger = RedisLedger(redis, policy.workspace, copies=env.redis_copies)
     client = WebClient(token=env.slack_bot_token.get_secret_value(), base_url=env.slack_api_url)
-    health.WATCHED.ledger = health.WATCHED.books = health.WATCHED.trail = ledger
     text_of = partial(policy_text, ledger)
     adapters = Adapters(env, environ, policy, text_of, starts=True, secrets=secrets)
     key = signer(env)

@@ -81,7 +81,8 @@ class _Door:
             own = self._trouble or (self._socket.trouble if self._socket else None)
             return health.trouble(self._parts.context) or own or health.shut_out(self._parts.context)
 
-        self.site = web.create(None if env.socket_mode else self._bolt, trouble)
+        gauges = health.Gauges(self._parts.ledger)
+        self.site = web.create(None if env.socket_mode else self._bolt, trouble, gauges)
 
     def on_open(self) -> None:
         def start() -> None:
@@ -121,7 +122,10 @@ def work(env: config.Environment, policy: config.Policy, environ: Mapping[str, s
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
     if env.worker_port is not None:
-        site = web.create(None, lambda: health.trouble(made.context) or health.stuck(worker.last_round))
+        gauges = health.Gauges(made.ledger)
+        site = web.create(
+            None, lambda: health.trouble(made.context) or health.stuck(worker.last_round), gauges
+        )
         web_server.serve_in_background(site, host, env.worker_port, "WORKER_PORT")
     if said := config.caution(policy.catalog.audit.file, env.redis_copies):
         log.warning("redis", warning=said)

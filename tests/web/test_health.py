@@ -15,7 +15,7 @@ from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import OLDEST_FIRST, Change, Claims, Order, Snapshot
 from bot.ports.documents import Key, PolicyInForce, PolicyText
-from bot.ports.ledger import Condition, Inspection, Ledger
+from bot.ports.ledger import Condition, Ledger
 from bot.testing.cast import ADA, DAN, EMAILS, HOUR, NINE, PROD_DB, catalog
 from bot.testing.memory_ledger import MemoryLedger
 from bot.testing.slack import FakeDirectory
@@ -26,7 +26,7 @@ from bot.usecases.enact import enact
 from bot.usecases.notifications.posting import count_given_up
 from bot.usecases.schedules.groups import record_loss
 from bot.web import health
-from bot.web.health import Gauges, stuck, trouble
+from bot.web.health import Gauges, WatchedLedger, stuck, trouble
 from bot.worker import loop
 from bot.worker.loop import Worker
 from tests.worker.test_loop import LONG_ENOUGH, Bell, running, until
@@ -136,12 +136,8 @@ def cannot_be_followed(_force: PolicyInForce, _text: PolicyText | None) -> Catal
 # ------------------------------------------------------------------------------------ /metrics
 
 
-def told(ledger: Inspection | None) -> dict[str, float]:
-    gauges = Gauges()
-    gauges.ledger = ledger
-    if isinstance(ledger, MemoryLedger | RedisLedger):
-        gauges.books = gauges.trail = ledger
-    samples = [sample for metric in gauges.collect() for sample in metric.samples]
+def told(ledger: WatchedLedger) -> dict[str, float]:
+    samples = [sample for metric in Gauges(ledger).collect() for sample in metric.samples]
     return {sample.name.removeprefix("rotakey_"): sample.value for sample in samples}
 
 
@@ -229,9 +225,7 @@ def away(*_: object) -> Snapshot:
 
 
 def strays(story: Story) -> dict[str, float]:
-    gauges = Gauges()
-    gauges.ledger, gauges.books = story.memory, story.memory
-    samples = [sample for metric in gauges.collect() for sample in metric.samples]
+    samples = [sample for metric in Gauges(story.memory).collect() for sample in metric.samples]
     return {each.labels["target"]: each.value for each in samples if each.name == "rotakey_strays"}
 
 
@@ -247,7 +241,6 @@ def test_a_redis_that_is_away_hides_numbers_and_raises_nothing() -> None:
         found = told(ledger)
     assert found.pop("ledger_up") == 0
     assert all(math.isnan(value) for value in found.values())
-    assert all(math.isnan(value) for name, value in told(None).items() if name != "ledger_up")
 
 
 def test_a_redis_that_is_away_is_waited_for_once_a_scrape() -> None:
