@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.core.grants import Origin, State, Traced, Vote
+from bot.core.grants import Cause, Ground, Origin, State, Traced, Vote
 from bot.core.members import NO
 from bot.core.reasons import Why, because
 from bot.slack.wording import answers as words
@@ -33,6 +33,8 @@ FROZEN = Traced(
     outcome=NO,
     reason=because(Why.FROZEN, by_person="U05EVE", resource="prod-db"),
 )
+AT_MOST = Ground(cause=Cause.RULE, since=NOW, until=TEN, cap=TEN, wanted=TEN + timedelta(hours=1))
+"""A ground that is shorter than requested, because it may not be longer."""
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,17 @@ FROZEN = Traced(
             Asked(standing=standing(State.APPROVED, length=None)),
             f"You get *prod-db* until {AT_TEN}. I'm granting it now and will message you when it works.",
         ),
+        (
+            Asked(standing=standing(State.APPROVED, trace=(ON_CALL,), grounds=(AT_MOST,))),
+            f"You get *prod-db* until {AT_TEN}: you are on call for pagerduty/PDB (level 1) until {AT_TEN}. "
+            "You requested 4 hours, but this is the maximum. I'm granting it now and will message you when "
+            "it works.",
+        ),
+        (
+            Asked(standing=standing(State.APPROVED), joined=True),
+            f"I'm already granting you *prod-db*, until {AT_TEN}.",
+        ),
+        (Asked(standing=standing()), f"You have *prod-db* until {AT_TEN}."),
         (
             Asked(standing=standing(State.ENDED)),
             f"*prod-db*, ended {AT_SIX}\n> orders are stuck",
@@ -155,6 +168,14 @@ def test_to_an_extension(answer: Extended, text: str) -> None:
         (standing(State.ENDING, reason="", overdue_since=NOW), f"*prod-db*, 🚨 overdue since {AT_SIX}"),
         (standing(State.ASKED, reason=""), "*prod-db*, waiting for approval, id `G7QX`, for 4 hours"),
         (standing(State.LAPSED, reason=""), "*prod-db*, not decided in time"),
+        (
+            standing(State.WAITING, reason="", starts_at=TEN),
+            f"*prod-db*, approved, from {AT_TEN} for 4 hours",
+        ),
+        (
+            replace(standing(reason=""), extension=more()),
+            f"*prod-db*, until {AT_TEN}; more time is requested, until {AT_TEN}, id `G7QX-1`",
+        ),
     ],
 )
 def test_a_line_in_a_list(each: Standing, line: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.core.grants import Answer, HoldState, Origin, State, Vote
+from bot.core.grants import Answer, Cause, Ground, HoldState, Origin, State, Vote
 from bot.core.reasons import Why, because
 from bot.slack.views.cards import card
 from tests.slack.scenes import (
@@ -153,6 +153,28 @@ def test_two_approvals_are_needed_and_one_is_there() -> None:
             "approve access. Ask a full member of the workspace.",
         ),
         (
+            view(State.DENIED),
+            "<@U01ADA>'s request for *prod-db* was refused. The policy does not allow it.",
+            "Your request for *prod-db* was refused. The policy does not allow it.",
+        ),
+        (
+            view(State.ENDED, ended=because(Why.COULD_NOT_GIVE)),
+            f"I couldn't grant <@U01ADA>'s *prod-db*, so it ended {AT_SIX}.",
+            f"I couldn't grant your *prod-db*, so it ended {AT_SIX}.",
+        ),
+        (
+            view(State.ENDED, ended=because(Why.RULE_GONE, resource="prod-db")),
+            f"<@U01ADA>'s *prod-db* ended {AT_SIX}. The rule that gave *prod-db* is no longer in the policy.",
+            f"Your *prod-db* ended {AT_SIX}. The rule that gave *prod-db* is no longer in the policy.",
+        ),
+        (
+            view(State.LAPSED, ended=because(Why.BEGAN_TOO_LATE)),
+            "<@U01ADA>'s request for *prod-db* was approved, but the access did not start. "
+            "The approved time was over before it could start. Request it again.",
+            "Your request for *prod-db* was approved, but the access did not start. "
+            "The approved time was over before it could start. Request it again.",
+        ),
+        (
             view(State.WITHDRAWN),
             "<@U01ADA> withdrew the request for *prod-db*.",
             "You withdrew your request for *prod-db*.",
@@ -227,6 +249,10 @@ def test_several_levels_are_told_as_words() -> None:
     assert "on call for pagerduty/PDB (level 1, 2 or 3) until" in str(card(shown, "holder")[1])
 
 
+def ground(cause: Cause, **about: Any) -> Ground:
+    return Ground(cause=cause, since=NOW, until=TEN, **about)
+
+
 @pytest.mark.parametrize(
     ("shown", "line"),
     [
@@ -245,6 +271,18 @@ def test_several_levels_are_told_as_words() -> None:
         (
             view(State.ENDED, had_before=True),
             "The account had this access before, from elsewhere; I leave that as it was.",
+        ),
+        (
+            view(State.ENDED, left_by="postgres"),
+            "The access itself stays: postgres granted it in the meantime.",
+        ),
+        (
+            view(State.ACTIVE, grounds=(ground(Cause.APPROVAL, approved_by=(BOB,)), ground(Cause.INCIDENT))),
+            f"Approved by <@U02BOB> until {AT_TEN}; for the incident until {AT_TEN}.",
+        ),
+        (
+            view(State.ACTIVE, extensions=(more(answer=Answer.DENIED),)),
+            f"More time (until {AT_TEN}) was denied.",
         ),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import bot
 from bot.core.reasons import Reason, Why, because
 from bot.slack.api.manifest import manifest
-from bot.slack.wording import spoken
+from bot.slack.wording import answers, forms, spoken
 from bot.slack.wording.answers import SECURITY_USAGE, help_text
 from bot.slack.wording.reasons import NEXT, SENTENCES, facts_in, refusal, say
 
@@ -37,6 +37,47 @@ def test_no_example_is_a_resource_that_may_not_exist() -> None:
     usage = help_text((), "").splitlines() + [help_text((), topic) for topic in SECURITY_USAGE]
     assert [each for each in (*said, *usage, command["usage_hint"]) if "-db" in each] == []
     assert help_text(("vault",), "who") == "`/access who vault` shows who has it."
+
+
+def test_help_in_full() -> None:
+    assert help_text(("vault",)).splitlines() == [
+        "I give you access to production while you're on call or approved.",
+        "`/access request vault 4h because orders are stuck` requests access",
+        "`/access list` shows what you can request",
+        "`/access mine` shows what you have and what is waiting",
+        "`/access who vault` shows who has it",
+        "`/access extend vault 2h` requests more time",
+        "`/access done vault` gives it back, or withdraws your request; `/access done all` does so for"
+        " everything",
+        "`/access approve ID` approves the request with the id that `/access who vault` shows;"
+        " `/access approve ID 1h` approves less time",
+        "`/access deny ID because …` denies a request",
+        "`/access revoke @somebody vault because …` revokes somebody's access",
+    ]
+    assert [help_text((), topic) for topic in SECURITY_USAGE] == [
+        "`/access allow @somebody` lets somebody whose access was all revoked have access again.",
+        "`/access freeze because …` stops automatic access for everybody.",
+        "`/access unfreeze` lets automatic access start again.",
+    ]
+
+
+def test_what_is_always_said_alike() -> None:
+    assert f"{answers.UNCONFIRMED} {answers.FOUND_OUT_LATER}" == (
+        "I couldn't confirm this. `/access mine` shows whether it happened. I'll message you if I find out."
+    )
+    assert answers.NOTHING_WAITS == "Nothing is waiting for you."
+    assert answers.nothing_fits("") == (
+        "Nothing from this person is waiting for you. `/access who RESOURCE` shows what is open, with ids."
+    )
+    assert forms.LENGTH_HINT == (
+        "For example 45m, 4h, 2d (48 hours) or until end of shift. Empty: the usual length."
+    )
+    assert [*forms.NEXT.values()] == ["Say why you need it.", "Please add that."]
+    assert (forms.DENY_TITLE, forms.WHY, forms.WHY_HINT) == (
+        "Deny this request",
+        "Reason",
+        "The requester will see this.",
+    )
 
 
 def test_a_sentence_uses_only_facts_that_are_given_somewhere() -> None:
