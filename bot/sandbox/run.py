@@ -27,8 +27,8 @@ from bot.sandbox.page.routes import page_routes
 from bot.sandbox.stack.child import lock_directory
 from bot.sandbox.stack.deployment import Deployment, Doubles, Secrets
 from bot.sandbox.stack.orders import prepare
-from bot.sandbox.stack.server_process import is_free
 from bot.sandbox.stack.servers import Postgres, Valkey
+from bot.testing.localhost import is_free
 
 KEPT = ("secrets.json", "workspace.json", "pager.json", "port", "web.log", "worker.log", "policy.log")
 """The files that are kept besides those of the servers, each of which has a folder of its own."""

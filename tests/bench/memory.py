@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from urllib.request import urlopen
 
 from bot.core.grants import Grant
-from bot.sandbox.stack.server_process import free_port
+from bot.testing.localhost import free_port
 from tests.bench.always_ok import TEAM
 from tests.bench.deployment import SIGNING_SECRET, BenchDeployment, bench_deployment, count_due, resident
 from tests.bench.table import Row

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.sandbox.stack.bot_process import ROOT
+from bot.testing.polling import until
 from tests.clocks.conftest import Clocks
-from tests.e2e.rig import ADA, DAN, DB_ACCESS, Rig, until
+from tests.e2e.rig import ADA, DAN, DB_ACCESS, Rig
 
 MINUTE, HOUR = 60, 3_600
 APART = [(4 * MINUTE, -5 * MINUTE, HOUR), (-4 * MINUTE, 5 * MINUTE, -HOUR)]

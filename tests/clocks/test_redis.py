@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from bot.testing.polling import until
 from bot.worker.watchdog import OWED_EVERY
 from tests.clocks.conftest import Clocks
 from tests.clocks.test_apart import (
@@ -13,7 +14,7 @@ from tests.clocks.test_apart import (
     redis_time,
     stands_in,
 )
-from tests.e2e.rig import ADA, DAN, Rig, until
+from tests.e2e.rig import ADA, DAN, Rig
 
 NIGHT = "pagerduty/PNIGHT"
 

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 from bot.sandbox.stack.bot_process import ROOT
-from tests.e2e.rig import until
+from bot.testing.polling import until
 
 Json = dict[str, Any]
 

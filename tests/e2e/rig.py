@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from bot.sandbox.run import Sandbox, forget
 from bot.sandbox.stack.bot_process import BotProcess
 from bot.sandbox.stack.server_process import ServerProcess
 from bot.slack.views.cards import BETWEEN
+from bot.testing.polling import until
 
 ADA, BOB, CAROL, DAN = "U02ADA", "U02BOB", "U02CAR", "U02DAN"
 DB_ACCESS, SECURITY = "C0DBACCESS", "C0SECURITY"
@@ -36,19 +36,6 @@ WHERE r.rolname = %s AND u.rolname <> 'rotakey'
 
 Session = psycopg.Connection[Any]
 T = TypeVar("T")
-
-
-def until(look: Callable[[], T], seconds: float = PATIENCE, *, expected: T | None = None) -> T:
-    """What is seen as soon as that is as expected, else as soon as it counts as true."""
-    deadline = time.monotonic() + seconds
-    while True:
-        seen = look()
-        if seen == expected if expected is not None else seen:
-            return seen
-        if time.monotonic() > deadline:
-            wanted = "something" if expected is None else repr(expected)
-            raise AssertionError(f"not within {seconds:.0f} s: wanted {wanted}, at last saw {seen!r}")
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from psycopg.errors import AdminShutdown
 
 from bot.core.grants import State
 from bot.doubles.slack.model import Message, Person
-from tests.e2e.rig import ADA, BOB, CAROL, DAN, DB_ACCESS, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, BOB, CAROL, DAN, DB_ACCESS, Rig
 
 GONE = "U0GONE"
 

@@ -10,8 +10,8 @@ import pytest
 
 from bot.cli import main
 from bot.sandbox.run import POLICY, forget
+from bot.testing.polling import until
 from tests.e2e.command import refused, sandbox
-from tests.e2e.rig import until
 
 OWN = Path(__file__).with_name("own.yaml")
 ASK = "/access request stock 1h because ST-7 is wrong"

@@ -15,12 +15,13 @@ from bot.cli import rotakey
 from bot.cli.doctor import screen
 from bot.ports.changes import Change
 from bot.ports.documents import Key, Restore
+from bot.testing.polling import until
 from bot.testing.valkey import valkey, valkey_url
 from bot.usecases.doctor.findings import Finding, Grade, look_at, not_known, ok, wrong
 from bot.usecases.doctor.policy import APPLY
 from bot.wiring import doctor as examination
 from bot.wiring.doctor import Examination
-from tests.e2e.rig import ADA, Rig, until
+from tests.e2e.rig import ADA, Rig
 
 VARIABLES = ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN", "REDIS_URL", "PAGERDUTY_TOKEN")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.request import urlopen
 
-from bot.sandbox.stack.server_process import free_port
-from tests.e2e.rig import CAROL, DAN, DB_ACCESS, Rig, until
+from bot.testing.localhost import answers, free_port
+from bot.testing.polling import until
+from tests.e2e.rig import CAROL, DAN, DB_ACCESS, Rig
 
 OF_SLACK = ("SLACK_BOT_TOKEN", "SLACK_API_URL")
 FOR_ALL = ("REDIS_URL", "ACCESS_FILE")
@@ -15,14 +15,6 @@ KEY = {"SECRET_KEY": "k" * 32}
 
 def only(rig: Rig, *names: str) -> Mapping[str, str]:
     return {name: rig.sandbox.environ[name] for name in names} | KEY
-
-
-def answers(url: str) -> bool:
-    try:
-        with urlopen(f"{url}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def asks_and_gets(rig: Rig, why: str) -> None:
@@ -38,7 +30,7 @@ def test_web_knows_slack_and_redis_alone(rig: Rig) -> None:
     url = f"http://127.0.0.1:{port}"
     environ = only(rig, *OF_SLACK, "SLACK_SIGNING_SECRET", *FOR_ALL)
     with rig.also("web", environ, PORT=str(port)):
-        until(lambda: answers(url), 60)
+        until(lambda: answers(f"{url}/readyz", 2), 60)
         rig.slack.connect(f"{url}/slack/events")
         try:
             asks_and_gets(rig, "the web process knows no database")

@@ -4,7 +4,8 @@ import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
-from tests.e2e.rig import ADA, BOB, CAROL, DB_ACCESS, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, BOB, CAROL, DB_ACCESS, Rig
 
 PAY = "UPDATE orders SET state = 'paid' WHERE id = 1003"
 

@@ -1,6 +1,7 @@
 """PagerDuty is down, or wrong: nobody is let in by old news, and nobody is cut off by bad news."""
 
-from tests.e2e.rig import ADA, DAN, DB_ACCESS, SECURITY, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, DAN, DB_ACCESS, SECURITY, Rig
 
 STALE = "The roster of forgetful/PREPORTS was N seconds old, which is too old to rely on."
 

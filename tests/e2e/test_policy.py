@@ -8,7 +8,8 @@ from bot.cli import rotakey
 from bot.core.document import Document
 from bot.ports.changes import Change
 from bot.ports.documents import Key, PolicyInForce, PolicyText
-from tests.e2e.rig import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, BOB, CAROL, DAN, DB_ACCESS, POLICY, SECURITY, Rig
 
 STRICTER = (
     ("duration: {default: 4h, max: 12h, offer: [1h, 4h, 12h]}", "duration: {default: 1h, max: 2h}"),

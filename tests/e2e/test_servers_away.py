@@ -1,12 +1,12 @@
 """Valkey or PostgreSQL goes away in the middle: nothing is promised in vain, nothing is forgotten."""
 
 import re
-from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 from bot.doubles.slack.model import Message
-from bot.sandbox.stack.server_process import free_port
-from tests.e2e.rig import ADA, DAN, SECURITY, Rig, until
+from bot.testing.localhost import answers, free_port
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, DAN, SECURITY, Rig
 
 NOT_RECORDED = (
     "I can't record anything right now, so please treat this as not done and try again in a moment."
@@ -20,17 +20,6 @@ RECOVERED = re.compile(r"(✅ )?@Ada's \*prod-db\* ended TIME, \d+ (second|minut
 ALARM = "🚨 @Ada's *prod-db* has been overdue since TIME. I couldn't revoke it: orders-db: "
 
 
-def ready(url: str) -> bool:
-    try:
-        with urlopen(f"{url}/readyz", timeout=10) as answer:
-            return bool(answer.status == 200)
-    except HTTPError as error:
-        with error:
-            return False
-    except URLError:
-        return False
-
-
 def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(rig: Rig) -> None:
     valkey = rig.sandbox.valkey
     rig.types(ADA, "request prod-db 3s because of a power cut")
@@ -41,10 +30,10 @@ def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(rig: Rig) -> None:
     port = valkey.port
     with rig.crashed(valkey):
         assert rig.types(ADA, "request workbench 1h because nobody can write") == NOT_RECORDED
-        assert not ready(rig.sandbox.bot_url)
+        assert not answers(f"{rig.sandbox.bot_url}/readyz", 10)
         assert rig.members("orders_rw") == {"ada"}
     assert valkey.port == port
-    until(lambda: ready(rig.sandbox.bot_url))
+    until(lambda: answers(f"{rig.sandbox.bot_url}/readyz", 10))
     assert [each.reason for each in rig.open_grants()].count("nobody can write") == 0
     rig.has("orders_rw", within=6)
     assert rig.live(rig.grant("of a power cut, longer").id)
@@ -55,12 +44,12 @@ def test_valkey_crashes_and_comes_back_and_owes_what_it_owed(rig: Rig) -> None:
 def test_a_worker_tells_whether_it_can_work(rig: Rig) -> None:
     url = f"http://127.0.0.1:{(port := free_port())}"
     with rig.also("worker", WORKER_PORT=str(port)):
-        until(lambda: ready(url), 10)
+        until(lambda: answers(f"{url}/readyz", 10), 10)
         assert {"rotakey_ledger_up 1.0", "rotakey_overdue 0.0"} <= metrics(url)
         with rig.crashed(rig.sandbox.valkey):
-            assert not ready(url)
+            assert not answers(f"{url}/readyz", 10)
             assert {"rotakey_ledger_up 0.0", "rotakey_overdue NaN"} <= metrics(url)
-        until(lambda: ready(url))
+        until(lambda: answers(f"{url}/readyz", 10))
 
 
 def metrics(url: str) -> set[str]:
@@ -71,7 +60,7 @@ def metrics(url: str) -> set[str]:
 def test_a_new_web_process_is_ready_though_slack_and_pagerduty_are_down(rig: Rig) -> None:
     port = free_port()
     with rig.slack_is(down=True), rig.pager_is(down=True), rig.also("web", PORT=str(port)):
-        until(lambda: ready(f"http://127.0.0.1:{port}"), 10)
+        until(lambda: answers(f"http://127.0.0.1:{port}/readyz", 10), 10)
 
 
 def test_what_ended_while_valkey_was_away_is_taken_as_soon_as_it_is_back(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """The shift itself gives access: at its start, until its end, and to whoever it is handed over to."""
 
-from tests.e2e.rig import ADA, DAN, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, DAN, Rig
 
 HAS = "You're on call. You have *night-shift* until TIME."
 OVER = "Your *night-shift* ended TIME: the shift is over."

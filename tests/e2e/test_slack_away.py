@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.rig import ADA, BOB, DAN, DB_ACCESS, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, BOB, DAN, DB_ACCESS, Rig
 
 AFTERWARDS = 15.0
 

@@ -1,6 +1,7 @@
 """The bot without a public address: it hears Slack over a socket that it opened itself."""
 
-from tests.e2e.rig import ADA, BOB, DAN, DB_ACCESS, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, BOB, DAN, DB_ACCESS, Rig
 
 
 def test_commands_and_clicks_come_over_the_socket(rig: Rig) -> None:

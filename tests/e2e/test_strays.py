@@ -2,7 +2,8 @@
 
 from bot.doubles.slack.model import Message
 from bot.ports.changes import Change, Due
-from tests.e2e.rig import BOB, DAN, DB_ACCESS, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import BOB, DAN, DB_ACCESS, Rig
 
 NOT_YOU = "Only approvers of *prod-db* can do this. Ask one of them."
 FOUND = "I granted that once, and no grant accounts for it now."

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.sandbox.stack.bot_process import KEPT, ROOT
-from tests.e2e.rig import ADA, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, Rig
 
 NEEDED = ("REDIS_URL", "ACCESS_FILE", "ORDERS_DB_URL")
 DUE = "rotakey:{main}:due:hold:orders-db"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.e2e.rig import ADA, BOB, CAROL, Rig, until
+from bot.testing.polling import until
+from tests.e2e.rig import ADA, BOB, CAROL, Rig
 
 ROUNDS = 4
 WAITS_FOR_A_LOCK = "SELECT 1 FROM pg_stat_activity WHERE usename = 'rotakey' AND wait_event_type = 'Lock'"

@@ -19,7 +19,8 @@ from bot.ledger.checks import objections, warnings
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Done, Entry
-from bot.testing.valkeys import HOST, Cluster, Node, alone
+from bot.testing.localhost import HOST
+from bot.testing.valkeys import Cluster, Node, alone
 from tests.ledger.people import APPROVAL, ask, due, grant_key
 
 MOVING = "the cluster is moving this workspace to another node"

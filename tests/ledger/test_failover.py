@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,7 +17,9 @@ from bot.ledger import copies, following
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.changes import Change, Due, Entry, Lease, LeaseMove
-from bot.testing.valkeys import HOST, NAME, Node, by_name, cluster_with_replica, replica_set, sentinel
+from bot.testing.localhost import HOST
+from bot.testing.polling import until
+from bot.testing.valkeys import NAME, Node, by_name, cluster_with_replica, replica_set, sentinel
 from tests.ledger.people import APPROVAL, LONG_AGO, grant_key
 
 LONG_ENOUGH = 15.0
@@ -83,13 +84,6 @@ def writing(*writers: Writer) -> Iterator[None]:
         over.set()
         for each in threads:
             each.join()
-
-
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + LONG_ENOUGH
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def guard(watching: Node, primary: Node) -> None:

@@ -18,9 +18,10 @@ from redis import Redis
 from bot.core.errors import TemporaryFailure
 from bot.ledger.connection import connect
 from bot.ledger.redis_ledger import RedisLedger
+from bot.testing.localhost import HOST, free_port
 from bot.testing.valkey import Valkey
 from bot.testing.valkey import folder as not_running
-from bot.testing.valkeys import HOST, NAME, free_port, sentinel
+from bot.testing.valkeys import NAME, sentinel
 from tests.ledger.people import APPROVAL
 
 pytestmark = pytest.mark.skipif(

@@ -18,6 +18,7 @@ from bot.ports.documents import Key, PolicyInForce, PolicyText
 from bot.ports.ledger import Condition, Ledger
 from bot.testing.cast import ADA, DAN, EMAILS, HOUR, NINE, PROD_DB, catalog
 from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.polling import until
 from bot.testing.slack import FakeDirectory
 from bot.testing.story import Story
 from bot.testing.valkey import valkey
@@ -29,7 +30,7 @@ from bot.web import health
 from bot.web.health import Gauges, WatchedLedger, stuck, trouble
 from bot.worker import loop
 from bot.worker.loop import Worker
-from tests.worker.test_loop import LONG_ENOUGH, Bell, running, until
+from tests.worker.test_loop import LONG_ENOUGH, Bell, running
 
 DOWN = TemporaryFailure("orders-db does not answer")
 

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
 from bot.core.errors import Misconfigured
+from bot.testing.localhost import free_port
+from bot.testing.polling import until
 from bot.web import create
 from bot.web.server import THREADS, Server
 
@@ -39,9 +40,7 @@ AT_ONCE = 2 * THREADS
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture
@@ -68,21 +67,11 @@ def asked(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, bytes] | 
         connection.close()
 
 
-def until_answered(port: int, path: str, seconds: float = 20.0) -> tuple[int, bytes] | None:
-    deadline, pause = monotonic() + seconds, threading.Event()
-    while monotonic() < deadline:
-        answer = asked(port, path)
-        if answer:
-            return answer
-        pause.wait(0.05)
-    return None
-
-
 def test_on_sigterm_it_answers_what_has_arrived_and_leaves_nothing_behind(
     process: subprocess.Popen[bytes], port: int, tmp_path: Path
 ) -> None:
     """Also what waits for a thread."""
-    assert until_answered(port, "/healthz") == (200, b"ok\n")
+    until(lambda: asked(port, "/healthz") == (200, b"ok\n"))
     assert tmp_path.joinpath("opened").exists()
     clients = [HTTPConnection("127.0.0.1", port, timeout=20) for _ in range(AT_ONCE)]
     for path in ("/healthz", "/slow"):
@@ -103,7 +92,7 @@ def test_on_sigterm_it_answers_what_has_arrived_and_leaves_nothing_behind(
 
 
 def test_on_ctrl_c_it_ends_as_well(process: subprocess.Popen[bytes], port: int, tmp_path: Path) -> None:
-    assert until_answered(port, "/healthz") == (200, b"ok\n")
+    until(lambda: asked(port, "/healthz") == (200, b"ok\n"))
     process.send_signal(signal.SIGINT)
     assert (process.wait(30), tmp_path.joinpath("closed").exists()) == (0, True)
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.testing.localhost import free_port
+from bot.testing.polling import until
 from bot.web.server import LARGEST_BODY, LARGEST_HEAD, MOST_CONNECTIONS
-from tests.web.test_serving import asked, until_answered
+from tests.web.test_serving import asked
 
 SERVER = """
 import sys
@@ -35,11 +37,9 @@ WELL = (200, b"ok\n")
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        chosen = int(free.getsockname()[1])
+    chosen = free_port()
     process = started(chosen, tmp_path_factory.mktemp("home"))
-    assert until_answered(chosen, "/healthz") == WELL
+    until(lambda: asked(chosen, "/healthz") == WELL)
     yield chosen
     process.terminate()
     _, complaints = process.communicate()
@@ -184,11 +184,9 @@ def test_who_hangs_up_half_is_answered(port: int, clients: ExitStack) -> None:
 
 
 def test_on_sigterm_nobody_who_is_slow_is_waited_for(clients: ExitStack, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     process = started(port, tmp_path)
-    assert until_answered(port, "/healthz") == WELL
+    until(lambda: asked(port, "/healthz") == WELL)
     for begun in (b"", b"POST / HTTP/1.1\r\n", GET):
         connected(clients, port, begun)
     process.send_signal(signal.SIGTERM)

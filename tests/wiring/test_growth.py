@@ -21,6 +21,7 @@ from bot import config, web
 from bot.core.grants import Grant
 from bot.ports.documents import Home, Key
 from bot.slack.incoming.listeners import SlackSettings, build
+from bot.testing.polling import until
 from bot.testing.valkey import valkey_url
 from bot.usecases.enact import enact
 from bot.wiring import adapters, components, duties
@@ -30,7 +31,6 @@ from tests.bench.calls import CallLog
 from tests.bench.deployment import count_due
 from tests.bench.load_worker import NoopTarget
 from tests.bench.memory import POLICY
-from tests.e2e.rig import until
 
 SECRET = "0123456789abcdef"
 BOB = "U02BOB"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from bot.ports.documents import Key
 from bot.ports.ledger import CLAIM_SECONDS
 from bot.testing.cast import NINE
 from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.polling import until
 from bot.usecases.job import Job
 from bot.worker import loop
 from bot.worker.admission import RESERVED, SLACK, World
@@ -100,13 +100,6 @@ def running(it: Worker) -> Iterator[threading.Thread]:
         it.stop()
         thread.join(LONG_ENOUGH)
         assert not thread.is_alive()
-
-
-def until(true: Callable[[], object]) -> None:
-    deadline = time.monotonic() + LONG_ENOUGH
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.001)
 
 
 class Gate:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
-from urllib.request import urlopen
 
 from bot.core.errors import Misconfigured
 from bot.sandbox.stack.child import Child, start_child
+from bot.testing.localhost import answers
 
 KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "VIRTUAL_ENV")
 """The only variables of this shell that the bot sees: no real token slips into the sandbox."""
@@ -86,13 +86,7 @@ class BotProcess:
 
     def is_ready(self) -> bool:
         """Return whether it says so at its address. One without an address is ready while it runs."""
-        if self.url is None:
-            return self.running
-        try:
-            with urlopen(f"{self.url}/readyz", timeout=2) as answer:  # noqa: S310 -- on this machine
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return self.running if self.url is None else answers(f"{self.url}/readyz", 2)
 
     def output(self) -> str:
         """Return what it has written since it was started."""

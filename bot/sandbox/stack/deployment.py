@@ -23,8 +23,8 @@ from bot.doubles.slack.workspace import Workspace
 from bot.ledger.redis_ledger import RedisLedger
 from bot.ports.documents import Home, Key, PolicyInForce
 from bot.sandbox.stack.bot_process import BotProcess
-from bot.sandbox.stack.server_process import free_port
 from bot.slack.api.manifest import manifest
+from bot.testing.localhost import free_port
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -14,6 +13,7 @@ from typing import BinaryIO, ClassVar, Self
 
 from bot.core.errors import Misconfigured
 from bot.sandbox.stack.child import Account, Child, lock_directory, start_child
+from bot.testing.localhost import free_port, is_free
 
 STARTS_WITHIN = 30.0
 STOPS_WITHIN = 10.0
@@ -193,20 +193,3 @@ def is_command(pid: int, directory: Path) -> bool:
         ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, check=False
     )
     return os.fsencode(directory) in listed.stdout
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -20,6 +20,7 @@ from bot.core.errors import Misconfigured
 from bot.sandbox.stack.child import Account
 from bot.sandbox.stack.server_process import STARTS_WITHIN, ServerProcess
 from bot.sandbox.stack.unprivileged import Place, place_for
+from bot.testing.valkey import DURABLE
 
 SUPERUSER = "postgres"
 ANSWERS_WITHIN = 1
@@ -41,9 +42,8 @@ class Valkey(ServerProcess):
 
     def _command(self) -> list[str]:
         where = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._home)]
-        durable = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
         ours = ["--daemonize", "no", "--pidfile", str(self._pid_file), "--set-proc-title", "no"]
-        return [str(get_binary_path()), *where, *durable, *ours]
+        return [str(get_binary_path()), *where, *DURABLE, *ours]
 
     def _answers(self) -> bool:
         try:

@@ -17,6 +17,7 @@ from slack_sdk.webhook import WebhookClient
 
 from bot.doubles.slack import Channel, ImpossibleError, Json, Person, Workspace, serve
 from bot.doubles.slack.delivery import signature
+from bot.testing.polling import until
 from tests.doubles.slack.tiny_bot import (
     ADA,
     APPROVE,
@@ -32,7 +33,6 @@ from tests.doubles.slack.tiny_bot import (
     inhabited,
     listening,
     served,
-    soon,
     with_events,
 )
 
@@ -338,7 +338,7 @@ def test_events_are_sent_again_until_heard(client: WebClient, workspace: Workspa
     ear.answer = ("", 500)
     assert not workspace.open_home(ADA).ok
 
-    assert soon(lambda: len(ear.heard) == 4)
+    until(lambda: len(ear.heard) == 4)
     numbers = [headers.get("X-Slack-Retry-Num") for headers, _ in ear.heard]
     assert numbers == [None, "1", "2", "3"]
     assert ear.heard[3][0]["X-Slack-Retry-Reason"] == "http_error"

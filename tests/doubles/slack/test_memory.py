@@ -12,6 +12,7 @@ from werkzeug.wrappers import Request, Response
 
 from bot.doubles.slack import Channel, Person, Workspace, serve
 from bot.doubles.snapshots import UnreadableError
+from bot.testing.polling import until
 from tests.doubles.slack.tiny_bot import (
     ADA,
     APP_TOKEN,
@@ -24,7 +25,6 @@ from tests.doubles.slack.tiny_bot import (
     MANIFEST,
     SIGNING_SECRET,
     inhabited,
-    soon,
 )
 
 SAVED = Path(__file__).with_name("workspace.json")
@@ -74,7 +74,7 @@ def test_each_change_is_on_disk_soon_and_whole(tmp_path: Path) -> None:
     workspace.keep_in(file)
     lived_in(workspace)
 
-    assert soon(lambda: file.exists() and "Bob approved" in file.read_text(encoding="utf-8"))
+    until(lambda: file.exists() and "Bob approved" in file.read_text(encoding="utf-8"))
     assert json.loads(file.read_text(encoding="utf-8"))["people"]
     assert [each.name for each in tmp_path.iterdir()] == ["workspace.json"]
     workspace.close()

@@ -13,6 +13,7 @@ from slack_sdk.errors import SlackApiError
 from websockets.sync.client import connect
 
 from bot.doubles.slack import Workspace, serve
+from bot.testing.polling import until
 from tests.doubles.slack.tiny_bot import (
     ADA,
     APP_TOKEN,
@@ -23,7 +24,6 @@ from tests.doubles.slack.tiny_bot import (
     FORM,
     bolt_app,
     inhabited,
-    soon,
 )
 
 
@@ -39,11 +39,11 @@ def app(workspace: Workspace) -> Iterator[App]:
     app = bolt_app(server.api_url)
     handler = SocketModeHandler(app, APP_TOKEN, trace_enabled=False)
     handler.connect()  # type: ignore[no-untyped-call]  # slack_bolt leaves it untyped
-    assert soon(lambda: workspace.sockets.connections == 1)
+    until(lambda: workspace.sockets.connections == 1)
     yield app
     handler.client.auto_reconnect_enabled = False
     workspace.close()
-    assert soon(lambda: not handler.client.is_connected())
+    until(lambda: not handler.client.is_connected())
     handler.close()  # type: ignore[no-untyped-call]  # slack_bolt leaves it untyped
     server.close()
 
@@ -76,7 +76,7 @@ def test_the_whole_story_over_a_socket(workspace: Workspace, app: App) -> None:
     workspace.submit_view(ADA, {"reason": {"text": "because"}})
     assert workspace.state(ADA)["view"]["errors"] == {"reason": "Say more"}
     assert workspace.open_home(BOB).ok
-    assert soon(lambda: workspace.home(BOB) is not None)
+    until(lambda: workspace.home(BOB) is not None)
 
 
 def test_an_error_in_a_listener_is_a_timeout_for_the_typist(workspace: Workspace, app: App) -> None:
@@ -95,7 +95,7 @@ def test_slack_refreshes_the_connection_and_the_bot_comes_back(workspace: Worksp
     workspace.sockets.refresh()
     workspace.faults.patience = 0.5
 
-    assert soon(lambda: workspace.type_command(ADA, CHANNEL, "/access").text == "still here")
+    until(lambda: workspace.type_command(ADA, CHANNEL, "/access").text == "still here")
     opened = [each for each in workspace.calls if each.method == "apps.connections.open"]
     assert len(opened) > 1
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from time import monotonic
 from typing import Any
 
 import flask
@@ -106,14 +105,3 @@ def served(answer: Callable[[], Any]) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def soon(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Whether it comes true before the deadline."""
-    deadline = monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        if monotonic() > deadline:
-            return False
-        pause.wait(0.01)
-    return True

@@ -15,7 +15,8 @@ from bot.sandbox.stack import orders
 from bot.sandbox.stack.orders import OrdersDatabase
 from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres.target import Postgres
-from tests.targets.postgres.scenes import eventually, hold, soon
+from bot.testing.polling import until
+from tests.targets.postgres.scenes import hold, soon
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +98,9 @@ def test_the_bot_itself_sees_no_orders(database: OrdersDatabase) -> None:
 def test_the_view_says_when_it_cannot_see_and_sees_again(server: Server, database: OrdersDatabase) -> None:
     before = database.view.state()
     server.kill()
-    assert eventually(lambda: bool(database.view.state()["error"]))
+    until(lambda: bool(database.view.state()["error"]))
     assert database.view.state()["roles"] == before["roles"]
 
     server.start()
-    assert eventually(lambda: database.view.state()["error"] is None)
+    until(lambda: database.view.state()["error"] is None)
     assert database.view.state()["at"] > before["at"]

@@ -9,8 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from bot.core.errors import Misconfigured
 from bot.sandbox.stack import server_process
 from bot.sandbox.stack.server_process import ServerProcess, is_command
 from bot.sandbox.stack.servers import Postgres, Valkey
+from bot.testing.polling import until
 from tests.paths import ROOT
 
 
@@ -64,13 +64,6 @@ def notes(server: ServerProcess) -> list[str]:
     assert isinstance(server, Valkey)
     with Redis.from_url(server.url) as client:
         return [each.decode() for each in client.lrange("notes", 0, -1)]
-
-
-def eventually(happens: Callable[[], bool], seconds: float = 20.0) -> bool:
-    until = time.monotonic() + seconds
-    while not (happened := happens()) and time.monotonic() < until:
-        time.sleep(0.01)
-    return happened
 
 
 def family(pid: int) -> set[int]:
@@ -192,7 +185,7 @@ def test_a_server_that_does_not_listen_to_us_is_stopped_all_the_same(
 
     server.stop()
 
-    assert eventually(lambda: all(has_ended(pid) for pid in pids))
+    until(lambda: all(has_ended(pid) for pid in pids))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent's death")
@@ -201,7 +194,7 @@ def test_nothing_outlives_an_owner_who_is_killed(folder: Path) -> None:
         pids = [*family(started[0]), *family(started[1])]
         assert len(pids) > 5
         process.kill()
-        assert eventually(lambda: all(has_ended(pid) for pid in pids))
+        until(lambda: all(has_ended(pid) for pid in pids))
     Postgres(folder / "postgres").remove()
 
 
@@ -209,7 +202,7 @@ def test_nothing_outlives_an_owner_who_forgets_to_stop_them(folder: Path) -> Non
     with owner(folder, "without-death-signal") as (process, started):
         pids = [*family(started[0]), *family(started[1])]
         process.communicate("")
-        assert eventually(lambda: all(has_ended(pid) for pid in pids))
+        until(lambda: all(has_ended(pid) for pid in pids))
     Postgres(folder / "postgres").remove()
 
 
@@ -242,7 +235,7 @@ def test_a_pid_file_that_names_somebody_else_harms_nobody(server: ServerProcess)
 def test_a_command_line_tells_whose_a_process_is(folder: Path) -> None:
     command = ["sh", "-c", "read line", "server", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        assert eventually(lambda: is_command(process.pid, folder))
+        until(lambda: is_command(process.pid, folder))
         assert not is_command(process.pid, folder.parent)
         process.kill()
     assert not is_command(process.pid, folder)

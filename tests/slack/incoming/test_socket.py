@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from time import monotonic
 
 import pytest
 
 from bot.doubles.slack import Server, Workspace
 from bot.slack.incoming.listeners import SlackSettings, build
 from bot.slack.incoming.socket import SocketConnection
+from bot.testing.polling import until
 from tests.slack.conftest import APP_TOKEN, BOT_TOKEN
 from tests.slack.rig import Rig, rig
 from tests.slack.scenes import ADA
@@ -37,39 +36,30 @@ def connect(it: Rig, server: Server) -> Iterator[Callable[[str], SocketConnectio
         each.close()
 
 
-def soon(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
-    deadline, pause = monotonic() + seconds, threading.Event()
-    while not condition():
-        if monotonic() > deadline:
-            return False
-        pause.wait(0.02)
-    return True
-
-
 def test_ada_is_answered_over_the_socket(it: Rig, connect: Callable[[], SocketConnection]) -> None:
     connection = connect()
-    assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
+    until(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
     assert it.types(ADA, "mine") == "You have no access right now, and no open requests."
 
 
 def test_slack_is_down_at_the_start_and_comes_back(it: Rig, connect: Callable[[], SocketConnection]) -> None:
     it.workspace.faults.down = True
     connection = connect()
-    assert soon(lambda: "Slack answers 503" in (connection.trouble or ""))
+    until(lambda: "Slack answers 503" in (connection.trouble or ""))
     it.workspace.faults.down = False
-    assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
+    until(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
     assert it.types(ADA, "mine") == "You have no access right now, and no open requests."
 
 
 def test_a_lost_connection_is_made_again(it: Rig, connect: Callable[[], SocketConnection]) -> None:
     connection = connect()
-    assert soon(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
+    until(lambda: connection.trouble is None and it.workspace.sockets.connections > 0)
     it.workspace.sockets.close()
-    assert soon(lambda: connection.trouble is not None)
-    assert soon(lambda: connection.trouble is None)
+    until(lambda: connection.trouble is not None)
+    until(lambda: connection.trouble is None)
 
 
 def test_a_wrong_token_is_named(it: Rig, connect: Callable[[str], SocketConnection]) -> None:
     connection = connect("xapp-wrong")
     expected = "Socket Mode: Slack answers invalid_auth; check SLACK_APP_TOKEN"
-    assert soon(lambda: connection.trouble == expected)
+    until(lambda: connection.trouble == expected)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -77,10 +76,3 @@ def alive(session: Session) -> bool:
 def waits_for_a_lock(session: Session) -> bool:
     """Whether anybody does."""
     return bool(session.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall())
-
-
-def eventually(happens: Callable[[], bool], seconds: float = 10.0) -> bool:
-    until = time.monotonic() + seconds
-    while not (happened := happens()) and time.monotonic() < until:
-        time.sleep(0.005)
-    return happened

@@ -16,10 +16,11 @@ from bot.core.errors import TemporaryFailure
 from bot.core.holds import Presence
 from bot.ports.deadline import Deadline
 from bot.targets.postgres.target import Postgres
+from bot.testing.polling import until
 from bot.testing.postgres import Roles
 from tests.paths import ROOT
 from tests.targets.postgres.late_giver import STOPS_AT
-from tests.targets.postgres.scenes import eventually, granted, orders_rw, presence, soon, waits_for_a_lock
+from tests.targets.postgres.scenes import granted, orders_rw, presence, soon, waits_for_a_lock
 
 
 @pytest.mark.parametrize("where", STOPS_AT)
@@ -33,7 +34,7 @@ def test_a_bot_that_was_paused_gives_nothing_when_it_goes_on(roles: Roles, where
         not_after = float(giver.stdout.readline())
         _, status = os.waitpid(giver.pid, os.WUNTRACED)
         assert os.WIFSTOPPED(status)
-        assert eventually(lambda: time.monotonic() > not_after)
+        until(lambda: time.monotonic() > not_after)
         giver.send_signal(signal.SIGCONT)
         _, said = giver.communicate(timeout=10)
 
@@ -56,7 +57,7 @@ def test_it_waits_for_a_lock_while_it_has_time(roles: Roles, postgres: Postgres)
     with ThreadPoolExecutor(1) as pool:
         giving = pool.submit(granted, postgres, orders_rw(roles, "ada"))
         with psycopg.connect(roles.url("bob"), autocommit=True) as bob:
-            assert eventually(lambda: waits_for_a_lock(bob))
+            until(lambda: waits_for_a_lock(bob))
         roles.run("COMMIT")
         giving.result()
 
@@ -76,6 +77,6 @@ def test_a_server_that_stops_answering_holds_nobody_up(roles: Roles, postgres: P
     finally:
         os.kill(backend, signal.SIGCONT)
 
-    assert eventually(lambda: not roles.admin.execute(ours, (roles["rotakey"],)).fetchall())
+    until(lambda: not roles.admin.execute(ours, (roles["rotakey"],)).fetchall())
     assert roles.members() == {}
     assert presence(postgres, orders_rw(roles, "ada")) is Presence.NONE

@@ -8,9 +8,10 @@ from bot import config
 from bot.core.catalog import version_of
 from bot.core.holds import Presence
 from bot.ports.documents import PolicyInForce, PolicyText
+from bot.testing.polling import until
 from bot.testing.postgres import Roles
 from bot.wiring.adapters import Adapters
-from tests.targets.postgres.scenes import eventually, orders_rw, presence
+from tests.targets.postgres.scenes import orders_rw, presence
 
 POLICY = """
 targets: {{orders-db: {target}}}
@@ -34,6 +35,6 @@ def test_only_what_has_changed_is_let_go(roles: Roles, then: str, left: int) -> 
     assert presence(adapters.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
     assert connected(roles) == 1
     adapters.follow(PolicyInForce(version=version_of(then)), PolicyText(text=then))
-    assert eventually(lambda: connected(roles) == left)
+    until(lambda: connected(roles) == left)
     assert presence(adapters.target("orders-db"), orders_rw(roles, "ada")) is Presence.NONE
     adapters.close()

@@ -21,12 +21,12 @@ from bot.ports.deadline import Deadline
 from bot.targets.postgres import receipts
 from bot.targets.postgres.statements import STARTING
 from bot.targets.postgres.target import Postgres
+from bot.testing.polling import until
 from bot.testing.postgres import Roles, Session, fresh_roles
 from tests.targets.conftest import Replicated
 from tests.targets.postgres.scenes import (
     alive,
     bot,
-    eventually,
     granted,
     may_take_the_role,
     orders_rw,
@@ -311,7 +311,7 @@ def starting_with_the_role(roles: Roles, name: str) -> Iterator[Future[Session]]
     slow = f"{roles.url(name)}?options={quote(f'-c post_auth_delay=60 -c role={role}')}"
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(lambda: psycopg.connect(slow, autocommit=True))
-        assert eventually(lambda: any(_sleeps(pid) for (pid,) in roles.admin.execute(STARTING).fetchall()))
+        until(lambda: any(_sleeps(pid) for (pid,) in roles.admin.execute(STARTING).fetchall()))
         yield starting
 
 

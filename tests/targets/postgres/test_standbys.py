@@ -18,13 +18,13 @@ from bot.targets.postgres import replicas, sight
 from bot.targets.postgres.target import Postgres
 from bot.testing.cast import NINE
 from bot.testing.memory_ledger import MemoryLedger
+from bot.testing.polling import until
 from bot.testing.postgres import Roles, Session
 from bot.usecases.doctor.findings import Grade
 from bot.usecases.doctor.targets import look_at_target
 from tests.targets.conftest import Replicated, Standby
 from tests.targets.postgres.scenes import (
     alive,
-    eventually,
     granted,
     may_take_the_role,
     orders_rw,
@@ -53,7 +53,7 @@ def _wait_for(roles: Roles, standby: str) -> None:
         with psycopg.connect(roles.url("bob"), autocommit=True) as bob:
             return bob.execute("SHOW synchronous_standby_names").fetchall() == [(standby,)]
 
-    assert eventually(in_force)
+    until(in_force)
 
 
 def test_a_grant_does_not_wait_for_the_standby_and_is_usable_at_once(
@@ -120,7 +120,7 @@ def test_nothing_is_gone_while_a_grant_of_ours_is_at_work(roles: Roles, postgres
     with ThreadPoolExecutor(1) as pool:
         granting = pool.submit(postgres.grant, ada, [receipt], None, soon())
         with psycopg.connect(roles.url("carol"), autocommit=True) as carol:
-            assert eventually(lambda: waits_for_a_lock(carol))
+            until(lambda: waits_for_a_lock(carol))
         seen = postgres.has(ada, [receipt], soon())
         others = postgres.has(bob, [bobs], soon())
         roles.run("COMMIT")
@@ -148,7 +148,7 @@ def listing(roles: Roles, *urls: str) -> Iterator[Postgres]:
 def with_the_role_at(standby: Standby, roles: Roles, name: str) -> Iterator[Session]:
     """Once the standby has heard that the role may be used."""
     with psycopg.connect(standby.url_of(roles.url(name)), autocommit=True) as session:
-        assert eventually(lambda: may_take_the_role(roles, session))
+        until(lambda: may_take_the_role(roles, session))
         roles.run("SET ROLE {orders_rw}", by=session)
         yield session
 
@@ -163,7 +163,7 @@ def followed(standby: Standby, roles: Roles) -> None:
             return False
         return True
 
-    assert eventually(lets_in)
+    until(lets_in)
 
 
 def test_a_session_at_a_replica_outlives_a_revocation_at_the_primary(

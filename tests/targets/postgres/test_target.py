@@ -17,11 +17,11 @@ from bot.ports.target import Abilities, Holder
 from bot.sandbox.stack.servers import Postgres as Server
 from bot.targets.postgres import connections, target
 from bot.targets.postgres.target import Postgres
+from bot.testing.polling import until
 from bot.testing.postgres import Roles, fresh_roles
 from tests.targets.conftest import Standby
 from tests.targets.postgres.scenes import (
     bot,
-    eventually,
     granted,
     hold,
     may_take_the_role,
@@ -309,7 +309,7 @@ def test_an_account_that_is_dropped_at_this_moment_needs_no_revoking(
     with ThreadPoolExecutor(1) as pool:
         taking = pool.submit(postgres.revoke, orders_rw(roles, "ada"), [], soon())
         with psycopg.connect(roles.url("bob"), autocommit=True) as bob:
-            assert eventually(lambda: waits_for_a_lock(bob))
+            until(lambda: waits_for_a_lock(bob))
         roles.run("COMMIT")
         taking.result()
 
@@ -344,7 +344,7 @@ def test_one_target_serves_many_threads(roles: Roles, postgres: Postgres) -> Non
 
     assert roles.members() == {}
     bots = "SELECT FROM pg_stat_activity WHERE usename = %s"
-    assert eventually(lambda: len(roles.admin.execute(bots, (roles["rotakey"],)).fetchall()) <= 2)
+    until(lambda: len(roles.admin.execute(bots, (roles["rotakey"],)).fetchall()) <= 2)
 
 
 def test_a_connection_is_not_kept_for_long(
@@ -355,7 +355,7 @@ def test_a_connection_is_not_kept_for_long(
     for kept_seconds in (30, 30, 0):
         monkeypatch.setattr(connections, "KEPT_SECONDS", kept_seconds)
         presence(postgres, orders_rw(roles, "ada"))
-        assert eventually(lambda: len(roles.admin.execute(bots, (roles["rotakey"],)).fetchall()) == 1)
+        until(lambda: len(roles.admin.execute(bots, (roles["rotakey"],)).fetchall()) == 1)
         backends |= set(roles.admin.execute(bots, (roles["rotakey"],)).fetchall())
 
     assert len(backends) == 2
