@@ -22,6 +22,11 @@ class Watchable:
             self.version += 1
             self.moved.notify_all()
 
+    def touch(self) -> None:
+        """Raise the version, for a change of something that is kept elsewhere."""
+        with self.change():
+            pass
+
     def wait_for_change(self, version: int, seconds: float) -> int:
         """Wait until there is a later version, for some seconds at most, and return the version then."""
         with self.moved:

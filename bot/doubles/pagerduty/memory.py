@@ -56,7 +56,7 @@ class Pager(Watchable):
         self.users: dict[str, User] = {}
         self.schedules: dict[str, Schedule] = {}
         self.directs: list[Direct] = []
-        self.faults = Faults(changed=self._touch)
+        self.faults = Faults(changed=self.touch)
         self.calls: deque[str] = deque(maxlen=10_000)
         """The calls that came in, ``GET /oncalls?…``, in order."""
         self.answered = 0
@@ -180,7 +180,12 @@ class Pager(Watchable):
     def state(self, now: datetime) -> dict[str, Any]:
         """Return the state for the sandbox's page."""
         with self.moved:
-            listed = [self._as_json(each, now) for each in self.schedules.values()]
+            listed = []
+            for each in self.schedules.values():
+                ahead = each.final(now, now + AHEAD)
+                present = [self._shown_stint(stint) for stint in ahead if stint.start <= now]
+                coming = [self._shown_stint(stint) for stint in ahead if stint.start > now][:SHOWN_NEXT]
+                listed.append({"id": each.id, "name": each.name, "now": present, "next": coming})
             return {"down": self.faults.down, "schedules": listed}
 
     def save(self, path: Path) -> None:
@@ -204,10 +209,6 @@ class Pager(Watchable):
             self.schedules = {each.id: each for each in saved.schedules}
             self.directs = saved.directs
 
-    def _touch(self) -> None:
-        with self.change():
-            pass
-
     def _lay(self, schedule: str, layer: Stint | Rotation) -> None:
         found = self.schedule(schedule)
         self.schedules[schedule] = replace(found, layers=(*found.layers, layer))
@@ -223,15 +224,6 @@ class Pager(Watchable):
         if not present:
             raise PagerError(f"nobody is on call for {schedule}")
         return present
-
-    def _as_json(self, schedule: Schedule, now: datetime) -> dict[str, Any]:
-        ahead = schedule.final(now, now + AHEAD)
-        return {
-            "id": schedule.id,
-            "name": schedule.name,
-            "now": [self._shown_stint(each) for each in ahead if each.start <= now],
-            "next": [self._shown_stint(each) for each in ahead if each.start > now][:SHOWN_NEXT],
-        }
 
     def _shown_stint(self, stint: Stint) -> dict[str, Any]:
         user = self.users.get(stint.user or "")

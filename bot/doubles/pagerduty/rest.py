@@ -25,9 +25,14 @@ class Rest:
         self._pager = pager
 
     def oncalls(self) -> Json:
-        since, until = self._window()
-        asked = _query()
-        rows = sorted(self._rows(since, until), key=lambda row: (row.start, row.level, row.policy.id))
+        asked, now = _query(), self._pager.clock()
+        since, until = answers.moment(asked, "since") or now, answers.moment(asked, "until") or now
+        if until < since:
+            raise answers.invalid("until cannot be before since")
+        rows = sorted(
+            self._rows(since, min(until, now + FARTHEST)),
+            key=lambda row: (row.start, row.level, row.policy.id),
+        )
         if asked.get("earliest") == "true":
             rows = answers.earliest(rows)
         page = answers.page("oncalls", rows, asked)
@@ -132,14 +137,6 @@ class Rest:
             ids = request.args.getlist(name)
             found = [row for row in found if not ids or of(row) in ids]
         return found
-
-    def _window(self) -> tuple[datetime, datetime]:
-        now = self._pager.clock()
-        since = answers.moment(_query(), "since") or now
-        until = answers.moment(_query(), "until") or now
-        if until < since:
-            raise answers.invalid("until cannot be before since")
-        return since, min(until, now + FARTHEST)
 
     def _rendering_window(self) -> tuple[datetime, datetime]:
         until = answers.moment(_query(), "until")

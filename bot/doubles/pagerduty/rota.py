@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -58,15 +58,14 @@ class Rotation:
 
     def stints(self, since: datetime, until: datetime) -> list[Stint]:
         """Return the turns that overlap the window, whole."""
-        first = max((since - self.start) // self.turn, 0) if since > self.start else 0
-        return list(self._jobs(first, until))
-
-    def _jobs(self, first: int, until: datetime) -> Iterator[Stint]:
-        number, start = first, self.start + first * self.turn
+        number = (since - self.start) // self.turn if since > self.start else 0
+        start = self.start + number * self.turn
+        found = []
         while start <= until and start < self.end:
-            end = min(start + self.turn, self.end)
-            yield Stint(user=self.users[number % len(self.users)], start=start, end=end, level=self.level)
+            user, end = self.users[number % len(self.users)], min(start + self.turn, self.end)
+            found.append(Stint(user=user, start=start, end=end, level=self.level))
             number, start = number + 1, end
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

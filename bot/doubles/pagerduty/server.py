@@ -16,6 +16,8 @@ from bot.doubles.pagerduty.answers import Rejected, not_found
 from bot.doubles.pagerduty.memory import Pager, PagerError
 from bot.doubles.pagerduty.rest import Rest
 
+POLL = 0.02
+
 
 def blueprint(pager: Pager) -> Blueprint:
     api = Blueprint("pager", __name__)
@@ -49,7 +51,9 @@ class Served:
         self._pager = pager
         self._server = make_server("127.0.0.1", port, whole, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.port}"
-        self._thread = threading.Thread(target=self._serve, name="pager", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL,), name="pager", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
@@ -67,9 +71,6 @@ class Served:
     ) -> None:
         self.close()
 
-    def _serve(self) -> None:
-        self._server.serve_forever(poll_interval=0.02)
-
 
 def serve(pager: Pager, port: int = 0) -> Served:
     return Served(pager, app(pager), port)
@@ -85,7 +86,12 @@ def _answering(pager: Pager, view: Callable[..., Any]) -> Callable[..., Any]:
         if pager.faults.slow:
             pager.hurry.wait(pager.faults.slow)
         try:
-            made = _odd(pager, view.__name__) or _right(pager, view, names)
+            made = _odd(pager, view.__name__)
+            if made is None:
+                with pager.moved:
+                    right = view(**names)
+                body, status = right if isinstance(right, tuple) else (right, 200)
+                made = Response(status=status) if body == "" else _json(body, status)
         except Rejected as error:
             made = _json(error.body, error.status, error.headers)
         except PagerError:
@@ -103,7 +109,13 @@ def _odd(pager: Pager, view: str) -> Response | None:
     if request.headers.get("Authorization") != f"Token token={pager.token}":
         raise Rejected(401, "Unauthorized", 2006)
     if pager.faults.take_limit():
-        raise Rejected(429, "Rate Limit Exceeded", 2020, headers=_limits(pager))
+        limits = {
+            "ratelimit-limit": "960",
+            "ratelimit-remaining": "0",
+            "ratelimit-reset": f"{pager.faults.limit_seconds:g}",
+        }
+        silent = pager.faults.silent_limits
+        raise Rejected(429, "Rate Limit Exceeded", 2020, headers={} if silent else limits)
     odd = pager.faults.take_oddity(view)
     if odd is None:
         return None
@@ -112,25 +124,8 @@ def _odd(pager: Pager, view: str) -> Response | None:
     return _json(odd.body, odd.status, odd.headers)
 
 
-def _right(pager: Pager, view: Callable[..., Any], names: dict[str, str]) -> Response:
-    with pager.moved:
-        made = view(**names)
-    body, status = made if isinstance(made, tuple) else (made, 200)
-    return Response(status=status) if body == "" else _json(body, status)
-
-
 def _json(body: object, status: int, headers: Mapping[str, str] | None = None) -> Response:
     return Response(json.dumps(body), status, dict(headers or {}), content_type="application/json")
-
-
-def _limits(pager: Pager) -> dict[str, str]:
-    if pager.faults.silent_limits:
-        return {}
-    return {
-        "ratelimit-limit": "960",
-        "ratelimit-remaining": "0",
-        "ratelimit-reset": f"{pager.faults.limit_seconds:g}",
-    }
 
 
 def _dripping(pager: Pager, whole: Response) -> Response:

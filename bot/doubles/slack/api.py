@@ -84,11 +84,10 @@ class Api:
         self._memory = memory
         self._faults = faults
         self._stopped = Event()
-        self._open_socket = open_socket
         conversations = Conversations(memory, app)
         self._methods = {
             "auth.test": self._auth_test,
-            "apps.connections.open": self._connections_open,
+            "apps.connections.open": lambda _args: {"url": open_socket()},
             **conversations.methods(),
             **Chat(memory, app, conversations, faults).methods(),
             **Directory(memory, app).methods(),
@@ -117,7 +116,9 @@ class Api:
             args = arguments(method, request)
             answer = Answer(status=200, body={"ok": True, **self._call(method, args, request)})
         except SlackError as error:
-            answer = _rate_limit_answer() if error.error == "ratelimited" else _error_answer(error)
+            answer = Answer(status=200, body={"ok": False, "error": error.error, **error.details})
+            if error.error == "ratelimited":
+                answer = _rate_limit_answer()
         if self._faults.take_one("lost_replies"):
             answer = Answer(status=0, body=answer.body, hang_up=True)
         return self._log(method, args, answer)
@@ -126,15 +127,9 @@ class Api:
         known = self._methods.get(method)
         if known is None:
             raise SlackError("unknown_method", req_method=method)
-        self._authenticate(method, str(args.pop("token", "")) or _bearer(request))
-        if method in SCOPES:
-            require_scope(self._app, SCOPES[method])
-        missing = [name for name in REQUIRED.get(method, ()) if args.get(name) in (None, "")]
-        if missing:
-            refuse("invalid_arguments", [f"missing required field: {name}" for name in missing])
-        return known(args)
 
-    def _authenticate(self, method: str, token: str) -> None:
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        token = str(args.pop("token", "")) or (bearer.strip() if scheme.lower() == "bearer" else "")
         if not token:
             raise SlackError("not_authed")
         if token not in {self._app.bot_token, self._app.app_token}:
@@ -142,6 +137,13 @@ class Api:
         for_the_app = method == "apps.connections.open"
         if token != (self._app.app_token if for_the_app else self._app.bot_token):
             raise SlackError("not_allowed_token_type")
+        if method in SCOPES:
+            require_scope(self._app, SCOPES[method])
+
+        missing = [name for name in REQUIRED.get(method, ()) if args.get(name) in (None, "")]
+        if missing:
+            refuse("invalid_arguments", [f"missing required field: {name}" for name in missing])
+        return known(args)
 
     def _auth_test(self, _args: Json) -> Json:
         app = self._app
@@ -154,9 +156,6 @@ class Api:
             "bot_id": app.bot_id,
             "is_enterprise_install": False,
         }
-
-    def _connections_open(self, _args: Json) -> Json:
-        return {"url": self._open_socket()}
 
     def _log(self, method: str, args: Json, answer: Answer) -> Answer:
         call = Call(
@@ -184,14 +183,5 @@ def arguments(method: str, request: Request) -> Json:
     return args | body
 
 
-def _bearer(request: Request) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
 def _rate_limit_answer() -> Answer:
     return Answer(status=429, body={"ok": False, "error": "ratelimited"})
-
-
-def _error_answer(error: SlackError) -> Answer:
-    return Answer(status=200, body={"ok": False, "error": error.error, **error.details})

@@ -30,7 +30,9 @@ LARGEST_VIEW = 250_000
 def message_errors(blocks: Any) -> list[str]:
     errors = list(_blocks("message")(blocks, "/blocks"))
     if isinstance(blocks, list):
-        errors += _markdown_total(blocks)
+        texts = [b.get("text") for b in blocks if isinstance(b, dict) and b.get("type") == "markdown"]
+        if sum(len(each) for each in texts if isinstance(each, str)) > 12_000:
+            errors.append(wrong("must be less than 12001 characters in all", "/blocks"))
     return errors
 
 
@@ -40,7 +42,9 @@ def view_errors(view: Any, kind: Literal["modal", "home"]) -> list[str]:
     if view.get("type") != kind:
         return [wrong(f"must be one of {kind}", "/view/type")]
     errors = list(_VIEWS[kind](view, "/view"))
-    if kind == "modal" and _has_input(view.get("blocks")) and not view.get("submit"):
+    blocks = view["blocks"] if isinstance(view.get("blocks"), list) else []
+    has_input = any(isinstance(block, dict) and block.get("type") == "input" for block in blocks)
+    if kind == "modal" and has_input and not view.get("submit"):
         errors.append(wrong("missing required field: submit", "/view"))
     return errors
 
@@ -132,7 +136,7 @@ def _blocks(surface: Surface) -> Check:
 
     def check(value: Any, at: str) -> Iterator[str]:
         yield from every(value, at)
-        blocks = [block for block in value if isinstance(block, dict)] if _is_list(value) else []
+        blocks = [block for block in value if isinstance(block, dict)] if isinstance(value, list) else []
         yield from _twice([block.get("block_id") for block in blocks], "block_id", at)
         for number, block in enumerate(blocks):
             yield from _within(block, f"{at}/{number}")
@@ -181,19 +185,3 @@ def _twice(ids: list[Any], name: str, at: str) -> Iterator[str]:
             yield wrong(f"`{name}` {each} already exists", at)
         elif isinstance(each, str):
             seen.add(each)
-
-
-def _markdown_total(blocks: list[Any]) -> list[str]:
-    texts = [b.get("text") for b in blocks if isinstance(b, dict) and b.get("type") == "markdown"]
-    total = sum(len(each) for each in texts if isinstance(each, str))
-    return [wrong("must be less than 12001 characters in all", "/blocks")] if total > 12_000 else []
-
-
-def _has_input(blocks: Any) -> bool:
-    return _is_list(blocks) and any(
-        isinstance(block, dict) and block.get("type") == "input" for block in blocks
-    )
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)

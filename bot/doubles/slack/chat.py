@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from bot.doubles.slack import blocks as block_kit
 from bot.doubles.slack import shapes
@@ -36,13 +36,17 @@ class Chat:
         channel = self._conversations.writable(str(args["channel"])).id
         text, blocks = content(args, MOST_TEXT)
         with self._memory.moved:
-            self._keep_pace(channel)
-            message = self._new(channel, text, blocks)
-            thread_ts = self._thread(args, channel)
-            broadcast = thread_ts is not None and args.get("reply_broadcast") is True
-            message = replace(
-                message, thread_ts=thread_ts, broadcast=broadcast, metadata=args.get("metadata")
-            )
+            if self._faults.one_a_second:
+                posted = [m.ts for m in self._memory.in_channel(channel) if m.user == self._app.user_id]
+                if posted and self._memory.clock() - float(posted[-1]) < 1:
+                    raise SlackError("ratelimited")
+            message = replace(self._new(channel, text, blocks), metadata=args.get("metadata"))
+            if args.get("thread_ts"):
+                parent = self._memory.message(channel, str(args["thread_ts"]))
+                if parent is None or parent.only_for:
+                    raise SlackError("thread_not_found")
+                broadcast = args.get("reply_broadcast") is True
+                message = replace(message, thread_ts=parent.thread_ts or parent.ts, broadcast=broadcast)
             self._memory.put(message)
         return {"channel": channel, "ts": message.ts, "message": shapes.message(message, self._app)}
 
@@ -92,21 +96,6 @@ class Chat:
             raise SlackError(otherwise)
         return message
 
-    def _thread(self, args: Json, channel: str) -> str | None:
-        if not args.get("thread_ts"):
-            return None
-        parent = self._memory.message(channel, str(args["thread_ts"]))
-        if parent is None or parent.only_for:
-            raise SlackError("thread_not_found")
-        return parent.thread_ts or parent.ts
-
-    def _keep_pace(self, channel: str) -> None:
-        if not self._faults.one_a_second:
-            return
-        posted = [m.ts for m in self._memory.in_channel(channel) if m.user == self._app.user_id]
-        if posted and self._memory.clock() - float(posted[-1]) < 1:
-            raise SlackError("ratelimited")
-
 
 def content(args: Json, most_text: int, before: Message | None = None) -> tuple[str, list[Json]]:
     """Return text and blocks of a message; in an update, blocks that are not given stay as they were."""
@@ -114,24 +103,20 @@ def content(args: Json, most_text: int, before: Message | None = None) -> tuple[
     if args.get("blocks") is None:
         blocks = before.blocks if before else []
     else:
-        blocks = shapes.with_ids(_valid(args["blocks"]))
+        given = decode(args["blocks"], "invalid_blocks_format")
+        if not isinstance(given, list):
+            raise SlackError("invalid_blocks_format")
+        errors = block_kit.message_errors(given)
+        if errors:
+            refuse("invalid_blocks", errors)
+        if block_kit.too_long(given):
+            raise SlackError("msg_blocks_too_long")
+        blocks = shapes.with_ids(given)
     if not text and not blocks:
         raise SlackError("no_text")
     if len(text) > most_text:
         raise SlackError("msg_too_long")
     return text, blocks
-
-
-def _valid(given: Any) -> list[Json]:
-    blocks = decode(given, "invalid_blocks_format")
-    if not isinstance(blocks, list):
-        raise SlackError("invalid_blocks_format")
-    errors = block_kit.message_errors(blocks)
-    if errors:
-        refuse("invalid_blocks", errors)
-    if block_kit.too_long(blocks):
-        raise SlackError("msg_blocks_too_long")
-    return blocks
 
 
 def decode(given: Any, otherwise: str) -> Any:
@@ -144,6 +129,6 @@ def decode(given: Any, otherwise: str) -> Any:
         raise SlackError(otherwise) from None
 
 
-def refuse(error: str, reasons: list[str]) -> None:
+def refuse(error: str, reasons: list[str]) -> NoReturn:
     messages = [f"[ERROR] {reason}" for reason in reasons]
     raise SlackError(error, errors=reasons, response_metadata={"messages": messages})

@@ -31,8 +31,17 @@ class Conversations:
 
     def writable(self, wanted: str) -> Channel:
         """Find a channel by id, by name with or without #, or by a person's id: then it is their DM."""
-        channel = self._dm(wanted) if wanted[:1] in {"U", "W"} else self._visible(wanted)
-        if self._app.user_id not in channel.members and not self._may_post_anywhere():
+        if wanted[:1] in {"U", "W"}:
+            channel = self._dm(wanted)
+        elif wanted in self._memory.channels:
+            channel = self.by_id(wanted)
+        else:
+            name = wanted.removeprefix("#")
+            named = [c for c in self._memory.channels.values() if c.name == name and not c.dm_with]
+            if not name or not named:
+                raise SlackError("channel_not_found")
+            channel = self.by_id(named[0].id)
+        if self._app.user_id not in channel.members and "chat:write.public" not in self._app.scopes:
             raise SlackError("not_in_channel")
         if channel.archived:
             raise SlackError("is_archived")
@@ -50,15 +59,6 @@ class Conversations:
             raise SlackError("channel_not_found")
         return channel
 
-    def _visible(self, wanted: str) -> Channel:
-        if wanted in self._memory.channels:
-            return self.by_id(wanted)
-        name = wanted.removeprefix("#")
-        named = [c for c in self._memory.channels.values() if c.name == name and not c.dm_with]
-        if not name or not named:
-            raise SlackError("channel_not_found")
-        return self.by_id(named[0].id)
-
     def _dm(self, user: str) -> Channel:
         person = self._memory.people.get(user)
         if person is None:
@@ -66,9 +66,6 @@ class Conversations:
         if person.is_bot:
             raise SlackError("cannot_dm_bot")
         return self._memory.channels[dm_id(user)]
-
-    def _may_post_anywhere(self) -> bool:
-        return "chat:write.public" in self._app.scopes
 
     def _open(self, args: Json) -> Json:
         require_scope(self._app, "im:write")

@@ -8,6 +8,7 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable
+from contextlib import closing
 from typing import Literal
 
 from bot.doubles.slack.app import App
@@ -71,31 +72,36 @@ class Delivery:
 
     def _post(self, url: str, kind: Kind, payload: Json, retry: Json) -> Reply:
         body, content_type = encode(kind, payload)
-        headers = {"Content-Type": content_type, **self._signature(body)}
-        if retry:
-            headers["X-Slack-Retry-Num"] = str(retry["retry_attempt"])
-            headers["X-Slack-Retry-Reason"] = retry["retry_reason"]
-        began = time.monotonic()
-        patience = self._faults.patience
-        try:
-            status, answered, said = _request(url, body, headers, patience)
-        except TimeoutError:
-            return Reply(status=0, seconds=time.monotonic() - began, error=TIMED_OUT)
-        except (OSError, http.client.HTTPException):
-            return Reply(status=0, seconds=time.monotonic() - began, error=FAILED)
-        took = time.monotonic() - began
-        error = TIMED_OUT if took > patience else "" if 200 <= status < 300 else FAILED
-        return Reply(status=status, seconds=took, body=_body(said, answered), error=error)
-
-    def _signature(self, body: bytes) -> dict[str, str]:
         secret = "not-the-secret" if self._faults.forged else self._app.signing_secret
         when = str(int(self._clock() - self._faults.late_by))
-        return {
+        headers = {
+            "Content-Type": content_type,
             "X-Slack-Request-Timestamp": when,
             "X-Slack-Signature": signature(secret, when, body),
             "User-Agent": "Slackbot 1.0 (+https://api.slack.com/robots)",
             "Accept": "application/json,*/*",
         }
+        if retry:
+            headers["X-Slack-Retry-Num"] = str(retry["retry_attempt"])
+            headers["X-Slack-Retry-Reason"] = retry["retry_reason"]
+
+        parts = urllib.parse.urlsplit(url)
+        connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        began, patience = time.monotonic(), self._faults.patience
+        try:
+            with closing(connect(parts.hostname or "", parts.port, timeout=patience)) as connection:
+                connection.request("POST", parts.path or "/", body, headers)
+                response = connection.getresponse()
+                said = response.read()
+        except TimeoutError:
+            return Reply(status=0, seconds=time.monotonic() - began, error=TIMED_OUT)
+        except (OSError, http.client.HTTPException):
+            return Reply(status=0, seconds=time.monotonic() - began, error=FAILED)
+
+        took = time.monotonic() - began
+        error = TIMED_OUT if took > patience else "" if 200 <= response.status < 300 else FAILED
+        answered = _body(said, response.headers.get_content_type())
+        return Reply(status=response.status, seconds=took, body=answered, error=error)
 
 
 def signature(secret: str, when: str, body: bytes) -> str:
@@ -108,19 +114,6 @@ def encode(kind: Kind, payload: Json) -> tuple[bytes, str]:
         return json.dumps(payload).encode(), "application/json"
     fields = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
     return urllib.parse.urlencode(fields).encode(), "application/x-www-form-urlencoded"
-
-
-def _request(url: str, body: bytes, headers: dict[str, str], patience: float) -> tuple[int, str, bytes]:
-    parts = urllib.parse.urlsplit(url)
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=patience)
-    try:
-        connection.request("POST", parts.path or "/", body, headers)
-        response = connection.getresponse()
-        return response.status, response.headers.get_content_type(), response.read()
-    finally:
-        connection.close()
 
 
 def _body(content: bytes, content_type: str) -> Json | str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from bot.doubles.slack import shapes
 from bot.doubles.slack.app import App
 from bot.doubles.slack.memory import Memory
-from bot.doubles.slack.model import Group, Json, Person, SlackError
+from bot.doubles.slack.model import Json, Person, SlackError
 from bot.doubles.slack.paging import page
 
 
@@ -46,8 +46,9 @@ class Directory:
         raise SlackError("users_not_found")
 
     def _groups(self, args: Json) -> Json:
-        groups = self._usergroups(disabled_too=_yes(args, "include_disabled"))
-        with_users = _yes(args, "include_users")
+        disabled_too, with_users = _yes(args, "include_disabled"), _yes(args, "include_users")
+        with self._memory.moved:
+            groups = [each for each in self._memory.groups.values() if each.enabled or disabled_too]
         return {"usergroups": [shapes.group(g, self._app, with_users=with_users) for g in groups]}
 
     def _group_users(self, args: Json) -> Json:
@@ -61,10 +62,6 @@ class Directory:
         with self._memory.moved:
             people = list(self._memory.people.values())
         return [each for each in people if each.team_id in {None, self._app.team.id}]
-
-    def _usergroups(self, *, disabled_too: bool) -> list[Group]:
-        with self._memory.moved:
-            return [each for each in self._memory.groups.values() if each.enabled or disabled_too]
 
 
 def _yes(args: Json, name: str) -> bool:

@@ -161,19 +161,16 @@ def element(allowed: frozenset[str]) -> Check:
     def check(value: Any, at: str) -> Iterator[str]:
         errors = list(known(value, at))
         yield from errors
-        if not errors:
-            yield from _either_or(value, at)
+        if errors:
+            return
+        if value["type"] in {"static_select", "multi_static_select"}:
+            yield from exactly_one(value, ("options", "option_groups"), at)
+        if value["type"] == "image":
+            yield from exactly_one(value, ("image_url", "slack_file"), at)
+        if "initial_option" in value and value["initial_option"] not in _options(value):
+            yield wrong("initial_option must be one of the options", f"{at}/initial_option")
 
     return check
-
-
-def _either_or(value: dict[str, Any], at: str) -> Iterator[str]:
-    if value["type"] in {"static_select", "multi_static_select"}:
-        yield from exactly_one(value, ("options", "option_groups"), at)
-    if value["type"] == "image":
-        yield from exactly_one(value, ("image_url", "slack_file"), at)
-    if "initial_option" in value and value["initial_option"] not in _options(value):
-        yield wrong("initial_option must be one of the options", f"{at}/initial_option")
 
 
 def exactly_one(value: dict[str, Any], names: tuple[str, str], at: str) -> Iterator[str]:

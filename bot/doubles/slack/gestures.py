@@ -45,7 +45,10 @@ class Gestures:
         if command not in self.app.commands:
             raise ImpossibleError(f"{command} is not a valid command")
         typed = f"{command} {text}".strip()
-        echo = self._echo(person, place, typed)
+        echo = Message(
+            ts=self.memory.new_ts(), channel=place.id, user=user, text=typed, only_for=user, command=True
+        )
+        self.memory.put(echo)
         payload = self.payloads.command(person, place, command, text.strip())
         payload["response_url"] = self._response_url(person, place, None)
         payload["trigger_id"] = self.tokens.trigger(user)
@@ -103,7 +106,12 @@ class Gestures:
         payload = self.payloads.view_submission(person, view, values)
         payload["trigger_id"] = self.tokens.trigger(view.user)
         reply = self._interact(payload)
-        self._after_submission(view, reply)
+        try:
+            understood = reply.ok and self._follow(view, reply.body)
+        except SlackError:
+            understood = False
+        if not understood:
+            self._show_errors(view, {"": TROUBLE})
         return reply
 
     def close(self, view: View) -> Reply:
@@ -138,20 +146,17 @@ class Gestures:
             return Reply(status=0, seconds=0.0)
         return self.delivery.send_event(self.payloads.event(event))
 
-    def _after_submission(self, view: View, reply: Reply) -> None:
-        try:
-            understood = reply.ok and self._follow(view, reply.body)
-        except SlackError:
-            understood = False
-        if not understood:
-            self._show_errors(view, {"": TROUBLE})
-
     def _follow(self, view: View, body: Json | str) -> bool:
         """Follow the bot's answer to a submission, and return whether it made sense."""
         said = body if isinstance(body, dict) else {}
+        errors = said.get("errors")
+        # Slack shows errors nowhere but at input blocks.
+        inputs_there = {block["block_id"] for block in view.blocks if block["type"] == "input"}
         match said.get("response_action"):
             case None:
-                self._leave(view)
+                with self.memory.change():
+                    stack = self.memory.modals.get(view.user, [])
+                    self.memory.modals[view.user] = [each for each in stack if each.id != view.id]
             case "clear":
                 with self.memory.change():
                     self.memory.modals[view.user] = []
@@ -159,16 +164,11 @@ class Gestures:
                 self.views.show_instead(view, said.get("view"))
             case "push":
                 self.views.push(view.user, said.get("view"))
-            case "errors" if _only_inputs(view, said.get("errors")):
-                self._show_errors(view, said["errors"])
+            case "errors" if isinstance(errors, dict) and errors and errors.keys() <= inputs_there:
+                self._show_errors(view, errors)
             case _:
                 return False
         return True
-
-    def _leave(self, view: View) -> None:
-        with self.memory.change():
-            stack = self.memory.modals.get(view.user, [])
-            self.memory.modals[view.user] = [each for each in stack if each.id != view.id]
 
     def _show_errors(self, view: View, errors: dict[str, str]) -> None:
         current = self.memory.open_view(view.id)
@@ -179,18 +179,6 @@ class Gestures:
         if not self.app.interactive:
             return Reply(status=0, seconds=0.0, error="not_interactive")
         return self.delivery.send("interactive", payload)
-
-    def _echo(self, person: Person, place: Channel, typed: str) -> Message:
-        echo = Message(
-            ts=self.memory.new_ts(),
-            channel=place.id,
-            user=person.id,
-            text=typed,
-            only_for=person.id,
-            command=True,
-        )
-        self.memory.put(echo)
-        return echo
 
     def _command_answered(self, echo: Message, reply: Reply) -> CommandReply:
         body = reply.body if isinstance(reply.body, dict) else {"text": reply.body}
@@ -234,9 +222,3 @@ class Gestures:
         if place is None or user not in place.members:
             raise ImpossibleError(f"{user} does not see {channel}")
         return place
-
-
-def _only_inputs(view: View, errors: Any) -> bool:
-    """Return whether the errors are about input blocks only: Slack shows them nowhere else."""
-    inputs_there = {block["block_id"] for block in view.blocks if block["type"] == "input"}
-    return isinstance(errors, dict) and bool(errors) and errors.keys() <= inputs_there

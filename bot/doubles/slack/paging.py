@@ -12,25 +12,19 @@ T = TypeVar("T")
 
 def page(items: Sequence[T], args: Json, default: int) -> tuple[Sequence[T], str]:
     """Return a page of `items` and the cursor of the next one, empty at the end."""
-    start = _start(str(args.get("cursor") or ""))
+    cursor = str(args.get("cursor") or "")
+    try:
+        start = int(base64.b64decode(cursor, validate=True).decode().removeprefix("after:")) if cursor else 0
+    except (binascii.Error, ValueError):
+        raise SlackError("invalid_cursor") from None
     try:
         limit = int(args.get("limit") or default)
     except ValueError:
         raise SlackError("invalid_limit") from None
-    if not 1 <= limit <= 1000 or start > len(items):
-        raise SlackError("invalid_limit" if not 1 <= limit <= 1000 else "invalid_cursor")
+    if not 1 <= limit <= 1000:
+        raise SlackError("invalid_limit")
+    if start > len(items):
+        raise SlackError("invalid_cursor")
     end = start + limit
-    return items[start:end], _cursor(end) if end < len(items) else ""
-
-
-def _cursor(start: int) -> str:
-    return base64.b64encode(f"after:{start}".encode()).decode()
-
-
-def _start(cursor: str) -> int:
-    if not cursor:
-        return 0
-    try:
-        return int(base64.b64decode(cursor, validate=True).decode().removeprefix("after:"))
-    except (binascii.Error, ValueError):
-        raise SlackError("invalid_cursor") from None
+    following = base64.b64encode(f"after:{end}".encode()).decode() if end < len(items) else ""
+    return items[start:end], following

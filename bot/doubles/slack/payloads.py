@@ -1,7 +1,6 @@
 """Slack's payloads for a bot: commands, interactions and events, as plain values."""
 
 import re
-from typing import Any
 
 from bot.doubles.slack import shapes
 from bot.doubles.slack.app import App
@@ -119,23 +118,15 @@ class Payloads:
         """Write people, groups, channels and links as Slack writes them."""
         for plain, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
             text = text.replace(plain, entity)
-        text = re.sub(r"(?<!\S)@([\w.-]+)", self._mention, text)
-        text = re.sub(r"(?<!\S)#([\w-]+)", self._channel_mention, text)
+        memory = self._memory
+        with memory.moved:
+            people = [each for each in memory.people.values() if not each.deleted]
+            channels = {each.name: f"<#{each.id}|{each.name}>" for each in memory.channels.values()}
+            groups = {each.handle: f"<!subteam^{each.id}|@{each.handle}>" for each in memory.groups.values()}
+        mentions = groups | {each.name: f"<@{each.id}|{each.name}>" for each in people}
+        text = re.sub(r"(?<!\S)@([\w.-]+)", lambda found: mentions.get(found[1], found[0]), text)
+        text = re.sub(r"(?<!\S)#([\w-]+)", lambda found: channels.get(found[1], found[0]), text)
         return re.sub(r"(?<!\S)(https?://[^\s|]+)", r"<\1>", text)
-
-    def _mention(self, found: "re.Match[str]") -> str:
-        name = found[1]
-        for person in self._memory.people.values():
-            if person.name == name and not person.deleted:
-                return f"<@{person.id}|{name}>"
-        for group in self._memory.groups.values():
-            if group.handle == name:
-                return f"<!subteam^{group.id}|@{name}>"
-        return found[0]
-
-    def _channel_mention(self, found: "re.Match[str]") -> str:
-        named: list[Any] = [c for c in self._memory.channels.values() if c.name == found[1]]
-        return f"<#{named[0].id}|{found[1]}>" if named else found[0]
 
 
 def _channel_name(channel: Channel) -> str:

@@ -7,7 +7,7 @@ from bot.doubles.slack.app import App
 from bot.doubles.slack.chat import MOST_TEXT, content
 from bot.doubles.slack.memory import Memory
 from bot.doubles.slack.model import Json, Message, SlackError
-from bot.doubles.slack.tokens import ResponseUrl, Tokens
+from bot.doubles.slack.tokens import Tokens
 
 
 class Responses:
@@ -25,9 +25,13 @@ class Responses:
         if said.get("delete_original"):
             self._memory.drop(_present(source))
         elif said.get("replace_original") and url.message_ts:
-            self._replace(_present(source), said)
+            original = _present(source)
+            text, blocks = content({"blocks": [], **said}, MOST_TEXT)
+            edited = replace(original, text=text, blocks=blocks, edited_ts=self._memory.new_ts())
+            self._memory.put(edited)
         else:
-            self.say(url.user, url.channel, said, self._thread(url, said))
+            parent = self._memory.message(url.channel, str(said.get("thread_ts")))
+            self.say(url.user, url.channel, said, parent.ts if parent else None)
         return {"ok": True}
 
     def say(self, user: str, channel: str, said: Json, thread_ts: str | None = None) -> Message:
@@ -44,20 +48,6 @@ class Responses:
         )
         self._memory.put(message)
         return message
-
-    def _replace(self, source: Message, said: Json) -> None:
-        text, blocks = content({"blocks": [], **said}, MOST_TEXT)
-        changed = replace(
-            source,
-            text=text,
-            blocks=blocks,
-            edited_ts=self._memory.new_ts(),
-        )
-        self._memory.put(changed)
-
-    def _thread(self, url: ResponseUrl, said: Json) -> str | None:
-        parent = self._memory.message(url.channel, str(said.get("thread_ts")))
-        return parent.ts if parent else None
 
 
 def _present(source: Message | None) -> Message:

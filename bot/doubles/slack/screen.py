@@ -10,15 +10,24 @@ def seen_by(me: str, app: App, memory: Memory, faults: Faults) -> Json:
     with memory.moved:
         stack = memory.modals.get(me, [])
         home = memory.homes.get(me)
+        channels = [c for c in memory.channels.values() if me in c.members and not c.dm_with]
+        channels += [c for c in memory.channels.values() if c.id == dm_id(me)]
         return {
             "me": me,
             "team": {"id": app.team.id, "name": app.team.name},
             "bot": {"id": app.user_id, "name": app.name},
             "people": _people(memory),
-            "channels": _channels(me, app, memory),
+            "channels": [_channel(each, me, app, memory) for each in channels],
             "home": {"id": home.id, "blocks": home.blocks} if home else None,
             "view": _view(stack[-1]) if stack else None,
-            "commands": _commands(app),
+            "commands": [
+                {
+                    "command": name,
+                    "usage_hint": each.get("usage_hint", ""),
+                    "description": each.get("description", ""),
+                }
+                for name, each in app.commands.items()
+            ],
             "faults": {
                 "down": faults.down,
                 "slow": faults.slow,
@@ -42,12 +51,6 @@ def _people(memory: Memory) -> list[Json]:
         for each in memory.people.values()
         if not each.is_bot and each.id != SLACKBOT
     ]
-
-
-def _channels(me: str, app: App, memory: Memory) -> list[Json]:
-    mine = [c for c in memory.channels.values() if me in c.members and not c.dm_with]
-    dm = memory.channels.get(dm_id(me))
-    return [_channel(c, me, app, memory) for c in [*mine, *([dm] if dm else [])]]
 
 
 def _channel(channel: Channel, me: str, app: App, memory: Memory) -> Json:
@@ -89,14 +92,3 @@ def _view(view: View) -> Json:
         "errors": view.errors,
         **{name: view.given.get(name) for name in shown},
     }
-
-
-def _commands(app: App) -> list[Json]:
-    return [
-        {
-            "command": name,
-            "usage_hint": each.get("usage_hint", ""),
-            "description": each.get("description", ""),
-        }
-        for name, each in app.commands.items()
-    ]

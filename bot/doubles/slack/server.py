@@ -46,9 +46,10 @@ class Door:
             answer = self._workspace.api.answer(method, Request(environ))
         except ClientDisconnected:  # the client has died meanwhile
             return Response("", 400)
-        if answer.hang_up:
-            _hang_up(environ)
-        return _json(answer, _scopes_of(self._workspace))
+        connection = environ.get("werkzeug.socket")
+        if answer.hang_up and connection is not None:  # only werkzeug's own server lets us
+            connection.shutdown(socket.SHUT_RDWR)
+        return _json(answer, {"X-OAuth-Scopes": ",".join(self._workspace.app.scopes)})
 
     def _respond(self, token: str, environ: "WSGIEnvironment") -> Response:
         if self._workspace.faults.down:
@@ -121,14 +122,3 @@ def _json(answer: Answer, headers: dict[str, str]) -> Response:
     if answer.status == 429:
         response.headers["Retry-After"] = "1"
     return response
-
-
-def _scopes_of(workspace: Workspace) -> dict[str, str]:
-    return {"X-OAuth-Scopes": ",".join(workspace.app.scopes)}
-
-
-def _hang_up(environ: "WSGIEnvironment") -> None:
-    """Close the connection. Under a server other than werkzeug's the answer is sent all the same."""
-    connection = environ.get("werkzeug.socket")
-    if connection is not None:
-        connection.shutdown(socket.SHUT_RDWR)

@@ -9,7 +9,8 @@ from bot.doubles.slack.elements import ELEMENTS
 from bot.doubles.slack.model import Channel, Group, Json, Message, Person, View
 
 _EPOCH = 1_577_836_800
-_ICONS = (36, 48, 72)
+_SIZES, _ICONS = (24, 32, 48, 72, 192, 512), (36, 48, 72)
+_PICTURES = "https://secure.gravatar.com/avatar"
 
 
 def user(person: Person, app: App) -> Json:
@@ -27,7 +28,7 @@ def user(person: Person, app: App) -> Json:
         "status_text": "",
         "status_emoji": "",
         "team": person.team_id or app.team.id,
-        **{f"image_{size}": _picture(person, size) for size in (24, 32, 48, 72, 192, 512)},
+        **{f"image_{size}": f"{_PICTURES}/{person.id.lower()}.jpg?s={size}" for size in _SIZES},
     }
     if person.email and "users:read.email" in app.scopes:
         profile["email"] = person.email
@@ -108,7 +109,16 @@ def message(it: Message, app: App, replies: int = 0) -> Json:
     shown: Json = {"type": "message", "user": it.user, "ts": it.ts, "text": it.text}
     shown["team"] = app.team.id
     if it.user == app.user_id:
-        shown |= {"bot_id": app.bot_id, "app_id": app.app_id, "bot_profile": _profile(app)}
+        shown |= {"bot_id": app.bot_id, "app_id": app.app_id}
+        shown["bot_profile"] = {
+            "id": app.bot_id,
+            "app_id": app.app_id,
+            "name": app.name,
+            "team_id": app.team.id,
+            "deleted": False,
+            "updated": _EPOCH,
+            "icons": {f"image_{size}": f"https://a.slack-edge.com/bot_{size}.png" for size in _ICONS},
+        }
     if it.blocks:
         shown["blocks"] = it.blocks
     if it.thread_ts or replies:
@@ -177,20 +187,4 @@ def _living(person: Person) -> Json:
         "is_restricted": person.is_restricted,
         "is_ultra_restricted": person.is_ultra_restricted,
         "is_stranger": person.is_stranger,
-    }
-
-
-def _picture(person: Person, size: int) -> str:
-    return f"https://secure.gravatar.com/avatar/{person.id.lower()}.jpg?s={size}"
-
-
-def _profile(app: App) -> Json:
-    return {
-        "id": app.bot_id,
-        "app_id": app.app_id,
-        "name": app.name,
-        "team_id": app.team.id,
-        "deleted": False,
-        "updated": _EPOCH,
-        "icons": {f"image_{size}": f"https://a.slack-edge.com/bot_{size}.png" for size in _ICONS},
     }

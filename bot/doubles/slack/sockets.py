@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 import uuid
-from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
@@ -39,10 +38,14 @@ class Sockets:
     def open(self) -> str:
         """Return a URL that lets one connection in."""
         with self._lock:
-            server = self._server = self._server or self._listen()
+            if self._server is None:
+                self._server = serve(self._converse, "127.0.0.1", 0, compression=None)
+                self._server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                serving = threading.Thread(target=self._server.serve_forever, name="socket-mode", daemon=True)
+                serving.start()
             ticket = secrets.token_urlsafe(12)
             self._tickets.add(ticket)
-        host, port = server.socket.getsockname()[:2]
+            host, port = self._server.socket.getsockname()[:2]
         return f"ws://{host}:{port}/link/?ticket={ticket}&app_id={self._app_id}"
 
     def send(self, kind: Kind, payload: Json, retry: Json) -> Reply | None:
@@ -61,11 +64,18 @@ class Sockets:
         }
         if kind == "events_api":
             envelope |= {"retry_attempt": 0, "retry_reason": "", **retry}
+        began = time.monotonic()
         try:
-            return self._exchange(connection, envelope, acks) if connection else None
+            if connection is None:
+                return None
+            connection.send(json.dumps(envelope))
+            ack = acks.get(timeout=self._faults.patience)
+        except (ConnectionClosed, queue.Empty):
+            return Reply(status=0, seconds=time.monotonic() - began, error=TIMED_OUT)
         finally:
             with self._lock:
                 self._waiting.pop(envelope_id, None)
+        return Reply(status=200, seconds=time.monotonic() - began, body=ack.get("payload") or "")
 
     def refresh(self) -> None:
         """End every connection as Slack does every few hours."""
@@ -84,24 +94,6 @@ class Sockets:
         if server:
             server.shutdown()
 
-    def _exchange(
-        self, connection: ServerConnection, envelope: Json, acks: "queue.SimpleQueue[Json]"
-    ) -> Reply:
-        began = time.monotonic()
-        try:
-            connection.send(json.dumps(envelope))
-            ack = acks.get(timeout=self._faults.patience)
-        except (ConnectionClosed, queue.Empty):
-            return Reply(status=0, seconds=time.monotonic() - began, error=TIMED_OUT)
-        body: Any = ack.get("payload") or ""
-        return Reply(status=200, seconds=time.monotonic() - began, body=body)
-
-    def _listen(self) -> Server:
-        server = serve(self._converse, "127.0.0.1", 0, compression=None)
-        server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=server.serve_forever, name="socket-mode", daemon=True).start()
-        return server
-
     def _converse(self, connection: ServerConnection) -> None:
         try:
             self._admit(connection)
@@ -110,7 +102,14 @@ class Sockets:
             return
         try:
             for said in connection:
-                self._hear(said)
+                try:
+                    ack = json.loads(said)
+                except ValueError:
+                    continue
+                with self._lock:
+                    acks = self._waiting.get(str(ack.get("envelope_id")))
+                if acks:
+                    acks.put(ack)
         except ConnectionClosed:
             pass
         finally:
@@ -134,13 +133,3 @@ class Sockets:
             }
             connection.send(json.dumps(hello))
             self._connected.append(connection)
-
-    def _hear(self, said: str | bytes) -> None:
-        try:
-            ack = json.loads(said)
-        except ValueError:
-            return
-        with self._lock:
-            acks = self._waiting.get(str(ack.get("envelope_id")))
-        if acks:
-            acks.put(ack)

@@ -51,7 +51,8 @@ class Views:
         given = valid(args["view"], "modal")
         user = self._tokens.exchange(str(args["trigger_id"]))
         with self._memory.change():
-            self._refuse_same_external_id(given)
+            if given.get("external_id") and self._by_external_id(given["external_id"]):
+                raise SlackError("duplicate_external_id")
             view = self._new(user, given, None)
             self._memory.modals[user] = [view]
         return {"view": shapes.view(view, self._app)}
@@ -63,7 +64,14 @@ class Views:
 
     def _update(self, args: Json) -> Json:
         with self._memory.change():
-            view = self._view_to_change(args)
+            if args.get("view_id"):
+                view = self._memory.open_view(str(args["view_id"]))
+            elif args.get("external_id"):
+                view = self._by_external_id(str(args["external_id"]))
+            else:
+                refuse("invalid_arguments", ["missing required field: view_id"])
+            if view is None:
+                raise SlackError("not_found")
             if args.get("hash") and args["hash"] != view.hash:
                 raise SlackError("hash_conflict")
             changed = self.show_instead(view, args["view"])
@@ -86,25 +94,10 @@ class Views:
             self._memory.put_view(view)
         return {"view": shapes.view(view, self._app)}
 
-    def _view_to_change(self, args: Json) -> View:
-        if not args.get("view_id") and not args.get("external_id"):
-            refuse("invalid_arguments", ["missing required field: view_id"])
-        if args.get("view_id"):
-            view = self._memory.open_view(str(args["view_id"]))
-        else:
-            view = self._by_external_id(str(args["external_id"]))
-        if view is None:
-            raise SlackError("not_found")
-        return view
-
     def _by_external_id(self, external_id: str) -> View | None:
         stacks = self._memory.modals.values()
         views = [view for stack in stacks for view in stack]
         return next((v for v in views if v.given.get("external_id") == external_id), None)
-
-    def _refuse_same_external_id(self, given: Json) -> None:
-        if given.get("external_id") and self._by_external_id(given["external_id"]):
-            raise SlackError("duplicate_external_id")
 
     def _new(self, user: str, given: Json, below: View | None) -> View:
         view_id = self._memory.new_id("V")

@@ -60,7 +60,7 @@ class Workspace:
         self.url = "http://127.0.0.1"
         """The address where it is served: response URLs begin with it."""
         self.memory = Memory(clock, self.app.user_id)
-        self.faults = Faults(changed=self._touch)
+        self.faults = Faults(changed=self.memory.touch)
         self.sockets = Sockets(self.app.app_id, self.faults)
         self._shelf: Shelf | None = None
         self._assemble(clock)
@@ -209,10 +209,6 @@ class Workspace:
             responses=self.responses,
             response_url=lambda token: f"{self.url}/respond/{token}",
         )
-
-    def _touch(self) -> None:
-        with self.memory.change():
-            pass
 
 
 def _there(view: View | None) -> View:
